@@ -1,0 +1,16 @@
+"""cryodedup finds what was counted twice in cryo-EM: duplicate particles and duplicate micrographs."""
+
+import warnings
+
+from cryodedup import _core
+from cryodedup.errors import InputError
+from cryodedup.params import ParticleParams
+from cryodedup.particles.arrays import Duplicates, deduplicate
+from cryodedup.particles.result import ParticleResult
+from cryodedup.particles.workflow import deduplicate_particles
+
+__version__ = _core.__version__
+__all__ = ["Duplicates", "InputError", "ParticleParams", "ParticleResult", "__version__", "deduplicate", "deduplicate_particles"]
+
+if _core.DEBUG_BUILD:
+    warnings.warn("cryodedup._core is a debug build: 20 times slower; build with maturin develop --release", stacklevel=2)

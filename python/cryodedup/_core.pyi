@@ -1,0 +1,129 @@
+"""The compiled core. Paths are ``os.PathLike`` or ``str``; ``threads`` 0 is one a processor; long calls end on Ctrl-C."""
+
+from collections.abc import Callable, Sequence
+from os import PathLike
+from typing import Any, TypeAlias, final
+
+import numpy as np
+from numpy.typing import NDArray
+
+_Path: TypeAlias = str | PathLike[str]
+_Progress: TypeAlias = Callable[[int], object] | None
+_Rewrite: TypeAlias = tuple[int, list[tuple[bytes, bytes]]]
+_Part: TypeAlias = tuple[bytes, bytes] | tuple[_Path, int, int] | tuple[_Path, Rows, NDArray[np.bool_], _Rewrite | None, bool]
+
+__version__: str
+DEBUG_BUILD: bool
+
+class InputError(ValueError):
+    """The user's data or parameters are wrong; one line says where."""
+
+@final
+class Rows:
+    """The byte spans of a table's rows in its file."""
+    @staticmethod
+    def records(start: int, size: int, count: int) -> Rows: ...
+    def __len__(self) -> int: ...
+    def start(self, row: int) -> int:
+        """Offset of a row, or, for ``row == len(self)``, of the end of the last."""
+
+@final
+class Table:
+    """One block of a STAR file."""
+    @property
+    def block(self) -> str: ...
+    @property
+    def start(self) -> int: ...
+    @property
+    def pairs(self) -> list[tuple[str, bytes]]: ...
+    @property
+    def labels(self) -> list[str]: ...
+    @property
+    def rows(self) -> Rows: ...
+    @property
+    def columns(self) -> dict[str, Any]:
+        """Numbers: float64 array. Names: (uint32 array of indices, list of distinct bytes). Varying: bool."""
+
+def deduplicate(
+    coordinates: NDArray[np.float64],
+    groups: NDArray[np.uint32] | None,
+    scores: NDArray[np.float64] | None,
+    priority: NDArray[np.uint32] | None,
+    min_separation: float,
+    *,
+    remove_entirely: bool,
+    threads: int,
+    progress: _Progress = None,
+) -> tuple[NDArray[np.bool_], NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
+    """Mask of the kept; the rejected; for each of these a particle it duplicates; and their distance."""
+
+def overlaps(
+    coordinates: NDArray[np.float64],
+    groups: NDArray[np.uint32] | None,
+    sources: NDArray[np.uint32],
+    n_sources: int,
+    min_separation: float,
+    *,
+    threads: int,
+) -> NDArray[np.uint64]:
+    """Shape (n_sources, n_sources): how many particles of the first source have one of the second within the separation."""
+
+def write_listing(
+    path: _Path,
+    rejected: NDArray[np.uint64],
+    kept: NDArray[np.uint64],
+    distances_a: NDArray[np.float64],
+    coordinates_a: NDArray[np.float64],
+    micrograph_of: NDArray[np.uint32],
+    micrographs: Sequence[str],
+    scores: NDArray[np.float64] | None,
+    uids: NDArray[np.uint64] | None,
+    sources: Sequence[tuple[str, int, bool]],
+    *,
+    threads: int,
+) -> None:
+    """Writes ``duplicates.csv``."""
+
+def read_records(
+    path: _Path,
+    start: int,
+    size: int,
+    count: int,
+    fields: Sequence[tuple[int, str]],
+    *,
+    threads: int,
+    progress: _Progress = None,
+) -> list[Any]:
+    """For each field (offset, type): float64 for numbers, uint64 for ``uid``, names for ``S<length>``."""
+
+def line_number(path: _Path, offset: int) -> int:
+    """The number, from 1, of the line that holds the offset."""
+
+def split(parts: Sequence[_Part], kept: _Path, rejected: _Path, *, progress: _Progress = None) -> None:
+    """Writes two files from texts (kept, rejected), spans (path, start, end) and rows (path, rows, mask, rewrite, end_line)."""
+
+def read_cells(path: _Path, rows: Rows) -> list[list[bytes]]:
+    """All cells of a small table."""
+
+def scan_star(
+    paths: Sequence[_Path],
+    *,
+    numbers: Sequence[str],
+    names: Sequence[str],
+    varying: Sequence[str],
+    threads: int,
+    progress: _Progress = None,
+) -> list[list[Table]]:
+    """The tables of each file, with those of the wanted columns that they have."""
+
+def scan_rows(
+    paths: Sequence[_Path],
+    starts: Sequence[int],
+    labels: Sequence[Sequence[str]],
+    *,
+    numbers: Sequence[str],
+    names: Sequence[str],
+    threads: int,
+    progress: _Progress = None,
+) -> list[Table]:
+    """As :func:`scan_star` for files of rows without a STAR head, each with its own labels."""

@@ -1,0 +1,5 @@
+"""What the package raises."""
+
+from cryodedup._core import InputError
+
+__all__ = ["InputError"]

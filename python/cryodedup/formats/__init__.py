@@ -1,0 +1,1 @@
+"""File formats: what a file holds, one format a module, no decisions."""

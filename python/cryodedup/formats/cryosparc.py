@@ -1,0 +1,262 @@
+"""CryoSPARC datasets: ``.cs`` (NPY and CSDAT form) and ``.csg`` groups."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cryodedup import _core
+from cryodedup.errors import InputError
+
+NPY_MAGIC = b"\x93NUMPY"
+CSDAT_MAGIC = b"\x95CSDAT"
+PARQUET_MAGIC = b"PAR1"
+LONGEST_HEADER = 1 << 24
+"""Version 4 headers pass numpy's default limit of 10,000 characters; a hostile one could ask for gigabytes."""
+
+Distinct = tuple[NDArray[np.uint32], list[bytes]]
+"""For each record the index of its value, and the distinct values' bytes."""
+
+
+class Fields(Protocol):
+    """Records of particles by field, from a file or from memory."""
+
+    label: str
+
+    def __len__(self) -> int: ...
+    def __contains__(self, field: object) -> bool: ...
+    @property
+    def dtype(self) -> np.dtype[Any]: ...
+    def numbers(self, field: str, element: int | None = None) -> NDArray[np.float64]: ...
+    def uids(self, field: str = "uid") -> NDArray[np.uint64]: ...
+    def distinct(self, field: str) -> Distinct: ...
+
+
+def unpack(values: list[bytes], dtype: str) -> NDArray[Any]:
+    """Distinct values as numbers, one row each; zero bytes at their ends were cut off."""
+    size = np.dtype(dtype).itemsize
+    width = max([size, *map(len, values)])
+    width += -width % size
+    return np.frombuffer(b"".join(value.ljust(width, b"\0") for value in values), dtype).reshape(len(values), width // size)
+
+
+@dataclass(frozen=True)
+class NpyFile:
+    """A dataset in NPY form: a header, and one record a particle."""
+
+    path: Path
+    dtype: np.dtype[Any]
+    count: int
+    start: int
+    threads: int = 0
+
+    @classmethod
+    def open(cls, path: Path, threads: int = 0) -> NpyFile:
+        """Reads the header, and checks it against the file's size."""
+        with path.open("rb") as file:
+            try:
+                version = np.lib.format.read_magic(file)
+                read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+                shape, _, dtype = read(file, max_header_size=LONGEST_HEADER)
+            except (ValueError, SyntaxError, EOFError, MemoryError) as error:
+                reason = str(error).splitlines()[0] if str(error) else "unreadable"
+                raise InputError(f"{path}: found a damaged NPY header ({reason}), expected that of a CryoSPARC dataset") from None
+            start = file.tell()
+        if dtype.hasobject:
+            raise InputError(f"{path}: found pickled objects, expected plain records; such a file is not read, as it could run any program")
+        if dtype.names is None or len(shape) != 1:
+            raise InputError(f"{path}: found an array of {dtype} of shape {shape}, expected one record a particle")
+        present = (path.stat().st_size - start) // dtype.itemsize
+        if present < shape[0]:
+            raise InputError(f"{path}: found {present} whole records, expected {shape[0]} as its header says; is it truncated?")
+        return cls(path, dtype, int(shape[0]), start, threads)
+
+    @property
+    def label(self) -> str:
+        return str(self.path)
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __contains__(self, field: object) -> bool:
+        return self.dtype.names is not None and field in self.dtype.names
+
+    def _read(self, offset: int, kind: str) -> Any:
+        size = self.dtype.itemsize
+        return _core.read_records(self.path, self.start, size, self.count, [(offset, kind)], threads=self.threads)[0]
+
+    def _place(self, field: str) -> tuple[np.dtype[Any], int]:
+        assert self.dtype.fields is not None
+        dtype, offset = self.dtype.fields[field][:2]
+        return dtype, int(offset)
+
+    def numbers(self, field: str, element: int | None = None) -> NDArray[np.float64]:
+        dtype, offset = self._place(field)
+        base = _number_type(self.path, field, dtype, element)
+        return cast(NDArray[np.float64], self._read(offset + (element or 0) * base.itemsize, base.str[1:]))
+
+    def uids(self, field: str = "uid") -> NDArray[np.uint64]:
+        dtype, offset = self._place(field)
+        if dtype != np.dtype("<u8"):
+            raise InputError(f"{self.path}: field {field}: found type {dtype}, expected uint64")
+        return cast(NDArray[np.uint64], self._read(offset, "uid"))
+
+    def distinct(self, field: str) -> Distinct:
+        dtype, offset = self._place(field)
+        return cast(Distinct, self._read(offset, f"S{dtype.itemsize}"))
+
+    @property
+    def rows(self) -> _core.Rows:
+        """Where the records are."""
+        return _core.Rows.records(self.start, self.dtype.itemsize, self.count)
+
+    def header(self, count: int) -> bytes:
+        """The header of a file of ``count`` such records; for all of them, as it stands."""
+        if count == self.count:
+            with self.path.open("rb") as file:
+                return file.read(self.start)
+        return npy_header(self.dtype, count)
+
+
+def _number_type(path: object, field: str, dtype: np.dtype[Any], element: int | None) -> np.dtype[Any]:
+    base, shape = dtype.subdtype if dtype.subdtype is not None else (dtype, ())
+    expected = "one number" if element is None else f"more than {element} numbers"
+    fits = shape == () if element is None else len(shape) == 1 and element < shape[0]
+    if base.kind not in "fiu" or base.itemsize not in (4, 8) or base.str[0] == ">" or not fits:
+        raise InputError(f"{path}: field {field}: found type {dtype}, expected {expected} of 4 or 8 bytes, little-endian")
+    return base
+
+
+def npy_header(dtype: np.dtype[Any], count: int) -> bytes:
+    """The NPY header of ``count`` records."""
+    header = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": (count,)}
+    file = io.BytesIO()
+    try:
+        np.lib.format.write_array_header_1_0(file, header)
+    except ValueError:  # longer than 65,535 bytes
+        file = io.BytesIO()
+        np.lib.format.write_array_header_2_0(file, header)
+    return file.getvalue()
+
+
+@dataclass(frozen=True)
+class RecordArray:
+    """Records in memory: of a CSDAT file, a ``Dataset`` or a structured array."""
+
+    label: str
+    fields: Mapping[str, NDArray[Any]]
+    count: int
+
+    @classmethod
+    def of(cls, records: Any, label: str = "dataset") -> RecordArray:
+        """From a structured array, or anything with ``fields()`` and ``[field]`` as cryosparc-tools' ``Dataset``."""
+        names = records.dtype.names if isinstance(records, np.ndarray) else records.fields()
+        return cls(label, {name: np.asarray(records[name]) for name in names}, len(records))
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __contains__(self, field: object) -> bool:
+        return field in self.fields
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        return np.dtype([(name, values.dtype, values.shape[1:]) for name, values in self.fields.items()])
+
+    def numbers(self, field: str, element: int | None = None) -> NDArray[np.float64]:
+        values = self.fields[field]
+        _number_type(self.label, field, np.dtype((values.dtype, values.shape[1:])), element)
+        return np.ascontiguousarray(values if element is None else values[:, element], np.float64)
+
+    def uids(self, field: str = "uid") -> NDArray[np.uint64]:
+        return np.ascontiguousarray(self.fields[field], np.uint64)
+
+    def distinct(self, field: str) -> Distinct:
+        values = self.fields[field]
+        if values.dtype.kind in "OU":
+            values = np.array([str(value).encode() for value in values], "S")
+        rows = np.ascontiguousarray(values).view(f"V{values.dtype.itemsize * int(np.prod(values.shape[1:]))}").reshape(self.count)
+        found, first, inverse = np.unique(rows, return_index=True, return_inverse=True)
+        order = np.argsort(first, kind="stable")
+        place = np.empty_like(order)
+        place[order] = np.arange(len(order))
+        return place[inverse].astype(np.uint32), [found[i].tobytes().rstrip(b"\0") for i in order]
+
+
+def open_csdat(path: Path) -> Any:
+    """A dataset in CSDAT form, through cryosparc-tools."""
+    try:
+        from cryosparc.dataset import Dataset
+    except ImportError:
+        raise InputError(f"{path}: a .cs file in CSDAT form; reading it needs: pip install 'cryodedup[cryosparc]'") from None
+    try:
+        return Dataset.load(path)
+    except Exception as error:  # noqa: BLE001  its errors have no common base
+        cause = error.__cause__ or error
+        raise InputError(f"{path}: found a damaged CSDAT stream ({cause}), expected a CryoSPARC dataset") from None
+
+
+def save_csdat(path: Path, dataset: Any) -> None:
+    """Writes a ``Dataset`` in CSDAT form."""
+    from cryosparc.dataset import CSDAT_FORMAT
+
+    dataset.save(path, format=CSDAT_FORMAT)
+
+
+@dataclass(frozen=True)
+class CsGroup:
+    """A ``.csg`` file: which slots of a result are in which files."""
+
+    path: Path
+    content: dict[str, Any]
+
+    @classmethod
+    def open(cls, path: Path) -> CsGroup:
+        import yaml
+
+        try:
+            content = yaml.safe_load(path.read_text())
+            group = cls(path, content)
+            assert group.files
+        except (yaml.YAMLError, UnicodeDecodeError, TypeError, KeyError, AttributeError, AssertionError):
+            raise InputError(f"{path}: found no results with a metafile, expected a CryoSPARC group (.csg)") from None
+        return group
+
+    @property
+    def files(self) -> list[Path]:
+        """The datasets it names, each once, in order."""
+        return list(dict.fromkeys(self._resolve(slot["metafile"]) for slot in self.content["results"].values()))
+
+    def _resolve(self, metafile: str) -> Path:
+        # ">" stands for the directory of the group's own file.
+        return self.path.parent / metafile[1:] if metafile.startswith(">") else Path(metafile)
+
+    def renamed(self, names: Mapping[Path, str], count: int) -> str:
+        """The text of a group like this one, with other files and numbers of items."""
+        results = {
+            slot: {**entry, "metafile": ">" + names[self._resolve(entry["metafile"])], "num_items": count}
+            for slot, entry in self.content["results"].items()
+        }
+        return _dump({**self.content, "results": results})
+
+
+def group_text(files: Sequence[tuple[np.dtype[Any], str]], count: int) -> str:
+    """The text of a ``.csg`` for files (fields, name) of the same particles: a slot for each prefix of their fields."""
+    results: dict[str, dict[str, object]] = {}
+    for dtype, name in files:
+        for slot in dict.fromkeys(field.split("/")[0] for field in dtype.names or () if "/" in field):
+            results.setdefault(slot, {"metafile": f">{name}", "num_items": count, "type": f"particle.{slot}"})
+    group = {"description": "", "name": "particles", "title": "Particles", "type": "particle"}
+    return _dump({"group": group, "results": results, "version": "v4.4.1"})
+
+
+def _dump(content: dict[str, Any]) -> str:
+    import yaml
+
+    return cast(str, yaml.safe_dump(content, sort_keys=False, allow_unicode=True))

@@ -1,0 +1,153 @@
+"""STAR files (RELION, crYOLO, and tables from ``starfile``).
+
+Values are read by the package's own scanner, also those of small tables: ``starfile`` turns the name ``0012`` into 12 and cuts
+``mic#1.mrc`` at the ``#``, and importing it takes longer than reading a million rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cryodedup import _core
+from cryodedup.errors import InputError
+
+Numbers = NDArray[np.float64]
+Names = tuple[NDArray[np.uint32], list[str]]
+"""For each row the index of its name, and the distinct names in order of first appearance."""
+
+
+def text(raw: bytes) -> str:
+    """Bytes of a file as text; bytes that are not UTF-8 survive a round trip (PEP 383)."""
+    return raw.decode("utf-8", "surrogateescape")
+
+
+class Columns(Protocol):
+    """A table of particles by column, from a file or from memory."""
+
+    label: str
+
+    def __len__(self) -> int: ...
+    def __contains__(self, label: object) -> bool: ...
+    def numbers(self, label: str) -> Numbers: ...
+    def names(self, label: str) -> Names: ...
+    def varies(self, label: str) -> bool: ...
+    def where(self, row: int) -> str: ...
+    @property
+    def optics(self) -> list[dict[str, str]]: ...
+
+
+class StarFile:
+    """The tables of one file."""
+
+    def __init__(self, path: Path, tables: list[_core.Table]) -> None:
+        self.path = path
+        self.tables = tables
+
+    def find(self, block: str) -> _core.Table | None:
+        """The first table of that name which has rows or columns."""
+        return next((table for table in self.tables if table.block == block and table.labels), None)
+
+    def rows(self, table: _core.Table) -> list[dict[str, str]]:
+        """All cells of a small table, row by row."""
+        return [dict(zip(table.labels, map(text, row), strict=True)) for row in _core.read_cells(self.path, table.rows)]
+
+    @property
+    def optics(self) -> list[dict[str, str]]:
+        """The rows of ``data_optics``, also when it is written without a loop."""
+        table = self.find("optics")
+        if table is not None:
+            return self.rows(table)
+        pairs = next((table.pairs for table in self.tables if table.block == "optics" and table.pairs), None)
+        return [{label: text(value) for label, value in pairs}] if pairs else []
+
+
+def open_star(
+    paths: Sequence[Path], *, numbers: Iterable[str] = (), names: Iterable[str] = (), varying: Iterable[str] = (), threads: int = 0
+) -> list[StarFile]:
+    """Scans the files once, parsing only the named columns."""
+    files = _core.scan_star(paths, numbers=list(numbers), names=list(names), varying=list(varying), threads=threads)
+    return [StarFile(path, tables) for path, tables in zip(paths, files, strict=True)]
+
+
+class TableColumns:
+    """A loop of a scanned file."""
+
+    def __init__(self, file: StarFile, table: _core.Table) -> None:
+        self.file = file
+        self.table = table
+        self.label = str(file.path)
+        self.optics = file.optics
+
+    def __len__(self) -> int:
+        return len(self.table.rows)
+
+    def __contains__(self, label: object) -> bool:
+        return label in self.table.labels
+
+    def numbers(self, label: str) -> Numbers:
+        values: Numbers = self.table.columns[label]
+        return values
+
+    def names(self, label: str) -> Names:
+        indices, names = self.table.columns[label]
+        return indices, [text(name) for name in names]
+
+    def varies(self, label: str) -> bool:
+        return bool(self.table.columns.get(label, False))
+
+    def where(self, row: int) -> str:
+        return f"{self.label}, line {_core.line_number(self.file.path, self.table.rows.start(row))}"
+
+
+class FrameColumns:
+    """A table as ``starfile.read`` returns it: a DataFrame, or a dict of them with their blocks' names."""
+
+    def __init__(self, tables: Any, label: str = "table") -> None:
+        self.label = label
+        self.frame, optics = _particles_and_optics(tables)
+        self.optics = [{str(key): str(value) for key, value in row.items()} for row in optics.to_dict("records")] if optics is not None else []
+
+    def __len__(self) -> int:
+        return len(self.frame)
+
+    def __contains__(self, label: object) -> bool:
+        return label in self.frame.columns
+
+    def numbers(self, label: str) -> Numbers:
+        try:
+            return np.ascontiguousarray(self.frame[label].to_numpy(dtype=np.float64, na_value=np.nan))
+        except (TypeError, ValueError) as error:
+            raise InputError(f"{self.label}, column {label}: {error}; expected numbers") from None
+
+    def names(self, label: str) -> Names:
+        indices, names = self.frame[label].astype(str).factorize()
+        return np.ascontiguousarray(indices, np.uint32), [str(name) for name in names]
+
+    def varies(self, label: str) -> bool:
+        return label in self and self.frame[label].nunique() > 1
+
+    def where(self, row: int) -> str:
+        return f"{self.label}, row {row}"
+
+
+def _particles_and_optics(tables: Any) -> tuple[Any, Any]:
+    if not isinstance(tables, Mapping):
+        return tables, None
+    candidates = [frame for name, frame in tables.items() if name != "optics" and has_coordinates(getattr(frame, "columns", ()))]
+    if len(candidates) != 1:
+        raise InputError(f"table: found {len(candidates)} tables with coordinates among {', '.join(map(str, tables))}, expected 1")
+    optics = tables.get("optics")
+    if isinstance(optics, Mapping):  # a block without a loop
+        optics = type(candidates[0])([dict(optics)])
+    return candidates[0], optics
+
+
+def has_coordinates(labels: Iterable[str]) -> bool:
+    """Whether a table of these columns is one of particles."""
+    present = set(labels)
+    return {"rlnCoordinateX", "rlnCoordinateY"} <= present or {"rlnCenteredCoordinateXAngst", "rlnCenteredCoordinateYAngst"} <= present

@@ -1,0 +1,118 @@
+"""Duplicates among plain arrays of coordinates."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from cryodedup import _core
+from cryodedup.errors import InputError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Duplicates:
+    """What :func:`deduplicate` found among n particles, m of which are rejected.
+
+    Attributes
+    ----------
+    kept
+        bool (n,): whether the particle stays.
+    rejected
+        int64 (m,), ascending: indices of the others.
+    duplicate_of
+        int64 (m,): for each rejected particle the nearest of the better ones kept within the separation; with ``remove_entirely``
+        another particle within it.
+    distances_a
+        float64 (m,): the distance between the two, Å.
+    """
+
+    kept: NDArray[np.bool_]
+    rejected: NDArray[np.int64]
+    duplicate_of: NDArray[np.int64]
+    distances_a: NDArray[np.float64]
+
+
+def deduplicate(
+    coordinates_a: ArrayLike,
+    groups: ArrayLike | None = None,
+    scores: ArrayLike | None = None,
+    min_separation_a: float = 20.0,
+    *,
+    priority: ArrayLike | None = None,
+    remove_entirely: bool = False,
+    threads: int | None = None,
+) -> Duplicates:
+    """Keeps the best of the particles that are too close together.
+
+    Goes through the particles from the best to the worst and keeps each unless a kept one of its group is within the separation. So no two
+    kept ones are within it, and every rejected one has a better kept one within it. The result does not depend on the number of threads.
+
+    Parameters
+    ----------
+    coordinates_a
+        (n, 2) or (n, 3), Å; for a separation of 0 any number of columns. Finite.
+    groups
+        (n,), integers or names: only particles of one group (a micrograph, a tomogram) can be duplicates. None: all are of one.
+    scores
+        (n,), higher is better, NaN is worst; ties by input order. None: earlier is better.
+    min_separation_a
+        Å, 0 or more; two particles at exactly this distance are duplicates. 0: equal coordinates.
+    priority
+        (n,), integers of 0 or more that go before the score; lower is better.
+    remove_entirely
+        Reject every particle that has a duplicate.
+    threads
+        None or 0: one a processor.
+
+    Raises
+    ------
+    InputError
+        Columns of different lengths, coordinates that are not finite, a negative separation; the text names the row.
+
+    Examples
+    --------
+    >>> found = deduplicate([[0, 0], [3, 4], [100, 0]], scores=[0.5, 0.9, 0.1], min_separation_a=5)
+    >>> found.kept
+    array([False,  True,  True])
+    >>> found.rejected, found.duplicate_of, found.distances_a
+    (array([0]), array([1]), array([5.]))
+    """
+    coordinates = _column(coordinates_a, np.float64, "coordinates_a")
+    if coordinates.ndim != 2:
+        raise InputError(f"coordinates_a: found shape {coordinates.shape}, expected (n, 2) or (n, 3)")
+    kept, rejected, duplicate_of, distances = _core.deduplicate(
+        coordinates,
+        None if groups is None else _group_numbers(groups),
+        None if scores is None else _column(scores, np.float64, "scores"),
+        None if priority is None else _column(priority, np.uint32, "priority"),
+        float(min_separation_a),
+        remove_entirely=remove_entirely,
+        threads=threads or 0,
+    )
+    return Duplicates(kept=kept, rejected=rejected, duplicate_of=duplicate_of, distances_a=distances)
+
+
+def _column(values: ArrayLike, dtype: Any, name: str) -> NDArray[Any]:
+    found = np.asarray(values)
+    try:
+        column = np.ascontiguousarray(found, dtype)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise InputError(f"{name}: {error}") from None
+    if np.issubdtype(dtype, np.integer) and not np.array_equal(column, found):
+        raise InputError(f"{name}: found numbers that are not integers from 0 to {np.iinfo(dtype).max}")
+    return column
+
+
+def _group_numbers(groups: ArrayLike) -> NDArray[np.uint32]:
+    """Dense numbers from 0; integers that are dense already are taken as they are."""
+    labels = np.asarray(groups)
+    if labels.dtype == np.uint32 and (not len(labels) or int(labels.max()) < 2 * len(labels) + 1024):
+        return np.ascontiguousarray(labels)
+    if labels.dtype.kind in "iu" and (not len(labels) or (int(labels.min()) >= 0 and int(labels.max()) < 2 * len(labels) + 1024)):
+        return labels.astype(np.uint32)
+    if labels.dtype.kind == "f" and not np.isfinite(labels).all():
+        raise InputError(f"groups: found {labels[~np.isfinite(labels)][0]}, expected integers or names")
+    return np.unique(labels, return_inverse=True)[1].reshape(labels.shape).astype(np.uint32)

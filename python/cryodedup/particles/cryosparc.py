@@ -1,0 +1,187 @@
+"""Particles of CryoSPARC datasets.
+
+Conventions (real pixels and independent converters): the centre is the location minus the alignment shift; shifts are counted in pixels
+of the alignment, whose size is ``alignments*/psize_A``, not that of the blob.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cryodedup.errors import InputError
+from cryodedup.formats.cryosparc import Distinct, Fields, unpack
+from cryodedup.formats.star import text
+from cryodedup.particles.picks import Floats, Micrograph, Picks, PixelSize, Scores, first_of_each
+from cryodedup.particles.scores import SAME, short
+
+if TYPE_CHECKING:
+    from cryodedup.params import ParticleParams
+    from cryodedup.particles.outputs import Output
+
+X, Y, SHAPE = "location/center_x_frac", "location/center_y_frac", "location/micrograph_shape"
+UID, PATH, PIXEL_SIZE = "location/micrograph_uid", "location/micrograph_path", "location/micrograph_psize_A"
+NCC_SCORE = "pick_stats/ncc_score"
+SHIFT_KEYS = ("alignments3D", "alignments2D")
+
+
+@dataclass(frozen=True)
+class Joined:
+    """Several datasets of the same particles, as the main and the passthrough file of a job: rows in the order of the first.
+
+    ``orders`` gives for each dataset the row of every particle; None where it is the same.
+    """
+
+    parts: Sequence[Fields]
+    orders: Sequence[NDArray[np.int64] | None]
+
+    @classmethod
+    def by_uid(cls, parts: Sequence[Fields]) -> Joined:
+        """Joined on ``uid``, since the order may differ; all must hold the same particles."""
+        if len(parts) == 1:
+            return cls(parts, [None])
+        for part in parts:
+            if "uid" not in part:
+                raise InputError(f"{part.label}: found no field uid, expected it to join {parts[0].label} on")
+        first = parts[0].uids()
+        return cls(parts, [None, *(_order(parts[0].label, first, part) for part in parts[1:])])
+
+    @property
+    def label(self) -> str:
+        return self.parts[0].label
+
+    def __len__(self) -> int:
+        return len(self.parts[0])
+
+    def __contains__(self, field: object) -> bool:
+        return any(field in part for part in self.parts)
+
+    @property
+    def names(self) -> list[str]:
+        """All fields."""
+        return list(dict.fromkeys(name for part in self.parts for name in part.dtype.names or ()))
+
+    def _part(self, field: str) -> tuple[Fields, Any]:
+        found = next(i for i, part in enumerate(self.parts) if field in part)
+        order = self.orders[found]
+        return self.parts[found], slice(None) if order is None else order
+
+    def numbers(self, field: str, element: int | None = None) -> Floats:
+        part, order = self._part(field)
+        return part.numbers(field, element)[order]
+
+    def uids(self, field: str = "uid") -> NDArray[np.uint64]:
+        part, order = self._part(field)
+        return part.uids(field)[order]
+
+    def distinct(self, field: str) -> Distinct:
+        part, order = self._part(field)
+        index, values = part.distinct(field)
+        return index[order], values
+
+
+def _order(label: str, first: NDArray[np.uint64], other: Fields) -> NDArray[np.int64] | None:
+    uids = other.uids()
+    if np.array_equal(first, uids):
+        return None
+    by_uid = np.argsort(uids, kind="stable")
+    place = np.minimum(np.searchsorted(uids, first, sorter=by_uid), max(len(uids) - 1, 0))
+    order = by_uid[place] if len(uids) else np.zeros(0, np.int64)
+    missing = np.flatnonzero(uids[order] != first) if len(uids) else np.arange(len(first))
+    if len(missing) or len(uids) != len(first):
+        raise InputError(
+            f"{other.label}: found {len(uids)} particles, {len(missing)} of the {len(first)} of {label} not among them (by uid);"
+            " expected the same particles in both"
+        )
+    return order
+
+
+def read(fields: Joined, params: ParticleParams, output: Output) -> Picks:
+    """The particles of one dataset, or of several joined."""
+    missing = [field for field in (X, Y, SHAPE) if field not in fields]
+    if missing or not (UID in fields or PATH in fields):
+        raise InputError(
+            f"{fields.label}: found no location fields ({', '.join(missing) or UID}), expected them here or in the passthrough file;"
+            " name both, or the .csg of the job"
+        )
+    micrograph_of, micrographs = _micrographs(fields)
+    shape_of, shapes = fields.distinct(SHAPE)
+    sides = unpack(shapes, "<u4").astype(np.float64)  # (ny, nx)
+    _check_shapes(fields, shape_of, sides)
+    stored = (fields.numbers(X), fields.numbers(Y))
+    pixel_size_of, pixel_sizes = _pixel_sizes(fields)
+    return Picks(
+        label=fields.label,
+        format="CryoSPARC",
+        micrographs=micrographs,
+        micrograph_of=micrograph_of,
+        stored=stored,
+        position=(stored[0] * _of_each(sides[:, 1], shape_of), stored[1] * _of_each(sides[:, 0], shape_of)),
+        pixel_sizes=pixel_sizes,
+        pixel_size_of=pixel_size_of,
+        shift_keys=frozenset(key for key in SHIFT_KEYS if f"{key}/shift" in fields),
+        shifts_a=lambda key: _shifts_a(fields, key),
+        scores=_scores(fields, params),
+        uids=fields.uids() if "uid" in fields else None,
+        expanded_from=fields.uids("sym_expand/src_uid") if "sym_expand/src_uid" in fields else None,
+        output=output,
+        where=lambda row: f"{fields.label}, record {row}",
+    )
+
+
+def _of_each(values: Floats, index: NDArray[np.uint32]) -> Floats | float:
+    return float(values[0]) if len(values) == 1 else values[index]
+
+
+def _check_shapes(fields: Joined, shape_of: NDArray[np.uint32], sides: Floats) -> None:
+    bad = np.flatnonzero((sides <= 0).any(axis=1))
+    if len(bad):
+        row = int(np.flatnonzero(shape_of == bad[0])[0])
+        found = "x".join(f"{side:.0f}" for side in sides[bad[0]])
+        raise InputError(f"{fields.label}, record {row}: {SHAPE}: found {found}, expected the micrograph's sides in pixels")
+
+
+def _micrographs(fields: Joined) -> tuple[NDArray[np.uint32], list[Micrograph]]:
+    paths = fields.distinct(PATH) if PATH in fields else None
+    if UID not in fields:
+        assert paths is not None
+        return paths[0], [Micrograph(name=text(path)) for path in paths[1]]
+    index, raw = fields.distinct(UID)
+    uids = unpack(raw, "<u8")[:, 0].tolist()
+    if paths is None:
+        return index, [Micrograph(name=f"{uid:021d}", uid=uid) for uid in uids]
+    first = first_of_each(index, len(uids))
+    names = [text(paths[1][paths[0][row]]) for row in first] if len(index) else []
+    return index, [Micrograph(name=name, uid=uid) for name, uid in zip(names, uids, strict=True)]
+
+
+def _pixel_sizes(fields: Joined) -> tuple[NDArray[np.uint32] | None, list[PixelSize]]:
+    if PIXEL_SIZE not in fields:  # as in files of version 2 and 3
+        return None, [PixelSize(of="", value_a=None, found_in="")]
+    index, raw = fields.distinct(PIXEL_SIZE)
+    # The shortest decimal of the stored single-precision number is what was meant.
+    values = [float(str(value)) for value in unpack(raw, "<f4")[:, 0]]
+    return index, [PixelSize(of="", value_a=value if value > 0 else None, found_in=PIXEL_SIZE) for value in values]
+
+
+def _shifts_a(fields: Joined, key: str) -> tuple[Floats, ...]:
+    if f"{key}/psize_A" not in fields:
+        raise InputError(f"{fields.label}: found {key}/shift without {key}/psize_A, expected both; or use --shift-key none")
+    scale = fields.numbers(f"{key}/psize_A")
+    return tuple(fields.numbers(f"{key}/shift", axis) * scale for axis in (0, 1))
+
+
+def _scores(fields: Joined, params: ParticleParams) -> Scores | None:
+    if params.score_field == "none" or (params.score_field == "auto" and NCC_SCORE not in fields):
+        return None
+    wanted = NCC_SCORE if params.score_field == "auto" else params.score_field
+    names = {short(wanted), SAME.get(short(wanted))}
+    found = [wanted] if wanted in fields else [name for name in fields.names if short(name) in names]
+    if len(found) != 1:
+        which = f"{', '.join(found)}; expected one: give its full name" if found else "none, expected one in every input"
+        raise InputError(f"{fields.label}: --score-field {params.score_field}: found {which}")
+    return Scores(field=found[0], values=fields.numbers(found[0]))

@@ -1,0 +1,70 @@
+"""Joining the optics groups of several STAR files."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from cryodedup import _core
+from cryodedup.errors import InputError
+from cryodedup.formats.star import StarFile
+
+ID, NAME = "rlnOpticsGroup", "rlnOpticsGroupName"
+
+
+@dataclass
+class Optics:
+    """The table of optics groups of the first file, to which those of others are added."""
+
+    labels: list[str]
+    rows: list[dict[str, str]]
+    end: int
+    """Offset behind the table's last row."""
+    added: list[dict[str, str]] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, file: StarFile) -> Optics:
+        table: _core.Table | None = file.find("optics")
+        if table is None:
+            return cls([], [], 0)
+        return cls(table.labels, file.rows(table), table.rows.start(len(table.rows)))
+
+    def add(self, other: Optics) -> dict[str, str]:
+        """Adds what is not there yet; returns the groups of ``other`` that get another number."""
+        renumbered = {}
+        for row in other.rows:
+            same = next((known for known in self.rows if {**known, ID: ""} == {**row, ID: ""}), None)
+            if same is None:
+                same = dict(row)
+                if any(known[ID] == row[ID] for known in self.rows):
+                    same[ID] = str(max(map(_number, [*self.rows, *other.rows])) + 1)
+                same[NAME] = self._free_name(row.get(NAME, ""))
+                self.rows.append(same)
+                self.added.append(same)
+            if same[ID] != row[ID]:
+                renumbered[row[ID]] = same[ID]
+        return renumbered
+
+    def _free_name(self, name: str) -> str:
+        taken = {row.get(NAME) for row in self.rows}
+        candidates = (name, *(f"{name}_{i}" for i in range(2, len(taken) + 3)))
+        return next(candidate for candidate in candidates if candidate not in taken)
+
+    def added_lines(self, path: Path) -> bytes:
+        """The new rows as text, to be put behind the last one of the file."""
+        with path.open("rb") as file:
+            file.seek(self.end - 1)
+            start = "" if file.read(1) == b"\n" else "\n"
+        lines = (" ".join(_cell(row[label]) for label in self.labels) + " \n" for row in self.added)
+        return (start + "".join(lines)).encode("utf-8", "surrogateescape")
+
+
+def _cell(value: str) -> str:
+    return f'"{value}"' if not value or any(character.isspace() for character in value) else value
+
+
+def _number(row: dict[str, str]) -> int:
+    try:
+        return int(float(row[ID]))
+    except ValueError:
+        raise InputError(f"data_optics: {ID}: found {row[ID]!r}, expected a whole number") from None

@@ -1,0 +1,330 @@
+"""Writing the kept and the rejected particles of each input in its own format, rows byte for byte."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cryodedup import _core
+from cryodedup.errors import InputError
+from cryodedup.formats import cryosparc
+from cryodedup.formats.star import StarFile
+from cryodedup.particles.optics import Optics
+
+Mask = NDArray[np.bool_]
+Progress = Callable[[int], object] | None
+Part = Any
+"""What :func:`cryodedup._core.split` takes."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where files are written, and where they are moved when all are done."""
+
+    staging: Path
+    final: Path
+
+
+class Output(Protocol):
+    """How the particles of one input are written."""
+
+    stem: str
+    suffix: str
+
+    @property
+    def files(self) -> list[Path]:
+        """The files the rows are copied from."""
+
+    def key(self) -> object:
+        """Inputs of equal keys can be written into one file."""
+
+    def write(self, place: Place, stem: str, kept: Mask, others: Sequence[tuple[Any, Mask]], progress: Progress) -> list[str]:
+        """Writes ``<stem>_kept`` and ``<stem>_rejected`` of this input and the others of equal key; returns what is to be told."""
+
+
+def plan(outputs: Sequence[Output]) -> list[tuple[str, list[int]]]:
+    """Which inputs are written together, and the stem of their files' names.
+
+    Those of one format and equal columns are joined; the only output of a format is called ``particles``, several have the inputs' names.
+    """
+    sets: dict[object, list[int]] = {}
+    for i, output in enumerate(outputs):
+        sets.setdefault((output.suffix, output.key()), []).append(i)
+    planned: list[tuple[str, list[int]]] = []
+    used: set[tuple[str, str]] = set()
+    for members in sets.values():
+        first = outputs[members[0]]
+        alone = sum(outputs[other[0]].suffix == first.suffix for other in sets.values()) == 1
+        stem = "particles" if alone and first.suffix in (".star", ".cs") else first.stem
+        name, number = stem, 2
+        while (name, first.suffix) in used:
+            name, number = f"{stem}-{number}", number + 1
+        used.add((name, first.suffix))
+        planned.append((name, members))
+    return planned
+
+
+@dataclass(frozen=True)
+class NoOutput:
+    """Of particles that come from memory."""
+
+    stem: str = ""
+    suffix: str = ""
+    files: tuple[Path, ...] = ()
+
+    def key(self) -> object:
+        return None
+
+    def write(self, place: Place, stem: str, kept: Mask, others: Sequence[tuple[Any, Mask]], progress: Progress) -> list[str]:
+        raise InputError("particles given as a table are not written to files; use the result's kept_table()")
+
+
+@dataclass(frozen=True)
+class StarOutput:
+    """A STAR file of particles."""
+
+    file: StarFile
+    table: _core.Table
+    suffix: str = ".star"
+
+    @property
+    def stem(self) -> str:
+        return self.file.path.stem
+
+    @property
+    def files(self) -> list[Path]:
+        return [self.file.path]
+
+    def key(self) -> object:
+        optics = self.file.find("optics")
+        if optics is None and self.file.optics:  # written without a loop, which has no place for another group
+            return self.file.path
+        return tuple(self.table.labels), tuple(optics.labels) if optics else None
+
+    def write(self, place: Place, stem: str, kept: Mask, others: Sequence[tuple[StarOutput, Mask]], progress: Progress) -> list[str]:
+        merged = Optics.of(self.file)
+        renumbered = [merged.add(Optics.of(other.file)) for other, _ in others]
+        rows = [self._rows(kept, None, bool(others))]
+        rows += [other._rows(mask, new, True) for (other, mask), new in zip(others, renumbered, strict=True)]
+        start, end = (self.table.rows.start(row) for row in (0, len(self.table.rows)))
+        pieces: list[tuple[int, int, list[Part]]] = [(start, end, rows)]
+        if merged.added:
+            lines = merged.added_lines(self.file.path)
+            pieces.append((merged.end, merged.end, [(lines, lines)]))
+        parts: list[Part] = []
+        at = 0
+        for piece_start, piece_end, piece in sorted(pieces, key=lambda piece: piece[0]):
+            parts += [(self.file.path, at, piece_start), *piece]
+            at = piece_end
+        parts.append((self.file.path, at, self.file.path.stat().st_size))
+        _core.split(parts, place.staging / f"{stem}_kept.star", place.staging / f"{stem}_rejected.star", progress=progress)
+        return self._notes(others, renumbered)
+
+    def _rows(self, kept: Mask, renumbered: dict[str, str] | None, end_line: bool) -> Part:
+        rewrite = None
+        if renumbered:
+            column = self.table.labels.index("rlnOpticsGroup")
+            rewrite = (column, [(old.encode(), new.encode()) for old, new in renumbered.items()])
+        return self.file.path, self.table.rows, kept, rewrite, end_line
+
+    def _notes(self, others: Sequence[tuple[StarOutput, Mask]], renumbered: Iterable[dict[str, str]]) -> list[str]:
+        notes = []
+        for (other, _), new in zip(others, renumbered, strict=True):
+            if new:
+                changes = ", ".join(f"{old} is now {number}" for old, number in new.items())
+                notes.append(f"{other.file.path}: optics groups renumbered where they clash: {changes}")
+            extra = [table.block for table in other.file.tables if table.start != other.table.start and table.block != "optics"]
+            if extra:
+                notes.append(f"{other.file.path}: joined to {self.file.path}; its further blocks are not written: {', '.join(extra)}")
+        return notes
+
+
+@dataclass(frozen=True)
+class NpyOutput:
+    """One dataset in NPY form, or a main one and its passthrough, whose rows are in another order."""
+
+    parts: Sequence[cryosparc.NpyFile]
+    orders: Sequence[NDArray[np.int64] | None]
+    group: cryosparc.CsGroup | None
+    suffix: str = ".cs"
+
+    @property
+    def stem(self) -> str:
+        return self.group.path.stem if self.group else self.parts[0].path.stem
+
+    @property
+    def files(self) -> list[Path]:
+        return [part.path for part in self.parts]
+
+    def key(self) -> object:
+        return tuple(tuple(map(str, part.dtype.descr)) for part in self.parts)
+
+    def write(self, place: Place, stem: str, kept: Mask, others: Sequence[tuple[NpyOutput, Mask]], progress: Progress) -> list[str]:
+        inputs = [(self, kept), *others]
+        names = _dataset_names(stem, len(self.parts))
+        for number, (kept_name, rejected_name) in enumerate(names):
+            rows = [(output.parts[number], output._mask(number, mask)) for output, mask in inputs]
+            counts = [sum(int((mask == value).sum()) for _, mask in rows) for value in (True, False)]
+            parts: list[Part] = [(self.parts[number].header(counts[0]), self.parts[number].header(counts[1]))]
+            parts += [(part.path, part.rows, mask, None, False) for part, mask in rows]
+            _core.split(parts, place.staging / kept_name, place.staging / rejected_name, progress=progress)
+        _write_groups(place.staging, stem, names, [part.path for part in self.parts], self.parts, self.group, counts)
+        return []
+
+    def _mask(self, number: int, kept: Mask) -> Mask:
+        order = self.orders[number]
+        if order is None:
+            return kept
+        mask = np.empty_like(kept)
+        mask[order] = kept
+        return mask
+
+
+@dataclass(frozen=True)
+class CsdatOutput:
+    """As :class:`NpyOutput`, in CSDAT form, which has no records: written by cryosparc-tools, value for value."""
+
+    paths: Sequence[Path]
+    datasets: Sequence[Any]
+    arrays: Sequence[cryosparc.Fields]
+    orders: Sequence[NDArray[np.int64] | None]
+    group: cryosparc.CsGroup | None
+    suffix: str = ".cs"
+
+    @property
+    def stem(self) -> str:
+        return self.group.path.stem if self.group else self.paths[0].stem
+
+    @property
+    def files(self) -> list[Path]:
+        return list(self.paths)
+
+    def key(self) -> object:
+        return "CSDAT", self.paths[0]  # never joined
+
+    def write(self, place: Place, stem: str, kept: Mask, others: Sequence[tuple[Any, Mask]], progress: Progress) -> list[str]:
+        names = _dataset_names(stem, len(self.datasets))
+        for dataset, order, (kept_name, rejected_name) in zip(self.datasets, self.orders, names, strict=True):
+            mask = kept
+            if order is not None:
+                mask = np.empty_like(kept)
+                mask[order] = kept
+            cryosparc.save_csdat(place.staging / kept_name, dataset.mask(mask))
+            cryosparc.save_csdat(place.staging / rejected_name, dataset.mask(~mask))
+        counts = [int(kept.sum()), int((~kept).sum())]
+        _write_groups(place.staging, stem, names, self.paths, self.arrays, self.group, counts)
+        return []
+
+
+def _dataset_names(stem: str, count: int) -> list[tuple[str, str]]:
+    """File names of the kept and the rejected: of the main dataset, and of what is passed through."""
+    middle = ["", "_passthrough", *(f"_passthrough{i}" for i in range(2, count))][:count]
+    return [(f"{stem}_kept{name}.cs", f"{stem}_rejected{name}.cs") for name in middle]
+
+
+def _write_groups(
+    directory: Path,
+    stem: str,
+    names: Sequence[tuple[str, str]],
+    paths: Sequence[Path],
+    parts: Sequence[cryosparc.Fields],
+    group: cryosparc.CsGroup | None,
+    counts: Sequence[int],
+) -> None:
+    for which, (word, count) in enumerate(zip(("kept", "rejected"), counts, strict=True)):
+        if group is not None:
+            text = group.renamed({path: name[which] for path, name in zip(paths, names, strict=True)}, count)
+        else:
+            text = cryosparc.group_text([(part.dtype, name[which]) for part, name in zip(parts, names, strict=True)], count)
+        (directory / f"{stem}_{word}.csg").write_text(text)
+
+
+@dataclass(frozen=True)
+class PickFile:
+    """One file of picks, which are some of an input's rows."""
+
+    path: Path
+    rows: _core.Rows
+    first: int
+
+
+@dataclass(frozen=True)
+class PickFilesOutput:
+    """Files of picks, most often one a micrograph: into folders of the same file names; a single file into files."""
+
+    source: Path
+    picks: Sequence[PickFile]
+    index: tuple[StarFile, _core.Table, Path] | None = None
+    """A RELION index and the project's directory: the index is written anew with the paths of the new files."""
+
+    @property
+    def suffix(self) -> str:
+        return self.picks[0].path.suffix if self.is_single else "/"
+
+    @property
+    def is_single(self) -> bool:
+        return self.index is None and len(self.picks) == 1 and self.picks[0].path == self.source
+
+    @property
+    def stem(self) -> str:
+        return self.source.stem if self.source.suffix else self.source.name
+
+    @property
+    def files(self) -> list[Path]:
+        return [pick.path for pick in self.picks]
+
+    def key(self) -> object:
+        return self.source
+
+    def write(self, place: Place, stem: str, kept: Mask, others: Sequence[tuple[Any, Mask]], progress: Progress) -> list[str]:
+        if self.is_single:
+            places = [tuple(place.staging / f"{stem}_{word}{self.source.suffix}" for word in ("kept", "rejected"))]
+        else:
+            folders = [place.staging / f"{stem}_{word}" for word in ("kept", "rejected")]
+            for folder in folders:
+                folder.mkdir()
+            places = [tuple(folder / name for folder in folders) for name in _distinct_names([pick.path for pick in self.picks])]
+        for pick, (kept_path, rejected_path) in zip(self.picks, places, strict=True):
+            mask = kept[pick.first : pick.first + len(pick.rows)]
+            start, end = pick.rows.start(0), pick.rows.start(len(pick.rows))
+            parts: list[Part] = [
+                (pick.path, 0, start),
+                (pick.path, pick.rows, mask, None, False),
+                (pick.path, end, pick.path.stat().st_size),
+            ]
+            _core.split(parts, kept_path, rejected_path, progress=progress)
+        if self.index is not None:
+            self._write_index(place, stem, [kept_path.name for kept_path, _ in places])
+        return []
+
+    def _write_index(self, place: Place, stem: str, names: Sequence[str]) -> None:
+        assert self.index is not None
+        file, table, project = self.index
+        column = table.labels.index("rlnMicrographCoordinates")
+        with file.path.open("rb") as handle:
+            head = handle.read(table.rows.start(0))
+        final = place.final.resolve()
+        # RELION looks paths up from the project's directory.
+        base = final.relative_to(project) if final.is_relative_to(project) else final
+        for word in ("kept", "rejected"):
+            lines = []
+            for row, name in zip(_core.read_cells(file.path, table.rows), names, strict=True):
+                row[column] = str(base / f"{stem}_{word}" / name).encode()
+                lines.append(b" ".join(_quoted(cell) for cell in row) + b" \n")
+            (place.staging / f"{stem}_{word}.star").write_bytes(head + b"".join(lines))
+
+
+def _quoted(cell: bytes) -> bytes:
+    return b'"' + cell + b'"' if not cell or any(byte <= 32 for byte in cell) else cell
+
+
+def _distinct_names(paths: Sequence[Path]) -> list[str]:
+    """File names, with the directory in front where two are equal."""
+    names = [path.name for path in paths]
+    repeated = {name for name in names if names.count(name) > 1} if len(set(names)) < len(names) else set()
+    return ["_".join(path.parts[-3:]).replace("/", "") if path.name in repeated else path.name for path in paths]

@@ -1,0 +1,99 @@
+"""The particles of one input as columns, whatever its format."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from cryodedup.particles.outputs import Output
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Micrograph:
+    """A micrograph (or tomogram) as an input names it."""
+
+    name: str
+    uid: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class PixelSize:
+    """A micrograph pixel size of some of an input's particles, and where it stands.
+
+    ``surmised`` marks one that may not be that of the coordinates (the movie's before binning): the user's value goes before it.
+    """
+
+    of: str
+    value_a: float | None
+    found_in: str
+    surmised: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scores:
+    """A score for each particle; NaN where it is missing."""
+
+    field: str
+    values: Floats
+
+
+@dataclass(frozen=True, kw_only=True)
+class Picks:
+    """The particles of one input.
+
+    Attributes
+    ----------
+    micrograph_of
+        uint32 (n,), index into ``micrographs``.
+    stored
+        2 or 3 columns (n,), the coordinates as they stand in the file: what is compared for a separation of 0.
+    position
+        2 or 3 columns (n,): the centres before shifts, in pixels of the micrograph, or in Å if ``in_angstrom``.
+    pixel_size_of
+        uint32 (n,), index into ``pixel_sizes``; None: all have the first.
+    shift_keys
+        Which shifts the input has.
+    shifts_a
+        Gives the columns to be subtracted from the centres, in Å, for one of ``shift_keys``.
+    uids
+        Unique identifiers, uint64 (n,).
+    expanded_from
+        The particle each was made from by symmetry expansion, uint64 (n,).
+    where
+        Names a row for messages: the file and the line or record.
+    """
+
+    label: str
+    format: str
+    micrographs: Sequence[Micrograph]
+    micrograph_of: NDArray[np.uint32]
+    stored: tuple[Floats, ...]
+    position: tuple[Floats, ...]
+    output: Output
+    where: Callable[[int], str]
+    in_angstrom: bool = False
+    pixel_sizes: Sequence[PixelSize] = ()
+    pixel_size_of: NDArray[np.uint32] | None = None
+    shift_keys: frozenset[str] = frozenset()
+    shifts_a: Callable[[str], tuple[Floats, ...]] = lambda key: ()
+    scores: Scores | None = None
+    uids: NDArray[np.uint64] | None = None
+    expanded_from: NDArray[np.uint64] | None = None
+    warnings: list[str] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self.micrograph_of)
+
+
+def first_of_each(index: NDArray[np.uint32], count: int) -> NDArray[Any]:
+    """For each of ``count`` values, the first row that has it."""
+    first = np.zeros(count, np.int64)
+    first[index[::-1]] = np.arange(len(index) - 1, -1, -1)
+    return first

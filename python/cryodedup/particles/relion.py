@@ -1,0 +1,174 @@
+"""Particles of RELION and Warp tables.
+
+Conventions (RELION's source and real files): the centre is the coordinate minus the origin; before 3.1 origins are in pixels of the
+particle image, later in Å; in tomograms the origin is first rotated by the subtomogram's own angles.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from cryodedup.errors import InputError
+from cryodedup.formats.star import Columns, has_coordinates
+from cryodedup.particles.picks import Floats, Micrograph, Picks, PixelSize, Scores
+from cryodedup.particles.scores import UNSET_FIGURE_OF_MERIT, candidates
+
+if TYPE_CHECKING:
+    from cryodedup.params import ParticleParams
+    from cryodedup.particles.outputs import Output
+
+FIGURE_OF_MERIT = "rlnAutopickFigureOfMerit"
+COORDINATES = ("rlnCoordinateX", "rlnCoordinateY", "rlnCoordinateZ")
+CENTERED_COORDINATES = ("rlnCenteredCoordinateXAngst", "rlnCenteredCoordinateYAngst", "rlnCenteredCoordinateZAngst")
+ORIGINS_A = ("rlnOriginXAngst", "rlnOriginYAngst", "rlnOriginZAngst")
+ORIGINS_PX = ("rlnOriginX", "rlnOriginY", "rlnOriginZ")
+SUBTOMOGRAM_ANGLES = ("rlnTomoSubtomogramRot", "rlnTomoSubtomogramTilt", "rlnTomoSubtomogramPsi")
+IMAGE_SCALE = ("rlnMagnification", "rlnDetectorPixelSize", "rlnPixelSize")
+MICROGRAPH_NAMES = ("rlnTomoName", "rlnMicrographName")
+PIXEL_SIZES = ("rlnMicrographPixelSize", "rlnTomoTiltSeriesPixelSize", "rlnMicrographOriginalPixelSize")
+ANGLES = ("rlnAngleRot", "rlnAngleTilt")
+
+NAMES = (*MICROGRAPH_NAMES, *PIXEL_SIZES, "rlnOpticsGroup")
+
+
+def numbers(params: ParticleParams) -> list[str]:
+    """The columns to be read as numbers."""
+    columns = [*COORDINATES, *CENTERED_COORDINATES]
+    if params.shift_key != "none" and not params.undo_symmetry_expansion:
+        columns += [*ORIGINS_A, *ORIGINS_PX, *SUBTOMOGRAM_ANGLES, *IMAGE_SCALE]
+    if params.score_field == "auto":
+        columns.append(FIGURE_OF_MERIT)
+    elif params.score_field != "none":
+        columns += candidates(params.score_field)
+    return columns
+
+
+def read(columns: Columns, params: ParticleParams, output: Output, name: str | None = None) -> Picks:
+    """The particles of a table; ``name`` is the micrograph of a table that does not tell it."""
+    if not has_coordinates(label for label in (*COORDINATES, *CENTERED_COORDINATES) if label in columns):
+        raise InputError(f"{columns.label}: found no location columns, expected {COORDINATES[0]} and {COORDINATES[1]}, or {CENTERED_COORDINATES[0]}...")
+    centered = CENTERED_COORDINATES[0] in columns
+    position = tuple(columns.numbers(label) for label in (CENTERED_COORDINATES if centered else COORDINATES) if label in columns)
+    micrograph_label = next((label for label in MICROGRAPH_NAMES if label in columns), None)
+    warnings = []
+    if micrograph_label is not None:
+        micrograph_of, names = columns.names(micrograph_label)
+    else:
+        micrograph_of, names = np.zeros(len(columns), np.uint32), [name or columns.label]
+        if name is None:
+            warnings.append(f"{columns.label}: no rlnMicrographName or rlnTomoName: all its particles are taken as of one micrograph")
+    pixel_size_of, pixel_sizes = (None, []) if centered else _pixel_sizes(columns)
+    shift_keys, shifts_a = _shifts(columns, len(position))
+    return Picks(
+        label=columns.label,
+        format="RELION STAR",
+        micrographs=[Micrograph(name=name) for name in names],
+        micrograph_of=micrograph_of,
+        stored=position,
+        position=position,
+        in_angstrom=centered,
+        pixel_sizes=pixel_sizes,
+        pixel_size_of=pixel_size_of,
+        shift_keys=shift_keys,
+        shifts_a=shifts_a,
+        scores=score(columns, params, FIGURE_OF_MERIT),
+        output=output,
+        where=columns.where,
+        warnings=warnings,
+    )
+
+
+def score(columns: Columns, params: ParticleParams, usual: str) -> Scores | None:
+    """The column asked for; for ``auto`` the usual one, if it is there."""
+    if params.score_field == "none":
+        return None
+    wanted = [usual] if params.score_field == "auto" else candidates(params.score_field)
+    label = next((label for label in wanted if label in columns), None)
+    if label is None:
+        if params.score_field == "auto":
+            return None
+        raise InputError(f"{columns.label}: found no column {params.score_field} (--score-field), expected one in every input")
+    values = columns.numbers(label)
+    if label == FIGURE_OF_MERIT:
+        values = np.where(values == UNSET_FIGURE_OF_MERIT, np.nan, values)
+    return Scores(field=label, values=values)
+
+
+def _pixel_sizes(columns: Columns) -> tuple[np.ndarray | None, list[PixelSize]]:
+    """Of the coordinates: never ``rlnImagePixelSize``, which is that of the possibly binned particle."""
+    for label in PIXEL_SIZES:
+        if label in columns:
+            index, texts = columns.names(label)
+            return index, [_pixel_size(columns.label, "", {label: text}) for text in texts]
+    groups = {row["rlnOpticsGroup"]: row for row in columns.optics if "rlnOpticsGroup" in row}
+    if "rlnOpticsGroup" not in columns:
+        only = next(iter(groups.values()), {}) if len(groups) == 1 else {}
+        return None, [_pixel_size(columns.label, "", only)]
+    index, ids = columns.names("rlnOpticsGroup")
+    missing = [group for group in ids if group not in groups]
+    if missing and groups:
+        raise InputError(f"{columns.label}: found particles of optics group {missing[0]}, expected one of data_optics: {', '.join(groups)}")
+    return index, [_pixel_size(columns.label, f"optics group {group}", groups.get(group, {})) for group in ids]
+
+
+def _pixel_size(file: str, of: str, row: dict[str, str]) -> PixelSize:
+    for label in PIXEL_SIZES:
+        if label in row:
+            try:
+                value = float(row[label])
+            except ValueError:
+                value = np.nan
+            if not (np.isfinite(value) and value > 0):
+                raise InputError(f"{file}: {label} {of}: found {row[label]!r}, expected a positive number of Å")
+            return PixelSize(of=of, value_a=value, found_in=label, surmised=label == "rlnMicrographOriginalPixelSize")
+    return PixelSize(of=of, value_a=None, found_in="")
+
+
+def _shifts(columns: Columns, dimensions: int) -> tuple[frozenset[str], Callable[[str], tuple[Floats, ...]]]:
+    if ORIGINS_A[0] not in columns and ORIGINS_PX[0] not in columns:
+        return frozenset(), lambda key: ()
+    # RELION has one set of origins; which step made them shows in the angles.
+    refined = any(label in columns and columns.varies(label) for label in ANGLES)
+    return frozenset({"alignments3D" if refined else "alignments2D"}), lambda key: _origins_a(columns, dimensions)
+
+
+def _origins_a(columns: Columns, dimensions: int) -> tuple[Floats, ...]:
+    in_angstrom = ORIGINS_A[0] in columns
+    labels = (ORIGINS_A if in_angstrom else ORIGINS_PX)[:dimensions]
+    zero = np.zeros(len(columns))
+    origins = [columns.numbers(label) if label in columns else zero for label in labels]
+    if not in_angstrom and any(origin.any() for origin in origins):
+        scale = _image_pixel_size(columns)
+        origins = [origin * scale for origin in origins]
+    if dimensions == 3 and SUBTOMOGRAM_ANGLES[0] in columns:
+        matrix = _rotation(*(np.radians(columns.numbers(label)) for label in SUBTOMOGRAM_ANGLES))
+        origins = [sum(element * origin for element, origin in zip(row, origins, strict=True)) for row in matrix]
+    return tuple(origins)
+
+
+def _image_pixel_size(columns: Columns) -> Floats | float:
+    """Of the particle images, Å: what origins in pixels are counted in."""
+    if "rlnMagnification" in columns and "rlnDetectorPixelSize" in columns:
+        return columns.numbers("rlnDetectorPixelSize") * 1e4 / columns.numbers("rlnMagnification")  # µm on the detector
+    if "rlnPixelSize" in columns:
+        return columns.numbers("rlnPixelSize")
+    sizes = {row["rlnImagePixelSize"] for row in columns.optics if "rlnImagePixelSize" in row}
+    if len(sizes) == 1:
+        return float(sizes.pop())
+    raise InputError(
+        f"{columns.label}: found rlnOriginX in pixels, expected rlnMagnification and rlnDetectorPixelSize (or rlnPixelSize)"
+        " to tell their size; or use --shift-key none"
+    )
+
+
+def _rotation(rot: Floats, tilt: Floats, psi: Floats) -> list[list[Floats]]:
+    """RELION's Euler matrix (rows), which takes the subtomogram's axes to the tomogram's."""
+    sr, cr, st, ct, sp, cp = np.sin(rot), np.cos(rot), np.sin(tilt), np.cos(tilt), np.sin(psi), np.cos(psi)
+    return [
+        [cp * ct * cr - sp * sr, cp * ct * sr + sp * cr, -cp * st],
+        [-sp * ct * cr - cp * sr, -sp * ct * sr + cp * cr, sp * st],
+        [st * cr, st * sr, ct],
+    ]

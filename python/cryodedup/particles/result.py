@@ -1,0 +1,256 @@
+"""What was found, and how it is written."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cryodedup import _core
+from cryodedup.errors import InputError
+from cryodedup.params import ParticleParams
+from cryodedup.particles.outputs import Place, plan
+from cryodedup.particles.picks import Floats, Picks
+from cryodedup.particles.reading import sources_of
+
+SCHEMA = "cryodedup.particles/1"
+SUMMARY, LISTING = "summary.json", "duplicates.csv"
+_OURS = re.compile(r"duplicates\.csv|.+_(kept|rejected)(_passthrough\d*)?(\.\w+)?/?")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """One input, and where its particles begin among all."""
+
+    picks: Picks
+    start: int
+    pixel_sizes: list[dict[str, object]]
+    score: dict[str, object]
+
+    @property
+    def rows(self) -> slice:
+        return slice(self.start, self.start + len(self.picks))
+
+
+@dataclass(kw_only=True)
+class ParticleResult:
+    """Duplicates among particles; all arrays are in the order of the inputs, one after the other.
+
+    Attributes
+    ----------
+    kept
+        bool (n,): whether the particle stays.
+    rejected
+        int64 (m,), ascending: the particles that do not stay.
+    duplicate_of
+        int64 (m,): for each rejected one the particle it duplicates: the nearest of the better ones kept within the separation; with
+        ``remove_entirely`` another one within it.
+    distances_a
+        float64 (m,): their distances in Å.
+    coordinates_a
+        float64 (n, 2) or (n, 3): centres in Å of the micrograph, x first.
+    micrograph_of
+        uint32 (n,): numbers of the micrographs, the same in all inputs.
+    overlaps
+        uint64 (inputs, inputs): how many particles of the first input have one of the second within the separation, itself not
+        counted; None for one input.
+    """
+
+    params: ParticleParams
+    sources: Sequence[Source]
+    kept: NDArray[np.bool_]
+    rejected: NDArray[np.int64]
+    duplicate_of: NDArray[np.int64]
+    distances_a: Floats
+    coordinates_a: Floats
+    micrograph_of: NDArray[np.uint32]
+    n_micrographs: int
+    shift_key: str
+    overlaps: NDArray[np.uint64] | None
+    repeated_uids: int
+    warnings: list[str]
+    notes: list[str] = field(default_factory=list)
+    times_s: dict[str, float] = field(default_factory=dict)
+    tables: Any = None
+    outputs: list[str] = field(default_factory=list)
+
+    def kept_of(self, source: int) -> NDArray[np.bool_]:
+        """The mask of one input's particles, shape (its number,)."""
+        return self.kept[self.sources[source].rows]
+
+    def kept_table(self, source: int = 0) -> Any:
+        """The kept rows of a table that was given, as the same kind of table: DataFrame, dict of DataFrames, Dataset or array."""
+        from cryodedup.formats.star import has_coordinates
+
+        if self.tables is None or (isinstance(self.tables, list) and not self.tables):
+            raise InputError("kept_table: found particles from files, expected tables; use write(directory)")
+        table = self.tables[source] if isinstance(self.tables, list | tuple) else self.tables
+        mask = self.kept_of(source)
+        if isinstance(table, dict):
+            return {
+                name: frame[mask] if name != "optics" and has_coordinates(getattr(frame, "columns", ())) else frame
+                for name, frame in table.items()
+            }
+        return table.mask(mask) if callable(getattr(table, "fields", None)) else table[mask]
+
+    def summary(self) -> dict[str, Any]:
+        """What ``summary.json`` holds; ``schema`` names its version."""
+        sources = []
+        for i, source in enumerate(self.sources):
+            kept = int(self.kept_of(i).sum())
+            n = len(source.picks)
+            sources.append(
+                {
+                    "input": source.picks.label,
+                    "format": source.picks.format,
+                    "particles": n,
+                    "kept": kept,
+                    "rejected": n - kept,
+                    "micrographs": len(np.unique(source.picks.micrograph_of)),
+                    "pixel_sizes": source.pixel_sizes,
+                    "score": source.score,
+                }
+            )
+        overlaps = None
+        if self.overlaps is not None:
+            overlaps = {"inputs": [source.picks.label for source in self.sources], "particles_with_a_neighbour": self.overlaps.tolist()}
+        parameters = {key: str(value) if isinstance(value, Path) else value for key, value in asdict(self.params).items()}
+        return {
+            "schema": SCHEMA,
+            "cryodedup": _core.__version__,
+            "parameters": parameters,
+            "dimensions": self.coordinates_a.shape[1],
+            "shift_key": self.shift_key,
+            "particles": len(self.kept),
+            "kept": int(self.kept.sum()),
+            "rejected": len(self.rejected),
+            "repeated_uids": self.repeated_uids,
+            "micrographs": self.n_micrographs,
+            "sources": sources,
+            "overlaps": overlaps,
+            "outputs": self.outputs,
+            "warnings": self.warnings,
+            "notes": self.notes,
+            "times_s": {stage: round(seconds, 3) for stage, seconds in self.times_s.items()},
+        }
+
+    def write(self, directory: Path | str, *, overwrite: bool = False, progress: Callable[[int], object] | None = None) -> list[Path]:
+        """Writes the kept and the rejected particles, ``duplicates.csv`` and ``summary.json`` into a directory, all or nothing.
+
+        Raises
+        ------
+        InputError
+            Files of these names are there and ``overwrite`` is not given, or one of them is an input.
+        """
+        started = time.perf_counter()
+        directory = Path(directory)
+        planned = plan([source.picks.output for source in self.sources])
+        check_directory(directory, overwrite)
+        outdated = _listed_outputs(directory)
+        made = not directory.exists()
+        directory.mkdir(parents=True, exist_ok=True)
+        staging = directory / f".cryodedup-{os.getpid()}-{time.monotonic_ns():x}"
+        staging.mkdir()
+        try:
+            place = Place(staging, directory)
+            for stem, members in planned:
+                first, *others = [(self.sources[i].picks.output, self.kept_of(i)) for i in members]
+                self.notes += first[0].write(place, stem, first[1], others, progress)
+                if others:
+                    joined = ", ".join(self.sources[i].picks.label for i in members)
+                    self.notes.append(f"{joined}: of equal columns, written together as {stem}_kept{first[0].suffix}")
+            self._write_listing(staging / LISTING)
+            self.outputs = sorted([*(entry.name + "/" * entry.is_dir() for entry in staging.iterdir()), SUMMARY])
+            self.times_s["writing"] = time.perf_counter() - started
+            (staging / SUMMARY).write_text(json.dumps(self.summary(), indent=1, ensure_ascii=False) + "\n", "utf-8", "surrogateescape")
+            _move(staging, directory, overwrite, sources_of([source.picks for source in self.sources]), outdated)
+        finally:
+            shutil.rmtree(staging, ignore_errors=True)
+            if made and not any(directory.iterdir()):
+                directory.rmdir()
+        return [directory / name for name in self.outputs]
+
+    def _write_listing(self, path: Path) -> None:
+        firsts = np.cumsum([0, *(len(source.picks.micrographs) for source in self.sources)])
+        micrograph_of = [source.picks.micrograph_of + np.uint32(first) for source, first in zip(self.sources, firsts, strict=False)]
+        scores = [_or_nan(source.picks.scores.values if source.picks.scores else None, len(source.picks)) for source in self.sources]
+        uids = [np.zeros(len(source.picks), np.uint64) if source.picks.uids is None else source.picks.uids for source in self.sources]
+        _core.write_listing(
+            path,
+            self.rejected.astype(np.uint64),
+            (self.duplicate_of if not self.params.remove_entirely else np.zeros(0)).astype(np.uint64),
+            self.distances_a,
+            self.coordinates_a,
+            _joined(micrograph_of),
+            [_printable(micrograph.name) for source in self.sources for micrograph in source.picks.micrographs],
+            _joined(scores) if any(source.picks.scores for source in self.sources) else None,
+            _joined(uids) if any(source.picks.uids is not None for source in self.sources) else None,
+            [(_printable(source.picks.label), source.start, source.picks.uids is not None) for source in self.sources],
+            threads=self.params.threads,
+        )
+
+
+def _joined(columns: Sequence[NDArray[Any]]) -> NDArray[Any]:
+    return columns[0] if len(columns) == 1 else np.concatenate(columns)
+
+
+def _or_nan(values: Floats | None, n: int) -> Floats:
+    return np.full(n, np.nan) if values is None else values
+
+
+def _printable(name: str) -> str:
+    """Without the stand-ins for bytes that are not UTF-8."""
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
+def check_directory(directory: Path, overwrite: bool) -> None:
+    """Refuses a directory that can not be one, or that holds an earlier result."""
+    if directory.exists() and not directory.is_dir():
+        raise InputError(f"{directory}: found a file, expected a directory or nothing (--output)")
+    present = [name for name in (SUMMARY, LISTING) if (directory / name).exists()]
+    if present and not overwrite:
+        raise InputError(f"{directory / present[0]}: output exists; choose another --output, or add --overwrite")
+
+
+def _listed_outputs(directory: Path) -> list[str]:
+    """What an earlier run says it wrote here: removed when overwritten, so that no old file stands among the new."""
+    try:
+        summary = json.loads((directory / SUMMARY).read_text("utf-8"))
+        outputs = summary["outputs"] if str(summary["schema"]).startswith("cryodedup.") else []
+        return [name for name in outputs if isinstance(name, str) and "/" not in name[:-1] and _OURS.fullmatch(name)]
+    except (OSError, ValueError, KeyError, TypeError):
+        return []
+
+
+def _move(staging: Path, directory: Path, overwrite: bool, inputs: set[Path], outdated: Sequence[str]) -> None:
+    """Moves what was written into place; nothing is replaced before it is known that all can be."""
+    new = sorted(entry.name for entry in staging.iterdir())
+    for name in new:
+        target = directory / name
+        real = Path(os.path.realpath(target))
+        if any(real == file or real in file.parents for file in inputs):
+            raise InputError(f"{target}: found an input where an output is to be written; choose another --output")
+        if target.exists() and not overwrite:
+            raise InputError(f"{target}: output exists; choose another --output, or add --overwrite")
+    old = staging / ".old"
+    old.mkdir()
+    leaving = [name.rstrip("/") for name in outdated if Path(os.path.realpath(directory / name)) not in inputs]
+    for name in dict.fromkeys([*new, *leaving]):
+        target = directory / name
+        if name in new and target.is_file() and not target.is_symlink():
+            continue  # replaced in one step below
+        if target.exists() or target.is_symlink():
+            target.rename(old / name)
+    for name in new:
+        os.replace(staging / name, directory / name)
+
+

@@ -1,0 +1,356 @@
+"""The whole job: read, place, choose."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cryodedup import _core
+from cryodedup.errors import InputError
+from cryodedup.params import ParticleParams
+from cryodedup.particles import pixel_sizes
+from cryodedup.particles.identity import unify
+from cryodedup.particles.picks import Floats, Picks
+from cryodedup.particles.reading import read_inputs, read_table
+from cryodedup.particles.result import ParticleResult, Source
+from cryodedup.particles.scores import higher_is_better
+
+Say = Callable[[str], object]
+MOST_SOURCES = 64
+"""Up to this many inputs are compared with each other in the summary."""
+
+
+def deduplicate_particles(
+    particles: Any, params: ParticleParams | None = None, *, say: Say = lambda stage: None, progress: Callable[[int], object] | None = None
+) -> ParticleResult:
+    """Finds the duplicates among the particles of files or tables.
+
+    Parameters
+    ----------
+    particles
+        A path or several (``.star``, ``.cs``, ``.csg``, ``.box``, ``.cbox``, Topaz ``.txt``, RELION's index of coordinate files, folders
+        of picks), or a table: what ``starfile.read`` or ``cryosparc.dataset.Dataset.load`` return, or several of these.
+    params
+        What counts as a duplicate and which one stays; see :class:`ParticleParams`.
+    say
+        Called with the name of each stage as it begins.
+    progress
+        Called about ten times a second with the bytes or particles done in the present stage.
+
+    Returns
+    -------
+    :class:`ParticleResult`: masks, tables, summary; ``write(directory)`` writes what the command line writes.
+
+    Raises
+    ------
+    InputError
+        One line: which file, row or field, what was found, what was expected.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> picks = np.zeros(3, [("uid", "u8"), ("location/micrograph_path", "S9"), ("location/micrograph_shape", "u4", 2),
+    ...                      ("location/center_x_frac", "f4"), ("location/center_y_frac", "f4")])
+    >>> picks["uid"], picks["location/micrograph_path"], picks["location/micrograph_shape"] = [1, 2, 3], b"a.mrc", 4000
+    >>> picks["location/center_x_frac"] = [0.500, 0.501, 0.600]
+    >>> result = deduplicate_particles(picks, ParticleParams(min_separation_a=20, pixel_size_a=1.0))
+    >>> result.kept
+    array([ True, False,  True])
+    """
+    params = params or ParticleParams()
+    started = time.perf_counter()
+    say("reading")
+    tables, paths = _inputs(particles)
+    picks = [read_table(table, params, label) for label, table in tables] if tables else read_inputs(paths, params)
+    read = time.perf_counter()
+    say("searching")
+    result = choose(picks, params, progress)
+    result.tables = [table for _, table in tables] if isinstance(particles, list | tuple) or not tables else tables[0][1]
+    result.times_s = {"reading": read - started, "searching": time.perf_counter() - read}
+    return result
+
+
+def _inputs(particles: Any) -> tuple[list[tuple[str, Any]], list[Path]]:
+    """Tables with labels, or paths."""
+    several = particles if isinstance(particles, list | tuple) else [particles]
+    paths = [Path(item) for item in several if isinstance(item, str | PathLike)]
+    if not several or 0 < len(paths) < len(several):
+        raise InputError(f"found {len(paths)} paths among {len(several)} inputs, expected one or more, all paths or all tables")
+    repeated = [str(path) for i, path in enumerate(paths) if path.resolve() in [other.resolve() for other in paths[:i]]]
+    if repeated:
+        raise InputError(f"{repeated[0]}: found twice among the inputs, expected once: every particle of it would be a duplicate")
+    labels = ["table"] if len(several) == 1 else [f"table {i + 1}" for i in range(len(several))]
+    return ([], paths) if paths else (list(zip(labels, several, strict=True)), [])
+
+
+def choose(picks: Sequence[Picks], params: ParticleParams, progress: Callable[[int], object] | None = None) -> ParticleResult:
+    """From columns to the choice."""
+    warnings = [warning for pick in picks for warning in pick.warnings]
+    bounds = np.cumsum([0, *map(len, picks)])
+    numbers, n_micrographs = unify([(pick.label, pick.micrographs) for pick in picks])
+    group_of = _concatenated(
+        np.asarray(number, np.uint32)[pick.micrograph_of] for number, pick in zip(numbers, picks, strict=True)
+    )
+    shift_key = _shift_key(picks, params)
+    known = pixel_sizes.read_micrographs(params.micrographs) if params.micrographs else None
+    sizes = [pixel_sizes.resolve(pick, known, params.pixel_size_a) for pick in picks]
+    warnings += [warning for size in sizes for warning in size.warnings]
+    dimensions = _dimensions(picks)
+    coordinates_a = np.empty((bounds[-1], dimensions))
+    for pick, size, start, end in zip(picks, sizes, bounds[:-1], bounds[1:], strict=True):
+        _place(pick, size.sizes_a, shift_key, coordinates_a[start:end])
+    scores, described = _scores(picks, params, group_of, bounds, warnings)
+    compared = _compared(picks, shift_key, coordinates_a, params)
+    source_of = np.repeat(np.arange(len(picks), dtype=np.uint32), np.diff(bounds))
+    priority = source_of if params.priority == "input" else None
+
+    repeated = _repeated(picks, scores, priority, params)
+    kept, rejected, duplicate_of = _select(compared, group_of, scores, priority, repeated, params, progress)
+    difference = coordinates_a[rejected] - coordinates_a[duplicate_of]
+    overlaps = None
+    if 1 < len(picks) <= MOST_SOURCES:
+        overlaps = _core.overlaps(compared, group_of, source_of, len(picks), _separation(params), threads=params.threads)
+    elif len(picks) > MOST_SOURCES:
+        warnings.append(f"{len(picks)} inputs: their overlaps are not counted (more than {MOST_SOURCES})")
+    sources = [
+        Source(picks=pick, start=int(start), pixel_sizes=size.found, score=score)
+        for pick, start, size, score in zip(picks, bounds[:-1], sizes, described, strict=True)
+    ]
+    return ParticleResult(
+        params=params,
+        sources=sources,
+        kept=kept,
+        rejected=rejected,
+        duplicate_of=duplicate_of,
+        distances_a=np.sqrt((difference * difference).sum(axis=1)),
+        coordinates_a=coordinates_a,
+        micrograph_of=group_of,
+        n_micrographs=n_micrographs,
+        shift_key=shift_key,
+        overlaps=overlaps,
+        repeated_uids=0 if repeated is None else len(repeated.particles),
+        warnings=warnings,
+    )
+
+
+def _concatenated(columns: Any) -> Any:
+    columns = list(columns)
+    return columns[0] if len(columns) == 1 else np.concatenate(columns)
+
+
+def _shift_key(picks: Sequence[Picks], params: ParticleParams) -> str:
+    if params.undo_symmetry_expansion or params.shift_key == "none":
+        return "none"
+    if params.shift_key == "auto":
+        if all("alignments3D" in pick.shift_keys for pick in picks):
+            return "alignments3D"
+        return "alignments2D" if len(picks) == 1 and "alignments2D" in picks[0].shift_keys else "none"
+    for pick in picks:
+        # The origins of a STAR file are those of the last step, whichever was asked for.
+        if not (params.shift_key in pick.shift_keys or (pick.shift_keys and pick.format == "RELION STAR")):
+            raise InputError(f"{pick.label}: found no shifts {params.shift_key} (--shift-key), expected them in every input")
+    return params.shift_key
+
+
+def _dimensions(picks: Sequence[Picks]) -> int:
+    """3 if there is a z; one that is the same everywhere counts as none where other inputs have none."""
+    with_z = [pick for pick in picks if len(pick.position) == 3]
+    without = [pick for pick in picks if len(pick.position) == 2 and len(pick)]
+    if not with_z or not without:
+        return 3 if with_z else 2
+    deep = next((pick for pick in with_z if len(pick) and np.ptp(pick.position[2]) > 0), None)
+    if deep is not None:
+        raise InputError(f"{without[0].label}: found coordinates without z, expected x, y and z as in {deep.label}")
+    return 2
+
+
+def _shifts(pick: Picks, shift_key: str) -> tuple[Floats, ...]:
+    if shift_key == "none":
+        return ()
+    return pick.shifts_a(shift_key if shift_key in pick.shift_keys else next(iter(pick.shift_keys)))
+
+
+def _place(pick: Picks, sizes_a: Floats | float, shift_key: str, out: Floats) -> None:
+    shifts = _shifts(pick, shift_key)
+    for axis in range(out.shape[1]):
+        centre = pick.position[axis] * sizes_a
+        if axis < len(shifts):
+            centre -= shifts[axis]
+        out[:, axis] = centre
+    bad = ~np.isfinite(out).all(axis=1)
+    if bad.any():
+        row = int(bad.argmax())
+        values = " ".join(f"{axis} {value:g}" for axis, value in zip("xyz", out[row], strict=False))
+        more = f"; so have {int(bad.sum()) - 1} others" if bad.sum() > 1 else ""
+        raise InputError(f"{pick.where(row)}: found a centre at {values} Å, expected finite coordinates and shifts{more}")
+
+
+def _scores(
+    picks: Sequence[Picks], params: ParticleParams, group_of: NDArray[np.uint32], bounds: NDArray[np.int64], warnings: list[str]
+) -> tuple[Floats | None, list[dict[str, object]]]:
+    """All inputs' scores, higher is better; and what is told of them."""
+    if params.score_field == "none":
+        return _random(picks, params.seed, group_of, bounds), [{"field": "random", "seed": params.seed} for _ in picks]
+    rank = params.normalize_scores == "rank" or (params.normalize_scores == "auto" and len(picks) > 1)
+    described: list[dict[str, object]] = []
+    columns: list[Floats] = []
+    for pick in picks:
+        if pick.scores is None:
+            described.append({"field": None, "order": "input"})
+            columns.append(np.full(len(pick), np.nan))
+            continue
+        field, values = pick.scores.field, pick.scores.values
+        higher = higher_is_better(field, params.score_order)
+        missing = int(np.isnan(values).sum())
+        low, high = (float(np.nanmin(values)), float(np.nanmax(values))) if missing < len(values) else (np.nan, np.nan)
+        if missing == len(values) and missing:
+            warnings.append(f"{pick.label}: score {field} is missing for every particle: input order decides")
+        elif low == high and len(values) > 1:
+            warnings.append(f"{pick.label}: score {field} is {low:g} for every particle that has one: input order decides")
+        described.append({"field": field, "order": "higher" if higher else "lower", "missing": missing, "constant": low == high})
+        signed = values if higher else -values
+        columns.append(_ranks(signed) if rank else signed)
+    scored = [pick.scores is not None for pick in picks]
+    if not any(scored):
+        return None, described
+    if not all(scored) and params.priority != "input":
+        without = ", ".join(pick.label for pick, has in zip(picks, scored, strict=True) if not has)
+        warnings.append(f"no score in {without}: its particles lose against all that have one; --priority input would let the order decide")
+    return _concatenated(columns), described
+
+
+def _ranks(values: Floats) -> Floats:
+    """The fraction of the values that are lower, ties counted half; NaN stays."""
+    ranks = np.full(len(values), np.nan)
+    there = ~np.isnan(values)
+    _, inverse, counts = np.unique(values[there], return_inverse=True, return_counts=True)
+    ranks[there] = ((np.cumsum(counts) - counts / 2) / max(1, counts.sum()))[inverse]
+    return ranks
+
+
+def _random(picks: Sequence[Picks], seed: int, group_of: NDArray[np.uint32], bounds: NDArray[np.int64]) -> Floats:
+    """A number a particle from the seed, its micrograph's name and its place in it: the order of micrographs in a file changes nothing."""
+    import hashlib
+
+    columns = []
+    for pick, start, end in zip(picks, bounds[:-1], bounds[1:], strict=True):
+        groups = group_of[start:end]
+        order = np.argsort(groups, kind="stable")
+        counts = np.bincount(groups)
+        place = np.empty(len(groups), np.uint64)
+        place[order] = np.arange(len(groups)) - np.repeat(np.cumsum(counts) - counts, counts)
+        keys = [hashlib.blake2b(f"{seed}\0{pick.label}\0{m.name}".encode("utf-8", "surrogateescape"), digest_size=8).digest() for m in pick.micrographs]
+        key = np.frombuffer(b"".join(keys), np.uint64)[pick.micrograph_of]
+        columns.append(_mixed(key + place * np.uint64(0x9E3779B97F4A7C15)))
+    return _concatenated(columns)
+
+
+def _mixed(words: NDArray[np.uint64]) -> Floats:
+    """SplitMix64's finaliser (Steele, Lea, Flood 2014), as numbers in [0, 1)."""
+    words = (words ^ (words >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    words = (words ^ (words >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return ((words ^ (words >> np.uint64(31))) >> np.uint64(11)) * 2.0**-53
+
+
+def _compared(picks: Sequence[Picks], shift_key: str, coordinates_a: Floats, params: ParticleParams) -> Floats:
+    """What distances are measured on: the centres; for a separation of 0 the stored values, which no arithmetic has touched.
+
+    Stored coordinates of different kinds (fractions, pixels, Å) are never equal. Shifts, where they are used, have to be equal, too. To
+    undo a symmetry expansion, particles are compared by the one they were made from where that is known.
+    """
+    if _separation(params) > 0:
+        return coordinates_a
+    dimensions = coordinates_a.shape[1]
+    compared = np.zeros((len(coordinates_a), 1 + 2 * dimensions))
+    start = 0
+    for pick in picks:
+        rows = compared[start : start + len(pick)]
+        start += len(pick)
+        if params.undo_symmetry_expansion and pick.expanded_from is not None:
+            rows[:, 0] = 3
+            rows[:, 1] = pick.expanded_from >> np.uint64(32)
+            rows[:, 2] = pick.expanded_from & np.uint64(0xFFFFFFFF)
+            continue
+        rows[:, 0] = 1 if pick.format == "CryoSPARC" else 2 if pick.in_angstrom else 0
+        shifts = _shifts(pick, shift_key)
+        for axis in range(dimensions):
+            rows[:, 1 + axis] = pick.stored[axis]
+            if axis < len(shifts):
+                rows[:, 1 + dimensions + axis] = shifts[axis]
+    return compared
+
+
+def _separation(params: ParticleParams) -> float:
+    return 0.0 if params.undo_symmetry_expansion else params.min_separation_a
+
+
+@dataclass(frozen=True)
+class _Repeated:
+    """Particles that have the identity of a better one, and that one."""
+
+    particles: NDArray[np.int64]
+    best: NDArray[np.int64]
+
+
+def _repeated(
+    picks: Sequence[Picks], scores: Floats | None, priority: NDArray[np.uint32] | None, params: ParticleParams
+) -> _Repeated | None:
+    """Particles of equal uid, which are duplicates wherever they are; copies made by a symmetry expansion have uids of their own."""
+    with_uids = [pick for pick in picks if pick.uids is not None and len(pick)]
+    if not with_uids or params.undo_symmetry_expansion:
+        return None
+    starts = np.cumsum([0, *map(len, picks)])
+    particles = np.concatenate([np.arange(start, start + len(pick)) for start, pick in zip(starts, picks, strict=False) if pick.uids is not None])
+    uids = np.concatenate([pick.uids for pick in with_uids if pick.uids is not None])
+    ordered = np.sort(uids)
+    twice = ordered[1:][ordered[1:] == ordered[:-1]]
+    twice = twice[twice != 0]  # not set
+    if not len(twice):
+        return None
+    chosen = np.isin(uids, twice)
+    particles, uids = particles[chosen], uids[chosen]
+    score = np.zeros(len(particles)) if scores is None else np.nan_to_num(-scores[particles], nan=np.inf)
+    rank = np.zeros(len(particles), np.uint32) if priority is None else priority[particles]
+    order = np.lexsort((particles, score, rank, uids))
+    first = np.concatenate([[True], uids[order][1:] != uids[order][:-1]])
+    best = particles[order][first][np.cumsum(first) - 1]
+    return _Repeated(particles[order][~first], best[~first])
+
+
+def _select(
+    compared: Floats,
+    group_of: NDArray[np.uint32],
+    scores: Floats | None,
+    priority: NDArray[np.uint32] | None,
+    repeated: _Repeated | None,
+    params: ParticleParams,
+    progress: Callable[[int], object] | None,
+) -> tuple[NDArray[np.bool_], NDArray[np.int64], NDArray[np.int64]]:
+    """Mask of the kept, the rejected, and for each of these what it duplicates."""
+    settings = {"remove_entirely": params.remove_entirely, "threads": params.threads, "progress": progress}
+    separation = _separation(params)
+    if repeated is None:
+        kept, rejected, of, _ = _core.deduplicate(compared, group_of, scores, priority, separation, **settings)
+        return kept, rejected, of
+    stands = np.ones(len(compared), bool)
+    stands[repeated.particles] = False
+    particles = np.flatnonzero(stands)
+    subset = (None if column is None else column[particles] for column in (group_of, scores, priority))
+    kept_of_subset, rejected, of, _ = _core.deduplicate(compared[particles], *subset, separation, **settings)
+    duplicate_of = np.arange(len(compared))
+    duplicate_of[particles[rejected]] = particles[of]
+    if params.remove_entirely:
+        duplicate_of[repeated.best] = repeated.particles
+        duplicate_of[repeated.particles] = repeated.best
+    else:
+        duplicate_of[repeated.particles] = duplicate_of[repeated.best]
+    kept = duplicate_of == np.arange(len(compared))
+    rejected = np.flatnonzero(~kept)
+    return kept, rejected, duplicate_of[rejected]

@@ -1,0 +1,36 @@
+//! The Python module `cryodedup._core`: each function checks, releases the interpreter, calls the core, and wraps the result.
+//!
+//! What the functions mean is said in `_core.pyi`.
+
+mod particles;
+mod records;
+mod rows;
+mod star;
+mod watched;
+
+use pyo3::prelude::*;
+
+pyo3::create_exception!(
+    cryodedup,
+    InputError,
+    pyo3::exceptions::PyValueError,
+    "The user's data or parameters are wrong; one line says where."
+);
+
+#[pymodule]
+fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add("InputError", module.py().get_type::<InputError>())?;
+    module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+    module.add("DEBUG_BUILD", cfg!(debug_assertions))?;
+    module.add_class::<rows::Rows>()?;
+    module.add_class::<star::Table>()?;
+    module.add_function(wrap_pyfunction!(particles::deduplicate, module)?)?;
+    module.add_function(wrap_pyfunction!(particles::overlaps, module)?)?;
+    module.add_function(wrap_pyfunction!(particles::write_listing, module)?)?;
+    module.add_function(wrap_pyfunction!(records::read_records, module)?)?;
+    module.add_function(wrap_pyfunction!(rows::line_number, module)?)?;
+    module.add_function(wrap_pyfunction!(rows::split, module)?)?;
+    module.add_function(wrap_pyfunction!(star::read_cells, module)?)?;
+    module.add_function(wrap_pyfunction!(star::scan_rows, module)?)?;
+    module.add_function(wrap_pyfunction!(star::scan_star, module)?)
+}

@@ -1,0 +1,117 @@
+//! Duplicates among particles.
+
+use std::path::PathBuf;
+
+use cryodedup_core::particles::{self, Listing, Particles, Rule};
+use numpy::{IntoPyArray, PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2};
+use pyo3::prelude::*;
+use rayon::prelude::*;
+
+use crate::watched::{run, to_python};
+
+type Columns<'py> = (Bound<'py, PyArray1<bool>>, Bound<'py, PyArray1<i64>>, Bound<'py, PyArray1<i64>>, Bound<'py, PyArray1<f64>>);
+
+#[pyfunction]
+#[pyo3(signature = (coordinates, groups, scores, priority, min_separation, *, remove_entirely, threads, progress=None))]
+#[expect(clippy::too_many_arguments, reason = "one a column or option")]
+pub fn deduplicate<'py>(
+    py: Python<'py>,
+    coordinates: PyReadonlyArray2<'py, f64>,
+    groups: Option<PyReadonlyArray1<'py, u32>>,
+    scores: Option<PyReadonlyArray1<'py, f64>>,
+    priority: Option<PyReadonlyArray1<'py, u32>>,
+    min_separation: f64,
+    remove_entirely: bool,
+    threads: usize,
+    progress: Option<Bound<'py, PyAny>>,
+) -> PyResult<Columns<'py>> {
+    let dimensions = coordinates.shape_of()[1];
+    let problem = Particles {
+        coordinates: coordinates.as_slice()?,
+        dimensions,
+        groups: groups.as_ref().map(|groups| groups.as_slice()).transpose()?,
+        scores: scores.as_ref().map(|scores| scores.as_slice()).transpose()?,
+        priority: priority.as_ref().map(|priority| priority.as_slice()).transpose()?,
+    };
+    let rule = if remove_entirely { Rule::RemoveEntirely } else { Rule::KeepBest };
+    let (kept, rejected, of, distances) = run(py, threads, progress.as_ref(), |monitor| {
+        let duplicate_of = particles::deduplicate(&problem, min_separation, rule, monitor)?;
+        let point = |i: usize| &problem.coordinates[i * dimensions..(i + 1) * dimensions];
+        let kept: Vec<bool> = duplicate_of.par_iter().enumerate().map(|(i, &of)| i as u32 == of).collect();
+        let rejected: Vec<i64> = (0..kept.len()).into_par_iter().filter(|&i| !kept[i]).map(|i| i as i64).collect();
+        let of: Vec<i64> = rejected.iter().map(|&i| i64::from(duplicate_of[i as usize])).collect();
+        let distance =
+            |(&i, &of): (&i64, &i64)| point(i as usize).iter().zip(point(of as usize)).map(|(a, b)| (a - b).powi(2)).sum::<f64>().sqrt();
+        let distances: Vec<f64> = rejected.iter().zip(&of).map(distance).collect();
+        Ok((kept, rejected, of, distances))
+    })?;
+    Ok((kept.into_pyarray(py), rejected.into_pyarray(py), of.into_pyarray(py), distances.into_pyarray(py)))
+}
+
+/// The shape of an array, as its read-only view does not give it.
+trait Shape {
+    fn shape_of(&self) -> [usize; 2];
+}
+
+impl Shape for PyReadonlyArray2<'_, f64> {
+    fn shape_of(&self) -> [usize; 2] {
+        let view = self.as_array();
+        [view.nrows(), view.ncols()]
+    }
+}
+
+#[pyfunction]
+#[pyo3(signature = (coordinates, groups, sources, n_sources, min_separation, *, threads))]
+pub fn overlaps<'py>(
+    py: Python<'py>,
+    coordinates: PyReadonlyArray2<'py, f64>,
+    groups: Option<PyReadonlyArray1<'py, u32>>,
+    sources: PyReadonlyArray1<'py, u32>,
+    n_sources: usize,
+    min_separation: f64,
+    threads: usize,
+) -> PyResult<Bound<'py, PyArray2<u64>>> {
+    let problem = Particles {
+        coordinates: coordinates.as_slice()?,
+        dimensions: coordinates.shape_of()[1],
+        groups: groups.as_ref().map(|groups| groups.as_slice()).transpose()?,
+        ..Particles::default()
+    };
+    let sources = sources.as_slice()?;
+    let counts = run(py, threads, None, |monitor| particles::overlaps(&problem, sources, n_sources, min_separation, monitor))?;
+    counts.into_pyarray(py).reshape([n_sources, n_sources])
+}
+
+#[pyfunction]
+#[pyo3(signature = (path, rejected, kept, distances_a, coordinates_a, micrograph_of, micrographs, scores, uids, sources, *, threads))]
+#[expect(clippy::too_many_arguments, reason = "one a column")]
+#[expect(clippy::needless_pass_by_value, reason = "Python hands over values")]
+pub fn write_listing(
+    py: Python<'_>,
+    path: PathBuf,
+    rejected: PyReadonlyArray1<'_, u64>,
+    kept: PyReadonlyArray1<'_, u64>,
+    distances_a: PyReadonlyArray1<'_, f64>,
+    coordinates_a: PyReadonlyArray2<'_, f64>,
+    micrograph_of: PyReadonlyArray1<'_, u32>,
+    micrographs: Vec<String>,
+    scores: Option<PyReadonlyArray1<'_, f64>>,
+    uids: Option<PyReadonlyArray1<'_, u64>>,
+    sources: Vec<(String, u64, bool)>,
+    threads: usize,
+) -> PyResult<()> {
+    let listing = Listing {
+        rejected: rejected.as_slice()?,
+        kept: kept.as_slice()?,
+        distances_a: distances_a.as_slice()?,
+        coordinates_a: coordinates_a.as_slice()?,
+        dimensions: coordinates_a.shape_of()[1],
+        micrograph_of: micrograph_of.as_slice()?,
+        micrographs: &micrographs,
+        scores: scores.as_ref().map(|scores| scores.as_slice()).transpose()?,
+        uids: uids.as_ref().map(|uids| uids.as_slice()).transpose()?,
+        sources: &sources,
+    };
+    listing.check().map_err(to_python)?;
+    run(py, threads, None, |monitor| particles::write_listing(&path, &listing, monitor))
+}

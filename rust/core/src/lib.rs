@@ -1,0 +1,20 @@
+//! The numerical core of cryodedup: no Python, no printing.
+//!
+//! * [`particles`]: which of the particles lying closer together than a minimum separation stay.
+//! * [`star`]: where the rows of a STAR file are, and the few columns of it that are needed.
+//! * [`records`]: the few needed fields of a file of fixed-size records (CryoSPARC `.cs`).
+//! * [`rows`]: byte spans of rows, and the writing of the kept and the rejected ones unchanged.
+//! * [`interning`]: names to dense indices.
+//!
+//! Everything parallel runs in the rayon pool the caller is in.
+
+pub mod error;
+pub mod interning;
+pub mod monitor;
+pub mod particles;
+pub mod records;
+pub mod rows;
+pub mod star;
+
+pub use error::{Error, Result};
+pub use monitor::Monitor;

@@ -1,0 +1,315 @@
+//! One group's points, sorted into the non-empty cells of a grid so fine that any two points of a cell are duplicates.
+//!
+//! A cell then holds at most one kept point, and the neighbours of a point lie in its own cell and the cells up to two away. That bounds
+//! the work for a point whatever the arrangement: sparse frames, lattices, hundreds of copies of one pick.
+//!
+//! Only non-empty cells are stored, in the order of their keys (row by row), and the cells around one are found by one cursor a
+//! neighbouring row. Tried and left: a k-d tree (53 ns a point, this 25), a sweep along x (as fast where frames are sparse, quadratic
+//! where they are crowded), a list of all pairs (quadratic for repeated picks).
+
+use std::ops::{Add, Mul, Range, Shl, Shr, Sub};
+
+use rayon::prelude::*;
+
+use super::{Goodness, Members};
+use crate::{Error, Result};
+
+/// Cells are counted up to this many along an axis; beyond it, a coordinate's own rounding would reach a cell's size.
+const MOST_CELLS: f64 = (1_u64 << 42) as f64;
+
+/// Shrinks the cell below separation / √D, so that rounding can not part a cell's points further than the separation.
+const MARGIN: f64 = 1.0 - 1.0 / 256.0;
+
+/// How many cells away a duplicate can be: separation / side is 1.42 in two dimensions, 1.74 in three.
+const REACH: u64 = 2;
+
+/// An integer that numbers the cells of a grid.
+pub(super) trait Key:
+    Copy
+    + Ord
+    + Send
+    + Sync
+    + From<u64>
+    + Add<Output = Self>
+    + Sub<Output = Self>
+    + Mul<Output = Self>
+    + Shl<u32, Output = Self>
+    + Shr<u32, Output = Self>
+{
+    /// The lowest `bits` (at most 32) bits.
+    fn low(self, bits: u32) -> u32;
+}
+
+impl Key for u64 {
+    fn low(self, bits: u32) -> u32 {
+        (self & ((1 << bits) - 1)) as u32
+    }
+}
+
+impl Key for u128 {
+    fn low(self, bits: u32) -> u32 {
+        (self & ((1 << bits) - 1)) as u32
+    }
+}
+
+/// Makes vectors by one thread or by all.
+struct Collect {
+    parallel: bool,
+}
+
+impl Collect {
+    fn map<T: Send>(&self, n: usize, value: impl Fn(usize) -> T + Sync + Send) -> Vec<T> {
+        if self.parallel { (0..n).into_par_iter().map(value).collect() } else { (0..n).map(value).collect() }
+    }
+}
+
+/// The points of a group by cell; within a cell from the best to the worst.
+pub(super) struct Cells<K, const D: usize> {
+    pub points: Vec<[f64; D]>,
+    pub particles: Vec<u32>,
+    goodness: Vec<u64>,
+    keys: Vec<K>,
+    /// First position of each cell, and the end of the last.
+    starts: Vec<u32>,
+    /// For each neighbouring row: what to add to a cell's key to get the first of the cells within reach in that row, plus `back`.
+    rows: Vec<K>,
+    back: K,
+    limit: f64,
+    pub parallel: bool,
+}
+
+/// With keys as short as the extent of the points allows.
+pub(super) enum AnyCells<const D: usize> {
+    Narrow(Cells<u64, D>),
+    Wide(Cells<u128, D>),
+}
+
+/// How many bits the numbers below `n` take.
+fn bits_for(n: usize) -> u32 {
+    usize::BITS - n.leading_zeros()
+}
+
+/// The box around the points, measured in cells.
+struct Grid<const D: usize> {
+    least: [f64; D],
+    per_unit: f64,
+    /// Along each axis, with a margin of `REACH` cells at both ends.
+    size: [u64; D],
+}
+
+impl<const D: usize> Grid<D> {
+    fn around(all: &[[f64; D]], members: Members, separation: f64, parallel: bool) -> Result<Self> {
+        let nothing = || ([f64::INFINITY; D], [f64::NEG_INFINITY; D]);
+        let widen = |(mut least, mut most): ([f64; D], [f64; D]), (low, high): (&[f64; D], &[f64; D])| {
+            for axis in 0..D {
+                least[axis] = least[axis].min(low[axis]);
+                most[axis] = most[axis].max(high[axis]);
+            }
+            (least, most)
+        };
+        let point = |i: u32| &all[members.get(i) as usize];
+        let indices = 0..members.len() as u32;
+        let (least, most) = if parallel {
+            let parts = indices.into_par_iter().fold(nothing, |bounds, i| widen(bounds, (point(i), point(i))));
+            parts.reduce(nothing, |a, b| widen(a, (&b.0, &b.1)))
+        } else {
+            indices.fold(nothing(), |bounds, i| widen(bounds, (point(i), point(i))))
+        };
+        let per_unit = (D as f64).sqrt() / (separation * MARGIN);
+        let mut size = [0; D];
+        for axis in 0..D {
+            let extent = (most[axis] - least[axis]).max(0.0);
+            let cells = if extent == 0.0 { 0.0 } else { extent * per_unit };
+            if cells > MOST_CELLS || cells.is_nan() {
+                return Err(Error::input(format!(
+                    "minimum separation: found {separation}, too small for coordinates that span {extent}; use 0 for exact repeats"
+                )));
+            }
+            size[axis] = cells as u64 + 1 + 2 * REACH;
+        }
+        Ok(Self { least, per_unit, size })
+    }
+
+    /// Whether the key of a cell and the number of one of `n` points fit into 64 bits together.
+    fn is_narrow(&self, n: usize) -> bool {
+        self.size.iter().try_fold(1 << bits_for(n), |product: u64, &size| product.checked_mul(size)).is_some()
+    }
+
+    #[inline]
+    fn key<K: Key>(&self, point: &[f64; D]) -> K {
+        let mut key = K::from(0);
+        for axis in (0..D).rev() {
+            let offset = point[axis] - self.least[axis];
+            let cell = if offset == 0.0 { 0 } else { (offset * self.per_unit) as u64 };
+            key = key * K::from(self.size[axis]) + K::from(cell + REACH);
+        }
+        key
+    }
+}
+
+impl<const D: usize> AnyCells<D> {
+    /// # Errors
+    /// [`Error::Input`] when the group's extent is more than 2^42 cells.
+    pub fn build(all: &[[f64; D]], goodness: &Goodness, members: Members, separation: f64, parallel: bool) -> Result<Self> {
+        let grid = Grid::around(all, members, separation, parallel)?;
+        let limit = separation * separation;
+        Ok(if grid.is_narrow(members.len()) {
+            Self::Narrow(Cells::new(all, goodness, members, &grid, limit, parallel))
+        } else {
+            Self::Wide(Cells::new(all, goodness, members, &grid, limit, parallel))
+        })
+    }
+}
+
+impl<K: Key, const D: usize> Cells<K, D> {
+    fn new(all: &[[f64; D]], goodness: &Goodness, members: Members, grid: &Grid<D>, limit: f64, parallel: bool) -> Self {
+        let collect = Collect { parallel };
+        // Cell and member in one integer: half the memory to sort, and no second comparison.
+        let bits = bits_for(members.len());
+        let tag = |i: usize| (grid.key::<K>(&all[members.get(i as u32) as usize]) << bits) + K::from(i as u64);
+        let mut tags = collect.map(members.len(), tag);
+        if parallel {
+            tags.par_sort_unstable()
+        } else {
+            tags.sort_unstable()
+        }
+
+        let (mut keys, mut starts) = (Vec::with_capacity(tags.len()), Vec::with_capacity(tags.len() + 1));
+        for (position, &tag) in tags.iter().enumerate() {
+            let key = tag >> bits;
+            if keys.last() != Some(&key) {
+                keys.push(key);
+                starts.push(position as u32);
+            }
+        }
+        starts.push(tags.len() as u32);
+        let mut particles = collect.map(tags.len(), |position| members.get(tags[position].low(bits)));
+        drop(tags);
+        for cell in starts.windows(2).filter(|cell| cell[1] - cell[0] > 1) {
+            particles[cell[0] as usize..cell[1] as usize].sort_unstable_by_key(|&particle| (goodness.of(particle), particle));
+        }
+        let row_stride = K::from(grid.size[0]);
+        let layer_stride = row_stride * K::from(grid.size[1]);
+        let layers = if D == 3 { 2 * REACH } else { 0 };
+        let rows = (0..=layers).flat_map(|z| (0..=2 * REACH).map(move |y| layer_stride * K::from(z) + row_stride * K::from(y)));
+        let back = layer_stride * K::from(layers / 2) + row_stride * K::from(REACH) + K::from(REACH);
+        Self {
+            points: collect.map(particles.len(), |position| all[particles[position] as usize]),
+            goodness: collect.map(particles.len(), |position| goodness.of(particles[position])),
+            particles,
+            keys,
+            starts,
+            rows: rows.collect(),
+            back,
+            limit,
+            parallel,
+        }
+    }
+
+    /// Number of non-empty cells.
+    pub fn len(&self) -> usize {
+        self.keys.len()
+    }
+
+    /// The positions of a cell's points.
+    #[inline]
+    pub fn range(&self, cell: u32) -> Range<usize> {
+        self.starts[cell as usize] as usize..self.starts[cell as usize + 1] as usize
+    }
+
+    /// The cells for which `condition` holds, ascending.
+    pub fn which(&self, condition: impl Fn(u32) -> bool + Sync + Send) -> Vec<u32> {
+        let cells = 0..self.len() as u32;
+        if self.parallel {
+            cells.into_par_iter().filter(|&cell| condition(cell)).collect()
+        } else {
+            cells.filter(|&cell| condition(cell)).collect()
+        }
+    }
+
+    /// First position of each cell.
+    pub fn starts(&self) -> &[u32] {
+        &self.starts[..self.len()]
+    }
+
+    /// The squared distance of the points at two positions, if they are duplicates.
+    #[inline]
+    pub fn near(&self, a: usize, b: usize) -> Option<f64> {
+        let distance: f64 = (0..D).map(|axis| self.points[a][axis] - self.points[b][axis]).map(|difference| difference * difference).sum();
+        (distance <= self.limit).then_some(distance)
+    }
+
+    /// Whether the point at `a` is better than that at `b`.
+    #[inline]
+    pub fn better(&self, a: usize, b: usize) -> bool {
+        (self.goodness[a], self.particles[a]) < (self.goodness[b], self.particles[b])
+    }
+
+    /// What sorts positions from the best to the worst.
+    pub fn rank(&self, position: usize) -> (u64, u32) {
+        (self.goodness[position], self.particles[position])
+    }
+
+    /// Calls `job` with each of the given cells (ascending) and the non-empty cells around it, and returns those for which it says so.
+    pub fn filter(&self, cells: &[u32], job: impl Fn(u32, &[u32]) -> bool + Sync) -> Vec<u32> {
+        let sequential = |cells: &[u32]| {
+            let mut around = Around::new(self);
+            cells.iter().copied().filter(|&cell| job(cell, around.advance(cell))).collect::<Vec<_>>()
+        };
+        if self.parallel { cells.par_chunks(4096).flat_map_iter(sequential).collect() } else { sequential(cells) }
+    }
+}
+
+/// Finds the cells around one cell after the other.
+pub(super) struct Around<'a, K, const D: usize> {
+    cells: &'a Cells<K, D>,
+    /// For each neighbouring row the first cell not before the reach of the last cell asked for.
+    cursors: Vec<usize>,
+    found: Vec<u32>,
+}
+
+impl<'a, K: Key, const D: usize> Around<'a, K, D> {
+    pub fn new(cells: &'a Cells<K, D>) -> Self {
+        Self { cells, cursors: vec![0; cells.rows.len()], found: Vec::with_capacity(8) }
+    }
+
+    /// The non-empty cells within reach of `cell`, itself left out. Fast when asked in ascending order.
+    #[inline]
+    pub fn advance(&mut self, cell: u32) -> &[u32] {
+        let keys = &self.cells.keys;
+        let key = keys[cell as usize];
+        self.found.clear();
+        for (cursor, &row) in self.cursors.iter_mut().zip(&self.cells.rows) {
+            let first = key + row - self.cells.back;
+            *cursor = seek(keys, *cursor, first);
+            let last = first + K::from(2 * REACH);
+            let mut at = *cursor;
+            while at < keys.len() && keys[at] <= last {
+                if at as u32 != cell {
+                    self.found.push(at as u32);
+                }
+                at += 1;
+            }
+        }
+        &self.found
+    }
+
+    /// As [`Around::advance`], for cells in any order.
+    pub fn jump(&mut self, cell: u32) -> &[u32] {
+        self.cursors.fill(0);
+        self.advance(cell)
+    }
+}
+
+/// The first index, not before `from`, of a key that is at least `first`: by steps that double, since it is mostly near.
+#[inline]
+fn seek<K: Ord>(keys: &[K], from: usize, first: K) -> usize {
+    let mut low = from;
+    let mut step = 1;
+    while low + step <= keys.len() && keys[low + step - 1] < first {
+        low += step;
+        step *= 2;
+    }
+    let high = (low + step - 1).min(keys.len());
+    low + keys[low..high].partition_point(|key| *key < first)
+}

@@ -1,0 +1,44 @@
+//! Particles whose stored coordinates are equal: the search for a separation of 0.
+
+use rayon::prelude::*;
+
+use super::{Goodness, Members, Particles};
+
+/// The particles of one group, cut into classes of equal coordinates, each from the best to the worst.
+pub(super) struct Classes {
+    order: Vec<u32>,
+    /// First position of each class, and the end of the last.
+    starts: Vec<u32>,
+}
+
+impl Classes {
+    pub fn new(particles: &Particles, goodness: &Goodness, members: Members, parallel: bool) -> Self {
+        let row = |particle: u32| particles.coordinates[particle as usize * particles.dimensions..].iter().take(particles.dimensions);
+        let compare = |a: &u32, b: &u32| {
+            row(*a)
+                .zip(row(*b))
+                .map(|(x, y)| (x + 0.0).total_cmp(&(y + 0.0))) // + 0.0: minus zero equals zero
+                .find(|order| order.is_ne())
+                .unwrap_or_else(|| (goodness.of(*a), *a).cmp(&(goodness.of(*b), *b)))
+        };
+        let mut order: Vec<u32> = members.iter().collect();
+        if parallel {
+            order.par_sort_unstable_by(compare)
+        } else {
+            order.sort_unstable_by(compare)
+        }
+        let differs = |pair: &[u32]| row(pair[0]).ne(row(pair[1]));
+        let mut starts = vec![0];
+        starts.extend((1..order.len() as u32).filter(|&position| differs(&order[position as usize - 1..=position as usize])));
+        if !order.is_empty() {
+            starts.push(order.len() as u32);
+        }
+        Self { order, starts }
+    }
+
+    pub fn for_each(&self, mut job: impl FnMut(&[u32])) {
+        for range in self.starts.windows(2) {
+            job(&self.order[range[0] as usize..range[1] as usize]);
+        }
+    }
+}

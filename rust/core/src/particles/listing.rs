@@ -1,0 +1,176 @@
+//! The table of rejected particles, `duplicates.csv`.
+
+use std::fs::File;
+use std::io::Write;
+use std::path::Path;
+
+use rayon::prelude::*;
+
+use crate::{Error, Monitor, Result};
+
+/// What is listed of the particles; all columns are in the order of the particles of all sources, one source after the other.
+#[derive(Clone, Copy, Debug)]
+pub struct Listing<'a> {
+    /// The rejected particles, ascending.
+    pub rejected: &'a [u64],
+    /// For each rejected one the kept one it duplicates; empty if none is kept.
+    pub kept: &'a [u64],
+    /// For each rejected one the distance to the particle it duplicates, in Å.
+    pub distances_a: &'a [f64],
+    /// Row-major (n, `dimensions`), in Å.
+    pub coordinates_a: &'a [f64],
+    /// 2 or 3.
+    pub dimensions: usize,
+    /// Index into `micrographs`.
+    pub micrograph_of: &'a [u32],
+    /// Names as the sources give them.
+    pub micrographs: &'a [String],
+    /// NaN: missing.
+    pub scores: Option<&'a [f64]>,
+    /// Unique identifiers; used for the sources that have some.
+    pub uids: Option<&'a [u64]>,
+    /// Name, first particle, and whether the source has unique identifiers.
+    pub sources: &'a [(String, u64, bool)],
+}
+
+/// Writes the table as CSV (RFC 4180, lines end in `\n`), with a line of column names.
+pub fn write_listing(path: &Path, listing: &Listing, monitor: &Monitor) -> Result<()> {
+    let mut file = File::create(path).map_err(Error::at(path))?;
+    let z = if listing.dimensions == 3 { "z_a," } else { "" };
+    let names = format!("source,row,uid,micrograph,x_a,y_a,{z}score,kept_source,kept_row,kept_uid,distance_a\n");
+    file.write_all(names.as_bytes()).map_err(Error::at(path))?;
+    let rows: Vec<usize> = (0..listing.rejected.len()).collect();
+    for batch in rows.chunks(1 << 18) {
+        let texts: Vec<Vec<u8>> = batch.par_chunks(1 << 13).map(|rows| listing.lines(rows)).collect();
+        for text in texts {
+            file.write_all(&text).map_err(Error::at(path))?;
+        }
+        monitor.advance(batch.len() as u64)?;
+    }
+    Ok(())
+}
+
+impl Listing<'_> {
+    /// # Errors
+    /// [`Error::Input`]: a column is too short, or an index too large.
+    pub fn check(&self) -> Result<()> {
+        let n = self.micrograph_of.len();
+        let fits = self.coordinates_a.len() == n * self.dimensions
+            && self.distances_a.len() == self.rejected.len()
+            && (self.kept.is_empty() || self.kept.len() == self.rejected.len())
+            && self.scores.is_none_or(|scores| scores.len() == n)
+            && self.uids.is_none_or(|uids| uids.len() == n)
+            && self.sources.first().is_some_and(|source| source.1 == 0)
+            && self.rejected.iter().chain(self.kept).all(|&particle| (particle as usize) < n)
+            && self.micrograph_of.iter().all(|&micrograph| (micrograph as usize) < self.micrographs.len());
+        if fits { Ok(()) } else { Err(Error::input("listing: columns of different lengths, or an index beyond their end")) }
+    }
+
+    fn lines(&self, rows: &[usize]) -> Vec<u8> {
+        let mut text = Vec::with_capacity(rows.len() * 128);
+        for &row in rows {
+            let particle = self.rejected[row];
+            self.identity(&mut text, particle, true);
+            let start = particle as usize * self.dimensions;
+            for &coordinate in &self.coordinates_a[start..start + self.dimensions] {
+                thousandths(&mut text, coordinate);
+                text.push(b',');
+            }
+            if let Some(score) = self.scores.map(|scores| scores[particle as usize]) {
+                shortest(&mut text, score);
+            }
+            text.push(b',');
+            match self.kept.get(row) {
+                Some(&kept) => self.identity(&mut text, kept, false),
+                None => text.extend(b",,,"),
+            }
+            thousandths(&mut text, self.distances_a[row]);
+            text.push(b'\n');
+        }
+        text
+    }
+
+    /// Source, row and uid, then the micrograph if asked, each with a comma after it.
+    fn identity(&self, text: &mut Vec<u8>, particle: u64, micrograph: bool) {
+        let source = self.sources.partition_point(|source| source.1 <= particle) - 1;
+        let (name, start, has_uid) = &self.sources[source];
+        quoted(text, name);
+        put(text, format_args!(",{},", particle - start));
+        if let (Some(uids), true) = (self.uids, has_uid) {
+            put(text, format_args!("{}", uids[particle as usize]));
+        }
+        text.push(b',');
+        if micrograph {
+            quoted(text, &self.micrographs[self.micrograph_of[particle as usize] as usize]);
+            text.push(b',');
+        }
+    }
+}
+
+fn put(text: &mut Vec<u8>, arguments: std::fmt::Arguments) {
+    // Writing to a vector can not fail.
+    let _ = text.write_fmt(arguments);
+}
+
+fn quoted(text: &mut Vec<u8>, field: &str) {
+    if field.contains([',', '"', '\n', '\r']) {
+        text.push(b'"');
+        text.extend(field.replace('"', "\"\"").bytes());
+        text.push(b'"');
+    } else {
+        text.extend(field.bytes());
+    }
+}
+
+/// Three decimals; by integers, since formatting millions of floats costs more than finding the duplicates.
+fn thousandths(text: &mut Vec<u8>, value: f64) {
+    if value.is_nan() {
+        return;
+    }
+    let scaled = (value * 1000.0).round();
+    if scaled.abs() >= 1e15 {
+        return put(text, format_args!("{value:.3}"));
+    }
+    let magnitude = scaled.abs() as u64;
+    let sign = if scaled < 0.0 { "-" } else { "" };
+    put(text, format_args!("{sign}{}.{:03}", magnitude / 1000, magnitude % 1000));
+}
+
+/// As few digits as tell the value apart, from other single-precision values if it is one.
+fn shortest(text: &mut Vec<u8>, value: f64) {
+    let single = value as f32;
+    if value.is_nan() {
+    } else if f64::from(single).to_bits() == value.to_bits() {
+        put(text, format_args!("{single}"));
+    } else {
+        put(text, format_args!("{value}"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(write: impl Fn(&mut Vec<u8>)) -> String {
+        let mut text = Vec::new();
+        write(&mut text);
+        String::from_utf8(text).expect("utf-8")
+    }
+
+    #[test]
+    fn numbers_are_short_and_right() {
+        assert_eq!(text(|t| thousandths(t, -1.5)), "-1.500");
+        assert_eq!(text(|t| thousandths(t, 0.0004)), "0.000");
+        assert_eq!(text(|t| thousandths(t, -0.0004)), "0.000");
+        assert_eq!(text(|t| thousandths(t, 2e15)), "2000000000000000.000");
+        assert_eq!(text(|t| shortest(t, f64::from(0.165_609_f32))), "0.165609");
+        assert_eq!(text(|t| shortest(t, 0.030_862)), "0.030862");
+        assert_eq!(text(|t| shortest(t, f64::NAN)), "");
+    }
+
+    #[test]
+    fn names_with_commas_and_quotes_are_quoted() {
+        assert_eq!(text(|t| quoted(t, "a \"b\", c.mrc")), "\"a \"\"b\"\", c.mrc\"");
+        assert_eq!(text(|t| quoted(t, "a b.mrc")), "a b.mrc");
+    }
+}

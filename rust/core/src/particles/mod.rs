@@ -1,0 +1,224 @@
+//! Which particles are duplicates, and which of them stay.
+//!
+//! Two particles of a group (a micrograph, a tomogram) are duplicates when their distance is at most the minimum separation. The kept
+//! ones are found greedily, from the best to the worst: keep a particle unless an already kept one is within the separation. So no two
+//! kept ones are duplicates, and every rejected one has a kept one within the separation that is at least as good.
+
+mod cells;
+mod coincident;
+mod goodness;
+mod groups;
+mod listing;
+mod overlap;
+mod select;
+
+pub use listing::{Listing, write_listing};
+
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use rayon::prelude::*;
+
+use crate::{Error, Monitor, Result};
+use cells::AnyCells;
+use goodness::Goodness;
+use groups::{Groups, Members};
+
+/// Groups of at least this many points are searched by all threads together, smaller ones by one thread each.
+const LARGE: usize = 50_000;
+
+/// The particles, as borrowed columns.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Particles<'a> {
+    /// Coordinates, row-major (n, `dimensions`), in the unit of the separation.
+    pub coordinates: &'a [f64],
+    /// 2 or 3; for a separation of 0 any number of columns that have to be equal.
+    pub dimensions: usize,
+    /// The group of each particle, 0 to some number not much larger than n; none: all are of one group.
+    pub groups: Option<&'a [u32]>,
+    /// Higher is better, NaN is worst; none: an earlier particle is better.
+    pub scores: Option<&'a [f64]>,
+    /// Goes before the score: lower is better.
+    pub priority: Option<&'a [u32]>,
+}
+
+/// What becomes of particles that have duplicates.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rule {
+    /// The best stays (see the module's text).
+    KeepBest,
+    /// None stays.
+    RemoveEntirely,
+}
+
+impl Particles<'_> {
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.coordinates.len() / self.dimensions.max(1)
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.coordinates.is_empty()
+    }
+
+    fn check(&self, min_separation: f64) -> Result<()> {
+        if !(min_separation >= 0.0 && min_separation.is_finite()) {
+            return Err(Error::input(format!("minimum separation: found {min_separation}, expected a finite number, 0 or more")));
+        }
+        let n = self.len();
+        if self.dimensions == 0 || self.coordinates.len() != n * self.dimensions {
+            return Err(Error::input(format!(
+                "coordinates: found {} values, expected a multiple of {} columns",
+                self.coordinates.len(),
+                self.dimensions
+            )));
+        }
+        if n > i32::MAX as usize {
+            return Err(Error::input(format!("found {n} particles, expected at most {}", i32::MAX)));
+        }
+        for (what, length) in
+            [("groups", self.groups.map(<[_]>::len)), ("scores", self.scores.map(<[_]>::len)), ("priority", self.priority.map(<[_]>::len))]
+        {
+            if length.is_some_and(|length| length != n) {
+                return Err(Error::input(format!("{what}: found {} values, expected {n}, one a particle", length.unwrap_or(0))));
+            }
+        }
+        match self.coordinates.par_iter().position_any(|value| !value.is_finite()) {
+            None => Ok(()),
+            Some(_) => {
+                let first = self.coordinates.iter().position(|value| !value.is_finite()).unwrap_or(0);
+                Err(Error::input(format!(
+                    "particle {}: coordinate {} is {}, expected a finite number",
+                    first / self.dimensions,
+                    first % self.dimensions,
+                    self.coordinates[first]
+                )))
+            }
+        }
+    }
+}
+
+/// For each particle its own index if it is kept, else the index of a particle it duplicates.
+///
+/// With [`Rule::KeepBest`] that is the nearest of the kept ones that are better and within `min_separation`; with
+/// [`Rule::RemoveEntirely`] another particle within it. A separation of 0 means equal coordinates. The result is the same for any number
+/// of threads, and within a group depends on nothing outside it.
+///
+/// Time O(n log n) for any arrangement of the points, ties and all; no list of pairs is made.
+///
+/// # Errors
+/// [`Error::Input`]: separation negative or not finite, a coordinate not finite, columns of different lengths, a separation so small that
+/// the extent of a group is more than 2^42 times it.
+pub fn deduplicate(particles: &Particles, min_separation: f64, rule: Rule, monitor: &Monitor) -> Result<Vec<u32>> {
+    particles.check(min_separation)?;
+    let duplicate_of: Vec<AtomicU32> = (0..particles.len() as u32).into_par_iter().map(AtomicU32::new).collect();
+    let goodness = Goodness::new(particles.priority, particles.scores);
+    let set = |particle: u32, of: u32| duplicate_of[particle as usize].store(of, Ordering::Relaxed);
+    if min_separation == 0.0 {
+        each_group(particles, monitor, |members, parallel| {
+            let classes = coincident::Classes::new(particles, &goodness, members, parallel);
+            classes.for_each(|class| match (rule, class) {
+                (Rule::RemoveEntirely, [best, second, ..]) => {
+                    set(*best, *second);
+                    class[1..].iter().for_each(|&particle| set(particle, *best));
+                }
+                (Rule::KeepBest, [best, rest @ ..]) => rest.iter().for_each(|&particle| set(particle, *best)),
+                _ => {}
+            });
+            Ok(())
+        })?;
+    } else if particles.dimensions == 2 {
+        deduplicate_near::<2>(particles, &goodness, min_separation, rule, monitor, &set)?;
+    } else {
+        deduplicate_near::<3>(particles, &goodness, min_separation, rule, monitor, &set)?;
+    }
+    Ok(duplicate_of.into_iter().map(AtomicU32::into_inner).collect())
+}
+
+fn deduplicate_near<const D: usize>(
+    particles: &Particles,
+    goodness: &Goodness,
+    separation: f64,
+    rule: Rule,
+    monitor: &Monitor,
+    set: &(impl Fn(u32, u32) + Sync),
+) -> Result<()> {
+    let points = as_points::<D>(particles)?;
+    each_group(particles, monitor, |members, parallel| {
+        match (AnyCells::build(points, goodness, members, separation, parallel)?, rule) {
+            (AnyCells::Narrow(cells), Rule::KeepBest) => select::keep_best(&cells, set),
+            (AnyCells::Wide(cells), Rule::KeepBest) => select::keep_best(&cells, set),
+            (AnyCells::Narrow(cells), Rule::RemoveEntirely) => select::remove_entirely(&cells, set),
+            (AnyCells::Wide(cells), Rule::RemoveEntirely) => select::remove_entirely(&cells, set),
+        }
+        Ok(())
+    })
+}
+
+/// How many particles of each source have one of each source within `min_separation`, itself not counted: row-major
+/// (`n_sources`, `n_sources`), the first index that of the particles counted.
+///
+/// # Errors
+/// As [`deduplicate`]; more than 64 sources.
+pub fn overlaps(particles: &Particles, sources: &[u32], n_sources: usize, min_separation: f64, monitor: &Monitor) -> Result<Vec<u64>> {
+    particles.check(min_separation)?;
+    if n_sources > 64 {
+        return Err(Error::input(format!("found {n_sources} sources, expected at most 64")));
+    }
+    if sources.len() != particles.len() || sources.iter().any(|&source| source as usize >= n_sources) {
+        return Err(Error::input(format!("sources: expected one number below {n_sources} for each of {} particles", particles.len())));
+    }
+    let goodness = Goodness::new(None, None);
+    let table = overlap::Table::new(n_sources);
+    if min_separation == 0.0 {
+        each_group(particles, monitor, |members, parallel| {
+            table.count_classes(&coincident::Classes::new(particles, &goodness, members, parallel), sources);
+            Ok(())
+        })?;
+    } else if particles.dimensions == 2 {
+        overlaps_near::<2>(particles, &goodness, min_separation, sources, &table, monitor)?;
+    } else {
+        overlaps_near::<3>(particles, &goodness, min_separation, sources, &table, monitor)?;
+    }
+    Ok(table.into_counts())
+}
+
+fn overlaps_near<const D: usize>(
+    particles: &Particles,
+    goodness: &Goodness,
+    separation: f64,
+    sources: &[u32],
+    table: &overlap::Table,
+    monitor: &Monitor,
+) -> Result<()> {
+    let points = as_points::<D>(particles)?;
+    each_group(particles, monitor, |members, parallel| {
+        match AnyCells::build(points, goodness, members, separation, parallel)? {
+            AnyCells::Narrow(cells) => table.count_near(&cells, sources),
+            AnyCells::Wide(cells) => table.count_near(&cells, sources),
+        }
+        Ok(())
+    })
+}
+
+fn as_points<'a, const D: usize>(particles: &Particles<'a>) -> Result<&'a [[f64; D]]> {
+    match particles.coordinates.as_chunks::<D>() {
+        (points, []) if particles.dimensions == D => Ok(points),
+        _ => Err(Error::input(format!("coordinates: found {} columns, expected 2 or 3", particles.dimensions))),
+    }
+}
+
+/// Calls `job` with every group: the small ones in parallel, then the large ones one after the other, each told to use all threads itself.
+fn each_group(particles: &Particles, monitor: &Monitor, job: impl Fn(Members, bool) -> Result<()> + Sync) -> Result<()> {
+    let groups = Groups::new(particles.groups, particles.len());
+    groups.par_iter().filter(|members| members.len() < LARGE).try_for_each(|members| {
+        let points = members.len() as u64;
+        job(members, false)?;
+        monitor.advance(points)
+    })?;
+    groups.iter().filter(|members| members.len() >= LARGE).try_for_each(|members| {
+        let points = members.len() as u64;
+        job(members, true)?;
+        monitor.advance(points)
+    })
+}

@@ -1,0 +1,86 @@
+//! Reading spans of a file by several threads.
+
+use std::fs::File;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use crate::{Error, Result};
+
+/// An open input file of known size.
+///
+/// Spans are read into memory, not mapped: as fast from the page cache, faster on network file systems, and a file that shrinks
+/// while it is read is an error, not the end of the process.
+#[derive(Debug)]
+pub struct Input {
+    file: File,
+    path: PathBuf,
+    size: u64,
+}
+
+impl Input {
+    /// # Errors
+    /// [`Error::Io`] if it can not be opened, [`Error::Input`] if it is a directory.
+    pub fn open(path: &Path) -> Result<Self> {
+        let file = File::open(path).map_err(Error::at(path))?;
+        let metadata = file.metadata().map_err(Error::at(path))?;
+        if !metadata.is_file() {
+            return Err(Error::input(format!("{}: not a regular file", path.display())));
+        }
+        Ok(Self { file, path: path.to_owned(), size: metadata.len() })
+    }
+
+    /// Its path, as given.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Bytes, when it was opened.
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// Makes `buffer` hold the span from `start` to `end`, or to the file's end.
+    ///
+    /// # Errors
+    /// [`Error::Io`], also when the file has become shorter.
+    pub fn read(&self, start: u64, end: u64, buffer: &mut Vec<u8>) -> Result<()> {
+        let end = end.min(self.size);
+        buffer.resize(end.saturating_sub(start) as usize, 0);
+        self.read_exact_at(buffer, start).map_err(|error| match error.kind() {
+            ErrorKind::UnexpectedEof => Error::input(format!("{}: became shorter while it was read", self.path.display())),
+            _ => Error::at(&self.path)(error),
+        })
+    }
+
+    #[cfg(unix)]
+    fn read_exact_at(&self, buffer: &mut [u8], start: u64) -> std::io::Result<()> {
+        std::os::unix::fs::FileExt::read_exact_at(&self.file, buffer, start)
+    }
+
+    #[cfg(not(unix))]
+    fn read_exact_at(&self, buffer: &mut [u8], start: u64) -> std::io::Result<()> {
+        use std::io::{Read, Seek};
+        // A handle of its own: the offset of a shared one would be moved by other threads.
+        let mut file = File::open(&self.path)?;
+        file.seek(std::io::SeekFrom::Start(start))?;
+        file.read_exact(buffer)
+    }
+
+    /// The number of the line that holds `offset`, from 1: by counting, for error messages.
+    pub fn line_number(&self, offset: u64) -> Result<u64> {
+        let mut buffer = Vec::new();
+        let mut lines = 1;
+        for start in (0..offset).step_by(1 << 20) {
+            self.read(start, offset.min(start + (1 << 20)), &mut buffer)?;
+            lines += memchr::memchr_iter(b'\n', &buffer).count() as u64;
+        }
+        Ok(lines)
+    }
+
+    /// The whole file.
+    pub fn read_all(&self) -> Result<Vec<u8>> {
+        let mut all = Vec::new();
+        self.read(0, self.size, &mut all)?;
+        Ok(all)
+    }
+}

@@ -1,0 +1,15 @@
+//! STAR files: which tables they hold, where their rows are, and the values of the columns asked for.
+//!
+//! The grammar is that of the files RELION and its neighbours write: blocks `data_NAME` of `_label value` pairs or of one `loop_` with a
+//! row a line. What real files hold besides: labels with or without numbers, comments and blank lines anywhere, tabs, carriage returns,
+//! quoted cells, a block after a long table, two blocks of one name, values that begin with `data_`.
+
+mod cells;
+mod column;
+mod scan;
+mod table;
+
+pub use cells::{Cell, Cells};
+pub use column::{Column, Wanted};
+pub use scan::{scan, scan_rows};
+pub use table::{Table, read_cells};
