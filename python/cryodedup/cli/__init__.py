@@ -1,0 +1,56 @@
+"""The command line: parse, call, show. Exit status 0 done, 1 a fault of ours or the system's, 2 wrong input, 130 interrupted."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+import rich_click as click
+
+from cryodedup import __version__
+from cryodedup.cli.demo import demo
+from cryodedup.cli.particles import particles
+from cryodedup.errors import InputError
+
+USERS_FAULT = (PermissionError, FileNotFoundError, NotADirectoryError, IsADirectoryError)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="cryodedup")
+def cli() -> None:
+    """Finds what was counted twice in cryo-EM, in RELION and CryoSPARC files."""
+
+
+cli.add_command(particles)
+cli.add_command(demo)
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Runs the command line, and ends the process with its exit status."""
+    sys.exit(run(arguments))
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Runs the command line, and returns its exit status."""
+    try:
+        status = cli.main(arguments, prog_name="cryodedup", standalone_mode=False)
+        return status if isinstance(status, int) else 0
+    except click.exceptions.NoArgsIsHelpError as error:
+        error.show()
+        return 2
+    except click.ClickException as error:
+        return _fail(error.format_message(), 2)
+    except InputError as error:
+        return _fail(str(error), 2)
+    except (KeyboardInterrupt, click.Abort):
+        return _fail("interrupted; nothing was written", 130)
+    except OSError as error:
+        place = f"{error.filename}: " if error.filename is not None else ""
+        return _fail(f"{place}{error.strerror or error}", 2 if isinstance(error, USERS_FAULT) else 1)
+
+
+def _fail(text: str, status: int) -> int:
+    line = " ".join(text.splitlines())
+    print(f"cryodedup: error: {line}", file=sys.stderr)
+    return status

@@ -1,0 +1,132 @@
+"""``cryodedup particles``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import rich_click as click
+
+from cryodedup.cli.progress import Progress
+from cryodedup.errors import InputError
+from cryodedup.params import ParticleParams
+from cryodedup.particles.result import ParticleResult, check_directory
+from cryodedup.particles.workflow import deduplicate_particles
+
+DEFAULTS = ParticleParams()
+
+click.rich_click.OPTION_GROUPS["cryodedup particles"] = [
+    {"name": "What is a duplicate", "options": ["--min-separation", "--shift-key", "--pixel-size", "--micrographs", "--undo-symmetry-expansion"]},
+    {
+        "name": "Which one stays",
+        "options": ["--score-field", "--score-order", "--normalize-scores", "--priority", "--remove-entirely", "--seed"],
+    },
+    {"name": "Running", "options": ["--output", "--overwrite", "--dry-run", "--threads", "--quiet", "--help"]},
+]
+
+
+@click.command(no_args_is_help=True)
+@click.argument("inputs", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="INPUT...")
+@click.option("-o", "--output", type=click.Path(path_type=Path), metavar="DIR", help="Directory for the results; made if it is not there.")
+@click.option("--min-separation", type=float, default=DEFAULTS.min_separation_a, show_default=True, metavar="Å",
+              help="Centres at most this far apart are duplicates; 0: only exactly equal ones.")
+@click.option("--pixel-size", type=float, metavar="Å", help="Of the micrographs, for inputs that do not tell it.")
+@click.option("--micrographs", type=click.Path(path_type=Path), metavar="FILE", help="micrographs.star or exposures .cs, for pixel sizes.")
+@click.option("--shift-key", type=click.Choice(["auto", "alignments3D", "alignments2D", "none"]), default=DEFAULTS.shift_key, show_default=True,
+              help="Shifts that move the centres. auto: 3D if all inputs have them, 2D for a single input.")
+@click.option("--score-field", default=DEFAULTS.score_field, show_default=True, metavar="NAME",
+              help="Column that tells the best. auto: the picking score, else input order; none: random.")
+@click.option("--score-order", type=click.Choice(["auto", "higher", "lower"]), default=DEFAULTS.score_order, show_default=True,
+              help="Which scores are better; known for the usual fields.")
+@click.option("--normalize-scores", type=click.Choice(["auto", "none", "rank"]), default=DEFAULTS.normalize_scores, show_default=True,
+              help="rank: compare ranks within each input. auto: rank if there are several inputs.")
+@click.option("--priority", type=click.Choice(["none", "input"]), default=DEFAULTS.priority, show_default=True,
+              help="input: an earlier input wins over a later one, whatever the scores.")
+@click.option("--remove-entirely", is_flag=True, help="Reject every particle that has a duplicate.")
+@click.option("--undo-symmetry-expansion", is_flag=True, help="Keep one of the copies of each expanded particle.")
+@click.option("--seed", type=int, default=DEFAULTS.seed, show_default=True, help="For --score-field none.")
+@click.option("-j", "--threads", type=int, default=DEFAULTS.threads, metavar="N", help="0 (default): one a processor. The result is the same.")
+@click.option("--overwrite", is_flag=True, help="Replace an earlier result in DIR.")
+@click.option("--dry-run", is_flag=True, help="Find and tell; write nothing.")
+@click.option("-q", "--quiet", is_flag=True, help="Print errors only.")
+def particles(
+    inputs: tuple[Path, ...], output: Path | None, min_separation: float, pixel_size: float | None, overwrite: bool, dry_run: bool, quiet: bool,
+    **options: Any,
+) -> None:
+    """Reject particles that were picked twice, keeping the best of each.
+
+    INPUT... are any number of RELION .star files, CryoSPARC .cs or .csg files, RELION autopick indices, folders or files of crYOLO .cbox and
+    EMAN .box, and Topaz .txt, in any mixture. A .cs file without locations is joined with the passthrough file named beside it.
+
+    Example: cryodedup particles relion.star J12/particles.csg --min-separation 80 -o clean
+    """
+    if output is None and not dry_run:
+        raise InputError("found no --output, expected a directory for the results (-o DIR), or --dry-run")
+    params = ParticleParams(min_separation_a=min_separation, pixel_size_a=pixel_size, **options)
+    if output is not None and not dry_run:
+        check_directory(output, overwrite)
+    with Progress(sum(path.stat().st_size for path in inputs if path.is_file()), quiet=quiet) as progress:
+        result = deduplicate_particles(list(inputs), params, say=progress.say, progress=progress)
+        written = []
+        if output is not None and not dry_run:
+            progress.say("writing")
+            written = result.write(output, overwrite=overwrite, progress=progress)
+    if not quiet:
+        show(result, written)
+
+
+def show(result: ParticleResult, written: list[Path]) -> None:
+    """Prints what was found, and where it is."""
+    summary = result.summary()
+    for source in summary["sources"]:
+        print(f"{source['input']}: {source['particles']:,} particles in {source['micrographs']:,} micrographs ({source['format']})")
+        print(f"    pixel size: {_pixel_sizes(source['pixel_sizes'])}")
+        print(f"    score: {_score(source['score'])}")
+        print(f"    kept {source['kept']:,}, rejected {source['rejected']:,}")
+    ranked = result.params.normalize_scores == "rank" or (result.params.normalize_scores == "auto" and len(result.sources) > 1)
+    print(f"shifts: {result.shift_key}; scores: {'ranks within each input' if ranked else 'as they stand'}")
+    if result.overlaps is not None:
+        _show_overlaps(result)
+    what = "duplicates by origin or exact coordinates" if result.params.undo_symmetry_expansion else f"within {result.params.min_separation_a:g} Å"
+    share = 100 * summary["rejected"] / max(1, summary["particles"])
+    print(
+        f"{summary['particles']:,} particles in {summary['micrographs']:,} micrographs, {what}:"
+        f" kept {summary['kept']:,}, rejected {summary['rejected']:,} ({share:.1f} %)"
+    )
+    if result.repeated_uids:
+        print(f"of these, {result.repeated_uids:,} have the uid of another")
+    for warning in result.warnings:
+        print(f"warning: {warning}")
+    for note in result.notes:
+        print(f"note: {note}")
+    for path in written:
+        print(f"written: {path}")
+
+
+def _pixel_sizes(found: list[dict[str, Any]]) -> str:
+    sizes: dict[str, list[str]] = {}
+    for size in found:
+        value = f"{size['pixel_size_a']:g} Å from {size['found_in']}" if size["pixel_size_a"] else size["found_in"]
+        sizes.setdefault(value, []).append(size["of"])
+    texts = [value if of in ([""], ["all"]) else f"{value} ({', '.join(of[:6])}{', ...' if len(of) > 6 else ''})" for value, of in sizes.items()]
+    return "; ".join(texts) or "not needed: no particles"
+
+
+def _score(score: dict[str, Any]) -> str:
+    if score["field"] is None:
+        return "none: an earlier particle is better"
+    if score["field"] == "random":
+        return f"random, seed {score['seed']}"
+    missing = f", missing for {score['missing']:,}" if score["missing"] else ""
+    return f"{score['field']}, {score['order']} is better{missing}"
+
+
+def _show_overlaps(result: ParticleResult) -> None:
+    assert result.overlaps is not None
+    for i, first in enumerate(result.sources):
+        for j, second in enumerate(result.sources):
+            if i < j:
+                print(
+                    f"{result.overlaps[i, j]:,} of {first.picks.label} have one of {second.picks.label} nearby,"
+                    f" {result.overlaps[j, i]:,} the other way round"
+                )

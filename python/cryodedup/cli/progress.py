@@ -1,0 +1,66 @@
+"""Telling how far a job is: a bar on a terminal, lines elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as Bar
+
+BETWEEN_LINES_S = 30.0
+"""In a log, a job that takes long says so this often."""
+
+
+class Progress:
+    """Shows the stages of a job on standard error; ``total`` are the units of each stage, 0 if they are not known."""
+
+    def __init__(self, total: int, *, quiet: bool) -> None:
+        self.total = total
+        self.quiet = quiet
+        self.stage = ""
+        self.done = 0
+        self._before = 0
+        self._said = time.monotonic()
+        self._bar: Bar | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def say(self, stage: str) -> None:
+        """A new stage begins."""
+        self.stage, self.done, self._before = stage, 0, 0
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar = None
+
+    def __call__(self, done: int) -> None:
+        """So many units of the stage's present step are done."""
+        if self.quiet:
+            return
+        if done < self.done - self._before:  # a further step, which counts from 0 again
+            self._before = self.done
+        self.done = self._before + done
+        if sys.stderr.isatty():
+            self._draw()
+        elif time.monotonic() - self._said > BETWEEN_LINES_S:
+            self._said = time.monotonic()
+            share = f"{100 * self.done / self.total:.0f} %" if self.total else f"{self.done:,}"
+            print(f"{self.stage}: {share}", file=sys.stderr, flush=True)
+
+    def _draw(self) -> None:
+        if self._bar is None:
+            from rich import progress
+            from rich.console import Console
+
+            columns = (progress.TextColumn("{task.description}"), progress.BarColumn(), progress.TransferSpeedColumn(), progress.TimeRemainingColumn())
+            self._bar = progress.Progress(*columns, console=Console(stderr=True), transient=True)
+            self._bar.start()
+            self._bar.add_task(self.stage, total=self.total or None)
+        self._bar.update(self._bar.task_ids[0], completed=min(self.done, self.total) if self.total else self.done)
