@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import Any, Literal, Protocol, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,6 +36,11 @@ class Fields(Protocol):
     def numbers(self, field: str, element: int | None = None) -> NDArray[np.float64]: ...
     def uids(self, field: str = "uid") -> NDArray[np.uint64]: ...
     def distinct(self, field: str) -> Distinct: ...
+    def load(self, wanted: Iterable[Wanted]) -> None: ...
+
+
+Wanted = tuple[str, int | Literal["number", "uid", "distinct"]]
+"""A field, and how it will be asked for; the number is that of an element."""
 
 
 def unpack(values: list[bytes], dtype: str) -> NDArray[Any]:
@@ -55,6 +60,7 @@ class NpyFile:
     count: int
     start: int
     threads: int = 0
+    _loaded: dict[tuple[int, str], Any] = field(default_factory=dict)
 
     @classmethod
     def open(cls, path: Path, threads: int = 0) -> NpyFile:
@@ -87,29 +93,40 @@ class NpyFile:
     def __contains__(self, field: object) -> bool:
         return self.dtype.names is not None and field in self.dtype.names
 
-    def _read(self, offset: int, kind: str) -> Any:
-        size = self.dtype.itemsize
-        return _core.read_records(self.path, self.start, size, self.count, [(offset, kind)], threads=self.threads)[0]
+    def load(self, wanted: Iterable[Wanted]) -> None:
+        """Reads fields in one pass over the file; each is given away when it is asked for."""
+        places = [self._place(name, how) for name, how in wanted if name in self]
+        columns = _core.read_records(self.path, self.start, self.dtype.itemsize, self.count, places, threads=self.threads)
+        self._loaded.update(zip(places, columns, strict=True))
 
-    def _place(self, field: str) -> tuple[np.dtype[Any], int]:
+    def _read(self, name: str, how: int | Literal["number", "uid", "distinct"]) -> Any:
+        place = self._place(name, how)
+        if place not in self._loaded:
+            self.load([(name, how)])
+        return self._loaded.pop(place)
+
+    def _place(self, name: str, how: int | Literal["number", "uid", "distinct"]) -> tuple[int, str]:
+        """Offset and type for the core's reader."""
         assert self.dtype.fields is not None
-        dtype, offset = self.dtype.fields[field][:2]
-        return dtype, int(offset)
+        dtype, offset = self.dtype.fields[name][:2]
+        if how == "distinct":
+            return int(offset), f"S{dtype.itemsize}"
+        if how == "uid":
+            if dtype != np.dtype("<u8"):
+                raise InputError(f"{self.path}: field {name}: found type {dtype}, expected uint64")
+            return int(offset), "uid"
+        element = None if how == "number" else how
+        base = _number_type(self.path, name, dtype, element)
+        return int(offset) + (element or 0) * base.itemsize, base.str[1:]
 
     def numbers(self, field: str, element: int | None = None) -> NDArray[np.float64]:
-        dtype, offset = self._place(field)
-        base = _number_type(self.path, field, dtype, element)
-        return cast(NDArray[np.float64], self._read(offset + (element or 0) * base.itemsize, base.str[1:]))
+        return cast(NDArray[np.float64], self._read(field, "number" if element is None else element))
 
     def uids(self, field: str = "uid") -> NDArray[np.uint64]:
-        dtype, offset = self._place(field)
-        if dtype != np.dtype("<u8"):
-            raise InputError(f"{self.path}: field {field}: found type {dtype}, expected uint64")
-        return cast(NDArray[np.uint64], self._read(offset, "uid"))
+        return cast(NDArray[np.uint64], self._read(field, "uid"))
 
     def distinct(self, field: str) -> Distinct:
-        dtype, offset = self._place(field)
-        return cast(Distinct, self._read(offset, f"S{dtype.itemsize}"))
+        return cast(Distinct, self._read(field, "distinct"))
 
     @property
     def rows(self) -> _core.Rows:
@@ -168,6 +185,9 @@ class RecordArray:
     @property
     def dtype(self) -> np.dtype[Any]:
         return np.dtype([(name, values.dtype, values.shape[1:]) for name, values in self.fields.items()])
+
+    def load(self, wanted: Iterable[Wanted]) -> None:
+        """Nothing to do: all is in memory."""
 
     def numbers(self, field: str, element: int | None = None) -> NDArray[np.float64]:
         values = self.fields[field]

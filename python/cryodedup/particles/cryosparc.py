@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cryodedup.errors import InputError
-from cryodedup.formats.cryosparc import Distinct, Fields, unpack
+from cryodedup.formats.cryosparc import Distinct, Fields, Wanted, unpack
 from cryodedup.formats.star import text
 from cryodedup.particles.picks import Floats, Micrograph, Picks, PixelSize, Scores, first_of_each
 from cryodedup.particles.scores import SAME, short
@@ -53,6 +53,11 @@ class Joined:
     @property
     def label(self) -> str:
         return self.parts[0].label
+
+    def load(self, wanted: Sequence[Wanted]) -> None:
+        """Reads fields in one pass over each file, instead of one for each."""
+        for i, part in enumerate(self.parts):
+            part.load([(name, how) for name, how in wanted if name in part and not any(name in other for other in self.parts[:i])])
 
     def __len__(self) -> int:
         return len(self.parts[0])
@@ -108,6 +113,7 @@ def read(fields: Joined, params: ParticleParams, output: Output) -> Picks:
             f"{fields.label}: found no location fields ({', '.join(missing) or UID}), expected them here or in the passthrough file;"
             " name both, or the .csg of the job"
         )
+    fields.load(_wanted(fields, params))
     micrograph_of, micrographs = _micrographs(fields)
     shape_of, shapes = fields.distinct(SHAPE)
     sides = unpack(shapes, "<u4").astype(np.float64)  # (ny, nx)
@@ -131,6 +137,18 @@ def read(fields: Joined, params: ParticleParams, output: Output) -> Picks:
         output=output,
         where=lambda row: f"{fields.label}, record {row}",
     )
+
+
+def _wanted(fields: Joined, params: ParticleParams) -> list[Wanted]:
+    """What will be asked for in any case, or most likely."""
+    wanted: list[Wanted] = [(X, "number"), (Y, "number"), (SHAPE, "distinct"), (UID, "distinct"), (PATH, "distinct"), (PIXEL_SIZE, "distinct")]
+    wanted.append(("uid", "uid"))
+    if params.score_field == "auto":
+        wanted.append((NCC_SCORE, "number"))
+    key = next((key for key in SHIFT_KEYS if f"{key}/shift" in fields), None)
+    if key and params.shift_key != "none" and not params.undo_symmetry_expansion:
+        wanted += [(f"{key}/shift", 0), (f"{key}/shift", 1), (f"{key}/psize_A", "number")]
+    return wanted
 
 
 def _of_each(values: Floats, index: NDArray[np.uint32]) -> Floats | float:

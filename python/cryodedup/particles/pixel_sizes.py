@@ -125,8 +125,9 @@ def _needed(picks: Picks, covered: np.ndarray) -> Sequence[int]:
     """The groups of pixel sizes that have particles in a micrograph which ``--micrographs`` does not tell."""
     if not len(picks):
         return []
-    if picks.pixel_size_of is None:
+    if len(picks.pixel_sizes) == 1:
         return [0]
+    assert picks.pixel_size_of is not None
     groups = picks.pixel_size_of if not covered.any() else picks.pixel_size_of[~covered[picks.micrograph_of]]
     return [int(i) for i in np.flatnonzero(np.bincount(groups, minlength=len(picks.pixel_sizes)))]
 

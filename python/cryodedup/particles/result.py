@@ -115,7 +115,7 @@ class ParticleResult:
                     "particles": n,
                     "kept": kept,
                     "rejected": n - kept,
-                    "micrographs": len(np.unique(source.picks.micrograph_of)),
+                    "micrographs": len(source.picks.micrographs),
                     "pixel_sizes": source.pixel_sizes,
                     "score": source.score,
                 }

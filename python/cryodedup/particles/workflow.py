@@ -180,10 +180,11 @@ def _shifts(pick: Picks, shift_key: str) -> tuple[Floats, ...]:
 def _place(pick: Picks, sizes_a: Floats | float, shift_key: str, out: Floats) -> None:
     shifts = _shifts(pick, shift_key)
     for axis in range(out.shape[1]):
-        centre = pick.position[axis] * sizes_a
+        np.multiply(pick.position[axis], sizes_a, out=out[:, axis])
         if axis < len(shifts):
-            centre -= shifts[axis]
-        out[:, axis] = centre
+            out[:, axis] -= shifts[axis]
+    if np.isfinite(out.sum()):
+        return
     bad = ~np.isfinite(out).all(axis=1)
     if bad.any():
         row = int(bad.argmax())

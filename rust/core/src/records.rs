@@ -142,12 +142,14 @@ pub fn read(input: &Input, start: u64, size: usize, count: u64, fields: &[Field]
 
 fn assemble(field: Field, pieces: Vec<Values>) -> Values {
     match field {
-        Field::Number { .. } => Values::Numbers(
-            pieces.into_iter().flat_map(|piece| if let Values::Numbers(values) = piece { values } else { Vec::new() }).collect(),
-        ),
-        Field::Identifier { .. } => Values::Identifiers(
-            pieces.into_iter().flat_map(|piece| if let Values::Identifiers(values) = piece { values } else { Vec::new() }).collect(),
-        ),
+        Field::Number { .. } => Values::Numbers(concatenate(pieces.into_iter().filter_map(|piece| match piece {
+            Values::Numbers(values) => Some(values),
+            _ => None,
+        }))),
+        Field::Identifier { .. } => Values::Identifiers(concatenate(pieces.into_iter().filter_map(|piece| match piece {
+            Values::Identifiers(values) => Some(values),
+            _ => None,
+        }))),
         Field::Name { .. } => {
             let parts = pieces.into_iter().filter_map(|piece| match piece {
                 Values::Names(indices, names) => Some((indices, names)),
@@ -157,4 +159,11 @@ fn assemble(field: Field, pieces: Vec<Values>) -> Values {
             Values::Names(indices, names)
         }
     }
+}
+
+/// Frees each piece as soon as it is copied.
+fn concatenate<T: Copy>(pieces: impl Iterator<Item = Vec<T>>) -> Vec<T> {
+    let mut all = Vec::new();
+    pieces.for_each(|piece| all.extend_from_slice(&piece));
+    all
 }

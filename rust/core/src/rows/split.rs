@@ -10,7 +10,10 @@ use crate::star::Cells;
 use crate::{Error, Monitor, Result};
 
 /// Rows are read in batches of about this many bytes.
-const BATCH: u64 = 2 << 20;
+const BATCH: u64 = 512 << 10;
+
+/// As many batches wait for each writer.
+const QUEUE: usize = 8;
 
 /// One piece of the two output files.
 #[derive(Clone, Debug)]
@@ -60,16 +63,16 @@ pub struct Rewrite {
 /// # Errors
 /// [`Error::Io`]; the files are then incomplete.
 pub fn split(parts: &[Part], kept: &Path, rejected: &Path, monitor: &Monitor) -> Result<()> {
+    let create = |path: &Path| File::create(path).map_err(Error::at(path));
+    let files = [(create(kept)?, kept), (create(rejected)?, rejected)];
     std::thread::scope(|scope| {
-        let writer = |path: &Path| -> Result<_> {
-            let file = File::create(path).map_err(Error::at(path))?;
-            let (sender, receiver) = sync_channel(4);
-            let path = path.to_owned();
-            Ok((sender, scope.spawn(move || write(file, &path, &receiver))))
-        };
-        let (kept_sender, kept_writer) = writer(kept)?;
-        let (rejected_sender, rejected_writer) = writer(rejected)?;
-        let outputs = Outputs { kept: kept_sender, rejected: rejected_sender };
+        let outputs = files.map(|(file, path)| {
+            let (full, filled) = sync_channel(QUEUE);
+            let (empty, emptied) = sync_channel(QUEUE + 1);
+            (Output { full, emptied }, scope.spawn(move || write(file, path, &filled, &empty)))
+        });
+        let [(kept, kept_writer), (rejected, rejected_writer)] = outputs;
+        let mut outputs = Outputs { kept, rejected };
         let sent = parts.iter().try_for_each(|part| outputs.send(part, monitor));
         drop(outputs);
         for writer in [kept_writer, rejected_writer] {
@@ -79,26 +82,52 @@ pub fn split(parts: &[Part], kept: &Path, rejected: &Path, monitor: &Monitor) ->
     })
 }
 
-fn write(mut file: File, path: &Path, buffers: &Receiver<Vec<u8>>) -> Result<()> {
-    buffers.iter().try_for_each(|buffer| file.write_all(&buffer).map_err(Error::at(path)))
+fn write(mut file: File, path: &Path, filled: &Receiver<Vec<u8>>, empty: &SyncSender<Vec<u8>>) -> Result<()> {
+    for mut buffer in filled {
+        file.write_all(&buffer).map_err(Error::at(path))?;
+        buffer.clear();
+        let _ = empty.try_send(buffer);
+    }
+    Ok(())
+}
+
+/// The way to one file: buffers go to its writer and come back, so that their memory stays warm.
+struct Output {
+    full: SyncSender<Vec<u8>>,
+    emptied: Receiver<Vec<u8>>,
+}
+
+impl Output {
+    fn buffer(&self) -> Vec<u8> {
+        self.emptied.try_recv().unwrap_or_default()
+    }
+
+    /// A writer that has stopped says why when it is joined; here it only ends the reading.
+    fn send(&self, buffer: Vec<u8>) -> Result<()> {
+        if buffer.is_empty() { Ok(()) } else { self.full.send(buffer).map_err(|_| Error::Interrupted) }
+    }
 }
 
 struct Outputs {
-    kept: SyncSender<Vec<u8>>,
-    rejected: SyncSender<Vec<u8>>,
+    kept: Output,
+    rejected: Output,
 }
 
 impl Outputs {
-    fn send(&self, part: &Part, monitor: &Monitor) -> Result<()> {
+    fn send(&mut self, part: &Part, monitor: &Monitor) -> Result<()> {
         match part {
-            Part::Text { kept, rejected } => self.both(kept.clone(), rejected.clone()),
+            Part::Text { kept, rejected } => {
+                self.kept.send(kept.clone())?;
+                self.rejected.send(rejected.clone())
+            }
             Part::Span { path, start, end } => {
                 let input = Input::open(path)?;
                 let mut buffer = Vec::new();
                 (*start..*end).step_by(BATCH as usize).try_for_each(|from| {
                     input.read(from, (*end).min(from + BATCH), &mut buffer)?;
                     monitor.advance(buffer.len() as u64)?;
-                    self.both(buffer.clone(), buffer.clone())
+                    self.kept.send(buffer.clone())?;
+                    self.rejected.send(buffer.clone())
                 })
             }
             Part::Rows { path, rows, kept, rewrite, end_line } => {
@@ -107,21 +136,17 @@ impl Outputs {
                 let mut buffer = Vec::new();
                 while from < rows.len() {
                     let to = batch_end(rows, from);
-                    let (kept, rejected) =
-                        Batch { rows, from, to, kept, rewrite: rewrite.as_ref(), end_line: *end_line }.split(&input, &mut buffer)?;
-                    self.both(kept, rejected)?;
+                    let batch = Batch { rows, from, to, kept, rewrite: rewrite.as_ref(), end_line: *end_line };
+                    let mut outputs = (self.kept.buffer(), self.rejected.buffer());
+                    batch.split(&input, &mut buffer, &mut outputs)?;
+                    self.kept.send(outputs.0)?;
+                    self.rejected.send(outputs.1)?;
                     monitor.advance(rows.start(to) - rows.start(from))?;
                     from = to;
                 }
                 Ok(())
             }
         }
-    }
-
-    /// A writer that has stopped says why when it is joined; here it only ends the reading.
-    fn both(&self, kept: Vec<u8>, rejected: Vec<u8>) -> Result<()> {
-        self.kept.send(kept).map_err(|_| Error::Interrupted)?;
-        self.rejected.send(rejected).map_err(|_| Error::Interrupted)
     }
 }
 
@@ -143,18 +168,18 @@ struct Batch<'a> {
 }
 
 impl Batch<'_> {
-    fn split(&self, input: &Input, buffer: &mut Vec<u8>) -> Result<(Vec<u8>, Vec<u8>)> {
+    fn split(&self, input: &Input, buffer: &mut Vec<u8>, (kept, rejected): &mut (Vec<u8>, Vec<u8>)) -> Result<()> {
         let base = self.rows.start(self.from);
         let end = self.rows.start(self.to);
         input.read(base, end, buffer)?;
         let span = |from: u64, to: u64| &buffer[(from - base) as usize..(to - base) as usize];
-        let (mut kept, mut rejected) = (Vec::with_capacity(buffer.len()), Vec::new());
+        kept.reserve(buffer.len());
         let mut gap = self.rows.next_gap(base).filter(|gap| gap.0 < end);
         let mut row = self.from;
         while row < self.to {
             let keep = self.kept[row];
             let same = self.kept[row..self.to].iter().position(|&other| other != keep).map_or(self.to, |length| row + length);
-            let out = if keep { &mut kept } else { &mut rejected };
+            let out = if keep { &mut *kept } else { &mut *rejected };
             // A run of rows up to the next gap, which goes into both.
             let next = match gap {
                 Some(gap) if gap.0 < self.rows.start(same) => row + self.rows_before(row, same, gap.0),
@@ -172,10 +197,10 @@ impl Batch<'_> {
             row = next;
         }
         if self.end_line && self.to == self.rows.len() && buffer.last().is_some_and(|&last| last != b'\n') {
-            let out = if self.kept[self.to - 1] { &mut kept } else { &mut rejected };
+            let out = if self.kept[self.to - 1] { kept } else { rejected };
             out.push(b'\n');
         }
-        Ok((kept, rejected))
+        Ok(())
     }
 
     /// How many of the rows from `row` to `same` start before `gap`.
