@@ -1,7 +1,7 @@
 """Large files for the benchmarks: a 30-column RELION particle STAR and a CryoSPARC dataset of 549-byte records.
 
-    python benches/session.py star 1000000 big.star
-    python benches/session.py cs 5000000 big.cs
+python benches/session.py star 1000000 big.star
+python benches/session.py cs 5000000 big.cs
 """
 
 import argparse

@@ -14,7 +14,9 @@ from cryodedup.particles.workflow import deduplicate_particles
 
 
 @click.command()
-@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, metavar="DIR", help="Directory for the session and the results.")
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), required=True, metavar="DIR", help="Directory for the session and the results."
+)
 @click.option("--seed", type=int, default=1, show_default=True, help="Of the simulated session.")
 @click.option("--overwrite", is_flag=True, help="Replace an earlier demo in DIR.")
 def demo(output: Path, seed: int, overwrite: bool) -> None:

@@ -16,7 +16,10 @@ from cryodedup.particles.workflow import deduplicate_particles
 DEFAULTS = ParticleParams()
 
 click.rich_click.OPTION_GROUPS["cryodedup particles"] = [
-    {"name": "What is a duplicate", "options": ["--min-separation", "--shift-key", "--pixel-size", "--micrographs", "--undo-symmetry-expansion"]},
+    {
+        "name": "What is a duplicate",
+        "options": ["--min-separation", "--shift-key", "--pixel-size", "--micrographs", "--undo-symmetry-expansion"],
+    },
     {
         "name": "Which one stays",
         "options": ["--score-field", "--score-order", "--normalize-scores", "--priority", "--remove-entirely", "--seed"],
@@ -28,29 +31,68 @@ click.rich_click.OPTION_GROUPS["cryodedup particles"] = [
 @click.command(no_args_is_help=True)
 @click.argument("inputs", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="INPUT...")
 @click.option("-o", "--output", type=click.Path(path_type=Path), metavar="DIR", help="Directory for the results; made if it is not there.")
-@click.option("--min-separation", type=float, default=DEFAULTS.min_separation_a, show_default=True, metavar="Å",
-              help="Centres at most this far apart are duplicates; 0: only exactly equal ones.")
+@click.option(
+    "--min-separation",
+    type=float,
+    default=DEFAULTS.min_separation_a,
+    show_default=True,
+    metavar="Å",
+    help="Centres at most this far apart are duplicates; 0: only exactly equal ones.",
+)
 @click.option("--pixel-size", type=float, metavar="Å", help="Of the micrographs, for inputs that do not tell it.")
 @click.option("--micrographs", type=click.Path(path_type=Path), metavar="FILE", help="micrographs.star or exposures .cs, for pixel sizes.")
-@click.option("--shift-key", type=click.Choice(["auto", "alignments3D", "alignments2D", "none"]), default=DEFAULTS.shift_key, show_default=True,
-              help="Shifts that move the centres. auto: 3D if all inputs have them, 2D for a single input.")
-@click.option("--score-field", default=DEFAULTS.score_field, show_default=True, metavar="NAME",
-              help="Column that tells the best. auto: the picking score, else input order; none: random.")
-@click.option("--score-order", type=click.Choice(["auto", "higher", "lower"]), default=DEFAULTS.score_order, show_default=True,
-              help="Which scores are better; known for the usual fields.")
-@click.option("--normalize-scores", type=click.Choice(["auto", "none", "rank"]), default=DEFAULTS.normalize_scores, show_default=True,
-              help="rank: compare ranks within each input. auto: rank if there are several inputs.")
-@click.option("--priority", type=click.Choice(["none", "input"]), default=DEFAULTS.priority, show_default=True,
-              help="input: an earlier input wins over a later one, whatever the scores.")
+@click.option(
+    "--shift-key",
+    type=click.Choice(["auto", "alignments3D", "alignments2D", "none"]),
+    default=DEFAULTS.shift_key,
+    show_default=True,
+    help="Shifts that move the centres. auto: 3D if all inputs have them, 2D for a single input.",
+)
+@click.option(
+    "--score-field",
+    default=DEFAULTS.score_field,
+    show_default=True,
+    metavar="NAME",
+    help="Column that tells the best. auto: the picking score, else input order; none: random.",
+)
+@click.option(
+    "--score-order",
+    type=click.Choice(["auto", "higher", "lower"]),
+    default=DEFAULTS.score_order,
+    show_default=True,
+    help="Which scores are better; known for the usual fields.",
+)
+@click.option(
+    "--normalize-scores",
+    type=click.Choice(["auto", "none", "rank"]),
+    default=DEFAULTS.normalize_scores,
+    show_default=True,
+    help="rank: compare ranks within each input. auto: rank if there are several inputs.",
+)
+@click.option(
+    "--priority",
+    type=click.Choice(["none", "input"]),
+    default=DEFAULTS.priority,
+    show_default=True,
+    help="input: an earlier input wins over a later one, whatever the scores.",
+)
 @click.option("--remove-entirely", is_flag=True, help="Reject every particle that has a duplicate.")
 @click.option("--undo-symmetry-expansion", is_flag=True, help="Keep one of the copies of each expanded particle.")
 @click.option("--seed", type=int, default=DEFAULTS.seed, show_default=True, help="For --score-field none.")
-@click.option("-j", "--threads", type=int, default=DEFAULTS.threads, metavar="N", help="0 (default): one a processor. The result is the same.")
+@click.option(
+    "-j", "--threads", type=int, default=DEFAULTS.threads, metavar="N", help="0 (default): one a processor. The result is the same."
+)
 @click.option("--overwrite", is_flag=True, help="Replace an earlier result in DIR.")
 @click.option("--dry-run", is_flag=True, help="Find and tell; write nothing.")
 @click.option("-q", "--quiet", is_flag=True, help="Print errors only.")
 def particles(
-    inputs: tuple[Path, ...], output: Path | None, min_separation: float, pixel_size: float | None, overwrite: bool, dry_run: bool, quiet: bool,
+    inputs: tuple[Path, ...],
+    output: Path | None,
+    min_separation: float,
+    pixel_size: float | None,
+    overwrite: bool,
+    dry_run: bool,
+    quiet: bool,
     **options: Any,
 ) -> None:
     """Reject particles that were picked twice, keeping the best of each.
@@ -79,7 +121,9 @@ def show(result: ParticleResult, written: list[Path]) -> None:
     """Prints what was found, and where it is."""
     summary = result.summary()
     for source in summary["sources"]:
-        print(f"{source['input']}: {source['particles']:,} particles in {source['micrographs']:,} micrographs ({source['format']})")
+        print(
+            f"{source['input']}: {_count(source['particles'], 'particle')} in {_count(source['micrographs'], 'micrograph')} ({source['format']})"
+        )
         print(f"    pixel size: {_pixel_sizes(source['pixel_sizes'])}")
         print(f"    score: {_score(source['score'])}")
         print(f"    kept {source['kept']:,}, rejected {source['rejected']:,}")
@@ -87,10 +131,14 @@ def show(result: ParticleResult, written: list[Path]) -> None:
     print(f"shifts: {result.shift_key}; scores: {'ranks within each input' if ranked else 'as they stand'}")
     if result.overlaps is not None:
         _show_overlaps(result)
-    what = "duplicates by origin or exact coordinates" if result.params.undo_symmetry_expansion else f"within {result.params.min_separation_a:g} Å"
+    what = (
+        "duplicates by origin or exact coordinates"
+        if result.params.undo_symmetry_expansion
+        else f"within {result.params.min_separation_a:g} Å"
+    )
     share = 100 * summary["rejected"] / max(1, summary["particles"])
     print(
-        f"{summary['particles']:,} particles in {summary['micrographs']:,} micrographs, {what}:"
+        f"{_count(summary['particles'], 'particle')} in {_count(summary['micrographs'], 'micrograph')}, {what}:"
         f" kept {summary['kept']:,}, rejected {summary['rejected']:,} ({share:.1f} %)"
     )
     if result.repeated_uids:
@@ -103,12 +151,18 @@ def show(result: ParticleResult, written: list[Path]) -> None:
         print(f"written: {path}")
 
 
+def _count(n: int, noun: str) -> str:
+    return f"{n:,} {noun}{'s' * (n != 1)}"
+
+
 def _pixel_sizes(found: list[dict[str, Any]]) -> str:
     sizes: dict[str, list[str]] = {}
     for size in found:
         value = f"{size['pixel_size_a']:g} Å from {size['found_in']}" if size["pixel_size_a"] else size["found_in"]
         sizes.setdefault(value, []).append(size["of"])
-    texts = [value if of in ([""], ["all"]) else f"{value} ({', '.join(of[:6])}{', ...' if len(of) > 6 else ''})" for value, of in sizes.items()]
+    texts = [
+        value if of in ([""], ["all"]) else f"{value} ({', '.join(of[:6])}{', ...' if len(of) > 6 else ''})" for value, of in sizes.items()
+    ]
     return "; ".join(texts) or "not needed: no particles"
 
 

@@ -59,7 +59,12 @@ class Progress:
             from rich import progress
             from rich.console import Console
 
-            columns = (progress.TextColumn("{task.description}"), progress.BarColumn(), progress.TransferSpeedColumn(), progress.TimeRemainingColumn())
+            columns = (
+                progress.TextColumn("{task.description}"),
+                progress.BarColumn(),
+                progress.TransferSpeedColumn(),
+                progress.TimeRemainingColumn(),
+            )
             self._bar = progress.Progress(*columns, console=Console(stderr=True), transient=True)
             self._bar.start()
             self._bar.add_task(self.stage, total=self.total or None)

@@ -43,12 +43,10 @@ Wanted = tuple[str, int | Literal["number", "uid", "distinct"]]
 """A field, and how it will be asked for; the number is that of an element."""
 
 
-def unpack(values: list[bytes], dtype: str) -> NDArray[Any]:
-    """Distinct values as numbers, one row each; zero bytes at their ends were cut off."""
-    size = np.dtype(dtype).itemsize
-    width = max([size, *map(len, values)])
-    width += -width % size
-    return np.frombuffer(b"".join(value.ljust(width, b"\0") for value in values), dtype).reshape(len(values), width // size)
+def unpack(values: list[bytes], dtype: str, columns: int = 1) -> NDArray[Any]:
+    """Distinct values as numbers, shape (values, columns); zero bytes at their ends were cut off."""
+    width = np.dtype(dtype).itemsize * columns
+    return np.frombuffer(b"".join(value.ljust(width, b"\0") for value in values), dtype).reshape(len(values), columns)
 
 
 @dataclass(frozen=True)
@@ -209,24 +207,33 @@ class RecordArray:
         return place[inverse].astype(np.uint32), [found[i].tobytes().rstrip(b"\0") for i in order]
 
 
-def open_csdat(path: Path) -> Any:
-    """A dataset in CSDAT form, through cryosparc-tools."""
-    try:
-        from cryosparc.dataset import Dataset
-    except ImportError:
-        raise InputError(f"{path}: a .cs file in CSDAT form; reading it needs: pip install 'cryodedup[cryosparc]'") from None
-    try:
-        return Dataset.load(path)
-    except Exception as error:  # noqa: BLE001  its errors have no common base
-        cause = error.__cause__ or error
-        raise InputError(f"{path}: found a damaged CSDAT stream ({cause}), expected a CryoSPARC dataset") from None
+@dataclass(frozen=True)
+class CsdatFile(RecordArray):
+    """A dataset in CSDAT form, read and written by cryosparc-tools."""
 
+    path: Path
+    dataset: Any
 
-def save_csdat(path: Path, dataset: Any) -> None:
-    """Writes a ``Dataset`` in CSDAT form."""
-    from cryosparc.dataset import CSDAT_FORMAT
+    @classmethod
+    def open(cls, path: Path) -> CsdatFile:
+        """Needs the extra ``[cryosparc]``."""
+        try:
+            from cryosparc.dataset import Dataset
+        except ImportError:
+            raise InputError(f"{path}: a .cs file in CSDAT form; reading it needs: pip install 'cryodedup[cryosparc]'") from None
+        try:
+            dataset = Dataset.load(path)
+        except Exception as error:  # noqa: BLE001  its errors have no common base
+            cause = " ".join(str(error.__cause__ or error).split())
+            raise InputError(f"{path}: found a damaged CSDAT stream ({cause}), expected a CryoSPARC dataset") from None
+        records = RecordArray.of(dataset)
+        return cls(str(path), records.fields, len(records), path, dataset)
 
-    dataset.save(path, format=CSDAT_FORMAT)
+    def save(self, path: Path, mask: NDArray[np.bool_]) -> None:
+        """Writes some of the particles in the same form."""
+        from cryosparc.dataset import CSDAT_FORMAT
+
+        self.dataset.mask(mask).save(path, format=CSDAT_FORMAT)
 
 
 @dataclass(frozen=True)

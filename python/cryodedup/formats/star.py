@@ -110,7 +110,9 @@ class FrameColumns:
     def __init__(self, tables: Any, label: str = "table") -> None:
         self.label = label
         self.frame, optics = _particles_and_optics(tables)
-        self.optics = [{str(key): str(value) for key, value in row.items()} for row in optics.to_dict("records")] if optics is not None else []
+        self.optics = (
+            [{str(key): str(value) for key, value in row.items()} for row in optics.to_dict("records")] if optics is not None else []
+        )
 
     def __len__(self) -> int:
         return len(self.frame)

@@ -116,7 +116,7 @@ def read(fields: Joined, params: ParticleParams, output: Output) -> Picks:
     fields.load(_wanted(fields, params))
     micrograph_of, micrographs = _micrographs(fields)
     shape_of, shapes = fields.distinct(SHAPE)
-    sides = unpack(shapes, "<u4").astype(np.float64)  # (ny, nx)
+    sides = unpack(shapes, "<u4", 2).astype(np.float64)  # (ny, nx)
     _check_shapes(fields, shape_of, sides)
     stored = (fields.numbers(X), fields.numbers(Y))
     pixel_size_of, pixel_sizes = _pixel_sizes(fields)
@@ -141,7 +141,14 @@ def read(fields: Joined, params: ParticleParams, output: Output) -> Picks:
 
 def _wanted(fields: Joined, params: ParticleParams) -> list[Wanted]:
     """What will be asked for in any case, or most likely."""
-    wanted: list[Wanted] = [(X, "number"), (Y, "number"), (SHAPE, "distinct"), (UID, "distinct"), (PATH, "distinct"), (PIXEL_SIZE, "distinct")]
+    wanted: list[Wanted] = [
+        (X, "number"),
+        (Y, "number"),
+        (SHAPE, "distinct"),
+        (UID, "distinct"),
+        (PATH, "distinct"),
+        (PIXEL_SIZE, "distinct"),
+    ]
     wanted.append(("uid", "uid"))
     if params.score_field == "auto":
         wanted.append((NCC_SCORE, "number"))

@@ -16,9 +16,7 @@ from cryodedup.errors import InputError
 from cryodedup.particles.picks import Micrograph
 
 _CRYOSPARC_NUMBER = re.compile(r"^(?:\d{15,21}_)+")
-_SUFFIX = re.compile(
-    r"(?:_patch_aligned|_doseweighted|_DW|_[fF]ractions|_EER|\.mrcs?|\.tiff?|\.eer|\.tomostar)$"
-)
+_SUFFIX = re.compile(r"(?:_patch_aligned|_doseweighted|_DW|_[fF]ractions|_EER|\.mrcs?|\.tiff?|\.eer|\.tomostar)$")
 
 
 def normalised_path(name: str) -> str:
@@ -102,7 +100,9 @@ def _number(known: _Known, label: str, micrographs: Sequence[Micrograph]) -> lis
     for micrograph, number in zip(micrographs, certain, strict=True):
         if number is None:
             fitting = [
-                other for other in known.by_name.get(normalised_name(micrograph.name), []) if other not in taken and known.may_be(other, micrograph)
+                other
+                for other in known.by_name.get(normalised_name(micrograph.name), [])
+                if other not in taken and known.may_be(other, micrograph)
             ]
             if len(fitting) > 1:
                 first, second = (f"{name} of {source}" for name, source in (known.names[other] for other in fitting[:2]))

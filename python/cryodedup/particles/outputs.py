@@ -145,10 +145,13 @@ class StarOutput:
 
 
 @dataclass(frozen=True)
-class NpyOutput:
-    """One dataset in NPY form, or a main one and its passthrough, whose rows are in another order."""
+class DatasetOutput:
+    """A CryoSPARC dataset, or a main one and its passthrough, whose rows may be in another order.
 
-    parts: Sequence[cryosparc.NpyFile]
+    NPY form is copied record for record. CSDAT form has no records: cryosparc-tools writes it, value for value.
+    """
+
+    parts: Sequence[cryosparc.NpyFile | cryosparc.CsdatFile]
     orders: Sequence[NDArray[np.int64] | None]
     group: cryosparc.CsGroup | None
     suffix: str = ".cs"
@@ -162,18 +165,28 @@ class NpyOutput:
         return [part.path for part in self.parts]
 
     def key(self) -> object:
+        if any(isinstance(part, cryosparc.CsdatFile) for part in self.parts):
+            return self.parts[0].path  # never joined
         return tuple(tuple(map(str, part.dtype.descr)) for part in self.parts)
 
-    def write(self, place: Place, stem: str, kept: Mask, others: Sequence[tuple[NpyOutput, Mask]], progress: Progress) -> list[str]:
+    def write(self, place: Place, stem: str, kept: Mask, others: Sequence[tuple[DatasetOutput, Mask]], progress: Progress) -> list[str]:
         inputs = [(self, kept), *others]
+        counts = [sum(int((mask == value).sum()) for _, mask in inputs) for value in (True, False)]
         names = _dataset_names(stem, len(self.parts))
-        for number, (kept_name, rejected_name) in enumerate(names):
-            rows = [(output.parts[number], output._mask(number, mask)) for output, mask in inputs]
-            counts = [sum(int((mask == value).sum()) for _, mask in rows) for value in (True, False)]
-            parts: list[Part] = [(self.parts[number].header(counts[0]), self.parts[number].header(counts[1]))]
-            parts += [(part.path, part.rows, mask, None, False) for part, mask in rows]
-            _core.split(parts, place.staging / kept_name, place.staging / rejected_name, progress=progress)
-        _write_groups(place.staging, stem, names, [part.path for part in self.parts], self.parts, self.group, counts)
+        for number, (part, name) in enumerate(zip(self.parts, names, strict=True)):
+            targets = [place.staging / word for word in name]
+            if isinstance(part, cryosparc.CsdatFile):
+                mask = self._mask(number, kept)
+                part.save(targets[0], mask)
+                part.save(targets[1], ~mask)
+                continue
+            pieces: list[Part] = [(part.header(counts[0]), part.header(counts[1]))]
+            for output, mask in inputs:
+                source = output.parts[number]
+                assert isinstance(source, cryosparc.NpyFile)
+                pieces.append((source.path, source.rows, output._mask(number, mask), None, False))
+            _core.split(pieces, *targets, progress=progress)
+        self._write_groups(place, stem, names, counts)
         return []
 
     def _mask(self, number: int, kept: Mask) -> Mask:
@@ -184,64 +197,19 @@ class NpyOutput:
         mask[order] = kept
         return mask
 
-
-@dataclass(frozen=True)
-class CsdatOutput:
-    """As :class:`NpyOutput`, in CSDAT form, which has no records: written by cryosparc-tools, value for value."""
-
-    paths: Sequence[Path]
-    datasets: Sequence[Any]
-    arrays: Sequence[cryosparc.Fields]
-    orders: Sequence[NDArray[np.int64] | None]
-    group: cryosparc.CsGroup | None
-    suffix: str = ".cs"
-
-    @property
-    def stem(self) -> str:
-        return self.group.path.stem if self.group else self.paths[0].stem
-
-    @property
-    def files(self) -> list[Path]:
-        return list(self.paths)
-
-    def key(self) -> object:
-        return "CSDAT", self.paths[0]  # never joined
-
-    def write(self, place: Place, stem: str, kept: Mask, others: Sequence[tuple[Any, Mask]], progress: Progress) -> list[str]:
-        names = _dataset_names(stem, len(self.datasets))
-        for dataset, order, (kept_name, rejected_name) in zip(self.datasets, self.orders, names, strict=True):
-            mask = kept
-            if order is not None:
-                mask = np.empty_like(kept)
-                mask[order] = kept
-            cryosparc.save_csdat(place.staging / kept_name, dataset.mask(mask))
-            cryosparc.save_csdat(place.staging / rejected_name, dataset.mask(~mask))
-        counts = [int(kept.sum()), int((~kept).sum())]
-        _write_groups(place.staging, stem, names, self.paths, self.arrays, self.group, counts)
-        return []
+    def _write_groups(self, place: Place, stem: str, names: Sequence[tuple[str, str]], counts: Sequence[int]) -> None:
+        for which, (word, count) in enumerate(zip(("kept", "rejected"), counts, strict=True)):
+            if self.group is not None:
+                text = self.group.renamed({part.path: name[which] for part, name in zip(self.parts, names, strict=True)}, count)
+            else:
+                text = cryosparc.group_text([(part.dtype, name[which]) for part, name in zip(self.parts, names, strict=True)], count)
+            (place.staging / f"{stem}_{word}.csg").write_text(text)
 
 
 def _dataset_names(stem: str, count: int) -> list[tuple[str, str]]:
     """File names of the kept and the rejected: of the main dataset, and of what is passed through."""
     middle = ["", "_passthrough", *(f"_passthrough{i}" for i in range(2, count))][:count]
     return [(f"{stem}_kept{name}.cs", f"{stem}_rejected{name}.cs") for name in middle]
-
-
-def _write_groups(
-    directory: Path,
-    stem: str,
-    names: Sequence[tuple[str, str]],
-    paths: Sequence[Path],
-    parts: Sequence[cryosparc.Fields],
-    group: cryosparc.CsGroup | None,
-    counts: Sequence[int],
-) -> None:
-    for which, (word, count) in enumerate(zip(("kept", "rejected"), counts, strict=True)):
-        if group is not None:
-            text = group.renamed({path: name[which] for path, name in zip(paths, names, strict=True)}, count)
-        else:
-            text = cryosparc.group_text([(part.dtype, name[which]) for part, name in zip(parts, names, strict=True)], count)
-        (directory / f"{stem}_{word}.csg").write_text(text)
 
 
 @dataclass(frozen=True)

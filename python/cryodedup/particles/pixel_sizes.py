@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from cryodedup.errors import InputError
-from cryodedup.formats.cryosparc import NpyFile, open_csdat, unpack
+from cryodedup.formats.cryosparc import CsdatFile, NpyFile, unpack
 from cryodedup.formats.star import open_star, text
 from cryodedup.particles.identity import unify
 from cryodedup.particles.picks import Floats, Micrograph, Picks, first_of_each
@@ -74,12 +74,7 @@ def _star_size(path: Path, row: dict[str, str], optics: dict[str, dict[str, str]
 
 
 def _from_cs(path: Path, kind: str) -> Micrographs:
-    if kind == "csdat":
-        from cryodedup.formats.cryosparc import RecordArray
-
-        fields: NpyFile | RecordArray = RecordArray.of(open_csdat(path), str(path))
-    else:
-        fields = NpyFile.open(path)
+    fields = NpyFile.open(path) if kind == "npy" else CsdatFile.open(path)
     blob = "micrograph_blob" if "micrograph_blob/psize_A" in fields else "location"
     size, name = (f"{blob}/psize_A", f"{blob}/path") if blob != "location" else ("location/micrograph_psize_A", "location/micrograph_path")
     uid = "uid" if blob != "location" else "location/micrograph_uid"
@@ -138,7 +133,9 @@ def _spread(values: Floats, index: np.ndarray | None) -> Floats | float:
     return np.asarray(values[index], np.float64)
 
 
-def _of_group(picks: Picks, i: int, chosen_a: float | None, found: list[dict[str, object]], warnings: list[str], covered: np.ndarray) -> float:
+def _of_group(
+    picks: Picks, i: int, chosen_a: float | None, found: list[dict[str, object]], warnings: list[str], covered: np.ndarray
+) -> float:
     size = picks.pixel_sizes[i]
     of = size.of or "all"
     if size.value_a is not None and not (size.surmised and chosen_a is not None):

@@ -17,7 +17,7 @@ from cryodedup.formats import cryosparc as cs
 from cryodedup.formats import rows
 from cryodedup.formats.star import FrameColumns, StarFile, TableColumns, has_coordinates, open_star, text
 from cryodedup.particles import cryosparc, relion
-from cryodedup.particles.outputs import CsdatOutput, NoOutput, NpyOutput, PickFile, PickFilesOutput, StarOutput
+from cryodedup.particles.outputs import DatasetOutput, NoOutput, PickFile, PickFilesOutput, StarOutput
 from cryodedup.particles.picks import Floats, Micrograph, Picks, PixelSize, Scores
 
 if TYPE_CHECKING:
@@ -163,7 +163,7 @@ def _particle_table(file: StarFile) -> _core.Table:
 
 def _jobs(datasets: Sequence[Path], params: ParticleParams) -> list[list[Path]]:
     """Puts a dataset without locations together with the one of the same particles that has them, as of one job."""
-    opened = {path: _open_dataset(path, params)[0] for path in datasets}
+    opened = {path: _open_dataset(path, params) for path in datasets}
     lone = [path for path in datasets if cryosparc.X not in opened[path] and "uid" in opened[path]]
     jobs = {path: [path] for path in datasets if path not in lone}
     for path in lone:
@@ -177,35 +177,26 @@ def _jobs(datasets: Sequence[Path], params: ParticleParams) -> list[list[Path]]:
     return sorted(jobs.values(), key=lambda job: min(order[path] for path in job))
 
 
-def _open_dataset(path: Path, params: ParticleParams) -> tuple[cs.Fields, Any]:
-    """The fields of a file, and for CSDAT form what cryosparc-tools made of it."""
-    if kind_of(path) == "npy":
-        return cs.NpyFile.open(path, params.threads), None
-    dataset = cs.open_csdat(path)
-    return cs.RecordArray.of(dataset, str(path)), dataset
+def _open_dataset(path: Path, params: ParticleParams) -> cs.NpyFile | cs.CsdatFile:
+    kind = kind_of(path)
+    if kind not in ("npy", "csdat"):
+        raise InputError(f"{path}: found no CryoSPARC dataset, expected one, as a group names it")
+    return cs.NpyFile.open(path, params.threads) if kind == "npy" else cs.CsdatFile.open(path)
 
 
 def _read_datasets(paths: Sequence[Path], params: ParticleParams, group: cs.CsGroup | None = None) -> Picks:
-    for path in paths:
-        if kind_of(path) not in ("npy", "csdat"):
-            raise InputError(f"{path}: found no CryoSPARC dataset, expected one, as {group.path if group else 'its name'} says")
-    opened = [_open_dataset(path, params) for path in paths]
-    parts = [part for part, _ in opened]
+    parts = [_open_dataset(path, params) for path in paths]
     fields = cryosparc.Joined.by_uid(parts)
-    if all(isinstance(part, cs.NpyFile) for part in parts):
-        output: NpyOutput | CsdatOutput = NpyOutput([part for part in parts if isinstance(part, cs.NpyFile)], fields.orders, group)
-    elif all(dataset is not None for _, dataset in opened):
-        output = CsdatOutput(paths, [dataset for _, dataset in opened], parts, fields.orders, group)
-    else:
-        raise InputError(f"{paths[0]}: found datasets of one job in NPY and in CSDAT form, expected one form")
-    return cryosparc.read(fields, params, output)
+    return cryosparc.read(fields, params, DatasetOutput(parts, fields.orders, group))
 
 
 def _read_folder(path: Path, params: ParticleParams) -> Picks:
     files = sorted(entry for entry in path.iterdir() if entry.is_file() and entry.suffix in PICK_SUFFIXES)
     suffixes = sorted({file.suffix + _picker_suffix(file) for file in files})
     if len(suffixes) != 1:
-        raise InputError(f"{path}: found {', '.join(suffixes) or 'no pick files'}, expected a folder of .box, of .cbox or of RELION's *_autopick.star")
+        raise InputError(
+            f"{path}: found {', '.join(suffixes) or 'no pick files'}, expected a folder of .box, of .cbox or of RELION's *_autopick.star"
+        )
     opened = _Opened([file for file in files if kind_of(file) == "star"], params)
     for file in opened.paths:
         if not opened.is_coordinates(file):
@@ -223,9 +214,7 @@ def _read_pick_files(paths: Sequence[Path], params: ParticleParams, opened: _Ope
     source = source or (paths[0] if len(paths) == 1 else paths[0].parent)
     plain = [path for path in paths if path not in opened.files]
     boxes = dict(zip(plain, rows.open_boxes(plain, params.threads), strict=True))
-    pieces = [
-        _box_piece(path, boxes[path], params) if path in boxes else _coordinates_piece(opened.files[path], params) for path in paths
-    ]
+    pieces = [_box_piece(path, boxes[path], params) if path in boxes else _coordinates_piece(opened.files[path], params) for path in paths]
     names = [_PICKER.sub("", path.stem) for path in paths]
     return _joined_pieces(source, names, pieces)
 

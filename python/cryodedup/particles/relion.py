@@ -49,7 +49,9 @@ def numbers(params: ParticleParams) -> list[str]:
 def read(columns: Columns, params: ParticleParams, output: Output, name: str | None = None) -> Picks:
     """The particles of a table; ``name`` is the micrograph of a table that does not tell it."""
     if not has_coordinates(label for label in (*COORDINATES, *CENTERED_COORDINATES) if label in columns):
-        raise InputError(f"{columns.label}: found no location columns, expected {COORDINATES[0]} and {COORDINATES[1]}, or {CENTERED_COORDINATES[0]}...")
+        raise InputError(
+            f"{columns.label}: found no location columns, expected {COORDINATES[0]} and {COORDINATES[1]}, or {CENTERED_COORDINATES[0]}..."
+        )
     centered = CENTERED_COORDINATES[0] in columns
     position = tuple(columns.numbers(label) for label in (CENTERED_COORDINATES if centered else COORDINATES) if label in columns)
     micrograph_label = next((label for label in MICROGRAPH_NAMES if label in columns), None)

@@ -252,5 +252,3 @@ def _move(staging: Path, directory: Path, overwrite: bool, inputs: set[Path], ou
             target.rename(old / name)
     for name in new:
         os.replace(staging / name, directory / name)
-
-

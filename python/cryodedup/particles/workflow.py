@@ -95,9 +95,7 @@ def choose(picks: Sequence[Picks], params: ParticleParams, progress: Callable[[i
     warnings = [warning for pick in picks for warning in pick.warnings]
     bounds = np.cumsum([0, *map(len, picks)])
     numbers, n_micrographs = unify([(pick.label, pick.micrographs) for pick in picks])
-    group_of = _concatenated(
-        np.asarray(number, np.uint32)[pick.micrograph_of] for number, pick in zip(numbers, picks, strict=True)
-    )
+    group_of = _concatenated(np.asarray(number, np.uint32)[pick.micrograph_of] for number, pick in zip(numbers, picks, strict=True))
     shift_key = _shift_key(picks, params)
     known = pixel_sizes.read_micrographs(params.micrographs) if params.micrographs else None
     sizes = [pixel_sizes.resolve(pick, known, params.pixel_size_a) for pick in picks]
@@ -247,7 +245,10 @@ def _random(picks: Sequence[Picks], seed: int, group_of: NDArray[np.uint32], bou
         counts = np.bincount(groups)
         place = np.empty(len(groups), np.uint64)
         place[order] = np.arange(len(groups)) - np.repeat(np.cumsum(counts) - counts, counts)
-        keys = [hashlib.blake2b(f"{seed}\0{pick.label}\0{m.name}".encode("utf-8", "surrogateescape"), digest_size=8).digest() for m in pick.micrographs]
+        keys = [
+            hashlib.blake2b(f"{seed}\0{pick.label}\0{m.name}".encode("utf-8", "surrogateescape"), digest_size=8).digest()
+            for m in pick.micrographs
+        ]
         key = np.frombuffer(b"".join(keys), np.uint64)[pick.micrograph_of]
         columns.append(_mixed(key + place * np.uint64(0x9E3779B97F4A7C15)))
     return _concatenated(columns)
@@ -308,7 +309,9 @@ def _repeated(
     if not with_uids or params.undo_symmetry_expansion:
         return None
     starts = np.cumsum([0, *map(len, picks)])
-    particles = np.concatenate([np.arange(start, start + len(pick)) for start, pick in zip(starts, picks, strict=False) if pick.uids is not None])
+    particles = np.concatenate(
+        [np.arange(start, start + len(pick)) for start, pick in zip(starts, picks, strict=False) if pick.uids is not None]
+    )
     uids = np.concatenate([pick.uids for pick in with_uids if pick.uids is not None])
     ordered = np.sort(uids)
     twice = ordered[1:][ordered[1:] == ordered[:-1]]

@@ -1,0 +1,250 @@
+"""The command line: what it prints, its exit statuses, and one line for each wrong input."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import Ran, cs, optics, records, star
+
+import cryodedup
+
+Command = Callable[..., Ran]
+COLUMNS = "CoordinateX CoordinateY MicrographName OpticsGroup AutopickFigureOfMerit"
+GROUPS = optics((1, "opticsGroup1", 0.885))
+
+
+@pytest.fixture
+def relion(tmp_path: Path) -> Path:
+    rows = [
+        (100, 100, "MotionCorr/job002/a.mrc", 1, 0.1),
+        (110, 100, "MotionCorr/job002/a.mrc", 1, 0.4),
+        (110, 100, "MotionCorr/job002/b.mrc", 1, 0.2),
+    ]
+    return star(tmp_path / "relion.star", rows, COLUMNS, GROUPS)
+
+
+@pytest.fixture
+def sparc(tmp_path: Path) -> Path:
+    return cs(tmp_path / "sparc.cs", records([(88.5, 88.5), (2000, 1000)], ncc_score=[0.2, 0.9]))
+
+
+GOLDEN = """\
+T/relion.star: 3 particles in 2 micrographs (RELION STAR)
+    pixel size: 0.885 Å from rlnMicrographPixelSize (optics group 1)
+    score: rlnAutopickFigureOfMerit, higher is better
+    kept 2, rejected 1
+T/sparc.cs: 2 particles in 1 micrograph (CryoSPARC)
+    pixel size: 1 Å from location/micrograph_psize_A
+    score: pick_stats/ncc_score, higher is better
+    kept 1, rejected 1
+shifts: none; scores: ranks within each input
+2 of T/relion.star have one of T/sparc.cs nearby, 1 the other way round
+5 particles in 2 micrographs, within 20 Å: kept 3, rejected 2 (40.0 %)
+written: T/out/duplicates.csv
+written: T/out/particles_kept.cs
+written: T/out/particles_kept.csg
+written: T/out/particles_kept.star
+written: T/out/particles_rejected.cs
+written: T/out/particles_rejected.csg
+written: T/out/particles_rejected.star
+written: T/out/summary.json
+"""
+
+
+def test_what_is_printed(command: Command, relion: Path, sparc: Path, tmp_path: Path) -> None:
+    ran = command("particles", relion, sparc, "-o", tmp_path / "out")
+    assert (ran.status, ran.err) == (0, "")
+    assert ran.out.replace(str(tmp_path), "T") == GOLDEN
+
+
+def test_warnings_and_notes_are_printed(command: Command, relion: Path, tmp_path: Path) -> None:
+    other = star(tmp_path / "other.star", [(0, 0, "a", 1, 0.5)] * 2, COLUMNS, optics((1, "opticsGroup1", 2.0)))
+    ran = command("particles", relion, other, "-o", tmp_path / "out")
+    assert (
+        "warning: " + str(other) + ": score rlnAutopickFigureOfMerit is 0.5 for every particle that has one: input order decides\n"
+        in ran.out
+    )
+    assert f"note: {other}: optics groups renumbered where they clash: 1 is now 2\n" in ran.out
+    assert f"note: {relion}, {other}: of equal columns, written together as particles_kept.star\n" in ran.out
+
+
+def test_quiet_and_dry_run(command: Command, relion: Path, tmp_path: Path) -> None:
+    ran = command("particles", relion, "-o", tmp_path / "out", "-q")
+    assert (ran.status, ran.out, ran.err) == (0, "", "")
+    ran = command("particles", relion, "--dry-run")
+    assert ran.status == 0
+    assert "kept 2, rejected 1 (33.3 %)" in ran.out
+    assert "written" not in ran.out
+    ran = command("particles", relion, "--dry-run", "-o", tmp_path / "not")
+    assert not (tmp_path / "not").exists()
+
+
+def test_version_and_help(command: Command) -> None:
+    assert command("--version").out == f"cryodedup, version {cryodedup.__version__}\n"
+    ran = command("particles", "--help")
+    assert ran.status == 0
+    options = "output min-separation pixel-size micrographs shift-key score-field score-order normalize-scores priority remove-entirely"
+    for option in (options + " undo-symmetry-expansion seed threads overwrite dry-run quiet").split():
+        assert f"--{option}"[:20] in ran.out
+
+
+def bad(tmp_path: Path, relion: Path, sparc: Path) -> dict[str, tuple[list[object], str]]:
+    out = ["-o", tmp_path / "out"]
+    (tmp_path / "old").mkdir()
+    (tmp_path / "old" / "summary.json").write_text("{}")
+    (tmp_path / "text.star").write_text("no star\n")
+    (tmp_path / "cut.cs").write_bytes(sparc.read_bytes()[:-3])
+    np.save(tmp_path / "pickled.npy", np.array([None, 1], object), allow_pickle=True)
+    no_shape = records([(1, 1)])
+    no_shape["location/micrograph_shape"] = 0
+    cs(tmp_path / "shape.cs", no_shape)
+    cs(tmp_path / "bare.cs", np.zeros(1, [("uid", "<u8")]))
+    star(tmp_path / "nan.star", [(0, 0, "m"), ("nan", 0, "m")])
+    star(tmp_path / "short.star", [(0, 0, "m"), (0, 0)])
+    star(tmp_path / "plain.star", [(0, 0, "m")])
+    star(tmp_path / "two.star", [(0, 0, "d1/m.mrc"), (0, 0, "d2/m.mrc")])
+    return {
+        "missing file": ([tmp_path / "none.star", *out], "T/none.star: no such file or directory"),
+        "not a STAR": (
+            [tmp_path / "text.star", *out],
+            "T/text.star: found 'no star' at its start, expected STAR, .cs, .csg, .box, .cbox or Topaz .txt",
+        ),
+        "truncated .cs": ([tmp_path / "cut.cs", *out], "T/cut.cs: found 1 whole records, expected 2 as its header says; is it truncated?"),
+        "pickled .npy": (
+            [tmp_path / "pickled.npy", *out],
+            "T/pickled.npy: found pickled objects, expected plain records; such a file is not read, as it could run any program",
+        ),
+        "no location fields": (
+            [tmp_path / "bare.cs", *out],
+            "T/bare.cs: found no location fields (location/center_x_frac, location/center_y_frac, location/micrograph_shape), expected them here or in"
+            " the passthrough file; name both, or the .csg of the job",
+        ),
+        "unknown micrograph shape": (
+            [tmp_path / "shape.cs", *out],
+            "T/shape.cs, record 0: location/micrograph_shape: found 0x0, expected the micrograph's sides in pixels",
+        ),
+        "NaN coordinate": (
+            [tmp_path / "nan.star", *out, "--pixel-size", "1"],
+            "T/nan.star, line 10: found a centre at x nan y 0 Å, expected finite coordinates and shifts",
+        ),
+        "no pixel size anywhere": (
+            [tmp_path / "plain.star", *out],
+            "T/plain.star: found no micrograph pixel size; give --micrographs micrographs.star (or .cs), or --pixel-size",
+        ),
+        "score field absent": (
+            [relion, *out, "--score-field", "rlnNone"],
+            "T/relion.star: found no column rlnNone (--score-field), expected one in every input",
+        ),
+        "score field absent in one of several": (
+            [sparc, relion, *out, "--score-field", "rlnOpticsGroup", "--score-order", "higher"],
+            "T/sparc.cs: --score-field rlnOpticsGroup: found none, expected one in every input",
+        ),
+        "a name that fits two": (
+            [tmp_path / "two.star", tmp_path / "plain.star", *out, "--pixel-size", "1"],
+            "T/plain.star: micrograph m: found two candidates by name, d1/m.mrc of T/two.star and d2/m.mrc of T/two.star; expected one: give the inputs"
+            " paths or uids that tell them apart",
+        ),
+        "output exists": (
+            [relion, "-o", tmp_path / "old"],
+            "T/old/summary.json: output exists; choose another --output, or add --overwrite",
+        ),
+        "output is a file": ([relion, "-o", relion], "T/relion.star: found a file, expected a directory or nothing (--output)"),
+        "too few cells": ([tmp_path / "short.star", *out], "T/short.star, line 10: found a row of 2 cells, expected 3"),
+        "negative separation": (
+            [relion, *out, "--min-separation", "-1"],
+            "min_separation_a: found -1.0, expected a number of Å, 0 or more",
+        ),
+        "separation that is no number": (
+            [relion, *out, "--min-separation", "far"],
+            "Invalid value for '--min-separation': 'far' is not a valid float.",
+        ),
+        "no output": ([relion], "found no --output, expected a directory for the results (-o DIR), or --dry-run"),
+        "the same input twice": (
+            [relion, relion, *out],
+            "T/relion.star: found twice among the inputs, expected once: every particle of it would be a duplicate",
+        ),
+        "shift absent": (
+            [sparc, *out, "--shift-key", "alignments2D"],
+            "T/sparc.cs: found no shifts alignments2D (--shift-key), expected them in every input",
+        ),
+        "micrographs that are none": (
+            [relion, *out, "--micrographs", relion],
+            "T/relion.star: micrograph MotionCorr/job002/a.mrc: found no rlnMicrographPixelSize",
+        ),
+        "unknown option": ([relion, *out, "--minimum", "3"], "No such option"),
+    }
+
+
+CASES = (
+    "missing file;not a STAR;truncated .cs;pickled .npy;no location fields;unknown micrograph shape;NaN coordinate;no pixel size anywhere;"
+    "score field absent;score field absent in one of several;a name that fits two;output exists;output is a file;too few cells;"
+    "negative separation;separation that is no number;no output;the same input twice;shift absent;unknown option"
+).split(";")
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_wrong_input_is_one_line_and_status_2(command: Command, tmp_path: Path, relion: Path, sparc: Path, case: str) -> None:
+    arguments, message = bad(tmp_path, relion, sparc)[case]
+    ran = command("particles", *arguments)
+    assert (ran.status, ran.out) == (2, "")
+    assert ran.err.replace(str(tmp_path), "T").startswith(f"cryodedup: error: {message}")
+    assert ran.err.count("\n") == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_column_missing_in_one_of_several_inputs(command: Command, tmp_path: Path, relion: Path) -> None:
+    path = star(tmp_path / "x.star", [(0, "m")], "CoordinateX MicrographName")
+    ran = command("particles", relion, path, "-o", tmp_path / "out")
+    assert (ran.status, ran.err.count("\n")) == (2, 1)
+    assert "x.star: found no location columns in data_particles, expected rlnCoordinateX and rlnCoordinateY" in ran.err
+
+
+def test_a_full_disk_is_status_1(command: Command, relion: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*arguments: object, **options: object) -> None:
+        raise OSError(28, "No space left on device", "somewhere")
+
+    monkeypatch.setattr("cryodedup._core.split", full)
+    ran = command("particles", relion, "-o", tmp_path / "out")
+    assert (ran.status, ran.err) == (1, "cryodedup: error: somewhere: No space left on device\n")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes to hold the job up")
+def test_ctrl_c_is_status_130_and_leaves_nothing(tmp_path: Path) -> None:
+    rng = np.random.default_rng(1)
+    paths = [cs(tmp_path / f"{i}.cs", records(rng.random((400_000, 2)) * 2000)) for i in range(2)]
+    for delay in (0.4, 0.6, 0.8):
+        process = subprocess.Popen(
+            [sys.executable, "-c", "from cryodedup.cli import main; main()", "particles", *map(str, paths), "-o", str(tmp_path / "out"), "--threads", "1"],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        time.sleep(delay)
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=60)
+        if process.returncode == 0:  # it was done before
+            continue
+        assert process.returncode in (130, -signal.SIGINT), err
+        assert not (tmp_path / "out").exists()
+
+
+def test_the_demo_finds_what_it_plants(command: Command, tmp_path: Path) -> None:
+    ran = command("demo", "-o", tmp_path)
+    assert ran.status == 0
+    assert "planted: 3,880 duplicate picks of 2,400 particles" in ran.out
+    assert "found:   3,880 of them (100.00 %); 23 other picks were rejected" in ran.out
+    assert command("demo", "-o", tmp_path).status == 2
+    again = command("demo", "-o", tmp_path, "--overwrite")
+    assert again.out == ran.out
+
+
+def test_importing_the_command_line_stays_light() -> None:
+    heavy = "import sys; import cryodedup.cli; print(*{'pandas', 'scipy', 'starfile', 'yaml', 'pydantic', 'matplotlib'} & set(sys.modules))"
+    assert subprocess.run([sys.executable, "-c", heavy], capture_output=True, text=True, check=True).stdout.strip() == ""

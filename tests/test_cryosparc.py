@@ -1,0 +1,261 @@
+"""CryoSPARC datasets: fields, joining, groups, damaged files."""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from conftest import cs, needs_shared, records
+
+from cryodedup import InputError, ParticleParams, deduplicate_particles
+from cryodedup.formats.cryosparc import NpyFile
+
+ALIGNMENTS = [("alignments3D/shift", "<f4", (2,)), ("alignments3D/psize_A", "<f4")]
+
+
+def run(path: Path | list[Path], **params: object) -> list[bool]:
+    return deduplicate_particles(path, ParticleParams(**params)).kept.tolist()  # type: ignore[arg-type]
+
+
+def test_centres_shape_is_rows_first_and_shifts_are_subtracted(tmp_path: Path) -> None:
+    array = records([(1000, 500), (1000, 500)], ALIGNMENTS)
+    array["alignments3D/shift"] = [(10, 0), (0, 5)]
+    array["alignments3D/psize_A"] = 2
+    array["location/micrograph_psize_A"] = 0.5
+    result = deduplicate_particles(cs(tmp_path / "p.cs", array), ParticleParams(min_separation_a=1))
+    np.testing.assert_allclose(result.coordinates_a, [[480, 250], [500, 240]])
+    assert result.shift_key == "alignments3D"
+
+
+def test_kept_records_and_groups_are_written_raw(tmp_path: Path) -> None:
+    array = records([(0, 0), (5, 0), (100, 0)], ncc_score=[0.1, 0.9, 0.5])
+    result = deduplicate_particles(cs(tmp_path / "p.cs", array))
+    assert result.kept.tolist() == [False, True, True]
+    result.write(tmp_path / "out")
+    kept, rejected = (np.load(tmp_path / "out" / f"particles_{name}.cs") for name in ("kept", "rejected"))
+    assert kept.dtype == array.dtype
+    assert kept.tobytes() == array[1:].tobytes()
+    assert rejected.tobytes() == array[:1].tobytes()
+    group = yaml.safe_load((tmp_path / "out" / "particles_kept.csg").read_text())
+    assert group["results"]["location"] == {"metafile": ">particles_kept.cs", "num_items": 2, "type": "particle.location"}
+    again = deduplicate_particles(tmp_path / "out" / "particles_kept.csg")
+    assert again.kept.all()
+    assert len(again.kept) == 2
+
+
+def test_all_kept_is_the_file(tmp_path: Path) -> None:
+    path = cs(tmp_path / "p.cs", records([(0, 0), (100, 0)]))
+    deduplicate_particles(path).write(tmp_path / "out")
+    assert (tmp_path / "out" / "particles_kept.cs").read_bytes() == path.read_bytes()
+
+
+def split_job(tmp_path: Path) -> tuple[Path, Path]:
+    """A main file without locations, and a passthrough file with them in another order."""
+    main = np.zeros(3, [("uid", "<u8"), *ALIGNMENTS])
+    main["uid"] = [3, 1, 2]
+    main["alignments3D/psize_A"] = 1
+    main["alignments3D/shift"] = [(0, 0), (0, 0), (95, 0)]
+    return cs(tmp_path / "main.cs", main), cs(tmp_path / "passthrough.cs", records([(0, 0), (100, 0), (500, 0)]))
+
+
+def test_main_and_passthrough_are_joined_on_uid(tmp_path: Path) -> None:
+    main, passthrough = split_job(tmp_path)
+    for inputs in ([main, passthrough], [passthrough, main]):
+        result = deduplicate_particles(inputs)
+        assert len(result.sources) == 1
+        np.testing.assert_allclose(result.coordinates_a, [[500, 0], [0, 0], [5, 0]], atol=1e-3)
+        assert result.kept.tolist() == [True, True, False]
+    result.write(tmp_path / "out")
+    assert np.load(tmp_path / "out" / "particles_kept.cs")["uid"].tolist() == [3, 1]
+    assert np.load(tmp_path / "out" / "particles_kept_passthrough.cs")["uid"].tolist() == [1, 3]
+    assert deduplicate_particles(tmp_path / "out" / "particles_kept.csg").kept.tolist() == [True, True]
+
+
+def test_a_group_names_both(tmp_path: Path) -> None:
+    split_job(tmp_path)
+    slots = {"alignments3D": "main.cs", "location": "passthrough.cs", "pick_stats": "passthrough.cs"}
+    group = {
+        "created": "2026-01-01",
+        "group": {"name": "particles", "type": "particle"},
+        "results": {slot: {"metafile": f">{name}", "num_items": 3, "type": f"particle.{slot}"} for slot, name in slots.items()},
+        "version": "v4.4.1",
+    }
+    path = tmp_path / "job.csg"
+    path.write_text(yaml.safe_dump(group))
+    result = deduplicate_particles(path)
+    assert result.kept.tolist() == [True, True, False]
+    result.write(tmp_path / "out")
+    rejected = yaml.safe_load((tmp_path / "out" / "particles_rejected.csg").read_text())
+    assert rejected["results"]["pick_stats"] == {
+        "metafile": ">particles_rejected_passthrough.cs",
+        "num_items": 1,
+        "type": "particle.pick_stats",
+    }
+    assert rejected["group"] == group["group"]
+
+
+def test_different_particles_can_not_be_joined(tmp_path: Path) -> None:
+    main, passthrough = split_job(tmp_path)
+    array = np.load(main)
+    array["uid"][0] = 99
+    cs(main, array)
+    with pytest.raises(InputError, match="found no location fields"):
+        run([main, passthrough])
+    group = {"results": {"alignments3D": {"metafile": ">main.cs"}, "location": {"metafile": ">passthrough.cs"}}}
+    (tmp_path / "job.csg").write_text(yaml.safe_dump(group))
+    with pytest.raises(InputError, match=r"passthrough.cs: found 3 particles, 1 of the 3 of .*main.cs not among them \(by uid\)"):
+        run(tmp_path / "job.csg")
+
+
+def test_a_repeated_uid_is_a_duplicate_wherever_it_is(tmp_path: Path) -> None:
+    array = records([(0, 0), (1000, 0), (1005, 0), (3000, 0)], ncc_score=[0.5, 0.9, 0.95, 0.1])
+    array["uid"] = [1, 1, 2, 3]
+    result = deduplicate_particles(cs(tmp_path / "p.cs", array))
+    assert result.kept.tolist() == [False, False, True, True]
+    assert result.repeated_uids == 1
+    assert result.duplicate_of.tolist() == [2, 2]  # the better one of uid 1 duplicates uid 2
+    assert run(tmp_path / "p.cs", remove_entirely=True) == [False, False, False, True]
+
+
+def test_files_of_equal_fields_are_joined(tmp_path: Path) -> None:
+    first, second = records([(0, 0), (100, 0)], ncc_score=0.5), records([(5, 0), (900, 0)], ncc_score=[0.9, 0.1])
+    second["uid"] += 10
+    paths = [cs(tmp_path / "a.cs", first), cs(tmp_path / "b.cs", second)]
+    result = deduplicate_particles(paths, ParticleParams(normalize_scores="none"))
+    assert result.kept.tolist() == [False, True, True, True]
+    result.write(tmp_path / "out")
+    kept = np.load(tmp_path / "out" / "particles_kept.cs")
+    assert kept.tobytes() == first[1:].tobytes() + second.tobytes()
+    second = records([(5, 0)], [("extra/field", "<f4")])
+    result = deduplicate_particles([paths[0], cs(tmp_path / "c.cs", second)])
+    result.write(tmp_path / "two")
+    assert {"a_kept.cs", "a_kept.csg", "c_kept.cs"} <= {path.name for path in (tmp_path / "two").iterdir()}
+
+
+def test_undoing_a_symmetry_expansion(tmp_path: Path) -> None:
+    expanded = records([(0, 0), (0, 0), (5, 0), (5, 0)], [*ALIGNMENTS, ("sym_expand/src_uid", "<u8"), ("sym_expand/idx", "<u4")])
+    expanded["alignments3D/shift"] = RNG.random((4, 2))
+    expanded["sym_expand/src_uid"] = [10, 10, 11, 10]
+    path = cs(tmp_path / "p.cs", expanded)
+    assert run(path, undo_symmetry_expansion=True) == [True, False, True, False]
+    without = records([(0, 0), (0, 0), (5, 0)], ALIGNMENTS)
+    without["alignments3D/psize_A"] = 1
+    without["alignments3D/shift"] = RNG.random((3, 2))
+    path = cs(tmp_path / "q.cs", without)
+    assert run(path, undo_symmetry_expansion=True) == [True, False, True]
+    assert run(path, min_separation_a=0) == [True, True, True]
+    assert run(path, min_separation_a=0, shift_key="none") == [True, False, True]
+
+
+RNG = np.random.default_rng(3)
+
+
+@pytest.mark.parametrize("field", ["error", "alignments3D/error"])
+def test_score_fields_by_full_or_short_name(tmp_path: Path, field: str) -> None:
+    array = records([(0, 0), (1, 0)], [*ALIGNMENTS, ("alignments3D/error", "<f4")], error=[2, 1])
+    array["alignments3D/psize_A"] = 1
+    path = cs(tmp_path / "p.cs", array)
+    assert run(path, score_field=field) == [False, True]
+    assert run(path, score_field=field, score_order="higher") == [True, False]
+
+
+def test_a_score_name_that_fits_two_fields(tmp_path: Path) -> None:
+    path = cs(tmp_path / "p.cs", records([(0, 0)], [("alignments3D/error", "<f4"), ("alignments2D/error", "<f4")]))
+    with pytest.raises(InputError, match="found alignments3D/error, alignments2D/error; expected one: give its full name"):
+        run(path, score_field="error")
+
+
+def test_header_longer_than_numpys_limit(tmp_path: Path) -> None:
+    extra = [(f"a_rather_long_prefix_of_a_field/number_{i}", "<f4") for i in range(400)]
+    path = cs(tmp_path / "p.cs", records([(0, 0), (1, 0)], extra))
+    assert run(path) == [True, False]
+
+
+def damaged(tmp_path: Path) -> dict[str, tuple[bytes, str]]:
+    whole = cs(tmp_path / "whole.cs", records([(0, 0), (1, 0)])).read_bytes()
+    objects = np.array([{"a": 1}], dtype=object)
+    np.save(tmp_path / "o.npy", objects, allow_pickle=True)
+    np.save(tmp_path / "plain.npy", np.zeros((3, 3)))
+    no_shape = records([(0, 0), (1, 0)])
+    no_shape["location/micrograph_shape"][1] = 0
+    infinite = records([(0, 0), (1, 0)])
+    infinite["location/center_y_frac"][1] = np.inf
+    without = np.zeros(2, [("uid", "<u8"), ("blob/idx", "<u4")])
+    return {
+        "truncated": (whole[:-5], "p.cs: found 1 whole records, expected 2 as its header says; is it truncated?"),
+        "header cut": (whole[:40], "p.cs: found a damaged NPY header"),
+        "pickled": ((tmp_path / "o.npy").read_bytes(), "p.cs: found pickled objects, expected plain records"),
+        "pickle": (pickle.dumps([1]), "p.cs: found a pickle, which is never read"),
+        "not records": (
+            (tmp_path / "plain.npy").read_bytes(),
+            "p.cs: found an array of float64 of shape (3, 3), expected one record a particle",
+        ),
+        "no locations": (cs(tmp_path / "w.cs", without).read_bytes(), "p.cs: found no location fields (location/center_x_frac"),
+        "unknown shape": (
+            cs(tmp_path / "s.cs", no_shape).read_bytes(),
+            "p.cs, record 1: location/micrograph_shape: found 0x0, expected the micrograph's sides",
+        ),
+        "infinite": (cs(tmp_path / "i.cs", infinite).read_bytes(), "p.cs, record 1: found a centre at x 1 y inf Å"),
+        "parquet": (b"PAR1....", "p.cs: found a Parquet file"),
+        "damaged stream": (b"\x95CSDAT123", "p.cs: "),
+    }
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        "truncated",
+        "header cut",
+        "pickled",
+        "pickle",
+        "not records",
+        "no locations",
+        "unknown shape",
+        "infinite",
+        "parquet",
+        "damaged stream",
+    ],
+)
+def test_damaged_files(tmp_path: Path, case: str) -> None:
+    content, message = damaged(tmp_path)[case]
+    path = tmp_path / "p.cs"
+    path.write_bytes(content)
+    with pytest.raises(InputError) as error:
+        run(path)
+    assert message in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_a_header_that_promises_terabytes_allocates_nothing(tmp_path: Path) -> None:
+    whole = cs(tmp_path / "p.cs", records([(0, 0)])).read_bytes()
+    (tmp_path / "p.cs").write_bytes(whole.replace(b"(1,)", b"(9000000000000,)", 1).replace(b" " * 12, b"", 1))
+    with pytest.raises(InputError, match="found 1 whole records, expected 9000000000000"):
+        run(tmp_path / "p.cs")
+
+
+@needs_shared
+def test_a_real_header_of_106_fields(real: Path) -> None:
+    file = NpyFile.open(real / "cryosparc_tools" / "4k_dataset.cs")
+    assert (file.count, len(file.dtype.names or ())) == (0, 106)
+    assert file.header(0) == (real / "cryosparc_tools" / "4k_dataset.cs").read_bytes()
+
+
+@needs_shared
+def test_csdat_gives_what_npy_gives(derived: Path, tmp_path: Path) -> None:
+    dataset = pytest.importorskip("cryosparc.dataset", reason="needs the extra [cryosparc]").Dataset
+    for stem in ("J10_em_testdata_particles", "J20_sppractice_particles"):
+        npy = deduplicate_particles(derived / f"{stem}.csg", ParticleParams(min_separation_a=130))
+        inputs = [derived / f"{stem}_csdat.cs", derived / f"{stem.replace('_particles', '_passthrough_particles')}.cs"]
+        csdat = deduplicate_particles(inputs, ParticleParams(min_separation_a=130))
+        np.testing.assert_array_equal(npy.kept, csdat.kept)
+        assert not csdat.kept.all()
+        csdat.write(tmp_path / stem)
+        written = dataset.load(tmp_path / stem / "particles_kept.cs")
+        assert (tmp_path / stem / "particles_kept.cs").read_bytes().startswith(b"\x95CSDAT")
+        assert written == dataset.load(inputs[0]).mask(csdat.kept)
+        again = deduplicate_particles(tmp_path / stem / "particles_kept.csg", ParticleParams(min_separation_a=130))
+        assert again.kept.all()
+        assert len(again.kept) == csdat.kept.sum()

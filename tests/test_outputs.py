@@ -1,0 +1,186 @@
+"""What is written, where, and that nothing is lost or half-written."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import starfile
+from conftest import cs, optics, records, star
+
+from cryodedup import InputError, ParticleParams, deduplicate_particles
+from cryodedup.particles import result as result_module
+
+COLUMNS = "CoordinateX CoordinateY MicrographName OpticsGroup AutopickFigureOfMerit"
+
+
+def listing(path: Path) -> list[dict[str, str]]:
+    with (path / "duplicates.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_the_listing(tmp_path: Path) -> None:
+    one = star(
+        tmp_path / "one.star",
+        [(0, 0, '"a, b"', 1, 0.25), (10.5, -3, '"a, b"', 1, 0.5), (99, 0, '"a, b"', 1, 0.1)],
+        COLUMNS,
+        optics((1, "o", 2.0)),
+    )
+    deduplicate_particles(one, ParticleParams(min_separation_a=30)).write(tmp_path / "out")
+    expected = {
+        "source": str(one), "row": "0", "uid": "", "micrograph": "a, b", "x_a": "0.000", "y_a": "0.000", "score": "0.25",
+        "kept_source": str(one), "kept_row": "1", "kept_uid": "", "distance_a": f"{2 * np.hypot(10.5, 3):.3f}",
+    }  # fmt: skip
+    assert listing(tmp_path / "out") == [expected]
+
+
+def test_the_listing_across_inputs_with_uids_and_z(tmp_path: Path) -> None:
+    first, second = records([(0, 0)], ncc_score=0.5), records([(1, 0)], ncc_score=0.9)
+    second["uid"] = 2**63 + 5
+    paths = [cs(tmp_path / "a.cs", first), cs(tmp_path / "b.cs", second)]
+    deduplicate_particles(paths, ParticleParams(normalize_scores="none")).write(tmp_path / "out")
+    (row,) = listing(tmp_path / "out")
+    assert (row["source"], row["uid"], row["kept_source"], row["kept_row"], row["kept_uid"]) == (
+        str(paths[0]),
+        "1",
+        str(paths[1]),
+        "0",
+        str(2**63 + 5),
+    )
+    deep = star(tmp_path / "p.star", [(0, 0, 1, "t"), (0, 0, 2.5, "t")], "CoordinateX CoordinateY CoordinateZ TomoName")
+    deduplicate_particles(deep, ParticleParams(pixel_size_a=2)).write(tmp_path / "deep")
+    (row,) = listing(tmp_path / "deep")
+    assert (row["z_a"], row["distance_a"], row["score"]) == ("5.000", "3.000", "")
+
+
+def test_removed_entirely_names_no_kept_one(tmp_path: Path) -> None:
+    path = star(tmp_path / "p.star", [(0, 0, "m"), (1, 0, "m")])
+    deduplicate_particles(path, ParticleParams(pixel_size_a=1, remove_entirely=True)).write(tmp_path / "out")
+    assert [(row["kept_source"], row["kept_row"], row["distance_a"]) for row in listing(tmp_path / "out")] == [("", "", "1.000")] * 2
+
+
+def test_star_files_of_equal_columns_are_joined_and_optics_groups_renumbered(tmp_path: Path) -> None:
+    groups = [optics((1, "opticsGroup1", 1.0), (2, "opticsGroup2", 1.5)), optics((1, "opticsGroup1", 2.0), (2, "opticsGroup2", 1.5))]
+    first = star(tmp_path / "a.star", [(0, 0, "m", 1, 1), (500, 0, "m", 2, 1)], COLUMNS, groups[0])
+    second = star(tmp_path / "b.star", [(1, 0, "m", 1, 2), (900, 0, "m", 1, 2), (700, 0, "m", 2, 2)], COLUMNS, groups[1])
+    result = deduplicate_particles([first, second], ParticleParams(normalize_scores="none"))
+    assert result.kept.tolist() == [False, True, True, True, True]
+    result.write(tmp_path / "out")
+    kept = starfile.read(tmp_path / "out" / "particles_kept.star")
+    assert kept["optics"]["rlnOpticsGroup"].tolist() == [1, 2, 3]
+    assert kept["optics"]["rlnMicrographPixelSize"].tolist() == [1.0, 1.5, 2.0]
+    assert kept["optics"]["rlnOpticsGroupName"].tolist() == ["opticsGroup1", "opticsGroup2", "opticsGroup1_2"]
+    assert kept["particles"]["rlnOpticsGroup"].tolist() == [2, 3, 3, 2]
+    assert kept["particles"]["rlnCoordinateX"].tolist() == [500, 1, 900, 700]
+    assert any("optics groups renumbered where they clash: 1 is now 3" in note for note in result.notes)
+    again = deduplicate_particles(tmp_path / "out" / "particles_kept.star")
+    np.testing.assert_allclose(again.coordinates_a, result.coordinates_a[result.kept])
+    assert len(deduplicate_particles(tmp_path / "out" / "particles_rejected.star").kept) == 1
+
+
+def test_joined_files_without_a_last_newline(tmp_path: Path) -> None:
+    paths = []
+    for name, x in (("a", 0), ("b", 100)):
+        path = star(tmp_path / f"{name}.star", [(x, 0, "m")])
+        path.write_text(path.read_text().rstrip())
+        paths.append(path)
+    deduplicate_particles(paths, ParticleParams(pixel_size_a=1)).write(tmp_path / "out")
+    assert starfile.read(tmp_path / "out" / "particles_kept.star")["rlnCoordinateX"].tolist() == [0, 100]
+
+
+def test_files_of_other_columns_get_a_pair_each(tmp_path: Path) -> None:
+    (tmp_path / "x").mkdir()
+    first = star(tmp_path / "p.star", [(0, 0, "m")])
+    second = star(tmp_path / "x" / "p.star", [(1, 0, "m", 5)], "CoordinateX CoordinateY MicrographName ClassNumber")
+    result = deduplicate_particles([first, second], ParticleParams(pixel_size_a=1))
+    result.write(tmp_path / "out")
+    assert {path.name for path in (tmp_path / "out").glob("*.star")} == {
+        f"p{n}_{word}.star" for n in ("", "-2") for word in ("kept", "rejected")
+    }
+    assert (tmp_path / "out" / "p_kept.star").read_bytes() == first.read_bytes()
+    assert (tmp_path / "out" / "p-2_rejected.star").read_bytes() == second.read_bytes()
+
+
+def test_the_summary(tmp_path: Path) -> None:
+    path = star(tmp_path / "p.star", [(0, 0, "m", 1, 1), (1, 0, "m", 1, 2)], COLUMNS, optics((1, "o", 1.0)))
+    result = deduplicate_particles(path)
+    written = result.write(tmp_path / "out")
+    summary = json.loads((tmp_path / "out" / "summary.json").read_text())
+    assert summary["schema"] == "cryodedup.particles/1"
+    assert (summary["particles"], summary["kept"], summary["rejected"], summary["micrographs"]) == (2, 1, 1, 1)
+    assert summary["parameters"]["min_separation_a"] == 20
+    assert summary["sources"][0] == {
+        "input": str(path), "format": "RELION STAR", "particles": 2, "kept": 1, "rejected": 1, "micrographs": 1,
+        "pixel_sizes": [{"of": "optics group 1", "pixel_size_a": 1.0, "found_in": "rlnMicrographPixelSize"}],
+        "score": {"field": "rlnAutopickFigureOfMerit", "order": "higher", "missing": 0, "constant": False},
+    }  # fmt: skip
+    assert sorted(summary["outputs"]) == sorted(file.name for file in written)
+    assert set(summary["times_s"]) == {"reading", "searching", "writing"}
+
+
+@pytest.fixture
+def result(tmp_path: Path) -> result_module.ParticleResult:
+    return deduplicate_particles(star(tmp_path / "p.star", [(0, 0, "m"), (1, 0, "m")]), ParticleParams(pixel_size_a=1))
+
+
+def test_an_earlier_result_is_refused_or_replaced_whole(tmp_path: Path, result: result_module.ParticleResult) -> None:
+    out = tmp_path / "out"
+    array = records([(0, 0)])
+    deduplicate_particles(cs(tmp_path / "c.cs", array)).write(out)
+    (out / "mine_kept.star").write_text("notes of my own")
+    with pytest.raises(InputError, match="output exists; choose another --output, or add --overwrite"):
+        result.write(out)
+    assert (out / "particles_kept.cs").exists()
+    result.write(out, overwrite=True)
+    assert {path.name for path in out.iterdir()} == {
+        "particles_kept.star",
+        "particles_rejected.star",
+        "duplicates.csv",
+        "summary.json",
+        "mine_kept.star",
+    }
+
+
+def test_an_input_is_never_replaced(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    path = star(out / "particles_kept.star", [(0, 0, "m"), (1, 0, "m")])
+    before = path.read_bytes()
+    result = deduplicate_particles(path, ParticleParams(pixel_size_a=1))
+    for overwrite in (False, True):
+        with pytest.raises(InputError, match=r"particles_kept\.star: found an input where an output is to be written"):
+            result.write(out, overwrite=overwrite)
+    assert [entry.name for entry in out.iterdir()] == ["particles_kept.star"]
+    assert path.read_bytes() == before
+
+
+def test_a_failure_leaves_nothing(tmp_path: Path, result: result_module.ParticleResult, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*arguments: object, **options: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(result_module._core, "write_listing", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        result.write(tmp_path / "new" / "out")
+    assert not (tmp_path / "new" / "out").exists()
+    (tmp_path / "old").mkdir()
+    (tmp_path / "old" / "mine.txt").write_text("mine")
+    with pytest.raises(KeyboardInterrupt):
+        result.write(tmp_path / "old")
+    assert [entry.name for entry in (tmp_path / "old").iterdir()] == ["mine.txt"]
+
+
+def test_a_file_is_no_output_directory(tmp_path: Path, result: result_module.ParticleResult) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="file: found a file, expected a directory or nothing"):
+        result.write(tmp_path / "file")
+
+
+def test_no_particles_at_all(tmp_path: Path) -> None:
+    for path in (star(tmp_path / "p.star", []), cs(tmp_path / "p.cs", records([]))):
+        result = deduplicate_particles(path, ParticleParams(pixel_size_a=1))
+        assert len(result.kept) == 0
+        result.write(tmp_path / f"out{path.suffix}")
+        assert (tmp_path / f"out{path.suffix}" / f"particles_kept{path.suffix}").read_bytes() == path.read_bytes()

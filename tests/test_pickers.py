@@ -1,0 +1,217 @@
+"""Files of picks of several pickers, and which micrographs of different inputs are the same."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import cs, needs_shared, records, star
+
+from cryodedup import InputError, ParticleParams, ParticleResult, deduplicate_particles
+from cryodedup.particles.identity import normalised_name, unify
+from cryodedup.particles.picks import Micrograph
+
+CBOX = (
+    "data_global\n\n_cbox_format_version 1.0\n\ndata_cryolo\n\nloop_\n_CoordinateX #1\n_CoordinateY #2\n_CoordinateZ #3\n_Width #4\n_Height #5\n"
+    "_Depth #6\n_Confidence #7\n"
+)
+
+
+def run(paths: Path | list[Path], **params: object) -> ParticleResult:
+    return deduplicate_particles(paths, ParticleParams(**{"pixel_size_a": 1.0, **params}))  # type: ignore[arg-type]
+
+
+def write(path: Path, text: str) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    return path
+
+
+def test_boxes_have_corners(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.box", "10 20 100 60\n-50\t0\t100\t100\n")
+    result = run(path)
+    np.testing.assert_allclose(result.coordinates_a, [[60, 50], [0, 50]])
+    result.write(tmp_path / "out")
+    assert (tmp_path / "out" / "a_kept.box").read_bytes() == path.read_bytes()
+    assert (tmp_path / "out" / "a_rejected.box").read_bytes() == b""
+
+
+def test_the_fifth_column_of_a_box_is_a_score(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.box", "0 0 10 10 0.1\n1 0 10 10 0.7\n")
+    assert run(path).kept.tolist() == [False, True]
+
+
+def test_cbox_has_corners_and_confidence(tmp_path: Path) -> None:
+    path = write(
+        tmp_path / "a.cbox",
+        CBOX + "10 20 <NA> 100 60 <NA> 0.3\n11 20 <NA> 100 60 <NA> 0.9\n\ndata_cryolo_include\n\nloop_\n_slice_index #1\n0\n",
+    )
+    result = run(path)
+    np.testing.assert_allclose(result.coordinates_a, [[60, 50], [61, 50]])
+    assert result.kept.tolist() == [False, True]
+    result.write(tmp_path / "out")
+    assert (tmp_path / "out" / "a_kept.cbox").read_text() == path.read_text().replace("10 20 <NA> 100 60 <NA> 0.3\n", "")
+
+
+def test_topaz(tmp_path: Path) -> None:
+    path = write(tmp_path / "picks.txt", "image_name\tx_coord\ty_coord\tscore\na\t10\t10\t-1.5\na\t12\t10\t3\nb\t10\t10\t0\n")
+    result = run(path)
+    assert result.kept.tolist() == [False, True, True]
+    result.write(tmp_path / "out")
+    assert (tmp_path / "out" / "picks_rejected.txt").read_text() == "image_name\tx_coord\ty_coord\tscore\na\t10\t10\t-1.5\n"
+
+
+@pytest.mark.parametrize("suffix", [".box", ".cbox", "_autopick.star"])
+def test_a_folder_of_picks_is_one_input(tmp_path: Path, suffix: str) -> None:
+    rows = {".box": "0 0 10 10\n1 0 10 10\n", ".cbox": CBOX + "0 0 <NA> 9 9 <NA> 1\n1 0 <NA> 9 9 <NA> 1\n"}
+    rows["_autopick.star"] = "data_\n\nloop_\n_rlnCoordinateX #1\n_rlnCoordinateY #2\n0 0\n1 0\n"
+    paths = [write(tmp_path / "picks" / f"{name}{suffix}", rows[suffix]) for name in ("a", "b")]
+    write(tmp_path / "picks" / f"empty{suffix}", rows[suffix].split("0 0")[0])
+    for inputs in (tmp_path / "picks", [*paths, tmp_path / "picks" / f"empty{suffix}"]):
+        result = run(inputs)
+        assert len(result.sources) == 1
+        assert [micrograph.name for micrograph in result.sources[0].picks.micrographs] == ["a", "b", "empty"]
+        assert result.kept.tolist() == [True, False, True, False]
+    result.write(tmp_path / "out")
+    assert (tmp_path / "out" / "picks_kept" / f"b{suffix}").read_text() == rows[suffix].replace(rows[suffix].splitlines()[-1] + "\n", "")
+    assert (tmp_path / "out" / "picks_rejected" / f"empty{suffix}").read_text() == rows[suffix].split("0 0")[0]
+
+
+def project(tmp_path: Path) -> Path:
+    for name in ("a", "b"):
+        write(
+            tmp_path / f"AutoPick/job8/Movies/{name}_autopick.star",
+            "data_\nloop_\n_rlnCoordinateX\n_rlnCoordinateY\n_rlnAutopickFigureOfMerit\n0 0 -999\n1 0 0.1\n",
+        )
+    rows = "".join(f"MotionCorr/{name}.mrc AutoPick/job8/Movies/{name}_autopick.star\n" for name in ("a", "b"))
+    return write(
+        tmp_path / "AutoPick/job8/autopick.star", f"data_coordinate_files\nloop_\n_rlnMicrographName\n_rlnMicrographCoordinates\n{rows}"
+    )
+
+
+def test_an_index_of_coordinate_files(tmp_path: Path) -> None:
+    index = project(tmp_path)
+    result = run(index)
+    assert [micrograph.name for micrograph in result.sources[0].picks.micrographs] == ["MotionCorr/a.mrc", "MotionCorr/b.mrc"]
+    assert result.kept.tolist() == [False, True, False, True]  # -999 is no score
+    result.write(tmp_path / "AutoPick" / "clean")
+    again = run(tmp_path / "AutoPick" / "clean" / "autopick_kept.star")
+    assert again.kept.tolist() == [True, True]
+    assert "AutoPick/clean/autopick_kept/a_autopick.star" in (tmp_path / "AutoPick" / "clean" / "autopick_kept.star").read_text()
+
+
+def test_all_missing_files_of_an_index_are_told_at_once(tmp_path: Path) -> None:
+    index = project(tmp_path)
+    (tmp_path / "AutoPick/job8/Movies/a_autopick.star").unlink()
+    with pytest.raises(InputError, match=r"autopick\.star: 1 of 2 files it names are missing: .*a_autopick\.star"):
+        run(index)
+
+
+def test_pickers_of_every_format_meet(tmp_path: Path) -> None:
+    inputs = [
+        star(
+            tmp_path / "r.star", [(100, 100, "MotionCorr/job2/a.mrc", 0.5)], "CoordinateX CoordinateY MicrographName AutopickFigureOfMerit"
+        ),
+        cs(tmp_path / "c.cs", records([(101, 100), (300, 300)], ncc_score=[0.1, 0.2])),
+        write(tmp_path / "y" / "a.cbox", CBOX + "52 50 <NA> 100 100 <NA> 0.9\n"),
+        write(tmp_path / "b" / "a.box", "53 50 100 100 7\n"),
+        write(tmp_path / "t.txt", "image_name\tx_coord\ty_coord\tscore\na\t104\t100\t3\n"),
+        project(tmp_path),
+    ]
+    result = run(inputs)
+    assert result.n_micrographs == 2
+    assert result.kept.tolist() == [True, False, True, False, False, False, False, True, False, True]
+    assert result.overlaps is not None
+    assert result.overlaps[0].tolist() == [0, 1, 1, 1, 1, 0]
+    result.write(tmp_path / "out")
+    names = {"particles_kept.star", "particles_kept.cs", "a_kept.cbox", "a_kept.box", "t_kept.txt", "autopick_kept.star", "autopick_kept"}
+    assert names <= {path.name for path in (tmp_path / "out").iterdir()}
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("MotionCorr/job002/Movies/20170629_00021_frameImage.mrc", "20170629_00021_frameImage"),
+        (">J2/motioncorrected/013098427457127233138_20170629_00021_frameImage_patch_aligned_doseweighted.mrc", "20170629_00021_frameImage"),
+        ("013098427457127233138_013098427457127233139_x_fractions.tiff", "x"),
+        ("FoilHole_26502880_Data_26503611_26503612_20190726_1321_Fractions.mrc", "FoilHole_26502880_Data_26503611_26503612_20190726_1321"),
+        ("FoilHole_26502880_Data_26503611_26503612_20190726_1321_EER.eer", "FoilHole_26502880_Data_26503611_26503612_20190726_1321"),
+        ("a_DW.mrc", "a"),
+        ("TS_01.mrc.tomostar", "TS_01"),
+        ("C:\\data\\a.mrc", "a"),
+        ("b4_0441", "b4_0441"),
+        (".mrc", ".mrc"),
+    ],
+)
+def test_normalised_names(name: str, expected: str) -> None:
+    assert normalised_name(name) == expected
+
+
+def named(*names: str, uid: int | None = None) -> list[Micrograph]:
+    return [Micrograph(name=name, uid=uid) for name in names]
+
+
+def test_identity_by_path_then_name() -> None:
+    numbers, count = unify([("A", named("d1/x.mrc", "d2/x.mrc", "y.mrc")), ("B", named("d2/x.mrc", "y_DW.mrc", "z"))])
+    assert numbers == [[0, 1, 2], [1, 2, 3]]
+    assert count == 4
+
+
+def test_identity_by_uid_goes_before_names() -> None:
+    numbers, count = unify(
+        [("A", named("x.mrc", uid=1)), ("B", named("other.mrc", uid=1) + named("x.mrc", uid=2)), ("C", named("q/other.mrc"))]
+    )
+    assert numbers == [[0], [0, 1], [0]]
+    assert count == 2
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "message"),
+    [
+        (["d1/x.mrc", "d2/x.mrc"], ["x"], "B: micrograph x: found two candidates by name, d1/x.mrc of A and d2/x.mrc of A; expected one"),
+        (["x"], ["d1/x.mrc", "d2/x.mrc"], "B: found two micrographs that fit x of A by name, d1/x.mrc and d2/x.mrc; expected one"),
+    ],
+)
+def test_an_ambiguous_name_is_refused_with_both_candidates(first: list[str], second: list[str], message: str) -> None:
+    with pytest.raises(InputError) as error:
+        unify([("A", named(*first)), ("B", named(*second))])
+    assert message in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("a.box", "1 2 3 4\n1 2 3\n", "a.box, line 2: found a row of 3 cells, expected 4"),
+        ("a.box", "1 2 3 4\nsixty 2 3 4\n", "a.box, line 2: x: found 'sixty', expected a number"),
+        ("a.box", "1 2 3\n", "a.box: found a first row of 3 cells, expected 4 or more"),
+        ("a.cbox", CBOX.replace("_Width", "_Weight") + "1 2 3 4 5 6 7\n", "a.cbox: data_cryolo: found no column _Width"),
+        ("a.txt", "image_name\tx\ty\n", "a.txt, line 1: found columns image_name x y, expected image_name x_coord y_coord score"),
+        ("a.txt", "image_name\tx_coord\ty_coord\tscore\na\t1\t2\n", "a.txt, line 2: found a row of 3 cells, expected 4"),
+    ],
+)
+def test_bad_pick_files(tmp_path: Path, name: str, text: str, message: str) -> None:
+    with pytest.raises(InputError) as error:
+        run(write(tmp_path / name, text))
+    assert message in str(error.value)
+
+
+def test_a_folder_of_mixed_picks_is_refused(tmp_path: Path) -> None:
+    write(tmp_path / "f" / "a.box", "1 2 3 4\n")
+    write(tmp_path / "f" / "b.cbox", CBOX)
+    with pytest.raises(InputError, match=r"f: found \.box, \.cbox, expected a folder of"):
+        run(tmp_path / "f")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputError, match="empty: found no pick files"):
+        run(tmp_path / "empty")
+
+
+@needs_shared
+def test_real_boxes(real: Path) -> None:
+    left, center = (run(real / "boxmanager" / f"2d_{name}.box") for name in ("left", "center"))
+    np.testing.assert_array_equal(left.coordinates_a, center.coordinates_a)
+    assert len(run(real / "boxmanager" / "2d_empty.box").kept) == 0
+    assert len(run(sorted((real / "boxmanager").glob("Tcd*.cbox"))).kept) > 200
+    for name, message in (("has_string", "line 2: x: found 'sixty_three'"), ("unqual_columns", "line 3: found a row of 3 cells")):
+        with pytest.raises(InputError, match=message):
+            run(real / "boxmanager" / f"2d_corrupt_{name}.box")

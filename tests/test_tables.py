@@ -1,0 +1,88 @@
+"""Tables in memory: what starfile.read and cryosparc.dataset.Dataset.load return."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import starfile
+from conftest import cs, needs_shared, optics, records, star
+
+from cryodedup import InputError, ParticleParams, deduplicate_particles
+
+COLUMNS = "CoordinateX CoordinateY MicrographName OpticsGroup AutopickFigureOfMerit"
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return star(
+        tmp_path / "p.star", [(0, 0, "0012", 1, 0.1), (1, 0, "0012", 1, 0.9), (1, 0, "0013", 1, 0.5)], COLUMNS, optics((1, "o", 2.0))
+    )
+
+
+def test_what_starfile_reads(path: Path) -> None:
+    tables = starfile.read(path)
+    result = deduplicate_particles(tables)
+    assert result.kept.tolist() == [False, True, True]
+    kept = result.kept_table()
+    assert kept["particles"].equals(tables["particles"][[False, True, True]])
+    assert kept["optics"].equals(tables["optics"])
+    frame = tables["particles"]
+    result = deduplicate_particles([frame, frame], ParticleParams(pixel_size_a=1, priority="input"))
+    assert result.kept.tolist() == [False, True, True, False, False, False]
+    assert len(result.kept_table(1)) == 0
+
+
+def test_optics_of_one_group_as_starfile_reads_them(path: Path) -> None:
+    tables = starfile.read(path)
+    tables["optics"] = tables["optics"].iloc[0].to_dict()
+    assert deduplicate_particles(tables).kept.tolist() == [False, True, True]
+
+
+def test_structured_arrays(tmp_path: Path) -> None:
+    array = records([(0, 0), (5, 0), (100, 0)], ncc_score=[0.1, 0.9, 0.5])
+    result = deduplicate_particles(array)
+    assert result.kept.tolist() == [False, True, True]
+    assert result.kept_table().tobytes() == array[1:].tobytes()
+
+
+def test_datasets(tmp_path: Path) -> None:
+    dataset = pytest.importorskip("cryosparc.dataset", reason="needs the extra [cryosparc]").Dataset
+    loaded = dataset.load(cs(tmp_path / "p.cs", records([(0, 0), (5, 0), (100, 0)], ncc_score=[0.1, 0.9, 0.5])))
+    result = deduplicate_particles(loaded)
+    assert result.kept.tolist() == [False, True, True]
+    assert result.kept_table()["uid"].tolist() == [2, 3]
+
+
+def test_tables_are_not_written_to_files(path: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="use the result's kept_table"):
+        deduplicate_particles(starfile.read(path)).write(tmp_path / "out")
+    with pytest.raises(InputError, match=r"use write\(directory\)"):
+        deduplicate_particles(path).kept_table()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda t: t["particles"].drop(columns="rlnCoordinateY"), "table: found no location columns"),
+        (lambda t: t["particles"].assign(rlnCoordinateX="here"), "table, column rlnCoordinateX: could not convert string to float"),
+        (lambda t: t["particles"].assign(rlnCoordinateX=[0, np.nan, 1]), "table, row 1: found a centre at x nan y 0 Å"),
+        (lambda t: {"a": t["optics"]}, "table: found 0 tables with coordinates among a, expected 1"),
+        (lambda t: [], "found 0 paths among 0 inputs"),
+        (lambda t: [t["particles"], "x.star"], "found 1 paths among 2 inputs, expected one or more, all paths or all tables"),
+    ],
+)
+def test_bad_tables(path: Path, change: object, message: str) -> None:
+    with pytest.raises(InputError) as error:
+        deduplicate_particles(change(starfile.read(path)), ParticleParams(pixel_size_a=1))  # type: ignore[operator]
+    assert message in str(error.value)
+
+
+@needs_shared
+def test_a_real_table_is_chosen_from_as_its_file(real: Path) -> None:
+    path = real / "em-testdata" / "run_it025_data.star"
+    params = ParticleParams(min_separation_a=150)
+    from_table, from_file = deduplicate_particles(starfile.read(path), params), deduplicate_particles(path, params)
+    np.testing.assert_array_equal(from_table.kept, from_file.kept)
+    assert not from_file.kept.all()
