@@ -6,6 +6,7 @@ Needs scipy. Prints medians and their ratio for three shapes: many frames, one l
 """
 
 import argparse
+import itertools
 import statistics
 import time
 
@@ -30,7 +31,7 @@ def greedy(points, radius):
 
 def per_frame(points, groups, radius):
     bounds = np.flatnonzero(np.diff(groups, prepend=-1, append=-1))
-    return np.concatenate([greedy(points[a:b], radius) for a, b in zip(bounds[:-1], bounds[1:], strict=True)])
+    return np.concatenate([greedy(points[a:b], radius) for a, b in itertools.pairwise(bounds)])
 
 
 def timed(job, repeats):

@@ -12,12 +12,38 @@ import numpy as np
 PER_MICROGRAPH = 300
 SIDES_PX = np.array([5760, 4092])
 PIXEL_SIZE_A = 0.83
-COLUMNS = (
-    "CoordinateX CoordinateY AutopickFigureOfMerit ClassNumber AnglePsi ImageName MicrographName OpticsGroup CtfMaxResolution"
-    " CtfFigureOfMerit DefocusU DefocusV DefocusAngle CtfBfactor CtfScalefactor PhaseShift GroupNumber AngleRot AngleTilt OriginXAngst"
-    " OriginYAngst NormCorrection LogLikeliContribution MaxValueProbDistribution NrOfSignificantSamples RandomSubset BeamTiltX BeamTiltY"
-    " OriginXPriorAngst OriginYPriorAngst"
-).split()
+COLUMNS = [
+    "CoordinateX",
+    "CoordinateY",
+    "AutopickFigureOfMerit",
+    "ClassNumber",
+    "AnglePsi",
+    "ImageName",
+    "MicrographName",
+    "OpticsGroup",
+    "CtfMaxResolution",
+    "CtfFigureOfMerit",
+    "DefocusU",
+    "DefocusV",
+    "DefocusAngle",
+    "CtfBfactor",
+    "CtfScalefactor",
+    "PhaseShift",
+    "GroupNumber",
+    "AngleRot",
+    "AngleTilt",
+    "OriginXAngst",
+    "OriginYAngst",
+    "NormCorrection",
+    "LogLikeliContribution",
+    "MaxValueProbDistribution",
+    "NrOfSignificantSamples",
+    "RandomSubset",
+    "BeamTiltX",
+    "BeamTiltY",
+    "OriginXPriorAngst",
+    "OriginYPriorAngst",
+]
 
 
 def picks(n, rng):
@@ -50,7 +76,8 @@ def write_star(path, n, seed=1):
                 lines.append(
                     f"{xy[i, 0]:12.6f} {xy[i, 1]:12.6f} {score[i]:12.6f} {int(v[0] * 50):12d} {v[1] * 360 - 180:12.6f}"
                     f" {i % PER_MICROGRAPH + 1:06d}@Extract/job009/{name}.mrcs MotionCorr/job002/{name}.mrc {1:12d} {v[2] * 8:12.6f}"
-                    f" {v[3]:12.6f} {v[4] * 2e4:12.6f} {v[5] * 2e4:12.6f} {v[6] * 90:12.6f} {0:12.6f} {1:12.6f} {0:12.6f} {micrograph[i]:12d}"
+                    f" {v[3]:12.6f} {v[4] * 2e4:12.6f} {v[5] * 2e4:12.6f} {v[6] * 90:12.6f} {0:12.6f} {1:12.6f}"
+                    f" {0:12.6f} {micrograph[i]:12d}"
                     f" {v[7] * 360 - 180:12.6f} {v[8] * 180:12.6f} {v[9] * 4 - 2:12.6f} {v[10] * 4 - 2:12.6f} {v[11]:12.6f}"
                     f" {v[12] * 1e5:12.6e} {v[13]:12.6f} {int(v[14] * 99) + 1:12d} {i % 2 + 1:12d} {v[15]:12.6f} {v[16]:12.6f}"
                     f" {v[17]:12.6f} {v[18]:12.6f} \n"
@@ -66,7 +93,8 @@ def write_cs(path, n, seed=1):
         ("uid", "<u8"), ("location/micrograph_uid", "<u8"), ("location/exp_group_id", "<u4"), ("location/micrograph_path", "S120"),
         ("location/micrograph_shape", "<u4", (2,)), ("location/center_x_frac", "<f4"), ("location/center_y_frac", "<f4"),
         ("location/micrograph_psize_A", "<f4"), ("pick_stats/ncc_score", "<f4"), ("alignments3D/shift", "<f4", (2,)),
-        ("alignments3D/psize_A", "<f4"), ("alignments3D/pose", "<f4", (3,)), ("blob/path", "S120"), ("blob/idx", "<u4"), ("ctf/rest", "V237"),
+        ("alignments3D/psize_A", "<f4"), ("alignments3D/pose", "<f4", (3,)), ("blob/path", "S120"), ("blob/idx", "<u4"),
+        ("ctf/rest", "V237"),
     ]  # fmt: skip
     dtype = np.dtype(fields)
     assert dtype.itemsize == 549, dtype.itemsize

@@ -6,15 +6,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import cs, optics, records, star
 
+from cases import cs, optics, records, star
 from cryodedup import InputError, ParticleParams, ParticleResult, deduplicate_particles
 
 COLUMNS = "CoordinateX CoordinateY MicrographName OpticsGroup"
 
 
 def run(paths: Path | list[Path], **params: object) -> ParticleResult:
-    return deduplicate_particles(paths, ParticleParams(**params))  # type: ignore[arg-type]
+    return deduplicate_particles(paths, ParticleParams(**params))
 
 
 def sizes(result: ParticleResult, source: int = 0) -> list[tuple[object, object]]:
@@ -224,5 +224,5 @@ def test_a_file_without_micrograph_names_is_one_micrograph_and_says_so(tmp_path:
 )
 def test_bad_parameters(params: dict[str, object], message: str) -> None:
     with pytest.raises(InputError) as error:
-        ParticleParams(**params)  # type: ignore[arg-type]
+        ParticleParams(**params)
     assert message in str(error.value)

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import Ran, cs, optics, records, star
 
 import cryodedup
+from cases import Ran, cs, optics, records, star
 
 Command = Callable[..., Ran]
 COLUMNS = "CoordinateX CoordinateY MicrographName OpticsGroup AutopickFigureOfMerit"
@@ -183,11 +183,28 @@ def bad(tmp_path: Path, relion: Path, sparc: Path) -> dict[str, tuple[list[objec
     }
 
 
-CASES = (
-    "missing file;not a STAR;truncated .cs;pickled .npy;no location fields;unknown micrograph shape;NaN coordinate;no pixel size anywhere;"
-    "score field absent;score field absent in one of several;a name that fits two;output exists;output is a file;too few cells;"
-    "negative separation;separation that is no number;no output;the same input twice;shift absent;unknown option"
-).split(";")
+CASES = [
+    "missing file",
+    "not a STAR",
+    "truncated .cs",
+    "pickled .npy",
+    "no location fields",
+    "unknown micrograph shape",
+    "NaN coordinate",
+    "no pixel size anywhere",
+    "score field absent",
+    "score field absent in one of several",
+    "a name that fits two",
+    "output exists",
+    "output is a file",
+    "too few cells",
+    "negative separation",
+    "separation that is no number",
+    "no output",
+    "the same input twice",
+    "shift absent",
+    "unknown option",
+]
 
 
 @pytest.mark.parametrize("case", CASES)

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
-from conftest import cs, needs_shared, records
 
+from cases import cs, needs_shared, records
 from cryodedup import InputError, ParticleParams, deduplicate_particles
 from cryodedup.formats.cryosparc import NpyFile
 
@@ -17,7 +17,7 @@ ALIGNMENTS = [("alignments3D/shift", "<f4", (2,)), ("alignments3D/psize_A", "<f4
 
 
 def run(path: Path | list[Path], **params: object) -> list[bool]:
-    return deduplicate_particles(path, ParticleParams(**params)).kept.tolist()  # type: ignore[arg-type]
+    return deduplicate_particles(path, ParticleParams(**params)).kept.tolist()
 
 
 def test_centres_shape_is_rows_first_and_shifts_are_subtracted(tmp_path: Path) -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from conftest import double_loop
 
+from cases import double_loop
 from cryodedup import InputError, deduplicate
 
 RNG = np.random.default_rng(20)
@@ -28,7 +28,7 @@ ARRANGEMENTS = {
 }
 SCORES = {
     "none": lambda n: None,
-    "random": lambda n: RNG.random(n),
+    "random": RNG.random,
     "tied": lambda n: RNG.integers(0, 3, n).astype(float),
     "with NaN": lambda n: np.where(RNG.random(n) < 0.3, np.nan, RNG.integers(0, 5, n)),
     "all NaN": lambda n: np.full(n, np.nan),
@@ -97,5 +97,5 @@ def test_chains_are_not_over_deleted() -> None:
 )
 def test_bad_input(arguments: dict[str, object], message: str) -> None:
     with pytest.raises(InputError) as error:
-        deduplicate(**arguments)  # type: ignore[arg-type]
+        deduplicate(**arguments)
     assert message in str(error.value)

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import starfile
-from conftest import cs, optics, records, star
 
+from cases import cs, optics, records, star
 from cryodedup import InputError, ParticleParams, deduplicate_particles
 from cryodedup.particles import result as result_module
 

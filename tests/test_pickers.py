@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import cs, needs_shared, records, star
 
+from cases import cs, needs_shared, records, star
 from cryodedup import InputError, ParticleParams, ParticleResult, deduplicate_particles
 from cryodedup.particles.identity import normalised_name, unify
 from cryodedup.particles.picks import Micrograph
@@ -19,7 +19,7 @@ CBOX = (
 
 
 def run(paths: Path | list[Path], **params: object) -> ParticleResult:
-    return deduplicate_particles(paths, ParticleParams(**{"pixel_size_a": 1.0, **params}))  # type: ignore[arg-type]
+    return deduplicate_particles(paths, ParticleParams(**{"pixel_size_a": 1.0, **params}))
 
 
 def write(path: Path, text: str) -> Path:

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import starfile
-from conftest import double_loop, needs_shared
 
+from cases import double_loop, needs_shared
 from cryodedup import ParticleParams, deduplicate_particles
 
 pytestmark = needs_shared
@@ -30,7 +30,7 @@ def datasets(derived: Path) -> list[Path]:
 @pytest.mark.parametrize("separation", WITHOUT_SHIFTS)
 @pytest.mark.parametrize(("shift_key", "expected"), [("none", WITHOUT_SHIFTS), ("alignments2D", WITH_SHIFTS)])
 def test_cross_pairs(stars: list[Path], datasets: list[Path], separation: int, shift_key: str, expected: dict[int, int]) -> None:
-    params = ParticleParams(min_separation_a=separation, shift_key=shift_key, normalize_scores="none")  # type: ignore[arg-type]
+    params = ParticleParams(min_separation_a=separation, shift_key=shift_key, normalize_scores="none")
     by_star, by_cs = (deduplicate_particles(inputs, params) for inputs in (stars, datasets))
     for result in (by_star, by_cs):
         assert result.overlaps is not None

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import starfile
-from conftest import needs_shared, optics, star
 
+from cases import needs_shared, optics, star
 from cryodedup import InputError, ParticleParams, deduplicate_particles
 from cryodedup.formats.star import open_star
 from cryodedup.particles.outputs import Place, StarOutput
@@ -17,7 +17,7 @@ OPTICS = optics((1, "opticsGroup1", 1.0))
 
 
 def run(path: Path, **params: object) -> list[bool]:
-    return deduplicate_particles(path, ParticleParams(**{"pixel_size_a": 1.0, **params})).kept.tolist()  # type: ignore[arg-type]
+    return deduplicate_particles(path, ParticleParams(**{"pixel_size_a": 1.0, **params})).kept.tolist()
 
 
 def text(tmp_path: Path, content: str, newline: str = "\n") -> Path:
@@ -207,7 +207,7 @@ def test_values_are_those_of_starfile(real: Path) -> None:
     for path in sorted(real.rglob("*.star")):
         try:
             oracle = starfile.read(path, always_dict=True)
-        except Exception:  # noqa: BLE001  files it can not read tell nothing
+        except Exception:
             continue
         labels = {str(label) for frame in oracle.values() for label in getattr(frame, "columns", ())}
         numeric = {
@@ -232,4 +232,4 @@ def test_values_are_those_of_starfile(real: Path) -> None:
 
 
 def _is_numeric(frame: object, label: str) -> bool:
-    return frame[label].dtype.kind in "iuf"  # type: ignore[index]
+    return frame[label].dtype.kind in "iuf"

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import starfile
-from conftest import cs, needs_shared, optics, records, star
 
+from cases import cs, needs_shared, optics, records, star
 from cryodedup import InputError, ParticleParams, deduplicate_particles
 
 COLUMNS = "CoordinateX CoordinateY MicrographName OpticsGroup AutopickFigureOfMerit"
@@ -75,7 +75,7 @@ def test_tables_are_not_written_to_files(path: Path, tmp_path: Path) -> None:
 )
 def test_bad_tables(path: Path, change: object, message: str) -> None:
     with pytest.raises(InputError) as error:
-        deduplicate_particles(change(starfile.read(path)), ParticleParams(pixel_size_a=1))  # type: ignore[operator]
+        deduplicate_particles(change(starfile.read(path)), ParticleParams(pixel_size_a=1))
     assert message in str(error.value)
 
 

@@ -21,6 +21,7 @@ class InputError(ValueError):
 @final
 class Rows:
     """The byte spans of a table's rows in its file."""
+
     @staticmethod
     def records(start: int, size: int, count: int) -> Rows: ...
     def __len__(self) -> int: ...
@@ -30,6 +31,7 @@ class Rows:
 @final
 class Table:
     """One block of a STAR file."""
+
     @property
     def block(self) -> str: ...
     @property

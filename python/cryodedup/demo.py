@@ -127,7 +127,8 @@ def _write_cs(path: Path, picks: _Picks, rng: np.random.Generator) -> None:
     uids = rng.integers(1, 2**63, N_MICROGRAPHS, dtype=np.uint64)
     paths = [f"J2/motioncorrected/{uid:021d}_hole_{i + 1:03d}_patch_aligned_doseweighted.mrc".encode() for i, uid in enumerate(uids)]
     fields = [
-        ("uid", "<u8"), ("location/micrograph_uid", "<u8"), ("location/exp_group_id", "<u4"), ("location/micrograph_path", f"S{len(paths[0])}"),
+        ("uid", "<u8"), ("location/micrograph_uid", "<u8"), ("location/exp_group_id", "<u4"),
+        ("location/micrograph_path", f"S{len(paths[0])}"),
         ("location/micrograph_shape", "<u4", (2,)), ("location/center_x_frac", "<f4"), ("location/center_y_frac", "<f4"),
         ("location/micrograph_psize_A", "<f4"), ("pick_stats/ncc_score", "<f4"), ("pick_stats/power", "<f4"),
     ]  # fmt: skip

@@ -36,10 +36,10 @@ def run(arguments: Sequence[str] | None = None) -> int:
     try:
         status = cli.main(arguments, prog_name="cryodedup", standalone_mode=False)
         return status if isinstance(status, int) else 0
-    except click.exceptions.NoArgsIsHelpError as error:
-        error.show()
-        return 2
     except click.ClickException as error:
+        if type(error).__name__ == "NoArgsIsHelpError":  # click 8.2 and later; earlier ones show the help themselves
+            error.show()
+            return 2
         return _fail(error.format_message(), 2)
     except InputError as error:
         return _fail(str(error), 2)

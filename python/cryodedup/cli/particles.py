@@ -97,8 +97,8 @@ def particles(
 ) -> None:
     """Reject particles that were picked twice, keeping the best of each.
 
-    INPUT... are any number of RELION .star files, CryoSPARC .cs or .csg files, RELION autopick indices, folders or files of crYOLO .cbox and
-    EMAN .box, and Topaz .txt, in any mixture. A .cs file without locations is joined with the passthrough file named beside it.
+    INPUT... are any number of RELION .star files, CryoSPARC .cs or .csg files, RELION autopick indices, folders or files of crYOLO .cbox
+    and EMAN .box, and Topaz .txt, in any mixture. A .cs file without locations is joined with the passthrough file named beside it.
 
     Example: cryodedup particles relion.star J12/particles.csg --min-separation 80 -o clean
     """
@@ -121,9 +121,8 @@ def show(result: ParticleResult, written: list[Path]) -> None:
     """Prints what was found, and where it is."""
     summary = result.summary()
     for source in summary["sources"]:
-        print(
-            f"{source['input']}: {_count(source['particles'], 'particle')} in {_count(source['micrographs'], 'micrograph')} ({source['format']})"
-        )
+        where = f"{_count(source['particles'], 'particle')} in {_count(source['micrographs'], 'micrograph')}"
+        print(f"{source['input']}: {where} ({source['format']})")
         print(f"    pixel size: {_pixel_sizes(source['pixel_sizes'])}")
         print(f"    score: {_score(source['score'])}")
         print(f"    kept {source['kept']:,}, rejected {source['rejected']:,}")

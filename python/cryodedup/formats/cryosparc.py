@@ -25,10 +25,14 @@ Distinct = tuple[NDArray[np.uint32], list[bytes]]
 
 
 class Fields(Protocol):
-    """Records of particles by field, from a file or from memory."""
+    """Records of particles by field, from a file or from memory.
 
-    label: str
+    ``numbers`` gives a field, or one element of it, as float64 (n,); ``uids`` a field of identifiers as uint64 (n,); ``distinct`` any field
+    as indices into its distinct values. ``load`` announces what will be asked for, so that a file is read once.
+    """
 
+    @property
+    def label(self) -> str: ...
     def __len__(self) -> int: ...
     def __contains__(self, field: object) -> bool: ...
     @property
@@ -118,13 +122,13 @@ class NpyFile:
         return int(offset) + (element or 0) * base.itemsize, base.str[1:]
 
     def numbers(self, field: str, element: int | None = None) -> NDArray[np.float64]:
-        return cast(NDArray[np.float64], self._read(field, "number" if element is None else element))
+        return cast("NDArray[np.float64]", self._read(field, "number" if element is None else element))
 
     def uids(self, field: str = "uid") -> NDArray[np.uint64]:
-        return cast(NDArray[np.uint64], self._read(field, "uid"))
+        return cast("NDArray[np.uint64]", self._read(field, "uid"))
 
     def distinct(self, field: str) -> Distinct:
-        return cast(Distinct, self._read(field, "distinct"))
+        return cast("Distinct", self._read(field, "distinct"))
 
     @property
     def rows(self) -> _core.Rows:
@@ -223,7 +227,7 @@ class CsdatFile(RecordArray):
             raise InputError(f"{path}: a .cs file in CSDAT form; reading it needs: pip install 'cryodedup[cryosparc]'") from None
         try:
             dataset = Dataset.load(path)
-        except Exception as error:  # noqa: BLE001  its errors have no common base
+        except Exception as error:
             cause = " ".join(str(error.__cause__ or error).split())
             raise InputError(f"{path}: found a damaged CSDAT stream ({cause}), expected a CryoSPARC dataset") from None
         records = RecordArray.of(dataset)
@@ -276,9 +280,9 @@ class CsGroup:
 def group_text(files: Sequence[tuple[np.dtype[Any], str]], count: int) -> str:
     """The text of a ``.csg`` for files (fields, name) of the same particles: a slot for each prefix of their fields."""
     results: dict[str, dict[str, object]] = {}
-    for dtype, name in files:
-        for slot in dict.fromkeys(field.split("/")[0] for field in dtype.names or () if "/" in field):
-            results.setdefault(slot, {"metafile": f">{name}", "num_items": count, "type": f"particle.{slot}"})
+    for dtype, file in files:
+        for slot in dict.fromkeys(name.split("/")[0] for name in dtype.names or () if "/" in name):
+            results.setdefault(slot, {"metafile": f">{file}", "num_items": count, "type": f"particle.{slot}"})
     group = {"description": "", "name": "particles", "title": "Particles", "type": "particle"}
     return _dump({"group": group, "results": results, "version": "v4.4.1"})
 
@@ -286,4 +290,4 @@ def group_text(files: Sequence[tuple[np.dtype[Any], str]], count: int) -> str:
 def _dump(content: dict[str, Any]) -> str:
     import yaml
 
-    return cast(str, yaml.safe_dump(content, sort_keys=False, allow_unicode=True))
+    return yaml.safe_dump(content, sort_keys=False, allow_unicode=True)

@@ -27,7 +27,11 @@ def text(raw: bytes) -> str:
 
 
 class Columns(Protocol):
-    """A table of particles by column, from a file or from memory."""
+    """A table of particles by column, from a file or from memory.
+
+    ``numbers`` gives a column as float64 (n,), ``names`` as indices into its distinct values; ``varies`` tells whether its numbers differ;
+    ``where`` names a row for messages; ``optics`` are the rows of the optics groups.
+    """
 
     label: str
 

@@ -77,11 +77,13 @@ class Joined:
 
     def numbers(self, field: str, element: int | None = None) -> Floats:
         part, order = self._part(field)
-        return part.numbers(field, element)[order]
+        values: Floats = part.numbers(field, element)[order]
+        return values
 
     def uids(self, field: str = "uid") -> NDArray[np.uint64]:
         part, order = self._part(field)
-        return part.uids(field)[order]
+        values: NDArray[np.uint64] = part.uids(field)[order]
+        return values
 
     def distinct(self, field: str) -> Distinct:
         part, order = self._part(field)

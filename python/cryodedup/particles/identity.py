@@ -96,8 +96,9 @@ def _number(known: _Known, label: str, micrographs: Sequence[Micrograph]) -> lis
     certain = [known.same(micrograph) for micrograph in micrographs]
     taken = {number for number in certain if number is not None}
     claims: dict[int, Micrograph] = {}
-    by_name = []
-    for micrograph, number in zip(micrographs, certain, strict=True):
+    found = []
+    for micrograph, same in zip(micrographs, certain, strict=True):
+        number = same
         if number is None:
             fitting = [
                 other
@@ -119,5 +120,5 @@ def _number(known: _Known, label: str, micrographs: Sequence[Micrograph]) -> lis
                         f" {micrograph.name}; expected one: give the inputs paths or uids that tell them apart"
                     )
                 claims[number] = micrograph
-        by_name.append(number)
-    return [known.add(micrograph, label, number) for micrograph, number in zip(micrographs, by_name, strict=True)]
+        found.append(number)
+    return [known.add(micrograph, label, number) for micrograph, number in zip(micrographs, found, strict=True)]

@@ -31,13 +31,16 @@ class Place:
 
 
 class Output(Protocol):
-    """How the particles of one input are written."""
-
-    stem: str
-    suffix: str
+    """How the particles of one input are written; ``stem`` and ``suffix`` are those of its file."""
 
     @property
-    def files(self) -> list[Path]:
+    def stem(self) -> str: ...
+
+    @property
+    def suffix(self) -> str: ...
+
+    @property
+    def files(self) -> Sequence[Path]:
         """The files the rows are copied from."""
 
     def key(self) -> object:

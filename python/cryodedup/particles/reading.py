@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,26 +38,26 @@ def read_inputs(paths: Sequence[Path], params: ParticleParams) -> list[Picks]:
     datasets: list[Path] = []
     for path, kind in kinds:
         if kind == "folder":
-            found.append(lambda path=path: _read_folder(path, params))
+            found.append(partial(_read_folder, path, params))
         elif kind in ("npy", "csdat"):
             datasets.append(path)
             if len(datasets) == 1:
                 place = len(found)
         elif kind == "csg":
             group = cs.CsGroup.open(path)
-            found.append(lambda group=group: _read_datasets(group.files, params, group))
+            found.append(partial(_read_datasets, group.files, params, group))
         elif kind == "topaz":
-            found.append(lambda path=path: _read_topaz(path, params))
+            found.append(partial(_read_topaz, path, params))
         elif kind == "box" or (kind == "star" and opened.is_coordinates(path)):
             key = (path.parent, path.suffix + _picker_suffix(path))
             if key not in folders:
                 folders[key] = []
-                found.append(lambda key=key: _read_pick_files(folders[key], params, opened))
+                found.append(partial(_read_pick_files, folders[key], params, opened))
             folders[key].append(path)
         else:
-            found.append(lambda path=path: _read_star(opened.files[path], params))
+            found.append(partial(_read_star, opened.files[path], params))
     if datasets:
-        found[place:place] = [lambda files=files: _read_datasets(files, params) for files in _jobs(datasets, params)]
+        found[place:place] = [partial(_read_datasets, files, params) for files in _jobs(datasets, params)]
     return [read() for read in found]
 
 
@@ -81,7 +82,7 @@ def kind_of(path: Path) -> str:
         return magic
     if head.startswith(cs.PARQUET_MAGIC):
         raise InputError(f"{path}: found a Parquet file, expected NPY or CSDAT: export the dataset from a released CryoSPARC version")
-    if head.startswith(b"\x1f\x8b") or head.startswith(b"BZh"):
+    if head.startswith((b"\x1f\x8b", b"BZh")):
         raise InputError(f"{path}: found a compressed file, expected it unpacked")
     if head.startswith((b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")):
         raise InputError(f"{path}: found a pickle, which is never read, as it could run any program")
@@ -289,7 +290,7 @@ def _piece_score(path: Path, columns: dict[str, Any], params: ParticleParams, us
 
 
 def _coordinates_piece(file: StarFile, params: ParticleParams) -> _Piece:
-    """crYOLO's .cbox, or a coordinate file of RELION."""
+    """CrYOLO's .cbox, or a coordinate file of RELION."""
     table = file.find("cryolo")
     if table is None:
         columns = TableColumns(file, _particle_table(file))

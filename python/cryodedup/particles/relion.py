@@ -147,7 +147,7 @@ def _origins_a(columns: Columns, dimensions: int) -> tuple[Floats, ...]:
         origins = [origin * scale for origin in origins]
     if dimensions == 3 and SUBTOMOGRAM_ANGLES[0] in columns:
         matrix = _rotation(*(np.radians(columns.numbers(label)) for label in SUBTOMOGRAM_ANGLES))
-        origins = [sum(element * origin for element, origin in zip(row, origins, strict=True)) for row in matrix]
+        origins = [row[0] * origins[0] + row[1] * origins[1] + row[2] * origins[2] for row in matrix]
     return tuple(origins)
 
 

@@ -251,4 +251,4 @@ def _move(staging: Path, directory: Path, overwrite: bool, inputs: set[Path], ou
         if target.exists() or target.is_symlink():
             target.rename(old / name)
     for name in new:
-        os.replace(staging / name, directory / name)
+        (staging / name).replace(directory / name)

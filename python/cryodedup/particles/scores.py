@@ -5,10 +5,20 @@ from __future__ import annotations
 from cryodedup.errors import InputError
 
 HIGHER = frozenset(
-    "ncc_score cross_cor alpha class_posterior rlnAutopickFigureOfMerit rlnMaxValueProbDistribution rlnLogLikeliContribution"
-    " rlnParticleFigureOfMerit Confidence score".split()
+    [
+        "ncc_score",
+        "cross_cor",
+        "alpha",
+        "class_posterior",
+        "rlnAutopickFigureOfMerit",
+        "rlnMaxValueProbDistribution",
+        "rlnLogLikeliContribution",
+        "rlnParticleFigureOfMerit",
+        "Confidence",
+        "score",
+    ]
 )
-LOWER = frozenset("error error_min pose_ess shift_ess class_ess rlnNrOfSignificantSamples rlnCtfMaxResolution".split())
+LOWER = frozenset(["error", "error_min", "pose_ess", "shift_ess", "class_ess", "rlnNrOfSignificantSamples", "rlnCtfMaxResolution"])
 SAME = {"ncc_score": "rlnAutopickFigureOfMerit", "rlnAutopickFigureOfMerit": "ncc_score"}
 """The same score under its CryoSPARC and its RELION name, so that a mixed session can be given either."""
 

@@ -251,14 +251,16 @@ def _random(picks: Sequence[Picks], seed: int, group_of: NDArray[np.uint32], bou
         ]
         key = np.frombuffer(b"".join(keys), np.uint64)[pick.micrograph_of]
         columns.append(_mixed(key + place * np.uint64(0x9E3779B97F4A7C15)))
-    return _concatenated(columns)
+    numbers: Floats = _concatenated(columns)
+    return numbers
 
 
 def _mixed(words: NDArray[np.uint64]) -> Floats:
     """SplitMix64's finaliser (Steele, Lea, Flood 2014), as numbers in [0, 1)."""
     words = (words ^ (words >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     words = (words ^ (words >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return ((words ^ (words >> np.uint64(31))) >> np.uint64(11)) * 2.0**-53
+    words = (words ^ (words >> np.uint64(31))) >> np.uint64(11)
+    return words.astype(np.float64) * 2.0**-53
 
 
 def _compared(picks: Sequence[Picks], shift_key: str, coordinates_a: Floats, params: ParticleParams) -> Floats:
@@ -338,16 +340,26 @@ def _select(
     progress: Callable[[int], object] | None,
 ) -> tuple[NDArray[np.bool_], NDArray[np.int64], NDArray[np.int64]]:
     """Mask of the kept, the rejected, and for each of these what it duplicates."""
-    settings = {"remove_entirely": params.remove_entirely, "threads": params.threads, "progress": progress}
-    separation = _separation(params)
-    if repeated is None:
-        kept, rejected, of, _ = _core.deduplicate(compared, group_of, scores, priority, separation, **settings)
+
+    def search(rows: Any) -> tuple[NDArray[np.bool_], NDArray[np.int64], NDArray[np.int64]]:
+        kept, rejected, of, _ = _core.deduplicate(
+            compared[rows],
+            group_of[rows],
+            None if scores is None else scores[rows],
+            None if priority is None else priority[rows],
+            _separation(params),
+            remove_entirely=params.remove_entirely,
+            threads=params.threads,
+            progress=progress,
+        )
         return kept, rejected, of
+
+    if repeated is None:
+        return search(slice(None))
     stands = np.ones(len(compared), bool)
     stands[repeated.particles] = False
     particles = np.flatnonzero(stands)
-    subset = (None if column is None else column[particles] for column in (group_of, scores, priority))
-    kept_of_subset, rejected, of, _ = _core.deduplicate(compared[particles], *subset, separation, **settings)
+    _, rejected, of = search(particles)
     duplicate_of = np.arange(len(compared))
     duplicate_of[particles[rejected]] = particles[of]
     if params.remove_entirely:

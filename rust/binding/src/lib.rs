@@ -2,6 +2,8 @@
 //!
 //! What the functions mean is said in `_core.pyi`.
 
+#![expect(clippy::needless_pass_by_value, reason = "Python hands over values")]
+
 mod particles;
 mod records;
 mod rows;

@@ -38,7 +38,7 @@ pub fn deduplicate<'py>(
         let duplicate_of = particles::deduplicate(&problem, min_separation, rule, monitor)?;
         let point = |i: usize| &problem.coordinates[i * dimensions..(i + 1) * dimensions];
         let kept: Vec<bool> = duplicate_of.par_iter().enumerate().map(|(i, &of)| i as u32 == of).collect();
-        let rejected: Vec<i64> = (0..kept.len()).into_par_iter().filter(|&i| !kept[i]).map(|i| i as i64).collect();
+        let rejected: Vec<i64> = (0..kept.len()).into_par_iter().filter(|&i| !kept[i]).map(to_i64).collect();
         let of: Vec<i64> = rejected.iter().map(|&i| i64::from(duplicate_of[i as usize])).collect();
         let distance =
             |(&i, &of): (&i64, &i64)| point(i as usize).iter().zip(point(of as usize)).map(|(a, b)| (a - b).powi(2)).sum::<f64>().sqrt();
@@ -46,6 +46,11 @@ pub fn deduplicate<'py>(
         Ok((kept, rejected, of, distances))
     })?;
     Ok((kept.into_pyarray(py), rejected.into_pyarray(py), of.into_pyarray(py), distances.into_pyarray(py)))
+}
+
+/// At most `i32::MAX` particles were admitted.
+fn to_i64(i: usize) -> i64 {
+    i64::try_from(i).unwrap_or(i64::MAX)
 }
 
 /// The shape of an array, as its read-only view does not give it.
@@ -85,7 +90,6 @@ pub fn overlaps<'py>(
 #[pyfunction]
 #[pyo3(signature = (path, rejected, kept, distances_a, coordinates_a, micrograph_of, micrographs, scores, uids, sources, *, threads))]
 #[expect(clippy::too_many_arguments, reason = "one a column")]
-#[expect(clippy::needless_pass_by_value, reason = "Python hands over values")]
 pub fn write_listing(
     py: Python<'_>,
     path: PathBuf,

@@ -34,7 +34,7 @@ fn field(offset: usize, kind: &str) -> PyResult<Field> {
 
 #[pyfunction]
 #[pyo3(signature = (path, start, size, count, fields, *, threads, progress=None))]
-#[expect(clippy::needless_pass_by_value, reason = "Python hands over values")]
+#[expect(clippy::too_many_arguments, reason = "one an option")]
 pub fn read_records<'py>(
     py: Python<'py>,
     path: PathBuf,

@@ -33,15 +33,17 @@ impl Rows {
 }
 
 #[pyfunction]
-#[expect(clippy::needless_pass_by_value, reason = "Python hands over values")]
 pub fn line_number(path: PathBuf, offset: u64) -> PyResult<u64> {
     Input::open(&path).and_then(|input| input.line_number(offset)).map_err(to_python)
 }
 
+/// A column, and old and new values of its cells.
+type AnyRewrite = (usize, Vec<(Vec<u8>, Vec<u8>)>);
+
 /// The three kinds of parts, by the length of the tuple Python gives.
 #[derive(FromPyObject)]
 pub enum AnyPart<'py> {
-    Rows(PathBuf, Bound<'py, Rows>, PyReadonlyArray1<'py, bool>, Option<(usize, Vec<(Vec<u8>, Vec<u8>)>)>, bool),
+    Rows(PathBuf, Bound<'py, Rows>, PyReadonlyArray1<'py, bool>, Option<AnyRewrite>, bool),
     Span(PathBuf, u64, u64),
     Text(Vec<u8>, Vec<u8>),
 }
@@ -69,7 +71,6 @@ impl AnyPart<'_> {
 
 #[pyfunction]
 #[pyo3(signature = (parts, kept, rejected, *, progress=None))]
-#[expect(clippy::needless_pass_by_value, reason = "Python hands over values")]
 pub fn split(
     py: Python<'_>,
     parts: Vec<AnyPart<'_>>,

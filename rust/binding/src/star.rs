@@ -63,7 +63,6 @@ fn scan_all(
 
 #[pyfunction]
 #[pyo3(signature = (paths, *, numbers, names, varying, threads, progress=None))]
-#[expect(clippy::needless_pass_by_value, reason = "Python hands over values")]
 pub fn scan_star(
     py: Python<'_>,
     paths: Vec<PathBuf>,
@@ -79,7 +78,6 @@ pub fn scan_star(
 
 #[pyfunction]
 #[pyo3(signature = (paths, starts, labels, *, numbers, names, threads, progress=None))]
-#[expect(clippy::needless_pass_by_value, reason = "Python hands over values")]
 #[expect(clippy::too_many_arguments, reason = "one an option")]
 pub fn scan_rows(
     py: Python<'_>,
@@ -99,7 +97,6 @@ pub fn scan_rows(
 }
 
 #[pyfunction]
-#[expect(clippy::needless_pass_by_value, reason = "Python hands over values")]
 pub fn read_cells<'py>(py: Python<'py>, path: PathBuf, rows: &Bound<'py, Rows>) -> PyResult<Vec<Vec<Bound<'py, PyBytes>>>> {
     let cells = star::read_cells(&path, &rows.get().0).map_err(to_python)?;
     Ok(cells.into_iter().map(|row| row.into_iter().map(|cell| PyBytes::new(py, &cell)).collect()).collect())

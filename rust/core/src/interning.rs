@@ -41,10 +41,7 @@ impl<T: Hash + Eq + Clone> Interner<T> {
 /// Joins columns that were interned apart: maps each part's indices to those of the whole, in the order of the parts.
 ///
 /// The result is that of interning all the rows one after the other, so it does not depend on how they were cut into parts.
-pub fn join<T: Hash + Eq + Clone>(parts: Vec<(Vec<u32>, Vec<T>)>) -> (Vec<u32>, Vec<T>)
-where
-    T: std::borrow::Borrow<T>,
-{
+pub fn join<T: Hash + Eq + Clone>(parts: Vec<(Vec<u32>, Vec<T>)>) -> (Vec<u32>, Vec<T>) {
     let mut whole = Interner::default();
     let mut indices = Vec::with_capacity(parts.iter().map(|part| part.0.len()).sum());
     for (part, values) in parts {

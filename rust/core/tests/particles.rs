@@ -1,5 +1,7 @@
 //! The selection against a plain double loop, on arrangements that searches get wrong.
 
+#![allow(clippy::needless_range_loop, clippy::single_match_else, reason = "plain code is the better oracle")]
+
 use cryodedup_core::Monitor;
 use cryodedup_core::particles::{Particles, Rule, deduplicate, overlaps};
 use proptest::prelude::*;

@@ -303,7 +303,7 @@ impl<'a, K: Key, const D: usize> Around<'a, K, D> {
 
 /// The first index, not before `from`, of a key that is at least `first`: by steps that double, since it is mostly near.
 #[inline]
-fn seek<K: Ord>(keys: &[K], from: usize, first: K) -> usize {
+fn seek<K: Key>(keys: &[K], from: usize, first: K) -> usize {
     let mut low = from;
     let mut step = 1;
     while low + step <= keys.len() && keys[low + step - 1] < first {

@@ -83,18 +83,9 @@ impl Particles<'_> {
                 return Err(Error::input(format!("{what}: found {} values, expected {n}, one a particle", length.unwrap_or(0))));
             }
         }
-        match self.coordinates.par_iter().position_any(|value| !value.is_finite()) {
-            None => Ok(()),
-            Some(_) => {
-                let first = self.coordinates.iter().position(|value| !value.is_finite()).unwrap_or(0);
-                Err(Error::input(format!(
-                    "particle {}: coordinate {} is {}, expected a finite number",
-                    first / self.dimensions,
-                    first % self.dimensions,
-                    self.coordinates[first]
-                )))
-            }
-        }
+        let Some(bad) = self.coordinates.par_iter().position_first(|value| !value.is_finite()) else { return Ok(()) };
+        let (particle, axis) = (bad / self.dimensions, bad % self.dimensions);
+        Err(Error::input(format!("particle {particle}: coordinate {axis} is {}, expected a finite number", self.coordinates[bad])))
     }
 }
 
