@@ -12,6 +12,23 @@ _Progress: TypeAlias = Callable[[int], object] | None
 _Rewrite: TypeAlias = tuple[int, list[tuple[bytes, bytes]]]
 _Part: TypeAlias = tuple[bytes, bytes] | tuple[_Path, int, int] | tuple[_Path, Rows, NDArray[np.bool_], _Rewrite | None, bool]
 
+__all__ = [
+    "DEBUG_BUILD",
+    "InputError",
+    "Rows",
+    "Table",
+    "__version__",
+    "deduplicate",
+    "line_number",
+    "overlaps",
+    "read_cells",
+    "read_records",
+    "scan_rows",
+    "scan_star",
+    "split",
+    "write_listing",
+]
+
 __version__: str
 DEBUG_BUILD: bool
 

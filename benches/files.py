@@ -1,0 +1,102 @@
+"""Whole commands on large files, in turn with what they are compared to, so that a machine that drifts drifts for both.
+
+    python benches/files.py [--rows 1000000] [--records 5000000] [--repeats 3] [--directory /tmp]
+
+Needs the extra [test], 10 GB of disk and, for the slow peers, some minutes. Prints medians, ratios and peak memory (largest resident size).
+"""
+
+import argparse
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+from session import write_cs, write_star
+
+HERE = Path(__file__).parent
+
+
+def run(command):
+    """Seconds and peak memory in MB of a finished command."""
+    start = time.perf_counter()
+    process = subprocess.Popen([str(part) for part in command], stdout=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
+    seconds = time.perf_counter() - start
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        sys.exit(f"{command[0]} failed")
+    return seconds, usage.ru_maxrss / 1024
+
+
+def compare(title, commands, outputs, repeats):
+    """The first command against the others, a round of all of them at a time."""
+    found = {name: [] for name in commands}
+    for _ in range(repeats):
+        for name, (command, times) in commands.items():
+            for path in outputs:
+                shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
+            os.sync()
+            if len(found[name]) < times:
+                found[name].append(run(command))
+    print(title)
+    reference = None
+    for name, results in found.items():
+        seconds, memory = (statistics.median(values) for values in zip(*results, strict=True))
+        reference = reference or seconds
+        print(f"  {name:44} {seconds:7.2f} s {memory:7.0f} MB   {seconds / reference:6.2f} x")
+
+
+def kept_rows(path):
+    with path.open("rb") as file:
+        return sum(b"@" in line for line in file)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rows", type=int, default=1_000_000)
+    parser.add_argument("--records", type=int, default=5_000_000)
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--directory", type=Path)
+    args = parser.parse_args()
+    with tempfile.TemporaryDirectory(dir=args.directory) as name:
+        place = Path(name)
+        star, cs = place / "big.star", place / "big.cs"
+        out, copy, theirs = place / "out", place / "copy", place / "theirs.star"
+        outputs = [out, copy, theirs]
+        cryodedup = [Path(sys.executable).with_name("cryodedup"), "particles"]
+        write_star(star, args.rows)
+        compare(
+            f"{args.rows} rows, {star.stat().st_size / 1e6:.0f} MB STAR",
+            {
+                "cryodedup particles": ([*cryodedup, star, "-o", out], args.repeats),
+                "cp": (["cp", star, copy], args.repeats),
+                "awk '{n+=NF}'": (["awk", "{n+=NF}", star], args.repeats),
+                "original lines + cKDTree": ([sys.executable, HERE / "peers.py", "lines", star, theirs], min(3, args.repeats)),
+                "starfile + cKDTree": ([sys.executable, HERE / "peers.py", "starfile", star, theirs], 1),
+            },
+            outputs,
+            args.repeats,
+        )
+        run([*cryodedup, star, "-o", out])
+        run([sys.executable, HERE / "peers.py", "lines", star, theirs])
+        assert kept_rows(out / "particles_kept.star") == kept_rows(theirs), "the sides do not agree"
+        star.unlink()
+        write_cs(cs, args.records)
+        compare(
+            f"{args.records} records, {cs.stat().st_size / 1e6:.0f} MB .cs",
+            {"cryodedup particles": ([*cryodedup, cs, "-o", out], args.repeats), "cp": (["cp", cs, copy], args.repeats)},
+            outputs,
+            args.repeats,
+        )
+        run([*cryodedup, cs, "-o", out])
+        kept, rejected = (np.load(out / f"particles_{side}.cs", mmap_mode="r") for side in ("kept", "rejected"))
+        assert len(kept) + len(rejected) == args.records
+
+
+if __name__ == "__main__":
+    main()

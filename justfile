@@ -1,0 +1,27 @@
+# What is done often. `just` lists it.
+default:
+    @just --list
+
+# everything CI checks
+ci:
+    bash .ci/run
+
+# build the extension in place, optimised
+build:
+    maturin develop --release
+
+# all tests
+test: build
+    cargo test
+    python -m pytest
+
+# format everything
+format:
+    cargo fmt
+    ruff format python tests benches
+    ruff check --fix python tests benches
+
+# speed, side by side with peers
+bench: build
+    python benches/kernel.py
+    python benches/files.py
