@@ -11,6 +11,7 @@ mod groups;
 mod listing;
 mod overlap;
 mod select;
+mod sort;
 
 pub use listing::{Listing, write_listing};
 

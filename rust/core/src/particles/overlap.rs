@@ -67,7 +67,7 @@ impl Table {
                 met
             })
             .collect();
-        cells.filter(&all, |cell, around| {
+        cells.filter(&cells.crowded(), |cell, around| {
             for point in cells.range(cell) {
                 let mut others = in_cell[cell as usize].besides(source(point));
                 for &cell in around {

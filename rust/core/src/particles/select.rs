@@ -27,14 +27,15 @@ enum State {
 }
 
 struct Selection<'a, K, const D: usize> {
-    cells: &'a Cells<K, D>,
+    cells: &'a Cells<'a, K, D>,
     states: Vec<AtomicU32>,
 }
 
 /// Calls `set` with every rejected particle and the nearest of the kept ones that are within the separation and better.
 pub(super) fn keep_best<K: Key, const D: usize>(cells: &Cells<K, D>, set: &(impl Fn(u32, u32) + Sync)) {
-    let selection = Selection { cells, states: cells.starts().iter().map(|&start| AtomicU32::new(start)).collect() };
-    let mut open: Vec<u32> = (0..cells.len() as u32).collect();
+    let selection = Selection { cells, states: cells.collect.map(cells.len(), |cell| AtomicU32::new(cells.starts()[cell])) };
+    let crowded = cells.crowded();
+    let mut open = crowded.clone();
     for _ in 0..ROUNDS {
         open = cells.filter(&open, |cell, around| !selection.settle(cell, around));
         if open.is_empty() {
@@ -42,9 +43,10 @@ pub(super) fn keep_best<K: Key, const D: usize>(cells: &Cells<K, D>, set: &(impl
         }
     }
     selection.finish(&open);
-
-    let with_rejected = cells.which(|cell| cells.range(cell).len() > 1 || matches!(selection.state(cell), State::None));
-    cells.filter(&with_rejected, |cell, around| {
+    cells.filter(&crowded, |cell, around| {
+        if cells.range(cell).len() == 1 && matches!(selection.state(cell), State::Kept(_)) {
+            return false;
+        }
         for rejected in cells.range(cell) {
             if let Some(kept) = selection.nearest_better_kept(rejected, cell, around) {
                 set(cells.particles[rejected], cells.particles[kept]);
@@ -149,8 +151,7 @@ enum Verdict {
 /// Calls `set` with every particle that has a duplicate and one that it duplicates: the best other of its own cell, or else of the first
 /// cell around it that has one within the separation.
 pub(super) fn remove_entirely<K: Key, const D: usize>(cells: &Cells<K, D>, set: &(impl Fn(u32, u32) + Sync)) {
-    let all: Vec<u32> = (0..cells.len() as u32).collect();
-    cells.filter(&all, |cell, around| {
+    cells.filter(&cells.crowded(), |cell, around| {
         let range = cells.range(cell);
         if range.len() > 1 {
             set(cells.particles[range.start], cells.particles[range.start + 1]);
