@@ -12,8 +12,8 @@ from cryodedup.errors import InputError
 from cryodedup.formats.cryosparc import CsdatFile, NpyFile, unpack
 from cryodedup.formats.star import open_star, text
 from cryodedup.particles.identity import unify
+from cryodedup.particles.opening import kind_of
 from cryodedup.particles.picks import Floats, Micrograph, Picks, first_of_each
-from cryodedup.particles.reading import kind_of
 
 CHOSEN = "--pixel-size"
 MICROGRAPHS = "--micrographs"

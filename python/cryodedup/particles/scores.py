@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
 from cryodedup.errors import InputError
+from cryodedup.particles.picks import Floats, Picks
+
+if TYPE_CHECKING:
+    from cryodedup.params import ParticleParams
 
 HIGHER = frozenset(
     [
@@ -47,3 +58,68 @@ def higher_is_better(field: str, order: str) -> bool:
     if short(field) in LOWER:
         return False
     raise InputError(f"--score-field {field}: whether higher or lower is better is not known for it; add --score-order higher or lower")
+
+
+def compare(picks: Sequence[Picks], params: ParticleParams, warnings: list[str]) -> tuple[Floats | None, list[dict[str, object]]]:
+    """All inputs' scores in one column, higher is better, None: input order; and for each input what is told of its scores."""
+    if params.score_field == "none":
+        return _random(picks, params.seed), [{"field": "random", "seed": params.seed} for _ in picks]
+    rank = params.normalize_scores == "rank" or (params.normalize_scores == "auto" and len(picks) > 1)
+    described: list[dict[str, object]] = []
+    columns: list[Floats] = []
+    for pick in picks:
+        if pick.scores is None:
+            described.append({"field": None, "order": "input"})
+            columns.append(np.full(len(pick), np.nan))
+            continue
+        field, values = pick.scores.field, pick.scores.values
+        higher = higher_is_better(field, params.score_order)
+        missing = int(np.isnan(values).sum())
+        low, high = (float(np.nanmin(values)), float(np.nanmax(values))) if missing < len(values) else (np.nan, np.nan)
+        if missing == len(values) and missing:
+            warnings.append(f"{pick.label}: score {field} is missing for every particle: input order decides")
+        elif low == high and len(values) > 1:
+            warnings.append(f"{pick.label}: score {field} is {low:g} for every particle that has one: input order decides")
+        described.append({"field": field, "order": "higher" if higher else "lower", "missing": missing, "constant": low == high})
+        signed = values if higher else -values
+        columns.append(_ranks(signed) if rank else signed)
+    scored = [pick.scores is not None for pick in picks]
+    if not any(scored):
+        return None, described
+    if not all(scored) and params.priority != "input":
+        without = ", ".join(pick.label for pick, has in zip(picks, scored, strict=True) if not has)
+        warnings.append(f"no score in {without}: its particles lose against all that have one; --priority input would let the order decide")
+    return np.concatenate(columns), described
+
+
+def _ranks(values: Floats) -> Floats:
+    """The fraction of the values that are lower, ties counted half; NaN stays."""
+    ranks = np.full(len(values), np.nan)
+    there = ~np.isnan(values)
+    _, inverse, counts = np.unique(values[there], return_inverse=True, return_counts=True)
+    ranks[there] = ((np.cumsum(counts) - counts / 2) / max(1, counts.sum()))[inverse]
+    return ranks
+
+
+def _random(picks: Sequence[Picks], seed: int) -> Floats:
+    """A number a particle from the seed, its micrograph's name and its place in it: the order of micrographs in a file changes nothing."""
+    columns = []
+    for i, pick in enumerate(picks):
+        order = np.argsort(pick.micrograph_of, kind="stable")
+        counts = np.bincount(pick.micrograph_of)
+        place = np.empty(len(pick), np.uint64)
+        place[order] = np.arange(len(pick)) - np.repeat(np.cumsum(counts) - counts, counts)
+        keys = [
+            hashlib.blake2b(f"{seed}\0{i}\0{m.name}".encode("utf-8", "surrogateescape"), digest_size=8).digest() for m in pick.micrographs
+        ]
+        key = np.frombuffer(b"".join(keys), np.uint64)[pick.micrograph_of]
+        columns.append(_mixed(key + place * np.uint64(0x9E3779B97F4A7C15)))
+    return np.concatenate(columns)
+
+
+def _mixed(words: NDArray[np.uint64]) -> Floats:
+    """SplitMix64's finaliser (Steele, Lea, Flood 2014), as numbers in [0, 1)."""
+    words = (words ^ (words >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    words = (words ^ (words >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    words = (words ^ (words >> np.uint64(31))) >> np.uint64(11)
+    return words.astype(np.float64) * 2.0**-53

@@ -20,7 +20,7 @@ from cryodedup.particles.identity import unify
 from cryodedup.particles.picks import Floats, Picks
 from cryodedup.particles.reading import read_inputs, read_table
 from cryodedup.particles.result import ParticleResult, Source
-from cryodedup.particles.scores import higher_is_better
+from cryodedup.particles.scores import compare
 
 Say = Callable[[str], object]
 MOST_SOURCES = 64
@@ -104,7 +104,7 @@ def choose(picks: Sequence[Picks], params: ParticleParams, progress: Callable[[i
     coordinates_a = np.empty((bounds[-1], dimensions))
     for pick, size, start, end in zip(picks, sizes, bounds[:-1], bounds[1:], strict=True):
         _place(pick, size.sizes_a, shift_key, coordinates_a[start:end])
-    scores, described = _scores(picks, params, group_of, bounds, warnings)
+    scores, described = compare(picks, params, warnings)
     compared = _compared(picks, shift_key, coordinates_a, params)
     source_of = np.repeat(np.arange(len(picks), dtype=np.uint32), np.diff(bounds))
     priority = source_of if params.priority == "input" else None
@@ -189,78 +189,6 @@ def _place(pick: Picks, sizes_a: Floats | float, shift_key: str, out: Floats) ->
         values = " ".join(f"{axis} {value:g}" for axis, value in zip("xyz", out[row], strict=False))
         more = f"; so have {int(bad.sum()) - 1} others" if bad.sum() > 1 else ""
         raise InputError(f"{pick.where(row)}: found a centre at {values} Å, expected finite coordinates and shifts{more}")
-
-
-def _scores(
-    picks: Sequence[Picks], params: ParticleParams, group_of: NDArray[np.uint32], bounds: NDArray[np.int64], warnings: list[str]
-) -> tuple[Floats | None, list[dict[str, object]]]:
-    """All inputs' scores, higher is better; and what is told of them."""
-    if params.score_field == "none":
-        return _random(picks, params.seed, group_of, bounds), [{"field": "random", "seed": params.seed} for _ in picks]
-    rank = params.normalize_scores == "rank" or (params.normalize_scores == "auto" and len(picks) > 1)
-    described: list[dict[str, object]] = []
-    columns: list[Floats] = []
-    for pick in picks:
-        if pick.scores is None:
-            described.append({"field": None, "order": "input"})
-            columns.append(np.full(len(pick), np.nan))
-            continue
-        field, values = pick.scores.field, pick.scores.values
-        higher = higher_is_better(field, params.score_order)
-        missing = int(np.isnan(values).sum())
-        low, high = (float(np.nanmin(values)), float(np.nanmax(values))) if missing < len(values) else (np.nan, np.nan)
-        if missing == len(values) and missing:
-            warnings.append(f"{pick.label}: score {field} is missing for every particle: input order decides")
-        elif low == high and len(values) > 1:
-            warnings.append(f"{pick.label}: score {field} is {low:g} for every particle that has one: input order decides")
-        described.append({"field": field, "order": "higher" if higher else "lower", "missing": missing, "constant": low == high})
-        signed = values if higher else -values
-        columns.append(_ranks(signed) if rank else signed)
-    scored = [pick.scores is not None for pick in picks]
-    if not any(scored):
-        return None, described
-    if not all(scored) and params.priority != "input":
-        without = ", ".join(pick.label for pick, has in zip(picks, scored, strict=True) if not has)
-        warnings.append(f"no score in {without}: its particles lose against all that have one; --priority input would let the order decide")
-    return _concatenated(columns), described
-
-
-def _ranks(values: Floats) -> Floats:
-    """The fraction of the values that are lower, ties counted half; NaN stays."""
-    ranks = np.full(len(values), np.nan)
-    there = ~np.isnan(values)
-    _, inverse, counts = np.unique(values[there], return_inverse=True, return_counts=True)
-    ranks[there] = ((np.cumsum(counts) - counts / 2) / max(1, counts.sum()))[inverse]
-    return ranks
-
-
-def _random(picks: Sequence[Picks], seed: int, group_of: NDArray[np.uint32], bounds: NDArray[np.int64]) -> Floats:
-    """A number a particle from the seed, its micrograph's name and its place in it: the order of micrographs in a file changes nothing."""
-    import hashlib
-
-    columns = []
-    for pick, start, end in zip(picks, bounds[:-1], bounds[1:], strict=True):
-        groups = group_of[start:end]
-        order = np.argsort(groups, kind="stable")
-        counts = np.bincount(groups)
-        place = np.empty(len(groups), np.uint64)
-        place[order] = np.arange(len(groups)) - np.repeat(np.cumsum(counts) - counts, counts)
-        keys = [
-            hashlib.blake2b(f"{seed}\0{pick.label}\0{m.name}".encode("utf-8", "surrogateescape"), digest_size=8).digest()
-            for m in pick.micrographs
-        ]
-        key = np.frombuffer(b"".join(keys), np.uint64)[pick.micrograph_of]
-        columns.append(_mixed(key + place * np.uint64(0x9E3779B97F4A7C15)))
-    numbers: Floats = _concatenated(columns)
-    return numbers
-
-
-def _mixed(words: NDArray[np.uint64]) -> Floats:
-    """SplitMix64's finaliser (Steele, Lea, Flood 2014), as numbers in [0, 1)."""
-    words = (words ^ (words >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    words = (words ^ (words >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    words = (words ^ (words >> np.uint64(31))) >> np.uint64(11)
-    return words.astype(np.float64) * 2.0**-53
 
 
 def _compared(picks: Sequence[Picks], shift_key: str, coordinates_a: Floats, params: ParticleParams) -> Floats:

@@ -7,52 +7,15 @@
 //! neighbouring row. Tried and left: a k-d tree (53 ns a point, this 25), a sweep along x (as fast where frames are sparse, quadratic
 //! where they are crowded), a list of all pairs (quadratic for repeated picks).
 
-use std::ops::{Add, Mul, Range, Shl, Shr, Sub};
+use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use rayon::prelude::*;
 
+use super::grid::{Grid, Key, REACH, bits_for};
 use super::sort::sort;
 use super::{Goodness, Members};
-use crate::{Error, Result};
-
-/// Cells are counted up to this many along an axis; beyond it, a coordinate's own rounding would reach a cell's size.
-const MOST_CELLS: f64 = (1_u64 << 42) as f64;
-
-/// Shrinks the cell below separation / √D, so that rounding can not part a cell's points further than the separation.
-const MARGIN: f64 = 1.0 - 1.0 / 256.0;
-
-/// How many cells away a duplicate can be: separation / side is 1.42 in two dimensions, 1.74 in three.
-const REACH: u64 = 2;
-
-/// An integer that numbers the cells of a grid.
-pub(super) trait Key:
-    Copy
-    + Ord
-    + Send
-    + Sync
-    + From<u64>
-    + Add<Output = Self>
-    + Sub<Output = Self>
-    + Mul<Output = Self>
-    + Shl<u32, Output = Self>
-    + Shr<u32, Output = Self>
-{
-    /// The lowest `bits` (at most 32) bits.
-    fn low(self, bits: u32) -> u32;
-}
-
-impl Key for u64 {
-    fn low(self, bits: u32) -> u32 {
-        (self & ((1 << bits) - 1)) as u32
-    }
-}
-
-impl Key for u128 {
-    fn low(self, bits: u32) -> u32 {
-        (self & ((1 << bits) - 1)) as u32
-    }
-}
+use crate::Result;
 
 /// Makes vectors by one thread or by all.
 #[derive(Clone, Copy)]
@@ -94,81 +57,13 @@ pub(super) enum AnyCells<'a, const D: usize> {
     Wide(Cells<'a, u128, D>),
 }
 
-/// How many bits the numbers below `n` take.
-fn bits_for(n: usize) -> u32 {
-    usize::BITS - n.leading_zeros()
-}
-
-/// The box around the points, measured in cells.
-struct Grid<const D: usize> {
-    least: [f64; D],
-    per_unit: f64,
-    /// Along each axis, with a margin of `REACH` cells at both ends.
-    size: [u64; D],
-}
-
-impl<const D: usize> Grid<D> {
-    fn around(all: &[[f64; D]], members: Members, separation: f64, parallel: bool) -> Result<Self> {
-        let nothing = || ([f64::INFINITY; D], [f64::NEG_INFINITY; D]);
-        let widen = |(mut least, mut most): ([f64; D], [f64; D]), (low, high): (&[f64; D], &[f64; D])| {
-            for axis in 0..D {
-                least[axis] = least[axis].min(low[axis]);
-                most[axis] = most[axis].max(high[axis]);
-            }
-            (least, most)
-        };
-        let point = |i: u32| &all[members.get(i) as usize];
-        let indices = 0..members.len() as u32;
-        let (least, most) = if parallel {
-            let parts = indices.into_par_iter().fold(nothing, |bounds, i| widen(bounds, (point(i), point(i))));
-            parts.reduce(nothing, |a, b| widen(a, (&b.0, &b.1)))
-        } else {
-            indices.fold(nothing(), |bounds, i| widen(bounds, (point(i), point(i))))
-        };
-        let per_unit = (D as f64).sqrt() / (separation * MARGIN);
-        let mut size = [0; D];
-        for axis in 0..D {
-            let extent = (most[axis] - least[axis]).max(0.0);
-            let cells = if extent == 0.0 { 0.0 } else { extent * per_unit };
-            if cells > MOST_CELLS || cells.is_nan() {
-                return Err(Error::input(format!(
-                    "minimum separation: found {separation}, too small for coordinates that span {extent}; use 0 for exact repeats"
-                )));
-            }
-            size[axis] = cells as u64 + 1 + 2 * REACH;
-        }
-        Ok(Self { least, per_unit, size })
-    }
-
-    /// Whether the key of a cell and the number of one of `n` points fit into 64 bits together.
-    fn is_narrow(&self, n: usize) -> bool {
-        self.size.iter().try_fold(1 << bits_for(n), |product: u64, &size| product.checked_mul(size)).is_some()
-    }
-
-    /// How many bits the keys take.
-    fn key_bits(&self) -> u32 {
-        u128::BITS - self.size.iter().map(|&size| u128::from(size)).product::<u128>().leading_zeros()
-    }
-
-    #[inline]
-    fn key<K: Key>(&self, point: &[f64; D]) -> K {
-        let mut key = K::from(0);
-        for axis in (0..D).rev() {
-            let offset = point[axis] - self.least[axis];
-            let cell = if offset == 0.0 { 0 } else { (offset * self.per_unit) as u64 };
-            key = key * K::from(self.size[axis]) + K::from(cell + REACH);
-        }
-        key
-    }
-}
-
 impl<'a, const D: usize> AnyCells<'a, D> {
     /// # Errors
     /// [`Error::Input`] when the group's extent is more than 2^42 cells.
     pub fn build(all: &[[f64; D]], goodness: &'a Goodness<'a>, members: Members, separation: f64, parallel: bool) -> Result<Self> {
         let grid = Grid::around(all, members, separation, parallel)?;
         let limit = separation * separation;
-        Ok(if grid.is_narrow(members.len()) {
+        Ok(if grid.key_bits() + bits_for(members.len()) <= u64::BITS {
             Self::Narrow(Cells::new(all, goodness, members, &grid, limit, parallel))
         } else {
             Self::Wide(Cells::new(all, goodness, members, &grid, limit, parallel))

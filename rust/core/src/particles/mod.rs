@@ -7,6 +7,7 @@
 mod cells;
 mod coincident;
 mod goodness;
+mod grid;
 mod groups;
 mod listing;
 mod overlap;
@@ -84,7 +85,10 @@ impl Particles<'_> {
                 return Err(Error::input(format!("{what}: found {} values, expected {n}, one a particle", length.unwrap_or(0))));
             }
         }
-        let Some(bad) = self.coordinates.par_iter().position_first(|value| !value.is_finite()) else { return Ok(()) };
+        if self.coordinates.par_chunks(1 << 16).all(|values| values.iter().all(|value| value.is_finite())) {
+            return Ok(());
+        }
+        let bad = self.coordinates.iter().position(|value| !value.is_finite()).unwrap_or(0);
         let (particle, axis) = (bad / self.dimensions, bad % self.dimensions);
         Err(Error::input(format!("particle {particle}: coordinate {axis} is {}, expected a finite number", self.coordinates[bad])))
     }

@@ -2,8 +2,9 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::cells::{Cells, Key};
+use super::cells::Cells;
 use super::coincident::Classes;
+use super::grid::Key;
 
 /// Counts, row-major (`n_sources`, `n_sources`). Sets of sources are the bits of one word.
 pub(super) struct Table {

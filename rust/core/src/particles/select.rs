@@ -9,7 +9,8 @@
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use super::cells::{Around, Cells, Key};
+use super::cells::{Around, Cells};
+use super::grid::Key;
 
 const ROUNDS: usize = 6;
 

@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use super::cells::Key;
+use super::grid::Key;
 
 const CHUNK: usize = 1 << 16;
 const BUCKET_BITS: u32 = 10;

@@ -6,6 +6,7 @@
 
 mod cells;
 mod column;
+mod lines;
 mod scan;
 mod table;
 

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use rayon::prelude::*;
 
 use super::column::{Column, Kind, Piece, Wanted, assemble};
+use super::lines::{Line, Lines, fail, shown};
 use super::{Cells, Table};
 use crate::rows::{Input, Rows};
 use crate::{Error, Monitor, Result};
@@ -68,109 +69,6 @@ impl Table {
     fn new(block: String, start: u64) -> Self {
         let rows = Rows::Lines { starts: vec![start], gaps: Vec::new() };
         Self { block, start, pairs: Vec::new(), labels: Vec::new(), rows, columns: HashMap::new() }
-    }
-}
-
-fn fail(input: &Input, offset: u64, message: &str) -> Error {
-    match input.line_number(offset) {
-        Ok(line) => Error::input(format!("{}, line {line}: {message}", input.path().display())),
-        Err(error) => error,
-    }
-}
-
-/// The beginning of a line or cell, fit for an error message.
-fn shown(text: &[u8]) -> String {
-    let text = String::from_utf8_lossy(&text[..text.len().min(200)]);
-    let short: String = text.trim().chars().take(40).flat_map(char::escape_debug).collect();
-    if short.is_empty() { "nothing".to_owned() } else { format!("'{short}'") }
-}
-
-/// What a line outside the rows is.
-enum Line {
-    Nothing,
-    Block(String),
-    Loop,
-    Label(String, Vec<u8>),
-    Other,
-}
-
-impl Line {
-    fn of(line: &[u8]) -> Self {
-        let mut cells = Cells::new(line).map(|cell| cell.text);
-        let Some(first) = cells.next() else { return Self::Nothing };
-        match first {
-            [b'#', ..] => Self::Nothing,
-            b"loop_" => Self::Loop,
-            [b'd', b'a', b't', b'a', b'_', name @ ..] => Self::Block(String::from_utf8_lossy(name).into_owned()),
-            [b'_', label @ ..] => {
-                let value = cells.next().unwrap_or_default().to_owned();
-                Self::Label(String::from_utf8_lossy(label).into_owned(), value)
-            }
-            _ => Self::Other,
-        }
-    }
-}
-
-/// The lines of a file, found one by one.
-struct Lines<'a> {
-    input: &'a Input,
-    buffer: Vec<u8>,
-    base: u64,
-}
-
-impl<'a> Lines<'a> {
-    fn new(input: &'a Input) -> Self {
-        Self { input, buffer: Vec::new(), base: 0 }
-    }
-
-    fn skip_byte_order_mark(&mut self) -> Result<u64> {
-        Ok(self.at(0)?.map_or(0, |(line, _)| if line.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 }))
-    }
-
-    /// The line that starts at `offset`, and the offset of the next; none at the end of the file.
-    fn at(&mut self, offset: u64) -> Result<Option<(&[u8], u64)>> {
-        if offset >= self.input.size() {
-            return Ok(None);
-        }
-        let mut want = FIRST;
-        loop {
-            let from = offset.wrapping_sub(self.base) as usize;
-            if let Some(rest) = self.buffer.get(from..)
-                && let Some(length) = memchr::memchr(b'\n', rest)
-            {
-                return Ok(Some((&self.buffer[from..=from + length], offset + length as u64 + 1)));
-            }
-            if from == 0 && self.base + self.buffer.len() as u64 == self.input.size() {
-                return Ok(Some((&self.buffer, self.input.size())));
-            }
-            self.input.read(offset, offset + want, &mut self.buffer)?;
-            self.base = offset;
-            want *= 2;
-        }
-    }
-
-    /// The labels of a loop, and the offset of what follows them.
-    fn labels(&mut self, mut offset: u64) -> Result<(Vec<String>, u64)> {
-        let mut labels = Vec::new();
-        let mut after = offset;
-        while let Some((line, next)) = self.at(offset)? {
-            match Line::of(line) {
-                Line::Nothing => {}
-                Line::Label(label, _) => {
-                    if labels.contains(&label) {
-                        return Err(fail(self.input, offset, &format!("found the label _{label} a second time in one loop")));
-                    }
-                    labels.push(label);
-                    after = next;
-                }
-                _ => break,
-            }
-            offset = next;
-        }
-        if labels.is_empty() {
-            return Err(fail(self.input, offset, "found a loop_ without labels, expected a line that begins with _"));
-        }
-        Ok((labels, after))
     }
 }
 

@@ -1,0 +1,210 @@
+"""Files of picks: one a micrograph (crYOLO, EMAN, RELION), RELION's index of them, and Topaz's single file."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from cryodedup import _core
+from cryodedup.errors import InputError
+from cryodedup.formats import rows
+from cryodedup.formats.star import StarFile, TableColumns, text
+from cryodedup.particles import relion
+from cryodedup.particles.opening import has_picks_of_one_micrograph, kind_of, open_stars, particle_table
+from cryodedup.particles.outputs import NoOutput, PickFile, PickFilesOutput
+from cryodedup.particles.picks import Floats, Micrograph, Picks, PixelSize, Scores
+
+if TYPE_CHECKING:
+    from cryodedup.params import ParticleParams
+
+SUFFIXES = (".box", ".cbox", ".star")
+_PICKER = re.compile(r"_(?:auto|manual|topaz)?picks?$|_extract$")
+"""What RELION puts behind a micrograph's name in that of its coordinate file."""
+
+
+def suffix(path: Path) -> str:
+    """That part of a file's name which tells the picker, not the micrograph."""
+    found = _PICKER.search(path.stem)
+    return found.group() if found else ""
+
+
+def read_folder(path: Path, params: ParticleParams) -> Picks:
+    """Files of one kind, each named after its micrograph."""
+    files = sorted(entry for entry in path.iterdir() if entry.is_file() and entry.suffix in SUFFIXES)
+    suffixes = sorted({file.suffix + suffix(file) for file in files})
+    if len(suffixes) != 1:
+        raise InputError(
+            f"{path}: found {', '.join(suffixes) or 'no pick files'}, expected a folder of .box, of .cbox or of RELION's *_autopick.star"
+        )
+    stars = [file for file in files if kind_of(file) == "star"]
+    opened = dict(zip(stars, open_stars(stars, params), strict=True))
+    for file, star in opened.items():
+        if not has_picks_of_one_micrograph(star):
+            raise InputError(f"{file}: found no picks of one micrograph, expected only such files in a folder")
+    return read_pick_files(files, params, opened, path)
+
+
+def read_pick_files(paths: Sequence[Path], params: ParticleParams, opened: Mapping[Path, StarFile], source: Path | None = None) -> Picks:
+    """Files of one micrograph each, named after it; ``opened`` has those that are STAR files."""
+    source = source or (paths[0] if len(paths) == 1 else paths[0].parent)
+    plain = [path for path in paths if path not in opened]
+    boxes = dict(zip(plain, rows.open_boxes(plain, params.threads), strict=True))
+    pieces = [_box_piece(path, boxes[path], params) if path in boxes else _coordinates_piece(opened[path], params) for path in paths]
+    names = [_PICKER.sub("", path.stem) for path in paths]
+    return _joined_pieces(source, names, pieces)
+
+
+def read_index(file: StarFile, index: _core.Table, params: ParticleParams) -> Picks:
+    """RELION's index: for each micrograph the file of its coordinates, by paths from the project's directory."""
+    entries = file.rows(index)
+    for label in ("rlnMicrographName", "rlnMicrographCoordinates"):
+        if label not in index.labels:
+            raise InputError(f"{file.path}: data_coordinate_files: found no column {label}, expected it")
+    listed = [Path(entry["rlnMicrographCoordinates"]) for entry in entries]
+    project = _project_directory(file.path, listed)
+    paths = [project / path for path in listed]
+    missing = [str(path) for path in paths if not path.is_file()]
+    if missing:
+        more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
+        raise InputError(f"{file.path}: {len(missing)} of {len(paths)} files it names are missing: {', '.join(missing[:3])}{more}")
+    kinds = [kind_of(path) for path in paths]
+    stars = [path for path, kind in zip(paths, kinds, strict=True) if kind == "star"]
+    opened = dict(zip(stars, open_stars(stars, params), strict=True))
+    plain = [path for path, kind in zip(paths, kinds, strict=True) if kind == "box"]
+    boxes = dict(zip(plain, rows.open_boxes(plain, params.threads), strict=True))
+    pieces = []
+    for path in paths:
+        if path in boxes:
+            pieces.append(_box_piece(path, boxes[path], params))
+        elif path in opened:
+            pieces.append(_coordinates_piece(opened[path], params))
+        else:
+            raise InputError(f"{path}: found no coordinates, expected a STAR or .box file, as {file.path} says")
+    names = [entry["rlnMicrographName"] for entry in entries]
+    return _joined_pieces(file.path, names, pieces, (file, index, project))
+
+
+def _project_directory(index: Path, listed: Sequence[Path]) -> Path:
+    """The directory from which the listed paths lead to files: the working one, or one above the index."""
+    places = [Path.cwd(), *index.resolve().parents]
+    return max(places, key=lambda place: (sum((place / path).is_file() for path in listed[:100]), -places.index(place)))
+
+
+@dataclass(frozen=True)
+class _Piece:
+    """The picks of one file."""
+
+    path: Path
+    rows: _core.Rows
+    position: tuple[Floats, ...]
+    score: Scores | None
+    where: Callable[[int], str]
+
+
+def _box_piece(path: Path, table: _core.Table, params: ParticleParams) -> _Piece:
+    """EMAN: x and y are those of the corner."""
+    columns = table.columns
+    position = (columns["x"] + columns["w"] / 2, columns["y"] + columns["h"] / 2)
+    return _Piece(path, table.rows, position, _piece_score(path, columns, params, "score"), _line(path, table.rows))
+
+
+def _line(path: Path, rows: _core.Rows) -> Callable[[int], str]:
+    return lambda row: f"{path}, line {_core.line_number(path, rows.start(row))}"
+
+
+def _piece_score(path: Path, columns: dict[str, Any], params: ParticleParams, usual: str) -> Scores | None:
+    if params.score_field == "none":
+        return None
+    name = usual if params.score_field == "auto" else params.score_field.lstrip("_")
+    if name in columns and isinstance(columns[name], np.ndarray):
+        return Scores(field=name, values=columns[name])
+    if params.score_field == "auto":
+        return None
+    raise InputError(f"{path}: found no column {params.score_field} (--score-field), expected one in every input")
+
+
+def _coordinates_piece(file: StarFile, params: ParticleParams) -> _Piece:
+    """CrYOLO's .cbox, or a coordinate file of RELION."""
+    table = file.find("cryolo")
+    if table is None:
+        columns = TableColumns(file, particle_table(file))
+        picks = relion.read(columns, params, NoOutput(), name=file.path.stem)
+        return _Piece(file.path, columns.table.rows, picks.position, picks.scores, columns.where)
+    columns_of = table.columns
+    missing = [label for label in ("CoordinateX", "CoordinateY", "Width", "Height") if label not in columns_of]
+    if missing:
+        raise InputError(f"{file.path}: data_cryolo: found no column _{missing[0]}, expected it")
+    # Corners, as in .box files; a two-dimensional pick has no Z, written <NA>.
+    position = [columns_of["CoordinateX"] + columns_of["Width"] / 2, columns_of["CoordinateY"] + columns_of["Height"] / 2]
+    if "CoordinateZ" in columns_of and not np.isnan(columns_of["CoordinateZ"]).all():
+        position.append(columns_of["CoordinateZ"] + np.nan_to_num(columns_of.get("Depth", np.zeros(len(table.rows)))) / 2)
+    score = _piece_score(file.path, columns_of, params, "Confidence")
+    return _Piece(file.path, table.rows, tuple(position), score, _line(file.path, table.rows))
+
+
+def _joined_pieces(
+    source: Path, names: Sequence[str], pieces: Sequence[_Piece], index: tuple[StarFile, _core.Table, Path] | None = None
+) -> Picks:
+    counts = [len(piece.rows) for piece in pieces]
+    firsts = np.cumsum([0, *counts])
+    dimensions = max((len(piece.position) for piece in pieces), default=2)
+    filled = [piece for piece in pieces if len(piece.rows)]
+    flat = next((piece for piece in filled if len(piece.position) < dimensions), None)
+    if flat is not None:
+        raise InputError(f"{flat.path}: found picks without z, expected z as in other files of {source}")
+    position = tuple(_concatenate(piece.position[axis] for piece in filled) for axis in range(dimensions))
+    scored = [piece.score for piece in filled if piece.score is not None]
+    scores = None
+    if scored:
+        values = _concatenate(piece.score.values if piece.score else np.full(len(piece.rows), np.nan) for piece in filled)
+        scores = Scores(field=scored[0].field, values=values)
+
+    def where(row: int) -> str:
+        file = int(np.searchsorted(firsts, row, side="right")) - 1
+        return pieces[file].where(row - int(firsts[file]))
+
+    distinct = list(dict.fromkeys(names))
+    number = {name: i for i, name in enumerate(distinct)}
+    return Picks(
+        label=str(source),
+        format="picks",
+        micrographs=[Micrograph(name=name) for name in distinct],
+        micrograph_of=np.repeat(np.array([number[name] for name in names], np.uint32), counts),
+        stored=position,
+        position=position,
+        pixel_sizes=[PixelSize(of="", value_a=None, found_in="")],
+        scores=scores,
+        output=PickFilesOutput(
+            source, [PickFile(piece.path, piece.rows, int(first)) for piece, first in zip(pieces, firsts[:-1], strict=True)], index
+        ),
+        where=where,
+    )
+
+
+def _concatenate(columns: Iterable[Floats]) -> Floats:
+    return np.concatenate([np.zeros(0), *columns])
+
+
+def read_topaz(path: Path, params: ParticleParams) -> Picks:
+    """One file of the picks in all micrographs."""
+    table = rows.open_topaz(path, params.threads)
+    columns = table.columns
+    index, names = columns["image_name"]
+    position = (columns["x_coord"], columns["y_coord"])
+    return Picks(
+        label=str(path),
+        format="picks",
+        micrographs=[Micrograph(name=text(name)) for name in names],
+        micrograph_of=index,
+        stored=position,
+        position=position,
+        pixel_sizes=[PixelSize(of="", value_a=None, found_in="")],
+        scores=_piece_score(path, columns, params, "score"),
+        output=PickFilesOutput(path, [PickFile(path, table.rows, 0)]),
+        where=_line(path, table.rows),
+    )
