@@ -226,3 +226,21 @@ def test_bad_parameters(params: dict[str, object], message: str) -> None:
     with pytest.raises(InputError) as error:
         ParticleParams(**params)
     assert message in str(error.value)
+
+
+def test_y_counted_from_the_other_edge_is_noticed_and_mended(tmp_path: Path) -> None:
+    rng = np.random.default_rng(3)
+    xy = np.stack([np.arange(60) * 60.0, rng.random(60) * 2000], axis=1)
+    stars = star(tmp_path / "p.star", [(*row, "a.mrc") for row in xy])
+    array = records(xy * (1.0, -1.0) + (0.0, 2000.0), ALIGNED3D)
+    array["alignments3D/psize_A"] = 1
+    array["alignments3D/shift"] = (0, 7)
+    turned = cs(tmp_path / "p.cs", array)
+    result = run([stars, turned], pixel_size_a=1)
+    assert "60 would with --flip-y: y seems to be counted from different edges" in result.warnings[-1]
+    result = run([stars, turned], pixel_size_a=1, flip_y=True)
+    assert result.overlaps is not None
+    assert result.overlaps.tolist() == [[0, 60], [60, 0]]
+    assert not any("--flip-y" in warning for warning in result.warnings)
+    moved = run(turned, flip_y=True)
+    np.testing.assert_allclose(moved.coordinates_a - xy, np.tile([0.0, 7.0], (60, 1)), atol=1e-3)

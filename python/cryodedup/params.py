@@ -37,6 +37,8 @@ class ParticleParams:
         A column of every input; ``auto``: the picking score if there is one, else input order; ``none``: random.
     score_order
         Which scores are better; ``auto``: known for the usual fields.
+    flip_y
+        Count y of CryoSPARC inputs from the other edge of the micrograph, where another program's files count it so.
     remove_entirely
         Reject every particle that has a duplicate, instead of keeping the best.
     priority
@@ -58,6 +60,7 @@ class ParticleParams:
     shift_key: ShiftKey = "auto"
     score_field: str = "auto"
     score_order: ScoreOrder = "auto"
+    flip_y: bool = False
     remove_entirely: bool = False
     priority: Priority = "none"
     normalize_scores: NormalizeScores = "auto"

@@ -14,11 +14,12 @@ from cryodedup.particles.result import ParticleResult, check_directory
 from cryodedup.particles.workflow import deduplicate_particles
 
 DEFAULTS = ParticleParams()
+MOST_SHOWN = 6
 
 click.rich_click.OPTION_GROUPS["cryodedup particles"] = [
     {
         "name": "What is a duplicate",
-        "options": ["--min-separation", "--shift-key", "--pixel-size", "--micrographs", "--undo-symmetry-expansion"],
+        "options": ["--min-separation", "--shift-key", "--pixel-size", "--micrographs", "--flip-y", "--undo-symmetry-expansion"],
     },
     {
         "name": "Which one stays",
@@ -76,6 +77,7 @@ click.rich_click.OPTION_GROUPS["cryodedup particles"] = [
     show_default=True,
     help="input: an earlier input wins over a later one, whatever the scores.",
 )
+@click.option("--flip-y", is_flag=True, help="Count y of CryoSPARC inputs from the other edge; a warning tells when to.")
 @click.option("--remove-entirely", is_flag=True, help="Reject every particle that has a duplicate.")
 @click.option("--undo-symmetry-expansion", is_flag=True, help="Keep one of the copies of each expanded particle.")
 @click.option("--seed", type=int, default=DEFAULTS.seed, show_default=True, help="For --score-field none.")
@@ -176,6 +178,9 @@ def _score(score: dict[str, Any]) -> str:
 
 def _show_overlaps(result: ParticleResult) -> None:
     assert result.overlaps is not None
+    if len(result.sources) > MOST_SHOWN:
+        print(f"overlaps of {len(result.sources)} inputs: see summary.json")
+        return
     for i, first in enumerate(result.sources):
         for j, second in enumerate(result.sources):
             if i < j:

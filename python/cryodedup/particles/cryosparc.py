@@ -122,17 +122,20 @@ def read(fields: Joined, params: ParticleParams, output: Output) -> Picks:
     _check_shapes(fields, shape_of, sides)
     stored = (fields.numbers(X), fields.numbers(Y))
     pixel_size_of, pixel_sizes = _pixel_sizes(fields)
+    heights = _of_each(sides[:, 0], shape_of)
+    y = stored[1] * heights
     return Picks(
         label=fields.label,
         format="CryoSPARC",
         micrographs=micrographs,
         micrograph_of=micrograph_of,
         stored=stored,
-        position=(stored[0] * _of_each(sides[:, 1], shape_of), stored[1] * _of_each(sides[:, 0], shape_of)),
+        position=(stored[0] * _of_each(sides[:, 1], shape_of), heights - y if params.flip_y else y),
+        heights_px=heights,
         pixel_sizes=pixel_sizes,
         pixel_size_of=pixel_size_of,
         shift_keys=frozenset(key for key in SHIFT_KEYS if f"{key}/shift" in fields),
-        shifts_a=lambda key: _shifts_a(fields, key),
+        shifts_a=lambda key: _shifts_a(fields, key, -1.0 if params.flip_y else 1.0),
         scores=_scores(fields, params),
         uids=fields.uids() if "uid" in fields else None,
         expanded_from=fields.uids("sym_expand/src_uid") if "sym_expand/src_uid" in fields else None,
@@ -161,7 +164,9 @@ def _wanted(fields: Joined, params: ParticleParams) -> list[Wanted]:
 
 
 def _of_each(values: Floats, index: NDArray[np.uint32]) -> Floats | float:
-    return float(values[0]) if len(values) == 1 else values[index]
+    if len(values) == 1:
+        return float(values[0])
+    return np.asarray(values[index], np.float64)
 
 
 def _check_shapes(fields: Joined, shape_of: NDArray[np.uint32], sides: Floats) -> None:
@@ -195,11 +200,11 @@ def _pixel_sizes(fields: Joined) -> tuple[NDArray[np.uint32] | None, list[PixelS
     return index, [PixelSize(of="", value_a=value if value > 0 else None, found_in=PIXEL_SIZE) for value in values]
 
 
-def _shifts_a(fields: Joined, key: str) -> tuple[Floats, ...]:
+def _shifts_a(fields: Joined, key: str, y_sign: float) -> tuple[Floats, ...]:
     if f"{key}/psize_A" not in fields:
         raise InputError(f"{fields.label}: found {key}/shift without {key}/psize_A, expected both; or use --shift-key none")
     scale = fields.numbers(f"{key}/psize_A")
-    return tuple(fields.numbers(f"{key}/shift", axis) * scale for axis in (0, 1))
+    return fields.numbers(f"{key}/shift", 0) * scale, fields.numbers(f"{key}/shift", 1) * (scale * y_sign)
 
 
 def _scores(fields: Joined, params: ParticleParams) -> Scores | None:

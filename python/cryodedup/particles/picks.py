@@ -58,6 +58,8 @@ class Picks:
         2 or 3 columns (n,): the centres before shifts, in pixels of the micrograph, or in Å if ``in_angstrom``.
     pixel_size_of
         uint32 (n,), index into ``pixel_sizes``; None: all have the first.
+    heights_px
+        Of the micrographs, for one that may count y from the other edge: (n,) or one for all; None: not known.
     shift_keys
         Which shifts the input has.
     shifts_a
@@ -81,6 +83,7 @@ class Picks:
     in_angstrom: bool = False
     pixel_sizes: Sequence[PixelSize] = ()
     pixel_size_of: NDArray[np.uint32] | None = None
+    heights_px: Floats | float | None = None
     shift_keys: frozenset[str] = frozenset()
     shifts_a: Callable[[str], tuple[Floats, ...]] = lambda key: ()
     scores: Scores | None = None
