@@ -15,10 +15,11 @@ BETWEEN_LINES_S = 30.0
 
 
 class Progress:
-    """Shows the stages of a job on standard error; ``total`` are the units of each stage, 0 if they are not known."""
+    """Shows the stages of a job on standard error; ``size`` are the bytes to be read, and about as many to be written; 0: not known."""
 
-    def __init__(self, total: int, *, quiet: bool) -> None:
-        self.total = total
+    def __init__(self, size: int, *, quiet: bool) -> None:
+        self.size = size
+        self.total = 0
         self.quiet = quiet
         self.stage = ""
         self.done = 0
@@ -36,6 +37,7 @@ class Progress:
     def say(self, stage: str) -> None:
         """A new stage begins."""
         self.stage, self.done, self._before = stage, 0, 0
+        self.total = self.size if stage in ("reading", "writing") else 0
         if self._bar is not None:
             self._bar.stop()
             self._bar = None
@@ -59,12 +61,9 @@ class Progress:
             from rich import progress
             from rich.console import Console
 
-            columns = (
-                progress.TextColumn("{task.description}"),
-                progress.BarColumn(),
-                progress.TransferSpeedColumn(),
-                progress.TimeRemainingColumn(),
-            )
+            columns: list[progress.ProgressColumn] = [progress.TextColumn("{task.description}"), progress.BarColumn()]
+            if self.total:
+                columns += [progress.TransferSpeedColumn(), progress.TimeRemainingColumn()]
             self._bar = progress.Progress(*columns, console=Console(stderr=True), transient=True)
             self._bar.start()
             self._bar.add_task(self.stage, total=self.total or None)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol, cast
@@ -62,10 +62,11 @@ class NpyFile:
     count: int
     start: int
     threads: int = 0
+    progress: Callable[[int], object] | None = None
     _loaded: dict[tuple[int, str], Any] = field(default_factory=dict)
 
     @classmethod
-    def open(cls, path: Path, threads: int = 0) -> NpyFile:
+    def open(cls, path: Path, threads: int = 0, progress: Callable[[int], object] | None = None) -> NpyFile:
         """Reads the header, and checks it against the file's size."""
         with path.open("rb") as file:
             try:
@@ -83,7 +84,7 @@ class NpyFile:
         present = (path.stat().st_size - start) // dtype.itemsize
         if present < shape[0]:
             raise InputError(f"{path}: found {present} whole records, expected {shape[0]} as its header says; is it truncated?")
-        return cls(path, dtype, int(shape[0]), start, threads)
+        return cls(path, dtype, int(shape[0]), start, threads, progress)
 
     @property
     def label(self) -> str:
@@ -98,7 +99,9 @@ class NpyFile:
     def load(self, wanted: Iterable[Wanted]) -> None:
         """Reads fields in one pass over the file; each is given away when it is asked for."""
         places = [self._place(name, how) for name, how in wanted if name in self]
-        columns = _core.read_records(self.path, self.start, self.dtype.itemsize, self.count, places, threads=self.threads)
+        columns = _core.read_records(
+            self.path, self.start, self.dtype.itemsize, self.count, places, threads=self.threads, progress=self.progress
+        )
         self._loaded.update(zip(places, columns, strict=True))
 
     def _read(self, name: str, how: int | Literal["number", "uid", "distinct"]) -> Any:

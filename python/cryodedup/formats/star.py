@@ -6,7 +6,7 @@ Values are read by the package's own scanner, also those of small tables: ``star
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -71,10 +71,16 @@ class StarFile:
 
 
 def open_star(
-    paths: Sequence[Path], *, numbers: Iterable[str] = (), names: Iterable[str] = (), varying: Iterable[str] = (), threads: int = 0
+    paths: Sequence[Path],
+    *,
+    numbers: Iterable[str] = (),
+    names: Iterable[str] = (),
+    varying: Iterable[str] = (),
+    threads: int = 0,
+    progress: Callable[[int], object] | None = None,
 ) -> list[StarFile]:
     """Scans the files once, parsing only the named columns."""
-    files = _core.scan_star(paths, numbers=list(numbers), names=list(names), varying=list(varying), threads=threads)
+    files = _core.scan_star(paths, numbers=list(numbers), names=list(names), varying=list(varying), threads=threads, progress=progress)
     return [StarFile(path, tables) for path, tables in zip(paths, files, strict=True)]
 
 

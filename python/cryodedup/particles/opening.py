@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -60,10 +60,12 @@ def _is_number(cell: bytes) -> bool:
     return True
 
 
-def open_stars(paths: Sequence[Path], params: ParticleParams) -> list[StarFile]:
+def open_stars(paths: Sequence[Path], params: ParticleParams, progress: Callable[[int], object] | None = None) -> list[StarFile]:
     """Scans STAR files of any kind for all that may be asked for."""
     numbers = [*relion.numbers(params), *CBOX, *cbox_scores(params)]
-    return open_star(paths, numbers=numbers, names=(*relion.NAMES, *INDEX), varying=relion.ANGLES, threads=params.threads)
+    return open_star(
+        paths, numbers=numbers, names=(*relion.NAMES, *INDEX), varying=relion.ANGLES, threads=params.threads, progress=progress
+    )
 
 
 def cbox_scores(params: ParticleParams) -> list[str]:

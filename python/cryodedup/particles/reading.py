@@ -21,12 +21,14 @@ from cryodedup.particles.picks import Picks
 if TYPE_CHECKING:
     from cryodedup.params import ParticleParams
 
+Progress = Callable[[int], object] | None
 
-def read_inputs(paths: Sequence[Path], params: ParticleParams) -> list[Picks]:
+
+def read_inputs(paths: Sequence[Path], params: ParticleParams, progress: Progress = None) -> list[Picks]:
     """Reads every input; files of picks that belong together (one a micrograph, in one folder) become one."""
     kinds = [(path, kind_of(path)) for path in paths]
     stars = [path for path, kind in kinds if kind == "star"]
-    opened = dict(zip(stars, open_stars(stars, params), strict=True))
+    opened = dict(zip(stars, open_stars(stars, params, progress), strict=True))
     found: list[Callable[[], Picks]] = []
     folders: dict[tuple[Path, str], list[Path]] = {}
     datasets: list[Path] = []
@@ -39,7 +41,7 @@ def read_inputs(paths: Sequence[Path], params: ParticleParams) -> list[Picks]:
                 place = len(found)
         elif kind == "csg":
             group = cs.CsGroup.open(path)
-            found.append(partial(_read_datasets, group.files, params, group))
+            found.append(partial(_read_datasets, group.files, params, progress, group))
         elif kind == "topaz":
             found.append(partial(pickers.read_topaz, path, params))
         elif kind == "box" or (kind == "star" and has_picks_of_one_micrograph(opened[path])):
@@ -51,7 +53,7 @@ def read_inputs(paths: Sequence[Path], params: ParticleParams) -> list[Picks]:
         else:
             found.append(partial(_read_star, opened[path], params))
     if datasets:
-        found[place:place] = [partial(_read_datasets, files, params) for files in _jobs(datasets, params)]
+        found[place:place] = [partial(_read_datasets, files, params, progress) for files in _jobs(datasets, params)]
     return [read() for read in found]
 
 
@@ -86,15 +88,15 @@ def _jobs(datasets: Sequence[Path], params: ParticleParams) -> list[list[Path]]:
     return sorted(jobs.values(), key=lambda job: min(order[path] for path in job))
 
 
-def _open_dataset(path: Path, params: ParticleParams) -> cs.NpyFile | cs.CsdatFile:
+def _open_dataset(path: Path, params: ParticleParams, progress: Progress = None) -> cs.NpyFile | cs.CsdatFile:
     kind = kind_of(path)
     if kind not in ("npy", "csdat"):
         raise InputError(f"{path}: found no CryoSPARC dataset, expected one, as a group names it")
-    return cs.NpyFile.open(path, params.threads) if kind == "npy" else cs.CsdatFile.open(path)
+    return cs.NpyFile.open(path, params.threads, progress) if kind == "npy" else cs.CsdatFile.open(path)
 
 
-def _read_datasets(paths: Sequence[Path], params: ParticleParams, group: cs.CsGroup | None = None) -> Picks:
-    parts = [_open_dataset(path, params) for path in paths]
+def _read_datasets(paths: Sequence[Path], params: ParticleParams, progress: Progress, group: cs.CsGroup | None = None) -> Picks:
+    parts = [_open_dataset(path, params, progress) for path in paths]
     fields = cryosparc.Joined.by_uid(parts)
     return cryosparc.read(fields, params, DatasetOutput(parts, fields.orders, group))
 

@@ -70,7 +70,7 @@ def deduplicate_particles(
     started = time.perf_counter()
     say("reading")
     tables, paths = _inputs(particles)
-    picks = [read_table(table, params, label) for label, table in tables] if tables else read_inputs(paths, params)
+    picks = [read_table(table, params, label) for label, table in tables] if tables else read_inputs(paths, params, progress)
     read = time.perf_counter()
     say("searching")
     result = choose(picks, params, progress)
