@@ -110,7 +110,7 @@ def test_which_shifts_are_used(tmp_path: Path) -> None:
     assert run([both, only_2d], shift_key="alignments2D").shift_key == "alignments2D"
     assert run(neither).shift_key == "none"
     assert run(both, undo_symmetry_expansion=True).shift_key == "none"
-    with pytest.raises(InputError, match=r"no\.cs: found no shifts alignments3D \(--shift-key\), expected them in every input"):
+    with pytest.raises(InputError, match=r"no\.cs: found no shifts, expected alignments3D \(--shift-key\) in every input"):
         run([both, neither], shift_key="alignments3D")
 
 
@@ -244,3 +244,39 @@ def test_y_counted_from_the_other_edge_is_noticed_and_mended(tmp_path: Path) -> 
     assert not any("--flip-y" in warning for warning in result.warnings)
     moved = run(turned, flip_y=True)
     np.testing.assert_allclose(moved.coordinates_a - xy, np.tile([0.0, 7.0], (60, 1)), atol=1e-3)
+
+
+def test_origins_of_a_2d_step_are_no_3d_alignments(tmp_path: Path) -> None:
+    path = star(tmp_path / "p.star", [(0, 0, "m", 1.0)], "CoordinateX CoordinateY MicrographName OriginXAngst")
+    with pytest.raises(InputError, match="found shifts alignments2D, expected alignments3D"):
+        run(path, pixel_size_a=1, shift_key="alignments3D")
+
+
+def test_inputs_without_a_common_micrograph_are_told(tmp_path: Path) -> None:
+    first, second = star(tmp_path / "a.star", [(0, 0, "m.mrc")]), star(tmp_path / "b.star", [(0, 0, "n.mrc")])
+    result = run([first, second], pixel_size_a=1)
+    assert f"{first}: no micrograph in common with another input" in result.warnings[0]
+    assert result.summary()["overlaps"]["shared_micrographs"] == [[1, 0], [0, 1]]
+
+
+def test_a_source_whose_scores_are_all_missing_is_as_one_without(tmp_path: Path) -> None:
+    manual = scored(tmp_path, [(-999, 0, 0)], "manual.star")
+    result = run([manual, scored(tmp_path, [(0.1, 0, 0)], "auto.star")], pixel_size_a=1)
+    assert result.kept.tolist() == [False, True]
+    assert result.warnings == [
+        f"no score in {manual}: its particles lose against all that have one; --priority input would let the order decide"
+    ]
+
+
+def test_what_micrographs_overrule_is_told(tmp_path: Path) -> None:
+    path = star(tmp_path / "p.star", [(100, 0, "m.mrc", 1), (100, 0, "n.mrc", 1)], COLUMNS, optics((1, "o", 9.0)))
+    listed = micrographs(tmp_path / "mics.star", [("m.mrc", 1)])
+    warnings = run(path, micrographs=str(listed), pixel_size_a=7.0).warnings
+    assert f"{path}: {listed} names 1 of its 2 micrographs" in warnings
+    assert f"{path}: --pixel-size 7 not used where {listed} tells the pixel size" in warnings
+    assert f"{path}: pixel size 0.5 Å from {listed}, not 9 Å as the input says" in warnings
+
+
+def test_undoing_an_expansion_is_recorded_as_used() -> None:
+    params = ParticleParams(undo_symmetry_expansion=True, min_separation_a=80)
+    assert (params.min_separation_a, params.shift_key) == (0, "none")

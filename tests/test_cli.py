@@ -38,11 +38,11 @@ GOLDEN = """\
 T/relion.star: 3 particles in 2 micrographs (RELION STAR)
     pixel size: 0.885 Å from rlnMicrographPixelSize (optics group 1)
     score: rlnAutopickFigureOfMerit, higher is better
-    kept 2, rejected 1
+    kept 2, rejected 1 → particles_kept.star
 T/sparc.cs: 2 particles in 1 micrograph (CryoSPARC)
     pixel size: 1 Å from location/micrograph_psize_A
     score: pick_stats/ncc_score, higher is better
-    kept 1, rejected 1
+    kept 1, rejected 1 → particles_kept.cs
 shifts: none; scores: ranks within each input
 2 of T/relion.star have one of T/sparc.cs nearby, 1 the other way round
 5 particles in 2 micrographs, within 20 Å: kept 3, rejected 2 (40.0 %)
@@ -67,7 +67,9 @@ def test_warnings_and_notes_are_printed(command: Command, relion: Path, tmp_path
     other = star(tmp_path / "other.star", [(0, 0, "a", 1, 0.5)] * 2, COLUMNS, optics((1, "opticsGroup1", 2.0)))
     ran = command("particles", relion, other, "-o", tmp_path / "out")
     assert (
-        "warning: " + str(other) + ": score rlnAutopickFigureOfMerit is 0.5 for every particle that has one: input order decides\n"
+        "warning: "
+        + str(other)
+        + ": score rlnAutopickFigureOfMerit is 0.5 for every particle that has one: all rank in the middle of their input\n"
         in ran.out
     )
     assert f"note: {other}: optics groups renumbered where they clash: 1 is now 2\n" in ran.out
@@ -123,7 +125,7 @@ def bad(tmp_path: Path, relion: Path, sparc: Path) -> dict[str, tuple[list[objec
         "no location fields": (
             [tmp_path / "bare.cs", *out],
             "T/bare.cs: found no location fields (location/center_x_frac, location/center_y_frac, location/micrograph_shape), expected them here or in"
-            " the passthrough file; name both, or the .csg of the job",
+            " a dataset joined by uid: name the passthrough file, too, or the .csg of the job (of tables: Dataset.innerjoin)",
         ),
         "unknown micrograph shape": (
             [tmp_path / "shape.cs", *out],
@@ -171,7 +173,7 @@ def bad(tmp_path: Path, relion: Path, sparc: Path) -> dict[str, tuple[list[objec
         ),
         "shift absent": (
             [sparc, *out, "--shift-key", "alignments2D"],
-            "T/sparc.cs: found no shifts alignments2D (--shift-key), expected them in every input",
+            "T/sparc.cs: found no shifts, expected alignments2D (--shift-key) in every input",
         ),
         "micrographs that are none": (
             [relion, *out, "--micrographs", relion],

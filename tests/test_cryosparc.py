@@ -118,6 +118,8 @@ def test_a_repeated_uid_is_a_duplicate_wherever_it_is(tmp_path: Path) -> None:
     assert result.repeated_uids == 1
     assert result.duplicate_of.tolist() == [2, 2]  # the better one of uid 1 duplicates uid 2
     assert run(tmp_path / "p.cs", remove_entirely=True) == [False, False, False, True]
+    array["location/center_x_frac"] = np.array([0, 1000, 5000, 1010]) / 8000  # the last has a duplicate only in the copy of the first
+    assert run(cs(tmp_path / "q.cs", array), remove_entirely=True) == [False, False, True, False]
 
 
 def test_files_of_equal_fields_are_joined(tmp_path: Path) -> None:

@@ -114,6 +114,7 @@ def test_the_summary(tmp_path: Path) -> None:
     assert summary["parameters"]["min_separation_a"] == 20
     assert summary["sources"][0] == {
         "input": str(path), "format": "RELION STAR", "particles": 2, "kept": 1, "rejected": 1, "micrographs": 1,
+        "written_to": "particles_kept.star",
         "pixel_sizes": [{"of": "optics group 1", "pixel_size_a": 1.0, "found_in": "rlnMicrographPixelSize"}],
         "score": {"field": "rlnAutopickFigureOfMerit", "order": "higher", "missing": 0, "constant": False},
     }  # fmt: skip

@@ -9,7 +9,7 @@ import pytest
 import starfile
 
 from cases import cs, needs_shared, optics, records, star
-from cryodedup import InputError, ParticleParams, deduplicate_particles
+from cryodedup import InputError, ParticleParams, deduplicate, deduplicate_particles
 
 COLUMNS = "CoordinateX CoordinateY MicrographName OpticsGroup AutopickFigureOfMerit"
 
@@ -38,6 +38,24 @@ def test_optics_of_one_group_as_starfile_reads_them(path: Path) -> None:
     tables = starfile.read(path)
     tables["optics"] = tables["optics"].iloc[0].to_dict()
     assert deduplicate_particles(tables).kept.tolist() == [False, True, True]
+
+
+def test_the_function_for_arrays_takes_tables(path: Path) -> None:
+    tables = starfile.read(path)
+    found = deduplicate(tables, min_separation_a=20)
+    assert found.kept.tolist() == [False, True, True]
+    assert (found.rejected.tolist(), found.duplicate_of.tolist(), found.distances_a.tolist()) == ([0], [1], [2.0])
+    with pytest.raises(InputError, match="found groups, scores or priority beside a table"):
+        deduplicate(tables, groups=[1, 1, 1])
+
+
+def test_gaps_and_floats_in_tables(path: Path) -> None:
+    tables = starfile.read(path)
+    tables["optics"]["rlnOpticsGroup"] = tables["optics"]["rlnOpticsGroup"].astype(float)
+    assert deduplicate_particles(tables).kept.tolist() == [False, True, True]
+    tables["particles"].loc[1, "rlnMicrographName"] = None
+    with pytest.raises(InputError, match="table, row 1, column rlnMicrographName: found nothing, expected a value"):
+        deduplicate_particles(tables)
 
 
 def test_structured_arrays(tmp_path: Path) -> None:

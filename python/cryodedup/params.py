@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from numbers import Real
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -47,7 +48,7 @@ class ParticleParams:
         ``rank``: compare ranks within each input instead of scores; ``auto``: rank if there are several inputs.
     undo_symmetry_expansion
         Keep one of the particles that a symmetry expansion made of each: those of one ``sym_expand/src_uid`` where present, else those
-        with equal stored coordinates.
+        with equal stored coordinates: sets ``min_separation_a`` to 0 and ``shift_key`` to none.
     seed
         For random choice.
     threads
@@ -56,7 +57,7 @@ class ParticleParams:
 
     min_separation_a: float = 20.0
     pixel_size_a: float | None = None
-    micrographs: Path | None = None
+    micrographs: Path | str | None = None
     shift_key: ShiftKey = "auto"
     score_field: str = "auto"
     score_order: ScoreOrder = "auto"
@@ -69,6 +70,17 @@ class ParticleParams:
     threads: int = 0
 
     def __post_init__(self) -> None:
+        numbers = {"min_separation_a": self.min_separation_a, "pixel_size_a": self.pixel_size_a, "threads": self.threads, "seed": self.seed}
+        for name, value in numbers.items():
+            if isinstance(value, bool) or (not isinstance(value, Real) and value is not None):
+                raise InputError(f"{name}: found {value!r}, expected a number")
+        if self.micrographs is not None:
+            object.__setattr__(self, "micrographs", Path(self.micrographs))
+        if self.undo_symmetry_expansion:
+            if self.shift_key not in ("auto", "none"):
+                raise InputError(f"undo_symmetry_expansion compares stored coordinates; found shift_key {self.shift_key}, expected none")
+            object.__setattr__(self, "min_separation_a", 0.0)
+            object.__setattr__(self, "shift_key", "none")
         if not (math.isfinite(self.min_separation_a) and self.min_separation_a >= 0):
             raise InputError(f"min_separation_a: found {self.min_separation_a}, expected a number of Å, 0 or more")
         if self.pixel_size_a is not None and not (math.isfinite(self.pixel_size_a) and self.pixel_size_a > 0):
@@ -78,5 +90,3 @@ class ParticleParams:
                 raise InputError(f"{name}: found {getattr(self, name)!r}, expected {' or '.join(get_args(choices))}")
         if self.threads < 0 or self.seed < 0:
             raise InputError(f"threads and seed: found {self.threads} and {self.seed}, expected 0 or more")
-        if self.undo_symmetry_expansion and self.shift_key not in ("auto", "none"):
-            raise InputError(f"undo_symmetry_expansion compares stored coordinates; found shift_key {self.shift_key}, expected none")

@@ -38,7 +38,7 @@ click.rich_click.OPTION_GROUPS["cryodedup particles"] = [
     default=DEFAULTS.min_separation_a,
     show_default=True,
     metavar="Å",
-    help="Centres at most this far apart are duplicates; 0: only exactly equal ones.",
+    help="Centres at most this far apart are duplicates; 0: only equal stored coordinates (and shifts, if used).",
 )
 @click.option("--pixel-size", type=float, metavar="Å", help="Of the micrographs, for inputs that do not tell it.")
 @click.option("--micrographs", type=click.Path(path_type=Path), metavar="FILE", help="micrographs.star or exposures .cs, for pixel sizes.")
@@ -100,7 +100,7 @@ def particles(
     """Reject particles that were picked twice, keeping the best of each.
 
     INPUT... are any number of RELION .star files, CryoSPARC .cs or .csg files, RELION autopick indices, folders or files of crYOLO .cbox
-    and EMAN .box, and Topaz .txt, in any mixture. A .cs file without locations is joined with the passthrough file named beside it.
+    and EMAN .box, and Topaz .txt, in any mixture. A .cs file without locations is joined by uid with the passthrough file named, too.
 
     Example: cryodedup particles relion.star J12/particles.csg --min-separation 80 -o clean
     """
@@ -127,7 +127,8 @@ def show(result: ParticleResult, written: list[Path]) -> None:
         print(f"{source['input']}: {where} ({source['format']})")
         print(f"    pixel size: {_pixel_sizes(source['pixel_sizes'])}")
         print(f"    score: {_score(source['score'])}")
-        print(f"    kept {source['kept']:,}, rejected {source['rejected']:,}")
+        place = f" → {source['written_to']}" if source["written_to"] else ""
+        print(f"    kept {source['kept']:,}, rejected {source['rejected']:,}{place}")
     ranked = result.params.normalize_scores == "rank" or (result.params.normalize_scores == "auto" and len(result.sources) > 1)
     print(f"shifts: {result.shift_key}; scores: {'ranks within each input' if ranked else 'as they stand'}")
     if result.overlaps is not None:
@@ -142,8 +143,6 @@ def show(result: ParticleResult, written: list[Path]) -> None:
         f"{_count(summary['particles'], 'particle')} in {_count(summary['micrographs'], 'micrograph')}, {what}:"
         f" kept {summary['kept']:,}, rejected {summary['rejected']:,} ({share:.1f} %)"
     )
-    if result.repeated_uids:
-        print(f"of these, {result.repeated_uids:,} have the uid of another")
     for warning in result.warnings:
         print(f"warning: {warning}")
     for note in result.notes:

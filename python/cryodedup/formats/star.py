@@ -121,7 +121,7 @@ class FrameColumns:
         self.label = label
         self.frame, optics = _particles_and_optics(tables)
         self.optics = (
-            [{str(key): str(value) for key, value in row.items()} for row in optics.to_dict("records")] if optics is not None else []
+            [{str(key): _as_text(value) for key, value in row.items()} for row in optics.to_dict("records")] if optics is not None else []
         )
 
     def __len__(self) -> int:
@@ -137,7 +137,10 @@ class FrameColumns:
             raise InputError(f"{self.label}, column {label}: {error}; expected numbers") from None
 
     def names(self, label: str) -> Names:
-        indices, names = self.frame[label].astype(str).factorize()
+        column = self.frame[label]
+        if column.isna().any():
+            raise InputError(f"{self.label}, row {int(column.isna().to_numpy().argmax())}, column {label}: found nothing, expected a value")
+        indices, names = column.map(_as_text).factorize()
         return np.ascontiguousarray(indices, np.uint32), [str(name) for name in names]
 
     def varies(self, label: str) -> bool:
@@ -145,6 +148,11 @@ class FrameColumns:
 
     def where(self, row: int) -> str:
         return f"{self.label}, row {row}"
+
+
+def _as_text(value: object) -> str:
+    """As it stands in a file: pandas makes the group 1 of a column with gaps 1.0."""
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
 def _particles_and_optics(tables: Any) -> tuple[Any, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,7 +37,7 @@ class Duplicates:
 
 
 def deduplicate(
-    coordinates_a: ArrayLike,
+    coordinates_a: Any,
     groups: ArrayLike | None = None,
     scores: ArrayLike | None = None,
     min_separation_a: float = 20.0,
@@ -53,7 +54,9 @@ def deduplicate(
     Parameters
     ----------
     coordinates_a
-        (n, 2) or (n, 3), Å; for a separation of 0 any number of columns. Finite.
+        (n, 2) or (n, 3), Å; for a separation of 0 any number of columns. Finite. Or a table, as ``starfile.read`` and
+        ``cryosparc.dataset.Dataset.load`` return it, which tells groups and scores itself: by the defaults of
+        :func:`cryodedup.deduplicate_particles`, which takes more options.
     groups
         (n,), integers or names: only particles of one group (a micrograph, a tomogram) can be duplicates. None: all are of one.
     scores
@@ -80,6 +83,10 @@ def deduplicate(
     >>> found.rejected, found.duplicate_of, found.distances_a
     (array([0]), array([1]), array([5.]))
     """
+    if is_table(coordinates_a):
+        if groups is not None or scores is not None or priority is not None:
+            raise InputError("deduplicate: found groups, scores or priority beside a table, which tells them itself; expected it alone")
+        return _of_table(coordinates_a, min_separation_a, remove_entirely, threads)
     coordinates = _column(coordinates_a, np.float64, "coordinates_a")
     if coordinates.ndim != 2:
         raise InputError(f"coordinates_a: found shape {coordinates.shape}, expected (n, 2) or (n, 3)")
@@ -93,6 +100,21 @@ def deduplicate(
         threads=threads or 0,
     )
     return Duplicates(kept=kept, rejected=rejected, duplicate_of=duplicate_of, distances_a=distances)
+
+
+def is_table(values: Any) -> bool:
+    """Whether it is a table of particles: DataFrame, dict of them, Dataset or structured array."""
+    structured = isinstance(values, np.ndarray) and values.dtype.names is not None
+    return structured or isinstance(values, Mapping) or hasattr(values, "columns") or callable(getattr(values, "fields", None))
+
+
+def _of_table(table: Any, min_separation_a: float, remove_entirely: bool, threads: int | None) -> Duplicates:
+    from cryodedup.params import ParticleParams
+    from cryodedup.particles.workflow import deduplicate_particles
+
+    params = ParticleParams(min_separation_a=min_separation_a, remove_entirely=remove_entirely, threads=threads or 0)
+    found = deduplicate_particles(table, params)
+    return Duplicates(kept=found.kept, rejected=found.rejected, duplicate_of=found.duplicate_of, distances_a=found.distances_a)
 
 
 def _column(values: ArrayLike, dtype: Any, name: str) -> NDArray[Any]:

@@ -38,21 +38,18 @@ class Joined:
 
     parts: Sequence[Fields]
     orders: Sequence[NDArray[np.int64] | None]
+    label: str
 
     @classmethod
-    def by_uid(cls, parts: Sequence[Fields]) -> Joined:
+    def by_uid(cls, parts: Sequence[Fields], label: str | None = None) -> Joined:
         """Joined on ``uid``, since the order may differ; all must hold the same particles."""
         if len(parts) == 1:
-            return cls(parts, [None])
+            return cls(parts, [None], label or parts[0].label)
         for part in parts:
             if "uid" not in part:
                 raise InputError(f"{part.label}: found no field uid, expected it to join {parts[0].label} on")
         first = parts[0].uids()
-        return cls(parts, [None, *(_order(parts[0].label, first, part) for part in parts[1:])])
-
-    @property
-    def label(self) -> str:
-        return self.parts[0].label
+        return cls(parts, [None, *(_order(parts[0].label, first, part) for part in parts[1:])], label or parts[0].label)
 
     def load(self, wanted: Sequence[Wanted]) -> None:
         """Reads fields in one pass over each file, instead of one for each."""
@@ -112,8 +109,8 @@ def read(fields: Joined, params: ParticleParams, output: Output) -> Picks:
     missing = [field for field in (X, Y, SHAPE) if field not in fields]
     if missing or not (UID in fields or PATH in fields):
         raise InputError(
-            f"{fields.label}: found no location fields ({', '.join(missing) or UID}), expected them here or in the passthrough file;"
-            " name both, or the .csg of the job"
+            f"{fields.label}: found no location fields ({', '.join(missing) or UID}), expected them here or in a dataset joined by uid:"
+            " name the passthrough file, too, or the .csg of the job (of tables: Dataset.innerjoin)"
         )
     fields.load(_wanted(fields, params))
     micrograph_of, micrographs = _micrographs(fields)
@@ -140,6 +137,7 @@ def read(fields: Joined, params: ParticleParams, output: Output) -> Picks:
         uids=fields.uids() if "uid" in fields else None,
         expanded_from=fields.uids("sym_expand/src_uid") if "sym_expand/src_uid" in fields else None,
         output=output,
+        notes=[f"{part.label}: joined to {fields.parts[0].label} by uid" for part in fields.parts[1:]],
         where=lambda row: f"{fields.label}, record {row}",
     )
 

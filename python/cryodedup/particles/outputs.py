@@ -72,6 +72,17 @@ def plan(outputs: Sequence[Output]) -> list[tuple[str, list[int]]]:
     return planned
 
 
+def unjoined(outputs: Sequence[Output], planned: Sequence[tuple[str, list[int]]]) -> list[str]:
+    """Notes for STAR inputs that are written apart from others."""
+    firsts = [outputs[members[0]] for _, members in planned]
+    stars = [output for output in firsts if isinstance(output, StarOutput)]
+    if len(stars) < 2:
+        return []
+    names = ", ".join(str(output.file.path) for output in stars)
+    same = len({tuple(output.table.labels) for output in stars}) == 1
+    return [f"{names}: written apart, since the columns of their {'optics groups' if same else 'particles'} differ"]
+
+
 @dataclass(frozen=True)
 class NoOutput:
     """Of particles that come from memory."""

@@ -90,6 +90,7 @@ class Picks:
     uids: NDArray[np.uint64] | None = None
     expanded_from: NDArray[np.uint64] | None = None
     warnings: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
     def __len__(self) -> int:
         return len(self.micrograph_of)

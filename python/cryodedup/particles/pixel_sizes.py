@@ -104,6 +104,8 @@ def resolve(picks: Picks, micrographs: Micrographs | None, chosen_a: float | Non
             {"of": f"{int((by_micrograph == size).sum())} micrographs", "pixel_size_a": float(size), "found_in": MICROGRAPHS}
             for size in np.unique(by_micrograph[covered])
         ]
+    if micrographs:
+        warnings += _overruled(picks, micrographs, by_micrograph, chosen_a)
     if covered.all() and len(picks.micrographs):
         return Resolved(_spread(by_micrograph, picks.micrograph_of), found, warnings)
     needed = _needed(picks, covered)
@@ -114,6 +116,23 @@ def resolve(picks: Picks, micrographs: Micrographs | None, chosen_a: float | Non
         return Resolved(_spread(by_group, picks.pixel_size_of), found, warnings)
     own = np.broadcast_to(_spread(by_group, picks.pixel_size_of), len(picks))
     return Resolved(np.where(covered[picks.micrograph_of], by_micrograph[picks.micrograph_of], own), found, warnings)
+
+
+def _overruled(picks: Picks, known: Micrographs, by_micrograph: Floats, chosen_a: float | None) -> list[str]:
+    """What ``--micrographs`` does not tell, and what it says otherwise than the user or the input."""
+    covered = ~np.isnan(by_micrograph)
+    warnings = []
+    if not covered.all():
+        warnings.append(f"{picks.label}: {known.path} names {covered.sum()} of its {len(covered)} micrographs")
+    sizes = set(by_micrograph[covered].tolist())
+    if chosen_a is not None and sizes - {chosen_a}:
+        warnings.append(f"{picks.label}: --pixel-size {chosen_a:g} not used where {known.path} tells the pixel size")
+    own = {size.value_a for size in picks.pixel_sizes if size.value_a is not None and not size.surmised}
+    if sizes and own and any(min(abs(size - other) for other in own) > 1e-4 * size for size in sizes):
+        told = ", ".join(f"{size:g}" for size in sorted(sizes))
+        given = ", ".join(f"{size:g}" for size in sorted(own))
+        warnings.append(f"{picks.label}: pixel size {told} Å from {known.path}, not {given} Å as the input says")
+    return warnings
 
 
 def _needed(picks: Picks, covered: np.ndarray) -> Sequence[int]:

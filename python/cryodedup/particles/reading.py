@@ -97,7 +97,7 @@ def _open_dataset(path: Path, params: ParticleParams, progress: Progress = None)
 
 def _read_datasets(paths: Sequence[Path], params: ParticleParams, progress: Progress, group: cs.CsGroup | None = None) -> Picks:
     parts = [_open_dataset(path, params, progress) for path in paths]
-    fields = cryosparc.Joined.by_uid(parts)
+    fields = cryosparc.Joined.by_uid(parts, str(group.path) if group else None)
     return cryosparc.read(fields, params, DatasetOutput(parts, fields.orders, group))
 
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from cryodedup import _core
 from cryodedup.errors import InputError
 from cryodedup.params import ParticleParams
-from cryodedup.particles.outputs import Place, plan
+from cryodedup.particles.outputs import Place, plan, unjoined
 from cryodedup.particles.picks import Floats, Picks
 from cryodedup.particles.reading import sources_of
 
@@ -60,6 +60,8 @@ class ParticleResult:
         float64 (n, 2) or (n, 3): centres in Å of the micrograph, x first.
     micrograph_of
         uint32 (n,): numbers of the micrographs, the same in all inputs.
+    shared_micrographs
+        int64 (inputs, inputs): how many micrographs two inputs have in common.
     overlaps
         uint64 (inputs, inputs): how many particles of the first input have one of the second within the separation, itself not
         counted; None for one input.
@@ -75,6 +77,7 @@ class ParticleResult:
     micrograph_of: NDArray[np.uint32]
     n_micrographs: int
     shift_key: str
+    shared_micrographs: NDArray[np.int64]
     overlaps: NDArray[np.uint64] | None
     repeated_uids: int
     warnings: list[str]
@@ -82,6 +85,7 @@ class ParticleResult:
     times_s: dict[str, float] = field(default_factory=dict)
     tables: Any = None
     outputs: list[str] = field(default_factory=list)
+    written_to: list[str] = field(default_factory=list)
 
     def kept_of(self, source: int) -> NDArray[np.bool_]:
         """The mask of one input's particles, shape (its number,)."""
@@ -115,6 +119,7 @@ class ParticleResult:
                     "particles": n,
                     "kept": kept,
                     "rejected": n - kept,
+                    "written_to": self.written_to[i] if self.written_to else None,
                     "micrographs": len(source.picks.micrographs),
                     "pixel_sizes": source.pixel_sizes,
                     "score": source.score,
@@ -122,7 +127,11 @@ class ParticleResult:
             )
         overlaps = None
         if self.overlaps is not None:
-            overlaps = {"inputs": [source.picks.label for source in self.sources], "particles_with_a_neighbour": self.overlaps.tolist()}
+            overlaps = {
+                "inputs": [source.picks.label for source in self.sources],
+                "shared_micrographs": self.shared_micrographs.tolist(),
+                "particles_with_a_neighbour": self.overlaps.tolist(),
+            }
         parameters = {key: str(value) if isinstance(value, Path) else value for key, value in asdict(self.params).items()}
         return {
             "schema": SCHEMA,
@@ -153,7 +162,8 @@ class ParticleResult:
         """
         started = time.perf_counter()
         directory = Path(directory)
-        planned = plan([source.picks.output for source in self.sources])
+        outputs = [source.picks.output for source in self.sources]
+        planned = plan(outputs)
         check_directory(directory, overwrite)
         outdated = _listed_outputs(directory)
         made = not directory.exists()
@@ -162,7 +172,11 @@ class ParticleResult:
         staging.mkdir()
         try:
             place = Place(staging, directory)
+            self.notes = [note for source in self.sources for note in source.picks.notes] + unjoined(outputs, planned)
+            self.written_to = [""] * len(self.sources)
             for stem, members in planned:
+                for member in members:
+                    self.written_to[member] = f"{stem}_kept{self.sources[member].picks.output.suffix}"
                 first, *others = [(self.sources[i].picks.output, self.kept_of(i)) for i in members]
                 self.notes += first[0].write(place, stem, first[1], others, progress)
                 if others:

@@ -76,18 +76,19 @@ def compare(picks: Sequence[Picks], params: ParticleParams, warnings: list[str])
         higher = higher_is_better(field, params.score_order)
         missing = int(np.isnan(values).sum())
         low, high = (float(np.nanmin(values)), float(np.nanmax(values))) if missing < len(values) else (np.nan, np.nan)
-        if missing == len(values) and missing:
+        if missing == len(values) and missing and len(picks) == 1:
             warnings.append(f"{pick.label}: score {field} is missing for every particle: input order decides")
         elif low == high and len(values) > 1:
-            warnings.append(f"{pick.label}: score {field} is {low:g} for every particle that has one: input order decides")
+            effect = "all rank in the middle of their input" if rank else "input order decides among them"
+            warnings.append(f"{pick.label}: score {field} is {low:g} for every particle that has one: {effect}")
         described.append({"field": field, "order": "higher" if higher else "lower", "missing": missing, "constant": low == high})
         signed = values if higher else -values
         columns.append(_ranks(signed) if rank else signed)
-    scored = [pick.scores is not None for pick in picks]
-    if not any(scored):
+    scored = [not np.isnan(column).all() for column in columns]
+    if not any(pick.scores is not None for pick in picks):
         return None, described
-    if not all(scored) and params.priority != "input":
-        without = ", ".join(pick.label for pick, has in zip(picks, scored, strict=True) if not has)
+    without = ", ".join(pick.label for pick, has in zip(picks, scored, strict=True) if not has and len(pick))
+    if without and any(scored) and params.priority != "input":
         warnings.append(f"no score in {without}: its particles lose against all that have one; --priority input would let the order decide")
     return np.concatenate(columns), described
 

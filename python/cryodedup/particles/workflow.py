@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
@@ -81,6 +81,8 @@ def deduplicate_particles(
 
 def _inputs(particles: Any) -> tuple[list[tuple[str, Any]], list[Path]]:
     """Tables with labels, or paths."""
+    if isinstance(particles, Iterator):
+        particles = list(particles)
     several = particles if isinstance(particles, list | tuple) else [particles]
     paths = [Path(item) for item in several if isinstance(item, str | PathLike)]
     if not several or 0 < len(paths) < len(several):
@@ -97,9 +99,11 @@ def choose(picks: Sequence[Picks], params: ParticleParams, progress: Callable[[i
     warnings = [warning for pick in picks for warning in pick.warnings]
     bounds = np.cumsum([0, *map(len, picks)])
     numbers, n_micrographs = unify([(pick.label, pick.micrographs) for pick in picks])
+    shared = np.array([[len({*first} & {*second}) for second in numbers] for first in numbers])
+    warnings += _unrelated(picks, shared)
     group_of = _concatenated(np.asarray(number, np.uint32)[pick.micrograph_of] for number, pick in zip(numbers, picks, strict=True))
     shift_key = _shift_key(picks, params)
-    known = pixel_sizes.read_micrographs(params.micrographs) if params.micrographs else None
+    known = pixel_sizes.read_micrographs(Path(params.micrographs)) if params.micrographs else None
     sizes = [pixel_sizes.resolve(pick, known, params.pixel_size_a) for pick in picks]
     warnings += [warning for size in sizes for warning in size.warnings]
     dimensions = _dimensions(picks)
@@ -112,14 +116,16 @@ def choose(picks: Sequence[Picks], params: ParticleParams, progress: Callable[[i
     priority = source_of if params.priority == "input" else None
 
     repeated = _repeated(picks, scores, priority, params)
+    if repeated is not None:
+        warnings.append(f"{len(repeated.particles)} particles have the uid of another: they are duplicates of it wherever they are")
     kept, rejected, duplicate_of = _select(compared, group_of, scores, priority, repeated, params, progress)
     difference = coordinates_a[rejected] - coordinates_a[duplicate_of]
     overlaps = None
     if 1 < len(picks) <= MOST_SOURCES:
-        overlaps = _core.overlaps(compared, group_of, source_of, len(picks), _separation(params), threads=params.threads)
+        overlaps = _core.overlaps(compared, group_of, source_of, len(picks), params.min_separation_a, threads=params.threads)
     elif len(picks) > MOST_SOURCES:
         warnings.append(f"{len(picks)} inputs: their overlaps are not counted (more than {MOST_SOURCES})")
-    if overlaps is not None and _separation(params) > 0:
+    if overlaps is not None and params.min_separation_a > 0:
         warnings += _mirrored(picks, sizes, coordinates_a, group_of, source_of, overlaps, params)
     sources = [
         Source(picks=pick, start=int(start), pixel_sizes=size.found, score=score)
@@ -137,6 +143,7 @@ def choose(picks: Sequence[Picks], params: ParticleParams, progress: Callable[[i
         n_micrographs=n_micrographs,
         shift_key=shift_key,
         overlaps=overlaps,
+        shared_micrographs=shared,
         repeated_uids=0 if repeated is None else len(repeated.particles),
         warnings=warnings,
     )
@@ -171,22 +178,36 @@ def _mirrored(
     ]
 
 
+def _unrelated(picks: Sequence[Picks], shared: NDArray[np.int64]) -> list[str]:
+    """Warnings for inputs that have no micrograph in common with any other: most likely their names do not tell."""
+    warnings = []
+    for i, pick in enumerate(picks):
+        others = [j for j in range(len(picks)) if j != i and len(picks[j])]
+        if len(pick) and others and not shared[i, others].any():
+            names = f"{pick.micrographs[0].name} here, {picks[others[0]].micrographs[0].name} in {picks[others[0]].label}"
+            uids = " with other uids" if pick.micrographs[0].uid and picks[others[0]].micrographs[0].uid else ""
+            warnings.append(
+                f"{pick.label}: no micrograph in common with another input, so none of its particles can meet theirs ({names}{uids})"
+            )
+    return warnings
+
+
 def _concatenated(columns: Any) -> Any:
     columns = list(columns)
     return columns[0] if len(columns) == 1 else np.concatenate(columns)
 
 
 def _shift_key(picks: Sequence[Picks], params: ParticleParams) -> str:
-    if params.undo_symmetry_expansion or params.shift_key == "none":
+    if params.shift_key == "none":
         return "none"
     if params.shift_key == "auto":
         if all("alignments3D" in pick.shift_keys for pick in picks):
             return "alignments3D"
         return "alignments2D" if len(picks) == 1 and "alignments2D" in picks[0].shift_keys else "none"
     for pick in picks:
-        # The origins of a STAR file are those of the last step, whichever was asked for.
-        if not (params.shift_key in pick.shift_keys or (pick.shift_keys and pick.format == "RELION STAR")):
-            raise InputError(f"{pick.label}: found no shifts {params.shift_key} (--shift-key), expected them in every input")
+        if params.shift_key not in pick.shift_keys:
+            has = f"found shifts {', '.join(sorted(pick.shift_keys))}" if pick.shift_keys else "found no shifts"
+            raise InputError(f"{pick.label}: {has}, expected {params.shift_key} (--shift-key) in every input")
     return params.shift_key
 
 
@@ -205,7 +226,7 @@ def _dimensions(picks: Sequence[Picks]) -> int:
 def _shifts(pick: Picks, shift_key: str) -> tuple[Floats, ...]:
     if shift_key == "none":
         return ()
-    return pick.shifts_a(shift_key if shift_key in pick.shift_keys else next(iter(pick.shift_keys)))
+    return pick.shifts_a(shift_key)
 
 
 def _place(pick: Picks, sizes_a: Floats | float, shift_key: str, out: Floats) -> None:
@@ -230,7 +251,7 @@ def _compared(picks: Sequence[Picks], shift_key: str, coordinates_a: Floats, par
     Stored coordinates of different kinds (fractions, pixels, Å) are never equal. Shifts, where they are used, have to be equal, too. To
     undo a symmetry expansion, particles are compared by the one they were made from where that is known.
     """
-    if _separation(params) > 0:
+    if params.min_separation_a > 0:
         return coordinates_a
     dimensions = coordinates_a.shape[1]
     compared = np.zeros((len(coordinates_a), 1 + 2 * dimensions))
@@ -250,10 +271,6 @@ def _compared(picks: Sequence[Picks], shift_key: str, coordinates_a: Floats, par
             if axis < len(shifts):
                 rows[:, 1 + dimensions + axis] = shifts[axis]
     return compared
-
-
-def _separation(params: ParticleParams) -> float:
-    return 0.0 if params.undo_symmetry_expansion else params.min_separation_a
 
 
 @dataclass(frozen=True)
@@ -308,7 +325,7 @@ def _select(
             group_of[rows],
             None if scores is None else scores[rows],
             None if priority is None else priority[rows],
-            _separation(params),
+            params.min_separation_a,
             remove_entirely=params.remove_entirely,
             threads=params.threads,
             progress=progress,
@@ -320,13 +337,15 @@ def _select(
     stands = np.ones(len(compared), bool)
     stands[repeated.particles] = False
     particles = np.flatnonzero(stands)
-    _, rejected, of = search(particles)
     duplicate_of = np.arange(len(compared))
-    duplicate_of[particles[rejected]] = particles[of]
     if params.remove_entirely:
+        _, rejected, of = search(slice(None))
+        duplicate_of[rejected] = of
         duplicate_of[repeated.best] = repeated.particles
         duplicate_of[repeated.particles] = repeated.best
     else:
+        _, rejected, of = search(particles)
+        duplicate_of[particles[rejected]] = particles[of]
         duplicate_of[repeated.particles] = duplicate_of[repeated.best]
     kept = duplicate_of == np.arange(len(compared))
     rejected = np.flatnonzero(~kept)
