@@ -1,6 +1,6 @@
 """Whole commands on large files, in turn with what they are compared to, so that a machine that drifts drifts for both.
 
-    python benches/files.py [--rows 1000000] [--records 5000000] [--repeats 3] [--directory /tmp]
+    python benches/files.py [--rows 1000000] [--records 5000000] [--repeats 5] [--settle 6] [--directory /tmp]
 
 Needs the extra [test], 10 GB of disk and, for the slow peers, some minutes. Prints medians, ratios and peak memory (largest resident size).
 """
@@ -18,7 +18,6 @@ from pathlib import Path
 import numpy as np
 
 HERE = Path(__file__).parent
-SETTLE_S = 6
 
 
 def run(command):
@@ -33,7 +32,7 @@ def run(command):
     return seconds, usage.ru_maxrss / 1024
 
 
-def compare(title, commands, outputs, repeats):
+def compare(title, commands, outputs, repeats, settle_s):
     """The first command against the others, a round of all of them at a time."""
     found = {name: [] for name in commands}
     for _ in range(repeats):
@@ -43,7 +42,7 @@ def compare(title, commands, outputs, repeats):
             if len(found[name]) < times:
                 # A virtual machine gives freed memory back to its host after some seconds: who starts at once would find it warm.
                 os.sync()
-                time.sleep(SETTLE_S)
+                time.sleep(settle_s)
                 found[name].append(run(command))
     print(title)
     reference = None
@@ -68,6 +67,7 @@ def main():
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--records", type=int, default=5_000_000)
     parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--settle", type=float, default=6, help="seconds of rest before each command")
     parser.add_argument("--directory", type=Path)
     args = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=args.directory) as name:
@@ -88,6 +88,7 @@ def main():
             },
             outputs,
             args.repeats,
+            args.settle,
         )
         run([*cryodedup, star, "-o", out])
         run([sys.executable, HERE / "peers.py", "lines", star, theirs])
@@ -99,6 +100,7 @@ def main():
             {"cryodedup particles": ([*cryodedup, cs, "-o", out], args.repeats), "cp": (["cp", cs, copy], args.repeats)},
             outputs,
             args.repeats,
+            args.settle,
         )
         run([*cryodedup, cs, "-o", out])
         kept, rejected = (np.load(out / f"particles_{side}.cs", mmap_mode="r") for side in ("kept", "rejected"))
