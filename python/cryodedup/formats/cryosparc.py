@@ -47,6 +47,15 @@ Wanted = tuple[str, int | Literal["number", "uid", "distinct"]]
 """A field, and how it will be asked for; the number is that of an element."""
 
 
+def check_type(fields: Fields, field: str, dtype: str, columns: int = 1) -> None:
+    """Raises InputError unless a field is of so many numbers of a type."""
+    found = fields.dtype[field]
+    base, shape = found.subdtype if found.subdtype is not None else (found, ())
+    if base != np.dtype(dtype) or shape != (() if columns == 1 else (columns,)):
+        count = "" if columns == 1 else f"{columns} "
+        raise InputError(f"{fields.label}: field {field}: found type {found}, expected {count}{np.dtype(dtype).name}, little-endian")
+
+
 def unpack(values: list[bytes], dtype: str, columns: int = 1) -> NDArray[Any]:
     """Distinct values as numbers, shape (values, columns); zero bytes at their ends were cut off."""
     width = np.dtype(dtype).itemsize * columns
@@ -73,13 +82,15 @@ class NpyFile:
                 version = np.lib.format.read_magic(file)
                 read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
                 shape, _, dtype = read(file, max_header_size=LONGEST_HEADER)
-            except (ValueError, SyntaxError, EOFError, MemoryError) as error:
+            except Exception as error:  # a damaged header makes numpy raise what it likes
                 reason = str(error).splitlines()[0] if str(error) else "unreadable"
                 raise InputError(f"{path}: found a damaged NPY header ({reason}), expected that of a CryoSPARC dataset") from None
             start = file.tell()
+        if version == (3, 0) and dtype.names is not None:  # UTF-8, which numpy's public readers take for Latin-1
+            dtype.names = tuple(name.encode("latin1").decode("utf-8", "replace") for name in dtype.names)
         if dtype.hasobject:
             raise InputError(f"{path}: found pickled objects, expected plain records; such a file is not read, as it could run any program")
-        if dtype.names is None or len(shape) != 1:
+        if dtype.names is None or len(shape) != 1 or shape[0] < 0 or not dtype.itemsize:
             raise InputError(f"{path}: found an array of {dtype} of shape {shape}, expected one record a particle")
         present = (path.stat().st_size - start) // dtype.itemsize
         if present < shape[0]:
@@ -161,9 +172,10 @@ def npy_header(dtype: np.dtype[Any], count: int) -> bytes:
     file = io.BytesIO()
     try:
         np.lib.format.write_array_header_1_0(file, header)
-    except ValueError:  # longer than 65,535 bytes
-        file = io.BytesIO()
-        np.lib.format.write_array_header_2_0(file, header)
+    except (ValueError, UnicodeEncodeError):  # longer than 65,535 bytes, or names that need UTF-8: version 3
+        text = f"{header}\n".encode()
+        text = text[:-1] + b" " * (-(len(text) + 12) % 64) + b"\n"
+        return NPY_MAGIC + b"\x03\x00" + len(text).to_bytes(4, "little") + text
     return file.getvalue()
 
 
@@ -258,7 +270,9 @@ class CsGroup:
             content = yaml.safe_load(path.read_text())
             group = cls(path, content)
             assert group.files
-        except (yaml.YAMLError, UnicodeDecodeError, TypeError, KeyError, AttributeError, AssertionError):
+        except OSError:
+            raise
+        except Exception:  # yaml's own errors, and those of the types it builds
             raise InputError(f"{path}: found no results with a metafile, expected a CryoSPARC group (.csg)") from None
         return group
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cryodedup.errors import InputError
-from cryodedup.formats.cryosparc import Distinct, Fields, Wanted, unpack
+from cryodedup.formats.cryosparc import Distinct, Fields, Wanted, check_type, unpack
 from cryodedup.formats.star import text
 from cryodedup.particles.picks import Floats, Micrograph, Picks, PixelSize, Scores, first_of_each
 from cryodedup.particles.scores import SAME, short
@@ -82,8 +82,10 @@ class Joined:
         values: NDArray[np.uint64] = part.uids(field)[order]
         return values
 
-    def distinct(self, field: str) -> Distinct:
+    def distinct(self, field: str, dtype: str | None = None, columns: int = 1) -> Distinct:
         part, order = self._part(field)
+        if dtype is not None:
+            check_type(part, field, dtype, columns)
         index, values = part.distinct(field)
         return index[order], values
 
@@ -92,15 +94,15 @@ def _order(label: str, first: NDArray[np.uint64], other: Fields) -> NDArray[np.i
     uids = other.uids()
     if np.array_equal(first, uids):
         return None
-    by_uid = np.argsort(uids, kind="stable")
-    place = np.minimum(np.searchsorted(uids, first, sorter=by_uid), max(len(uids) - 1, 0))
-    order = by_uid[place] if len(uids) else np.zeros(0, np.int64)
-    missing = np.flatnonzero(uids[order] != first) if len(uids) else np.arange(len(first))
-    if len(missing) or len(uids) != len(first):
+    by_uid, of_first = np.argsort(uids, kind="stable"), np.argsort(first, kind="stable")
+    if len(uids) != len(first) or not np.array_equal(uids[by_uid], first[of_first]):
+        missing = int((~np.isin(first, uids)).sum())
         raise InputError(
-            f"{other.label}: found {len(uids)} particles, {len(missing)} of the {len(first)} of {label} not among them (by uid);"
-            " expected the same particles in both"
+            f"{other.label}: found {len(uids)} particles, {missing} of the {len(first)} of {label} not among them (by uid);"
+            " expected the same particles in both, each as often"
         )
+    order = np.empty(len(first), np.int64)
+    order[of_first] = by_uid
     return order
 
 
@@ -114,7 +116,7 @@ def read(fields: Joined, params: ParticleParams, output: Output) -> Picks:
         )
     fields.load(_wanted(fields, params))
     micrograph_of, micrographs = _micrographs(fields)
-    shape_of, shapes = fields.distinct(SHAPE)
+    shape_of, shapes = fields.distinct(SHAPE, "<u4", 2)
     sides = unpack(shapes, "<u4", 2).astype(np.float64)  # (ny, nx)
     _check_shapes(fields, shape_of, sides)
     stored = (fields.numbers(X), fields.numbers(Y))
@@ -180,10 +182,12 @@ def _micrographs(fields: Joined) -> tuple[NDArray[np.uint32], list[Micrograph]]:
     if UID not in fields:
         assert paths is not None
         return paths[0], [Micrograph(name=text(path)) for path in paths[1]]
-    index, raw = fields.distinct(UID)
+    index, raw = fields.distinct(UID, "<u8")
     uids = unpack(raw, "<u8")[:, 0].tolist()
     if paths is None:
         return index, [Micrograph(name=f"{uid:021d}", uid=uid) for uid in uids]
+    if 0 in uids:  # not set
+        return paths[0], [Micrograph(name=text(path)) for path in paths[1]]
     first = first_of_each(index, len(uids))
     names = [text(paths[1][paths[0][row]]) for row in first] if len(index) else []
     return index, [Micrograph(name=name, uid=uid) for name, uid in zip(names, uids, strict=True)]
@@ -192,7 +196,7 @@ def _micrographs(fields: Joined) -> tuple[NDArray[np.uint32], list[Micrograph]]:
 def _pixel_sizes(fields: Joined) -> tuple[NDArray[np.uint32] | None, list[PixelSize]]:
     if PIXEL_SIZE not in fields:  # as in files of version 2 and 3
         return None, [PixelSize(of="", value_a=None, found_in="")]
-    index, raw = fields.distinct(PIXEL_SIZE)
+    index, raw = fields.distinct(PIXEL_SIZE, "<f4")
     # The shortest decimal of the stored single-precision number is what was meant.
     values = [float(str(value)) for value in unpack(raw, "<f4")[:, 0]]
     return index, [PixelSize(of="", value_a=value if value > 0 else None, found_in=PIXEL_SIZE) for value in values]

@@ -94,6 +94,7 @@ def unify(inputs: Sequence[tuple[str, Sequence[Micrograph]]]) -> tuple[list[list
 
 def _number(known: _Known, label: str, micrographs: Sequence[Micrograph]) -> list[int]:
     certain = [known.same(micrograph) for micrograph in micrographs]
+    _refuse_merged(known, label, micrographs, certain)
     taken = {number for number in certain if number is not None}
     claims: dict[int, Micrograph] = {}
     found = []
@@ -122,3 +123,18 @@ def _number(known: _Known, label: str, micrographs: Sequence[Micrograph]) -> lis
                 claims[number] = micrograph
         found.append(number)
     return [known.add(micrograph, label, number) for micrograph, number in zip(micrographs, found, strict=True)]
+
+
+def _refuse_merged(known: _Known, label: str, micrographs: Sequence[Micrograph], certain: Sequence[int | None]) -> None:
+    """Two micrographs of one input, which earlier inputs took for one by name, are two."""
+    holders: dict[int, Micrograph] = {}
+    for micrograph, number in zip(micrographs, certain, strict=True):
+        if number is None:
+            continue
+        if number in holders:
+            name, source = known.names[number]
+            raise InputError(
+                f"{label}: found two micrographs where other inputs have one ({name} of {source}), {holders[number].name} and"
+                f" {micrograph.name}; expected one: give the inputs paths or uids that tell them apart"
+            )
+        holders[number] = micrograph

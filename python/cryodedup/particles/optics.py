@@ -60,11 +60,12 @@ class Optics:
 
 
 def _cell(value: str) -> str:
-    return f'"{value}"' if not value or any(character.isspace() for character in value) else value
+    quote = "'" if '"' in value else '"'
+    return f"{quote}{value}{quote}" if not value or value[0] in "#\"'" or any(character.isspace() for character in value) else value
 
 
 def _number(row: dict[str, str]) -> int:
     try:
         return int(float(row[ID]))
-    except ValueError:
+    except (ValueError, OverflowError):
         raise InputError(f"data_optics: {ID}: found {row[ID]!r}, expected a whole number") from None

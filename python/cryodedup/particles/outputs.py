@@ -59,17 +59,26 @@ def plan(outputs: Sequence[Output]) -> list[tuple[str, list[int]]]:
     for i, output in enumerate(outputs):
         sets.setdefault((output.suffix, output.key()), []).append(i)
     planned: list[tuple[str, list[int]]] = []
-    used: set[tuple[str, str]] = set()
+    used: set[str] = set()
     for members in sets.values():
         first = outputs[members[0]]
         alone = sum(outputs[other[0]].suffix == first.suffix for other in sets.values()) == 1
         stem = "particles" if alone and first.suffix in (".star", ".cs") else first.stem
         name, number = stem, 2
-        while (name, first.suffix) in used:
+        while used & set(_targets(first, name)):
             name, number = f"{stem}-{number}", number + 1
-        used.add((name, first.suffix))
+        used.update(_targets(first, name))
         planned.append((name, members))
     return planned
+
+
+def _targets(output: Output, stem: str) -> list[str]:
+    """The names that the files of the kept take."""
+    if output.suffix == ".cs":
+        return [f"{stem}_kept.cs", f"{stem}_kept.csg"]
+    if output.suffix == "/":
+        return [f"{stem}_kept", f"{stem}_kept.star"]  # a folder, and perhaps its index
+    return [f"{stem}_kept{output.suffix}"]
 
 
 def unjoined(outputs: Sequence[Output], planned: Sequence[tuple[str, list[int]]]) -> list[str]:
@@ -117,6 +126,8 @@ class StarOutput:
     def key(self) -> object:
         optics = self.file.find("optics")
         if optics is None and self.file.optics:  # written without a loop, which has no place for another group
+            return self.file.path
+        if optics is not None and not ("rlnOpticsGroup" in optics.labels and "rlnOpticsGroup" in self.table.labels):
             return self.file.path
         return tuple(self.table.labels), tuple(optics.labels) if optics else None
 
@@ -176,7 +187,7 @@ class DatasetOutput:
 
     @property
     def files(self) -> list[Path]:
-        return [part.path for part in self.parts]
+        return [*(part.path for part in self.parts), *([self.group.path] if self.group else [])]
 
     def key(self) -> object:
         if any(isinstance(part, cryosparc.CsdatFile) for part in self.parts):
@@ -258,7 +269,7 @@ class PickFilesOutput:
 
     @property
     def files(self) -> list[Path]:
-        return [pick.path for pick in self.picks]
+        return [self.source, *(pick.path for pick in self.picks)]
 
     def key(self) -> object:
         return self.source
@@ -306,7 +317,10 @@ def _quoted(cell: bytes) -> bytes:
 
 
 def _distinct_names(paths: Sequence[Path]) -> list[str]:
-    """File names, with the directory in front where two are equal."""
-    names = [path.name for path in paths]
-    repeated = {name for name in names if names.count(name) > 1} if len(set(names)) < len(names) else set()
-    return ["_".join(path.parts[-3:]).replace("/", "") if path.name in repeated else path.name for path in paths]
+    """File names, with a number in front where two are equal."""
+    used: dict[str, int] = {}
+    names = []
+    for path in paths:
+        used[path.name] = times = used.get(path.name, 0) + 1
+        names.append(path.name if times == 1 else f"{times}_{path.name}")
+    return names if len(set(names)) == len(names) else [f"{i:05}_{path.name}" for i, path in enumerate(paths)]

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from cryodedup.errors import InputError
-from cryodedup.formats.cryosparc import CsdatFile, NpyFile, unpack
+from cryodedup.formats.cryosparc import CsdatFile, NpyFile, check_type, unpack
 from cryodedup.formats.star import open_star, text
 from cryodedup.particles.identity import unify
 from cryodedup.particles.opening import kind_of
@@ -83,8 +83,12 @@ def _from_cs(path: Path, kind: str) -> Micrographs:
         raise InputError(f"{path}: --micrographs: found no field {missing[0]}, expected a dataset of exposures or of located particles")
     index, raw = fields.distinct(uid)
     row = first_of_each(index, len(raw))
+    check_type(fields, size, "<f4")
+    check_type(fields, uid, "<u8")
     names, sizes = fields.distinct(name), fields.distinct(size)
     values = [float(str(value)) for value in unpack(sizes[1], "<f4")[:, 0]]
+    if any(not (np.isfinite(value) and value > 0) for value in values):
+        raise InputError(f"{path}: field {size}: found {min(values):g}, expected positive numbers of Å")
     micrographs = [
         Micrograph(name=text(names[1][names[0][i]]), uid=int(number)) for i, number in zip(row, unpack(raw, "<u8")[:, 0], strict=True)
     ]

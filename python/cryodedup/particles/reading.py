@@ -29,32 +29,27 @@ def read_inputs(paths: Sequence[Path], params: ParticleParams, progress: Progres
     kinds = [(path, kind_of(path)) for path in paths]
     stars = [path for path, kind in kinds if kind == "star"]
     opened = dict(zip(stars, open_stars(stars, params, progress), strict=True))
-    found: list[Callable[[], Picks]] = []
+    found: dict[Path, Callable[[], Picks]] = {}  # by the first path of each input
     folders: dict[tuple[Path, str], list[Path]] = {}
-    datasets: list[Path] = []
     for path, kind in kinds:
         if kind == "folder":
-            found.append(partial(pickers.read_folder, path, params))
-        elif kind in ("npy", "csdat"):
-            datasets.append(path)
-            if len(datasets) == 1:
-                place = len(found)
+            found[path] = partial(pickers.read_folder, path, params)
         elif kind == "csg":
             group = cs.CsGroup.open(path)
-            found.append(partial(_read_datasets, group.files, params, progress, group))
+            found[path] = partial(_read_datasets, group.files, params, progress, group)
         elif kind == "topaz":
-            found.append(partial(pickers.read_topaz, path, params))
+            found[path] = partial(pickers.read_topaz, path, params)
         elif kind == "box" or (kind == "star" and has_picks_of_one_micrograph(opened[path])):
             key = (path.parent, path.suffix + pickers.suffix(path))
             if key not in folders:
                 folders[key] = []
-                found.append(partial(pickers.read_pick_files, folders[key], params, opened))
+                found[path] = partial(pickers.read_pick_files, folders[key], params, opened)
             folders[key].append(path)
-        else:
-            found.append(partial(_read_star, opened[path], params))
-    if datasets:
-        found[place:place] = [partial(_read_datasets, files, params, progress) for files in _jobs(datasets, params)]
-    return [read() for read in found]
+        elif kind == "star":
+            found[path] = partial(_read_star, opened[path], params)
+    for job in _jobs([path for path, kind in kinds if kind in ("npy", "csdat")], params):
+        found[min(job, key=paths.index)] = partial(_read_datasets, job, params, progress)
+    return [found[path]() for path in paths if path in found]
 
 
 def read_table(table: Any, params: ParticleParams, label: str = "table") -> Picks:
@@ -101,6 +96,7 @@ def _read_datasets(paths: Sequence[Path], params: ParticleParams, progress: Prog
     return cryosparc.read(fields, params, DatasetOutput(parts, fields.orders, group))
 
 
-def sources_of(picks: Sequence[Picks]) -> set[Path]:
-    """All files that are read, resolved: none of them may be written to."""
-    return {Path(os.path.realpath(file)) for pick in picks for file in pick.output.files}
+def sources_of(picks: Sequence[Picks], params: ParticleParams) -> set[Path]:
+    """All files and folders that are read, resolved: none of them may be written to."""
+    micrographs = [] if params.micrographs is None else [params.micrographs]
+    return {Path(os.path.realpath(file)) for file in (*micrographs, *(file for pick in picks for file in pick.output.files))}

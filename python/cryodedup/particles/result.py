@@ -6,8 +6,11 @@ import json
 import os
 import re
 import shutil
+import signal
+import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -186,7 +189,8 @@ class ParticleResult:
             self.outputs = sorted([*(entry.name + "/" * entry.is_dir() for entry in staging.iterdir()), SUMMARY])
             self.times_s["writing"] = time.perf_counter() - started
             (staging / SUMMARY).write_text(json.dumps(self.summary(), indent=1, ensure_ascii=False) + "\n", "utf-8", "surrogateescape")
-            _move(staging, directory, overwrite, sources_of([source.picks for source in self.sources]), outdated)
+            with _unstoppable():
+                _move(staging, directory, overwrite, sources_of([source.picks for source in self.sources], self.params), outdated)
         finally:
             shutil.rmtree(staging, ignore_errors=True)
             if made and not any(directory.iterdir()):
@@ -228,11 +232,26 @@ def _printable(name: str) -> str:
 
 def check_directory(directory: Path, overwrite: bool) -> None:
     """Refuses a directory that can not be one, or that holds an earlier result."""
-    if directory.exists() and not directory.is_dir():
+    if str(directory) in ("", "."):
+        raise InputError(f"found {str(directory)!r} as --output, expected a directory of its own")
+    if os.path.lexists(directory) and not directory.is_dir():
         raise InputError(f"{directory}: found a file, expected a directory or nothing (--output)")
     present = [name for name in (SUMMARY, LISTING) if (directory / name).exists()]
     if present and not overwrite:
         raise InputError(f"{directory / present[0]}: output exists; choose another --output, or add --overwrite")
+
+
+@contextmanager
+def _unstoppable() -> Iterator[None]:
+    """Holds Ctrl-C back while files are moved, so that what is told of them is true."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _listed_outputs(directory: Path) -> list[str]:
@@ -241,8 +260,12 @@ def _listed_outputs(directory: Path) -> list[str]:
         summary = json.loads((directory / SUMMARY).read_text("utf-8"))
         outputs = summary["outputs"] if str(summary["schema"]).startswith("cryodedup.") else []
         return [name for name in outputs if isinstance(name, str) and "/" not in name[:-1] and _OURS.fullmatch(name)]
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return []
+
+
+def _holds_input(path: Path, inputs: set[Path]) -> bool:
+    return any(path == file or path in file.parents for file in inputs)
 
 
 def _move(staging: Path, directory: Path, overwrite: bool, inputs: set[Path], outdated: Sequence[str]) -> None:
@@ -251,13 +274,13 @@ def _move(staging: Path, directory: Path, overwrite: bool, inputs: set[Path], ou
     for name in new:
         target = directory / name
         real = Path(os.path.realpath(target))
-        if any(real == file or real in file.parents for file in inputs):
+        if _holds_input(real, inputs):
             raise InputError(f"{target}: found an input where an output is to be written; choose another --output")
-        if target.exists() and not overwrite:
+        if os.path.lexists(target) and not overwrite:
             raise InputError(f"{target}: output exists; choose another --output, or add --overwrite")
     old = staging / ".old"
     old.mkdir()
-    leaving = [name.rstrip("/") for name in outdated if Path(os.path.realpath(directory / name)) not in inputs]
+    leaving = [name.rstrip("/") for name in outdated if not _holds_input(Path(os.path.realpath(directory / name)), inputs)]
     for name in dict.fromkeys([*new, *leaving]):
         target = directory / name
         if name in new and target.is_file() and not target.is_symlink():
