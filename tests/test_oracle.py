@@ -91,7 +91,7 @@ def test_chains_are_not_over_deleted() -> None:
         ({"coordinates_a": [[0, 0]], "groups": [1, 2]}, "groups: found 2 values, expected 1, one a particle"),
         ({"coordinates_a": [[0, 0]], "groups": [np.nan]}, "groups: found nan, expected integers or names"),
         ({"coordinates_a": [[0, 0]], "priority": [-1]}, "priority"),
-        ({"coordinates_a": [[0, 0]], "min_separation_a": -1}, "minimum separation: found -1, expected a finite number, 0 or more"),
+        ({"coordinates_a": [[0, 0]], "min_separation_a": -1}, "min_separation_a: found -1, expected a number of Å, 0 or more"),
         ({"coordinates_a": [["a", "b"]]}, "coordinates_a: could not convert string to float"),
     ],
 )

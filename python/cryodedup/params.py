@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from numbers import Real
+from numbers import Integral, Real
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -15,6 +15,7 @@ ScoreOrder = Literal["auto", "higher", "lower"]
 Priority = Literal["none", "input"]
 NormalizeScores = Literal["auto", "none", "rank"]
 
+MOST_THREADS = 1024
 _CHOICES = {"shift_key": ShiftKey, "score_order": ScoreOrder, "priority": Priority, "normalize_scores": NormalizeScores}
 
 
@@ -72,8 +73,9 @@ class ParticleParams:
     def __post_init__(self) -> None:
         numbers = {"min_separation_a": self.min_separation_a, "pixel_size_a": self.pixel_size_a, "threads": self.threads, "seed": self.seed}
         for name, value in numbers.items():
-            if isinstance(value, bool) or (not isinstance(value, Real) and value is not None):
-                raise InputError(f"{name}: found {value!r}, expected a number")
+            kind, word = (Integral, "a whole number") if name in ("threads", "seed") else (Real, "a number")
+            if isinstance(value, bool) or not (isinstance(value, kind) or (value is None and name == "pixel_size_a")):
+                raise InputError(f"{name}: found {value!r}, expected {word}")
         if self.micrographs is not None:
             object.__setattr__(self, "micrographs", Path(self.micrographs))
         if self.undo_symmetry_expansion:
@@ -88,5 +90,9 @@ class ParticleParams:
         for name, choices in _CHOICES.items():
             if getattr(self, name) not in get_args(choices):
                 raise InputError(f"{name}: found {getattr(self, name)!r}, expected {' or '.join(get_args(choices))}")
-        if self.threads < 0 or self.seed < 0:
-            raise InputError(f"threads and seed: found {self.threads} and {self.seed}, expected 0 or more")
+        if not (0 <= self.threads <= MOST_THREADS and self.seed >= 0):
+            raise InputError(
+                f"threads and seed: found {self.threads} and {self.seed}, expected 0 or more, and at most {MOST_THREADS} threads"
+            )
+        if not isinstance(self.score_field, str):
+            raise InputError(f"score_field: found {self.score_field!r}, expected the name of a column")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import io
+import signal
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
@@ -13,7 +16,18 @@ from cryodedup.cli.demo import demo
 from cryodedup.cli.particles import particles
 from cryodedup.errors import InputError
 
-USERS_FAULT = (PermissionError, FileNotFoundError, NotADirectoryError, IsADirectoryError)
+USERS_FAULT = {
+    errno.EACCES,
+    errno.EPERM,
+    errno.ENOENT,
+    errno.ENOTDIR,
+    errno.EISDIR,
+    errno.EEXIST,
+    errno.ENAMETOOLONG,
+    errno.ELOOP,
+    errno.EROFS,
+}
+"""Errors of the system that another path would mend."""
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -28,7 +42,16 @@ cli.add_command(demo)
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Runs the command line, and ends the process with its exit status."""
+    signal.signal(signal.SIGTERM, _end)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # names of files need not fit the terminal's encoding
     sys.exit(run(arguments))
+
+
+def _end(number: int, frame: object) -> NoReturn:
+    """Ends on a scheduler's signal as on Ctrl-C: what is half-written goes."""
+    sys.exit(128 + number)
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
@@ -44,10 +67,10 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except InputError as error:
         return _fail(str(error), 2)
     except (KeyboardInterrupt, click.Abort):
-        return _fail("interrupted; nothing was written", 130)
+        return _fail("interrupted", 130)
     except OSError as error:
         place = f"{error.filename}: " if error.filename is not None else ""
-        return _fail(f"{place}{error.strerror or error}", 2 if isinstance(error, USERS_FAULT) else 1)
+        return _fail(f"{place}{error.strerror or error}", 2 if error.errno in USERS_FAULT else 1)
 
 
 def _fail(text: str, status: int) -> int:

@@ -8,6 +8,7 @@ import rich_click as click
 
 from cryodedup.cli.particles import show
 from cryodedup.demo import MIN_SEPARATION_A, make_session
+from cryodedup.errors import InputError
 from cryodedup.params import ParticleParams
 from cryodedup.particles.result import check_directory
 from cryodedup.particles.workflow import deduplicate_particles
@@ -17,12 +18,14 @@ from cryodedup.particles.workflow import deduplicate_particles
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path), required=True, metavar="DIR", help="Directory for the session and the results."
 )
-@click.option("--seed", type=int, default=1, show_default=True, help="Of the simulated session.")
+@click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True, help="Of the simulated session.")
 @click.option("--overwrite", is_flag=True, help="Replace an earlier demo in DIR.")
 def demo(output: Path, seed: int, overwrite: bool) -> None:
     """Make a small session of three pickers with planted duplicates, and find them."""
     results = output / "particles"
     check_directory(results, overwrite)
+    if (output / "session").exists() and not overwrite:
+        raise InputError(f"{output / 'session'}: found an earlier session; choose another --output, or add --overwrite")
     session = make_session(output / "session", seed)
     names = " ".join(str(path) for path in session.paths)
     print(f"$ cryodedup particles {names} --min-separation {MIN_SEPARATION_A:g} -o {results}")

@@ -20,7 +20,7 @@ def open_boxes(paths: Sequence[Path], threads: int = 0) -> list[_core.Table]:
 
 def _box_labels(path: Path) -> list[str]:
     with path.open("rb") as file:
-        first = next((line.split() for line in file if line.strip() and not line.lstrip().startswith(b"#")), [b""] * 4)
+        first = next((line.split() for line in file if line.strip()), [b""] * 4)
     if len(first) < 4:
         raise InputError(f"{path}: found a first row of {len(first)} cells, expected 4 or more: x y width height [score]")
     return [*BOX_LABELS, *(f"column_{i + 1}" for i in range(len(BOX_LABELS), len(first)))][: len(first)]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -100,15 +100,25 @@ class TableColumns:
         return label in self.table.labels
 
     def numbers(self, label: str) -> Numbers:
-        values: Numbers = self.table.columns[label]
-        return values
+        values = self.table.columns[label]
+        if not isinstance(values, np.ndarray):  # asked for as names or angles, too
+            try:
+                values = np.array([float(row[label]) for row in self.file.rows(self.table)])
+            except ValueError as error:
+                raise InputError(f"{self.label}, column {label}: {error}; expected numbers") from None
+        return cast("Numbers", values)
 
     def names(self, label: str) -> Names:
-        indices, names = self.table.columns[label]
+        column = self.table.columns[label]
+        if isinstance(column, np.ndarray):  # asked for as a score, too
+            values, inverse = np.unique(column, return_inverse=True)
+            return inverse.astype(np.uint32), [_as_text(float(value)) for value in values]
+        indices, names = column
         return indices, [text(name) for name in names]
 
     def varies(self, label: str) -> bool:
-        return bool(self.table.columns.get(label, False))
+        column = self.table.columns.get(label, False)
+        return bool(np.ptp(column) > 0) if isinstance(column, np.ndarray) and len(column) else bool(np.any(column))
 
     def where(self, row: int) -> str:
         return f"{self.label}, line {_core.line_number(self.file.path, self.table.rows.start(row))}"

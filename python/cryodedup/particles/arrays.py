@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from cryodedup import _core
 from cryodedup.errors import InputError
+from cryodedup.params import ParticleParams
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,17 +88,16 @@ def deduplicate(
         if groups is not None or scores is not None or priority is not None:
             raise InputError("deduplicate: found groups, scores or priority beside a table, which tells them itself; expected it alone")
         return _of_table(coordinates_a, min_separation_a, remove_entirely, threads)
-    coordinates = _column(coordinates_a, np.float64, "coordinates_a")
-    if coordinates.ndim != 2:
-        raise InputError(f"coordinates_a: found shape {coordinates.shape}, expected (n, 2) or (n, 3)")
+    params = ParticleParams(min_separation_a=min_separation_a, remove_entirely=bool(remove_entirely), threads=threads or 0)
+    coordinates = _column(coordinates_a, np.float64, "coordinates_a", 2)
     kept, rejected, duplicate_of, distances = _core.deduplicate(
         coordinates,
         None if groups is None else _group_numbers(groups),
         None if scores is None else _column(scores, np.float64, "scores"),
         None if priority is None else _column(priority, np.uint32, "priority"),
-        float(min_separation_a),
-        remove_entirely=remove_entirely,
-        threads=threads or 0,
+        float(params.min_separation_a),
+        remove_entirely=params.remove_entirely,
+        threads=params.threads,
     )
     return Duplicates(kept=kept, rejected=rejected, duplicate_of=duplicate_of, distances_a=distances)
 
@@ -109,7 +109,6 @@ def is_table(values: Any) -> bool:
 
 
 def _of_table(table: Any, min_separation_a: float, remove_entirely: bool, threads: int | None) -> Duplicates:
-    from cryodedup.params import ParticleParams
     from cryodedup.particles.workflow import deduplicate_particles
 
     params = ParticleParams(min_separation_a=min_separation_a, remove_entirely=remove_entirely, threads=threads or 0)
@@ -117,12 +116,18 @@ def _of_table(table: Any, min_separation_a: float, remove_entirely: bool, thread
     return Duplicates(kept=found.kept, rejected=found.rejected, duplicate_of=found.duplicate_of, distances_a=found.distances_a)
 
 
-def _column(values: ArrayLike, dtype: Any, name: str) -> NDArray[Any]:
-    found = np.asarray(values)
+def _column(values: Any, dtype: Any, name: str, dimensions: int = 1) -> NDArray[Any]:
+    if np.ma.isMaskedArray(values):
+        raise InputError(f"{name}: found a masked array, expected one without gaps")
     try:
-        column = np.ascontiguousarray(found, dtype)
+        found = np.asarray(values)
+        if found.dtype.kind not in "biufOUS":
+            raise TypeError(f"found values of type {found.dtype}, expected numbers")
+        column = np.ascontiguousarray(found, dtype).reshape(found.shape)
     except (TypeError, ValueError, OverflowError) as error:
         raise InputError(f"{name}: {error}") from None
+    if column.ndim != dimensions:
+        raise InputError(f"{name}: found shape {column.shape}, expected {'(n, 2) or (n, 3)' if dimensions == 2 else '(n,)'}")
     if np.issubdtype(dtype, np.integer) and not np.array_equal(column, found):
         raise InputError(f"{name}: found numbers that are not integers from 0 to {np.iinfo(dtype).max}")
     return column
@@ -130,7 +135,14 @@ def _column(values: ArrayLike, dtype: Any, name: str) -> NDArray[Any]:
 
 def _group_numbers(groups: ArrayLike) -> NDArray[np.uint32]:
     """Dense numbers from 0; integers that are dense already are taken as they are."""
-    labels = np.asarray(groups)
+    try:
+        labels = np.asarray(groups)
+        if labels.dtype.kind == "O":
+            labels = labels.astype(str) if all(isinstance(label, str) for label in labels.flat) else np.asarray(labels.tolist())
+    except (TypeError, ValueError) as error:
+        raise InputError(f"groups: {error}") from None
+    if labels.ndim != 1 or labels.dtype.kind not in "biufSU":
+        raise InputError(f"groups: found shape {labels.shape} of type {labels.dtype}, expected (n,) integers or names")
     if labels.dtype == np.uint32 and (not len(labels) or int(labels.max()) < 2 * len(labels) + 1024):
         return np.ascontiguousarray(labels)
     if labels.dtype.kind in "iu" and (not len(labels) or (int(labels.min()) >= 0 and int(labels.max()) < 2 * len(labels) + 1024)):

@@ -25,8 +25,14 @@ def kind_of(path: Path) -> str:
     if path.is_dir():
         return "folder"
     try:
+        if path.exists() and not path.is_file():
+            raise InputError(f"{path}: found neither a file nor a folder")
         with path.open("rb") as file:
             head = file.read(1 << 16)
+    except InputError:
+        raise
+    except ValueError:  # a zero byte in the name
+        raise InputError(f"{str(path)!r}: found a name that no file can have") from None
     except OSError as error:
         raise InputError(f"{path}: {(error.strerror or 'unreadable').lower()}") from None
     magic = {cs.NPY_MAGIC: "npy", cs.CSDAT_MAGIC: "csdat"}.get(head[:6])

@@ -119,14 +119,19 @@ def _pixel_sizes(columns: Columns) -> tuple[np.ndarray | None, list[PixelSize]]:
 def _pixel_size(file: str, of: str, row: dict[str, str]) -> PixelSize:
     for label in PIXEL_SIZES:
         if label in row:
-            try:
-                value = float(row[label])
-            except ValueError:
-                value = np.nan
-            if not (np.isfinite(value) and value > 0):
-                raise InputError(f"{file}: {label} {of}: found {row[label]!r}, expected a positive number of Å")
+            value = _positive(file, f"{label} {of}".strip(), row[label])
             return PixelSize(of=of, value_a=value, found_in=label, surmised=label == "rlnMicrographOriginalPixelSize")
     return PixelSize(of=of, value_a=None, found_in="")
+
+
+def _positive(file: str, what: str, text: str) -> float:
+    try:
+        value = float(text) if text.isascii() and "_" not in text else np.nan
+    except ValueError:
+        value = np.nan
+    if not (np.isfinite(value) and value > 0):
+        raise InputError(f"{file}: {what}: found {text!r}, expected a positive number of Å")
+    return value
 
 
 def _shifts(columns: Columns, dimensions: int) -> tuple[frozenset[str], Callable[[str], tuple[Floats, ...]]]:
@@ -154,12 +159,13 @@ def _origins_a(columns: Columns, dimensions: int) -> tuple[Floats, ...]:
 def _image_pixel_size(columns: Columns) -> Floats | float:
     """Of the particle images, Å: what origins in pixels are counted in."""
     if "rlnMagnification" in columns and "rlnDetectorPixelSize" in columns:
-        return columns.numbers("rlnDetectorPixelSize") * 1e4 / columns.numbers("rlnMagnification")  # µm on the detector
+        with np.errstate(divide="ignore", invalid="ignore"):  # what comes of it is refused with the centres
+            return columns.numbers("rlnDetectorPixelSize") * 1e4 / columns.numbers("rlnMagnification")  # µm on the detector
     if "rlnPixelSize" in columns:
         return columns.numbers("rlnPixelSize")
     sizes = {row["rlnImagePixelSize"] for row in columns.optics if "rlnImagePixelSize" in row}
     if len(sizes) == 1:
-        return float(sizes.pop())
+        return _positive(columns.label, "rlnImagePixelSize", sizes.pop())
     raise InputError(
         f"{columns.label}: found rlnOriginX in pixels, expected rlnMagnification and rlnDetectorPixelSize (or rlnPixelSize)"
         " to tell their size; or use --shift-key none"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from cryodedup import _core
 from cryodedup.errors import InputError
 from cryodedup.params import ParticleParams
 from cryodedup.particles import pixel_sizes
+from cryodedup.particles.arrays import is_table
 from cryodedup.particles.identity import unify
 from cryodedup.particles.picks import Floats, Picks
 from cryodedup.particles.reading import read_inputs, read_table
@@ -87,9 +89,13 @@ def _inputs(particles: Any) -> tuple[list[tuple[str, Any]], list[Path]]:
     paths = [Path(item) for item in several if isinstance(item, str | PathLike)]
     if not several or 0 < len(paths) < len(several):
         raise InputError(f"found {len(paths)} paths among {len(several)} inputs, expected one or more, all paths or all tables")
-    repeated = [str(path) for i, path in enumerate(paths) if path.resolve() in [other.resolve() for other in paths[:i]]]
+    real = [os.path.realpath(path) for path in paths]
+    repeated = [str(path) for i, path in enumerate(paths) if real[i] in real[:i]]
     if repeated:
         raise InputError(f"{repeated[0]}: found twice among the inputs, expected once: every particle of it would be a duplicate")
+    if not paths and not all(is_table(item) for item in several):
+        kinds = ", ".join(sorted({type(item).__name__ for item in several}))
+        raise InputError(f"found inputs of type {kinds}, expected paths, or tables as starfile or cryosparc-tools return them")
     labels = ["table"] if len(several) == 1 else [f"table {i + 1}" for i in range(len(several))]
     return ([], paths) if paths else (list(zip(labels, several, strict=True)), [])
 
@@ -231,12 +237,13 @@ def _shifts(pick: Picks, shift_key: str) -> tuple[Floats, ...]:
 
 def _place(pick: Picks, sizes_a: Floats | float, shift_key: str, out: Floats) -> None:
     shifts = _shifts(pick, shift_key)
-    for axis in range(out.shape[1]):
-        np.multiply(pick.position[axis], sizes_a, out=out[:, axis])
-        if axis < len(shifts):
-            out[:, axis] -= shifts[axis]
-    if np.isfinite(out.sum()):
-        return
+    with np.errstate(over="ignore", invalid="ignore"):  # what comes of it is refused below
+        for axis in range(out.shape[1]):
+            np.multiply(pick.position[axis], sizes_a, out=out[:, axis])
+            if axis < len(shifts):
+                out[:, axis] -= shifts[axis]
+        if np.isfinite(out.sum()):
+            return
     bad = ~np.isfinite(out).all(axis=1)
     if bad.any():
         row = int(bad.argmax())

@@ -6,7 +6,7 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use cryodedup_core::rows::{Input, Part, Rows, split};
-use cryodedup_core::star::{Column, Table, Wanted, scan};
+use cryodedup_core::star::{Column, Table, Wanted, read_cells, scan};
 use cryodedup_core::{Monitor, Result};
 use proptest::prelude::*;
 
@@ -80,6 +80,20 @@ fn values_that_begin_like_keywords_are_values() {
     let tables = tables("data_a\nloop_\n_name\n_x\ndata_set1/m.mrc 1\nloop_/m.mrc 2\n_m.mrc 3\n\ndata_b\nloop_\n_x\n7\n");
     assert_eq!((names(&tables[0]).len(), numbers(&tables[0])), (3, vec![1.0, 2.0, 3.0]));
     assert_eq!((tables[1].block.as_str(), numbers(&tables[1])), ("b", vec![7.0]));
+}
+
+#[test]
+fn rows_may_begin_with_an_underscore() {
+    let tables = tables("data_a\nloop_\n_name #1\n_x #2 [of the frame]\n_u.mrc 1\n_v.mrc 2\n");
+    assert_eq!((names(&tables[0]), numbers(&tables[0])), (vec!["_u.mrc".to_owned(), "_v.mrc".to_owned()], vec![1.0, 2.0]));
+}
+
+#[test]
+fn a_quoted_number_sign_is_no_comment() {
+    let (file, tables) = scanned(b"data_a\nloop_\n_name\n_x\n'#3 x' 1 # a comment\n");
+    let table = &tables.expect("a STAR file")[0];
+    assert_eq!((names(table), numbers(table)), (vec!["#3 x".to_owned()], vec![1.0]));
+    assert_eq!(read_cells(file.path(), &table.rows).expect("cells"), [[b"#3 x".to_vec(), b"1".to_vec()]]);
 }
 
 #[test]

@@ -29,11 +29,17 @@ impl<'a> Cells<'a> {
         Self { line, at: 0 }
     }
 
-    /// How many more cells there are, not counting from a cell on that begins with `#`, a comment; consumes them.
+    /// The cells up to a comment, which is what an unquoted cell begins that begins with `#`.
+    pub fn before_comment(self) -> impl Iterator<Item = Cell<'a>> {
+        let line = self.line;
+        self.take_while(move |cell| line[cell.start] != b'#')
+    }
+
+    /// How many cells there are up to a comment; consumes them.
     pub fn count_rest(self) -> usize {
         let rest = &self.line[self.at..];
         if memchr::memchr3(b'"', b'\'', b'#', rest).is_some() {
-            return self.take_while(|cell| rest_is_not_comment(cell)).count();
+            return self.before_comment().count();
         }
         let starts = |bytes: &[u8]| bytes.windows(2).map(|pair| u8::from(is_blank(pair[0]) && !is_blank(pair[1]))).sum::<u8>();
         // In pieces short enough for a byte-wide sum, which the compiler turns into vector code.
@@ -41,10 +47,6 @@ impl<'a> Cells<'a> {
             (0..rest.len().saturating_sub(1)).step_by(128).map(|from| usize::from(starts(&rest[from..rest.len().min(from + 129)])));
         usize::from(rest.first().is_some_and(|&first| !is_blank(first))) + overlapping.sum::<usize>()
     }
-}
-
-fn rest_is_not_comment(cell: &Cell) -> bool {
-    cell.text.first() != Some(&b'#')
 }
 
 impl<'a> Iterator for Cells<'a> {
@@ -106,6 +108,7 @@ mod tests {
     fn a_comment_is_not_counted() {
         assert_eq!(Cells::new(b"1 2 # three 4").count_rest(), 2);
         assert_eq!(Cells::new(b"mic#1.mrc 2").count_rest(), 2);
+        assert_eq!(Cells::new(b"1 '#2' # 3").count_rest(), 2);
     }
 
     proptest! {

@@ -92,7 +92,8 @@ impl<'a> Lines<'a> {
         while let Some((line, next)) = self.at(offset)? {
             match Line::of(line) {
                 Line::Nothing => {}
-                Line::Label(label, _) => {
+                // A row may begin with an underscore, too; a label stands alone.
+                Line::Label(label, _) if Cells::new(line).count_rest() == 1 => {
                     if labels.contains(&label) {
                         return Err(fail(self.input, offset, &format!("found the label _{label} a second time in one loop")));
                     }

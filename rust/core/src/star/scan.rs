@@ -200,7 +200,7 @@ impl Body<'_> {
         let Some(first) = line.iter().position(|&byte| byte > b' ') else { return Role::Gap };
         let text = &line[first..];
         match text[0] {
-            b'#' => Role::Gap,
+            b'#' if self.keywords => Role::Gap,
             b'd' | b'l' | b'_' if self.keywords => {
                 // A row may begin with such a word, too; then it has more cells than the keyword's line would have.
                 let alone = Cells::new(text).count_rest() == 1;

@@ -32,7 +32,7 @@ pub fn read_cells(path: &Path, rows: &Rows) -> Result<Vec<Vec<Vec<u8>>>> {
         .map(|row| {
             let (start, end) = rows.span(row);
             input.read(start, end, &mut line)?;
-            Ok(Cells::new(&line).map(|cell| cell.text.to_owned()).collect())
+            Ok(Cells::new(&line).before_comment().map(|cell| cell.text.to_owned()).collect())
         })
         .collect()
 }
