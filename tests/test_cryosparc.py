@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import yaml
 
-from cases import cs, needs_shared, records
+from cases import cs, needs_shared, records, star
 from cryodedup import InputError, ParticleParams, deduplicate_particles
 from cryodedup.formats.cryosparc import NpyFile
 
@@ -261,3 +261,91 @@ def test_csdat_gives_what_npy_gives(derived: Path, tmp_path: Path) -> None:
         again = deduplicate_particles(tmp_path / stem / "particles_kept.csg", ParticleParams(min_separation_a=130))
         assert again.kept.all()
         assert len(again.kept) == csdat.kept.sum()
+
+
+def test_repeated_uids_in_main_and_passthrough(tmp_path: Path) -> None:
+    main = np.zeros(4, [("uid", "<u8"), *ALIGNMENTS])
+    main["uid"], main["alignments3D/psize_A"] = [5, 5, 6, 7], 1
+    passthrough = records([(0, 0), (500, 0), (1000, 0), (1500, 0)])
+    passthrough["uid"] = [7, 6, 5, 5]
+    paths = [cs(tmp_path / "main.cs", main), cs(tmp_path / "passthrough.cs", passthrough)]
+    result = deduplicate_particles(paths)
+    assert result.kept.tolist() == [True, False, True, True]
+    result.write(tmp_path / "out")
+    kept = [np.load(tmp_path / "out" / f"particles_kept{name}.cs") for name in ("", "_passthrough")]
+    assert [sorted(array["uid"].tolist()) for array in kept] == [[5, 6, 7]] * 2
+    passthrough["uid"] = [7, 6, 6, 5]
+    cs(paths[1], passthrough)
+    with pytest.raises(InputError, match="found no location fields"):
+        deduplicate_particles(paths)
+
+
+def test_inputs_stay_in_order(tmp_path: Path) -> None:
+    second = records([(0, 0)])
+    second["uid"] = 99
+    paths = [
+        cs(tmp_path / "a.cs", records([(900, 0)])),
+        star(tmp_path / "b.star", [(0, 0, "a.mrc")]),
+        cs(tmp_path / "c.cs", second),
+    ]
+    result = deduplicate_particles(paths, ParticleParams(pixel_size_a=1, priority="input"))
+    assert [source.picks.label for source in result.sources] == [str(path) for path in paths]
+    assert result.kept.tolist() == [True, True, False]
+
+
+@pytest.mark.parametrize(
+    ("field", "dtype"),
+    [
+        ("location/micrograph_shape", (">u4", (2,))),
+        ("location/micrograph_shape", ("<f8", (2,))),
+        ("location/micrograph_shape", ("<u4", (3,))),
+    ]
+    + [("location/micrograph_psize_A", (kind, ())) for kind in (">f4", "<u4", "<f8", "S4")]
+    + [("location/micrograph_uid", (">u8", ()))],
+)
+def test_fields_of_other_types_are_refused_not_reinterpreted(tmp_path: Path, field: str, dtype: tuple[str, tuple[int, ...]]) -> None:
+    array = records([(0, 0), (1, 0)])
+    other = np.zeros(2, [(name, *dtype) if name == field else (name, array.dtype[name]) for name in array.dtype.names])
+    other["location/micrograph_shape"] = 2000
+    for source in (cs(tmp_path / "p.cs", other), other):
+        with pytest.raises(InputError, match=f"field {field}: found type .*, expected"):
+            deduplicate_particles(source)
+
+
+def test_a_micrograph_uid_of_zero_is_none(tmp_path: Path) -> None:
+    array = records([(0, 0), (0, 0)], micrograph_uid=0)
+    array["location/micrograph_path"] = [b"a.mrc", b"b.mrc"]
+    assert run(cs(tmp_path / "p.cs", array)) == [True, True]
+
+
+def test_utf8_field_names_survive(tmp_path: Path) -> None:
+    array = records([(0, 0), (1, 0)], [("zz日本/ä", "<f4")])
+    with pytest.warns(UserWarning, match=r"format 3\.0"):
+        path = cs(tmp_path / "p.cs", array)
+    deduplicate_particles(path).write(tmp_path / "out")
+    assert np.load(tmp_path / "out" / "particles_kept.cs").dtype == array.dtype
+
+
+@pytest.mark.parametrize("psize", [0, -1])
+def test_pixel_sizes_of_exposures_are_positive(tmp_path: Path, psize: float) -> None:
+    exposures = np.zeros(1, [("uid", "<u8"), ("micrograph_blob/path", "S9"), ("micrograph_blob/psize_A", "<f4")])
+    exposures["uid"], exposures["micrograph_blob/psize_A"] = 7, psize
+    with pytest.raises(InputError, match="field micrograph_blob/psize_A: found"):
+        run(cs(tmp_path / "p.cs", records([(0, 0)])), micrographs=cs(tmp_path / "e.cs", exposures))
+
+
+@pytest.mark.parametrize("descr", ["[('uid', '<u8'", "{[]: 1}", "('f4',)", "[]", "[('uid', 'V0')]"])
+def test_damaged_headers(tmp_path: Path, descr: str) -> None:
+    header = f"{{'descr': {descr}, 'fortran_order': False, 'shape': (1,), }}\n".encode()
+    (tmp_path / "p.cs").write_bytes(b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header + bytes(64))
+    with pytest.raises(InputError):
+        run(tmp_path / "p.cs")
+
+
+@pytest.mark.parametrize(
+    "text", ["created: 2024-99-99\n", "results: !!int abc\n", "results: {a: {metafile: 3}}\n", "[" * 5000, "results: 1\n"]
+)
+def test_damaged_groups(tmp_path: Path, text: str) -> None:
+    (tmp_path / "p.csg").write_text(text)
+    with pytest.raises(InputError, match=r"p\.csg: found"):
+        run(tmp_path / "p.csg")

@@ -93,6 +93,15 @@ def test_chains_are_not_over_deleted() -> None:
         ({"coordinates_a": [[0, 0]], "priority": [-1]}, "priority"),
         ({"coordinates_a": [[0, 0]], "min_separation_a": -1}, "min_separation_a: found -1, expected a number of Å, 0 or more"),
         ({"coordinates_a": [["a", "b"]]}, "coordinates_a: could not convert string to float"),
+        ({"coordinates_a": [[0, 0], [1]]}, "coordinates_a: "),
+        ({"coordinates_a": [[1j, 0]]}, "coordinates_a: found values of type complex128, expected numbers"),
+        ({"coordinates_a": np.ma.zeros((2, 2))}, "coordinates_a: found a masked array, expected one without gaps"),
+        ({"coordinates_a": [[0, 0]], "scores": [[1]]}, "scores: found shape (1, 1), expected (n,)"),
+        ({"coordinates_a": [[0, 0]], "groups": [[1]]}, "groups: found shape (1, 1) of type int64, expected (n,) integers or names"),
+        ({"coordinates_a": [[0, 0]], "groups": [None]}, "groups: found shape (1,) of type object, expected (n,) integers or names"),
+        ({"coordinates_a": [[0, 0]], "threads": -1}, "threads and seed: found -1 and 0"),
+        ({"coordinates_a": [[0, 0]], "threads": "2"}, "threads: found '2', expected a whole number"),
+        ({"coordinates_a": [[0, 0]], "min_separation_a": None}, "min_separation_a: found None, expected a number"),
     ],
 )
 def test_bad_input(arguments: dict[str, object], message: str) -> None:

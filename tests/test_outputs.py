@@ -185,3 +185,46 @@ def test_no_particles_at_all(tmp_path: Path) -> None:
         assert len(result.kept) == 0
         result.write(tmp_path / f"out{path.suffix}")
         assert (tmp_path / f"out{path.suffix}" / f"particles_kept{path.suffix}").read_bytes() == path.read_bytes()
+
+
+def test_an_input_among_earlier_outputs_is_never_removed(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    (tmp_path / "boxes").mkdir()
+    (tmp_path / "boxes" / "a.box").write_text("1 1 2 2\n")
+    params = ParticleParams(pixel_size_a=1)
+    deduplicate_particles(tmp_path / "boxes", params).write(out)
+    other = deduplicate_particles(out / "boxes_kept", params)
+    other.write(out, overwrite=True)
+    assert (out / "boxes_kept" / "a.box").read_text() == "1 1 2 2\n"
+    listed = star(out / "particles_kept.star", [("m", 1)], "MicrographName OpticsGroup", optics((1, "o", 0.5)), "micrographs")
+    result = deduplicate_particles(star(tmp_path / "p.star", [(0, 0, "m")]), ParticleParams(micrographs=listed))
+    with pytest.raises(InputError, match=r"particles_kept\.star: found an input"):
+        result.write(out, overwrite=True)
+
+
+def test_names_of_outputs_never_meet(tmp_path: Path) -> None:
+    paths = []
+    for name in ("s1", "s2"):
+        (tmp_path / name / "raw").mkdir(parents=True)
+        path = tmp_path / name / "raw" / "m_autopick.star"
+        path.write_text(f"data_\nloop_\n_rlnCoordinateX\n_rlnCoordinateY\n{name[1]} 0\n")
+        paths.append(path)
+    rows = "".join(f"{path.parts[-3]}/m.mrc {path}\n" for path in paths)
+    index = tmp_path / "particles.star"
+    index.write_text(f"data_coordinate_files\nloop_\n_rlnMicrographName\n_rlnMicrographCoordinates\n{rows}")
+    result = deduplicate_particles([index, star(tmp_path / "p.star", [(5, 0, "other.mrc")])], ParticleParams(pixel_size_a=1))
+    result.write(tmp_path / "out")
+    again = deduplicate_particles(
+        [tmp_path / "out" / name for name in result.written_to if name.endswith(".star")], ParticleParams(pixel_size_a=1)
+    )
+    assert len(again.kept) == 1
+    again = deduplicate_particles(tmp_path / "out" / result.written_to[0].replace("/", ".star"), ParticleParams(pixel_size_a=1))
+    assert sorted(again.coordinates_a[:, 0]) == [1, 2]
+
+
+def test_odd_names_of_optics_groups_survive_joining(tmp_path: Path) -> None:
+    first = star(tmp_path / "a.star", [(0, 0, "m", 1, 1)], COLUMNS, optics((1, "o", 1.0)))
+    second = star(tmp_path / "b.star", [(99, 0, "m", 1, 1)], COLUMNS, optics((1, "'a\" b'", 2.0)))
+    deduplicate_particles([first, second]).write(tmp_path / "out")
+    again = deduplicate_particles(tmp_path / "out" / "particles_kept.star")
+    np.testing.assert_allclose(again.coordinates_a[:, 0], [0, 198])

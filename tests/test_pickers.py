@@ -215,3 +215,10 @@ def test_real_boxes(real: Path) -> None:
     for name, message in (("has_string", "line 2: x: found 'sixty_three'"), ("unqual_columns", "line 3: found a row of 3 cells")):
         with pytest.raises(InputError, match=message):
             run(real / "boxmanager" / f"2d_corrupt_{name}.box")
+
+
+def test_two_micrographs_of_one_input_stay_two(tmp_path: Path) -> None:
+    first, second, both = named("x/a.mrc"), named("y/a.mrc"), named("x/a.mrc", "y/a.mrc")
+    assert unify([("C", both), ("A", first), ("B", second)])[1] == 2
+    with pytest.raises(InputError, match=r"C: found two micrographs where other inputs have one \(x/a\.mrc of A\), x/a\.mrc and y/a\.mrc"):
+        unify([("A", first), ("B", second), ("C", both)])

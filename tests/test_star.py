@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -233,3 +234,24 @@ def test_values_are_those_of_starfile(real: Path) -> None:
 
 def _is_numeric(frame: object, label: str) -> bool:
     return frame[label].dtype.kind in "iuf"
+
+
+def test_comments_behind_rows_of_small_tables(tmp_path: Path) -> None:
+    groups = optics((1, "opticsGroup1", "1.0 # from job 3"))
+    path = star(tmp_path / "p.star", [(0, 0, "m", 1)], "CoordinateX CoordinateY MicrographName OpticsGroup", groups)
+    assert deduplicate_particles(path).kept.tolist() == [True]
+
+
+@pytest.mark.parametrize("field", ["rlnAngleRot", "rlnOpticsGroup", "rlnMicrographPixelSize"])
+def test_a_score_that_is_read_for_something_else_too(tmp_path: Path, field: str) -> None:
+    columns = "CoordinateX CoordinateY MicrographName AngleRot OpticsGroup MicrographPixelSize"
+    path = star(tmp_path / "p.star", [(0, 0, "m", 1, 1, 1), (0, 0, "m", 2, 2, 2)], columns, optics((1, "o", 1.0), (2, "p", 2.0)))
+    assert run(path, score_field=field, score_order="higher", pixel_size_a=None) == [False, True]
+
+
+def test_what_is_no_file(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    for name in ("pipe", "loop", "a\0b"):
+        with pytest.raises(InputError):
+            run(tmp_path / name)

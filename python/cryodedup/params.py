@@ -91,8 +91,6 @@ class ParticleParams:
             if getattr(self, name) not in get_args(choices):
                 raise InputError(f"{name}: found {getattr(self, name)!r}, expected {' or '.join(get_args(choices))}")
         if not (0 <= self.threads <= MOST_THREADS and self.seed >= 0):
-            raise InputError(
-                f"threads and seed: found {self.threads} and {self.seed}, expected 0 or more, and at most {MOST_THREADS} threads"
-            )
+            raise InputError(f"threads and seed: found {self.threads} and {self.seed}, expected 0 or more, {MOST_THREADS} threads at most")
         if not isinstance(self.score_field, str):
             raise InputError(f"score_field: found {self.score_field!r}, expected the name of a column")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -22,16 +23,18 @@ CBOX = ("CoordinateX", "CoordinateY", "CoordinateZ", "Width", "Height", "Depth")
 
 def kind_of(path: Path) -> str:
     """What an input is, by its content: its suffix says nothing, except for files of plain numbers."""
-    if path.is_dir():
+    if os.path.isdir(path):  # noqa: PTH112  unlike Path's, never raises
         return "folder"
     try:
-        if path.exists() and not path.is_file():
-            raise InputError(f"{path}: found neither a file nor a folder")
+        regular = path.is_file() or not path.exists()
+    except (OSError, ValueError):
+        regular = True  # opening it says why not
+    if not regular:
+        raise InputError(f"{path}: found neither a file nor a folder")
+    try:
         with path.open("rb") as file:
             head = file.read(1 << 16)
-    except InputError:
-        raise
-    except ValueError:  # a zero byte in the name
+    except ValueError:  # a zero byte in the name, as a group may give it
         raise InputError(f"{str(path)!r}: found a name that no file can have") from None
     except OSError as error:
         raise InputError(f"{path}: {(error.strerror or 'unreadable').lower()}") from None

@@ -89,6 +89,9 @@ def _inputs(particles: Any) -> tuple[list[tuple[str, Any]], list[Path]]:
     paths = [Path(item) for item in several if isinstance(item, str | PathLike)]
     if not several or 0 < len(paths) < len(several):
         raise InputError(f"found {len(paths)} paths among {len(several)} inputs, expected one or more, all paths or all tables")
+    unnameable = next((path for path in paths if "\0" in str(path)), None)
+    if unnameable is not None:
+        raise InputError(f"{str(unnameable)!r}: found a name that no file can have")
     real = [os.path.realpath(path) for path in paths]
     repeated = [str(path) for i, path in enumerate(paths) if real[i] in real[:i]]
     if repeated:
