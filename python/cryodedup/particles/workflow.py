@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from cryodedup import _core
 from cryodedup.errors import InputError
 from cryodedup.params import ParticleParams
-from cryodedup.particles import pixel_sizes
+from cryodedup.particles import fitting, pixel_sizes
 from cryodedup.particles.arrays import is_table
 from cryodedup.particles.identity import unify
 from cryodedup.particles.picks import Floats, Picks
@@ -25,8 +25,6 @@ from cryodedup.particles.result import ParticleResult, Source
 from cryodedup.particles.scores import compare
 
 Say = Callable[[str], object]
-MIRRORED_LEAST, MIRRORED_RATIO = 20, 3
-"""So many meetings, and so many times more than without turning y over, are taken for a sign (on two real sets they are 1367 to 64)."""
 MOST_SOURCES = 64
 """Up to this many inputs are compared with each other in the summary."""
 
@@ -109,7 +107,7 @@ def choose(picks: Sequence[Picks], params: ParticleParams, progress: Callable[[i
     bounds = np.cumsum([0, *map(len, picks)])
     numbers, n_micrographs = unify([(pick.label, pick.micrographs) for pick in picks])
     shared = np.array([[len({*first} & {*second}) for second in numbers] for first in numbers])
-    warnings += _unrelated(picks, shared)
+    warnings += fitting.unrelated(picks, shared)
     group_of = _concatenated(np.asarray(number, np.uint32)[pick.micrograph_of] for number, pick in zip(numbers, picks, strict=True))
     shift_key = _shift_key(picks, params)
     known = pixel_sizes.read_micrographs(Path(params.micrographs)) if params.micrographs else None
@@ -135,7 +133,7 @@ def choose(picks: Sequence[Picks], params: ParticleParams, progress: Callable[[i
     elif len(picks) > MOST_SOURCES:
         warnings.append(f"{len(picks)} inputs: their overlaps are not counted (more than {MOST_SOURCES})")
     if overlaps is not None and params.min_separation_a > 0:
-        warnings += _mirrored(picks, sizes, coordinates_a, group_of, source_of, overlaps, params)
+        warnings += fitting.mirrored(picks, sizes, coordinates_a, group_of, source_of, overlaps, params)
     sources = [
         Source(picks=pick, start=int(start), pixel_sizes=size.found, score=score)
         for pick, start, size, score in zip(picks, bounds[:-1], sizes, described, strict=True)
@@ -156,49 +154,6 @@ def choose(picks: Sequence[Picks], params: ParticleParams, progress: Callable[[i
         repeated_uids=0 if repeated is None else len(repeated.particles),
         warnings=warnings,
     )
-
-
-def _mirrored(
-    picks: Sequence[Picks],
-    sizes: Sequence[pixel_sizes.Resolved],
-    coordinates_a: Floats,
-    group_of: NDArray[np.uint32],
-    source_of: NDArray[np.uint32],
-    overlaps: NDArray[np.uint64],
-    params: ParticleParams,
-) -> list[str]:
-    """A warning if CryoSPARC's inputs meet the others much more often when their y is counted from the other edge."""
-    sparc = np.array([pick.heights_px is not None for pick in picks])
-    if sparc.all() or not sparc.any():
-        return []
-    turned = coordinates_a.copy()
-    for i, (pick, size) in enumerate(zip(picks, sizes, strict=True)):
-        if pick.heights_px is not None:
-            rows = source_of == i
-            turned[rows, 1] = np.asarray(pick.heights_px) * size.sizes_a - coordinates_a[rows, 1]
-    otherwise = _core.overlaps(turned, group_of, source_of, len(picks), params.min_separation_a, threads=params.threads)
-    met, met_otherwise = (int(table[np.ix_(sparc, ~sparc)].sum()) for table in (overlaps, otherwise))
-    if met_otherwise < MIRRORED_LEAST or met_otherwise < MIRRORED_RATIO * met:
-        return []
-    change = "without" if params.flip_y else "with"
-    return [
-        f"{met} particles of CryoSPARC's inputs have one of another input nearby, but {met_otherwise} would {change} --flip-y:"
-        " y seems to be counted from different edges"
-    ]
-
-
-def _unrelated(picks: Sequence[Picks], shared: NDArray[np.int64]) -> list[str]:
-    """Warnings for inputs that have no micrograph in common with any other: most likely their names do not tell."""
-    warnings = []
-    for i, pick in enumerate(picks):
-        others = [j for j in range(len(picks)) if j != i and len(picks[j])]
-        if len(pick) and others and not shared[i, others].any():
-            names = f"{pick.micrographs[0].name} here, {picks[others[0]].micrographs[0].name} in {picks[others[0]].label}"
-            uids = " with other uids" if pick.micrographs[0].uid and picks[others[0]].micrographs[0].uid else ""
-            warnings.append(
-                f"{pick.label}: no micrograph in common with another input, so none of its particles can meet theirs ({names}{uids})"
-            )
-    return warnings
 
 
 def _concatenated(columns: Any) -> Any:
