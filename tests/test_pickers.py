@@ -220,5 +220,5 @@ def test_real_boxes(real: Path) -> None:
 def test_two_micrographs_of_one_input_stay_two(tmp_path: Path) -> None:
     first, second, both = named("x/a.mrc"), named("y/a.mrc"), named("x/a.mrc", "y/a.mrc")
     assert unify([("C", both), ("A", first), ("B", second)])[1] == 2
-    with pytest.raises(InputError, match=r"C: found two micrographs where other inputs have one \(x/a\.mrc of A\), x/a\.mrc and y/a\.mrc"):
+    with pytest.raises(InputError, match=r"C: found two micrographs that fit x/a\.mrc of A by name, x/a\.mrc and y/a\.mrc"):
         unify([("A", first), ("B", second), ("C", both)])

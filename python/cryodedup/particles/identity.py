@@ -94,9 +94,7 @@ def unify(inputs: Sequence[tuple[str, Sequence[Micrograph]]]) -> tuple[list[list
 
 def _number(known: _Known, label: str, micrographs: Sequence[Micrograph]) -> list[int]:
     certain = [known.same(micrograph) for micrograph in micrographs]
-    _refuse_merged(known, label, micrographs, certain)
     taken = {number for number in certain if number is not None}
-    claims: dict[int, Micrograph] = {}
     found = []
     for micrograph, same in zip(micrographs, certain, strict=True):
         number = same
@@ -114,27 +112,21 @@ def _number(known: _Known, label: str, micrographs: Sequence[Micrograph]) -> lis
                 )
             if fitting:
                 number = fitting[0]
-                if number in claims:
-                    name, source = known.names[number]
-                    raise InputError(
-                        f"{label}: found two micrographs that fit {name} of {source} by name, {claims[number].name} and"
-                        f" {micrograph.name}; expected one: give the inputs paths or uids that tell them apart"
-                    )
-                claims[number] = micrograph
         found.append(number)
+    _refuse_merged(known, label, micrographs, found)
     return [known.add(micrograph, label, number) for micrograph, number in zip(micrographs, found, strict=True)]
 
 
-def _refuse_merged(known: _Known, label: str, micrographs: Sequence[Micrograph], certain: Sequence[int | None]) -> None:
-    """Two micrographs of one input, which earlier inputs took for one by name, are two."""
+def _refuse_merged(known: _Known, label: str, micrographs: Sequence[Micrograph], numbers: Sequence[int | None]) -> None:
+    """Two micrographs of one input are two, even where both fit one of the other inputs, or these took them for one by name."""
     holders: dict[int, Micrograph] = {}
-    for micrograph, number in zip(micrographs, certain, strict=True):
+    for micrograph, number in zip(micrographs, numbers, strict=True):
         if number is None:
             continue
         if number in holders:
             name, source = known.names[number]
             raise InputError(
-                f"{label}: found two micrographs where other inputs have one ({name} of {source}), {holders[number].name} and"
+                f"{label}: found two micrographs that fit {name} of {source} by name, {holders[number].name} and"
                 f" {micrograph.name}; expected one: give the inputs paths or uids that tell them apart"
             )
         holders[number] = micrograph

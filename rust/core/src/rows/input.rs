@@ -76,11 +76,4 @@ impl Input {
         }
         Ok(lines)
     }
-
-    /// The whole file.
-    pub fn read_all(&self) -> Result<Vec<u8>> {
-        let mut all = Vec::new();
-        self.read(0, self.size, &mut all)?;
-        Ok(all)
-    }
 }
