@@ -4,6 +4,7 @@
 
 #![expect(clippy::needless_pass_by_value, reason = "Python hands over values")]
 
+mod micrographs;
 mod particles;
 mod records;
 mod rows;
@@ -24,8 +25,12 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("InputError", module.py().get_type::<InputError>())?;
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     module.add("DEBUG_BUILD", cfg!(debug_assertions))?;
+    module.add_class::<micrographs::Session>()?;
     module.add_class::<rows::Rows>()?;
     module.add_class::<star::Table>()?;
+    module.add_function(wrap_pyfunction!(micrographs::correlate, module)?)?;
+    module.add_function(wrap_pyfunction!(micrographs::prepare_image, module)?)?;
+    module.add_function(wrap_pyfunction!(micrographs::prepare_micrographs, module)?)?;
     module.add_function(wrap_pyfunction!(particles::deduplicate, module)?)?;
     module.add_function(wrap_pyfunction!(particles::overlaps, module)?)?;
     module.add_function(wrap_pyfunction!(particles::write_listing, module)?)?;

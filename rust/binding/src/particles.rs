@@ -54,11 +54,11 @@ fn to_i64(i: usize) -> i64 {
 }
 
 /// The shape of an array, as its read-only view does not give it.
-trait Shape {
+pub trait Shape {
     fn shape_of(&self) -> [usize; 2];
 }
 
-impl Shape for PyReadonlyArray2<'_, f64> {
+impl<T: numpy::Element> Shape for PyReadonlyArray2<'_, T> {
     fn shape_of(&self) -> [usize; 2] {
         let view = self.as_array();
         [view.nrows(), view.ncols()]

@@ -1,6 +1,7 @@
 //! The numerical core of cryodedup: no Python, no printing.
 //!
 //! * [`particles`]: which of the particles lying closer together than a minimum separation stay.
+//! * [`micrographs`]: which images show the same hole, from reading them to significance.
 //! * [`star`]: where the rows of a STAR file are, and the few columns of it that are needed.
 //! * [`records`]: the few needed fields of a file of fixed-size records (CryoSPARC `.cs`).
 //! * [`rows`]: byte spans of rows, and the writing of the kept and the rejected ones unchanged.
@@ -10,6 +11,7 @@
 
 pub mod error;
 pub mod interning;
+pub mod micrographs;
 pub mod monitor;
 pub mod particles;
 pub mod records;

@@ -1,0 +1,188 @@
+//! The file of a prepared session: reduced and flattened micrographs, one record after the other, so that none is read twice.
+//!
+//! A record is a head of 64 bytes and the pixels as int16, little-endian. A file that ends in the middle of a record, as after a crash, loses
+//! that record; one whose pixels do not fit their checksum is passed over.
+
+use std::collections::HashMap;
+use std::fs::{File, OpenOptions};
+use std::io::{Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+
+use crate::rows::Input;
+use crate::{Error, Result};
+
+const MAGIC: &[u8; 8] = b"CRYODUP1";
+const HEAD: usize = 64;
+/// Int16 units a standard deviation: with values cut off at ten, the range is used.
+const UNITS_A_SD: f32 = 3276.0;
+
+/// What a micrograph is known by: a digest of its path, size, time and of the parameters.
+pub type Key = [u8; 16];
+
+/// What became of a micrograph.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Prepared.
+    Image,
+    /// Every pixel has one value.
+    Blank,
+    /// There are NaN or infinite pixels.
+    NotFinite,
+}
+
+/// The head of a record.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Record {
+    /// Offset of its pixels.
+    pub pixels_at: u64,
+    /// Columns.
+    pub width: usize,
+    /// Rows.
+    pub height: usize,
+    /// Standard deviation of the pixels.
+    pub sd: f32,
+    /// Mean of the reduced micrograph, before it was flattened.
+    pub mean: f32,
+    /// What became of it.
+    pub kind: Kind,
+}
+
+/// A file that records are appended to.
+#[derive(Debug)]
+pub struct Writer {
+    file: Mutex<(File, u64)>,
+    path: PathBuf,
+}
+
+impl Writer {
+    /// Begins anew, or goes on after the last whole record.
+    pub fn open(path: &Path, resume_at: Option<u64>) -> Result<Self> {
+        let mut file =
+            OpenOptions::new().write(true).create(true).truncate(resume_at.is_none()).open(path).map_err(Error::at(path))?;
+        let end = resume_at.unwrap_or_default();
+        file.set_len(end).map_err(Error::at(path))?;
+        file.seek(SeekFrom::Start(end)).map_err(Error::at(path))?;
+        Ok(Self { file: Mutex::new((file, end)), path: path.to_owned() })
+    }
+
+    /// Appends a record; `pixels` are empty for one that is no image.
+    pub fn append(&self, key: &Key, (width, height): (usize, usize), pixels: &[f32], sd: f32, mean: f32, kind: Kind) -> Result<Record> {
+        let scale = if sd > 0.0 { UNITS_A_SD / sd } else { 0.0 };
+        let mut bytes = vec![0; HEAD];
+        bytes.extend(pixels.iter().flat_map(|pixel| ((pixel * scale).round() as i16).to_le_bytes()));
+        let checksum = crc32fast::hash(&bytes[HEAD..]);
+        let head = &mut bytes[..HEAD];
+        head[..8].copy_from_slice(MAGIC);
+        head[8..24].copy_from_slice(key);
+        for (at, value) in [(24, width as u32), (28, height as u32), (32, kind as u32), (36, checksum), (40, sd.to_bits()), (44, mean.to_bits())] {
+            head[at..at + 4].copy_from_slice(&value.to_le_bytes());
+        }
+        let of_head = crc32fast::hash(&head[..HEAD - 4]);
+        head[HEAD - 4..].copy_from_slice(&of_head.to_le_bytes());
+        let mut file = self.file.lock().map_err(|_| Error::Interrupted)?;
+        file.0.write_all(&bytes).map_err(Error::at(&self.path))?;
+        let pixels_at = file.1 + HEAD as u64;
+        file.1 += bytes.len() as u64;
+        Ok(Record { pixels_at, width, height, sd, mean, kind })
+    }
+}
+
+/// The sound records of a file by key, and where to go on after them. A missing file has none.
+pub fn index(path: &Path) -> Result<(HashMap<Key, Record>, u64)> {
+    let mut records = HashMap::new();
+    if !path.exists() {
+        return Ok((records, 0));
+    }
+    let input = Input::open(path)?;
+    let (mut at, mut buffer) = (0, Vec::new());
+    while at + HEAD as u64 <= input.size() {
+        input.read(at, at + HEAD as u64, &mut buffer)?;
+        let Some((key, record, checksum)) = parse(&buffer, at) else { break };
+        let end = record.pixels_at + record.bytes();
+        if end > input.size() {
+            break;
+        }
+        input.read(record.pixels_at, end, &mut buffer)?;
+        if crc32fast::hash(&buffer) == checksum {
+            records.insert(key, record);
+        }
+        at = end;
+    }
+    Ok((records, at))
+}
+
+impl Record {
+    fn bytes(&self) -> u64 {
+        if self.kind == Kind::Image { 2 * (self.width * self.height) as u64 } else { 0 }
+    }
+
+    /// Reads the pixels.
+    pub fn read(&self, input: &Input, buffer: &mut Vec<u8>, out: &mut Vec<f32>) -> Result<()> {
+        input.read(self.pixels_at, self.pixels_at + self.bytes(), buffer)?;
+        if buffer.len() as u64 != self.bytes() {
+            return Err(Error::input(format!("{}: became shorter while it was used", input.path().display())));
+        }
+        let scale = self.sd / UNITS_A_SD;
+        out.clear();
+        out.extend(buffer.chunks_exact(2).map(|unit| f32::from(i16::from_le_bytes([unit[0], unit[1]])) * scale));
+        Ok(())
+    }
+}
+
+fn parse(head: &[u8], at: u64) -> Option<(Key, Record, u32)> {
+    let word = |at: usize| Some(u32::from_le_bytes(head.get(at..at + 4)?.try_into().ok()?));
+    if head.get(..8)? != MAGIC || word(HEAD - 4)? != crc32fast::hash(&head[..HEAD - 4]) {
+        return None;
+    }
+    let kind = [Kind::Image, Kind::Blank, Kind::NotFinite].into_iter().find(|&kind| kind as u32 == word(32).unwrap_or(9))?;
+    let record = Record {
+        pixels_at: at + HEAD as u64,
+        width: word(24)? as usize,
+        height: word(28)? as usize,
+        sd: f32::from_bits(word(40)?),
+        mean: f32::from_bits(word(44)?),
+        kind,
+    };
+    Some((head[8..24].try_into().ok()?, record, word(36)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_truncation_and_every_damaged_byte_is_noticed() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("cache");
+        let writer = Writer::open(&path, None).unwrap();
+        let pixels = |k: usize| (0..6).map(|i| (i * k) as f32 - 3.0).collect::<Vec<f32>>();
+        for k in 0..3_u8 {
+            writer.append(&[k; 16], (3, 2), &pixels(k as usize), 2.0, 100.0, Kind::Image).unwrap();
+        }
+        writer.append(&[9; 16], (3, 2), &[], 0.0, 5.0, Kind::Blank).unwrap();
+        let (records, end) = index(&path).unwrap();
+        assert_eq!((records.len(), end), (4, 4 * 64 + 3 * 12));
+        let input = Input::open(&path).unwrap();
+        let mut out = Vec::new();
+        records[&[2; 16]].read(&input, &mut Vec::new(), &mut out).unwrap();
+        assert!(out.iter().zip(pixels(2)).all(|(a, b)| (a - b).abs() < 1e-3));
+        let whole = std::fs::read(&path).unwrap();
+        for length in 0..whole.len() {
+            std::fs::write(&path, &whole[..length]).unwrap();
+            let (found, end) = index(&path).unwrap();
+            assert_eq!(found.len(), (length / 76).min(3), "{length}");
+            assert!(end <= length as u64);
+        }
+        for byte in 0..whole.len() {
+            let mut damaged = whole.clone();
+            damaged[byte] ^= 0x10;
+            std::fs::write(&path, &damaged).unwrap();
+            assert!(index(&path).unwrap().0.len() < 4, "{byte}");
+        }
+        std::fs::write(&path, &whole[..80]).unwrap();
+        let (_, end) = index(&path).unwrap();
+        Writer::open(&path, Some(end)).unwrap().append(&[7; 16], (3, 2), &pixels(1), 2.0, 1.0, Kind::Image).unwrap();
+        assert_eq!(index(&path).unwrap().0.len(), 2);
+    }
+}

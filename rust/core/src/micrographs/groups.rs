@@ -1,0 +1,205 @@
+//! Group testing: one correlation with the sum of several micrographs tests all of them; what passes is resolved one by one.
+//!
+//! The noise of a sum of m grows as the root of m, so the signal decides how large m may be. How high the peak of a second exposure would
+//! be is measured on the session itself: shifted copies of its micrographs, weakened to what of them is signal and mixed with other
+//! micrographs of the session as noise, are planted and searched.
+
+use rayon::prelude::*;
+use rustfft::num_complex::Complex32;
+
+use super::coarse::{Candidate, Coarse, Least, Thread, normalise};
+use super::correlator::Highest;
+use super::fft::frequency;
+use super::spectrum::RINGS;
+use crate::{Monitor, Result};
+
+/// Sizes of groups that are considered.
+pub const SIZES: [usize; 4] = [2, 4, 8, 16];
+/// Members of a group stand this far apart (in packed pairs), so that those of one hole are in different ones.
+const STRIDE: usize = 8;
+/// Of a peak's height, what a second exposure keeps: damage, another defocus and movement take the rest.
+const KEPT_BY_SECOND_EXPOSURE: f32 = 0.8;
+/// Planted copies overlap by this much.
+const PLANTED_OVERLAP: f64 = 0.3;
+
+/// Sums of packed spectra.
+#[derive(Debug)]
+pub struct Groups {
+    /// Micrographs a group.
+    pub size: usize,
+    sums: Vec<Complex32>,
+    members: Vec<Vec<usize>>,
+}
+
+/// Of planted copies, the peak height in the correlation with one micrograph and with groups of each of [`SIZES`].
+#[derive(Clone, Debug, PartialEq)]
+pub struct Planted {
+    /// Found one by one.
+    pub single: f32,
+    /// Found in a group.
+    pub grouped: [f32; SIZES.len()],
+}
+
+impl Groups {
+    /// Sums of `size` micrographs each, with signs that look random.
+    pub fn new(coarse: &Coarse, size: usize) -> Self {
+        let packed = coarse.session.len().div_ceil(2);
+        let mut members = Vec::new();
+        for start in (0..packed).step_by(size * STRIDE) {
+            let end = (start + size * STRIDE).min(packed);
+            let stride = (end - start).div_ceil(size);
+            members.extend((0..stride).map(|first| (start + first..end).step_by(stride).collect::<Vec<_>>()));
+        }
+        let length = coarse.length();
+        let mut sums = vec![Complex32::default(); length * members.len()];
+        sums.par_chunks_mut(length).zip(&members).for_each(|(sum, members)| {
+            for &k in members {
+                add(sum, coarse.packed(k), sign(k));
+            }
+        });
+        Self { size, sums, members }
+    }
+
+    /// How many.
+    pub fn len(&self) -> usize {
+        self.members.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.members.is_empty()
+    }
+
+    fn sum(&self, group: usize, length: usize) -> &[Complex32] {
+        &self.sums[group * length..(group + 1) * length]
+    }
+
+    /// The heights of the peaks of some (micrograph, group).
+    pub fn sample(&self, coarse: &Coarse, tests: &[(u32, u32)], monitor: &Monitor) -> Result<Vec<Highest>> {
+        coarse.each(tests, monitor, |conjugate, group, maps| coarse.correlator.highest(conjugate, self.sum(group, coarse.length()), true, maps))
+    }
+
+    /// Whether a micrograph is among those of a group.
+    pub fn holds(&self, group: usize, micrograph: usize) -> bool {
+        self.members[group].contains(&(micrograph / 2))
+    }
+
+    /// All pairs (i, j > i) whose peak is high enough, of those whose group's peak is.
+    pub fn screen(&self, coarse: &Coarse, least_of_group: Least, least: Least, monitor: &Monitor) -> Result<Vec<Candidate>> {
+        let firsts: Vec<u32> = (0..coarse.session.len() as u32).collect();
+        coarse.rows(&firsts, false, monitor, |block, thread, found| {
+            for (group, members) in self.members.iter().enumerate() {
+                for row in block {
+                    let own = row.i as usize / 2;
+                    if members.last().is_none_or(|&last| last < own) {
+                        continue;
+                    }
+                    let passes = members.contains(&own) || {
+                        let sum = self.sum(group, coarse.length());
+                        let highest = coarse.correlator.highest(&row.conjugate, sum, true, &mut thread.maps);
+                        highest.z.iter().any(|&z| z >= least_of_group.elsewhere)
+                            || highest.at_zero.iter().any(|z| z.abs() >= least_of_group.at_zero)
+                    };
+                    if passes {
+                        for &k in members.iter().filter(|&&k| k >= own) {
+                            let highest = coarse.correlator.highest(&row.conjugate, coarse.packed(k), false, &mut thread.maps);
+                            coarse.keep(row.i, k, &highest, least, found);
+                        }
+                    }
+                }
+            }
+        })
+    }
+}
+
+/// +1 or -1: what all micrographs have in common does not add up.
+fn sign(k: usize) -> f32 {
+    if (k as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 63 == 0 { 1.0 } else { -1.0 }
+}
+
+fn add(sum: &mut [Complex32], spectrum: &[Complex32], factor: f32) {
+    sum.iter_mut().zip(spectrum).for_each(|(sum, value)| *sum += value * factor);
+}
+
+/// Plants a second exposure of each of some micrographs, and measures the height of its peak.
+pub fn plant(coarse: &Coarse, micrographs: &[u32], monitor: &Monitor) -> Result<Vec<Planted>> {
+    micrographs
+        .par_iter()
+        .enumerate()
+        .map_init(
+            || (coarse.thread(), [(); 3].map(|()| vec![Complex32::default(); coarse.length()])),
+            |(thread, [conjugate, planted, sum]), (turn, &i)| {
+                monitor.advance(0)?;
+                let others = Others { i: i as usize, turn, n: coarse.session.len() };
+                second_exposure(coarse, &others, thread);
+                coarse.spectrum(thread, planted);
+                coarse.conjugate(i as usize, false, thread, conjugate);
+                let single = coarse.correlator.highest(conjugate, planted, false, &mut thread.maps).z[0];
+                sum.copy_from_slice(planted);
+                let mut count = 1;
+                let grouped = SIZES.map(|size| {
+                    while count < size {
+                        let k = others.pick(count + 2) / 2;
+                        add(sum, coarse.packed(k), sign(k));
+                        count += 1;
+                    }
+                    coarse.correlator.highest(conjugate, sum, true, &mut thread.maps).z[0]
+                });
+                Ok(Planted { single, grouped })
+            },
+        )
+        .collect()
+}
+
+/// Other micrographs of the session, far from a given one.
+struct Others {
+    i: usize,
+    turn: usize,
+    n: usize,
+}
+
+impl Others {
+    fn pick(&self, number: usize) -> usize {
+        let step = (self.n / 3).max(2) + 7 * number + self.turn % 5;
+        let other = (self.i + number * step + self.n / 2) % self.n;
+        if other / 2 == self.i / 2 { (other + 2) % self.n } else { other }
+    }
+}
+
+/// Makes `thread.small` what a second exposure of micrograph i would be, shifted so that 0.3 of the frame overlaps.
+fn second_exposure(coarse: &Coarse, others: &Others, thread: &mut Thread) {
+    let plan = &coarse.image;
+    let (mut image, mut spectrum) = (vec![Complex32::default(); plan.len()], vec![Complex32::default(); plan.len()]);
+    coarse.shrink(others.pick(1), None, false, thread);
+    std::mem::swap(&mut image, &mut thread.small);
+    let mut noise = spectrum.clone();
+    plan.forward(&mut image, &mut noise, &mut plan.scratch());
+    coarse.shrink(others.i, None, false, thread);
+    std::mem::swap(&mut image, &mut thread.small);
+    plan.forward(&mut image, &mut spectrum, &mut plan.scratch());
+    let signal = &coarse.session.signal[others.i];
+    let (width, height) = coarse.session.size;
+    for (at, (value, noise)) in spectrum.iter_mut().zip(&noise).enumerate() {
+        let (x, y) = (at / plan.height, at % plan.height);
+        let radius = (frequency(x, plan.width) * plan.width as f32 / width as f32)
+            .hypot(frequency(y, plan.height) * plan.height as f32 / height as f32);
+        let ring = ((radius * std::f32::consts::SQRT_2 * RINGS as f32) as usize).min(RINGS - 1);
+        let kept = KEPT_BY_SECOND_EXPOSURE * signal[ring];
+        *value = *value * kept + noise * (1.0 - kept * kept).sqrt();
+    }
+    plan.inverse(&mut spectrum, &mut image, &mut plan.scratch());
+    normalise(&mut image);
+    coarse.shrink(others.pick(2), None, false, thread);
+    // Along one axis, the other, or both.
+    let along = |share: f64, size: usize| ((1.0 - share) * size as f64).round() as usize;
+    let (dx, dy) = match others.turn % 3 {
+        0 => (along(PLANTED_OVERLAP, plan.width), 0),
+        1 => (0, along(PLANTED_OVERLAP, plan.height)),
+        _ => (along(PLANTED_OVERLAP.sqrt(), plan.width), along(PLANTED_OVERLAP.sqrt(), plan.height)),
+    };
+    for y in 0..plan.height - dy {
+        for x in 0..plan.width - dx {
+            thread.small[y * plan.width + x] = image[(y + dy) * plan.width + x + dx];
+        }
+    }
+}

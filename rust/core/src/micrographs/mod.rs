@@ -1,0 +1,35 @@
+//! Micrographs that show the same hole.
+//!
+//! The way of a micrograph: [`Frame::reduce`] averages bins while it reads; [`flatten`] takes out the slow change of brightness; the
+//! [`cache`] keeps that; [`Session::load`] takes out the fixed pattern and makes whitened *views*. Pairs go through [`Coarse::screen`] (or
+//! [`Groups::screen`]), [`Matcher::find`] and [`confirm`].
+
+pub mod cache;
+mod coarse;
+mod confirm;
+pub mod correlator;
+pub mod fft;
+mod flatten;
+mod frame;
+mod groups;
+mod images;
+mod matches;
+pub mod overlap;
+mod prepare;
+pub mod reduce;
+mod search;
+mod session;
+mod simd;
+pub mod spectrum;
+
+pub use coarse::{Candidate, Coarse};
+pub use confirm::{Confirmed, confirm};
+pub use flatten::{Flattened, flatten, taper};
+pub use frame::{Frame, Packing};
+pub use groups::{Groups, Planted, SIZES, plant};
+pub use images::{Fit, correlate, prepare_image};
+pub use matches::{Match, Matcher};
+pub use prepare::{Outcome, prepare};
+pub use search::{Screened, Screening, Sensitivity, screen};
+pub use session::Session;
+pub use spectrum::Band;

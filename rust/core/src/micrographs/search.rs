@@ -1,0 +1,176 @@
+//! Which pairs are looked at closely, and how they are chosen.
+
+use std::sync::Arc;
+
+use super::coarse::{Candidate, Coarse, Least};
+use super::correlator::Highest;
+use super::groups::{Groups, Planted, SIZES, plant};
+use super::session::Session;
+use crate::{Monitor, Result};
+
+/// So many pairs are looked at closely whatever is asked: of a small session all, so that screening loses none.
+const CLOSELY: u64 = 60_000;
+/// Of larger sessions this share, up to [`MOST_CLOSELY`].
+const SHARE: f64 = 0.03;
+/// At most about so many pairs are looked at closely.
+const MOST_CLOSELY: u64 = 400_000;
+/// About so many pairs with mirrored micrographs are screened, at least.
+const DECOYS: u64 = 500_000;
+/// Pairs that thresholds are taken from.
+const SAMPLED: usize = 20_000;
+/// Of all groups, so many may pass by chance.
+const GROUPS_PASSING: f64 = 0.004;
+/// Micrographs that second exposures are planted of.
+const PLANTED: usize = 300;
+/// The recall of planted pairs, relative to that of single pairs, that a group size has to reach.
+const RECALL: f64 = 0.99;
+
+/// How pairs are screened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sensitivity {
+    /// The largest groups whatever they lose.
+    Fast,
+    /// Groups as large as the session's signal allows.
+    Auto,
+    /// Every pair by itself.
+    Full,
+}
+
+/// What was done, to be told.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Screening {
+    /// Pairs that there are.
+    pub pairs: u64,
+    /// Columns and rows of the grid; (0, 0): nothing was screened, all pairs are looked at closely.
+    pub grid: (usize, usize),
+    /// Micrographs a group; 1: every pair by itself.
+    pub group_size: usize,
+    /// Peak height, in standard deviations, from which a pair is looked at closely.
+    pub least: Least,
+    /// Peak height of a group, from which its micrographs are tested one by one.
+    pub least_of_group: Least,
+    /// Pairs with mirrored micrographs that were screened.
+    pub decoy_pairs: u64,
+    /// Group size, predicted recall of pairs that overlap by 0.3: what was considered.
+    pub predicted: Vec<(usize, f64)>,
+}
+
+/// Pairs to be looked at closely.
+#[derive(Clone, Debug, Default)]
+pub struct Screened {
+    /// Of the session.
+    pub candidates: Vec<Candidate>,
+    /// Pairs of a mirrored micrograph and another one, that passed the same screening: what passes by chance.
+    pub decoys: Vec<Candidate>,
+    /// What was done.
+    pub screening: Screening,
+}
+
+/// Finds the pairs to be looked at closely among all.
+pub fn screen(session: &Arc<Session>, sensitivity: Sensitivity, most: Option<f64>, monitor: &Monitor) -> Result<Screened> {
+    let n = session.len();
+    let all = |n: usize| (n as u64) * (n as u64).saturating_sub(1) / 2;
+    let mut screening = Screening { pairs: all(n), group_size: 1, ..Screening::default() };
+    if n < 8 || (all(n) <= CLOSELY && sensitivity != Sensitivity::Fast) {
+        let every = || (0..n as u32).flat_map(|i| (i + 1..n as u32).map(move |j| Candidate { i, j, z: 0.0 })).collect();
+        screening.decoy_pairs = all(n);
+        return Ok(Screened { candidates: every(), decoys: every(), screening });
+    }
+    let coarse = Coarse::new(Arc::clone(session), std::env::var("FINER").map_or(1, |v| v.parse().unwrap()), most, monitor)?;
+    screening.grid = coarse.grid();
+    screening.least = least_single(&coarse, all(n), monitor)?;
+    let firsts: Vec<u32> = (0..n as u32).collect();
+    if sensitivity != Sensitivity::Full {
+        (screening.group_size, screening.least_of_group, screening.predicted) =
+            choose_groups(&coarse, screening.least, sensitivity, monitor)?;
+    }
+    let candidates = if screening.group_size > 1 {
+        Groups::new(&coarse, screening.group_size).screen(&coarse, screening.least_of_group, screening.least, monitor)?
+    } else {
+        coarse.screen(&firsts, false, screening.least, monitor)?
+    };
+    let every = (all(n) / DECOYS).max(1) as usize;
+    let sampled: Vec<u32> = firsts.into_iter().step_by(every).collect();
+    screening.decoy_pairs = sampled.iter().map(|&i| n as u64 - 1 - u64::from(i)).sum();
+    let least = Least { at_zero: f32::INFINITY, ..screening.least };
+    let decoys = coarse.screen(&sampled, true, least, monitor)?;
+    Ok(Screened { candidates, decoys, screening })
+}
+
+/// Whole numbers that look random, the same every time.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, n: usize) -> usize {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        ((self.0 >> 33) as usize) % n
+    }
+}
+
+/// The value that a share of the others exceeds.
+fn quantile(mut values: Vec<f32>, share: f64) -> f32 {
+    values.sort_unstable_by(f32::total_cmp);
+    let at = (values.len() as f64 * (1.0 - share)).floor() as usize;
+    values.get(at.min(values.len().saturating_sub(1))).copied().unwrap_or_default()
+}
+
+/// The peak heights that as many pairs exceed as may pass; a fifth as many at zero shift.
+fn least_passing(heights: &[Highest], share: f64) -> Least {
+    let values = |of: &dyn Fn(&Highest) -> [f32; 2]| heights.iter().flat_map(of).collect::<Vec<f32>>();
+    let share = share.clamp(1.0 / heights.len() as f64, 1.0);
+    Least {
+        elsewhere: quantile(values(&|found| found.z), share),
+        at_zero: quantile(values(&|found| found.at_zero.map(f32::abs)), 0.2 * share),
+    }
+}
+
+fn least_single(coarse: &Coarse, pairs: u64, monitor: &Monitor) -> Result<Least> {
+    let wanted = ((SHARE * pairs as f64) as u64).clamp(CLOSELY, MOST_CLOSELY);
+    let mut random = Random(1);
+    let n = coarse.session.len();
+    let mut tests = Vec::new();
+    while tests.len() < SAMPLED / 2 {
+        let (i, k) = (random.below(n), random.below(n / 2));
+        if i / 2 != k {
+            tests.push((i as u32, k as u32));
+        }
+    }
+    Ok(least_passing(&coarse.sample(&tests, monitor)?, wanted as f64 / pairs as f64))
+}
+
+/// Group size, its thresholds, what was predicted for each size.
+type Choice = (usize, Least, Vec<(usize, f64)>);
+
+/// The largest group that loses less than one in a hundred of the planted pairs that single pairs find, its threshold, and what was predicted.
+fn choose_groups(coarse: &Coarse, least: Least, sensitivity: Sensitivity, monitor: &Monitor) -> Result<Choice> {
+    let n = coarse.session.len();
+    let step = n.div_ceil(PLANTED);
+    let micrographs: Vec<u32> = (0..n).step_by(step).map(|i| i as u32).collect();
+    let planted = plant(coarse, &micrographs, monitor)?;
+    let share = |passes: &dyn Fn(&Planted) -> bool| planted.iter().filter(|planted| passes(planted)).count() as f64 / planted.len() as f64;
+    let single = share(&|planted| planted.single >= least.elsewhere);
+    let mut predicted = vec![(1, single)];
+    let mut chosen = (1, Least::default());
+    for (at, &size) in SIZES.iter().enumerate() {
+        let groups = Groups::new(coarse, size);
+        let mut random = Random(size as u64);
+        let mut tests = Vec::new();
+        for _ in 0..SAMPLED {
+            let (i, group) = (random.below(n), random.below(groups.len()));
+            if !groups.holds(group, i) && tests.len() < SAMPLED / 10 {
+                tests.push((i as u32, group as u32));
+            }
+        }
+        if tests.is_empty() {
+            break;
+        }
+        let threshold = least_passing(&groups.sample(coarse, &tests, monitor)?, GROUPS_PASSING);
+        let recall = share(&|planted| planted.single >= least.elsewhere && planted.grouped[at] >= threshold.elsewhere);
+        predicted.push((size, recall));
+        let safe = recall >= RECALL;
+        if sensitivity == Sensitivity::Fast || safe {
+            chosen = (size, threshold);
+        }
+    }
+    Ok((chosen.0, chosen.1, predicted))
+}
