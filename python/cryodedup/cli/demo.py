@@ -8,9 +8,9 @@ import rich_click as click
 
 from cryodedup.cli.particles import show
 from cryodedup.demo import MIN_SEPARATION_A, make_session
+from cryodedup.directory import check_directory
 from cryodedup.errors import InputError
 from cryodedup.params import ParticleParams
-from cryodedup.particles.result import check_directory
 from cryodedup.particles.workflow import deduplicate_particles
 
 

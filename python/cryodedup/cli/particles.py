@@ -8,9 +8,10 @@ from typing import Any
 import rich_click as click
 
 from cryodedup.cli.progress import Progress
+from cryodedup.directory import check_directory
 from cryodedup.errors import InputError
 from cryodedup.params import ParticleParams
-from cryodedup.particles.result import ParticleResult, check_directory
+from cryodedup.particles.result import ParticleResult
 from cryodedup.particles.workflow import deduplicate_particles
 
 DEFAULTS = ParticleParams()

@@ -2,15 +2,8 @@
 
 from __future__ import annotations
 
-import json
-import os
-import re
-import shutil
-import signal
-import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cryodedup import _core
+from cryodedup.directory import LISTING, names_of_outputs, printable, staged, write_summary
 from cryodedup.errors import InputError
 from cryodedup.params import ParticleParams
 from cryodedup.particles.outputs import Place, plan, unjoined
@@ -26,8 +20,6 @@ from cryodedup.particles.picks import Floats, Picks
 from cryodedup.particles.reading import sources_of
 
 SCHEMA = "cryodedup.particles/1"
-SUMMARY, LISTING = "summary.json", "duplicates.csv"
-_OURS = re.compile(r"duplicates\.csv|.+_(kept|rejected)(_passthrough\d*)?(\.\w+)?/?")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -167,13 +159,8 @@ class ParticleResult:
         directory = Path(directory)
         outputs = [source.picks.output for source in self.sources]
         planned = plan(outputs)
-        check_directory(directory, overwrite)
-        outdated = _listed_outputs(directory)
-        made = not directory.exists()
-        directory.mkdir(parents=True, exist_ok=True)
-        staging = directory / f".cryodedup-{os.getpid()}-{time.monotonic_ns():x}"
-        staging.mkdir()
-        try:
+        inputs = sources_of([source.picks for source in self.sources], self.params)
+        with staged(directory, overwrite, inputs) as staging:
             place = Place(staging, directory)
             self.notes = [note for source in self.sources for note in source.picks.notes] + unjoined(outputs, planned)
             self.written_to = [""] * len(self.sources)
@@ -186,15 +173,9 @@ class ParticleResult:
                     joined = ", ".join(self.sources[i].picks.label for i in members)
                     self.notes.append(f"{joined}: of equal columns, written together as {stem}_kept{first[0].suffix}")
             self._write_listing(staging / LISTING)
-            self.outputs = sorted([*(entry.name + "/" * entry.is_dir() for entry in staging.iterdir()), SUMMARY])
+            self.outputs = names_of_outputs(staging)
             self.times_s["writing"] = time.perf_counter() - started
-            (staging / SUMMARY).write_text(json.dumps(self.summary(), indent=1, ensure_ascii=False) + "\n", "utf-8", "surrogateescape")
-            with _unstoppable():
-                _move(staging, directory, overwrite, sources_of([source.picks for source in self.sources], self.params), outdated)
-        finally:
-            shutil.rmtree(staging, ignore_errors=True)
-            if made and not any(directory.iterdir()):
-                directory.rmdir()
+            write_summary(staging, self.summary())
         return [directory / name for name in self.outputs]
 
     def _write_listing(self, path: Path) -> None:
@@ -209,10 +190,10 @@ class ParticleResult:
             self.distances_a,
             self.coordinates_a,
             _joined(micrograph_of),
-            [_printable(micrograph.name) for source in self.sources for micrograph in source.picks.micrographs],
+            [printable(micrograph.name) for source in self.sources for micrograph in source.picks.micrographs],
             _joined(scores) if any(source.picks.scores for source in self.sources) else None,
             _joined(uids) if any(source.picks.uids is not None for source in self.sources) else None,
-            [(_printable(source.picks.label), source.start, source.picks.uids is not None) for source in self.sources],
+            [(printable(source.picks.label), source.start, source.picks.uids is not None) for source in self.sources],
             threads=self.params.threads,
         )
 
@@ -223,69 +204,3 @@ def _joined(columns: Sequence[NDArray[Any]]) -> NDArray[Any]:
 
 def _or_nan(values: Floats | None, n: int) -> Floats:
     return np.full(n, np.nan) if values is None else values
-
-
-def _printable(name: str) -> str:
-    """Without the stand-ins for bytes that are not UTF-8."""
-    return name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
-
-
-def check_directory(directory: Path, overwrite: bool) -> None:
-    """Refuses a directory that can not be one, or that holds an earlier result."""
-    if str(directory) in ("", "."):
-        raise InputError(f"found {str(directory)!r} as --output, expected a directory of its own")
-    if os.path.lexists(directory) and not directory.is_dir():
-        raise InputError(f"{directory}: found a file, expected a directory or nothing (--output)")
-    present = [name for name in (SUMMARY, LISTING) if (directory / name).exists()]
-    if present and not overwrite:
-        raise InputError(f"{directory / present[0]}: output exists; choose another --output, or add --overwrite")
-
-
-@contextmanager
-def _unstoppable() -> Iterator[None]:
-    """Holds Ctrl-C back while files are moved, so that what is told of them is true."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
-
-
-def _listed_outputs(directory: Path) -> list[str]:
-    """What an earlier run says it wrote here: removed when overwritten, so that no old file stands among the new."""
-    try:
-        summary = json.loads((directory / SUMMARY).read_text("utf-8"))
-        outputs = summary["outputs"] if str(summary["schema"]).startswith("cryodedup.") else []
-        return [name for name in outputs if isinstance(name, str) and "/" not in name[:-1] and _OURS.fullmatch(name)]
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
-        return []
-
-
-def _holds_input(path: Path, inputs: set[Path]) -> bool:
-    return any(path == file or path in file.parents for file in inputs)
-
-
-def _move(staging: Path, directory: Path, overwrite: bool, inputs: set[Path], outdated: Sequence[str]) -> None:
-    """Moves what was written into place; nothing is replaced before it is known that all can be."""
-    new = sorted(entry.name for entry in staging.iterdir())
-    for name in new:
-        target = directory / name
-        real = Path(os.path.realpath(target))
-        if _holds_input(real, inputs):
-            raise InputError(f"{target}: found an input where an output is to be written; choose another --output")
-        if os.path.lexists(target) and not overwrite:
-            raise InputError(f"{target}: output exists; choose another --output, or add --overwrite")
-    old = staging / ".old"
-    old.mkdir()
-    leaving = [name.rstrip("/") for name in outdated if not _holds_input(Path(os.path.realpath(directory / name)), inputs)]
-    for name in dict.fromkeys([*new, *leaving]):
-        target = directory / name
-        if name in new and target.is_file() and not target.is_symlink():
-            continue  # replaced in one step below
-        if target.exists() or target.is_symlink():
-            target.rename(old / name)
-    for name in new:
-        (staging / name).replace(directory / name)

@@ -1,0 +1,123 @@
+"""The directory of the results: written whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import signal
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from cryodedup.errors import InputError
+
+SUMMARY, LISTING = "summary.json", "duplicates.csv"
+_OURS = re.compile(r"duplicates\.csv|ccc\.csv|.+_(kept|rejected|removed)(_passthrough\d*)?(\.\w+)?/?")
+
+
+@contextmanager
+def staged(directory: Path, overwrite: bool, inputs: set[Path]) -> Iterator[Path]:
+    """A directory beside the results, whose content becomes that of ``directory`` if all goes well; else nothing changes.
+
+    Parameters
+    ----------
+    overwrite
+        Whether earlier results are replaced.
+    inputs
+        Real paths of files that must not be written over.
+    """
+    check_directory(directory, overwrite)
+    outdated = _listed_outputs(directory)
+    made = not directory.exists()
+    directory.mkdir(parents=True, exist_ok=True)
+    staging = directory / f".cryodedup-{os.getpid()}-{time.monotonic_ns():x}"
+    staging.mkdir()
+    try:
+        yield staging
+        with _unstoppable():
+            _move(staging, directory, overwrite, inputs, outdated)
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+        if made and not any(directory.iterdir()):
+            directory.rmdir()
+
+
+def names_of_outputs(staging: Path) -> list[str]:
+    """What will be in the directory: what is staged, and the summary."""
+    return sorted([*(entry.name + "/" * entry.is_dir() for entry in staging.iterdir()), SUMMARY])
+
+
+def write_summary(staging: Path, summary: Mapping[str, Any]) -> None:
+    """Writes ``summary.json``."""
+    (staging / SUMMARY).write_text(json.dumps(summary, indent=1, ensure_ascii=False) + "\n", "utf-8", "surrogateescape")
+
+
+def printable(name: str) -> str:
+    """Without the stand-ins for bytes that are not UTF-8."""
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
+def check_directory(directory: Path, overwrite: bool) -> None:
+    """Refuses a directory that can not be one, or that holds an earlier result."""
+    if str(directory) in ("", "."):
+        raise InputError(f"found {str(directory)!r} as --output, expected a directory of its own")
+    if os.path.lexists(directory) and not directory.is_dir():
+        raise InputError(f"{directory}: found a file, expected a directory or nothing (--output)")
+    present = [name for name in (SUMMARY, LISTING) if (directory / name).exists()]
+    if present and not overwrite:
+        raise InputError(f"{directory / present[0]}: output exists; choose another --output, or add --overwrite")
+
+
+@contextmanager
+def _unstoppable() -> Iterator[None]:
+    """Holds Ctrl-C back while files are moved, so that what is told of them is true."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _listed_outputs(directory: Path) -> list[str]:
+    """What an earlier run says it wrote here: removed when overwritten, so that no old file stands among the new."""
+    try:
+        summary = json.loads((directory / SUMMARY).read_text("utf-8"))
+        outputs = summary["outputs"] if str(summary["schema"]).startswith("cryodedup.") else []
+        return [name for name in outputs if isinstance(name, str) and "/" not in name[:-1] and _OURS.fullmatch(name)]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return []
+
+
+def _holds_input(path: Path, inputs: set[Path]) -> bool:
+    return any(path == file or path in file.parents for file in inputs)
+
+
+def _move(staging: Path, directory: Path, overwrite: bool, inputs: set[Path], outdated: Sequence[str]) -> None:
+    """Moves what was written into place; nothing is replaced before it is known that all can be."""
+    new = sorted(entry.name for entry in staging.iterdir())
+    for name in new:
+        target = directory / name
+        real = Path(os.path.realpath(target))
+        if _holds_input(real, inputs):
+            raise InputError(f"{target}: found an input where an output is to be written; choose another --output")
+        if os.path.lexists(target) and not overwrite:
+            raise InputError(f"{target}: output exists; choose another --output, or add --overwrite")
+    old = staging / ".old"
+    old.mkdir()
+    leaving = [name.rstrip("/") for name in outdated if not _holds_input(Path(os.path.realpath(directory / name)), inputs)]
+    for name in dict.fromkeys([*new, *leaving]):
+        target = directory / name
+        if name in new and target.is_file() and not target.is_symlink():
+            continue  # replaced in one step below
+        if target.exists() or target.is_symlink():
+            target.rename(old / name)
+    for name in new:
+        (staging / name).replace(directory / name)
