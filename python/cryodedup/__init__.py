@@ -4,13 +4,30 @@ import warnings
 
 from cryodedup import _core
 from cryodedup.errors import InputError
-from cryodedup.params import ParticleParams
+from cryodedup.micrographs.arrays import Correlation, correlate, prepare
+from cryodedup.micrographs.result import MicrographResult
+from cryodedup.micrographs.workflow import find_duplicate_micrographs
+from cryodedup.params import MicrographParams, ParticleParams
 from cryodedup.particles.arrays import Duplicates, deduplicate
 from cryodedup.particles.result import ParticleResult
 from cryodedup.particles.workflow import deduplicate_particles
 
 __version__ = _core.__version__
-__all__ = ["Duplicates", "InputError", "ParticleParams", "ParticleResult", "__version__", "deduplicate", "deduplicate_particles"]
+__all__ = [
+    "Correlation",
+    "Duplicates",
+    "InputError",
+    "MicrographParams",
+    "MicrographResult",
+    "ParticleParams",
+    "ParticleResult",
+    "__version__",
+    "correlate",
+    "deduplicate",
+    "deduplicate_particles",
+    "find_duplicate_micrographs",
+    "prepare",
+]
 
 if _core.DEBUG_BUILD:
     warnings.warn("cryodedup._core is a debug build: 20 times slower; build with maturin develop --release", stacklevel=2)

@@ -94,3 +94,102 @@ class ParticleParams:
             raise InputError(f"threads and seed: found {self.threads} and {self.seed}, expected 0 or more, {MOST_THREADS} threads at most")
         if not isinstance(self.score_field, str):
             raise InputError(f"score_field: found {self.score_field!r}, expected the name of a column")
+
+
+Search = Literal["all", "window"]
+Order = Literal["auto", "time", "name", "natural", "input"]
+Keep = Literal["earliest", "best-ctf"]
+Sensitivity = Literal["auto", "fast", "full"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class MicrographParams:
+    """How micrographs that show the same are found, and which of them stay.
+
+    Parameters
+    ----------
+    search
+        ``all``: every pair; ``window``: each image and those that follow it at certain distances, as microduplicate_screener does.
+    images_per_move, images_per_hole, scan_range
+        The window, in images: from ``images_per_move`` on, in steps of ``images_per_hole``, up to ``scan_range``; and multiples of
+        ``images_per_hole``. All ≥ 1.
+    order
+        Of the exposures; ``auto``: time where all names or metadata tell it, else by name.
+    fdr
+        False-discovery rate up to which pairs are duplicates, between 0 and 1.
+    threshold
+        Decide by ``ccc`` at least this, instead of by ``fdr``; between -1 and 1.
+    bin
+        Pixels a side that are averaged.
+    highpass
+        Width of the rise from zero frequency, cycles per reduced pixel; IMOD's mtffilter has a second number, which has no effect.
+    lowpass
+        Where the fall begins, and its width, cycles per reduced pixel.
+    max_shift
+        Largest shift along an axis, pixels of the micrograph; None: up to where a tenth of the frame overlaps.
+    keep
+        Which of a set stays: the ``earliest``, or the one of best fitted CTF (``rlnCtfMaxResolution``, ``ctf_stats/ctf_fit_to_A``).
+    sensitivity
+        ``auto``: screen in groups where the session's signal allows it, else pair by pair; ``full``: always pair by pair; ``fast``: always in
+        groups.
+    threads
+        0: one a processor. The result does not depend on it.
+    """
+
+    search: Search = "all"
+    images_per_move: int = 16
+    images_per_hole: int = 4
+    scan_range: int = 48
+    order: Order = "auto"
+    fdr: float = 0.01
+    threshold: float | None = None
+    bin: int = 8
+    highpass: tuple[float, ...] = (0.04, 0.02)
+    lowpass: tuple[float, float] = (0.25, 0.05)
+    max_shift: float | None = None
+    keep: Keep = "earliest"
+    sensitivity: Sensitivity = "auto"
+    threads: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("bin", "images_per_move", "images_per_hole", "scan_range", "threads"):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, Integral) or value < (0 if name == "threads" else 1):
+                raise InputError(f"{name}: found {value!r}, expected a whole number, {0 if name == 'threads' else 1} or more")
+        if self.threads > MOST_THREADS or self.bin > MOST_BIN:
+            raise InputError(f"threads and bin: found {self.threads} and {self.bin}, expected at most {MOST_THREADS} and {MOST_BIN}")
+        for name, least, most in (("fdr", 0.0, 1.0), ("threshold", -1.0, 1.0), ("max_shift", 0.0, math.inf)):
+            value = getattr(self, name)
+            if value is not None and not (_is_number(value) and least <= value <= most and (name != "fdr" or 0 < value < 1)):
+                raise InputError(f"{name}: found {value!r}, expected a number from {least:g} to {most:g}")
+        for name, choices in _MICROGRAPH_CHOICES.items():
+            if getattr(self, name) not in get_args(choices):
+                raise InputError(f"{name}: found {getattr(self, name)!r}, expected {' or '.join(get_args(choices))}")
+        for name, numbers in (("highpass", (1, 2)), ("lowpass", (2,))):
+            value = getattr(self, name)
+            if not (isinstance(value, tuple | list) and len(value) in numbers and all(_is_number(number) for number in value)):
+                raise InputError(f"{name}: found {value!r}, expected {' or '.join(map(str, numbers))} numbers of cycles per reduced pixel")
+            object.__setattr__(self, name, tuple(float(number) for number in value))
+            if not all(0 <= number <= NYQUIST for number in self.__dict__[name]):
+                raise InputError(f"{name}: found {value}, expected numbers from 0 to {NYQUIST} (Nyquist), cycles per reduced pixel")
+        if self.lowpass[0] <= self.highpass[0]:
+            raise InputError(f"lowpass {self.lowpass[0]:g} and highpass {self.highpass[0]:g}: expected the lowpass above the highpass")
+
+    @property
+    def band(self) -> tuple[float, float, float]:
+        """Highpass, lowpass and falloff of the images that ``ncc`` and ``ccc`` are of."""
+        return (self.highpass[0], *self.lowpass)
+
+    @property
+    def search_band(self) -> tuple[float, float, float]:
+        """That of the whitened images that are searched: with the default band-pass from 0.02, falling like a Gaussian of width 0.15."""
+        return (self.highpass[0] / 2, 0.0, 0.6 * self.lowpass[0])
+
+
+NYQUIST = 0.5
+MOST_BIN = 64
+_MICROGRAPH_CHOICES = {"search": Search, "order": Order, "keep": Keep, "sensitivity": Sensitivity}
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)

@@ -13,6 +13,7 @@ import rich_click as click
 
 from cryodedup import __version__
 from cryodedup.cli.demo import demo
+from cryodedup.cli.micrographs import micrographs
 from cryodedup.cli.particles import particles
 from cryodedup.errors import InputError
 
@@ -37,6 +38,7 @@ def cli() -> None:
 
 
 cli.add_command(particles)
+cli.add_command(micrographs)
 cli.add_command(demo)
 
 

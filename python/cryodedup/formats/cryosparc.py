@@ -294,13 +294,13 @@ class CsGroup:
         return _dump({**self.content, "results": results})
 
 
-def group_text(files: Sequence[tuple[np.dtype[Any], str]], count: int) -> str:
-    """The text of a ``.csg`` for files (fields, name) of the same particles: a slot for each prefix of their fields."""
+def group_text(files: Sequence[tuple[np.dtype[Any], str]], count: int, kind: str = "particle") -> str:
+    """The text of a ``.csg`` for files (fields, name) of the same particles or exposures: a slot for each prefix of their fields."""
     results: dict[str, dict[str, object]] = {}
     for dtype, file in files:
         for slot in dict.fromkeys(name.split("/")[0] for name in dtype.names or () if "/" in name):
-            results.setdefault(slot, {"metafile": f">{file}", "num_items": count, "type": f"particle.{slot}"})
-    group = {"description": "", "name": "particles", "title": "Particles", "type": "particle"}
+            results.setdefault(slot, {"metafile": f">{file}", "num_items": count, "type": f"{kind}.{slot}"})
+    group = {"description": "", "name": f"{kind}s", "title": f"{kind.capitalize()}s", "type": kind}
     return _dump({"group": group, "results": results, "version": "v4.4.1"})
 
 

@@ -28,6 +28,8 @@ class Place:
 
     staging: Path
     final: Path
+    words: tuple[str, str] = ("kept", "rejected")
+    """What the names of the two files end in."""
 
 
 class Output(Protocol):
@@ -147,7 +149,7 @@ class StarOutput:
             parts += [(self.file.path, at, piece_start), *piece]
             at = piece_end
         parts.append((self.file.path, at, self.file.path.stat().st_size))
-        _core.split(parts, place.staging / f"{stem}_kept.star", place.staging / f"{stem}_rejected.star", progress=progress)
+        _core.split(parts, *(place.staging / f"{stem}_{word}.star" for word in place.words), progress=progress)
         return self._notes(others, renumbered)
 
     def _rows(self, kept: Mask, renumbered: dict[str, str] | None, end_line: bool) -> Part:
@@ -180,6 +182,7 @@ class DatasetOutput:
     orders: Sequence[NDArray[np.int64] | None]
     group: cryosparc.CsGroup | None
     suffix: str = ".cs"
+    kind: str = "particle"
 
     @property
     def stem(self) -> str:
@@ -197,7 +200,7 @@ class DatasetOutput:
     def write(self, place: Place, stem: str, kept: Mask, others: Sequence[tuple[DatasetOutput, Mask]], progress: Progress) -> list[str]:
         inputs = [(self, kept), *others]
         counts = [sum(int((mask == value).sum()) for _, mask in inputs) for value in (True, False)]
-        names = _dataset_names(stem, len(self.parts))
+        names = _dataset_names(stem, len(self.parts), place.words)
         for number, (part, name) in enumerate(zip(self.parts, names, strict=True)):
             targets = [place.staging / word for word in name]
             if isinstance(part, cryosparc.CsdatFile):
@@ -223,18 +226,18 @@ class DatasetOutput:
         return mask
 
     def _write_groups(self, place: Place, stem: str, names: Sequence[tuple[str, str]], counts: Sequence[int]) -> None:
-        for which, (word, count) in enumerate(zip(("kept", "rejected"), counts, strict=True)):
+        for which, (word, count) in enumerate(zip(place.words, counts, strict=True)):
             if self.group is not None:
                 text = self.group.renamed({part.path: name[which] for part, name in zip(self.parts, names, strict=True)}, count)
             else:
-                text = cryosparc.group_text([(part.dtype, name[which]) for part, name in zip(self.parts, names, strict=True)], count)
+                text = cryosparc.group_text([(part.dtype, name[which]) for part, name in zip(self.parts, names, strict=True)], count, self.kind)
             (place.staging / f"{stem}_{word}.csg").write_text(text)
 
 
-def _dataset_names(stem: str, count: int) -> list[tuple[str, str]]:
+def _dataset_names(stem: str, count: int, words: tuple[str, str]) -> list[tuple[str, str]]:
     """File names of the kept and the rejected: of the main dataset, and of what is passed through."""
     middle = ["", "_passthrough", *(f"_passthrough{i}" for i in range(2, count))][:count]
-    return [(f"{stem}_kept{name}.cs", f"{stem}_rejected{name}.cs") for name in middle]
+    return [(f"{stem}_{words[0]}{name}.cs", f"{stem}_{words[1]}{name}.cs") for name in middle]
 
 
 @dataclass(frozen=True)

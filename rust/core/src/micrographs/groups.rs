@@ -18,7 +18,7 @@ pub const SIZES: [usize; 4] = [2, 4, 8, 16];
 /// Members of a group stand this far apart (in packed pairs), so that those of one hole are in different ones.
 const STRIDE: usize = 8;
 /// Of a peak's height, what a second exposure keeps: damage, another defocus and movement take the rest.
-const KEPT_BY_SECOND_EXPOSURE: f32 = 0.8;
+const KEPT_BY_SECOND_EXPOSURE: f32 = 0.65;
 /// Planted copies overlap by this much.
 const PLANTED_OVERLAP: f64 = 0.3;
 

@@ -9,9 +9,11 @@ use super::session::Session;
 use crate::{Monitor, Result};
 
 /// So many pairs are looked at closely whatever is asked: of a small session all, so that screening loses none.
-const CLOSELY: u64 = 60_000;
+const CLOSELY: u64 = 200_000;
 /// Of larger sessions this share, up to [`MOST_CLOSELY`].
 const SHARE: f64 = 0.03;
+/// Sessions of up to so many micrographs are screened at twice the resolution if their signal asks for it: memory and time allow it.
+const MOST_FINER: usize = 4000;
 /// At most about so many pairs are looked at closely.
 const MOST_CLOSELY: u64 = 400_000;
 /// About so many pairs with mirrored micrographs are screened, at least.
@@ -76,14 +78,19 @@ pub fn screen(session: &Arc<Session>, sensitivity: Sensitivity, most: Option<f64
         screening.decoy_pairs = all(n);
         return Ok(Screened { candidates: every(), decoys: every(), screening });
     }
-    let coarse = Coarse::new(Arc::clone(session), std::env::var("FINER").map_or(1, |v| v.parse().unwrap()), most, monitor)?;
-    screening.grid = coarse.grid();
+    let mut coarse = Coarse::new(Arc::clone(session), 1, most, monitor)?;
     screening.least = least_single(&coarse, all(n), monitor)?;
-    let firsts: Vec<u32> = (0..n as u32).collect();
-    if sensitivity != Sensitivity::Full {
-        (screening.group_size, screening.least_of_group, screening.predicted) =
-            choose_groups(&coarse, screening.least, sensitivity, monitor)?;
+    let choice = choose(&coarse, screening.least, sensitivity, monitor)?;
+    let single = choice.predicted.first().map_or(1.0, |&(_, recall)| recall);
+    (screening.group_size, screening.least_of_group, screening.predicted) = (choice.size, choice.least, choice.predicted);
+    if sensitivity != Sensitivity::Fast && single < RECALL && n <= MOST_FINER {
+        drop(coarse);
+        coarse = Coarse::new(Arc::clone(session), 2, most, monitor)?;
+        screening.least = least_single(&coarse, all(n), monitor)?;
+        screening.group_size = 1;
     }
+    screening.grid = coarse.grid();
+    let firsts: Vec<u32> = (0..n as u32).collect();
     let candidates = if screening.group_size > 1 {
         Groups::new(&coarse, screening.group_size).screen(&coarse, screening.least_of_group, screening.least, monitor)?
     } else {
@@ -138,39 +145,47 @@ fn least_single(coarse: &Coarse, pairs: u64, monitor: &Monitor) -> Result<Least>
     Ok(least_passing(&coarse.sample(&tests, monitor)?, wanted as f64 / pairs as f64))
 }
 
-/// Group size, its thresholds, what was predicted for each size.
-type Choice = (usize, Least, Vec<(usize, f64)>);
+/// How pairs are tested.
+struct Choice {
+    size: usize,
+    least: Least,
+    predicted: Vec<(usize, f64)>,
+}
 
-/// The largest group that loses less than one in a hundred of the planted pairs that single pairs find, its threshold, and what was predicted.
-fn choose_groups(coarse: &Coarse, least: Least, sensitivity: Sensitivity, monitor: &Monitor) -> Result<Choice> {
+/// The largest group that loses less than one in a hundred of the planted pairs, its threshold, and what was predicted.
+fn choose(coarse: &Coarse, least: Least, sensitivity: Sensitivity, monitor: &Monitor) -> Result<Choice> {
     let n = coarse.session.len();
-    let step = n.div_ceil(PLANTED);
-    let micrographs: Vec<u32> = (0..n).step_by(step).map(|i| i as u32).collect();
+    let micrographs: Vec<u32> = (0..n).step_by(n.div_ceil(PLANTED)).map(|i| i as u32).collect();
     let planted = plant(coarse, &micrographs, monitor)?;
     let share = |passes: &dyn Fn(&Planted) -> bool| planted.iter().filter(|planted| passes(planted)).count() as f64 / planted.len() as f64;
     let single = share(&|planted| planted.single >= least.elsewhere);
-    let mut predicted = vec![(1, single)];
-    let mut chosen = (1, Least::default());
+    let mut choice = Choice { size: 1, least: Least::default(), predicted: vec![(1, single)] };
+    if sensitivity == Sensitivity::Full {
+        return Ok(choice);
+    }
     for (at, &size) in SIZES.iter().enumerate() {
-        let groups = Groups::new(coarse, size);
-        let mut random = Random(size as u64);
-        let mut tests = Vec::new();
-        for _ in 0..SAMPLED {
-            let (i, group) = (random.below(n), random.below(groups.len()));
-            if !groups.holds(group, i) && tests.len() < SAMPLED / 10 {
-                tests.push((i as u32, group as u32));
-            }
-        }
-        if tests.is_empty() {
-            break;
-        }
-        let threshold = least_passing(&groups.sample(coarse, &tests, monitor)?, GROUPS_PASSING);
+        let Some(threshold) = least_of_groups(coarse, &Groups::new(coarse, size), monitor)? else { break };
         let recall = share(&|planted| planted.single >= least.elsewhere && planted.grouped[at] >= threshold.elsewhere);
-        predicted.push((size, recall));
-        let safe = recall >= RECALL;
-        if sensitivity == Sensitivity::Fast || safe {
-            chosen = (size, threshold);
+        choice.predicted.push((size, recall));
+        if sensitivity == Sensitivity::Fast || recall >= RECALL {
+            (choice.size, choice.least) = (size, threshold);
         }
     }
-    Ok((chosen.0, chosen.1, predicted))
+    Ok(choice)
+}
+
+/// The peak heights that few groups of unrelated micrographs exceed; None if there are no such groups.
+fn least_of_groups(coarse: &Coarse, groups: &Groups, monitor: &Monitor) -> Result<Option<Least>> {
+    let mut random = Random(groups.size as u64);
+    let mut tests = Vec::new();
+    for _ in 0..SAMPLED {
+        let (i, group) = (random.below(coarse.session.len()), random.below(groups.len()));
+        if !groups.holds(group, i) && tests.len() < SAMPLED / 10 {
+            tests.push((i as u32, group as u32));
+        }
+    }
+    if tests.is_empty() {
+        return Ok(None);
+    }
+    Ok(Some(least_passing(&groups.sample(coarse, &tests, monitor)?, GROUPS_PASSING)))
 }

@@ -1,0 +1,171 @@
+"""``cryodedup micrographs``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import rich_click as click
+
+from cryodedup.cli.progress import Progress
+from cryodedup.directory import check_directory
+from cryodedup.errors import InputError
+from cryodedup.micrographs.result import MicrographResult
+from cryodedup.micrographs.workflow import CACHE, find_duplicate_micrographs
+from cryodedup.params import MicrographParams
+
+DEFAULTS = MicrographParams()
+MOST_SHOWN = 10
+
+click.rich_click.OPTION_GROUPS["cryodedup micrographs"] = [
+    {"name": "What is compared", "options": ["--search", "--images-per-move", "--images-per-hole", "--scan-range", "--order", "--max-shift"]},
+    {"name": "What is a duplicate", "options": ["--fdr", "--threshold", "--keep"]},
+    {"name": "Preparing", "options": ["--bin", "--highpass", "--lowpass", "--sensitivity"]},
+    {"name": "Running", "options": ["--output", "--overwrite", "--resume", "--threads", "--quiet", "--help"]},
+]
+
+
+class Numbers(click.ParamType[Any]):
+    """One or two numbers with a comma between them."""
+
+    name = "numbers"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[float, ...]:
+        """To numbers."""
+        if isinstance(value, tuple):
+            return value
+        try:
+            return tuple(float(part) for part in str(value).split(","))
+        except ValueError:
+            self.fail(f"found {value!r}, expected numbers with a comma between them", param, ctx)
+
+
+def _joined(numbers: tuple[float, ...]) -> str:
+    return ",".join(f"{number:g}" for number in numbers)
+
+
+@click.command(no_args_is_help=True)
+@click.argument("inputs", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="INPUT...")
+@click.option("-o", "--output", type=click.Path(path_type=Path), metavar="DIR", help="Directory for the results; made if it is not there.")
+@click.option(
+    "--search",
+    type=click.Choice(["all", "window"]),
+    help="all (default): every pair; window (default if one of the next three is given): each image and those that follow it.",
+)
+@click.option("--images-per-move", type=int, metavar="N", help=f"Window: images a stage position.  [default: {DEFAULTS.images_per_move}]")
+@click.option("--images-per-hole", type=int, metavar="N", help=f"Window: images a hole.  [default: {DEFAULTS.images_per_hole}]")
+@click.option("--scan-range", type=int, metavar="N", help=f"Window: farthest image.  [default: {DEFAULTS.scan_range}]")
+@click.option(
+    "--order",
+    type=click.Choice(["auto", "time", "name", "natural", "input"]),
+    default=DEFAULTS.order,
+    show_default=True,
+    help="Of the exposures. auto: time, where names or EPU's metadata tell it, else name.",
+)
+@click.option("--fdr", type=float, default=DEFAULTS.fdr, show_default=True, metavar="Q", help="Share of false duplicates that is accepted.")
+@click.option("--threshold", type=float, metavar="CCC", help="Decide by the correlation coefficient, as microduplicate_screener does.")
+@click.option("--bin", "bin_", type=int, default=DEFAULTS.bin, show_default=True, metavar="N", help="Average N x N pixels.")
+@click.option(
+    "--highpass",
+    type=Numbers(),
+    default=_joined(DEFAULTS.highpass),
+    show_default=True,
+    metavar="σ[,..]",
+    help="Cycles per reduced pixel, as IMOD's mtffilter.",
+)
+@click.option("--lowpass", type=Numbers(), default=_joined(DEFAULTS.lowpass), show_default=True, metavar="r,σ", help="Radius and falloff.")
+@click.option("--max-shift", type=float, metavar="PX", help="Largest shift along an axis, in pixels of the micrograph.")
+@click.option(
+    "--keep",
+    type=click.Choice(["earliest", "best-ctf"]),
+    default=DEFAULTS.keep,
+    show_default=True,
+    help="Which of a set stays: of least pre-exposure, or of best fitted CTF.",
+)
+@click.option(
+    "--sensitivity",
+    type=click.Choice(["auto", "fast", "full"]),
+    default=DEFAULTS.sensitivity,
+    show_default=True,
+    help="How large sessions are screened. auto: in groups where the signal allows it; full: each pair by itself; fast: in groups.",
+)
+@click.option(
+    "-j", "--threads", type=int, default=DEFAULTS.threads, metavar="N", help="0 (default): one a processor. The result is the same."
+)
+@click.option("--resume", is_flag=True, help="Read only what an earlier run into DIR has not prepared, as after a crash or with other options.")
+@click.option("--overwrite", is_flag=True, help="Replace an earlier result in DIR.")
+@click.option("-q", "--quiet", is_flag=True, help="Print errors only.")
+def micrographs(
+    inputs: tuple[Path, ...], output: Path | None, search: str | None, resume: bool, overwrite: bool, quiet: bool, bin_: int, **options: Any
+) -> None:
+    """Find micrographs that show the same hole, and remove all but one of each.
+
+    INPUT is a STAR file or CryoSPARC dataset of micrographs, a folder, or any number of .mrc files (also .gz and .bz2) or quoted patterns.
+
+    Example: cryodedup micrographs CtfFind/job005/micrographs_ctf.star -o unique
+    """
+    if output is None:
+        raise InputError("found no --output, expected a directory for the results (-o DIR)")
+    window = {name: options.pop(name) for name in ("images_per_move", "images_per_hole", "scan_range")}
+    given = {name: value for name, value in window.items() if value is not None}
+    params = MicrographParams(bin=bin_, search=search or ("window" if given else "all"), **given, **options)  # type: ignore[arg-type]
+    if given and params.search == "all":
+        raise InputError(f"found --{next(iter(given)).replace('_', '-')} with --search all, expected --search window")
+    check_directory(output, overwrite)
+    made = not output.exists()
+    output.mkdir(parents=True, exist_ok=True)
+    cache = output / CACHE
+    try:
+        with Progress(0, quiet=quiet) as progress:
+            result = find_duplicate_micrographs(inputs, params, cache=cache, resume=resume, say=progress.say, progress=progress)
+            written = result.write(output, overwrite=overwrite)
+    finally:
+        if made and not any(output.iterdir()):
+            output.rmdir()
+    if not quiet:
+        show(result, written)
+
+
+def show(result: MicrographResult, written: list[Path]) -> None:
+    """Prints what was found, and where it is."""
+    summary = result.summary()
+    print(f"{summary['input']}: {summary['micrographs']:,} micrographs, {summary['compared']:,} compared, in order of {result.order_rule}")
+    for size in summary["sizes"]:
+        print(f"    {_screening(size)}")
+    for pair in result.pairs[:MOST_SHOWN]:
+        x, y = pair.shift_px
+        pattern = f", {pair.pattern}" if pair.pattern else ""
+        print(
+            f"    {result.names[pair.first]} = {result.names[pair.second]}: z {pair.z:.1f}, ccc {pair.ccc:.2f}, overlap"
+            f" {100 * pair.overlap:.0f} %, moved by {x:.0f}, {y:.0f} px{pattern}"
+        )
+    if len(result.pairs) > MOST_SHOWN:
+        print(f"    ... and {len(result.pairs) - MOST_SHOWN:,} more")
+    how = f"ccc ≥ {result.params.threshold:g}" if result.params.threshold is not None else f"false-discovery rate {result.params.fdr:g}"
+    print(f"{len(result.pairs):,} pairs in {len(result.groups):,} sets ({how}): kept {summary['kept']:,}, removed {summary['removed']:,}")
+    contradicted = sum(pair.pattern == "contradicted" for pair in result.pairs)
+    if contradicted:
+        print(f"warning: {contradicted} pairs are contradicted by the other shots of their holes: look at them (column pattern)")
+    for warning in result.warnings:
+        print(f"warning: {warning}")
+    if result.flat:
+        names = ", ".join(result.names[i] for i in result.flat[:3])
+        print(f"note: {len(result.flat)} micrographs show hardly anything: {names}{', ...' if len(result.flat) > 3 else ''}")
+    for path in written:
+        print(f"written: {path}")
+
+
+def _screening(size: dict[str, Any]) -> str:
+    done = size["screening"]
+    where = f"{size['micrographs']:,} of {size['reduced'][0]} x {size['reduced'][1]} reduced pixels: {done['pairs']:,} pairs"
+    if done["search"] == "window":
+        return f"{where} of the window, all looked at closely"
+    if done["grid"] is None:
+        return f"{where}, all looked at closely"
+    predicted = done["predicted_recall_at_overlap_0.3"]
+    how = f"in groups of {done['group_size']}" if done["group_size"] > 1 else "each by itself"
+    told = ", ".join(f"{recall:.2f} {'singly' if count == '1' else f'in groups of {count}'}" for count, recall in predicted.items())
+    return (
+        f"{where}, screened {how} at {done['grid'][0]} x {done['grid'][1]} (predicted recall at overlap 0.3: {told});"
+        f" {done['looked_at_closely']:,} looked at closely"
+    )

@@ -1,0 +1,1 @@
+"""Finding micrographs that show the same hole."""

@@ -1,0 +1,122 @@
+"""What the names of micrographs, and EPU's metadata beside them, tell of hole, shot and time.
+
+The names are those that EPU, SerialEM and Leginon give; programs add things in front and behind.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from cryodedup.errors import InputError
+
+_EPU = re.compile(
+    r"(?:GridSquare_(?P<square>\d+).*?)?FoilHole_(?P<hole>\d+)_Data_(?P<shot>\d+)_\d+_(?P<date>\d{8})_(?P<time>\d{6}|\d{4})(?!\d)"
+)
+_MULTISHOT = re.compile(r"_(?P<hx>[XY][+-]\d{1,2})(?P<hy>[XY][+-]\d{1,2})-(?P<shot>\d{1,2})(?=[_.])")
+_DATE = re.compile(r"_(?P<month>Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)(\d{2})_(\d{2})[._](\d{2})[._](\d{2})")
+_NUMBERED = re.compile(r"_(?P<number>\d{5})_(?P<hole>\d{1,3})-(?P<shot>\d{1,2})(?=[_.])")
+_LEGINON = re.compile(r"_(\d{5})gr_(\d{5})sq_v\d{2}_(\d{5})hl_v\d{2}_(\d{5})e[a-z]{1,2}")
+_MONTHS = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()
+_XML = {
+    "time": re.compile(rb"<acquisitionDateTime>([^<]{10,40})<"),
+    "stage": re.compile(rb"<Position[^>]*>.{0,400}?<X>([^<]{1,30})</X>\s*<Y>([^<]{1,30})</Y>", re.DOTALL),
+}
+_LONGEST_XML = 1 << 22
+
+Key = tuple[object, ...]
+
+
+@dataclass(frozen=True)
+class Acquisition:
+    """What is known of one exposure.
+
+    ``time`` sorts exposures of one session; ``hole`` and ``shot`` are the same for two exposures of one place, if the program knows of it;
+    ``stage``: where the stage stood.
+    """
+
+    time: Key | None = None
+    hole: str = ""
+    shot: str = ""
+    stage: tuple[float, float] | None = None
+
+
+def acquisition_of(name: str, path: Path | None = None) -> Acquisition:
+    """From a name, and from EPU's ``.xml`` beside the file."""
+    told = _from_name(name)
+    metadata = _metadata(path) if path is not None else None
+    if metadata is None:
+        return told
+    time, stage = metadata
+    return Acquisition(time=time or told.time, hole=told.hole, shot=told.shot, stage=stage)
+
+
+def _from_name(name: str) -> Acquisition:
+    if found := _EPU.search(name):
+        return Acquisition(time=(found["date"] + found["time"].ljust(6, "0"),), hole=found["hole"], shot=found["shot"])
+    if found := _LEGINON.search(name):
+        grid, square, hole, exposure = found.groups()
+        return Acquisition(time=(grid, square, hole, exposure), hole=f"{grid}-{square}-{hole}", shot=exposure)
+    date = _DATE.search(name)
+    time: Key | None = (_MONTHS.index(date["month"]), *date.groups()[1:]) if date else None
+    if found := _NUMBERED.search(name):
+        return Acquisition(time=time or (found["number"], int(found["hole"]), int(found["shot"])), hole=found["number"] + "_" + found["hole"], shot=found["shot"])
+    if found := _MULTISHOT.search(name):
+        hole = name[: found.start()].rsplit("/", 1)[-1] + "_" + found["hx"] + found["hy"]
+        return Acquisition(time=time, hole=hole, shot=found["shot"])
+    return Acquisition(time=time)
+
+
+def _metadata(path: Path) -> tuple[Key | None, tuple[float, float] | None] | None:
+    found = _EPU.search(path.name)
+    if not found:
+        return None
+    xml = path.with_name(path.name[: found.end()] + ".xml")
+    xml = path.with_name(path.name[found.start() : found.end()] + ".xml") if not xml.is_file() else xml
+    if not xml.is_file() or xml.stat().st_size > _LONGEST_XML:
+        return None
+    content = xml.read_bytes()
+    time, stage = _XML["time"].search(content), _XML["stage"].search(content)
+    try:
+        position = (float(stage[1]), float(stage[2])) if stage else None
+    except ValueError:
+        position = None
+    digits = re.sub(rb"\D", b"", time[1])[:20].decode() if time else ""
+    return ((digits,) if len(digits) >= 14 else None), position
+
+
+def natural(name: str) -> Key:
+    """Sorts ``x_2`` before ``x_10``."""
+    return tuple((0, int(part), part) if part.isdigit() else (1, 0, part) for part in re.split(r"(\d+)", name))
+
+
+def sort(names: Sequence[str], acquisitions: Sequence[Acquisition], order: str) -> tuple[list[int], str]:
+    """The order of exposures: their indices from the first to the last, and which rule was used (``time``, ``name``, ``natural``, ``input``).
+
+    Raises
+    ------
+    InputError
+        Order ``time`` was asked for, and a name does not tell it.
+    """
+    untimed = next((name for name, known in zip(names, acquisitions, strict=True) if known.time is None), None)
+    kinds = {tuple(map(type, known.time)) for known in acquisitions if known.time is not None}
+    if order == "time" and (untimed is not None or len(kinds) > 1):
+        raise InputError(f"{untimed or names[0]}: found no time in the name, as in the others; expected --order name, natural or input")
+    rule = order if order != "auto" else "time" if untimed is None and len(kinds) == 1 else "name"
+    indices = range(len(names))
+    if rule == "time":
+        times = _over_new_year([known.time or () for known in acquisitions])
+        return sorted(indices, key=lambda i: (times[i], names[i])), rule
+    if rule == "natural":
+        return sorted(indices, key=lambda i: (natural(names[i]), i)), rule
+    return (sorted(indices, key=lambda i: (names[i], i)) if rule == "name" else list(indices)), rule
+
+
+def _over_new_year(times: list[Key]) -> list[Key]:
+    """SerialEM's dates have no year: if there are December and January, January is the later."""
+    months = {time[0] for time in times if isinstance(time[0], int) and len(time) == 5}
+    if {0, 11} <= months:
+        return [((time[0] + 12) if isinstance(time[0], int) and time[0] < 6 else time[0], *time[1:]) for time in times]
+    return times

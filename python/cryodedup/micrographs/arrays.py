@@ -1,0 +1,106 @@
+"""Images as arrays: for those who build something of their own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from cryodedup import _core
+from cryodedup.errors import InputError
+from cryodedup.params import MicrographParams
+
+
+@dataclass(frozen=True)
+class Correlation:
+    """How well two images fit at their best shift.
+
+    Attributes
+    ----------
+    shift_px
+        The move (x, y), in pixels of the images, that lays the second on the first; sub-pixel.
+    ncc
+        Normalised cross-correlation over the overlap, -1 to 1; 0 if one of the images is flat there.
+    ccc
+        Pearson's coefficient over the whole frame, what the moved second image does not cover filled with its mean: what
+        microduplicate_screener thresholds.
+    overlap
+        Share of the frame that both show, 0 to 1.
+    z
+        atanh(ncc)·√n, n being the number of independent values in the overlap, from the images' power spectra.
+    """
+
+    shift_px: tuple[float, float]
+    ncc: float
+    ccc: float
+    overlap: float
+    z: float
+
+
+def prepare(image: ArrayLike, params: MicrographParams | None = None) -> NDArray[np.float32]:
+    """Reduces, flattens and filters an image, ready for :func:`correlate`.
+
+    Bins of ``params.bin`` pixels a side are averaged as IMOD's ``newstack -bin`` does; the polynomial surface of third degree is taken out; the
+    edges fade to 0; and the result is band-passed as by IMOD's ``mtffilter``.
+
+    Parameters
+    ----------
+    image
+        Shape (ny, nx), rows first; any real type.
+    params
+        ``bin``, ``highpass`` and ``lowpass`` are used.
+
+    Returns
+    -------
+    float32, shape about (ny / bin, nx / bin); zeros for an image that is blank.
+
+    Raises
+    ------
+    InputError
+        Not two-dimensional, smaller than two bins, or NaN or infinite pixels.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> prepare(np.random.default_rng(1).normal(size=(363, 515)), MicrographParams(bin=4)).shape
+    (91, 129)
+    """
+    params = params or MicrographParams()
+    return _core.prepare_image(_image(image), bin=params.bin, band=params.band)
+
+
+def correlate(first: ArrayLike, second: ArrayLike, *, max_shift_px: float | None = None) -> Correlation:
+    """Correlates two images at every shift, zero-padded so that none is taken for another, and measures the best one exactly.
+
+    Parameters
+    ----------
+    first, second
+        Shape (ny, nx) both, around 0, as :func:`prepare` returns.
+    max_shift_px
+        Largest shift along an axis; None: up to where a tenth of the frame overlaps.
+
+    Raises
+    ------
+    InputError
+        Images of different shapes, not two-dimensional, or with NaN or infinite pixels.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> scene = np.random.default_rng(1).normal(size=(100, 120))
+    >>> found = correlate(scene[:80, :90], scene[10:90, 5:95])
+    >>> [round(value) for value in found.shift_px], round(found.ncc, 6)
+    ([5, 10], 1.0)
+    """
+    (x, y), ncc, ccc, overlap, z = _core.correlate(_image(first), _image(second), most=max_shift_px)
+    return Correlation((-x + 0.0, -y + 0.0), ncc, ccc, overlap, z)
+
+
+def _image(image: ArrayLike) -> NDArray[np.float32]:
+    array = np.ascontiguousarray(image, np.float32)
+    if array.ndim != 2 or min(array.shape) < 2:
+        raise InputError(f"image: found shape {array.shape}, expected (ny, nx)")
+    if not np.isfinite(array).all():
+        raise InputError("image: found NaN or infinite pixels, expected numbers")
+    return array

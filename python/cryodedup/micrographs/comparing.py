@@ -1,0 +1,219 @@
+"""Comparing the micrographs of one size, and judging what is found."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cryodedup import _core
+from cryodedup.micrographs import pattern
+from cryodedup.micrographs.acquisition import Acquisition
+from cryodedup.micrographs.statistics import Floats, Tail, q_values, zero_tail
+from cryodedup.params import MicrographParams
+
+Progress = Callable[[int], object] | None
+Record = tuple[int, int, int, float, float, int]
+DECOYS = 60_000
+"""Pairs with mirrored micrographs that a window search looks at, at most."""
+DOUBTFUL_Z = 4.0
+"""Below this no pair's ccc is measured: nothing that passes any sensible threshold is there."""
+ZERO_PX = 2.5
+"""Shifts below this, in reduced pixels, count as none."""
+
+
+@dataclass
+class Pair:
+    """Two micrographs that show the same; indices are those of the input.
+
+    ``shift_px``: the move (x, y), in pixels of the micrograph, that lays the second on the first. ``pattern``: what the other shots of the two
+    holes say.
+    """
+
+    first: int
+    second: int
+    z: float
+    q: float
+    ncc: float
+    ccc: float
+    overlap: float
+    shift_px: tuple[float, float]
+    pattern: str = ""
+    set: int = 0
+
+    def turn(self) -> None:
+        """Exchanges the two."""
+        self.first, self.second = self.second, self.first
+        self.shift_px = (-self.shift_px[0], -self.shift_px[1])
+
+
+@dataclass(kw_only=True)
+class Compared:
+    """Micrographs of one size and what was found among them.
+
+    ``members``: their indices in the input, in the order of exposure; ``signal``: of each the share of power that is not shot noise;
+    ``null``: significances of unrelated pairs; ``window_ccc``: of a window search, (i, j, ccc) of every pair.
+    """
+
+    members: list[int]
+    size: tuple[int, int]
+    pairs: list[Pair]
+    signal: Floats
+    null: Tail
+    tested: int
+    screening: dict[str, Any]
+    observed: Floats = field(default_factory=lambda: np.zeros(0))
+    window_ccc: list[tuple[int, int, float]] = field(default_factory=list)
+
+
+def compare(
+    cache: Path,
+    members: Sequence[int],
+    records: Sequence[Record],
+    acquisitions: Sequence[Acquisition],
+    params: MicrographParams,
+    say: Callable[[str], object],
+    progress: Progress,
+) -> Compared:
+    """Finds the duplicates among micrographs of one size, whose prepared images stand in a cache."""
+    most = None if params.max_shift is None else params.max_shift / params.bin
+    threads = params.threads
+    session = _core.Session.load(cache, list(records), band=params.search_band, threads=threads, progress=progress)
+    say("screening")
+    pairs, decoys, tested, decoys_tested, screening = _candidates(session, params, most, progress)
+    say("comparing closely")
+    z, shifts, at_zero = session.find(pairs, most, mirrored=False, threads=threads, progress=progress)
+    null_z, _, _ = session.find(decoys, most, mirrored=True, threads=threads, progress=progress)
+    known = [acquisitions[i] for i in members]
+    found = _Found(pairs, z.astype(float), shifts.astype(float), at_zero.astype(float))
+    null = Tail.fit(null_z.astype(float), decoys_tested)
+    zero = zero_tail(found.at_zero, tested)
+    found.settle(null, zero, tested)
+    if params.threshold is None:
+        significant = found.q <= params.fdr
+        found, significant = _with_partners(session, found, significant, known, most, null, zero, tested, params)
+        reduced = records[0][1:3]
+        accepted, words = pattern.support(
+            list(map(tuple, found.pairs.tolist())), found.best_z, found.shift, significant, known, float(np.hypot(*reduced))
+        )
+        chosen = np.flatnonzero(accepted)
+    else:
+        chosen = np.arange(len(found.pairs)) if params.search == "window" else np.flatnonzero(found.best_z >= DOUBTFUL_Z)
+        words = [""] * len(found.pairs)
+    say("measuring")
+    wanted = np.arange(len(found.pairs)) if params.search == "window" else chosen
+    measured = session.confirm(
+        np.ascontiguousarray(found.pairs[wanted]),
+        np.ascontiguousarray(found.shift[wanted], np.float32),
+        band=params.band,
+        threads=threads,
+        progress=progress,
+    )
+    row = {int(at): k for k, at in enumerate(wanted)}
+    if params.threshold is not None:
+        chosen = np.array([at for at in chosen if measured[row[int(at)], 3] >= params.threshold], int)
+    return Compared(
+        members=list(members),
+        size=(records[0][1], records[0][2]),
+        pairs=[_pair(found, int(at), measured[row[int(at)]], words[int(at)], members, params) for at in chosen],
+        signal=_signal(session.signal),
+        null=null,
+        tested=tested,
+        screening=screening,
+        observed=np.sort(found.best_z)[::-1][:5000],
+        window_ccc=[
+            (members[int(i)], members[int(j)], float(ccc)) for (i, j), ccc in zip(found.pairs, measured[:, 3], strict=True)
+        ]
+        if params.search == "window"
+        else [],
+    )
+
+
+def _candidates(
+    session: _core.Session, params: MicrographParams, most: float | None, progress: Progress
+) -> tuple[NDArray[np.uint32], NDArray[np.uint32], int, int, dict[str, Any]]:
+    if params.search == "window":
+        from cryodedup.micrographs.workflow import window_pairs
+
+        pairs = window_pairs(len(session), params)
+        decoys = pairs[:: max(1, len(pairs) // DECOYS)]
+        return pairs, np.ascontiguousarray(decoys), len(pairs), len(decoys), {"pairs": len(pairs), "search": "window"}
+    (pairs, _), (decoys, _), told = session.screen(params.sensitivity, most, threads=params.threads, progress=progress)
+    tested, grid, group_size, least, least_of_group, decoys_tested, predicted = told
+    screening = {
+        "pairs": tested,
+        "search": "all",
+        "grid": list(grid) if grid[0] else None,
+        "group_size": group_size,
+        "least_z": round(least, 2) if grid[0] else None,
+        "least_z_of_group": round(least_of_group, 2) if group_size > 1 else None,
+        "predicted_recall_at_overlap_0.3": {str(size): round(recall, 3) for size, recall in predicted},
+        "looked_at_closely": len(pairs),
+    }
+    return pairs, decoys, tested, decoys_tested, screening
+
+
+@dataclass
+class _Found:
+    """Pairs with their significances: at the best shift, and at none."""
+
+    pairs: NDArray[np.uint32]
+    z: Floats
+    shifts: Floats
+    at_zero: Floats
+    best_z: Floats = field(default_factory=lambda: np.zeros(0))
+    shift: Floats = field(default_factory=lambda: np.zeros((0, 2)))
+    q: Floats = field(default_factory=lambda: np.zeros(0))
+
+    def settle(self, null: Tail, zero: Tail, tested: int) -> None:
+        """Of the two shifts of each pair that which is less likely by chance, and the false-discovery rate."""
+        still = zero.probability(self.at_zero) < null.probability(self.z)
+        self.best_z = np.where(still, self.at_zero, self.z)
+        self.shift = np.where(still[:, None], 0.0, self.shifts)
+        self.q = q_values(self.best_z, still, null, zero, tested)
+
+
+def _with_partners(
+    session: _core.Session,
+    found: _Found,
+    significant: NDArray[np.bool_],
+    known: Sequence[Acquisition],
+    most: float | None,
+    null: Tail,
+    zero: Tail,
+    tested: int,
+    params: MicrographParams,
+) -> tuple[_Found, NDArray[np.bool_]]:
+    """Adds the equal shots of holes that seem to be imaged twice, where these were not looked at closely."""
+    have = set(map(tuple, found.pairs.tolist()))
+    wanted = pattern.partners((tuple(pair) for pair in found.pairs[significant].tolist()), known)
+    missing = np.array([pair for pair in wanted if pair not in have], np.uint32).reshape(-1, 2)
+    if not len(missing):
+        return found, significant
+    z, shifts, at_zero = session.find(missing, most, mirrored=False, threads=params.threads)
+    merged = _Found(
+        np.concatenate([found.pairs, missing]),
+        np.concatenate([found.z, z]),
+        np.concatenate([found.shifts, shifts]),
+        np.concatenate([found.at_zero, at_zero]),
+    )
+    merged.settle(null, zero, tested)
+    return merged, np.concatenate([significant, np.zeros(len(missing), bool)])
+
+
+def _pair(found: _Found, at: int, measured: Floats, words: str, members: Sequence[int], params: MicrographParams) -> Pair:
+    x, y, ncc, ccc, overlap = map(float, measured)
+    i, j = (members[int(k)] for k in found.pairs[at])
+    # The core tells where the second shows what the first does; the move that lays it there is the opposite.
+    move = (-x * params.bin + 0.0, -y * params.bin + 0.0)
+    return Pair(i, j, float(found.best_z[at]), float(found.q[at]), ncc, ccc, overlap, move, words)
+
+
+def _signal(shares: NDArray[np.float32]) -> Floats:
+    """Mean share of signal over the rings that are searched: up to 0.2 cycles a reduced pixel."""
+    rings = shares.shape[1]
+    return np.asarray(shares[:, 2 : int(0.2 / (np.sqrt(0.5) / rings))].mean(axis=1), np.float64)

@@ -1,0 +1,175 @@
+"""The micrographs of an input: their names, files, and what is known of them."""
+
+from __future__ import annotations
+
+import glob
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cryodedup import _core
+from cryodedup.errors import InputError
+from cryodedup.formats import cryosparc
+from cryodedup.formats.star import StarFile, TableColumns, open_star
+from cryodedup.micrographs.acquisition import Acquisition, acquisition_of
+from cryodedup.particles.opening import kind_of
+from cryodedup.particles.outputs import DatasetOutput, Mask, Place, StarOutput
+
+IMAGES = (".mrc", ".mrc.gz", ".mrc.bz2")
+BLOB = "micrograph_blob"
+CTF = {"star": "rlnCtfMaxResolution", "cs": "ctf_stats/ctf_fit_to_A"}
+MOST_NAMED = 50
+
+
+@dataclass(frozen=True)
+class ListOutput:
+    """Of micrographs given as files: lists of their paths."""
+
+    names: Sequence[str]
+    suffix: str = ".txt"
+    files: tuple[Path, ...] = ()
+
+    def write(self, place: Place, stem: str, kept: Mask, others: Sequence[tuple[Any, Mask]], progress: None) -> list[str]:
+        """Writes one path a line."""
+        for word, mask in zip(place.words, (kept, ~kept), strict=True):
+            chosen = [name for name, wanted in zip(self.names, mask, strict=True) if wanted]
+            text = "".join(f"{name}\n" for name in chosen)
+            (place.staging / f"{stem}_{word}.txt").write_text(text, "utf-8", "surrogateescape")
+        return []
+
+
+@dataclass(frozen=True)
+class Exposures:
+    """Micrographs in input order.
+
+    ``ctf_a``: resolution to which the CTF was fitted, Å, NaN where it is not known; None where no input tells it.
+    """
+
+    label: str
+    names: Sequence[str]
+    paths: Sequence[Path]
+    output: StarOutput | DatasetOutput | ListOutput
+    ctf_a: np.ndarray | None = None
+    acquisitions: Sequence[Acquisition] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+
+def open_exposures(inputs: Sequence[Path], threads: int = 0) -> Exposures:
+    """From one STAR file, CryoSPARC dataset or folder, or from any number of image files and patterns.
+
+    Raises
+    ------
+    InputError
+        Nothing of the kind, a missing column, a name twice, or files that are not there: all of them in one message.
+    """
+    expanded = [path for item in inputs for path in _expanded(item)]
+    if not expanded:
+        raise InputError(f"{', '.join(map(str, inputs)) or 'input'}: found no .mrc files, expected a STAR file, a .cs file, a folder or images")
+    tables = [path for path in expanded if not _is_image(path)]
+    if tables and len(expanded) > 1:
+        raise InputError(f"{tables[0]}: found a table among {len(expanded)} inputs, expected one table, or images only")
+    exposures = _from_table(tables[0], threads) if tables else _from_files(expanded)
+    if not len(exposures):
+        raise InputError(f"{exposures.label}: found no micrographs")
+    _refuse_missing(exposures)
+    _refuse_repeated(exposures)
+    known = [acquisition_of(os.fspath(path), path) for path in exposures.paths]
+    return Exposures(exposures.label, exposures.names, exposures.paths, exposures.output, exposures.ctf_a, known)
+
+
+def _expanded(item: Path) -> list[Path]:
+    if item.is_dir():
+        return sorted(path for path in item.iterdir() if path.name.endswith(IMAGES) and not path.name.startswith("."))
+    if not os.path.lexists(item) and glob.has_magic(str(item)):
+        return sorted(path for path in map(Path, glob.glob(str(item), recursive=True)) if _is_image(path))  # noqa: PTH207  as typed
+    return [item]
+
+
+def _is_image(path: Path) -> bool:
+    return path.name.endswith(IMAGES)
+
+
+def _from_files(paths: Sequence[Path]) -> Exposures:
+    names = [str(path) for path in paths]
+    return Exposures(names[0] if len(names) == 1 else f"{len(names)} images", names, paths, ListOutput(names))
+
+
+def _from_table(path: Path, threads: int) -> Exposures:
+    kind = kind_of(path)
+    if kind == "star":
+        return _from_star(path, threads)
+    if kind in ("npy", "csdat", "csg"):
+        return _from_dataset(path, kind)
+    raise InputError(f"{path}: found neither STAR nor .cs, expected micrographs.star, exposures .cs, a folder or .mrc images")
+
+
+def _from_star(path: Path, threads: int) -> Exposures:
+    (file,) = open_star([path], numbers=(CTF["star"],), names=("rlnMicrographName",), threads=threads)
+    table = _micrograph_table(file)
+    columns = TableColumns(file, table)
+    index, names = columns.names("rlnMicrographName")
+    all_names = [names[i] for i in index]
+    ctf = columns.numbers(CTF["star"]) if CTF["star"] in columns else None
+    return Exposures(str(path), all_names, _resolve(all_names, path), StarOutput(file, table), ctf)
+
+
+def _micrograph_table(file: StarFile) -> _core.Table:
+    tables = [table for table in file.tables if "rlnMicrographName" in table.labels]
+    named = [table for table in tables if table.block == "micrographs"]
+    if not tables:
+        found = ", ".join(f"data_{table.block}" for table in file.tables) or "no block"
+        raise InputError(f"{file.path}: found no column rlnMicrographName in {found}, expected a STAR file of micrographs")
+    if any("rlnCoordinateX" in table.labels for table in tables):
+        raise InputError(f"{file.path}: found particles, expected micrographs (cryodedup particles is for particles)")
+    return (named or tables)[0]
+
+
+def _from_dataset(path: Path, kind: str) -> Exposures:
+    group = cryosparc.CsGroup.open(path) if kind == "csg" else None
+    parts = [_open_part(part) for part in (group.files if group else [path])]
+    main = next((part for part in parts if f"{BLOB}/path" in part), None)
+    if main is None:
+        raise InputError(f"{path}: found no field {BLOB}/path, expected a dataset of exposures")
+    if any(len(part) != len(main) or not np.array_equal(part.uids(), main.uids()) for part in parts):
+        raise InputError(f"{path}: found datasets of different exposures, expected equal uids in equal order")
+    index, raw = main.distinct(f"{BLOB}/path")
+    names = [raw[i].decode("utf-8", "surrogateescape").rstrip("\0").removeprefix(">") for i in index]
+    holder = next((part for part in parts if CTF["cs"] in part), None)
+    ctf = holder.numbers(CTF["cs"]) if holder is not None else None
+    output = DatasetOutput(parts, [None] * len(parts), group, kind="exposure")
+    return Exposures(str(path), names, _resolve(names, path), output, ctf)
+
+
+def _open_part(path: Path) -> cryosparc.NpyFile | cryosparc.CsdatFile:
+    if kind_of(path) == "npy":
+        return cryosparc.NpyFile.open(path)
+    return cryosparc.CsdatFile.open(path)
+
+
+def _resolve(names: Sequence[str], table: Path) -> list[Path]:
+    """Names are relative to the project's directory: this one, or one above the table's."""
+    bases = [Path(), table.parent, *table.absolute().parent.parents]
+    found = next((base for base in bases for name in names[:20] if (base / name).exists()), Path())
+    return [found / name for name in names]
+
+
+def _refuse_missing(exposures: Exposures) -> None:
+    missing = [str(path) for path in exposures.paths if not path.exists()]
+    if missing:
+        shown = ", ".join(missing[:MOST_NAMED]) + (f" and {len(missing) - MOST_NAMED} more" if len(missing) > MOST_NAMED else "")
+        raise InputError(f"{exposures.label}: found {len(missing)} of {len(exposures)} micrographs missing: {shown}; names are relative to the project's directory")
+
+
+def _refuse_repeated(exposures: Exposures) -> None:
+    first: dict[str, str] = {}
+    for name, path in zip(exposures.names, exposures.paths, strict=True):
+        real = os.path.realpath(path)
+        if real in first:
+            raise InputError(f"{exposures.label}: found {name} twice (as {first[real]}), expected each micrograph once")
+        first[real] = name

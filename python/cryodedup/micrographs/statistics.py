@@ -1,0 +1,84 @@
+"""How many of the pairs at a given significance would be there by chance.
+
+The null distribution is the session's own: of pairs of a mirrored micrograph and another one, which show nothing of each other but have the
+same spectra, edges and bright spots (target and decoy, as in proteomics: Elias and Gygi 2007, Nature Methods 4, 207). Beyond the values
+that occur, its tail falls exponentially, as that of a Gumbel distribution does. The false-discovery rate is that of Benjamini and Hochberg
+(1995), J. R. Stat. Soc. B 57, 289. Pairs at zero shift, where the camera's fixed pattern shows, have a null distribution of their own: that of
+the correlations at zero shift of all pairs looked at.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+
+TAIL = 200
+"""The tail is fitted to as many of the largest values, or to a tenth of all if these are fewer."""
+LEAST_SCALE = 0.15
+"""The tail of a handful of values is not taken to fall faster than this, in standard deviations."""
+
+
+@dataclass(frozen=True)
+class Tail:
+    """The upper tail of a null distribution: values above ``start`` are exponential of mean ``start + scale``.
+
+    ``rate``: how many of all tested pairs are above ``start``.
+    """
+
+    start: float
+    scale: float
+    rate: float
+    values: Floats
+
+    @classmethod
+    def fit(cls, values: Floats, tested: int) -> Tail:
+        """From the values that were looked at, of so many tested pairs."""
+        values = np.sort(np.asarray(values, np.float64))[::-1]
+        if len(values) < 3:
+            return cls(start=5.0, scale=0.5, rate=1 / max(tested, 1), values=values)
+        n = int(min(TAIL, max(2, len(values) // 10)))
+        start = float(values[n])
+        # A few outliers (bright specks that coincide) must not be thinned out by the many others: the larger of two means.
+        scales = [float(np.mean(values[:k]) - values[k]) for k in {n, max(2, n // 8)}]
+        return cls(start=start, scale=max(*scales, LEAST_SCALE), rate=n / max(tested, 1), values=values)
+
+    def probability(self, z: Floats) -> Floats:
+        """The chance that an unrelated pair is at least that significant."""
+        above = self.rate * np.exp(-np.maximum(z - self.start, 0) / self.scale)
+        return np.where(z >= self.start, above, 1.0)
+
+
+def q_values(z: Floats, at_zero: NDArray[np.bool_], elsewhere: Tail, zero: Tail, tested: int) -> Floats:
+    """The false-discovery rate of each pair and all more significant ones; shape as ``z``, 0 to 1.
+
+    Parameters
+    ----------
+    z
+        Significance, standard deviations.
+    at_zero
+        Whether the shift is zero.
+    elsewhere, zero
+        Null distributions.
+    tested
+        How many pairs there were.
+    """
+    chance = np.where(at_zero, zero.probability(z), elsewhere.probability(z))
+    order = np.argsort(chance, kind="stable")
+    ranks = np.arange(1, len(z) + 1)
+    rates = np.minimum(tested * chance[order] / ranks, 1.0)
+    q = np.empty(len(z))
+    q[order] = np.minimum.accumulate(rates[::-1])[::-1]
+    return q
+
+
+def zero_tail(at_zero: Floats, tested: int) -> Tail:
+    """The null distribution at zero shift, from pairs most of which are unrelated: a normal bulk whose upper tail is taken to be heavier."""
+    if len(at_zero) < 3:
+        return Tail(start=6.0, scale=1.0, rate=1 / max(tested, 1), values=np.zeros(0))
+    low, middle = np.quantile(at_zero, [0.16, 0.5])
+    sd = max(float(middle - low), 0.3)
+    return Tail(start=float(middle) + 3 * sd, scale=0.6 * sd, rate=0.01, values=np.zeros(0))
