@@ -1,7 +1,7 @@
 """Recall and precision on simulated sessions with truth: `python benches/recall.py SESSION...`.
 
-A session is a folder with `micrographs.star`, `truth.csv` (name, kind) and `pairs.csv` (name_i, name_j, dx, dy: the move, in pixels, that lays j on i;
-overlap), as the developers' simulator writes them. Sessions whose folders' names differ in their trailing digits only are of one kind.
+A session is a folder with `micrographs.star` and `pairs.csv` (name_i, name_j, overlap; dx, dy: the move, in pixels, that lays j on i), as
+the developers' simulator writes them. Sessions whose folders' names differ in their trailing digits only are of one kind.
 """
 
 from __future__ import annotations

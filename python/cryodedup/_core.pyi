@@ -10,17 +10,26 @@ from numpy.typing import NDArray
 _Path: TypeAlias = str | PathLike[str]
 _Progress: TypeAlias = Callable[[int], object] | None
 _Rewrite: TypeAlias = tuple[int, list[tuple[bytes, bytes]]]
+_Frame: TypeAlias = tuple[_Path, int, int, bool, int, int, str]
+_Record: TypeAlias = tuple[int, int, int, float, float, int]
+_Band: TypeAlias = tuple[float, float, float]
+_Pairs: TypeAlias = tuple[NDArray[np.uint32], NDArray[np.float32]]
+_Screening: TypeAlias = tuple[int, tuple[int, int], int, float, float, int, list[tuple[int, float]]]
 _Part: TypeAlias = tuple[bytes, bytes] | tuple[_Path, int, int] | tuple[_Path, Rows, NDArray[np.bool_], _Rewrite | None, bool]
 
 __all__ = [
     "DEBUG_BUILD",
     "InputError",
     "Rows",
+    "Session",
     "Table",
     "__version__",
+    "correlate",
     "deduplicate",
     "line_number",
     "overlaps",
+    "prepare_image",
+    "prepare_micrographs",
     "read_cells",
     "read_records",
     "scan_rows",
@@ -44,6 +53,40 @@ class Rows:
     def __len__(self) -> int: ...
     def start(self, row: int) -> int:
         """Offset of a row, or, for ``row == len(self)``, of the end of the last."""
+
+@final
+class Session:
+    """Micrographs of one size, prepared for comparison."""
+
+    @staticmethod
+    def load(cache: _Path, records: Sequence[_Record], *, band: _Band, threads: int, progress: _Progress = None) -> Session:
+        """Takes the fixed pattern out of prepared micrographs, and makes whitened views of them in a band (highpass, lowpass, falloff)."""
+
+    @staticmethod
+    def of_views(views: NDArray[np.int8], width: int, signal: float) -> Session:
+        """Of views at hand, (n, pixels), for measuring."""
+
+    def __len__(self) -> int: ...
+    @property
+    def view_size(self) -> tuple[int, int]: ...
+    @property
+    def signal(self) -> NDArray[np.float32]:
+        """Share of power that is not shot noise, (n, rings)."""
+
+    def screen(
+        self, sensitivity: str, most: float | None, *, threads: int, progress: _Progress = None
+    ) -> tuple[_Pairs, _Pairs, _Screening]:
+        """Pairs to be looked at closely (n, 2) and their heights; the same of pairs with mirrored micrographs; what was done."""
+
+    def find(
+        self, pairs: NDArray[np.uint32], most: float | None, *, mirrored: bool, threads: int, progress: _Progress = None
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
+        """For each pair its significance, the shift (n, 2), and the significance at zero shift."""
+
+    def confirm(
+        self, pairs: NDArray[np.uint32], shifts: NDArray[np.float32], *, band: _Band, threads: int, progress: _Progress = None
+    ) -> NDArray[np.float64]:
+        """For each pair x, y, ncc, ccc, overlap at the full reduced resolution; (n, 5)."""
 
 @final
 class Table:
@@ -114,6 +157,26 @@ def read_records(
     progress: _Progress = None,
 ) -> list[Any]:
     """For each field (offset, type): float64 for numbers, uint64 for ``uid``, names for ``S<length>``."""
+
+def prepare_micrographs(
+    frames: Sequence[_Frame],
+    keys: Sequence[bytes],
+    cache: _Path,
+    *,
+    bin: int,
+    resume: bool,
+    threads: int,
+    progress: _Progress = None,
+) -> list[tuple[str, _Record | None]]:
+    """Reads, reduces and flattens micrographs into a cache; for each why it could not be read, or its record."""
+
+def prepare_image(image: NDArray[np.float32], *, bin: int, band: _Band) -> NDArray[np.float32]:
+    """Reduces, flattens, fades and filters an image."""
+
+def correlate(
+    first: NDArray[np.float32], second: NDArray[np.float32], *, most: float | None = None
+) -> tuple[tuple[float, float], float, float, float, float]:
+    """Shift, ncc, ccc, overlap and z of two images at their best shift."""
 
 def line_number(path: _Path, offset: int) -> int:
     """The number, from 1, of the line that holds the offset."""

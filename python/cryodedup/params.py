@@ -130,8 +130,8 @@ class MicrographParams:
     keep
         Which of a set stays: the ``earliest``, or the one of best fitted CTF (``rlnCtfMaxResolution``, ``ctf_stats/ctf_fit_to_A``).
     sensitivity
-        ``auto``: screen in groups where the session's signal allows it, else pair by pair; ``full``: always pair by pair; ``fast``: always in
-        groups.
+        How large sessions are screened. ``auto``: in groups where their signal allows it, else pair by pair; ``full``: always pair by
+        pair; ``fast``: always in groups.
     threads
         0: one a processor. The result does not depend on it.
     """

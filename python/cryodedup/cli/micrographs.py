@@ -18,7 +18,10 @@ DEFAULTS = MicrographParams()
 MOST_SHOWN = 10
 
 click.rich_click.OPTION_GROUPS["cryodedup micrographs"] = [
-    {"name": "What is compared", "options": ["--search", "--images-per-move", "--images-per-hole", "--scan-range", "--order", "--max-shift"]},
+    {
+        "name": "What is compared",
+        "options": ["--search", "--images-per-move", "--images-per-hole", "--scan-range", "--order", "--max-shift"],
+    },
     {"name": "What is a duplicate", "options": ["--fdr", "--threshold", "--keep"]},
     {"name": "Preparing", "options": ["--bin", "--highpass", "--lowpass", "--sensitivity"]},
     {"name": "Running", "options": ["--output", "--overwrite", "--resume", "--threads", "--quiet", "--help"]},
@@ -92,7 +95,9 @@ def _joined(numbers: tuple[float, ...]) -> str:
 @click.option(
     "-j", "--threads", type=int, default=DEFAULTS.threads, metavar="N", help="0 (default): one a processor. The result is the same."
 )
-@click.option("--resume", is_flag=True, help="Read only what an earlier run into DIR has not prepared, as after a crash or with other options.")
+@click.option(
+    "--resume", is_flag=True, help="Read only what an earlier run into DIR has not prepared, as after a crash or with other options."
+)
 @click.option("--overwrite", is_flag=True, help="Replace an earlier result in DIR.")
 @click.option("-q", "--quiet", is_flag=True, help="Print errors only.")
 def micrographs(

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import bz2
-import gzip
 import os
 import warnings
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -84,7 +83,7 @@ def _header(path: Path) -> np.ndarray:
             return np.asarray(header)
     except InputError:
         raise
-    except (ValueError, EOFError, gzip.BadGzipFile, bz2.BZ2Error if hasattr(bz2, "BZ2Error") else OSError) as error:
+    except (ValueError, EOFError, OSError, zlib.error) as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise
         reason = " ".join(str(error).split()) or "it ends too early"

@@ -19,7 +19,7 @@ _MULTISHOT = re.compile(r"_(?P<hx>[XY][+-]\d{1,2})(?P<hy>[XY][+-]\d{1,2})-(?P<sh
 _DATE = re.compile(r"_(?P<month>Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)(\d{2})_(\d{2})[._](\d{2})[._](\d{2})")
 _NUMBERED = re.compile(r"_(?P<number>\d{5})_(?P<hole>\d{1,3})-(?P<shot>\d{1,2})(?=[_.])")
 _LEGINON = re.compile(r"_(\d{5})gr_(\d{5})sq_v\d{2}_(\d{5})hl_v\d{2}_(\d{5})e[a-z]{1,2}")
-_MONTHS = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()
+_MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
 _XML = {
     "time": re.compile(rb"<acquisitionDateTime>([^<]{10,40})<"),
     "stage": re.compile(rb"<Position[^>]*>.{0,400}?<X>([^<]{1,30})</X>\s*<Y>([^<]{1,30})</Y>", re.DOTALL),
@@ -62,7 +62,11 @@ def _from_name(name: str) -> Acquisition:
     date = _DATE.search(name)
     time: Key | None = (_MONTHS.index(date["month"]), *date.groups()[1:]) if date else None
     if found := _NUMBERED.search(name):
-        return Acquisition(time=time or (found["number"], int(found["hole"]), int(found["shot"])), hole=found["number"] + "_" + found["hole"], shot=found["shot"])
+        return Acquisition(
+            time=time or (found["number"], int(found["hole"]), int(found["shot"])),
+            hole=found["number"] + "_" + found["hole"],
+            shot=found["shot"],
+        )
     if found := _MULTISHOT.search(name):
         hole = name[: found.start()].rsplit("/", 1)[-1] + "_" + found["hx"] + found["hy"]
         return Acquisition(time=time, hole=hole, shot=found["shot"])
@@ -93,7 +97,7 @@ def natural(name: str) -> Key:
 
 
 def sort(names: Sequence[str], acquisitions: Sequence[Acquisition], order: str) -> tuple[list[int], str]:
-    """The order of exposures: their indices from the first to the last, and which rule was used (``time``, ``name``, ``natural``, ``input``).
+    """The order of exposures: their indices from the first to the last, and by what (``time``, ``name``, ``natural``, ``input``).
 
     Raises
     ------

@@ -41,8 +41,8 @@ class Correlation:
 def prepare(image: ArrayLike, params: MicrographParams | None = None) -> NDArray[np.float32]:
     """Reduces, flattens and filters an image, ready for :func:`correlate`.
 
-    Bins of ``params.bin`` pixels a side are averaged as IMOD's ``newstack -bin`` does; the polynomial surface of third degree is taken out; the
-    edges fade to 0; and the result is band-passed as by IMOD's ``mtffilter``.
+    Bins of ``params.bin`` pixels a side are averaged as IMOD's ``newstack -bin`` does; the polynomial surface of third degree is taken
+    out; the edges fade to 0; and the result is band-passed as by IMOD's ``mtffilter``.
 
     Parameters
     ----------

@@ -30,8 +30,8 @@ ZERO_PX = 2.5
 class Pair:
     """Two micrographs that show the same; indices are those of the input.
 
-    ``shift_px``: the move (x, y), in pixels of the micrograph, that lays the second on the first. ``pattern``: what the other shots of the two
-    holes say.
+    ``shift_px``: the move (x, y), in pixels of the micrograph, that lays the second on the first. ``pattern``: what the other shots of
+    the two holes say.
     """
 
     first: int
@@ -96,9 +96,10 @@ def compare(
     if params.threshold is None:
         significant = found.q <= params.fdr
         found, significant = _with_partners(session, found, significant, known, most, null, zero, tested, params)
-        reduced = records[0][1:3]
+        least_z = null.z_of(params.fdr * max(1, int(significant.sum())) / tested)
+        diagonal = float(np.hypot(*records[0][1:3]))
         accepted, words = pattern.support(
-            list(map(tuple, found.pairs.tolist())), found.best_z, found.shift, significant, known, float(np.hypot(*reduced))
+            list(map(tuple, found.pairs.tolist())), found.best_z, found.shift, significant, known, diagonal, least_z
         )
         chosen = np.flatnonzero(accepted)
     else:
@@ -125,9 +126,7 @@ def compare(
         tested=tested,
         screening=screening,
         observed=np.sort(found.best_z)[::-1][:5000],
-        window_ccc=[
-            (members[int(i)], members[int(j)], float(ccc)) for (i, j), ccc in zip(found.pairs, measured[:, 3], strict=True)
-        ]
+        window_ccc=[(members[int(i)], members[int(j)], float(ccc)) for (i, j), ccc in zip(found.pairs, measured[:, 3], strict=True)]
         if params.search == "window"
         else [],
     )

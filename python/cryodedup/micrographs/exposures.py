@@ -70,7 +70,9 @@ def open_exposures(inputs: Sequence[Path], threads: int = 0) -> Exposures:
     """
     expanded = [path for item in inputs for path in _expanded(item)]
     if not expanded:
-        raise InputError(f"{', '.join(map(str, inputs)) or 'input'}: found no .mrc files, expected a STAR file, a .cs file, a folder or images")
+        raise InputError(
+            f"{', '.join(map(str, inputs)) or 'input'}: found no .mrc files, expected a STAR file, a .cs file, a folder or images"
+        )
     tables = [path for path in expanded if not _is_image(path)]
     if tables and len(expanded) > 1:
         raise InputError(f"{tables[0]}: found a table among {len(expanded)} inputs, expected one table, or images only")
@@ -163,7 +165,10 @@ def _refuse_missing(exposures: Exposures) -> None:
     missing = [str(path) for path in exposures.paths if not path.exists()]
     if missing:
         shown = ", ".join(missing[:MOST_NAMED]) + (f" and {len(missing) - MOST_NAMED} more" if len(missing) > MOST_NAMED else "")
-        raise InputError(f"{exposures.label}: found {len(missing)} of {len(exposures)} micrographs missing: {shown}; names are relative to the project's directory")
+        raise InputError(
+            f"{exposures.label}: found {len(missing)} of {len(exposures)} micrographs missing: {shown};"
+            " names are looked up from this directory, and from that of the file and those above it"
+        )
 
 
 def _refuse_repeated(exposures: Exposures) -> None:

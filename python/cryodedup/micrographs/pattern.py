@@ -54,6 +54,7 @@ def support(
     significant: NDArray[np.bool_],
     acquisitions: Sequence[Acquisition],
     diagonal: float,
+    least_z: float,
 ) -> tuple[NDArray[np.bool_], list[str]]:
     """Which pairs are duplicates once the other shots of their holes are heard, and for each pair what these say.
 
@@ -63,10 +64,13 @@ def support(
         Pairs (i, j), their significance, their shifts (n, 2) in reduced pixels, and whether they are significant by themselves.
     diagonal
         Of the frame, reduced pixels.
+    least_z
+        From where pairs are significant.
 
     Returns
     -------
-    The mask, and ``"3 of 4"`` (shots of the two holes that agree), ``"contradicted"`` (others exist, and none agrees) or ``""``.
+    The mask, and ``"3 of 4"`` (shots of the two holes that agree), ``"contradicted"`` (others exist, and none agrees) or ``""``. Where none
+    agrees, a pair has to be as significant as all of them together would be: by the root of their number.
     """
     groups: dict[tuple[str, str], list[int]] = defaultdict(list)
     for at, holes in enumerate(hole_pairs(pairs, acquisitions)):
@@ -84,8 +88,11 @@ def support(
         for at in agreeing:
             accepted[at] = True
         for at in members:
-            others = len(members) - 1
-            if accepted[at]:
-                alone = others and (at not in agreeing or len(agreeing) == 1)
-                words[at] = "contradicted" if alone else f"{len(agreeing)} of {len(members)}" if others else ""
+            if not accepted[at] or len(members) == 1:
+                continue
+            if at not in agreeing or len(agreeing) == 1:
+                accepted[at] = z[at] >= least_z * np.sqrt(len(members))
+                words[at] = "contradicted"
+            else:
+                words[at] = f"{len(agreeing)} of {len(members)}"
     return accepted, words

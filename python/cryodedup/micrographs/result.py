@@ -22,7 +22,7 @@ from cryodedup.params import MicrographParams
 from cryodedup.particles.outputs import Place
 
 SCHEMA = "cryodedup.micrographs/1"
-COLUMNS = "Original Duplicate set ccc ncc overlap z q shift_x_px shift_y_px hole shot pattern".split()
+COLUMNS = ["Original", "Duplicate", "set", "ccc", "ncc", "overlap", "z", "q", "shift_x_px", "shift_y_px", "hole", "shot", "pattern"]
 
 
 @dataclass(kw_only=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from os import PathLike
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -64,7 +64,7 @@ def find_duplicate_micrographs(
     Raises
     ------
     InputError
-        One line: which file or parameter, what was found, what was expected. A single unreadable image is no error: it is named in the result.
+        One line: which file or parameter, what was found, what was expected. A single unreadable image is no error: the result names it.
     """
     params = params or MicrographParams()
     several = [micrographs] if isinstance(micrographs, str | PathLike) else list(micrographs)
@@ -105,7 +105,9 @@ def _headers(exposures: Exposures, width: int) -> tuple[dict[int, MrcImage], dic
         try:
             image = open_mrc(path)
             if min(image.nx, image.ny) < 16 * width:
-                raise InputError(f"{path}: found {image.nx} x {image.ny} pixels, expected at least 16 bins of {width} along each side (--bin)")
+                raise InputError(
+                    f"{path}: found {image.nx} x {image.ny} pixels, expected at least 16 bins of {width} along each side (--bin)"
+                )
             images[i] = image
         except InputError as error:
             unreadable[i] = str(error).removeprefix(f"{path}: ")
@@ -128,9 +130,7 @@ def _prepare(
 ) -> dict[int, tuple[int, int, int, float, float, int]]:
     keys = [_key(images[i], params.bin) for i in readable]
     frames = [images[i].frame for i in readable]
-    outcomes = _core.prepare_micrographs(
-        frames, keys, cache, bin=params.bin, resume=resume, threads=params.threads, progress=progress
-    )
+    outcomes = _core.prepare_micrographs(frames, keys, cache, bin=params.bin, resume=resume, threads=params.threads, progress=progress)
     records = {}
     for i, (text, record) in zip(readable, outcomes, strict=True):
         if record is None:
@@ -148,7 +148,7 @@ def _key(image: MrcImage, width: int) -> bytes:
     return hashlib.blake2b(text.encode("utf-8", "surrogateescape"), digest_size=16).digest()
 
 
-def _size_classes(readable: Sequence[int], images: dict[int, MrcImage], records: dict[int, object]) -> list[list[int]]:
+def _size_classes(readable: Sequence[int], images: dict[int, MrcImage], records: Mapping[int, object]) -> list[list[int]]:
     """Micrographs of one size, the largest class first."""
     classes: dict[tuple[int, int], list[int]] = {}
     for i in readable:
@@ -160,7 +160,6 @@ def _size_classes(readable: Sequence[int], images: dict[int, MrcImage], records:
 def _decide(exposures: Exposures, order: Sequence[int], params: MicrographParams, compared: Sequence[Compared]) -> MicrographResult:
     rank = np.empty(len(exposures))
     rank[list(order)] = np.arange(len(exposures))
-    warnings = []
     if params.keep == "best-ctf":
         if exposures.ctf_a is None:
             raise InputError(f"{exposures.label}: found no rlnCtfMaxResolution or ctf_stats/ctf_fit_to_A, expected it for --keep best-ctf")
@@ -177,11 +176,18 @@ def _decide(exposures: Exposures, order: Sequence[int], params: MicrographParams
         pair.set = number[pair.first]
     kept = np.ones(len(exposures), bool)
     for group in groups:
-        stays = best(group, rank)
+        stays = best(group, rank.tolist())
         kept[[i for i in group if i != stays]] = False
     pairs.sort(key=lambda pair: (rank[pair.first], rank[pair.second]))
     return MicrographResult(
-        params=params, exposures=exposures, order=list(order), pairs=pairs, groups=groups, kept=kept, compared=list(compared), warnings=warnings
+        params=params,
+        exposures=exposures,
+        order=list(order),
+        pairs=pairs,
+        groups=groups,
+        kept=kept,
+        compared=list(compared),
+        warnings=[],
     )
 
 

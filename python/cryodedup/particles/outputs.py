@@ -230,7 +230,9 @@ class DatasetOutput:
             if self.group is not None:
                 text = self.group.renamed({part.path: name[which] for part, name in zip(self.parts, names, strict=True)}, count)
             else:
-                text = cryosparc.group_text([(part.dtype, name[which]) for part, name in zip(self.parts, names, strict=True)], count, self.kind)
+                text = cryosparc.group_text(
+                    [(part.dtype, name[which]) for part, name in zip(self.parts, names, strict=True)], count, self.kind
+                )
             (place.staging / f"{stem}_{word}.csg").write_text(text)
 
 

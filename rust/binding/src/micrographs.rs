@@ -78,8 +78,7 @@ impl Session {
             .into_iter()
             .map(|(pixels_at, width, height, sd, mean, _)| Record { pixels_at, width, height, sd, mean, kind: Kind::Image })
             .collect();
-        let session =
-            run(py, threads, progress.as_ref(), |monitor| micrographs::Session::load(&cache, &records, to_band(band), monitor))?;
+        let session = run(py, threads, progress.as_ref(), |monitor| micrographs::Session::load(&cache, &records, to_band(band), monitor))?;
         Ok(Self(Arc::new(session)))
     }
 
@@ -159,9 +158,7 @@ impl Session {
         if shifts.len() != pairs.len() {
             return Err(InputError::new_err(format!("found {} shifts, expected one for each of {} pairs", shifts.len(), pairs.len())));
         }
-        let found = run(py, threads, progress.as_ref(), |monitor| {
-            micrographs::confirm(&self.0, to_band(band), &pairs, &shifts, monitor)
-        })?;
+        let found = run(py, threads, progress.as_ref(), |monitor| micrographs::confirm(&self.0, to_band(band), &pairs, &shifts, monitor))?;
         let columns: Vec<f64> =
             found.iter().flat_map(|found| [found.shift.0, found.shift.1, found.ncc, found.ccc, found.overlap]).collect();
         columns.into_pyarray(py).reshape([found.len(), 5])
@@ -199,20 +196,21 @@ pub fn prepare_image<'py>(
 ) -> PyResult<Bound<'py, PyArray2<f32>>> {
     let [rows, columns] = image.shape_of();
     if bin == 0 || rows.min(columns) < 2 * bin {
-        return Err(InputError::new_err(format!("image: found {rows} x {columns} pixels, expected at least two bins of {bin} along each side")));
+        return Err(InputError::new_err(format!(
+            "image: found {rows} x {columns} pixels, expected at least two bins of {bin} along each side"
+        )));
     }
     let (pixels, width) = micrographs::prepare_image(image.as_slice()?, columns, bin, to_band(band)).map_err(to_python)?;
     let rows = pixels.len() / width;
     pixels.into_pyarray(py).reshape([rows, width])
 }
 
+/// Shift, ncc, ccc, overlap, z.
+type Fit = ((f64, f64), f64, f64, f64, f64);
+
 #[pyfunction]
 #[pyo3(signature = (first, second, *, most=None))]
-pub fn correlate(
-    first: PyReadonlyArray2<'_, f32>,
-    second: PyReadonlyArray2<'_, f32>,
-    most: Option<f64>,
-) -> PyResult<((f64, f64), f64, f64, f64, f64)> {
+pub fn correlate(first: PyReadonlyArray2<'_, f32>, second: PyReadonlyArray2<'_, f32>, most: Option<f64>) -> PyResult<Fit> {
     if first.shape_of() != second.shape_of() || first.shape_of().contains(&0) {
         return Err(to_python(Error::input(format!(
             "found images of shapes {:?} and {:?}, expected two of one shape",

@@ -37,7 +37,9 @@ fn reading(criterion: &mut Criterion) {
 fn correlating(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("correlate two pairs");
     group.throughput(Throughput::Elements(2));
-    for (image, grid) in [((96.0, 72.0), (128, 96)), ((192.0, 144.0), (256, 192)), ((256.0, 162.0), (512, 324)), ((720.0, 512.0), (768, 512))] {
+    for (image, grid) in
+        [((96.0, 72.0), (128, 96)), ((192.0, 144.0), (256, 192)), ((256.0, 162.0), (512, 324)), ((720.0, 512.0), (768, 512))]
+    {
         let correlator = Correlator::new(image, grid, None, 1);
         let n = grid.0 * grid.1;
         let spectra: Vec<Complex32> = pixels(2 * n).zip(pixels(3 * n).skip(n)).map(|(a, b)| Complex32::new(a.into(), b.into())).collect();

@@ -58,8 +58,7 @@ pub struct Writer {
 impl Writer {
     /// Begins anew, or goes on after the last whole record.
     pub fn open(path: &Path, resume_at: Option<u64>) -> Result<Self> {
-        let mut file =
-            OpenOptions::new().write(true).create(true).truncate(resume_at.is_none()).open(path).map_err(Error::at(path))?;
+        let mut file = OpenOptions::new().write(true).create(true).truncate(resume_at.is_none()).open(path).map_err(Error::at(path))?;
         let end = resume_at.unwrap_or_default();
         file.set_len(end).map_err(Error::at(path))?;
         file.seek(SeekFrom::Start(end)).map_err(Error::at(path))?;
@@ -75,7 +74,9 @@ impl Writer {
         let head = &mut bytes[..HEAD];
         head[..8].copy_from_slice(MAGIC);
         head[8..24].copy_from_slice(key);
-        for (at, value) in [(24, width as u32), (28, height as u32), (32, kind as u32), (36, checksum), (40, sd.to_bits()), (44, mean.to_bits())] {
+        for (at, value) in
+            [(24, width as u32), (28, height as u32), (32, kind as u32), (36, checksum), (40, sd.to_bits()), (44, mean.to_bits())]
+        {
             head[at..at + 4].copy_from_slice(&value.to_le_bytes());
         }
         let of_head = crc32fast::hash(&head[..HEAD - 4]);

@@ -3,7 +3,7 @@
 use super::simd::fast;
 
 /// Polynomials of up to this degree in x times such in y.
-const DEGREE: usize = 3;
+const DEGREE: i32 = 3;
 
 /// Values further from 0 than this many standard deviations are cut off: hot pixels, and what is left of foils.
 pub const MOST_SD: f32 = 10.0;
@@ -85,7 +85,8 @@ impl Surface {
     fn row(&self, y: usize, out: &mut [f32]) {
         out.fill(0.0);
         for (k, column) in self.columns.iter().enumerate() {
-            let along: f64 = self.rows.iter().enumerate().map(|(l, row)| self.coefficients[l * self.columns.len() + k] * f64::from(row[y])).sum();
+            let along: f64 =
+                self.rows.iter().enumerate().map(|(l, row)| self.coefficients[l * self.columns.len() + k] * f64::from(row[y])).sum();
             out.iter_mut().zip(column).for_each(|(out, value)| *out += along as f32 * value);
         }
     }
@@ -107,8 +108,8 @@ fast! {
 /// Polynomials of degree 0 to [`DEGREE`] on `n` points, each of length 1 and at right angles to the others.
 fn orthonormal(n: usize) -> Vec<Vec<f32>> {
     let mut basis: Vec<Vec<f64>> = Vec::new();
-    for degree in 0..=DEGREE.min(n.saturating_sub(1)) {
-        let at = |i: usize| (2.0 * (i as f64 + 0.5) / n as f64 - 1.0).powi(degree as i32);
+    for degree in (0..=DEGREE).take(n) {
+        let at = |i: usize| (2.0 * (i as f64 + 0.5) / n as f64 - 1.0).powi(degree);
         let mut new: Vec<f64> = (0..n).map(at).collect();
         for old in &basis {
             let along: f64 = new.iter().zip(old).map(|(a, b)| a * b).sum();

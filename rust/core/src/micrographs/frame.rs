@@ -102,7 +102,9 @@ impl Frame {
     fn unreadable(&self, error: &std::io::Error, row: usize) -> Error {
         match error.kind() {
             ErrorKind::UnexpectedEof => self.wrong(&format!("found less than {} of the {} rows its header tells of", row + 1, self.ny)),
-            _ if error.raw_os_error().is_some() => Error::Io { path: self.path.clone(), source: std::io::Error::new(error.kind(), error.to_string()) },
+            _ if error.raw_os_error().is_some() => {
+                Error::Io { path: self.path.clone(), source: std::io::Error::new(error.kind(), error.to_string()) }
+            }
             _ => self.wrong(&format!("found damaged compression ({error})")),
         }
     }

@@ -76,7 +76,9 @@ impl Groups {
 
     /// The heights of the peaks of some (micrograph, group).
     pub fn sample(&self, coarse: &Coarse, tests: &[(u32, u32)], monitor: &Monitor) -> Result<Vec<Highest>> {
-        coarse.each(tests, monitor, |conjugate, group, maps| coarse.correlator.highest(conjugate, self.sum(group, coarse.length()), true, maps))
+        coarse.each(tests, monitor, |conjugate, group, maps| {
+            coarse.correlator.highest(conjugate, self.sum(group, coarse.length()), true, maps)
+        })
     }
 
     /// Whether a micrograph is among those of a group.

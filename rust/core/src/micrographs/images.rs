@@ -2,9 +2,10 @@
 
 use rustfft::num_complex::Complex32;
 
-use super::correlator::{Correlator, LEAST_OVERLAP, Map};
+use super::correlator::{Correlator, Map};
 use super::fft::{Plan, good_size};
 use super::flatten::{Flattened, flatten, taper};
+use super::overlap::Span;
 use super::reduce::Reduction;
 use super::spectrum::Band;
 use crate::{Error, Result};
@@ -84,7 +85,7 @@ fn padded_spectrum(plan: &Plan, image: &[f32], width: usize) -> Vec<Complex32> {
     spectrum
 }
 
-/// Sums over an overlap of at least [`LEAST_OVERLAP`].
+/// Sums over an overlap.
 struct Pixels {
     n: f64,
     a: f64,
@@ -96,14 +97,13 @@ struct Pixels {
 
 impl Pixels {
     fn new(first: &[f32], second: &[f32], width: usize, (dx, dy): (i32, i32)) -> Self {
-        let height = first.len() / width;
-        let span = |size: usize, shift: i32| ((-shift).max(0) as usize, (size as i32 - shift.max(0)).max(0) as usize);
-        let ((x0, x1), (y0, y1)) = (span(width, dx), span(height, dy));
         let mut sums = Self { n: 0.0, a: 0.0, b: 0.0, aa: 0.0, bb: 0.0, ab: 0.0 };
-        for y in y0..y1 {
-            let other = (y as i32 + dy) as usize * width;
-            for x in x0..x1 {
-                let (a, b) = (f64::from(first[y * width + x]), f64::from(second[other + (x as i32 + dx) as usize]));
+        let (Some(columns), Some(rows)) = (Span::new(width, dx), Span::new(first.len() / width, dy)) else { return sums };
+        for row in 0..rows.length {
+            let a = &first[(rows.first + row) * width + columns.first..][..columns.length];
+            let b = &second[(rows.second + row) * width + columns.second..][..columns.length];
+            for (&a, &b) in a.iter().zip(b) {
+                let (a, b) = (f64::from(a), f64::from(b));
                 sums.n += 1.0;
                 sums.a += a;
                 sums.b += b;
@@ -112,7 +112,6 @@ impl Pixels {
                 sums.ab += a * b;
             }
         }
-        debug_assert!(sums.n >= LEAST_OVERLAP * first.len() as f64 * 0.5);
         sums
     }
 

@@ -117,7 +117,15 @@ impl<'a> Matcher<'a> {
         plan.unpack(&thread.packed)
     }
 
-    fn pair(&self, i: usize, partners: [Option<usize>; 2], firsts: &Tile, seconds: &Tile, mirrored: bool, thread: &mut Thread) -> [Match; 2] {
+    fn pair(
+        &self,
+        i: usize,
+        partners: [Option<usize>; 2],
+        firsts: &Tile,
+        seconds: &Tile,
+        mirrored: bool,
+        thread: &mut Thread,
+    ) -> [Match; 2] {
         let (one, other) = (partners[0].unwrap_or_default(), partners[1].or(partners[0]).unwrap_or_default());
         let (conjugate, second, third) = (firsts.of(i), seconds.of(one), seconds.of(other));
         self.correlator.maps_of(conjugate, second, third, &mut thread.maps, &mut thread.found);
@@ -154,7 +162,12 @@ impl<'a> Matcher<'a> {
             let shift = overlap.climb(start, 3);
             let inside = |shift: i32, size: f64| self.most.is_none_or(|most| f64::from(shift.abs()) * size <= most + 1.0);
             let is_zero = shift.0.abs() <= ZERO && shift.1.abs() <= ZERO;
-            if is_zero || !inside(shift.0, to_size.0) || !inside(shift.1, to_size.1) || shift.0.unsigned_abs() as usize >= width || shift.1.unsigned_abs() as usize >= height {
+            if is_zero
+                || !inside(shift.0, to_size.0)
+                || !inside(shift.1, to_size.1)
+                || shift.0.unsigned_abs() as usize >= width
+                || shift.1.unsigned_abs() as usize >= height
+            {
                 continue;
             }
             let z = significance(shift);
@@ -180,7 +193,15 @@ struct Tile {
 
 impl Tile {
     /// Makes the spectra that are needed and not there.
-    fn fill(&mut self, matcher: &Matcher, number: usize, needed: &[usize], conjugate: bool, mirrored: bool, monitor: &Monitor) -> Result<()> {
+    fn fill(
+        &mut self,
+        matcher: &Matcher,
+        number: usize,
+        needed: &[usize],
+        conjugate: bool,
+        mirrored: bool,
+        monitor: &Monitor,
+    ) -> Result<()> {
         if self.number != Some((number, mirrored)) {
             *self = Self { number: Some((number, mirrored)), spectra: vec![None; TILE] };
         }

@@ -102,7 +102,7 @@ impl<'a> Overlap<'a> {
             }
         }
         let pixels = (columns.length * rows.length) as f64;
-        let (mean_a, mean_b) = (total.sums[0] as f64 / pixels, total.sums[1] as f64 / pixels);
+        let (mean_a, mean_b) = (total.values[0] as f64 / pixels, total.values[1] as f64 / pixels);
         let spread = |squares: i64, mean: f64| (squares as f64 - pixels * mean * mean).max(0.0);
         let length = (spread(total.squares[0], mean_a) * spread(total.squares[1], mean_b)).sqrt();
         if length <= 0.0 {
@@ -128,25 +128,28 @@ impl<'a> Overlap<'a> {
             whole.add(row, row);
         }
         let (n, pixels) = (self.first.len() as f64, (columns.length * rows.length) as f64);
-        let mean_a = whole.sums[0] as f64 / n;
+        let mean_a = whole.values[0] as f64 / n;
         let spread_a = whole.squares[0] as f64 - n * mean_a * mean_a;
-        let mean_b = covered.sums[1] as f64 / pixels;
+        let mean_b = covered.values[1] as f64 / pixels;
         let spread_b = covered.squares[1] as f64 - pixels * mean_b * mean_b;
-        let product = covered.product as f64 - mean_b * covered.sums[0] as f64;
+        let product = covered.product as f64 - mean_b * covered.values[0] as f64;
         let length = (spread_a.max(0.0) * spread_b.max(0.0)).sqrt();
         if length > 0.0 { (product / length).clamp(-1.0, 1.0) } else { 0.0 }
     }
 }
 
 /// One axis of an overlap.
-struct Span {
-    first: usize,
-    second: usize,
-    length: usize,
+pub(super) struct Span {
+    /// Where the overlap begins in the first image.
+    pub(super) first: usize,
+    /// Where it begins in the second.
+    pub(super) second: usize,
+    /// Pixels.
+    pub(super) length: usize,
 }
 
 impl Span {
-    fn new(size: usize, shift: i32) -> Option<Self> {
+    pub(super) fn new(size: usize, shift: i32) -> Option<Self> {
         let distance = shift.unsigned_abs() as usize;
         if distance >= size {
             return None;
@@ -159,7 +162,7 @@ impl Span {
 /// Sums over an overlap: of both images, of their squares, of their products.
 #[derive(Default)]
 struct Sums {
-    sums: [i64; 2],
+    values: [i64; 2],
     squares: [i64; 2],
     product: i64,
 }
@@ -168,7 +171,7 @@ impl Sums {
     /// Adds pieces of a row; returns the sum of their products.
     fn add(&mut self, a: &[i8], b: &[i8]) -> i64 {
         let found = sums(a, b).map(i64::from);
-        self.sums.iter_mut().zip(&found[..2]).for_each(|(sum, found)| *sum += found);
+        self.values.iter_mut().zip(&found[..2]).for_each(|(sum, found)| *sum += found);
         self.squares.iter_mut().zip(&found[2..4]).for_each(|(sum, found)| *sum += found);
         self.product += found[4];
         found[4]

@@ -187,7 +187,14 @@ impl Session {
     }
 
     /// A micrograph at its full reduced size, faded at its edges and filtered; around 0.
-    pub(super) fn filtered(&self, i: usize, plan: &Plan, filter: &[f32], tapers: &(Vec<f32>, Vec<f32>), workspace: &mut Workspace) -> Result<Vec<f32>> {
+    pub(super) fn filtered(
+        &self,
+        i: usize,
+        plan: &Plan,
+        filter: &[f32],
+        tapers: &(Vec<f32>, Vec<f32>),
+        workspace: &mut Workspace,
+    ) -> Result<Vec<f32>> {
         self.read(i, workspace)?;
         workspace.fade(tapers, plan.width);
         plan.forward(&mut workspace.image, &mut workspace.spectrum, &mut workspace.scratch);

@@ -1,0 +1,299 @@
+"""Files of micrographs: every form that is read, every fault that is named, the cache, and what is written."""
+
+from __future__ import annotations
+
+import bz2
+import csv
+import gzip
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import mrcfile
+import numpy as np
+import pytest
+
+from cases import Ran, needs_shared
+from cryodedup import MicrographParams, find_duplicate_micrographs
+from cryodedup.demo.micrographs import BIN, Planted, make_micrographs
+from cryodedup.micrographs.acquisition import acquisition_of, sort
+
+Command = Callable[..., Ran]
+
+
+@pytest.fixture(scope="module")
+def session(tmp_path_factory: pytest.TempPathFactory) -> Planted:
+    return make_micrographs(tmp_path_factory.mktemp("session"))
+
+
+@pytest.fixture
+def images(session: Planted, tmp_path: Path) -> list[Path]:
+    """Copies of the session's images that may be spoiled, in order of exposure."""
+    shutil.copytree(session.star.parent / "Micrographs", tmp_path / "Micrographs")
+    return sorted((tmp_path / "Micrographs").iterdir(), key=lambda path: path.name[-10:])
+
+
+def write(path: Path, image: np.ndarray) -> Path:
+    with mrcfile.new(path, overwrite=True) as file:
+        file.set_data(image)
+    return path
+
+
+def pairs_of(result: object) -> set[tuple[str, str]]:
+    return {(Path(result.names[p.first]).name, Path(result.names[p.second]).name) for p in result.pairs}  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("dtype", ["int8", "int16", "uint16", "float32", "float16", "big-endian", "gz", "bz2", "section", "extended"])
+def test_every_mode_and_packing(dtype: str, session: Planted, images: list[Path], tmp_path: Path) -> None:
+    folder = tmp_path / "other"
+    folder.mkdir()
+    for path in images:
+        data = mrcfile.read(path).astype(np.float32)
+        target = folder / path.name
+        if dtype == "int8":
+            write(target, np.clip((data - 550) / 3, -127, 127).astype(np.int8))
+        elif dtype == "big-endian":
+            write(target, data)
+            raw = bytearray(target.read_bytes())
+            header = np.frombuffer(bytes(raw[:1024]), "<i4").byteswap().tobytes()
+            swapped = bytearray(header)
+            swapped[104:108], swapped[208:212], swapped[212:216] = raw[104:108], raw[208:212], b"\x11\x11\x00\x00"
+            target.write_bytes(bytes(swapped) + np.frombuffer(bytes(raw[1024:]), "<f4").astype(">f4").tobytes())
+        elif dtype == "gz":
+            (folder / f"{path.name}.gz").write_bytes(gzip.compress(path.read_bytes(), 1))
+        elif dtype == "bz2":
+            (folder / f"{path.name}.bz2").write_bytes(bz2.compress(path.read_bytes(), 1))
+        elif dtype == "section":
+            write(target, data[None])
+        elif dtype == "extended":
+            with mrcfile.new(target) as file:
+                file.set_data(data)
+                file.set_extended_header(np.zeros(3072, "S1"))
+        else:
+            write(target, data.astype(dtype))
+    result = find_duplicate_micrographs(folder, MicrographParams(bin=BIN))
+    assert not result.unreadable
+    strip = {(a.removesuffix(".gz").removesuffix(".bz2"), b.removesuffix(".gz").removesuffix(".bz2")) for a, b in pairs_of(result)}
+    assert strip == set(session.pairs)
+
+
+def test_bad_images_are_named_and_the_rest_goes_on(session: Planted, images: list[Path], command: Command, tmp_path: Path) -> None:
+    spoiled = [path for path in images if path.name not in {name for pair in session.pairs for name in pair}]
+    blank, nan, short, other, none, stack, rgb = spoiled[:7]
+    size = mrcfile.read(blank).shape
+    write(blank, np.zeros(size, np.float32))
+    write(nan, np.ones(size, np.float32))
+    nan.write_bytes(nan.read_bytes()[:-4] + np.float32(np.nan).tobytes())
+    short.write_bytes(short.read_bytes()[:5000])
+    write(other, np.random.default_rng(1).normal(size=(300, 400)).astype(np.float32))
+    none.write_bytes(b"not an image")
+    write(stack, np.zeros((3, *size), np.float32))
+    write(rgb, np.zeros(size, np.complex64))
+    ran = command("micrographs", images[0].parent, "--bin", BIN, "-o", tmp_path / "out")
+    assert ran.status == 0
+    summary = json.loads((tmp_path / "out" / "summary.json").read_text())
+    reasons = {Path(entry["micrograph"]).name: entry["reason"] for entry in summary["unreadable"]}
+    assert reasons.keys() == {path.name for path in (blank, nan, short, none, stack, rgb)}
+    assert reasons[blank.name] == "blank: every pixel has one value"
+    assert "NaN" in reasons[nan.name]
+    assert "truncated" in reasons[short.name]
+    assert "mode 4" in reasons[rgb.name]
+    assert "3 sections" in reasons[stack.name]
+    assert "only those of one size are compared" in ran.out
+    with (tmp_path / "out" / "duplicates.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert {(Path(row["Original"]).name, Path(row["Duplicate"]).name) for row in rows} == set(session.pairs)
+    kept = (tmp_path / "out" / "micrographs_kept.txt").read_text().splitlines()
+    assert {str(path) for path in (blank, nan, short, none, other)} <= set(kept)
+
+
+def test_truncated_compressed_images(images: list[Path], session: Planted) -> None:
+    path = next(path for path in images if path.name not in {name for pair in session.pairs for name in pair})
+    packed = path.with_name(path.name + ".gz")
+    packed.write_bytes(gzip.compress(path.read_bytes())[:50_000])
+    path.unlink()
+    result = find_duplicate_micrographs(path.parent, MicrographParams(bin=BIN))
+    assert [result.names[i] for i in result.unreadable] == [str(packed)]
+    assert pairs_of(result) == set(session.pairs)
+
+
+def test_star_of_relion_3_and_names_with_blanks_and_equal_names(session: Planted, images: list[Path], tmp_path: Path) -> None:
+    folders = [tmp_path / "grid 1", tmp_path / "grid 2"]
+    for folder in folders:
+        folder.mkdir()
+    rows = []
+    for number, path in enumerate(images):
+        target = folders[number % 2] / f"{number // 2} a.mrc"
+        shutil.move(path, target)
+        rows.append((f'"{target}"', 3.0 + number % 3))
+    star = tmp_path / "old.star"
+    lines = "".join(f"{name} {ctf:.2f}\n" for name, ctf in rows)
+    star.write_text(f"data_\n\nloop_\n_rlnMicrographName #1\n_rlnCtfMaxResolution #2\n{lines}\n# the end\n")
+    place = {path.name: rows[i][0].strip('"') for i, path in enumerate(images)}
+    expected = {frozenset((place[a], place[b])) for a, b in session.pairs}
+    result = find_duplicate_micrographs(star, MicrographParams(bin=BIN, order="input", keep="best-ctf"))
+    assert {frozenset((result.names[p.first], result.names[p.second])) for p in result.pairs} == expected
+    assert all(result.exposures.ctf_a[p.first] <= result.exposures.ctf_a[p.second] for p in result.pairs)
+    result.write(tmp_path / "out")
+    kept, removed = ((tmp_path / "out" / f"micrographs_{word}.star").read_text() for word in ("kept", "removed"))
+    assert all((line in kept) != (line in removed) for line in lines.splitlines())
+    assert kept.endswith("# the end\n")
+    assert sorted(line.split('"')[1] for line in removed.splitlines() if line.startswith('"')) == sorted(
+        (tmp_path / "out" / "micrographs_removed.txt").read_text().splitlines()
+    )
+
+
+def test_exposures_of_cryosparc(session: Planted, images: list[Path], tmp_path: Path) -> None:
+    fields = [("uid", "<u8"), ("micrograph_blob/path", "S120"), ("micrograph_blob/psize_A", "<f4"), ("ctf_stats/ctf_fit_to_A", "<f4")]
+    records = np.zeros(len(images), fields)
+    records["uid"] = np.arange(len(images)) + 5
+    records["micrograph_blob/path"] = [f">Micrographs/{path.name}".encode() for path in images]
+    records["ctf_stats/ctf_fit_to_A"] = np.arange(len(images))[::-1] + 3
+    job = tmp_path / "J7"
+    job.mkdir()
+    with (job / "exposures.cs").open("wb") as file:
+        np.save(file, records)
+    result = find_duplicate_micrographs(job / "exposures.cs", MicrographParams(bin=BIN, keep="best-ctf"))
+    assert {(b, a) for a, b in pairs_of(result)} == set(session.pairs)
+    result.write(tmp_path / "out")
+    kept, removed = (np.load(tmp_path / "out" / f"micrographs_{word}.cs") for word in ("kept", "removed"))
+    assert (kept == records[result.kept]).all()
+    assert (removed == records[~result.kept]).all()
+    assert "exposure.micrograph_blob" in (tmp_path / "out" / "micrographs_kept.csg").read_text()
+
+
+def test_a_pattern_of_names(session: Planted, images: list[Path], command: Command, tmp_path: Path) -> None:
+    ran = command("micrographs", f"{images[0].parent}/*.mrc", "--bin", BIN, "-o", tmp_path / "out", "-q")
+    assert (ran.status, ran.out) == (0, "")
+
+
+def test_the_cache_saves_reading_and_its_damage_is_noticed(session: Planted, images: list[Path], command: Command, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    arguments = ("micrographs", images[0].parent, "--bin", BIN, "-o", out)
+    assert command(*arguments).status == 0
+    listing = (out / "duplicates.csv").read_bytes()
+    cache = out / "prepared.cache"
+    whole = cache.read_bytes()
+    # The pixels are gone, but headers and times are as they were: nothing is read again.
+    for path in images:
+        stat = path.stat()
+        raw = path.read_bytes()
+        path.write_bytes(raw[:1024] + bytes(len(raw) - 1024))
+        import os
+
+        os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    ran = command(*arguments, "--resume", "--overwrite", "--fdr", "0.02")
+    assert ran.status == 0
+    assert (out / "duplicates.csv").read_bytes() == listing
+    assert cache.read_bytes() == whole
+    # A damaged record is read anew, and so is one that was cut off.
+    for damaged in (whole[:500] + b"\xff" + whole[501:], whole[: len(whole) // 2]):
+        cache.write_bytes(damaged)
+        assert command(*arguments, "--resume", "--overwrite").status == 0
+        summary = json.loads((out / "summary.json").read_text())
+        assert summary["unreadable"]
+        assert all(entry["reason"].startswith("blank") for entry in summary["unreadable"])
+    assert command(*arguments).status == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--bin", "0"], "bin: found 0, expected a whole number, 1 or more"),
+        (["--bin", "1000"], "threads and bin: found 0 and 1000"),
+        (["--lowpass", "0.7,0.05"], "expected numbers from 0 to 0.5 (Nyquist)"),
+        (["--lowpass", "0.01,0.05"], "lowpass 0.01 and highpass 0.04: expected the lowpass above the highpass"),
+        (["--highpass", "a"], "found 'a', expected numbers with a comma between them"),
+        (["--fdr", "0"], "fdr: found 0.0, expected a number from 0 to 1"),
+        (["--threshold", "2"], "threshold: found 2.0, expected a number from -1 to 1"),
+        (["--search", "all", "--scan-range", "9"], "found --scan-range with --search all"),
+        (["--images-per-hole", "0"], "images_per_hole: found 0"),
+        (["--keep", "best-ctf"], "found no rlnCtfMaxResolution"),
+        (["--order", "time"], ""),
+    ],
+)
+def test_wrong_options_are_one_line(arguments: list[str], message: str, session: Planted, command: Command, tmp_path: Path) -> None:
+    ran = command("micrographs", session.star, "--bin", BIN, "-o", tmp_path / "out", *arguments)
+    assert (ran.status, ran.out) == ((2, "") if message else (0, ran.out))
+    assert message in ran.err
+    assert len(ran.err.splitlines()) == (1 if message else 0)
+    assert not message or not (tmp_path / "out").exists() or not (tmp_path / "out" / "summary.json").exists()
+
+
+def test_wrong_inputs_are_one_line(session: Planted, command: Command, tmp_path: Path) -> None:
+    def fails(text: str, *inputs: object) -> None:
+        ran = command("micrographs", *inputs, "--bin", BIN, "-o", tmp_path / "out")
+        assert ran.status == 2
+        assert text in ran.err
+        assert len(ran.err.splitlines()) == 1
+        assert not (tmp_path / "out").exists()
+
+    star = tmp_path / "x.star"
+    star.write_text("data_\nloop_\n_rlnImageName #1\n1@a.mrcs\n")
+    fails("found no column rlnMicrographName", star)
+    star.write_text("data_micrographs\nloop_\n_rlnMicrographName #1\ngone/a.mrc\ngone/b.mrc\n")
+    fails("found 2 of 2 micrographs missing: gone/a.mrc, gone/b.mrc", star)
+    star.write_text("data_particles\nloop_\n_rlnMicrographName #1\n_rlnCoordinateX #2\n_rlnCoordinateY #3\na.mrc 1 2\n")
+    fails("found particles, expected micrographs", star)
+    first = next((session.star.parent / "Micrographs").iterdir())
+    star.write_text(f"data_micrographs\nloop_\n_rlnMicrographName #1\n{first}\n{first}\n")
+    fails("twice", star)
+    fails("found no .mrc files", f"{tmp_path}/nothing*.mrc")
+    (tmp_path / "empty").mkdir()
+    fails("found no .mrc files", tmp_path / "empty")
+    fails("no such file", tmp_path / "gone.star")
+    fails("1 of 1 micrographs missing", tmp_path / "gone.mrc")
+    header_only = tmp_path / "short.mrc"
+    header_only.write_bytes(first.read_bytes()[:2048])
+    fails("is it truncated?; none of 1 micrographs can be used", header_only)
+    fails("none of 1 micrographs can be used", write(tmp_path / "c.mrc", np.zeros((64, 64), np.complex64)))
+    fails("found a table among 2 inputs", session.star, first)
+
+
+def test_a_frame_of_two_visits_and_a_third(session: Planted, images: list[Path], tmp_path: Path) -> None:
+    """The screener reports one duplicate an image, so triples are lost to it."""
+    first, second = next(iter(session.pairs))
+    source = next(path for path in images if path.name == second)
+    noisy = mrcfile.read(source).astype(np.float32)
+    third = write(
+        source.with_name("FoilHole_9999_Data_299_399_20260115_235900.mrc"),
+        np.roll(noisy, (9, 14), (0, 1)) + np.random.default_rng(3).normal(0, 8, noisy.shape).astype(np.float32),
+    )
+    result = find_duplicate_micrographs(images[0].parent, MicrographParams(bin=BIN))
+    (group,) = [group for group in result.groups if len(group) == 3]
+    assert {Path(result.names[i]).name for i in group} == {first, second, third.name}
+    assert [Path(result.names[i]).name for i in group if result.kept[i]] == [first]
+
+
+@pytest.mark.parametrize(
+    ("name", "hole", "shot", "timed"),
+    [
+        ("GridSquare_7/Data/FoilHole_5330585_Data_5338216_5338218_20200206_170645_fractions.mrc", "5330585", "5338216", True),
+        ("000123456789012345678_FoilHole_12_Data_3_4_20200206_1706_patch_aligned.mrc", "12", "3", True),
+        ("pos2_X+1Y-1-2_Dec31_23.59.58.mrc", "pos2_X+1Y-1", "2", True),
+        ("s_00017_3-2_frames.mrc", "00017_3", "2", True),
+        ("24jan_00004gr_00021sq_v01_00003hl_v01_00002ei.mrc", "00004-00021-00003", "00002", True),
+        ("mic_001.mrc", "", "", False),
+    ],
+)
+def test_names_tell_hole_shot_and_time(name: str, hole: str, shot: str, timed: bool) -> None:
+    known = acquisition_of(name)
+    assert (known.hole, known.shot, known.time is not None) == (hole, shot, timed)
+
+
+def test_january_follows_december() -> None:
+    names = ["a_X+0Y+0-1_Jan01_00.10.00.mrc", "a_X+0Y+0-1_Dec31_23.50.00.mrc"]
+    assert sort(names, [acquisition_of(name) for name in names], "auto") == ([1, 0], "time")
+    assert sort(["x_10", "x_9"], [acquisition_of("")] * 2, "natural") == ([1, 0], "natural")
+
+
+@needs_shared
+def test_a_real_session_in_order_of_time(real: Path) -> None:
+    """By name none of 189 exposures is at its place."""
+    paths = sorted((real / "epu_session").glob("*.xml"))
+    known = [acquisition_of(path.name, path) for path in paths]
+    order, rule = sort([path.name for path in paths], known, "auto")
+    assert rule == "time"
+    assert sum(place == i for place, i in enumerate(order)) == 0
+    assert len({item.stage for item in known}) < len(known)

@@ -1,0 +1,239 @@
+"""Duplicate micrographs: oracle, shifts, statistics, sets, and the whole job on small simulated sessions."""
+
+from __future__ import annotations
+
+import csv
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cases import SHARED, needs_shared
+from cryodedup import InputError, MicrographParams, _core, correlate, find_duplicate_micrographs, prepare
+from cryodedup.demo.micrographs import BIN, Planted, make_micrographs
+from cryodedup.micrographs.acquisition import Acquisition
+from cryodedup.micrographs.pattern import support
+from cryodedup.micrographs.sets import connected
+from cryodedup.micrographs.statistics import Tail, q_values
+from cryodedup.micrographs.workflow import window_distances, window_pairs
+
+IMOD = SHARED / "reference" / "imod"
+PARAMS = MicrographParams(bin=BIN)
+
+
+@pytest.fixture(scope="module")
+def session(tmp_path_factory: pytest.TempPathFactory) -> Planted:
+    return make_micrographs(tmp_path_factory.mktemp("session"))
+
+
+def scene(seed: int, shape: tuple[int, int] = (200, 240)) -> np.ndarray:
+    return np.random.default_rng(seed).normal(size=shape).astype(np.float32)
+
+
+def direct(first: np.ndarray, second: np.ndarray) -> tuple[tuple[int, int], float]:
+    """The move of the second and its ncc at the highest overlap-weighted sum, by the plainest means."""
+    ny, nx = first.shape
+    best = (-np.inf, (0, 0), 0.0)
+    for y in range(-ny + 1, ny):
+        for x in range(-nx + 1, nx):
+            a = first[max(0, y) : ny + min(0, y), max(0, x) : nx + min(0, x)].astype(float)
+            b = second[max(0, -y) : ny + min(0, -y), max(0, -x) : nx + min(0, -x)].astype(float)
+            if (1 - abs(x) / nx) * (1 - abs(y) / ny) < 0.1:
+                continue
+            height = (a * b).sum() / np.sqrt((1 - abs(x) / nx) * (1 - abs(y) / ny))
+            if height > best[0]:
+                best = (height, (x, y), float(np.corrcoef(a.ravel(), b.ravel())[0, 1]))
+    return best[1], best[2]
+
+
+@pytest.mark.parametrize("shape", [(24, 30), (27, 16), (32, 32), (17, 23)])
+def test_correlation_is_the_direct_one(shape: tuple[int, int]) -> None:
+    world = scene(3, (60, 60))
+    first = world[: shape[0], : shape[1]]
+    for second in (world[5 : 5 + shape[0], 3 : 3 + shape[1]] + 0.5 * scene(5, shape), scene(4, shape)):
+        found = correlate(first, second)
+        move, ncc = direct(first, second)
+        assert tuple(round(value) for value in found.shift_px) == move
+        assert found.ncc == pytest.approx(ncc, abs=1e-5)
+
+
+def test_an_image_and_itself_its_negative_a_flat_one_and_swapped_ones() -> None:
+    image = scene(1)
+    same = correlate(image, image)
+    assert (same.ncc, same.ccc, same.overlap) == pytest.approx((1, 1, 1))
+    assert same.shift_px == pytest.approx((0, 0), abs=1e-6)
+    negative = correlate(image, -image, max_shift_px=0)
+    assert (negative.ncc, negative.ccc) == pytest.approx((-1, -1))
+    for flat in (np.zeros_like(image), np.full_like(image, 7)):
+        found = correlate(image, flat)
+        assert np.isfinite([*found.shift_px, found.ncc, found.ccc, found.z]).all()
+        assert found.ccc == 0
+    first, second = image[:160, :200], image[25:185, 11:211]
+    there, back = correlate(first, second), correlate(second, first)
+    assert there.shift_px == pytest.approx((11, 25), abs=0.05)
+    assert back.shift_px == pytest.approx((-11, -25), abs=0.05)
+    assert there.ccc == pytest.approx(there.overlap * there.ncc, abs=0.1)
+
+
+def test_significance_of_white_noise_is_that_of_a_maximum_over_all_shifts() -> None:
+    """P(max over M shifts < z) = Φ(z)^M; the weighted map of a 64 x 64 pair has about 0.8 · 128² places."""
+    heights = np.array([correlate(scene(2 * k, (64, 64)), scene(2 * k + 1, (64, 64))).z for k in range(150)])
+    assert 3.5 < np.median(heights) < 4.6
+    assert (heights > 6).sum() == 0
+
+
+@pytest.mark.parametrize(
+    "call",
+    [lambda: prepare(np.zeros(5)), lambda: correlate(np.zeros((4, 4)), np.zeros((4, 5))), lambda: prepare(np.full((64, 64), np.nan))],
+)
+def test_arrays_that_are_no_images_are_refused(call: object) -> None:
+    with pytest.raises(InputError, match="found"):
+        call()  # type: ignore[operator]
+
+
+def test_blank_images_are_prepared_to_zeros() -> None:
+    assert not prepare(np.full((80, 96), 3.0), MicrographParams(bin=4)).any()
+
+
+def test_all_planted_pairs_are_found_and_moves_are_right(session: Planted) -> None:
+    result = find_duplicate_micrographs(session.star, PARAMS)
+    found, others, error = session.compare(result)
+    assert (found, others) == (len(session.pairs), 0)
+    assert error < BIN
+    assert all(pair.pattern == "3 of 3" for pair in result.pairs)
+    assert all(abs(pair.q) <= 0.01 or pair.z > 4 for pair in result.pairs)
+
+
+def test_neither_threads_nor_input_order_change_anything(session: Planted) -> None:
+    files = sorted((session.star.parent / "Micrographs").glob("*.mrc"))
+    shuffled = [files[i] for i in np.random.default_rng(1).permutation(len(files))]
+
+    def told(paths: list[Path], threads: int) -> list[tuple[object, ...]]:
+        result = find_duplicate_micrographs(paths, MicrographParams(bin=BIN, threads=threads))
+        return [(result.names[p.first], result.names[p.second], p.z, p.q, p.ccc, p.ncc, p.shift_px, p.set) for p in result.pairs]
+
+    first = told(files, 1)
+    assert first == told(files, 2) == told(files, 7) == told(shuffled, 2)
+
+
+def test_screening_finds_what_looking_closely_at_all_finds(session: Planted) -> None:
+    every = find_duplicate_micrographs(session.star, PARAMS)
+    groups = find_duplicate_micrographs(session.star, MicrographParams(bin=BIN, sensitivity="fast"))
+    assert groups.compared[0].screening["grid"] == [128, 96]
+    assert {(p.first, p.second) for p in groups.pairs} >= {(p.first, p.second) for p in every.pairs if p.overlap > 0.5 and p.z > 40}
+
+
+def test_max_shift(session: Planted) -> None:
+    far = {names for names, move in session.pairs.items() if max(map(abs, move)) > 90}
+    assert far
+    result = find_duplicate_micrographs(session.star, MicrographParams(bin=BIN, max_shift=80))
+    found = {(Path(result.names[p.first]).name, Path(result.names[p.second]).name) for p in result.pairs}
+    assert not found & far
+    assert all(max(map(abs, p.shift_px)) <= 84 for p in result.pairs)
+
+
+def test_threshold_decides_by_ccc(session: Planted) -> None:
+    result = find_duplicate_micrographs(session.star, MicrographParams(bin=BIN, threshold=0.17))
+    every = find_duplicate_micrographs(session.star, PARAMS)
+    assert {p.first for p in result.pairs} == {p.first for p in every.pairs if p.ccc >= 0.17}
+
+
+@pytest.mark.parametrize(("move", "hole", "reach"), [(1, 1, 5), (1, 4, 13), (16, 4, 48), (7, 3, 20), (5, 1, 5), (3, 9, 2)])
+def test_the_window_for_every_three_numbers(move: int, hole: int, reach: int) -> None:
+    params = MicrographParams(search="window", images_per_move=move, images_per_hole=hole, scan_range=reach)
+    distances = window_distances(params)
+    screener = set(range(move, reach + 1, hole))
+    assert screener <= set(distances)
+    assert {d for d in range(move, reach + 1) if d % hole == 0} <= set(distances)
+    pairs = window_pairs(60, params)
+    assert len(set(map(tuple, pairs.tolist()))) == len(pairs) == sum(60 - d for d in distances)
+
+
+def test_the_window_of_the_screeners_readme() -> None:
+    assert len(window_pairs(5000, MicrographParams(search="window"))) == 44_712
+
+
+def test_a_hole_of_four_shots_is_found_with_one_image_a_move(session: Planted) -> None:
+    """The screener compares no true pair with images_per_move 1 and images_per_hole 4."""
+    params = MicrographParams(bin=BIN, search="window", images_per_move=1, images_per_hole=3, scan_range=44)
+    found, others, _ = session.compare(find_duplicate_micrographs(session.star, params))
+    assert (found, others) == (len(session.pairs), 0)
+
+
+def test_sets_of_three() -> None:
+    assert connected(6, [(0, 4), (4, 2), (1, 3)]) == [[0, 2, 4], [1, 3]]
+
+
+def test_q_values_are_those_of_benjamini_and_hochberg() -> None:
+    null = Tail.fit(np.random.default_rng(1).gumbel(4, 0.3, 10_000), 10_000)
+    z = np.array([20.0, 5.0, 7.0, 4.2])
+    q = q_values(z, np.zeros(4, bool), null, null, 10_000)
+    chance = null.probability(z) * 10_000
+    assert q[0] == pytest.approx(min(chance[0], chance[2] / 2, 1))
+    assert q[2] == pytest.approx(min(chance[2] / 2, chance[1] / 3, 1))
+    assert (np.sort(q)[::-1] == q[np.argsort(z)]).all()
+
+
+def test_nothing_is_found_among_unrelated_noise(tmp_path: Path) -> None:
+    import mrcfile
+
+    for k in range(30):
+        with mrcfile.new(tmp_path / f"{k:02}.mrc") as file:
+            file.set_data(100 + scene(k, (256, 320)))
+    assert find_duplicate_micrographs(tmp_path, MicrographParams(bin=2)).pairs == []
+
+
+def test_shots_of_a_hole_support_each_other_and_contradict() -> None:
+    known = [Acquisition(hole=hole, shot=str(shot)) for hole in "abc" for shot in range(3)]
+    pairs = [(0, 3), (1, 4), (2, 5), (0, 6), (1, 7), (2, 8)]
+    z = np.array([30.0, 4.5, 3.0, 7.0, 3.9, 3.8])
+    shifts = np.array([[10, 20], [12, 19], [200, 3], [50, 50], [-90, 4], [8, 130.0]])
+    accepted, words = support(pairs, z, shifts, z > 6, known, 400.0, 6.0)
+    assert accepted.tolist() == [True, True, False, False, False, False]
+    assert words[:2] == ["2 of 3", "2 of 3"]
+    strong = np.where(z == 7.0, 40.0, z)
+    accepted, words = support(pairs, strong, shifts, strong > 6, known, 400.0, 6.0)
+    assert accepted[3]
+    assert words[3] == "contradicted"
+
+
+@needs_shared
+def test_shifts_and_coefficients_of_imod() -> None:
+    with (IMOD / "pairs_imod5.csv").open() as file:
+        reference = {(row["name_i"], row["name_j"]): row for row in csv.DictReader(file)}
+    with (IMOD / "true_pairs.csv").open() as file:
+        true = {(row["name_i"], row["name_j"]) for row in csv.DictReader(file)}
+    result = find_duplicate_micrographs(IMOD / "frames", PARAMS)
+    assert {(Path(result.names[p.first]).name, Path(result.names[p.second]).name) for p in result.pairs} == true
+    for pair in result.pairs:
+        row = reference[Path(result.names[pair.first]).name, Path(result.names[pair.second]).name]
+        assert pair.ccc == pytest.approx(float(row["ccc"]), abs=0.05)
+        assert np.array(pair.shift_px) / 2 == pytest.approx([float(row["dx"]), float(row["dy"])], abs=0.3)
+
+
+@needs_shared
+@pytest.mark.parametrize("width", [2, 3, 4, 8])
+def test_reduction_is_that_of_newstack(width: int, tmp_path: Path) -> None:
+    import mrcfile
+
+    expected = mrcfile.read(IMOD / f"odd_bin{width}.mrc")
+    frame = (IMOD / "odd_515x363.mrc", 1024, 2, False, 515, 363, "")
+    ((_, record),) = _core.prepare_micrographs([frame], [bytes(16)], tmp_path / "cache", bin=width, resume=False, threads=1)
+    assert record is not None
+    assert record[1:3] == expected.shape[::-1]
+    # The cache holds the means without the fitted surface: what is left differs by a smooth surface and a factor.
+    units = np.frombuffer((tmp_path / "cache").read_bytes()[64:], "<i2").reshape(expected.shape).astype(float)
+    y, x = (np.linspace(-1, 1, n) for n in expected.shape)
+    surface = np.polynomial.legendre.legvander2d(*np.meshgrid(x, y), [3, 3]).reshape(expected.size, 16)
+    relative = expected.ravel() / (surface @ np.linalg.lstsq(surface, expected.ravel().astype(float), rcond=None)[0]) - 1
+    assert np.corrcoef(relative, units.ravel())[0, 1] > 0.999_99
+
+
+def test_the_two_lines_of_the_screeners_readme(session: Planted, tmp_path: Path) -> None:
+    result = find_duplicate_micrographs(session.star, PARAMS)
+    result.write(tmp_path / "out")
+    script = f"grep -v Duplicate {tmp_path}/out/duplicates.csv | awk -F, '{{print $2}}'"
+    removed = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=True).stdout.split()
+    assert removed == [result.names[pair.second] for pair in result.pairs]
+    assert sorted(removed) == sorted((tmp_path / "out" / "micrographs_removed.txt").read_text().split())
