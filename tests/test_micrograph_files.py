@@ -197,6 +197,24 @@ def test_the_cache_saves_reading_and_its_damage_is_noticed(session: Planted, ima
     assert command(*arguments).status == 2
 
 
+def test_a_file_that_changed_is_read_again(session: Planted, images: list[Path], command: Command, tmp_path: Path) -> None:
+    """The screener uses stale files."""
+    out = tmp_path / "out"
+    arguments = ("micrographs", images[0].parent, "--bin", BIN, "-o", out)
+    assert command(*arguments).status == 0
+    write(images[3], np.zeros(mrcfile.read(images[3]).shape, np.float32))
+    assert command(*arguments, "--resume", "--overwrite").status == 0
+    unreadable = json.loads((out / "summary.json").read_text())["unreadable"]
+    assert [entry["micrograph"] for entry in unreadable] == [str(images[3])]
+
+
+def test_a_missing_image_loses_only_its_own_pairs(session: Planted, images: list[Path]) -> None:
+    """With the screener one that is missing shifts all holes after it."""
+    gone = next(path for path in images if path.name not in {name for pair in session.pairs for name in pair})
+    gone.unlink()
+    assert pairs_of(find_duplicate_micrographs(gone.parent, MicrographParams(bin=BIN))) == set(session.pairs)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

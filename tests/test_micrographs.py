@@ -161,6 +161,16 @@ def test_a_hole_of_four_shots_is_found_with_one_image_a_move(session: Planted) -
     assert (found, others) == (len(session.pairs), 0)
 
 
+def test_shifts_beyond_half_the_frame_do_not_alias() -> None:
+    """Those of the screener do, beyond half of its padded frame."""
+    world = scene(8, (300, 400))
+    found = correlate(world[:150, :200], world[100:250, 20:220])
+    assert found.shift_px == pytest.approx((20, 100), abs=0.05)
+    assert found.overlap == pytest.approx(0.3)
+    found = correlate(world[:150, :200], world[10:160, 150:350])
+    assert found.shift_px == pytest.approx((150, 10), abs=0.05)
+
+
 def test_sets_of_three() -> None:
     assert connected(6, [(0, 4), (4, 2), (1, 3)]) == [[0, 2, 4], [1, 3]]
 

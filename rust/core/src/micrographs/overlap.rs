@@ -223,8 +223,8 @@ mod tests {
         let of = |other: &[i8]| Overlap::new(&image, other, 60).common((0, 0));
         assert!((of(&image).ncc - 1.0).abs() < 1e-12);
         assert!((of(&negative).ncc + 1.0).abs() < 1e-12);
-        assert_eq!(of(&vec![5; 2400]).ncc, 0.0);
-        assert_eq!(Overlap::new(&image, &vec![5; 2400], 60).whole_frame((3, 2)), 0.0);
+        assert!(of(&vec![5; 2400]).ncc.abs() < 1e-12);
+        assert!(Overlap::new(&image, &vec![5; 2400], 60).whole_frame((3, 2)).abs() < 1e-12);
         assert!((Overlap::new(&image, &image, 60).whole_frame((0, 0)) - 1.0).abs() < 1e-12);
         assert_eq!(Overlap::new(&image, &image, 60).common((60, 0)), Common::default());
     }
@@ -234,7 +234,7 @@ mod tests {
         let (width, height) = (60_usize, 40_usize);
         let world: Vec<f64> = (0..100 * 100)
             .map(|i| {
-                let (x, y) = ((i % 100) as f64, (i / 100) as f64);
+                let (x, y) = (f64::from(i % 100), f64::from(i / 100));
                 (x * 0.7).sin() * 30.0 + (y * 0.5 + x * 0.13).cos() * 30.0 + (x * y * 0.01).sin() * 30.0
             })
             .collect();
@@ -247,7 +247,7 @@ mod tests {
         assert_eq!(there.climb((-2, 4), 4), (-3, 5));
         assert_eq!(Overlap::new(&second, &first, width).climb((2, -4), 4), (3, -5));
         assert!((there.common((-3, 5)).ncc - 1.0).abs() < 1e-12);
-        assert_eq!(there.common((-3, 5)).pixels, 57.0 * 35.0);
+        assert!((there.common((-3, 5)).pixels - 57.0 * 35.0).abs() < 1e-9);
         let (x, y) = there.sub_pixel((-3, 5));
         assert!((x + 3.0).abs() < 0.2 && (y - 5.0).abs() < 0.2);
     }

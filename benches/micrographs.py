@@ -1,0 +1,160 @@
+"""The search for duplicate micrographs, part by part: `python benches/micrographs.py [reading|pairs|groups|window]...`.
+
+reading: read and reduce a 5760 x 4092 frame by 8, beside a streamed C loop compiled here. pairs: screening, pair by pair, of 5,000
+micrographs. groups: screening in groups of 50,000. window: 5,000 frames at the parameters of the screener's README, without their
+reading, against what that takes elsewhere (2,900 core-seconds). Synthetic micrographs of noise; a share of them are shifted copies.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from statistics import median
+
+import mrcfile
+import numpy as np
+
+from cryodedup import MicrographParams, _core
+from cryodedup.micrographs.workflow import window_pairs
+
+NX, NY, BIN = 5760, 4092, 8
+VIEW = (384, 256)
+C_LOOP = r"""
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <fcntl.h>
+#include <unistd.h>
+#include <time.h>
+int main(int argc, char **argv) {
+    const int nx = 5760, ny = 4092, b = 8;
+    float *rows = malloc(sizeof(float) * nx * b), *sums = malloc(sizeof(float) * nx);
+    float *out = malloc(sizeof(float) * (nx / b) * (ny / b + 1));
+    double best = 1e9, check = 0;
+    for (int repeat = 0; repeat < 21; repeat++) {
+        struct timespec start, end;
+        clock_gettime(CLOCK_MONOTONIC, &start);
+        int file = open(argv[1], O_RDONLY);
+        lseek(file, 1024, SEEK_SET);
+        for (int y = 0; y < ny / b; y++) {
+            size_t wanted = sizeof(float) * nx * b, got = 0;
+            while (got < wanted) { ssize_t n = read(file, (char *)rows + got, wanted - got); if (n <= 0) return 1; got += n; }
+            memset(sums, 0, sizeof(float) * nx);
+            for (int k = 0; k < b; k++) for (int x = 0; x < nx; x++) sums[x] += rows[k * nx + x];
+            for (int x = 0; x < nx / b; x++) {
+                float s = 0;
+                for (int k = 0; k < b; k++) s += sums[x * b + k];
+                out[y * (nx / b) + x] = s / (b * b);
+            }
+        }
+        close(file);
+        clock_gettime(CLOCK_MONOTONIC, &end);
+        double t = (end.tv_sec - start.tv_sec) * 1e3 + (end.tv_nsec - start.tv_nsec) * 1e-6;
+        if (t < best) best = t;
+        check += out[1000];
+    }
+    printf("%f %f\n", best, check);
+    return 0;
+}
+"""
+
+
+def reading(directory: Path) -> None:
+    source = directory / "loop.c"
+    source.write_text(C_LOOP)
+    subprocess.run(["gcc", "-O3", "-march=native", "-ffast-math", "-o", directory / "loop", source], check=True)
+    pixels = np.random.default_rng(1).normal(50, 10, (NY, NX)).astype(np.float32)
+    for dtype in ("float32", "float16", "int8"):
+        path = directory / f"{dtype}.mrc"
+        with mrcfile.new(path) as file:
+            file.set_data(pixels.astype(dtype))
+        mode = {"float32": 2, "float16": 12, "int8": 0}[dtype]
+        frames = [(path, 1024, mode, False, NX, NY, "")] * 21
+        keys = [k.to_bytes(16, "little") for k in range(21)]
+        times = []
+        for _ in range(3):
+            started = time.perf_counter()
+            _core.prepare_micrographs(frames, keys, directory / "cache", bin=BIN, resume=False, threads=1)
+            times.append((time.perf_counter() - started) / 21 * 1e3)
+        print(f"{dtype}: read, reduced, flattened and stored in {median(times):.2f} ms a frame, one thread")
+    loop = float(
+        subprocess.run([directory / "loop", directory / "float32.mrc"], capture_output=True, text=True, check=True).stdout.split()[0]
+    )
+    print(
+        f"float32: C loop that reads and reduces only {loop:.2f} ms (reading and reducing alone of ours: cargo bench --bench micrographs)"
+    )
+
+
+def views(n: int, share: float = 0.02) -> np.ndarray:
+    """Noise of standard deviation 12; some are the one in front, rolled, with as much noise again."""
+    rng = np.random.default_rng(2)
+    base = np.clip(rng.normal(0, 12, (512, VIEW[0] * VIEW[1])), -127, 127).astype(np.int8)
+    out = np.empty((n, VIEW[0] * VIEW[1]), np.int8)
+    for k in range(n):
+        out[k] = np.roll(base[k % 512], int(rng.integers(VIEW[0] * VIEW[1]))) ^ np.int8(-1 if k % 3 == 0 else 0)
+        if k and rng.random() < share:
+            mixed = 0.8 * np.roll(out[k - 1].reshape(VIEW[1], VIEW[0]), (20, 30), (0, 1)).ravel() + 0.6 * base[(7 * k) % 512]
+            out[k] = np.clip(mixed, -127, 127).astype(np.int8)
+    return out
+
+
+def screen(n: int, sensitivity: str) -> None:
+    session = _core.Session.of_views(views(n), VIEW[0], 0.9)
+    started, cpu = time.perf_counter(), time.process_time()
+    (pairs, _), _, told = session.screen(sensitivity, None, threads=0)
+    seconds, core_seconds = time.perf_counter() - started, time.process_time() - cpu
+    tested = told[0]
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+    print(
+        f"{n:,} micrographs, {sensitivity}: {tested:,} pairs in {seconds:.1f} s, {core_seconds:.1f} core-seconds,"
+        f" {core_seconds / tested * 1e6:.2f} µs a pair; grid {told[1][0]} x {told[1][1]}, groups of {told[2]}, {len(pairs):,} left; peak memory {peak:.2f} GB"
+    )
+
+
+def window(n: int = 5000) -> None:
+    with tempfile.TemporaryDirectory() as name:
+        directory = Path(name)
+        rng = np.random.default_rng(3)
+        frames = []
+        for k in range(64):
+            path = directory / f"{k}.mrc"
+            with mrcfile.new(path) as file:
+                file.set_data(rng.normal(50, 10, (512, 720)).astype(np.float32))
+            frames.append((path, 1024, 2, False, 720, 512, ""))
+        keys = [k.to_bytes(16, "little") for k in range(n)]
+        several = [frames[k % 64] for k in range(n)]
+        records = _core.prepare_micrographs(several, keys, directory / "cache", bin=1, resume=False, threads=0)
+        params = MicrographParams(search="window")
+        started, cpu = time.perf_counter(), time.process_time()
+        session = _core.Session.load(directory / "cache", [record for _, record in records if record], band=params.search_band, threads=0)
+        pairs = window_pairs(n, params)
+        _, shifts, _ = session.find(pairs, None, mirrored=False, threads=0)
+        session.confirm(pairs, shifts, band=params.band, threads=0)
+        seconds, core_seconds = time.perf_counter() - started, time.process_time() - cpu
+    print(
+        f"{n:,} frames, {len(pairs):,} pairs of the screener's window: {seconds:.1f} s, {core_seconds:.1f} core-seconds (the screener"
+        f" with one IMOD thread a program: 2,900 core-seconds; {2900 / core_seconds:.0f} times as much)"
+    )
+
+
+def main() -> None:
+    wanted = sys.argv[1:] or ["reading", "pairs", "groups", "window"]
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    if "reading" in wanted:
+        with tempfile.TemporaryDirectory() as name:
+            reading(Path(name))
+    if "pairs" in wanted:
+        screen(5000, "full")
+    if "groups" in wanted:
+        screen(50_000, "auto")
+    if "window" in wanted:
+        window()
+
+
+if __name__ == "__main__":
+    main()
