@@ -25,3 +25,4 @@ format:
 bench: build
     python benches/kernel.py
     python benches/files.py
+    python benches/micrographs.py

@@ -112,7 +112,8 @@ def screen(n: int, sensitivity: str) -> None:
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
     print(
         f"{n:,} micrographs, {sensitivity}: {tested:,} pairs in {seconds:.1f} s, {core_seconds:.1f} core-seconds,"
-        f" {core_seconds / tested * 1e6:.2f} µs a pair; grid {told[1][0]} x {told[1][1]}, groups of {told[2]}, {len(pairs):,} left; peak memory {peak:.2f} GB"
+        f" {core_seconds / tested * 1e6:.2f} µs a pair; grid {told[1][0]} x {told[1][1]},"
+        f" groups of {told[2]}, {len(pairs):,} left; peak memory {peak:.2f} GB"
     )
 
 

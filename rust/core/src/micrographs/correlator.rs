@@ -77,7 +77,7 @@ impl Correlator {
     /// The highest values of the correlation of one image with two packed into one spectrum: `conjugate` is the complex conjugate of the first
     /// one's spectrum, `packed` that of the second plus i times the third. `absolute`: of the absolute values.
     pub fn highest(&self, conjugate: &[Complex32], packed: &[Complex32], absolute: bool, maps: &mut Maps) -> Highest {
-        let mut found = Extremes::default();
+        let mut found = Extremes { most: [0.0; LANES], power: [0.0; LANES] };
         let mut zero = Complex32::default();
         let (height, width) = (self.plan.height, self.plan.width);
         self.plan.inverse_by_blocks(
@@ -95,7 +95,7 @@ impl Correlator {
                 if absolute { largest(rows, weights, &mut found) } else { highest(rows, weights, &mut found) }
             },
         );
-        let of = |values: [f32; 8], part: usize| values.into_iter().skip(part).step_by(2);
+        let of = |values: [f32; LANES], part: usize| values.into_iter().skip(part).step_by(2);
         let sd = [0, 1].map(|part| (of(found.power, part).sum::<f32>() / self.looked_at).sqrt().max(f32::MIN_POSITIVE));
         Highest { z: [0, 1].map(|part| of(found.most, part).fold(0.0, f32::max) / sd[part]), at_zero: [zero.re / sd[0], zero.im / sd[1]] }
     }
@@ -181,10 +181,12 @@ impl Correlator {
     }
 }
 
-#[derive(Default)]
+/// Sums and maxima are taken in so many lanes: enough that no step waits for the one before. Even ones are of the real parts.
+const LANES: usize = 32;
+
 struct Extremes {
-    most: [f32; 8],
-    power: [f32; 8],
+    most: [f32; LANES],
+    power: [f32; LANES],
 }
 
 /// Defines a function that takes the largest of the weighted values of some rows, and the sum of their squares.
@@ -194,10 +196,10 @@ macro_rules! extremes {
             fn $name(rows: &[Complex32], weights: &[f32], found: &mut Extremes) {
                 let (mut most, mut power) = (found.most, found.power);
                 let of = $of;
-                let (values, rest) = rows.as_chunks::<4>();
-                let (factors, rest_factors) = weights.as_chunks::<4>();
+                let (values, rest) = rows.as_chunks::<{ LANES / 2 }>();
+                let (factors, rest_factors) = weights.as_chunks::<{ LANES / 2 }>();
                 for (values, factors) in values.iter().zip(factors) {
-                    for k in 0..8 {
+                    for k in 0..LANES {
                         let value: f32 = if k % 2 == 0 { values[k / 2].re } else { values[k / 2].im } * factors[k / 2];
                         let height = of(value);
                         most[k] = if height > most[k] { height } else { most[k] };
