@@ -133,7 +133,7 @@ def window(n: int = 5000) -> None:
         params = MicrographParams(search="window")
         started, cpu = time.perf_counter(), time.process_time()
         session = _core.Session.load(directory / "cache", [record for _, record in records if record], band=params.search_band, threads=0)
-        pairs = window_pairs(n, params)
+        pairs = window_pairs(range(n), params)
         _, shifts, _ = session.find(pairs, None, mirrored=False, threads=0)
         session.confirm(pairs, shifts, band=params.band, threads=0)
         seconds, core_seconds = time.perf_counter() - started, time.process_time() - cpu

@@ -215,6 +215,28 @@ def test_a_missing_image_loses_only_its_own_pairs(session: Planted, images: list
     assert pairs_of(find_duplicate_micrographs(gone.parent, MicrographParams(bin=BIN))) == set(session.pairs)
 
 
+def test_an_unreadable_image_does_not_shift_the_window(session: Planted, images: list[Path], command: Command, tmp_path: Path) -> None:
+    names = [path.name for path in images]
+    distances = sorted({names.index(b) - names.index(a) for a, b in session.pairs})
+    one, two = next(pair for pair in session.pairs if names.index(pair[1]) - names.index(pair[0]) == distances[-1])
+    between = next(
+        path
+        for path in images[names.index(one) + 1 : names.index(two)]
+        if path.name not in {name for pair in session.pairs for name in pair}
+    )
+    between.write_bytes(b"nothing")
+    window = {"search": "window", "images_per_move": distances[-1], "images_per_hole": 100, "scan_range": distances[-1]}
+    result = find_duplicate_micrographs(between.parent, MicrographParams(bin=BIN, **window))
+    assert (one, two) in pairs_of(result)
+    assert {names.index(b) - names.index(a) for a, b in pairs_of(result)} == {distances[-1]}
+
+
+def test_a_window_without_pairs(session: Planted, command: Command, tmp_path: Path) -> None:
+    ran = command("micrographs", session.star, "--bin", BIN, "--images-per-move", 60, "-o", tmp_path / "out")
+    assert (ran.status, ran.err) == (0, "")
+    assert "warning: the window holds no pair" in ran.out
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

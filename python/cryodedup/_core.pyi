@@ -83,6 +83,11 @@ class Session:
     ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
         """For each pair its significance, the shift (n, 2), and the significance at zero shift."""
 
+    def find_near(
+        self, pairs: NDArray[np.uint32], shifts: NDArray[np.float32], *, threads: int
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """For each pair its significance at the best shift within a few pixels of a given one (n, 2), and that shift."""
+
     def confirm(
         self, pairs: NDArray[np.uint32], shifts: NDArray[np.float32], *, band: _Band, threads: int, progress: _Progress = None
     ) -> NDArray[np.float64]:

@@ -15,7 +15,7 @@ from cryodedup.errors import InputError
 MODES = {0: "int8", 1: "int16", 2: "float32", 6: "uint16", 12: "float16"}
 _BYTES = {0: 1, 1: 2, 2: 4, 6: 2, 12: 2}
 _HEADER = 1024
-MOST_PIXELS = 1 << 32
+MOST_PIXELS = 1 << 29
 _PACKED = {b"\x1f\x8b": "gz", b"BZ": "bz2"}
 
 

@@ -93,7 +93,7 @@ def _metadata(path: Path) -> tuple[Key | None, tuple[float, float] | None] | Non
 
 def natural(name: str) -> Key:
     """Sorts ``x_2`` before ``x_10``."""
-    return tuple((0, int(part), part) if part.isdigit() else (1, 0, part) for part in re.split(r"(\d+)", name))
+    return tuple((0, int(part), part) if part.isdecimal() else (1, 0, part) for part in re.split(r"(\d+)", name))
 
 
 def sort(names: Sequence[str], acquisitions: Sequence[Acquisition], order: str) -> tuple[list[int], str]:

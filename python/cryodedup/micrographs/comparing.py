@@ -22,8 +22,6 @@ DECOYS = 60_000
 """Pairs with mirrored micrographs that a window search looks at, at most."""
 DOUBTFUL_Z = 4.0
 """Below this no pair's ccc is measured: nothing that passes any sensible threshold is there."""
-ZERO_PX = 2.5
-"""Shifts below this, in reduced pixels, count as none."""
 
 
 @dataclass
@@ -74,34 +72,37 @@ def compare(
     cache: Path,
     members: Sequence[int],
     records: Sequence[Record],
+    places: Sequence[int],
     acquisitions: Sequence[Acquisition],
     params: MicrographParams,
     say: Callable[[str], object],
     progress: Progress,
 ) -> Compared:
-    """Finds the duplicates among micrographs of one size, whose prepared images stand in a cache."""
+    """Finds the duplicates among micrographs of one size, whose prepared images stand in a cache; ``places``: in the order of exposure."""
     most = None if params.max_shift is None else params.max_shift / params.bin
     threads = params.threads
     session = _core.Session.load(cache, list(records), band=params.search_band, threads=threads, progress=progress)
     say("screening")
-    pairs, decoys, tested, decoys_tested, screening = _candidates(session, params, most, progress)
+    pairs, decoys, tested, decoys_tested, screening = _candidates(session, places, params, most, progress)
     say("comparing closely")
     z, shifts, at_zero = session.find(pairs, most, mirrored=False, threads=threads, progress=progress)
     null_z, _, _ = session.find(decoys, most, mirrored=True, threads=threads, progress=progress)
     known = [acquisitions[i] for i in members]
     found = _Found(pairs, z.astype(float), shifts.astype(float), at_zero.astype(float))
     null = Tail.fit(null_z.astype(float), decoys_tested)
-    zero = zero_tail(found.at_zero, tested)
+    zero = zero_tail(found.at_zero)
     found.settle(null, zero, tested)
     if params.threshold is None:
         significant = found.q <= params.fdr
         found, significant = _with_partners(session, found, significant, known, most, null, zero, tested, params)
-        least_z = null.z_of(params.fdr * max(1, int(significant.sum())) / tested)
-        diagonal = float(np.hypot(*records[0][1:3]))
-        accepted, words = pattern.support(
-            list(map(tuple, found.pairs.tolist())), found.best_z, found.shift, significant, known, diagonal, least_z
-        )
-        chosen = np.flatnonzero(accepted)
+
+        def look(rows: list[int], shifts: Floats) -> tuple[Floats, Floats]:
+            near_z, near = session.find_near(found.pairs[rows], np.ascontiguousarray(shifts, np.float32), threads=threads)
+            return near_z.astype(float), near.astype(float)
+
+        heard = pattern.support(list(map(tuple, found.pairs.tolist())), found.best_z, found.shift, significant, known, look)
+        found.best_z, found.shift, words = heard.z, heard.shifts, heard.words
+        chosen = np.flatnonzero(heard.accepted)
     else:
         chosen = np.arange(len(found.pairs)) if params.search == "window" else np.flatnonzero(found.best_z >= DOUBTFUL_Z)
         words = [""] * len(found.pairs)
@@ -133,12 +134,12 @@ def compare(
 
 
 def _candidates(
-    session: _core.Session, params: MicrographParams, most: float | None, progress: Progress
+    session: _core.Session, places: Sequence[int], params: MicrographParams, most: float | None, progress: Progress
 ) -> tuple[NDArray[np.uint32], NDArray[np.uint32], int, int, dict[str, Any]]:
     if params.search == "window":
         from cryodedup.micrographs.workflow import window_pairs
 
-        pairs = window_pairs(len(session), params)
+        pairs = window_pairs(places, params)
         decoys = pairs[:: max(1, len(pairs) // DECOYS)]
         return pairs, np.ascontiguousarray(decoys), len(pairs), len(decoys), {"pairs": len(pairs), "search": "window"}
     (pairs, _), (decoys, _), told = session.screen(params.sensitivity, most, threads=params.threads, progress=progress)

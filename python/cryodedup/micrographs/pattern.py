@@ -6,18 +6,22 @@ Only where names tell hole and shot.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cryodedup.micrographs.acquisition import Acquisition
 
-AGREEING = 0.04
-"""Shifts of two shots agree if they differ by less than this share of the frame's diagonal."""
+AGREEING_Z = 3.5
+"""A shot agrees with another one of the two holes if it is that significant near the other's shift; by chance it reaches 2 to 3."""
 SUPPORTED_Z = 4.0
-"""A shot whose shift agrees with that of a significant one of the same two holes needs no more: one place is looked at, not all."""
+"""A shot that agrees with a significant one needs no more than this: one place is looked at, not all."""
 
+Floats = NDArray[np.float64]
+Look = Callable[[list[int], Floats], tuple[Floats, Floats]]
+"""From indices of pairs and shifts (n, 2) to the significances near these shifts, and where exactly."""
 Pair = tuple[int, int]
 
 
@@ -47,52 +51,53 @@ def hole_pairs(pairs: Sequence[Pair], acquisitions: Sequence[Acquisition]) -> li
     return found
 
 
+@dataclass
+class Supported:
+    """Pairs once the other shots of their holes are heard.
+
+    ``accepted``: which are duplicates; ``words``: ``"3 of 4"`` (shots of the two holes that agree), ``"contradicted"`` (others exist, and
+    none agrees) or ``""``; ``z`` and ``shifts`` where a shot was accepted for its agreement.
+    """
+
+    accepted: NDArray[np.bool_]
+    words: list[str]
+    z: Floats
+    shifts: Floats
+
+
 def support(
-    pairs: Sequence[Pair],
-    z: NDArray[np.float64],
-    shifts: NDArray[np.float64],
-    significant: NDArray[np.bool_],
-    acquisitions: Sequence[Acquisition],
-    diagonal: float,
-    least_z: float,
-) -> tuple[NDArray[np.bool_], list[str]]:
-    """Which pairs are duplicates once the other shots of their holes are heard, and for each pair what these say.
+    pairs: Sequence[Pair], z: Floats, shifts: Floats, significant: NDArray[np.bool_], acquisitions: Sequence[Acquisition], look: Look
+) -> Supported:
+    """Lets the shots of one pair of holes support each other.
 
     Parameters
     ----------
     pairs, z, shifts, significant
         Pairs (i, j), their significance, their shifts (n, 2) in reduced pixels, and whether they are significant by themselves.
-    diagonal
-        Of the frame, reduced pixels.
-    least_z
-        From where pairs are significant.
-
-    Returns
-    -------
-    The mask, and ``"3 of 4"`` (shots of the two holes that agree), ``"contradicted"`` (others exist, and none agrees) or ``""``. Where none
-    agrees, a pair has to be as significant as all of them together would be: by the root of their number.
+    look
+        Measures pairs near given shifts.
     """
+    found = Supported(significant.copy(), [""] * len(pairs), z.copy(), shifts.copy())
     groups: dict[tuple[str, str], list[int]] = defaultdict(list)
     for at, holes in enumerate(hole_pairs(pairs, acquisitions)):
         if holes is not None:
             groups[holes].append(at)
-    accepted, words = significant.copy(), [""] * len(pairs)
     for members in groups.values():
-        lead = max((at for at in members if significant[at]), key=lambda at: z[at], default=None)
-        if lead is None:
-            continue
-        # Exposures of the same two holes may be named in either order.
-        turned = {at: acquisitions[pairs[at][0]].hole != acquisitions[pairs[lead][0]].hole for at in members}
-        apart = {at: float(np.hypot(*((-shifts[at] if turned[at] else shifts[at]) - shifts[lead]))) for at in members}
-        agreeing = [at for at in members if apart[at] <= AGREEING * diagonal and z[at] >= SUPPORTED_Z]
-        for at in agreeing:
-            accepted[at] = True
-        for at in members:
-            if not accepted[at] or len(members) == 1:
-                continue
-            if at not in agreeing or len(agreeing) == 1:
-                accepted[at] = z[at] >= least_z * np.sqrt(len(members))
-                words[at] = "contradicted"
-            else:
-                words[at] = f"{len(agreeing)} of {len(members)}"
-    return accepted, words
+        shots = {at: acquisitions[pairs[at][0]].shot for at in members}
+        unheard = sorted((at for at in members if significant[at]), key=lambda at: -z[at])
+        while unheard:  # a hole that was imaged three times has several leads
+            lead = unheard[0]
+            # Exposures of the same two holes may be named in either order.
+            turned = np.array([acquisitions[pairs[at][0]].hole != acquisitions[pairs[lead][0]].hole for at in members])
+            expected = np.where(turned[:, None], -1.0, 1.0) * shifts[lead]
+            near_z, near_shifts = look(members, expected)
+            agreeing = {at: k for k, at in enumerate(members) if at == lead or near_z[k] >= AGREEING_Z}
+            number = len({shots[at] for at in agreeing})
+            total = len(set(shots.values()))
+            for at, k in agreeing.items():
+                if not found.accepted[at] and near_z[k] >= SUPPORTED_Z:
+                    found.accepted[at], found.z[at], found.shifts[at] = True, near_z[k], near_shifts[k]
+                if found.accepted[at] and total > 1:
+                    found.words[at] = f"{number} of {total}" if number > 1 else "contradicted"
+            unheard = [at for at in unheard if at not in agreeing]
+    return found

@@ -9,7 +9,7 @@ their own: that of the correlations at zero shift of all pairs looked at.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,8 @@ TAIL = 200
 CAUTION = 2.0
 """Unrelated pairs are taken to be so many times as likely to reach a value as mirrored ones: edges that lie on the same side of many
 micrographs fall on one another more often unmirrored. On simulated sessions 7 of 833 found pairs are false without, 3 of 828 with it."""
+FEW, FEW_START, FEW_SCALE = 200, 4.6, 0.35
+"""So few values tell no tail: a tenth of all is then taken to be above this, falling at least as slowly as in large sessions of noise."""
 LEAST_SCALE = 0.15
 """The tail of a handful of values is not taken to fall faster than this, in standard deviations."""
 
@@ -35,28 +37,27 @@ class Tail:
     start: float
     scale: float
     rate: float
-    values: Floats
+    values: Floats = field(repr=False)
 
     @classmethod
     def fit(cls, values: Floats, tested: int) -> Tail:
         """From the values that were looked at, of so many tested pairs."""
         values = np.sort(np.asarray(values, np.float64))[::-1]
         if len(values) < 3:
-            return cls(start=5.0, scale=0.5, rate=1 / max(tested, 1), values=values)
+            return cls(start=FEW_START, scale=FEW_SCALE, rate=CAUTION, values=values)
         n = int(min(TAIL, max(2, len(values) // 10)))
         start = float(values[n])
         # A few outliers (bright specks that coincide) must not be thinned out by the many others: the largest of three means.
         scales = [float(np.mean(values[:k]) - values[k]) for k in (n, max(2, n // 8), max(2, n // 25))]
-        return cls(start=start, scale=max(*scales, LEAST_SCALE), rate=CAUTION * n / max(tested, 1), values=values)
+        scale, rate = max(*scales, LEAST_SCALE), CAUTION * n / max(tested, 1)
+        if len(values) < FEW:
+            start, scale, rate = max(start, FEW_START), max(scale, FEW_SCALE), max(rate, CAUTION * 0.1)
+        return cls(start=start, scale=scale, rate=rate, values=values)
 
     def probability(self, z: Floats) -> Floats:
         """The chance that an unrelated pair is at least that significant."""
         above = self.rate * np.exp(-np.maximum(z - self.start, 0) / self.scale)
         return np.where(z >= self.start, above, 1.0)
-
-    def z_of(self, probability: float) -> float:
-        """The significance that an unrelated pair reaches with this chance."""
-        return self.start + self.scale * float(np.log(max(self.rate / max(probability, 1e-300), 1.0)))
 
 
 def q_values(z: Floats, at_zero: NDArray[np.bool_], elsewhere: Tail, zero: Tail, tested: int) -> Floats:
@@ -82,10 +83,10 @@ def q_values(z: Floats, at_zero: NDArray[np.bool_], elsewhere: Tail, zero: Tail,
     return q
 
 
-def zero_tail(at_zero: Floats, tested: int) -> Tail:
+def zero_tail(at_zero: Floats) -> Tail:
     """The null distribution at zero shift, from pairs most of which are unrelated: a normal bulk with a heavier upper tail."""
-    if len(at_zero) < 3:
-        return Tail(start=6.0, scale=1.0, rate=1 / max(tested, 1), values=np.zeros(0))
+    if len(at_zero) < FEW:  # too few to tell a pattern from what they show: only what is far above any pattern passes
+        return Tail(start=3.0, scale=3.0, rate=0.01, values=np.zeros(0))
     low, middle = np.quantile(at_zero, [0.16, 0.5])
     sd = max(float(middle - low), 0.3)
     return Tail(start=float(middle) + 3 * sd, scale=0.6 * sd, rate=0.01, values=np.zeros(0))

@@ -71,10 +71,13 @@ def find_duplicate_micrographs(
     started = time.perf_counter()
     say("opening")
     exposures = open_exposures([Path(item) for item in several], params.threads)
+    if params.keep == "best-ctf" and exposures.ctf_a is None:
+        raise InputError(f"{exposures.label}: found no rlnCtfMaxResolution or ctf_stats/ctf_fit_to_A, expected it for --keep best-ctf")
     order, rule = acquisition.sort(exposures.names, exposures.acquisitions, params.order)
     images, unreadable = _headers(exposures, params.bin)
     with TemporaryDirectory(prefix="cryodedup-") as temporary:
         place = Path(cache) if cache is not None else Path(temporary) / CACHE
+        _refuse_other_file(place)
         say("reading")
         # Read, and compared, in the order of exposure: the result does not depend on that of the input.
         readable = [i for i in order if i in images]
@@ -82,8 +85,11 @@ def find_duplicate_micrographs(
         read = time.perf_counter()
         classes = _size_classes(readable, images, records)
         say("comparing")
+        rank = {i: k for k, i in enumerate(order)}
         compared = [
-            compare(place, members, [records[i] for i in members], exposures.acquisitions, params, say, progress)
+            compare(
+                place, members, [records[i] for i in members], [rank[i] for i in members], exposures.acquisitions, params, say, progress
+            )
             for members in classes
             if len(members) > 1
         ]
@@ -95,6 +101,16 @@ def find_duplicate_micrographs(
     result.warnings += _warnings(exposures, classes, images, result)
     result.times_s = {"reading": read - started, "comparing": time.perf_counter() - read}
     return result
+
+
+def _refuse_other_file(cache: Path) -> None:
+    """A cache may be damaged, but a file of another name that is none is somebody's."""
+    if cache.is_dir():
+        raise InputError(f"{cache}: found a directory where the prepared micrographs are to be kept")
+    if cache.name != CACHE and cache.exists() and cache.stat().st_size:
+        with cache.open("rb") as file:
+            if file.read(8) != b"CRYODUP1":
+                raise InputError(f"{cache}: found another file, expected one of prepared micrographs, or none")
 
 
 def _headers(exposures: Exposures, width: int) -> tuple[dict[int, MrcImage], dict[int, str]]:
@@ -161,8 +177,7 @@ def _decide(exposures: Exposures, order: Sequence[int], params: MicrographParams
     rank = np.empty(len(exposures))
     rank[list(order)] = np.arange(len(exposures))
     if params.keep == "best-ctf":
-        if exposures.ctf_a is None:
-            raise InputError(f"{exposures.label}: found no rlnCtfMaxResolution or ctf_stats/ctf_fit_to_A, expected it for --keep best-ctf")
+        assert exposures.ctf_a is not None
         resolution = np.where(np.isfinite(exposures.ctf_a) & (exposures.ctf_a > 0), exposures.ctf_a, np.inf)
         rank = np.lexsort((rank, resolution)).argsort().astype(float)
     pairs = [pair for found in compared for pair in found.pairs]
@@ -205,6 +220,15 @@ def _warnings(exposures: Exposures, classes: Sequence[Sequence[int]], images: di
     if len(classes) > 1:
         sizes = ", ".join(f"{len(members)} of {images[members[0]].nx} x {images[members[0]].ny}" for members in classes)
         warnings.append(f"micrographs of {len(classes)} sizes ({sizes}): only those of one size are compared")
+    for found in result.compared:
+        recalls = found.screening.get("predicted_recall_at_overlap_0.3", {})
+        if recalls and recalls.get(str(found.screening["group_size"]), 1.0) < 0.99:
+            warnings.append(
+                f"dim micrographs: screening is predicted to find {100 * recalls[str(found.screening['group_size'])]:.0f} % of those that"
+                " overlap by 0.3"
+            )
+    if result.compared and not any(found.tested for found in result.compared):
+        warnings.append("the window holds no pair: --images-per-move is above --scan-range, or there are too few micrographs")
     if result.unreadable:
         first = next(iter(result.unreadable))
         warnings.append(
@@ -214,15 +238,20 @@ def _warnings(exposures: Exposures, classes: Sequence[Sequence[int]], images: di
     return warnings
 
 
-def window_pairs(n: int, params: MicrographParams) -> NDArray[np.uint32]:
-    """The pairs of a window search over ``n`` exposures in order, shape (pairs, 2).
+def window_pairs(places: Sequence[int], params: MicrographParams) -> NDArray[np.uint32]:
+    """The pairs of a window search, shape (pairs, 2).
 
-    Distances d from ``images_per_move`` to ``scan_range``: those the screener takes, ``images_per_move`` and on in steps of
-    ``images_per_hole``, and the multiples of ``images_per_hole``, which are those of equal shots.
+    ``places``: of the micrographs that can be compared, ascending, among all: one that is missing does not shift the others. Distances
+    d from ``images_per_move`` to ``scan_range``: those the screener takes, ``images_per_move`` and on in steps of ``images_per_hole``,
+    and the multiples of ``images_per_hole``, which are those of equal shots.
     """
-    distances = window_distances(params)
-    pairs = [np.stack([np.arange(n - d), np.arange(d, n)], axis=1) for d in distances if d < n]
-    return np.concatenate(pairs).astype(np.uint32) if pairs else np.zeros((0, 2), np.uint32)
+    at = np.asarray(places, np.int64)
+    found = [np.zeros((0, 2), np.uint32)]
+    for distance in window_distances(params):
+        second = np.searchsorted(at, at + distance)
+        first = np.flatnonzero((second < len(at)) & (at[np.minimum(second, len(at) - 1)] == at + distance))
+        found.append(np.stack([first, second[first]], axis=1).astype(np.uint32))
+    return np.concatenate(found)
 
 
 def window_distances(params: MicrographParams) -> list[int]:

@@ -59,6 +59,8 @@ pub fn prepare_micrographs(
 pub struct Session(Arc<micrographs::Session>);
 
 type Pairs<'py> = (Bound<'py, PyArray2<u32>>, Bound<'py, PyArray1<f32>>);
+/// Significances and shifts.
+type Places<'py> = (Bound<'py, PyArray1<f32>>, Bound<'py, PyArray2<f32>>);
 /// Pairs, grid, group size, least height of a pair and of a group, pairs with mirrored ones, predictions.
 type Report = (u64, (usize, usize), usize, f32, f32, u64, Vec<(usize, f64)>);
 
@@ -141,6 +143,22 @@ impl Session {
         let shifts: Vec<f32> = found.iter().flat_map(|found| [found.shift.0, found.shift.1]).collect();
         let at_zero: Vec<f32> = found.iter().map(|found| found.z_at_zero).collect();
         Ok((z.into_pyarray(py), shifts.into_pyarray(py).reshape([found.len(), 2])?, at_zero.into_pyarray(py)))
+    }
+
+    #[pyo3(signature = (pairs, shifts, *, threads))]
+    fn find_near<'py>(
+        &self,
+        py: Python<'py>,
+        pairs: PyReadonlyArray2<'py, u32>,
+        shifts: PyReadonlyArray2<'py, f32>,
+        threads: usize,
+    ) -> PyResult<Places<'py>> {
+        let pairs = self.pairs(&pairs)?;
+        let shifts: Vec<(f32, f32)> = shifts.as_slice()?.chunks_exact(2).map(|shift| (shift[0], shift[1])).collect();
+        let found = run(py, threads, None, |monitor| Matcher::new(&self.0, None).find_near(&pairs, &shifts, monitor))?;
+        let z: Vec<f32> = found.iter().map(|found| found.z).collect();
+        let shifts: Vec<f32> = found.iter().flat_map(|found| [found.shift.0, found.shift.1]).collect();
+        Ok((z.into_pyarray(py), shifts.into_pyarray(py).reshape([found.len(), 2])?))
     }
 
     #[pyo3(signature = (pairs, shifts, *, band, threads, progress=None))]

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use crate::rows::Input;
-use crate::{Error, Result};
+use crate::{Error, Monitor, Result};
 
 const MAGIC: &[u8; 8] = b"CRYODUP1";
 const HEAD: usize = 64;
@@ -90,7 +90,7 @@ impl Writer {
 }
 
 /// The sound records of a file by key, and where to go on after them. A missing file has none.
-pub fn index(path: &Path) -> Result<(HashMap<Key, Record>, u64)> {
+pub fn index(path: &Path, monitor: &Monitor) -> Result<(HashMap<Key, Record>, u64)> {
     let mut records = HashMap::new();
     if !path.exists() {
         return Ok((records, 0));
@@ -98,6 +98,7 @@ pub fn index(path: &Path) -> Result<(HashMap<Key, Record>, u64)> {
     let input = Input::open(path)?;
     let (mut at, mut buffer) = (0, Vec::new());
     while at + HEAD as u64 <= input.size() {
+        monitor.advance(0)?;
         input.read(at, at + HEAD as u64, &mut buffer)?;
         let Some((key, record, checksum)) = parse(&buffer, at) else { break };
         let end = record.pixels_at + record.bytes();
@@ -162,7 +163,7 @@ mod tests {
             writer.append(&[k; 16], (3, 2), &pixels(k as usize), 2.0, 100.0, Kind::Image).unwrap();
         }
         writer.append(&[9; 16], (3, 2), &[], 0.0, 5.0, Kind::Blank).unwrap();
-        let (records, end) = index(&path).unwrap();
+        let (records, end) = index(&path, &Monitor::default()).unwrap();
         assert_eq!((records.len(), end), (4, 4 * 64 + 3 * 12));
         let input = Input::open(&path).unwrap();
         let mut out = Vec::new();
@@ -171,7 +172,7 @@ mod tests {
         let whole = std::fs::read(&path).unwrap();
         for length in 0..whole.len() {
             std::fs::write(&path, &whole[..length]).unwrap();
-            let (found, end) = index(&path).unwrap();
+            let (found, end) = index(&path, &Monitor::default()).unwrap();
             assert_eq!(found.len(), (length / 76).min(3), "{length}");
             assert!(end <= length as u64);
         }
@@ -179,11 +180,11 @@ mod tests {
             let mut damaged = whole.clone();
             damaged[byte] ^= 0x10;
             std::fs::write(&path, &damaged).unwrap();
-            assert!(index(&path).unwrap().0.len() < 4, "{byte}");
+            assert!(index(&path, &Monitor::default()).unwrap().0.len() < 4, "{byte}");
         }
         std::fs::write(&path, &whole[..80]).unwrap();
-        let (_, end) = index(&path).unwrap();
+        let (_, end) = index(&path, &Monitor::default()).unwrap();
         Writer::open(&path, Some(end)).unwrap().append(&[7; 16], (3, 2), &pixels(1), 2.0, 1.0, Kind::Image).unwrap();
-        assert_eq!(index(&path).unwrap().0.len(), 2);
+        assert_eq!(index(&path, &Monitor::default()).unwrap().0.len(), 2);
     }
 }

@@ -47,6 +47,8 @@ pub struct Coarse {
     pub(super) image: Plan,
     view: Plan,
     pub(super) packed: Vec<Complex32>,
+    /// Largest shift, in pixels of the reduced micrographs.
+    pub(super) most: Option<f64>,
 }
 
 /// One thread's memory.
@@ -79,7 +81,7 @@ impl Coarse {
             1,
         );
         let n = session.len();
-        let mut coarse = Self { session, correlator, image, view: Plan::new(width, height), packed: Vec::new() };
+        let mut coarse = Self { session, correlator, image, view: Plan::new(width, height), packed: Vec::new(), most };
         let length = coarse.length();
         let mut packed = vec![Complex32::default(); length * n.div_ceil(2)];
         packed.par_chunks_mut(length).enumerate().try_for_each_init(
@@ -130,6 +132,10 @@ impl Coarse {
         self.view.forward(&mut thread.view, &mut thread.view_spectrum, &mut thread.view_scratch);
         resize(&thread.view_spectrum, &self.view, &mut thread.small_spectrum, &self.image);
         self.image.inverse(&mut thread.small_spectrum, &mut thread.small, &mut thread.small_scratch);
+        if other.is_none() {
+            // What rounding leaves must not be blown up.
+            thread.small.iter_mut().for_each(|value| value.im = 0.0);
+        }
         normalise(&mut thread.small);
     }
 

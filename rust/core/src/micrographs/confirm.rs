@@ -11,8 +11,8 @@ use crate::{Monitor, Result};
 
 /// The outer part of each side over which a micrograph fades before it is filtered.
 const TAPER: f32 = 0.02;
-/// Filtered micrographs are kept for as many neighbours at once.
-const TILE: usize = 64;
+/// Filtered micrographs are kept for as many neighbours at once as have so many pixels.
+const TILE_PIXELS: usize = 64 * 720 * 512;
 /// Tiles kept: those of the first and the second of the pairs, and what was used before.
 const TILES: usize = 4;
 
@@ -35,25 +35,26 @@ pub fn confirm(session: &Session, band: Band, pairs: &[(u32, u32)], shifts: &[(f
     let filter = band.filter(&plan);
     let tapers = (taper(plan.width, TAPER), taper(plan.height, TAPER));
     let mut order: Vec<usize> = (0..pairs.len()).collect();
-    let tile = |i: u32| i as usize / TILE;
+    let tile_size = (TILE_PIXELS / plan.len()).clamp(1, 256);
+    let tile = |i: u32| i as usize / tile_size;
     order.sort_unstable_by_key(|&at| (tile(pairs[at].0), tile(pairs[at].1), pairs[at]));
     let mut tiles: Vec<Tile> = Vec::new();
     let mut confirmed = vec![Confirmed::default(); pairs.len()];
     for block in order.chunk_by(|&a, &b| tile(pairs[a].0) == tile(pairs[b].0) && tile(pairs[a].1) == tile(pairs[b].1)) {
         for number in [tile(pairs[block[0]].0), tile(pairs[block[0]].1)] {
             let at = tiles.iter().position(|tile| tile.number == number);
-            let mut used = at.map_or_else(|| Tile { number, images: vec![None; TILE] }, |at| tiles.remove(at));
-            let mut wanted = [false; TILE];
+            let mut used = at.map_or_else(|| Tile { number, images: vec![None; tile_size] }, |at| tiles.remove(at));
+            let mut wanted = vec![false; tile_size];
             for &at in block {
                 let (i, j) = pairs[at];
-                [i, j].iter().filter(|&&i| tile(i) == number).for_each(|&i| wanted[i as usize % TILE] = true);
+                [i, j].iter().filter(|&&i| tile(i) == number).for_each(|&i| wanted[i as usize % tile_size] = true);
             }
             used.images.par_iter_mut().enumerate().filter(|(at, image)| wanted[*at] && image.is_none()).try_for_each_init(
                 || session.workspace(&plan),
                 |workspace, (at, image)| {
                     monitor.advance(0)?;
-                    let workspace = workspace.as_mut().map_err(|_| crate::Error::Interrupted)?;
-                    *image = Some(quantised(&session.filtered(number * TILE + at, &plan, &filter, &tapers, workspace)?));
+                    let workspace = workspace.as_mut().map_err(|error| crate::Error::input(error.to_string()))?;
+                    *image = Some(quantised(&session.filtered(number * tile_size + at, &plan, &filter, &tapers, workspace)?));
                     Ok(())
                 },
             )?;
@@ -62,7 +63,7 @@ pub fn confirm(session: &Session, band: Band, pairs: &[(u32, u32)], shifts: &[(f
         tiles.truncate(TILES);
         let of = |i: u32| {
             let found = tiles.iter().find(|other| other.number == tile(i));
-            found.and_then(|tile| tile.images[i as usize % TILE].as_deref()).unwrap_or_default()
+            found.and_then(|tile| tile.images[i as usize % tile_size].as_deref()).unwrap_or_default()
         };
         let found: Vec<Confirmed> = block
             .par_iter()

@@ -60,12 +60,18 @@ impl Correlator {
         let weight = |(noise_x, overlap_x): (f64, f64), (noise_y, overlap_y): (f64, f64)| {
             if overlap_x * overlap_y >= LEAST_OVERLAP { (1.0 / (noise_x * noise_y).sqrt()) as f32 } else { 0.0 }
         };
-        let near = |k: usize, n: usize| k <= zero || n - k <= zero;
-        let weights: Vec<f32> = (0..grid.0 * grid.1)
-            .map(|i| (i % grid.0, i / grid.0))
-            .map(|(u, v)| if zero > 0 && near(u, grid.0) && near(v, grid.1) { 0.0 } else { weight(x(u), y(v)) })
-            .collect();
-        let looked_at = weights.iter().filter(|&&weight| weight > 0.0).count() as f32;
+        let near = |k: usize, n: usize, zero: usize| zero > 0 && (k <= zero || n - k <= zero);
+        let weights_without = |zero: usize| -> Vec<f32> {
+            (0..grid.0 * grid.1)
+                .map(|i| (i % grid.0, i / grid.0))
+                .map(|(u, v)| if near(u, grid.0, zero) && near(v, grid.1, zero) { 0.0 } else { weight(x(u), y(v)) })
+                .collect()
+        };
+        let mut weights = weights_without(zero);
+        if weights.iter().all(|&weight| weight <= 0.0) {
+            weights = weights_without(0); // nothing else is allowed
+        }
+        let looked_at = weights.iter().filter(|&&weight| weight > 0.0).count().max(1) as f32;
         Self { plan: Plan::new(grid.0, grid.1), weights, looked_at }
     }
 

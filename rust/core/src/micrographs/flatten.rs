@@ -47,7 +47,8 @@ pub fn flatten(mut image: Vec<f32>, width: usize) -> Flattened {
         }
     }
     let sd = standard_deviation(&image);
-    if sd <= 1e-6 * first.abs().max(f32::MIN_POSITIVE) && relative || sd <= 0.0 || !sd.is_finite() {
+    let level = if relative { 1.0 } else { first.abs() };
+    if sd <= 1e-6 * level || !sd.is_finite() {
         return Flattened::Blank;
     }
     let limit = MOST_SD * sd;
@@ -157,6 +158,15 @@ mod tests {
         let mut image = vec![1.0; 100];
         image[3] = f32::NAN;
         assert_eq!(flatten(image, 10), Flattened::NotFinite);
+    }
+
+    #[test]
+    fn the_unit_of_the_pixels_does_not_matter() {
+        for unit in [1e-3_f32, 1.0, 30_000.0, 1e6] {
+            let image = (0..4000).map(|i| unit * (1.0 + 0.01 * ((i * 7919 % 1013) as f32 / 1013.0 - 0.5))).collect();
+            let Flattened::Image(_, sd) = flatten(image, 80) else { panic!("an image at {unit}") };
+            assert!((sd - 0.0029).abs() < 2e-4, "{sd} at {unit}");
+        }
     }
 
     #[test]

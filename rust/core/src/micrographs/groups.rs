@@ -116,7 +116,11 @@ impl Groups {
 
 /// +1 or -1: what all micrographs have in common does not add up.
 fn sign(k: usize) -> f32 {
-    if (k as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 63 == 0 { 1.0 } else { -1.0 }
+    // The mixing of splitmix64: neighbours and multiples have nothing to do with each other.
+    let mut bits = (k as u64 + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    bits = (bits ^ (bits >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    bits = (bits ^ (bits >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    if (bits ^ (bits >> 31)) & 1 == 0 { 1.0 } else { -1.0 }
 }
 
 fn add(sum: &mut [Complex32], spectrum: &[Complex32], factor: f32) {
@@ -190,14 +194,16 @@ fn second_exposure(coarse: &Coarse, others: &Others, thread: &mut Thread) {
         *value = *value * kept + noise * (1.0 - kept * kept).sqrt();
     }
     plan.inverse(&mut spectrum, &mut image, &mut plan.scratch());
+    image.iter_mut().for_each(|value| value.im = 0.0);
     normalise(&mut image);
     coarse.shrink(others.pick(2), None, false, thread);
     // Along one axis, the other, or both.
-    let along = |share: f64, size: usize| ((1.0 - share) * size as f64).round() as usize;
+    let most = |scale: f64| coarse.most.map_or(f64::INFINITY, |most| most * scale);
+    let along = |share: f64, size: usize, full: usize| ((1.0 - share) * size as f64).min(most(size as f64 / full as f64)).round() as usize;
     let (dx, dy) = match others.turn % 3 {
-        0 => (along(PLANTED_OVERLAP, plan.width), 0),
-        1 => (0, along(PLANTED_OVERLAP, plan.height)),
-        _ => (along(PLANTED_OVERLAP.sqrt(), plan.width), along(PLANTED_OVERLAP.sqrt(), plan.height)),
+        0 => (along(PLANTED_OVERLAP, plan.width, width), 0),
+        1 => (0, along(PLANTED_OVERLAP, plan.height, height)),
+        _ => (along(PLANTED_OVERLAP.sqrt(), plan.width, width), along(PLANTED_OVERLAP.sqrt(), plan.height, height)),
     };
     for y in 0..plan.height - dy {
         for x in 0..plan.width - dx {

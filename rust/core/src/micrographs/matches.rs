@@ -16,6 +16,8 @@ const PEAKS: usize = 4;
 const WORTH_A_LOOK: f32 = 2.5;
 /// Spectra are made for as many micrographs at once.
 const TILE: usize = 96;
+/// How far from a place, in view pixels, [`Matcher::find_near`] looks.
+const NEAR: i32 = 6;
 /// Shifts of up to so many view pixels along both axes count as none: there the fixed pattern of the camera shows.
 pub const ZERO: i32 = 1;
 
@@ -94,6 +96,28 @@ impl<'a> Matcher<'a> {
         Ok(matches)
     }
 
+    /// The most significant shift of each pair near a given one (pixels of the reduced micrographs), at most [`NEAR`] view pixels off.
+    pub fn find_near(&self, pairs: &[(u32, u32)], shifts: &[(f32, f32)], monitor: &Monitor) -> Result<Vec<Match>> {
+        let (width, height) = self.session.view_size;
+        let to_size = (self.session.size.0 as f32 / width as f32, self.session.size.1 as f32 / height as f32);
+        let near = |(&(i, j), &(x, y)): (&(u32, u32), &(f32, f32))| {
+            monitor.advance(1)?;
+            let overlap = Overlap::new(self.session.view(i as usize), self.session.view(j as usize), width);
+            let middle = ((x / to_size.0).round() as i32, (y / to_size.1).round() as i32);
+            let around = (-NEAR..=NEAR).flat_map(|dy| (-NEAR..=NEAR).map(move |dx| (middle.0 + dx, middle.1 + dy)));
+            let best = around.max_by(|&a, &b| overlap.product(a).total_cmp(&overlap.product(b))).unwrap_or(middle);
+            let (x, y) = overlap.sub_pixel(best);
+            let shift = (x as f32 * to_size.0, y as f32 * to_size.1);
+            Ok(Match { z: self.significance(&overlap, best), shift, z_at_zero: 0.0 })
+        };
+        pairs.par_iter().zip(shifts).map(near).collect()
+    }
+
+    fn significance(&self, overlap: &Overlap, shift: (i32, i32)) -> f32 {
+        let common = overlap.common(shift);
+        (common.without_best.clamp(-0.999_999, 0.999_999).atanh() * (common.pixels * self.session.independent).sqrt()) as f32
+    }
+
     fn thread(&self) -> Thread {
         let plan = &self.correlator.plan;
         let zeros = || vec![Complex32::default(); plan.len()];
@@ -144,10 +168,7 @@ impl<'a> Matcher<'a> {
     fn best(&self, first: &[i8], j: usize, map: &Map) -> Match {
         let (width, height) = self.session.view_size;
         let overlap = Overlap::new(first, self.session.view(j), width);
-        let significance = |shift: (i32, i32)| {
-            let common = overlap.common(shift);
-            (common.without_best.clamp(-0.999_999, 0.999_999).atanh() * (common.pixels * self.session.independent).sqrt()) as f32
-        };
+        let significance = |shift: (i32, i32)| self.significance(&overlap, shift);
         let small = self.session.small_size;
         let scale = (width as f64 / small.0 as f64, height as f64 / small.1 as f64);
         let to_size = (self.session.size.0 as f64 / width as f64, self.session.size.1 as f64 / height as f64);

@@ -92,8 +92,9 @@ impl<'a> Overlap<'a> {
         let (across, down) = (count(columns.length), count(rows.length));
         let mut blocks = [[0_i64; BLOCKS]; BLOCKS];
         let mut total = Sums::default();
-        // Blocks begin at multiples of what a processor multiplies at once.
-        let edge = |k: usize| if k == across { columns.length } else { k * columns.length / across / 32 * 32 };
+        // Wide blocks begin at multiples of what a processor multiplies at once.
+        let step = if columns.length / across >= 64 { 32 } else { 1 };
+        let edge = |k: usize| if k == across { columns.length } else { k * columns.length / across / step * step };
         for row in 0..rows.length {
             let (a, b) = self.row(&columns, &rows, row);
             let line = &mut blocks[row * down / rows.length];

@@ -22,7 +22,7 @@ pub type Outcome = std::result::Result<Record, String>;
 /// # Errors
 /// [`Error::Io`] of the cache, [`Error::Interrupted`].
 pub fn prepare(frames: &[Frame], keys: &[Key], width: usize, path: &Path, resume: bool, monitor: &Monitor) -> Result<Vec<Outcome>> {
-    let (known, end) = if resume { cache::index(path)? } else { Default::default() };
+    let (known, end) = if resume { cache::index(path, monitor)? } else { Default::default() };
     let writer = Writer::open(path, resume.then_some(end))?;
     frames
         .par_iter()

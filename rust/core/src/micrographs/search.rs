@@ -13,18 +13,18 @@ const CLOSELY: u64 = 200_000;
 /// Of larger sessions this share, up to [`MOST_CLOSELY`].
 const SHARE: f64 = 0.03;
 /// Sessions of up to so many micrographs are screened at twice the resolution if their signal asks for it: memory and time allow it.
-const MOST_FINER: usize = 4000;
+const MOST_FINER: usize = 3500;
 /// At most about so many pairs are looked at closely.
 const MOST_CLOSELY: u64 = 400_000;
 /// About so many pairs with mirrored micrographs are screened, at least.
-const DECOYS: u64 = 500_000;
+const DECOYS: u64 = 1_000_000;
 /// Pairs that thresholds are taken from.
 const SAMPLED: usize = 20_000;
 /// Of all groups, so many may pass by chance.
 const GROUPS_PASSING: f64 = 0.004;
 /// Micrographs that second exposures are planted of.
 const PLANTED: usize = 300;
-/// The recall of planted pairs, relative to that of single pairs, that a group size has to reach.
+/// The recall of planted pairs that a way of screening has to reach.
 const RECALL: f64 = 0.99;
 
 /// How pairs are screened.
@@ -62,7 +62,7 @@ pub struct Screening {
 pub struct Screened {
     /// Of the session.
     pub candidates: Vec<Candidate>,
-    /// Pairs of a mirrored micrograph and another one, that passed the same screening: what passes by chance.
+    /// Pairs of a mirrored micrograph and another one, that pass when screened one by one: what passes by chance.
     pub decoys: Vec<Candidate>,
     /// What was done.
     pub screening: Screening,
@@ -87,7 +87,8 @@ pub fn screen(session: &Arc<Session>, sensitivity: Sensitivity, most: Option<f64
         drop(coarse);
         coarse = Coarse::new(Arc::clone(session), 2, most, monitor)?;
         screening.least = least_single(&coarse, all(n), monitor)?;
-        screening.group_size = 1;
+        let choice = choose(&coarse, screening.least, Sensitivity::Full, monitor)?;
+        (screening.group_size, screening.least_of_group, screening.predicted) = (choice.size, choice.least, choice.predicted);
     }
     screening.grid = coarse.grid();
     let firsts: Vec<u32> = (0..n as u32).collect();
@@ -96,7 +97,8 @@ pub fn screen(session: &Arc<Session>, sensitivity: Sensitivity, most: Option<f64
     } else {
         coarse.screen(&firsts, false, screening.least, monitor)?
     };
-    let every = (all(n) / DECOYS).max(1) as usize;
+    // An odd step: of even and odd micrographs, which are mirrored differently.
+    let every = (all(n) / DECOYS) as usize | 1;
     let sampled: Vec<u32> = firsts.into_iter().step_by(every).collect();
     screening.decoy_pairs = sampled.iter().map(|&i| n as u64 - 1 - u64::from(i)).sum();
     let least = Least { at_zero: f32::INFINITY, ..screening.least };

@@ -22,6 +22,8 @@ const UNITS: f32 = 12.0;
 const NOISE: std::ops::Range<f32> = 0.42..0.49;
 /// The fixed pattern is that of so many micrographs at least, in the order given: a gain reference may change during a session.
 const BLOCK: usize = 192;
+/// Of fewer micrographs no pattern is taken out: their mean would hold what they show.
+const LEAST_FOR_PATTERN: usize = 20;
 /// So many micrographs of a block tell what power one has.
 const SAMPLED: usize = 64;
 
@@ -105,7 +107,7 @@ impl Session {
             .map_init(
                 || session.workspace(&views.plan),
                 |workspace, (i, (view, small))| {
-                    let workspace = workspace.as_mut().map_err(|_| crate::Error::Interrupted)?;
+                    let workspace = workspace.as_mut().map_err(|error| crate::Error::input(error.to_string()))?;
                     monitor.advance(1)?;
                     session.read(i, workspace)?;
                     Ok(views.make(workspace, view, small))
@@ -208,7 +210,7 @@ impl Session {
     /// unrelated ones: of few micrographs, or where no pattern is, nothing is taken out.
     fn fixed_patterns(&self, views: &Views, monitor: &Monitor) -> Result<Vec<Vec<f32>>> {
         let n = self.records.len();
-        let blocks = (n / BLOCK).max(1);
+        let blocks = if n < LEAST_FOR_PATTERN { 0 } else { (n / BLOCK).max(1) };
         (0..blocks)
             .into_par_iter()
             .map(|block| {
