@@ -6,6 +6,7 @@ import bz2
 import csv
 import gzip
 import json
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -180,8 +181,6 @@ def test_the_cache_saves_reading_and_its_damage_is_noticed(session: Planted, ima
         stat = path.stat()
         raw = path.read_bytes()
         path.write_bytes(raw[:1024] + bytes(len(raw) - 1024))
-        import os
-
         os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
     ran = command(*arguments, "--resume", "--overwrite", "--fdr", "0.02")
     assert ran.status == 0
@@ -241,12 +240,12 @@ def test_a_window_without_pairs(session: Planted, command: Command, tmp_path: Pa
     ("arguments", "message"),
     [
         (["--bin", "0"], "bin: found 0, expected a whole number, 1 or more"),
-        (["--bin", "1000"], "threads and bin: found 0 and 1000"),
+        (["--bin", "1000"], "bin: found 1000, expected at most 64"),
         (["--lowpass", "0.7,0.05"], "expected numbers from 0 to 0.5 (Nyquist)"),
         (["--lowpass", "0.01,0.05"], "lowpass 0.01 and highpass 0.04: expected the lowpass above the highpass"),
         (["--highpass", "a"], "found 'a', expected numbers with a comma between them"),
-        (["--fdr", "0"], "fdr: found 0.0, expected a number from 0 to 1"),
-        (["--threshold", "2"], "threshold: found 2.0, expected a number from -1 to 1"),
+        (["--fdr", "0"], "fdr: found 0.0, expected a number, more than 0 and less than 1"),
+        (["--threshold", "2"], "threshold: found 2.0, expected a number, from -1 to 1"),
         (["--search", "all", "--scan-range", "9"], "found --scan-range with --search all"),
         (["--images-per-hole", "0"], "images_per_hole: found 0"),
         (["--keep", "best-ctf"], "found no rlnCtfMaxResolution"),
@@ -289,6 +288,40 @@ def test_wrong_inputs_are_one_line(session: Planted, command: Command, tmp_path:
     fails("is it truncated?; none of 1 micrographs can be used", header_only)
     fails("none of 1 micrographs can be used", write(tmp_path / "c.mrc", np.zeros((64, 64), np.complex64)))
     fails("found a table among 2 inputs", session.star, first)
+    for fields, text in (
+        ([("micrograph_blob/path", "S9")], "found no field uid"),
+        ([("uid", "u8"), ("micrograph_blob/path", "f4")], "expected text"),
+    ):
+        with (tmp_path / "x.cs").open("wb") as file:
+            np.save(file, np.zeros(2, fields))
+        fails(text, tmp_path / "x.cs")
+
+
+def test_special_files_are_refused(session: Planted, images: list[Path], command: Command, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    victim = tmp_path / "victim"
+    victim.write_text("precious")
+    (out / "prepared.cache").symlink_to(victim)
+    ran = command("micrographs", session.star, "--bin", BIN, "-o", out)
+    assert ran.status == 2
+    assert "found no ordinary file" in ran.err
+    assert victim.read_text() == "precious"
+    (out / "prepared.cache").unlink()
+    os.mkfifo(out / "prepared.cache")
+    assert command("micrographs", session.star, "--bin", BIN, "-o", out, "--resume").status == 2
+    os.mkfifo(images[0].with_name("pipe.mrc"))
+    result = find_duplicate_micrographs(images[0].parent, MicrographParams(bin=BIN))
+    assert list(result.unreadable.values()) == ["found no regular file, expected an image"]
+    assert pairs_of(result) == set(session.pairs)
+
+
+def test_many_copies_of_one_frame(images: list[Path]) -> None:
+    for k in range(9):
+        shutil.copy(images[0], images[0].with_name(f"copy{k}.mrc"))
+    for path in images[1:]:
+        path.unlink()
+    assert len(find_duplicate_micrographs(images[0].parent, MicrographParams(bin=BIN)).pairs) == 45
 
 
 def test_a_frame_of_two_visits_and_a_third(session: Planted, images: list[Path], tmp_path: Path) -> None:

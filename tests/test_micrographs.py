@@ -145,7 +145,7 @@ def test_threshold_decides_by_ccc(session: Planted) -> None:
 @pytest.mark.parametrize(("move", "hole", "reach"), [(1, 1, 5), (1, 4, 13), (16, 4, 48), (7, 3, 20), (5, 1, 5), (3, 9, 2)])
 def test_the_window_for_every_three_numbers(move: int, hole: int, reach: int) -> None:
     params = MicrographParams(search="window", images_per_move=move, images_per_hole=hole, scan_range=reach)
-    distances = window_distances(params)
+    distances = window_distances(params, 60)
     screener = set(range(move, reach + 1, hole))
     assert screener <= set(distances)
     assert {d for d in range(move, reach + 1) if d % hole == 0} <= set(distances)

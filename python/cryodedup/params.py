@@ -118,7 +118,8 @@ class MicrographParams:
     fdr
         False-discovery rate up to which pairs are duplicates, between 0 and 1.
     threshold
-        Decide by ``ccc`` at least this, instead of by ``fdr``; between -1 and 1.
+        Decide by ``ccc`` at least this, instead of by ``fdr``; between -1 and 1. Without a window, pairs of significance below 4 are
+        not looked at: no ccc worth the name is there.
     bin
         Pixels a side that are averaged.
     highpass
@@ -156,12 +157,20 @@ class MicrographParams:
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, Integral) or value < (0 if name == "threads" else 1):
                 raise InputError(f"{name}: found {value!r}, expected a whole number, {0 if name == 'threads' else 1} or more")
-        if self.threads > MOST_THREADS or self.bin > MOST_BIN:
-            raise InputError(f"threads and bin: found {self.threads} and {self.bin}, expected at most {MOST_THREADS} and {MOST_BIN}")
+        for name, limit in (("threads", MOST_THREADS), ("bin", MOST_BIN)):
+            if getattr(self, name) > limit:
+                raise InputError(f"{name}: found {getattr(self, name)}, expected at most {limit}")
         for name, least, most in (("fdr", 0.0, 1.0), ("threshold", -1.0, 1.0), ("max_shift", 0.0, math.inf)):
             value = getattr(self, name)
             if value is not None and not (_is_number(value) and least <= value <= most and (name != "fdr" or 0 < value < 1)):
-                raise InputError(f"{name}: found {value!r}, expected a number from {least:g} to {most:g}")
+                reach = (
+                    "more than 0 and less than 1"
+                    if name == "fdr"
+                    else "0 or more"
+                    if name == "max_shift"
+                    else f"from {least:g} to {most:g}"
+                )
+                raise InputError(f"{name}: found {value!r}, expected a number, {reach}")
         for name, choices in _MICROGRAPH_CHOICES.items():
             if getattr(self, name) not in get_args(choices):
                 raise InputError(f"{name}: found {getattr(self, name)!r}, expected {' or '.join(get_args(choices))}")

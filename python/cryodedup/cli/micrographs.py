@@ -137,11 +137,12 @@ def show(result: MicrographResult, written: list[Path]) -> None:
     print(f"{summary['input']}: {summary['micrographs']:,} micrographs, {summary['compared']:,} compared, in order of {result.order_rule}")
     for size in summary["sizes"]:
         print(f"    {_screening(size)}")
+    names = [_plain(name) for name in result.names]
     for pair in result.pairs[:MOST_SHOWN]:
-        x, y = pair.shift_px
+        x, y = (round(shift) + 0.0 for shift in pair.shift_px)
         pattern = f", {pair.pattern}" if pair.pattern else ""
         print(
-            f"    {result.names[pair.first]} = {result.names[pair.second]}: z {pair.z:.1f}, ccc {pair.ccc:.2f}, overlap"
+            f"    {names[pair.first]} = {names[pair.second]}: z {pair.z:.1f}, ccc {pair.ccc:.2f}, overlap"
             f" {100 * pair.overlap:.0f} %, moved by {x:.0f}, {y:.0f} px{pattern}"
         )
     if len(result.pairs) > MOST_SHOWN:
@@ -152,12 +153,17 @@ def show(result: MicrographResult, written: list[Path]) -> None:
     if contradicted:
         print(f"warning: {contradicted} pairs are contradicted by the other shots of their holes: look at them (column pattern)")
     for warning in result.warnings:
-        print(f"warning: {warning}")
+        print(f"warning: {_plain(warning)}")
     if result.flat:
-        names = ", ".join(result.names[i] for i in result.flat[:3])
-        print(f"note: {len(result.flat)} micrographs show hardly anything: {names}{', ...' if len(result.flat) > 3 else ''}")
+        shown = ", ".join(names[i] for i in result.flat[:3])
+        print(f"note: {len(result.flat)} micrographs show hardly anything: {shown}{', ...' if len(result.flat) > 3 else ''}")
     for path in written:
         print(f"written: {path}")
+
+
+def _plain(text: str) -> str:
+    """Without what a terminal would obey."""
+    return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)
 
 
 def _screening(size: dict[str, Any]) -> str:

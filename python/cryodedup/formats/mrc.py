@@ -7,6 +7,7 @@ import warnings
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
+from stat import S_ISREG
 
 import numpy as np
 
@@ -51,6 +52,8 @@ def open_mrc(path: Path) -> MrcImage:
         The file can not be read.
     """
     stat = path.stat()
+    if not S_ISREG(stat.st_mode):
+        raise InputError(f"{path}: found no regular file, expected an image")
     with path.open("rb") as file:
         packing = _PACKED.get(file.read(2), "")
     header = _header(path)

@@ -138,6 +138,12 @@ def _from_dataset(path: Path, kind: str) -> Exposures:
     main = next((part for part in parts if f"{BLOB}/path" in part), None)
     if main is None:
         raise InputError(f"{path}: found no field {BLOB}/path, expected a dataset of exposures")
+    dtype = main.dtype[f"{BLOB}/path"]
+    if dtype.kind not in "SUO":
+        raise InputError(f"{path}: field {BLOB}/path: found type {dtype}, expected text")
+    untold = next((part.label for part in parts if "uid" not in part), None)
+    if untold is not None:
+        raise InputError(f"{untold}: found no field uid, expected a dataset of exposures")
     if any(len(part) != len(main) or not np.array_equal(part.uids(), main.uids()) for part in parts):
         raise InputError(f"{path}: found datasets of different exposures, expected equal uids in equal order")
     index, raw = main.distinct(f"{BLOB}/path")

@@ -135,7 +135,7 @@ class MicrographResult:
         """One row a micrograph, in the order of exposure; a column for each distance of the window."""
         from cryodedup.micrographs.workflow import window_distances
 
-        distances = window_distances(self.params)
+        distances = window_distances(self.params, len(self.order))
         found: dict[int, dict[int, float]] = defaultdict(dict)
         for compared in self.compared:
             place = {i: k for k, i in enumerate(compared.members)}

@@ -105,8 +105,8 @@ def find_duplicate_micrographs(
 
 def _refuse_other_file(cache: Path) -> None:
     """A cache may be damaged, but a file of another name that is none is somebody's."""
-    if cache.is_dir():
-        raise InputError(f"{cache}: found a directory where the prepared micrographs are to be kept")
+    if os.path.lexists(cache) and (cache.is_symlink() or not cache.is_file()):
+        raise InputError(f"{cache}: found no ordinary file where the prepared micrographs are to be kept")
     if cache.name != CACHE and cache.exists() and cache.stat().st_size:
         with cache.open("rb") as file:
             if file.read(8) != b"CRYODUP1":
@@ -247,14 +247,15 @@ def window_pairs(places: Sequence[int], params: MicrographParams) -> NDArray[np.
     """
     at = np.asarray(places, np.int64)
     found = [np.zeros((0, 2), np.uint32)]
-    for distance in window_distances(params):
+    for distance in window_distances(params, int(at[-1]) + 1 if len(at) else 0):
         second = np.searchsorted(at, at + distance)
         first = np.flatnonzero((second < len(at)) & (at[np.minimum(second, len(at) - 1)] == at + distance))
         found.append(np.stack([first, second[first]], axis=1).astype(np.uint32))
     return np.concatenate(found)
 
 
-def window_distances(params: MicrographParams) -> list[int]:
-    """Distances, in images, of a window search."""
+def window_distances(params: MicrographParams, n: int) -> list[int]:
+    """Distances, in images, of a window search among ``n``."""
+    most = n - 1
     move, hole = params.images_per_move, params.images_per_hole
-    return [d for d in range(move, params.scan_range + 1) if (d - move) % hole == 0 or d % hole == 0]
+    return [d for d in range(move, min(params.scan_range, most) + 1) if (d - move) % hole == 0 or d % hole == 0]

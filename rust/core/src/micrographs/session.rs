@@ -23,7 +23,7 @@ const NOISE: std::ops::Range<f32> = 0.42..0.49;
 /// The fixed pattern is that of so many micrographs at least, in the order given: a gain reference may change during a session.
 const BLOCK: usize = 192;
 /// Of fewer micrographs no pattern is taken out: their mean would hold what they show.
-const LEAST_FOR_PATTERN: usize = 20;
+const LEAST_FOR_PATTERN: usize = 24;
 /// So many micrographs of a block tell what power one has.
 const SAMPLED: usize = 64;
 
