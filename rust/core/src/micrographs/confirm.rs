@@ -4,7 +4,7 @@ use rayon::prelude::*;
 
 use super::fft::Plan;
 use super::flatten::taper;
-use super::overlap::Overlap;
+use super::overlap::{Overlap, spread};
 use super::session::Session;
 use super::spectrum::Band;
 use crate::{Monitor, Result};
@@ -54,7 +54,9 @@ pub fn confirm(session: &Session, band: Band, pairs: &[(u32, u32)], shifts: &[(f
                 |workspace, (at, image)| {
                     monitor.advance(0)?;
                     let workspace = workspace.as_mut().map_err(|error| crate::Error::input(error.to_string()))?;
-                    *image = Some(quantised(&session.filtered(number * tile_size + at, &plan, &filter, &tapers, workspace)?));
+                    let pixels = quantised(&session.filtered(number * tile_size + at, &plan, &filter, &tapers, workspace)?);
+                    let spread = spread(&pixels);
+                    *image = Some((pixels, spread));
                     Ok(())
                 },
             )?;
@@ -63,7 +65,7 @@ pub fn confirm(session: &Session, band: Band, pairs: &[(u32, u32)], shifts: &[(f
         tiles.truncate(TILES);
         let of = |i: u32| {
             let found = tiles.iter().find(|other| other.number == tile(i));
-            found.and_then(|tile| tile.images[i as usize % tile_size].as_deref()).unwrap_or_default()
+            found.and_then(|tile| tile.images[i as usize % tile_size].as_ref()).map_or((&[][..], 0.0), |image| (&image.0[..], image.1))
         };
         let found: Vec<Confirmed> = block
             .par_iter()
@@ -79,7 +81,8 @@ pub fn confirm(session: &Session, band: Band, pairs: &[(u32, u32)], shifts: &[(f
 
 struct Tile {
     number: usize,
-    images: Vec<Option<Vec<i8>>>,
+    /// Pixels, and their spread.
+    images: Vec<Option<(Vec<i8>, f64)>>,
 }
 
 /// To int8 of standard deviation 12: the noise of rounding is 0.06 % of the image's power.
@@ -89,14 +92,14 @@ fn quantised(image: &[f32]) -> Vec<i8> {
     image.iter().map(|pixel| (pixel * factor).round().clamp(-127.0, 127.0) as i8).collect()
 }
 
-fn pair(first: &[i8], second: &[i8], (width, height): (usize, usize), start: (f32, f32)) -> Confirmed {
+fn pair((first, spread): (&[i8], f64), (second, _): (&[i8], f64), (width, height): (usize, usize), start: (f32, f32)) -> Confirmed {
     let overlap = Overlap::new(first, second, width);
     let shift = overlap.climb((start.0.round() as i32, start.1.round() as i32), 4);
     let common = overlap.common(shift);
     Confirmed {
         shift: overlap.sub_pixel(shift),
         ncc: common.ncc,
-        ccc: overlap.whole_frame(shift),
+        ccc: overlap.whole_frame_of(shift, spread),
         overlap: common.pixels / (width * height) as f64,
     }
 }

@@ -4,8 +4,6 @@ use std::sync::Arc;
 
 use rustfft::{Fft, FftPlanner, num_complex::Complex32};
 
-use super::simd::fast;
-
 /// A transform of images of `width` x `height`, planned once and shared by threads.
 ///
 /// Images are row after row. Spectra are column after column (all ky of kx = 0, then of kx = 1, ...), zero frequency first, which saves one
@@ -117,35 +115,20 @@ impl Plan {
     }
 }
 
-/// Writes lines of `length` as columns `at`, `at + 1`, ... of `out`, whose rows have `width`.
+/// Writes lines of `length` as columns `at`, `at + 1`, ... of `out`, whose rows have `width`. Blocks turned in registers were tried, and are slower.
 fn transpose(lines: &[Complex32], length: usize, out: &mut [Complex32], width: usize, at: usize) {
     if lines.len() == BLOCK * length {
-        transpose_block(lines, length, out, width, at);
+        let mut starts = lines.chunks_exact(length);
+        let lines: [&[Complex32]; BLOCK] = std::array::from_fn(|_| starts.next().unwrap_or_default());
+        for (i, row) in out.chunks_exact_mut(width).enumerate().take(length) {
+            for (cell, line) in row[at..at + BLOCK].iter_mut().zip(lines) {
+                *cell = line[i];
+            }
+        }
     } else {
         for (k, line) in lines.chunks_exact(length).enumerate() {
             for (i, value) in line.iter().enumerate() {
                 out[i * width + at + k] = *value;
-            }
-        }
-    }
-}
-
-fast! {
-    fn transpose_block(lines: &[Complex32], length: usize, out: &mut [Complex32], width: usize, at: usize) {
-        let mut starts = lines.chunks_exact(length);
-        let lines: [&[Complex32]; BLOCK] = std::array::from_fn(|_| starts.next().unwrap_or_default());
-        let whole = length / 4 * 4;
-        for (i, rows) in out.chunks_exact_mut(4 * width).enumerate().take(length / 4) {
-            // Four by eight at once, in registers.
-            let tile: [[Complex32; 4]; BLOCK] = std::array::from_fn(|k| std::array::from_fn(|j| lines[k][4 * i + j]));
-            for (j, row) in rows.chunks_exact_mut(width).enumerate() {
-                let turned: [Complex32; BLOCK] = std::array::from_fn(|k| tile[k][j]);
-                row[at..at + BLOCK].copy_from_slice(&turned);
-            }
-        }
-        for (i, row) in out.chunks_exact_mut(width).enumerate().take(length).skip(whole) {
-            for (cell, line) in row[at..at + BLOCK].iter_mut().zip(lines) {
-                *cell = line[i];
             }
         }
     }

@@ -119,24 +119,34 @@ impl<'a> Overlap<'a> {
     /// Pearson's coefficient over the whole frame, what the shifted second image does not cover filled with its mean: of `ncc` and the power
     /// of both images inside and outside the overlap, both being around 0.
     pub fn whole_frame(&self, shift: (i32, i32)) -> f64 {
+        self.whole_frame_of(shift, spread(self.first))
+    }
+
+    /// The same, the first image's [`spread`] being known.
+    pub fn whole_frame_of(&self, shift: (i32, i32), spread_a: f64) -> f64 {
         let Some((columns, rows)) = self.region(shift) else { return 0.0 };
-        let (mut covered, mut whole) = (Sums::default(), Sums::default());
+        let mut covered = Sums::default();
         for row in 0..rows.length {
             let (a, b) = self.row(&columns, &rows, row);
             covered.add(a, b);
         }
-        for row in self.first.chunks(self.width) {
-            whole.add(row, row);
-        }
-        let (n, pixels) = (self.first.len() as f64, (columns.length * rows.length) as f64);
-        let mean_a = whole.values[0] as f64 / n;
-        let spread_a = whole.squares[0] as f64 - n * mean_a * mean_a;
+        let pixels = (columns.length * rows.length) as f64;
         let mean_b = covered.values[1] as f64 / pixels;
         let spread_b = covered.squares[1] as f64 - pixels * mean_b * mean_b;
         let product = covered.product as f64 - mean_b * covered.values[0] as f64;
         let length = (spread_a.max(0.0) * spread_b.max(0.0)).sqrt();
         if length > 0.0 { (product / length).clamp(-1.0, 1.0) } else { 0.0 }
     }
+}
+
+/// Sum of the squares of an image's pixels around their mean.
+pub fn spread(image: &[i8]) -> f64 {
+    let mut sums = Sums::default();
+    for part in image.chunks(1 << 12) {
+        sums.add(part, part);
+    }
+    let n = image.len() as f64;
+    (sums.squares[0] as f64 - (sums.values[0] as f64).powi(2) / n).max(0.0)
 }
 
 /// One axis of an overlap.
