@@ -64,7 +64,6 @@ class Compared:
     null: Tail
     tested: int
     screening: dict[str, Any]
-    observed: Floats = field(default_factory=lambda: np.zeros(0))
     window_ccc: list[tuple[int, int, float]] = field(default_factory=list)
 
 
@@ -126,7 +125,6 @@ def compare(
         null=null,
         tested=tested,
         screening=screening,
-        observed=np.sort(found.best_z)[::-1][:5000],
         window_ccc=[(members[int(i)], members[int(j)], float(ccc)) for (i, j), ccc in zip(found.pairs, measured[:, 3], strict=True)]
         if params.search == "window"
         else [],
