@@ -20,6 +20,7 @@ import mrcfile
 import numpy as np
 
 from cryodedup import MicrographParams, _core
+from cryodedup.micrographs.comparing import DECOYS
 from cryodedup.micrographs.workflow import window_pairs
 
 NX, NY, BIN = 5760, 4092, 8
@@ -135,6 +136,7 @@ def window(n: int = 5000) -> None:
         session = _core.Session.load(directory / "cache", [record for _, record in records if record], band=params.search_band, threads=0)
         pairs = window_pairs(range(n), params)
         _, shifts, _ = session.find(pairs, None, mirrored=False, threads=0)
+        session.find(np.ascontiguousarray(pairs[:: max(1, len(pairs) // DECOYS)]), None, mirrored=True, threads=0)
         session.confirm(pairs, shifts, band=params.band, threads=0)
         seconds, core_seconds = time.perf_counter() - started, time.process_time() - cpu
     print(

@@ -18,7 +18,7 @@ from cryodedup.params import MicrographParams
 
 Progress = Callable[[int], object] | None
 Record = tuple[int, int, int, float, float, int]
-DECOYS = 60_000
+DECOYS = 15_000
 """Pairs with mirrored micrographs that a window search looks at, at most."""
 DOUBTFUL_Z = 4.0
 """Below this no pair's ccc is measured: nothing that passes any sensible threshold is there."""

@@ -7,6 +7,8 @@ use std::io::Write as _;
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use cryodedup_core::Monitor;
 use cryodedup_core::micrographs::correlator::Correlator;
+use cryodedup_core::micrographs::image::{Image, Table};
+use cryodedup_core::micrographs::kept::{keep, zeros};
 use cryodedup_core::micrographs::overlap::Overlap;
 use cryodedup_core::micrographs::{Frame, Matcher, Packing, Session};
 use half::f16;
@@ -42,10 +44,16 @@ fn correlating(criterion: &mut Criterion) {
     {
         let correlator = Correlator::new(image, grid, None, 1);
         let n = grid.0 * grid.1;
-        let spectra: Vec<Complex32> = pixels(2 * n).zip(pixels(3 * n).skip(n)).map(|(a, b)| Complex32::new(a.into(), b.into())).collect();
+        let spectra: [Vec<i16>; 2] = [0, n].map(|start| {
+            let values = pixels(3 * n).skip(start).zip(pixels(3 * n).skip(n / 2));
+            let spectrum: Vec<Complex32> = values.take(n).map(|(a, b)| Complex32::new(a.into(), b.into())).collect();
+            let mut out = zeros(1, n);
+            keep(&spectrum, 18.0, &mut out);
+            out
+        });
         let mut maps = correlator.maps();
         group.bench_function(BenchmarkId::from_parameter(format!("{} x {}", grid.0, grid.1)), |bencher| {
-            bencher.iter(|| correlator.highest(&spectra[..n], &spectra[n..], false, &mut maps));
+            bencher.iter(|| correlator.highest(&spectra[0], &spectra[1], false, &mut maps));
         });
     }
 }
@@ -54,8 +62,12 @@ fn overlapping(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("at one shift");
     for (width, height) in [(384, 256), (720, 512)] {
         let views: Vec<i8> = pixels(2 * width * height).collect();
-        let overlap = Overlap::new(&views[..width * height], &views[width * height..], width);
+        let (first, second) = views.split_at(width * height);
+        let tables = [first, second].map(|pixels| Table::new(pixels, width));
+        let image = |pixels, table| Image { pixels, width, table };
+        let overlap = Overlap::new(image(first, &tables[0]), image(second, &tables[1]));
         group.bench_function(BenchmarkId::new("product", width), |bencher| bencher.iter(|| overlap.product((9, 7))));
+        group.bench_function(BenchmarkId::new("sums of an image", width), |bencher| bencher.iter(|| Table::new(first, width)));
         group.bench_function(BenchmarkId::new("ncc", width), |bencher| bencher.iter(|| overlap.common((9, 7))));
     }
     group.finish();

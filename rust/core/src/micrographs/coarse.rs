@@ -7,7 +7,9 @@ use rustfft::num_complex::Complex32;
 
 use super::correlator::{Correlator, Highest, Maps};
 use super::fft::{Plan, Scratch, good_size, resize};
-use super::session::{Session, nearest_good};
+use super::kept::{keep, zeros};
+use super::session::Session;
+use super::views::nearest_good;
 use crate::{Monitor, Result};
 
 /// Pixels of the grid: 128 x 96 for a frame of 720 x 512.
@@ -15,7 +17,7 @@ const GRID_PIXELS: f64 = 128.0 * 96.0;
 /// Of the grid's sides, what the image takes; the rest is zero, so that shifts up to a third of the frame have their place for themselves.
 const FILLED: f64 = 0.75;
 /// As many rows of the table of pairs are worked on together, so that the columns are fetched from memory that much more seldom.
-const ROWS: usize = 4;
+const ROWS: usize = 8;
 
 /// Two micrographs that may show the same.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -46,7 +48,7 @@ pub struct Coarse {
     /// The images, before they are padded.
     pub(super) image: Plan,
     view: Plan,
-    pub(super) packed: Vec<Complex32>,
+    packed: Vec<i16>,
     /// Largest shift, in pixels of the reduced micrographs.
     pub(super) most: Option<f64>,
 }
@@ -60,6 +62,7 @@ pub(super) struct Thread {
     small_spectrum: Vec<Complex32>,
     small_scratch: Scratch,
     padded: Vec<Complex32>,
+    spectrum: Vec<Complex32>,
     grid_scratch: Scratch,
     pub(super) maps: Maps,
 }
@@ -83,8 +86,8 @@ impl Coarse {
         let n = session.len();
         let mut coarse = Self { session, correlator, image, view: Plan::new(width, height), packed: Vec::new(), most };
         let length = coarse.length();
-        let mut packed = vec![Complex32::default(); length * n.div_ceil(2)];
-        packed.par_chunks_mut(length).enumerate().try_for_each_init(
+        let mut packed = zeros(n.div_ceil(2), length);
+        packed.par_chunks_mut(2 * length).enumerate().try_for_each_init(
             || coarse.thread(),
             |thread, (k, spectrum)| {
                 coarse.shrink(2 * k, Some(2 * k + 1), false, thread);
@@ -115,7 +118,8 @@ impl Coarse {
             small: zeros(&self.image),
             small_spectrum: zeros(&self.image),
             small_scratch: self.image.scratch(),
-            padded: zeros(&self.correlator.plan),
+            padded: vec![Complex32::default(); self.correlator.plan.width * self.image.height],
+            spectrum: zeros(&self.correlator.plan),
             grid_scratch: self.correlator.plan.scratch(),
             maps: self.correlator.maps(),
         }
@@ -123,8 +127,8 @@ impl Coarse {
 
     /// Two views at low resolution, as real and imaginary part of `thread.small`, each of variance 1.
     pub(super) fn shrink(&self, first: usize, second: Option<usize>, mirrored: bool, thread: &mut Thread) {
-        let view = self.session.view(first);
-        let other = second.filter(|&second| second < self.session.len()).map(|second| self.session.view(second));
+        let view = self.session.view(first).pixels;
+        let other = second.filter(|&second| second < self.session.len()).map(|second| self.session.view(second).pixels);
         for (at, value) in thread.view.iter_mut().enumerate() {
             let at = if mirrored { mirror(at, self.session.view_size, first) } else { at };
             *value = Complex32::new(f32::from(view[at]), other.map_or(0.0, |other| f32::from(other[at])));
@@ -140,30 +144,31 @@ impl Coarse {
     }
 
     /// The spectrum of the padded `thread.small`.
-    pub(super) fn spectrum(&self, thread: &mut Thread, spectrum: &mut [Complex32]) {
-        thread.padded.fill(Complex32::default());
+    pub(super) fn spectrum(&self, thread: &mut Thread, out: &mut [i16]) {
         let plan = &self.correlator.plan;
+        thread.padded.fill(Complex32::default());
         for (row, pixels) in thread.padded.chunks_exact_mut(plan.width).zip(thread.small.chunks_exact(self.image.width)) {
             row[..self.image.width].copy_from_slice(pixels);
         }
-        plan.forward(&mut thread.padded, spectrum, &mut thread.grid_scratch);
+        plan.forward(&mut thread.padded, &mut thread.spectrum, &mut thread.grid_scratch);
+        keep(&thread.spectrum, (self.image.len() as f32).sqrt(), out);
     }
 
-    /// The complex conjugate of the spectrum of one image, to be correlated with packed ones.
-    pub(super) fn conjugate(&self, i: usize, mirrored: bool, thread: &mut Thread, out: &mut [Complex32]) {
+    /// The spectrum of one image, to be correlated with packed ones.
+    pub(super) fn single(&self, i: usize, mirrored: bool, thread: &mut Thread, out: &mut [i16]) {
         self.shrink(i, None, mirrored, thread);
         self.spectrum(thread, out);
-        out.iter_mut().for_each(|value| *value = value.conj());
     }
 
     /// The spectrum that images 2k and 2k + 1 are packed into.
-    pub(super) fn packed(&self, k: usize) -> &[Complex32] {
-        &self.packed[k * self.length()..(k + 1) * self.length()]
+    pub(super) fn packed(&self, k: usize) -> &[i16] {
+        let length = 2 * self.length();
+        &self.packed[k * length..(k + 1) * length]
     }
 
     /// The peak heights of some pairs (i, 2k) and (i, 2k + 1).
     pub fn sample(&self, tests: &[(u32, u32)], monitor: &Monitor) -> Result<Vec<Highest>> {
-        self.each(tests, monitor, |conjugate, k, maps| self.correlator.highest(conjugate, self.packed(k), false, maps))
+        self.each(tests, monitor, |first, k, maps| self.correlator.highest(first, self.packed(k), false, maps))
     }
 
     /// What `test` finds for some (i, k).
@@ -171,16 +176,16 @@ impl Coarse {
         &self,
         tests: &[(u32, u32)],
         monitor: &Monitor,
-        test: impl Fn(&[Complex32], usize, &mut Maps) -> T + Sync,
+        test: impl Fn(&[i16], usize, &mut Maps) -> T + Sync,
     ) -> Result<Vec<T>> {
         tests
             .par_iter()
             .map_init(
-                || (self.thread(), vec![Complex32::default(); self.length()]),
-                |(thread, conjugate), &(i, k)| {
+                || (self.thread(), zeros(1, self.length())),
+                |(thread, first), &(i, k)| {
                     monitor.advance(0)?;
-                    self.conjugate(i as usize, false, thread, conjugate);
-                    Ok(test(conjugate, k as usize, &mut thread.maps))
+                    self.single(i as usize, false, thread, first);
+                    Ok(test(first, k as usize, &mut thread.maps))
                 },
             )
             .collect()
@@ -192,7 +197,7 @@ impl Coarse {
             let start = block.iter().map(|row| row.i as usize / 2).min().unwrap_or_default();
             for k in start..self.session.len().div_ceil(2) {
                 for row in block.iter().filter(|row| 2 * k + 1 > row.i as usize) {
-                    let highest = self.correlator.highest(&row.conjugate, self.packed(k), false, &mut thread.maps);
+                    let highest = self.correlator.highest(&row.spectrum, self.packed(k), false, &mut thread.maps);
                     self.keep(row.i, k, &highest, least, found);
                 }
             }
@@ -218,11 +223,11 @@ impl Coarse {
         work: impl Fn(&[Row], &mut Thread, &mut Vec<Candidate>) + Sync,
     ) -> Result<Vec<Candidate>> {
         let blocks = firsts.par_chunks(ROWS).map_init(
-            || (self.thread(), vec![Row { i: 0, conjugate: vec![Complex32::default(); self.length()] }; ROWS]),
+            || (self.thread(), vec![Row { i: 0, spectrum: zeros(1, self.length()) }; ROWS]),
             |(thread, rows), firsts| {
                 for (row, &i) in rows.iter_mut().zip(firsts) {
                     row.i = i;
-                    self.conjugate(i as usize, mirrored, thread, &mut row.conjugate);
+                    self.single(i as usize, mirrored, thread, &mut row.spectrum);
                 }
                 let mut found = Vec::new();
                 work(&rows[..firsts.len()], thread, &mut found);
@@ -241,7 +246,7 @@ impl Coarse {
 #[derive(Clone)]
 pub(super) struct Row {
     pub(super) i: u32,
-    pub(super) conjugate: Vec<Complex32>,
+    pub(super) spectrum: Vec<i16>,
 }
 
 /// The place of a pixel in a mirrored image: of every other micrograph left and right are swapped, of the others top and bottom. A mirrored

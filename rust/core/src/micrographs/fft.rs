@@ -59,8 +59,11 @@ impl Plan {
         Scratch { block: vec![Complex32::default(); BLOCK * self.width.max(self.height)], fft: vec![Complex32::default(); fft] }
     }
 
-    /// From an image to its spectrum; the image is lost.
+    /// From an image to its spectrum; the image is lost. If it has fewer rows than planned, the others are zero.
     pub fn forward(&self, image: &mut [Complex32], spectrum: &mut [Complex32], scratch: &mut Scratch) {
+        if image.len() < self.len() {
+            spectrum.fill(Complex32::default());
+        }
         for (y, rows) in image.chunks_mut(BLOCK * self.width).enumerate() {
             self.forward[0].process_with_scratch(rows, &mut scratch.fft);
             transpose(rows, self.width, spectrum, self.height, y * BLOCK);
@@ -77,19 +80,17 @@ impl Plan {
         self.inverse[0].process_with_scratch(image, &mut scratch.fft);
     }
 
-    /// The spectra of two real images that were transformed as real and imaginary part of one.
-    pub fn unpack(&self, packed: &[Complex32]) -> [Vec<Complex32>; 2] {
-        let mut spectra = [vec![Complex32::default(); packed.len()], vec![Complex32::default(); packed.len()]];
-        for x in 0..self.width {
-            let (column, opposite) = (x * self.height, (self.width - x) % self.width * self.height);
-            for y in 0..self.height {
-                let (value, mirrored) = (packed[column + y], packed[opposite + (self.height - y) % self.height].conj());
-                spectra[0][column + y] = (value + mirrored) * 0.5;
-                let difference = (value - mirrored) * 0.5;
-                spectra[1][column + y] = Complex32::new(difference.im, -difference.re);
-            }
+    /// From a column of the spectrum of two real images, transformed as real and imaginary part of one, to the columns of both.
+    pub fn unpack(&self, packed: &[Complex32], x: usize, first: &mut [Complex32], second: &mut [Complex32]) {
+        let height = self.height;
+        let column = &packed[x * height..][..height];
+        let opposite = &packed[(self.width - x) % self.width * height..][..height];
+        for y in 0..height {
+            let (value, mirrored) = (column[y], opposite[(height - y) % height].conj());
+            first[y] = (value + mirrored) * 0.5;
+            let difference = (value - mirrored) * 0.5;
+            second[y] = Complex32::new(difference.im, -difference.re);
         }
-        spectra
     }
 
     /// From a spectrum that `fill` writes, column block by column block (its first column, the block), to blocks of rows of the image, which
@@ -234,6 +235,18 @@ mod tests {
     }
 
     #[test]
+    fn rows_that_are_left_out_are_zero() {
+        let plan = Plan::new(12, 9);
+        let mut padded = image(plan.len());
+        padded[5 * 12..].fill(Complex32::default());
+        let mut short = padded[..5 * 12].to_vec();
+        let (mut expected, mut found) = (image(plan.len()), image(plan.len()));
+        plan.forward(&mut padded, &mut expected, &mut plan.scratch());
+        plan.forward(&mut short, &mut found, &mut plan.scratch());
+        assert!(found.iter().zip(&expected).all(|(a, b)| (a - b).norm() < 1e-5));
+    }
+
+    #[test]
     fn two_real_images_in_one_transform() {
         let plan = Plan::new(12, 9);
         let both = image(plan.len());
@@ -245,8 +258,14 @@ mod tests {
         };
         let (mut lost, mut packed) = (both.clone(), both.clone());
         plan.forward(&mut lost, &mut packed, &mut plan.scratch());
-        for (found, expected) in plan.unpack(&packed).iter().zip([transform(&|value| value.re), transform(&|value| value.im)]) {
-            assert!(found.iter().zip(&expected).all(|(a, b)| (a - b).norm() < 1e-3));
+        let expected = [transform(&|value| value.re), transform(&|value| value.im)];
+        for x in 0..plan.width {
+            let mut found = [[Complex32::default(); 9]; 2];
+            let [first, second] = &mut found;
+            plan.unpack(&packed, x, first, second);
+            for (found, expected) in found.iter().zip(&expected) {
+                assert!(found.iter().zip(&expected[x * 9..]).all(|(a, b)| (a - b).norm() < 1e-3));
+            }
         }
     }
 

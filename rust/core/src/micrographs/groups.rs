@@ -10,6 +10,7 @@ use rustfft::num_complex::Complex32;
 use super::coarse::{Candidate, Coarse, Least, Thread, normalise};
 use super::correlator::Highest;
 use super::fft::frequency;
+use super::kept::{add, keep, zeros};
 use super::spectrum::RINGS;
 use crate::{Monitor, Result};
 
@@ -27,7 +28,7 @@ const PLANTED_OVERLAP: f64 = 0.3;
 pub struct Groups {
     /// Micrographs a group.
     pub size: usize,
-    sums: Vec<Complex32>,
+    sums: Vec<i16>,
     members: Vec<Vec<usize>>,
 }
 
@@ -51,11 +52,13 @@ impl Groups {
             members.extend((0..stride).map(|first| (start + first..end).step_by(stride).collect::<Vec<_>>()));
         }
         let length = coarse.length();
-        let mut sums = vec![Complex32::default(); length * members.len()];
-        sums.par_chunks_mut(length).zip(&members).for_each(|(sum, members)| {
+        let mut sums = zeros(members.len(), length);
+        sums.par_chunks_mut(2 * length).zip(&members).for_each(|(out, members)| {
+            let mut sum = vec![Complex32::default(); length];
             for &k in members {
-                add(sum, coarse.packed(k), sign(k));
+                add(&mut sum, coarse.packed(k), sign(k));
             }
+            keep_sum(&sum, members.len(), out);
         });
         Self { size, sums, members }
     }
@@ -70,15 +73,14 @@ impl Groups {
         self.members.is_empty()
     }
 
-    fn sum(&self, group: usize, length: usize) -> &[Complex32] {
+    fn sum(&self, group: usize, length: usize) -> &[i16] {
+        let length = 2 * length;
         &self.sums[group * length..(group + 1) * length]
     }
 
     /// The heights of the peaks of some (micrograph, group).
     pub fn sample(&self, coarse: &Coarse, tests: &[(u32, u32)], monitor: &Monitor) -> Result<Vec<Highest>> {
-        coarse.each(tests, monitor, |conjugate, group, maps| {
-            coarse.correlator.highest(conjugate, self.sum(group, coarse.length()), true, maps)
-        })
+        coarse.each(tests, monitor, |first, group, maps| coarse.correlator.highest(first, self.sum(group, coarse.length()), true, maps))
     }
 
     /// Whether a micrograph is among those of a group.
@@ -98,13 +100,13 @@ impl Groups {
                     }
                     let passes = members.contains(&own) || {
                         let sum = self.sum(group, coarse.length());
-                        let highest = coarse.correlator.highest(&row.conjugate, sum, true, &mut thread.maps);
+                        let highest = coarse.correlator.highest(&row.spectrum, sum, true, &mut thread.maps);
                         highest.z.iter().any(|&z| z >= least_of_group.elsewhere)
                             || highest.at_zero.iter().any(|z| z.abs() >= least_of_group.at_zero)
                     };
                     if passes {
                         for &k in members.iter().filter(|&&k| k >= own) {
-                            let highest = coarse.correlator.highest(&row.conjugate, coarse.packed(k), false, &mut thread.maps);
+                            let highest = coarse.correlator.highest(&row.spectrum, coarse.packed(k), false, &mut thread.maps);
                             coarse.keep(row.i, k, &highest, least, found);
                         }
                     }
@@ -123,8 +125,8 @@ fn sign(k: usize) -> f32 {
     if (bits ^ (bits >> 31)) & 1 == 0 { 1.0 } else { -1.0 }
 }
 
-fn add(sum: &mut [Complex32], spectrum: &[Complex32], factor: f32) {
-    sum.iter_mut().zip(spectrum).for_each(|(sum, value)| *sum += value * factor);
+fn keep_sum(sum: &[Complex32], members: usize, out: &mut [i16]) {
+    keep(sum, (members as f32).sqrt(), out);
 }
 
 /// Plants a second exposure of each of some micrographs, and measures the height of its peak.
@@ -133,15 +135,16 @@ pub fn plant(coarse: &Coarse, micrographs: &[u32], monitor: &Monitor) -> Result<
         .par_iter()
         .enumerate()
         .map_init(
-            || (coarse.thread(), [(); 3].map(|()| vec![Complex32::default(); coarse.length()])),
-            |(thread, [conjugate, planted, sum]), (turn, &i)| {
+            || (coarse.thread(), [(); 3].map(|()| zeros(1, coarse.length())), vec![Complex32::default(); coarse.length()]),
+            |(thread, [first, planted, group], sum), (turn, &i)| {
                 monitor.advance(0)?;
                 let others = Others { i: i as usize, turn, n: coarse.session.len() };
                 second_exposure(coarse, &others, thread);
                 coarse.spectrum(thread, planted);
-                coarse.conjugate(i as usize, false, thread, conjugate);
-                let single = coarse.correlator.highest(conjugate, planted, false, &mut thread.maps).z[0];
-                sum.copy_from_slice(planted);
+                coarse.single(i as usize, false, thread, first);
+                let single = coarse.correlator.highest(first, planted, false, &mut thread.maps).z[0];
+                sum.fill(Complex32::default());
+                add(sum, planted, 1.0);
                 let mut count = 1;
                 let grouped = SIZES.map(|size| {
                     while count < size {
@@ -149,7 +152,8 @@ pub fn plant(coarse: &Coarse, micrographs: &[u32], monitor: &Monitor) -> Result<
                         add(sum, coarse.packed(k), sign(k));
                         count += 1;
                     }
-                    coarse.correlator.highest(conjugate, sum, true, &mut thread.maps).z[0]
+                    keep_sum(sum, count, group);
+                    coarse.correlator.highest(first, group, true, &mut thread.maps).z[0]
                 });
                 Ok(Planted { single, grouped })
             },

@@ -58,9 +58,12 @@ pub fn correlate(first: &[f32], second: &[f32], width: usize, most: Option<f64>)
     let grid = (good_size(2 * width), good_size(2 * height));
     let correlator = Correlator::new((width as f64, height as f64), grid, most.map(|most| (most, most)), 0);
     let [a, b] = [first, second].map(|image| padded_spectrum(&correlator.plan, image, width));
-    let conjugate: Vec<Complex32> = a.iter().map(Complex32::conj).collect();
     let mut found = [Map::default(), Map::default()];
-    correlator.maps_of(&conjugate, &b, &b, &mut correlator.maps(), &mut found);
+    let product = |x: usize, block: &mut [Complex32]| {
+        let at = x * correlator.plan.height;
+        block.iter_mut().zip(a[at..].iter().zip(&b[at..])).for_each(|(out, (a, b))| *out = a.conj() * b);
+    };
+    correlator.maps_of_product(product, &mut correlator.maps(), &mut found);
     let best = correlator.peaks(&found[0], 1).first().copied().unwrap_or_default();
     let (x, y) = correlator.shift(best);
     let shift = (x as i32, y as i32);

@@ -6,8 +6,11 @@ use rustfft::num_complex::Complex32;
 use super::coarse::mirror;
 use super::correlator::{Correlator, Map, Maps};
 use super::fft::{Scratch, good_size};
+use super::image::{Image, Table, UNITS};
+use super::kept::{keep_part, zeros};
 use super::overlap::Overlap;
 use super::session::Session;
+use super::tiles::{self, Tiles};
 use crate::{Monitor, Result};
 
 /// Of each pair so many peaks are looked at closely.
@@ -65,32 +68,32 @@ impl<'a> Matcher<'a> {
 
     /// The best shift of each pair (i, j); of mirrored first ones, which show nothing of the second, for the null distribution.
     pub fn find(&self, pairs: &[(u32, u32)], mirrored: bool, monitor: &Monitor) -> Result<Vec<Match>> {
-        let mut order: Vec<usize> = (0..pairs.len()).collect();
-        let tile = |i: u32| i as usize / TILE;
-        order.sort_unstable_by_key(|&at| (tile(pairs[at].0), tile(pairs[at].1), pairs[at]));
+        let order = tiles::order(pairs, TILE);
         let mut matches = vec![Match::default(); pairs.len()];
-        let (mut firsts, mut seconds) = (Tile::default(), Tile::default());
-        for rows in order.chunk_by(|&a, &b| tile(pairs[a].0) == tile(pairs[b].0)) {
-            let needed: Vec<usize> = rows.iter().map(|&at| pairs[at].0 as usize).collect();
-            firsts.fill(self, tile(pairs[rows[0]].0), &needed, true, mirrored, monitor)?;
-            for block in rows.chunk_by(|&a, &b| tile(pairs[a].1) == tile(pairs[b].1)) {
-                let needed: Vec<usize> = block.iter().map(|&at| pairs[at].1 as usize).collect();
-                seconds.fill(self, tile(pairs[block[0]].1), &needed, false, false, monitor)?;
-                let jobs: Vec<&[usize]> = block.chunk_by(|&a, &b| pairs[a].0 == pairs[b].0).flat_map(|row| row.chunks(2)).collect();
-                let found: Vec<[Match; 2]> = jobs
-                    .par_iter()
-                    .map_init(
-                        || self.thread(),
-                        |thread, job| {
-                            monitor.advance(job.len() as u64)?;
-                            let partner = |k: usize| job.get(k).map(|&at| pairs[at].1 as usize);
-                            Ok(self.pair(pairs[job[0]].0 as usize, [partner(0), partner(1)], &firsts, &seconds, mirrored, thread))
-                        },
-                    )
-                    .collect::<Result<_>>()?;
-                for (job, found) in jobs.iter().zip(found) {
-                    job.iter().zip(found).for_each(|(&at, found)| matches[at] = found);
-                }
+        let mut tiles = Tiles::new(TILE);
+        let make = |mirrored: bool| {
+            move |thread: &mut Thread, two: [usize; 2]| {
+                monitor.advance(0)?;
+                Ok(self.spectra(two, mirrored, thread))
+            }
+        };
+        for block in order.chunk_by(|&a, &b| tiles::of_tiles(pairs[a], TILE) == tiles::of_tiles(pairs[b], TILE)) {
+            tiles.fill(block.iter().map(|&at| pairs[at].1), false, || self.thread(), make(false))?;
+            tiles.fill(block.iter().map(|&at| pairs[at].0), mirrored, || self.thread(), make(mirrored))?;
+            let jobs: Vec<&[usize]> = block.chunk_by(|&a, &b| pairs[a].0 == pairs[b].0).flat_map(|row| row.chunks(2)).collect();
+            let found: Vec<[Match; 2]> = jobs
+                .par_iter()
+                .map_init(
+                    || self.thread(),
+                    |thread, job| {
+                        monitor.advance(job.len() as u64)?;
+                        let partner = |k: usize| job.get(k).map(|&at| pairs[at].1 as usize);
+                        Ok(self.pair(pairs[job[0]].0 as usize, [partner(0), partner(1)], &tiles, mirrored, thread))
+                    },
+                )
+                .collect::<Result<_>>()?;
+            for (job, found) in jobs.iter().zip(found) {
+                job.iter().zip(found).for_each(|(&at, found)| matches[at] = found);
             }
         }
         Ok(matches)
@@ -102,11 +105,11 @@ impl<'a> Matcher<'a> {
         let to_size = (self.session.size.0 as f32 / width as f32, self.session.size.1 as f32 / height as f32);
         let near = |(&(i, j), &(x, y)): (&(u32, u32), &(f32, f32))| {
             monitor.advance(1)?;
-            let overlap = Overlap::new(self.session.view(i as usize), self.session.view(j as usize), width);
+            let overlap = Overlap::new(self.session.view(i as usize), self.session.view(j as usize));
             let middle = ((x / to_size.0).round() as i32, (y / to_size.1).round() as i32);
             let around = (-NEAR..=NEAR).flat_map(|dy| (-NEAR..=NEAR).map(move |dx| (middle.0 + dx, middle.1 + dy)));
             let best = around.max_by(|&a, &b| overlap.product(a).total_cmp(&overlap.product(b))).unwrap_or(middle);
-            let (x, y) = overlap.sub_pixel(best);
+            let (x, y) = overlap.climb(best, 0, 1).sub_pixel();
             let shift = (x as f32 * to_size.0, y as f32 * to_size.1);
             Ok(Match { z: self.significance(&overlap, best), shift, z_at_zero: 0.0 })
         };
@@ -120,67 +123,67 @@ impl<'a> Matcher<'a> {
 
     fn thread(&self) -> Thread {
         let plan = &self.correlator.plan;
-        let zeros = || vec![Complex32::default(); plan.len()];
-        Thread { padded: zeros(), packed: zeros(), scratch: plan.scratch(), maps: self.correlator.maps(), found: Default::default() }
+        let empty = || vec![Complex32::default(); plan.len()];
+        let padded = vec![Complex32::default(); plan.width * self.session.small_size.1];
+        Thread { padded, packed: empty(), scratch: plan.scratch(), maps: self.correlator.maps(), found: Default::default() }
     }
 
     /// The spectra of two zero-padded small views.
-    fn spectra(&self, of: [usize; 2], mirrored: bool, thread: &mut Thread) -> [Vec<Complex32>; 2] {
-        let size = self.session.small_size;
+    fn spectra(&self, of: [usize; 2], mirrored: bool, thread: &mut Thread) -> [Vec<i16>; 2] {
+        let (width, height) = self.session.small_size;
         let plan = &self.correlator.plan;
-        thread.padded.fill(Complex32::default());
-        let views = of.map(|i| if i < self.session.len() { self.session.small_view(i) } else { &[] });
-        for (at, place) in (0..size.0 * size.1).map(|at| (at, at / size.0 * plan.width + at % size.0)) {
-            let pixel = |k: usize| {
-                let at = if mirrored { mirror(at, size, of[k]) } else { at };
-                views[k].get(at).map_or(0.0, |&pixel| f32::from(pixel))
-            };
-            thread.padded[place] = Complex32::new(pixel(0), pixel(1));
+        let views = of.map(|i| self.session.small_view(i));
+        for (y, row) in thread.padded.chunks_exact_mut(plan.width).enumerate() {
+            for (x, value) in row[..width].iter_mut().enumerate() {
+                let at = of.map(|i| if mirrored { mirror(y * width + x, (width, height), i) } else { y * width + x });
+                *value = Complex32::new(views[0][at[0]].into(), views[1][at[1]].into());
+            }
+            row[width..].fill(Complex32::default());
         }
         plan.forward(&mut thread.padded, &mut thread.packed, &mut thread.scratch);
-        plan.unpack(&thread.packed)
+        let mut spectra = [zeros(1, plan.len()), zeros(1, plan.len())];
+        let mut columns = [vec![Complex32::default(); plan.height], vec![Complex32::default(); plan.height]];
+        let size = UNITS * ((width * height) as f32).sqrt();
+        for x in 0..plan.width {
+            let [first, second] = &mut columns;
+            plan.unpack(&thread.packed, x, first, second);
+            for (spectrum, column) in spectra.iter_mut().zip(&columns) {
+                keep_part(column, x * plan.height, size, spectrum);
+            }
+        }
+        spectra
     }
 
-    fn pair(
-        &self,
-        i: usize,
-        partners: [Option<usize>; 2],
-        firsts: &Tile,
-        seconds: &Tile,
-        mirrored: bool,
-        thread: &mut Thread,
-    ) -> [Match; 2] {
+    fn pair(&self, i: usize, partners: [Option<usize>; 2], tiles: &Tiles<Vec<i16>>, mirrored: bool, thread: &mut Thread) -> [Match; 2] {
         let (one, other) = (partners[0].unwrap_or_default(), partners[1].or(partners[0]).unwrap_or_default());
-        let (conjugate, second, third) = (firsts.of(i), seconds.of(one), seconds.of(other));
-        self.correlator.maps_of(conjugate, second, third, &mut thread.maps, &mut thread.found);
-        let mut first = Vec::new();
-        let first: &[i8] = if mirrored {
-            let view = self.session.view(i);
-            first.extend((0..view.len()).map(|at| view[mirror(at, self.session.view_size, i)]));
-            &first
-        } else {
-            self.session.view(i)
-        };
+        let (first, second, third) = (tiles.of(i, mirrored), tiles.of(one, false), tiles.of(other, false));
+        self.correlator.maps_of(first, second, third, &mut thread.maps, &mut thread.found);
+        let view = self.session.view(i);
+        let pixels: Vec<i8> =
+            if mirrored { (0..view.pixels.len()).map(|at| view.pixels[mirror(at, self.session.view_size, i)]).collect() } else { vec![] };
+        let table = Table::new(&pixels, view.width);
+        let first = if mirrored { Image { pixels: &pixels, width: view.width, table: &table } } else { view };
         std::array::from_fn(|k| partners[k].map_or_else(Match::default, |j| self.best(first, j, &thread.found[k])))
     }
 
     /// The most significant of the highest peaks of a map.
-    fn best(&self, first: &[i8], j: usize, map: &Map) -> Match {
+    fn best(&self, first: Image, j: usize, map: &Map) -> Match {
         let (width, height) = self.session.view_size;
-        let overlap = Overlap::new(first, self.session.view(j), width);
+        let overlap = Overlap::new(first, self.session.view(j));
         let significance = |shift: (i32, i32)| self.significance(&overlap, shift);
         let small = self.session.small_size;
         let scale = (width as f64 / small.0 as f64, height as f64 / small.1 as f64);
         let to_size = (self.session.size.0 as f64 / width as f64, self.session.size.1 as f64 / height as f64);
         let mut result = Match { z_at_zero: significance((0, 0)), ..Match::default() };
         if result.z_at_zero > WORTH_A_LOOK {
-            result.z_at_zero = significance(overlap.climb((0, 0), 1));
+            result.z_at_zero = significance(overlap.climb((0, 0), 1, 1).at);
         }
         let mut best = None;
         for place in self.correlator.peaks(map, PEAKS) {
             let (x, y) = self.correlator.sub_pixel(map, place);
             let start = ((x * scale.0).round() as i32, (y * scale.1).round() as i32);
-            let shift = overlap.climb(start, 3);
+            let peak = overlap.climb(start, 3, 1);
+            let shift = peak.at;
             let inside = |shift: i32, size: f64| self.most.is_none_or(|most| f64::from(shift.abs()) * size <= most + 1.0);
             let is_zero = shift.0.abs() <= ZERO && shift.1.abs() <= ZERO;
             if is_zero
@@ -194,61 +197,13 @@ impl<'a> Matcher<'a> {
             let z = significance(shift);
             if best.is_none() || z > result.z {
                 result.z = z;
-                best = Some(shift);
+                best = Some(peak);
             }
         }
-        if let Some(shift) = best {
-            let (x, y) = overlap.sub_pixel(shift);
+        if let Some(peak) = best {
+            let (x, y) = peak.sub_pixel();
             result.shift = ((x * to_size.0) as f32, (y * to_size.1) as f32);
         }
         result
-    }
-}
-
-/// Spectra of some of the micrographs next to each other.
-#[derive(Default)]
-struct Tile {
-    number: Option<(usize, bool)>,
-    spectra: Vec<Option<Vec<Complex32>>>,
-}
-
-impl Tile {
-    /// Makes the spectra that are needed and not there.
-    fn fill(
-        &mut self,
-        matcher: &Matcher,
-        number: usize,
-        needed: &[usize],
-        conjugate: bool,
-        mirrored: bool,
-        monitor: &Monitor,
-    ) -> Result<()> {
-        if self.number != Some((number, mirrored)) {
-            *self = Self { number: Some((number, mirrored)), spectra: vec![None; TILE] };
-        }
-        let mut wanted = [false; TILE];
-        needed.iter().for_each(|i| wanted[i % TILE] = true);
-        let missing: Vec<usize> = (0..TILE).filter(|&at| wanted[at] && self.spectra[at].is_none()).collect();
-        let made: Vec<[Vec<Complex32>; 2]> = missing
-            .par_chunks(2)
-            .map_init(
-                || matcher.thread(),
-                |thread, two| {
-                    monitor.advance(0)?;
-                    let of = [two[0], *two.last().unwrap_or(&two[0])].map(|at| number * TILE + at);
-                    let mut spectra = matcher.spectra(of, mirrored, thread);
-                    if conjugate {
-                        spectra.iter_mut().flatten().for_each(|value| *value = value.conj());
-                    }
-                    Ok(spectra)
-                },
-            )
-            .collect::<Result<_>>()?;
-        missing.iter().zip(made.into_iter().flatten()).for_each(|(&at, spectrum)| self.spectra[at] = Some(spectrum));
-        Ok(())
-    }
-
-    fn of(&self, i: usize) -> &[Complex32] {
-        self.spectra[i % TILE].as_deref().unwrap_or_default()
     }
 }

@@ -1,7 +1,7 @@
 //! Micrographs that show the same hole.
 //!
 //! The way of a micrograph: [`Frame::reduce`] averages bins while it reads; [`flatten`] takes out the slow change of brightness; the
-//! [`cache`] keeps that; [`Session::load`] takes out the fixed pattern and makes whitened *views*. Pairs go through [`Coarse::screen`] (or
+//! [`cache`] keeps that; [`Session::load`] takes out the fixed pattern and makes whitened `views`. Pairs go through [`Coarse::screen`] (or
 //! [`Groups::screen`]), [`Matcher::find`] and [`confirm`].
 
 pub mod cache;
@@ -12,7 +12,9 @@ pub mod fft;
 mod flatten;
 mod frame;
 mod groups;
+pub mod image;
 mod images;
+pub mod kept;
 mod matches;
 pub mod overlap;
 mod prepare;
@@ -21,6 +23,8 @@ mod search;
 mod session;
 mod simd;
 pub mod spectrum;
+mod tiles;
+mod views;
 
 pub use coarse::{Candidate, Coarse};
 pub use confirm::{Confirmed, confirm};

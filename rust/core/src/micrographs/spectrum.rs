@@ -8,11 +8,6 @@ use super::fft::{Plan, frequency};
 pub const RINGS: usize = 128;
 const CORNER: f32 = std::f32::consts::FRAC_1_SQRT_2;
 
-/// The ring of each coefficient of a plan's spectra.
-pub fn rings(plan: &Plan) -> Vec<u8> {
-    radii(plan).map(|radius| ((radius / CORNER * RINGS as f32) as usize).min(RINGS - 1) as u8).collect()
-}
-
 /// The radius in the middle of a ring, cycles a pixel.
 pub fn ring_radius(ring: usize) -> f32 {
     (ring as f32 + 0.5) * CORNER / RINGS as f32
@@ -24,20 +19,47 @@ pub fn radii(plan: &Plan) -> impl Iterator<Item = f32> + use<> {
     (0..width).flat_map(move |x| (0..height).map(move |y| frequency(x, width).hypot(frequency(y, height))))
 }
 
-/// The mean power in each ring; 0 where a ring has no coefficient.
-pub fn ring_power(spectrum: &[Complex32], rings: &[u8]) -> [f64; RINGS] {
-    let (mut sums, mut counts) = ([0.0; RINGS], [0_u32; RINGS]);
-    for (value, &ring) in spectrum.iter().zip(rings) {
-        sums[usize::from(ring)] += f64::from(value.norm_sqr());
-        counts[usize::from(ring)] += 1;
-    }
-    std::array::from_fn(|ring| if counts[ring] > 0 { sums[ring] / f64::from(counts[ring]) } else { 0.0 })
+/// The ring of each coefficient of a spectrum.
+#[derive(Clone, Debug)]
+pub struct Rings(Vec<u8>);
+
+/// The power in each ring.
+#[derive(Debug)]
+pub struct RingSums<'a> {
+    rings: &'a Rings,
+    power: [f64; RINGS],
+    counts: [u32; RINGS],
 }
 
-/// Multiplies each coefficient by a factor of its ring and one of its own.
-pub fn scale(spectrum: &mut [Complex32], rings: &[u8], factors: &[f32; RINGS], filter: &[f32]) {
-    for ((value, &ring), filter) in spectrum.iter_mut().zip(rings).zip(filter) {
-        *value *= factors[usize::from(ring)] * filter;
+impl Rings {
+    /// Of coefficients of these radii, cycles a pixel.
+    pub fn new(radii: impl Iterator<Item = f32>) -> Self {
+        Self(radii.map(|radius| ((radius / CORNER * RINGS as f32) as usize).min(RINGS - 1) as u8).collect())
+    }
+
+    /// The ring of a coefficient.
+    pub fn of(&self, at: usize) -> usize {
+        self.0[at].into()
+    }
+
+    /// Nothing summed up yet.
+    pub fn sums(&self) -> RingSums<'_> {
+        RingSums { rings: self, power: [0.0; RINGS], counts: [0; RINGS] }
+    }
+}
+
+impl RingSums<'_> {
+    /// Adds the power of some coefficients, from the given one on.
+    pub fn add(&mut self, part: &[Complex32], at: usize) {
+        for (value, &ring) in part.iter().zip(&self.rings.0[at..]) {
+            self.power[usize::from(ring)] += f64::from(value.norm_sqr());
+            self.counts[usize::from(ring)] += 1;
+        }
+    }
+
+    /// The mean in each ring; 0 where a ring has no coefficient.
+    pub fn mean(&self) -> [f64; RINGS] {
+        std::array::from_fn(|ring| if self.counts[ring] > 0 { self.power[ring] / f64::from(self.counts[ring]) } else { 0.0 })
     }
 }
 

@@ -1,0 +1,185 @@
+//! From reduced micrographs to views: faded at the edges, whitened, limited to the band that tells most, reduced further, in int8.
+//!
+//! Two at a time, as real and imaginary part of one complex image.
+
+use rustfft::num_complex::Complex32;
+
+use super::fft::{Plan, Scratch, good_size, resize};
+use super::flatten::taper;
+use super::image::quantise;
+use super::spectrum::{Band, RINGS, Rings, radii, ring_radius};
+
+/// Views have about as many pixels: 384 x 256 for a frame of 720 x 512.
+const VIEW_PIXELS: f64 = 384.0 * 256.0;
+/// The outer part of each side over which a micrograph fades.
+const TAPER: f32 = 0.025;
+/// The spectrum of shot noise is taken from here, cycles a reduced pixel: hardly any signal reaches so far.
+const NOISE: std::ops::Range<f32> = 0.42..0.49;
+
+/// The power of an image in rings of its spectrum.
+pub(super) type Power = [f64; RINGS];
+
+/// How views are made of micrographs of one size.
+pub(super) struct Views {
+    pub(super) plan: Plan,
+    pub(super) tapers: (Vec<f32>, Vec<f32>),
+    pub(super) rings: Rings,
+    view: Plan,
+    small: Plan,
+    /// Of the view's coefficients.
+    view_rings: Rings,
+    filter: Vec<f32>,
+}
+
+/// One thread's memory for images and their spectra, two in one.
+#[derive(Debug)]
+pub(super) struct Workspace {
+    pub(super) image: Vec<Complex32>,
+    pub(super) spectrum: Vec<Complex32>,
+    pub(super) scratch: Scratch,
+}
+
+impl Workspace {
+    pub(super) fn new(plan: &Plan) -> Self {
+        let zeros = || vec![Complex32::default(); plan.len()];
+        Self { image: zeros(), spectrum: zeros(), scratch: plan.scratch() }
+    }
+
+    pub(super) fn forward(&mut self, plan: &Plan) {
+        plan.forward(&mut self.image, &mut self.spectrum, &mut self.scratch);
+    }
+
+    pub(super) fn inverse(&mut self, plan: &Plan) {
+        plan.inverse(&mut self.spectrum, &mut self.image, &mut self.scratch);
+    }
+}
+
+impl Views {
+    /// `band`: in cycles a reduced pixel.
+    pub(super) fn new(size: (usize, usize), band: Band) -> Self {
+        let shrink = (VIEW_PIXELS / (size.0 * size.1) as f64).sqrt().min(1.0);
+        let view = (nearest_good(size.0 as f64 * shrink, size.0), nearest_good(size.1 as f64 * shrink, size.1));
+        let (plan, view) = (Plan::new(size.0, size.1), Plan::new(view.0, view.1));
+        let small = small_plan(&view);
+        let radii: Vec<Complex32> = radii(&plan).map(|radius| Complex32::new(radius, 0.0)).collect();
+        let mut kept = vec![Complex32::default(); view.len()];
+        resize(&radii, &plan, &mut kept, &view);
+        let kept: Vec<f32> = kept.iter().map(|radius| radius.re).collect();
+        Self {
+            tapers: (taper(size.0, TAPER), taper(size.1, TAPER)),
+            rings: Rings::new(radii.iter().map(|radius| radius.re)),
+            view_rings: Rings::new(kept.iter().copied()),
+            // Radius 0: zero frequency, and what lies beyond the view.
+            filter: kept.iter().map(|&radius| if radius > 0.0 { band.at(radius) } else { 0.0 }).collect(),
+            plan,
+            view,
+            small,
+        }
+    }
+
+    /// Columns and rows of views, and of small ones.
+    pub(super) fn sizes(&self) -> [(usize, usize); 2] {
+        [&self.view, &self.small].map(|plan| (plan.width, plan.height))
+    }
+
+    /// Transforms the two images, and measures the power of each.
+    pub(super) fn power(&self, workspace: &mut Workspace) -> [Power; 2] {
+        workspace.forward(&self.plan);
+        let mut columns = [vec![Complex32::default(); self.plan.height], vec![Complex32::default(); self.plan.height]];
+        let mut sums = [self.rings.sums(), self.rings.sums()];
+        for x in 0..=self.plan.width / 2 {
+            let [first, second] = &mut columns;
+            self.plan.unpack(&workspace.spectrum, x, first, second);
+            for (sum, column) in sums.iter_mut().zip(&columns) {
+                sum.add(column, x * self.plan.height);
+            }
+        }
+        sums.map(|sum| sum.mean())
+    }
+
+    /// Makes the views of the two images; returns the share of power that is signal, ring by ring.
+    pub(super) fn make(&self, workspace: &mut Workspace, views: [&mut [i8]; 2], small: [&mut [i8]; 2]) -> [[f32; RINGS]; 2] {
+        let power = self.power(workspace);
+        let mut kept = vec![Complex32::default(); self.view.len()];
+        resize(&workspace.spectrum, &self.plan, &mut kept, &self.view);
+        let whitened =
+            self.whiten(&kept, &power.map(|power| power.map(|power| if power > 0.0 { (1.0 / power.sqrt()) as f32 } else { 0.0 })));
+        write_images(whitened.clone(), &self.view, views);
+        write_reduced(&whitened, &self.view, &self.small, small);
+        power.map(|power| {
+            let noise = noise_floor(&power);
+            power.map(|power| if power > 0.0 { (1.0 - noise / power).max(0.0) as f32 } else { 0.0 })
+        })
+    }
+
+    /// Each image's coefficients multiplied by the factor of their ring, and by the filter.
+    fn whiten(&self, packed: &[Complex32], factors: &[[f32; RINGS]; 2]) -> Vec<Complex32> {
+        let height = self.view.height;
+        let mut out = vec![Complex32::default(); packed.len()];
+        let (mut first, mut second) = (vec![Complex32::default(); height], vec![Complex32::default(); height]);
+        for (x, column) in out.chunks_exact_mut(height).enumerate() {
+            self.view.unpack(packed, x, &mut first, &mut second);
+            for (y, value) in column.iter_mut().enumerate() {
+                let ring = self.view_rings.of(x * height + y);
+                *value = (first[y] * factors[0][ring] + Complex32::i() * second[y] * factors[1][ring]) * self.filter[x * height + y];
+            }
+        }
+        out
+    }
+
+    /// Of white noise through the filter: (Σh²)² / Σh⁴ a pixel of the view.
+    pub(super) fn independent(&self) -> f64 {
+        let sum = |power: i32| self.filter.iter().map(|&value| f64::from(value).powi(power)).sum::<f64>();
+        sum(2).powi(2) / sum(4).max(f64::MIN_POSITIVE) / self.view.len() as f64
+    }
+}
+
+/// The small views of two views.
+pub(super) fn reduce(view: (usize, usize), two: [&[i8]; 2], small: [&mut [i8]; 2]) {
+    let plan = Plan::new(view.0, view.1);
+    let mut image: Vec<Complex32> = two[0].iter().zip(two[1]).map(|(&a, &b)| Complex32::new(a.into(), b.into())).collect();
+    let mut spectrum = image.clone();
+    plan.forward(&mut image, &mut spectrum, &mut plan.scratch());
+    write_reduced(&spectrum, &plan, &small_plan(&plan), small);
+}
+
+/// Two thirds of a view's size.
+pub(super) fn small_plan(view: &Plan) -> Plan {
+    Plan::new(nearest_good(view.width as f64 / 1.5, view.width), nearest_good(view.height as f64 / 1.5, view.height))
+}
+
+fn write_reduced(spectrum: &[Complex32], from: &Plan, to: &Plan, out: [&mut [i8]; 2]) {
+    let mut resized = vec![Complex32::default(); to.len()];
+    resize(spectrum, from, &mut resized, to);
+    write_images(resized, to, out);
+}
+
+/// Writes the two images of a spectrum.
+fn write_images(mut spectrum: Vec<Complex32>, plan: &Plan, out: [&mut [i8]; 2]) {
+    let mut image = vec![Complex32::default(); plan.len()];
+    plan.inverse(&mut spectrum, &mut image, &mut plan.scratch());
+    quantise_both(&image, out);
+}
+
+/// Real and imaginary part to int8.
+pub(super) fn quantise_both(image: &[Complex32], out: [&mut [i8]; 2]) {
+    let parts: [fn(&Complex32) -> f32; 2] = [|value| value.re, |value| value.im];
+    for (part, out) in parts.into_iter().zip(out) {
+        quantise(&image.iter().map(part).collect::<Vec<f32>>(), out);
+    }
+}
+
+fn noise_floor(power: &Power) -> f64 {
+    let rings: Vec<f64> = (0..RINGS).filter(|&ring| NOISE.contains(&ring_radius(ring))).map(|ring| power[ring]).collect();
+    rings.iter().sum::<f64>() / rings.len() as f64
+}
+
+/// The even size of factors 2 and 3 that is nearest in ratio, but not above `most`.
+pub(super) fn nearest_good(size: f64, most: usize) -> usize {
+    if size >= most as f64 {
+        return most;
+    }
+    let above = good_size(size.ceil() as usize);
+    let below = (2..=above).rev().find(|&n| n as f64 <= size && good_size(n) == n).unwrap_or(2);
+    (if above as f64 / size < size / below as f64 { above } else { below }).min(most)
+}
