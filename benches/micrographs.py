@@ -20,7 +20,7 @@ import mrcfile
 import numpy as np
 
 from cryodedup import MicrographParams, _core
-from cryodedup.micrographs.comparing import DECOYS
+from cryodedup.micrographs.comparing import sampled
 from cryodedup.micrographs.workflow import window_pairs
 
 NX, NY, BIN = 5760, 4092, 8
@@ -114,7 +114,7 @@ def screen(n: int, sensitivity: str) -> None:
     print(
         f"{n:,} micrographs, {sensitivity}: {tested:,} pairs in {seconds:.1f} s, {core_seconds:.1f} core-seconds,"
         f" {core_seconds / tested * 1e6:.2f} µs a pair; grid {told[1][0]} x {told[1][1]},"
-        f" groups of {told[2]}, {len(pairs):,} left; peak memory {peak:.2f} GB"
+        f" groups of {told[2]} (predicted recall {told[6]}), {len(pairs):,} left; peak memory {peak:.2f} GB"
     )
 
 
@@ -130,13 +130,13 @@ def window(n: int = 5000) -> None:
             frames.append((path, 1024, 2, False, 720, 512, ""))
         keys = [k.to_bytes(16, "little") for k in range(n)]
         several = [frames[k % 64] for k in range(n)]
-        records = _core.prepare_micrographs(several, keys, directory / "cache", bin=1, resume=False, threads=0)
+        records, _ = _core.prepare_micrographs(several, keys, directory / "cache", bin=1, resume=False, threads=0)
         params = MicrographParams(search="window")
         started, cpu = time.perf_counter(), time.process_time()
         session = _core.Session.load(directory / "cache", [record for _, record in records if record], band=params.search_band, threads=0)
         pairs = window_pairs(range(n), params)
         _, shifts, _ = session.find(pairs, None, mirrored=False, threads=0)
-        session.find(np.ascontiguousarray(pairs[:: max(1, len(pairs) // DECOYS)]), None, mirrored=True, threads=0)
+        session.find(sampled(pairs), None, mirrored=True, threads=0)
         session.confirm(pairs, shifts, band=params.band, threads=0)
         seconds, core_seconds = time.perf_counter() - started, time.process_time() - cpu
     print(

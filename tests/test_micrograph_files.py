@@ -5,6 +5,7 @@ from __future__ import annotations
 import bz2
 import csv
 import gzip
+import fcntl
 import json
 import os
 import shutil
@@ -184,16 +185,29 @@ def test_the_cache_saves_reading_and_its_damage_is_noticed(session: Planted, ima
         os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
     ran = command(*arguments, "--resume", "--overwrite", "--fdr", "0.02")
     assert ran.status == 0
+    assert "damaged" not in ran.out
     assert (out / "duplicates.csv").read_bytes() == listing
     assert cache.read_bytes() == whole
     # A damaged record is read anew, and so is one that was cut off.
     for damaged in (whole[:500] + b"\xff" + whole[501:], whole[: len(whole) // 2]):
         cache.write_bytes(damaged)
-        assert command(*arguments, "--resume", "--overwrite").status == 0
+        ran = command(*arguments, "--resume", "--overwrite")
+        assert (ran.status, f"warning: {cache}: was damaged; what was lost was read again" in ran.out) == (0, True)
         summary = json.loads((out / "summary.json").read_text())
         assert summary["unreadable"]
         assert all(entry["reason"].startswith("blank") for entry in summary["unreadable"])
     assert command(*arguments).status == 2
+
+
+def test_two_runs_do_not_share_a_cache(session: Planted, images: list[Path], command: Command, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    with (out / "prepared.cache").open("ab") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        ran = command("micrographs", images[0].parent, "--bin", BIN, "-o", out)
+    assert ran.status == 2
+    assert f"{out / 'prepared.cache'}: found another run that uses it; wait for it, or choose another --output" in ran.err
+    assert command("micrographs", images[0].parent, "--bin", BIN, "-o", out).status == 0
 
 
 def test_a_file_that_changed_is_read_again(session: Planted, images: list[Path], command: Command, tmp_path: Path) -> None:

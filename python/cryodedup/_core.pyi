@@ -172,8 +172,8 @@ def prepare_micrographs(
     resume: bool,
     threads: int,
     progress: _Progress = None,
-) -> list[tuple[str, _Record | None]]:
-    """Reads, reduces and flattens micrographs into a cache; for each why it could not be read, or its record."""
+) -> tuple[list[tuple[str, _Record | None]], bool]:
+    """Reads, reduces and flattens micrographs into a cache; for each why it could not be read, or its record; whether the cache was damaged."""
 
 def prepare_image(image: NDArray[np.float32], *, bin: int, band: _Band) -> NDArray[np.float32]:
     """Reduces, flattens, fades and filters an image."""

@@ -18,7 +18,7 @@ from cryodedup.params import MicrographParams
 
 Progress = Callable[[int], object] | None
 Record = tuple[int, int, int, float, float, int]
-DECOYS = 15_000
+DECOYS = 10_000
 """Pairs with mirrored micrographs that a window search looks at, at most."""
 DOUBTFUL_Z = 4.0
 """Below this no pair's ccc is measured: nothing that passes any sensible threshold is there."""
@@ -138,8 +138,8 @@ def _candidates(
         from cryodedup.micrographs.workflow import window_pairs
 
         pairs = window_pairs(places, params)
-        decoys = pairs[:: max(1, len(pairs) // DECOYS)]
-        return pairs, np.ascontiguousarray(decoys), len(pairs), len(decoys), {"pairs": len(pairs), "search": "window"}
+        decoys = sampled(pairs)
+        return pairs, decoys, len(pairs), len(decoys), {"pairs": len(pairs), "search": "window"}
     (pairs, _), (decoys, _), told = session.screen(params.sensitivity, most, threads=params.threads, progress=progress)
     tested, grid, group_size, least, least_of_group, decoys_tested, predicted = told
     screening = {
@@ -153,6 +153,12 @@ def _candidates(
         "looked_at_closely": len(pairs),
     }
     return pairs, decoys, tested, decoys_tested, screening
+
+
+def sampled(pairs: NDArray[np.uint32]) -> NDArray[np.uint32]:
+    """About :data:`DECOYS` of a window's pairs (n, 2): all those of a few micrographs, evenly spread, even and odd ones."""
+    every = max(1, round(len(pairs) / DECOYS))
+    return np.ascontiguousarray(pairs[pairs[:, 0] // 2 % every == 0])
 
 
 @dataclass

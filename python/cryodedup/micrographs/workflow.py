@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from os import PathLike
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -17,7 +19,7 @@ from cryodedup import _core
 from cryodedup.errors import InputError
 from cryodedup.formats.mrc import MrcImage, open_mrc
 from cryodedup.micrographs import acquisition
-from cryodedup.micrographs.comparing import Compared, compare
+from cryodedup.micrographs.comparing import Compared, Record, compare
 from cryodedup.micrographs.exposures import Exposures, open_exposures
 from cryodedup.micrographs.result import MicrographResult
 from cryodedup.micrographs.sets import best, connected
@@ -75,13 +77,14 @@ def find_duplicate_micrographs(
         raise InputError(f"{exposures.label}: found no rlnCtfMaxResolution or ctf_stats/ctf_fit_to_A, expected it for --keep best-ctf")
     order, rule = acquisition.sort(exposures.names, exposures.acquisitions, params.order)
     images, unreadable = _headers(exposures, params.bin)
-    with TemporaryDirectory(prefix="cryodedup-") as temporary:
-        place = Path(cache) if cache is not None else Path(temporary) / CACHE
+    with ExitStack() as stack:
+        place = Path(cache) if cache is not None else Path(stack.enter_context(TemporaryDirectory(prefix="cryodedup-"))) / CACHE
         _refuse_other_file(place)
+        stack.enter_context(_locked(place))
         say("reading")
         # Read, and compared, in the order of exposure: the result does not depend on that of the input.
         readable = [i for i in order if i in images]
-        records = _prepare(readable, images, params, place, resume, unreadable, progress)
+        records, damaged = _prepare(readable, images, params, place, resume, unreadable, progress)
         read = time.perf_counter()
         classes = _size_classes(readable, images, records)
         say("comparing")
@@ -98,6 +101,8 @@ def find_duplicate_micrographs(
     result.unreadable = dict(sorted(unreadable.items()))
     result.flat = _flat(compared)
     result.pixel_sizes_a = [images[i].pixel_size_a if i in images else None for i in range(len(exposures))]
+    if damaged:
+        result.warnings.append(f"{place}: was damaged; what was lost was read again")
     result.warnings += _warnings(exposures, classes, images, result)
     result.times_s = {"reading": read - started, "comparing": time.perf_counter() - read}
     return result
@@ -111,6 +116,19 @@ def _refuse_other_file(cache: Path) -> None:
         with cache.open("rb") as file:
             if file.read(8) != b"CRYODUP1":
                 raise InputError(f"{cache}: found another file, expected one of prepared micrographs, or none")
+
+
+@contextmanager
+def _locked(cache: Path) -> Iterator[None]:
+    """Keeps other runs off the cache, where the file system knows locks."""
+    with cache.open("ab") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise InputError(f"{cache}: found another run that uses it; wait for it, or choose another --output") from None
+        except OSError:
+            pass
+        yield
 
 
 def _headers(exposures: Exposures, width: int) -> tuple[dict[int, MrcImage], dict[int, str]]:
@@ -143,10 +161,12 @@ def _prepare(
     resume: bool,
     unreadable: dict[int, str],
     progress: Progress,
-) -> dict[int, tuple[int, int, int, float, float, int]]:
+) -> tuple[dict[int, Record], bool]:
     keys = [_key(images[i], params.bin) for i in readable]
     frames = [images[i].frame for i in readable]
-    outcomes = _core.prepare_micrographs(frames, keys, cache, bin=params.bin, resume=resume, threads=params.threads, progress=progress)
+    outcomes, damaged = _core.prepare_micrographs(
+        frames, keys, cache, bin=params.bin, resume=resume, threads=params.threads, progress=progress
+    )
     records = {}
     for i, (text, record) in zip(readable, outcomes, strict=True):
         if record is None:
@@ -155,7 +175,7 @@ def _prepare(
             unreadable[i] = _KINDS[record[5]]
         else:
             records[i] = record
-    return records
+    return records, damaged
 
 
 def _key(image: MrcImage, width: int) -> bytes:

@@ -17,6 +17,8 @@ use crate::watched::{run, to_python};
 type AnyFrame = (PathBuf, u64, i32, bool, usize, usize, String);
 /// Offset, columns, rows, standard deviation, mean, kind.
 type AnyRecord = (u64, usize, usize, f32, f32, u8);
+/// Why it could not be read, or its record.
+type AnyOutcome = (String, Option<AnyRecord>);
 
 #[pyfunction]
 #[pyo3(signature = (frames, keys, cache, *, bin, resume, threads, progress=None))]
@@ -30,7 +32,7 @@ pub fn prepare_micrographs(
     resume: bool,
     threads: usize,
     progress: Option<Bound<'_, PyAny>>,
-) -> PyResult<Vec<(String, Option<AnyRecord>)>> {
+) -> PyResult<(Vec<AnyOutcome>, bool)> {
     let frames: Vec<Frame> = frames
         .into_iter()
         .map(|(path, start, mode, swapped, nx, ny, packing)| {
@@ -45,14 +47,16 @@ pub fn prepare_micrographs(
     if frames.len() != keys.len() || bin == 0 || frames.iter().any(|frame| frame.nx.min(frame.ny) < 2 * bin) {
         return Err(InputError::new_err("frames: found another number of keys, or frames of less than two bins"));
     }
-    let outcomes = run(py, threads, progress.as_ref(), |monitor| micrographs::prepare(&frames, &keys, bin, &cache, resume, monitor))?;
-    Ok(outcomes
+    let prepared = run(py, threads, progress.as_ref(), |monitor| micrographs::prepare(&frames, &keys, bin, &cache, resume, monitor))?;
+    let outcomes = prepared
+        .outcomes
         .into_iter()
         .map(|outcome| match outcome {
             Ok(record) => (String::new(), Some((record.pixels_at, record.width, record.height, record.sd, record.mean, record.kind as u8))),
             Err(text) => (text, None),
         })
-        .collect())
+        .collect();
+    Ok((outcomes, prepared.damaged))
 }
 
 #[pyclass(frozen, module = "cryodedup._core")]

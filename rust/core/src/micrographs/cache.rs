@@ -9,6 +9,8 @@ use std::io::{Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
+use rayon::prelude::*;
+
 use crate::rows::Input;
 use crate::{Error, Monitor, Result};
 
@@ -89,29 +91,42 @@ impl Writer {
     }
 }
 
-/// The sound records of a file by key, and where to go on after them. A missing file has none.
-pub fn index(path: &Path, monitor: &Monitor) -> Result<(HashMap<Key, Record>, u64)> {
-    let mut records = HashMap::new();
+/// What a file holds.
+#[derive(Clone, Debug, Default)]
+pub struct Index {
+    /// Sound records.
+    pub records: HashMap<Key, Record>,
+    /// Where to go on after the last whole record.
+    pub end: u64,
+    /// Whether there was something else: half a record, as after a crash, or pixels that do not fit their checksum.
+    pub damaged: bool,
+}
+
+/// Looks through a file; a missing one is empty.
+pub fn index(path: &Path, monitor: &Monitor) -> Result<Index> {
     if !path.exists() {
-        return Ok((records, 0));
+        return Ok(Index::default());
     }
     let input = Input::open(path)?;
-    let (mut at, mut buffer) = (0, Vec::new());
-    while at + HEAD as u64 <= input.size() {
+    let (mut end, mut buffer, mut heads) = (0, Vec::new(), Vec::new());
+    while end + HEAD as u64 <= input.size() {
         monitor.advance(0)?;
-        input.read(at, at + HEAD as u64, &mut buffer)?;
-        let Some((key, record, checksum)) = parse(&buffer, at) else { break };
-        let end = record.pixels_at + record.bytes();
-        if end > input.size() {
+        input.read(end, end + HEAD as u64, &mut buffer)?;
+        let Some((key, record, checksum)) = parse(&buffer, end) else { break };
+        if record.pixels_at + record.bytes() > input.size() {
             break;
         }
-        input.read(record.pixels_at, end, &mut buffer)?;
-        if crc32fast::hash(&buffer) == checksum {
-            records.insert(key, record);
-        }
-        at = end;
+        end = record.pixels_at + record.bytes();
+        heads.push((key, record, checksum));
     }
-    Ok((records, at))
+    let sound = |buffer: &mut Vec<u8>, (key, record, checksum): &(Key, Record, u32)| {
+        monitor.advance(0)?;
+        input.read(record.pixels_at, record.pixels_at + record.bytes(), buffer)?;
+        Ok((crc32fast::hash(buffer) == *checksum).then_some((*key, *record)))
+    };
+    let checked: Vec<Option<(Key, Record)>> = heads.par_iter().map_init(Vec::new, sound).collect::<Result<_>>()?;
+    let damaged = end < input.size() || checked.contains(&None);
+    Ok(Index { records: checked.into_iter().flatten().collect(), end, damaged })
 }
 
 impl Record {
@@ -163,8 +178,9 @@ mod tests {
             writer.append(&[k; 16], (3, 2), &pixels(k as usize), 2.0, 100.0, Kind::Image).unwrap();
         }
         writer.append(&[9; 16], (3, 2), &[], 0.0, 5.0, Kind::Blank).unwrap();
-        let (records, end) = index(&path, &Monitor::default()).unwrap();
-        assert_eq!((records.len(), end), (4, 4 * 64 + 3 * 12));
+        let look = || index(&path, &Monitor::default()).unwrap();
+        let Index { records, end, damaged } = look();
+        assert_eq!((records.len(), end, damaged), (4, 4 * 64 + 3 * 12, false));
         let input = Input::open(&path).unwrap();
         let mut out = Vec::new();
         records[&[2; 16]].read(&input, &mut Vec::new(), &mut out).unwrap();
@@ -172,19 +188,18 @@ mod tests {
         let whole = std::fs::read(&path).unwrap();
         for length in 0..whole.len() {
             std::fs::write(&path, &whole[..length]).unwrap();
-            let (found, end) = index(&path, &Monitor::default()).unwrap();
-            assert_eq!(found.len(), (length / 76).min(3), "{length}");
-            assert!(end <= length as u64);
+            let found = look();
+            assert_eq!(found.records.len(), (length / 76).min(3), "{length}");
+            assert_eq!(found.damaged, found.end < length as u64);
         }
         for byte in 0..whole.len() {
             let mut damaged = whole.clone();
             damaged[byte] ^= 0x10;
             std::fs::write(&path, &damaged).unwrap();
-            assert!(index(&path, &Monitor::default()).unwrap().0.len() < 4, "{byte}");
+            assert!(look().records.len() < 4 && look().damaged, "{byte}");
         }
         std::fs::write(&path, &whole[..80]).unwrap();
-        let (_, end) = index(&path, &Monitor::default()).unwrap();
-        Writer::open(&path, Some(end)).unwrap().append(&[7; 16], (3, 2), &pixels(1), 2.0, 1.0, Kind::Image).unwrap();
-        assert_eq!(index(&path, &Monitor::default()).unwrap().0.len(), 2);
+        Writer::open(&path, Some(look().end)).unwrap().append(&[7; 16], (3, 2), &pixels(1), 2.0, 1.0, Kind::Image).unwrap();
+        assert_eq!(look().records.len(), 2);
     }
 }

@@ -168,13 +168,14 @@ impl Coarse {
 
     /// The peak heights of some pairs (i, 2k) and (i, 2k + 1).
     pub fn sample(&self, tests: &[(u32, u32)], monitor: &Monitor) -> Result<Vec<Highest>> {
-        self.each(tests, monitor, |first, k, maps| self.correlator.highest(first, self.packed(k), false, maps))
+        self.each(tests, false, monitor, |first, k, maps| self.correlator.highest(first, self.packed(k), false, maps))
     }
 
     /// What `test` finds for some (i, k).
     pub(super) fn each<T: Send>(
         &self,
         tests: &[(u32, u32)],
+        mirrored: bool,
         monitor: &Monitor,
         test: impl Fn(&[i16], usize, &mut Maps) -> T + Sync,
     ) -> Result<Vec<T>> {
@@ -184,7 +185,7 @@ impl Coarse {
                 || (self.thread(), zeros(1, self.length())),
                 |(thread, first), &(i, k)| {
                     monitor.advance(0)?;
-                    self.single(i as usize, false, thread, first);
+                    self.single(i as usize, mirrored, thread, first);
                     Ok(test(first, k as usize, &mut thread.maps))
                 },
             )

@@ -78,9 +78,11 @@ impl Groups {
         &self.sums[group * length..(group + 1) * length]
     }
 
-    /// The heights of the peaks of some (micrograph, group).
-    pub fn sample(&self, coarse: &Coarse, tests: &[(u32, u32)], monitor: &Monitor) -> Result<Vec<Highest>> {
-        coarse.each(tests, monitor, |first, group, maps| coarse.correlator.highest(first, self.sum(group, coarse.length()), true, maps))
+    /// The heights of the peaks of some (micrograph, group), of mirrored micrographs if that is asked.
+    pub fn sample(&self, coarse: &Coarse, tests: &[(u32, u32)], mirrored: bool, monitor: &Monitor) -> Result<Vec<Highest>> {
+        coarse.each(tests, mirrored, monitor, |first, group, maps| {
+            coarse.correlator.highest(first, self.sum(group, coarse.length()), true, maps)
+        })
     }
 
     /// Whether a micrograph is among those of a group.
@@ -213,5 +215,80 @@ fn second_exposure(coarse: &Coarse, others: &Others, thread: &mut Thread) {
         for x in 0..plan.width - dx {
             thread.small[y * plan.width + x] = image[(y + dy) * plan.width + x + dx];
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::super::session::Session;
+    use super::super::session::tests::{SIZE, noise, shifted};
+    use super::*;
+
+    const ALL: Least = Least { elsewhere: -1.0, at_zero: -1.0 };
+
+    fn coarse(views: Vec<i8>) -> Coarse {
+        Coarse::new(Arc::new(Session::of_views(SIZE, views, 0.9)), 1, None, &Monitor::default()).unwrap()
+    }
+
+    #[test]
+    fn single_and_grouped_screening_look_at_every_pair_once_and_alike() {
+        for (n, size) in [(37, 4), (16, 2), (9, 16)] {
+            let coarse = coarse(noise(n));
+            let firsts: Vec<u32> = (0..n as u32).collect();
+            let single = coarse.screen(&firsts, false, ALL, &Monitor::default()).unwrap();
+            let pairs: Vec<(u32, u32)> = single.iter().map(|found| (found.i, found.j)).collect();
+            let expected: Vec<(u32, u32)> = firsts.iter().flat_map(|&i| (i + 1..n as u32).map(move |j| (i, j))).collect();
+            assert_eq!(pairs, expected);
+            let groups = Groups::new(&coarse, size);
+            assert_eq!(groups.screen(&coarse, ALL, ALL, &Monitor::default()).unwrap(), single);
+            let mut members: Vec<usize> = groups.members.concat();
+            members.sort_unstable();
+            assert_eq!(members, (0..n.div_ceil(2)).collect::<Vec<_>>());
+        }
+    }
+
+    #[test]
+    fn what_a_pair_shows_does_not_depend_on_the_image_it_is_packed_with() {
+        let views = noise(6);
+        let (five, six) = (coarse(views[..5 * SIZE.0 * SIZE.1].to_vec()), coarse(views));
+        let of = |coarse: &Coarse| coarse.screen(&[0, 1, 2, 3], false, ALL, &Monitor::default()).unwrap();
+        let (five, six) = (of(&five), of(&six));
+        for found in &five {
+            let other = six.iter().find(|other| (other.i, other.j) == (found.i, found.j)).unwrap();
+            assert!((found.z - other.z).abs() < 1e-2, "{found:?} {other:?}");
+        }
+    }
+
+    #[test]
+    fn a_shifted_copy_stands_out_singly_and_in_a_group() {
+        let mut views = noise(40);
+        let copy = shifted(&views, 3, (7, -5));
+        views[30 * copy.len()..31 * copy.len()].copy_from_slice(&copy);
+        let coarse = coarse(views);
+        let single = coarse.screen(&(0..40).collect::<Vec<_>>(), false, ALL, &Monitor::default()).unwrap();
+        let best = single.iter().max_by(|a, b| a.z.total_cmp(&b.z)).unwrap();
+        assert_eq!((best.i, best.j), (3, 30));
+        let groups = Groups::new(&coarse, 4);
+        let tests: Vec<(u32, u32)> = (0..groups.len() as u32).map(|group| (3, group)).collect();
+        let heights = groups.sample(&coarse, &tests, false, &Monitor::default()).unwrap();
+        let highest = (0..groups.len()).filter(|&group| !groups.holds(group, 3)).max_by(|&a, &b| {
+            let height = |group: usize| heights[group].z.into_iter().fold(0.0, f32::max);
+            height(a).total_cmp(&height(b))
+        });
+        assert!(groups.holds(highest.unwrap(), 30));
+        // Mirrored, it shows nothing of the other.
+        let mirrored = coarse.screen(&[3], true, ALL, &Monitor::default()).unwrap();
+        assert!(mirrored.iter().all(|found| found.z < 0.6 * best.z));
+    }
+
+    #[test]
+    fn planted_second_exposures_are_lower_in_larger_groups() {
+        let coarse = coarse(noise(60));
+        let planted = plant(&coarse, &(0..60).step_by(5).collect::<Vec<_>>(), &Monitor::default()).unwrap();
+        let mean = |of: &dyn Fn(&Planted) -> f32| planted.iter().map(of).sum::<f32>() / planted.len() as f32;
+        let heights = [mean(&|planted| planted.single), mean(&|planted| planted.grouped[1]), mean(&|planted| planted.grouped[3])];
+        assert!(heights[0] > 1.3 * heights[1] && heights[1] > heights[2], "{heights:?}");
     }
 }

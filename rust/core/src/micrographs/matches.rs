@@ -207,3 +207,28 @@ impl<'a> Matcher<'a> {
         result
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::session::tests::{SIZE, noise, shifted};
+    use super::*;
+
+    #[test]
+    fn the_shift_is_found_its_opposite_the_other_way_and_nothing_mirrored() {
+        let mut views = noise(5);
+        for (at, shift) in [(3, (7, -5)), (4, (-20, 2))] {
+            let copy = shifted(&views, 0, shift);
+            views[at * copy.len()..(at + 1) * copy.len()].copy_from_slice(&copy);
+        }
+        let session = Session::of_views(SIZE, views, 0.9);
+        let find = |pairs: &[(u32, u32)], most, mirrored| Matcher::new(&session, most).find(pairs, mirrored, &Monitor::default()).unwrap();
+        let found = find(&[(0, 3), (3, 0), (0, 4), (1, 2)], None, false);
+        let whole = |found: &Match| (found.shift.0.round() as i32, found.shift.1.round() as i32);
+        assert_eq!([whole(&found[0]), whole(&found[1]), whole(&found[2])], [(7, -5), (-7, 5), (-20, 2)]);
+        assert!(found[..3].iter().all(|found| found.z > 20.0) && found[3].z < 6.0, "{found:?}");
+        assert!(find(&[(0, 3), (3, 0), (0, 4)], None, true).iter().all(|found| found.z < 6.0));
+        assert!(find(&[(0, 4)], Some(10.0), false)[0].z < 6.0, "beyond the largest shift");
+        let near = Matcher::new(&session, None).find_near(&[(0, 3)], &[(9.0, -7.0)], &Monitor::default()).unwrap();
+        assert_eq!(whole(&near[0]), (7, -5));
+    }
+}

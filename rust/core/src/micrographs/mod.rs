@@ -33,7 +33,7 @@ pub use frame::{Frame, Packing};
 pub use groups::{Groups, Planted, SIZES, plant};
 pub use images::{Fit, correlate, prepare_image};
 pub use matches::{Match, Matcher};
-pub use prepare::{Outcome, prepare};
+pub use prepare::{Outcome, Prepared, prepare};
 pub use search::{Screened, Screening, Sensitivity, screen};
 pub use session::Session;
 pub use spectrum::Band;

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use rayon::prelude::*;
 
-use super::cache::{self, Key, Kind, Record, Writer};
+use super::cache::{self, Index, Key, Kind, Record, Writer};
 use super::flatten::{Flattened, flatten};
 use super::frame::{Frame, announce};
 use super::reduce::Bins;
@@ -16,15 +16,24 @@ const AHEAD: usize = 4;
 /// What became of a frame: its place in the cache, or why it could not be read.
 pub type Outcome = std::result::Result<Record, String>;
 
+/// What was prepared.
+#[derive(Debug)]
+pub struct Prepared {
+    /// Of each frame.
+    pub outcomes: Vec<Outcome>,
+    /// Whether the cache was damaged; what was lost was read again.
+    pub damaged: bool,
+}
+
 /// Prepares frames, each known by a key, into the cache at `path`. With `resume` those that the cache holds already are not read again; else the
 /// cache begins anew. A frame that can not be read does not stop the others.
 ///
 /// # Errors
 /// [`Error::Io`] of the cache, [`Error::Interrupted`].
-pub fn prepare(frames: &[Frame], keys: &[Key], width: usize, path: &Path, resume: bool, monitor: &Monitor) -> Result<Vec<Outcome>> {
-    let (known, end) = if resume { cache::index(path, monitor)? } else { Default::default() };
+pub fn prepare(frames: &[Frame], keys: &[Key], width: usize, path: &Path, resume: bool, monitor: &Monitor) -> Result<Prepared> {
+    let Index { records: known, end, damaged } = if resume { cache::index(path, monitor)? } else { Index::default() };
     let writer = Writer::open(path, resume.then_some(end))?;
-    frames
+    let outcomes = frames
         .par_iter()
         .zip(keys)
         .enumerate()
@@ -46,7 +55,8 @@ pub fn prepare(frames: &[Frame], keys: &[Key], width: usize, path: &Path, resume
                 }
             }
         })
-        .collect()
+        .collect::<Result<_>>()?;
+    Ok(Prepared { outcomes, damaged })
 }
 
 fn write(writer: &Writer, key: &Key, frame: &Frame, width: usize, means: Vec<f32>) -> Result<Record> {

@@ -17,7 +17,7 @@ const MOST_FINER: usize = 3500;
 /// At most about so many pairs are looked at closely.
 const MOST_CLOSELY: u64 = 400_000;
 /// About so many pairs with mirrored micrographs are screened, at least.
-const DECOYS: u64 = 1_000_000;
+const DECOYS: u64 = 500_000;
 /// Pairs that thresholds are taken from.
 const SAMPLED: usize = 20_000;
 /// Of all groups, so many may pass by chance.
@@ -189,5 +189,44 @@ fn least_of_groups(coarse: &Coarse, groups: &Groups, monitor: &Monitor) -> Resul
     if tests.is_empty() {
         return Ok(None);
     }
-    Ok(Some(least_passing(&groups.sample(coarse, &tests, monitor)?, GROUPS_PASSING)))
+    // Mirrored micrographs are in none of the groups, whatever the session repeats; at zero shift it is what all have in common that counts.
+    let of = |mirrored: bool| Ok(least_passing(&groups.sample(coarse, &tests, mirrored, monitor)?, GROUPS_PASSING));
+    Ok(Some(Least { elsewhere: of(true)?.elsewhere, ..of(false)? }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::session::tests::{SIZE, noise, shifted};
+    use super::*;
+
+    #[test]
+    fn of_a_small_session_every_pair_is_looked_at() {
+        let session = Arc::new(Session::of_views(SIZE, noise(9), 0.9));
+        let found = screen(&session, Sensitivity::Auto, None, &Monitor::default()).unwrap();
+        assert_eq!((found.candidates.len(), found.decoys.len(), found.screening.grid), (36, 36, (0, 0)));
+    }
+
+    #[test]
+    fn copies_are_found_in_groups() {
+        let mut views = noise(60);
+        let length = SIZE.0 * SIZE.1;
+        let copies = [(0_u32, 9_u32), (1, 40), (20, 21), (33, 59)];
+        for (i, j) in copies {
+            let copy = shifted(&views, i as usize, (5, 4));
+            views[j as usize * length..][..length].copy_from_slice(&copy);
+        }
+        let session = Arc::new(Session::of_views(SIZE, views, 0.9));
+        let found = screen(&session, Sensitivity::Fast, None, &Monitor::default()).unwrap();
+        let pairs: Vec<(u32, u32)> = found.candidates.iter().map(|found| (found.i, found.j)).collect();
+        assert!(copies.iter().all(|pair| pairs.contains(pair)), "{:?}", found.screening);
+        assert!(found.screening.group_size > 1 && found.screening.predicted.len() > 1, "{:?}", found.screening);
+        assert!(pairs.is_sorted() && found.decoys.iter().all(|decoy| decoy.i < decoy.j));
+    }
+
+    #[test]
+    fn a_share_of_the_values_is_above_the_quantile() {
+        let values: Vec<f32> = (0..1000).map(|value| value as f32).collect();
+        assert!((quantile(values, 0.01) - 990.0).abs() < 1e-6);
+        assert!(quantile(vec![], 0.5).abs() < 1e-6);
+    }
 }

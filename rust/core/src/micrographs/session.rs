@@ -259,3 +259,51 @@ fn tables(views: &[i8], (width, height): (usize, usize)) -> Vec<Table> {
 fn block_of(i: usize, n: usize) -> usize {
     i * (n / BLOCK).max(1) / n.max(1)
 }
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+
+    pub(in super::super) const SIZE: (usize, usize) = (48, 32);
+
+    /// Views of noise, one after the other.
+    pub(in super::super) fn noise(n: usize) -> Vec<i8> {
+        let mut state = 7_u64;
+        let mut next = || {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 58) as i32 - 32
+        };
+        (0..n * SIZE.0 * SIZE.1).map(|_| next() as i8).collect()
+    }
+
+    /// A view whose pixel x + shift is pixel x of a given one; beyond that, another one's.
+    pub(in super::super) fn shifted(views: &[i8], i: usize, (dx, dy): (i64, i64)) -> Vec<i8> {
+        let (width, height) = (SIZE.0 as i64, SIZE.1 as i64);
+        let view = &views[i * SIZE.0 * SIZE.1..];
+        let other = &views[(i + 1) * SIZE.0 * SIZE.1..];
+        (0..width * height)
+            .map(|at| {
+                let (x, y) = (at % width - dx, at / width - dy);
+                if (0..width).contains(&x) && (0..height).contains(&y) { view[(y * width + x) as usize] } else { other[at as usize] }
+            })
+            .collect()
+    }
+
+    #[test]
+    fn small_views_are_the_views_reduced() {
+        let session = Session::of_views((24, 12), [vec![20; 24 * 12], vec![-20; 24 * 12], vec![0; 24 * 12]].concat(), 0.5);
+        assert_eq!((session.len(), session.small_size), (3, (16, 8)));
+        assert!(session.small_view(0).iter().all(|&pixel| pixel == 12));
+        assert!(session.small_view(1).iter().all(|&pixel| pixel == -12));
+        assert!(session.small_view(2).iter().all(|&pixel| pixel == 0));
+    }
+
+    #[test]
+    fn blocks_of_micrographs_are_nearly_equal() {
+        for n in [30, 192, 1000] {
+            let mut counts = vec![0; (n / BLOCK).max(1)];
+            (0..n).for_each(|i| counts[block_of(i, n)] += 1);
+            assert!(counts.iter().max().unwrap() - counts.iter().min().unwrap() <= 1, "{counts:?}");
+        }
+    }
+}
