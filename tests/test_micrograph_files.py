@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import bz2
 import csv
-import gzip
 import fcntl
+import gzip
 import json
 import os
 import shutil
@@ -195,6 +195,7 @@ def test_the_cache_saves_reading_and_its_damage_is_noticed(session: Planted, ima
         assert (ran.status, f"warning: {cache}: was damaged; what was lost was read again" in ran.out) == (0, True)
         summary = json.loads((out / "summary.json").read_text())
         assert summary["unreadable"]
+        assert "damaged" not in command(*arguments, "--resume", "--overwrite").out
         assert all(entry["reason"].startswith("blank") for entry in summary["unreadable"])
     assert command(*arguments).status == 2
 
@@ -202,12 +203,33 @@ def test_the_cache_saves_reading_and_its_damage_is_noticed(session: Planted, ima
 def test_two_runs_do_not_share_a_cache(session: Planted, images: list[Path], command: Command, tmp_path: Path) -> None:
     out = tmp_path / "out"
     out.mkdir()
-    with (out / "prepared.cache").open("ab") as file:
+    with (out / "prepared.cache.lock").open("ab") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         ran = command("micrographs", images[0].parent, "--bin", BIN, "-o", out)
     assert ran.status == 2
-    assert f"{out / 'prepared.cache'}: found another run that uses it; wait for it, or choose another --output" in ran.err
+    assert f"{out / 'prepared.cache'}: found another run that uses it; wait for it, or choose another place for this one" in ran.err
     assert command("micrographs", images[0].parent, "--bin", BIN, "-o", out).status == 0
+    assert not (out / "prepared.cache.lock").exists()
+
+
+def test_a_wild_pixel_spoils_its_own_image_only(session: Planted, images: list[Path]) -> None:
+    wild = images[len(images) // 2 + 1]
+    before = find_duplicate_micrographs(images, MicrographParams(bin=BIN))
+    for value in (1e6, 1e12):
+        with mrcfile.open(wild, "r+") as file:
+            pixels = file.data.astype(np.float32)
+            pixels[100, 100] = value
+            file.set_data(pixels)
+        after = find_duplicate_micrographs(images, MicrographParams(bin=BIN))
+        pairs = [
+            {
+                (found.names[p.first], found.names[p.second])
+                for p in found.pairs
+                if str(wild) not in (found.names[p.first], found.names[p.second])
+            }
+            for found in (before, after)
+        ]
+        assert pairs[0] == pairs[1]
 
 
 def test_a_file_that_changed_is_read_again(session: Planted, images: list[Path], command: Command, tmp_path: Path) -> None:

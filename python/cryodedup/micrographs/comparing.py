@@ -156,9 +156,10 @@ def _candidates(
 
 
 def sampled(pairs: NDArray[np.uint32]) -> NDArray[np.uint32]:
-    """About :data:`DECOYS` of a window's pairs (n, 2): all those of a few micrographs, evenly spread, even and odd ones."""
-    every = max(1, round(len(pairs) / DECOYS))
-    return np.ascontiguousarray(pairs[pairs[:, 0] // 2 % every == 0])
+    """At most :data:`DECOYS` of a window's pairs (n, 2), the same every time."""
+    if len(pairs) <= DECOYS:
+        return pairs
+    return pairs[np.sort(np.random.default_rng(0).choice(len(pairs), DECOYS, replace=False))]
 
 
 @dataclass

@@ -7,8 +7,8 @@ import hashlib
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from os import PathLike
 from contextlib import ExitStack, contextmanager
+from os import PathLike
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -120,15 +120,23 @@ def _refuse_other_file(cache: Path) -> None:
 
 @contextmanager
 def _locked(cache: Path) -> Iterator[None]:
-    """Keeps other runs off the cache, where the file system knows locks."""
-    with cache.open("ab") as file:
+    """Keeps other runs off the cache, where the file system knows locks; by a file of its own, as on some a locked file can not be read."""
+    path = cache.with_name(cache.name + ".lock")
+    try:
+        file = path.open("ab")
+    except OSError as error:
+        raise InputError(f"{cache}: {(error.strerror or str(error)).lower()}") from error
+    with file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise InputError(f"{cache}: found another run that uses it; wait for it, or choose another --output") from None
+            raise InputError(f"{cache}: found another run that uses it; wait for it, or choose another place for this one") from None
         except OSError:
             pass
-        yield
+        try:
+            yield
+        finally:
+            path.unlink(missing_ok=True)
 
 
 def _headers(exposures: Exposures, width: int) -> tuple[dict[int, MrcImage], dict[int, str]]:

@@ -98,8 +98,10 @@ pub struct Index {
     pub records: HashMap<Key, Record>,
     /// Where to go on after the last whole record.
     pub end: u64,
-    /// Whether there was something else: half a record, as after a crash, or pixels that do not fit their checksum.
-    pub damaged: bool,
+    /// Whether something else stands there: half a record, as after a crash.
+    pub torn: bool,
+    /// Records whose pixels do not fit their checksum, unless there is a sound one, too.
+    pub broken: Vec<Key>,
 }
 
 /// Looks through a file; a missing one is empty.
@@ -119,14 +121,22 @@ pub fn index(path: &Path, monitor: &Monitor) -> Result<Index> {
         end = record.pixels_at + record.bytes();
         heads.push((key, record, checksum));
     }
-    let sound = |buffer: &mut Vec<u8>, (key, record, checksum): &(Key, Record, u32)| {
+    let sound = |buffer: &mut Vec<u8>, (_, record, checksum): &(Key, Record, u32)| {
         monitor.advance(0)?;
         input.read(record.pixels_at, record.pixels_at + record.bytes(), buffer)?;
-        Ok((crc32fast::hash(buffer) == *checksum).then_some((*key, *record)))
+        Ok(crc32fast::hash(buffer) == *checksum)
     };
-    let checked: Vec<Option<(Key, Record)>> = heads.par_iter().map_init(Vec::new, sound).collect::<Result<_>>()?;
-    let damaged = end < input.size() || checked.contains(&None);
-    Ok(Index { records: checked.into_iter().flatten().collect(), end, damaged })
+    let sound: Vec<bool> = heads.par_iter().map_init(Vec::new, sound).collect::<Result<_>>()?;
+    let (mut records, mut broken) = (HashMap::new(), Vec::new());
+    for ((key, record, _), sound) in heads.into_iter().zip(sound) {
+        if sound {
+            records.insert(key, record);
+        } else {
+            broken.push(key);
+        }
+    }
+    broken.retain(|key| !records.contains_key(key));
+    Ok(Index { records, end, torn: end < input.size(), broken })
 }
 
 impl Record {
@@ -179,8 +189,8 @@ mod tests {
         }
         writer.append(&[9; 16], (3, 2), &[], 0.0, 5.0, Kind::Blank).unwrap();
         let look = || index(&path, &Monitor::default()).unwrap();
-        let Index { records, end, damaged } = look();
-        assert_eq!((records.len(), end, damaged), (4, 4 * 64 + 3 * 12, false));
+        let Index { records, end, torn, broken } = look();
+        assert_eq!((records.len(), end, torn, broken.len()), (4, 4 * 64 + 3 * 12, false, 0));
         let input = Input::open(&path).unwrap();
         let mut out = Vec::new();
         records[&[2; 16]].read(&input, &mut Vec::new(), &mut out).unwrap();
@@ -190,13 +200,13 @@ mod tests {
             std::fs::write(&path, &whole[..length]).unwrap();
             let found = look();
             assert_eq!(found.records.len(), (length / 76).min(3), "{length}");
-            assert_eq!(found.damaged, found.end < length as u64);
+            assert_eq!(found.torn, ![0, 76, 152, 228].contains(&length), "{length}");
         }
         for byte in 0..whole.len() {
             let mut damaged = whole.clone();
             damaged[byte] ^= 0x10;
             std::fs::write(&path, &damaged).unwrap();
-            assert!(look().records.len() < 4 && look().damaged, "{byte}");
+            assert!(look().records.len() < 4 && (look().torn || look().broken.len() == 1), "{byte}");
         }
         std::fs::write(&path, &whole[..80]).unwrap();
         Writer::open(&path, Some(look().end)).unwrap().append(&[7; 16], (3, 2), &pixels(1), 2.0, 1.0, Kind::Image).unwrap();

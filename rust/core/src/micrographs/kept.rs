@@ -64,7 +64,7 @@ pub fn multiply_packed(out: &mut [Complex32], at: usize, a: &[i16], b: &[i16], c
 }
 
 fast! {
-    fn products(out: &mut [Complex32], a_re: &[i16], a_im: &[i16], b_re: &[i16], b_im: &[i16]) {
+    avx512: fn products(out: &mut [Complex32], a_re: &[i16], a_im: &[i16], b_re: &[i16], b_im: &[i16]) {
         for ((((out, &a_re), &a_im), &b_re), &b_im) in out.iter_mut().zip(a_re).zip(a_im).zip(b_re).zip(b_im) {
             let (a, b) = ((f32::from(a_re), f32::from(a_im)), (f32::from(b_re), f32::from(b_im)));
             *out = Complex32::new(a.0 * b.0 + a.1 * b.1, a.0 * b.1 - a.1 * b.0);
@@ -73,7 +73,7 @@ fast! {
 }
 
 fast! {
-    fn products_of_packed(
+    avx512: fn products_of_packed(
         out: &mut [Complex32], a_re: &[i16], a_im: &[i16], b_re: &[i16], b_im: &[i16], c_re: &[i16], c_im: &[i16],
     ) {
         let others = b_re.iter().zip(b_im).zip(c_re.iter().zip(c_im));

@@ -31,7 +31,7 @@ pub struct Prepared {
 /// # Errors
 /// [`Error::Io`] of the cache, [`Error::Interrupted`].
 pub fn prepare(frames: &[Frame], keys: &[Key], width: usize, path: &Path, resume: bool, monitor: &Monitor) -> Result<Prepared> {
-    let Index { records: known, end, damaged } = if resume { cache::index(path, monitor)? } else { Index::default() };
+    let Index { records: known, end, torn, broken } = if resume { cache::index(path, monitor)? } else { Index::default() };
     let writer = Writer::open(path, resume.then_some(end))?;
     let outcomes = frames
         .par_iter()
@@ -56,7 +56,7 @@ pub fn prepare(frames: &[Frame], keys: &[Key], width: usize, path: &Path, resume
             }
         })
         .collect::<Result<_>>()?;
-    Ok(Prepared { outcomes, damaged })
+    Ok(Prepared { outcomes, damaged: torn || broken.iter().any(|key| keys.contains(key)) })
 }
 
 fn write(writer: &Writer, key: &Key, frame: &Frame, width: usize, means: Vec<f32>) -> Result<Record> {

@@ -155,12 +155,13 @@ impl Session {
         Ok(())
     }
 
-    /// Reads two micrographs, faded at their edges, as real and imaginary part of the image to be transformed.
+    /// Reads two micrographs, faded at their edges, of standard deviation 1 (so that neither drowns in the rounding of the other), as real and
+    /// imaginary part of the image to be transformed.
     fn read_two(&self, two: [usize; 2], tapers: &(Vec<f32>, Vec<f32>), reader: &mut Reader) -> Result<()> {
         self.read(two[0], reader)?;
-        reader.fade(tapers, |value, pixel| value.re = pixel);
+        reader.fade(tapers, 1.0 / self.records[two[0]].sd, |value, pixel| value.re = pixel);
         self.read(two[1], reader)?;
-        reader.fade(tapers, |value, pixel| value.im = pixel);
+        reader.fade(tapers, 1.0 / self.records[two[1]].sd, |value, pixel| value.im = pixel);
         Ok(())
     }
 
@@ -200,30 +201,33 @@ impl Session {
 
     fn fixed_pattern(&self, members: &[usize], views: &Views, monitor: &Monitor) -> Result<Vec<f32>> {
         let mut reader = self.reader(&views.plan)?;
+        // Each counts by its inverse variance: one of wild pixels is not spread over the others.
+        let weight = |i: usize| f64::from(self.records[i].sd).powi(-2);
+        let weights: f64 = members.iter().map(|&i| weight(i)).sum();
         let mut sum = vec![0.0; views.plan.len()];
         for &i in members {
             monitor.advance(0)?;
             self.read(i, &mut reader)?;
-            sum.iter_mut().zip(&reader.pixels).for_each(|(sum, &pixel)| *sum += f64::from(pixel));
+            sum.iter_mut().zip(&reader.pixels).for_each(|(sum, &pixel)| *sum += f64::from(pixel) * weight(i) / weights);
         }
         let sampled: Vec<usize> = members.iter().copied().step_by(members.len().div_ceil(SAMPLED)).collect();
-        let mut of_one = [0.0; RINGS];
+        let number = members.len() as f64 / sampled.len() as f64;
+        let mut expected = [0.0; RINGS];
         for two in sampled.chunks(2) {
             monitor.advance(0)?;
             self.read_two([two[0], two[two.len() - 1]], &views.tapers, &mut reader)?;
-            for power in views.power(&mut reader.workspace).iter().take(two.len()) {
-                of_one.iter_mut().zip(power).for_each(|(sum, power)| *sum += power / sampled.len() as f64);
+            for (&i, power) in two.iter().zip(views.power(&mut reader.workspace)) {
+                // Of the mean's power what is this one's: its power, of standard deviation 1, is multiplied by variance and squared weight.
+                let share = number * weight(i) / weights.powi(2);
+                expected.iter_mut().zip(power).for_each(|(sum, power)| *sum += power * share);
             }
         }
-        let n = members.len() as f64;
-        reader.pixels = sum.iter().map(|sum| (sum / n) as f32).collect();
+        reader.pixels = sum.iter().map(|&sum| sum as f32).collect();
         reader.workspace.image.fill(Complex32::default());
-        reader.fade(&views.tapers, |value, pixel| value.re = pixel);
+        reader.fade(&views.tapers, 1.0, |value, pixel| value.re = pixel);
         let [of_mean, _] = views.power(&mut reader.workspace);
-        let factors: [f32; RINGS] = std::array::from_fn(|ring| {
-            let expected = of_one[ring] / n;
-            if of_mean[ring] > 0.0 { (1.0 - expected / of_mean[ring]).max(0.0) as f32 } else { 0.0 }
-        });
+        let factors: [f32; RINGS] =
+            std::array::from_fn(|ring| if of_mean[ring] > 0.0 { (1.0 - expected[ring] / of_mean[ring]).max(0.0) as f32 } else { 0.0 });
         let workspace = &mut reader.workspace;
         workspace.image.iter_mut().zip(&reader.pixels).for_each(|(value, &pixel)| *value = Complex32::new(pixel, 0.0));
         workspace.forward(&views.plan);
@@ -234,12 +238,12 @@ impl Session {
 }
 
 impl Reader {
-    /// Sets a part of the image to be transformed: the pixels, faded at their edges.
-    fn fade(&mut self, (columns, rows): &(Vec<f32>, Vec<f32>), set: impl Fn(&mut Complex32, f32)) {
+    /// Sets a part of the image to be transformed: the pixels multiplied by a factor, faded at their edges.
+    fn fade(&mut self, (columns, rows): &(Vec<f32>, Vec<f32>), factor: f32, set: impl Fn(&mut Complex32, f32)) {
         let width = columns.len();
         for ((image, pixels), row) in self.workspace.image.chunks_exact_mut(width).zip(self.pixels.chunks_exact(width)).zip(rows) {
             for ((value, pixel), column) in image.iter_mut().zip(pixels).zip(columns) {
-                set(value, pixel * column * row);
+                set(value, pixel * factor * column * row);
             }
         }
     }
@@ -262,6 +266,7 @@ fn block_of(i: usize, n: usize) -> usize {
 
 #[cfg(test)]
 pub(super) mod tests {
+    use super::super::cache::{Kind, Writer};
     use super::*;
 
     pub(in super::super) const SIZE: (usize, usize) = (48, 32);
@@ -291,11 +296,46 @@ pub(super) mod tests {
 
     #[test]
     fn small_views_are_the_views_reduced() {
-        let session = Session::of_views((24, 12), [vec![20; 24 * 12], vec![-20; 24 * 12], vec![0; 24 * 12]].concat(), 0.5);
+        let wave = |width: usize, height: usize, (u, v): (f64, f64)| -> Vec<i8> {
+            let turns = move |at: usize| u * (at % width) as f64 / width as f64 + v * (at / width) as f64 / height as f64;
+            (0..width * height).map(|at| (17.0 * (std::f64::consts::TAU * turns(at)).cos()).round() as i8).collect()
+        };
+        let waves = [(1.0, 2.0), (3.0, 0.0), (0.0, 1.0)];
+        let session = Session::of_views((24, 12), waves.map(|wave_of| wave(24, 12, wave_of)).concat(), 0.5);
         assert_eq!((session.len(), session.small_size), (3, (16, 8)));
-        assert!(session.small_view(0).iter().all(|&pixel| pixel == 12));
-        assert!(session.small_view(1).iter().all(|&pixel| pixel == -12));
-        assert!(session.small_view(2).iter().all(|&pixel| pixel == 0));
+        for (i, wave_of) in waves.into_iter().enumerate() {
+            let expected = wave(16, 8, wave_of);
+            assert!(session.small_view(i).iter().zip(expected).all(|(found, expected)| found.abs_diff(expected) <= 1), "{i}");
+        }
+    }
+
+    #[test]
+    fn what_a_view_shows_does_not_depend_on_the_image_it_is_transformed_with() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("cache");
+        let view_of = |wild: f32| {
+            let writer = Writer::open(&path, None).unwrap();
+            let records: Vec<Record> = (0..30_u8)
+                .map(|i| {
+                    let mut pixels: Vec<f32> = noise(31)[usize::from(i) * 48 * 32..][..48 * 32].iter().map(|&pixel| pixel.into()).collect();
+                    if i == 3 {
+                        pixels[700] = wild;
+                    }
+                    let sd = (pixels.iter().map(|pixel| f64::from(pixel * pixel)).sum::<f64>() / pixels.len() as f64).sqrt() as f32;
+                    pixels.iter_mut().for_each(|pixel| *pixel = pixel.clamp(-10.0 * sd, 10.0 * sd));
+                    writer.append(&[i; 16], SIZE, &pixels, sd, 0.0, Kind::Image).unwrap()
+                })
+                .collect();
+            let band = Band { highpass: 0.02, lowpass: 0.2, falloff: 0.05 };
+            let session = Session::load(&path, &records, band, &Monitor::default()).unwrap();
+            [session.view(2).pixels.to_vec(), session.view(20).pixels.to_vec(), session.small_view(2).to_vec()]
+        };
+        let expected = view_of(5.0);
+        for wild in [1e4, 1e8, 1e14] {
+            for (found, expected) in view_of(wild).iter().zip(&expected) {
+                assert!(found.iter().zip(expected).all(|(a, b)| a.abs_diff(*b) <= 2), "{wild}");
+            }
+        }
     }
 
     #[test]
