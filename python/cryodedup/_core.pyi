@@ -173,7 +173,7 @@ def prepare_micrographs(
     threads: int,
     progress: _Progress = None,
 ) -> tuple[list[tuple[str, _Record | None]], bool]:
-    """Reads, reduces and flattens micrographs into a cache; for each why it can not be used, or its record; was the cache damaged?"""
+    """Reads, reduces and flattens micrographs into a cache; for each why it can not be read, or its record. Last: was the cache damaged."""
 
 def prepare_image(image: NDArray[np.float32], *, bin: int, band: _Band) -> NDArray[np.float32]:
     """Reduces, flattens, fades and filters an image."""

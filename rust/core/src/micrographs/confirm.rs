@@ -46,6 +46,8 @@ pub fn confirm(session: &Session, band: Band, pairs: &[(u32, u32)], shifts: &[(f
             })
         })
     };
+    let near = |size: usize, view: usize| (0.55 * size as f64 / view as f64).max(1.0);
+    let near = (near(session.size.0, session.view_size.0), near(session.size.1, session.view_size.1));
     let order = tiles::order(pairs, tile_size);
     let mut confirmed = vec![Confirmed::default(); pairs.len()];
     for block in order.chunk_by(|&a, &b| tiles::of_tiles(pairs[a], tile_size) == tiles::of_tiles(pairs[b], tile_size)) {
@@ -59,7 +61,7 @@ pub fn confirm(session: &Session, band: Band, pairs: &[(u32, u32)], shifts: &[(f
             .par_iter()
             .map(|&at| {
                 monitor.advance(1)?;
-                Ok(pair(image(pairs[at].0), image(pairs[at].1), shifts[at]))
+                Ok(pair(image(pairs[at].0), image(pairs[at].1), shifts[at], near))
             })
             .collect::<Result<_>>()?;
         block.iter().zip(found).for_each(|(&at, found)| confirmed[at] = found);
@@ -67,10 +69,16 @@ pub fn confirm(session: &Session, band: Band, pairs: &[(u32, u32)], shifts: &[(f
     Ok(confirmed)
 }
 
-fn pair(first: Image, second: Image, start: (f32, f32)) -> Confirmed {
+/// `start`: the shift that the views tell; `near`: how far from it, along each axis, the images may tell another.
+fn pair(first: Image, second: Image, start: (f32, f32), near: (f64, f64)) -> Confirmed {
     let overlap = Overlap::new(first, second);
-    let near = overlap.climb((start.0.round() as i32, start.1.round() as i32), 4, 4).at;
-    let peak = overlap.climb(near, 4, 1);
-    let common = overlap.common(peak.at);
-    Confirmed { shift: peak.sub_pixel(), ncc: common.ncc, ccc: common.whole_frame, overlap: common.pixels / first.pixels.len() as f64 }
+    let (x, y) = (f64::from(start.0), f64::from(start.1));
+    let whole = (x.round() as i32, y.round() as i32);
+    let peak = overlap.climb(overlap.climb(whole, 4, 4).at, 4, 1);
+    let shift = peak.sub_pixel();
+    // With another defocus some frequencies have turned their sign, and band-passed images match best in a ring around the shift.
+    let led_astray = (shift.0 - x).abs() > near.0 || (shift.1 - y).abs() > near.1;
+    let (at, shift) = if led_astray { (whole, (x, y)) } else { (peak.at, shift) };
+    let common = overlap.common(at);
+    Confirmed { shift, ncc: common.ncc, ccc: common.whole_frame, overlap: common.pixels / first.pixels.len() as f64 }
 }
