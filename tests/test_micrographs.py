@@ -223,7 +223,8 @@ def test_few_micrographs_of_noise_are_no_duplicates_and_few_of_one_scene_are(n: 
 
     world = 30 * scene(99, (300, 340))
     for k in range(3 * n):
-        image = 1000 + 30 * scene(k, (256, 300)) + (world[:256, :300] if k >= 2 * n else 0)
+        moved = 5 * (k % n)
+        image = 1000 + 30 * scene(k, (256, 300)) + (world[moved : 256 + moved, moved : 300 + moved] if k >= 2 * n else 0)
         folder = tmp_path / f"{k // n}"
         folder.mkdir(exist_ok=True)
         with mrcfile.new(folder / f"{k:02}.mrc") as file:
@@ -232,6 +233,28 @@ def test_few_micrographs_of_noise_are_no_duplicates_and_few_of_one_scene_are(n: 
         assert find_duplicate_micrographs(tmp_path / folder, MicrographParams(bin=2)).pairs == []
     same = find_duplicate_micrographs(tmp_path / "2", MicrographParams(bin=2))
     assert len(same.pairs) == n * (n - 1) / 2
+
+
+@pytest.mark.parametrize("n", [2, 4, 9, 20])
+def test_the_pattern_of_the_camera_makes_no_duplicates_of_few_micrographs(n: int, tmp_path: Path) -> None:
+    import mrcfile
+
+    pattern = np.random.default_rng(5).normal(0, 30 if n > 3 else 10, (256, 300))
+    for k in range(n):
+        with mrcfile.new(tmp_path / f"{k:02}.mrc") as file:
+            file.set_data((1000 + 30 * scene(k + 10, (256, 300)) + pattern).astype(np.float32))
+    found = find_duplicate_micrographs(tmp_path, MicrographParams(bin=2))
+    assert found.pairs == []
+    assert any("at zero shift" in warning for warning in found.warnings) == (n > 3)
+
+
+def test_a_mirrored_copy_does_not_hide_the_others() -> None:
+    rng = np.random.default_rng(3)
+    usual = rng.exponential(0.4, 5000) + 4
+    tail = Tail.fit(usual, 20_000)
+    assert Tail.fit(np.append(usual, [230.0, 180.0]), 20_000).scale < 1.3 * tail.scale
+    # Many of them are what this session is like.
+    assert Tail.fit(np.append(usual, rng.normal(60, 5, 40)), 20_000).scale > 3 * tail.scale
 
 
 @needs_shared

@@ -78,12 +78,13 @@ def _header(path: Path) -> np.ndarray:
     import mrcfile
 
     try:
-        with warnings.catch_warnings(), mrcfile.open(os.fspath(path), header_only=True, permissive=True) as file:
+        with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            header = file.header
-            if header is None or not bytes(header["map"]).startswith(b"MAP"):
-                raise InputError(f"{path}: found no MRC header (no 'MAP' at byte 208)")
-            return np.asarray(header)
+            with mrcfile.open(os.fspath(path), header_only=True, permissive=True) as file:
+                header = file.header
+                if header is None or not bytes(header["map"]).startswith(b"MAP"):
+                    raise InputError(f"{path}: found no MRC header (no 'MAP' at byte 208)")
+                return np.asarray(header)
     except InputError:
         raise
     except (ValueError, EOFError, OSError, zlib.error) as error:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from cryodedup import _core
 from cryodedup.micrographs import pattern
 from cryodedup.micrographs.acquisition import Acquisition
-from cryodedup.micrographs.statistics import Floats, Tail, q_values, zero_tail
+from cryodedup.micrographs.statistics import FEW, LEAST_FOR_BULK, Floats, Tail, q_values, zero_tail
 from cryodedup.params import MicrographParams
 
 Progress = Callable[[int], object] | None
@@ -90,6 +90,8 @@ def compare(
     found = _Found(pairs, z.astype(float), shifts.astype(float), at_zero.astype(float))
     null = Tail.fit(null_z.astype(float), decoys_tested)
     zero = zero_tail(found.at_zero)
+    if LEAST_FOR_BULK <= len(pairs) < FEW:
+        screening["median_z_at_zero_shift"] = round(float(np.median(found.at_zero)), 2)
     found.settle(null, zero, tested)
     if params.threshold is None:
         significant = found.q <= params.fdr

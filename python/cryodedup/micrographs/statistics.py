@@ -23,6 +23,14 @@ CAUTION = 2.0
 micrographs fall on one another more often unmirrored. On simulated sessions 7 of 833 found pairs are false without, 3 of 828 with it."""
 FEW, FEW_START, FEW_SCALE = 200, 4.6, 0.35
 """So few values tell no tail: a tenth of all is then taken to be above this, falling at least as slowly as in large sessions of noise."""
+FEW_AT_ZERO, FEW_AT_ZERO_SCALE = 10.0, 2.0
+"""The same at zero shift, where the camera's pattern reaches 5 to 9 in frames of usual gain references."""
+BEYOND_PATTERN = 100.0
+"""No pattern reaches this: frames that do are copies, or of one scene without any move, even if all do."""
+LEAST_FOR_BULK = 6
+"""Of fewer pairs none is taken to be usual."""
+WILD = 15.0
+"""A few mirrored pairs so many scales above the others are no chance: the session holds a mirrored copy."""
 LEAST_SCALE = 0.15
 """The tail of a handful of values is not taken to fall faster than this, in standard deviations."""
 
@@ -47,6 +55,10 @@ class Tail:
             return cls(start=FEW_START, scale=FEW_SCALE, rate=CAUTION, values=values)
         n = int(min(TAIL, max(2, len(values) // 10)))
         start = float(values[n])
+        usual = max(float(np.median(values[:n]) - start) / np.log(2), LEAST_SCALE)
+        wild = int(np.count_nonzero(values > start + WILD * usual))
+        if 0 < wild <= n // 50:
+            return cls.fit(values[wild:], tested)
         # A few outliers (bright specks that coincide) must not be thinned out by the many others: the largest of three means.
         scales = [float(np.mean(values[:k]) - values[k]) for k in (n, max(2, n // 8), max(2, n // 25))]
         scale, rate = max(*scales, LEAST_SCALE), CAUTION * n / max(tested, 1)
@@ -84,9 +96,18 @@ def q_values(z: Floats, at_zero: NDArray[np.bool_], elsewhere: Tail, zero: Tail,
 
 
 def zero_tail(at_zero: Floats) -> Tail:
-    """The null distribution at zero shift, from pairs most of which are unrelated: a normal bulk with a heavier upper tail."""
-    if len(at_zero) < FEW:  # too few to tell a pattern from what they show: only what is far above any pattern passes
-        return Tail(start=3.0, scale=3.0, rate=0.01, values=np.zeros(0))
+    """The null distribution at zero shift, from pairs most of which are unrelated: a normal bulk with a heavier upper tail.
+
+    Of few micrographs no fixed pattern is taken out, so that all of them may correlate: only what is far above the others, and above what
+    a pattern usually makes, is more than that.
+    """
+    nothing = np.zeros(0)
+    if len(at_zero) < LEAST_FOR_BULK:
+        return Tail(start=FEW_AT_ZERO, scale=FEW_AT_ZERO_SCALE, rate=0.01, values=nothing)
     low, middle = np.quantile(at_zero, [0.16, 0.5])
     sd = max(float(middle - low), 0.3)
-    return Tail(start=float(middle) + 3 * sd, scale=0.6 * sd, rate=0.01, values=np.zeros(0))
+    start, scale = float(middle) + 3 * sd, 0.6 * sd
+    if len(at_zero) < FEW:
+        start, scale = min(max(start, FEW_AT_ZERO), BEYOND_PATTERN), max(scale, FEW_AT_ZERO_SCALE)
+        scale = min(scale, BEYOND_PATTERN / 10)
+    return Tail(start=start, scale=scale, rate=0.01, values=nothing)

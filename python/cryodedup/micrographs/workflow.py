@@ -249,6 +249,11 @@ def _warnings(exposures: Exposures, classes: Sequence[Sequence[int]], images: di
         sizes = ", ".join(f"{len(members)} of {images[members[0]].nx} x {images[members[0]].ny}" for members in classes)
         warnings.append(f"micrographs of {len(classes)} sizes ({sizes}): only those of one size are compared")
     for found in result.compared:
+        if (at_zero := found.screening.get("median_z_at_zero_shift", 0.0)) > 4:
+            warnings.append(
+                f"{len(found.members)} micrographs, too few to take the camera's fixed pattern out, correlate at zero shift (median z"
+                f" {at_zero:.1f}): that is taken to be the pattern"
+            )
         recalls = found.screening.get("predicted_recall_at_overlap_0.3", {})
         if recalls and recalls.get(str(found.screening["group_size"]), 1.0) < 0.99:
             warnings.append(
