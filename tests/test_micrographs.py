@@ -13,6 +13,7 @@ from cases import SHARED, needs_shared
 from cryodedup import InputError, MicrographParams, _core, correlate, find_duplicate_micrographs, prepare
 from cryodedup.demo.micrographs import BIN, Planted, make_micrographs
 from cryodedup.micrographs.acquisition import Acquisition
+from cryodedup.micrographs.comparing import DECOYS, MOST_DECOYS_OF_ONE, sampled
 from cryodedup.micrographs.pattern import support
 from cryodedup.micrographs.sets import connected
 from cryodedup.micrographs.statistics import Tail, q_values
@@ -246,6 +247,18 @@ def test_the_pattern_of_the_camera_makes_no_duplicates_of_few_micrographs(n: int
     found = find_duplicate_micrographs(tmp_path, MicrographParams(bin=2))
     assert found.pairs == []
     assert any("at zero shift" in warning for warning in found.warnings) == (n > 3)
+
+
+@pytest.mark.parametrize(("n", "params"), [(3000, {}), (400, {"images_per_move": 1, "images_per_hole": 1, "scan_range": 400})])
+def test_a_windows_decoys_are_of_many_micrographs(n: int, params: dict[str, int]) -> None:
+    pairs = window_pairs(range(n), MicrographParams(search="window", **params))
+    found = sampled(pairs)
+    assert 0.7 * DECOYS < len(found) <= DECOYS
+    assert {tuple(pair) for pair in found.tolist()} <= {tuple(pair) for pair in pairs.tolist()}
+    firsts, counts = np.unique(found[:, 0], return_counts=True)
+    assert len(firsts) >= 350
+    assert counts.max() <= MOST_DECOYS_OF_ONE
+    assert all(abs(np.mean(firsts % 4 == shot) - 0.25) < 0.06 for shot in range(4))
 
 
 def test_a_mirrored_copy_does_not_hide_the_others() -> None:

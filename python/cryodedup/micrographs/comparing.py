@@ -20,6 +20,8 @@ Progress = Callable[[int], object] | None
 Record = tuple[int, int, int, float, float, int]
 DECOYS = 10_000
 """Pairs with mirrored micrographs that a window search looks at, at most."""
+MOST_DECOYS_OF_ONE = 20
+"""As many of them have one mirrored micrograph in common."""
 DOUBTFUL_Z = 4.0
 """Below this no pair's ccc is measured: nothing that passes any sensible threshold is there."""
 
@@ -158,10 +160,14 @@ def _candidates(
 
 
 def sampled(pairs: NDArray[np.uint32]) -> NDArray[np.uint32]:
-    """At most :data:`DECOYS` of a window's pairs (n, 2), the same every time."""
+    """At most :data:`DECOYS` of a window's pairs (n, 2): those of first micrographs taken at random, the same ones every time."""
     if len(pairs) <= DECOYS:
         return pairs
-    return pairs[np.sort(np.random.default_rng(0).choice(len(pairs), DECOYS, replace=False))]
+    turn = np.random.default_rng(0).permutation(int(pairs[:, 0].max()) + 1)[pairs[:, 0]]
+    order = np.argsort(turn, kind="stable")
+    of_one = np.arange(len(pairs)) - np.searchsorted(turn[order], turn[order])
+    chosen = order[of_one < MOST_DECOYS_OF_ONE][:DECOYS]
+    return np.ascontiguousarray(pairs[np.sort(chosen)])
 
 
 @dataclass
