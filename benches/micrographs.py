@@ -21,8 +21,7 @@ import mrcfile
 import numpy as np
 
 from cryodedup import MicrographParams, _core
-from cryodedup.micrographs.comparing import sampled
-from cryodedup.micrographs.workflow import window_pairs
+from cryodedup.micrographs.window import sampled, window_pairs
 
 NX, NY, BIN = 5760, 4092, 8
 VIEW = (384, 256)

@@ -8,6 +8,7 @@ import fcntl
 import gzip
 import json
 import os
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -17,7 +18,7 @@ import numpy as np
 import pytest
 
 from cases import Ran, needs_shared
-from cryodedup import MicrographParams, find_duplicate_micrographs
+from cryodedup import InputError, MicrographParams, correlate, find_duplicate_micrographs, prepare
 from cryodedup.demo.micrographs import BIN, Planted, make_micrographs
 from cryodedup.micrographs.acquisition import acquisition_of, sort
 
@@ -282,6 +283,7 @@ def test_a_window_without_pairs(session: Planted, command: Command, tmp_path: Pa
         (["--highpass", "a"], "found 'a', expected numbers with a comma between them"),
         (["--fdr", "0"], "fdr: found 0.0, expected a number, more than 0 and less than 1"),
         (["--threshold", "2"], "threshold: found 2.0, expected a number, from -1 to 1"),
+        (["--fdr", "0.05", "--threshold", "0.2"], "found --fdr and --threshold, expected one of them"),
         (["--search", "all", "--scan-range", "9"], "found --scan-range with --search all"),
         (["--images-per-hole", "0"], "images_per_hole: found 0"),
         (["--keep", "best-ctf"], "found no rlnCtfMaxResolution"),
@@ -321,8 +323,13 @@ def test_wrong_inputs_are_one_line(session: Planted, command: Command, tmp_path:
     fails("1 of 1 micrographs missing", tmp_path / "gone.mrc")
     header_only = tmp_path / "short.mrc"
     header_only.write_bytes(first.read_bytes()[:2048])
-    fails("is it truncated?; none of 1 micrographs can be used", header_only)
-    fails("none of 1 micrographs can be used", write(tmp_path / "c.mrc", np.zeros((64, 64), np.complex64)))
+    fails("is it truncated?", header_only)
+    complex_one = write(tmp_path / "c.mrc", np.zeros((64, 64), np.complex64))
+    fails("found mode 4, expected 0 int8", complex_one)
+    fails("none of 2 micrographs can be used", header_only, complex_one)
+    fails("found an empty INPUT", "")
+    star.write_text("data_micrographs\nloop_\n_rlnMicrographName #1\n000001@a.mrcs\n")
+    fails("expected those of whole micrographs", star)
     fails("found a table among 2 inputs", session.star, first)
     for fields, text in (
         ([("micrograph_blob/path", "S9")], "found no field uid"),
@@ -331,6 +338,86 @@ def test_wrong_inputs_are_one_line(session: Planted, command: Command, tmp_path:
         with (tmp_path / "x.cs").open("wb") as file:
             np.save(file, np.zeros(2, fields))
         fails(text, tmp_path / "x.cs")
+
+
+def test_what_is_no_cache_of_ours_is_moved_not_lost(session: Planted, command: Command, tmp_path: Path) -> None:
+    cache = tmp_path / "out" / "prepared.cache"
+    cache.parent.mkdir()
+    cache.write_text("precious, and not ours")
+    ran = command("micrographs", session.star, "--bin", BIN, "-o", cache.parent)
+    (moved,) = cache.parent.glob("prepared.cache.found-*")
+    assert moved.read_text() == "precious, and not ours"
+    assert f"warning: {cache}: found another file, or one damaged from its first byte on; moved to {moved}" in ran.out
+    with pytest.raises(InputError, match="found another file, expected one of prepared micrographs, or none"):
+        find_duplicate_micrographs(session.star, cache=moved)
+    assert moved.read_text() == "precious, and not ours"
+
+
+def test_outputs_are_checked_before_anything_is_read(session: Planted, command: Command, tmp_path: Path) -> None:
+    star = tmp_path / "micrographs_kept.star"
+    star.write_text("data_micrographs\nloop_\n_rlnMicrographName #1\ngone.mrc\n")
+    ran = command("micrographs", star, "--bin", BIN, "--overwrite", "-o", tmp_path)
+    assert (ran.status, f"{star}: found an input where an output is to be written" in ran.err) == (2, True)
+    (tmp_path / "root").symlink_to("/")
+    for root in ("/", "/..", tmp_path / "root"):
+        ran = command("micrographs", star, "-o", root)
+        assert (ran.status, "found the root of the file system" in ran.err) == (2, True)
+
+
+def test_names_in_capitals(session: Planted, images: list[Path], command: Command, tmp_path: Path) -> None:
+    for path in images:
+        path.rename(path.with_suffix(".MRC"))
+    found = {
+        tuple(name.replace(".MRC", ".mrc") for name in pair)
+        for pair in pairs_of(find_duplicate_micrographs(images[0].parent, MicrographParams(bin=BIN)))
+    }
+    assert found == set(session.pairs)
+
+
+def test_a_ctf_that_is_not_known_is_told(session: Planted, images: list[Path], command: Command, tmp_path: Path) -> None:
+    star = tmp_path / "ctf.star"
+    rows = "".join(f"{path} {'nan' if k % 7 == 0 else 4 + k / 10}\n" for k, path in enumerate(images))
+    star.write_text("data_micrographs\nloop_\n_rlnMicrographName #1\n_rlnCtfMaxResolution #2\n" + rows)
+    ran = command("micrographs", star, "--bin", BIN, "--keep", "best-ctf", "-o", tmp_path / "out")
+    unknown = len(range(0, len(images), 7))
+    assert f"warning: {unknown} of {len(images)} micrographs have no fitted CTF resolution: within a set the others stay" in ran.out
+    removed = (tmp_path / "out" / "micrographs_removed.txt").read_text().splitlines()
+    pairs = pairs_of(find_duplicate_micrographs(star, MicrographParams(bin=BIN, keep="best-ctf")))
+    ctf = {path.name: np.inf if k % 7 == 0 else 4 + k / 10 for k, path in enumerate(images)}
+    assert pairs
+    assert all(ctf[stays] <= ctf[goes] for stays, goes in pairs)
+    assert {Path(name).name for name in removed} == {goes for _, goes in pairs}
+
+
+def test_much_reduced_micrographs_are_warned_about(session: Planted, command: Command, tmp_path: Path) -> None:
+    ran = command("micrographs", session.star, "--bin", 8, "-o", tmp_path / "out")
+    assert "micrographs reduced to 90 x 64 pixels: so few tell little" in ran.out
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: MicrographParams(fdr=None), "fdr: found None"),  # type: ignore[arg-type]
+        (lambda: MicrographParams(search="all", scan_range=5), "scan_range: found 5 with search 'all', expected search 'window'"),
+        (lambda: find_duplicate_micrographs("x", {"bin": 2}), "params: found dict, expected MicrographParams"),  # type: ignore[arg-type]
+        (lambda: find_duplicate_micrographs(None), "micrographs: found None, expected a path or several"),  # type: ignore[arg-type]
+        (lambda: find_duplicate_micrographs(["a", 3]), "micrographs: found 3, expected a path or several"),  # type: ignore[list-item]
+        (lambda: prepare(np.zeros((32, 32), complex)), "image: found complex128, expected an array of real numbers"),
+        (lambda: prepare("text"), "image: found str, expected an array of real numbers"),
+        (lambda: prepare(None), "image: found NoneType, expected an array of real numbers"),  # type: ignore[arg-type]
+        (lambda: prepare(np.zeros((8, 8))), "expected at least two bins"),
+        (lambda: prepare(np.zeros((32, 32)), {"bin": 2}), "params: found dict"),  # type: ignore[arg-type]
+        (lambda: correlate(np.eye(9), np.eye(9), max_shift_px=-1), "max_shift_px: found -1"),
+        (lambda: correlate(np.eye(9), np.eye(9), max_shift_px=np.nan), "max_shift_px: found nan"),
+    ],
+)
+def test_wrong_arguments_of_the_api(call: Callable[[], object], message: str) -> None:
+    with pytest.raises(InputError, match=re.escape(message)):
+        call()
+
+
+def test_a_window_is_chosen_by_its_numbers() -> None:
+    assert (MicrographParams().search, MicrographParams(scan_range=5).search) == ("all", "window")
 
 
 def test_special_files_are_refused(session: Planted, images: list[Path], command: Command, tmp_path: Path) -> None:
@@ -357,7 +444,9 @@ def test_many_copies_of_one_frame(images: list[Path]) -> None:
         shutil.copy(images[0], images[0].with_name(f"copy{k}.mrc"))
     for path in images[1:]:
         path.unlink()
-    assert len(find_duplicate_micrographs(images[0].parent, MicrographParams(bin=BIN)).pairs) == 45
+    result = find_duplicate_micrographs(images[0].parent, MicrographParams(bin=BIN))
+    assert len(result.pairs) == 45
+    assert any(warning.startswith("one set holds 10 micrographs, but hardly is a hole imaged so often") for warning in result.warnings)
 
 
 def test_a_frame_of_two_visits_and_a_third(session: Planted, images: list[Path], tmp_path: Path) -> None:

@@ -13,11 +13,10 @@ from cases import SHARED, needs_shared
 from cryodedup import InputError, MicrographParams, _core, correlate, find_duplicate_micrographs, prepare
 from cryodedup.demo.micrographs import BIN, Planted, make_micrographs
 from cryodedup.micrographs.acquisition import Acquisition
-from cryodedup.micrographs.comparing import DECOYS, MOST_DECOYS_OF_ONE, sampled
 from cryodedup.micrographs.pattern import support
 from cryodedup.micrographs.sets import connected
 from cryodedup.micrographs.statistics import Tail, q_values
-from cryodedup.micrographs.workflow import window_distances, window_pairs
+from cryodedup.micrographs.window import DECOYS, MOST_DECOYS_OF_ONE, sampled, window_distances, window_pairs
 
 IMOD = SHARED / "reference" / "imod"
 PARAMS = MicrographParams(bin=BIN)

@@ -66,11 +66,21 @@ def check_directory(directory: Path, overwrite: bool) -> None:
     """Refuses a directory that can not be one, or that holds an earlier result."""
     if str(directory) in ("", "."):
         raise InputError(f"found {str(directory)!r} as --output, expected a directory of its own")
+    if (real := Path(os.path.realpath(directory))) == real.parent:
+        raise InputError(f"{directory}: found the root of the file system as --output, expected a directory of its own")
     if os.path.lexists(directory) and not directory.is_dir():
         raise InputError(f"{directory}: found a file, expected a directory or nothing (--output)")
     present = [name for name in (SUMMARY, LISTING) if (directory / name).exists()]
     if present and not overwrite:
         raise InputError(f"{directory / present[0]}: output exists; choose another --output, or add --overwrite")
+
+
+def refuse_inputs_among_outputs(directory: Path, inputs: Sequence[Path], outputs: re.Pattern[str]) -> None:
+    """Tells before the work what :func:`staged` tells after it: an input stands where an output of such a name is to be written."""
+    for path in inputs:
+        real = Path(os.path.realpath(path))
+        if real.parent == Path(os.path.realpath(directory)) and outputs.fullmatch(real.name):
+            raise InputError(f"{path}: found an input where an output is to be written; choose another --output")
 
 
 @contextmanager

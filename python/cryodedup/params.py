@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from numbers import Integral, Real
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Literal, TypeGuard, get_args
 
 from cryodedup.errors import InputError
 
@@ -109,7 +109,8 @@ class MicrographParams:
     Parameters
     ----------
     search
-        ``all``: every pair; ``window``: each image and those that follow it at certain distances, as microduplicate_screener does.
+        ``all``: every pair; ``window``: each image and those that follow it at certain distances, as microduplicate_screener does; None:
+        ``window`` if one of the next three is not its default, else ``all``.
     images_per_move, images_per_hole, scan_range
         The window, in images: from ``images_per_move`` on, in steps of ``images_per_hole``, up to ``scan_range``; and multiples of
         ``images_per_hole``. All ≥ 1.
@@ -137,7 +138,7 @@ class MicrographParams:
         0: one a processor. The result does not depend on it.
     """
 
-    search: Search = "all"
+    search: Search | None = None
     images_per_move: int = 16
     images_per_hole: int = 4
     scan_range: int = 48
@@ -162,7 +163,9 @@ class MicrographParams:
                 raise InputError(f"{name}: found {getattr(self, name)}, expected at most {limit}")
         for name, least, most in (("fdr", 0.0, 1.0), ("threshold", -1.0, 1.0), ("max_shift", 0.0, math.inf)):
             value = getattr(self, name)
-            if value is not None and not (_is_number(value) and least <= value <= most and (name != "fdr" or 0 < value < 1)):
+            if (value is not None or name == "fdr") and not (
+                is_number(value) and least <= value <= most and (name != "fdr" or 0 < value < 1)
+            ):
                 reach = (
                     "more than 0 and less than 1"
                     if name == "fdr"
@@ -171,12 +174,17 @@ class MicrographParams:
                     else f"from {least:g} to {most:g}"
                 )
                 raise InputError(f"{name}: found {value!r}, expected a number, {reach}")
+        reached = [name for name in _WINDOW if getattr(self, name) != getattr(type(self), name)]
+        if self.search == "all" and reached:
+            raise InputError(f"{reached[0]}: found {getattr(self, reached[0])} with search 'all', expected search 'window'")
+        if self.search is None:
+            object.__setattr__(self, "search", "window" if reached else "all")
         for name, choices in _MICROGRAPH_CHOICES.items():
             if getattr(self, name) not in get_args(choices):
                 raise InputError(f"{name}: found {getattr(self, name)!r}, expected {' or '.join(get_args(choices))}")
         for name, numbers in (("highpass", (1, 2)), ("lowpass", (2,))):
             value = getattr(self, name)
-            if not (isinstance(value, tuple | list) and len(value) in numbers and all(_is_number(number) for number in value)):
+            if not (isinstance(value, tuple | list) and len(value) in numbers and all(is_number(number) for number in value)):
                 raise InputError(f"{name}: found {value!r}, expected {' or '.join(map(str, numbers))} numbers of cycles per reduced pixel")
             object.__setattr__(self, name, tuple(float(number) for number in value))
             if not all(0 <= number <= NYQUIST for number in self.__dict__[name]):
@@ -197,8 +205,23 @@ class MicrographParams:
 
 NYQUIST = 0.5
 MOST_BIN = 64
+_WINDOW = ("images_per_move", "images_per_hole", "scan_range")
 _MICROGRAPH_CHOICES = {"search": Search, "order": Order, "keep": Keep, "sensitivity": Sensitivity}
 
 
-def _is_number(value: object) -> bool:
+def is_number(value: object) -> TypeGuard[float]:
+    """Whether a value is a finite real number, and no truth value."""
     return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def checked(params: MicrographParams | None) -> MicrographParams:
+    """The parameters, or their defaults.
+
+    Raises
+    ------
+    InputError
+        Something else.
+    """
+    if params is not None and not isinstance(params, MicrographParams):
+        raise InputError(f"params: found {type(params).__name__}, expected MicrographParams")
+    return params or MicrographParams()

@@ -47,7 +47,8 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     signal.signal(signal.SIGTERM, _end)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")  # names of files need not fit the terminal's encoding
+            # Names of files need not fit the terminal's encoding; lines go out as they are printed, also into a log.
+            stream.reconfigure(errors="replace", line_buffering=True)
     sys.exit(run(arguments))
 
 

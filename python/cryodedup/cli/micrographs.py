@@ -7,11 +7,15 @@ from typing import Any
 
 import rich_click as click
 
+from cryodedup.cli import options
+from cryodedup.cli.options import EACH_ONES, count
 from cryodedup.cli.progress import Progress
-from cryodedup.directory import check_directory
+from cryodedup.directory import check_directory, refuse_inputs_among_outputs
 from cryodedup.errors import InputError
-from cryodedup.micrographs.result import MicrographResult
-from cryodedup.micrographs.workflow import CACHE, find_duplicate_micrographs
+from cryodedup.micrographs.comparing import DOUBTFUL_Z
+from cryodedup.micrographs.reading import CACHE
+from cryodedup.micrographs.result import OUTPUTS, MicrographResult
+from cryodedup.micrographs.workflow import find_duplicate_micrographs
 from cryodedup.params import MicrographParams
 
 DEFAULTS = MicrographParams()
@@ -24,7 +28,7 @@ click.rich_click.OPTION_GROUPS["cryodedup micrographs"] = [
     },
     {"name": "What is a duplicate", "options": ["--fdr", "--threshold", "--keep"]},
     {"name": "Preparing", "options": ["--bin", "--highpass", "--lowpass", "--sensitivity"]},
-    {"name": "Running", "options": ["--output", "--overwrite", "--resume", "--threads", "--quiet", "--help"]},
+    {"name": "Running", "options": [*EACH_ONES, "--resume"]},
 ]
 
 
@@ -48,8 +52,8 @@ def _joined(numbers: tuple[float, ...]) -> str:
 
 
 @click.command(no_args_is_help=True)
-@click.argument("inputs", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="INPUT...")
-@click.option("-o", "--output", type=click.Path(path_type=Path), metavar="DIR", help="Directory for the results; made if it is not there.")
+@options.inputs
+@options.output
 @click.option(
     "--search",
     type=click.Choice(["all", "window"]),
@@ -65,7 +69,7 @@ def _joined(numbers: tuple[float, ...]) -> str:
     show_default=True,
     help="Of the exposures. auto: time, where names or EPU's metadata tell it, else name.",
 )
-@click.option("--fdr", type=float, default=DEFAULTS.fdr, show_default=True, metavar="Q", help="Share of false duplicates that is accepted.")
+@click.option("--fdr", type=float, metavar="Q", help=f"Share of false duplicates that is accepted.  [default: {DEFAULTS.fdr}]")
 @click.option("--threshold", type=float, metavar="CCC", help="Decide by the correlation coefficient, as microduplicate_screener does.")
 @click.option("--bin", "bin_", type=int, default=DEFAULTS.bin, show_default=True, metavar="N", help="Average N x N pixels.")
 @click.option(
@@ -92,16 +96,14 @@ def _joined(numbers: tuple[float, ...]) -> str:
     show_default=True,
     help="How large sessions are screened. auto: in groups where the signal allows it; full: each pair by itself; fast: in groups.",
 )
-@click.option(
-    "-j", "--threads", type=int, default=DEFAULTS.threads, metavar="N", help="0 (default): one a processor. The result is the same."
-)
+@options.threads
 @click.option(
     "--resume", is_flag=True, help="Read only what an earlier run into DIR has not prepared, as after a crash or with other options."
 )
-@click.option("--overwrite", is_flag=True, help="Replace an earlier result in DIR.")
-@click.option("-q", "--quiet", is_flag=True, help="Print errors only.")
+@options.overwrite
+@options.quiet
 def micrographs(
-    inputs: tuple[Path, ...], output: Path | None, search: str | None, resume: bool, overwrite: bool, quiet: bool, bin_: int, **options: Any
+    inputs: tuple[Path, ...], output: Path | None, resume: bool, overwrite: bool, quiet: bool, bin_: int, **chosen: Any
 ) -> None:
     """Find micrographs that show the same hole, and remove all but one of each.
 
@@ -111,12 +113,15 @@ def micrographs(
     """
     if output is None:
         raise InputError("found no --output, expected a directory for the results (-o DIR)")
-    window = {name: options.pop(name) for name in ("images_per_move", "images_per_hole", "scan_range")}
-    given = {name: value for name, value in window.items() if value is not None}
-    params = MicrographParams(bin=bin_, search=search or ("window" if given else "all"), **given, **options)  # type: ignore[arg-type]
-    if given and params.search == "all":
-        raise InputError(f"found --{next(iter(given)).replace('_', '-')} with --search all, expected --search window")
+    if chosen["threshold"] is not None and chosen["fdr"] is not None:
+        raise InputError("found --fdr and --threshold, expected one of them: duplicates are told by the one or by the other")
+    window = [name for name in ("images_per_move", "images_per_hole", "scan_range") if chosen[name] is not None]
+    if window and chosen["search"] == "all":
+        raise InputError(f"found --{window[0].replace('_', '-')} with --search all, expected --search window")
+    chosen["search"] = chosen["search"] or ("window" if window else "all")
+    params = MicrographParams(bin=bin_, **{name: value for name, value in chosen.items() if value is not None})
     check_directory(output, overwrite)
+    refuse_inputs_among_outputs(output, inputs, OUTPUTS)
     made = not output.exists()
     output.mkdir(parents=True, exist_ok=True)
     cache = output / CACHE
@@ -134,7 +139,8 @@ def micrographs(
 def show(result: MicrographResult, written: list[Path]) -> None:
     """Prints what was found, and where it is."""
     summary = result.summary()
-    print(f"{summary['input']}: {summary['micrographs']:,} micrographs, {summary['compared']:,} compared, in order of {result.order_rule}")
+    images = count(summary["micrographs"], "micrograph")
+    print(f"{summary['input']}: {images}, {summary['compared']:,} compared, in order of {result.order_rule}")
     for size in summary["sizes"]:
         print(f"    {_screening(size)}")
     names = [_plain(name) for name in result.names]
@@ -147,18 +153,24 @@ def show(result: MicrographResult, written: list[Path]) -> None:
         )
     if len(result.pairs) > MOST_SHOWN:
         print(f"    ... and {len(result.pairs) - MOST_SHOWN:,} more")
-    how = f"ccc ≥ {result.params.threshold:g}" if result.params.threshold is not None else f"false-discovery rate {result.params.fdr:g}"
-    print(f"{len(result.pairs):,} pairs in {len(result.groups):,} sets ({how}): kept {summary['kept']:,}, removed {summary['removed']:,}")
+    found = f"{count(len(result.pairs), 'pair')} in {count(len(result.groups), 'set')} ({_rule(result.params)})"
+    print(f"{found}: kept {summary['kept']:,}, removed {summary['removed']:,}")
     contradicted = sum(pair.pattern == "contradicted" for pair in result.pairs)
     if contradicted:
-        print(f"warning: {contradicted} pairs are contradicted by the other shots of their holes: look at them (column pattern)")
+        print(f"warning: {count(contradicted, 'pair')} contradicted by the other shots of the same holes: look at them (column pattern)")
     for warning in result.warnings:
         print(f"warning: {_plain(warning)}")
     if result.flat:
         shown = ", ".join(names[i] for i in result.flat[:3])
-        print(f"note: {len(result.flat)} micrographs show hardly anything: {shown}{', ...' if len(result.flat) > 3 else ''}")
+        print(f"note: {count(len(result.flat), 'micrograph')} with hardly any signal: {shown}{', ...' if len(result.flat) > 3 else ''}")
     for path in written:
         print(f"written: {path}")
+
+
+def _rule(params: MicrographParams) -> str:
+    if params.threshold is None:
+        return f"false-discovery rate {params.fdr:g}"
+    return f"ccc ≥ {params.threshold:g}" + (f", of those of z ≥ {DOUBTFUL_Z:g}" if params.search == "all" else "")
 
 
 def _plain(text: str) -> str:
@@ -168,7 +180,7 @@ def _plain(text: str) -> str:
 
 def _screening(size: dict[str, Any]) -> str:
     done = size["screening"]
-    where = f"{size['micrographs']:,} of {size['reduced'][0]} x {size['reduced'][1]} reduced pixels: {done['pairs']:,} pairs"
+    where = f"{size['micrographs']:,} of {size['reduced'][0]} x {size['reduced'][1]} reduced pixels: {count(done['pairs'], 'pair')}"
     if done["search"] == "window":
         return f"{where} of the window, all looked at closely"
     if done["grid"] is None:

@@ -7,6 +7,8 @@ from typing import Any
 
 import rich_click as click
 
+from cryodedup.cli import options
+from cryodedup.cli.options import EACH_ONES, count
 from cryodedup.cli.progress import Progress
 from cryodedup.directory import check_directory
 from cryodedup.errors import InputError
@@ -26,13 +28,13 @@ click.rich_click.OPTION_GROUPS["cryodedup particles"] = [
         "name": "Which one stays",
         "options": ["--score-field", "--score-order", "--normalize-scores", "--priority", "--remove-entirely", "--seed"],
     },
-    {"name": "Running", "options": ["--output", "--overwrite", "--dry-run", "--threads", "--quiet", "--help"]},
+    {"name": "Running", "options": [*EACH_ONES, "--dry-run"]},
 ]
 
 
 @click.command(no_args_is_help=True)
-@click.argument("inputs", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="INPUT...")
-@click.option("-o", "--output", type=click.Path(path_type=Path), metavar="DIR", help="Directory for the results; made if it is not there.")
+@options.inputs
+@options.output
 @click.option(
     "--min-separation",
     type=float,
@@ -82,12 +84,10 @@ click.rich_click.OPTION_GROUPS["cryodedup particles"] = [
 @click.option("--remove-entirely", is_flag=True, help="Reject every particle that has a duplicate.")
 @click.option("--undo-symmetry-expansion", is_flag=True, help="Keep one of the copies of each expanded particle.")
 @click.option("--seed", type=int, default=DEFAULTS.seed, show_default=True, help="For --score-field none.")
-@click.option(
-    "-j", "--threads", type=int, default=DEFAULTS.threads, metavar="N", help="0 (default): one a processor. The result is the same."
-)
-@click.option("--overwrite", is_flag=True, help="Replace an earlier result in DIR.")
+@options.threads
+@options.overwrite
 @click.option("--dry-run", is_flag=True, help="Find and tell; write nothing.")
-@click.option("-q", "--quiet", is_flag=True, help="Print errors only.")
+@options.quiet
 def particles(
     inputs: tuple[Path, ...],
     output: Path | None,
@@ -96,7 +96,7 @@ def particles(
     overwrite: bool,
     dry_run: bool,
     quiet: bool,
-    **options: Any,
+    **chosen: Any,
 ) -> None:
     """Reject particles that were picked twice, keeping the best of each.
 
@@ -107,7 +107,7 @@ def particles(
     """
     if output is None and not dry_run:
         raise InputError("found no --output, expected a directory for the results (-o DIR), or --dry-run")
-    params = ParticleParams(min_separation_a=min_separation, pixel_size_a=pixel_size, **options)
+    params = ParticleParams(min_separation_a=min_separation, pixel_size_a=pixel_size, **chosen)
     if output is not None and not dry_run:
         check_directory(output, overwrite)
     with Progress(sum(path.stat().st_size for path in inputs if path.is_file()), quiet=quiet) as progress:
@@ -124,7 +124,7 @@ def show(result: ParticleResult, written: list[Path]) -> None:
     """Prints what was found, and where it is."""
     summary = result.summary()
     for source in summary["sources"]:
-        where = f"{_count(source['particles'], 'particle')} in {_count(source['micrographs'], 'micrograph')}"
+        where = f"{count(source['particles'], 'particle')} in {count(source['micrographs'], 'micrograph')}"
         print(f"{source['input']}: {where} ({source['format']})")
         print(f"    pixel size: {_pixel_sizes(source['pixel_sizes'])}")
         print(f"    score: {_score(source['score'])}")
@@ -141,7 +141,7 @@ def show(result: ParticleResult, written: list[Path]) -> None:
     )
     share = 100 * summary["rejected"] / max(1, summary["particles"])
     print(
-        f"{_count(summary['particles'], 'particle')} in {_count(summary['micrographs'], 'micrograph')}, {what}:"
+        f"{count(summary['particles'], 'particle')} in {count(summary['micrographs'], 'micrograph')}, {what}:"
         f" kept {summary['kept']:,}, rejected {summary['rejected']:,} ({share:.1f} %)"
     )
     for warning in result.warnings:
@@ -150,10 +150,6 @@ def show(result: ParticleResult, written: list[Path]) -> None:
         print(f"note: {note}")
     for path in written:
         print(f"written: {path}")
-
-
-def _count(n: int, noun: str) -> str:
-    return f"{n:,} {noun}{'s' * (n != 1)}"
 
 
 def _pixel_sizes(found: list[dict[str, Any]]) -> str:

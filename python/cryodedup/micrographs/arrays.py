@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from cryodedup import _core
 from cryodedup.errors import InputError
-from cryodedup.params import MicrographParams
+from cryodedup.params import MicrographParams, checked, is_number
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ def prepare(image: ArrayLike, params: MicrographParams | None = None) -> NDArray
     Raises
     ------
     InputError
-        Not two-dimensional, smaller than two bins, or NaN or infinite pixels.
+        Not two-dimensional, not of real numbers, smaller than two bins, or NaN or infinite pixels.
 
     Examples
     --------
@@ -66,7 +66,7 @@ def prepare(image: ArrayLike, params: MicrographParams | None = None) -> NDArray
     >>> prepare(np.random.default_rng(1).normal(size=(363, 515)), MicrographParams(bin=4)).shape
     (91, 129)
     """
-    params = params or MicrographParams()
+    params = checked(params)
     return _core.prepare_image(_image(image), bin=params.bin, band=params.band)
 
 
@@ -83,7 +83,7 @@ def correlate(first: ArrayLike, second: ArrayLike, *, max_shift_px: float | None
     Raises
     ------
     InputError
-        Images of different shapes, not two-dimensional, or with NaN or infinite pixels.
+        Images of different shapes, not two-dimensional, not of real numbers, or with NaN or infinite pixels.
 
     Examples
     --------
@@ -93,12 +93,17 @@ def correlate(first: ArrayLike, second: ArrayLike, *, max_shift_px: float | None
     >>> [round(value) for value in found.shift_px], round(found.ncc, 6)
     ([5, 10], 1.0)
     """
+    if max_shift_px is not None and not (is_number(max_shift_px) and max_shift_px >= 0):
+        raise InputError(f"max_shift_px: found {max_shift_px!r}, expected a number of pixels, 0 or more")
     (x, y), ncc, ccc, overlap, z = _core.correlate(_image(first), _image(second), most=max_shift_px)
     return Correlation((-x + 0.0, -y + 0.0), ncc, ccc, overlap, z)
 
 
 def _image(image: ArrayLike) -> NDArray[np.float32]:
-    array = np.ascontiguousarray(image, np.float32)
+    array = np.asarray(image)
+    if array.dtype.kind not in "biuf":
+        raise InputError(f"image: found {array.dtype if array.ndim else type(image).__name__}, expected an array of real numbers")
+    array = np.ascontiguousarray(array, np.float32)
     if array.ndim != 2 or min(array.shape) < 2:
         raise InputError(f"image: found shape {array.shape}, expected (ny, nx)")
     if not np.isfinite(array).all():

@@ -13,15 +13,11 @@ from numpy.typing import NDArray
 from cryodedup import _core
 from cryodedup.micrographs import pattern
 from cryodedup.micrographs.acquisition import Acquisition
+from cryodedup.micrographs.reading import Progress, Record
 from cryodedup.micrographs.statistics import FEW, LEAST_FOR_BULK, Floats, Tail, q_values, zero_tail
+from cryodedup.micrographs.window import sampled, window_pairs
 from cryodedup.params import MicrographParams
 
-Progress = Callable[[int], object] | None
-Record = tuple[int, int, int, float, float, int]
-DECOYS = 10_000
-"""Pairs with mirrored micrographs that a window search looks at, at most."""
-MOST_DECOYS_OF_ONE = 20
-"""As many of them have one mirrored micrograph in common."""
 DOUBTFUL_Z = 4.0
 """Below this no pair's ccc is measured: nothing that passes any sensible threshold is there."""
 
@@ -139,8 +135,6 @@ def _candidates(
     session: _core.Session, places: Sequence[int], params: MicrographParams, most: float | None, progress: Progress
 ) -> tuple[NDArray[np.uint32], NDArray[np.uint32], int, int, dict[str, Any]]:
     if params.search == "window":
-        from cryodedup.micrographs.workflow import window_pairs
-
         pairs = window_pairs(places, params)
         decoys = sampled(pairs)
         return pairs, decoys, len(pairs), len(decoys), {"pairs": len(pairs), "search": "window"}
@@ -157,17 +151,6 @@ def _candidates(
         "looked_at_closely": len(pairs),
     }
     return pairs, decoys, tested, decoys_tested, screening
-
-
-def sampled(pairs: NDArray[np.uint32]) -> NDArray[np.uint32]:
-    """At most :data:`DECOYS` of a window's pairs (n, 2): those of first micrographs taken at random, the same ones every time."""
-    if len(pairs) <= DECOYS:
-        return pairs
-    turn = np.random.default_rng(0).permutation(int(pairs[:, 0].max()) + 1)[pairs[:, 0]]
-    order = np.argsort(turn, kind="stable")
-    of_one = np.arange(len(pairs)) - np.searchsorted(turn[order], turn[order])
-    chosen = order[of_one < MOST_DECOYS_OF_ONE][:DECOYS]
-    return np.ascontiguousarray(pairs[np.sort(chosen)])
 
 
 @dataclass

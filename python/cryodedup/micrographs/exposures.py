@@ -87,14 +87,14 @@ def open_exposures(inputs: Sequence[Path], threads: int = 0) -> Exposures:
 
 def _expanded(item: Path) -> list[Path]:
     if item.is_dir():
-        return sorted(path for path in item.iterdir() if path.name.endswith(IMAGES) and not path.name.startswith("."))
+        return sorted(path for path in item.iterdir() if _is_image(path) and not path.name.startswith("."))
     if not os.path.lexists(item) and glob.has_magic(str(item)):
         return sorted(path for path in map(Path, glob.glob(str(item), recursive=True)) if _is_image(path))  # noqa: PTH207  as typed
     return [item]
 
 
 def _is_image(path: Path) -> bool:
-    return path.name.endswith(IMAGES)
+    return path.name.lower().endswith(IMAGES)
 
 
 def _from_files(paths: Sequence[Path]) -> Exposures:
@@ -174,6 +174,7 @@ def _refuse_missing(exposures: Exposures) -> None:
         raise InputError(
             f"{exposures.label}: found {len(missing)} of {len(exposures)} micrographs missing: {shown};"
             " names are looked up from this directory, and from that of the file and those above it"
+            + ("; @ stands in names of images within a stack, expected those of whole micrographs" if "@" in missing[0] else "")
         )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
+import re
 import time
 from collections import defaultdict
 from collections.abc import Sequence
@@ -18,10 +19,12 @@ from cryodedup import _core
 from cryodedup.directory import LISTING, names_of_outputs, printable, staged, write_summary
 from cryodedup.micrographs.comparing import Compared, Pair
 from cryodedup.micrographs.exposures import Exposures
+from cryodedup.micrographs.window import window_distances
 from cryodedup.params import MicrographParams
 from cryodedup.particles.outputs import Place
 
 SCHEMA = "cryodedup.micrographs/1"
+OUTPUTS = re.compile(r"micrographs_(kept|removed)(_passthrough\d*)?\.\w+|duplicates\.csv|ccc\.csv|summary\.json")
 COLUMNS = ["Original", "Duplicate", "set", "ccc", "ncc", "overlap", "z", "q", "shift_x_px", "shift_y_px", "hole", "shot", "pattern"]
 
 
@@ -133,8 +136,6 @@ class MicrographResult:
 
     def _write_ccc(self, path: Path) -> None:
         """One row a micrograph, in the order of exposure; a column for each distance of the window."""
-        from cryodedup.micrographs.workflow import window_distances
-
         distances = window_distances(self.params, len(self.order))
         found: dict[int, dict[int, float]] = defaultdict(dict)
         for compared in self.compared:

@@ -2,35 +2,33 @@
 
 from __future__ import annotations
 
-import fcntl
-import hashlib
-import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import ExitStack
 from os import PathLike
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from cryodedup import _core
 from cryodedup.errors import InputError
-from cryodedup.formats.mrc import MrcImage, open_mrc
+from cryodedup.formats.mrc import MrcImage
 from cryodedup.micrographs import acquisition
-from cryodedup.micrographs.comparing import Compared, Record, compare
+from cryodedup.micrographs.comparing import Compared, compare
 from cryodedup.micrographs.exposures import Exposures, open_exposures
+from cryodedup.micrographs.reading import CACHE, Progress, locked, move_other_file, open_headers, read_into
 from cryodedup.micrographs.result import MicrographResult
 from cryodedup.micrographs.sets import best, connected
-from cryodedup.params import MicrographParams
+from cryodedup.params import MicrographParams, checked
 
 Say = Callable[[str], object]
-Progress = Callable[[int], object] | None
-CACHE = "prepared.cache"
-_KINDS = {1: "blank: every pixel has one value", 2: "found NaN or infinite pixels"}
 _FLAT = 0.25
 """A frame of less than this share of the session's usual signal is called flat."""
+_MANY = 6
+"""Sets of more micrographs are warned about."""
+_SMALL = 200 * 150
+"""Reduced micrographs of fewer pixels are warned about."""
 
 
 def find_duplicate_micrographs(
@@ -68,23 +66,23 @@ def find_duplicate_micrographs(
     InputError
         One line: which file or parameter, what was found, what was expected. A single unreadable image is no error: the result names it.
     """
-    params = params or MicrographParams()
-    several = [micrographs] if isinstance(micrographs, str | PathLike) else list(micrographs)
+    params = checked(params)
+    several = _paths(micrographs)
     started = time.perf_counter()
     say("opening")
-    exposures = open_exposures([Path(item) for item in several], params.threads)
+    exposures = open_exposures(several, params.threads)
     if params.keep == "best-ctf" and exposures.ctf_a is None:
         raise InputError(f"{exposures.label}: found no rlnCtfMaxResolution or ctf_stats/ctf_fit_to_A, expected it for --keep best-ctf")
     order, rule = acquisition.sort(exposures.names, exposures.acquisitions, params.order)
-    images, unreadable = _headers(exposures, params.bin)
+    images, unreadable = open_headers(exposures, params.bin)
     with ExitStack() as stack:
         place = Path(cache) if cache is not None else Path(stack.enter_context(TemporaryDirectory(prefix="cryodedup-"))) / CACHE
-        _refuse_other_file(place)
-        stack.enter_context(_locked(place))
+        stack.enter_context(locked(place))
+        moved = move_other_file(place)
         say("reading")
         # Read, and compared, in the order of exposure: the result does not depend on that of the input.
         readable = [i for i in order if i in images]
-        records, damaged = _prepare(readable, images, params, place, resume, unreadable, progress)
+        records, damaged = read_into(readable, images, params, place, resume, unreadable, progress)
         read = time.perf_counter()
         classes = _size_classes(readable, images, records)
         say("comparing")
@@ -101,95 +99,22 @@ def find_duplicate_micrographs(
     result.unreadable = dict(sorted(unreadable.items()))
     result.flat = _flat(compared)
     result.pixel_sizes_a = [images[i].pixel_size_a if i in images else None for i in range(len(exposures))]
-    if damaged:
+    if moved:
+        result.warnings.append(f"{place}: found another file, or one damaged from its first byte on; moved to {moved}")
+    elif damaged:
         result.warnings.append(f"{place}: was damaged; what was lost was read again")
     result.warnings += _warnings(exposures, classes, images, result)
     result.times_s = {"reading": read - started, "comparing": time.perf_counter() - read}
     return result
 
 
-def _refuse_other_file(cache: Path) -> None:
-    """A cache may be damaged, but a file of another name that is none is somebody's."""
-    if os.path.lexists(cache) and (cache.is_symlink() or not cache.is_file()):
-        raise InputError(f"{cache}: found no ordinary file where the prepared micrographs are to be kept")
-    if cache.name != CACHE and cache.exists() and cache.stat().st_size:
-        with cache.open("rb") as file:
-            if file.read(8) != b"CRYODUP1":
-                raise InputError(f"{cache}: found another file, expected one of prepared micrographs, or none")
-
-
-@contextmanager
-def _locked(cache: Path) -> Iterator[None]:
-    """Keeps other runs off the cache, where the file system knows locks; by a file of its own, as on some a locked file can not be read."""
-    path = cache.with_name(cache.name + ".lock")
-    try:
-        file = path.open("ab")
-    except OSError as error:
-        raise InputError(f"{cache}: {(error.strerror or str(error)).lower()}") from error
-    with file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise InputError(f"{cache}: found another run that uses it; wait for it, or choose another place for this one") from None
-        except OSError:
-            pass
-        try:
-            yield
-        finally:
-            path.unlink(missing_ok=True)
-
-
-def _headers(exposures: Exposures, width: int) -> tuple[dict[int, MrcImage], dict[int, str]]:
-    """Headers of the readable images, and what is wrong with the others."""
-    images: dict[int, MrcImage] = {}
-    unreadable: dict[int, str] = {}
-    for i, path in enumerate(exposures.paths):
-        try:
-            image = open_mrc(path)
-            if min(image.nx, image.ny) < 16 * width:
-                raise InputError(
-                    f"{path}: found {image.nx} x {image.ny} pixels, expected at least 16 bins of {width} along each side (--bin)"
-                )
-            images[i] = image
-        except InputError as error:
-            unreadable[i] = str(error).removeprefix(f"{path}: ")
-        except OSError as error:
-            unreadable[i] = (error.strerror or str(error)).lower()
-    if not images:
-        first = next(iter(unreadable))
-        raise InputError(f"{exposures.paths[first]}: {unreadable[first]}; none of {len(exposures)} micrographs can be used")
-    return images, unreadable
-
-
-def _prepare(
-    readable: Sequence[int],
-    images: dict[int, MrcImage],
-    params: MicrographParams,
-    cache: Path,
-    resume: bool,
-    unreadable: dict[int, str],
-    progress: Progress,
-) -> tuple[dict[int, Record], bool]:
-    keys = [_key(images[i], params.bin) for i in readable]
-    frames = [images[i].frame for i in readable]
-    outcomes, damaged = _core.prepare_micrographs(
-        frames, keys, cache, bin=params.bin, resume=resume, threads=params.threads, progress=progress
-    )
-    records = {}
-    for i, (text, record) in zip(readable, outcomes, strict=True):
-        if record is None:
-            unreadable[i] = text
-        elif record[5]:
-            unreadable[i] = _KINDS[record[5]]
-        else:
-            records[i] = record
-    return records, damaged
-
-
-def _key(image: MrcImage, width: int) -> bytes:
-    """What a prepared micrograph is known by: its file, as it is now, and how it was reduced."""
-    text = f"1|{os.path.realpath(image.path)}|{image.size}|{image.mtime_ns}|{width}"
-    return hashlib.blake2b(text.encode("utf-8", "surrogateescape"), digest_size=16).digest()
+def _paths(micrographs: object) -> list[Path]:
+    alone = isinstance(micrographs, str | PathLike) or not isinstance(micrographs, Iterable)
+    several: list[Any] = [micrographs] if alone else list(micrographs)  # type: ignore[call-overload]
+    wrong = [item for item in several if not (isinstance(item, str | PathLike) and str(item))]
+    if wrong:
+        raise InputError(f"micrographs: found {wrong[0]!r}, expected a path or several")
+    return [Path(item) for item in several]
 
 
 def _size_classes(readable: Sequence[int], images: dict[int, MrcImage], records: Mapping[int, object]) -> list[list[int]]:
@@ -249,6 +174,11 @@ def _warnings(exposures: Exposures, classes: Sequence[Sequence[int]], images: di
         sizes = ", ".join(f"{len(members)} of {images[members[0]].nx} x {images[members[0]].ny}" for members in classes)
         warnings.append(f"micrographs of {len(classes)} sizes ({sizes}): only those of one size are compared")
     for found in result.compared:
+        if found.size[0] * found.size[1] < _SMALL:
+            warnings.append(
+                f"{len(found.members)} micrographs reduced to {found.size[0]} x {found.size[1]} pixels: so few tell little,"
+                " and some pairs may be false; a smaller --bin keeps more"
+            )
         if (at_zero := found.screening.get("median_z_at_zero_shift", 0.0)) > 4:
             warnings.append(
                 f"{len(found.members)} micrographs, too few to take the camera's fixed pattern out, correlate at zero shift (median z"
@@ -262,6 +192,16 @@ def _warnings(exposures: Exposures, classes: Sequence[Sequence[int]], images: di
             )
     if result.compared and not any(found.tested for found in result.compared):
         warnings.append("the window holds no pair: --images-per-move is above --scan-range, or there are too few micrographs")
+    largest = max(map(len, result.groups), default=0)
+    if largest > _MANY:
+        warnings.append(
+            f"one set holds {largest} micrographs, but hardly is a hole imaged so often: do many show something else in one place, as the edge"
+            " of the beam? Look at a few before they are removed"
+        )
+    if result.params.keep == "best-ctf" and exposures.ctf_a is not None:
+        unknown = int((~np.isfinite(exposures.ctf_a) | (exposures.ctf_a <= 0)).sum())
+        if unknown:
+            warnings.append(f"{unknown} of {len(exposures)} micrographs have no fitted CTF resolution: within a set the others stay")
     if result.unreadable:
         first = next(iter(result.unreadable))
         warnings.append(
@@ -269,26 +209,3 @@ def _warnings(exposures: Exposures, classes: Sequence[Sequence[int]], images: di
             + (" (and others, see summary.json)" if len(result.unreadable) > 1 else "")
         )
     return warnings
-
-
-def window_pairs(places: Sequence[int], params: MicrographParams) -> NDArray[np.uint32]:
-    """The pairs of a window search, shape (pairs, 2).
-
-    ``places``: of the micrographs that can be compared, ascending, among all: one that is missing does not shift the others. Distances
-    d from ``images_per_move`` to ``scan_range``: those the screener takes, ``images_per_move`` and on in steps of ``images_per_hole``,
-    and the multiples of ``images_per_hole``, which are those of equal shots.
-    """
-    at = np.asarray(places, np.int64)
-    found = [np.zeros((0, 2), np.uint32)]
-    for distance in window_distances(params, int(at[-1]) + 1 if len(at) else 0):
-        second = np.searchsorted(at, at + distance)
-        first = np.flatnonzero((second < len(at)) & (at[np.minimum(second, len(at) - 1)] == at + distance))
-        found.append(np.stack([first, second[first]], axis=1).astype(np.uint32))
-    return np.concatenate(found)
-
-
-def window_distances(params: MicrographParams, n: int) -> list[int]:
-    """Distances, in images, of a window search among ``n``."""
-    most = n - 1
-    move, hole = params.images_per_move, params.images_per_hole
-    return [d for d in range(move, min(params.scan_range, most) + 1) if (d - move) % hole == 0 or d % hole == 0]

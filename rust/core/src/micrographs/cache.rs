@@ -11,6 +11,7 @@ use std::sync::Mutex;
 
 use rayon::prelude::*;
 
+use super::simd::fast;
 use crate::rows::Input;
 use crate::{Error, Monitor, Result};
 
@@ -70,8 +71,8 @@ impl Writer {
     /// Appends a record; `pixels` are empty for one that is no image.
     pub fn append(&self, key: &Key, (width, height): (usize, usize), pixels: &[f32], sd: f32, mean: f32, kind: Kind) -> Result<Record> {
         let scale = if sd > 0.0 { UNITS_A_SD / sd } else { 0.0 };
-        let mut bytes = vec![0; HEAD];
-        bytes.extend(pixels.iter().flat_map(|pixel| ((pixel * scale).round() as i16).to_le_bytes()));
+        let mut bytes = vec![0; HEAD + 2 * pixels.len()];
+        to_units(pixels, scale, &mut bytes[HEAD..]);
         let checksum = crc32fast::hash(&bytes[HEAD..]);
         let head = &mut bytes[..HEAD];
         head[..8].copy_from_slice(MAGIC);
@@ -154,6 +155,14 @@ impl Record {
         out.clear();
         out.extend(buffer.chunks_exact(2).map(|unit| f32::from(i16::from_le_bytes([unit[0], unit[1]])) * scale));
         Ok(())
+    }
+}
+
+fast! {
+    fn to_units(pixels: &[f32], scale: f32, out: &mut [u8]) {
+        for (out, pixel) in out.as_chunks_mut::<2>().0.iter_mut().zip(pixels) {
+            *out = ((pixel * scale).round_ties_even() as i16).to_le_bytes();
+        }
     }
 }
 

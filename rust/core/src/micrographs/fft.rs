@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use rustfft::{Fft, FftPlanner, num_complex::Complex32};
 
+use super::simd::fast;
+
 /// A transform of images of `width` x `height`, planned once and shared by threads.
 ///
 /// Images are row after row. Spectra are column after column (all ky of kx = 0, then of kx = 1, ...), zero frequency first, which saves one
@@ -83,14 +85,8 @@ impl Plan {
     /// From a column of the spectrum of two real images, transformed as real and imaginary part of one, to the columns of both.
     pub fn unpack(&self, packed: &[Complex32], x: usize, first: &mut [Complex32], second: &mut [Complex32]) {
         let height = self.height;
-        let column = &packed[x * height..][..height];
-        let opposite = &packed[(self.width - x) % self.width * height..][..height];
-        for y in 0..height {
-            let (value, mirrored) = (column[y], opposite[(height - y) % height].conj());
-            first[y] = (value + mirrored) * 0.5;
-            let difference = (value - mirrored) * 0.5;
-            second[y] = Complex32::new(difference.im, -difference.re);
-        }
+        let (column, opposite) = (&packed[x * height..][..height], &packed[(self.width - x) % self.width * height..][..height]);
+        unpack_column(column, opposite, first, second);
     }
 
     /// From a spectrum that `fill` writes, column block by column block (its first column, the block), to blocks of rows of the image, which
@@ -112,6 +108,20 @@ impl Plan {
         for (y, rows) in half_way.chunks_mut(BLOCK * self.width).enumerate() {
             self.inverse[0].process_with_scratch(rows, &mut scratch.fft);
             take(y * BLOCK, rows);
+        }
+    }
+}
+
+fast! {
+    fn unpack_column(column: &[Complex32], opposite: &[Complex32], first: &mut [Complex32], second: &mut [Complex32]) {
+        let both = |value: Complex32, mirrored: Complex32| {
+            let (sum, difference) = ((value + mirrored.conj()) * 0.5, (value - mirrored.conj()) * 0.5);
+            (sum, Complex32::new(difference.im, -difference.re))
+        };
+        (first[0], second[0]) = both(column[0], opposite[0]);
+        let out = first[1..].iter_mut().zip(&mut second[1..]);
+        for ((value, mirrored), (first, second)) in column[1..].iter().zip(opposite[1..].iter().rev()).zip(out) {
+            (*first, *second) = both(*value, *mirrored);
         }
     }
 }

@@ -109,8 +109,19 @@ pub const UNITS: f32 = 12.0;
 
 /// To int8 of standard deviation [`UNITS`].
 pub fn quantise(image: &[f32], out: &mut [i8]) {
-    let power: f64 = image.iter().map(|&pixel| f64::from(pixel).powi(2)).sum::<f64>() / image.len() as f64;
+    let power = image.chunks(1 << 12).map(|part| f64::from(squares(part))).sum::<f64>() / image.len() as f64;
     round(image, if power > 0.0 { f64::from(UNITS) / power.sqrt() } else { 0.0 } as f32, out);
+}
+
+fast! {
+    fn squares(pixels: &[f32]) -> f32 {
+        let (parts, rest) = pixels.as_chunks::<16>();
+        let mut sums = [0.0; 16];
+        for part in parts {
+            sums.iter_mut().zip(part).for_each(|(sum, pixel)| *sum += pixel * pixel);
+        }
+        sums.iter().sum::<f32>() + rest.iter().map(|pixel| pixel * pixel).sum::<f32>()
+    }
 }
 
 fast! {

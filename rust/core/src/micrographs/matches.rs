@@ -80,15 +80,17 @@ impl<'a> Matcher<'a> {
         for block in order.chunk_by(|&a, &b| tiles::of_tiles(pairs[a], TILE) == tiles::of_tiles(pairs[b], TILE)) {
             tiles.fill(block.iter().map(|&at| pairs[at].1), false, || self.thread(), make(false))?;
             tiles.fill(block.iter().map(|&at| pairs[at].0), mirrored, || self.thread(), make(mirrored))?;
-            let jobs: Vec<&[usize]> = block.chunk_by(|&a, &b| pairs[a].0 == pairs[b].0).flat_map(|row| row.chunks(2)).collect();
-            let found: Vec<[Match; 2]> = jobs
+            // Of mirrored ones all of a row at once: its image is made for it.
+            let at_once = if mirrored { block.len() } else { 2 };
+            let jobs: Vec<&[usize]> = block.chunk_by(|&a, &b| pairs[a].0 == pairs[b].0).flat_map(|row| row.chunks(at_once)).collect();
+            let found: Vec<Vec<Match>> = jobs
                 .par_iter()
                 .map_init(
                     || self.thread(),
                     |thread, job| {
                         monitor.advance(job.len() as u64)?;
-                        let partner = |k: usize| job.get(k).map(|&at| pairs[at].1 as usize);
-                        Ok(self.pair(pairs[job[0]].0 as usize, [partner(0), partner(1)], &tiles, mirrored, thread))
+                        let partners: Vec<usize> = job.iter().map(|&at| pairs[at].1 as usize).collect();
+                        Ok(self.row(pairs[job[0]].0 as usize, &partners, &tiles, mirrored, thread))
                     },
                 )
                 .collect::<Result<_>>()?;
@@ -154,16 +156,20 @@ impl<'a> Matcher<'a> {
         spectra
     }
 
-    fn pair(&self, i: usize, partners: [Option<usize>; 2], tiles: &Tiles<Vec<i16>>, mirrored: bool, thread: &mut Thread) -> [Match; 2] {
-        let (one, other) = (partners[0].unwrap_or_default(), partners[1].or(partners[0]).unwrap_or_default());
-        let (first, second, third) = (tiles.of(i, mirrored), tiles.of(one, false), tiles.of(other, false));
-        self.correlator.maps_of(first, second, third, &mut thread.maps, &mut thread.found);
+    /// One micrograph against some others, two at a time.
+    fn row(&self, i: usize, partners: &[usize], tiles: &Tiles<Vec<i16>>, mirrored: bool, thread: &mut Thread) -> Vec<Match> {
         let view = self.session.view(i);
         let pixels: Vec<i8> =
             if mirrored { (0..view.pixels.len()).map(|at| view.pixels[mirror(at, self.session.view_size, i)]).collect() } else { vec![] };
         let table = Table::new(&pixels, view.width);
         let first = if mirrored { Image { pixels: &pixels, width: view.width, table: &table } } else { view };
-        std::array::from_fn(|k| partners[k].map_or_else(Match::default, |j| self.best(first, j, &thread.found[k])))
+        let mut matches = Vec::with_capacity(partners.len());
+        for two in partners.chunks(2) {
+            let (one, other) = (tiles.of(two[0], false), tiles.of(two[two.len() - 1], false));
+            self.correlator.maps_of(tiles.of(i, mirrored), one, other, &mut thread.maps, &mut thread.found);
+            matches.extend(two.iter().zip(&thread.found).map(|(&j, map)| self.best(first, j, map)));
+        }
+        matches
     }
 
     /// The most significant of the highest peaks of a map.

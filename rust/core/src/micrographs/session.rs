@@ -8,6 +8,7 @@ use rustfft::num_complex::Complex32;
 use super::cache::Record;
 use super::fft::Plan;
 use super::image::{Image, Table};
+use super::simd::fast;
 use super::spectrum::{Band, RINGS};
 use super::views::{Views, Workspace, quantise_both, reduce, small_plan};
 use crate::rows::Input;
@@ -204,11 +205,11 @@ impl Session {
         // Each counts by its inverse variance: one of wild pixels is not spread over the others.
         let weight = |i: usize| f64::from(self.records[i].sd).powi(-2);
         let weights: f64 = members.iter().map(|&i| weight(i)).sum();
-        let mut sum = vec![0.0; views.plan.len()];
+        let mut mean = vec![0.0; views.plan.len()];
         for &i in members {
             monitor.advance(0)?;
             self.read(i, &mut reader)?;
-            sum.iter_mut().zip(&reader.pixels).for_each(|(sum, &pixel)| *sum += f64::from(pixel) * weight(i) / weights);
+            add(&mut mean, &reader.pixels, (weight(i) / weights) as f32);
         }
         let sampled: Vec<usize> = members.iter().copied().step_by(members.len().div_ceil(SAMPLED)).collect();
         let number = members.len() as f64 / sampled.len() as f64;
@@ -222,7 +223,7 @@ impl Session {
                 expected.iter_mut().zip(power).for_each(|(sum, power)| *sum += power * share);
             }
         }
-        reader.pixels = sum.iter().map(|&sum| sum as f32).collect();
+        reader.pixels = mean;
         reader.workspace.image.fill(Complex32::default());
         reader.fade(&views.tapers, 1.0, |value, pixel| value.re = pixel);
         let [of_mean, _] = views.power(&mut reader.workspace);
@@ -246,6 +247,12 @@ impl Reader {
                 set(value, pixel * factor * column * row);
             }
         }
+    }
+}
+
+fast! {
+    fn add(sum: &mut [f32], pixels: &[f32], factor: f32) {
+        sum.iter_mut().zip(pixels).for_each(|(sum, pixel)| *sum += pixel * factor);
     }
 }
 

@@ -3,6 +3,7 @@
 use rustfft::num_complex::Complex32;
 
 use super::fft::{Plan, frequency};
+use super::simd::fast;
 
 /// Rings of equal width from zero frequency to the corner of the spectrum.
 pub const RINGS: usize = 128;
@@ -23,14 +24,6 @@ pub fn radii(plan: &Plan) -> impl Iterator<Item = f32> + use<> {
 #[derive(Clone, Debug)]
 pub struct Rings(Vec<u8>);
 
-/// The power in each ring.
-#[derive(Debug)]
-pub struct RingSums<'a> {
-    rings: &'a Rings,
-    power: [f64; RINGS],
-    counts: [u32; RINGS],
-}
-
 impl Rings {
     /// Of coefficients of these radii, cycles a pixel.
     pub fn new(radii: impl Iterator<Item = f32>) -> Self {
@@ -42,24 +35,36 @@ impl Rings {
         self.0[at].into()
     }
 
-    /// Nothing summed up yet.
-    pub fn sums(&self) -> RingSums<'_> {
-        RingSums { rings: self, power: [0.0; RINGS], counts: [0; RINGS] }
+    /// The mean power in each ring of two real images, whose spectrum, that of the first plus i times that of the second, is given; 0 where a
+    /// ring has no coefficient.
+    pub fn power(&self, packed: &[Complex32], plan: &Plan) -> [[f64; RINGS]; 2] {
+        let (width, height) = (plan.width, plan.height);
+        let mut column = vec![[0.0; 2]; height];
+        // Two sums of each, for even and odd rows: neighbours are of one ring, and no addition waits for the one before.
+        let (mut sums, mut counts) = ([[[0.0; 2]; 2]; RINGS], [0_u32; RINGS]);
+        for x in 0..=width / 2 {
+            powers_of_two(&packed[x * height..][..height], &packed[(width - x) % width * height..][..height], &mut column);
+            for (y, (power, &ring)) in column.iter().zip(&self.0[x * height..]).enumerate() {
+                let sum = &mut sums[usize::from(ring)][y % 2];
+                *sum = [sum[0] + f64::from(power[0]), sum[1] + f64::from(power[1])];
+                counts[usize::from(ring)] += 1;
+            }
+        }
+        [0, 1].map(|k| std::array::from_fn(|ring| (sums[ring][0][k] + sums[ring][1][k]) / f64::from(counts[ring].max(1))))
     }
 }
 
-impl RingSums<'_> {
-    /// Adds the power of some coefficients, from the given one on.
-    pub fn add(&mut self, part: &[Complex32], at: usize) {
-        for (value, &ring) in part.iter().zip(&self.rings.0[at..]) {
-            self.power[usize::from(ring)] += f64::from(value.norm_sqr());
-            self.counts[usize::from(ring)] += 1;
+fast! {
+    /// The powers of both images in a column, from it and from its opposite.
+    fn powers_of_two(column: &[Complex32], opposite: &[Complex32], out: &mut [[f32; 2]]) {
+        let both = |value: Complex32, mirrored: Complex32| {
+            let (sum, product) = (value.norm_sqr() + mirrored.norm_sqr(), 2.0 * (value.re * mirrored.re - value.im * mirrored.im));
+            [0.25 * (sum + product), 0.25 * (sum - product)]
+        };
+        out[0] = both(column[0], opposite[0]);
+        for ((out, value), mirrored) in out[1..].iter_mut().zip(&column[1..]).zip(opposite[1..].iter().rev()) {
+            *out = both(*value, *mirrored);
         }
-    }
-
-    /// The mean in each ring; 0 where a ring has no coefficient.
-    pub fn mean(&self) -> [f64; RINGS] {
-        std::array::from_fn(|ring| if self.counts[ring] > 0 { self.power[ring] / f64::from(self.counts[ring]) } else { 0.0 })
     }
 }
 

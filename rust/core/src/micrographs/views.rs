@@ -85,16 +85,7 @@ impl Views {
     /// Transforms the two images, and measures the power of each.
     pub(super) fn power(&self, workspace: &mut Workspace) -> [Power; 2] {
         workspace.forward(&self.plan);
-        let mut columns = [vec![Complex32::default(); self.plan.height], vec![Complex32::default(); self.plan.height]];
-        let mut sums = [self.rings.sums(), self.rings.sums()];
-        for x in 0..=self.plan.width / 2 {
-            let [first, second] = &mut columns;
-            self.plan.unpack(&workspace.spectrum, x, first, second);
-            for (sum, column) in sums.iter_mut().zip(&columns) {
-                sum.add(column, x * self.plan.height);
-            }
-        }
-        sums.map(|sum| sum.mean())
+        self.rings.power(&workspace.spectrum, &self.plan)
     }
 
     /// Makes the views of the two images; returns the share of power that is signal, ring by ring.

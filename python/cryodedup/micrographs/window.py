@@ -1,0 +1,52 @@
+"""The pairs of a window search, as microduplicate_screener takes them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cryodedup.params import MicrographParams
+
+DECOYS = 10_000
+"""Pairs with mirrored micrographs that a window search looks at, at most."""
+MOST_DECOYS_OF_ONE = 20
+"""As many of them have one mirrored micrograph in common."""
+RUN = 48
+"""They are taken from as many micrographs in a row: their partners, too, are then the same."""
+
+
+def window_pairs(places: Sequence[int], params: MicrographParams) -> NDArray[np.uint32]:
+    """The pairs of a window search, shape (pairs, 2).
+
+    ``places``: of the micrographs that can be compared, ascending, among all: one that is missing does not shift the others. Distances
+    d from ``images_per_move`` to ``scan_range``: those the screener takes, ``images_per_move`` and on in steps of ``images_per_hole``,
+    and the multiples of ``images_per_hole``, which are those of equal shots.
+    """
+    at = np.asarray(places, np.int64)
+    found = [np.zeros((0, 2), np.uint32)]
+    for distance in window_distances(params, int(at[-1]) + 1 if len(at) else 0):
+        second = np.searchsorted(at, at + distance)
+        first = np.flatnonzero((second < len(at)) & (at[np.minimum(second, len(at) - 1)] == at + distance))
+        found.append(np.stack([first, second[first]], axis=1).astype(np.uint32))
+    return np.concatenate(found)
+
+
+def window_distances(params: MicrographParams, n: int) -> list[int]:
+    """Distances, in images, of a window search among ``n``."""
+    most = n - 1
+    move, hole = params.images_per_move, params.images_per_hole
+    return [d for d in range(move, min(params.scan_range, most) + 1) if (d - move) % hole == 0 or d % hole == 0]
+
+
+def sampled(pairs: NDArray[np.uint32]) -> NDArray[np.uint32]:
+    """At most :data:`DECOYS` of a window's pairs (n, 2): those of runs of first micrographs taken at random, the same ones every time."""
+    if len(pairs) <= DECOYS:
+        return pairs
+    run, at = pairs[:, 0] // RUN, pairs[:, 0] % RUN
+    turn = np.random.default_rng(0).permutation(int(run.max()) + 1)[run] * RUN + at
+    order = np.argsort(turn, kind="stable")
+    of_one = np.arange(len(pairs)) - np.searchsorted(turn[order], turn[order])
+    chosen = order[of_one < MOST_DECOYS_OF_ONE][:DECOYS]
+    return np.ascontiguousarray(pairs[np.sort(chosen)])
