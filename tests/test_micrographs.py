@@ -208,13 +208,31 @@ def test_shots_of_a_hole_support_each_other_and_contradict() -> None:
         asked.append((rows, places.tolist()))
         return np.array([30.0, 4.1, 2.0] if rows[0] == 0 else [9.0, 2.0, 1.0]), places + 1
 
-    found = support(pairs, z, shifts, z > 6, known, look)
+    found = support(pairs, z, shifts, z > 6, np.zeros(6, bool), known, look)
     # The second pair names the holes the other way round.
     assert asked[0] == ([0, 1, 2], [[10, 20], [-10, -20], [10, 20]])
     assert found.accepted.tolist() == [True, True, False, True, False, False]
     assert found.words == ["2 of 3", "2 of 3", "", "contradicted", "", ""]
     assert (found.z[1], found.shifts[1].tolist()) == (4.1, [-9, -19])
     assert found.shifts[0].tolist() == [10, 20]
+
+
+@pytest.mark.parametrize(
+    ("near", "accepted"), [([8.0, 5.0, 4.6, 4.2], [1, 1, 1, 0]), ([8.0, 6.0, 2.0, 2.0], [1, 1, 0, 0]), ([8.0, 5.0, 3.9, 2.0], [0, 0, 0, 0])]
+)
+def test_shots_in_a_row_support_each_other_where_names_do_not_tell_them(near: list[float], accepted: list[int]) -> None:
+    pairs = [(4, 14), (3, 13), (5, 15), (6, 16)]
+    shifts = np.tile([90.0, -60.0], (4, 1))
+    doubtful = np.array([True, False, False, False])
+
+    def look(rows: list[int], places: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        assert rows == [0, 1, 2, 3]
+        return np.array(near), places
+
+    found = support(pairs, np.array([8.0, 4.0, 4.0, 4.0]), shifts, np.zeros(4, bool), doubtful, [Acquisition()] * 20, look)
+    assert found.accepted.tolist() == [bool(one) for one in accepted]
+    agree = sum(z >= 3.5 for z in near)
+    assert found.words == [f"{agree} in a row" if one else "" for one in accepted]
 
 
 @pytest.mark.parametrize("n", [2, 3, 5, 8])

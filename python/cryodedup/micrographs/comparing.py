@@ -22,6 +22,12 @@ DOUBTFUL_Z = 4.0
 """Below this no pair's ccc is measured: nothing that passes any sensible threshold is there."""
 
 
+DOUBTFUL_Q = 0.5
+"""Pairs of a false-discovery rate up to this are duplicates if other shots of their holes agree..."""
+FAR = 0.1
+"""...and the move is at least this share of the frame: nearer to zero edges of the beam or of the foil agree, too."""
+
+
 @dataclass
 class Pair:
     """Two micrographs that show the same; indices are those of the input.
@@ -92,14 +98,17 @@ def compare(
         screening["median_z_at_zero_shift"] = round(float(np.median(found.at_zero)), 2)
     found.settle(null, zero, tested)
     if params.threshold is None:
+        size = records[0][1:3]
         significant = found.q <= params.fdr
-        found, significant = _with_partners(session, found, significant, known, most, null, zero, tested, params)
+        found = _with_partners(session, found, significant | _doubtful(found, size), known, most, null, zero, tested, params)
+        significant = np.append(significant, np.zeros(len(found.pairs) - len(significant), bool))
+        doubtful = _doubtful(found, size) & ~significant
 
         def look(rows: list[int], shifts: Floats) -> tuple[Floats, Floats]:
             near_z, near = session.find_near(found.pairs[rows], np.ascontiguousarray(shifts, np.float32), threads=threads)
             return near_z.astype(float), near.astype(float)
 
-        heard = pattern.support(list(map(tuple, found.pairs.tolist())), found.best_z, found.shift, significant, known, look)
+        heard = pattern.support(list(map(tuple, found.pairs.tolist())), found.best_z, found.shift, significant, doubtful, known, look)
         found.best_z, found.shift, words = heard.z, heard.shifts, heard.words
         chosen = np.flatnonzero(heard.accepted)
     else:
@@ -176,20 +185,20 @@ class _Found:
 def _with_partners(
     session: _core.Session,
     found: _Found,
-    significant: NDArray[np.bool_],
+    leads: NDArray[np.bool_],
     known: Sequence[Acquisition],
     most: float | None,
     null: Tail,
     zero: Tail,
     tested: int,
     params: MicrographParams,
-) -> tuple[_Found, NDArray[np.bool_]]:
-    """Adds the equal shots of holes that seem to be imaged twice, where these were not looked at closely."""
+) -> _Found:
+    """Adds the other shots of holes that may be imaged twice, where these were not looked at closely."""
     have = set(map(tuple, found.pairs.tolist()))
-    wanted = pattern.partners((tuple(pair) for pair in found.pairs[significant].tolist()), known)
+    wanted = pattern.partners((tuple(pair) for pair in found.pairs[leads].tolist()), known)
     missing = np.array([pair for pair in wanted if pair not in have], np.uint32).reshape(-1, 2)
     if not len(missing):
-        return found, significant
+        return found
     z, shifts, at_zero = session.find(missing, most, mirrored=False, threads=params.threads)
     merged = _Found(
         np.concatenate([found.pairs, missing]),
@@ -198,7 +207,12 @@ def _with_partners(
         np.concatenate([found.at_zero, at_zero]),
     )
     merged.settle(null, zero, tested)
-    return merged, np.concatenate([significant, np.zeros(len(missing), bool)])
+    return merged
+
+
+def _doubtful(found: _Found, size: tuple[int, int]) -> NDArray[np.bool_]:
+    far = (np.abs(found.shift) >= FAR * np.array(size)).any(axis=1)
+    return np.asarray((found.q <= DOUBTFUL_Q) & far)
 
 
 def _pair(found: _Found, at: int, measured: Floats, words: str, members: Sequence[int], params: MicrographParams) -> Pair:

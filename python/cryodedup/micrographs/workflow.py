@@ -195,8 +195,8 @@ def _warnings(exposures: Exposures, classes: Sequence[Sequence[int]], images: di
     largest = max(map(len, result.groups), default=0)
     if largest > _MANY:
         warnings.append(
-            f"one set holds {largest} micrographs, but hardly is a hole imaged so often: do many show something else in one place, as the edge"
-            " of the beam? Look at a few before they are removed"
+            f"one set holds {largest} micrographs, but hardly is a hole imaged so often: do many show something else in one place, as the"
+            " edge of the beam? Look at a few before they are removed"
         )
     if result.params.keep == "best-ctf" and exposures.ctf_a is not None:
         unknown = int((~np.isfinite(exposures.ctf_a) | (exposures.ctf_a <= 0)).sum())
