@@ -121,6 +121,16 @@ def test_truncated_compressed_images(images: list[Path], session: Planted) -> No
     assert pairs_of(result) == set(session.pairs)
 
 
+@pytest.mark.parametrize(("pack", "suffix"), [(gzip.compress, ".gz"), (bz2.compress, ".bz2")])
+def test_compression_that_fails_its_checksum(pack: Callable[[bytes], bytes], suffix: str, images: list[Path]) -> None:
+    packed = bytearray(pack(images[0].read_bytes()))
+    packed[-6] ^= 0x55
+    images[0].with_name("damaged.mrc" + suffix).write_bytes(packed)
+    result = find_duplicate_micrographs(images[0].parent, MicrographParams(bin=BIN))
+    (reason,) = result.unreadable.values()
+    assert reason.startswith("found damaged compression")
+
+
 def test_star_of_relion_3_and_names_with_blanks_and_equal_names(session: Planted, images: list[Path], tmp_path: Path) -> None:
     folders = [tmp_path / "grid 1", tmp_path / "grid 2"]
     for folder in folders:
@@ -362,6 +372,49 @@ def test_outputs_are_checked_before_anything_is_read(session: Planted, command: 
     for root in ("/", "/..", tmp_path / "root"):
         ran = command("micrographs", star, "-o", root)
         assert (ran.status, "found the root of the file system" in ran.err) == (2, True)
+
+
+def test_names_are_looked_up_where_most_are_found(
+    session: Planted, images: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    star = tmp_path / "CtfFind" / "micrographs.star"
+    star.parent.mkdir()
+    star.write_text("data_micrographs\nloop_\n_rlnMicrographName #1\n" + "".join(f"Micrographs/{path.name}\n" for path in images))
+    other = tmp_path / "other"
+    (other / "Micrographs").mkdir(parents=True)
+    monkeypatch.chdir(other)
+    params = MicrographParams(bin=BIN)
+    for path in images[:10]:
+        shutil.copy(path, other / "Micrographs")
+    result = find_duplicate_micrographs(star, params)
+    assert result.summary()["looked_up_from"] == str(tmp_path)
+    assert not any("looked up" in warning for warning in result.warnings)
+    for path in images[10:]:
+        shutil.copy(path, other / "Micrographs")
+    result = find_duplicate_micrographs(star, params)
+    assert result.summary()["looked_up_from"] == str(other)
+    assert f"names are looked up from {other}, but all are found from {tmp_path}, too" in result.warnings
+
+
+def test_a_broken_link_in_a_folder_is_an_unreadable_image(session: Planted, images: list[Path]) -> None:
+    images[0].with_name("gone.mrc").symlink_to("nowhere.mrc")
+    result = find_duplicate_micrographs(images[0].parent, MicrographParams(bin=BIN))
+    assert list(result.unreadable.values()) == ["no such file or directory"]
+    assert pairs_of(result) == set(session.pairs)
+
+
+def test_only_what_the_same_command_wrote_is_replaced(session: Planted, command: Command, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "particles_kept.star").write_text("precious")
+    (out / "summary.json").write_text('{"schema": "cryodedup.particles/1", "outputs": ["particles_kept.star"]}')
+    arguments = ("micrographs", session.star, "--bin", BIN, "-o", out, "--overwrite")
+    assert command(*arguments).status == 0
+    assert (out / "particles_kept.star").read_text() == "precious"
+    (out / "duplicates.csv").unlink()
+    (out / "duplicates.csv").mkdir()
+    ran = command(*arguments)
+    assert (ran.status, f"{out / 'duplicates.csv'}: found a directory where a file is to be written" in ran.err) == (2, True)
 
 
 def test_names_in_capitals(session: Planted, images: list[Path], command: Command, tmp_path: Path) -> None:

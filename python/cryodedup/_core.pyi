@@ -24,9 +24,12 @@ __all__ = [
     "Session",
     "Table",
     "__version__",
+    "components",
     "correlate",
     "deduplicate",
+    "kept_at",
     "line_number",
+    "nearest",
     "overlaps",
     "prepare_image",
     "prepare_micrographs",
@@ -123,6 +126,31 @@ def deduplicate(
     progress: _Progress = None,
 ) -> tuple[NDArray[np.bool_], NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
     """Mask of the kept; the rejected; for each of these a particle it duplicates; and their distance."""
+
+def nearest(coordinates: NDArray[np.float64], groups: NDArray[np.uint32] | None, reach: float, *, threads: int) -> NDArray[np.float32]:
+    """Shape (n,): the distance of the nearest other particle of the group, infinite beyond the reach."""
+
+def components(
+    coordinates: NDArray[np.float64],
+    groups: NDArray[np.uint32] | None,
+    scores: NDArray[np.float64] | None,
+    priority: NDArray[np.uint32] | None,
+    separation: float,
+    *,
+    threads: int,
+) -> NDArray[np.uint32]:
+    """Shape (n,): the best of the particles each is connected with by steps within the separation."""
+
+def kept_at(
+    coordinates: NDArray[np.float64],
+    groups: NDArray[np.uint32] | None,
+    scores: NDArray[np.float64] | None,
+    priority: NDArray[np.uint32] | None,
+    separations: Sequence[float],
+    *,
+    threads: int,
+) -> list[int]:
+    """How many particles stay at each separation."""
 
 def overlaps(
     coordinates: NDArray[np.float64],

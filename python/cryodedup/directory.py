@@ -21,7 +21,7 @@ _OURS = re.compile(r"duplicates\.csv|ccc\.csv|.+_(kept|rejected|removed)(_passth
 
 
 @contextmanager
-def staged(directory: Path, overwrite: bool, inputs: set[Path]) -> Iterator[Path]:
+def staged(directory: Path, overwrite: bool, inputs: set[Path], schema: str) -> Iterator[Path]:
     """A directory beside the results, whose content becomes that of ``directory`` if all goes well; else nothing changes.
 
     Parameters
@@ -30,9 +30,11 @@ def staged(directory: Path, overwrite: bool, inputs: set[Path]) -> Iterator[Path
         Whether earlier results are replaced.
     inputs
         Real paths of files that must not be written over.
+    schema
+        Of the summary: what an earlier run of the same command wrote goes, what another one did stays.
     """
     check_directory(directory, overwrite)
-    outdated = _listed_outputs(directory)
+    outdated = _listed_outputs(directory, schema)
     made = not directory.exists()
     directory.mkdir(parents=True, exist_ok=True)
     staging = directory / f".cryodedup-{os.getpid()}-{time.monotonic_ns():x}"
@@ -96,11 +98,11 @@ def _unstoppable() -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
 
 
-def _listed_outputs(directory: Path) -> list[str]:
+def _listed_outputs(directory: Path, schema: str) -> list[str]:
     """What an earlier run says it wrote here: removed when overwritten, so that no old file stands among the new."""
     try:
         summary = json.loads((directory / SUMMARY).read_text("utf-8"))
-        outputs = summary["outputs"] if str(summary["schema"]).startswith("cryodedup.") else []
+        outputs = summary["outputs"] if str(summary["schema"]).split("/")[0] == schema.split("/", maxsplit=1)[0] else []
         return [name for name in outputs if isinstance(name, str) and "/" not in name[:-1] and _OURS.fullmatch(name)]
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return []
@@ -118,6 +120,8 @@ def _move(staging: Path, directory: Path, overwrite: bool, inputs: set[Path], ou
         real = Path(os.path.realpath(target))
         if _holds_input(real, inputs):
             raise InputError(f"{target}: found an input where an output is to be written; choose another --output")
+        if target.is_dir() and not (staging / name).is_dir():
+            raise InputError(f"{target}: found a directory where a file is to be written; choose another --output")
         if os.path.lexists(target) and not overwrite:
             raise InputError(f"{target}: output exists; choose another --output, or add --overwrite")
     old = staging / ".old"

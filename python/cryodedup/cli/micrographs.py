@@ -155,9 +155,6 @@ def show(result: MicrographResult, written: list[Path]) -> None:
         print(f"    ... and {len(result.pairs) - MOST_SHOWN:,} more")
     found = f"{count(len(result.pairs), 'pair')} in {count(len(result.groups), 'set')} ({_rule(result.params)})"
     print(f"{found}: kept {summary['kept']:,}, removed {summary['removed']:,}")
-    contradicted = sum(pair.pattern == "contradicted" for pair in result.pairs)
-    if contradicted:
-        print(f"warning: {count(contradicted, 'pair')} contradicted by the other shots of the same holes: look at them (column pattern)")
     for warning in result.warnings:
         print(f"warning: {_plain(warning)}")
     if result.flat:

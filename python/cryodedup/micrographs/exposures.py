@@ -5,7 +5,7 @@ from __future__ import annotations
 import glob
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -46,13 +46,16 @@ class ListOutput:
 class Exposures:
     """Micrographs in input order.
 
-    ``ctf_a``: resolution to which the CTF was fitted, Å, NaN where it is not known; None where no input tells it.
+    ``base``: the directory from which names are looked up; ``also``: another one from which all are found. ``ctf_a``: resolution to which
+    the CTF was fitted, Å, NaN where it is not known; None where no input tells it.
     """
 
     label: str
     names: Sequence[str]
     paths: Sequence[Path]
     output: StarOutput | DatasetOutput | ListOutput
+    base: Path = Path()
+    also: Path | None = None
     ctf_a: np.ndarray | None = None
     acquisitions: Sequence[Acquisition] = field(default_factory=list)
 
@@ -82,7 +85,7 @@ def open_exposures(inputs: Sequence[Path], threads: int = 0) -> Exposures:
     _refuse_missing(exposures)
     _refuse_repeated(exposures)
     known = [acquisition_of(os.fspath(path), path) for path in exposures.paths]
-    return Exposures(exposures.label, exposures.names, exposures.paths, exposures.output, exposures.ctf_a, known)
+    return replace(exposures, acquisitions=known)
 
 
 def _expanded(item: Path) -> list[Path]:
@@ -103,7 +106,12 @@ def _from_files(paths: Sequence[Path]) -> Exposures:
 
 
 def _from_table(path: Path, threads: int) -> Exposures:
-    kind = kind_of(path)
+    try:
+        kind = kind_of(path)
+    except InputError:
+        if not path.exists():
+            raise
+        kind = ""
     if kind == "star":
         return _from_star(path, threads)
     if kind in ("npy", "csdat", "csg"):
@@ -118,7 +126,7 @@ def _from_star(path: Path, threads: int) -> Exposures:
     index, names = columns.names("rlnMicrographName")
     all_names = [names[i] for i in index]
     ctf = columns.numbers(CTF["star"]) if CTF["star"] in columns else None
-    return Exposures(str(path), all_names, _resolve(all_names, path), StarOutput(file, table), ctf)
+    return _located(str(path), all_names, path, StarOutput(file, table), ctf)
 
 
 def _micrograph_table(file: StarFile) -> _core.Table:
@@ -151,7 +159,7 @@ def _from_dataset(path: Path, kind: str) -> Exposures:
     holder = next((part for part in parts if CTF["cs"] in part), None)
     ctf = holder.numbers(CTF["cs"]) if holder is not None else None
     output = DatasetOutput(parts, [None] * len(parts), group, kind="exposure")
-    return Exposures(str(path), names, _resolve(names, path), output, ctf)
+    return _located(str(path), names, path, output, ctf)
 
 
 def _open_part(path: Path) -> cryosparc.NpyFile | cryosparc.CsdatFile:
@@ -160,20 +168,28 @@ def _open_part(path: Path) -> cryosparc.NpyFile | cryosparc.CsdatFile:
     return cryosparc.CsdatFile.open(path)
 
 
-def _resolve(names: Sequence[str], table: Path) -> list[Path]:
-    """Names are relative to the project's directory: this one, or one above the table's."""
-    bases = [Path(), table.parent, *table.absolute().parent.parents]
-    found = next((base for base in bases for name in names[:20] if (base / name).exists()), Path())
-    return [found / name for name in names]
+def _located(label: str, names: Sequence[str], table: Path, output: StarOutput | DatasetOutput, ctf: np.ndarray | None) -> Exposures:
+    """Names are relative to the project's directory: this one, or one above the table's; that from which most are found."""
+    bases = {os.path.realpath(base): base for base in (*table.absolute().parent.parents, table.parent, Path())}
+    likely = [base for base in bases.values() if any((base / name).exists() for name in names[:20])]
+    if all(map(os.path.isabs, names)):
+        likely = [Path()]
+    found = {base: sum((base / name).exists() for name in names) for base in likely} if len(likely) > 1 else {}
+    likely.sort(key=lambda base: (-found.get(base, 0), base != Path(), -len(os.path.realpath(base))))
+    base = likely[0] if likely else Path()
+    also = likely[1] if len(likely) > 1 and found[likely[1]] == len(names) else None
+    return Exposures(label, names, [base / name for name in names], output, base, also, ctf)
 
 
 def _refuse_missing(exposures: Exposures) -> None:
-    missing = [str(path) for path in exposures.paths if not path.exists()]
+    # A broken link in a folder is one of its images, and can not be read.
+    is_there = os.path.lexists if isinstance(exposures.output, ListOutput) else os.path.exists
+    missing = [str(path) for path in exposures.paths if not is_there(path)]
     if missing:
         shown = ", ".join(missing[:MOST_NAMED]) + (f" and {len(missing) - MOST_NAMED} more" if len(missing) > MOST_NAMED else "")
         raise InputError(
             f"{exposures.label}: found {len(missing)} of {len(exposures)} micrographs missing: {shown};"
-            " names are looked up from this directory, and from that of the file and those above it"
+            f" names are looked up from {os.path.realpath(exposures.base)}"
             + ("; @ stands in names of images within a stack, expected those of whole micrographs" if "@" in missing[0] else "")
         )
 

@@ -75,6 +75,7 @@ class MicrographResult:
             "cryodedup": _core.__version__,
             "parameters": asdict(self.params),
             "input": printable(self.exposures.label),
+            "looked_up_from": printable(os.path.realpath(self.exposures.base)),
             "micrographs": len(self.kept),
             "compared": sum(len(found.members) for found in self.compared),
             "kept": int(self.kept.sum()),
@@ -109,7 +110,7 @@ class MicrographResult:
         started = time.perf_counter()
         directory = Path(directory)
         inputs = {Path(os.path.realpath(path)) for path in (*self.exposures.paths, *self.exposures.output.files)}
-        with staged(directory, overwrite, inputs) as staging:
+        with staged(directory, overwrite, inputs, SCHEMA) as staging:
             place = Place(staging, directory, ("kept", "removed"))
             self.exposures.output.write(place, "micrographs", self.kept, [], None)
             self._write_listing(staging / LISTING)
@@ -131,7 +132,7 @@ class MicrographResult:
                 holes = " ".join(dict.fromkeys(hole for hole in (first.hole, second.hole) if hole))
                 shots = " ".join(dict.fromkeys(shot for shot in (first.shot, second.shot) if shot))
                 numbers = [f"{pair.ccc:.4f}", f"{pair.ncc:.4f}", f"{pair.overlap:.4f}", f"{pair.z:.2f}", f"{pair.q:.2e}"]
-                numbers += [f"{shift:.1f}" for shift in pair.shift_px]
+                numbers += [f"{round(shift, 1) + 0.0:.1f}" for shift in pair.shift_px]
                 writer.writerow([self.names[pair.first], self.names[pair.second], pair.set, *numbers, holes, shots, pair.pattern])
 
     def _write_ccc(self, path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
@@ -27,7 +28,7 @@ _FLAT = 0.25
 """A frame of less than this share of the session's usual signal is called flat."""
 _MANY = 6
 """Sets of more micrographs are warned about."""
-_SMALL = 200 * 150
+_SMALL = 300 * 200
 """Reduced micrographs of fewer pixels are warned about."""
 
 
@@ -139,6 +140,7 @@ def _decide(exposures: Exposures, order: Sequence[int], params: MicrographParams
             pair.turn()
     groups = connected(len(exposures), ((pair.first, pair.second) for pair in pairs))
     groups.sort(key=lambda group: min(rank[i] for i in group))
+    groups = [sorted(group, key=lambda i: rank[i]) for group in groups]
     number = {i: k + 1 for k, group in enumerate(groups) for i in group}
     for pair in pairs:
         pair.set = number[pair.first]
@@ -186,10 +188,9 @@ def _warnings(exposures: Exposures, classes: Sequence[Sequence[int]], images: di
             )
         recalls = found.screening.get("predicted_recall_at_overlap_0.3", {})
         if recalls and recalls.get(str(found.screening["group_size"]), 1.0) < 0.99:
-            warnings.append(
-                f"dim micrographs: screening is predicted to find {100 * recalls[str(found.screening['group_size'])]:.0f} % of those that"
-                " overlap by 0.3"
-            )
+            size = found.screening["group_size"]
+            why = f"groups of {size}" if size > 1 else "dim micrographs"
+            warnings.append(f"{why}: screening is predicted to find {100 * recalls[str(size)]:.0f} % of those that overlap by 0.3")
     if result.compared and not any(found.tested for found in result.compared):
         warnings.append("the window holds no pair: --images-per-move is above --scan-range, or there are too few micrographs")
     largest = max(map(len, result.groups), default=0)
@@ -202,10 +203,18 @@ def _warnings(exposures: Exposures, classes: Sequence[Sequence[int]], images: di
         unknown = int((~np.isfinite(exposures.ctf_a) | (exposures.ctf_a <= 0)).sum())
         if unknown:
             warnings.append(f"{unknown} of {len(exposures)} micrographs have no fitted CTF resolution: within a set the others stay")
+    if exposures.also is not None:
+        warnings.append(f"names are looked up from {os.path.realpath(exposures.base)}, but all are found from {exposures.also}, too")
+    contradicted = sum(pair.pattern == "contradicted" for pair in result.pairs)
+    if contradicted:
+        warnings.append(
+            f"the other shots of the same holes contradict {contradicted} of {len(result.pairs)} pairs, which count nevertheless: look at"
+            " them (column pattern)"
+        )
     if result.unreadable:
         first = next(iter(result.unreadable))
         warnings.append(
-            f"{len(result.unreadable)} micrographs could not be used, and stay: {exposures.names[first]}: {result.unreadable[first]}"
-            + (" (and others, see summary.json)" if len(result.unreadable) > 1 else "")
+            f"{len(result.unreadable)} of {len(exposures)} micrographs could not be used, and stay: {exposures.names[first]}:"
+            f" {result.unreadable[first]}" + (" (and others, see summary.json)" if len(result.unreadable) > 1 else "")
         )
     return warnings

@@ -160,7 +160,7 @@ class ParticleResult:
         outputs = [source.picks.output for source in self.sources]
         planned = plan(outputs)
         inputs = sources_of([source.picks for source in self.sources], self.params)
-        with staged(directory, overwrite, inputs) as staging:
+        with staged(directory, overwrite, inputs, SCHEMA) as staging:
             place = Place(staging, directory)
             self.notes = [note for source in self.sources for note in source.picks.notes] + unjoined(outputs, planned)
             self.written_to = [""] * len(self.sources)

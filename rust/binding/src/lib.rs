@@ -31,7 +31,10 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(micrographs::correlate, module)?)?;
     module.add_function(wrap_pyfunction!(micrographs::prepare_image, module)?)?;
     module.add_function(wrap_pyfunction!(micrographs::prepare_micrographs, module)?)?;
+    module.add_function(wrap_pyfunction!(particles::components, module)?)?;
     module.add_function(wrap_pyfunction!(particles::deduplicate, module)?)?;
+    module.add_function(wrap_pyfunction!(particles::kept_at, module)?)?;
+    module.add_function(wrap_pyfunction!(particles::nearest, module)?)?;
     module.add_function(wrap_pyfunction!(particles::overlaps, module)?)?;
     module.add_function(wrap_pyfunction!(particles::write_listing, module)?)?;
     module.add_function(wrap_pyfunction!(records::read_records, module)?)?;

@@ -25,14 +25,8 @@ pub fn deduplicate<'py>(
     threads: usize,
     progress: Option<Bound<'py, PyAny>>,
 ) -> PyResult<Columns<'py>> {
-    let dimensions = coordinates.shape_of()[1];
-    let problem = Particles {
-        coordinates: coordinates.as_slice()?,
-        dimensions,
-        groups: groups.as_ref().map(|groups| groups.as_slice()).transpose()?,
-        scores: scores.as_ref().map(|scores| scores.as_slice()).transpose()?,
-        priority: priority.as_ref().map(|priority| priority.as_slice()).transpose()?,
-    };
+    let problem = problem(&coordinates, groups.as_ref(), scores.as_ref(), priority.as_ref())?;
+    let dimensions = problem.dimensions;
     let rule = if remove_entirely { Rule::RemoveEntirely } else { Rule::KeepBest };
     let (kept, rejected, of, distances) = run(py, threads, progress.as_ref(), |monitor| {
         let duplicate_of = particles::deduplicate(&problem, min_separation, rule, monitor)?;
@@ -76,15 +70,68 @@ pub fn overlaps<'py>(
     min_separation: f64,
     threads: usize,
 ) -> PyResult<Bound<'py, PyArray2<u64>>> {
-    let problem = Particles {
-        coordinates: coordinates.as_slice()?,
-        dimensions: coordinates.shape_of()[1],
-        groups: groups.as_ref().map(|groups| groups.as_slice()).transpose()?,
-        ..Particles::default()
-    };
+    let problem = problem(&coordinates, groups.as_ref(), None, None)?;
     let sources = sources.as_slice()?;
     let counts = run(py, threads, None, |monitor| particles::overlaps(&problem, sources, n_sources, min_separation, monitor))?;
     counts.into_pyarray(py).reshape([n_sources, n_sources])
+}
+
+#[pyfunction]
+#[pyo3(signature = (coordinates, groups, reach, *, threads))]
+pub fn nearest<'py>(
+    py: Python<'py>,
+    coordinates: PyReadonlyArray2<'py, f64>,
+    groups: Option<PyReadonlyArray1<'py, u32>>,
+    reach: f64,
+    threads: usize,
+) -> PyResult<Bound<'py, PyArray1<f32>>> {
+    let problem = problem(&coordinates, groups.as_ref(), None, None)?;
+    Ok(run(py, threads, None, |monitor| particles::nearest(&problem, reach, monitor))?.into_pyarray(py))
+}
+
+#[pyfunction]
+#[pyo3(signature = (coordinates, groups, scores, priority, separation, *, threads))]
+pub fn components<'py>(
+    py: Python<'py>,
+    coordinates: PyReadonlyArray2<'py, f64>,
+    groups: Option<PyReadonlyArray1<'py, u32>>,
+    scores: Option<PyReadonlyArray1<'py, f64>>,
+    priority: Option<PyReadonlyArray1<'py, u32>>,
+    separation: f64,
+    threads: usize,
+) -> PyResult<Bound<'py, PyArray1<u32>>> {
+    let problem = problem(&coordinates, groups.as_ref(), scores.as_ref(), priority.as_ref())?;
+    Ok(run(py, threads, None, |monitor| particles::components(&problem, separation, monitor))?.into_pyarray(py))
+}
+
+#[pyfunction]
+#[pyo3(signature = (coordinates, groups, scores, priority, separations, *, threads))]
+pub fn kept_at(
+    py: Python<'_>,
+    coordinates: PyReadonlyArray2<'_, f64>,
+    groups: Option<PyReadonlyArray1<'_, u32>>,
+    scores: Option<PyReadonlyArray1<'_, f64>>,
+    priority: Option<PyReadonlyArray1<'_, u32>>,
+    separations: Vec<f64>,
+    threads: usize,
+) -> PyResult<Vec<u64>> {
+    let problem = problem(&coordinates, groups.as_ref(), scores.as_ref(), priority.as_ref())?;
+    run(py, threads, None, |monitor| particles::kept_at(&problem, &separations, monitor))
+}
+
+fn problem<'a>(
+    coordinates: &'a PyReadonlyArray2<'_, f64>,
+    groups: Option<&'a PyReadonlyArray1<'_, u32>>,
+    scores: Option<&'a PyReadonlyArray1<'_, f64>>,
+    priority: Option<&'a PyReadonlyArray1<'_, u32>>,
+) -> PyResult<Particles<'a>> {
+    Ok(Particles {
+        coordinates: coordinates.as_slice()?,
+        dimensions: coordinates.shape_of()[1],
+        groups: groups.map(|groups| groups.as_slice()).transpose()?,
+        scores: scores.map(|scores| scores.as_slice()).transpose()?,
+        priority: priority.map(|priority| priority.as_slice()).transpose()?,
+    })
 }
 
 #[pyfunction]

@@ -3,7 +3,7 @@
 #![allow(clippy::needless_range_loop, clippy::single_match_else, reason = "plain code is the better oracle")]
 
 use cryodedup_core::Monitor;
-use cryodedup_core::particles::{Particles, Rule, deduplicate, overlaps};
+use cryodedup_core::particles::{Particles, Rule, components, deduplicate, kept_at, nearest, overlaps};
 use proptest::prelude::*;
 
 /// One problem, owned.
@@ -157,6 +157,44 @@ proptest! {
             }
         }
         prop_assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn nearest_distances_are_those_of_a_double_loop(problem in problem()) {
+        prop_assume!(problem.separation > 0.0);
+        let found = nearest(&problem.particles(), problem.separation, &Monitor::default()).expect("valid input");
+        for i in 0..problem.n() {
+            let least = (0..problem.n()).filter(|&j| j != i && problem.near(i, j)).map(|j| problem.distance(i, j)).fold(f64::INFINITY, f64::min);
+            prop_assert_eq!(found[i], least.sqrt() as f32);
+        }
+    }
+
+    #[test]
+    fn components_hang_together_and_have_the_best_for_their_name(problem in problem()) {
+        let found = components(&problem.particles(), problem.separation, &Monitor::default()).expect("valid input");
+        let mut expected: Vec<u32> = (0..problem.n() as u32).collect();
+        for &best in &problem.order() {
+            let mut waiting = vec![best];
+            let mut reached = vec![false; problem.n()];
+            while let Some(i) = waiting.pop() {
+                if !std::mem::replace(&mut reached[i], true) {
+                    waiting.extend((0..problem.n()).filter(|&j| problem.near(i, j)));
+                }
+            }
+            // From the best to the worst: the first to reach one names it.
+            if expected[best] == best as u32 {
+                (0..problem.n()).filter(|&i| reached[i]).for_each(|i| expected[i] = best as u32);
+            }
+        }
+        prop_assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn as_many_stay_at_each_separation_as_are_found_there(problem in problem()) {
+        let kept = kept_at(&problem.particles(), &[problem.separation, 5.0], &Monitor::default()).expect("valid input");
+        let count = |found: Vec<u32>| found.iter().enumerate().filter(|&(i, &of)| i as u32 == of).count() as u64;
+        prop_assert_eq!(kept[0], count(problem.expected()));
+        prop_assert_eq!(kept[1], count(Problem { separation: 5.0, ..problem }.expected()));
     }
 }
 

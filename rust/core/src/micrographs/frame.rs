@@ -92,6 +92,11 @@ impl Frame {
             row += rows;
             monitor.advance((rows * self.nx * size_of::<T>()) as u64)?;
         }
+        if self.packing != Packing::None {
+            // To the end, where the checksum stands.
+            let rest = std::io::copy(source, &mut std::io::sink());
+            rest.map_err(|error| self.wrong(&format!("found damaged compression ({error})")))?;
+        }
         Ok(reduction.means)
     }
 

@@ -10,13 +10,12 @@ mod goodness;
 mod grid;
 mod groups;
 mod listing;
+mod neighbours;
 mod overlap;
 mod select;
 mod sort;
 
 pub use listing::{Listing, write_listing};
-
-use std::sync::atomic::{AtomicU32, Ordering};
 
 use rayon::prelude::*;
 
@@ -24,6 +23,7 @@ use crate::{Error, Monitor, Result};
 use cells::AnyCells;
 use goodness::Goodness;
 use groups::{Groups, Members};
+use neighbours::Column;
 
 /// Groups of at least this many points are searched by all threads together, smaller ones by one thread each.
 const LARGE: usize = 50_000;
@@ -94,6 +94,27 @@ impl Particles<'_> {
     }
 }
 
+/// Runs a job on the cells of every group, whatever the dimensions and the width of their keys.
+macro_rules! each_cells {
+    ($particles:expr, $goodness:expr, $separation:expr, $monitor:expr, |$cells:ident| $job:expr) => {
+        if $particles.dimensions == 2 {
+            each_cells!(@of 2, $particles, $goodness, $separation, $monitor, |$cells| $job)
+        } else {
+            each_cells!(@of 3, $particles, $goodness, $separation, $monitor, |$cells| $job)
+        }
+    };
+    (@of $dimensions:literal, $particles:expr, $goodness:expr, $separation:expr, $monitor:expr, |$cells:ident| $job:expr) => {{
+        let points = as_points::<$dimensions>($particles)?;
+        each_group($particles, $monitor, |members, parallel| {
+            match AnyCells::build(points, $goodness, members, $separation, parallel)? {
+                AnyCells::Narrow(ref $cells) => $job,
+                AnyCells::Wide(ref $cells) => $job,
+            }
+            Ok(())
+        })?
+    }};
+}
+
 /// For each particle its own index if it is kept, else the index of a particle it duplicates.
 ///
 /// With [`Rule::KeepBest`] that is the nearest of the kept ones that are better and within `min_separation`; with
@@ -107,9 +128,9 @@ impl Particles<'_> {
 /// the extent of a group is more than 2^42 times it.
 pub fn deduplicate(particles: &Particles, min_separation: f64, rule: Rule, monitor: &Monitor) -> Result<Vec<u32>> {
     particles.check(min_separation)?;
-    let duplicate_of: Vec<AtomicU32> = (0..particles.len() as u32).into_par_iter().map(AtomicU32::new).collect();
+    let duplicate_of = Column::new(particles.len(), |particle| particle);
     let goodness = Goodness::new(particles.priority, particles.scores);
-    let set = |particle: u32, of: u32| duplicate_of[particle as usize].store(of, Ordering::Relaxed);
+    let set = |particle: u32, of: u32| duplicate_of.set(particle, of);
     if min_separation == 0.0 {
         each_group(particles, monitor, |members, parallel| {
             let classes = coincident::Classes::new(particles, &goodness, members, parallel);
@@ -123,32 +144,13 @@ pub fn deduplicate(particles: &Particles, min_separation: f64, rule: Rule, monit
             });
             Ok(())
         })?;
-    } else if particles.dimensions == 2 {
-        deduplicate_near::<2>(particles, &goodness, min_separation, rule, monitor, &set)?;
     } else {
-        deduplicate_near::<3>(particles, &goodness, min_separation, rule, monitor, &set)?;
+        each_cells!(particles, &goodness, min_separation, monitor, |cells| match rule {
+            Rule::KeepBest => select::keep_best(cells, &set),
+            Rule::RemoveEntirely => select::remove_entirely(cells, &set),
+        });
     }
-    Ok(duplicate_of.into_iter().map(AtomicU32::into_inner).collect())
-}
-
-fn deduplicate_near<const D: usize>(
-    particles: &Particles,
-    goodness: &Goodness,
-    separation: f64,
-    rule: Rule,
-    monitor: &Monitor,
-    set: &(impl Fn(u32, u32) + Sync),
-) -> Result<()> {
-    let points = as_points::<D>(particles)?;
-    each_group(particles, monitor, |members, parallel| {
-        match (AnyCells::build(points, goodness, members, separation, parallel)?, rule) {
-            (AnyCells::Narrow(cells), Rule::KeepBest) => select::keep_best(&cells, set),
-            (AnyCells::Wide(cells), Rule::KeepBest) => select::keep_best(&cells, set),
-            (AnyCells::Narrow(cells), Rule::RemoveEntirely) => select::remove_entirely(&cells, set),
-            (AnyCells::Wide(cells), Rule::RemoveEntirely) => select::remove_entirely(&cells, set),
-        }
-        Ok(())
-    })
+    Ok(duplicate_of.into_vec())
 }
 
 /// How many particles of each source have one of each source within `min_separation`, itself not counted: row-major
@@ -171,30 +173,53 @@ pub fn overlaps(particles: &Particles, sources: &[u32], n_sources: usize, min_se
             table.count_classes(&coincident::Classes::new(particles, &goodness, members, parallel), sources);
             Ok(())
         })?;
-    } else if particles.dimensions == 2 {
-        overlaps_near::<2>(particles, &goodness, min_separation, sources, &table, monitor)?;
     } else {
-        overlaps_near::<3>(particles, &goodness, min_separation, sources, &table, monitor)?;
+        each_cells!(particles, &goodness, min_separation, monitor, |cells| table.count_near(cells, sources));
     }
     Ok(table.into_counts())
 }
 
-fn overlaps_near<const D: usize>(
-    particles: &Particles,
-    goodness: &Goodness,
-    separation: f64,
-    sources: &[u32],
-    table: &overlap::Table,
-    monitor: &Monitor,
-) -> Result<()> {
-    let points = as_points::<D>(particles)?;
-    each_group(particles, monitor, |members, parallel| {
-        match AnyCells::build(points, goodness, members, separation, parallel)? {
-            AnyCells::Narrow(cells) => table.count_near(&cells, sources),
-            AnyCells::Wide(cells) => table.count_near(&cells, sources),
-        }
-        Ok(())
-    })
+/// For each particle the distance of the nearest other one of its group, if that is within `reach`, else infinite.
+///
+/// # Errors
+/// As [`deduplicate`]; a reach of 0.
+pub fn nearest(particles: &Particles, reach: f64, monitor: &Monitor) -> Result<Vec<f32>> {
+    particles.check(reach)?;
+    if reach <= 0.0 {
+        return Err(Error::input(format!("reach: found {reach}, expected more than 0")));
+    }
+    let found = Column::new(particles.len(), |_| f32::INFINITY.to_bits());
+    let set = |particle: u32, distance: f64| found.set(particle, (distance as f32).to_bits());
+    each_cells!(particles, &Goodness::new(None, None), reach, monitor, |cells| neighbours::nearest(cells, &set));
+    Ok(found.into_vec().into_iter().map(f32::from_bits).collect())
+}
+
+/// For each particle the best of those that it is connected with by steps of at most `separation`, which may be itself.
+///
+/// # Errors
+/// As [`deduplicate`].
+pub fn components(particles: &Particles, separation: f64, monitor: &Monitor) -> Result<Vec<u32>> {
+    if separation == 0.0 {
+        return deduplicate(particles, separation, Rule::KeepBest, monitor);
+    }
+    particles.check(separation)?;
+    let best = Column::new(particles.len(), |particle| particle);
+    let set = |particle: u32, of: u32| best.set(particle, of);
+    let goodness = Goodness::new(particles.priority, particles.scores);
+    each_cells!(particles, &goodness, separation, monitor, |cells| neighbours::components(cells, &set));
+    Ok(best.into_vec())
+}
+
+/// How many particles stay ([`Rule::KeepBest`]) at each of some separations.
+///
+/// # Errors
+/// As [`deduplicate`].
+pub fn kept_at(particles: &Particles, separations: &[f64], monitor: &Monitor) -> Result<Vec<u64>> {
+    let count = |&separation: &f64| {
+        let duplicate_of = deduplicate(particles, separation, Rule::KeepBest, monitor)?;
+        Ok(duplicate_of.iter().enumerate().filter(|&(i, &of)| i as u32 == of).count() as u64)
+    };
+    separations.iter().map(count).collect()
 }
 
 fn as_points<'a, const D: usize>(particles: &Particles<'a>) -> Result<&'a [[f64; D]]> {
