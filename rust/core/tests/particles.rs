@@ -165,7 +165,7 @@ proptest! {
         let found = nearest(&problem.particles(), problem.separation, &Monitor::default()).expect("valid input");
         for i in 0..problem.n() {
             let least = (0..problem.n()).filter(|&j| j != i && problem.near(i, j)).map(|j| problem.distance(i, j)).fold(f64::INFINITY, f64::min);
-            prop_assert_eq!(found[i], least.sqrt() as f32);
+            prop_assert_eq!(found[i].to_bits(), (least.sqrt() as f32).to_bits());
         }
     }
 
