@@ -17,7 +17,7 @@ const MOST_FINER: usize = 3500;
 /// At most about so many pairs are looked at closely.
 const MOST_CLOSELY: u64 = 400_000;
 /// About so many pairs with mirrored micrographs are screened.
-const DECOYS: u64 = 500_000;
+const DECOYS: u64 = 300_000;
 /// Pairs that thresholds are taken from.
 const SAMPLED: usize = 20_000;
 /// Of all groups, so many may pass by chance.
