@@ -47,12 +47,14 @@ shifts: none; scores: ranks within each input
 2 of T/relion.star have one of T/sparc.cs nearby, 1 the other way round
 5 particles in 2 micrographs, within 20 Å: kept 3, rejected 2 (40.0 %)
 written: T/out/duplicates.csv
+written: T/out/figures
 written: T/out/particles_kept.cs
 written: T/out/particles_kept.csg
 written: T/out/particles_kept.star
 written: T/out/particles_rejected.cs
 written: T/out/particles_rejected.csg
 written: T/out/particles_rejected.star
+written: T/out/report.html
 written: T/out/summary.json
 """
 

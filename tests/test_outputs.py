@@ -118,8 +118,8 @@ def test_the_summary(tmp_path: Path) -> None:
         "pixel_sizes": [{"of": "optics group 1", "pixel_size_a": 1.0, "found_in": "rlnMicrographPixelSize"}],
         "score": {"field": "rlnAutopickFigureOfMerit", "order": "higher", "missing": 0, "constant": False},
     }  # fmt: skip
-    assert sorted(summary["outputs"]) == sorted(file.name for file in written)
-    assert set(summary["times_s"]) == {"reading", "searching", "writing"}
+    assert sorted(name.rstrip("/") for name in summary["outputs"]) == sorted(file.name for file in written)
+    assert set(summary["times_s"]) == {"reading", "searching", "report", "writing"}
 
 
 @pytest.fixture
@@ -137,6 +137,8 @@ def test_an_earlier_result_is_refused_or_replaced_whole(tmp_path: Path, result: 
     assert (out / "particles_kept.cs").exists()
     result.write(out, overwrite=True)
     assert {path.name for path in out.iterdir()} == {
+        "figures",
+        "report.html",
         "particles_kept.star",
         "particles_rejected.star",
         "duplicates.csv",

@@ -35,6 +35,7 @@ __all__ = [
     "prepare_micrographs",
     "read_cells",
     "read_records",
+    "reduce_frame",
     "scan_rows",
     "scan_star",
     "split",
@@ -126,6 +127,9 @@ def deduplicate(
     progress: _Progress = None,
 ) -> tuple[NDArray[np.bool_], NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
     """Mask of the kept; the rejected; for each of these a particle it duplicates; and their distance."""
+
+def reduce_frame(frame: _Frame, *, bin: int) -> NDArray[np.float32]:
+    """Shape about (ny / bin, nx / bin): the means of bins."""
 
 def nearest(coordinates: NDArray[np.float64], groups: NDArray[np.uint32] | None, reach: float, *, threads: int) -> NDArray[np.float32]:
     """Shape (n,): the distance of the nearest other particle of the group, infinite beyond the reach."""

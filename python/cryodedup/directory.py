@@ -17,7 +17,7 @@ from typing import Any
 from cryodedup.errors import InputError
 
 SUMMARY, LISTING = "summary.json", "duplicates.csv"
-_OURS = re.compile(r"duplicates\.csv|ccc\.csv|.+_(kept|rejected|removed)(_passthrough\d*)?(\.\w+)?/?")
+_OURS = re.compile(r"duplicates\.csv|ccc\.csv|report\.html|figures/|.+_(kept|rejected|removed|repaired)(_passthrough\d*)?(\.\w+)?/?")
 
 
 @contextmanager
@@ -120,8 +120,8 @@ def _move(staging: Path, directory: Path, overwrite: bool, inputs: set[Path], ou
         real = Path(os.path.realpath(target))
         if _holds_input(real, inputs):
             raise InputError(f"{target}: found an input where an output is to be written; choose another --output")
-        if target.is_dir() and not (staging / name).is_dir():
-            raise InputError(f"{target}: found a directory where a file is to be written; choose another --output")
+        if target.is_dir() and f"{name}/" not in outdated:
+            raise InputError(f"{target}: found a directory that no earlier run of this command wrote; choose another --output")
         if os.path.lexists(target) and not overwrite:
             raise InputError(f"{target}: output exists; choose another --output, or add --overwrite")
     old = staging / ".old"

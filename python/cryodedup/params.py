@@ -14,9 +14,16 @@ ShiftKey = Literal["auto", "alignments3D", "alignments2D", "none"]
 ScoreOrder = Literal["auto", "higher", "lower"]
 Priority = Literal["none", "input"]
 NormalizeScores = Literal["auto", "none", "rank"]
+HalfSetsRule = Literal["audit", "repair"]
 
 MOST_THREADS = 1024
-_CHOICES = {"shift_key": ShiftKey, "score_order": ScoreOrder, "priority": Priority, "normalize_scores": NormalizeScores}
+_CHOICES = {
+    "shift_key": ShiftKey,
+    "score_order": ScoreOrder,
+    "priority": Priority,
+    "normalize_scores": NormalizeScores,
+    "half_sets": HalfSetsRule,
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +54,11 @@ class ParticleParams:
         ``input``: a particle of an earlier input wins over one of a later input whatever their scores.
     normalize_scores
         ``rank``: compare ranks within each input instead of scores; ``auto``: rank if there are several inputs.
+    min_votes
+        Keep only particles that at least so many inputs found: sets of duplicates with members from as many.
+    half_sets
+        ``audit``: count duplicates across the half-sets of a refinement; ``repair``: also put all that hang together by duplicates into
+        one half, that of the best of them; what is written then is ``particles_repaired``: all particles, with new half-sets.
     undo_symmetry_expansion
         Keep one of the particles that a symmetry expansion made of each: those of one ``sym_expand/src_uid`` where present, else those
         with equal stored coordinates: sets ``min_separation_a`` to 0 and ``shift_key`` to none.
@@ -66,14 +78,22 @@ class ParticleParams:
     remove_entirely: bool = False
     priority: Priority = "none"
     normalize_scores: NormalizeScores = "auto"
+    min_votes: int = 1
+    half_sets: HalfSetsRule = "audit"
     undo_symmetry_expansion: bool = False
     seed: int = 0
     threads: int = 0
 
     def __post_init__(self) -> None:
-        numbers = {"min_separation_a": self.min_separation_a, "pixel_size_a": self.pixel_size_a, "threads": self.threads, "seed": self.seed}
+        numbers = {
+            "min_separation_a": self.min_separation_a,
+            "pixel_size_a": self.pixel_size_a,
+            "threads": self.threads,
+            "seed": self.seed,
+            "min_votes": self.min_votes,
+        }
         for name, value in numbers.items():
-            kind, word = (Integral, "a whole number") if name in ("threads", "seed") else (Real, "a number")
+            kind, word = (Integral, "a whole number") if name in ("threads", "seed", "min_votes") else (Real, "a number")
             if isinstance(value, bool) or not (isinstance(value, kind) or (value is None and name == "pixel_size_a")):
                 raise InputError(f"{name}: found {value!r}, expected {word}")
         if self.micrographs is not None:
@@ -92,6 +112,10 @@ class ParticleParams:
                 raise InputError(f"{name}: found {getattr(self, name)!r}, expected {' or '.join(get_args(choices))}")
         if not (0 <= self.threads <= MOST_THREADS and self.seed >= 0):
             raise InputError(f"threads and seed: found {self.threads} and {self.seed}, expected 0 or more, {MOST_THREADS} threads at most")
+        if self.min_votes < 1:
+            raise InputError(f"min_votes: found {self.min_votes}, expected 1 or more")
+        if self.half_sets == "repair" and (self.min_votes > 1 or self.remove_entirely or self.undo_symmetry_expansion):
+            raise InputError("half_sets repair removes nothing: found min_votes, remove_entirely or undo_symmetry_expansion, expected none")
         if not isinstance(self.score_field, str):
             raise InputError(f"score_field: found {self.score_field!r}, expected the name of a column")
 

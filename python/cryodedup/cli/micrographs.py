@@ -101,9 +101,19 @@ def _joined(numbers: tuple[float, ...]) -> str:
     "--resume", is_flag=True, help="Read only what an earlier run into DIR has not prepared, as after a crash or with other options."
 )
 @options.overwrite
+@options.no_report
+@options.as_json
 @options.quiet
 def micrographs(
-    inputs: tuple[Path, ...], output: Path | None, resume: bool, overwrite: bool, quiet: bool, bin_: int, **chosen: Any
+    inputs: tuple[Path, ...],
+    output: Path | None,
+    resume: bool,
+    overwrite: bool,
+    no_report: bool,
+    as_json: bool,
+    quiet: bool,
+    bin_: int,
+    **chosen: Any,
 ) -> None:
     """Find micrographs that show the same hole, and remove all but one of each.
 
@@ -128,11 +138,14 @@ def micrographs(
     try:
         with Progress(0, quiet=quiet) as progress:
             result = find_duplicate_micrographs(inputs, params, cache=cache, resume=resume, say=progress.say, progress=progress)
-            written = result.write(output, overwrite=overwrite)
+            progress.say("writing")
+            written = result.write(output, overwrite=overwrite, report=not no_report)
     finally:
         if made and not any(output.iterdir()):
             output.rmdir()
-    if not quiet:
+    if as_json:
+        options.show_json(result.summary())
+    elif not quiet:
         show(result, written)
 
 

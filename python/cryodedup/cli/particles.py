@@ -13,6 +13,7 @@ from cryodedup.cli.progress import Progress
 from cryodedup.directory import check_directory
 from cryodedup.errors import InputError
 from cryodedup.params import ParticleParams
+from cryodedup.particles.halves import half_set_lines
 from cryodedup.particles.result import ParticleResult
 from cryodedup.particles.workflow import deduplicate_particles
 
@@ -26,9 +27,18 @@ click.rich_click.OPTION_GROUPS["cryodedup particles"] = [
     },
     {
         "name": "Which one stays",
-        "options": ["--score-field", "--score-order", "--normalize-scores", "--priority", "--remove-entirely", "--seed"],
+        "options": [
+            "--score-field",
+            "--score-order",
+            "--normalize-scores",
+            "--priority",
+            "--min-votes",
+            "--half-sets",
+            "--remove-entirely",
+            "--seed",
+        ],
     },
-    {"name": "Running", "options": [*EACH_ONES, "--dry-run"]},
+    {"name": "Running", "options": [*EACH_ONES, "--dry-run", "--advise"]},
 ]
 
 
@@ -80,13 +90,24 @@ click.rich_click.OPTION_GROUPS["cryodedup particles"] = [
     show_default=True,
     help="input: an earlier input wins over a later one, whatever the scores.",
 )
+@click.option("--min-votes", type=int, default=DEFAULTS.min_votes, show_default=True, metavar="N", help="Keep only what N inputs found.")
+@click.option(
+    "--half-sets",
+    type=click.Choice(["audit", "repair"]),
+    default=DEFAULTS.half_sets,
+    show_default=True,
+    help="repair: remove nothing, but put duplicates into one half-set; writes particles_repaired.",
+)
 @click.option("--flip-y", is_flag=True, help="Count y of CryoSPARC inputs from the other edge; a warning tells when to.")
 @click.option("--remove-entirely", is_flag=True, help="Reject every particle that has a duplicate.")
 @click.option("--undo-symmetry-expansion", is_flag=True, help="Keep one of the copies of each expanded particle.")
 @click.option("--seed", type=int, default=DEFAULTS.seed, show_default=True, help="For --score-field none.")
 @options.threads
 @options.overwrite
+@options.no_report
+@options.as_json
 @click.option("--dry-run", is_flag=True, help="Find and tell; write nothing.")
+@click.option("--advise", is_flag=True, help="Tell what the distances suggest, and how many stay at which separation; write nothing.")
 @options.quiet
 def particles(
     inputs: tuple[Path, ...],
@@ -94,7 +115,10 @@ def particles(
     min_separation: float,
     pixel_size: float | None,
     overwrite: bool,
+    no_report: bool,
+    as_json: bool,
     dry_run: bool,
+    advise: bool,
     quiet: bool,
     **chosen: Any,
 ) -> None:
@@ -105,19 +129,41 @@ def particles(
 
     Example: cryodedup particles relion.star J12/particles.csg --min-separation 80 -o clean
     """
-    if output is None and not dry_run:
+    writes = not (dry_run or advise)
+    if output is None and writes:
         raise InputError("found no --output, expected a directory for the results (-o DIR), or --dry-run")
     params = ParticleParams(min_separation_a=min_separation, pixel_size_a=pixel_size, **chosen)
-    if output is not None and not dry_run:
+    if output is not None and writes:
         check_directory(output, overwrite)
     with Progress(sum(path.stat().st_size for path in inputs if path.is_file()), quiet=quiet) as progress:
         result = deduplicate_particles(list(inputs), params, say=progress.say, progress=progress)
         written = []
-        if output is not None and not dry_run:
+        if output is not None and writes:
             progress.say("writing")
-            written = result.write(output, overwrite=overwrite, progress=progress)
-    if not quiet:
+            written = result.write(output, overwrite=overwrite, report=not no_report, progress=progress)
+    if advise:
+        show_advice(result)
+    elif as_json:
+        options.show_json(result.summary())
+    elif not quiet:
         show(result, written)
+
+
+def show_advice(result: ParticleResult) -> None:
+    """Prints what the distances suggest."""
+    from cryodedup.particles.advice import advise
+
+    advice = advise(result)
+    if advice is None:
+        print("no distances to look at: --min-separation is 0, or there are fewer than two particles")
+        return
+    for text in [*advice.lines(len(result.kept), result.params.min_separation_a), *half_set_lines(result)]:
+        print(text)
+    for warning in advice.warnings(result.params.min_separation_a):
+        print(f"warning: {warning}")
+    print("separation (Å)  stay")
+    for separation, kept in zip(advice.separations_a, advice.kept, strict=True):
+        print(f"{separation:14.1f}  {kept:,} ({100 * kept / len(result.kept):.1f} %)")
 
 
 def show(result: ParticleResult, written: list[Path]) -> None:
@@ -144,6 +190,10 @@ def show(result: ParticleResult, written: list[Path]) -> None:
         f"{count(summary['particles'], 'particle')} in {count(summary['micrographs'], 'micrograph')}, {what}:"
         f" kept {summary['kept']:,}, rejected {summary['rejected']:,} ({share:.1f} %)"
     )
+    for text in half_set_lines(result):
+        print(text)
+    if result.repaired_halves is not None:
+        print(f"nothing is removed: {count(int((result.repaired_halves != result.halves).sum()), 'particle')} moved to the other half-set")
     for warning in result.warnings:
         print(f"warning: {warning}")
     for note in result.notes:

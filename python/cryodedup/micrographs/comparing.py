@@ -20,8 +20,6 @@ from cryodedup.params import MicrographParams
 
 DOUBTFUL_Z = 4.0
 """Below this no pair's ccc is measured: nothing that passes any sensible threshold is there."""
-
-
 DOUBTFUL_Q = 0.5
 """Pairs of a false-discovery rate up to this are duplicates if other shots of their holes agree..."""
 FAR = 0.1
@@ -58,7 +56,8 @@ class Compared:
     """Micrographs of one size and what was found among them.
 
     ``members``: their indices in the input, in the order of exposure; ``signal``: of each the share of power that is not shot noise;
-    ``null``: significances of unrelated pairs; ``window_ccc``: of a window search, (i, j, ccc) of every pair.
+    ``null``: significances of unrelated pairs; ``observed``: those of all pairs looked at closely; ``window_ccc``: of a window search,
+    (i, j, ccc) of every pair.
     """
 
     members: list[int]
@@ -66,6 +65,7 @@ class Compared:
     pairs: list[Pair]
     signal: Floats
     null: Tail
+    observed: Floats
     tested: int
     screening: dict[str, Any]
     window_ccc: list[tuple[int, int, float]] = field(default_factory=list)
@@ -132,6 +132,7 @@ def compare(
         pairs=[_pair(found, int(at), measured[row[int(at)]], words[int(at)], members, params) for at in chosen],
         signal=_signal(session.signal),
         null=null,
+        observed=found.best_z,
         tested=tested,
         screening=screening,
         window_ccc=[(members[int(i)], members[int(j)], float(ccc)) for (i, j), ccc in zip(found.pairs, measured[:, 3], strict=True)]

@@ -46,6 +46,10 @@ class MicrographResult:
         Index and reason for each micrograph that could not be used: unreadable, truncated or blank; they stay.
     flat
         Micrographs of hardly any signal; compared like the others.
+    pixel_sizes_a, sizes
+        Of each micrograph as its header tells: Å, and columns and rows; None where it could not be read.
+    thumbnails
+        Small pictures, uint8 (ny, nx), rows from the top down, of the micrographs of the best and the most doubtful pairs, by index.
     """
 
     params: MicrographParams
@@ -60,6 +64,8 @@ class MicrographResult:
     unreadable: dict[int, str] = field(default_factory=dict)
     flat: list[int] = field(default_factory=list)
     pixel_sizes_a: Sequence[float | None] = field(default_factory=list)
+    sizes: Sequence[tuple[int, int] | None] = field(default_factory=list)
+    thumbnails: dict[int, NDArray[np.uint8]] = field(default_factory=dict)
     times_s: dict[str, float] = field(default_factory=dict)
     outputs: list[str] = field(default_factory=list)
 
@@ -99,8 +105,10 @@ class MicrographResult:
             "times_s": {stage: round(seconds, 3) for stage, seconds in self.times_s.items()},
         }
 
-    def write(self, directory: Path | str, *, overwrite: bool = False) -> list[Path]:
-        """Writes ``duplicates.csv``, the kept and the removed micrographs, and ``summary.json`` into a directory, all or nothing.
+    def write(self, directory: Path | str, *, overwrite: bool = False, report: bool = True) -> list[Path]:
+        """Writes ``duplicates.csv``, the kept and the removed micrographs, ``summary.json`` and the page into a directory, all or nothing.
+
+        ``report``: whether ``report.html`` and its figures are made.
 
         Raises
         ------
@@ -118,6 +126,12 @@ class MicrographResult:
             (staging / "micrographs_removed.txt").write_text(removed, "utf-8", "surrogateescape")
             if self.params.search == "window":
                 self._write_ccc(staging / "ccc.csv")
+            if report:
+                from cryodedup.report.micrographs import write_page
+
+                begun = time.perf_counter()
+                write_page(self, staging)
+                self.times_s["report"] = time.perf_counter() - begun
             self.outputs = names_of_outputs(staging)
             self.times_s["writing"] = time.perf_counter() - started
             write_summary(staging, self.summary())

@@ -18,6 +18,7 @@ from cryodedup.formats.mrc import MrcImage
 from cryodedup.micrographs import acquisition
 from cryodedup.micrographs.comparing import Compared, compare
 from cryodedup.micrographs.exposures import Exposures, open_exposures
+from cryodedup.micrographs.gallery import doubtful_and_best, thumbnails
 from cryodedup.micrographs.reading import CACHE, Progress, locked, move_other_file, open_headers, read_into
 from cryodedup.micrographs.result import MicrographResult
 from cryodedup.micrographs.sets import best, connected
@@ -95,10 +96,13 @@ def find_duplicate_micrographs(
             for members in classes
             if len(members) > 1
         ]
-    result = _decide(exposures, order, params, compared)
+        result = _decide(exposures, order, params, compared)
+        shown = [result.pairs[k] for kind in doubtful_and_best(result.pairs) for k in kind]
+        result.thumbnails = thumbnails(place, records, shown)
     result.order_rule = rule
     result.unreadable = dict(sorted(unreadable.items()))
     result.flat = _flat(compared)
+    result.sizes = [(images[i].nx, images[i].ny) if i in images else None for i in range(len(exposures))]
     result.pixel_sizes_a = [images[i].pixel_size_a if i in images else None for i in range(len(exposures))]
     if moved:
         result.warnings.append(f"{place}: found another file, or one damaged from its first byte on; moved to {moved}")

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from cryodedup.errors import InputError
 from cryodedup.formats.cryosparc import Distinct, Fields, Wanted, check_type, unpack
 from cryodedup.formats.star import text
-from cryodedup.particles.picks import Floats, Micrograph, Picks, PixelSize, Scores, first_of_each
+from cryodedup.particles.picks import Floats, Halves, Micrograph, Picks, PixelSize, Scores, first_of_each
 from cryodedup.particles.scores import SAME, short
 
 if TYPE_CHECKING:
@@ -138,6 +138,7 @@ def read(fields: Joined, params: ParticleParams, output: Output) -> Picks:
         scores=_scores(fields, params),
         uids=fields.uids() if "uid" in fields else None,
         expanded_from=fields.uids("sym_expand/src_uid") if "sym_expand/src_uid" in fields else None,
+        halves=_halves(fields),
         output=output,
         notes=[f"{part.label}: joined to {fields.parts[0].label} by uid" for part in fields.parts[1:]],
         where=lambda row: f"{fields.label}, record {row}",
@@ -155,12 +156,22 @@ def _wanted(fields: Joined, params: ParticleParams) -> list[Wanted]:
         (PIXEL_SIZE, "distinct"),
     ]
     wanted.append(("uid", "uid"))
+    wanted += [(f"{key}/split", "number") for key in SHIFT_KEYS if f"{key}/split" in fields][:1]
     if params.score_field == "auto":
         wanted.append((NCC_SCORE, "number"))
     key = next((key for key in SHIFT_KEYS if f"{key}/shift" in fields), None)
     if key and params.shift_key != "none" and not params.undo_symmetry_expansion:
         wanted += [(f"{key}/shift", 0), (f"{key}/shift", 1), (f"{key}/psize_A", "number")]
     return wanted
+
+
+def _halves(fields: Joined) -> Halves | None:
+    """Counted from 0 there, from 1 here."""
+    field = next((f"{key}/split" for key in SHIFT_KEYS if f"{key}/split" in fields), None)
+    if field is None:
+        return None
+    values = fields.numbers(field)
+    return Halves(field=field, values=np.where((values == 0) | (values == 1), values + 1, 0).astype(np.uint8))
 
 
 def _of_each(values: Floats, index: NDArray[np.uint32]) -> Floats | float:

@@ -200,11 +200,11 @@ class DatasetOutput:
     def write(self, place: Place, stem: str, kept: Mask, others: Sequence[tuple[DatasetOutput, Mask]], progress: Progress) -> list[str]:
         inputs = [(self, kept), *others]
         counts = [sum(int((mask == value).sum()) for _, mask in inputs) for value in (True, False)]
-        names = _dataset_names(stem, len(self.parts), place.words)
+        names = dataset_names(stem, len(self.parts), place.words)
         for number, (part, name) in enumerate(zip(self.parts, names, strict=True)):
             targets = [place.staging / word for word in name]
             if isinstance(part, cryosparc.CsdatFile):
-                mask = self._mask(number, kept)
+                mask = self.mask_of_part(number, kept)
                 part.save(targets[0], mask)
                 part.save(targets[1], ~mask)
                 continue
@@ -212,12 +212,13 @@ class DatasetOutput:
             for output, mask in inputs:
                 source = output.parts[number]
                 assert isinstance(source, cryosparc.NpyFile)
-                pieces.append((source.path, source.rows, output._mask(number, mask), None, False))
+                pieces.append((source.path, source.rows, output.mask_of_part(number, mask), None, False))
             _core.split(pieces, *targets, progress=progress)
         self._write_groups(place, stem, names, counts)
         return []
 
-    def _mask(self, number: int, kept: Mask) -> Mask:
+    def mask_of_part(self, number: int, kept: Mask) -> Mask:
+        """A mask of the particles in the order of one of the files."""
         order = self.orders[number]
         if order is None:
             return kept
@@ -236,7 +237,7 @@ class DatasetOutput:
             (place.staging / f"{stem}_{word}.csg").write_text(text)
 
 
-def _dataset_names(stem: str, count: int, words: tuple[str, str]) -> list[tuple[str, str]]:
+def dataset_names(stem: str, count: int, words: tuple[str, str]) -> list[tuple[str, str]]:
     """File names of the kept and the rejected: of the main dataset, and of what is passed through."""
     middle = ["", "_passthrough", *(f"_passthrough{i}" for i in range(2, count))][:count]
     return [(f"{stem}_{words[0]}{name}.cs", f"{stem}_{words[1]}{name}.cs") for name in middle]

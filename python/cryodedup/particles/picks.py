@@ -45,6 +45,14 @@ class Scores:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Halves:
+    """The half-set of each particle, uint8 (n,): 1 or 2, 0 where it is in none; and the column that tells it."""
+
+    field: str
+    values: NDArray[np.uint8]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Picks:
     """The particles of one input.
 
@@ -68,6 +76,8 @@ class Picks:
         Unique identifiers, uint64 (n,).
     expanded_from
         The particle each was made from by symmetry expansion, uint64 (n,).
+    halves
+        The half-set of each particle.
     where
         Names a row for messages: the file and the line or record.
     """
@@ -89,6 +99,7 @@ class Picks:
     scores: Scores | None = None
     uids: NDArray[np.uint64] | None = None
     expanded_from: NDArray[np.uint64] | None = None
+    halves: Halves | None = None
     warnings: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 

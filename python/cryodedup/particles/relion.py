@@ -13,7 +13,7 @@ import numpy as np
 
 from cryodedup.errors import InputError
 from cryodedup.formats.star import Columns, has_coordinates
-from cryodedup.particles.picks import Floats, Micrograph, Picks, PixelSize, Scores
+from cryodedup.particles.picks import Floats, Halves, Micrograph, Picks, PixelSize, Scores
 from cryodedup.particles.scores import UNSET_FIGURE_OF_MERIT, candidates
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ SUBTOMOGRAM_ANGLES = ("rlnTomoSubtomogramRot", "rlnTomoSubtomogramTilt", "rlnTom
 IMAGE_SCALE = ("rlnMagnification", "rlnDetectorPixelSize", "rlnPixelSize")
 MICROGRAPH_NAMES = ("rlnTomoName", "rlnMicrographName")
 PIXEL_SIZES = ("rlnMicrographPixelSize", "rlnTomoTiltSeriesPixelSize", "rlnMicrographOriginalPixelSize")
+HALF = "rlnRandomSubset"
 ANGLES = ("rlnAngleRot", "rlnAngleTilt")
 
 NAMES = (*MICROGRAPH_NAMES, *PIXEL_SIZES, "rlnOpticsGroup")
@@ -36,7 +37,7 @@ NAMES = (*MICROGRAPH_NAMES, *PIXEL_SIZES, "rlnOpticsGroup")
 
 def numbers(params: ParticleParams) -> list[str]:
     """The columns to be read as numbers."""
-    columns = [*COORDINATES, *CENTERED_COORDINATES]
+    columns = [*COORDINATES, *CENTERED_COORDINATES, HALF]
     if params.shift_key != "none" and not params.undo_symmetry_expansion:
         columns += [*ORIGINS_A, *ORIGINS_PX, *SUBTOMOGRAM_ANGLES, *IMAGE_SCALE]
     if params.score_field == "auto":
@@ -77,6 +78,7 @@ def read(columns: Columns, params: ParticleParams, output: Output, name: str | N
         shift_keys=shift_keys,
         shifts_a=shifts_a,
         scores=score(columns, params, FIGURE_OF_MERIT),
+        halves=_halves(columns.numbers(HALF)) if HALF in columns else None,
         output=output,
         where=columns.where,
         warnings=warnings,
@@ -97,6 +99,10 @@ def score(columns: Columns, params: ParticleParams, usual: str) -> Scores | None
     if label == FIGURE_OF_MERIT:
         values = np.where(values == UNSET_FIGURE_OF_MERIT, np.nan, values)
     return Scores(field=label, values=values)
+
+
+def _halves(values: Floats) -> Halves:
+    return Halves(field=HALF, values=np.where((values == 1) | (values == 2), values, 0).astype(np.uint8))
 
 
 def _pixel_sizes(columns: Columns) -> tuple[np.ndarray | None, list[PixelSize]]:

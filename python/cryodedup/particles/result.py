@@ -15,9 +15,12 @@ from cryodedup import _core
 from cryodedup.directory import LISTING, names_of_outputs, printable, staged, write_summary
 from cryodedup.errors import InputError
 from cryodedup.params import ParticleParams
+from cryodedup.particles.halves import FSC_THRESHOLD, HalfSets, audit
 from cryodedup.particles.outputs import Place, plan, unjoined
 from cryodedup.particles.picks import Floats, Picks
 from cryodedup.particles.reading import sources_of
+from cryodedup.particles.repair import write_repaired
+from cryodedup.particles.votes import Sets, combinations
 
 SCHEMA = "cryodedup.particles/1"
 
@@ -29,6 +32,7 @@ class Source:
     picks: Picks
     start: int
     pixel_sizes: list[dict[str, object]]
+    sizes_a: Floats | float
     score: dict[str, object]
 
     @property
@@ -48,13 +52,18 @@ class ParticleResult:
         int64 (m,), ascending: the particles that do not stay.
     duplicate_of
         int64 (m,): for each rejected one the particle it duplicates: the nearest of the better ones kept within the separation; with
-        ``remove_entirely`` another one within it.
+        ``remove_entirely`` another one within it; itself if it is rejected because too few inputs found it (``min_votes``).
     distances_a
-        float64 (m,): their distances in Å.
+        float64 (m,): their distances in Å; NaN where it duplicates none.
     coordinates_a
         float64 (n, 2) or (n, 3): centres in Å of the micrograph, x first.
     micrograph_of
         uint32 (n,): numbers of the micrographs, the same in all inputs.
+    scores, priority
+        float64 and uint32 (n,): what the choice went by, higher and lower being better; None: by input order.
+    halves, repaired_halves
+        uint8 (n,): the half-set of each particle, 1 or 2, 0 where it is in none; None if no input tells any. And with ``half_sets``
+        ``repair`` the new ones.
     shared_micrographs
         int64 (inputs, inputs): how many micrographs two inputs have in common.
     overlaps
@@ -72,6 +81,10 @@ class ParticleResult:
     micrograph_of: NDArray[np.uint32]
     n_micrographs: int
     shift_key: str
+    scores: Floats | None
+    priority: NDArray[np.uint32] | None
+    halves: NDArray[np.uint8] | None
+    repaired_halves: NDArray[np.uint8] | None
     shared_micrographs: NDArray[np.int64]
     overlaps: NDArray[np.uint64] | None
     repeated_uids: int
@@ -81,6 +94,29 @@ class ParticleResult:
     tables: Any = None
     outputs: list[str] = field(default_factory=list)
     written_to: list[str] = field(default_factory=list)
+
+    @property
+    def source_of(self) -> NDArray[np.uint32]:
+        """The input of each particle, shape (n,)."""
+        return np.repeat(np.arange(len(self.sources), dtype=np.uint32), [len(source.picks) for source in self.sources])
+
+    @property
+    def set_of(self) -> NDArray[np.int64]:
+        """For each particle that which it duplicates, or itself, shape (n,)."""
+        of = np.arange(len(self.kept))
+        of[self.rejected] = self.duplicate_of
+        return of
+
+    def half_sets(self) -> HalfSets | None:
+        """What duplicates across the half-sets do to the FSC; None if no input has half-sets."""
+        return None if self.halves is None else audit(self.halves, self.rejected, self.duplicate_of)
+
+    def half_sets_written(self) -> HalfSets | None:
+        """The same of what is written: of the kept ones, or of the new half-sets."""
+        if self.repaired_halves is not None:
+            return audit(self.repaired_halves, self.rejected, self.duplicate_of)
+        nothing = np.zeros(0, np.int64)
+        return None if self.halves is None else audit(self.halves[self.kept], nothing, nothing)
 
     def kept_of(self, source: int) -> NDArray[np.bool_]:
         """The mask of one input's particles, shape (its number,)."""
@@ -137,6 +173,8 @@ class ParticleResult:
             "particles": len(self.kept),
             "kept": int(self.kept.sum()),
             "rejected": len(self.rejected),
+            "half_sets": self._half_sets(),
+            "found_by": self._found_by(),
             "repeated_uids": self.repeated_uids,
             "micrographs": self.n_micrographs,
             "sources": sources,
@@ -147,8 +185,40 @@ class ParticleResult:
             "times_s": {stage: round(seconds, 3) for stage, seconds in self.times_s.items()},
         }
 
-    def write(self, directory: Path | str, *, overwrite: bool = False, progress: Callable[[int], object] | None = None) -> list[Path]:
-        """Writes the kept and the rejected particles, ``duplicates.csv`` and ``summary.json`` into a directory, all or nothing.
+    def _half_sets(self) -> dict[str, Any] | None:
+        before, after = self.half_sets(), self.half_sets_written()
+        if before is None or after is None:
+            return None
+        told = [
+            {
+                "particles": list(found.sizes),
+                "pairs_across": found.pairs_across,
+                "particles_concerned": found.concerned,
+                "f": _finite(found.f),
+                "noise_fsc": round(found.noise_fsc, 6),
+            }
+            for found in (before, after)
+        ]
+        moved = None if self.repaired_halves is None else int((self.repaired_halves != self.halves).sum())
+        return {"threshold": FSC_THRESHOLD, "before": told[0], "written": told[1], "moved": moved}
+
+    def found_by(self) -> Sets | None:
+        """How many sets of duplicates (a single particle is one, too) were found by exactly which inputs; None for one input."""
+        if self.overlaps is None or self.params.remove_entirely:
+            return None
+        return combinations(self.set_of, self.source_of, len(self.sources))
+
+    def _found_by(self) -> list[dict[str, Any]] | None:
+        sets = self.found_by()
+        return None if sets is None else [{"inputs": list(sources), "sets": count} for sources, count in sets.items()]
+
+    def write(
+        self, directory: Path | str, *, overwrite: bool = False, report: bool = True, progress: Callable[[int], object] | None = None
+    ) -> list[Path]:
+        """Writes the kept and the rejected particles, ``duplicates.csv``, ``summary.json`` and the page into a directory, all or nothing.
+
+        With ``half_sets`` ``repair`` all particles with their new half-sets instead. ``report``: whether ``report.html`` and its figures
+        are made.
 
         Raises
         ------
@@ -164,15 +234,26 @@ class ParticleResult:
             place = Place(staging, directory)
             self.notes = [note for source in self.sources for note in source.picks.notes] + unjoined(outputs, planned)
             self.written_to = [""] * len(self.sources)
+            word = "kept" if self.repaired_halves is None else "repaired"
             for stem, members in planned:
                 for member in members:
-                    self.written_to[member] = f"{stem}_kept{self.sources[member].picks.output.suffix}"
+                    self.written_to[member] = f"{stem}_{word}{self.sources[member].picks.output.suffix}"
+                if self.repaired_halves is not None and self.halves is not None:
+                    moved = [(self.repaired_halves != self.halves)[self.sources[i].rows] for i in members]
+                    self.notes += write_repaired(staging, directory, stem, [self.sources[i].picks for i in members], moved, progress)
+                    continue
                 first, *others = [(self.sources[i].picks.output, self.kept_of(i)) for i in members]
                 self.notes += first[0].write(place, stem, first[1], others, progress)
                 if others:
                     joined = ", ".join(self.sources[i].picks.label for i in members)
                     self.notes.append(f"{joined}: of equal columns, written together as {stem}_kept{first[0].suffix}")
             self._write_listing(staging / LISTING)
+            if report:
+                from cryodedup.report.particles import write_page
+
+                begun = time.perf_counter()
+                write_page(self, staging)
+                self.times_s["report"] = time.perf_counter() - begun
             self.outputs = names_of_outputs(staging)
             self.times_s["writing"] = time.perf_counter() - started
             write_summary(staging, self.summary())
@@ -196,6 +277,10 @@ class ParticleResult:
             [(printable(source.picks.label), source.start, source.picks.uids is not None) for source in self.sources],
             threads=self.params.threads,
         )
+
+
+def _finite(value: float) -> float | None:
+    return round(value, 6) if np.isfinite(value) else None
 
 
 def _joined(columns: Sequence[NDArray[Any]]) -> NDArray[Any]:

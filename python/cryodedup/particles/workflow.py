@@ -18,11 +18,13 @@ from cryodedup.errors import InputError
 from cryodedup.params import ParticleParams
 from cryodedup.particles import fitting, pixel_sizes
 from cryodedup.particles.arrays import is_table
+from cryodedup.particles.halves import FSC_THRESHOLD, audit, hanging_together, of_all, repaired
 from cryodedup.particles.identity import unify
 from cryodedup.particles.picks import Floats, Picks
 from cryodedup.particles.reading import read_inputs, read_table
 from cryodedup.particles.result import ParticleResult, Source
 from cryodedup.particles.scores import compare
+from cryodedup.particles.votes import votes
 
 Say = Callable[[str], object]
 MOST_SOURCES = 64
@@ -126,7 +128,10 @@ def choose(picks: Sequence[Picks], params: ParticleParams, progress: Callable[[i
     if repeated is not None:
         warnings.append(f"{len(repeated.particles)} particles have the uid of another: they are duplicates of it wherever they are")
     kept, rejected, duplicate_of = _select(compared, group_of, scores, priority, repeated, params, progress)
+    if params.min_votes > 1:
+        kept, rejected, duplicate_of = _voted(kept, rejected, duplicate_of, source_of, len(picks), params.min_votes)
     difference = coordinates_a[rejected] - coordinates_a[duplicate_of]
+    distances_a = np.where(duplicate_of == rejected, np.nan, np.sqrt((difference * difference).sum(axis=1)))
     overlaps = None
     if 1 < len(picks) <= MOST_SOURCES:
         overlaps = _core.overlaps(compared, group_of, source_of, len(picks), params.min_separation_a, threads=params.threads)
@@ -135,25 +140,58 @@ def choose(picks: Sequence[Picks], params: ParticleParams, progress: Callable[[i
     if overlaps is not None and params.min_separation_a > 0:
         warnings += fitting.mirrored(picks, sizes, coordinates_a, group_of, source_of, overlaps, params)
     sources = [
-        Source(picks=pick, start=int(start), pixel_sizes=size.found, score=score)
+        Source(picks=pick, start=int(start), pixel_sizes=size.found, sizes_a=size.sizes_a, score=score)
         for pick, start, size, score in zip(picks, bounds[:-1], sizes, described, strict=True)
     ]
+    halves = of_all(picks)
+    if halves is not None and (noise := audit(halves, rejected, duplicate_of).noise_fsc) > FSC_THRESHOLD:
+        warnings.append(
+            f"noise alone gives an FSC of {noise:.3f} between the half-sets of the input, above {FSC_THRESHOLD}: its resolution is no"
+            " evidence"
+        )
+    together = None
+    if params.half_sets == "repair":
+        nothing = np.zeros(0, np.int64)
+        same = (repeated.particles, repeated.best) if repeated is not None else (nothing, nothing)
+        together = hanging_together(compared, group_of, scores, priority, params.min_separation_a, same, params.threads)
     return ParticleResult(
         params=params,
         sources=sources,
         kept=kept,
         rejected=rejected,
         duplicate_of=duplicate_of,
-        distances_a=np.sqrt((difference * difference).sum(axis=1)),
+        distances_a=distances_a,
         coordinates_a=coordinates_a,
         micrograph_of=group_of,
         n_micrographs=n_micrographs,
         shift_key=shift_key,
+        scores=scores,
+        priority=priority,
+        halves=halves,
+        repaired_halves=None if together is None else repaired(picks, halves, together),
         overlaps=overlaps,
         shared_micrographs=shared,
         repeated_uids=0 if repeated is None else len(repeated.particles),
         warnings=warnings,
     )
+
+
+def _voted(
+    kept: NDArray[np.bool_],
+    rejected: NDArray[np.int64],
+    duplicate_of: NDArray[np.int64],
+    source_of: NDArray[np.uint32],
+    n_sources: int,
+    min_votes: int,
+) -> tuple[NDArray[np.bool_], NDArray[np.int64], NDArray[np.int64]]:
+    """Rejects the kept ones that fewer sources found, too; they duplicate nothing but themselves."""
+    if min_votes > n_sources:
+        raise InputError(f"min_votes: found {min_votes}, expected at most {n_sources}, the number of inputs")
+    of = np.arange(len(kept))
+    of[rejected] = duplicate_of
+    kept = kept & (votes(of, source_of, n_sources) >= min_votes)
+    rejected = np.flatnonzero(~kept)
+    return kept, rejected, of[rejected]
 
 
 def _concatenated(columns: Any) -> Any:

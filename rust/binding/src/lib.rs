@@ -31,6 +31,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(micrographs::correlate, module)?)?;
     module.add_function(wrap_pyfunction!(micrographs::prepare_image, module)?)?;
     module.add_function(wrap_pyfunction!(micrographs::prepare_micrographs, module)?)?;
+    module.add_function(wrap_pyfunction!(micrographs::reduce_frame, module)?)?;
     module.add_function(wrap_pyfunction!(particles::components, module)?)?;
     module.add_function(wrap_pyfunction!(particles::deduplicate, module)?)?;
     module.add_function(wrap_pyfunction!(particles::kept_at, module)?)?;

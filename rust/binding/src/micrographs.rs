@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use cryodedup_core::Error;
 use cryodedup_core::micrographs::cache::{Kind, Record};
+use cryodedup_core::micrographs::reduce::Bins;
 use cryodedup_core::micrographs::{self, Band, Candidate, Frame, Matcher, Packing, Sensitivity};
 use numpy::{IntoPyArray, PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray2};
 use pyo3::prelude::*;
@@ -33,17 +34,7 @@ pub fn prepare_micrographs(
     threads: usize,
     progress: Option<Bound<'_, PyAny>>,
 ) -> PyResult<(Vec<AnyOutcome>, bool)> {
-    let frames: Vec<Frame> = frames
-        .into_iter()
-        .map(|(path, start, mode, swapped, nx, ny, packing)| {
-            let packing = match packing.as_str() {
-                "gz" => Packing::Gzip,
-                "bz2" => Packing::Bzip2,
-                _ => Packing::None,
-            };
-            Frame { path, start, mode, swapped, nx, ny, packing }
-        })
-        .collect();
+    let frames: Vec<Frame> = frames.into_iter().map(to_frame).collect();
     if frames.len() != keys.len() || bin == 0 || frames.iter().any(|frame| frame.nx.min(frame.ny) < 2 * bin) {
         return Err(InputError::new_err("frames: found another number of keys, or frames of less than two bins"));
     }
@@ -57,6 +48,28 @@ pub fn prepare_micrographs(
         })
         .collect();
     Ok((outcomes, prepared.damaged))
+}
+
+fn to_frame((path, start, mode, swapped, nx, ny, packing): AnyFrame) -> Frame {
+    let packing = match packing.as_str() {
+        "gz" => Packing::Gzip,
+        "bz2" => Packing::Bzip2,
+        _ => Packing::None,
+    };
+    Frame { path, start, mode, swapped, nx, ny, packing }
+}
+
+#[pyfunction]
+#[pyo3(signature = (frame, *, bin))]
+pub fn reduce_frame(py: Python<'_>, frame: AnyFrame, bin: usize) -> PyResult<Bound<'_, PyArray2<f32>>> {
+    let frame = to_frame(frame);
+    if bin == 0 || frame.nx.min(frame.ny) < bin {
+        return Err(InputError::new_err("frame: found less than one bin"));
+    }
+    let rows = Bins::new(frame.ny, bin).count;
+    let means = run(py, 1, None, |monitor| frame.reduce(bin, monitor))?;
+    let columns = means.len() / rows;
+    means.into_pyarray(py).reshape([rows, columns])
 }
 
 #[pyclass(frozen, module = "cryodedup._core")]

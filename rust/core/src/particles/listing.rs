@@ -13,9 +13,9 @@ use crate::{Error, Monitor, Result};
 pub struct Listing<'a> {
     /// The rejected particles, ascending.
     pub rejected: &'a [u64],
-    /// For each rejected one the kept one it duplicates; empty if none is kept.
+    /// For each rejected one the kept one it duplicates, itself if it duplicates none; empty if none is kept.
     pub kept: &'a [u64],
-    /// For each rejected one the distance to the particle it duplicates, in Å.
+    /// For each rejected one the distance to the particle it duplicates, in Å; NaN: there is none.
     pub distances_a: &'a [f64],
     /// Row-major (n, `dimensions`), in Å.
     pub coordinates_a: &'a [f64],
@@ -81,8 +81,8 @@ impl Listing<'_> {
             }
             text.push(b',');
             match self.kept.get(row) {
-                Some(&kept) => self.identity(&mut text, kept, false),
-                None => text.extend(b",,,"),
+                Some(&kept) if kept != particle => self.identity(&mut text, kept, false),
+                _ => text.extend(b",,,"),
             }
             thousandths(&mut text, self.distances_a[row]);
             text.push(b'\n');

@@ -1,0 +1,123 @@
+"""Micrographs to be shown: the worst, the median and a random one, with the image behind where it can be read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cryodedup import _core
+from cryodedup.errors import InputError
+from cryodedup.formats.mrc import open_mrc
+from cryodedup.particles.picks import Floats
+from cryodedup.particles.result import ParticleResult
+
+LEAST = 5
+"""Particles that a micrograph has to have to be shown."""
+SIDE = 480
+"""Pixels along the longer side of what is shown of an image."""
+PERCENTILES = (1.0, 99.0)
+
+
+@dataclass(frozen=True)
+class Example:
+    """One micrograph with its particles.
+
+    Attributes
+    ----------
+    word
+        ``worst``, ``median`` or ``random``.
+    centres_a, picked_a
+        float64 (n, 2) or (n, 3): where particles are, and where they were picked, if shifts moved them, Å.
+    kept
+        bool (n,).
+    extent_a
+        Width and height of the frame, Å.
+    image
+        uint8 (ny, nx), rows from the bottom up; None: no readable file.
+    marker
+        Diameter of a particle's circle, points.
+    """
+
+    word: str
+    name: str
+    centres_a: Floats
+    picked_a: Floats | None
+    kept: NDArray[np.bool_]
+    extent_a: tuple[float, float]
+    image: NDArray[np.uint8] | None
+    marker: float
+
+
+def examples(result: ParticleResult) -> list[Example]:
+    """The micrograph with the largest share of rejected particles, one in the middle, and a random one, the same every time."""
+    micrographs = None if result.params.micrographs is None else Path(result.params.micrographs)
+    n = np.bincount(result.micrograph_of, minlength=result.n_micrographs)
+    rejected = np.bincount(result.micrograph_of[result.rejected], minlength=result.n_micrographs)
+    shown = np.flatnonzero(n >= min(LEAST, int(n.max(initial=0))))
+    shown = shown[n[shown] > 0]
+    if not len(shown):
+        return []
+    order = shown[np.lexsort((shown, -rejected[shown], -rejected[shown] / n[shown]))]
+    chosen = {"worst": order[0], "median": order[len(order) // 2], "random": np.random.default_rng(result.params.seed).choice(order)}
+    found: dict[int, Example] = {}
+    for word, number in chosen.items():
+        if int(number) not in found:
+            found[int(number)] = _example(result, word, int(number), micrographs)
+    return list(found.values())
+
+
+def _example(result: ParticleResult, word: str, number: int, micrographs: Path | None) -> Example:
+    rows = np.flatnonzero(result.micrograph_of == number)
+    source_of = result.source_of[rows]
+    source = result.sources[int(source_of[0])]
+    at = int(rows[0]) - source.start
+    name = source.picks.micrographs[int(source.picks.micrograph_of[at])].name
+    pixel_a = float(source.sizes_a[at]) if isinstance(source.sizes_a, np.ndarray) else float(source.sizes_a)
+    centres = result.coordinates_a[rows]
+    image, size = _image(name, micrographs)
+    height = source.picks.heights_px
+    if size is not None and not source.picks.in_angstrom:
+        extent = (size[0] * pixel_a, size[1] * pixel_a)
+    else:
+        extent = (1.03 * float(centres[:, 0].max()), 1.03 * float(centres[:, 1].max()))
+        if height is not None:
+            extent = (extent[0], pixel_a * float(height[at] if isinstance(height, np.ndarray) else height))
+    picked = _picked(result, rows, source_of) if result.shift_key != "none" else None
+    marker = 7.0 if len(rows) < 800 else 3.0
+    return Example(word, name, centres[:, :2], picked, result.kept[rows], (max(extent[0], 1.0), max(extent[1], 1.0)), image, marker)
+
+
+def _picked(result: ParticleResult, rows: NDArray[np.int64], source_of: NDArray[np.uint32]) -> Floats:
+    """Centres before shifts, Å, shape (n, 2)."""
+    picked = np.empty((len(rows), 2))
+    for k, source in enumerate(result.sources):
+        mine = source_of == k
+        at = rows[mine] - source.start
+        size = source.sizes_a[at] if isinstance(source.sizes_a, np.ndarray) else source.sizes_a
+        for axis in range(2):
+            picked[mine, axis] = source.picks.position[axis][at] * size
+    return picked
+
+
+def _image(name: str, micrographs: Path | None) -> tuple[NDArray[np.uint8] | None, tuple[int, int] | None]:
+    """A reduced image, and the columns and rows of the whole one; looked up from here and from above the table of micrographs."""
+    bases = [Path(), *(() if micrographs is None else micrographs.absolute().parents)] if micrographs is not None else []
+    path = next((base / name for base in bases if name and (base / name).is_file()), None)
+    if path is None:
+        return None, None
+    try:
+        header = open_mrc(path)
+        width = max(1, -(-max(header.nx, header.ny) // SIDE))
+        return to_bytes(_core.reduce_frame(header.frame, bin=width)), (header.nx, header.ny)
+    except (InputError, OSError):
+        return None, None
+
+
+def to_bytes(image: NDArray[Any]) -> NDArray[np.uint8]:
+    """Contrast from percentiles, shape as the image."""
+    low, high = np.percentile(image, PERCENTILES)
+    return np.asarray(np.clip((image - low) / max(float(high - low), 1e-12), 0, 1) * 255, np.uint8)

@@ -1,0 +1,300 @@
+"""The page about micrographs."""
+
+from __future__ import annotations
+
+import calendar
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cryodedup import _core
+from cryodedup.micrographs.acquisition import Acquisition
+from cryodedup.micrographs.comparing import Pair
+from cryodedup.micrographs.gallery import doubtful_and_best
+from cryodedup.micrographs.result import MicrographResult
+from cryodedup.report.page import (
+    FIGURES,
+    FIRST,
+    GREY,
+    MARK,
+    PAGE,
+    SECOND,
+    Figures,
+    Picture,
+    command_line,
+    data_address,
+    line,
+    render,
+    styled,
+)
+
+MOST_LISTED = 500
+MOST_LARGE = 60
+"""Of more pairs the pictures are smaller."""
+SMALL = 140
+QUALITY = 55
+MOST_LINES = 120
+STAGE_NM = 0.5e-6
+"""Stage positions, in metres, that differ by more are two."""
+
+
+@dataclass(frozen=True)
+class Card:
+    """A pair in the gallery. Lengths are shares of the stage, in per cent; the stage holds both pictures where they lie on each other."""
+
+    number: int
+    first: str
+    second: str
+    names: tuple[str, str]
+    aspect: float
+    places: tuple[tuple[float, float, float, float], tuple[float, float, float, float]]
+    overlap: tuple[float, float, float, float]
+    facts: list[tuple[str, str]]
+    contradicted: bool
+
+
+def write_page(result: MicrographResult, staging: Path) -> None:
+    """Writes ``report.html`` and ``figures/`` into a directory."""
+    with styled():
+        figures = Figures(staging / FIGURES)
+        doubtful, best = doubtful_and_best(result.pairs)
+        small = len(doubtful) + len(best) > MOST_LARGE
+        text = render(
+            "micrographs.html.j2",
+            verdict=verdict(result),
+            warnings=result.warnings,
+            notes=[],
+            version=_core.__version__,
+            command=command_line("find_duplicate_micrographs(...)"),
+            parameters=[(name, str(value)) for name, value in asdict(result.params).items()],
+            methods=methods(result),
+            significance=_significance(figures, result),
+            hits=_hits(figures, result) if result.pairs else None,
+            shifts=_shifts(figures, result) if result.pairs else None,
+            doubtful=[_card(result, k, small) for k in doubtful],
+            best=[_card(result, k, small) for k in best],
+            pairs=[_row(result, pair) for pair in result.pairs[:MOST_LISTED]],
+            total=len(result.pairs),
+            unreadable=[(result.names[i], reason) for i, reason in result.unreadable.items()][:MOST_LISTED],
+            flat=[result.names[i] for i in result.flat][:MOST_LISTED],
+            n_unreadable=len(result.unreadable),
+            n_flat=len(result.flat),
+            sets=_sets(result),
+        )
+    (staging / PAGE).write_text(text, "utf-8")
+
+
+def verdict(result: MicrographResult) -> str:
+    """How many micrographs, how many duplicates in how many sets, and when they were taken."""
+    n, removed = len(result.kept), int((~result.kept).sum())
+    text = f"{n:,} micrographs: {removed:,} show what another one shows, in {len(result.groups):,} sets."
+    times = [when(result.exposures.acquisitions[i]) for i in result.order if not result.kept[i]]
+    if times and all(times):
+        text += f" They were taken {f'between {times[0]} and {times[-1]}' if len(times) > 1 else times[0]}."
+    return text
+
+
+def when(acquisition: Acquisition) -> str:
+    """The time of an exposure, where its name or metadata give a date."""
+    match acquisition.time:
+        case (str(digits),) if len(digits) >= 12 and digits.isdecimal():
+            return f"{digits[:4]}-{digits[4:6]}-{digits[6:8]} {digits[8:10]}:{digits[10:12]}"
+        case (int(month), str(day), str(hour), str(minute), *_):
+            return f"{int(day)} {calendar.month_abbr[month % 12 + 1]} {hour}:{minute}"
+    return ""
+
+
+def methods(result: MicrographResult) -> str:
+    """A paragraph for a paper."""
+    params = result.params
+    pairs = sum(found.tested for found in result.compared)
+    rule = f"a false-discovery rate of {params.fdr:g}" if params.threshold is None else f"a correlation coefficient of {params.threshold:g}"
+    kept = "the earliest" if params.keep == "earliest" else "the one of the best CTF fit"
+    looked = "all pairs" if params.search == "all" else "the pairs of a window"
+    by = ", from pairs with mirrored micrographs of the session" if params.threshold is None else ""
+    return (
+        f"Micrographs that show the same area were found with cryodedup {_core.__version__}: {looked} ({pairs:,}) of {len(result.kept):,}"
+        f" micrographs, binned {params.bin} times, whitened and freed of the camera's fixed pattern, were cross-correlated at all shifts."
+        f" Pairs were accepted at {rule}{by}; {kept} of each of {len(result.groups):,} sets was kept, and {int((~result.kept).sum()):,}"
+        " micrographs were removed."
+    )
+
+
+def _significance(figures: Figures, result: MicrographResult) -> tuple[Picture, str] | None:
+    """How many pairs are at least that significant, and how many would be by chance."""
+    found = max(result.compared, key=lambda found: len(found.members), default=None)
+    if found is None or not len(found.observed):
+        return None
+    observed = np.sort(found.observed)[::-1]
+    figure, axes = figures.new()
+    axes.step(observed, np.arange(1, len(observed) + 1), where="post", color=FIRST, linewidth=1.8, label="found")
+    decoys = found.null.values
+    if len(decoys) > 1:
+        above = int(np.count_nonzero(decoys >= found.null.start))
+        scale = found.null.chance_above_start() * found.tested / max(1, above)
+        axes.step(
+            np.sort(decoys)[::-1],
+            np.arange(1, len(decoys) + 1) * scale,
+            where="post",
+            color=SECOND,
+            linewidth=1.2,
+            label="with mirrored ones",
+        )
+    z = np.linspace(found.null.start, max(float(observed[0]), found.null.start + 1), 200)
+    axes.plot(z, found.tested * found.null.probability(z), color=GREY, linestyle="--", linewidth=1.2, label="expected by chance")
+    caption = f"Pairs that are at least that significant, of {found.tested:,}, and how many of them chance would make."
+    accepted = [pair.z for pair in found.pairs if pair.q <= result.params.fdr]
+    if result.params.threshold is None and accepted:
+        least = min(accepted)
+        line(axes, least, f"least accepted by itself, q ≤ {result.params.fdr:g}")
+        chance = found.tested * float(found.null.probability(np.array([least]))[0])
+        caption += f" At z = {least:.1f} and above {len(accepted):,} were accepted by themselves; chance would make {chance:.2g} of them."
+    axes.set(yscale="log", ylim=(1e-2, 2.0 * max(5, len(observed))), xlim=(min(3.0, float(observed[0])), None))
+    axes.set(xlabel="significance z", ylabel="pairs of at least z")
+    axes.legend()
+    return figures.keep("significance", figure, "Numbers of pairs against their significance, found and expected by chance"), caption
+
+
+def _hits(figures: Figures, result: MicrographResult) -> tuple[Picture, str]:
+    """Order of exposure against order of exposure."""
+    n = len(result.order)
+    place = np.empty(n, int)
+    place[result.order] = np.arange(n) + 1
+    ends = np.array([sorted((place[pair.first], place[pair.second])) for pair in result.pairs])
+    contradicted = np.array([pair.pattern == "contradicted" for pair in result.pairs])
+    figure, axes = figures.new(5.4, 4.4)
+    told = []
+    in_order = [result.exposures.acquisitions[i] for i in result.order]
+    for values, word, width in ((_stages(in_order), "stage groups", 1.0), ([one.hole for one in in_order], "holes", 0.4)):
+        bounds = [k + 0.5 for k in range(1, n) if values[k] != values[k - 1]]
+        if any(values) and 0 < len(bounds) <= MOST_LINES:
+            told.append(word)
+            for bound in bounds:
+                axes.axvline(bound, color=GREY, linewidth=width, alpha=0.3)
+                axes.axhline(bound, color=GREY, linewidth=width, alpha=0.3)
+    axes.plot([1, n], [1, n], color=GREY, linewidth=0.8)
+    size = float(np.clip(400 / max(n, 1), 2, 7))
+    axes.plot(*ends[~contradicted].T, "s", color=FIRST, markersize=size)
+    axes.plot(*ends[contradicted].T, "s", color=MARK, markersize=size)
+    axes.set(xlim=(0.5, n + 0.5), ylim=(n + 0.5, 0.5), aspect="equal", xlabel="exposure, in order", ylabel="exposure, in order")
+    caption = "Which exposures show the same; lines in parallel to the diagonal are holes that were imaged again."
+    caption += f" Thin lines: {' and '.join(told)}." if told else ""
+    caption += " Red: contradicted by the other shots of the same holes." if contradicted.any() else ""
+    return figures.keep("hits", figure, "Matrix of exposures that show the same"), caption
+
+
+def _stages(acquisitions: Sequence[Acquisition]) -> list[int]:
+    """A number for each stretch of exposures at one place of the stage; zeros where it is not known."""
+    groups: list[int] = []
+    last = None
+    for one in acquisitions:
+        if one.stage is None:
+            return [0] * len(acquisitions)
+        moved = last is None or max(abs(a - b) for a, b in zip(one.stage, last, strict=True)) > STAGE_NM
+        groups.append((groups[-1] if groups else 0) + moved)
+        last = one.stage
+    return groups
+
+
+def _shifts(figures: Figures, result: MicrographResult) -> tuple[Picture, str]:
+    shifts = np.array([pair.shift_px for pair in result.pairs])
+    z = np.array([pair.z for pair in result.pairs])
+    sizes = [result.sizes[pair.first] for pair in result.pairs]
+    width, height = np.max([size for size in sizes if size is not None], axis=0)
+    figure, axes = figures.new(5.4, 3.9)
+    axes.axhline(0, color=GREY, linewidth=0.6)
+    axes.axvline(0, color=GREY, linewidth=0.6)
+    points = axes.scatter(*shifts.T, c=z, cmap="viridis", s=14)
+    figure.colorbar(points, ax=axes, label="z", shrink=0.7)
+    axes.set(xlim=(-width, width), ylim=(-height, height), aspect="equal", xlabel="move in x (px)", ylabel="move in y (px)")
+    caption = f"The moves that lay duplicates on originals; the frame is that of shifts without any overlap ({width} x {height} px)."
+    pixel_a = next((size for size in result.pixel_sizes_a if size), None)
+    if pixel_a:
+        longest = float(np.hypot(*shifts.T).max())
+        caption += f" The longest is {longest:,.0f} px = {longest * pixel_a:,.0f} Å."
+    return figures.keep("shifts", figure, "Scatter of shifts"), caption
+
+
+def _card(result: MicrographResult, k: int, small: bool) -> Card:
+    pair = result.pairs[k]
+    size = result.sizes[pair.first] or (1, 1)
+    move = (pair.shift_px[0] / size[0], -pair.shift_px[1] / size[1])  # pages count y from the top
+    stage = (1 + abs(move[0]), 1 + abs(move[1]))
+    corners = [(max(0.0, -move[0]), max(0.0, -move[1])), (max(0.0, move[0]), max(0.0, move[1]))]
+    places = [(100 * x / stage[0], 100 * y / stage[1], 100 / stage[0], 100 / stage[1]) for x, y in corners]
+    both = (max(x for x, _ in corners), max(y for _, y in corners))
+    overlap = (
+        100 * both[0] / stage[0],
+        100 * both[1] / stage[1],
+        100 * max(0.0, 1 - abs(move[0])) / stage[0],
+        100 * max(0.0, 1 - abs(move[1])) / stage[1],
+    )
+    first, second = (_jpeg(result.thumbnails[i], small) for i in (pair.first, pair.second))
+    return Card(
+        k + 1,
+        first,
+        second,
+        (result.names[pair.first], result.names[pair.second]),
+        size[0] * stage[0] / (size[1] * stage[1]),
+        (places[0], places[1]),
+        overlap,
+        _facts(result, pair),
+        pair.pattern == "contradicted",
+    )
+
+
+def _jpeg(image: NDArray[np.uint8], small: bool) -> str:
+    from PIL import Image
+
+    picture = Image.fromarray(image)
+    if small:
+        picture.thumbnail((SMALL, SMALL))
+    out = BytesIO()
+    picture.save(out, "JPEG", quality=QUALITY)
+    return data_address(out.getvalue(), "jpeg")
+
+
+def _facts(result: MicrographResult, pair: Pair) -> list[tuple[str, str]]:
+    x, y = (round(shift) + 0.0 for shift in pair.shift_px)
+    pixel_a = result.pixel_sizes_a[pair.first]
+    in_a = f" = {x * pixel_a:,.0f}, {y * pixel_a:,.0f} Å" if pixel_a else ""
+    facts = [
+        ("z, q", f"{pair.z:.1f}, {pair.q:.2g}"),
+        ("ccc, ncc", f"{pair.ccc:.3f}, {pair.ncc:.3f}"),
+        ("overlap", f"{100 * pair.overlap:.0f} %"),
+        ("moved by", f"{x:,.0f}, {y:,.0f} px{in_a}"),
+    ]
+    known = [result.exposures.acquisitions[i] for i in (pair.first, pair.second)]
+    if any(one.hole for one in known):
+        facts.append(("hole, shot", "; ".join(f"{one.hole or '?'}, {one.shot or '?'}" for one in known)))
+    if any(map(when, known)):
+        facts.append(("taken", "; ".join(when(one) or "?" for one in known)))
+    if pair.pattern:
+        facts.append(("other shots", pair.pattern))
+    facts.append(("set", str(pair.set)))
+    return facts
+
+
+def _row(result: MicrographResult, pair: Pair) -> tuple[object, ...]:
+    return (
+        result.names[pair.first],
+        result.names[pair.second],
+        pair.set,
+        round(pair.z, 1),
+        float(f"{pair.q:.2g}"),
+        round(pair.ccc, 3),
+        round(100 * pair.overlap),
+        round(pair.shift_px[0]),
+        round(pair.shift_px[1]),
+        pair.pattern,
+    )
+
+
+def _sets(result: MicrographResult) -> list[tuple[int, int]]:
+    """How many sets are how large."""
+    sizes, counts = np.unique([len(group) for group in result.groups], return_counts=True)
+    return list(zip(sizes.astype(int).tolist(), counts.tolist(), strict=True))

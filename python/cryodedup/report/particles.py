@@ -1,0 +1,273 @@
+"""The page about particles."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cryodedup import _core
+from cryodedup.particles.advice import Advice, advise
+from cryodedup.particles.halves import FSC_THRESHOLD, half_set_lines
+from cryodedup.particles.result import ParticleResult
+from cryodedup.particles.votes import jaccard
+from cryodedup.report.examples import Example, examples
+from cryodedup.report.page import FIGURES, FIRST, GREY, MARK, PAGE, SECOND, Figures, Picture, command_line, line, plain, render, styled
+
+MOST_OUTLIERS, MOST_COMBINATIONS, MOST_NAMED, MOST_SOURCES_SHOWN = 20, 24, 60, 12
+BINS = 60
+
+
+def write_page(result: ParticleResult, staging: Path) -> None:
+    """Writes ``report.html`` and ``figures/`` into a directory."""
+    with styled():
+        figures = Figures(staging / FIGURES)
+        advice = advise(result)
+        separation = result.params.min_separation_a
+        half_sets = result.half_sets()
+        text = render(
+            "particles.html.j2",
+            verdict=verdict(result),
+            warnings=[*(advice.warnings(separation) if advice else []), *result.warnings],
+            notes=result.notes,
+            version=_core.__version__,
+            command=command_line("deduplicate_particles(...)"),
+            parameters=[(name, str(value)) for name, value in asdict(result.params).items()],
+            methods=methods(result, advice),
+            advice=advice,
+            separation=separation,
+            distances=_distances(figures, advice, separation) if advice else None,
+            curve=_curve(figures, advice, len(result.kept), separation) if advice else None,
+            curve_rows=list(zip(advice.separations_a.round(1).tolist(), advice.kept.tolist(), strict=True)) if advice else [],
+            advice_lines=advice.lines(len(result.kept), separation) if advice else [],
+            half_sets=half_sets,
+            half_sets_lines=half_set_lines(result),
+            threshold=FSC_THRESHOLD,
+            pickers=_pickers(figures, result),
+            examples=_examples(figures, examples(result)),
+            outliers=_outliers(result),
+            sources=[
+                (source.picks.label, source.picks.format, len(source.picks), int(result.kept_of(i).sum()), len(source.picks.micrographs))
+                for i, source in enumerate(result.sources)
+            ][:MOST_NAMED],
+            more_sources=max(0, len(result.sources) - MOST_NAMED),
+        )
+    (staging / PAGE).write_text(text, "utf-8")
+
+
+def verdict(result: ParticleResult) -> str:
+    """How many, kept, rejected, in how many micrographs, at what distance."""
+    n, rejected = len(result.kept), len(result.rejected)
+    at = f"{result.params.min_separation_a:g} Å" if result.params.min_separation_a > 0 else "equal coordinates"
+    where = f"{n:,} picks in {result.n_micrographs:,} micrographs"
+    if result.repaired_halves is not None:
+        moved = int((result.repaired_halves != result.halves).sum())
+        return f"{where}: all stay, {rejected:,} of them duplicates at {at}; {moved:,} were moved to the other half-set."
+    return f"{where}: {n - rejected:,} kept, {rejected:,} rejected ({100 * rejected / max(1, n):.1f} %), at {at}."
+
+
+def methods(result: ParticleResult, advice: Advice | None) -> str:
+    """A paragraph for a paper."""
+    params = result.params
+    n, rejected = len(result.kept), len(result.rejected)
+    shifts = {"none": "stored coordinates", "alignments3D": "coordinates corrected by 3D alignment shifts"}
+    centre = shifts.get(result.shift_key, "coordinates corrected by 2D alignment shifts")
+    sources = f"{len(result.sources)} sets of picks" if len(result.sources) > 1 else "the picks"
+    if params.min_separation_a > 0:
+        what = f"Particles of one micrograph whose centres ({centre}) lay within {params.min_separation_a:g} Å of each other"
+    else:
+        what = f"Particles of one micrograph with equal {centre}"
+    fields = {str(source.score["field"]) for source in result.sources if source.score.get("field")}
+    best = f"the best by {', '.join(sorted(fields))}" if fields else "the first"
+    rule = "all of them were removed" if params.remove_entirely else f"{best} of each was kept (greedily, from the best to the worst)"
+    if result.repaired_halves is not None:
+        rule = "all were kept, and those connected by duplicates put into one half-set"
+    ending = (
+        ""
+        if result.repaired_halves is not None
+        else f" {rejected:,} of {n:,} particles in {result.n_micrographs:,} micrographs were removed."
+    )
+    votes = (
+        f" Particles found by fewer than {params.min_votes} of {len(result.sources)} inputs were removed, too."
+        if params.min_votes > 1
+        else ""
+    )
+    half_sets = result.half_sets()
+    audit = f" {half_sets.pairs_across:,} duplicate pairs lay across the half-sets of the input." if half_sets else ""
+    found = f"Duplicates among {sources} were found with cryodedup {_core.__version__}"
+    return f"{found}. {what} were taken as duplicates; {rule}.{votes}{ending}{audit}"
+
+
+def _distances(figures: Figures, advice: Advice, separation: float) -> Picture:
+    figure, axes = figures.new()
+    axes.stairs(advice.before, advice.edges_a, fill=True, color=FIRST, alpha=0.45, label="all")
+    axes.stairs(advice.after, advice.edges_a, color=SECOND, linewidth=1.6, label="kept")
+    line(axes, separation, f"minimum separation {separation:g} Å")
+    if advice.valley_a is not None:
+        line(axes, advice.valley_a, f"suggested {advice.valley_a:.0f} Å", GREY, ":")
+    axes.set(
+        yscale="log", ylim=(0.8, None), xlim=(0, advice.edges_a[-1]), xlabel="distance of the nearest neighbour (Å)", ylabel="particles"
+    )
+    axes.legend()
+    return figures.keep("distances", figure, "Histogram of the distances of nearest neighbours, of all and of the kept particles")
+
+
+def _curve(figures: Figures, advice: Advice, n: int, separation: float) -> Picture:
+    figure, axes = figures.new()
+    axes.plot(advice.separations_a, 100 * advice.kept / n, color=FIRST, marker=".")
+    line(axes, separation, f"minimum separation {separation:g} Å")
+    if advice.packing_a is not None:
+        line(axes, advice.packing_a, f"usual distance of neighbours {advice.packing_a:.0f} Å", GREY, ":")
+    axes.set(xlim=(0, None), ylim=(0, 102), xlabel="minimum separation (Å)", ylabel="particles that stay (%)")
+    axes.grid(visible=True)
+    axes.legend()
+    return figures.keep("kept", figure, "Share of particles that stay against the minimum separation")
+
+
+def _pickers(figures: Figures, result: ParticleResult) -> dict[str, Any] | None:
+    if result.overlaps is None:
+        return None
+    n = len(result.sources)
+    shown = min(n, MOST_SOURCES_SHOWN)
+    names = [plain(Path(source.picks.label).name or source.picks.label) for source in result.sources]
+    sets = result.found_by()
+    similar = jaccard(sets, n) if sets is not None else None
+    counts = np.array([len(source.picks) for source in result.sources])
+    pictures = [_matrix(figures, result.overlaps[:shown, :shown], counts[:shown], names[:shown])]
+    if sets:
+        pictures.append(_upset(figures, sets, names))
+    pictures += _winners(figures, result)
+    pairs = [
+        (
+            names[i],
+            names[j],
+            int(result.overlaps[i, j]),
+            int(result.overlaps[j, i]),
+            "" if similar is None else round(float(similar[i, j]), 4),
+        )
+        for i in range(shown)
+        for j in range(i + 1, shown)
+    ]
+    return {"pictures": pictures, "pairs": pairs, "shown": shown, "total": n}
+
+
+def _matrix(figures: Figures, overlaps: Any, counts: Any, names: Sequence[str]) -> tuple[Picture, str]:
+    shares = 100 * overlaps / np.maximum(counts, 1)[:, None]
+    side = 1.6 + 0.55 * len(names)
+    figure, axes = figures.new(min(9.0, side + 2.2), min(7.0, side))
+    axes.imshow(shares, cmap="Blues", vmin=0, vmax=100, alpha=0.85)
+    for (i, j), share in np.ndenumerate(shares):
+        axes.text(j, i, f"{share:.0f}", ha="center", va="center", color="white" if share > 55 else "#24405e", fontsize=8)
+    axes.set_xticks(range(len(names)), names, rotation=35, ha="right")
+    axes.set_yticks(range(len(names)), names)
+    caption = (
+        "Of the particles of each row, the share (%) that have one of the column within the minimum separation, themselves not counted."
+    )
+    return figures.keep("pickers", figure, "Matrix of who duplicates whom"), caption
+
+
+def _upset(figures: Figures, sets: dict[tuple[int, ...], int], names: Sequence[str]) -> tuple[Picture, str]:
+    chosen = list(sets.items())[:MOST_COMBINATIONS]
+    present = sorted({source for sources, _ in chosen for source in sources})[:MOST_SOURCES_SHOWN]
+    row = {source: k for k, source in enumerate(present)}
+    figure, (bars, dots) = figures.new(
+        min(10.0, 3.2 + 0.38 * len(chosen)), 2.4 + 0.24 * len(present), nrows=2, sharex=True, height_ratios=[2.2, 0.3 * len(present) + 0.3]
+    )
+    bars.bar(range(len(chosen)), [count for _, count in chosen], color=FIRST, width=0.6)
+    for x, (_, count) in enumerate(chosen):
+        bars.text(x, count, f"{count:,}", ha="center", va="bottom", fontsize=7)
+    bars.set_ylabel("particles")
+    for x, (sources, _) in enumerate(chosen):
+        rows = [row[source] for source in sources if source in row]
+        dots.plot([x] * len(present), range(len(present)), "o", color=GREY, alpha=0.2, markersize=5)
+        if rows:
+            dots.plot([x, x], [min(rows), max(rows)], color=SECOND, linewidth=1.5)
+            dots.plot([x] * len(rows), rows, "o", color=SECOND, markersize=6)
+    dots.set_yticks(range(len(present)), [names[source] for source in present])
+    dots.set(ylim=(len(present) - 0.5, -0.5), xlim=(-0.6, len(chosen) - 0.4))
+    dots.tick_params(bottom=False, labelbottom=False, left=False)
+    dots.spines[:].set_visible(False)
+    more = f" {len(sets) - len(chosen)} rarer combinations are left out." if len(sets) > len(chosen) else ""
+    caption = "How many particles (sets of duplicates) were found by exactly which inputs." + more
+    return figures.keep("found_by", figure, "Bars: particles by the inputs that found them"), caption
+
+
+def _winners(figures: Figures, result: ParticleResult) -> list[tuple[Picture, str]]:
+    """Scores of winners against those of losers of other inputs, as they were compared."""
+    if result.scores is None or result.params.remove_entirely:
+        return []
+    source_of = result.source_of
+    other = source_of[result.rejected] != source_of[result.duplicate_of]
+    loser, winner = result.scores[result.rejected[other]], result.scores[result.duplicate_of[other]]
+    finite = np.isfinite(loser) & np.isfinite(winner)
+    if finite.sum() < 2:
+        return []
+    figure, axes = figures.new(4.4, 3.6)
+    counts, x, y = np.histogram2d(winner[finite], loser[finite], BINS)
+    mesh = axes.pcolormesh(x, y, np.where(counts.T > 0, counts.T, np.nan), cmap="viridis", norm="log", rasterized=True)
+    figure.colorbar(mesh, ax=axes, label="pairs")
+    axes.set(xlabel="score of the winner, as compared", ylabel="score of the loser")
+    caption = "Scores of duplicates from different inputs, as they were compared (ranks within each input, if scores were normalised)."
+    return [(figures.keep("scores", figure, "Scores of winners against those of losers"), caption)]
+
+
+def _examples(figures: Figures, chosen: Sequence[Example]) -> list[tuple[Picture, str, str]]:
+    pictures = []
+    for example in chosen:
+        width, height = example.extent_a
+        figure, both = figures.new(9.0, min(6.0, 0.6 + 4.5 * height / max(width, 1e-6)), ncols=2, sharex=True, sharey=True)
+        for axes, wanted, title, colour in zip(both, (True, False), ("kept", "rejected"), (FIRST, MARK), strict=True):
+            axes.set_facecolor("none")
+            if example.image is not None:
+                axes.imshow(example.image, cmap="gray", origin="lower", extent=(0, width, 0, height), vmin=0, vmax=255)
+            points = example.centres_a[example.kept == wanted]
+            axes.plot(*points.T[:2], "o", markerfacecolor="none", markeredgecolor=colour, markersize=example.marker, markeredgewidth=1.1)
+            if example.picked_a is not None:
+                start, end = example.picked_a[example.kept == wanted], points
+                move = end - start
+                long = np.hypot(*move.T[:2]) > 0.004 * max(width, height)
+                axes.quiver(
+                    *start[long].T[:2], *move[long].T[:2], angles="xy", scale_units="xy", scale=1, color=SECOND, width=0.004, headwidth=4
+                )
+            axes.set(title=f"{len(points):,} {title}", xlim=(0, width), ylim=(0, height), aspect="equal")
+            axes.tick_params(labelsize=7)
+        both[0].set_ylabel("Å")
+        picture = figures.keep(f"example_{example.word.replace(' ', '_')}", figure, f"Particles of the {example.word} micrograph")
+        pictures.append((picture, example.word, example.name))
+    return pictures
+
+
+def _outliers(result: ParticleResult) -> dict[str, Any]:
+    """Micrographs of which more is rejected than usual: the chance of so many is below that of one in all, by a normal approximation."""
+    n = np.bincount(result.micrograph_of, minlength=result.n_micrographs)
+    rejected = np.bincount(result.micrograph_of[result.rejected], minlength=result.n_micrographs)
+    share = rejected.sum() / max(1, n.sum())
+    spread = np.sqrt(np.maximum(n * share * (1 - share), 0.25))
+    excess = (rejected - n * share) / spread
+    order = np.argsort(-excess, kind="stable")[:MOST_OUTLIERS]
+    names = names_of_micrographs(result, order.tolist())
+    rows = [
+        (names[k], int(n[k]), int(rejected[k]), round(100 * rejected[k] / max(1, n[k]), 1), round(float(excess[k]), 1))
+        for k in order.tolist()
+        if rejected[k]
+    ]
+    empty = int((rejected == n).sum() - (n == 0).sum()) if result.n_micrographs else 0
+    return {"rows": rows, "share": 100 * share, "emptied": empty}
+
+
+def names_of_micrographs(result: ParticleResult, wanted: Sequence[int]) -> dict[int, str]:
+    """The names of some micrographs, as the first input that has each gives them."""
+    names: dict[int, str] = {}
+    for source in result.sources:
+        missing = [number for number in wanted if number not in names]
+        if not missing or not len(source.picks):
+            continue
+        numbers = result.micrograph_of[source.rows]
+        for number in missing:
+            rows = np.flatnonzero(numbers == number)
+            if len(rows):
+                names[number] = source.picks.micrographs[int(source.picks.micrograph_of[rows[0]])].name
+    return {number: names.get(number, "") for number in wanted}

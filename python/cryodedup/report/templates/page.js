@@ -1,0 +1,39 @@
+"use strict";
+// Tables are sorted by a click on a head, numbers as numbers (data-value goes before the text).
+for (const table of document.querySelectorAll("table.sortable")) {
+  const heads = [...table.tHead.rows[0].cells];
+  const value = (row, at) => row.cells[at].dataset.value ?? row.cells[at].textContent.trim();
+  const compare = (a, b) => {
+    const [x, y] = [a, b].map((text) => (text === "" ? NaN : Number(text.replaceAll(",", ""))));
+    return Number.isNaN(x) || Number.isNaN(y) ? String(a).localeCompare(String(b), undefined, { numeric: true }) : x - y;
+  };
+  heads.forEach((head, at) => {
+    head.tabIndex = 0;
+    const sort = () => {
+      const sign = head.getAttribute("aria-sort") === "descending" ? 1 : -1;
+      heads.forEach((other) => other.removeAttribute("aria-sort"));
+      head.setAttribute("aria-sort", sign > 0 ? "ascending" : "descending");
+      const body = table.tBodies[0];
+      body.append(...[...body.rows].sort((a, b) => sign * compare(value(a, at), value(b, at))));
+    };
+    head.addEventListener("click", sort);
+    head.addEventListener("keydown", (event) => event.key === "Enter" && sort());
+  });
+}
+// Two images laid on each other: blinking while the mouse is over them or after a click, until the next one; "b" blinks all.
+const stages = [...document.querySelectorAll(".stage")];
+let all = false;
+let phase = false;
+const blinks = (stage) => all || stage.matches(":hover") || stage.dataset.blink === "on";
+setInterval(() => {
+  phase = !phase;
+  for (const stage of stages) {
+    const on = blinks(stage);
+    stage.classList.toggle("first", on && phase);
+    stage.classList.toggle("alone", on && !phase);
+  }
+}, 450);
+for (const stage of stages) {
+  stage.addEventListener("click", () => { stage.dataset.blink = stage.dataset.blink === "on" ? "" : "on"; });
+}
+document.addEventListener("keydown", (event) => { if (event.key === "b" && !event.ctrlKey && !event.metaKey) all = !all; });
