@@ -8,7 +8,7 @@ from typing import Any
 import rich_click as click
 
 from cryodedup.cli import options
-from cryodedup.cli.options import EACH_ONES, count
+from cryodedup.cli.options import EACH_ONES, closing_table, count
 from cryodedup.cli.progress import Progress
 from cryodedup.directory import check_directory, refuse_inputs_among_outputs
 from cryodedup.errors import InputError
@@ -137,7 +137,9 @@ def micrographs(
     cache = output / CACHE
     try:
         with Progress(0, quiet=quiet) as progress:
-            result = find_duplicate_micrographs(inputs, params, cache=cache, resume=resume, say=progress.say, progress=progress)
+            result = find_duplicate_micrographs(
+                inputs, params, cache=cache, resume=resume, say=progress.say, expect=progress.expect, progress=progress
+            )
             progress.say("writing")
             written = result.write(output, overwrite=overwrite, report=not no_report)
     finally:
@@ -175,6 +177,10 @@ def show(result: MicrographResult, written: list[Path]) -> None:
         print(f"note: {count(len(result.flat), 'micrograph')} with hardly any signal: {shown}{', ...' if len(result.flat) > 3 else ''}")
     for path in written:
         print(f"written: {path}")
+    closing_table(
+        ["micrographs", "compared", "pairs", "sets", "kept", "removed"],
+        [[summary["micrographs"], summary["compared"], len(result.pairs), len(result.groups), summary["kept"], summary["removed"]]],
+    )
 
 
 def _rule(params: MicrographParams) -> str:

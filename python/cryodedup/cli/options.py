@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import rich_click as click
+from rich.markup import escape
 
 from cryodedup.errors import InputError
 
@@ -40,6 +42,22 @@ quiet = click.option("-q", "--quiet", is_flag=True, help="Print errors only.")
 def count(n: int, noun: str) -> str:
     """A number of things: "1 pair", "1,000 pairs"."""
     return f"{n:,} {noun}{'s' * (n != 1)}"
+
+
+def closing_table(heads: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    """Sums a job up on a terminal; a log has it in its lines already."""
+    if not sys.stdout.isatty():
+        return
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE)
+    for head, value in zip(heads, rows[0], strict=True):
+        table.add_column(head, justify="right" if isinstance(value, int) else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(f"{value:,}" if isinstance(value, int) else escape(str(value)) for value in row))
+    Console().print(table)
 
 
 def show_json(summary: Mapping[str, Any]) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import rich_click as click
 
 from cryodedup.cli import options
-from cryodedup.cli.options import EACH_ONES, count
+from cryodedup.cli.options import EACH_ONES, closing_table, count
 from cryodedup.cli.progress import Progress
 from cryodedup.directory import check_directory
 from cryodedup.errors import InputError
@@ -18,7 +18,7 @@ from cryodedup.particles.result import ParticleResult
 from cryodedup.particles.workflow import deduplicate_particles
 
 DEFAULTS = ParticleParams()
-MOST_SHOWN = 6
+MOST_SHOWN, MOST_ROWS = 6, 20
 
 click.rich_click.OPTION_GROUPS["cryodedup particles"] = [
     {
@@ -200,6 +200,9 @@ def show(result: ParticleResult, written: list[Path]) -> None:
         print(f"note: {note}")
     for path in written:
         print(f"written: {path}")
+    rows = [[source["input"], source["particles"], source["kept"], source["rejected"]] for source in summary["sources"]]
+    total = [["all", summary["particles"], summary["kept"], summary["rejected"]]] if len(rows) > 1 else []
+    closing_table(["input", "picks", "kept", "rejected"], rows[:MOST_ROWS] + total)
 
 
 def _pixel_sizes(found: list[dict[str, Any]]) -> str:

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar
+    from rich.progress import ProgressColumn
 
 BETWEEN_LINES_S = 30.0
 """In a log, a job that takes long says so this often."""
 
 
 class Progress:
-    """Shows the stages of a job on standard error; ``size`` are the bytes to be read, and about as many to be written; 0: not known."""
+    """Shows the stages of a job on standard error; ``size``: the bytes to be read, and about as many to be written; 0: not known."""
 
     def __init__(self, size: int, *, quiet: bool) -> None:
         self.size = size
@@ -24,7 +25,7 @@ class Progress:
         self.stage = ""
         self.done = 0
         self._before = 0
-        self._said = time.monotonic()
+        self._said = self._began = time.monotonic()
         self._bar: Bar | None = None
 
     def __enter__(self) -> Progress:
@@ -37,10 +38,15 @@ class Progress:
     def say(self, stage: str) -> None:
         """A new stage begins."""
         self.stage, self.done, self._before = stage, 0, 0
+        self._began = time.monotonic()
         self.total = self.size if stage in ("reading", "writing") else 0
         if self._bar is not None:
             self._bar.stop()
             self._bar = None
+
+    def expect(self, total: int) -> None:
+        """The present stage has so many bytes, micrographs or pairs."""
+        self.total = total
 
     def __call__(self, done: int) -> None:
         """So many units of the stage's present step are done."""
@@ -53,8 +59,16 @@ class Progress:
             self._draw()
         elif time.monotonic() - self._said > BETWEEN_LINES_S:
             self._said = time.monotonic()
-            share = f"{100 * self.done / self.total:.0f} %" if self.total else f"{self.done:,}"
-            print(f"{self.stage}: {share}", file=sys.stderr, flush=True)
+            print(f"{self.stage}: {self._share()}", file=sys.stderr, flush=True)
+
+    def _share(self) -> str:
+        """How much of the stage is done, how fast, and how long the rest will take."""
+        seconds = max(time.monotonic() - self._began, 1e-3)
+        rate = self.done / seconds
+        if not self.total or not self.done:
+            return f"{self.done:,}"
+        left = max(0, self.total - self.done) / rate
+        return f"{100 * min(1.0, self.done / self.total):.0f} %, {rate:,.0f} a second, {left / 60:.0f} min left"
 
     def _draw(self) -> None:
         if self._bar is None:
@@ -63,8 +77,27 @@ class Progress:
 
             columns: list[progress.ProgressColumn] = [progress.TextColumn("{task.description}"), progress.BarColumn()]
             if self.total:
-                columns += [progress.TransferSpeedColumn(), progress.TimeRemainingColumn()]
+                columns += [progress.TaskProgressColumn(show_speed=False), _rate_column(), progress.TimeRemainingColumn()]
             self._bar = progress.Progress(*columns, console=Console(stderr=True), transient=True)
             self._bar.start()
             self._bar.add_task(self.stage, total=self.total or None)
         self._bar.update(self._bar.task_ids[0], completed=min(self.done, self.total) if self.total else self.done)
+
+
+def _rate_column() -> ProgressColumn:
+    from rich.progress import ProgressColumn, Task
+    from rich.text import Text
+
+    class Rate(ProgressColumn):
+        """Units a second: bytes, micrographs or pairs."""
+
+        def render(self, task: Task) -> Text:
+            speed = task.finished_speed or task.speed
+            if not speed:
+                return Text("")
+            for factor, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, "")):
+                if speed >= factor:
+                    return Text(f"{speed / factor:.1f} {letter}/s", style="progress.data.speed")
+            return Text(f"{speed:.1f} /s", style="progress.data.speed")
+
+    return Rate()

@@ -36,6 +36,11 @@ class MrcImage:
     mtime_ns: int
 
     @property
+    def bytes(self) -> int:
+        """Of its pixels."""
+        return self.nx * self.ny * _BYTES[self.mode]
+
+    @property
     def frame(self) -> tuple[Path, int, int, bool, int, int, str]:
         """For :func:`cryodedup._core.prepare_micrographs`."""
         return (self.path, self.start, self.mode, self.swapped, self.nx, self.ny, self.packing)

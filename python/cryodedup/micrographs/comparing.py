@@ -18,12 +18,28 @@ from cryodedup.micrographs.statistics import FEW, LEAST_FOR_BULK, Floats, Tail, 
 from cryodedup.micrographs.window import sampled, window_pairs
 from cryodedup.params import MicrographParams
 
+Say = Callable[[str], object]
+Expect = Callable[[int], object]
 DOUBTFUL_Z = 4.0
 """Below this no pair's ccc is measured: nothing that passes any sensible threshold is there."""
 DOUBTFUL_Q = 0.5
 """Pairs of a false-discovery rate up to this are duplicates if other shots of their holes agree..."""
 FAR = 0.1
 """...and the move is at least this share of the frame: nearer to zero edges of the beam or of the foil agree, too."""
+
+
+@dataclass(frozen=True)
+class Told:
+    """Who is told how far the job is."""
+
+    say: Say
+    expect: Expect
+    progress: Progress
+
+    def stage(self, name: str, total: int) -> None:
+        """One begins that has so many micrographs or pairs."""
+        self.say(name)
+        self.expect(total)
 
 
 @dataclass
@@ -78,17 +94,19 @@ def compare(
     places: Sequence[int],
     acquisitions: Sequence[Acquisition],
     params: MicrographParams,
-    say: Callable[[str], object],
-    progress: Progress,
+    told: Told,
 ) -> Compared:
     """Finds the duplicates among micrographs of one size, whose prepared images stand in a cache; ``places``: in the order of exposure."""
     most = None if params.max_shift is None else params.max_shift / params.bin
     threads = params.threads
+    progress = told.progress
+    told.stage("loading", len(records))
     session = _core.Session.load(cache, list(records), band=params.search_band, threads=threads, progress=progress)
-    say("screening")
+    told.stage("screening", len(records) * (len(records) - 1) // 2)
     pairs, decoys, tested, decoys_tested, screening = _candidates(session, places, params, most, progress)
-    say("comparing closely")
+    told.stage("comparing closely", len(pairs))
     z, shifts, at_zero = session.find(pairs, most, mirrored=False, threads=threads, progress=progress)
+    told.stage("comparing with mirrored ones", len(decoys))
     null_z, _, _ = session.find(decoys, most, mirrored=True, threads=threads, progress=progress)
     known = [acquisitions[i] for i in members]
     found = _Found(pairs, z.astype(float), shifts.astype(float), at_zero.astype(float))
@@ -114,8 +132,8 @@ def compare(
     else:
         chosen = np.arange(len(found.pairs)) if params.search == "window" else np.flatnonzero(found.best_z >= DOUBTFUL_Z)
         words = [""] * len(found.pairs)
-    say("measuring")
     wanted = np.arange(len(found.pairs)) if params.search == "window" else chosen
+    told.stage("measuring", len(wanted))
     measured = session.confirm(
         np.ascontiguousarray(found.pairs[wanted]),
         np.ascontiguousarray(found.shift[wanted], np.float32),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from os import PathLike
 from pathlib import Path
@@ -16,7 +16,7 @@ import numpy as np
 from cryodedup.errors import InputError
 from cryodedup.formats.mrc import MrcImage
 from cryodedup.micrographs import acquisition
-from cryodedup.micrographs.comparing import Compared, compare
+from cryodedup.micrographs.comparing import Compared, Expect, Say, Told, compare
 from cryodedup.micrographs.exposures import Exposures, open_exposures
 from cryodedup.micrographs.gallery import doubtful_and_best, thumbnails
 from cryodedup.micrographs.reading import CACHE, Progress, locked, move_other_file, open_headers, read_into
@@ -24,7 +24,6 @@ from cryodedup.micrographs.result import MicrographResult
 from cryodedup.micrographs.sets import best, connected
 from cryodedup.params import MicrographParams, checked
 
-Say = Callable[[str], object]
 _FLAT = 0.25
 """A frame of less than this share of the session's usual signal is called flat."""
 _MANY = 6
@@ -40,6 +39,7 @@ def find_duplicate_micrographs(
     cache: str | PathLike[str] | None = None,
     resume: bool = False,
     say: Say = lambda stage: None,
+    expect: Expect = lambda total: None,
     progress: Progress = None,
 ) -> MicrographResult:
     """Finds micrographs that show the same hole.
@@ -56,6 +56,8 @@ def find_duplicate_micrographs(
         Use what ``cache`` holds already, and read only other micrographs.
     say
         Called with the name of each stage as it begins.
+    expect
+        Called with how many bytes, micrographs or pairs the present stage has.
     progress
         Called about ten times a second with the bytes, micrographs or pairs done in the present stage.
 
@@ -82,16 +84,22 @@ def find_duplicate_micrographs(
         stack.enter_context(locked(place))
         moved = move_other_file(place)
         say("reading")
+        expect(sum(image.bytes for image in images.values()))
         # Read, and compared, in the order of exposure: the result does not depend on that of the input.
         readable = [i for i in order if i in images]
         records, damaged = read_into(readable, images, params, place, resume, unreadable, progress)
         read = time.perf_counter()
         classes = _size_classes(readable, images, records)
-        say("comparing")
         rank = {i: k for k, i in enumerate(order)}
         compared = [
             compare(
-                place, members, [records[i] for i in members], [rank[i] for i in members], exposures.acquisitions, params, say, progress
+                place,
+                members,
+                [records[i] for i in members],
+                [rank[i] for i in members],
+                exposures.acquisitions,
+                params,
+                Told(say, expect, progress),
             )
             for members in classes
             if len(members) > 1

@@ -1,0 +1,135 @@
+"""Advice on the distance, pickers against each other, and votes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cases import Ran, star
+from cryodedup import InputError, ParticleParams, deduplicate, deduplicate_particles
+from cryodedup.particles.advice import advise, valley_and_packing
+from cryodedup.particles.votes import combinations, jaccard, votes
+
+COLUMNS = "CoordinateX CoordinateY MicrographName AutopickFigureOfMerit"
+
+
+@pytest.fixture(scope="module")
+def picked_twice(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Particles at least 120 Å apart in four micrographs, a third of them picked again some 8 Å off."""
+    rng = np.random.default_rng(4)
+    rows: list[tuple[object, ...]] = []
+    for micrograph in "abcd":
+        points: list[np.ndarray] = []
+        while len(points) < 300:
+            point = rng.uniform(0, 4000, 2)
+            if all(np.hypot(*(point - other)) > 120 for other in points):
+                points.append(point)
+        again = [point + rng.normal(0, 6, 2) for point in points[:100]]
+        rows += [(f"{x:.2f}", f"{y:.2f}", micrograph, round(rng.random(), 4)) for x, y in [*points, *again]]
+    return star(tmp_path_factory.mktemp("picked") / "p.star", rows, COLUMNS)
+
+
+def test_the_valley_lies_between_duplicates_and_neighbours(picked_twice: Path) -> None:
+    advice = advise(deduplicate_particles(picked_twice, ParticleParams(pixel_size_a=1.0, min_separation_a=30)))
+    assert advice is not None
+    assert advice.valley_a is not None
+    assert advice.packing_a is not None
+    assert 25 < advice.valley_a < 120
+    assert 115 < advice.packing_a < 200
+    assert (advice.before[:10].sum(), advice.after[:10].sum()) == (800, 0)
+    assert not advice.warnings(30)
+    assert "above the usual distance of neighbours" in advice.warnings(250)[0]
+
+
+def test_the_curve_is_what_each_separation_keeps(picked_twice: Path) -> None:
+    result = deduplicate_particles(picked_twice, ParticleParams(pixel_size_a=1.0, min_separation_a=30))
+    advice = advise(result)
+    assert advice is not None
+    assert 30 in advice.separations_a
+    for separation, kept in zip(advice.separations_a, advice.kept, strict=True):
+        found = deduplicate(result.coordinates_a, result.micrograph_of, result.scores, min_separation_a=float(separation))
+        assert found.kept.sum() == kept
+
+
+def test_advise_writes_nothing(picked_twice: Path, command: Callable[..., Ran], tmp_path: Path) -> None:
+    ran = command("particles", picked_twice, "--pixel-size", 1, "--min-separation", 250, "--advise", "-o", tmp_path / "out")
+    assert ran.status == 0
+    assert "suggested minimum separation: " in ran.out
+    assert "warning: the minimum separation, 250 Å, is above the usual distance of neighbours" in ran.out
+    assert not (tmp_path / "out").exists()
+    assert "no distances to look at" in command("particles", picked_twice, "--pixel-size", 1, "--min-separation", 0, "--advise").out
+
+
+@pytest.mark.parametrize("counts", [[0] * 30, [5] * 3 + [0] * 27, list(range(30)), [100, 0, 0, *[0] * 27]])
+def test_without_two_peaks_there_is_no_valley(counts: list[int]) -> None:
+    assert valley_and_packing(np.array(counts), np.linspace(0, 300, 31))[0] is None
+
+
+def test_few_particles_give_no_advice(tmp_path: Path) -> None:
+    one = deduplicate_particles(star(tmp_path / "p.star", [(0, 0, "m", 1)], COLUMNS), ParticleParams(pixel_size_a=1.0))
+    assert advise(one) is None
+    same = deduplicate_particles(star(tmp_path / "q.star", [(5, 5, "m", 1)] * 3, COLUMNS), ParticleParams(pixel_size_a=1.0))
+    advice = advise(same)
+    assert advice is not None
+    assert (advice.valley_a, advice.kept.tolist()[-1]) == (None, 1)
+
+
+sets_of_sources = st.lists(st.tuples(st.integers(0, 9), st.integers(0, 3)), min_size=1, max_size=30)
+
+
+@settings(max_examples=200)
+@given(sets_of_sources)
+def test_votes_and_combinations_are_those_of_a_plain_loop(particles: list[tuple[int, int]]) -> None:
+    n = len(particles)
+    first = {name: next(i for i in range(n) if particles[i][0] == name) for name, _ in particles}
+    set_of = np.array([first[name] for name, _ in particles])
+    source_of = np.array([source for _, source in particles], np.uint32)
+    found: dict[int, set[int]] = {}
+    for i in range(n):
+        found.setdefault(int(set_of[i]), set()).add(int(source_of[i]))
+    expected: dict[tuple[int, ...], int] = {}
+    for sources in found.values():
+        expected[tuple(sorted(sources))] = expected.get(tuple(sorted(sources)), 0) + 1
+    sets = combinations(set_of, source_of, 4)
+    assert sets == expected
+    assert list(sets.values()) == sorted(sets.values(), reverse=True)
+    assert votes(set_of, source_of, 4).tolist() == [len(found.get(i, ())) for i in range(n)]
+    similar = jaccard(sets, 4)
+    for a in range(4):
+        for b in range(4):
+            both = sum(a in sources and b in sources for sources in found.values())
+            either = sum(a in sources or b in sources for sources in found.values())
+            assert similar[a, b] == pytest.approx(both / either if either else 0.0)
+
+
+def test_only_what_enough_inputs_found_stays(tmp_path: Path, command: Callable[..., Ran]) -> None:
+    at = {"a": [10, 500, 900], "b": [12, 502], "c": [11, 2000]}
+    paths = [star(tmp_path / f"{name}.star", [(x, 10, "m", 1) for x in xs], COLUMNS) for name, xs in at.items()]
+
+    def kept(n: int) -> list[float]:
+        result = deduplicate_particles(paths, ParticleParams(pixel_size_a=1.0, min_votes=n))
+        assert np.array_equal(result.rejected, np.flatnonzero(~result.kept))
+        alone = result.duplicate_of == result.rejected
+        assert np.isnan(result.distances_a[alone]).all()
+        assert np.isfinite(result.distances_a[~alone]).all()
+        return sorted(result.coordinates_a[result.kept, 0].tolist())
+
+    assert [kept(n) for n in (1, 2, 3)] == [[10, 500, 900, 2000], [10, 500], [10]]
+    ran = command("particles", *paths, "--pixel-size", 1, "--min-votes", 3, "-o", tmp_path / "out", "--no-report")
+    assert ran.status == 0
+    rows = (tmp_path / "out" / "duplicates.csv").read_text().splitlines()[1:]
+    assert sum(row.endswith(",,,,") for row in rows) == 3
+    assert len(rows) == 6
+    found_by = json.loads((tmp_path / "out" / "summary.json").read_text())["found_by"]
+    assert {tuple(entry["inputs"]): entry["sets"] for entry in found_by} == {(0, 1, 2): 1, (0, 1): 1, (0,): 1, (2,): 1}
+    with pytest.raises(InputError, match="min_votes: found 4, expected at most 3, the number of inputs"):
+        kept(4)
+    for wrong in (0, 1.5, True):
+        with pytest.raises(InputError, match="min_votes"):
+            ParticleParams(min_votes=wrong)  # type: ignore[arg-type]

@@ -1,0 +1,174 @@
+"""Duplicates across half-sets: what they fake is what a simulation of noise shows, and a repair leaves none of it."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cases import Ran, cs, records, star
+from cryodedup import InputError, ParticleParams, deduplicate_particles
+from cryodedup.particles.halves import audit
+
+COLUMNS = "CoordinateX CoordinateY MicrographName AutopickFigureOfMerit RandomSubset"
+ONE_A = ParticleParams(pixel_size_a=1.0)
+
+
+def noise_fsc(halves: np.ndarray, noise_of: np.ndarray) -> float:
+    """The FSC of two half-maps of noise; particles of equal ``noise_of`` have the same noise."""
+    rng = np.random.default_rng(1)
+    noise = rng.standard_normal((int(noise_of.max()) + 1, 400)) + 1j * rng.standard_normal((int(noise_of.max()) + 1, 400))
+    one, two = (noise[noise_of[halves == half]].sum(axis=0) for half in (1, 2))
+    return float((one * two.conj()).sum().real / np.sqrt((abs(one) ** 2).sum() * (abs(two) ** 2).sum()))
+
+
+def session(n: int = 3000, twice: int = 600, seed: int = 2) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Positions, half-sets and what each particle is, of particles some of which were picked twice, once for each half."""
+    rng = np.random.default_rng(seed)
+    grid = np.stack(np.meshgrid(np.arange(60), np.arange(50)), axis=-1).reshape(-1, 2)[:n] * 100.0
+    again = rng.choice(n, twice, replace=False)
+    what = np.concatenate([np.arange(n), again])
+    halves = rng.integers(1, 3, n)
+    halves = np.concatenate([halves, 3 - halves[again]])
+    return grid[what] + rng.uniform(-4, 4, (len(what), 2)), halves, what
+
+
+def test_noise_reaches_the_level_that_is_told_and_none_after_deduplication(tmp_path: Path) -> None:
+    xy, halves, what = session()
+    rows = [(x, y, "m.mrc", k % 97, half) for k, ((x, y), half) in enumerate(zip(xy, halves, strict=True))]
+    path = star(tmp_path / "p.star", rows, COLUMNS)
+    result = deduplicate_particles(path, ONE_A)
+    found = result.half_sets()
+    assert found is not None
+    assert (found.pairs_across, found.concerned, sum(found.sizes)) == (600, 1200, 3600)
+    assert found.f == pytest.approx(1200 / 2400)
+    assert found.noise_fsc == pytest.approx(found.f / (1 + found.f)) == pytest.approx(1 / 3)
+    assert noise_fsc(halves, what) == pytest.approx(found.noise_fsc, abs=0.03)
+    assert abs(noise_fsc(halves[result.kept], what[result.kept])) < 0.03
+    assert any("noise alone gives an FSC of 0.333" in warning for warning in result.warnings)
+    repaired = deduplicate_particles(path, ParticleParams(pixel_size_a=1.0, half_sets="repair"))
+    assert repaired.repaired_halves is not None
+    assert abs(noise_fsc(repaired.repaired_halves, what)) < 0.03
+    after = repaired.half_sets_written()
+    assert after is not None
+    assert (after.pairs_across, after.noise_fsc, sum(after.sizes)) == (0, 0.0, 3600)
+
+
+def test_repair_changes_one_column_only(tmp_path: Path, command: Callable[..., Ran]) -> None:
+    xy, halves, _ = session(400, 80)
+    rows = [(f"{x:.3f}", f"{y:.3f}", "m.mrc", k % 97, half) for k, ((x, y), half) in enumerate(zip(xy, halves, strict=True))]
+    path = star(tmp_path / "p.star", rows, COLUMNS)
+    ran = command("particles", path, "--pixel-size", 1, "--half-sets", "repair", "-o", tmp_path / "out")
+    assert ran.status == 0
+    assert "nothing is removed: " in ran.out
+    assert "with the new half-sets: 0 pairs across, noise FSC 0.0000" in ran.out
+    assert sorted(entry.name for entry in (tmp_path / "out").iterdir()) == [
+        "duplicates.csv", "figures", "particles_repaired.star", "report.html", "summary.json",
+    ]  # fmt: skip
+    before, after = (text.splitlines() for text in (path.read_text(), (tmp_path / "out" / "particles_repaired.star").read_text()))
+    assert len(before) == len(after)
+    changed = [(a, b) for a, b in zip(before, after, strict=True) if a != b]
+    summary = json.loads((tmp_path / "out" / "summary.json").read_text())
+    assert 0 < len(changed) == summary["half_sets"]["moved"] <= 80
+    for old, new in changed:
+        *same, half = old.split()
+        assert new.split() == [*same, str(3 - int(half))]
+        assert old[:-2] == new[:-2]
+    # Of two duplicates the better one stays where it was.
+    first = next(k for k, line in enumerate(before) if "m.mrc" in line)
+    with (tmp_path / "out" / "duplicates.csv").open() as file:
+        for row in csv.DictReader(file):
+            assert before[first + int(row["kept_row"])] == after[first + int(row["kept_row"])]
+    again = deduplicate_particles(tmp_path / "out" / "particles_repaired.star", ONE_A).half_sets()
+    assert again is not None
+    assert again.pairs_across == 0
+
+
+def test_repair_of_cryosparc_and_of_joined_inputs(tmp_path: Path) -> None:
+    xy, halves, _ = session(200, 50)
+    split = [("alignments3D/split", "<u4"), ("alignments3D/shift", "<f4", (2,)), ("alignments3D/psize_A", "<f4")]
+    array = records(xy % 1900, split, split=halves - 1)
+    parts = [cs(tmp_path / f"{k}.cs", np.concatenate([array[k::2]])) for k in range(2)]
+    params = ParticleParams(half_sets="repair", shift_key="none")
+    result = deduplicate_particles(parts, params)
+    result.write(tmp_path / "out")
+    written = np.load(tmp_path / "out" / "particles_repaired.cs")
+    given_ = np.concatenate([np.load(part) for part in parts])
+    for field in given_.dtype.names:
+        if field != "alignments3D/split":
+            assert np.array_equal(written[field], given_[field])
+    assert result.repaired_halves is not None
+    assert np.array_equal(written["alignments3D/split"] + 1, result.repaired_halves)
+    assert not np.array_equal(written["alignments3D/split"], given_["alignments3D/split"])
+    assert not list((tmp_path / "out").glob("*unused*"))
+    again = deduplicate_particles(tmp_path / "out" / "particles_repaired.cs", ParticleParams(shift_key="none")).half_sets()
+    assert again is not None
+    assert again.pairs_across == 0
+
+
+def test_repair_of_a_main_file_and_its_passthrough_in_another_order(tmp_path: Path) -> None:
+    xy, halves, _ = session(60, 20)
+    array = records(xy % 1900, [("alignments3D/split", "<u4")], split=halves - 1)
+    main = array[["uid", "alignments3D/split"]].copy()
+    place = array[[name for name in array.dtype.names if name != "alignments3D/split"]][::-1].copy()
+    paths = [cs(tmp_path / "main.cs", np.array(main.tolist(), main.dtype)), cs(tmp_path / "pass.cs", np.array(place.tolist(), place.dtype))]
+    result = deduplicate_particles(paths, ParticleParams(half_sets="repair"))
+    result.write(tmp_path / "out", report=False)
+    written = np.load(tmp_path / "out" / "particles_repaired.cs")
+    halves_by_uid = dict(zip(written["uid"].tolist(), (written["alignments3D/split"] + 1).tolist(), strict=True))
+    assert result.repaired_halves is not None
+    (source,) = result.sources
+    assert source.picks.uids is not None
+    assert [halves_by_uid[uid] for uid in source.picks.uids.tolist()] == result.repaired_halves.tolist()
+
+
+def test_a_chain_goes_into_one_half(tmp_path: Path) -> None:
+    """The ends of a chain are not within the separation of each other, but of what lies between them."""
+    rows = [(15.0 * k, 0, "m.mrc", [5, 9, 1, 2][k], 1 + k % 2) for k in range(4)]
+    result = deduplicate_particles(star(tmp_path / "p.star", rows, COLUMNS), ParticleParams(pixel_size_a=1.0, half_sets="repair"))
+    assert result.repaired_halves is not None
+    assert result.repaired_halves.tolist() == [2, 2, 2, 2]  # that of the best
+
+
+@pytest.mark.parametrize(
+    ("columns", "rows", "message"),
+    [
+        (COLUMNS, [(0, 0, "m", 1, 1), (1, 0, "m", 1, 0)], "p.star, line 10: found no half-set in rlnRandomSubset, expected one"),
+        ("CoordinateX CoordinateY MicrographName", [(0, 0, "m")], "p.star: found no rlnRandomSubset or alignments"),
+    ],
+)
+def test_repair_needs_half_sets(columns: str, rows: list[tuple[object, ...]], message: str, tmp_path: Path) -> None:
+    path = star(tmp_path / "p.star", rows, columns)
+    with pytest.raises(InputError) as raised:
+        deduplicate_particles(path, ParticleParams(pixel_size_a=1.0, half_sets="repair"))
+    assert message.split(", line", maxsplit=1)[0] in str(raised.value)
+    assert message.split("found")[1] in str(raised.value)
+
+
+def test_without_half_sets_nothing_is_told(tmp_path: Path) -> None:
+    result = deduplicate_particles(star(tmp_path / "p.star", [(0, 0, "m"), (1, 0, "m")]), ONE_A)
+    assert result.half_sets() is None
+    assert result.summary()["half_sets"] is None
+
+
+@settings(max_examples=200)
+@given(st.data())
+def test_the_audit_is_that_of_a_plain_loop(data: st.DataObject) -> None:
+    n = data.draw(st.integers(1, 12))
+    halves = np.array(data.draw(st.lists(st.integers(0, 2), min_size=n, max_size=n)), np.uint8)
+    pairs = data.draw(st.lists(st.tuples(st.integers(0, n - 1), st.integers(0, n - 1)), max_size=12))
+    sets = [{i} for i in range(n)]
+    for a, b in pairs:
+        joined = next(one for one in sets if a in one) | next(one for one in sets if b in one)
+        sets = [one for one in sets if not one & joined] + [joined]
+    counts = [(sum(halves[i] == 1 for i in one), sum(halves[i] == 2 for i in one)) for one in sets]
+    found = audit(halves, *(np.array([pair[k] for pair in pairs], np.int64) for k in (0, 1)))
+    assert found.pairs_across == sum(a * b for a, b in counts)
+    assert found.concerned == sum(a + b for a, b in counts if a and b)
+    assert found.sizes == (int((halves == 1).sum()), int((halves == 2).sum()))
