@@ -57,6 +57,18 @@ def test_the_curve_is_what_each_separation_keeps(picked_twice: Path) -> None:
         assert found.kept.sum() == kept
 
 
+def test_the_curve_of_many_particles_is_that_of_some_micrographs(picked_twice: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    result = deduplicate_particles(picked_twice, ParticleParams(pixel_size_a=1.0, min_separation_a=30))
+    whole = advise(result)
+    monkeypatch.setattr("cryodedup.particles.advice.MOST_FOR_CURVE", 700)
+    some = advise(result)
+    assert whole is not None
+    assert some is not None
+    assert (whole.sampled, some.sampled) == (0, 800)
+    assert np.abs(some.kept - whole.kept).max() < 0.05 * len(result.kept)
+    assert "about 1,200 of 1,600 particles stay (from micrographs taken at random, with 800 particles)" in some.lines(1600, 30)[-1]
+
+
 def test_advise_writes_nothing(picked_twice: Path, command: Callable[..., Ran], tmp_path: Path) -> None:
     ran = command("particles", picked_twice, "--pixel-size", 1, "--min-separation", 250, "--advise", "-o", tmp_path / "out")
     assert ran.status == 0

@@ -12,6 +12,8 @@ from cryodedup.particles.picks import Floats
 from cryodedup.particles.result import ParticleResult
 
 BINS = 120
+MOST_FOR_CURVE = 1_000_000
+"""Of more particles some micrographs tell the curve."""
 SEPARATIONS = 25
 """So many separations are tried for the curve, besides the one that was used."""
 LEAST_DEPTH = 1.5
@@ -37,7 +39,9 @@ class Advice:
     packing_a
         The most frequent distance of neighbours that are no duplicates, Å; None: too few.
     separations_a, kept
-        float64 and int64 (m,): how many particles stay at each separation.
+        float64 and int64 (m,): how many particles stay at each separation; estimates if ``sampled``.
+    sampled
+        The curve is that of so many particles, all of some micrographs; 0: of all.
     """
 
     edges_a: Floats
@@ -47,6 +51,7 @@ class Advice:
     packing_a: float | None
     separations_a: Floats
     kept: NDArray[np.int64]
+    sampled: int = 0
 
     def lines(self, n: int, separation: float) -> list[str]:
         """What the distances suggest, for the terminal and the page; ``n``: all particles, ``separation``: what was used, Å."""
@@ -58,7 +63,9 @@ class Advice:
         if self.packing_a is not None:
             lines.append(f"neighbours that are no duplicates are most often {self.packing_a:.0f} Å apart")
         at = int(np.searchsorted(self.separations_a, separation))
-        lines.append(f"at {separation:g} Å {self.kept[at]:,} of {n:,} particles stay")
+        about = f"about {self.kept[at]:,}" if self.sampled else f"{self.kept[at]:,}"
+        of = f" (from micrographs taken at random, with {self.sampled:,} particles)" if self.sampled else ""
+        lines.append(f"at {separation:g} Å {about} of {n:,} particles stay{of}")
         return lines
 
     def warnings(self, separation_a: float) -> list[str]:
@@ -88,8 +95,25 @@ def advise(result: ParticleResult) -> Advice | None:
     before, after = histogram(slice(None)), histogram(result.kept)
     valley, packing = valley_and_packing(before, edges)
     separations = np.unique(np.append(np.linspace(0, reach, SEPARATIONS + 1)[1:], separation))
-    kept = _core.kept_at(coordinates, groups, result.scores, result.priority, separations.tolist(), threads=threads)
-    return Advice(edges, before, after, valley, packing, separations, np.asarray(kept))
+    rows = _sampled(groups)
+    scores = None if result.scores is None else result.scores[rows]
+    priority = None if result.priority is None else result.priority[rows]
+    kept = np.array(_core.kept_at(coordinates[rows], groups[rows], scores, priority, separations.tolist(), threads=threads))
+    sampled = 0 if isinstance(rows, slice) else len(rows)
+    if sampled:
+        kept = np.rint(kept * (len(coordinates) / sampled)).astype(np.int64)
+    return Advice(edges, before, after, valley, packing, separations, kept, sampled)
+
+
+def _sampled(groups: NDArray[np.uint32]) -> NDArray[np.int64] | slice:
+    """All particles, or those of as many micrographs, taken at random, as have :data:`MOST_FOR_CURVE`; the same every time."""
+    if len(groups) <= MOST_FOR_CURVE:
+        return slice(None)
+    count = np.bincount(groups)
+    turn = np.random.default_rng(0).permutation(len(count))
+    chosen = np.zeros(len(count), bool)
+    chosen[turn[: int(np.searchsorted(np.cumsum(count[turn]), MOST_FOR_CURVE)) + 1]] = True
+    return np.flatnonzero(chosen[groups])
 
 
 def _spread_at_random(coordinates: Floats, groups: NDArray[np.uint32]) -> float:

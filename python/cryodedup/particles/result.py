@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -109,6 +110,10 @@ class ParticleResult:
 
     def half_sets(self) -> HalfSets | None:
         """What duplicates across the half-sets do to the FSC; None if no input has half-sets."""
+        return self._half_sets_found
+
+    @cached_property
+    def _half_sets_found(self) -> HalfSets | None:
         return None if self.halves is None else audit(self.halves, self.rejected, self.duplicate_of)
 
     def half_sets_written(self) -> HalfSets | None:

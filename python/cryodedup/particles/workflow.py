@@ -18,7 +18,7 @@ from cryodedup.errors import InputError
 from cryodedup.params import ParticleParams
 from cryodedup.particles import fitting, pixel_sizes
 from cryodedup.particles.arrays import is_table
-from cryodedup.particles.halves import FSC_THRESHOLD, audit, hanging_together, of_all, repaired
+from cryodedup.particles.halves import FSC_THRESHOLD, hanging_together, of_all, repaired
 from cryodedup.particles.identity import unify
 from cryodedup.particles.picks import Floats, Picks
 from cryodedup.particles.reading import read_inputs, read_table
@@ -144,17 +144,12 @@ def choose(picks: Sequence[Picks], params: ParticleParams, progress: Callable[[i
         for pick, start, size, score in zip(picks, bounds[:-1], sizes, described, strict=True)
     ]
     halves = of_all(picks)
-    if halves is not None and (noise := audit(halves, rejected, duplicate_of).noise_fsc) > FSC_THRESHOLD:
-        warnings.append(
-            f"noise alone gives an FSC of {noise:.3f} between the half-sets of the input, above {FSC_THRESHOLD}: its resolution is no"
-            " evidence"
-        )
     together = None
     if params.half_sets == "repair":
         nothing = np.zeros(0, np.int64)
         same = (repeated.particles, repeated.best) if repeated is not None else (nothing, nothing)
         together = hanging_together(compared, group_of, scores, priority, params.min_separation_a, same, params.threads)
-    return ParticleResult(
+    result = ParticleResult(
         params=params,
         sources=sources,
         kept=kept,
@@ -174,6 +169,13 @@ def choose(picks: Sequence[Picks], params: ParticleParams, progress: Callable[[i
         repeated_uids=0 if repeated is None else len(repeated.particles),
         warnings=warnings,
     )
+    found = result.half_sets()
+    if found is not None and found.noise_fsc > FSC_THRESHOLD:
+        warnings.append(
+            f"noise alone gives an FSC of {found.noise_fsc:.3f} between the half-sets of the input, above {FSC_THRESHOLD}: its resolution"
+            " is no evidence"
+        )
+    return result
 
 
 def _voted(

@@ -129,9 +129,9 @@ def _significance(figures: Figures, result: MicrographResult) -> tuple[Picture, 
     found = max(result.compared, key=lambda found: len(found.members), default=None)
     if found is None or not len(found.observed):
         return None
-    observed = np.sort(found.observed)[::-1]
     figure, axes = figures.new()
-    axes.step(observed, np.arange(1, len(observed) + 1), where="post", color=FIRST, linewidth=1.8, label="found")
+    observed, ranks = _ranked(found.observed)
+    axes.step(observed, ranks, where="post", color=FIRST, linewidth=1.8, label="found")
     decoys = found.null.values
     if len(decoys) > 1:
         above = int(np.count_nonzero(decoys >= found.null.start))
@@ -153,10 +153,17 @@ def _significance(figures: Figures, result: MicrographResult) -> tuple[Picture, 
         line(axes, least, f"least accepted by itself, q ≤ {result.params.fdr:g}")
         chance = found.tested * float(found.null.probability(np.array([least]))[0])
         caption += f" At z = {least:.1f} and above {len(accepted):,} were accepted by themselves; chance would make {chance:.2g} of them."
-    axes.set(yscale="log", ylim=(1e-2, 2.0 * max(5, len(observed))), xlim=(min(3.0, float(observed[0])), None))
+    axes.set(yscale="log", ylim=(1e-2, 2.0 * max(5, len(found.observed))), xlim=(min(3.0, float(observed[0])), None))
     axes.set(xlabel="significance z", ylabel="pairs of at least z")
     axes.legend()
     return figures.keep("significance", figure, "Numbers of pairs against their significance, found and expected by chance"), caption
+
+
+def _ranked(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Values from the highest, and how many are at least as high: each of the first thousand, then ever fewer of the others."""
+    ranks = np.unique(np.concatenate([np.arange(1, min(len(values), 1000) + 1), np.geomspace(1, len(values), 1000).astype(np.int64)]))
+    places = len(values) - ranks
+    return np.partition(values, places)[places], ranks
 
 
 def _hits(figures: Figures, result: MicrographResult) -> tuple[Picture, str]:

@@ -17,6 +17,8 @@ mod sort;
 
 pub use listing::{Listing, write_listing};
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use rayon::prelude::*;
 
 use crate::{Error, Monitor, Result};
@@ -210,16 +212,51 @@ pub fn components(particles: &Particles, separation: f64, monitor: &Monitor) -> 
     Ok(best.into_vec())
 }
 
-/// How many particles stay ([`Rule::KeepBest`]) at each of some separations.
+/// How many particles stay ([`Rule::KeepBest`]) at each of some separations; all are tried on a group while it is at hand.
 ///
 /// # Errors
 /// As [`deduplicate`].
 pub fn kept_at(particles: &Particles, separations: &[f64], monitor: &Monitor) -> Result<Vec<u64>> {
-    let count = |&separation: &f64| {
-        let duplicate_of = deduplicate(particles, separation, Rule::KeepBest, monitor)?;
-        Ok(duplicate_of.iter().enumerate().filter(|&(i, &of)| i as u32 == of).count() as u64)
+    let (positive, equal): (Vec<f64>, Vec<f64>) = separations.iter().partition(|&&separation| separation != 0.0);
+    for &separation in separations {
+        particles.check(separation)?;
+    }
+    let rejected = match particles.dimensions {
+        2 => rejected_at::<2>(particles, &positive, monitor)?,
+        _ => rejected_at::<3>(particles, &positive, monitor)?,
     };
-    separations.iter().map(count).collect()
+    let mut rejected = rejected.into_iter();
+    let of_equal = match equal.first() {
+        Some(&separation) => {
+            let of = deduplicate(particles, separation, Rule::KeepBest, monitor)?;
+            of.iter().enumerate().filter(|&(i, &of)| i as u32 != of).count() as u64
+        }
+        None => 0,
+    };
+    let n = particles.len() as u64;
+    Ok(separations.iter().map(|&separation| n - if separation == 0.0 { of_equal } else { rejected.next().unwrap_or(0) }).collect())
+}
+
+fn rejected_at<const D: usize>(particles: &Particles, separations: &[f64], monitor: &Monitor) -> Result<Vec<u64>> {
+    let goodness = Goodness::new(particles.priority, particles.scores);
+    let points = as_points::<D>(particles)?;
+    let totals: Vec<AtomicU64> = separations.iter().map(|_| AtomicU64::new(0)).collect();
+    each_group(particles, monitor, |members, parallel| {
+        for (&separation, total) in separations.iter().zip(&totals) {
+            let count = AtomicU64::new(0);
+            let set = |_: u32, _: u32| {
+                count.fetch_add(1, Ordering::Relaxed);
+            };
+            match AnyCells::build(points, &goodness, members, separation, parallel)? {
+                AnyCells::Narrow(cells) => select::keep_best(&cells, &set),
+                AnyCells::Wide(cells) => select::keep_best(&cells, &set),
+            }
+            total.fetch_add(count.into_inner(), Ordering::Relaxed);
+            monitor.advance(0)?;
+        }
+        Ok(())
+    })?;
+    Ok(totals.into_iter().map(AtomicU64::into_inner).collect())
 }
 
 fn as_points<'a, const D: usize>(particles: &Particles<'a>) -> Result<&'a [[f64; D]]> {
