@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 PAGE, FIGURES = "report.html", "figures"
-FIRST, SECOND, MARK, GREY = "#3d8fd9", "#e8832a", "#d6336c", "#8a8f98"
+FIRST, SECOND, MARK, GREY = "#3d8fd9", "#e8832a", "#d6336c", "#7b828c"
 """Colours that stand out from a dark page as well as from a white one."""
 _STYLE: Any = {
     "font.size": 9,
