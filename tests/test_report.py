@@ -157,6 +157,19 @@ def test_no_report_makes_none_and_json_is_the_summary(tmp_path: Path, command: C
     assert not (tmp_path / "dry").exists()
 
 
+def test_a_page_that_fails_costs_no_results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = star(tmp_path / "p.star", [(1, 1, "m"), (2, 1, "m")], "CoordinateX CoordinateY MicrographName")
+    result = deduplicate_particles(path, ParticleParams(pixel_size_a=1.0))
+    monkeypatch.setattr("cryodedup.report.particles.render", lambda *_, **__: 1 / 0)
+    result.write(tmp_path / "out")
+    assert {entry.name for entry in (tmp_path / "out").iterdir()} == {
+        "duplicates.csv", "particles_kept.star", "particles_rejected.star", "summary.json",
+    }  # fmt: skip
+    summary = json.loads((tmp_path / "out" / "summary.json").read_text())
+    assert summary["warnings"][-1] == "no page was made: ZeroDivisionError: division by zero; please report this"
+    assert "report.html" not in summary["outputs"]
+
+
 def test_json_of_micrographs(demo: Path, tmp_path: Path, command: Callable[..., Ran]) -> None:
     ran = command("micrographs", demo / "session" / "micrographs.star", "--bin", BIN, "-o", tmp_path / "out", "--no-report", "--json")
     assert json.loads(ran.out)["pairs"] == 9

@@ -54,7 +54,12 @@ click.rich_click.OPTION_GROUPS["cryodedup particles"] = [
     help="Centres at most this far apart are duplicates; 0: only equal stored coordinates (and shifts, if used).",
 )
 @click.option("--pixel-size", type=float, metavar="Å", help="Of the micrographs, for inputs that do not tell it.")
-@click.option("--micrographs", type=click.Path(path_type=Path), metavar="FILE", help="micrographs.star or exposures .cs, for pixel sizes.")
+@click.option(
+    "--micrographs",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="micrographs.star or exposures .cs: pixel sizes, and the images behind the examples.",
+)
 @click.option(
     "--shift-key",
     type=click.Choice(["auto", "alignments3D", "alignments2D", "none"]),

@@ -127,10 +127,11 @@ class MicrographResult:
             if self.params.search == "window":
                 self._write_ccc(staging / "ccc.csv")
             if report:
+                from cryodedup.report import add_page
                 from cryodedup.report.micrographs import write_page
 
                 begun = time.perf_counter()
-                write_page(self, staging)
+                add_page(write_page, self, staging, self.warnings)
                 self.times_s["report"] = time.perf_counter() - begun
             self.outputs = names_of_outputs(staging)
             self.times_s["writing"] = time.perf_counter() - started

@@ -254,10 +254,11 @@ class ParticleResult:
                     self.notes.append(f"{joined}: of equal columns, written together as {stem}_kept{first[0].suffix}")
             self._write_listing(staging / LISTING)
             if report:
+                from cryodedup.report import add_page
                 from cryodedup.report.particles import write_page
 
                 begun = time.perf_counter()
-                write_page(self, staging)
+                add_page(write_page, self, staging, self.warnings)
                 self.times_s["report"] = time.perf_counter() - begun
             self.outputs = names_of_outputs(staging)
             self.times_s["writing"] = time.perf_counter() - started

@@ -2,35 +2,33 @@
 
 from __future__ import annotations
 
-from collections import Counter
-
 import numpy as np
 from numpy.typing import NDArray
 
 Sets = dict[tuple[int, ...], int]
 
 
-def sources_of_sets(set_of: NDArray[np.int64], source_of: NDArray[np.uint32], n_sources: int) -> NDArray[np.bool_]:
-    """Which sources have a particle in each set, bool (n_sources, n); ``set_of``: for each particle that which names its set."""
-    found = np.zeros((n_sources, len(set_of)), bool)
-    found[source_of, set_of] = True
-    return found
-
-
 def votes(set_of: NDArray[np.int64], source_of: NDArray[np.uint32], n_sources: int) -> NDArray[np.int64]:
-    """By how many sources each set was found, int64 (n,), 0 for particles that name none."""
-    return np.asarray(sources_of_sets(set_of, source_of, n_sources).sum(axis=0))
+    """By how many sources each set was found, int64 (n,), 0 for particles that name none; ``set_of``: that which names each one's set."""
+    count = np.zeros(len(set_of), np.int64)
+    for source in range(n_sources):
+        found = np.zeros(len(set_of), bool)
+        found[set_of[source_of == source]] = True
+        count += found
+    return count
 
 
 def combinations(set_of: NDArray[np.int64], source_of: NDArray[np.uint32], n_sources: int) -> Sets:
-    """How many sets were found by exactly these sources, the largest first."""
-    found = sources_of_sets(set_of, source_of, n_sources)
-    found = found[:, found.any(axis=0)]
-    packed = np.packbits(found, axis=0)
-    patterns, counts = np.unique(packed, axis=1, return_counts=True)
-    unpacked = np.unpackbits(patterns, axis=0)[:n_sources]
-    counted = Counter({tuple(np.flatnonzero(column).tolist()): int(count) for column, count in zip(unpacked.T, counts, strict=True)})
-    return dict(counted.most_common())
+    """How many sets were found by exactly these sources (at most 64), the largest first."""
+    bits = np.zeros(len(set_of), np.uint64)
+    for source in range(n_sources):
+        bits[set_of[source_of == source]] |= np.uint64(1 << source)
+    patterns, counts = np.unique(bits[bits > 0], return_counts=True)
+    order = np.argsort(-counts, kind="stable")
+    return {
+        tuple(source for source in range(n_sources) if pattern >> source & 1): count
+        for pattern, count in zip(patterns[order].tolist(), counts[order].tolist(), strict=True)
+    }
 
 
 def jaccard(sets: Sets, n_sources: int) -> NDArray[np.float64]:

@@ -36,4 +36,5 @@ setInterval(() => {
 for (const stage of stages) {
   stage.addEventListener("click", () => { stage.dataset.blink = stage.dataset.blink === "on" ? "" : "on"; });
 }
+addEventListener("beforeprint", () => document.querySelectorAll("details").forEach((one) => { one.open = true; }));
 document.addEventListener("keydown", (event) => { if (event.key === "b" && !event.ctrlKey && !event.metaKey) all = !all; });
