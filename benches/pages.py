@@ -101,6 +101,7 @@ def many_micrographs(n: int = 50_000, duplicates: int = 5_000) -> MicrographResu
         null=null,
         observed=np.concatenate([rng.gumbel(4, 0.35, 2_000_000), [pair.z for pair in pairs]]),
         tested=n * (n - 1) // 2,
+        decoys_tested=300_000,
         screening={},
     )
     result = MicrographResult(

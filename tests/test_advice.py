@@ -7,13 +7,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cases import Ran, star
 from cryodedup import InputError, ParticleParams, deduplicate, deduplicate_particles
-from cryodedup.particles.advice import advise, valley_and_packing
+from cryodedup.particles.advice import Advice, advise, duplicates_end
 from cryodedup.particles.votes import combinations, jaccard, votes
 
 COLUMNS = "CoordinateX CoordinateY MicrographName AutopickFigureOfMerit"
@@ -75,12 +76,73 @@ def test_advise_writes_nothing(picked_twice: Path, command: Callable[..., Ran], 
     assert "suggested minimum separation: " in ran.out
     assert "warning: the minimum separation, 250 Å, is above the usual distance of neighbours" in ran.out
     assert not (tmp_path / "out").exists()
+    told = json.loads(command("particles", picked_twice, "--pixel-size", 1, "--advise", "--json").out)
+    assert 25 < told["advice"]["suggested_a"] < 120
+    assert [20.0, told["kept"]] in told["advice"]["separation_and_kept"]
     assert "no distances to look at" in command("particles", picked_twice, "--pixel-size", 1, "--min-separation", 0, "--advise").out
 
 
-@pytest.mark.parametrize("counts", [[0] * 30, [5] * 3 + [0] * 27, list(range(30)), [100, 0, 0, *[0] * 27]])
-def test_without_two_peaks_there_is_no_valley(counts: list[int]) -> None:
-    assert valley_and_packing(np.array(counts), np.linspace(0, 300, 31))[0] is None
+def advice_of(points: list[np.ndarray], separation: float = 20.0) -> Advice:
+    """Of particles in micrographs, (n, 2) each."""
+    tables = [(float(x), float(y), f"m{k}") for k, some in enumerate(points) for x, y in some]
+    frame = pd.DataFrame(tables, columns=["rlnCoordinateX", "rlnCoordinateY", "rlnMicrographName"])
+    advice = advise(deduplicate_particles(frame, ParticleParams(pixel_size_a=1.0, min_separation_a=separation)))
+    assert advice is not None
+    return advice
+
+
+def packed(rng: np.random.Generator, n: int, apart: float, side: float = 4000.0) -> np.ndarray:
+    """At most n points of a square that are so far apart."""
+    points = np.empty((0, 2))
+    for point in rng.uniform(0, side, (20 * n, 2)):
+        if len(points) < n and (not len(points) or np.hypot(*(points - point).T).min() > apart):
+            points = np.vstack([points, point])
+    return points
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("kind", ["few at random", "many at random", "packed", "packed loosely", "a grid"])
+def test_without_duplicates_no_separation_is_suggested(kind: str, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    grid = np.stack(np.meshgrid(np.arange(20), np.arange(20)), axis=-1).reshape(-1, 2) * 180.0
+    points = {
+        "few at random": lambda: [rng.uniform(0, 4000, (60, 2))],
+        "many at random": lambda: [rng.uniform(0, 4000, (400, 2)) for _ in range(10)],
+        "packed": lambda: [packed(rng, 400, 130)] * 3,
+        "packed loosely": lambda: [packed(rng, 150, 150) for _ in range(6)],
+        "a grid": lambda: [grid + rng.normal(0, 3, grid.shape)],
+    }[kind]()
+    advice = advice_of(points)
+    assert advice.valley_a is None
+    assert advice.packing_a is not None
+    if kind == "a grid":
+        assert advice.packing_a == pytest.approx(175, abs=8)
+    elif kind.startswith("packed"):
+        assert 130 < advice.packing_a < 230
+    assert advice_of(points, 1.5 * advice.packing_a).warnings(1.5 * advice.packing_a)
+
+
+@pytest.mark.parametrize("share", [0.02, 0.2, 0.9, 1.0])
+@pytest.mark.parametrize("copies", [1, 3])
+def test_duplicates_are_told_from_neighbours_however_many_there_are(share: float, copies: int) -> None:
+    rng = np.random.default_rng(7)
+    points = []
+    for _ in range(6):
+        once = packed(rng, 250, 120)
+        again = [once[rng.random(len(once)) < share] for _ in range(copies)]
+        points.append(np.concatenate([once, *(some + rng.normal(0, 5, some.shape) for some in again)]))
+    for separation in (20.0, 40.0):
+        advice = advice_of(points, separation)
+        assert advice.valley_a is not None
+        assert advice.packing_a is not None
+        assert 10 < advice.valley_a < 120
+        assert 110 < advice.packing_a < 200
+        assert not advice.warnings(separation)
+
+
+@pytest.mark.parametrize("counts", [[0] * 30, [5] * 30, list(range(30)), [3, 0, 0, *[0] * 27]])
+def test_a_histogram_without_a_peak_near_zero_has_no_duplicates(counts: list[int]) -> None:
+    assert duplicates_end(np.array(counts), np.linspace(0, 300, 31), 150.0) is None
 
 
 def test_few_particles_give_no_advice(tmp_path: Path) -> None:
@@ -90,6 +152,7 @@ def test_few_particles_give_no_advice(tmp_path: Path) -> None:
     advice = advise(same)
     assert advice is not None
     assert (advice.valley_a, advice.kept.tolist()[-1]) == (None, 1)
+    assert not advice.warnings(20)
 
 
 sets_of_sources = st.lists(st.tuples(st.integers(0, 9), st.integers(0, 3)), min_size=1, max_size=30)
@@ -145,3 +208,5 @@ def test_only_what_enough_inputs_found_stays(tmp_path: Path, command: Callable[.
     for wrong in (0, 1.5, True):
         with pytest.raises(InputError, match="min_votes"):
             ParticleParams(min_votes=wrong)  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="min_votes and remove_entirely"):
+        ParticleParams(min_votes=2, remove_entirely=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,15 +15,15 @@ from hypothesis import strategies as st
 
 from cases import Ran, cs, records, star
 from cryodedup import InputError, ParticleParams, deduplicate_particles
-from cryodedup.particles.halves import audit
+from cryodedup.particles.halves import HalfSets, audit, audit_equal
 
 COLUMNS = "CoordinateX CoordinateY MicrographName AutopickFigureOfMerit RandomSubset"
 ONE_A = ParticleParams(pixel_size_a=1.0)
 
 
-def noise_fsc(halves: np.ndarray, noise_of: np.ndarray) -> float:
+def noise_fsc(halves: np.ndarray, noise_of: np.ndarray, seed: int = 1) -> float:
     """The FSC of two half-maps of noise; particles of equal ``noise_of`` have the same noise."""
-    rng = np.random.default_rng(1)
+    rng = np.random.default_rng(seed)
     noise = rng.standard_normal((int(noise_of.max()) + 1, 400)) + 1j * rng.standard_normal((int(noise_of.max()) + 1, 400))
     one, two = (noise[noise_of[halves == half]].sum(axis=0) for half in (1, 2))
     return float((one * two.conj()).sum().real / np.sqrt((abs(one) ** 2).sum() * (abs(two) ** 2).sum()))
@@ -48,7 +49,8 @@ def test_noise_reaches_the_level_that_is_told_and_none_after_deduplication(tmp_p
     assert found is not None
     assert (found.pairs_across, found.concerned, sum(found.sizes)) == (600, 1200, 3600)
     assert found.f == pytest.approx(1200 / 2400)
-    assert found.noise_fsc == pytest.approx(found.f / (1 + found.f)) == pytest.approx(1 / 3)
+    assert found.f_over_1_plus_f == pytest.approx(found.f / (1 + found.f)) == pytest.approx(1 / 3)
+    assert found.noise_fsc == pytest.approx(1 / 3, rel=1e-3)  # the halves are not quite equal
     assert noise_fsc(halves, what) == pytest.approx(found.noise_fsc, abs=0.03)
     assert abs(noise_fsc(halves[result.kept], what[result.kept])) < 0.03
     assert any("noise alone gives an FSC of 0.333" in warning for warning in result.warnings)
@@ -60,14 +62,85 @@ def test_noise_reaches_the_level_that_is_told_and_none_after_deduplication(tmp_p
     assert (after.pairs_across, after.noise_fsc, sum(after.sizes)) == (0, 0.0, 3600)
 
 
+@pytest.mark.parametrize(
+    ("sets", "singles"),
+    [
+        ({(1, 1): 150}, (300, 300)),
+        ({(2, 2): 200}, (900, 900)),
+        ({(3, 1): 60, (2, 0): 100, (0, 2): 100, (1, 1): 50}, (200, 300)),
+        ({(10, 10): 10}, (300, 300)),
+        ({(1, 1): 100}, (2000, 0)),
+    ],
+)
+def test_noise_of_any_sets_of_duplicates(sets: dict[tuple[int, int], int], singles: tuple[int, int], tmp_path: Path) -> None:
+    """Of several copies, of copies in one half, and of halves of different size."""
+    halves: list[int] = []
+    what: list[int] = []
+    for (one, two), count in [*sets.items(), ((1, 0), singles[0]), ((0, 1), singles[1])]:
+        for _ in range(count):
+            name = what[-1] + 1 if what else 0
+            halves += [1] * one + [2] * two
+            what += [name] * (one + two)
+    rows = [(100.0 * (name % 60), 100.0 * (name // 60), "m", 0, half) for name, half in zip(what, halves, strict=True)]
+    found = deduplicate_particles(star(tmp_path / "p.star", rows, COLUMNS), ONE_A).half_sets()
+    assert found is not None
+    simulated = np.mean([noise_fsc(np.array(halves), np.array(what), seed) for seed in range(24)])
+    assert found.noise_fsc == pytest.approx(simulated, abs=0.025)
+    equal = deduplicate_particles(tmp_path / "p.star", ParticleParams(pixel_size_a=1.0, min_separation_a=0.0)).half_sets()
+    assert equal == found
+
+
+def test_pairs_that_are_no_set_are_counted(tmp_path: Path) -> None:
+    """In a chain the two in the middle are duplicates, though each is rejected for another one."""
+    rows = [(10.0 * k, 0, "m", [9, 1, 8, 2][k], 1 + k // 2) for k in range(4)]
+    found = deduplicate_particles(
+        star(tmp_path / "p.star", rows, COLUMNS), ParticleParams(pixel_size_a=1.0, min_separation_a=12)
+    ).half_sets()
+    assert found is not None
+    assert (found.pairs_across, found.concerned) == (1, 2)
+
+
+def test_halves_of_which_one_is_empty_are_none(tmp_path: Path) -> None:
+    rows = [(k, 0, "m", 1, 1) for k in range(9)]
+    assert deduplicate_particles(star(tmp_path / "p.star", rows, COLUMNS), ONE_A).half_sets() is None
+
+
+@pytest.mark.parametrize(
+    "row", ["{x} 7 'it's one' {half}", '{x} 7 "a"2 c" {half}', '{x}\t7   m  "{half}" ', "{x} 7 'open 0{half}", "{x} 7 m {half}.000"]
+)
+def test_cells_as_odd_as_may_be_are_found(row: str, tmp_path: Path) -> None:
+    path = tmp_path / "p.star"
+    head = "data_particles\n\nloop_\n_rlnCoordinateX #1\n_rlnCoordinateY #2\n_rlnMicrographName #3\n_rlnRandomSubset #4\n"
+    lines = [row.format(x=100 * (k // 2), half=1 + (k % 2 if k < 8 else k // 2 % 2)) for k in range(20)]
+    path.write_text(head + "\r\n".join(lines))
+    result = deduplicate_particles(path, ParticleParams(pixel_size_a=1.0, half_sets="repair"))
+    result.write(tmp_path / "out", report=False)
+    written = (tmp_path / "out" / "particles_repaired.star").read_text().removeprefix(head).splitlines()
+    expected = [row.format(x=100 * (k // 2), half=1 if k < 8 else 1 + k // 2 % 2) for k in range(20)]
+    assert [line.rstrip() for line in written] == [line.rstrip() for line in expected]
+
+
+def test_a_stem_with_the_letters_of_patterns(tmp_path: Path) -> None:
+    for name in ("x[1].star", "y*.star"):
+        star(tmp_path / name, [(0, 0, name[0], 1, 1), (1, 0, name[0], 1, 2)], COLUMNS + (" ClassNumber" if name[0] == "y" else ""))
+    columns = COLUMNS + " ClassNumber"
+    star(tmp_path / "y*.star", [(0, 0, "y", 1, 1, 3), (1, 0, "y", 1, 2, 3)], columns)
+    result = deduplicate_particles([tmp_path / "x[1].star", tmp_path / "y*.star"], ParticleParams(pixel_size_a=1.0, half_sets="repair"))
+    result.write(tmp_path / "out", report=False)
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
+        "duplicates.csv", "summary.json", "x[1]_repaired.star", "y*_repaired.star",
+    ]  # fmt: skip
+
+
 def test_repair_changes_one_column_only(tmp_path: Path, command: Callable[..., Ran]) -> None:
     xy, halves, _ = session(400, 80)
     rows = [(f"{x:.3f}", f"{y:.3f}", "m.mrc", k % 97, half) for k, ((x, y), half) in enumerate(zip(xy, halves, strict=True))]
     path = star(tmp_path / "p.star", rows, COLUMNS)
     ran = command("particles", path, "--pixel-size", 1, "--half-sets", "repair", "-o", tmp_path / "out")
     assert ran.status == 0
-    assert "nothing is removed: " in ran.out
-    assert "with the new half-sets: 0 pairs across, noise FSC 0.0000" in ran.out
+    assert "nothing is removed, " in ran.out
+    assert re.search(r"with the new half-sets, half-sets of \d+ and \d+: 0 pairs across them, FSC of noise 0.0000", ran.out)
+    assert "kept 480, rejected 0" in ran.out
     assert sorted(entry.name for entry in (tmp_path / "out").iterdir()) == [
         "duplicates.csv", "figures", "particles_repaired.star", "report.html", "summary.json",
     ]  # fmt: skip
@@ -157,18 +230,24 @@ def test_without_half_sets_nothing_is_told(tmp_path: Path) -> None:
     assert result.summary()["half_sets"] is None
 
 
-@settings(max_examples=200)
+@settings(max_examples=150)
 @given(st.data())
 def test_the_audit_is_that_of_a_plain_loop(data: st.DataObject) -> None:
     n = data.draw(st.integers(1, 12))
     halves = np.array(data.draw(st.lists(st.integers(0, 2), min_size=n, max_size=n)), np.uint8)
-    pairs = data.draw(st.lists(st.tuples(st.integers(0, n - 1), st.integers(0, n - 1)), max_size=12))
-    sets = [{i} for i in range(n)]
-    for a, b in pairs:
-        joined = next(one for one in sets if a in one) | next(one for one in sets if b in one)
-        sets = [one for one in sets if not one & joined] + [joined]
-    counts = [(sum(halves[i] == 1 for i in one), sum(halves[i] == 2 for i in one)) for one in sets]
-    found = audit(halves, *(np.array([pair[k] for pair in pairs], np.int64) for k in (0, 1)))
-    assert found.pairs_across == sum(a * b for a, b in counts)
-    assert found.concerned == sum(a + b for a, b in counts if a and b)
-    assert found.sizes == (int((halves == 1).sum()), int((halves == 2).sum()))
+    points = np.array(data.draw(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 2)), min_size=n, max_size=n)), float)
+    groups = np.array(data.draw(st.lists(st.integers(0, 1), min_size=n, max_size=n)), np.uint32)
+
+    def check(found: HalfSets, near: Callable[[int, int], bool]) -> None:
+        pairs = [(i, j) for i in range(n) for j in range(i) if near(i, j)]
+        count = {(a, b): sum(sorted((halves[i], halves[j])) == [a, b] for i, j in pairs) for a, b in ((1, 1), (1, 2), (2, 2))}
+        concerned = [i for i in range(n) if any(near(i, j) and {halves[i], halves[j]} == {1, 2} for j in range(n) if j != i)]
+        sizes = tuple(int((halves == half).sum()) for half in (1, 2))
+        assert (found.pairs_across, found.concerned, found.sizes) == (count[1, 2], len(concerned), sizes)
+        noise = [size + 2 * count[half, half] for size, half in zip(sizes, (1, 2), strict=True)]
+        assert found.noise_fsc == pytest.approx(count[1, 2] / np.sqrt(noise[0] * noise[1]) if count[1, 2] else 0.0)
+
+    check(audit(halves, points, groups, 2.5, 1), lambda i, j: bool(groups[i] == groups[j] and np.hypot(*(points[i] - points[j])) <= 2.5))
+    equal = [(i, next(j for j in range(n) if (points[i] == points[j]).all())) for i in range(n)]
+    pairs = np.array([pair for pair in equal if pair[0] != pair[1]], np.int64).reshape(-1, 2)
+    check(audit_equal(halves, pairs[:, 0], pairs[:, 1]), lambda i, j: bool((points[i] == points[j]).all()))

@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
@@ -107,17 +108,18 @@ def test_the_micrographs_page_tells_what_was_found(demo: Path) -> None:
 EVIL = ["<script>alert(1)</script>.mrc", "\"><img src=x onerror=alert(1)>'.mrc", "Müller $x^2$ & {{ 7*7 }} 試料.mrc", "n" * 296 + ".mrc"]
 
 
-def test_names_are_shown_as_text(tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", range(len(EVIL)))
+def test_names_are_shown_as_text(number: int, tmp_path: Path) -> None:
     columns = "CoordinateX CoordinateY MicrographName AutopickFigureOfMerit"
-    names = [name.replace(" ", "_").replace('"', "'") for name in EVIL]
-    rows = [(x, 7 * x, name, x) for name in names for x in (1, 2, 30, 31, 90, 200)]
-    folder = tmp_path / "<b>o'dd & ünïcode"
+    name = EVIL[number].replace(" ", "_").replace('"', "'")
+    rows = [(x, 7 * x, name, x) for x in (1, 2, 30, 31, 90, 200)]
+    folder = tmp_path / "<b>o'dd & ünïcode $x_{y}$"
     folder.mkdir()
-    paths = [star(folder / f"{name} <i>.star", rows, columns) for name in ("one", "two")]
-    deduplicate_particles(paths, ParticleParams(pixel_size_a=1.0)).write(tmp_path / "out")
+    paths = [star(folder / f"{word} <i>$.star", rows, columns) for word in ("one", "two")]
+    known = star(tmp_path / "known.star", [(name, 1.0)], "MicrographName MicrographPixelSize", block="micrographs")
+    deduplicate_particles(paths, ParticleParams(micrographs=known)).write(tmp_path / "out")
     page = Page(tmp_path / "out" / "report.html")
-    for name in names:
-        assert name in page.text
+    assert name in page.text
     assert str(paths[0]) in page.text
     assert page.tags.count("script") == 1
     assert not {"b", "i"} & set(page.tags)
@@ -157,6 +159,40 @@ def test_no_report_makes_none_and_json_is_the_summary(tmp_path: Path, command: C
     assert not (tmp_path / "dry").exists()
 
 
+def test_what_a_user_keeps_beside_the_page_stays(tmp_path: Path, command: Callable[..., Ran]) -> None:
+    path = star(tmp_path / "p.star", [(1, 1, "m"), (2, 1, "m"), (200, 1, "m")], "CoordinateX CoordinateY MicrographName")
+    out = tmp_path / "out"
+    arguments = ("particles", path, "--pixel-size", 1, "-o", out)
+    (out / "figures").mkdir(parents=True)
+    ran = command(*arguments)
+    assert (ran.status, "figures: found what no earlier run of this command wrote" in ran.err) == (2, True)
+    (out / "figures").rmdir()
+    assert command(*arguments).status == 0
+    (out / "figures" / "paper.png").write_text("mine")
+    (out / "figures" / "more").mkdir()
+    for more in ([], ["--no-report"]):
+        assert command(*arguments, "--overwrite", *more).status == 0
+        assert (out / "figures" / "paper.png").read_text() == "mine"
+        assert (out / "figures" / "more").is_dir()
+        assert (out / "figures" / "kept.png").exists() == (not more)
+    shutil.rmtree(out / "figures")
+    (out / "figures").write_text("mine, too")
+    before = {entry.name: entry.read_bytes() for entry in out.iterdir()}
+    assert command(*arguments, "--overwrite", "--min-separation", 300).status == 2
+    assert {entry.name: entry.read_bytes() for entry in out.iterdir()} == before
+
+
+def test_nothing_heavy_is_loaded_without_a_page(tmp_path: Path) -> None:
+    path = star(tmp_path / "p.star", [(1, 1, "m"), (2, 1, "m")], "CoordinateX CoordinateY MicrographName")
+    code = (
+        "import sys; from cryodedup import *; "
+        f"deduplicate_particles({str(path)!r}, ParticleParams(pixel_size_a=1.0)).write({str(tmp_path / 'out')!r}, report=False); "
+        "print([name for name in ('matplotlib', 'jinja2', 'PIL', 'rich') if name in sys.modules])"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ran.stdout.strip() == "[]"
+
+
 def test_a_page_that_fails_costs_no_results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = star(tmp_path / "p.star", [(1, 1, "m"), (2, 1, "m")], "CoordinateX CoordinateY MicrographName")
     result = deduplicate_particles(path, ParticleParams(pixel_size_a=1.0))
@@ -193,7 +229,7 @@ def test_a_page_of_tomograms_of_all_rejected_and_of_a_repair(tmp_path: Path) -> 
         result.write(tmp_path / str(k))
         text = Page(tmp_path / str(k) / "report.html").text
         assert ("moved to the other half-set" in text) == (k == 1)
-        assert "half-sets of 30 and 30: " in text
+        assert "half-sets of 30 and 30 particles: " in text
 
 
 def test_the_image_is_behind_the_particles_where_it_can_be_read(demo: Path, tmp_path: Path) -> None:
@@ -208,7 +244,7 @@ def test_the_image_is_behind_the_particles_where_it_can_be_read(demo: Path, tmp_
     (example,) = examples(deduplicate_particles(path, ParticleParams(micrographs=known)))
     assert example.image is not None
     assert example.image.shape == (256, 360)
-    assert example.extent_a == pytest.approx((720 * 3.3, 512 * 3.3))
+    assert example.extent_a == pytest.approx((0, 720 * 3.3, 0, 512 * 3.3))
     (empty,) = examples(deduplicate_particles(path, ParticleParams(pixel_size_a=3.3)))
     assert empty.image is None
 

@@ -24,6 +24,7 @@ __all__ = [
     "Session",
     "Table",
     "__version__",
+    "cell_spans",
     "components",
     "correlate",
     "deduplicate",
@@ -31,6 +32,7 @@ __all__ = [
     "line_number",
     "nearest",
     "overlaps",
+    "pairs",
     "prepare_image",
     "prepare_micrographs",
     "read_cells",
@@ -128,11 +130,26 @@ def deduplicate(
 ) -> tuple[NDArray[np.bool_], NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
     """Mask of the kept; the rejected; for each of these a particle it duplicates; and their distance."""
 
+def cell_spans(line: bytes) -> list[tuple[int, int]]:
+    """First byte, and the byte after the last, of each cell of a line of a STAR file, quotes included."""
+
 def reduce_frame(frame: _Frame, *, bin: int) -> NDArray[np.float32]:
     """Shape about (ny / bin, nx / bin): the means of bins."""
 
-def nearest(coordinates: NDArray[np.float64], groups: NDArray[np.uint32] | None, reach: float, *, threads: int) -> NDArray[np.float32]:
-    """Shape (n,): the distance of the nearest other particle of the group, infinite beyond the reach."""
+def nearest(
+    coordinates: NDArray[np.float64], groups: NDArray[np.uint32] | None, reach: float, *, enough: float, threads: int
+) -> NDArray[np.float32]:
+    """Shape (n,): the distance of the nearest other particle of the group, or of any that is near ``enough``; infinite beyond the reach."""
+
+def pairs(
+    coordinates: NDArray[np.float64],
+    groups: NDArray[np.uint32] | None,
+    classes: NDArray[np.uint8],
+    separation: float,
+    *,
+    threads: int,
+) -> list[list[int]]:
+    """How many pairs within the separation are of which two classes (0, 1, 2): ``[a][b]``, a at most b."""
 
 def components(
     coordinates: NDArray[np.float64],

@@ -16,7 +16,8 @@ from typing import Any
 
 from cryodedup.errors import InputError
 
-SUMMARY, LISTING = "summary.json", "duplicates.csv"
+SUMMARY, LISTING, PAGE, FIGURES = "summary.json", "duplicates.csv", "report.html", "figures"
+_FIGURE = re.compile(r"(distances|kept|pickers|found_by|scores|example_\w+|significance|hits|shifts)\.png")
 _OURS = re.compile(r"duplicates\.csv|ccc\.csv|report\.html|figures/|.+_(kept|rejected|removed|repaired)(_passthrough\d*)?(\.\w+)?/?")
 
 
@@ -64,8 +65,8 @@ def printable(name: str) -> str:
     return name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
-def check_directory(directory: Path, overwrite: bool) -> None:
-    """Refuses a directory that can not be one, or that holds an earlier result."""
+def check_directory(directory: Path, overwrite: bool, schema: str = "", expected: Sequence[str] = ()) -> None:
+    """Refuses a directory that can not be one, or that holds an earlier result, or a folder of another's where one is ``expected``."""
     if str(directory) in ("", "."):
         raise InputError(f"found {str(directory)!r} as --output, expected a directory of its own")
     if (real := Path(os.path.realpath(directory))) == real.parent:
@@ -75,6 +76,10 @@ def check_directory(directory: Path, overwrite: bool) -> None:
     present = [name for name in (SUMMARY, LISTING) if (directory / name).exists()]
     if present and not overwrite:
         raise InputError(f"{directory / present[0]}: output exists; choose another --output, or add --overwrite")
+    ours = _listed_outputs(directory, schema)
+    for name in expected:
+        if os.path.lexists(directory / name) and f"{name}/" not in ours:
+            raise InputError(f"{directory / name}: found what no earlier run of this command wrote; choose another --output")
 
 
 def refuse_inputs_among_outputs(directory: Path, inputs: Sequence[Path], outputs: re.Pattern[str]) -> None:
@@ -122,6 +127,8 @@ def _move(staging: Path, directory: Path, overwrite: bool, inputs: set[Path], ou
             raise InputError(f"{target}: found an input where an output is to be written; choose another --output")
         if target.is_dir() and f"{name}/" not in outdated:
             raise InputError(f"{target}: found a directory that no earlier run of this command wrote; choose another --output")
+        if os.path.lexists(target) and not target.is_dir() and (staging / name).is_dir():
+            raise InputError(f"{target}: found a file where a directory is to be written; choose another --output")
         if os.path.lexists(target) and not overwrite:
             raise InputError(f"{target}: output exists; choose another --output, or add --overwrite")
     old = staging / ".old"
@@ -135,3 +142,8 @@ def _move(staging: Path, directory: Path, overwrite: bool, inputs: set[Path], ou
             target.rename(old / name)
     for name in new:
         (staging / name).replace(directory / name)
+    if (old / FIGURES).is_dir():  # what a user put there stays
+        for entry in (old / FIGURES).iterdir():
+            if not _FIGURE.fullmatch(entry.name):
+                (directory / FIGURES).mkdir(exist_ok=True)
+                entry.replace(directory / FIGURES / entry.name)

@@ -114,6 +114,8 @@ class ParticleParams:
             raise InputError(f"threads and seed: found {self.threads} and {self.seed}, expected 0 or more, {MOST_THREADS} threads at most")
         if self.min_votes < 1:
             raise InputError(f"min_votes: found {self.min_votes}, expected 1 or more")
+        if self.min_votes > 1 and self.remove_entirely:
+            raise InputError("min_votes and remove_entirely: found both, expected one: what several inputs found has duplicates")
         if self.half_sets == "repair" and (self.min_votes > 1 or self.remove_entirely or self.undo_symmetry_expansion):
             raise InputError("half_sets repair removes nothing: found min_votes, remove_entirely or undo_symmetry_expansion, expected none")
         if not isinstance(self.score_field, str):

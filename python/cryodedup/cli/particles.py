@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +11,11 @@ import rich_click as click
 from cryodedup.cli import options
 from cryodedup.cli.options import EACH_ONES, closing_table, count
 from cryodedup.cli.progress import Progress
-from cryodedup.directory import check_directory
+from cryodedup.directory import FIGURES, check_directory
 from cryodedup.errors import InputError
 from cryodedup.params import ParticleParams
 from cryodedup.particles.halves import half_set_lines
-from cryodedup.particles.result import ParticleResult
+from cryodedup.particles.result import SCHEMA, ParticleResult
 from cryodedup.particles.workflow import deduplicate_particles
 
 DEFAULTS = ParticleParams()
@@ -38,7 +39,7 @@ click.rich_click.OPTION_GROUPS["cryodedup particles"] = [
             "--seed",
         ],
     },
-    {"name": "Running", "options": [*EACH_ONES, "--dry-run", "--advise"]},
+    {"name": "Running", "options": ["--dry-run", "--advise", *EACH_ONES]},
 ]
 
 
@@ -63,9 +64,10 @@ click.rich_click.OPTION_GROUPS["cryodedup particles"] = [
 @click.option(
     "--shift-key",
     type=click.Choice(["auto", "alignments3D", "alignments2D", "none"]),
+    metavar="KEY",
     default=DEFAULTS.shift_key,
     show_default=True,
-    help="Shifts that move the centres. auto: 3D if all inputs have them, 2D for a single input.",
+    help="Shifts that move the centres: alignments3D, alignments2D, none; auto: 3D if all inputs have them, 2D for a single input.",
 )
 @click.option(
     "--score-field",
@@ -139,7 +141,7 @@ def particles(
         raise InputError("found no --output, expected a directory for the results (-o DIR), or --dry-run")
     params = ParticleParams(min_separation_a=min_separation, pixel_size_a=pixel_size, **chosen)
     if output is not None and writes:
-        check_directory(output, overwrite)
+        check_directory(output, overwrite, SCHEMA, () if no_report else (FIGURES,))
     with Progress(sum(path.stat().st_size for path in inputs if path.is_file()), quiet=quiet) as progress:
         result = deduplicate_particles(list(inputs), params, say=progress.say, progress=progress)
         written = []
@@ -147,33 +149,37 @@ def particles(
             progress.say("writing")
             written = result.write(output, overwrite=overwrite, report=not no_report, progress=progress)
     if advise:
-        show_advice(result)
+        show_advice(result, as_json=as_json)
     elif as_json:
         options.show_json(result.summary())
     elif not quiet:
         show(result, written)
 
 
-def show_advice(result: ParticleResult) -> None:
+def show_advice(result: ParticleResult, *, as_json: bool) -> None:
     """Prints what the distances suggest."""
     from cryodedup.particles.advice import advise
 
     advice = advise(result)
+    separation, n = result.params.min_separation_a, len(result.kept)
+    if as_json:
+        options.show_json({**result.summary(), "advice": None if advice is None else advice.summary()})
+        return
+    show_sources(result.summary())
     if advice is None:
         print("no distances to look at: --min-separation is 0, or there are fewer than two particles")
         return
-    for text in [*advice.lines(len(result.kept), result.params.min_separation_a), *half_set_lines(result)]:
+    for text in [*advice.lines(n, separation), *half_set_lines(result)]:
         print(text)
-    for warning in advice.warnings(result.params.min_separation_a):
+    for warning in [*advice.warnings(separation), *result.warnings]:
         print(f"warning: {warning}")
     print("separation (Å)  stay")
-    for separation, kept in zip(advice.separations_a, advice.kept, strict=True):
-        print(f"{separation:14.1f}  {kept:,} ({100 * kept / len(result.kept):.1f} %)")
+    for tried, kept in zip(advice.separations_a, advice.kept, strict=True):
+        print(f"{tried:14.1f}  {kept:,} ({100 * kept / n:.1f} %)")
 
 
-def show(result: ParticleResult, written: list[Path]) -> None:
-    """Prints what was found, and where it is."""
-    summary = result.summary()
+def show_sources(summary: Mapping[str, Any]) -> None:
+    """Prints what was read, and from it used."""
     for source in summary["sources"]:
         where = f"{count(source['particles'], 'particle')} in {count(source['micrographs'], 'micrograph')}"
         print(f"{source['input']}: {where} ({source['format']})")
@@ -181,6 +187,12 @@ def show(result: ParticleResult, written: list[Path]) -> None:
         print(f"    score: {_score(source['score'])}")
         place = f" → {source['written_to']}" if source["written_to"] else ""
         print(f"    kept {source['kept']:,}, rejected {source['rejected']:,}{place}")
+
+
+def show(result: ParticleResult, written: list[Path]) -> None:
+    """Prints what was found, and where it is."""
+    summary = result.summary()
+    show_sources(summary)
     ranked = result.params.normalize_scores == "rank" or (result.params.normalize_scores == "auto" and len(result.sources) > 1)
     print(f"shifts: {result.shift_key}; scores: {'ranks within each input' if ranked else 'as they stand'}")
     if result.overlaps is not None:
@@ -198,7 +210,8 @@ def show(result: ParticleResult, written: list[Path]) -> None:
     for text in half_set_lines(result):
         print(text)
     if result.repaired_halves is not None:
-        print(f"nothing is removed: {count(int((result.repaired_halves != result.halves).sum()), 'particle')} moved to the other half-set")
+        moved = count(int((result.repaired_halves != result.halves).sum()), "particle")
+        print(f"nothing is removed, {count(len(result.rejected), 'duplicate')}: {moved} moved to the other half-set")
     for warning in result.warnings:
         print(f"warning: {warning}")
     for note in result.notes:

@@ -72,7 +72,8 @@ class Compared:
     """Micrographs of one size and what was found among them.
 
     ``members``: their indices in the input, in the order of exposure; ``signal``: of each the share of power that is not shot noise;
-    ``null``: significances of unrelated pairs; ``observed``: those of all pairs looked at closely; ``window_ccc``: of a window search,
+    ``null``: significances of unrelated pairs; ``observed``: those of all pairs looked at closely, of so many ``tested``
+    (``decoys_tested``: pairs with mirrored ones); ``window_ccc``: of a window search,
     (i, j, ccc) of every pair.
     """
 
@@ -83,6 +84,7 @@ class Compared:
     null: Tail
     observed: Floats
     tested: int
+    decoys_tested: int
     screening: dict[str, Any]
     window_ccc: list[tuple[int, int, float]] = field(default_factory=list)
 
@@ -152,6 +154,7 @@ def compare(
         null=null,
         observed=found.best_z,
         tested=tested,
+        decoys_tested=decoys_tested,
         screening=screening,
         window_ccc=[(members[int(i)], members[int(j)], float(ccc)) for (i, j), ccc in zip(found.pairs, measured[:, 3], strict=True)]
         if params.search == "window"

@@ -66,10 +66,6 @@ class Tail:
             start, scale, rate = max(start, FEW_START), max(scale, FEW_SCALE), max(rate, CAUTION * 0.1)
         return cls(start=start, scale=scale, rate=rate, values=values)
 
-    def chance_above_start(self) -> float:
-        """The share of mirrored pairs above ``start``: ``rate`` without caution."""
-        return self.rate / CAUTION
-
     def probability(self, z: Floats) -> Floats:
         """The chance that an unrelated pair is at least that significant."""
         above = self.rate * np.exp(-np.maximum(z - self.start, 0) / self.scale)

@@ -24,6 +24,12 @@ FSC_THRESHOLD = 0.143
 class HalfSets:
     """What duplicates across the half-sets do to the FSC.
 
+    A particle and its duplicate have the same noise. So each pair across the halves gives as much to the covariance of the half-maps as
+    a particle gives to the variance of its own, and each pair within a half gives twice that to its variance: where there is nothing but
+    noise, the FSC is p12 / √((n1 + 2 p11) (n2 + 2 p22)). If each particle has one duplicate at most, always in the other half, and f
+    particles have one for each that has none, that is f / (1 + f). Shifts and orientations that differ between duplicates lower it
+    towards high resolution.
+
     Attributes
     ----------
     sizes
@@ -32,11 +38,14 @@ class HalfSets:
         Pairs of duplicates of which one is in half 1 and one in half 2.
     concerned
         Particles that have a duplicate in the other half.
+    noise_fsc
+        The FSC of half-maps of noise alone.
     """
 
     sizes: tuple[int, int]
     pairs_across: int
     concerned: int
+    noise_fsc: float
 
     @property
     def f(self) -> float:
@@ -45,37 +54,44 @@ class HalfSets:
         return self.concerned / others if others else (np.inf if self.concerned else 0.0)
 
     @property
-    def noise_fsc(self) -> float:
-        """The FSC of the half-maps where there is nothing but noise, f / (1 + f).
-
-        A particle and its duplicate have the same noise. Of two sums of n particles each, m of which are in both, the correlation is m / n:
-        with f = m / (n - m), f / (1 + f). Shifts and orientations that differ between the two lower it towards high resolution.
-        """
+    def f_over_1_plus_f(self) -> float:
+        """F / (1 + f), the share of the particles that are concerned."""
         return self.concerned / max(1, sum(self.sizes))
 
 
 def of_all(picks: Iterable[Picks]) -> NDArray[np.uint8] | None:
-    """The half of each particle of all inputs, 0 where it is not known; None if no input tells it."""
+    """The half of each particle of all inputs, 0 where it is not known; None if no input has particles in both."""
     columns = [pick.halves.values if pick.halves is not None else np.zeros(len(pick), np.uint8) for pick in picks]
-    return np.concatenate(columns) if any(column.any() for column in columns) else None
+    return np.concatenate(columns) if all(any((column == half).any() for column in columns) for half in (1, 2)) else None
 
 
-def audit(halves: NDArray[np.uint8], first: NDArray[np.int64], second: NDArray[np.int64]) -> HalfSets:
-    """Counts duplicates across the halves.
+def audit(halves: NDArray[np.uint8], coordinates_a: Floats, groups: NDArray[np.uint32], separation_a: float, threads: int) -> HalfSets:
+    """Counts duplicates across the halves: particles of one group within the separation, which is above 0.
 
     Parameters
     ----------
     halves
         uint8 (n,): 1, 2, or 0.
-    first, second
-        int64 (m,) both: pairs of duplicates; those connected by pairs are one set.
     """
-    sizes = np.bincount(halves, minlength=3)
+    near = _core.overlaps(coordinates_a, groups, halves.astype(np.uint32), 3, separation_a, threads=threads)
+    pairs = _core.pairs(coordinates_a, groups, halves, separation_a, threads=threads)
+    return _half_sets(halves, int(near[1, 2] + near[2, 1]), pairs[1][1], pairs[1][2], pairs[2][2])
+
+
+def audit_equal(halves: NDArray[np.uint8], first: NDArray[np.int64], second: NDArray[np.int64]) -> HalfSets:
+    """The same where duplicates are equal; ``first``, ``second``: int64 (m,), pairs of them, from which all others follow."""
     members, ends = np.unique(np.concatenate([first, second]), return_inverse=True)
     sets = _connected(len(members), *np.split(ends, 2))
     one, two = (np.bincount(sets[halves[members] == half], minlength=len(members)) for half in (1, 2))
-    across = (one > 0) & (two > 0)
-    return HalfSets((int(sizes[1]), int(sizes[2])), int((one * two).sum()), int((one + two)[across].sum()))
+    concerned = (one + two)[(one > 0) & (two > 0)].sum()
+    within = [int((count * (count - 1) // 2).sum()) for count in (one, two)]
+    return _half_sets(halves, int(concerned), within[0], int((one * two).sum()), within[1])
+
+
+def _half_sets(halves: NDArray[np.uint8], concerned: int, within_one: int, across: int, within_two: int) -> HalfSets:
+    _, one, two = np.bincount(halves, minlength=3).tolist()
+    fsc = across / np.sqrt(float(one + 2 * within_one) * float(two + 2 * within_two)) if across else 0.0
+    return HalfSets((one, two), across, concerned, float(fsc))
 
 
 def _connected(n: int, first: NDArray[np.int64], second: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -94,29 +110,14 @@ def _connected(n: int, first: NDArray[np.int64], second: NDArray[np.int64]) -> N
         label = spread
 
 
-def repaired(picks: Iterable[Picks], halves: NDArray[np.uint8] | None, best: NDArray[np.int64]) -> NDArray[np.uint8]:
-    """New half-sets, in which all that hang together are in one half: that of the best of them.
-
-    Parameters
-    ----------
-    best
-        int64 (n,): for each particle the best of those it hangs together with.
-
-    Raises
-    ------
-    InputError
-        An input or a particle without a half-set.
-    """
-    start = 0
+def check_repairable(picks: Iterable[Picks]) -> None:
+    """Raises InputError for an input or a particle without a half-set."""
     for pick in picks:
         if pick.halves is None:
             raise InputError(f"{pick.label}: found no rlnRandomSubset or alignments*/split, expected half-sets for --half-sets repair")
         unset = np.flatnonzero(pick.halves.values == 0)
         if len(unset):
             raise InputError(f"{pick.where(int(unset[0]))}: found no half-set in {pick.halves.field}, expected one for --half-sets repair")
-        start += len(pick)
-    assert halves is not None
-    return halves[best]
 
 
 def hanging_together(
@@ -133,8 +134,11 @@ def hanging_together(
     joined: dict[int, int] = {}
 
     def root(of: int) -> int:
+        path = []
         while of in joined:
+            path.append(of)
             of = joined[of]
+        joined.update(dict.fromkeys(path, of))
         return of
 
     for pair in zip(*(best[rows].tolist() for rows in same), strict=True):
@@ -158,12 +162,13 @@ def half_set_lines(result: ParticleResult) -> list[str]:
     before, after = result.half_sets(), result.half_sets_written()
     if before is None or after is None:
         return []
-    share = 100 * before.concerned / max(1, sum(before.sizes))
-    lines = [
-        f"half-sets of {before.sizes[0]:,} and {before.sizes[1]:,}: {before.pairs_across:,} duplicate pairs lie across them,"
-        f" {before.concerned:,} particles ({share:.2f} %) are concerned",
-        f"for each particle without a duplicate in the other half f = {before.f:.4g} with one: where there is only noise the FSC is"
-        f" f/(1+f) = {before.noise_fsc:.4f} (threshold {FSC_THRESHOLD})",
-    ]
+    share = 100 * before.f_over_1_plus_f
     what = "with the new half-sets" if result.repaired_halves is not None else "of what is kept"
-    return [*lines, f"{what}: {after.pairs_across:,} pairs across, noise FSC {after.noise_fsc:.4f}"]
+    return [
+        f"half-sets of {before.sizes[0]:,} and {before.sizes[1]:,} particles: {before.pairs_across:,} pairs of duplicates lie across them;"
+        f" {before.concerned:,} particles ({share:.2f} %) have a duplicate in the other half",
+        f"that is f = {before.f:.4g} for each particle that has none, and f/(1+f) = {before.f_over_1_plus_f:.4f}; counted pair by pair,"
+        f" half-maps of nothing but noise have an FSC of {before.noise_fsc:.4f} (threshold {FSC_THRESHOLD})",
+        f"{what}, half-sets of {after.sizes[0]:,} and {after.sizes[1]:,}: {after.pairs_across:,} pairs across them, FSC of noise"
+        f" {after.noise_fsc:.4f}",
+    ]

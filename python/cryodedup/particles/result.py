@@ -16,7 +16,7 @@ from cryodedup import _core
 from cryodedup.directory import LISTING, names_of_outputs, printable, staged, write_summary
 from cryodedup.errors import InputError
 from cryodedup.params import ParticleParams
-from cryodedup.particles.halves import FSC_THRESHOLD, HalfSets, audit
+from cryodedup.particles.halves import FSC_THRESHOLD, HalfSets, audit, audit_equal
 from cryodedup.particles.outputs import Place, plan, unjoined
 from cryodedup.particles.picks import Floats, Picks
 from cryodedup.particles.reading import sources_of
@@ -24,6 +24,8 @@ from cryodedup.particles.repair import write_repaired
 from cryodedup.particles.votes import Sets, combinations
 
 SCHEMA = "cryodedup.particles/1"
+MOST_COMBINATIONS = 1000
+"""Of more combinations of inputs the summary tells the most frequent."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +55,8 @@ class ParticleResult:
         int64 (m,), ascending: the particles that do not stay.
     duplicate_of
         int64 (m,): for each rejected one the particle it duplicates: the nearest of the better ones kept within the separation; with
-        ``remove_entirely`` another one within it; itself if it is rejected because too few inputs found it (``min_votes``).
+        ``remove_entirely`` another one within it; itself if it is rejected because too few inputs found it (``min_votes``), which
+        may also have befallen the one that it duplicates.
     distances_a
         float64 (m,): their distances in Å; NaN where it duplicates none.
     coordinates_a
@@ -112,16 +115,26 @@ class ParticleResult:
         """What duplicates across the half-sets do to the FSC; None if no input has half-sets."""
         return self._half_sets_found
 
+    def half_sets_written(self) -> HalfSets | None:
+        """The same of what is written: of the kept ones, or of all with their new half-sets; measured anew."""
+        return self._half_sets_written
+
     @cached_property
     def _half_sets_found(self) -> HalfSets | None:
-        return None if self.halves is None else audit(self.halves, self.rejected, self.duplicate_of)
+        return None if self.halves is None else self._audit(self.halves, slice(None))
 
-    def half_sets_written(self) -> HalfSets | None:
-        """The same of what is written: of the kept ones, or of the new half-sets."""
+    @cached_property
+    def _half_sets_written(self) -> HalfSets | None:
         if self.repaired_halves is not None:
-            return audit(self.repaired_halves, self.rejected, self.duplicate_of)
-        nothing = np.zeros(0, np.int64)
-        return None if self.halves is None else audit(self.halves[self.kept], nothing, nothing)
+            return self._audit(self.repaired_halves, slice(None))
+        return None if self.halves is None else self._audit(self.halves[self.kept], self.kept)
+
+    def _audit(self, halves: NDArray[np.uint8], rows: NDArray[np.bool_] | slice) -> HalfSets:
+        if self.params.min_separation_a == 0:
+            whole = isinstance(rows, slice)
+            return audit_equal(halves, *((self.rejected, self.duplicate_of) if whole else (np.zeros(0, np.int64),) * 2))
+        points, groups = np.ascontiguousarray(self.coordinates_a[rows]), np.ascontiguousarray(self.micrograph_of[rows])
+        return audit(halves, points, groups, self.params.min_separation_a, self.params.threads)
 
     def kept_of(self, source: int) -> NDArray[np.bool_]:
         """The mask of one input's particles, shape (its number,)."""
@@ -131,6 +144,8 @@ class ParticleResult:
         """The kept rows of a table that was given, as the same kind of table: DataFrame, dict of DataFrames, Dataset or array."""
         from cryodedup.formats.star import has_coordinates
 
+        if self.repaired_halves is not None:
+            raise InputError("kept_table: half_sets repair removes nothing; put repaired_halves into your table")
         if self.tables is None or (isinstance(self.tables, list) and not self.tables):
             raise InputError("kept_table: found particles from files, expected tables; use write(directory)")
         table = self.tables[source] if isinstance(self.tables, list | tuple) else self.tables
@@ -146,8 +161,8 @@ class ParticleResult:
         """What ``summary.json`` holds; ``schema`` names its version."""
         sources = []
         for i, source in enumerate(self.sources):
-            kept = int(self.kept_of(i).sum())
             n = len(source.picks)
+            kept = n if self.repaired_halves is not None else int(self.kept_of(i).sum())
             sources.append(
                 {
                     "input": source.picks.label,
@@ -176,8 +191,9 @@ class ParticleResult:
             "dimensions": self.coordinates_a.shape[1],
             "shift_key": self.shift_key,
             "particles": len(self.kept),
-            "kept": int(self.kept.sum()),
-            "rejected": len(self.rejected),
+            "kept": len(self.kept) if self.repaired_halves is not None else int(self.kept.sum()),
+            "rejected": 0 if self.repaired_halves is not None else len(self.rejected),
+            "duplicates": len(self.rejected),
             "half_sets": self._half_sets(),
             "found_by": self._found_by(),
             "repeated_uids": self.repeated_uids,
@@ -200,22 +216,31 @@ class ParticleResult:
                 "pairs_across": found.pairs_across,
                 "particles_concerned": found.concerned,
                 "f": _finite(found.f),
+                "f_over_1_plus_f": round(found.f_over_1_plus_f, 6),
                 "noise_fsc": round(found.noise_fsc, 6),
             }
             for found in (before, after)
         ]
         moved = None if self.repaired_halves is None else int((self.repaired_halves != self.halves).sum())
-        return {"threshold": FSC_THRESHOLD, "before": told[0], "written": told[1], "moved": moved}
+        return {"threshold": FSC_THRESHOLD, **told[0], "written": told[1], "moved": moved}
 
     def found_by(self) -> Sets | None:
         """How many sets of duplicates (a single particle is one, too) were found by exactly which inputs; None for one input."""
+        return self._sets
+
+    @cached_property
+    def _sets(self) -> Sets | None:
         if self.overlaps is None or self.params.remove_entirely:
             return None
         return combinations(self.set_of, self.source_of, len(self.sources))
 
     def _found_by(self) -> list[dict[str, Any]] | None:
         sets = self.found_by()
-        return None if sets is None else [{"inputs": list(sources), "sets": count} for sources, count in sets.items()]
+        if sets is None:
+            return None
+        told = [{"inputs": list(sources), "sets": count} for sources, count in list(sets.items())[:MOST_COMBINATIONS]]
+        others = list(sets.values())[MOST_COMBINATIONS:]
+        return [*told, {"inputs": "others", "sets": sum(others)}] if others else told
 
     def write(
         self, directory: Path | str, *, overwrite: bool = False, report: bool = True, progress: Callable[[int], object] | None = None
@@ -243,9 +268,9 @@ class ParticleResult:
             for stem, members in planned:
                 for member in members:
                     self.written_to[member] = f"{stem}_{word}{self.sources[member].picks.output.suffix}"
-                if self.repaired_halves is not None and self.halves is not None:
-                    moved = [(self.repaired_halves != self.halves)[self.sources[i].rows] for i in members]
-                    self.notes += write_repaired(staging, directory, stem, [self.sources[i].picks for i in members], moved, progress)
+                if self.repaired_halves is not None:
+                    halves = [self.repaired_halves[self.sources[i].rows] for i in members]
+                    self.notes += write_repaired(staging, directory, stem, [self.sources[i].picks for i in members], halves, progress)
                     continue
                 first, *others = [(self.sources[i].picks.output, self.kept_of(i)) for i in members]
                 self.notes += first[0].write(place, stem, first[1], others, progress)

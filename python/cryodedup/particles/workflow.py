@@ -18,7 +18,7 @@ from cryodedup.errors import InputError
 from cryodedup.params import ParticleParams
 from cryodedup.particles import fitting, pixel_sizes
 from cryodedup.particles.arrays import is_table
-from cryodedup.particles.halves import FSC_THRESHOLD, hanging_together, of_all, repaired
+from cryodedup.particles.halves import FSC_THRESHOLD, check_repairable, hanging_together, of_all
 from cryodedup.particles.identity import unify
 from cryodedup.particles.picks import Floats, Picks
 from cryodedup.particles.reading import read_inputs, read_table
@@ -27,6 +27,8 @@ from cryodedup.particles.scores import compare
 from cryodedup.particles.votes import votes
 
 Say = Callable[[str], object]
+UNEQUAL = 0.9
+"""Half-sets whose sizes differ by more are warned about."""
 MOST_SOURCES = 64
 """Up to this many inputs are compared with each other in the summary."""
 
@@ -106,6 +108,8 @@ def _inputs(particles: Any) -> tuple[list[tuple[str, Any]], list[Path]]:
 def choose(picks: Sequence[Picks], params: ParticleParams, progress: Callable[[int], object] | None = None) -> ParticleResult:
     """From columns to the choice."""
     warnings = [warning for pick in picks for warning in pick.warnings]
+    if params.half_sets == "repair":
+        check_repairable(picks)
     bounds = np.cumsum([0, *map(len, picks)])
     numbers, n_micrographs = unify([(pick.label, pick.micrographs) for pick in picks])
     shared = np.array([[len({*first} & {*second}) for second in numbers] for first in numbers])
@@ -163,7 +167,7 @@ def choose(picks: Sequence[Picks], params: ParticleParams, progress: Callable[[i
         scores=scores,
         priority=priority,
         halves=halves,
-        repaired_halves=None if together is None else repaired(picks, halves, together),
+        repaired_halves=None if together is None or halves is None else halves[together],
         overlaps=overlaps,
         shared_micrographs=shared,
         repeated_uids=0 if repeated is None else len(repeated.particles),
@@ -174,6 +178,12 @@ def choose(picks: Sequence[Picks], params: ParticleParams, progress: Callable[[i
         warnings.append(
             f"noise alone gives an FSC of {found.noise_fsc:.3f} between the half-sets of the input, above {FSC_THRESHOLD}: its resolution"
             " is no evidence"
+        )
+    written = result.half_sets_written() if result.repaired_halves is not None else None
+    if written is not None and min(written.sizes) < UNEQUAL * max(written.sizes):
+        warnings.append(
+            f"the new half-sets have {written.sizes[0]:,} and {written.sizes[1]:,} particles: so many hang together within"
+            f" {params.min_separation_a:g} Å; is that too far?"
         )
     return result
 

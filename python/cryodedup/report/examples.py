@@ -35,7 +35,7 @@ class Example:
     kept
         bool (n,).
     extent_a
-        Width and height of the frame, Å.
+        Left, right, bottom and top of the frame, Å.
     image
         uint8 (ny, nx), rows from the bottom up; None: no readable file.
     marker
@@ -47,7 +47,7 @@ class Example:
     centres_a: Floats
     picked_a: Floats | None
     kept: NDArray[np.bool_]
-    extent_a: tuple[float, float]
+    extent_a: tuple[float, float, float, float]
     image: NDArray[np.uint8] | None
     marker: float
 
@@ -80,15 +80,21 @@ def _example(result: ParticleResult, word: str, number: int, micrographs: Path |
     centres = result.coordinates_a[rows]
     image, size = _image(name, micrographs)
     height = source.picks.heights_px
+    low, high = (np.append(bound, 0.0)[:2] for bound in (np.minimum(centres.min(axis=0), 0.0), centres.max(axis=0)))
+    margin = 0.03 * float(max(1.0, *(high - low)))
+    extent = (
+        float(low[0]) - margin * (low[0] < 0),
+        float(high[0]) + margin,
+        float(low[1]) - margin * (low[1] < 0),
+        float(high[1]) + margin,
+    )
     if size is not None and not source.picks.in_angstrom:
-        extent = (size[0] * pixel_a, size[1] * pixel_a)
-    else:
-        extent = (1.03 * float(centres[:, 0].max()), 1.03 * float(centres[:, 1].max()))
-        if height is not None:
-            extent = (extent[0], pixel_a * float(height[at] if isinstance(height, np.ndarray) else height))
+        extent = (0.0, size[0] * pixel_a, 0.0, size[1] * pixel_a)
+    elif height is not None:
+        extent = (*extent[:3], pixel_a * float(height[at] if isinstance(height, np.ndarray) else height))
     picked = _picked(result, rows, source_of) if result.shift_key != "none" else None
     marker = 7.0 if len(rows) < 800 else 3.0
-    return Example(word, name, centres[:, :2], picked, result.kept[rows], (max(extent[0], 1.0), max(extent[1], 1.0)), image, marker)
+    return Example(word, name, centres[:, :2], picked, result.kept[rows], extent, image, marker)
 
 
 def _picked(result: ParticleResult, rows: NDArray[np.int64], source_of: NDArray[np.uint32]) -> Floats:
@@ -106,10 +112,10 @@ def _picked(result: ParticleResult, rows: NDArray[np.int64], source_of: NDArray[
 def _image(name: str, micrographs: Path | None) -> tuple[NDArray[np.uint8] | None, tuple[int, int] | None]:
     """A reduced image, and the columns and rows of the whole one; looked up from here and from above the table of micrographs."""
     bases = [Path(), *(() if micrographs is None else micrographs.absolute().parents)] if micrographs is not None else []
-    path = next((base / name for base in bases if name and (base / name).is_file()), None)
-    if path is None:
-        return None, None
     try:
+        path = next((base / name for base in bases if name and (base / name).is_file()), None)
+        if path is None:
+            return None, None
         header = open_mrc(path)
         width = max(1, -(-max(header.nx, header.ny) // SIDE))
         return to_bytes(_core.reduce_frame(header.frame, bin=width)), (header.nx, header.ny)

@@ -12,16 +12,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cryodedup import _core
+from cryodedup.directory import FIGURES, PAGE
 from cryodedup.micrographs.acquisition import Acquisition
 from cryodedup.micrographs.comparing import Pair
 from cryodedup.micrographs.gallery import doubtful_and_best
 from cryodedup.micrographs.result import MicrographResult
 from cryodedup.report.page import (
-    FIGURES,
     FIRST,
     GREY,
     MARK,
-    PAGE,
     SECOND,
     Figures,
     Picture,
@@ -112,13 +111,15 @@ def methods(result: MicrographResult) -> str:
     """A paragraph for a paper."""
     params = result.params
     pairs = sum(found.tested for found in result.compared)
+    compared = sum(len(found.members) for found in result.compared)
     rule = f"a false-discovery rate of {params.fdr:g}" if params.threshold is None else f"a correlation coefficient of {params.threshold:g}"
     kept = "the earliest" if params.keep == "earliest" else "the one of the best CTF fit"
     looked = "all pairs" if params.search == "all" else "the pairs of a window"
+    shifts = "all shifts" if params.max_shift is None else f"shifts of up to {params.max_shift:g} pixels"
     by = ", from pairs with mirrored micrographs of the session" if params.threshold is None else ""
     return (
-        f"Micrographs that show the same area were found with cryodedup {_core.__version__}: {looked} ({pairs:,}) of {len(result.kept):,}"
-        f" micrographs, binned {params.bin} times, whitened and freed of the camera's fixed pattern, were cross-correlated at all shifts."
+        f"Micrographs that show the same area were found with cryodedup {_core.__version__}: {looked} ({pairs:,}) of {compared:,}"
+        f" micrographs, binned {params.bin} times, whitened and freed of the camera's fixed pattern, were cross-correlated at {shifts}."
         f" Pairs were accepted at {rule}{by}; {kept} of each of {len(result.groups):,} sets was kept, and {int((~result.kept).sum()):,}"
         " micrographs were removed."
     )
@@ -134,8 +135,7 @@ def _significance(figures: Figures, result: MicrographResult) -> tuple[Picture, 
     axes.step(observed, ranks, where="post", color=FIRST, linewidth=1.8, label="found")
     decoys = found.null.values
     if len(decoys) > 1:
-        above = int(np.count_nonzero(decoys >= found.null.start))
-        scale = found.null.chance_above_start() * found.tested / max(1, above)
+        scale = found.tested / max(1, found.decoys_tested)
         axes.step(
             np.sort(decoys)[::-1],
             np.arange(1, len(decoys) + 1) * scale,

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from cryodedup.directory import printable
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-PAGE, FIGURES = "report.html", "figures"
 FIRST, SECOND, MARK, GREY = "#3d8fd9", "#e8832a", "#d6336c", "#7b828c"
 """Colours that stand out from a dark page as well as from a white one."""
 _STYLE: Any = {
@@ -74,13 +74,21 @@ class Figures:
         return Picture(alt, data_address(image.getvalue(), "png"))
 
 
+_STYLING = Lock()
+
+
 @contextmanager
 def styled() -> Iterator[None]:
-    """While figures are made and written. Letters that the font has not are boxes, and no matter for a warning."""
+    """While figures are made and written, by one thread at a time: style and warnings are the whole process's.
+
+    Nothing of the user's own style is used. Letters that the font has not are boxes, and no matter for a warning.
+    """
     import matplotlib as mpl
 
-    with mpl.rc_context(_STYLE), warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)
+    with _STYLING, mpl.rc_context(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        mpl.rcParams.update({key: value for key, value in mpl.rcParamsDefault.items() if not key.startswith("backend")})
+        mpl.rcParams.update(_STYLE)
         yield
 
 

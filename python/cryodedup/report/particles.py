@@ -10,13 +10,15 @@ from typing import Any
 import numpy as np
 
 from cryodedup import _core
+from cryodedup.directory import FIGURES, PAGE
 from cryodedup.particles.advice import Advice, advise
 from cryodedup.particles.halves import FSC_THRESHOLD, half_set_lines
 from cryodedup.particles.result import ParticleResult
 from cryodedup.particles.votes import jaccard
 from cryodedup.report.examples import Example, examples
-from cryodedup.report.page import FIGURES, FIRST, GREY, MARK, PAGE, SECOND, Figures, Picture, command_line, line, plain, render, styled
+from cryodedup.report.page import FIRST, GREY, MARK, SECOND, Figures, Picture, command_line, line, plain, render, styled
 
+LEAST_EXCESS = 3.0
 MOST_OUTLIERS, MOST_COMBINATIONS, MOST_NAMED, MOST_SOURCES_SHOWN = 20, 24, 60, 12
 BINS = 60
 
@@ -36,7 +38,7 @@ def write_page(result: ParticleResult, staging: Path) -> None:
             version=_core.__version__,
             command=command_line("deduplicate_particles(...)"),
             parameters=[(name, str(value)) for name, value in asdict(result.params).items()],
-            methods=methods(result, advice),
+            methods=methods(result),
             advice=advice,
             separation=separation,
             distances=_distances(figures, advice, separation) if advice else None,
@@ -47,7 +49,7 @@ def write_page(result: ParticleResult, staging: Path) -> None:
             half_sets_lines=half_set_lines(result),
             threshold=FSC_THRESHOLD,
             pickers=_pickers(figures, result),
-            examples=_examples(figures, examples(result)),
+            examples=_examples(figures, examples(result), "duplicates" if result.repaired_halves is not None else "rejected"),
             outliers=_outliers(result),
             sources=[
                 (source.picks.label, source.picks.format, len(source.picks), int(result.kept_of(i).sum()), len(source.picks.micrographs))
@@ -69,7 +71,7 @@ def verdict(result: ParticleResult) -> str:
     return f"{where}: {n - rejected:,} kept, {rejected:,} rejected ({100 * rejected / max(1, n):.1f} %), at {at}."
 
 
-def methods(result: ParticleResult, advice: Advice | None) -> str:
+def methods(result: ParticleResult) -> str:
     """A paragraph for a paper."""
     params = result.params
     n, rejected = len(result.kept), len(result.rejected)
@@ -80,8 +82,16 @@ def methods(result: ParticleResult, advice: Advice | None) -> str:
         what = f"Particles of one micrograph whose centres ({centre}) lay within {params.min_separation_a:g} Å of each other"
     else:
         what = f"Particles of one micrograph with equal {centre}"
+    if params.undo_symmetry_expansion:
+        what = "Copies that a symmetry expansion made of one particle"
+    if result.repeated_uids:
+        what += f", and particles of one unique identifier ({result.repeated_uids:,}),"
     fields = {str(source.score["field"]) for source in result.sources if source.score.get("field")}
-    best = f"the best by {', '.join(sorted(fields))}" if fields else "the first"
+    best = "one, at random," if "random" in fields else f"the best by {' or '.join(sorted(fields))}" if fields else "the first"
+    if fields and (params.normalize_scores == "rank" or (params.normalize_scores == "auto" and len(result.sources) > 1)):
+        best += " (compared by their ranks in each set)"
+    if params.priority == "input":
+        best = f"that of the earliest set of picks, and among these {best}"
     rule = "all of them were removed" if params.remove_entirely else f"{best} of each was kept (greedily, from the best to the worst)"
     if result.repaired_halves is not None:
         rule = "all were kept, and those connected by duplicates put into one half-set"
@@ -132,18 +142,21 @@ def _pickers(figures: Figures, result: ParticleResult) -> dict[str, Any] | None:
         return None
     n = len(result.sources)
     shown = min(n, MOST_SOURCES_SHOWN)
-    names = [plain(Path(source.picks.label).name or source.picks.label) for source in result.sources]
+    labels = [source.picks.label for source in result.sources]
+    short = [Path(label).name or label for label in labels]
+    short = [label if short.count(name) > 1 else name for name, label in zip(short, labels, strict=True)]
+    names = [plain(name) for name in short]
     sets = result.found_by()
     similar = jaccard(sets, n) if sets is not None else None
     counts = np.array([len(source.picks) for source in result.sources])
     pictures = [_matrix(figures, result.overlaps[:shown, :shown], counts[:shown], names[:shown])]
-    if sets:
+    if sets and any(max(sources) < MOST_SOURCES_SHOWN for sources in sets):
         pictures.append(_upset(figures, sets, names))
     pictures += _winners(figures, result)
     pairs = [
         (
-            names[i],
-            names[j],
+            short[i],
+            short[j],
             int(result.overlaps[i, j]),
             int(result.overlaps[j, i]),
             "" if similar is None else round(float(similar[i, j]), 4),
@@ -170,8 +183,9 @@ def _matrix(figures: Figures, overlaps: Any, counts: Any, names: Sequence[str]) 
 
 
 def _upset(figures: Figures, sets: dict[tuple[int, ...], int], names: Sequence[str]) -> tuple[Picture, str]:
-    chosen = list(sets.items())[:MOST_COMBINATIONS]
-    present = sorted({source for sources, _ in chosen for source in sources})[:MOST_SOURCES_SHOWN]
+    shown = [(sources, count) for sources, count in sets.items() if max(sources) < MOST_SOURCES_SHOWN]
+    chosen = shown[:MOST_COMBINATIONS]
+    present = sorted({source for sources, _ in chosen for source in sources})
     row = {source: k for k, source in enumerate(present)}
     figure, (bars, dots) = figures.new(
         min(10.0, 3.2 + 0.38 * len(chosen)), 2.4 + 0.24 * len(present), nrows=2, sharex=True, height_ratios=[2.2, 0.3 * len(present) + 0.3]
@@ -181,16 +195,15 @@ def _upset(figures: Figures, sets: dict[tuple[int, ...], int], names: Sequence[s
         bars.text(x, count, f"{count:,}", ha="center", va="bottom", fontsize=7)
     bars.set_ylabel("particles")
     for x, (sources, _) in enumerate(chosen):
-        rows = [row[source] for source in sources if source in row]
+        rows = [row[source] for source in sources]
         dots.plot([x] * len(present), range(len(present)), "o", color=GREY, alpha=0.2, markersize=5)
-        if rows:
-            dots.plot([x, x], [min(rows), max(rows)], color=SECOND, linewidth=1.5)
-            dots.plot([x] * len(rows), rows, "o", color=SECOND, markersize=6)
+        dots.plot([x, x], [min(rows), max(rows)], color=SECOND, linewidth=1.5)
+        dots.plot([x] * len(rows), rows, "o", color=SECOND, markersize=6)
     dots.set_yticks(range(len(present)), [names[source] for source in present])
     dots.set(ylim=(len(present) - 0.5, -0.5), xlim=(-0.6, len(chosen) - 0.4))
     dots.tick_params(bottom=False, labelbottom=False, left=False)
     dots.spines[:].set_visible(False)
-    more = f" {len(sets) - len(chosen)} rarer combinations are left out." if len(sets) > len(chosen) else ""
+    more = f" {len(sets) - len(chosen)} combinations, rarer ones or of further inputs, are left out." if len(sets) > len(chosen) else ""
     caption = "How many particles (sets of duplicates) were found by exactly which inputs." + more
     return figures.keep("found_by", figure, "Bars: particles by the inputs that found them"), caption
 
@@ -203,26 +216,27 @@ def _winners(figures: Figures, result: ParticleResult) -> list[tuple[Picture, st
     other = source_of[result.rejected] != source_of[result.duplicate_of]
     loser, winner = result.scores[result.rejected[other]], result.scores[result.duplicate_of[other]]
     finite = np.isfinite(loser) & np.isfinite(winner)
-    if finite.sum() < 2:
+    if finite.sum() < 2 or not np.isfinite([np.ptp(winner[finite]), np.ptp(loser[finite])]).all():
         return []
     figure, axes = figures.new(4.4, 3.6)
     counts, x, y = np.histogram2d(winner[finite], loser[finite], BINS)
     mesh = axes.pcolormesh(x, y, np.where(counts.T > 0, counts.T, np.nan), cmap="viridis", norm="log", rasterized=True)
-    figure.colorbar(mesh, ax=axes, label="pairs")
+    figure.colorbar(mesh, ax=axes, label="pairs", format="{x:.0f}").minorticks_off()
     axes.set(xlabel="score of the winner, as compared", ylabel="score of the loser")
     caption = "Scores of duplicates from different inputs, as they were compared (ranks within each input, if scores were normalised)."
     return [(figures.keep("scores", figure, "Scores of winners against those of losers"), caption)]
 
 
-def _examples(figures: Figures, chosen: Sequence[Example]) -> list[tuple[Picture, str, str]]:
+def _examples(figures: Figures, chosen: Sequence[Example], rejected: str) -> list[tuple[Picture, str, str]]:
     pictures = []
     for example in chosen:
-        width, height = example.extent_a
+        left, right, bottom, top = example.extent_a
+        width, height = right - left, top - bottom
         figure, both = figures.new(9.0, min(6.0, 0.6 + 4.5 * height / max(width, 1e-6)), ncols=2, sharex=True, sharey=True)
-        for axes, wanted, title, colour in zip(both, (True, False), ("kept", "rejected"), (FIRST, MARK), strict=True):
+        for axes, wanted, title, colour in zip(both, (True, False), ("kept", rejected), (FIRST, MARK), strict=True):
             axes.set_facecolor("none")
             if example.image is not None:
-                axes.imshow(example.image, cmap="gray", origin="lower", extent=(0, width, 0, height), vmin=0, vmax=255)
+                axes.imshow(example.image, cmap="gray", origin="lower", extent=example.extent_a, vmin=0, vmax=255)
             points = example.centres_a[example.kept == wanted]
             axes.plot(*points.T[:2], "o", markerfacecolor="none", markeredgecolor=colour, markersize=example.marker, markeredgewidth=1.1)
             if example.picked_a is not None:
@@ -232,9 +246,15 @@ def _examples(figures: Figures, chosen: Sequence[Example]) -> list[tuple[Picture
                 axes.quiver(
                     *start[long].T[:2], *move[long].T[:2], angles="xy", scale_units="xy", scale=1, color=SECOND, width=0.004, headwidth=4
                 )
-            axes.set(title=f"{len(points):,} {title}", xlim=(0, width), ylim=(0, height), aspect="equal")
+            outside = int(((points < (left, bottom)) | (points > (right, top))).any(axis=1).sum())
+            axes.set(
+                title=f"{len(points):,} {title}" + (f", {outside:,} outside the frame" if outside else ""),
+                xlim=(left, right),
+                ylim=(bottom, top),
+                aspect="equal",
+            )
             axes.tick_params(labelsize=7)
-        both[0].set_ylabel("Å")
+        both[0].set(xlabel="Å", ylabel="Å")
         picture = figures.keep(f"example_{example.word.replace(' ', '_')}", figure, f"Particles of the {example.word} micrograph")
         pictures.append((picture, example.word, example.name))
     return pictures
@@ -252,7 +272,7 @@ def _outliers(result: ParticleResult) -> dict[str, Any]:
     rows = [
         (names[k], int(n[k]), int(rejected[k]), round(100 * rejected[k] / max(1, n[k]), 1), round(float(excess[k]), 1))
         for k in order.tolist()
-        if rejected[k]
+        if excess[k] >= LEAST_EXCESS
     ]
     empty = int((rejected == n).sum() - (n == 0).sum()) if result.n_micrographs else 0
     return {"rows": rows, "share": 100 * share, "emptied": empty}

@@ -37,10 +37,12 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(particles::kept_at, module)?)?;
     module.add_function(wrap_pyfunction!(particles::nearest, module)?)?;
     module.add_function(wrap_pyfunction!(particles::overlaps, module)?)?;
+    module.add_function(wrap_pyfunction!(particles::pairs, module)?)?;
     module.add_function(wrap_pyfunction!(particles::write_listing, module)?)?;
     module.add_function(wrap_pyfunction!(records::read_records, module)?)?;
     module.add_function(wrap_pyfunction!(rows::line_number, module)?)?;
     module.add_function(wrap_pyfunction!(rows::split, module)?)?;
+    module.add_function(wrap_pyfunction!(star::cell_spans, module)?)?;
     module.add_function(wrap_pyfunction!(star::read_cells, module)?)?;
     module.add_function(wrap_pyfunction!(star::scan_rows, module)?)?;
     module.add_function(wrap_pyfunction!(star::scan_star, module)?)

@@ -77,16 +77,32 @@ pub fn overlaps<'py>(
 }
 
 #[pyfunction]
-#[pyo3(signature = (coordinates, groups, reach, *, threads))]
+#[pyo3(signature = (coordinates, groups, reach, *, enough, threads))]
 pub fn nearest<'py>(
     py: Python<'py>,
     coordinates: PyReadonlyArray2<'py, f64>,
     groups: Option<PyReadonlyArray1<'py, u32>>,
     reach: f64,
+    enough: f64,
     threads: usize,
 ) -> PyResult<Bound<'py, PyArray1<f32>>> {
     let problem = problem(&coordinates, groups.as_ref(), None, None)?;
-    Ok(run(py, threads, None, |monitor| particles::nearest(&problem, reach, monitor))?.into_pyarray(py))
+    Ok(run(py, threads, None, |monitor| particles::nearest(&problem, reach, enough, monitor))?.into_pyarray(py))
+}
+
+#[pyfunction]
+#[pyo3(signature = (coordinates, groups, classes, separation, *, threads))]
+pub fn pairs(
+    py: Python<'_>,
+    coordinates: PyReadonlyArray2<'_, f64>,
+    groups: Option<PyReadonlyArray1<'_, u32>>,
+    classes: PyReadonlyArray1<'_, u8>,
+    separation: f64,
+    threads: usize,
+) -> PyResult<[[u64; 3]; 3]> {
+    let problem = problem(&coordinates, groups.as_ref(), None, None)?;
+    let classes = classes.as_slice()?;
+    run(py, threads, None, |monitor| particles::pairs(&problem, classes, separation, monitor))
 }
 
 #[pyfunction]

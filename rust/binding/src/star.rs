@@ -97,6 +97,11 @@ pub fn scan_rows(
 }
 
 #[pyfunction]
+pub fn cell_spans(line: &[u8]) -> Vec<(usize, usize)> {
+    star::Cells::new(line).before_comment().map(|cell| (cell.start, cell.end)).collect()
+}
+
+#[pyfunction]
 pub fn read_cells<'py>(py: Python<'py>, path: PathBuf, rows: &Bound<'py, Rows>) -> PyResult<Vec<Vec<Bound<'py, PyBytes>>>> {
     let cells = star::read_cells(&path, &rows.get().0).map_err(to_python)?;
     Ok(cells.into_iter().map(|row| row.into_iter().map(|cell| PyBytes::new(py, &cell)).collect()).collect())

@@ -3,7 +3,7 @@
 #![allow(clippy::needless_range_loop, clippy::single_match_else, reason = "plain code is the better oracle")]
 
 use cryodedup_core::Monitor;
-use cryodedup_core::particles::{Particles, Rule, components, deduplicate, kept_at, nearest, overlaps};
+use cryodedup_core::particles::{Particles, Rule, components, deduplicate, kept_at, nearest, overlaps, pairs};
 use proptest::prelude::*;
 
 /// One problem, owned.
@@ -162,11 +162,26 @@ proptest! {
     #[test]
     fn nearest_distances_are_those_of_a_double_loop(problem in problem()) {
         prop_assume!(problem.separation > 0.0);
-        let found = nearest(&problem.particles(), problem.separation, &Monitor::default()).expect("valid input");
+        let found = nearest(&problem.particles(), problem.separation, 0.0, &Monitor::default()).expect("valid input");
         for i in 0..problem.n() {
             let least = (0..problem.n()).filter(|&j| j != i && problem.near(i, j)).map(|j| problem.distance(i, j)).fold(f64::INFINITY, f64::min);
             prop_assert_eq!(found[i].to_bits(), (least.sqrt() as f32).to_bits());
         }
+    }
+
+    #[test]
+    fn pairs_are_those_of_a_double_loop(problem in problem(), seed in 0..7_u32) {
+        prop_assume!(problem.separation > 0.0);
+        let n = problem.n();
+        let classes: Vec<u8> = (0..n as u32).map(|i| ((i.wrapping_mul(2_654_435_761).wrapping_add(seed) >> 13) % 3) as u8).collect();
+        let mut expected = [[0; 3]; 3];
+        for i in 0..n {
+            for j in (i + 1..n).filter(|&j| problem.near(i, j)) {
+                let (a, b) = (classes[i].min(classes[j]) as usize, classes[i].max(classes[j]) as usize);
+                expected[a][b] += 1;
+            }
+        }
+        prop_assert_eq!(pairs(&problem.particles(), &classes, problem.separation, &Monitor::default()).expect("valid input"), expected);
     }
 
     #[test]

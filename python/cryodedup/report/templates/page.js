@@ -24,7 +24,8 @@ for (const table of document.querySelectorAll("table.sortable")) {
 const stages = [...document.querySelectorAll(".stage")];
 let all = false;
 let phase = false;
-const blinks = (stage) => all || stage.matches(":hover") || stage.dataset.blink === "on";
+const hovers = matchMedia("(hover: hover)").matches;
+const blinks = (stage) => all || stage.dataset.blink === "on" || (hovers && stage.matches(":hover") && stage.dataset.blink !== "off");
 setInterval(() => {
   phase = !phase;
   for (const stage of stages) {
@@ -34,7 +35,7 @@ setInterval(() => {
   }
 }, 450);
 for (const stage of stages) {
-  stage.addEventListener("click", () => { stage.dataset.blink = stage.dataset.blink === "on" ? "" : "on"; });
+  stage.addEventListener("click", () => { stage.dataset.blink = stage.dataset.blink === "on" ? "off" : "on"; });
 }
 addEventListener("beforeprint", () => document.querySelectorAll("details").forEach((one) => { one.open = true; }));
 document.addEventListener("keydown", (event) => { if (event.key === "b" && !event.ctrlKey && !event.metaKey) all = !all; });

@@ -17,6 +17,7 @@ mod sort;
 
 pub use listing::{Listing, write_listing};
 
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use rayon::prelude::*;
@@ -181,19 +182,45 @@ pub fn overlaps(particles: &Particles, sources: &[u32], n_sources: usize, min_se
     Ok(table.into_counts())
 }
 
-/// For each particle the distance of the nearest other one of its group, if that is within `reach`, else infinite.
+/// For each particle the distance of the nearest other one of its group, if that is within `reach`, else infinite. One that is near `enough`
+/// is taken for the nearest: in dense clumps that saves looking at all.
 ///
 /// # Errors
 /// As [`deduplicate`]; a reach of 0.
-pub fn nearest(particles: &Particles, reach: f64, monitor: &Monitor) -> Result<Vec<f32>> {
+pub fn nearest(particles: &Particles, reach: f64, enough: f64, monitor: &Monitor) -> Result<Vec<f32>> {
     particles.check(reach)?;
     if reach <= 0.0 {
         return Err(Error::input(format!("reach: found {reach}, expected more than 0")));
     }
     let found = Column::new(particles.len(), |_| f32::INFINITY.to_bits());
     let set = |particle: u32, distance: f64| found.set(particle, (distance as f32).to_bits());
-    each_cells!(particles, &Goodness::new(None, None), reach, monitor, |cells| neighbours::nearest(cells, &set));
+    each_cells!(particles, &Goodness::new(None, None), reach, monitor, |cells| neighbours::nearest(cells, enough, &set));
     Ok(found.into_vec().into_iter().map(f32::from_bits).collect())
+}
+
+/// How many pairs of particles within `separation` are of which two of three classes: `[a][b]`, a at most b.
+///
+/// # Errors
+/// As [`deduplicate`]; a separation of 0; other classes.
+///
+/// # Panics
+/// Never: no thread panics while it holds the lock.
+pub fn pairs(particles: &Particles, classes: &[u8], separation: f64, monitor: &Monitor) -> Result<[[u64; 3]; 3]> {
+    particles.check(separation)?;
+    if separation <= 0.0 || classes.len() != particles.len() || classes.iter().any(|&class| class > 2) {
+        return Err(Error::input(format!(
+            "pairs: expected a separation above 0 and a class of 0 to 2 for each of {} particles",
+            particles.len()
+        )));
+    }
+    let total = Mutex::new([[0; 3]; 3]);
+    let class = |particle: u32| classes[particle as usize] as usize;
+    each_cells!(particles, &Goodness::new(None, None), separation, monitor, |cells| {
+        let found = neighbours::pairs::<_, _, 3>(cells, &class);
+        let mut total = total.lock().expect("no thread panics with it");
+        total.iter_mut().flatten().zip(found.iter().flatten()).for_each(|(total, found)| *total += found);
+    });
+    Ok(total.into_inner().expect("no thread panics with it"))
 }
 
 /// For each particle the best of those that it is connected with by steps of at most `separation`, which may be itself.
