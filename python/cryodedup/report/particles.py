@@ -221,7 +221,9 @@ def _winners(figures: Figures, result: ParticleResult) -> list[tuple[Picture, st
     figure, axes = figures.new(4.4, 3.6)
     counts, x, y = np.histogram2d(winner[finite], loser[finite], BINS)
     mesh = axes.pcolormesh(x, y, np.where(counts.T > 0, counts.T, np.nan), cmap="viridis", norm="log", rasterized=True)
-    figure.colorbar(mesh, ax=axes, label="pairs", format="{x:.0f}").minorticks_off()
+    most = int(counts.max())
+    ticks = sorted({1, most, *(10**k for k in range(1, 9) if 3 * 10**k < most)})
+    figure.colorbar(mesh, ax=axes, label="pairs", ticks=ticks, format="{x:,.0f}").minorticks_off()
     axes.set(xlabel="score of the winner, as compared", ylabel="score of the loser")
     caption = "Scores of duplicates from different inputs, as they were compared (ranks within each input, if scores were normalised)."
     return [(figures.keep("scores", figure, "Scores of winners against those of losers"), caption)]
