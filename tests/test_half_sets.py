@@ -214,6 +214,7 @@ def test_a_chain_goes_into_one_half(tmp_path: Path) -> None:
     [
         (COLUMNS, [(0, 0, "m", 1, 1), (1, 0, "m", 1, 0)], "p.star, line 10: found no half-set in rlnRandomSubset, expected one"),
         ("CoordinateX CoordinateY MicrographName", [(0, 0, "m")], "p.star: found no rlnRandomSubset or alignments"),
+        (COLUMNS, [(0, 0, "m", 1, 1), (1, 0, "m", 1, 1)], "p.star: found all particles in one half-set, expected two"),
     ],
 )
 def test_repair_needs_half_sets(columns: str, rows: list[tuple[object, ...]], message: str, tmp_path: Path) -> None:

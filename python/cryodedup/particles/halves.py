@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,8 @@ from cryodedup.particles.picks import Floats, Picks
 if TYPE_CHECKING:
     from cryodedup.particles.result import ParticleResult
 
+UNEQUAL = 0.9
+"""Half-sets whose sizes differ by more are warned about."""
 FSC_THRESHOLD = 0.143
 """Rosenthal and Henderson 2003, J. Mol. Biol. 333, 721."""
 
@@ -110,14 +112,16 @@ def _connected(n: int, first: NDArray[np.int64], second: NDArray[np.int64]) -> N
         label = spread
 
 
-def check_repairable(picks: Iterable[Picks]) -> None:
-    """Raises InputError for an input or a particle without a half-set."""
+def check_repairable(picks: Sequence[Picks]) -> None:
+    """Raises InputError for an input or a particle without a half-set, or if all are in one."""
     for pick in picks:
         if pick.halves is None:
             raise InputError(f"{pick.label}: found no rlnRandomSubset or alignments*/split, expected half-sets for --half-sets repair")
         unset = np.flatnonzero(pick.halves.values == 0)
         if len(unset):
             raise InputError(f"{pick.where(int(unset[0]))}: found no half-set in {pick.halves.field}, expected one for --half-sets repair")
+    if of_all(picks) is None:
+        raise InputError(f"{picks[0].label}: found all particles in one half-set, expected two for --half-sets repair")
 
 
 def hanging_together(
@@ -172,3 +176,21 @@ def half_set_lines(result: ParticleResult) -> list[str]:
         f"{what}, half-sets of {after.sizes[0]:,} and {after.sizes[1]:,}: {after.pairs_across:,} pairs across them, FSC of noise"
         f" {after.noise_fsc:.4f}",
     ]
+
+
+def half_set_warnings(result: ParticleResult) -> list[str]:
+    """Where the resolution of a map from these particles would be faked, and where a repair goes too far."""
+    warnings = []
+    found = result.half_sets()
+    if found is not None and found.noise_fsc > FSC_THRESHOLD:
+        warnings.append(
+            f"noise alone gives an FSC of {found.noise_fsc:.3f} between the half-sets of the input, above {FSC_THRESHOLD}: its resolution"
+            " is no evidence"
+        )
+    written = result.half_sets_written() if result.repaired_halves is not None else None
+    if written is not None and min(written.sizes) < UNEQUAL * max(written.sizes):
+        warnings.append(
+            f"the new half-sets have {written.sizes[0]:,} and {written.sizes[1]:,} particles: so many hang together within"
+            f" {result.params.min_separation_a:g} Å; is that too far?"
+        )
+    return warnings

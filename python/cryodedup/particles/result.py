@@ -282,9 +282,7 @@ class ParticleResult:
                 from cryodedup.report import add_page
                 from cryodedup.report.particles import write_page
 
-                begun = time.perf_counter()
-                add_page(write_page, self, staging, self.warnings)
-                self.times_s["report"] = time.perf_counter() - begun
+                add_page(write_page, self, staging)
             self.outputs = names_of_outputs(staging)
             self.times_s["writing"] = time.perf_counter() - started
             write_summary(staging, self.summary())

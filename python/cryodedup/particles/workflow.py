@@ -5,30 +5,26 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from cryodedup import _core
 from cryodedup.errors import InputError
 from cryodedup.params import ParticleParams
 from cryodedup.particles import fitting, pixel_sizes
 from cryodedup.particles.arrays import is_table
-from cryodedup.particles.halves import FSC_THRESHOLD, check_repairable, hanging_together, of_all
+from cryodedup.particles.halves import check_repairable, half_set_warnings, hanging_together, of_all
 from cryodedup.particles.identity import unify
 from cryodedup.particles.picks import Floats, Picks
 from cryodedup.particles.reading import read_inputs, read_table
 from cryodedup.particles.result import ParticleResult, Source
 from cryodedup.particles.scores import compare
-from cryodedup.particles.votes import votes
+from cryodedup.particles.selection import compared_columns, repeated_uids, select, used_shifts, voted
 
 Say = Callable[[str], object]
-UNEQUAL = 0.9
-"""Half-sets whose sizes differ by more are warned about."""
 MOST_SOURCES = 64
 """Up to this many inputs are compared with each other in the summary."""
 
@@ -124,16 +120,16 @@ def choose(picks: Sequence[Picks], params: ParticleParams, progress: Callable[[i
     for pick, size, start, end in zip(picks, sizes, bounds[:-1], bounds[1:], strict=True):
         _place(pick, size.sizes_a, shift_key, coordinates_a[start:end])
     scores, described = compare(picks, params, warnings)
-    compared = _compared(picks, shift_key, coordinates_a, params)
+    compared = compared_columns(picks, shift_key, coordinates_a, params)
     source_of = np.repeat(np.arange(len(picks), dtype=np.uint32), np.diff(bounds))
     priority = source_of if params.priority == "input" else None
 
-    repeated = _repeated(picks, scores, priority, params)
+    repeated = repeated_uids(picks, scores, priority, params)
     if repeated is not None:
         warnings.append(f"{len(repeated.particles)} particles have the uid of another: they are duplicates of it wherever they are")
-    kept, rejected, duplicate_of = _select(compared, group_of, scores, priority, repeated, params, progress)
+    kept, rejected, duplicate_of = select(compared, group_of, scores, priority, repeated, params, progress)
     if params.min_votes > 1:
-        kept, rejected, duplicate_of = _voted(kept, rejected, duplicate_of, source_of, len(picks), params.min_votes)
+        kept, rejected, duplicate_of = voted(kept, rejected, duplicate_of, source_of, len(picks), params.min_votes)
     difference = coordinates_a[rejected] - coordinates_a[duplicate_of]
     distances_a = np.where(duplicate_of == rejected, np.nan, np.sqrt((difference * difference).sum(axis=1)))
     overlaps = None
@@ -173,37 +169,8 @@ def choose(picks: Sequence[Picks], params: ParticleParams, progress: Callable[[i
         repeated_uids=0 if repeated is None else len(repeated.particles),
         warnings=warnings,
     )
-    found = result.half_sets()
-    if found is not None and found.noise_fsc > FSC_THRESHOLD:
-        warnings.append(
-            f"noise alone gives an FSC of {found.noise_fsc:.3f} between the half-sets of the input, above {FSC_THRESHOLD}: its resolution"
-            " is no evidence"
-        )
-    written = result.half_sets_written() if result.repaired_halves is not None else None
-    if written is not None and min(written.sizes) < UNEQUAL * max(written.sizes):
-        warnings.append(
-            f"the new half-sets have {written.sizes[0]:,} and {written.sizes[1]:,} particles: so many hang together within"
-            f" {params.min_separation_a:g} Å; is that too far?"
-        )
+    warnings += half_set_warnings(result)
     return result
-
-
-def _voted(
-    kept: NDArray[np.bool_],
-    rejected: NDArray[np.int64],
-    duplicate_of: NDArray[np.int64],
-    source_of: NDArray[np.uint32],
-    n_sources: int,
-    min_votes: int,
-) -> tuple[NDArray[np.bool_], NDArray[np.int64], NDArray[np.int64]]:
-    """Rejects the kept ones that fewer sources found, too; they duplicate nothing but themselves."""
-    if min_votes > n_sources:
-        raise InputError(f"min_votes: found {min_votes}, expected at most {n_sources}, the number of inputs")
-    of = np.arange(len(kept))
-    of[rejected] = duplicate_of
-    kept = kept & (votes(of, source_of, n_sources) >= min_votes)
-    rejected = np.flatnonzero(~kept)
-    return kept, rejected, of[rejected]
 
 
 def _concatenated(columns: Any) -> Any:
@@ -237,14 +204,8 @@ def _dimensions(picks: Sequence[Picks]) -> int:
     return 2
 
 
-def _shifts(pick: Picks, shift_key: str) -> tuple[Floats, ...]:
-    if shift_key == "none":
-        return ()
-    return pick.shifts_a(shift_key)
-
-
 def _place(pick: Picks, sizes_a: Floats | float, shift_key: str, out: Floats) -> None:
-    shifts = _shifts(pick, shift_key)
+    shifts = used_shifts(pick, shift_key)
     with np.errstate(over="ignore", invalid="ignore"):  # what comes of it is refused below
         for axis in range(out.shape[1]):
             np.multiply(pick.position[axis], sizes_a, out=out[:, axis])
@@ -258,110 +219,3 @@ def _place(pick: Picks, sizes_a: Floats | float, shift_key: str, out: Floats) ->
         values = " ".join(f"{axis} {value:g}" for axis, value in zip("xyz", out[row], strict=False))
         more = f"; so have {int(bad.sum()) - 1} others" if bad.sum() > 1 else ""
         raise InputError(f"{pick.where(row)}: found a centre at {values} Å, expected finite coordinates and shifts{more}")
-
-
-def _compared(picks: Sequence[Picks], shift_key: str, coordinates_a: Floats, params: ParticleParams) -> Floats:
-    """What distances are measured on: the centres; for a separation of 0 the stored values, which no arithmetic has touched.
-
-    Stored coordinates of different kinds (fractions, pixels, Å) are never equal. Shifts, where they are used, have to be equal, too. To
-    undo a symmetry expansion, particles are compared by the one they were made from where that is known.
-    """
-    if params.min_separation_a > 0:
-        return coordinates_a
-    dimensions = coordinates_a.shape[1]
-    compared = np.zeros((len(coordinates_a), 1 + 2 * dimensions))
-    start = 0
-    for pick in picks:
-        rows = compared[start : start + len(pick)]
-        start += len(pick)
-        if params.undo_symmetry_expansion and pick.expanded_from is not None:
-            rows[:, 0] = 3
-            rows[:, 1] = pick.expanded_from >> np.uint64(32)
-            rows[:, 2] = pick.expanded_from & np.uint64(0xFFFFFFFF)
-            continue
-        rows[:, 0] = 1 if pick.format == "CryoSPARC" else 2 if pick.in_angstrom else 0
-        shifts = _shifts(pick, shift_key)
-        for axis in range(dimensions):
-            rows[:, 1 + axis] = pick.stored[axis]
-            if axis < len(shifts):
-                rows[:, 1 + dimensions + axis] = shifts[axis]
-    return compared
-
-
-@dataclass(frozen=True)
-class _Repeated:
-    """Particles that have the identity of a better one, and that one."""
-
-    particles: NDArray[np.int64]
-    best: NDArray[np.int64]
-
-
-def _repeated(
-    picks: Sequence[Picks], scores: Floats | None, priority: NDArray[np.uint32] | None, params: ParticleParams
-) -> _Repeated | None:
-    """Particles of equal uid, which are duplicates wherever they are; copies made by a symmetry expansion have uids of their own."""
-    with_uids = [pick for pick in picks if pick.uids is not None and len(pick)]
-    if not with_uids or params.undo_symmetry_expansion:
-        return None
-    starts = np.cumsum([0, *map(len, picks)])
-    particles = np.concatenate(
-        [np.arange(start, start + len(pick)) for start, pick in zip(starts, picks, strict=False) if pick.uids is not None]
-    )
-    uids = np.concatenate([pick.uids for pick in with_uids if pick.uids is not None])
-    ordered = np.sort(uids)
-    twice = ordered[1:][ordered[1:] == ordered[:-1]]
-    twice = twice[twice != 0]  # not set
-    if not len(twice):
-        return None
-    chosen = np.isin(uids, twice)
-    particles, uids = particles[chosen], uids[chosen]
-    score = np.zeros(len(particles)) if scores is None else np.nan_to_num(-scores[particles], nan=np.inf)
-    rank = np.zeros(len(particles), np.uint32) if priority is None else priority[particles]
-    order = np.lexsort((particles, score, rank, uids))
-    first = np.concatenate([[True], uids[order][1:] != uids[order][:-1]])
-    best = particles[order][first][np.cumsum(first) - 1]
-    return _Repeated(particles[order][~first], best[~first])
-
-
-def _select(
-    compared: Floats,
-    group_of: NDArray[np.uint32],
-    scores: Floats | None,
-    priority: NDArray[np.uint32] | None,
-    repeated: _Repeated | None,
-    params: ParticleParams,
-    progress: Callable[[int], object] | None,
-) -> tuple[NDArray[np.bool_], NDArray[np.int64], NDArray[np.int64]]:
-    """Mask of the kept, the rejected, and for each of these what it duplicates."""
-
-    def search(rows: Any) -> tuple[NDArray[np.bool_], NDArray[np.int64], NDArray[np.int64]]:
-        kept, rejected, of, _ = _core.deduplicate(
-            compared[rows],
-            group_of[rows],
-            None if scores is None else scores[rows],
-            None if priority is None else priority[rows],
-            params.min_separation_a,
-            remove_entirely=params.remove_entirely,
-            threads=params.threads,
-            progress=progress,
-        )
-        return kept, rejected, of
-
-    if repeated is None:
-        return search(slice(None))
-    stands = np.ones(len(compared), bool)
-    stands[repeated.particles] = False
-    particles = np.flatnonzero(stands)
-    duplicate_of = np.arange(len(compared))
-    if params.remove_entirely:
-        _, rejected, of = search(slice(None))
-        duplicate_of[rejected] = of
-        duplicate_of[repeated.best] = repeated.particles
-        duplicate_of[repeated.particles] = repeated.best
-    else:
-        _, rejected, of = search(particles)
-        duplicate_of[particles[rejected]] = particles[of]
-        duplicate_of[repeated.particles] = duplicate_of[repeated.best]
-    kept = duplicate_of == np.arange(len(compared))
-    rejected = np.flatnonzero(~kept)
-    return kept, rejected, duplicate_of[rejected]

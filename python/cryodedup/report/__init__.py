@@ -4,18 +4,29 @@ from __future__ import annotations
 
 import errno
 import shutil
+import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from cryodedup.directory import FIGURES, PAGE
 
-Result = TypeVar("Result")
 OF_THE_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS)
 
 
-def add_page(write_page: Callable[[Result, Path], None], result: Result, staging: Path, warnings: list[str]) -> None:
+class Reported(Protocol):
+    """What a result has to take note of its page."""
+
+    warnings: list[str]
+    times_s: dict[str, float]
+
+
+Result = TypeVar("Result", bound=Reported)
+
+
+def add_page(write_page: Callable[[Result, Path], None], result: Result, staging: Path) -> None:
     """Makes a page among the results. If that fails, the results are worth more: they stay, without the page and with a warning."""
+    started = time.perf_counter()
     try:
         write_page(result, staging)
     except Exception as error:
@@ -23,4 +34,5 @@ def add_page(write_page: Callable[[Result, Path], None], result: Result, staging
             raise  # the results would fare no better
         (staging / PAGE).unlink(missing_ok=True)
         shutil.rmtree(staging / FIGURES, ignore_errors=True)
-        warnings.append(f"no page was made: {type(error).__name__}: {error}; please report this")
+        result.warnings.append(f"no page was made: {type(error).__name__}: {error}; please report this")
+    result.times_s["report"] = time.perf_counter() - started
