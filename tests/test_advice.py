@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from cases import Ran, star
 from cryodedup import InputError, ParticleParams, deduplicate, deduplicate_particles
-from cryodedup.particles.advice import Advice, advise, duplicates_end
+from cryodedup.particles.advice import Advice, advise
 from cryodedup.particles.votes import combinations, jaccard, votes
 
 COLUMNS = "CoordinateX CoordinateY MicrographName AutopickFigureOfMerit"
@@ -79,7 +79,7 @@ def test_advise_writes_nothing(picked_twice: Path, command: Callable[..., Ran], 
     told = json.loads(command("particles", picked_twice, "--pixel-size", 1, "--advise", "--json").out)
     assert 25 < told["advice"]["suggested_a"] < 120
     assert [20.0, told["kept"]] in told["advice"]["separation_and_kept"]
-    assert "no distances to look at" in command("particles", picked_twice, "--pixel-size", 1, "--min-separation", 0, "--advise").out
+    assert "suggested minimum separation: " in command("particles", picked_twice, "--pixel-size", 1, "--min-separation", 0, "--advise").out
 
 
 def advice_of(points: list[np.ndarray], separation: float = 20.0) -> Advice:
@@ -100,8 +100,35 @@ def packed(rng: np.random.Generator, n: int, apart: float, side: float = 4000.0)
     return points
 
 
+def dimers(points: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Each with another one 60 Å off."""
+    angle = rng.uniform(0, 2 * np.pi, len(points))
+    return np.concatenate([points, points + rng.normal(60, 2, (len(points), 1)) * np.stack([np.cos(angle), np.sin(angle)], axis=1)])
+
+
+def filaments(rng: np.random.Generator, n: int) -> np.ndarray:
+    """Straight ones of 25 particles 40 Å apart, 300 Å from each other."""
+    along = np.arange(25)[None] * 40.0 + rng.uniform(0, 2000, (n, 1))
+    across = np.repeat(np.arange(n)[:, None] * 300.0, 25, axis=1)
+    return np.stack([along.ravel(), across.ravel()], axis=1) + rng.normal(0, 1, (25 * n, 2))
+
+
 @pytest.mark.parametrize("seed", range(6))
-@pytest.mark.parametrize("kind", ["few at random", "many at random", "packed", "packed loosely", "a grid"])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "few at random",
+        "many at random",
+        "packed",
+        "packed loosely",
+        "a grid",
+        "of many densities",
+        "dimers",
+        "filaments",
+        "clumps",
+        "with wild ones",
+    ],
+)
 def test_without_duplicates_no_separation_is_suggested(kind: str, seed: int) -> None:
     rng = np.random.default_rng(seed)
     grid = np.stack(np.meshgrid(np.arange(20), np.arange(20)), axis=-1).reshape(-1, 2) * 180.0
@@ -111,14 +138,25 @@ def test_without_duplicates_no_separation_is_suggested(kind: str, seed: int) -> 
         "packed": lambda: [packed(rng, 400, 130)] * 3,
         "packed loosely": lambda: [packed(rng, 150, 150) for _ in range(6)],
         "a grid": lambda: [grid + rng.normal(0, 3, grid.shape)],
+        "of many densities": lambda: [packed(rng, int(n), 120) for n in rng.lognormal(4.3, 1.1, 30).clip(4, 600)],
+        "dimers": lambda: [dimers(packed(rng, 100, 200), rng) for _ in range(6)],
+        "filaments": lambda: [filaments(rng, 12) for _ in range(6)],
+        "clumps": lambda: [
+            np.concatenate([packed(rng, 6, 260), rng.uniform(0, 4000, (6, 2))]).repeat(8, 0) + rng.normal(0, 90, (96, 2)) for _ in range(8)
+        ],
+        "with wild ones": lambda: [np.concatenate([packed(rng, 200, 150), [[40_000.0, 40_000.0]]]) for _ in range(6)],
     }[kind]()
     advice = advice_of(points)
     assert advice.valley_a is None
+    if kind == "clumps":
+        return
     assert advice.packing_a is not None
     if kind == "a grid":
         assert advice.packing_a == pytest.approx(175, abs=8)
-    elif kind.startswith("packed"):
+    elif kind.startswith(("packed", "with")):
         assert 130 < advice.packing_a < 230
+    elif kind in ("dimers", "filaments"):
+        assert advice.packing_a == pytest.approx(60 if kind == "dimers" else 40, abs=8)
     assert advice_of(points, 1.5 * advice.packing_a).warnings(1.5 * advice.packing_a)
 
 
@@ -140,9 +178,31 @@ def test_duplicates_are_told_from_neighbours_however_many_there_are(share: float
         assert not advice.warnings(separation)
 
 
-@pytest.mark.parametrize("counts", [[0] * 30, [5] * 30, list(range(30)), [3, 0, 0, *[0] * 27]])
-def test_a_histogram_without_a_peak_near_zero_has_no_duplicates(counts: list[int]) -> None:
-    assert duplicates_end(np.array(counts), np.linspace(0, 300, 31), 150.0) is None
+@pytest.mark.parametrize("kind", ["of many densities", "dimers", "filaments", "with wild ones", "few"])
+def test_duplicates_are_told_from_any_neighbours(kind: str) -> None:
+    rng = np.random.default_rng(8)
+    once, most = {
+        "of many densities": lambda: ([packed(rng, int(n), 120) for n in rng.lognormal(4.3, 1.1, 30).clip(4, 600)], 120),
+        "dimers": lambda: ([dimers(packed(rng, 100, 200), rng) for _ in range(6)], 60),
+        "filaments": lambda: ([filaments(rng, 12) for _ in range(6)], 40),
+        "with wild ones": lambda: ([np.concatenate([packed(rng, 200, 150), [[40_000.0, 40_000.0]]]) for _ in range(6)], 150),
+        "few": lambda: ([packed(rng, 250, 200, 8000.0) for _ in range(12)], 200),
+    }[kind]()
+    share, jitter = (0.01, 8.0) if kind == "few" else (0.2, 3.0)
+    points = []
+    for some in once:
+        again = some[rng.random(len(some)) < share]
+        points.append(np.concatenate([some, again + rng.normal(0, jitter, again.shape)]))
+    advice = advice_of(points)
+    assert advice.valley_a is not None
+    assert 4 < advice.valley_a < most
+
+
+def test_one_particle_a_micrograph_and_its_copy(tmp_path: Path) -> None:
+    """There are no neighbours to be told from."""
+    rng = np.random.default_rng(9)
+    advice = advice_of([np.array([[500.0, 500.0]]) + rng.normal(0, 4, (2, 2)) for _ in range(300)])
+    assert (advice.valley_a, advice.packing_a, advice.warnings(20)) == (None, None, [])
 
 
 def test_few_particles_give_no_advice(tmp_path: Path) -> None:

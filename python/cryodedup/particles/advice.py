@@ -17,10 +17,13 @@ MOST_FOR_CURVE = 1_000_000
 SEPARATIONS = 25
 """So many separations are tried for the curve, besides the one that was used."""
 KERNEL = np.array([1, 4, 6, 4, 1]) / 16
-NEAR = 0.5
-"""Duplicates are nearer to each other than this share of the distance of neighbours at random."""
-SIGNIFICANT = 5.0
-MOST_PASSES = 5
+LEAST_DUPLICATES = 6
+NEAR_ZERO = 0.02
+"""Of duplicates at least this share is nearer than half the median; of jitter of a Gaussian it is 16 %."""
+MANY, BEHIND, BEHIND_FEW = 60, 1.5, 2.5
+MOST_BEHIND, STEP = 0.1, 1.15
+MOST_FOR_END = 200_000
+"""Of more particles some micrographs tell where duplicates end."""
 LEAST = 20
 """Of fewer particles nothing is said of their neighbours."""
 FAR = 3.0
@@ -87,106 +90,100 @@ class Advice:
 
 
 def advise(result: ParticleResult) -> Advice | None:
-    """From the particles of a result; None where no distances are compared, or there are fewer than two particles."""
-    separation = result.params.min_separation_a
-    if separation <= 0 or len(result.kept) < 2:
+    """From the particles of a result; None if there are fewer than two."""
+    if len(result.kept) < 2:
         return None
-    coordinates, groups, threads = result.coordinates_a, result.micrograph_of, result.params.threads
-    reach = max(FAR * _spread_at_random(coordinates[result.kept], groups[result.kept]), 1.5 * separation)
-    edges = np.linspace(0, reach, BINS + 1)
-
-    def histogram(rows: NDArray[np.bool_] | slice) -> NDArray[np.int64]:
-        points, of = np.ascontiguousarray(coordinates[rows]), np.ascontiguousarray(groups[rows])
-        found = _core.nearest(points, of, reach, enough=float(edges[1]), threads=threads)
-        return np.histogram(found[np.isfinite(found)], edges)[0]
-
-    before, after = histogram(slice(None)), histogram(result.kept)
-    # Neighbours are seen once duplicates are gone; of many copies the nearest ones go first.
-    neighbours, alone, ends = before, np.ones(len(coordinates), bool), 0.0
-    for _ in range(MOST_PASSES):
-        end = duplicates_end(neighbours, edges, _spread_at_random(coordinates[alone], groups[alone]))
-        if end is None or end <= ends:
-            break
-        ends = end
-        alone, _, _, _ = _core.deduplicate(
-            coordinates, groups, result.scores, result.priority, ends, remove_entirely=False, threads=threads
-        )
-        neighbours = histogram(alone)
+    separation, threads = result.params.min_separation_a, result.params.threads
+    coordinates, groups = result.coordinates_a, result.micrograph_of
+    reach = max(FAR * _spread_at_random(coordinates, groups), 1.5 * separation)
+    before = _nearest(coordinates, groups, reach, threads)
+    after = _nearest(coordinates[result.kept], groups[result.kept], reach, threads)
+    end, neighbours = duplicates_end(coordinates, groups, before, reach, threads)
+    shown = [np.quantile(found, 0.99) for found in (before, after, neighbours) if len(found)]
+    edges = np.linspace(0, min(reach, max([1.5 * separation, 1.2 * max(shown, default=0.0), 1e-3])), BINS + 1)
     packing = mode(neighbours, edges)
-    valley = between(neighbours, edges, ends) if ends and packing is not None and packing > ends else None
-    step = reach / SEPARATIONS
-    separations = np.unique(np.concatenate([[0.2 * step, 0.5 * step, separation], np.linspace(0, reach, SEPARATIONS + 1)[1:]]))
-    rows = _sampled(groups)
+    valley = None if end is None else 0.5 * (end + max(end, float(np.quantile(neighbours, 0.05))))
+    step = edges[-1] / SEPARATIONS
+    separations = np.unique(np.concatenate([[0.2 * step, 0.5 * step, separation], np.linspace(0, edges[-1], SEPARATIONS + 1)[1:]]))
+    rows = _sampled(groups, MOST_FOR_CURVE)
     scores = None if result.scores is None else result.scores[rows]
     priority = None if result.priority is None else result.priority[rows]
     kept = np.array(_core.kept_at(coordinates[rows], groups[rows], scores, priority, separations.tolist(), threads=threads))
     sampled = 0 if isinstance(rows, slice) else len(rows)
     if sampled:
         kept = np.rint(kept * (len(coordinates) / sampled)).astype(np.int64)
-    return Advice(edges, before, after, valley, packing, separations, kept, sampled)
+    counts = [np.histogram(found, edges)[0] for found in (before, after)]
+    return Advice(edges, counts[0], counts[1], valley, packing, separations, kept, sampled)
 
 
-def _sampled(groups: NDArray[np.uint32]) -> NDArray[np.int64] | slice:
-    """All particles, or those of as many micrographs, taken at random, as have :data:`MOST_FOR_CURVE`; the same every time."""
-    if len(groups) <= MOST_FOR_CURVE:
+def _nearest(coordinates: Floats, groups: NDArray[np.uint32], reach: float, threads: int) -> Floats:
+    """Distances of the nearest neighbours of those that have one within reach, ascending."""
+    points, of = np.ascontiguousarray(coordinates), np.ascontiguousarray(groups)
+    found = _core.nearest(points, of, reach, enough=1e-3 * reach, threads=threads)
+    return np.sort(found[np.isfinite(found)]).astype(np.float64)
+
+
+def _sampled(groups: NDArray[np.uint32], most: int) -> NDArray[np.int64] | slice:
+    """All particles, or those of as many micrographs, taken at random, as have ``most``; the same every time."""
+    if len(groups) <= most:
         return slice(None)
     count = np.bincount(groups)
     turn = np.random.default_rng(0).permutation(len(count))
     chosen = np.zeros(len(count), bool)
-    chosen[turn[: int(np.searchsorted(np.cumsum(count[turn]), MOST_FOR_CURVE)) + 1]] = True
+    chosen[turn[: int(np.searchsorted(np.cumsum(count[turn]), most)) + 1]] = True
     return np.flatnonzero(chosen[groups])
 
 
 def _spread_at_random(coordinates: Floats, groups: NDArray[np.uint32]) -> float:
-    """The distance to the nearest neighbour if the particles of a group were spread at random over its extent, Å; the median of groups."""
-    count = np.bincount(groups)
-    present = np.flatnonzero(count > 1)
-    if not len(present):
-        return 0.0
-    sides = []
-    for axis in coordinates.T:
-        low, high = np.full(len(count), np.inf), np.full(len(count), -np.inf)
-        np.minimum.at(low, groups, axis)
-        np.maximum.at(high, groups, axis)
-        sides.append(np.maximum((high - low)[present], 1e-6))
-    density = count[present] / np.prod(sides, axis=0)
+    """The distance to the nearest neighbour if particles were spread at random over their micrograph, Å; that of the median particle.
+
+    All micrographs are taken to be as large as what holds 98 % of the coordinates: a wild one changes nothing.
+    """
+    count = np.bincount(groups)[groups]
+    dimensions = coordinates.shape[1]
+    sides = np.maximum(np.diff(np.quantile(coordinates, [0.01, 0.99], axis=0), axis=0)[0], 1e-6)
     # Hertz 1909, Math. Ann. 67, 387: 0.5 and 0.554 over the root of the density.
-    dimensions = len(sides)
-    return float(np.median((0.5 if dimensions == 2 else 0.554) * density ** (-1 / dimensions)))
+    return float((0.5 if dimensions == 2 else 0.554) * (np.median(count) / np.prod(sides)) ** (-1 / dimensions))
+
+
+def duplicates_end(
+    coordinates: Floats, groups: NDArray[np.uint32], nearest: Floats, reach: float, threads: int
+) -> tuple[float | None, Floats]:
+    """The distance up to which neighbours are duplicates, Å, None if there is none; and the distances of neighbours once these are gone.
+
+    Duplicates lie around one place, so that their distances begin at zero: of those within the end, enough are much nearer than the
+    median. And nothing is to be seen behind the end: once one of each remains, hardly any neighbour is between the end and
+    :data:`BEHIND` times it. Particles at random, packed ones, dimers and filaments fail the one or the other. The first distance that
+    passes is taken.
+    """
+    rows = _sampled(groups, MOST_FOR_END)
+    share = 1.0 if isinstance(rows, slice) else len(rows) / len(groups)
+    some, of = np.ascontiguousarray(coordinates[rows]), np.ascontiguousarray(groups[rows])
+    if len(nearest) <= LEAST_DUPLICATES:
+        return None, nearest
+    end = max(float(nearest[LEAST_DUPLICATES - 1]), 1e-4 * reach)
+    while end < reach:
+        within = int(np.searchsorted(nearest, end, side="right"))
+        median = float(nearest[within // 2])
+        if np.searchsorted(nearest, 0.5 * median, side="right") >= max(2, NEAR_ZERO * within):
+            alone, _, _, _ = _core.deduplicate(some, of, None, None, end, remove_entirely=False, threads=threads)
+            neighbours = _nearest(some[alone], of[alone], reach, threads)
+            # Few may be followed by nothing for a while by chance.
+            until = BEHIND if within >= MANY else BEHIND_FEW
+            behind = int(np.searchsorted(neighbours, until * end, side="right"))
+            if behind <= min(MOST_BEHIND * share * within, 0.5 * MOST_BEHIND * alone.sum()):
+                return (end, neighbours) if len(neighbours) >= LEAST else (None, np.zeros(0))
+        end *= STEP
+    return None, nearest
 
 
 def _smooth(counts: NDArray[np.int64]) -> Floats:
     return np.convolve(np.pad(counts.astype(float), 2, mode="edge"), KERNEL, mode="valid")
 
 
-def duplicates_end(counts: NDArray[np.int64], edges: Floats, at_random: float) -> float | None:
-    """The distance, Å, at which the peak of duplicates ends; None: there is none.
-
-    It is a peak well below the distance that particles spread at random would have, and higher than a minimum behind it by more than
-    :data:`SIGNIFICANT` standard deviations of counts.
-    """
-    smooth, middles = _smooth(counts), 0.5 * (edges[1:] + edges[:-1])
-    near = np.flatnonzero(middles <= NEAR * at_random)
-    if not len(near) or not smooth[near].any():
-        return None
-    peak = int(near[smooth[near].argmax()])
-    behind = smooth[peak : max(peak + 2, int(np.searchsorted(middles, at_random)))]
-    least = float(behind.min())
-    if smooth[peak] - least <= SIGNIFICANT * np.sqrt(KERNEL @ KERNEL * (smooth[peak] + least)):
-        return None
-    low = least + 0.05 * (smooth[peak] - least)
-    return float(edges[peak + 1 + int((behind[1:] <= low).argmax())])
-
-
-def mode(counts: NDArray[np.int64], edges: Floats) -> float | None:
+def mode(distances: Floats, edges: Floats) -> float | None:
     """The most frequent distance, Å; None: too few particles."""
+    counts = np.histogram(distances, edges)[0]
     if counts.sum() < LEAST:
         return None
     return float(0.5 * (edges[1:] + edges[:-1])[_smooth(counts).argmax()])
-
-
-def between(neighbours: NDArray[np.int64], edges: Floats, ends: float) -> float:
-    """The middle between the end of the duplicates and where neighbours begin to be frequent, Å."""
-    smooth = _smooth(neighbours)
-    begins = float(edges[int((smooth >= 0.1 * smooth.max()).argmax())])
-    return 0.5 * (ends + max(begins, ends))

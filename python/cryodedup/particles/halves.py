@@ -30,7 +30,7 @@ class HalfSets:
     a particle gives to the variance of its own, and each pair within a half gives twice that to its variance: where there is nothing but
     noise, the FSC is p12 / √((n1 + 2 p11) (n2 + 2 p22)). If each particle has one duplicate at most, always in the other half, and f
     particles have one for each that has none, that is f / (1 + f). Shifts and orientations that differ between duplicates lower it
-    towards high resolution.
+    towards high resolution; of chains, whose ends are no duplicates of each other, it is not more than an estimate.
 
     Attributes
     ----------
@@ -93,7 +93,7 @@ def audit_equal(halves: NDArray[np.uint8], first: NDArray[np.int64], second: NDA
 def _half_sets(halves: NDArray[np.uint8], concerned: int, within_one: int, across: int, within_two: int) -> HalfSets:
     _, one, two = np.bincount(halves, minlength=3).tolist()
     fsc = across / np.sqrt(float(one + 2 * within_one) * float(two + 2 * within_two)) if across else 0.0
-    return HalfSets((one, two), across, concerned, float(fsc))
+    return HalfSets((one, two), across, concerned, min(1.0, float(fsc)))
 
 
 def _connected(n: int, first: NDArray[np.int64], second: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -188,7 +188,9 @@ def half_set_warnings(result: ParticleResult) -> list[str]:
             " is no evidence"
         )
     written = result.half_sets_written() if result.repaired_halves is not None else None
-    if written is not None and min(written.sizes) < UNEQUAL * max(written.sizes):
+    before = min(found.sizes) / max(found.sizes) if found is not None else 1.0
+    chance = 4 / np.sqrt(sum(written.sizes)) if written is not None else 0.0
+    if written is not None and min(written.sizes) < (min(UNEQUAL, before) - chance) * max(written.sizes):
         warnings.append(
             f"the new half-sets have {written.sizes[0]:,} and {written.sizes[1]:,} particles: so many hang together within"
             f" {result.params.min_separation_a:g} Å; is that too far?"

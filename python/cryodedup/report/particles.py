@@ -51,13 +51,16 @@ def write_page(result: ParticleResult, staging: Path) -> None:
             pickers=_pickers(figures, result),
             examples=_examples(figures, examples(result), "duplicates" if result.repaired_halves is not None else "rejected"),
             outliers=_outliers(result),
-            sources=[
-                (source.picks.label, source.picks.format, len(source.picks), int(result.kept_of(i).sum()), len(source.picks.micrographs))
-                for i, source in enumerate(result.sources)
-            ][:MOST_NAMED],
+            sources=[_source(result, i) for i in range(min(len(result.sources), MOST_NAMED))],
             more_sources=max(0, len(result.sources) - MOST_NAMED),
         )
     (staging / PAGE).write_text(text, "utf-8")
+
+
+def _source(result: ParticleResult, i: int) -> tuple[object, ...]:
+    picks = result.sources[i].picks
+    kept = len(picks) if result.repaired_halves is not None else int(result.kept_of(i).sum())
+    return picks.label, picks.format, len(picks), kept, len(picks.micrographs)
 
 
 def verdict(result: ParticleResult) -> str:
