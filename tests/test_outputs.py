@@ -118,7 +118,7 @@ def test_the_summary(tmp_path: Path) -> None:
         "pixel_sizes": [{"of": "optics group 1", "pixel_size_a": 1.0, "found_in": "rlnMicrographPixelSize"}],
         "score": {"field": "rlnAutopickFigureOfMerit", "order": "higher", "missing": 0, "constant": False},
     }  # fmt: skip
-    assert sorted(name.rstrip("/") for name in summary["outputs"]) == sorted(file.name for file in written)
+    assert sorted({name.split("/")[0] for name in summary["outputs"]}) == sorted(file.name for file in written)
     assert set(summary["times_s"]) == {"reading", "searching", "report", "writing"}
 
 

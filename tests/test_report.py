@@ -75,7 +75,7 @@ def test_a_page_is_one_file_that_needs_nothing_else(name: str, demo: Path) -> No
     assert len(figures) >= 3
     assert all(figure.read_bytes().startswith(PNG) for figure in figures)
     summary = json.loads((demo / name / "summary.json").read_text())
-    assert {"report.html", "figures/"} <= set(summary["outputs"])
+    assert {"report.html", *(f"figures/{figure.name}" for figure in figures)} <= set(summary["outputs"])
 
 
 def test_the_particles_page_tells_what_was_found(demo: Path) -> None:
@@ -164,17 +164,22 @@ def test_what_a_user_keeps_beside_the_page_stays(tmp_path: Path, command: Callab
     out = tmp_path / "out"
     arguments = ("particles", path, "--pixel-size", 1, "-o", out)
     (out / "figures").mkdir(parents=True)
-    ran = command(*arguments)
-    assert (ran.status, "figures: found what no earlier run of this command wrote" in ran.err) == (2, True)
-    (out / "figures").rmdir()
-    assert command(*arguments).status == 0
     (out / "figures" / "paper.png").write_text("mine")
     (out / "figures" / "more").mkdir()
-    for more in ([], ["--no-report"]):
-        assert command(*arguments, "--overwrite", *more).status == 0
+    for more in ([], ["--overwrite"], ["--overwrite", "--no-report"], ["--overwrite"]):
+        assert command(*arguments, *more).status == 0
         assert (out / "figures" / "paper.png").read_text() == "mine"
         assert (out / "figures" / "more").is_dir()
-        assert (out / "figures" / "kept.png").exists() == (not more)
+        assert (out / "figures" / "kept.png").exists() == ("--no-report" not in more)
+    (out / "figures" / "scores.png").write_text("mine, not written by the last run")
+    assert command(*arguments, "--overwrite").status == 0
+    assert (out / "figures" / "scores.png").read_text() == "mine, not written by the last run"
+    assert command(*arguments, "--overwrite", "--no-report").status == 0
+    (out / "figures" / "kept.png").write_text("mine")
+    before = {entry.name: entry.read_bytes() for entry in out.rglob("*") if entry.is_file()}
+    ran = command(*arguments, "--overwrite")
+    assert (ran.status, "figures/kept.png: found what no earlier run of this command wrote" in ran.err) == (2, True)
+    assert {entry.name: entry.read_bytes() for entry in out.rglob("*") if entry.is_file()} == before
     shutil.rmtree(out / "figures")
     (out / "figures").write_text("mine, too")
     before = {entry.name: entry.read_bytes() for entry in out.iterdir()}

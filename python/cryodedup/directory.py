@@ -17,8 +17,10 @@ from typing import Any
 from cryodedup.errors import InputError
 
 SUMMARY, LISTING, PAGE, FIGURES = "summary.json", "duplicates.csv", "report.html", "figures"
-_FIGURE = re.compile(r"(distances|kept|pickers|found_by|scores|example_\w+|significance|hits|shifts)\.png")
-_OURS = re.compile(r"duplicates\.csv|ccc\.csv|report\.html|figures/|.+_(kept|rejected|removed|repaired)(_passthrough\d*)?(\.\w+)?/?")
+_FIGURE = r"figures/\w+\.png"
+_OURS = re.compile(rf"duplicates\.csv|ccc\.csv|report\.html|{_FIGURE}|[^/]+_(kept|rejected|removed|repaired)(_passthrough\d*)?(\.\w+)?/?")
+    r"duplicates\.csv|ccc\.csv|report\.html|figures/\w+\.png|.+_(kept|rejected|removed|repaired)(_passthrough\d*)?(\.\w+)?/?"
+)
 
 
 @contextmanager
@@ -51,8 +53,23 @@ def staged(directory: Path, overwrite: bool, inputs: set[Path], schema: str) -> 
 
 
 def names_of_outputs(staging: Path) -> list[str]:
-    """What will be in the directory: what is staged, and the summary."""
-    return sorted([*(entry.name + "/" * entry.is_dir() for entry in staging.iterdir()), SUMMARY])
+    """What will be in the directory: what is staged, folders with a stroke behind, figures one by one; and the summary."""
+    return sorted([*_staged_names(staging), SUMMARY])
+
+
+def top_level(names: Sequence[str]) -> list[str]:
+    """The names in the directory itself."""
+    return list(dict.fromkeys(name.split("/")[0] for name in names))
+
+
+def _staged_names(staging: Path) -> list[str]:
+    names = []
+    for entry in staging.iterdir():
+        if entry.name == FIGURES:
+            names += [f"{FIGURES}/{figure.name}" for figure in entry.iterdir()]
+        else:
+            names.append(entry.name + "/" * entry.is_dir())
+    return names
 
 
 def write_summary(staging: Path, summary: Mapping[str, Any]) -> None:
@@ -65,8 +82,8 @@ def printable(name: str) -> str:
     return name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
-def check_directory(directory: Path, overwrite: bool, schema: str = "", expected: Sequence[str] = ()) -> None:
-    """Refuses a directory that can not be one, or that holds an earlier result, or a folder of another's where one is ``expected``."""
+def check_directory(directory: Path, overwrite: bool) -> None:
+    """Refuses a directory that can not be one, or that holds an earlier result."""
     if str(directory) in ("", "."):
         raise InputError(f"found {str(directory)!r} as --output, expected a directory of its own")
     if (real := Path(os.path.realpath(directory))) == real.parent:
@@ -76,10 +93,8 @@ def check_directory(directory: Path, overwrite: bool, schema: str = "", expected
     present = [name for name in (SUMMARY, LISTING) if (directory / name).exists()]
     if present and not overwrite:
         raise InputError(f"{directory / present[0]}: output exists; choose another --output, or add --overwrite")
-    ours = _listed_outputs(directory, schema)
-    for name in expected:
-        if os.path.lexists(directory / name) and f"{name}/" not in ours:
-            raise InputError(f"{directory / name}: found what no earlier run of this command wrote; choose another --output")
+    if os.path.lexists(directory / FIGURES) and not (directory / FIGURES).is_dir():
+        raise InputError(f"{directory / FIGURES}: found a file where a directory is to be written; choose another --output")
 
 
 def refuse_inputs_among_outputs(directory: Path, inputs: Sequence[Path], outputs: re.Pattern[str]) -> None:
@@ -108,7 +123,9 @@ def _listed_outputs(directory: Path, schema: str) -> list[str]:
     try:
         summary = json.loads((directory / SUMMARY).read_text("utf-8"))
         outputs = summary["outputs"] if str(summary["schema"]).split("/")[0] == schema.split("/", maxsplit=1)[0] else []
-        return [name for name in outputs if isinstance(name, str) and "/" not in name[:-1] and _OURS.fullmatch(name)]
+        return [
+            name for name in outputs if isinstance(name, str) and "/" not in name.removeprefix(f"{FIGURES}/")[:-1] and _OURS.fullmatch(name)
+        ]
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return []
 
@@ -119,31 +136,29 @@ def _holds_input(path: Path, inputs: set[Path]) -> bool:
 
 def _move(staging: Path, directory: Path, overwrite: bool, inputs: set[Path], outdated: Sequence[str]) -> None:
     """Moves what was written into place; nothing is replaced before it is known that all can be."""
-    new = sorted(entry.name for entry in staging.iterdir())
+    new = sorted(_staged_names(staging))
     for name in new:
         target = directory / name
-        real = Path(os.path.realpath(target))
-        if _holds_input(real, inputs):
+        if _holds_input(Path(os.path.realpath(target)), inputs):
             raise InputError(f"{target}: found an input where an output is to be written; choose another --output")
-        if target.is_dir() and f"{name}/" not in outdated:
-            raise InputError(f"{target}: found a directory that no earlier run of this command wrote; choose another --output")
-        if os.path.lexists(target) and not target.is_dir() and (staging / name).is_dir():
-            raise InputError(f"{target}: found a file where a directory is to be written; choose another --output")
-        if os.path.lexists(target) and not overwrite:
+        if not os.path.lexists(target):
+            continue
+        if not overwrite:
             raise InputError(f"{target}: output exists; choose another --output, or add --overwrite")
+        if (target.is_dir() or name.endswith("/") or "/" in name) and name not in outdated:
+            raise InputError(f"{target}: found what no earlier run of this command wrote; choose another --output")
     old = staging / ".old"
-    old.mkdir()
-    leaving = [name.rstrip("/") for name in outdated if not _holds_input(Path(os.path.realpath(directory / name)), inputs)]
+    (old / FIGURES).mkdir(parents=True)
+    leaving = [name for name in outdated if not _holds_input(Path(os.path.realpath(directory / name)), inputs)]
     for name in dict.fromkeys([*new, *leaving]):
         target = directory / name
         if name in new and target.is_file() and not target.is_symlink():
             continue  # replaced in one step below
         if target.exists() or target.is_symlink():
             target.rename(old / name)
+    if any(name.startswith(f"{FIGURES}/") for name in new):
+        (directory / FIGURES).mkdir(exist_ok=True)
     for name in new:
         (staging / name).replace(directory / name)
-    if (old / FIGURES).is_dir():  # what a user put there stays
-        for entry in (old / FIGURES).iterdir():
-            if not _FIGURE.fullmatch(entry.name):
-                (directory / FIGURES).mkdir(exist_ok=True)
-                entry.replace(directory / FIGURES / entry.name)
+    if (directory / FIGURES).is_dir() and not any((directory / FIGURES).iterdir()):
+        (directory / FIGURES).rmdir()

@@ -10,11 +10,11 @@ import rich_click as click
 from cryodedup.cli import options
 from cryodedup.cli.options import EACH_ONES, closing_table, count
 from cryodedup.cli.progress import Progress
-from cryodedup.directory import FIGURES, check_directory, refuse_inputs_among_outputs
+from cryodedup.directory import check_directory, refuse_inputs_among_outputs
 from cryodedup.errors import InputError
 from cryodedup.micrographs.comparing import DOUBTFUL_Z
 from cryodedup.micrographs.reading import CACHE
-from cryodedup.micrographs.result import OUTPUTS, SCHEMA, MicrographResult
+from cryodedup.micrographs.result import OUTPUTS, MicrographResult
 from cryodedup.micrographs.workflow import find_duplicate_micrographs
 from cryodedup.params import MicrographParams
 
@@ -130,7 +130,7 @@ def micrographs(
         raise InputError(f"found --{window[0].replace('_', '-')} with --search all, expected --search window")
     chosen["search"] = chosen["search"] or ("window" if window else "all")
     params = MicrographParams(bin=bin_, **{name: value for name, value in chosen.items() if value is not None})
-    check_directory(output, overwrite, SCHEMA, () if no_report else (FIGURES,))
+    check_directory(output, overwrite)
     refuse_inputs_among_outputs(output, inputs, OUTPUTS)
     made = not output.exists()
     output.mkdir(parents=True, exist_ok=True)

@@ -11,11 +11,11 @@ import rich_click as click
 from cryodedup.cli import options
 from cryodedup.cli.options import EACH_ONES, closing_table, count
 from cryodedup.cli.progress import Progress
-from cryodedup.directory import FIGURES, check_directory
+from cryodedup.directory import check_directory
 from cryodedup.errors import InputError
 from cryodedup.params import ParticleParams
 from cryodedup.particles.halves import half_set_lines
-from cryodedup.particles.result import SCHEMA, ParticleResult
+from cryodedup.particles.result import ParticleResult
 from cryodedup.particles.workflow import deduplicate_particles
 
 DEFAULTS = ParticleParams()
@@ -141,7 +141,7 @@ def particles(
         raise InputError("found no --output, expected a directory for the results (-o DIR), or --dry-run")
     params = ParticleParams(min_separation_a=min_separation, pixel_size_a=pixel_size, **chosen)
     if output is not None and writes:
-        check_directory(output, overwrite, SCHEMA, () if no_report else (FIGURES,))
+        check_directory(output, overwrite)
     with Progress(sum(path.stat().st_size for path in inputs if path.is_file()), quiet=quiet) as progress:
         result = deduplicate_particles(list(inputs), params, say=progress.say, progress=progress)
         written = []

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cryodedup import _core
-from cryodedup.directory import LISTING, names_of_outputs, printable, staged, write_summary
+from cryodedup.directory import LISTING, names_of_outputs, printable, staged, top_level, write_summary
 from cryodedup.micrographs.comparing import Compared, Pair
 from cryodedup.micrographs.exposures import Exposures
 from cryodedup.micrographs.window import window_distances
@@ -134,7 +134,7 @@ class MicrographResult:
             self.outputs = names_of_outputs(staging)
             self.times_s["writing"] = time.perf_counter() - started
             write_summary(staging, self.summary())
-        return [directory / name for name in self.outputs]
+        return [directory / name for name in top_level(self.outputs)]
 
     def _write_listing(self, path: Path) -> None:
         with path.open("w", encoding="utf-8", errors="surrogateescape", newline="") as file:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cryodedup import _core
-from cryodedup.directory import LISTING, names_of_outputs, printable, staged, write_summary
+from cryodedup.directory import LISTING, names_of_outputs, printable, staged, top_level, write_summary
 from cryodedup.errors import InputError
 from cryodedup.params import ParticleParams
 from cryodedup.particles.halves import FSC_THRESHOLD, HalfSets, audit, audit_equal
@@ -286,7 +286,7 @@ class ParticleResult:
             self.outputs = names_of_outputs(staging)
             self.times_s["writing"] = time.perf_counter() - started
             write_summary(staging, self.summary())
-        return [directory / name for name in self.outputs]
+        return [directory / name for name in top_level(self.outputs)]
 
     def _write_listing(self, path: Path) -> None:
         firsts = np.cumsum([0, *(len(source.picks.micrographs) for source in self.sources)])
