@@ -19,8 +19,6 @@ from cryodedup.errors import InputError
 SUMMARY, LISTING, PAGE, FIGURES = "summary.json", "duplicates.csv", "report.html", "figures"
 _FIGURE = r"figures/\w+\.png"
 _OURS = re.compile(rf"duplicates\.csv|ccc\.csv|report\.html|{_FIGURE}|[^/]+_(kept|rejected|removed|repaired)(_passthrough\d*)?(\.\w+)?/?")
-    r"duplicates\.csv|ccc\.csv|report\.html|figures/\w+\.png|.+_(kept|rejected|removed|repaired)(_passthrough\d*)?(\.\w+)?/?"
-)
 
 
 @contextmanager
@@ -123,9 +121,7 @@ def _listed_outputs(directory: Path, schema: str) -> list[str]:
     try:
         summary = json.loads((directory / SUMMARY).read_text("utf-8"))
         outputs = summary["outputs"] if str(summary["schema"]).split("/")[0] == schema.split("/", maxsplit=1)[0] else []
-        return [
-            name for name in outputs if isinstance(name, str) and "/" not in name.removeprefix(f"{FIGURES}/")[:-1] and _OURS.fullmatch(name)
-        ]
+        return [name for name in outputs if isinstance(name, str) and _OURS.fullmatch(name)]
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return []
 
