@@ -414,7 +414,7 @@ def test_only_what_the_same_command_wrote_is_replaced(session: Planted, command:
     (out / "duplicates.csv").unlink()
     (out / "duplicates.csv").mkdir()
     ran = command(*arguments)
-    assert (ran.status, f"{out / 'duplicates.csv'}: found a directory that no earlier run of this command wrote" in ran.err) == (2, True)
+    assert (ran.status, f"{out / 'duplicates.csv'}: found what no earlier run of this command wrote" in ran.err) == (2, True)
 
 
 def test_names_in_capitals(session: Planted, images: list[Path], command: Command, tmp_path: Path) -> None:
