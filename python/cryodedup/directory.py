@@ -141,7 +141,7 @@ def _move(staging: Path, directory: Path, overwrite: bool, inputs: set[Path], ou
             continue
         if not overwrite:
             raise InputError(f"{target}: output exists; choose another --output, or add --overwrite")
-        if (target.is_dir() or name.endswith("/") or "/" in name) and name not in outdated:
+        if target.is_dir() != name.endswith("/") or ("/" in name and name not in outdated):
             raise InputError(f"{target}: found what no earlier run of this command wrote; choose another --output")
     old = staging / ".old"
     (old / FIGURES).mkdir(parents=True)
