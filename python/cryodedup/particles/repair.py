@@ -44,6 +44,10 @@ def write_repaired(
     else:
         datasets = [output for output in outputs if isinstance(output, DatasetOutput)]
         _change_dataset(staging, stem, field, datasets, moved)
+        fields = {name for output in datasets for part in output.parts for name in part.dtype.names or () if name.endswith("/split")} - {
+            field
+        }
+        notes = [*notes, *(f"{stem}_{WORDS[0]}: {field} is repaired, {name} is as it was" for name in sorted(fields))]
     return notes
 
 

@@ -93,7 +93,7 @@ def verdict(result: MicrographResult) -> str:
     text = f"{n:,} micrographs: {removed:,} show what another one shows, in {len(result.groups):,} sets."
     times = [when(result.exposures.acquisitions[i]) for i in result.order if not result.kept[i]]
     if times and all(times):
-        text += f" They were taken {f'between {times[0]} and {times[-1]}' if len(times) > 1 else times[0]}."
+        text += f" The duplicates were taken {f'between {times[0]} and {times[-1]}' if len(times) > 1 else times[0]}."
     return text
 
 
@@ -142,17 +142,19 @@ def _significance(figures: Figures, result: MicrographResult) -> tuple[Picture, 
             where="post",
             color=SECOND,
             linewidth=1.2,
-            label="with mirrored ones",
+            label="of mirrored pairs (chance)",
         )
     z = np.linspace(found.null.start, max(float(observed[0]), found.null.start + 1), 200)
     axes.plot(z, found.tested * found.null.probability(z), color=GREY, linestyle="--", linewidth=1.2, label="expected by chance")
     caption = f"Pairs that are at least that significant, of {found.tested:,}, and how many of them chance would make."
-    accepted = [pair.z for pair in found.pairs if pair.q <= result.params.fdr]
-    if result.params.threshold is None and accepted:
-        least = min(accepted)
-        line(axes, least, f"least accepted by itself, q ≤ {result.params.fdr:g}")
+    if result.params.threshold is None:
+        accepted = sum(pair.q <= result.params.fdr for pair in found.pairs)
+        # Where chance makes the accepted share of what is found, and of one more.
+        rate = max(found.tested * found.null.rate / (result.params.fdr * (accepted + 1)), 1.0)
+        least = found.null.start + found.null.scale * float(np.log(rate))
+        line(axes, least, f"accepted by itself, q ≤ {result.params.fdr:g}")
         chance = found.tested * float(found.null.probability(np.array([least]))[0])
-        caption += f" At z = {least:.1f} and above {len(accepted):,} were accepted by themselves; chance would make {chance:.2g} of them."
+        caption += f" From z = {least:.1f} on a pair is accepted by itself: {accepted:,} were; chance makes {chance:.2g} of so many."
     axes.set(yscale="log", ylim=(1e-2, 2.0 * max(5, len(found.observed))), xlim=(min(3.0, float(observed[0])), None))
     axes.set(xlabel="significance z", ylabel="pairs of at least z")
     axes.legend()
