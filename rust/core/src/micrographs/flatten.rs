@@ -94,7 +94,8 @@ impl Surface {
 }
 
 fast! {
-    fn dot(a: &[f32], b: &[f32]) -> f32 {
+    /// The sum of the products.
+    pub(super) fn dot(a: &[f32], b: &[f32]) -> f32 {
         let mut sums = [0.0_f32; 16];
         let (pairs, rest) = (a.chunks_exact(16).zip(b.chunks_exact(16)), a.len() / 16 * 16);
         for (a, b) in pairs {

@@ -3,23 +3,15 @@
 use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
-use rustfft::num_complex::Complex32;
 
 use super::cache::Record;
 use super::fft::Plan;
+use super::fixed_pattern::FixedPatterns;
 use super::image::{Image, Table};
-use super::simd::fast;
+use super::reader::Reader;
 use super::spectrum::{Band, RINGS};
-use super::views::{Views, Workspace, quantise_both, reduce, small_plan};
-use crate::rows::Input;
+use super::views::{Views, quantise_both, reduce, small_plan};
 use crate::{Monitor, Result};
-
-/// The fixed pattern is that of so many micrographs at least, in the order given: a gain reference may change during a session.
-const BLOCK: usize = 192;
-/// Of fewer micrographs no pattern is taken out: their mean would hold what they show.
-const LEAST_FOR_PATTERN: usize = 24;
-/// So many micrographs of a block tell what power one has.
-const SAMPLED: usize = 64;
 
 /// Micrographs of one size. Each has a *view*: reduced further, its spectrum whitened and limited to the band that tells most, in int8.
 #[derive(Debug)]
@@ -36,18 +28,10 @@ pub struct Session {
     pub signal: Vec<[f32; RINGS]>,
     cache: PathBuf,
     records: Vec<Record>,
-    patterns: Vec<Vec<f32>>,
+    patterns: FixedPatterns,
     views: Vec<i8>,
     tables: Vec<Table>,
     small_views: Vec<i8>,
-}
-
-/// What one thread needs to read micrographs and transform them.
-pub(super) struct Reader {
-    input: Input,
-    bytes: Vec<u8>,
-    pixels: Vec<f32>,
-    pub(super) workspace: Workspace,
 }
 
 impl Session {
@@ -65,12 +49,12 @@ impl Session {
             signal: Vec::new(),
             cache: cache.to_owned(),
             records: records.to_vec(),
-            patterns: Vec::new(),
+            patterns: FixedPatterns::default(),
             views: Vec::new(),
             tables: Vec::new(),
             small_views: Vec::new(),
         };
-        session.patterns = session.fixed_patterns(&views, monitor)?;
+        session.patterns = FixedPatterns::measure(cache, records, &views, monitor)?;
         let (length, small_length) = (view_size.0 * view_size.1, small_size.0 * small_size.1);
         let mut all = (vec![0; length * records.len()], vec![0; small_length * records.len()]);
         let signal = all
@@ -114,7 +98,7 @@ impl Session {
             signal: vec![[signal; RINGS]; n],
             cache: PathBuf::new(),
             records: vec![],
-            patterns: vec![],
+            patterns: FixedPatterns::default(),
             tables: tables(&views, view_size),
             views,
             small_views,
@@ -144,25 +128,17 @@ impl Session {
     }
 
     pub(super) fn reader(&self, plan: &Plan) -> Result<Reader> {
-        Ok(Reader { input: Input::open(&self.cache)?, bytes: Vec::new(), pixels: Vec::new(), workspace: Workspace::new(plan) })
+        Reader::open(&self.cache, plan)
     }
 
-    /// Reads a micrograph without the fixed pattern.
-    fn read(&self, i: usize, reader: &mut Reader) -> Result<()> {
-        self.records[i].read(&reader.input, &mut reader.bytes, &mut reader.pixels)?;
-        if let Some(pattern) = self.patterns.get(block_of(i, self.records.len())) {
-            reader.pixels.iter_mut().zip(pattern).for_each(|(pixel, pattern)| *pixel -= pattern);
-        }
-        Ok(())
-    }
-
-    /// Reads two micrographs, faded at their edges, of standard deviation 1 (so that neither drowns in the rounding of the other), as real and
-    /// imaginary part of the image to be transformed.
+    /// Reads two micrographs without their fixed pattern, faded at their edges, of standard deviation 1 (so that neither drowns in the rounding
+    /// of the other), as real and imaginary part of the image to be transformed.
     fn read_two(&self, two: [usize; 2], tapers: &(Vec<f32>, Vec<f32>), reader: &mut Reader) -> Result<()> {
-        self.read(two[0], reader)?;
-        reader.fade(tapers, 1.0 / self.records[two[0]].sd, |value, pixel| value.re = pixel);
-        self.read(two[1], reader)?;
-        reader.fade(tapers, 1.0 / self.records[two[1]].sd, |value, pixel| value.im = pixel);
+        for (part, i) in two.into_iter().enumerate() {
+            reader.read(&self.records[i])?;
+            self.patterns.take_out(i, &mut reader.pixels);
+            reader.fade(tapers, 1.0 / self.records[i].sd, part);
+        }
         Ok(())
     }
 
@@ -185,75 +161,6 @@ impl Session {
         quantise_both(&workspace.image, [&mut first, &mut second]);
         Ok([first, second])
     }
-
-    /// For each block of micrographs their mean, each ring of its spectrum weighted by how far its power is above that of the mean of as many
-    /// unrelated ones: of few micrographs, or where no pattern is, nothing is taken out.
-    fn fixed_patterns(&self, views: &Views, monitor: &Monitor) -> Result<Vec<Vec<f32>>> {
-        let n = self.records.len();
-        let blocks = if n < LEAST_FOR_PATTERN { 0 } else { (n / BLOCK).max(1) };
-        (0..blocks)
-            .into_par_iter()
-            .map(|block| {
-                let members: Vec<usize> = (0..n).filter(|&i| block_of(i, n) == block).collect();
-                self.fixed_pattern(&members, views, monitor)
-            })
-            .collect()
-    }
-
-    fn fixed_pattern(&self, members: &[usize], views: &Views, monitor: &Monitor) -> Result<Vec<f32>> {
-        let mut reader = self.reader(&views.plan)?;
-        // Each counts by its inverse variance: one of wild pixels is not spread over the others.
-        let weight = |i: usize| f64::from(self.records[i].sd).powi(-2);
-        let weights: f64 = members.iter().map(|&i| weight(i)).sum();
-        let mut mean = vec![0.0; views.plan.len()];
-        for &i in members {
-            monitor.advance(0)?;
-            self.read(i, &mut reader)?;
-            add(&mut mean, &reader.pixels, (weight(i) / weights) as f32);
-        }
-        let sampled: Vec<usize> = members.iter().copied().step_by(members.len().div_ceil(SAMPLED)).collect();
-        let number = members.len() as f64 / sampled.len() as f64;
-        let mut expected = [0.0; RINGS];
-        for two in sampled.chunks(2) {
-            monitor.advance(0)?;
-            self.read_two([two[0], two[two.len() - 1]], &views.tapers, &mut reader)?;
-            for (&i, power) in two.iter().zip(views.power(&mut reader.workspace)) {
-                // Of the mean's power what is this one's: its power, of standard deviation 1, is multiplied by variance and squared weight.
-                let share = number * weight(i) / weights.powi(2);
-                expected.iter_mut().zip(power).for_each(|(sum, power)| *sum += power * share);
-            }
-        }
-        reader.pixels = mean;
-        reader.workspace.image.fill(Complex32::default());
-        reader.fade(&views.tapers, 1.0, |value, pixel| value.re = pixel);
-        let [of_mean, _] = views.power(&mut reader.workspace);
-        let factors: [f32; RINGS] =
-            std::array::from_fn(|ring| if of_mean[ring] > 0.0 { (1.0 - expected[ring] / of_mean[ring]).max(0.0) as f32 } else { 0.0 });
-        let workspace = &mut reader.workspace;
-        workspace.image.iter_mut().zip(&reader.pixels).for_each(|(value, &pixel)| *value = Complex32::new(pixel, 0.0));
-        workspace.forward(&views.plan);
-        workspace.spectrum.iter_mut().enumerate().for_each(|(at, value)| *value *= factors[views.rings.of(at)]);
-        workspace.inverse(&views.plan);
-        Ok(workspace.image.iter().map(|value| value.re / views.plan.len() as f32).collect())
-    }
-}
-
-impl Reader {
-    /// Sets a part of the image to be transformed: the pixels multiplied by a factor, faded at their edges.
-    fn fade(&mut self, (columns, rows): &(Vec<f32>, Vec<f32>), factor: f32, set: impl Fn(&mut Complex32, f32)) {
-        let width = columns.len();
-        for ((image, pixels), row) in self.workspace.image.chunks_exact_mut(width).zip(self.pixels.chunks_exact(width)).zip(rows) {
-            for ((value, pixel), column) in image.iter_mut().zip(pixels).zip(columns) {
-                set(value, pixel * factor * column * row);
-            }
-        }
-    }
-}
-
-fast! {
-    fn add(sum: &mut [f32], pixels: &[f32], factor: f32) {
-        sum.iter_mut().zip(pixels).for_each(|(sum, pixel)| *sum += pixel * factor);
-    }
 }
 
 /// The first so many, and the rest.
@@ -264,11 +171,6 @@ fn split(both: &mut [i8], length: usize) -> [&mut [i8]; 2] {
 
 fn tables(views: &[i8], (width, height): (usize, usize)) -> Vec<Table> {
     views.par_chunks(width * height).map(|view| Table::new(view, width)).collect()
-}
-
-/// The block of micrographs that one belongs to.
-fn block_of(i: usize, n: usize) -> usize {
-    i * (n / BLOCK).max(1) / n.max(1)
 }
 
 #[cfg(test)]
@@ -342,15 +244,6 @@ pub(super) mod tests {
             for (found, expected) in view_of(wild).iter().zip(&expected) {
                 assert!(found.iter().zip(expected).all(|(a, b)| a.abs_diff(*b) <= 2), "{wild}");
             }
-        }
-    }
-
-    #[test]
-    fn blocks_of_micrographs_are_nearly_equal() {
-        for n in [30, 192, 1000] {
-            let mut counts = vec![0; (n / BLOCK).max(1)];
-            (0..n).for_each(|i| counts[block_of(i, n)] += 1);
-            assert!(counts.iter().max().unwrap() - counts.iter().min().unwrap() <= 1, "{counts:?}");
         }
     }
 }
