@@ -500,6 +500,22 @@ def test_many_copies_of_one_frame(images: list[Path]) -> None:
     result = find_duplicate_micrographs(images[0].parent, MicrographParams(bin=BIN))
     assert len(result.pairs) == 45
     assert any(warning.startswith("one set holds 10 micrographs, but hardly is a hole imaged so often") for warning in result.warnings)
+    assert any(warning.startswith("45 of 45 pairs lie on each other without a shift") for warning in result.warnings)
+
+
+def test_sessions_of_two_gain_references_in_one_folder(tmp_path: Path) -> None:
+    (folder := tmp_path / "all").mkdir()
+    planted = set()
+    for seed in (1, 2):
+        session = make_micrographs(tmp_path / str(seed), seed=seed)
+        gain: Any = None
+        for image in sorted((tmp_path / str(seed) / "Micrographs").iterdir()):
+            data = mrcfile.read(image)
+            gain = 1 + 0.02 * np.random.default_rng(seed).standard_normal(data.shape, np.float32) if gain is None else gain
+            mrcfile.write(folder / f"{seed}_{image.name}", data * gain)
+        planted |= {(f"{seed}_{first}", f"{seed}_{second}") for first, second in session.pairs}
+    result = find_duplicate_micrographs(folder, MicrographParams(bin=BIN))
+    assert (pairs_of(result), result.warnings) == (planted, [])
 
 
 def test_a_frame_of_two_visits_and_a_third(session: Planted, images: list[Path], tmp_path: Path) -> None:

@@ -28,6 +28,9 @@ _FLAT = 0.25
 """A frame of less than this share of the session's usual signal is called flat."""
 _MANY = 6
 """Sets of more micrographs are warned about."""
+_FEW_STILL = 8
+_STILL = 4
+"""Pairs at a shift of at most so many reduced pixels are warned about where they are more than a few, and a fifth of all."""
 _SMALL = 300 * 200
 """Reduced micrographs of fewer pixels are warned about."""
 
@@ -215,6 +218,12 @@ def _warnings(exposures: Exposures, classes: Sequence[Sequence[int]], images: di
         unknown = int((~np.isfinite(exposures.ctf_a) | (exposures.ctf_a <= 0)).sum())
         if unknown:
             warnings.append(f"{unknown} of {len(exposures)} micrographs have no fitted CTF resolution: within a set the others stay")
+    still = sum(max(map(abs, pair.shift_px)) <= _STILL * result.params.bin for pair in result.pairs)
+    if still > max(_FEW_STILL, len(result.pairs) / 5):
+        warnings.append(
+            f"{still} of {len(result.pairs)} pairs lie on each other without a shift: are there copies of one exposure, or is it the pattern of a"
+            " gain reference that few micrographs share? Look at a few before they are removed"
+        )
     if exposures.also is not None:
         warnings.append(f"names are looked up from {os.path.realpath(exposures.base)}, but all are found from {exposures.also}, too")
     contradicted = sum(pair.pattern == "contradicted" for pair in result.pairs)

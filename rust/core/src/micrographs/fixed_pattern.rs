@@ -9,7 +9,6 @@ use rayon::prelude::*;
 use rustfft::num_complex::Complex32;
 
 use super::cache::Record;
-use super::flatten::dot;
 use super::reader::Reader;
 use super::simd::fast;
 use super::spectrum::RINGS;
@@ -43,11 +42,17 @@ pub(super) struct FixedPatterns {
 /// The mean of half a block.
 #[derive(Debug)]
 struct Half {
-    /// Each ring of its spectrum weighted by how far its power is above that of a mean of unrelated micrographs, in `unit`s.
-    mean: Vec<i16>,
-    unit: f32,
+    /// Each ring of its spectrum weighted by how far its power is above that of a mean of unrelated micrographs.
+    mean: Rounded,
     /// The mean divided by the power of one micrograph, ring by ring; some rows.
-    probe: Vec<f32>,
+    probe: Rounded,
+}
+
+/// Values rounded to so many `unit`s each: in a mean of micrographs that makes no difference.
+#[derive(Debug)]
+struct Rounded {
+    units: Vec<i8>,
+    unit: f32,
 }
 
 impl FixedPatterns {
@@ -68,8 +73,7 @@ impl FixedPatterns {
         let width = views.plan.width;
         let products = (0..(blocks + 1).saturating_sub(AROUND)).into_par_iter().map(|first| {
             let run = &halves[2 * first..][..HALVES];
-            let means: Vec<Vec<f32>> =
-                run.iter().map(|half| half.mean.iter().map(|&value| f32::from(value) * half.unit).collect()).collect();
+            let means: Vec<Vec<f32>> = run.iter().map(|half| half.mean.values()).collect();
             std::array::from_fn(|row| std::array::from_fn(|column| run[row].times(&means[column], width)))
         });
         Ok(Self { micrographs, width, products: products.collect(), halves })
@@ -106,11 +110,23 @@ impl Half {
     /// The sum of the products of its probe with an image's pixels.
     fn times(&self, image: &[f32], width: usize) -> f64 {
         let rows = image.chunks_exact(width).step_by(ROWS_APART);
-        rows.zip(self.probe.chunks_exact(width)).map(|(image, probe)| f64::from(dot(image, probe))).sum()
+        let sum: f64 = rows.zip(self.probe.units.chunks_exact(width)).map(|(image, probe)| f64::from(product(image, probe))).sum();
+        sum * f64::from(self.probe.unit)
     }
 
     fn subtract(&self, amount: f64, pixels: &mut [f32]) {
-        subtract(pixels, &self.mean, amount as f32 * self.unit);
+        subtract(pixels, &self.mean.units, amount as f32 * self.mean.unit);
+    }
+}
+
+impl Rounded {
+    fn new(values: impl Iterator<Item = f32> + Clone) -> Self {
+        let unit = values.clone().fold(0.0_f32, |most, value| most.max(value.abs())) / f32::from(i8::MAX);
+        Self { units: values.map(|value| if unit > 0.0 { (value / unit).round() as i8 } else { 0 }).collect(), unit }
+    }
+
+    fn values(&self) -> Vec<f32> {
+        self.units.iter().map(|&units| f32::from(units) * self.unit).collect()
     }
 }
 
@@ -178,14 +194,9 @@ fn halves_of(means: &[Mean; 2], views: &Views, reader: &mut Reader) -> [Half; 2]
         parts.map(|part| workspace.image.iter().map(part).collect::<Vec<f32>>())
     };
     let ([first, second], [first_probe, second_probe]) = (filtered(&common), filtered(&probed));
-    [(first, first_probe), (second, second_probe)].map(|(mean, probe)| {
-        let largest = mean.iter().fold(0.0_f32, |most, value| most.max(value.abs()));
-        let unit = largest / f32::from(i16::MAX);
-        Half {
-            mean: mean.iter().map(|value| if unit > 0.0 { (value / unit) as i16 } else { 0 }).collect(),
-            unit,
-            probe: probe.chunks_exact(plan.width).step_by(ROWS_APART).flatten().copied().collect(),
-        }
+    [(first, first_probe), (second, second_probe)].map(|(mean, probe)| Half {
+        mean: Rounded::new(mean.iter().copied()),
+        probe: Rounded::new(probe.chunks_exact(plan.width).step_by(ROWS_APART).flatten().copied()),
     })
 }
 
@@ -213,7 +224,20 @@ fast! {
 }
 
 fast! {
-    fn subtract(pixels: &mut [f32], mean: &[i16], factor: f32) {
+    fn product(pixels: &[f32], probe: &[i8]) -> f32 {
+        let mut sums = [0.0_f32; 16];
+        let rest = pixels.len() / 16 * 16;
+        for (pixels, probe) in pixels.chunks_exact(16).zip(probe.chunks_exact(16)) {
+            for k in 0..16 {
+                sums[k] += pixels[k] * f32::from(probe[k]);
+            }
+        }
+        sums.iter().sum::<f32>() + pixels[rest..].iter().zip(&probe[rest..]).map(|(pixel, &probe)| pixel * f32::from(probe)).sum::<f32>()
+    }
+}
+
+fast! {
+    fn subtract(pixels: &mut [f32], mean: &[i8], factor: f32) {
         pixels.iter_mut().zip(mean).for_each(|(pixel, &value)| *pixel -= f32::from(value) * factor);
     }
 }
@@ -226,6 +250,7 @@ fn half_of(i: usize, n: usize, blocks: usize) -> usize {
 #[cfg(test)]
 mod tests {
     use super::super::cache::{Kind, Writer};
+    use super::super::flatten::dot;
     use super::super::session::tests::noise;
     use super::super::spectrum::Band;
     use super::*;
