@@ -138,9 +138,9 @@ def test_repair_changes_one_column_only(tmp_path: Path, command: Callable[..., R
     path = star(tmp_path / "p.star", rows, COLUMNS)
     ran = command("particles", path, "--pixel-size", 1, "--half-sets", "repair", "-o", tmp_path / "out")
     assert ran.status == 0
-    assert "nothing is removed, " in ran.out
-    assert re.search(r"with the new half-sets, half-sets of \d+ and \d+: 0 pairs across them, FSC of noise 0.0000", ran.out)
-    assert "kept 480, rejected 0" in ran.out
+    assert re.search(r"within 20 Å: all stay, \d+ duplicates, \d+ particles moved to the other half-set", ran.out)
+    assert re.search(r"half-sets repaired: \d+ and \d+ particles, 0 pairs across them, FSC of noise 0.0000", ran.out)
+    assert "all 480 kept → particles_repaired.star" in ran.out
     assert sorted(entry.name for entry in (tmp_path / "out").iterdir()) == [
         "duplicates.csv", "figures", "particles_repaired.star", "report.html", "summary.json",
     ]  # fmt: skip

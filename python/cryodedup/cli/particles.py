@@ -186,7 +186,8 @@ def show_sources(summary: Mapping[str, Any]) -> None:
         print(f"    pixel size: {_pixel_sizes(source['pixel_sizes'])}")
         print(f"    score: {_score(source['score'])}")
         place = f" → {source['written_to']}" if source["written_to"] else ""
-        print(f"    kept {source['kept']:,}, rejected {source['rejected']:,}{place}")
+        stay = f"kept {source['kept']:,}, rejected {source['rejected']:,}" if source["rejected"] else f"all {source['kept']:,} kept"
+        print(f"    {stay}{place}")
 
 
 def show(result: ParticleResult, written: list[Path]) -> None:
@@ -202,16 +203,15 @@ def show(result: ParticleResult, written: list[Path]) -> None:
         if result.params.undo_symmetry_expansion
         else f"within {result.params.min_separation_a:g} Å"
     )
-    share = 100 * summary["rejected"] / max(1, summary["particles"])
-    print(
-        f"{count(summary['particles'], 'particle')} in {count(summary['micrographs'], 'micrograph')}, {what}:"
-        f" kept {summary['kept']:,}, rejected {summary['rejected']:,} ({share:.1f} %)"
-    )
-    for text in half_set_lines(result):
-        print(text)
     if result.repaired_halves is not None:
         moved = count(int((result.repaired_halves != result.halves).sum()), "particle")
-        print(f"nothing is removed, {count(len(result.rejected), 'duplicate')}: {moved} moved to the other half-set")
+        outcome = f"all stay, {count(len(result.rejected), 'duplicate')}, {moved} moved to the other half-set"
+    else:
+        share = 100 * summary["rejected"] / max(1, summary["particles"])
+        outcome = f"kept {summary['kept']:,}, rejected {summary['rejected']:,} ({share:.1f} %)"
+    print(f"{count(summary['particles'], 'particle')} in {count(summary['micrographs'], 'micrograph')}, {what}: {outcome}")
+    for text in half_set_lines(result):
+        print(text)
     for warning in result.warnings:
         print(f"warning: {warning}")
     for note in result.notes:

@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 
 from cryodedup.micrographs.comparing import Pair
 from cryodedup.micrographs.reading import Record
+from cryodedup.pictures import to_bytes
 
 MOST_PAIRS = 200
 WIDTH = 200
 """Pixels along the longer side of a picture."""
-PERCENTILES = (0.5, 99.5)
 
 
 def doubtful_and_best(pairs: Sequence[Pair]) -> tuple[list[int], list[int]]:
@@ -40,14 +40,4 @@ def _thumbnail(cache: Path, record: Record) -> NDArray[np.uint8]:
     pixels = np.fromfile(cache, "<i2", count=width * height, offset=start).reshape(height, width)
     step = max(1, -(-max(width, height) // WIDTH))
     rows, columns = height // step, width // step
-    small = pixels[: rows * step, : columns * step].reshape(rows, step, columns, step).mean(axis=(1, 3))
-    for _ in range(2):  # an eye does not average as a correlation does
-        small = _blurred(_blurred(small).T).T
-    low, high = np.percentile(small, PERCENTILES)
-    return np.asarray(np.clip((small[::-1] - low) / max(float(high - low), 1e-12), 0, 1) * 255, np.uint8)
-
-
-def _blurred(image: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Each row with half of the mean of its neighbours."""
-    padded = np.pad(image, ((1, 1), (0, 0)), mode="edge")
-    return 0.25 * padded[:-2] + 0.5 * padded[1:-1] + 0.25 * padded[2:]
+    return to_bytes(pixels[: rows * step, : columns * step].reshape(rows, step, columns, step).mean(axis=(1, 3))[::-1])

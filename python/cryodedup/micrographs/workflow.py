@@ -221,8 +221,8 @@ def _warnings(exposures: Exposures, classes: Sequence[Sequence[int]], images: di
     still = sum(max(map(abs, pair.shift_px)) <= _STILL * result.params.bin for pair in result.pairs)
     if still > max(_FEW_STILL, len(result.pairs) / 5):
         warnings.append(
-            f"{still} of {len(result.pairs)} pairs lie on each other without a shift: are there copies of one exposure, or is it the pattern of a"
-            " gain reference that few micrographs share? Look at a few before they are removed"
+            f"{still} of {len(result.pairs)} pairs lie on each other without a shift: are there copies of one exposure, or is it the"
+            " pattern of a gain reference that few micrographs share? Look at a few before they are removed"
         )
     if exposures.also is not None:
         warnings.append(f"names are looked up from {os.path.realpath(exposures.base)}, but all are found from {exposures.also}, too")

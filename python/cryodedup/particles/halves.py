@@ -167,14 +167,13 @@ def half_set_lines(result: ParticleResult) -> list[str]:
     if before is None or after is None:
         return []
     share = 100 * before.f_over_1_plus_f
-    what = "with the new half-sets" if result.repaired_halves is not None else "of what is kept"
+    odds = f"f = {before.f:.4g} for each that has none, f/(1+f) = {before.f_over_1_plus_f:.4f}; " if np.isfinite(before.f) else ""
     return [
-        f"half-sets of {before.sizes[0]:,} and {before.sizes[1]:,} particles: {before.pairs_across:,} pairs of duplicates lie across them;"
+        f"half-sets of {before.sizes[0]:,} and {before.sizes[1]:,} particles: {before.pairs_across:,} pairs of duplicates lie across them,"
         f" {before.concerned:,} particles ({share:.2f} %) have a duplicate in the other half",
-        f"that is f = {before.f:.4g} for each particle that has none, and f/(1+f) = {before.f_over_1_plus_f:.4f}; counted pair by pair,"
-        f" half-maps of nothing but noise have an FSC of {before.noise_fsc:.4f} (threshold {FSC_THRESHOLD})",
-        f"{what}, half-sets of {after.sizes[0]:,} and {after.sizes[1]:,}: {after.pairs_across:,} pairs across them, FSC of noise"
-        f" {after.noise_fsc:.4f}",
+        f"{odds}counted pair by pair, half-maps of nothing but noise have an FSC of {before.noise_fsc:.4f} (threshold {FSC_THRESHOLD})",
+        f"half-sets {'repaired' if result.repaired_halves is not None else 'of what is kept'}: {after.sizes[0]:,} and {after.sizes[1]:,}"
+        f" particles, {after.pairs_across:,} pairs across them, FSC of noise {after.noise_fsc:.4f}",
     ]
 
 

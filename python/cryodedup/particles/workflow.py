@@ -130,6 +130,8 @@ def choose(picks: Sequence[Picks], params: ParticleParams, progress: Callable[[i
     kept, rejected, duplicate_of = select(compared, group_of, scores, priority, repeated, params, progress)
     if params.min_votes > 1:
         kept, rejected, duplicate_of = voted(kept, rejected, duplicate_of, source_of, len(picks), params.min_votes)
+        if len(kept) and not kept.any():
+            warnings.append(f"nothing stays: no particle was found by {params.min_votes} inputs within {params.min_separation_a:g} Å")
     difference = coordinates_a[rejected] - coordinates_a[duplicate_of]
     distances_a = np.where(duplicate_of == rejected, np.nan, np.sqrt((difference * difference).sum(axis=1)))
     overlaps = None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,12 +13,12 @@ from cryodedup.errors import InputError
 from cryodedup.formats.mrc import open_mrc
 from cryodedup.particles.picks import Floats
 from cryodedup.particles.result import ParticleResult
+from cryodedup.pictures import to_bytes
 
 LEAST = 5
 """Particles that a micrograph has to have to be shown."""
 SIDE = 480
 """Pixels along the longer side of what is shown of an image."""
-PERCENTILES = (1.0, 99.0)
 
 
 @dataclass(frozen=True)
@@ -121,9 +120,3 @@ def _image(name: str, micrographs: Path | None) -> tuple[NDArray[np.uint8] | Non
         return to_bytes(_core.reduce_frame(header.frame, bin=width)), (header.nx, header.ny)
     except (InputError, OSError):
         return None, None
-
-
-def to_bytes(image: NDArray[Any]) -> NDArray[np.uint8]:
-    """Contrast from percentiles, shape as the image."""
-    low, high = np.percentile(image, PERCENTILES)
-    return np.asarray(np.clip((image - low) / max(float(high - low), 1e-12), 0, 1) * 255, np.uint8)

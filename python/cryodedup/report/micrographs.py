@@ -26,6 +26,7 @@ from cryodedup.report.page import (
     Picture,
     command_line,
     data_address,
+    legend,
     line,
     render,
     styled,
@@ -37,7 +38,8 @@ MOST_LARGE = 60
 SMALL = 140
 QUALITY = 55
 MOST_LINES = 120
-STAGE_NM = 0.5e-6
+TICKS = (2, 3, 4, 5, 7, 10, 20, 50, 100, 200, 500)
+SAME_STAGE_M = 0.5e-6
 """Stage positions, in metres, that differ by more are two."""
 
 
@@ -61,6 +63,7 @@ def write_page(result: MicrographResult, staging: Path) -> None:
     with styled():
         figures = Figures(staging / FIGURES)
         doubtful, best = doubtful_and_best(result.pairs)
+        names = _short(result.names)
         small = len(doubtful) + len(best) > MOST_LARGE
         text = render(
             "micrographs.html.j2",
@@ -74,8 +77,8 @@ def write_page(result: MicrographResult, staging: Path) -> None:
             significance=_significance(figures, result),
             hits=_hits(figures, result) if result.pairs else None,
             shifts=_shifts(figures, result) if result.pairs else None,
-            doubtful=[_card(result, k, small) for k in doubtful],
-            best=[_card(result, k, small) for k in best],
+            doubtful=[_card(result, names, k, small) for k in doubtful],
+            best=[_card(result, names, k, small) for k in best],
             pairs=[_row(result, pair) for pair in result.pairs[:MOST_LISTED]],
             total=len(result.pairs),
             unreadable=[(result.names[i], reason) for i, reason in result.unreadable.items()][:MOST_LISTED],
@@ -142,22 +145,27 @@ def _significance(figures: Figures, result: MicrographResult) -> tuple[Picture, 
             where="post",
             color=SECOND,
             linewidth=1.2,
-            label="of mirrored pairs (chance)",
+            label="mirrored pairs",
         )
     z = np.linspace(found.null.start, max(float(observed[0]), found.null.start + 1), 200)
-    axes.plot(z, found.tested * found.null.probability(z), color=GREY, linestyle="--", linewidth=1.2, label="expected by chance")
-    caption = f"Pairs that are at least that significant, of {found.tested:,}, and how many of them chance would make."
+    axes.plot(z, found.tested * found.null.probability(z), color=GREY, linestyle="--", linewidth=1.2, label="chance")
+    caption = f"Pairs that are at least that significant, of {found.tested:,}, and how many of them chance would make"
+    caption += " (dashed, from mirrored pairs)."
     if result.params.threshold is None:
         accepted = sum(pair.q <= result.params.fdr for pair in found.pairs)
         # Where chance makes the accepted share of what is found, and of one more.
         rate = max(found.tested * found.null.rate / (result.params.fdr * (accepted + 1)), 1.0)
         least = found.null.start + found.null.scale * float(np.log(rate))
-        line(axes, least, f"accepted by itself, q ≤ {result.params.fdr:g}")
+        line(axes, least, f"q ≤ {result.params.fdr:g}")
         chance = found.tested * float(found.null.probability(np.array([least]))[0])
         caption += f" From z = {least:.1f} on a pair is accepted by itself: {accepted:,} were; chance makes {chance:.2g} of so many."
     axes.set(yscale="log", ylim=(1e-2, 2.0 * max(5, len(found.observed))), xlim=(min(3.0, float(observed[0])), None))
-    axes.set(xlabel="significance z", ylabel="pairs of at least z")
-    axes.legend()
+    axes.set(xscale="log", xlabel="significance z", ylabel="pairs of at least z")
+    low, high = axes.get_xlim()
+    axes.set_xticks([tick for tick in TICKS if low <= tick <= high], minor=False)
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.tick_params(axis="x", which="minor", bottom=False, labelbottom=False)
+    legend(axes)
     return figures.keep("significance", figure, "Numbers of pairs against their significance, found and expected by chance"), caption
 
 
@@ -203,7 +211,7 @@ def _stages(acquisitions: Sequence[Acquisition]) -> list[int]:
     for one in acquisitions:
         if one.stage is None:
             return [0] * len(acquisitions)
-        moved = last is None or max(abs(a - b) for a, b in zip(one.stage, last, strict=True)) > STAGE_NM
+        moved = last is None or max(abs(a - b) for a, b in zip(one.stage, last, strict=True)) > SAME_STAGE_M
         groups.append((groups[-1] if groups else 0) + moved)
         last = one.stage
     return groups
@@ -228,7 +236,7 @@ def _shifts(figures: Figures, result: MicrographResult) -> tuple[Picture, str]:
     return figures.keep("shifts", figure, "Scatter of shifts"), caption
 
 
-def _card(result: MicrographResult, k: int, small: bool) -> Card:
+def _card(result: MicrographResult, names: Sequence[str], k: int, small: bool) -> Card:
     pair = result.pairs[k]
     size = result.sizes[pair.first] or (1, 1)
     move = (pair.shift_px[0] / size[0], -pair.shift_px[1] / size[1])  # pages count y from the top
@@ -247,13 +255,19 @@ def _card(result: MicrographResult, k: int, small: bool) -> Card:
         k + 1,
         first,
         second,
-        (result.names[pair.first], result.names[pair.second]),
+        (names[pair.first], names[pair.second]),
         size[0] * stage[0] / (size[1] * stage[1]),
         (places[0], places[1]),
         overlap,
         _facts(result, pair),
         pair.pattern == "contradicted",
     )
+
+
+def _short(names: Sequence[str]) -> Sequence[str]:
+    """Names without the directory, if all are in one."""
+    parts = [name.rpartition("/") for name in names]
+    return [name for _, _, name in parts] if len({directory for directory, _, _ in parts}) == 1 else names
 
 
 def _jpeg(image: NDArray[np.uint8], small: bool) -> str:
@@ -283,7 +297,7 @@ def _facts(result: MicrographResult, pair: Pair) -> list[tuple[str, str]]:
     if any(map(when, known)):
         facts.append(("taken", "; ".join(when(one) or "?" for one in known)))
     if pair.pattern:
-        facts.append(("other shots", pair.pattern))
+        facts.append(("agreeing shots", pair.pattern))
     facts.append(("set", str(pair.set)))
     return facts
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 import shlex
 import sys
 import warnings
@@ -38,16 +39,17 @@ _STYLE: Any = {
     "legend.frameon": False,
     "figure.constrained_layout.use": True,
     "savefig.transparent": True,
-    "savefig.dpi": 130,
+    "savefig.dpi": 150,
 }
 
 
 @dataclass(frozen=True)
 class Picture:
-    """A figure in the page: what it shows in words, and its bytes as an address."""
+    """A figure in the page: what it shows in words, its bytes as an address, and its width in inches, so that letters are of one size."""
 
     alt: str
     source: str
+    width: float
 
 
 class Figures:
@@ -57,7 +59,7 @@ class Figures:
         self.directory = directory
         directory.mkdir(parents=True, exist_ok=True)
 
-    def new(self, width: float = 6.4, height: float = 3.2, **grid: Any) -> tuple[Figure, Any]:
+    def new(self, width: float = 5.2, height: float = 3.0, **grid: Any) -> tuple[Figure, Any]:
         """A figure of so many inches, and its axes."""
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure as New
@@ -71,7 +73,7 @@ class Figures:
         image = BytesIO()
         figure.savefig(image, format="png")
         (self.directory / f"{name}.png").write_bytes(image.getvalue())
-        return Picture(alt, data_address(image.getvalue(), "png"))
+        return Picture(alt, data_address(image.getvalue(), "png"), figure.get_figwidth())
 
 
 _STYLING = Lock()
@@ -115,6 +117,11 @@ def line(axes: Axes, at: float, label: str, colour: str = MARK, style: str = "--
     axes.axvline(at, color=colour, linestyle=style, linewidth=1.2, label=label)
 
 
+def legend(axes: Axes) -> None:
+    """What is what, above the figure, where it covers nothing."""
+    axes.legend(loc="lower left", bbox_to_anchor=(-0.02, 1), ncols=3, borderaxespad=0.2, handlelength=1.6, columnspacing=1.4)
+
+
 def render(template: str, **context: Any) -> str:
     """The text of a page; everything put in is escaped."""
     import jinja2
@@ -125,5 +132,6 @@ def render(template: str, **context: Any) -> str:
     )
     environment.filters["number"] = lambda value: f"{value:,}"
     environment.filters["text"] = lambda value: printable(str(value))
+    environment.filters["unbroken"] = lambda value: re.sub(r"(?<=\d) (?=[Å%])", "\u00a0", printable(str(value)))
     style, script = ((here / name).read_text("utf-8") for name in ("page.css", "page.js"))
     return environment.get_template(template).render(style=style, script=script, **context)

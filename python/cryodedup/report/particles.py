@@ -16,7 +16,7 @@ from cryodedup.particles.halves import FSC_THRESHOLD, half_set_lines
 from cryodedup.particles.result import ParticleResult
 from cryodedup.particles.votes import jaccard
 from cryodedup.report.examples import Example, examples
-from cryodedup.report.page import FIRST, GREY, MARK, SECOND, Figures, Picture, command_line, line, plain, render, styled
+from cryodedup.report.page import FIRST, GREY, MARK, SECOND, Figures, Picture, command_line, legend, line, plain, render, styled
 
 LEAST_EXCESS = 3.0
 MOST_OUTLIERS, MOST_COMBINATIONS, MOST_NAMED, MOST_SOURCES_SHOWN = 20, 24, 60, 12
@@ -50,6 +50,7 @@ def write_page(result: ParticleResult, staging: Path) -> None:
             threshold=FSC_THRESHOLD,
             pickers=_pickers(figures, result),
             examples=_examples(figures, examples(result), "duplicates" if result.repaired_halves is not None else "rejected"),
+            arrows=result.shift_key != "none",
             outliers=_outliers(result),
             sources=[_source(result, i) for i in range(min(len(result.sources), MOST_NAMED))],
             more_sources=max(0, len(result.sources) - MOST_NAMED),
@@ -118,25 +119,30 @@ def _distances(figures: Figures, advice: Advice, separation: float) -> Picture:
     figure, axes = figures.new()
     axes.stairs(advice.before, advice.edges_a, fill=True, color=FIRST, alpha=0.45, label="all")
     axes.stairs(advice.after, advice.edges_a, color=SECOND, linewidth=1.6, label="kept")
-    line(axes, separation, f"minimum separation {separation:g} Å")
-    if advice.valley_a is not None:
-        line(axes, advice.valley_a, f"suggested {advice.valley_a:.0f} Å", GREY, ":")
+    line(axes, separation, f"chosen {separation:g} Å")
+    _advised(axes, advice)
     axes.set(
         yscale="log", ylim=(0.8, None), xlim=(0, advice.edges_a[-1]), xlabel="distance of the nearest neighbour (Å)", ylabel="particles"
     )
-    axes.legend()
+    legend(axes)
     return figures.keep("distances", figure, "Histogram of the distances of nearest neighbours, of all and of the kept particles")
+
+
+def _advised(axes: Any, advice: Advice) -> None:
+    if advice.valley_a is not None:
+        line(axes, advice.valley_a, f"suggested {advice.valley_a:.0f} Å", SECOND, ":")
+    if advice.packing_a is not None:
+        line(axes, advice.packing_a, f"neighbours {advice.packing_a:.0f} Å", GREY, ":")
 
 
 def _curve(figures: Figures, advice: Advice, n: int, separation: float) -> Picture:
     figure, axes = figures.new()
     axes.plot(advice.separations_a, 100 * advice.kept / n, color=FIRST, marker=".")
-    line(axes, separation, f"minimum separation {separation:g} Å")
-    if advice.packing_a is not None:
-        line(axes, advice.packing_a, f"usual distance of neighbours {advice.packing_a:.0f} Å", GREY, ":")
+    line(axes, separation, f"chosen {separation:g} Å")
+    _advised(axes, advice)
     axes.set(xlim=(0, None), ylim=(0, 102), xlabel="minimum separation (Å)", ylabel="particles that stay (%)")
     axes.grid(visible=True)
-    axes.legend()
+    legend(axes)
     return figures.keep("kept", figure, "Share of particles that stay against the minimum separation")
 
 

@@ -34,6 +34,26 @@ setInterval(() => {
     stage.classList.toggle("alone", on && !phase);
   }
 }, 450);
+// Beneath them what both show, side by side: on paper and on a phone that tells more than one upon the other.
+const box = (element) => ["left", "top", "width", "height"].map((side) => parseFloat(element.style[side]));
+for (const stage of stages) {
+  const [left, top, width, height] = box(stage.querySelector(".overlap"));
+  const aspect = (parseFloat(stage.style.aspectRatio) * width) / height;
+  const sides = document.createElement("div");
+  sides.className = "sides";
+  for (const image of stage.querySelectorAll("img")) {
+    const side = document.createElement("span");
+    side.style.cssText = `aspect-ratio: ${aspect}; width: min(100%, ${11 * aspect}rem)`;
+    const [x, y, w, h] = box(image);
+    const copy = image.cloneNode();
+    copy.className = "";
+    const places = { left: (x - left) / width, top: (y - top) / height, width: w / width, height: h / height };
+    for (const [name, share] of Object.entries(places)) copy.style[name] = `${100 * share}%`;
+    side.append(copy);
+    sides.append(side);
+  }
+  stage.after(sides);
+}
 for (const stage of stages) {
   stage.addEventListener("click", () => { stage.dataset.blink = stage.dataset.blink === "on" ? "off" : "on"; });
 }
