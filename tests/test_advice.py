@@ -263,6 +263,9 @@ def test_only_what_enough_inputs_found_stays(tmp_path: Path, command: Callable[.
     assert len(rows) == 6
     found_by = json.loads((tmp_path / "out" / "summary.json").read_text())["found_by"]
     assert {tuple(entry["inputs"]): entry["sets"] for entry in found_by} == {(0, 1, 2): 1, (0, 1): 1, (0,): 1, (2,): 1}
+    nothing = deduplicate_particles(paths, ParticleParams(pixel_size_a=1.0, min_votes=2, min_separation_a=0.0))
+    assert not nothing.kept.any()
+    assert nothing.warnings[-1:] == ["nothing stays: no particle was found by 2 inputs within 0 Å"]
     with pytest.raises(InputError, match="min_votes: found 4, expected at most 3, the number of inputs"):
         kept(4)
     for wrong in (0, 1.5, True):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import re
@@ -18,7 +19,7 @@ import pytest
 from cases import Ran, star
 from cryodedup import MicrographParams, ParticleParams, deduplicate_particles, find_duplicate_micrographs
 from cryodedup.demo import make_micrographs, make_session
-from cryodedup.demo.micrographs import BIN
+from cryodedup.demo.micrographs import BIN, HEIGHT, WIDTH
 from cryodedup.micrographs.acquisition import Acquisition, acquisition_of
 from cryodedup.micrographs.comparing import Pair
 from cryodedup.micrographs.gallery import MOST_PAIRS, doubtful_and_best
@@ -351,3 +352,24 @@ def test_tables_are_sorted_and_pairs_blink(demo: Path, tmp_path: Path) -> None:
     assert {"0 stage first", "0 stage alone"} <= set(told("one"))
     assert not {"1 stage first", "1 stage alone"} & set(told("one"))
     assert {"1 stage first", "1 stage alone"} <= set(told("all"))
+
+
+@needs_browser
+def test_what_both_show_stands_side_by_side(demo: Path, tmp_path: Path) -> None:
+    dom, _ = in_browser(demo / "unique" / "report.html", tmp_path)
+    rows = {
+        (row["Original"], row["Duplicate"]): row for row in csv.DictReader((demo / "unique" / "duplicates.csv").read_text().splitlines())
+    }
+    seen = 0
+    for names, sides in re.findall(r'<button class="stage".*?((?:<img [^>]*>\s*){2}).*?<div class="sides">(.*?)</div>', dom, re.DOTALL):
+        first, second = re.findall(r'alt="([^"]*)"', names)
+        row = next(row for (a, b), row in rows.items() if (Path(a).name, Path(b).name) == (first, second))
+        copies = re.findall(r'<img [^>]*style="left: ([-\d.]+)%; ?top: ([-\d.]+)%; ?width: ([-\d.]+)%; ?height: ([-\d.]+)%', sides)
+        (x, y, width, height), (other_x, other_y, other_width, other_height) = ([float(value) for value in copy] for copy in copies)
+        assert width == pytest.approx(other_width, rel=1e-3)
+        # A point of both is at one place of both sides: where the pictures begin differs by the move.
+        assert (other_x - x) / width == pytest.approx(float(row["shift_x_px"]) / WIDTH, abs=2e-3)
+        assert (other_y - y) / height == pytest.approx(-float(row["shift_y_px"]) / HEIGHT, abs=2e-3)
+        assert other_height == pytest.approx(height, rel=1e-3)
+        seen += 1
+    assert seen == len(rows) == 9
