@@ -178,6 +178,36 @@ def test_duplicates_are_told_from_neighbours_however_many_there_are(share: float
         assert not advice.warnings(separation)
 
 
+@pytest.mark.parametrize("pickers", [2, 8])
+@pytest.mark.parametrize("found", [0.5, 0.8, 1.0])
+@pytest.mark.parametrize("jitter", [0.5, 2.0, 4.0])
+@pytest.mark.parametrize("step", [0, 1, 4])
+def test_pickers_of_whole_pixels(pickers: int, found: float, jitter: float, step: int) -> None:
+    """Between one pixel and the next there is no valley."""
+    rng = np.random.default_rng(3)
+    points = []
+    for _ in range(6):
+        once = packed(rng, 150, 150)
+        picks = [once[rng.random(len(once)) < found] for _ in range(pickers)]
+        all_picks = np.concatenate([some + rng.normal(0, jitter, some.shape) for some in picks])
+        points.append(np.round(all_picks / step) * step if step else all_picks)
+    advice = advice_of(points, 40.0)
+    assert advice.valley_a is not None
+    assert advice.packing_a is not None
+    assert 40 < advice.valley_a < 130
+    assert 140 < advice.packing_a < 260
+    assert not advice.warnings(40.0)
+
+
+def test_duplicates_of_one_offset() -> None:
+    rng = np.random.default_rng(3)
+    points = [np.concatenate([once, once + 2.0]) for once in (packed(rng, 150, 150) for _ in range(6))]
+    advice = advice_of(points, 40.0)
+    assert advice.valley_a is not None
+    assert 20 < advice.valley_a < 130
+    assert not advice.warnings(40.0)
+
+
 @pytest.mark.parametrize("kind", ["of many densities", "dimers", "filaments", "with wild ones", "few"])
 def test_duplicates_are_told_from_any_neighbours(kind: str) -> None:
     rng = np.random.default_rng(8)

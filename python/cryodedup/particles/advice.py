@@ -16,13 +16,14 @@ MOST_FOR_CURVE = 1_000_000
 """Of more particles some micrographs tell the curve."""
 SEPARATIONS = 25
 """So many separations are tried for the curve, besides the one that was used."""
-KERNEL = np.array([1, 4, 6, 4, 1]) / 16
+KERNEL, SMOOTHED = np.array([1, 4, 6, 4, 1]) / 16, 6
+"""Histograms are smoothed by a kernel with a standard deviation of one bin, so often."""
 LEAST_DUPLICATES = 6
 NEAR_ZERO = 0.02
 """Of duplicates at least this share is nearer than half the median; of jitter of a Gaussian it is 16 %."""
-MANY, BEHIND, BEHIND_FEW = 60, 1.5, 2.5
-MOST_BEHIND, STEP = 0.1, 1.15
-MOST_FOR_END = 200_000
+MANY, BEHIND, BEHIND_FEW, BEHIND_OFFSET = 60, 1.5, 2.5, 10.0
+MOST_BEHIND, STEP, LEAST_END = 0.1, 1.15, 5e-3
+MOST_FOR_END = 100_000
 """Of more particles some micrographs tell where duplicates end."""
 LEAST = 20
 """Of fewer particles nothing is said of their neighbours."""
@@ -98,11 +99,11 @@ def advise(result: ParticleResult) -> Advice | None:
     reach = max(FAR * _spread_at_random(coordinates, groups), 1.5 * separation)
     before = _nearest(coordinates, groups, reach, threads)
     after = _nearest(coordinates[result.kept], groups[result.kept], reach, threads)
-    end, neighbours = duplicates_end(coordinates, groups, before, reach, threads)
+    gap, neighbours = duplicates_end(coordinates, groups, before, reach, threads)
     shown = [np.quantile(found, 0.99) for found in (before, after, neighbours) if len(found)]
     edges = np.linspace(0, min(reach, max([1.5 * separation, 1.2 * max(shown, default=0.0), 1e-3])), BINS + 1)
     packing = mode(neighbours, edges)
-    valley = None if end is None else 0.5 * (end + max(end, float(np.quantile(neighbours, 0.05))))
+    valley = None if gap is None else 0.5 * (gap[0] + gap[1])
     step = edges[-1] / SEPARATIONS
     separations = np.unique(np.concatenate([[0.2 * step, 0.5 * step, separation], np.linspace(0, edges[-1], SEPARATIONS + 1)[1:]]))
     rows = _sampled(groups, MOST_FOR_CURVE)
@@ -148,37 +149,45 @@ def _spread_at_random(coordinates: Floats, groups: NDArray[np.uint32]) -> float:
 
 def duplicates_end(
     coordinates: Floats, groups: NDArray[np.uint32], nearest: Floats, reach: float, threads: int
-) -> tuple[float | None, Floats]:
-    """The distance up to which neighbours are duplicates, Å, None if there is none; and the distances of neighbours once these are gone.
+) -> tuple[tuple[float, float] | None, Floats]:
+    """The gap behind the duplicates, None if there are none, and the distances of neighbours once they are gone; Å.
 
+    The gap is from the largest distance of duplicates to the smallest of neighbours.
     Duplicates lie around one place, so that their distances begin at zero: of those within the end, enough are much nearer than the
-    median. And nothing is to be seen behind the end: once one of each remains, hardly any neighbour is between the end and
-    :data:`BEHIND` times it. Particles at random, packed ones, dimers and filaments fail the one or the other. The first distance that
-    passes is taken.
+    median; or they are all of one offset, and then far nearer than any neighbour. And nothing is to be seen behind the end: once one of
+    each remains, hardly any neighbour is between it and :data:`BEHIND` times it. Particles at random, packed ones, dimers and filaments
+    fail the one or the other. Of the distances that pass the one before the widest gap, as a ratio, is taken: coordinates of whole pixels
+    have gaps between one pixel and the next, too.
     """
     rows = _sampled(groups, MOST_FOR_END)
     share = 1.0 if isinstance(rows, slice) else len(rows) / len(groups)
     some, of = np.ascontiguousarray(coordinates[rows]), np.ascontiguousarray(groups[rows])
+    found: tuple[float, float] | None = None
+
+    def left(separation: float) -> tuple[Floats, int]:
+        alone, _, _, _ = _core.deduplicate(some, of, None, None, separation, remove_entirely=False, threads=threads)
+        return _nearest(some[alone], of[alone], reach, threads), int(alone.sum())
+
     if len(nearest) <= LEAST_DUPLICATES:
         return None, nearest
-    end = max(float(nearest[LEAST_DUPLICATES - 1]), 1e-4 * reach)
-    while end < reach:
+    end = max(float(nearest[LEAST_DUPLICATES - 1]), LEAST_END * reach)
+    while end < reach / BEHIND:
         within = int(np.searchsorted(nearest, end, side="right"))
-        median = float(nearest[within // 2])
-        if np.searchsorted(nearest, 0.5 * median, side="right") >= max(2, NEAR_ZERO * within):
-            alone, _, _, _ = _core.deduplicate(some, of, None, None, end, remove_entirely=False, threads=threads)
-            neighbours = _nearest(some[alone], of[alone], reach, threads)
-            # Few may be followed by nothing for a while by chance.
-            until = BEHIND if within >= MANY else BEHIND_FEW
-            behind = int(np.searchsorted(neighbours, until * end, side="right"))
-            if behind <= min(MOST_BEHIND * share * within, 0.5 * MOST_BEHIND * alone.sum()):
-                return (end, neighbours) if len(neighbours) >= LEAST else (None, np.zeros(0))
+        near = int(np.searchsorted(nearest, 0.5 * float(nearest[within // 2]), side="right"))
+        neighbours, alone = left(end)
+        few = int(min(MOST_BEHIND * share * within, 0.5 * MOST_BEHIND * alone))
+        start = float(neighbours[few]) if few < len(neighbours) else reach
+        # Few may be followed by nothing for a while by chance.
+        behind = BEHIND if within >= MANY else BEHIND_FEW
+        if near < max(2, NEAR_ZERO * within):
+            behind = BEHIND_OFFSET
+        if start > behind * end and (found is None or start / end > found[1] / found[0]):
+            found = (end, start)
         end *= STEP
-    return None, nearest
-
-
-def _smooth(counts: NDArray[np.int64]) -> Floats:
-    return np.convolve(np.pad(counts.astype(float), 2, mode="edge"), KERNEL, mode="valid")
+    if found is None:
+        return None, nearest
+    neighbours, _ = left(0.5 * sum(found))
+    return (found, neighbours) if len(neighbours) >= LEAST else (None, np.zeros(0))
 
 
 def mode(distances: Floats, edges: Floats) -> float | None:
@@ -186,4 +195,7 @@ def mode(distances: Floats, edges: Floats) -> float | None:
     counts = np.histogram(distances, edges)[0]
     if counts.sum() < LEAST:
         return None
-    return float(0.5 * (edges[1:] + edges[:-1])[_smooth(counts).argmax()])
+    smooth = np.pad(counts.astype(float), 2 * SMOOTHED, mode="edge")
+    for _ in range(SMOOTHED):
+        smooth = np.convolve(smooth, KERNEL, mode="valid")
+    return float(0.5 * (edges[1:] + edges[:-1])[smooth.argmax()])
