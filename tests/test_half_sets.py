@@ -139,7 +139,7 @@ def test_repair_changes_one_column_only(tmp_path: Path, command: Callable[..., R
     ran = command("particles", path, "--pixel-size", 1, "--half-sets", "repair", "-o", tmp_path / "out")
     assert ran.status == 0
     assert re.search(r"within 20 Å: all stay, \d+ duplicates, \d+ particles moved to the other half-set", ran.out)
-    assert re.search(r"half-sets repaired: \d+ and \d+ particles, 0 pairs across them, FSC of noise 0.0000", ran.out)
+    assert re.search(r"half-sets repaired: \d+ and \d+ particles, 0 pairs across them, FSC of noise 0.000", ran.out)
     assert "all 480 kept → particles_repaired.star" in ran.out
     assert sorted(entry.name for entry in (tmp_path / "out").iterdir()) == [
         "duplicates.csv", "figures", "particles_repaired.star", "report.html", "summary.json",

@@ -85,7 +85,7 @@ def test_the_particles_page_tells_what_was_found(demo: Path) -> None:
         "6,633 picks in 12 micrographs: 2,730 kept, 3,903 rejected (58.8 %), at 40 Å.",
         "suggested minimum separation: ",
         "Pickers against each other",
-        "The worst micrograph: ",
+        "The worst micrograph (of the largest share of rejected): ",
         "For a methods section",
         "Duplicates among 3 sets of picks were found with cryodedup ",
         "min_separation_a",
@@ -223,7 +223,7 @@ def test_pages_of_hardly_anything(tmp_path: Path) -> None:
     for k, rows in enumerate(([], [(1, 1, "m")], [(1, 1, "m"), (1, 1, "m")])):
         result = deduplicate_particles(star(tmp_path / f"{k}.star", rows, columns), ParticleParams(pixel_size_a=1.0))
         result.write(tmp_path / str(k))
-        assert f"{len(rows)} picks in" in Page(tmp_path / str(k) / "report.html").text
+        assert f"{len(rows)} pick{'s' * (len(rows) != 1)} in" in Page(tmp_path / str(k) / "report.html").text
 
 
 def test_a_page_of_tomograms_of_all_rejected_and_of_a_repair(tmp_path: Path) -> None:

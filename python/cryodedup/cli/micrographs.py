@@ -8,7 +8,7 @@ from typing import Any
 import rich_click as click
 
 from cryodedup.cli import options
-from cryodedup.cli.options import EACH_ONES, closing_table, count
+from cryodedup.cli.options import EACH_ONES, closing_table
 from cryodedup.cli.progress import Progress
 from cryodedup.directory import check_directory, refuse_inputs_among_outputs
 from cryodedup.errors import InputError
@@ -17,6 +17,7 @@ from cryodedup.micrographs.reading import CACHE
 from cryodedup.micrographs.result import OUTPUTS, MicrographResult
 from cryodedup.micrographs.workflow import find_duplicate_micrographs
 from cryodedup.params import MicrographParams
+from cryodedup.words import count, shown
 
 DEFAULTS = MicrographParams()
 MOST_SHOWN = 10
@@ -158,7 +159,7 @@ def show(result: MicrographResult, written: list[Path]) -> None:
     print(f"{summary['input']}: {images}, {summary['compared']:,} compared, in order of {result.order_rule}")
     for size in summary["sizes"]:
         print(f"    {_screening(size)}")
-    names = [_plain(name) for name in result.names]
+    names = [shown(name) for name in result.names]
     for pair in result.pairs[:MOST_SHOWN]:
         x, y = (round(shift) + 0.0 for shift in pair.shift_px)
         pattern = f", {pair.pattern}" if pair.pattern else ""
@@ -171,10 +172,10 @@ def show(result: MicrographResult, written: list[Path]) -> None:
     found = f"{count(len(result.pairs), 'pair')} in {count(len(result.groups), 'set')} ({_rule(result.params)})"
     print(f"{found}: kept {summary['kept']:,}, removed {summary['removed']:,}")
     for warning in result.warnings:
-        print(f"warning: {_plain(warning)}")
+        print(f"warning: {shown(warning)}")
     if result.flat:
-        shown = ", ".join(names[i] for i in result.flat[:3])
-        print(f"note: {count(len(result.flat), 'micrograph')} with hardly any signal: {shown}{', ...' if len(result.flat) > 3 else ''}")
+        first = ", ".join(names[i] for i in result.flat[:3])
+        print(f"note: {count(len(result.flat), 'micrograph')} with hardly any signal: {first}{', ...' if len(result.flat) > 3 else ''}")
     for path in written:
         print(f"written: {path}")
     closing_table(
@@ -187,11 +188,6 @@ def _rule(params: MicrographParams) -> str:
     if params.threshold is None:
         return f"false-discovery rate {params.fdr:g}"
     return f"ccc ≥ {params.threshold:g}" + (f", of those of z ≥ {DOUBTFUL_Z:g}" if params.search == "all" else "")
-
-
-def _plain(text: str) -> str:
-    """Without what a terminal would obey."""
-    return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)
 
 
 def _screening(size: dict[str, Any]) -> str:

@@ -39,11 +39,6 @@ as_json = click.option("--json", "as_json", is_flag=True, help="Print summary.js
 quiet = click.option("-q", "--quiet", is_flag=True, help="Print errors only.")
 
 
-def count(n: int, noun: str) -> str:
-    """A number of things: "1 pair", "1,000 pairs"."""
-    return f"{n:,} {noun}{'s' * (n != 1)}"
-
-
 def closing_table(heads: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     """Sums a job up on a terminal; a log has it in its lines already."""
     if not sys.stdout.isatty():

@@ -9,7 +9,7 @@ from typing import Any
 import rich_click as click
 
 from cryodedup.cli import options
-from cryodedup.cli.options import EACH_ONES, closing_table, count
+from cryodedup.cli.options import EACH_ONES, closing_table
 from cryodedup.cli.progress import Progress
 from cryodedup.directory import check_directory
 from cryodedup.errors import InputError
@@ -17,6 +17,7 @@ from cryodedup.params import ParticleParams
 from cryodedup.particles.halves import half_set_lines
 from cryodedup.particles.result import ParticleResult
 from cryodedup.particles.workflow import deduplicate_particles
+from cryodedup.words import count, shown
 
 DEFAULTS = ParticleParams()
 MOST_SHOWN, MOST_ROWS = 6, 20
@@ -161,6 +162,8 @@ def show_advice(result: ParticleResult, *, as_json: bool) -> None:
     from cryodedup.particles.advice import advise
 
     advice = advise(result)
+    if advice is not None:
+        result.warnings += advice.warnings(result.params.min_separation_a)
     separation, n = result.params.min_separation_a, len(result.kept)
     if as_json:
         options.show_json({**result.summary(), "advice": None if advice is None else advice.summary()})
@@ -171,8 +174,8 @@ def show_advice(result: ParticleResult, *, as_json: bool) -> None:
         return
     for text in [*advice.lines(n, separation), *half_set_lines(result)]:
         print(text)
-    for warning in [*advice.warnings(separation), *result.warnings]:
-        print(f"warning: {warning}")
+    for warning in result.warnings:
+        print(f"warning: {shown(warning)}")
     print("separation (Å)  stay")
     for tried, kept in zip(advice.separations_a, advice.kept, strict=True):
         print(f"{tried:14.1f}  {kept:,} ({100 * kept / n:.1f} %)")
@@ -182,7 +185,7 @@ def show_sources(summary: Mapping[str, Any]) -> None:
     """Prints what was read, and from it used."""
     for source in summary["sources"]:
         where = f"{count(source['particles'], 'particle')} in {count(source['micrographs'], 'micrograph')}"
-        print(f"{source['input']}: {where} ({source['format']})")
+        print(f"{shown(source['input'])}: {where} ({source['format']})")
         print(f"    pixel size: {_pixel_sizes(source['pixel_sizes'])}")
         print(f"    score: {_score(source['score'])}")
         place = f" → {source['written_to']}" if source["written_to"] else ""
@@ -213,9 +216,9 @@ def show(result: ParticleResult, written: list[Path]) -> None:
     for text in half_set_lines(result):
         print(text)
     for warning in result.warnings:
-        print(f"warning: {warning}")
+        print(f"warning: {shown(warning)}")
     for note in result.notes:
-        print(f"note: {note}")
+        print(f"note: {shown(note)}")
     for path in written:
         print(f"written: {path}")
     rows = [[source["input"], source["particles"], source["kept"], source["rejected"]] for source in summary["sources"]]
@@ -252,6 +255,6 @@ def _show_overlaps(result: ParticleResult) -> None:
         for j, second in enumerate(result.sources):
             if i < j:
                 print(
-                    f"{result.overlaps[i, j]:,} of {first.picks.label} have one of {second.picks.label} nearby,"
+                    f"{result.overlaps[i, j]:,} of {shown(first.picks.label)} have one of {shown(second.picks.label)} nearby,"
                     f" {result.overlaps[j, i]:,} the other way round"
                 )

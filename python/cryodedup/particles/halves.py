@@ -167,13 +167,14 @@ def half_set_lines(result: ParticleResult) -> list[str]:
     if before is None or after is None:
         return []
     share = 100 * before.f_over_1_plus_f
-    odds = f"f = {before.f:.4g} for each that has none, f/(1+f) = {before.f_over_1_plus_f:.4f}; " if np.isfinite(before.f) else ""
+    each = f", f = {before.f:.3g} for each one that has none" if np.isfinite(before.f) else ""
     return [
-        f"half-sets of {before.sizes[0]:,} and {before.sizes[1]:,} particles: {before.pairs_across:,} pairs of duplicates lie across them,"
-        f" {before.concerned:,} particles ({share:.2f} %) have a duplicate in the other half",
-        f"{odds}counted pair by pair, half-maps of nothing but noise have an FSC of {before.noise_fsc:.4f} (threshold {FSC_THRESHOLD})",
+        f"half-sets of {before.sizes[0]:,} and {before.sizes[1]:,} particles: {before.pairs_across:,} pairs of duplicates lie across them;"
+        f" {before.concerned:,} particles ({share:.1f} %) have a duplicate in the other half{each}",
+        f"noise alone then gives an FSC of {before.noise_fsc:.3f}, counted pair by pair, where {FSC_THRESHOLD} is the threshold (f/(1+f) ="
+        f" {before.f_over_1_plus_f:.3f} if every duplicate were in the other half)",
         f"half-sets {'repaired' if result.repaired_halves is not None else 'of what is kept'}: {after.sizes[0]:,} and {after.sizes[1]:,}"
-        f" particles, {after.pairs_across:,} pairs across them, FSC of noise {after.noise_fsc:.4f}",
+        f" particles, {after.pairs_across:,} pairs across them, FSC of noise {after.noise_fsc:.3f}",
     ]
 
 
@@ -184,14 +185,18 @@ def half_set_warnings(result: ParticleResult) -> list[str]:
     if found is not None and found.noise_fsc > FSC_THRESHOLD:
         warnings.append(
             f"noise alone gives an FSC of {found.noise_fsc:.3f} between the half-sets of the input, above {FSC_THRESHOLD}: its resolution"
-            " is no evidence"
+            " is no evidence; refine what is written here instead"
         )
-    written = result.half_sets_written() if result.repaired_halves is not None else None
-    before = min(found.sizes) / max(found.sizes) if found is not None else 1.0
-    chance = 4 / np.sqrt(sum(written.sizes)) if written is not None else 0.0
-    if written is not None and min(written.sizes) < (min(UNEQUAL, before) - chance) * max(written.sizes):
+    written = result.half_sets_written()
+    if found is None or written is None:
+        return warnings
+    before, chance = min(found.sizes) / max(found.sizes), 4 / np.sqrt(max(1, sum(written.sizes)))
+    if min(written.sizes) < (min(UNEQUAL, before) - chance) * max(written.sizes):
+        sizes = f"{written.sizes[0]:,} and {written.sizes[1]:,} particles"
+        best = "the best ones of the duplicates are mostly of one half"
         warnings.append(
-            f"the new half-sets have {written.sizes[0]:,} and {written.sizes[1]:,} particles: so many hang together within"
-            f" {result.params.min_separation_a:g} Å; is that too far?"
+            f"the half-sets of what is kept have {sizes}: {best}; split them anew before they are refined"
+            if result.repaired_halves is None
+            else f"the new half-sets have {sizes}: {best}, or too much hangs together within {result.params.min_separation_a:g} Å"
         )
     return warnings

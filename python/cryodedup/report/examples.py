@@ -37,6 +37,8 @@ class Example:
         Left, right, bottom and top of the frame, Å.
     image
         uint8 (ny, nx), rows from the bottom up; None: no readable file.
+    missing
+        Why there is no image, if one was to be there.
     marker
         Diameter of a particle's circle, points.
     """
@@ -48,6 +50,7 @@ class Example:
     kept: NDArray[np.bool_]
     extent_a: tuple[float, float, float, float]
     image: NDArray[np.uint8] | None
+    missing: str
     marker: float
 
 
@@ -77,7 +80,7 @@ def _example(result: ParticleResult, word: str, number: int, micrographs: Path |
     name = source.picks.micrographs[int(source.picks.micrograph_of[at])].name
     pixel_a = float(source.sizes_a[at]) if isinstance(source.sizes_a, np.ndarray) else float(source.sizes_a)
     centres = result.coordinates_a[rows]
-    image, size = _image(name, micrographs)
+    image, size, missing = _image(name, micrographs)
     height = source.picks.heights_px
     low, high = (np.append(bound, 0.0)[:2] for bound in (np.minimum(centres.min(axis=0), 0.0), centres.max(axis=0)))
     margin = 0.03 * float(max(1.0, *(high - low)))
@@ -93,7 +96,7 @@ def _example(result: ParticleResult, word: str, number: int, micrographs: Path |
         extent = (*extent[:3], pixel_a * float(height[at] if isinstance(height, np.ndarray) else height))
     picked = _picked(result, rows, source_of) if result.shift_key != "none" else None
     marker = 7.0 if len(rows) < 800 else 3.0
-    return Example(word, name, centres[:, :2], picked, result.kept[rows], extent, image, marker)
+    return Example(word, name, centres[:, :2], picked, result.kept[rows], extent, image, missing, marker)
 
 
 def _picked(result: ParticleResult, rows: NDArray[np.int64], source_of: NDArray[np.uint32]) -> Floats:
@@ -108,15 +111,17 @@ def _picked(result: ParticleResult, rows: NDArray[np.int64], source_of: NDArray[
     return picked
 
 
-def _image(name: str, micrographs: Path | None) -> tuple[NDArray[np.uint8] | None, tuple[int, int] | None]:
-    """A reduced image, and the columns and rows of the whole one; looked up from here and from above the table of micrographs."""
-    bases = [Path(), *(() if micrographs is None else micrographs.absolute().parents)] if micrographs is not None else []
+def _image(name: str, micrographs: Path | None) -> tuple[NDArray[np.uint8] | None, tuple[int, int] | None, str]:
+    """A reduced image, and the columns and rows of the whole one; or why there is none. Looked up from here and from above the table."""
+    if micrographs is None:
+        return None, None, ""
+    bases = [Path(), *micrographs.absolute().parents]
     try:
         path = next((base / name for base in bases if name and (base / name).is_file()), None)
         if path is None:
-            return None, None
+            return None, None, "its image was not found"
         header = open_mrc(path)
         width = max(1, -(-max(header.nx, header.ny) // SIDE))
-        return to_bytes(_core.reduce_frame(header.frame, bin=width)), (header.nx, header.ny)
-    except (InputError, OSError):
-        return None, None
+        return to_bytes(_core.reduce_frame(header.frame, bin=width)), (header.nx, header.ny), ""
+    except (InputError, OSError) as error:
+        return None, None, f"its image could not be read: {error}"

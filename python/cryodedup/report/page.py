@@ -15,7 +15,7 @@ from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
-from cryodedup.directory import printable
+from cryodedup.words import shown
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -97,7 +97,7 @@ def styled() -> Iterator[None]:
 def plain(name: str, most: int = 28) -> str:
     """A name for a figure: not too long, and nothing in it taken for a formula."""
     short = name if len(name) <= most else f"{name[: most // 2]}…{name[-(most // 2 - 1) :]}"
-    return printable(short).replace("$", r"\$")
+    return shown(short).replace("$", r"\$")
 
 
 def data_address(image: bytes, kind: str) -> str:
@@ -131,7 +131,7 @@ def render(template: str, **context: Any) -> str:
         loader=jinja2.FileSystemLoader(here), autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
     )
     environment.filters["number"] = lambda value: f"{value:,}"
-    environment.filters["text"] = lambda value: printable(str(value))
-    environment.filters["unbroken"] = lambda value: re.sub(r"(?<=\d) (?=[Å%])", "\u00a0", printable(str(value)))
+    environment.filters["text"] = lambda value: shown(str(value))
+    environment.filters["unbroken"] = lambda value: re.sub(r"(?<=\d) (?=[Å%])", "\u00a0", shown(str(value)))
     style, script = ((here / name).read_text("utf-8") for name in ("page.css", "page.js"))
     return environment.get_template(template).render(style=style, script=script, **context)

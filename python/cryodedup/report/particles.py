@@ -17,6 +17,7 @@ from cryodedup.particles.result import ParticleResult
 from cryodedup.particles.votes import jaccard
 from cryodedup.report.examples import Example, examples
 from cryodedup.report.page import FIRST, GREY, MARK, SECOND, Figures, Picture, command_line, legend, line, plain, render, styled
+from cryodedup.words import count
 
 LEAST_EXCESS = 3.0
 MOST_OUTLIERS, MOST_COMBINATIONS, MOST_NAMED, MOST_SOURCES_SHOWN = 20, 24, 60, 12
@@ -29,11 +30,14 @@ def write_page(result: ParticleResult, staging: Path) -> None:
         figures = Figures(staging / FIGURES)
         advice = advise(result)
         separation = result.params.min_separation_a
+        if advice is not None:
+            result.warnings += [warning for warning in advice.warnings(separation) if warning not in result.warnings]
         half_sets = result.half_sets()
+        words = ("best", "duplicates") if result.repaired_halves is not None else ("kept", "rejected")
         text = render(
             "particles.html.j2",
             verdict=verdict(result),
-            warnings=[*(advice.warnings(separation) if advice else []), *result.warnings],
+            warnings=result.warnings,
             notes=result.notes,
             version=_core.__version__,
             command=command_line("deduplicate_particles(...)"),
@@ -41,7 +45,7 @@ def write_page(result: ParticleResult, staging: Path) -> None:
             methods=methods(result),
             advice=advice,
             separation=separation,
-            distances=_distances(figures, advice, separation) if advice else None,
+            distances=_distances(figures, advice, separation, words[0]) if advice else None,
             curve=_curve(figures, advice, len(result.kept), separation) if advice else None,
             curve_rows=list(zip(advice.separations_a.round(1).tolist(), advice.kept.tolist(), strict=True)) if advice else [],
             advice_lines=advice.lines(len(result.kept), separation) if advice else [],
@@ -49,7 +53,8 @@ def write_page(result: ParticleResult, staging: Path) -> None:
             half_sets_lines=half_set_lines(result),
             threshold=FSC_THRESHOLD,
             pickers=_pickers(figures, result),
-            examples=_examples(figures, examples(result), "duplicates" if result.repaired_halves is not None else "rejected"),
+            examples=_examples(figures, examples(result), words),
+            words=words,
             arrows=result.shift_key != "none",
             outliers=_outliers(result),
             sources=[_source(result, i) for i in range(min(len(result.sources), MOST_NAMED))],
@@ -68,7 +73,7 @@ def verdict(result: ParticleResult) -> str:
     """How many, kept, rejected, in how many micrographs, at what distance."""
     n, rejected = len(result.kept), len(result.rejected)
     at = f"{result.params.min_separation_a:g} Å" if result.params.min_separation_a > 0 else "equal coordinates"
-    where = f"{n:,} picks in {result.n_micrographs:,} micrographs"
+    where = f"{count(n, 'pick')} in {count(result.n_micrographs, 'micrograph')}"
     if result.repaired_halves is not None:
         moved = int((result.repaired_halves != result.halves).sum())
         return f"{where}: all stay, {rejected:,} of them duplicates at {at}; {moved:,} were moved to the other half-set."
@@ -96,9 +101,13 @@ def methods(result: ParticleResult) -> str:
         best += " (compared by their ranks in each set)"
     if params.priority == "input":
         best = f"that of the earliest set of picks, and among these {best}"
-    rule = "all of them were removed" if params.remove_entirely else f"{best} of each was kept (greedily, from the best to the worst)"
+    greedily = "in their order" if best == "the first" else "from the best to the worst"
+    rule = "all of them were removed" if params.remove_entirely else f"{best} of each was kept (greedily, {greedily})"
     if result.repaired_halves is not None:
-        rule = "all were kept, and those connected by duplicates put into one half-set"
+        moved = int((result.repaired_halves != result.halves).sum())
+        rule = (
+            f"all were kept, and those connected by duplicates put into one half-set, for which {count(moved, 'particle')} changed theirs"
+        )
     ending = (
         ""
         if result.repaired_halves is not None
@@ -115,10 +124,10 @@ def methods(result: ParticleResult) -> str:
     return f"{found}. {what} were taken as duplicates; {rule}.{votes}{ending}{audit}"
 
 
-def _distances(figures: Figures, advice: Advice, separation: float) -> Picture:
+def _distances(figures: Figures, advice: Advice, separation: float, kept: str) -> Picture:
     figure, axes = figures.new()
     axes.stairs(advice.before, advice.edges_a, fill=True, color=FIRST, alpha=0.45, label="all")
-    axes.stairs(advice.after, advice.edges_a, color=SECOND, linewidth=1.6, label="kept")
+    axes.stairs(advice.after, advice.edges_a, color=SECOND, linewidth=1.6, label=kept)
     line(axes, separation, f"chosen {separation:g} Å")
     _advised(axes, advice)
     axes.set(
@@ -200,8 +209,8 @@ def _upset(figures: Figures, sets: dict[tuple[int, ...], int], names: Sequence[s
         min(10.0, 3.2 + 0.38 * len(chosen)), 2.4 + 0.24 * len(present), nrows=2, sharex=True, height_ratios=[2.2, 0.3 * len(present) + 0.3]
     )
     bars.bar(range(len(chosen)), [count for _, count in chosen], color=FIRST, width=0.6)
-    for x, (_, count) in enumerate(chosen):
-        bars.text(x, count, f"{count:,}", ha="center", va="bottom", fontsize=7)
+    for x, (_, number) in enumerate(chosen):
+        bars.text(x, number, f"{number:,}", ha="center", va="bottom", fontsize=7)
     bars.set_ylabel("particles")
     for x, (sources, _) in enumerate(chosen):
         rows = [row[source] for source in sources]
@@ -238,13 +247,13 @@ def _winners(figures: Figures, result: ParticleResult) -> list[tuple[Picture, st
     return [(figures.keep("scores", figure, "Scores of winners against those of losers"), caption)]
 
 
-def _examples(figures: Figures, chosen: Sequence[Example], rejected: str) -> list[tuple[Picture, str, str]]:
+def _examples(figures: Figures, chosen: Sequence[Example], words: tuple[str, str]) -> list[tuple[Picture, str]]:
     pictures = []
     for example in chosen:
         left, right, bottom, top = example.extent_a
         width, height = right - left, top - bottom
         figure, both = figures.new(9.0, min(6.0, 0.6 + 4.5 * height / max(width, 1e-6)), ncols=2, sharex=True, sharey=True)
-        for axes, wanted, title, colour in zip(both, (True, False), ("kept", rejected), (FIRST, MARK), strict=True):
+        for axes, wanted, title, colour in zip(both, (True, False), words, (FIRST, MARK), strict=True):
             axes.set_facecolor("none")
             if example.image is not None:
                 axes.imshow(example.image, cmap="gray", origin="lower", extent=example.extent_a, vmin=0, vmax=255)
@@ -267,7 +276,9 @@ def _examples(figures: Figures, chosen: Sequence[Example], rejected: str) -> lis
             axes.tick_params(labelsize=7)
         both[0].set(xlabel="Å", ylabel="Å")
         picture = figures.keep(f"example_{example.word.replace(' ', '_')}", figure, f"Particles of the {example.word} micrograph")
-        pictures.append((picture, example.word, example.name))
+        by = {"worst": f"of the largest share of {words[1]}", "median": "in the middle by that share", "random": "taken at random"}
+        caption = f"The {example.word} micrograph ({by[example.word]}): {example.name}"
+        pictures.append((picture, caption + (f" ({example.missing})" if example.missing else "")))
     return pictures
 
 

@@ -1,0 +1,15 @@
+"""Words for people."""
+
+from __future__ import annotations
+
+from cryodedup.directory import printable
+
+
+def count(n: int, noun: str) -> str:
+    """A number of things: "1 pair", "1,000 pairs"."""
+    return f"{n:,} {noun}{'s' * (n != 1)}"
+
+
+def shown(text: str) -> str:
+    """Fit for a terminal or a page: characters that would act there are boxes."""
+    return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in printable(text))
