@@ -98,7 +98,7 @@ def test_the_particles_page_tells_what_was_found(demo: Path) -> None:
 
 def test_the_micrographs_page_tells_what_was_found(demo: Path) -> None:
     page = Page(demo / "unique" / "report.html")
-    assert "45 micrographs: 9 show what another one shows, in 9 sets." in page.text
+    assert "45 micrographs: 36 kept, 9 removed, since others show the same (9 sets)." in page.text
     assert "The duplicates were taken between 2026-01-15 10:08 and 2026-01-15 10:14." in page.text
     assert page.tags.count("button") == 9
     assert sum(address.startswith("data:image/jpeg") for address in page.addresses) == 18

@@ -20,6 +20,7 @@ _Part: TypeAlias = tuple[bytes, bytes] | tuple[_Path, int, int] | tuple[_Path, R
 __all__ = [
     "DEBUG_BUILD",
     "InputError",
+    "LEAST_FOR_PATTERN",
     "Rows",
     "Session",
     "Table",
@@ -46,6 +47,8 @@ __all__ = [
 
 __version__: str
 DEBUG_BUILD: bool
+LEAST_FOR_PATTERN: int
+"""Of fewer micrographs no fixed pattern is taken out."""
 
 class InputError(ValueError):
     """The user's data or parameters are wrong; one line says where."""

@@ -13,8 +13,8 @@ from cryodedup.micrographs.reading import Record
 from cryodedup.pictures import to_bytes
 
 MOST_PAIRS = 200
-WIDTH = 200
-"""Pixels along the longer side of a picture."""
+FEW_PAIRS, WIDTHS = 60, (360, 200)
+"""Pixels along the longer side of a picture, where there are few pairs, and where there are more."""
 
 
 def doubtful_and_best(pairs: Sequence[Pair]) -> tuple[list[int], list[int]]:
@@ -32,12 +32,13 @@ def doubtful_and_best(pairs: Sequence[Pair]) -> tuple[list[int], list[int]]:
 def thumbnails(cache: Path, records: Mapping[int, Record], pairs: Sequence[Pair]) -> dict[int, NDArray[np.uint8]]:
     """Pictures of the micrographs of these pairs by their indices: uint8 (ny, nx), rows from the top down."""
     wanted = sorted({i for pair in pairs for i in (pair.first, pair.second)})
-    return {i: _thumbnail(cache, records[i]) for i in wanted}
+    width = WIDTHS[len(pairs) > FEW_PAIRS]
+    return {i: _thumbnail(cache, records[i], width) for i in wanted}
 
 
-def _thumbnail(cache: Path, record: Record) -> NDArray[np.uint8]:
+def _thumbnail(cache: Path, record: Record, longest: int) -> NDArray[np.uint8]:
     start, width, height = record[:3]
     pixels = np.fromfile(cache, "<i2", count=width * height, offset=start).reshape(height, width)
-    step = max(1, -(-max(width, height) // WIDTH))
+    step = max(1, -(-max(width, height) // longest))
     rows, columns = height // step, width // step
     return to_bytes(pixels[: rows * step, : columns * step].reshape(rows, step, columns, step).mean(axis=(1, 3))[::-1])

@@ -189,7 +189,9 @@ def _warnings(exposures: Exposures, classes: Sequence[Sequence[int]], images: di
     warnings = []
     if len(classes) > 1:
         sizes = ", ".join(f"{len(members)} of {images[members[0]].nx} x {images[members[0]].ny}" for members in classes)
-        warnings.append(f"micrographs of {len(classes)} sizes ({sizes}): only those of one size are compared")
+        alone = [exposures.names[members[0]] for members in classes if len(members) == 1]
+        which = f", {', '.join(alone[:3])}{', ...' if len(alone) > 3 else ''} with none" if alone else ""
+        warnings.append(f"micrographs of {len(classes)} sizes ({sizes}): only those of one size are compared{which}")
     for found in result.compared:
         if found.size[0] * found.size[1] < _SMALL:
             warnings.append(

@@ -185,7 +185,7 @@ def half_set_warnings(result: ParticleResult) -> list[str]:
     if found is not None and found.noise_fsc > FSC_THRESHOLD:
         warnings.append(
             f"noise alone gives an FSC of {found.noise_fsc:.3f} between the half-sets of the input, above {FSC_THRESHOLD}: its resolution"
-            " is no evidence; refine what is written here instead"
+            " is no evidence; refine what is kept, or repaired, instead"
         )
     written = result.half_sets_written()
     if found is None or written is None:

@@ -146,6 +146,8 @@ def choose(picks: Sequence[Picks], params: ParticleParams, progress: Callable[[i
         for pick, start, size, score in zip(picks, bounds[:-1], sizes, described, strict=True)
     ]
     halves = of_all(picks)
+    if halves is None and any(pick.halves is not None and pick.halves.values.any() for pick in picks):
+        warnings.append("all particles are of one half-set: duplicates across the two can not be counted")
     together = None
     if params.half_sets == "repair":
         nothing = np.zeros(0, np.int64)

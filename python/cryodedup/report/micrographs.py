@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from cryodedup import _core
 from cryodedup.directory import FIGURES, PAGE
 from cryodedup.micrographs.acquisition import Acquisition
-from cryodedup.micrographs.comparing import Pair
-from cryodedup.micrographs.gallery import doubtful_and_best
+from cryodedup.micrographs.comparing import DOUBTFUL_Z, Pair
+from cryodedup.micrographs.gallery import FEW_PAIRS, doubtful_and_best
 from cryodedup.micrographs.result import MicrographResult
 from cryodedup.report.page import (
     FIRST,
@@ -31,13 +31,14 @@ from cryodedup.report.page import (
     render,
     styled,
 )
+from cryodedup.words import count
 
 MOST_LISTED = 500
-MOST_LARGE = 60
-"""Of more pairs the pictures are smaller."""
 SMALL = 140
+"""Pixels along the longer side of a picture, where there are more than a few pairs."""
 QUALITY = 55
 MOST_LINES = 120
+FEW_POINTS = 20
 TICKS = (2, 3, 4, 5, 7, 10, 20, 50, 100, 200, 500)
 SAME_STAGE_M = 0.5e-6
 """Stage positions, in metres, that differ by more are two."""
@@ -64,7 +65,7 @@ def write_page(result: MicrographResult, staging: Path) -> None:
         figures = Figures(staging / FIGURES)
         doubtful, best = doubtful_and_best(result.pairs)
         names = _short(result.names)
-        small = len(doubtful) + len(best) > MOST_LARGE
+        small = len(doubtful) + len(best) > FEW_PAIRS
         text = render(
             "micrographs.html.j2",
             verdict=verdict(result),
@@ -82,6 +83,7 @@ def write_page(result: MicrographResult, staging: Path) -> None:
             pairs=[_row(result, pair) for pair in result.pairs[:MOST_LISTED]],
             total=len(result.pairs),
             unreadable=[(result.names[i], reason) for i, reason in result.unreadable.items()][:MOST_LISTED],
+            alone=_alone(result),
             flat=[result.names[i] for i in result.flat][:MOST_LISTED],
             n_unreadable=len(result.unreadable),
             n_flat=len(result.flat),
@@ -93,7 +95,10 @@ def write_page(result: MicrographResult, staging: Path) -> None:
 def verdict(result: MicrographResult) -> str:
     """How many micrographs, how many duplicates in how many sets, and when they were taken."""
     n, removed = len(result.kept), int((~result.kept).sum())
-    text = f"{n:,} micrographs: {removed:,} show what another one shows, in {len(result.groups):,} sets."
+    if not removed:
+        return f"No duplicates among {count(n, 'micrograph')}."
+    sets = count(len(result.groups), "set")
+    text = f"{count(n, 'micrograph')}: {n - removed:,} kept, {removed:,} removed, since others show the same ({sets})."
     times = [when(result.exposures.acquisitions[i]) for i in result.order if not result.kept[i]]
     if times and all(times):
         text += f" The duplicates were taken {f'between {times[0]} and {times[-1]}' if len(times) > 1 else times[0]}."
@@ -115,17 +120,30 @@ def methods(result: MicrographResult) -> str:
     params = result.params
     pairs = sum(found.tested for found in result.compared)
     compared = sum(len(found.members) for found in result.compared)
-    rule = f"a false-discovery rate of {params.fdr:g}" if params.threshold is None else f"a correlation coefficient of {params.threshold:g}"
+    rule = f"a false-discovery rate of {params.fdr:g}"
+    if params.threshold is not None:
+        rule = f"a correlation coefficient of {params.threshold:g}"
+        rule += f" and a significance of {DOUBTFUL_Z:g}" if params.search == "all" else ""
     kept = "the earliest" if params.keep == "earliest" else "the one of the best CTF fit"
     looked = "all pairs" if params.search == "all" else "the pairs of a window"
     shifts = "all shifts" if params.max_shift is None else f"shifts of up to {params.max_shift:g} pixels"
-    by = ", from pairs with mirrored micrographs of the session" if params.threshold is None else ""
+    mirrored = params.threshold is None and any(found.decoys_tested for found in result.compared)
+    by = ", from pairs with mirrored micrographs of the session" if mirrored else ""
+    agreed = _by_agreement(result)
+    by += f", or ({agreed:,}) since shots around them had moved alike" if agreed else ""
+    freed = any(len(found.members) >= _core.LEAST_FOR_PATTERN for found in result.compared)
+    pattern = " and freed of the camera's fixed pattern" if freed else ""
     return (
         f"Micrographs that show the same area were found with cryodedup {_core.__version__}: {looked} ({pairs:,}) of {compared:,}"
-        f" micrographs, binned {params.bin} times, whitened and freed of the camera's fixed pattern, were cross-correlated at {shifts}."
-        f" Pairs were accepted at {rule}{by}; {kept} of each of {len(result.groups):,} sets was kept, and {int((~result.kept).sum()):,}"
-        " micrographs were removed."
+        f" micrographs, binned {params.bin} times, whitened{pattern}, were cross-correlated at {shifts}."
+        f" Pairs were accepted at {rule}{by}; {kept} of each of {count(len(result.groups), 'set')} was kept, and"
+        f" {count(int((~result.kept).sum()), 'micrograph')} removed."
     )
+
+
+def _by_agreement(result: MicrographResult) -> int:
+    """How many pairs that chance might make were accepted since shots around them agree."""
+    return sum(pair.q > result.params.fdr for pair in result.pairs) if result.params.threshold is None else 0
 
 
 def _significance(figures: Figures, result: MicrographResult) -> tuple[Picture, str] | None:
@@ -135,7 +153,7 @@ def _significance(figures: Figures, result: MicrographResult) -> tuple[Picture, 
         return None
     figure, axes = figures.new()
     observed, ranks = _ranked(found.observed)
-    axes.step(observed, ranks, where="post", color=FIRST, linewidth=1.8, label="found")
+    axes.step(observed, ranks, "." if len(observed) < FEW_POINTS else "", where="post", color=FIRST, linewidth=1.8, label="found")
     decoys = found.null.values
     if len(decoys) > 1:
         scale = found.tested / max(1, found.decoys_tested)
@@ -152,13 +170,22 @@ def _significance(figures: Figures, result: MicrographResult) -> tuple[Picture, 
     caption = f"Pairs that are at least that significant, of {found.tested:,}, and how many of them chance would make"
     caption += " (dashed, from mirrored pairs)."
     if result.params.threshold is None:
-        accepted = sum(pair.q <= result.params.fdr for pair in found.pairs)
+        by_themselves = [pair.z for pair in found.pairs if pair.q <= result.params.fdr]
+        accepted = len(by_themselves)
         # Where chance makes the accepted share of what is found, and of one more.
         rate = max(found.tested * found.null.rate / (result.params.fdr * (accepted + 1)), 1.0)
         least = found.null.start + found.null.scale * float(np.log(rate))
         line(axes, least, f"q ≤ {result.params.fdr:g}")
-        chance = found.tested * float(found.null.probability(np.array([least]))[0])
-        caption += f" From z = {least:.1f} on a pair is accepted by itself: {accepted:,} were; chance makes {chance:.2g} of so many."
+        caption += f" From about z = {least:.1f} on a pair is accepted by itself: {accepted:,} so."
+        if by_themselves:
+            chance = found.tested * float(found.null.probability(np.array([min(by_themselves)]))[0])
+            caption += f" Chance makes {chance:.2g} pairs as significant as the weakest of them, z = {min(by_themselves):.1f}."
+        agreed = sum(pair.q > result.params.fdr for pair in found.pairs)
+        caption += f" {agreed:,} more since shots around them agree." if agreed else ""
+        if (observed >= least).sum() > accepted:
+            caption += " At zero shift, where the camera's pattern shows, more is asked of a pair."
+    else:
+        caption += f" What counts is ccc ≥ {result.params.threshold:g}, not z."
     axes.set(yscale="log", ylim=(1e-2, 2.0 * max(5, len(found.observed))), xlim=(min(3.0, float(observed[0])), None))
     axes.set(xscale="log", xlabel="significance z", ylabel="pairs of at least z")
     low, high = axes.get_xlim()
@@ -197,9 +224,12 @@ def _hits(figures: Figures, result: MicrographResult) -> tuple[Picture, str]:
     size = float(np.clip(400 / max(n, 1), 2, 7))
     axes.plot(*ends[~contradicted].T, "s", color=FIRST, markersize=size)
     axes.plot(*ends[contradicted].T, "s", color=MARK, markersize=size)
-    axes.set(xlim=(0.5, n + 0.5), ylim=(n + 0.5, 0.5), aspect="equal", xlabel="exposure, in order", ylabel="exposure, in order")
+    order = f"exposure, in order of {result.order_rule}" if result.order_rule else "exposure, in order"
+    axes.set(xlim=(0.5, n + 0.5), ylim=(n + 0.5, 0.5), aspect="equal", xlabel=order, ylabel="exposure")
+    axes.locator_params(integer=True)
     caption = "Which exposures show the same; lines in parallel to the diagonal are holes that were imaged again."
     caption += f" Thin lines: {' and '.join(told)}." if told else ""
+    caption += " Only pairs of the window were compared, those near the diagonal." if result.params.search == "window" else ""
     caption += " Red: contradicted by the other shots of the same holes." if contradicted.any() else ""
     return figures.keep("hits", figure, "Matrix of exposures that show the same"), caption
 
@@ -228,7 +258,7 @@ def _shifts(figures: Figures, result: MicrographResult) -> tuple[Picture, str]:
     points = axes.scatter(*shifts.T, c=z, cmap="viridis", s=14)
     figure.colorbar(points, ax=axes, label="z", shrink=0.7)
     axes.set(xlim=(-width, width), ylim=(-height, height), aspect="equal", xlabel="move in x (px)", ylabel="move in y (px)")
-    caption = f"The moves that lay duplicates on originals; the frame is that of shifts without any overlap ({width} x {height} px)."
+    caption = f"The moves that lay duplicates on originals; moves as long as the axes leave no overlap ({width} x {height} px)."
     pixel_a = next((size for size in result.pixel_sizes_a if size), None)
     if pixel_a:
         longest = float(np.hypot(*shifts.T).max())
@@ -296,8 +326,10 @@ def _facts(result: MicrographResult, pair: Pair) -> list[tuple[str, str]]:
         facts.append(("hole, shot", "; ".join(f"{one.hole or '?'}, {one.shot or '?'}" for one in known)))
     if any(map(when, known)):
         facts.append(("taken", "; ".join(when(one) or "?" for one in known)))
-    if pair.pattern:
-        facts.append(("agreeing shots", pair.pattern))
+    if any(other.pattern for other in result.pairs):
+        facts.append(("agreeing shots", pair.pattern or "none"))
+    if result.params.threshold is None and pair.q > result.params.fdr:
+        facts.append(("accepted", "since shots around it agree"))
     facts.append(("set", str(pair.set)))
     return facts
 
@@ -315,6 +347,12 @@ def _row(result: MicrographResult, pair: Pair) -> tuple[object, ...]:
         round(pair.shift_px[1]),
         pair.pattern,
     )
+
+
+def _alone(result: MicrographResult) -> list[str]:
+    """Micrographs that were compared with none, since no other one is of their size."""
+    compared = {i for found in result.compared for i in found.members} | set(result.unreadable)
+    return [result.names[i] for i, size in enumerate(result.sizes) if size is not None and i not in compared][:MOST_LISTED]
 
 
 def _sets(result: MicrographResult) -> list[tuple[int, int]]:

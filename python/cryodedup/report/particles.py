@@ -22,6 +22,8 @@ from cryodedup.words import count
 LEAST_EXCESS = 3.0
 MOST_OUTLIERS, MOST_COMBINATIONS, MOST_NAMED, MOST_SOURCES_SHOWN = 20, 24, 60, 12
 BINS = 60
+ARROW, MOST_TIMES = 0.025, 20
+"""Arrows are enlarged until the median one is such a share of the frame, up to so many times."""
 
 
 def write_page(result: ParticleResult, staging: Path) -> None:
@@ -55,7 +57,6 @@ def write_page(result: ParticleResult, staging: Path) -> None:
             pickers=_pickers(figures, result),
             examples=_examples(figures, examples(result), words),
             words=words,
-            arrows=result.shift_key != "none",
             outliers=_outliers(result),
             sources=[_source(result, i) for i in range(min(len(result.sources), MOST_NAMED))],
             more_sources=max(0, len(result.sources) - MOST_NAMED),
@@ -252,6 +253,10 @@ def _examples(figures: Figures, chosen: Sequence[Example], words: tuple[str, str
     for example in chosen:
         left, right, bottom, top = example.extent_a
         width, height = right - left, top - bottom
+        drift, times = 0.0, 1
+        if example.picked_a is not None:
+            drift = float(np.median(np.hypot(*(example.centres_a - example.picked_a).T)))
+            times = int(np.clip(ARROW * max(width, height) / max(drift, 1e-6), 1, MOST_TIMES))
         figure, both = figures.new(9.0, min(6.0, 0.6 + 4.5 * height / max(width, 1e-6)), ncols=2, sharex=True, sharey=True)
         for axes, wanted, title, colour in zip(both, (True, False), words, (FIRST, MARK), strict=True):
             axes.set_facecolor("none")
@@ -260,11 +265,17 @@ def _examples(figures: Figures, chosen: Sequence[Example], words: tuple[str, str
             points = example.centres_a[example.kept == wanted]
             axes.plot(*points.T[:2], "o", markerfacecolor="none", markeredgecolor=colour, markersize=example.marker, markeredgewidth=1.1)
             if example.picked_a is not None:
-                start, end = example.picked_a[example.kept == wanted], points
-                move = end - start
-                long = np.hypot(*move.T[:2]) > 0.004 * max(width, height)
+                moves = times * (points - example.picked_a[example.kept == wanted])
                 axes.quiver(
-                    *start[long].T[:2], *move[long].T[:2], angles="xy", scale_units="xy", scale=1, color=SECOND, width=0.004, headwidth=4
+                    *(points - moves).T,
+                    *moves.T,
+                    angles="xy",
+                    scale_units="xy",
+                    scale=1,
+                    color=SECOND,
+                    width=0.003,
+                    headwidth=5,
+                    minlength=0,
                 )
             outside = int(((points < (left, bottom)) | (points > (right, top))).any(axis=1).sum())
             axes.set(
@@ -278,7 +289,11 @@ def _examples(figures: Figures, chosen: Sequence[Example], words: tuple[str, str
         picture = figures.keep(f"example_{example.word.replace(' ', '_')}", figure, f"Particles of the {example.word} micrograph")
         by = {"worst": f"of the largest share of {words[1]}", "median": "in the middle by that share", "random": "taken at random"}
         caption = f"The {example.word} micrograph ({by[example.word]}): {example.name}"
-        pictures.append((picture, caption + (f" ({example.missing})" if example.missing else "")))
+        caption += f" ({example.missing})." if example.missing else "."
+        if example.picked_a is not None:
+            long = "as long as the moves" if times == 1 else f"{times} times as long as the moves"
+            caption += f" Arrows lead from where particles were picked to where shifts put them, {long}: {drift:.1f} Å in the median."
+        pictures.append((picture, caption))
     return pictures
 
 

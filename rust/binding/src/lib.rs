@@ -24,6 +24,7 @@ pyo3::create_exception!(
 fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("InputError", module.py().get_type::<InputError>())?;
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+    module.add("LEAST_FOR_PATTERN", cryodedup_core::micrographs::LEAST_FOR_PATTERN)?;
     module.add("DEBUG_BUILD", cfg!(debug_assertions))?;
     module.add_class::<micrographs::Session>()?;
     module.add_class::<rows::Rows>()?;

@@ -55,7 +55,8 @@ for (const stage of stages) {
   stage.after(sides);
 }
 for (const stage of stages) {
+  stage.addEventListener("mouseleave", () => { if (stage.dataset.blink === "off") delete stage.dataset.blink; });
   stage.addEventListener("click", () => { stage.dataset.blink = stage.dataset.blink === "on" ? "off" : "on"; });
 }
 addEventListener("beforeprint", () => document.querySelectorAll("details").forEach((one) => { one.open = true; }));
-document.addEventListener("keydown", (event) => { if (event.key === "b" && !event.ctrlKey && !event.metaKey) all = !all; });
+document.addEventListener("keydown", (event) => { if (event.key.toLowerCase() === "b" && !event.ctrlKey && !event.metaKey) all = !all; });

@@ -21,7 +21,7 @@ const BLOCK: usize = 48;
 const AROUND: usize = 3;
 const HALVES: usize = 2 * AROUND;
 /// Of fewer micrographs no pattern is taken out: their mean would hold what they show.
-const LEAST: usize = 24;
+pub const LEAST_FOR_PATTERN: usize = 24;
 /// One micrograph of so many tells what power they have.
 const SAMPLED: usize = 4;
 /// The fit looks at one row of so many: more than enough pixels for five unknowns.
@@ -59,7 +59,7 @@ impl FixedPatterns {
     /// Reads micrographs of one size.
     pub(super) fn measure(cache: &Path, records: &[Record], views: &Views, monitor: &Monitor) -> Result<Self> {
         let micrographs = records.len();
-        let blocks = if micrographs < LEAST { 0 } else { (micrographs / BLOCK).max(AROUND) };
+        let blocks = if micrographs < LEAST_FOR_PATTERN { 0 } else { (micrographs / BLOCK).max(AROUND) };
         let halves = (0..blocks).into_par_iter().map(|block| {
             let mut reader = Reader::open(cache, &views.plan)?;
             let mut half = |half: usize| {
@@ -331,7 +331,7 @@ mod tests {
 
     #[test]
     fn few_micrographs_have_no_pattern() {
-        let (read, left) = taken_out(&[Some(0); LEAST - 1], 0.6);
+        let (read, left) = taken_out(&[Some(0); LEAST_FOR_PATTERN - 1], 0.6);
         assert_eq!(read, left);
     }
 

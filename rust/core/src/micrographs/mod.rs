@@ -30,6 +30,7 @@ mod views;
 
 pub use coarse::{Candidate, Coarse};
 pub use confirm::{Confirmed, confirm};
+pub use fixed_pattern::LEAST_FOR_PATTERN;
 pub use flatten::{Flattened, flatten, taper};
 pub use frame::{Frame, Packing};
 pub use groups::{Groups, Planted, SIZES, plant};
