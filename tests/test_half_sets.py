@@ -120,6 +120,15 @@ def test_cells_as_odd_as_may_be_are_found(row: str, tmp_path: Path) -> None:
     assert [line.rstrip() for line in written] == [line.rstrip() for line in expected]
 
 
+def test_what_is_kept_may_be_of_one_half_and_all_may_be(tmp_path: Path) -> None:
+    rows = [(100 * k + x, 50, "m", 10 - x, 1 + x) for k in range(200) for x in (0, 1)]
+    result = deduplicate_particles(star(tmp_path / "p.star", rows, COLUMNS), ParticleParams(pixel_size_a=1.0))
+    assert "the half-sets of what is kept have 200 and 0 particles: " in result.warnings[-1]
+    alone = star(tmp_path / "q.star", [(*row[:4], 1) for row in rows], COLUMNS)
+    result = deduplicate_particles(alone, ParticleParams(pixel_size_a=1.0))
+    assert result.warnings == ["all particles are of one half-set: duplicates across the two can not be counted"]
+
+
 def test_a_stem_with_the_letters_of_patterns(tmp_path: Path) -> None:
     for name in ("x[1].star", "y*.star"):
         star(tmp_path / name, [(0, 0, name[0], 1, 1), (1, 0, name[0], 1, 2)], COLUMNS + (" ClassNumber" if name[0] == "y" else ""))

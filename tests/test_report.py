@@ -10,9 +10,11 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
+import mrcfile
 import numpy as np
 import pytest
 
@@ -252,7 +254,52 @@ def test_the_image_is_behind_the_particles_where_it_can_be_read(demo: Path, tmp_
     assert example.image.shape == (256, 360)
     assert example.extent_a == pytest.approx((0, 720 * 3.3, 0, 512 * 3.3))
     (empty,) = examples(deduplicate_particles(path, ParticleParams(pixel_size_a=3.3)))
-    assert empty.image is None
+    assert (empty.image, empty.missing) == (None, "")
+    (tmp_path / "Micrographs" / "a.mrc").write_bytes(b"no image")
+    deduplicate_particles(path, ParticleParams(micrographs=known)).write(tmp_path / "junk")
+    assert "(its image could not be read: " in Page(tmp_path / "junk" / "report.html").text
+    (tmp_path / "Micrographs" / "a.mrc").unlink()
+    deduplicate_particles(path, ParticleParams(micrographs=known)).write(tmp_path / "none")
+    assert "(its image was not found)" in Page(tmp_path / "none" / "report.html").text
+
+
+def test_arrows_are_long_enough_to_be_seen(tmp_path: Path) -> None:
+    columns = "CoordinateX CoordinateY MicrographName OriginXAngst OriginYAngst"
+    rows = [(x, y, "m", 3.0, -4.0) for x in range(0, 2001, 200) for y in range(0, 2001, 200)]
+    params = ParticleParams(pixel_size_a=1.0, shift_key="alignments2D")
+    deduplicate_particles(star(tmp_path / "p.star", rows, columns), params).write(tmp_path / "out")
+    text = Page(tmp_path / "out" / "report.html").text
+    assert "where shifts put them, 10 times as long as the moves: 5.0 Å in the median." in text
+
+
+def test_what_was_accepted_by_agreement_and_what_was_compared_with_none(demo: Path, tmp_path: Path) -> None:
+    images = tmp_path / "Micrographs"
+    shutil.copytree(demo / "session" / "Micrographs", images)
+    mrcfile.write(images / "small.mrc", np.random.default_rng(1).normal(50, 7, (300, 400)).astype(np.float32))
+    result = find_duplicate_micrographs(images, MicrographParams(bin=BIN))
+    assert any(warning.endswith(f"only those of one size are compared, {images / 'small.mrc'} with none") for warning in result.warnings)
+    doubtful = replace(result.pairs[0], q=0.5)
+    result.pairs[0] = doubtful
+    result.compared[0].pairs[0] = doubtful
+    result.write(tmp_path / "out")
+    text = Page(tmp_path / "out" / "report.html").text
+    assert "8 so. Chance makes " in text
+    assert "1 more since shots around them agree." in text
+    assert text.count("since shots around it agree") == 1
+    assert "or (1) since shots around them had moved alike; the earliest of each of 9 sets was kept, and 9 micrographs removed." in text
+    assert re.search(r"since no other one is of their size:\s*\S*small.mrc", text)
+
+
+def test_few_micrographs_are_not_said_to_be_freed_of_a_pattern(demo: Path, tmp_path: Path) -> None:
+    (tmp_path / "Micrographs").mkdir()
+    images = sorted((demo / "session" / "Micrographs").iterdir())[:6]
+    for image in images:
+        shutil.copy(image, tmp_path / "Micrographs")
+    result = find_duplicate_micrographs(tmp_path / "Micrographs", MicrographParams(bin=BIN))
+    result.write(tmp_path / "out")
+    text = Page(tmp_path / "out" / "report.html").text
+    assert "No duplicates among 6 micrographs." in text
+    assert "binned 2 times, whitened, were cross-correlated" in text
 
 
 @pytest.mark.parametrize(
