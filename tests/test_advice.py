@@ -106,6 +106,13 @@ def dimers(points: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return np.concatenate([points, points + rng.normal(60, 2, (len(points), 1)) * np.stack([np.cos(angle), np.sin(angle)], axis=1)])
 
 
+def trimers(points: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Each as three, 52 Å from each other."""
+    angles = rng.uniform(0, 2 * np.pi, (len(points), 1)) + np.arange(3) * 2 * np.pi / 3
+    corners = points[:, None] + 30 * np.stack([np.cos(angles), np.sin(angles)], axis=-1)
+    return corners.reshape(-1, 2) + rng.normal(0, 2, (3 * len(points), 2))
+
+
 def filaments(rng: np.random.Generator, n: int) -> np.ndarray:
     """Straight ones of 25 particles 40 Å apart, 300 Å from each other."""
     along = np.arange(25)[None] * 40.0 + rng.uniform(0, 2000, (n, 1))
@@ -124,8 +131,11 @@ def filaments(rng: np.random.Generator, n: int) -> np.ndarray:
         "a grid",
         "of many densities",
         "dimers",
+        "few dimers",
+        "trimers",
         "filaments",
         "clumps",
+        "whole pixels",
         "with wild ones",
     ],
 )
@@ -140,7 +150,10 @@ def test_without_duplicates_no_separation_is_suggested(kind: str, seed: int) -> 
         "a grid": lambda: [grid + rng.normal(0, 3, grid.shape)],
         "of many densities": lambda: [packed(rng, int(n), 120) for n in rng.lognormal(4.3, 1.1, 30).clip(4, 600)],
         "dimers": lambda: [dimers(packed(rng, 100, 200), rng) for _ in range(6)],
+        "few dimers": lambda: [dimers(packed(rng, 12, 700), rng) for _ in range(20)],
+        "trimers": lambda: [trimers(packed(rng, 60, 300), rng) for _ in range(5)],
         "filaments": lambda: [filaments(rng, 12) for _ in range(6)],
+        "whole pixels": lambda: [np.round(rng.uniform(0, 4000, (2000, 2))) for _ in range(4)],
         "clumps": lambda: [
             np.concatenate([packed(rng, 6, 260), rng.uniform(0, 4000, (6, 2))]).repeat(8, 0) + rng.normal(0, 90, (96, 2)) for _ in range(8)
         ],
@@ -155,8 +168,8 @@ def test_without_duplicates_no_separation_is_suggested(kind: str, seed: int) -> 
         assert advice.packing_a == pytest.approx(175, abs=8)
     elif kind.startswith(("packed", "with")):
         assert 130 < advice.packing_a < 230
-    elif kind in ("dimers", "filaments"):
-        assert advice.packing_a == pytest.approx(60 if kind == "dimers" else 40, abs=8)
+    elif kind in ("dimers", "few dimers", "trimers", "filaments"):
+        assert advice.packing_a == pytest.approx({"trimers": 52, "filaments": 40}.get(kind, 60), abs=8)
     assert advice_of(points, 1.5 * advice.packing_a).warnings(1.5 * advice.packing_a)
 
 

@@ -21,7 +21,7 @@ KERNEL, SMOOTHED = np.array([1, 4, 6, 4, 1]) / 16, 6
 LEAST_DUPLICATES = 6
 NEAR_ZERO = 0.02
 """Of duplicates at least this share is nearer than half the median; of jitter of a Gaussian it is 16 %."""
-MANY, BEHIND, BEHIND_FEW, BEHIND_OFFSET = 60, 1.5, 2.5, 10.0
+MANY, BEHIND, BEHIND_FEW, BEHIND_OFFSET = 60, 1.5, 2.5, 15.0
 MOST_BEHIND, STEP, LEAST_END = 0.1, 1.15, 5e-3
 MOST_FOR_END = 100_000
 """Of more particles some micrographs tell where duplicates end."""
