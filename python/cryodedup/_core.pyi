@@ -19,8 +19,8 @@ _Part: TypeAlias = tuple[bytes, bytes] | tuple[_Path, int, int] | tuple[_Path, R
 
 __all__ = [
     "DEBUG_BUILD",
-    "InputError",
     "LEAST_FOR_PATTERN",
+    "InputError",
     "Rows",
     "Session",
     "Table",
