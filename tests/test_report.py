@@ -25,7 +25,7 @@ from cryodedup.demo.micrographs import BIN, HEIGHT, WIDTH
 from cryodedup.micrographs.acquisition import Acquisition, acquisition_of
 from cryodedup.micrographs.comparing import Pair
 from cryodedup.micrographs.gallery import MOST_PAIRS, doubtful_and_best
-from cryodedup.report.micrographs import when
+from cryodedup.report.cards import when
 
 BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 needs_browser = pytest.mark.skipif(BROWSER is None, reason="no Chromium is installed: pages are not looked at in a browser")

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import calendar
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from io import BytesIO
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +15,7 @@ from cryodedup.micrographs.acquisition import Acquisition
 from cryodedup.micrographs.comparing import DOUBTFUL_Z, Pair
 from cryodedup.micrographs.gallery import FEW_PAIRS, doubtful_and_best
 from cryodedup.micrographs.result import MicrographResult
+from cryodedup.report.cards import card, short, when
 from cryodedup.report.page import (
     FIRST,
     GREY,
@@ -25,7 +24,6 @@ from cryodedup.report.page import (
     Figures,
     Picture,
     command_line,
-    data_address,
     legend,
     line,
     render,
@@ -34,9 +32,6 @@ from cryodedup.report.page import (
 from cryodedup.words import count
 
 MOST_LISTED = 500
-SMALL = 140
-"""Pixels along the longer side of a picture, where there are more than a few pairs."""
-QUALITY = 55
 MOST_LINES = 120
 FEW_POINTS = 20
 TICKS = (2, 3, 4, 5, 7, 10, 20, 50, 100, 200, 500)
@@ -44,27 +39,12 @@ SAME_STAGE_M = 0.5e-6
 """Stage positions, in metres, that differ by more are two."""
 
 
-@dataclass(frozen=True)
-class Card:
-    """A pair in the gallery. Lengths are shares of the stage, in per cent; the stage holds both pictures where they lie on each other."""
-
-    number: int
-    first: str
-    second: str
-    names: tuple[str, str]
-    aspect: float
-    places: tuple[tuple[float, float, float, float], tuple[float, float, float, float]]
-    overlap: tuple[float, float, float, float]
-    facts: list[tuple[str, str]]
-    contradicted: bool
-
-
 def write_page(result: MicrographResult, staging: Path) -> None:
     """Writes ``report.html`` and ``figures/`` into a directory."""
     with styled():
         figures = Figures(staging / FIGURES)
         doubtful, best = doubtful_and_best(result.pairs)
-        names = _short(result.names)
+        names = short(result.names)
         small = len(doubtful) + len(best) > FEW_PAIRS
         text = render(
             "micrographs.html.j2",
@@ -78,8 +58,8 @@ def write_page(result: MicrographResult, staging: Path) -> None:
             significance=_significance(figures, result),
             hits=_hits(figures, result) if result.pairs else None,
             shifts=_shifts(figures, result) if result.pairs else None,
-            doubtful=[_card(result, names, k, small) for k in doubtful],
-            best=[_card(result, names, k, small) for k in best],
+            doubtful=[card(result, names, k, small) for k in doubtful],
+            best=[card(result, names, k, small) for k in best],
             pairs=[_row(result, pair) for pair in result.pairs[:MOST_LISTED]],
             total=len(result.pairs),
             unreadable=[(result.names[i], reason) for i, reason in result.unreadable.items()][:MOST_LISTED],
@@ -103,16 +83,6 @@ def verdict(result: MicrographResult) -> str:
     if times and all(times):
         text += f" The duplicates were taken {f'between {times[0]} and {times[-1]}' if len(times) > 1 else times[0]}."
     return text
-
-
-def when(acquisition: Acquisition) -> str:
-    """The time of an exposure, where its name or metadata give a date."""
-    match acquisition.time:
-        case (str(digits),) if len(digits) >= 12 and digits.isdecimal():
-            return f"{digits[:4]}-{digits[4:6]}-{digits[6:8]} {digits[8:10]}:{digits[10:12]}"
-        case (int(month), str(day), str(hour), str(minute), *_):
-            return f"{int(day)} {calendar.month_abbr[month % 12 + 1]} {hour}:{minute}"
-    return ""
 
 
 def methods(result: MicrographResult) -> str:
@@ -264,74 +234,6 @@ def _shifts(figures: Figures, result: MicrographResult) -> tuple[Picture, str]:
         longest = float(np.hypot(*shifts.T).max())
         caption += f" The longest is {longest:,.0f} px = {longest * pixel_a:,.0f} Å."
     return figures.keep("shifts", figure, "Scatter of shifts"), caption
-
-
-def _card(result: MicrographResult, names: Sequence[str], k: int, small: bool) -> Card:
-    pair = result.pairs[k]
-    size = result.sizes[pair.first] or (1, 1)
-    move = (pair.shift_px[0] / size[0], -pair.shift_px[1] / size[1])  # pages count y from the top
-    stage = (1 + abs(move[0]), 1 + abs(move[1]))
-    corners = [(max(0.0, -move[0]), max(0.0, -move[1])), (max(0.0, move[0]), max(0.0, move[1]))]
-    places = [(100 * x / stage[0], 100 * y / stage[1], 100 / stage[0], 100 / stage[1]) for x, y in corners]
-    both = (max(x for x, _ in corners), max(y for _, y in corners))
-    overlap = (
-        100 * both[0] / stage[0],
-        100 * both[1] / stage[1],
-        100 * max(0.0, 1 - abs(move[0])) / stage[0],
-        100 * max(0.0, 1 - abs(move[1])) / stage[1],
-    )
-    first, second = (_jpeg(result.thumbnails[i], small) for i in (pair.first, pair.second))
-    return Card(
-        k + 1,
-        first,
-        second,
-        (names[pair.first], names[pair.second]),
-        size[0] * stage[0] / (size[1] * stage[1]),
-        (places[0], places[1]),
-        overlap,
-        _facts(result, pair),
-        pair.pattern == "contradicted",
-    )
-
-
-def _short(names: Sequence[str]) -> Sequence[str]:
-    """Names without the directory, if all are in one."""
-    parts = [name.rpartition("/") for name in names]
-    return [name for _, _, name in parts] if len({directory for directory, _, _ in parts}) == 1 else names
-
-
-def _jpeg(image: NDArray[np.uint8], small: bool) -> str:
-    from PIL import Image
-
-    picture = Image.fromarray(image)
-    if small:
-        picture.thumbnail((SMALL, SMALL))
-    out = BytesIO()
-    picture.save(out, "JPEG", quality=QUALITY)
-    return data_address(out.getvalue(), "jpeg")
-
-
-def _facts(result: MicrographResult, pair: Pair) -> list[tuple[str, str]]:
-    x, y = (round(shift) + 0.0 for shift in pair.shift_px)
-    pixel_a = result.pixel_sizes_a[pair.first]
-    in_a = f" = {x * pixel_a:,.0f}, {y * pixel_a:,.0f} Å" if pixel_a else ""
-    facts = [
-        ("z, q", f"{pair.z:.1f}, {pair.q:.2g}"),
-        ("ccc, ncc", f"{pair.ccc:.3f}, {pair.ncc:.3f}"),
-        ("overlap", f"{100 * pair.overlap:.0f} %"),
-        ("moved by", f"{x:,.0f}, {y:,.0f} px{in_a}"),
-    ]
-    known = [result.exposures.acquisitions[i] for i in (pair.first, pair.second)]
-    if any(one.hole for one in known):
-        facts.append(("hole, shot", "; ".join(f"{one.hole or '?'}, {one.shot or '?'}" for one in known)))
-    if any(map(when, known)):
-        facts.append(("taken", "; ".join(when(one) or "?" for one in known)))
-    if any(other.pattern for other in result.pairs):
-        facts.append(("agreeing shots", pair.pattern or "none"))
-    if result.params.threshold is None and pair.q > result.params.fdr:
-        facts.append(("accepted", "since shots around it agree"))
-    facts.append(("set", str(pair.set)))
-    return facts
 
 
 def _row(result: MicrographResult, pair: Pair) -> tuple[object, ...]:
