@@ -53,6 +53,11 @@ def test_noise_reaches_the_level_that_is_told_and_none_after_deduplication(tmp_p
     assert found.noise_fsc == pytest.approx(1 / 3, rel=1e-3)  # the halves are not quite equal
     assert noise_fsc(halves, what) == pytest.approx(found.noise_fsc, abs=0.03)
     assert abs(noise_fsc(halves[result.kept], what[result.kept])) < 0.03
+    for params in (ONE_A, ParticleParams(pixel_size_a=1.0, remove_entirely=True)):
+        chosen = deduplicate_particles(path, params)
+        kept = chosen.kept
+        measured = audit(halves[kept].astype(np.uint8), chosen.coordinates_a[kept], chosen.micrograph_of[kept], 20, 1)
+        assert chosen.half_sets_written() == measured == HalfSets(measured.sizes, 0, 0, 0.0)
     assert any("noise alone gives an FSC of 0.333" in warning for warning in result.warnings)
     repaired = deduplicate_particles(path, ParticleParams(pixel_size_a=1.0, half_sets="repair"))
     assert repaired.repaired_halves is not None

@@ -29,11 +29,11 @@ __all__ = [
     "components",
     "correlate",
     "deduplicate",
+    "half_pairs",
     "kept_at",
     "line_number",
     "nearest",
     "overlaps",
-    "pairs",
     "prepare_image",
     "prepare_micrographs",
     "read_cells",
@@ -144,15 +144,15 @@ def nearest(
 ) -> NDArray[np.float32]:
     """Shape (n,): the distance of the nearest other particle of the group, or of any that is near ``enough``; infinite beyond the reach."""
 
-def pairs(
+def half_pairs(
     coordinates: NDArray[np.float64],
     groups: NDArray[np.uint32] | None,
-    classes: NDArray[np.uint8],
+    halves: NDArray[np.uint8],
     separation: float,
     *,
     threads: int,
-) -> list[list[int]]:
-    """How many pairs within the separation are of which two classes (0, 1, 2): ``[a][b]``, a at most b."""
+) -> tuple[int, int, int, int]:
+    """Pairs within the separation within half 1, within half 2 and across, and the particles that have one of the other half."""
 
 def components(
     coordinates: NDArray[np.float64],

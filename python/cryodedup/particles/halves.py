@@ -75,9 +75,13 @@ def audit(halves: NDArray[np.uint8], coordinates_a: Floats, groups: NDArray[np.u
     halves
         uint8 (n,): 1, 2, or 0.
     """
-    near = _core.overlaps(coordinates_a, groups, halves.astype(np.uint32), 3, separation_a, threads=threads)
-    pairs = _core.pairs(coordinates_a, groups, halves, separation_a, threads=threads)
-    return _half_sets(halves, int(near[1, 2] + near[2, 1]), pairs[1][1], pairs[1][2], pairs[2][2])
+    within_one, within_two, across, concerned = _core.half_pairs(coordinates_a, groups, halves, separation_a, threads=threads)
+    return _half_sets(halves, concerned, within_one, across, within_two)
+
+
+def without_duplicates(halves: NDArray[np.uint8]) -> HalfSets:
+    """The half-sets of particles of which none are duplicates of each other, as deduplication leaves them."""
+    return _half_sets(halves, 0, 0, 0, 0)
 
 
 def audit_equal(halves: NDArray[np.uint8], first: NDArray[np.int64], second: NDArray[np.int64]) -> HalfSets:

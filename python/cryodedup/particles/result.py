@@ -16,7 +16,7 @@ from cryodedup import _core
 from cryodedup.directory import LISTING, names_of_outputs, printable, staged, top_level, write_summary
 from cryodedup.errors import InputError
 from cryodedup.params import ParticleParams
-from cryodedup.particles.halves import FSC_THRESHOLD, HalfSets, audit, audit_equal
+from cryodedup.particles.halves import FSC_THRESHOLD, HalfSets, audit, audit_equal, without_duplicates
 from cryodedup.particles.outputs import Place, plan, unjoined
 from cryodedup.particles.picks import Floats, Picks
 from cryodedup.particles.reading import sources_of
@@ -116,25 +116,23 @@ class ParticleResult:
         return self._half_sets_found
 
     def half_sets_written(self) -> HalfSets | None:
-        """The same of what is written: of the kept ones, or of all with their new half-sets; measured anew."""
+        """The same of what is written: of all with their new half-sets, measured anew; or of the kept ones, which have no duplicates."""
         return self._half_sets_written
 
     @cached_property
     def _half_sets_found(self) -> HalfSets | None:
-        return None if self.halves is None else self._audit(self.halves, slice(None))
+        return None if self.halves is None else self._audit(self.halves)
 
     @cached_property
     def _half_sets_written(self) -> HalfSets | None:
         if self.repaired_halves is not None:
-            return self._audit(self.repaired_halves, slice(None))
-        return None if self.halves is None else self._audit(self.halves[self.kept], self.kept)
+            return self._audit(self.repaired_halves)
+        return None if self.halves is None else without_duplicates(self.halves[self.kept])
 
-    def _audit(self, halves: NDArray[np.uint8], rows: NDArray[np.bool_] | slice) -> HalfSets:
+    def _audit(self, halves: NDArray[np.uint8]) -> HalfSets:
         if self.params.min_separation_a == 0:
-            whole = isinstance(rows, slice)
-            return audit_equal(halves, *((self.rejected, self.duplicate_of) if whole else (np.zeros(0, np.int64),) * 2))
-        points, groups = np.ascontiguousarray(self.coordinates_a[rows]), np.ascontiguousarray(self.micrograph_of[rows])
-        return audit(halves, points, groups, self.params.min_separation_a, self.params.threads)
+            return audit_equal(halves, self.rejected, self.duplicate_of)
+        return audit(halves, self.coordinates_a, self.micrograph_of, self.params.min_separation_a, self.params.threads)
 
     def kept_of(self, source: int) -> NDArray[np.bool_]:
         """The mask of one input's particles, shape (its number,)."""

@@ -35,10 +35,10 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(micrographs::reduce_frame, module)?)?;
     module.add_function(wrap_pyfunction!(particles::components, module)?)?;
     module.add_function(wrap_pyfunction!(particles::deduplicate, module)?)?;
+    module.add_function(wrap_pyfunction!(particles::half_pairs, module)?)?;
     module.add_function(wrap_pyfunction!(particles::kept_at, module)?)?;
     module.add_function(wrap_pyfunction!(particles::nearest, module)?)?;
     module.add_function(wrap_pyfunction!(particles::overlaps, module)?)?;
-    module.add_function(wrap_pyfunction!(particles::pairs, module)?)?;
     module.add_function(wrap_pyfunction!(particles::write_listing, module)?)?;
     module.add_function(wrap_pyfunction!(records::read_records, module)?)?;
     module.add_function(wrap_pyfunction!(rows::line_number, module)?)?;

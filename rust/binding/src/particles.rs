@@ -91,18 +91,19 @@ pub fn nearest<'py>(
 }
 
 #[pyfunction]
-#[pyo3(signature = (coordinates, groups, classes, separation, *, threads))]
-pub fn pairs(
+#[pyo3(signature = (coordinates, groups, halves, separation, *, threads))]
+pub fn half_pairs(
     py: Python<'_>,
     coordinates: PyReadonlyArray2<'_, f64>,
     groups: Option<PyReadonlyArray1<'_, u32>>,
-    classes: PyReadonlyArray1<'_, u8>,
+    halves: PyReadonlyArray1<'_, u8>,
     separation: f64,
     threads: usize,
-) -> PyResult<[[u64; 3]; 3]> {
+) -> PyResult<(u64, u64, u64, u64)> {
     let problem = problem(&coordinates, groups.as_ref(), None, None)?;
-    let classes = classes.as_slice()?;
-    run(py, threads, None, |monitor| particles::pairs(&problem, classes, separation, monitor))
+    let halves = halves.as_slice()?;
+    let found = run(py, threads, None, |monitor| particles::half_pairs(&problem, halves, separation, monitor))?;
+    Ok((found.within_one, found.within_two, found.across, found.concerned))
 }
 
 #[pyfunction]

@@ -3,7 +3,7 @@
 #![allow(clippy::needless_range_loop, clippy::single_match_else, reason = "plain code is the better oracle")]
 
 use cryodedup_core::Monitor;
-use cryodedup_core::particles::{Particles, Rule, components, deduplicate, kept_at, nearest, overlaps, pairs};
+use cryodedup_core::particles::{HalfPairs, Particles, Rule, components, deduplicate, half_pairs, kept_at, nearest, overlaps};
 use proptest::prelude::*;
 
 /// One problem, owned.
@@ -170,18 +170,19 @@ proptest! {
     }
 
     #[test]
-    fn pairs_are_those_of_a_double_loop(problem in problem(), seed in 0..7_u32) {
+    fn half_pairs_are_those_of_a_double_loop(problem in problem(), seed in 0..7_u32) {
         prop_assume!(problem.separation > 0.0);
         let n = problem.n();
-        let classes: Vec<u8> = (0..n as u32).map(|i| ((i.wrapping_mul(2_654_435_761).wrapping_add(seed) >> 13) % 3) as u8).collect();
-        let mut expected = [[0; 3]; 3];
-        for i in 0..n {
-            for j in (i + 1..n).filter(|&j| problem.near(i, j)) {
-                let (a, b) = (classes[i].min(classes[j]) as usize, classes[i].max(classes[j]) as usize);
-                expected[a][b] += 1;
-            }
-        }
-        prop_assert_eq!(pairs(&problem.particles(), &classes, problem.separation, &Monitor::default()).expect("valid input"), expected);
+        let halves: Vec<u8> = (0..n as u32).map(|i| ((i.wrapping_mul(2_654_435_761).wrapping_add(seed) >> 13) % 3) as u8).collect();
+        let pairs_of = |a: u8, b: u8| {
+            let pairs = (0..n).flat_map(|i| (0..n).map(move |j| (i, j))).filter(|&(i, j)| i != j && problem.near(i, j));
+            pairs.filter(|&(i, j)| (halves[i], halves[j]) == (a, b)).count() as u64
+        };
+        let met = |i: usize| halves[i] > 0 && (0..n).any(|j| halves[i] + halves[j] == 3 && halves[j] > 0 && problem.near(i, j));
+        let concerned = (0..n).filter(|&i| met(i)).count() as u64;
+        let expected = HalfPairs { within_one: pairs_of(1, 1) / 2, within_two: pairs_of(2, 2) / 2, across: pairs_of(1, 2), concerned };
+        let found = half_pairs(&problem.particles(), &halves, problem.separation, &Monitor::default()).expect("valid input");
+        prop_assert_eq!(found, expected);
     }
 
     #[test]

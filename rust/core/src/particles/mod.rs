@@ -9,12 +9,14 @@ mod coincident;
 mod goodness;
 mod grid;
 mod groups;
+mod halves;
 mod listing;
 mod neighbours;
 mod overlap;
 mod select;
 mod sort;
 
+pub use halves::HalfPairs;
 pub use listing::{Listing, write_listing};
 
 use std::sync::Mutex;
@@ -198,27 +200,23 @@ pub fn nearest(particles: &Particles, reach: f64, enough: f64, monitor: &Monitor
     Ok(found.into_vec().into_iter().map(f32::from_bits).collect())
 }
 
-/// How many pairs of particles within `separation` are of which two of three classes: `[a][b]`, a at most b.
+/// How many pairs of particles within `separation` are in one half-set, and across the two; `halves`: 1, 2, or 0 for neither.
 ///
 /// # Errors
-/// As [`deduplicate`]; a separation of 0; other classes.
+/// As [`deduplicate`]; a separation of 0; other halves.
 ///
 /// # Panics
 /// Never: no thread panics while it holds the lock.
-pub fn pairs(particles: &Particles, classes: &[u8], separation: f64, monitor: &Monitor) -> Result<[[u64; 3]; 3]> {
+pub fn half_pairs(particles: &Particles, halves: &[u8], separation: f64, monitor: &Monitor) -> Result<HalfPairs> {
     particles.check(separation)?;
-    if separation <= 0.0 || classes.len() != particles.len() || classes.iter().any(|&class| class > 2) {
-        return Err(Error::input(format!(
-            "pairs: expected a separation above 0 and a class of 0 to 2 for each of {} particles",
-            particles.len()
-        )));
+    if separation <= 0.0 || halves.len() != particles.len() || halves.iter().any(|&half| half > 2) {
+        let n = particles.len();
+        return Err(Error::input(format!("half-sets: expected a separation above 0 and a number of 0 to 2 for each of {n} particles")));
     }
-    let total = Mutex::new([[0; 3]; 3]);
-    let class = |particle: u32| classes[particle as usize] as usize;
+    let total = Mutex::new(HalfPairs::default());
     each_cells!(particles, &Goodness::new(None, None), separation, monitor, |cells| {
-        let found = neighbours::pairs::<_, _, 3>(cells, &class);
-        let mut total = total.lock().expect("no thread panics with it");
-        total.iter_mut().flatten().zip(found.iter().flatten()).for_each(|(total, found)| *total += found);
+        let found = halves::count(cells, halves);
+        *total.lock().expect("no thread panics with it") += found;
     });
     Ok(total.into_inner().expect("no thread panics with it"))
 }

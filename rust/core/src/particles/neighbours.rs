@@ -27,33 +27,6 @@ pub(super) fn nearest<K: Key, const D: usize>(cells: &Cells<K, D>, enough: f64, 
     });
 }
 
-/// How many pairs within the separation are of which two of `N` classes: `[a][b]`, a at most b.
-pub(super) fn pairs<K: Key, const D: usize, const N: usize>(cells: &Cells<K, D>, class: &(impl Fn(u32) -> usize + Sync)) -> [[u64; N]; N] {
-    let total = Mutex::new([[0; N]; N]);
-    let of = |position: usize| class(cells.particles[position]);
-    cells.filter(&cells.crowded(), |cell, around| {
-        let mut found = [[0; N]; N];
-        let mut in_cell = [0; N];
-        for point in cells.range(cell) {
-            let one = of(point);
-            // All of one cell are within the separation of each other.
-            for (other, count) in in_cell.iter().enumerate() {
-                found[one.min(other)][one.max(other)] += count;
-            }
-            in_cell[one] += 1;
-            for &near in around.iter().filter(|&&near| near > cell) {
-                for other in cells.range(near).filter(|&other| cells.near(point, other).is_some()).map(of) {
-                    found[one.min(other)][one.max(other)] += 1;
-                }
-            }
-        }
-        let mut total = total.lock().expect("no thread panics with it");
-        total.iter_mut().flatten().zip(found.iter().flatten()).for_each(|(total, found)| *total += found);
-        false
-    });
-    total.into_inner().expect("no thread panics with it")
-}
-
 /// Calls `set` with every particle that others hang together with, and the best of them.
 pub(super) fn components<K: Key, const D: usize>(cells: &Cells<K, D>, set: &(impl Fn(u32, u32) + Sync)) {
     let crowded = cells.crowded();
