@@ -188,7 +188,7 @@ def _refuse_missing(exposures: Exposures) -> None:
     if missing:
         shown = ", ".join(missing[:MOST_NAMED]) + (f" and {len(missing) - MOST_NAMED} more" if len(missing) > MOST_NAMED else "")
         raise InputError(
-            f"{exposures.label}: found {len(missing)} of {len(exposures)} micrographs missing: {shown};"
+            f"{exposures.label}: found {len(missing):,} of {len(exposures):,} micrographs missing: {shown};"
             f" names are looked up from {os.path.realpath(exposures.base)}"
             + ("; @ stands in names of images within a stack, expected those of whole micrographs" if "@" in missing[0] else "")
         )

@@ -77,7 +77,7 @@ def open_headers(exposures: Exposures, width: int) -> tuple[dict[int, MrcImage],
             unreadable[i] = (error.strerror or str(error)).lower()
     if not images:
         first = next(iter(unreadable))
-        none = f"; none of {len(exposures)} micrographs can be used" if len(exposures) > 1 else ""
+        none = f"; none of {len(exposures):,} micrographs can be used" if len(exposures) > 1 else ""
         raise InputError(f"{exposures.paths[first]}: {unreadable[first]}{none}")
     return images, unreadable
 

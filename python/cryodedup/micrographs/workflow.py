@@ -188,14 +188,14 @@ def _flat(compared: Iterable[Compared]) -> list[int]:
 def _warnings(exposures: Exposures, classes: Sequence[Sequence[int]], images: dict[int, MrcImage], result: MicrographResult) -> list[str]:
     warnings = []
     if len(classes) > 1:
-        sizes = ", ".join(f"{len(members)} of {images[members[0]].nx} x {images[members[0]].ny}" for members in classes)
+        sizes = ", ".join(f"{len(members):,} of {images[members[0]].nx} x {images[members[0]].ny}" for members in classes)
         alone = [exposures.names[members[0]] for members in classes if len(members) == 1]
         which = f", {', '.join(alone[:3])}{', ...' if len(alone) > 3 else ''} with none" if alone else ""
         warnings.append(f"micrographs of {len(classes)} sizes ({sizes}): only those of one size are compared{which}")
     for found in result.compared:
         if found.size[0] * found.size[1] < _SMALL:
             warnings.append(
-                f"{len(found.members)} micrographs reduced to {found.size[0]} x {found.size[1]} pixels: so few tell little,"
+                f"{len(found.members):,} micrographs reduced to {found.size[0]} x {found.size[1]} pixels: so few tell little,"
                 " and some pairs may be false; a smaller --bin keeps more"
             )
         if (at_zero := found.screening.get("median_z_at_zero_shift", 0.0)) > 4:
@@ -219,11 +219,11 @@ def _warnings(exposures: Exposures, classes: Sequence[Sequence[int]], images: di
     if result.params.keep == "best-ctf" and exposures.ctf_a is not None:
         unknown = int((~np.isfinite(exposures.ctf_a) | (exposures.ctf_a <= 0)).sum())
         if unknown:
-            warnings.append(f"{unknown} of {len(exposures)} micrographs have no fitted CTF resolution: within a set the others stay")
+            warnings.append(f"{unknown:,} of {len(exposures):,} micrographs have no fitted CTF resolution: within a set the others stay")
     still = sum(max(map(abs, pair.shift_px)) <= _STILL * result.params.bin for pair in result.pairs)
     if still > max(_FEW_STILL, len(result.pairs) / 5):
         warnings.append(
-            f"{still} of {len(result.pairs)} pairs lie on each other without a shift: are there copies of one exposure, or is it the"
+            f"{still:,} of {len(result.pairs):,} pairs lie on each other without a shift: are there copies of one exposure, or is it the"
             " pattern of a gain reference that few micrographs share? Look at a few before they are removed"
         )
     if exposures.also is not None:
@@ -231,13 +231,13 @@ def _warnings(exposures: Exposures, classes: Sequence[Sequence[int]], images: di
     contradicted = sum(pair.pattern == "contradicted" for pair in result.pairs)
     if contradicted:
         warnings.append(
-            f"the other shots of the same holes contradict {contradicted} of {len(result.pairs)} pairs, which count nevertheless: look at"
-            " them (column pattern)"
+            f"the other shots of the same holes contradict {contradicted:,} of {len(result.pairs):,} pairs, which count nevertheless:"
+            " look at them (column pattern)"
         )
     if result.unreadable:
         first = next(iter(result.unreadable))
         warnings.append(
-            f"{len(result.unreadable)} of {len(exposures)} micrographs could not be used, and stay: {exposures.names[first]}:"
+            f"{len(result.unreadable):,} of {len(exposures):,} micrographs could not be used, and stay: {exposures.names[first]}:"
             f" {result.unreadable[first]}" + (" (and others, see summary.json)" if len(result.unreadable) > 1 else "")
         )
     return warnings

@@ -54,6 +54,6 @@ def mirrored(
         return []
     change = "without" if params.flip_y else "with"
     return [
-        f"{met} particles of CryoSPARC's inputs have one of another input nearby, but {met_otherwise} would {change} --flip-y:"
+        f"{met:,} particles of CryoSPARC's inputs have one of another input nearby, but {met_otherwise:,} would {change} --flip-y:"
         " y seems to be counted from different edges"
     ]

@@ -105,7 +105,7 @@ def resolve(picks: Picks, micrographs: Micrographs | None, chosen_a: float | Non
     warnings: list[str] = []
     if covered.any():
         found += [
-            {"of": f"{int((by_micrograph == size).sum())} micrographs", "pixel_size_a": float(size), "found_in": MICROGRAPHS}
+            {"of": f"{int((by_micrograph == size).sum()):,} micrographs", "pixel_size_a": float(size), "found_in": MICROGRAPHS}
             for size in np.unique(by_micrograph[covered])
         ]
     if micrographs:
@@ -127,7 +127,7 @@ def _overruled(picks: Picks, known: Micrographs, by_micrograph: Floats, chosen_a
     covered = ~np.isnan(by_micrograph)
     warnings = []
     if not covered.all():
-        warnings.append(f"{picks.label}: {known.path} names {covered.sum()} of its {len(covered)} micrographs")
+        warnings.append(f"{picks.label}: {known.path} names {covered.sum():,} of its {len(covered):,} micrographs")
     sizes = set(by_micrograph[covered].tolist())
     if chosen_a is not None and sizes - {chosen_a}:
         warnings.append(f"{picks.label}: --pixel-size {chosen_a:g} not used where {known.path} tells the pixel size")

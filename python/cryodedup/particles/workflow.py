@@ -126,7 +126,7 @@ def choose(picks: Sequence[Picks], params: ParticleParams, progress: Callable[[i
 
     repeated = repeated_uids(picks, scores, priority, params)
     if repeated is not None:
-        warnings.append(f"{len(repeated.particles)} particles have the uid of another: they are duplicates of it wherever they are")
+        warnings.append(f"{len(repeated.particles):,} particles have the uid of another: they are duplicates of it wherever they are")
     kept, rejected, duplicate_of = select(compared, group_of, scores, priority, repeated, params, progress)
     if params.min_votes > 1:
         kept, rejected, duplicate_of = voted(kept, rejected, duplicate_of, source_of, len(picks), params.min_votes)

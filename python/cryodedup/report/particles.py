@@ -222,7 +222,7 @@ def _upset(figures: Figures, sets: dict[tuple[int, ...], int], names: Sequence[s
     dots.set(ylim=(len(present) - 0.5, -0.5), xlim=(-0.6, len(chosen) - 0.4))
     dots.tick_params(bottom=False, labelbottom=False, left=False)
     dots.spines[:].set_visible(False)
-    more = f" {len(sets) - len(chosen)} combinations, rarer ones or of further inputs, are left out." if len(sets) > len(chosen) else ""
+    more = f" {len(sets) - len(chosen):,} combinations, rarer ones or of further inputs, are left out." if len(sets) > len(chosen) else ""
     caption = "How many particles (sets of duplicates) were found by exactly which inputs." + more
     return figures.keep("found_by", figure, "Bars: particles by the inputs that found them"), caption
 
