@@ -76,6 +76,8 @@ def test_advise_writes_nothing(picked_twice: Path, command: Callable[..., Ran], 
     assert "suggested minimum separation: " in ran.out
     assert "warning: the minimum separation, 250 Å, is above the usual distance of neighbours" in ran.out
     assert not (tmp_path / "out").exists()
+    dry = command("particles", picked_twice, "--pixel-size", 1, "--min-separation", 250, "--dry-run")
+    assert "warning: the minimum separation, 250 Å, is above the usual distance of neighbours" in dry.out
     told = json.loads(command("particles", picked_twice, "--pixel-size", 1, "--advise", "--json").out)
     assert 25 < told["advice"]["suggested_a"] < 120
     assert [20.0, told["kept"]] in told["advice"]["separation_and_kept"]
@@ -212,6 +214,39 @@ def test_pickers_of_whole_pixels(pickers: int, found: float, jitter: float, step
     assert not advice.warnings(40.0)
 
 
+def false_picks(pickers: int, jitter: float, share: float) -> list[np.ndarray]:
+    """Of pickers that find 85 % of the particles, and so many others for each particle, anywhere."""
+    rng = np.random.default_rng(int(10 * jitter) + pickers)
+    points = []
+    for _ in range(12):
+        once = packed(rng, 60, 80, 1500)
+        found = [once[rng.random(60) < 0.85] for _ in range(pickers)]
+        others = [rng.uniform(0, 1500, (rng.poisson(60 * share), 2)) for _ in range(pickers)]
+        points.append(np.concatenate([*(some + rng.normal(0, jitter, some.shape) for some in found), *others]))
+    return points
+
+
+@pytest.mark.parametrize("pickers", [2, 3])
+@pytest.mark.parametrize("jitter", [2.0, 4.5, 6.5])
+@pytest.mark.parametrize("share", [0.05, 0.1, 0.2])
+def test_false_picks_fill_the_valley(pickers: int, jitter: float, share: float) -> None:
+    advice = advice_of(false_picks(pickers, jitter, share), 30.0)
+    assert advice.valley_a is not None
+    assert advice.packing_a is not None
+    assert 4 * jitter < advice.valley_a < 75
+    assert 75 < advice.packing_a < 120
+    assert not advice.warnings(30.0)
+
+
+@pytest.mark.parametrize("pickers", [3, 6])
+def test_duplicates_are_never_taken_for_neighbours(pickers: int) -> None:
+    """Where false picks are as many as true ones there is no valley, and nothing to be said of neighbours."""
+    advice = advice_of(false_picks(pickers, 8.0, 1.0), 30.0)
+    assert (advice.valley_a, advice.packing_a, advice.crowded) == (None, None, True)
+    assert not advice.warnings(30.0)
+    assert "no gap tells duplicates from others" in advice.lines(1000, 30.0)[0]
+
+
 def test_duplicates_of_one_offset() -> None:
     rng = np.random.default_rng(3)
     points = [np.concatenate([once, once + 2.0]) for once in (packed(rng, 150, 150) for _ in range(6))]
@@ -304,7 +339,10 @@ def test_only_what_enough_inputs_found_stays(tmp_path: Path, command: Callable[.
     rows = (tmp_path / "out" / "duplicates.csv").read_text().splitlines()[1:]
     assert sum(row.endswith(",,,,") for row in rows) == 3
     assert len(rows) == 6
-    found_by = json.loads((tmp_path / "out" / "summary.json").read_text())["found_by"]
+    assert "kept 1, rejected 6 (85.7 %), 3 of them since fewer than 3 inputs found them" in ran.out
+    summary = json.loads((tmp_path / "out" / "summary.json").read_text())
+    assert (summary["rejected"], summary["duplicates"], summary["outvoted"]) == (6, 3, 3)
+    found_by = summary["found_by"]
     assert {tuple(entry["inputs"]): entry["sets"] for entry in found_by} == {(0, 1, 2): 1, (0, 1): 1, (0,): 1, (2,): 1}
     nothing = deduplicate_particles(paths, ParticleParams(pixel_size_a=1.0, min_votes=2, min_separation_a=0.0))
     assert not nothing.kept.any()

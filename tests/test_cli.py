@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import signal
 import subprocess
 import sys
@@ -272,6 +273,11 @@ def test_the_demo_finds_what_it_plants(command: Command, tmp_path: Path) -> None
     assert ran.status == 0
     assert "planted: 3,880 duplicate picks of 2,400 particles" in ran.out
     assert "found:   3,880 of them (100.00 %); 23 other picks were rejected" in ran.out
+    assert "found:   9 of them, the moves right to 0.2 px; 0 others" in ran.out
+    assert "planted: 1,658 particles that were picked twice, and drifted together\nfound:   1,658 of them; 0 others" in ran.out
+    typed = [line.removeprefix("$ ") for line in ran.out.splitlines() if line.startswith("$ ")]
+    for line, name in zip(typed, ("particles", "unique", "refined"), strict=True):
+        assert html.escape(line) in (tmp_path / name / "report.html").read_text()
     assert command("demo", "-o", tmp_path).status == 2
     again = command("demo", "-o", tmp_path, "--overwrite")
     assert again.out == ran.out

@@ -105,6 +105,12 @@ def test_pairs_that_are_no_set_are_counted(tmp_path: Path) -> None:
     assert (found.pairs_across, found.concerned) == (1, 2)
 
 
+def test_particles_of_neither_half_are_told_of(tmp_path: Path, command: Callable[..., Ran]) -> None:
+    path = star(tmp_path / "p.star", [(100 * k, 0, "m", 1, k % 3) for k in range(30)], COLUMNS)
+    ran = command("particles", path, "--pixel-size", 1, "--dry-run")
+    assert "half-sets of 10 and 10 particles (10 are in neither): 0 pairs of duplicates" in ran.out
+
+
 def test_halves_of_which_one_is_empty_are_none(tmp_path: Path) -> None:
     rows = [(k, 0, "m", 1, 1) for k in range(9)]
     assert deduplicate_particles(star(tmp_path / "p.star", rows, COLUMNS), ONE_A).half_sets() is None

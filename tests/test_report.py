@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 import os
 import re
 import shutil
@@ -11,6 +12,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import replace
+from fractions import Fraction
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -20,12 +22,13 @@ import pytest
 
 from cases import Ran, star
 from cryodedup import MicrographParams, ParticleParams, deduplicate_particles, find_duplicate_micrographs
-from cryodedup.demo import make_micrographs, make_session
+from cryodedup.demo import make_micrographs, make_refined, make_session
 from cryodedup.demo.micrographs import BIN, HEIGHT, WIDTH
 from cryodedup.micrographs.acquisition import Acquisition, acquisition_of
 from cryodedup.micrographs.comparing import Pair
 from cryodedup.micrographs.gallery import MOST_PAIRS, doubtful_and_best
 from cryodedup.report.cards import when
+from cryodedup.report.particles import binomial_tail
 
 BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 needs_browser = pytest.mark.skipif(BROWSER is None, reason="no Chromium is installed: pages are not looked at in a browser")
@@ -57,16 +60,18 @@ class Page(HTMLParser):
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The two pages of the demo's sessions: ``particles`` and ``unique``."""
+    """The pages of the demo's sessions: ``particles``, ``unique`` and ``refined``."""
     directory = tmp_path_factory.mktemp("pages")
     session = make_session(directory / "session")
     deduplicate_particles(session.paths, ParticleParams(min_separation_a=40)).write(directory / "particles")
     planted = make_micrographs(directory / "session")
     find_duplicate_micrographs(planted.star, MicrographParams(bin=BIN)).write(directory / "unique")
+    refined = ParticleParams(min_separation_a=40, micrographs=planted.star)
+    deduplicate_particles(make_refined(planted).path, refined).write(directory / "refined")
     return directory
 
 
-@pytest.mark.parametrize("name", ["particles", "unique"])
+@pytest.mark.parametrize("name", ["particles", "unique", "refined"])
 def test_a_page_is_one_file_that_needs_nothing_else(name: str, demo: Path) -> None:
     page = Page(demo / name / "report.html")
     assert len(page.raw.encode()) < MOST_BYTES
@@ -96,6 +101,46 @@ def test_the_particles_page_tells_what_was_found(demo: Path) -> None:
     assert {path.stem for path in (demo / "particles" / "figures").iterdir()} >= {
         "distances", "kept", "pickers", "found_by", "scores", "example_worst", "example_median", "example_random",
     }  # fmt: skip
+
+
+def test_the_page_of_refined_particles_tells_of_half_sets_and_shows_images(demo: Path) -> None:
+    page = Page(demo / "refined" / "report.html")
+    for wanted in (
+        "8,211 picks in 45 micrographs: 6,553 kept, 1,658 rejected (20.2 %), at 40 Å.",
+        "A map refined from the input reaches the threshold of 0.143 by noise alone.",
+        "816 pairs of duplicates lie across them",
+        "Arrows lead from where particles were picked to where shifts put them",
+    ):
+        assert wanted in page.text
+    assert "image was not found" not in page.text
+
+
+def test_micrographs_stand_out_only_where_chance_does_not_make_them(tmp_path: Path) -> None:
+    rng = np.random.default_rng(6)
+    columns = "CoordinateX CoordinateY MicrographName AutopickFigureOfMerit"
+
+    def page_of(planted: int) -> str:
+        rows: list[tuple[object, ...]] = []
+        for k in range(600):
+            twice = rng.random(40) < (0.6 if k < planted else 0.05)
+            rows += [(100 * i, 0, f"m{k:03d}.mrc", 1) for i in range(40)] + [
+                (100 * i + 1, 0, f"m{k:03d}.mrc", 0) for i in np.flatnonzero(twice)
+            ]
+        result = deduplicate_particles(star(tmp_path / "p.star", rows, columns), ParticleParams(pixel_size_a=1.0))
+        result.write(tmp_path / "out", overwrite=True)
+        return Page(tmp_path / "out" / "report.html").text
+
+    assert "stand out" not in page_of(0)
+    text = page_of(2)
+    assert "Micrographs that stand out" in text
+    told = text[text.index("stand out") :]
+    assert set(re.findall(r"m\d\d\d\.mrc", told)) == {"m000.mrc", "m001.mrc"}
+
+
+@pytest.mark.parametrize(("least", "n", "share"), [(3, 10, 0.1), (30, 300, 0.05), (0, 5, 0.2), (5, 5, 0.2), (700, 1000, 0.3)])
+def test_the_binomial_tail_is_the_sum_of_its_terms(least: int, n: int, share: float) -> None:
+    exact = sum(math.comb(n, k) * Fraction(share) ** k * (1 - Fraction(share)) ** (n - k) for k in range(least, n + 1))
+    assert binomial_tail(least, n, share) == pytest.approx(float(exact), rel=1e-9)
 
 
 def test_the_micrographs_page_tells_what_was_found(demo: Path) -> None:
@@ -286,7 +331,7 @@ def test_what_was_accepted_by_agreement_and_what_was_compared_with_none(demo: Pa
     assert "8 so. Chance makes " in text
     assert "1 more since shots around them agree." in text
     assert text.count("since shots around it agree") == 1
-    assert "or (1) since shots around them had moved alike; the earliest of each of 9 sets was kept, and 9 micrographs removed." in text
+    assert "or (1) since shots around them had moved alike; the first by name of each of 9 sets was kept, and 9 micrographs removed." in text
     assert re.search(r"since no other one is of their size:\s*\S*small.mrc", text)
 
 
@@ -349,7 +394,7 @@ def in_browser(page: Path, tmp_path: Path, script: str = "") -> tuple[str, str]:
 
 
 @needs_browser
-@pytest.mark.parametrize("name", ["particles", "unique"])
+@pytest.mark.parametrize("name", ["particles", "unique", "refined"])
 def test_a_browser_has_nothing_to_complain_of(name: str, demo: Path, tmp_path: Path) -> None:
     dom, complaints = in_browser(demo / name / "report.html", tmp_path)
     assert complaints == ""

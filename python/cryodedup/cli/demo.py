@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import rich_click as click
 
 from cryodedup.cli import micrographs, particles
-from cryodedup.demo.micrographs import BIN, make_micrographs
-from cryodedup.demo.particles import MIN_SEPARATION_A, make_session
+from cryodedup.demo.micrographs import BIN, Planted, make_micrographs
+from cryodedup.demo.particles import MIN_SEPARATION_A, Session, make_session
+from cryodedup.demo.refined import Refined, make_refined
 from cryodedup.directory import check_directory
 from cryodedup.errors import InputError
 from cryodedup.micrographs.workflow import find_duplicate_micrographs
@@ -23,37 +28,54 @@ from cryodedup.particles.workflow import deduplicate_particles
 @click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True, help="Of the simulated sessions.")
 @click.option("--overwrite", is_flag=True, help="Replace an earlier demo in DIR.")
 def demo(output: Path, seed: int, overwrite: bool) -> None:
-    """Make small sessions with planted duplicates, of particles and of micrographs, and find them."""
-    for name in ("particles", "unique"):
+    """Make small sessions with planted duplicates, of picks, micrographs and refined particles, and find them."""
+    for name in ("particles", "unique", "refined"):
         check_directory(output / name, overwrite)
-    if (output / "session").exists() and not overwrite:
-        raise InputError(f"{output / 'session'}: found an earlier session; choose another --output, or add --overwrite")
-    _particles(output, seed, overwrite)
-    print()
-    _micrographs(output, seed, overwrite)
+    session = output / "session"
+    if session.exists() and not overwrite:
+        raise InputError(f"{session}: found an earlier session; choose another --output, or add --overwrite")
+    _particles(make_session(session, seed), output / "particles", overwrite)
+    planted = make_micrographs(session, seed)
+    _micrographs(planted, output / "unique", overwrite)
+    _refined(make_refined(planted, seed), planted.star, output / "refined", overwrite)
 
 
-def _particles(output: Path, seed: int, overwrite: bool) -> None:
-    session = make_session(output / "session", seed)
-    results = output / "particles"
-    names = " ".join(str(path) for path in session.paths)
-    print(f"$ cryodedup particles {names} --min-separation {MIN_SEPARATION_A:g} -o {results}")
-    result = deduplicate_particles(list(session.paths), ParticleParams(min_separation_a=MIN_SEPARATION_A))
-    particles.show(result, result.write(results, overwrite=overwrite))
+def _particles(session: Session, results: Path, overwrite: bool) -> None:
+    with _typed("particles", *session.paths, "--min-separation", f"{MIN_SEPARATION_A:g}", "-o", results):
+        result = deduplicate_particles(list(session.paths), ParticleParams(min_separation_a=MIN_SEPARATION_A))
+        particles.show(result, result.write(results, overwrite=overwrite))
     found = session.compare(result)
-    print()
     print(f"planted: {found.planted:,} duplicate picks of {found.true_particles:,} particles, and {found.false_picks:,} picks of nothing")
     print(f"found:   {found.found:,} of them ({100 * found.found / found.planted:.2f} %); {found.extra:,} other picks were rejected")
-    print(f"particles still there: {found.represented:,} of the {found.picked:,} that any picker found")
+    print(f"particles still there: {found.represented:,} of the {found.picked:,} that any picker found\n")
 
 
-def _micrographs(output: Path, seed: int, overwrite: bool) -> None:
-    planted = make_micrographs(output / "session", seed)
-    results = output / "unique"
-    print(f"$ cryodedup micrographs {planted.star} --bin {BIN} -o {results}")
-    result = find_duplicate_micrographs(planted.star, MicrographParams(bin=BIN))
-    micrographs.show(result, result.write(results, overwrite=overwrite))
+def _micrographs(planted: Planted, results: Path, overwrite: bool) -> None:
+    with _typed("micrographs", planted.star, "--bin", BIN, "-o", results):
+        result = find_duplicate_micrographs(planted.star, MicrographParams(bin=BIN))
+        micrographs.show(result, result.write(results, overwrite=overwrite))
     found, others, error = planted.compare(result)
-    print()
     print(f"planted: {len(planted.pairs)} micrographs that show what another one shows")
-    print(f"found:   {found} of them, the moves right to {error:.1f} px; {others} others")
+    print(f"found:   {found} of them, the moves right to {error:.1f} px; {others} others\n")
+
+
+def _refined(refined: Refined, images: Path, results: Path, overwrite: bool) -> None:
+    with _typed("particles", refined.path, "--min-separation", f"{MIN_SEPARATION_A:g}", "--micrographs", images, "-o", results):
+        result = deduplicate_particles(refined.path, ParticleParams(min_separation_a=MIN_SEPARATION_A, micrographs=images))
+        particles.show(result, result.write(results, overwrite=overwrite))
+    twice, found, others = refined.compare(result)
+    print(f"planted: {twice:,} particles that were picked twice, and drifted together")
+    print(f"found:   {found:,} of them; {others} others")
+
+
+@contextmanager
+def _typed(*arguments: object) -> Iterator[None]:
+    """Shows a command; meanwhile it is what was typed, for the page to tell."""
+    typed = ["cryodedup", *map(str, arguments)]
+    print(f"$ {shlex.join(typed)}")
+    before, sys.argv = sys.argv, typed
+    try:
+        yield
+    finally:
+        sys.argv = before
+    print()

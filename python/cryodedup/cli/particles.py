@@ -16,6 +16,7 @@ from cryodedup.errors import InputError
 from cryodedup.params import ParticleParams
 from cryodedup.particles.halves import half_set_lines
 from cryodedup.particles.result import ParticleResult
+from cryodedup.particles.votes import outvoted_words
 from cryodedup.particles.workflow import deduplicate_particles
 from cryodedup.words import count, shown
 
@@ -151,7 +152,12 @@ def particles(
             written = result.write(output, overwrite=overwrite, report=not no_report, progress=progress)
     if advise:
         show_advice(result, as_json=as_json)
-    elif as_json:
+        return
+    if dry_run:
+        from cryodedup.particles.advice import suggest
+
+        result.warnings += suggest(result).warnings(min_separation)
+    if as_json:
         options.show_json(result.summary())
     elif not quiet:
         show(result, written)
@@ -170,7 +176,7 @@ def show_advice(result: ParticleResult, *, as_json: bool) -> None:
         return
     show_sources(result.summary())
     if advice is None:
-        print("no distances to look at: --min-separation is 0, or there are fewer than two particles")
+        print("no distances to look at: there are fewer than two particles")
         return
     for text in [*advice.lines(n, separation), *half_set_lines(result)]:
         print(text)
@@ -210,8 +216,9 @@ def show(result: ParticleResult, written: list[Path]) -> None:
         moved = count(int((result.repaired_halves != result.halves).sum()), "particle")
         outcome = f"all stay, {count(len(result.rejected), 'duplicate')}, {moved} moved to the other half-set"
     else:
+        outvoted = outvoted_words(result.outvoted, result.params.min_votes)
         share = 100 * summary["rejected"] / max(1, summary["particles"])
-        outcome = f"kept {summary['kept']:,}, rejected {summary['rejected']:,} ({share:.1f} %)"
+        outcome = f"kept {summary['kept']:,}, rejected {summary['rejected']:,} ({share:.1f} %){outvoted}"
     print(f"{count(summary['particles'], 'particle')} in {count(summary['micrographs'], 'micrograph')}, {what}: {outcome}")
     for text in half_set_lines(result):
         print(text)

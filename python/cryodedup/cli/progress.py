@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from rich.progress import Progress as Bar
     from rich.progress import ProgressColumn
 
+OF_BYTES = ("reading", "writing")
+"""Stages that count bytes; others count particles, micrographs or pairs."""
 BETWEEN_LINES_S = 30.0
 """In a log, a job that takes long says so this often."""
 
@@ -39,7 +41,7 @@ class Progress:
         """A new stage begins."""
         self.stage, self.done, self._before = stage, 0, 0
         self._began = time.monotonic()
-        self.total = self.size if stage in ("reading", "writing") else 0
+        self.total = self.size if stage in OF_BYTES else 0
         if self._bar is not None:
             self._bar.stop()
             self._bar = None
@@ -68,7 +70,7 @@ class Progress:
         if not self.total or not self.done:
             return f"{self.done:,}"
         left = max(0, self.total - self.done) / rate
-        return f"{100 * min(1.0, self.done / self.total):.0f} %, {rate:,.0f} a second, {left / 60:.0f} min left"
+        return f"{100 * min(1.0, self.done / self.total):.0f} %, {_speed(rate, self.stage)}, {left / 60:.0f} min left"
 
     def _draw(self) -> None:
         if self._bar is None:
@@ -84,20 +86,22 @@ class Progress:
         self._bar.update(self._bar.task_ids[0], completed=min(self.done, self.total) if self.total else self.done)
 
 
+def _speed(rate: float, stage: str) -> str:
+    """Units a second."""
+    unit = "B" if stage in OF_BYTES else ""
+    factor, letter = next(((factor, letter) for factor, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")) if rate >= factor), (1.0, ""))
+    return f"{rate / factor:.1f} {letter}{unit}".rstrip() + "/s"
+
+
 def _rate_column() -> ProgressColumn:
     from rich.progress import ProgressColumn, Task
     from rich.text import Text
 
     class Rate(ProgressColumn):
-        """Units a second: bytes, micrographs or pairs."""
+        """How fast a stage goes."""
 
         def render(self, task: Task) -> Text:
             speed = task.finished_speed or task.speed
-            if not speed:
-                return Text("")
-            for factor, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, "")):
-                if speed >= factor:
-                    return Text(f"{speed / factor:.1f} {letter}/s", style="progress.data.speed")
-            return Text(f"{speed:.1f} /s", style="progress.data.speed")
+            return Text(_speed(speed, task.description) if speed else "", style="progress.data.speed")
 
     return Rate()

@@ -2,5 +2,6 @@
 
 from cryodedup.demo.micrographs import make_micrographs
 from cryodedup.demo.particles import make_session
+from cryodedup.demo.refined import make_refined
 
-__all__ = ["make_micrographs", "make_session"]
+__all__ = ["make_micrographs", "make_refined", "make_session"]

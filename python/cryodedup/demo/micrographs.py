@@ -18,7 +18,8 @@ from cryodedup.micrographs.result import MicrographResult
 WIDTH, HEIGHT = 720, 512
 PIXEL_SIZE_A = 3.3
 HOLES, SHOTS, AGAIN = 12, 3, 3
-PARTICLES = 220
+PARTICLES, SIDE = 220, 24
+"""In a frame, and the pixels of each one's side."""
 BIN = 2
 """What the images are to be reduced by: they are small already."""
 Image = NDArray[Any]
@@ -26,10 +27,21 @@ Image = NDArray[Any]
 
 @dataclass(frozen=True)
 class Planted:
-    """Where the session is, and the pairs of names that show the same, with the move (x, y) in pixels that lays the second on the first."""
+    """What there is to be found.
+
+    Attributes
+    ----------
+    star
+        Where the session is.
+    pairs
+        Pairs of names that show the same, with the move (x, y) in pixels that lays the second on the first.
+    particles
+        For each name in ``star`` the centres of the particles in the frame, float64 (n, 2), pixels.
+    """
 
     star: Path
     pairs: dict[tuple[str, str], tuple[float, float]]
+    particles: dict[str, NDArray[np.float64]]
 
     def compare(self, result: MicrographResult) -> tuple[int, int, float]:
         """How many planted pairs were found, how many others, and the largest error of the found shifts in pixels."""
@@ -55,6 +67,7 @@ def make_micrographs(directory: Path, seed: int = 1) -> Planted:
         visits.insert(int(rng.integers(hole + 2, len(visits) + 1)), (int(hole), HOLES + len(visits), x, y))
     rows: list[str] = []
     seen: dict[tuple[int, int], str] = {}
+    particles: dict[str, NDArray[np.float64]] = {}
     pairs: dict[tuple[str, str], tuple[float, float]] = {}
     for number, (scene, hole, x, y) in enumerate(visits):
         for shot in range(SHOTS):
@@ -62,7 +75,7 @@ def make_micrographs(directory: Path, seed: int = 1) -> Planted:
             offset = (int(x) + int(jitter[0]), int(y) + int(jitter[1]))
             time = f"10{number:02d}{15 * shot:02d}"
             name = f"FoilHole_{1000 + hole}_Data_{200 + shot}_{300 + shot}_20260115_{time}"
-            image = _expose(rng, np.random.default_rng([seed, scene, shot]), offset, gain)
+            image, particles[f"Micrographs/{name}.mrc"] = _expose(rng, np.random.default_rng([seed, scene, shot]), offset, gain)
             with mrcfile.new(images / f"{name}.mrc", overwrite=True) as file:
                 file.set_data(image.astype(np.float16))
                 file.voxel_size = PIXEL_SIZE_A
@@ -77,16 +90,20 @@ def make_micrographs(directory: Path, seed: int = 1) -> Planted:
         + "".join(rows)
         + "\n"
     )
-    return Planted(star, pairs)
+    return Planted(star, pairs, particles)
 
 
-def _expose(rng: np.random.Generator, scene: np.random.Generator, offset: tuple[int, int], gain: Image) -> Image:
-    """What the camera records of a scene (drawn anew from its own generator) moved by an offset: electrons a pixel."""
+def _expose(
+    rng: np.random.Generator, scene: np.random.Generator, offset: tuple[int, int], gain: Image
+) -> tuple[Image, NDArray[np.float64]]:
+    """What the camera records of a scene (drawn anew from its own generator) moved by an offset, electrons a pixel; and centres in it."""
     margin = 240
     shape = (HEIGHT + 2 * margin, WIDTH + 2 * margin)
     density = np.zeros(shape)
-    for y, x in (scene.random((int(PARTICLES * density.size / gain.size), 2)) * (shape[0] - 24, shape[1] - 24)).astype(int):
-        density[y : y + 24, x : x + 24] += _PARTICLES[int(scene.integers(len(_PARTICLES)))]
+    corners = (scene.random((int(PARTICLES * density.size / gain.size), 2)) * (shape[0] - SIDE, shape[1] - SIDE)).astype(int)
+    for y, x in corners:
+        density[y : y + SIDE, x : x + SIDE] += _PARTICLES[int(scene.integers(len(_PARTICLES)))]
+    centres = (corners[:, ::-1] + SIDE / 2 - margin - np.array(offset)).astype(float)
     density *= 0.03
     density += 0.006 * _smooth(scene, shape, 1.2)
     if scene.random() < 0.3:
@@ -101,7 +118,7 @@ def _expose(rng: np.random.Generator, scene: np.random.Generator, offset: tuple[
     beam = 550 * np.exp(-((x - centre[0]) ** 2 + (y - centre[1]) ** 2) / 12)
     electrons = beam * (1 - window)
     recorded: Image = (electrons + np.sqrt(electrons) * rng.standard_normal(electrons.shape)) * gain
-    return recorded
+    return recorded, centres[((centres > 0) & (centres < (WIDTH, HEIGHT))).all(axis=1)]
 
 
 def _smooth(rng: np.random.Generator, shape: tuple[int, int], sigma: float) -> Image:
@@ -114,8 +131,8 @@ def _smooth(rng: np.random.Generator, shape: tuple[int, int], sigma: float) -> I
 
 
 def _particle(rng: np.random.Generator) -> Image:
-    """A view of some molecule: a few blobs in 24 pixels, mean 0 as with phase contrast."""
-    y, x = np.mgrid[-12:12, -12:12]
+    """A view of some molecule: a few blobs, mean 0 as with phase contrast."""
+    y, x = np.mgrid[-SIDE // 2 : SIDE // 2, -SIDE // 2 : SIDE // 2]
     blobs = [(*rng.normal(0, 4, 2), rng.uniform(1.2, 2.5)) for _ in range(12)]
     image = sum(np.exp(-((x - a) ** 2 + (y - b) ** 2) / (2 * s * s)) for a, b, s in blobs)
     view: Image = np.asarray(image) * np.exp(-(((x * x + y * y) / 100.0) ** 2))

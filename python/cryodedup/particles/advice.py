@@ -22,18 +22,52 @@ LEAST_DUPLICATES = 6
 NEAR_ZERO = 0.02
 """Of duplicates at least this share is nearer than half the median; of jitter of a Gaussian it is 16 %."""
 MANY, BEHIND, BEHIND_FEW, BEHIND_OFFSET = 60, 1.5, 2.5, 15.0
-MOST_BEHIND, STEP, LEAST_END = 0.1, 1.15, 5e-3
-MOST_FOR_END = 100_000
-"""Of more particles some micrographs tell where duplicates end."""
+MOST_BEHIND, STEP, LEAST_END = 0.25, 1.15, 5e-3
+MOST_FOR_SUGGESTION = 100_000
+"""Of more particles some micrographs tell what is suggested."""
 LEAST = 20
 """Of fewer particles nothing is said of their neighbours."""
+CROWDED = 3.0
+"""So many times as many near neighbours as particles at random have may be duplicates."""
+MEAN_AT_RANDOM = {2: 0.5, 3: 0.554}
+"""Mean distance to the nearest neighbour over the root of the density (Hertz 1909, Math. Ann. 67, 387)."""
+WITHIN_MEAN = {2: np.pi / 4, 3: 0.712}
+"""Neighbours that particles at random have within that distance."""
 FAR = 3.0
 """Distances are looked at up to so many times that which particles spread at random would have to their nearest neighbour."""
 
 
-@dataclass(frozen=True)
-class Advice:
-    """Distances of nearest neighbours, and what they suggest.
+@dataclass(frozen=True, kw_only=True)
+class Suggestion:
+    """What the distances of nearest neighbours suggest.
+
+    Attributes
+    ----------
+    valley_a
+        The separation suggested: the middle of the valley between duplicates and neighbours, Å; None: no peak of duplicates is there.
+    packing_a
+        The most frequent distance of neighbours once duplicates are gone, Å; None: too few, or neighbours that may be duplicates.
+    crowded
+        Many neighbours may be duplicates, but no gap tells them from others.
+    """
+
+    valley_a: float | None
+    packing_a: float | None
+    crowded: bool
+
+    def warnings(self, separation_a: float) -> list[str]:
+        """What to say of the separation that was used."""
+        if self.packing_a is not None and separation_a > self.packing_a:
+            return [
+                f"the minimum separation, {separation_a:g} Å, is above the usual distance of neighbours, {self.packing_a:.0f} Å:"
+                " particles that are no duplicates are rejected"
+            ]
+        return []
+
+
+@dataclass(frozen=True, kw_only=True)
+class Advice(Suggestion):
+    """Distances of nearest neighbours, what they suggest, and what each separation would keep.
 
     Attributes
     ----------
@@ -41,10 +75,6 @@ class Advice:
         float64 (bins + 1,): limits of the histograms' bins, Å.
     before, after
         int64 (bins,): particles by the distance of their nearest neighbour, of all and of the kept ones.
-    valley_a
-        The separation suggested: the middle of the valley between duplicates and neighbours, Å; None: no peak of duplicates is there.
-    packing_a
-        The most frequent distance of neighbours once duplicates are gone, Å; None: too few.
     separations_a, kept
         float64 and int64 (m,): how many particles stay at each separation; estimates if ``sampled``.
     sampled
@@ -54,17 +84,19 @@ class Advice:
     edges_a: Floats
     before: NDArray[np.int64]
     after: NDArray[np.int64]
-    valley_a: float | None
-    packing_a: float | None
     separations_a: Floats
     kept: NDArray[np.int64]
-    sampled: int = 0
+    sampled: int
 
     def lines(self, n: int, separation: float) -> list[str]:
         """What the distances suggest, for the terminal and the page; ``n``: all particles, ``separation``: what was used, Å."""
         lines = []
         if self.valley_a is not None:
             lines.append(f"suggested minimum separation: {self.valley_a:.0f} Å, the valley between duplicates and neighbours")
+        elif self.crowded:
+            lines.append(
+                "many neighbours are nearer than chance makes them, but no gap tells duplicates from others: no separation is suggested"
+            )
         else:
             lines.append("no peak of duplicates stands out from the distances of neighbours: no separation is suggested")
         if self.packing_a is not None:
@@ -80,14 +112,19 @@ class Advice:
         curve = [list(pair) for pair in zip(self.separations_a.round(3).tolist(), self.kept.tolist(), strict=True)]
         return {"suggested_a": self.valley_a, "usual_distance_a": self.packing_a, "separation_and_kept": curve, "sampled": self.sampled}
 
-    def warnings(self, separation_a: float) -> list[str]:
-        """What to say of the separation that was used."""
-        if self.packing_a is not None and separation_a > self.packing_a:
-            return [
-                f"the minimum separation, {separation_a:g} Å, is above the usual distance of neighbours, {self.packing_a:.0f} Å:"
-                " particles that are no duplicates are rejected"
-            ]
-        return []
+
+def suggest(result: ParticleResult) -> Suggestion:
+    """From the particles of a result; of very many those of some micrographs tell it."""
+    rows = _sampled(result.micrograph_of, MOST_FOR_SUGGESTION)
+    coordinates, groups = np.ascontiguousarray(result.coordinates_a[rows]), np.ascontiguousarray(result.micrograph_of[rows])
+    if len(groups) < 2:
+        return Suggestion(valley_a=None, packing_a=None, crowded=False)
+    at_random = _spread_at_random(coordinates, groups)
+    reach = max(FAR * at_random, 1.5 * result.params.min_separation_a)
+    gap, neighbours = duplicates_end(coordinates, groups, reach, result.params.threads)
+    usual = mode(neighbours)
+    crowded = gap is None and usual is not None and _crowded(neighbours, usual, at_random, *coordinates.shape)
+    return Suggestion(valley_a=None if gap is None else 0.5 * (gap[0] + gap[1]), packing_a=None if crowded else usual, crowded=crowded)
 
 
 def advise(result: ParticleResult) -> Advice | None:
@@ -96,14 +133,12 @@ def advise(result: ParticleResult) -> Advice | None:
         return None
     separation, threads = result.params.min_separation_a, result.params.threads
     coordinates, groups = result.coordinates_a, result.micrograph_of
+    suggestion = suggest(result)
     reach = max(FAR * _spread_at_random(coordinates, groups), 1.5 * separation)
-    before = _nearest(coordinates, groups, reach, threads)
-    after = _nearest(coordinates[result.kept], groups[result.kept], reach, threads)
-    gap, neighbours = duplicates_end(coordinates, groups, before, reach, threads)
-    shown = [np.quantile(found, 0.99) for found in (before, after, neighbours) if len(found)]
-    edges = np.linspace(0, min(reach, max([1.5 * separation, 1.2 * max(shown, default=0.0), 1e-3])), BINS + 1)
-    packing = mode(neighbours, edges)
-    valley = None if gap is None else 0.5 * (gap[0] + gap[1])
+    found = [_nearest(coordinates[rows], groups[rows], reach, threads) for rows in (slice(None), result.kept)]
+    most = [1.2 * np.quantile(distances, 0.99) for distances in found if len(distances)]
+    edges = np.linspace(0, min(reach, max([1.5 * separation, 1.2 * (suggestion.packing_a or 0.0), 1e-3, *most])), BINS + 1)
+    before, after = (np.histogram(distances, edges)[0] for distances in found)
     step = edges[-1] / SEPARATIONS
     separations = np.unique(np.concatenate([[0.2 * step, 0.5 * step, separation], np.linspace(0, edges[-1], SEPARATIONS + 1)[1:]]))
     rows = _sampled(groups, MOST_FOR_CURVE)
@@ -113,8 +148,7 @@ def advise(result: ParticleResult) -> Advice | None:
     sampled = 0 if isinstance(rows, slice) else len(rows)
     if sampled:
         kept = np.rint(kept * (len(coordinates) / sampled)).astype(np.int64)
-    counts = [np.histogram(found, edges)[0] for found in (before, after)]
-    return Advice(edges, counts[0], counts[1], valley, packing, separations, kept, sampled)
+    return Advice(**vars(suggestion), edges_a=edges, before=before, after=after, separations_a=separations, kept=kept, sampled=sampled)
 
 
 def _nearest(coordinates: Floats, groups: NDArray[np.uint32], reach: float, threads: int) -> Floats:
@@ -143,31 +177,28 @@ def _spread_at_random(coordinates: Floats, groups: NDArray[np.uint32]) -> float:
     count = np.bincount(groups)[groups]
     dimensions = coordinates.shape[1]
     sides = np.maximum(np.diff(np.quantile(coordinates, [0.01, 0.99], axis=0), axis=0)[0], 1e-6)
-    # Hertz 1909, Math. Ann. 67, 387: 0.5 and 0.554 over the root of the density.
-    return float((0.5 if dimensions == 2 else 0.554) * (np.median(count) / np.prod(sides)) ** (-1 / dimensions))
+    return float(MEAN_AT_RANDOM[dimensions] * (np.median(count) / np.prod(sides)) ** (-1 / dimensions))
 
 
 def duplicates_end(
-    coordinates: Floats, groups: NDArray[np.uint32], nearest: Floats, reach: float, threads: int
+    coordinates: Floats, groups: NDArray[np.uint32], reach: float, threads: int
 ) -> tuple[tuple[float, float] | None, Floats]:
     """The gap behind the duplicates, None if there are none, and the distances of neighbours once they are gone; Å.
 
     The gap is from the largest distance of duplicates to the smallest of neighbours.
     Duplicates lie around one place, so that their distances begin at zero: of those within the end, enough are much nearer than the
-    median; or they are all of one offset, and then far nearer than any neighbour. And nothing is to be seen behind the end: once one of
-    each remains, hardly any neighbour is between it and :data:`BEHIND` times it. Particles at random, packed ones, dimers and filaments
-    fail the one or the other. Of the distances that pass the one before the widest gap, as a ratio, is taken: coordinates of whole pixels
-    have gaps between one pixel and the next, too.
+    median; or they are all of one offset, and then far nearer than any neighbour. And little is to be seen behind the end: once one of
+    each remains, few neighbours (false picks lie anywhere) are between it and :data:`BEHIND` times it. Particles at random, packed ones,
+    dimers and filaments fail the one or the other. Of the distances that pass the one before the widest gap, as a ratio, is taken:
+    coordinates of whole pixels have gaps between one pixel and the next, too.
     """
-    rows = _sampled(groups, MOST_FOR_END)
-    share = 1.0 if isinstance(rows, slice) else len(rows) / len(groups)
-    some, of = np.ascontiguousarray(coordinates[rows]), np.ascontiguousarray(groups[rows])
     found: tuple[float, float] | None = None
 
     def left(separation: float) -> tuple[Floats, int]:
-        alone, _, _, _ = _core.deduplicate(some, of, None, None, separation, remove_entirely=False, threads=threads)
-        return _nearest(some[alone], of[alone], reach, threads), int(alone.sum())
+        alone, _, _, _ = _core.deduplicate(coordinates, groups, None, None, separation, remove_entirely=False, threads=threads)
+        return _nearest(coordinates[alone], groups[alone], reach, threads), int(alone.sum())
 
+    nearest = _nearest(coordinates, groups, reach, threads)
     if len(nearest) <= LEAST_DUPLICATES:
         return None, nearest
     end = max(float(nearest[LEAST_DUPLICATES - 1]), LEAST_END * reach)
@@ -175,7 +206,7 @@ def duplicates_end(
         within = int(np.searchsorted(nearest, end, side="right"))
         near = int(np.searchsorted(nearest, 0.5 * float(nearest[within // 2]), side="right"))
         neighbours, alone = left(end)
-        few = int(min(MOST_BEHIND * share * within, 0.5 * MOST_BEHIND * alone))
+        few = int(min(MOST_BEHIND * within, 0.5 * MOST_BEHIND * alone))
         start = float(neighbours[few]) if few < len(neighbours) else reach
         # Few may be followed by nothing for a while by chance.
         behind = BEHIND if within >= MANY else BEHIND_FEW
@@ -190,11 +221,18 @@ def duplicates_end(
     return (found, neighbours) if len(neighbours) >= LEAST else (None, np.zeros(0))
 
 
-def mode(distances: Floats, edges: Floats) -> float | None:
-    """The most frequent distance, Å; None: too few particles."""
-    counts = np.histogram(distances, edges)[0]
-    if counts.sum() < LEAST:
+def _crowded(nearest: Floats, usual: float, at_random: float, n: int, dimensions: int) -> bool:
+    """Whether neighbours at their usual distance may be duplicates that no gap tells from others: they begin at zero, and are too many."""
+    within = int(np.searchsorted(nearest, usual, side="right"))
+    by_chance = n * -np.expm1(-WITHIN_MEAN[dimensions] * (usual / at_random) ** dimensions)
+    return bool(within > CROWDED * by_chance and np.searchsorted(nearest, 0.5 * nearest[within // 2]) >= NEAR_ZERO * within)
+
+
+def mode(distances: Floats) -> float | None:
+    """The most frequent distance, Å, of ascending ones; None: too few."""
+    if len(distances) < LEAST:
         return None
+    counts, edges = np.histogram(distances, np.linspace(0, max(1e-3, 1.2 * np.quantile(distances, 0.99)), BINS + 1))
     smooth = np.pad(counts.astype(float), 2 * SMOOTHED, mode="edge")
     for _ in range(SMOOTHED):
         smooth = np.convolve(smooth, KERNEL, mode="valid")

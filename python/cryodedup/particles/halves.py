@@ -172,11 +172,13 @@ def half_set_lines(result: ParticleResult) -> list[str]:
         return []
     share = 100 * before.f_over_1_plus_f
     each = f", f = {before.f:.3g} for each one that has none" if np.isfinite(before.f) else ""
+    neither = len(result.kept) - sum(before.sizes)
+    others = f" ({neither:,} are in neither)" if neither else ""
     return [
-        f"half-sets of {before.sizes[0]:,} and {before.sizes[1]:,} particles: {before.pairs_across:,} pairs of duplicates lie across them;"
-        f" {before.concerned:,} particles ({share:.1f} %) have a duplicate in the other half{each}",
+        f"half-sets of {before.sizes[0]:,} and {before.sizes[1]:,} particles{others}: {before.pairs_across:,} pairs of duplicates lie"
+        f" across them; {before.concerned:,} particles ({share:.1f} %) have a duplicate in the other half{each}",
         f"noise alone then gives an FSC of {before.noise_fsc:.3f}, counted pair by pair, where {FSC_THRESHOLD} is the threshold (f/(1+f) ="
-        f" {before.f_over_1_plus_f:.3f} if every duplicate were in the other half)",
+        f" {before.f_over_1_plus_f:.3f}, which leaves out duplicates within a half)",
         f"half-sets {'repaired' if result.repaired_halves is not None else 'of what is kept'}: {after.sizes[0]:,} and {after.sizes[1]:,}"
         f" particles, {after.pairs_across:,} pairs across them, FSC of noise {after.noise_fsc:.3f}",
     ]
@@ -188,8 +190,8 @@ def half_set_warnings(result: ParticleResult) -> list[str]:
     found = result.half_sets()
     if found is not None and found.noise_fsc > FSC_THRESHOLD:
         warnings.append(
-            f"noise alone gives an FSC of {found.noise_fsc:.3f} between the half-sets of the input, above {FSC_THRESHOLD}: its resolution"
-            " is no evidence; refine what is kept, or repaired, instead"
+            f"noise alone gives an FSC of {found.noise_fsc:.3f} between the half-sets of the input, above {FSC_THRESHOLD}, if particles"
+            f" {_within(result.params.min_separation_a)} are the same: its resolution is no evidence; refine what is kept, or repaired"
         )
     written = result.half_sets_written()
     if found is None or written is None:
@@ -204,3 +206,7 @@ def half_set_warnings(result: ParticleResult) -> list[str]:
             else f"the new half-sets have {sizes}: {best}, or too much hangs together within {result.params.min_separation_a:g} Å"
         )
     return warnings
+
+
+def _within(separation_a: float) -> str:
+    return f"within {separation_a:g} Å" if separation_a else "of equal coordinates"

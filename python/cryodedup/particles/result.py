@@ -111,6 +111,11 @@ class ParticleResult:
         of[self.rejected] = self.duplicate_of
         return of
 
+    @property
+    def outvoted(self) -> int:
+        """How many particles that are the best of their set were rejected because too few inputs found it (``min_votes``)."""
+        return int((self.rejected == self.duplicate_of).sum())
+
     def half_sets(self) -> HalfSets | None:
         """What duplicates across the half-sets do to the FSC; None if no input has half-sets."""
         return self._half_sets_found
@@ -191,7 +196,8 @@ class ParticleResult:
             "particles": len(self.kept),
             "kept": len(self.kept) if self.repaired_halves is not None else int(self.kept.sum()),
             "rejected": 0 if self.repaired_halves is not None else len(self.rejected),
-            "duplicates": len(self.rejected),
+            "duplicates": len(self.rejected) - self.outvoted,
+            "outvoted": self.outvoted,
             "half_sets": self._half_sets(),
             "found_by": self._found_by(),
             "repeated_uids": self.repeated_uids,

@@ -38,3 +38,8 @@ def jaccard(sets: Sets, n_sources: int) -> NDArray[np.float64]:
         both[np.ix_(sources, sources)] += count
     either = both.diagonal()[:, None] + both.diagonal() - both
     return np.divide(both, either, out=np.zeros_like(both), where=either > 0)
+
+
+def outvoted_words(outvoted: int, min_votes: int) -> str:
+    """What a count of rejected particles is followed by, where votes were asked for."""
+    return f", {outvoted:,} of them since fewer than {min_votes} inputs found them" if min_votes > 1 else ""

@@ -41,6 +41,8 @@ class Example:
         Why there is no image, if one was to be there.
     marker
         Diameter of a particle's circle, points.
+    deep
+        Particles have a z, too: some that lie on each other here do not.
     """
 
     word: str
@@ -52,6 +54,7 @@ class Example:
     image: NDArray[np.uint8] | None
     missing: str
     marker: float
+    deep: bool
 
 
 def examples(result: ParticleResult) -> list[Example]:
@@ -96,7 +99,7 @@ def _example(result: ParticleResult, word: str, number: int, micrographs: Path |
         extent = (*extent[:3], pixel_a * float(height[at] if isinstance(height, np.ndarray) else height))
     picked = _picked(result, rows, source_of) if result.shift_key != "none" else None
     marker = 7.0 if len(rows) < 800 else 3.0
-    return Example(word, name, centres[:, :2], picked, result.kept[rows], extent, image, missing, marker)
+    return Example(word, name, centres[:, :2], picked, result.kept[rows], extent, image, missing, marker, deep=centres.shape[1] == 3)
 
 
 def _picked(result: ParticleResult, rows: NDArray[np.int64], source_of: NDArray[np.uint32]) -> Floats:

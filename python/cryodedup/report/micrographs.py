@@ -15,6 +15,7 @@ from cryodedup.micrographs.acquisition import Acquisition
 from cryodedup.micrographs.comparing import DOUBTFUL_Z, Pair
 from cryodedup.micrographs.gallery import FEW_PAIRS, doubtful_and_best
 from cryodedup.micrographs.result import MicrographResult
+from cryodedup.micrographs.statistics import CAUTION
 from cryodedup.report.cards import card, short, when
 from cryodedup.report.page import (
     FIRST,
@@ -27,6 +28,7 @@ from cryodedup.report.page import (
     legend,
     line,
     render,
+    shades,
     styled,
 )
 from cryodedup.words import count
@@ -94,7 +96,8 @@ def methods(result: MicrographResult) -> str:
     if params.threshold is not None:
         rule = f"a correlation coefficient of {params.threshold:g}"
         rule += f" and a significance of {DOUBTFUL_Z:g}" if params.search == "all" else ""
-    kept = "the earliest" if params.keep == "earliest" else "the one of the best CTF fit"
+    first = {"time": "the earliest", "name": "the first by name", "natural": "the first by name"}.get(result.order_rule, "the first")
+    kept = first if params.keep == "earliest" else "the one of the best CTF fit"
     looked = "all pairs" if params.search == "all" else "the pairs of a window"
     shifts = "all shifts" if params.max_shift is None else f"shifts of up to {params.max_shift:g} pixels"
     mirrored = params.threshold is None and any(found.decoys_tested for found in result.compared)
@@ -103,11 +106,12 @@ def methods(result: MicrographResult) -> str:
     by += f", or ({agreed:,}) since shots around them had moved alike" if agreed else ""
     freed = any(len(found.members) >= _core.LEAST_FOR_PATTERN for found in result.compared)
     pattern = " and freed of the camera's fixed pattern" if freed else ""
+    removed = count(int((~result.kept).sum()), "micrograph")
+    outcome = f"{kept} of each of {count(len(result.groups), 'set')} was kept, and {removed} removed" if result.groups else "none was found"
     return (
         f"Micrographs that show the same area were found with cryodedup {_core.__version__}: {looked} ({pairs:,}) of {compared:,}"
         f" micrographs, binned {params.bin} times, whitened{pattern}, were cross-correlated at {shifts}."
-        f" Pairs were accepted at {rule}{by}; {kept} of each of {count(len(result.groups), 'set')} was kept, and"
-        f" {count(int((~result.kept).sum()), 'micrograph')} removed."
+        f" Pairs were accepted at {rule}{by}; {outcome}."
     )
 
 
@@ -138,7 +142,7 @@ def _significance(figures: Figures, result: MicrographResult) -> tuple[Picture, 
     z = np.linspace(found.null.start, max(float(observed[0]), found.null.start + 1), 200)
     axes.plot(z, found.tested * found.null.probability(z), color=GREY, linestyle="--", linewidth=1.2, label="chance")
     caption = f"Pairs that are at least that significant, of {found.tested:,}, and how many of them chance would make"
-    caption += " (dashed, from mirrored pairs)."
+    caption += f" (dashed: an upper estimate, {CAUTION:g} times what mirrored pairs make, falling beyond them as slowly as they allow)."
     if result.params.threshold is None:
         by_themselves = [pair.z for pair in found.pairs if pair.q <= result.params.fdr]
         accepted = len(by_themselves)
@@ -146,7 +150,7 @@ def _significance(figures: Figures, result: MicrographResult) -> tuple[Picture, 
         rate = max(found.tested * found.null.rate / (result.params.fdr * (accepted + 1)), 1.0)
         least = found.null.start + found.null.scale * float(np.log(rate))
         line(axes, least, f"q ≤ {result.params.fdr:g}")
-        caption += f" From about z = {least:.1f} on a pair is accepted by itself: {accepted:,} so."
+        caption += f" From about z = {least:.1f} on a pair is accepted by itself: {f'{accepted:,} so' if accepted else 'none'}."
         if by_themselves:
             chance = found.tested * float(found.null.probability(np.array([min(by_themselves)]))[0])
             caption += f" Chance makes {chance:.2g} pairs as significant as the weakest of them, z = {min(by_themselves):.1f}."
@@ -225,7 +229,7 @@ def _shifts(figures: Figures, result: MicrographResult) -> tuple[Picture, str]:
     figure, axes = figures.new(5.4, 3.9)
     axes.axhline(0, color=GREY, linewidth=0.6)
     axes.axvline(0, color=GREY, linewidth=0.6)
-    points = axes.scatter(*shifts.T, c=z, cmap="viridis", s=14)
+    points = axes.scatter(*shifts.T, c=z, cmap=shades(), s=14)
     figure.colorbar(points, ax=axes, label="z", shrink=0.7)
     axes.set(xlim=(-width, width), ylim=(-height, height), aspect="equal", xlabel="move in x (px)", ylabel="move in y (px)")
     caption = f"The moves that lay duplicates on originals; moves as long as the axes leave no overlap ({width} x {height} px)."

@@ -15,6 +15,8 @@ from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from cryodedup.words import shown
 
 if TYPE_CHECKING:
@@ -110,6 +112,14 @@ def command_line(otherwise: str) -> str:
     if Path(sys.argv[0]).name != "cryodedup":
         return otherwise
     return shlex.join(["cryodedup", *sys.argv[1:]])
+
+
+def shades() -> Any:
+    """Colours for numbers, all of which stand out from a dark page as well as from a white one."""
+    import matplotlib as mpl
+    from matplotlib.colors import ListedColormap
+
+    return ListedColormap(mpl.colormaps["viridis"](np.linspace(0.3, 0.95, 256)))
 
 
 def line(axes: Axes, at: float, label: str, colour: str = MARK, style: str = "--") -> None:

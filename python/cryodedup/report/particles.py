@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
+from math import lgamma
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +15,13 @@ from cryodedup.directory import FIGURES, PAGE
 from cryodedup.particles.advice import Advice, advise
 from cryodedup.particles.halves import FSC_THRESHOLD, half_set_lines
 from cryodedup.particles.result import ParticleResult
-from cryodedup.particles.votes import jaccard
+from cryodedup.particles.votes import jaccard, outvoted_words
 from cryodedup.report.examples import Example, examples
-from cryodedup.report.page import FIRST, GREY, MARK, SECOND, Figures, Picture, command_line, legend, line, plain, render, styled
+from cryodedup.report.page import FIRST, GREY, MARK, SECOND, Figures, Picture, command_line, legend, line, plain, render, shades, styled
 from cryodedup.words import count
 
-LEAST_EXCESS = 3.0
+CHANCE = 0.05
+"""Micrographs stand out if chance would make one of them like that in so many sessions."""
 MOST_OUTLIERS, MOST_COMBINATIONS, MOST_NAMED, MOST_SOURCES_SHOWN = 20, 24, 60, 12
 BINS = 60
 ARROW, MOST_TIMES = 0.025, 20
@@ -32,8 +34,8 @@ def write_page(result: ParticleResult, staging: Path) -> None:
         figures = Figures(staging / FIGURES)
         advice = advise(result)
         separation = result.params.min_separation_a
-        if advice is not None:
-            result.warnings += [warning for warning in advice.warnings(separation) if warning not in result.warnings]
+        beyond = advice.warnings(separation) if advice is not None else []
+        result.warnings += [warning for warning in beyond if warning not in result.warnings]
         half_sets = result.half_sets()
         words = ("best", "duplicates") if result.repaired_halves is not None else ("kept", "rejected")
         text = render(
@@ -54,6 +56,7 @@ def write_page(result: ParticleResult, staging: Path) -> None:
             half_sets=half_sets,
             half_sets_lines=half_set_lines(result),
             threshold=FSC_THRESHOLD,
+            beyond=bool(beyond),
             pickers=_pickers(figures, result),
             examples=_examples(figures, examples(result), words),
             words=words,
@@ -78,7 +81,8 @@ def verdict(result: ParticleResult) -> str:
     if result.repaired_halves is not None:
         moved = int((result.repaired_halves != result.halves).sum())
         return f"{where}: all stay, {rejected:,} of them duplicates at {at}; {moved:,} were moved to the other half-set."
-    return f"{where}: {n - rejected:,} kept, {rejected:,} rejected ({100 * rejected / max(1, n):.1f} %), at {at}."
+    outvoted = outvoted_words(result.outvoted, result.params.min_votes)
+    return f"{where}: {n - rejected:,} kept, {rejected:,} rejected ({100 * rejected / max(1, n):.1f} %), at {at}{outvoted}."
 
 
 def methods(result: ParticleResult) -> str:
@@ -213,6 +217,7 @@ def _upset(figures: Figures, sets: dict[tuple[int, ...], int], names: Sequence[s
     for x, (_, number) in enumerate(chosen):
         bars.text(x, number, f"{number:,}", ha="center", va="bottom", fontsize=7)
     bars.set_ylabel("particles")
+    bars.tick_params(bottom=False)
     for x, (sources, _) in enumerate(chosen):
         rows = [row[source] for source in sources]
         dots.plot([x] * len(present), range(len(present)), "o", color=GREY, alpha=0.2, markersize=5)
@@ -239,7 +244,7 @@ def _winners(figures: Figures, result: ParticleResult) -> list[tuple[Picture, st
         return []
     figure, axes = figures.new(4.4, 3.6)
     counts, x, y = np.histogram2d(winner[finite], loser[finite], BINS)
-    mesh = axes.pcolormesh(x, y, np.where(counts.T > 0, counts.T, np.nan), cmap="viridis", norm="log", rasterized=True)
+    mesh = axes.pcolormesh(x, y, np.where(counts.T > 0, counts.T, np.nan), cmap=shades(), norm="log", rasterized=True)
     most = int(counts.max())
     ticks = sorted({1, most, *(10**k for k in range(1, 9) if 3 * 10**k < most)})
     figure.colorbar(mesh, ax=axes, label="pairs", ticks=ticks, format="{x:,.0f}").minorticks_off()
@@ -290,6 +295,7 @@ def _examples(figures: Figures, chosen: Sequence[Example], words: tuple[str, str
         by = {"worst": f"of the largest share of {words[1]}", "median": "in the middle by that share", "random": "taken at random"}
         caption = f"The {example.word} micrograph ({by[example.word]}): {example.name}"
         caption += f" ({example.missing})." if example.missing else "."
+        caption += " Seen along z." if example.deep else ""
         if example.picked_a is not None:
             long = "as long as the moves" if times == 1 else f"{times} times as long as the moves"
             caption += f" Arrows lead from where particles were picked to where shifts put them, {long}: {drift:.1f} Å in the median."
@@ -298,21 +304,28 @@ def _examples(figures: Figures, chosen: Sequence[Example], words: tuple[str, str
 
 
 def _outliers(result: ParticleResult) -> dict[str, Any]:
-    """Micrographs of which more is rejected than usual: the chance of so many is below that of one in all, by a normal approximation."""
+    """Micrographs of which more is rejected than chance makes of the share that is rejected of all."""
     n = np.bincount(result.micrograph_of, minlength=result.n_micrographs)
     rejected = np.bincount(result.micrograph_of[result.rejected], minlength=result.n_micrographs)
-    share = rejected.sum() / max(1, n.sum())
-    spread = np.sqrt(np.maximum(n * share * (1 - share), 0.25))
-    excess = (rejected - n * share) / spread
-    order = np.argsort(-excess, kind="stable")[:MOST_OUTLIERS]
-    names = names_of_micrographs(result, order.tolist())
-    rows = [
-        (names[k], int(n[k]), int(rejected[k]), round(100 * rejected[k] / max(1, n[k]), 1), round(float(excess[k]), 1))
-        for k in order.tolist()
-        if excess[k] >= LEAST_EXCESS
-    ]
+    share = float(rejected.sum() / max(1, n.sum()))
+    excess = (rejected - n * share) / np.sqrt(np.maximum(n * share * (1 - share), 0.25))
+    order = np.argsort(-excess, kind="stable")[:MOST_OUTLIERS].tolist()
+    least = CHANCE / max(1, int(np.count_nonzero(n)))
+    order = [k for k in order if excess[k] > 0 and binomial_tail(int(rejected[k]), int(n[k]), share) < least]
+    names = names_of_micrographs(result, order)
+    rows = [(names[k], int(n[k]), int(rejected[k]), round(100 * float(rejected[k] / n[k]), 1), round(float(excess[k]), 1)) for k in order]
     empty = int((rejected == n).sum() - (n == 0).sum()) if result.n_micrographs else 0
     return {"rows": rows, "share": 100 * share, "emptied": empty}
+
+
+def binomial_tail(least: int, n: int, share: float) -> float:
+    """The probability of at least so many of n, each of which is one with a probability between 0 and 1."""
+    if not 0 < share < 1:
+        return float(least <= n * share)
+    odds = np.log(share) - np.log1p(-share)
+    first = lgamma(n + 1) - lgamma(least + 1) - lgamma(n - least + 1) + least * odds + n * np.log1p(-share)
+    more = np.arange(least, n)
+    return float(min(1.0, np.exp(first + np.concatenate([[0.0], np.cumsum(np.log((n - more) / (more + 1)) + odds)])).sum()))
 
 
 def names_of_micrographs(result: ParticleResult, wanted: Sequence[int]) -> dict[int, str]:
