@@ -331,7 +331,9 @@ def test_what_was_accepted_by_agreement_and_what_was_compared_with_none(demo: Pa
     assert "8 so. Chance makes " in text
     assert "1 more since shots around them agree." in text
     assert text.count("since shots around it agree") == 1
-    assert "or (1) since shots around them had moved alike; the first by name of each of 9 sets was kept, and 9 micrographs removed." in text
+    assert (
+        "or (1) since shots around them had moved alike; the first by name of each of 9 sets was kept, and 9 micrographs removed." in text
+    )
     assert re.search(r"since no other one is of their size:\s*\S*small.mrc", text)
 
 
