@@ -77,6 +77,10 @@ def test_advise_writes_nothing(picked_twice: Path, command: Callable[..., Ran], 
     assert "warning: the minimum separation, 250 Å, is above the usual distance of neighbours" in ran.out
     assert not (tmp_path / "out").exists()
     dry = command("particles", picked_twice, "--pixel-size", 1, "--min-separation", 250, "--dry-run")
+    quiet = command("particles", picked_twice, "--pixel-size", 1, "--min-separation", 250, "--dry-run", "--quiet")
+    assert (quiet.out, quiet.err) == ("", "")
+    undone = command("particles", picked_twice, "--pixel-size", 1, "--min-separation", 250, "--dry-run", "--undo-symmetry-expansion")
+    assert "usual distance" not in undone.out
     assert "warning: the minimum separation, 250 Å, is above the usual distance of neighbours" in dry.out
     told = json.loads(command("particles", picked_twice, "--pixel-size", 1, "--advise", "--json").out)
     assert 25 < told["advice"]["suggested_a"] < 120
@@ -85,9 +89,10 @@ def test_advise_writes_nothing(picked_twice: Path, command: Callable[..., Ran], 
 
 
 def advice_of(points: list[np.ndarray], separation: float = 20.0) -> Advice:
-    """Of particles in micrographs, (n, 2) each."""
-    tables = [(float(x), float(y), f"m{k}") for k, some in enumerate(points) for x, y in some]
-    frame = pd.DataFrame(tables, columns=["rlnCoordinateX", "rlnCoordinateY", "rlnMicrographName"])
+    """Of particles in micrographs, (n, 2) or (n, 3) each."""
+    columns = ["rlnCoordinateX", "rlnCoordinateY", "rlnCoordinateZ"][: points[0].shape[1]]
+    frame = pd.DataFrame(np.concatenate(points), columns=columns)
+    frame["rlnMicrographName"] = np.repeat([f"m{k}" for k in range(len(points))], [len(some) for some in points])
     advice = advise(deduplicate_particles(frame, ParticleParams(pixel_size_a=1.0, min_separation_a=separation)))
     assert advice is not None
     return advice
@@ -238,13 +243,58 @@ def test_false_picks_fill_the_valley(pickers: int, jitter: float, share: float) 
     assert not advice.warnings(30.0)
 
 
-@pytest.mark.parametrize("pickers", [3, 6])
-def test_duplicates_are_never_taken_for_neighbours(pickers: int) -> None:
-    """Where false picks are as many as true ones there is no valley, and nothing to be said of neighbours."""
-    advice = advice_of(false_picks(pickers, 8.0, 1.0), 30.0)
+@pytest.mark.parametrize(("pickers", "jitter", "share"), [(3, 8.0, 1.0), (6, 8.0, 1.0), (2, 12.0, 0.8), (2, 15.0, 0.3), (3, 12.0, 1.0)])
+def test_duplicates_are_never_taken_for_neighbours(pickers: int, jitter: float, share: float) -> None:
+    """Where false picks are many and duplicates far apart there is no valley, and nothing to be said of neighbours."""
+    advice = advice_of(false_picks(pickers, jitter, share), 30.0)
     assert (advice.valley_a, advice.packing_a, advice.crowded) == (None, None, True)
     assert not advice.warnings(30.0)
     assert "no gap tells duplicates from others" in advice.lines(1000, 30.0)[0]
+
+
+def test_duplicates_in_few_of_many_micrographs_are_seen() -> None:
+    rng = np.random.default_rng(5)
+    once = packed(rng, 150, 120)
+    points = [once + rng.uniform(-20, 20, 2) for _ in range(800)]
+    points[700] = np.concatenate([points[700], points[700] + rng.normal(0, 4, once.shape)])
+    advice = advice_of(points)
+    assert advice.valley_a is not None
+    assert 15 < advice.valley_a < 120
+
+
+def test_one_large_tomogram() -> None:
+    """Of which a slice tells what is behind duplicates, whatever separation was used."""
+    rng = np.random.default_rng(5)
+    once = rng.permuted(np.stack(np.meshgrid(*[np.arange(42)] * 3), axis=-1).reshape(-1, 3), axis=0) * 100.0
+    points = [np.concatenate([once, once[:5000] + rng.normal(0, 3, (5000, 3))])]
+    suggested = []
+    for separation in (20.0, 3000.0):
+        advice = advice_of(points, separation)
+        assert advice.valley_a is not None
+        assert 10 < advice.valley_a < 100
+        suggested.append((advice.valley_a, advice.packing_a))
+        assert bool(advice.warnings(separation)) == (separation > 1000)
+    assert suggested[0] == suggested[1]
+
+
+@pytest.mark.parametrize("axis", [0, 2])
+def test_an_axis_along_which_nothing_moves_is_none(axis: int) -> None:
+    rng = np.random.default_rng(5)
+    flat = [np.insert(packed(rng, 200, 120), axis, 7.0, axis=1) for _ in range(4)]
+    advice = advice_of(flat)
+    assert advice.valley_a is None
+    assert advice.packing_a is not None
+    assert 115 < advice.packing_a < 230
+    again = advice_of([np.concatenate([some, some + rng.normal(0, 3, some.shape)]) for some in flat])
+    assert again.valley_a is not None
+    assert 10 < again.valley_a < 120
+
+
+def test_a_wild_coordinate_spoils_nothing() -> None:
+    rng = np.random.default_rng(5)
+    advice = advice_of([np.concatenate([rng.uniform(0, 4000, (500, 2)), [[1e13, 5.0]]])])
+    assert advice.packing_a is not None
+    assert 20.0 in advice.separations_a
 
 
 def test_duplicates_of_one_offset() -> None:
@@ -279,7 +329,7 @@ def test_duplicates_are_told_from_any_neighbours(kind: str) -> None:
 def test_one_particle_a_micrograph_and_its_copy(tmp_path: Path) -> None:
     """There are no neighbours to be told from."""
     rng = np.random.default_rng(9)
-    advice = advice_of([np.array([[500.0, 500.0]]) + rng.normal(0, 4, (2, 2)) for _ in range(300)])
+    advice = advice_of([rng.uniform(0, 4000, (1, 2)) + rng.normal(0, 4, (2, 2)) for _ in range(300)])
     assert (advice.valley_a, advice.packing_a, advice.warnings(20)) == (None, None, [])
 
 

@@ -105,6 +105,18 @@ def test_pairs_that_are_no_set_are_counted(tmp_path: Path) -> None:
     assert (found.pairs_across, found.concerned) == (1, 2)
 
 
+@pytest.mark.parametrize("remove_entirely", [False, True])
+def test_equal_places_and_equal_uids_hang_together(remove_entirely: bool, tmp_path: Path) -> None:
+    """The first two share a place, the first and third a uid, so do the second and fourth."""
+    uids, xs, halves = [1, 2, 1, 2], [0.0, 0.0, 0.5, 0.25], [0, 1, 1, 0]
+    table = records([(4000 * x, 900) for x in xs], extra=[("alignments3D/split", "<u4")], split=halves)
+    table["uid"] = uids
+    params = ParticleParams(pixel_size_a=1.0, min_separation_a=0.0, remove_entirely=remove_entirely, shift_key="none")
+    found = deduplicate_particles(table, params).half_sets()
+    assert found is not None
+    assert (found.sizes, found.pairs_across, found.concerned) == ((2, 2), 4, 4)
+
+
 def test_particles_of_neither_half_are_told_of(tmp_path: Path, command: Callable[..., Ran]) -> None:
     path = star(tmp_path / "p.star", [(100 * k, 0, "m", 1, k % 3) for k in range(30)], COLUMNS)
     ran = command("particles", path, "--pixel-size", 1, "--dry-run")
@@ -269,6 +281,5 @@ def test_the_audit_is_that_of_a_plain_loop(data: st.DataObject) -> None:
         assert found.noise_fsc == pytest.approx(min(1.0, count[1, 2] / np.sqrt(noise[0] * noise[1])) if count[1, 2] else 0.0)
 
     check(audit(halves, points, groups, 2.5, 1), lambda i, j: bool(groups[i] == groups[j] and np.hypot(*(points[i] - points[j])) <= 2.5))
-    equal = [(i, next(j for j in range(n) if (points[i] == points[j]).all())) for i in range(n)]
-    pairs = np.array([pair for pair in equal if pair[0] != pair[1]], np.int64).reshape(-1, 2)
-    check(audit_equal(halves, pairs[:, 0], pairs[:, 1]), lambda i, j: bool((points[i] == points[j]).all()))
+    sets = np.array([next(j for j in range(n) if (points[i] == points[j]).all()) for i in range(n)])
+    check(audit_equal(halves, sets), lambda i, j: bool((points[i] == points[j]).all()))

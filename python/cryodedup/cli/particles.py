@@ -153,10 +153,10 @@ def particles(
     if advise:
         show_advice(result, as_json=as_json)
         return
-    if dry_run:
+    if dry_run and not (quiet and not as_json):
         from cryodedup.particles.advice import suggest
 
-        result.warnings += suggest(result).warnings(min_separation)
+        suggest(result).warn(result)
     if as_json:
         options.show_json(result.summary())
     elif not quiet:
@@ -169,7 +169,7 @@ def show_advice(result: ParticleResult, *, as_json: bool) -> None:
 
     advice = advise(result)
     if advice is not None:
-        result.warnings += advice.warnings(result.params.min_separation_a)
+        advice.warn(result)
     separation, n = result.params.min_separation_a, len(result.kept)
     if as_json:
         options.show_json({**result.summary(), "advice": None if advice is None else advice.summary()})

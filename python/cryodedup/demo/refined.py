@@ -1,4 +1,4 @@
-"""Refined particles of the session of micrographs: some were picked twice, off centre, and refinement moved both to the same place."""
+"""Refined particles of the session of micrographs: some were picked again, off centre, and refinement moved both to one place."""
 
 from __future__ import annotations
 

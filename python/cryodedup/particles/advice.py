@@ -23,16 +23,18 @@ NEAR_ZERO = 0.02
 """Of duplicates at least this share is nearer than half the median; of jitter of a Gaussian it is 16 %."""
 MANY, BEHIND, BEHIND_FEW, BEHIND_OFFSET = 60, 1.5, 2.5, 15.0
 MOST_BEHIND, STEP, LEAST_END = 0.25, 1.15, 5e-3
-MOST_FOR_SUGGESTION = 100_000
-"""Of more particles some micrographs tell what is suggested."""
+MOST_FOR_GAP = 50_000
+"""Of more particles some micrographs tell what is behind the duplicates."""
 LEAST = 20
 """Of fewer particles nothing is said of their neighbours."""
-CROWDED = 3.0
+CROWDED = 1.5
 """So many times as many near neighbours as particles at random have may be duplicates."""
-MEAN_AT_RANDOM = {2: 0.5, 3: 0.554}
+MEAN_AT_RANDOM = {1: 0.5, 2: 0.5, 3: 0.554}
 """Mean distance to the nearest neighbour over the root of the density (Hertz 1909, Math. Ann. 67, 387)."""
-WITHIN_MEAN = {2: np.pi / 4, 3: 0.712}
+WITHIN_MEAN = {1: 1.0, 2: np.pi / 4, 3: 0.712}
 """Neighbours that particles at random have within that distance."""
+FINEST = 2.0**-40
+"""Separations of a smaller share of the extent are too small to be looked for."""
 FAR = 3.0
 """Distances are looked at up to so many times that which particles spread at random would have to their nearest neighbour."""
 
@@ -44,7 +46,7 @@ class Suggestion:
     Attributes
     ----------
     valley_a
-        The separation suggested: the middle of the valley between duplicates and neighbours, Å; None: no peak of duplicates is there.
+        The separation suggested: the middle of the valley between duplicates and neighbours, Å; None: there is none, or none to be seen.
     packing_a
         The most frequent distance of neighbours once duplicates are gone, Å; None: too few, or neighbours that may be duplicates.
     crowded
@@ -55,8 +57,12 @@ class Suggestion:
     packing_a: float | None
     crowded: bool
 
+    def warn(self, result: ParticleResult) -> None:
+        """Adds to a result's warnings, once, what is to be said of the separation that was used."""
+        result.warnings += [warning for warning in self.warnings(result.params.min_separation_a) if warning not in result.warnings]
+
     def warnings(self, separation_a: float) -> list[str]:
-        """What to say of the separation that was used."""
+        """What to say of a separation."""
         if self.packing_a is not None and separation_a > self.packing_a:
             return [
                 f"the minimum separation, {separation_a:g} Å, is above the usual distance of neighbours, {self.packing_a:.0f} Å:"
@@ -97,6 +103,8 @@ class Advice(Suggestion):
             lines.append(
                 "many neighbours are nearer than chance makes them, but no gap tells duplicates from others: no separation is suggested"
             )
+        elif self.packing_a is None:
+            lines.append("too few neighbours are no duplicates to tell where these end: no separation is suggested")
         else:
             lines.append("no peak of duplicates stands out from the distances of neighbours: no separation is suggested")
         if self.packing_a is not None:
@@ -110,21 +118,26 @@ class Advice(Suggestion):
     def summary(self) -> dict[str, object]:
         """For JSON."""
         curve = [list(pair) for pair in zip(self.separations_a.round(3).tolist(), self.kept.tolist(), strict=True)]
-        return {"suggested_a": self.valley_a, "usual_distance_a": self.packing_a, "separation_and_kept": curve, "sampled": self.sampled}
+        return {
+            "suggested_a": self.valley_a,
+            "usual_distance_a": self.packing_a,
+            "no_gap": self.crowded,
+            "separation_and_kept": curve,
+            "sampled": self.sampled,
+        }
 
 
 def suggest(result: ParticleResult) -> Suggestion:
-    """From the particles of a result; of very many those of some micrographs tell it."""
-    rows = _sampled(result.micrograph_of, MOST_FOR_SUGGESTION)
-    coordinates, groups = np.ascontiguousarray(result.coordinates_a[rows]), np.ascontiguousarray(result.micrograph_of[rows])
-    if len(groups) < 2:
+    """From the particles of a result, whatever separation was used."""
+    coordinates, groups, threads = result.coordinates_a, result.micrograph_of, result.params.threads
+    at_random, dimensions = _spread_at_random(coordinates, groups)
+    reach = FAR * at_random
+    if reach == 0:
         return Suggestion(valley_a=None, packing_a=None, crowded=False)
-    at_random = _spread_at_random(coordinates, groups)
-    reach = max(FAR * at_random, 1.5 * result.params.min_separation_a)
-    gap, neighbours = duplicates_end(coordinates, groups, reach, result.params.threads)
+    gap, neighbours = duplicates_end(coordinates, groups, _nearest(coordinates, groups, reach, threads), reach, threads)
     usual = mode(neighbours)
-    crowded = gap is None and usual is not None and _crowded(neighbours, usual, at_random, *coordinates.shape)
-    return Suggestion(valley_a=None if gap is None else 0.5 * (gap[0] + gap[1]), packing_a=None if crowded else usual, crowded=crowded)
+    crowded = gap is None and usual is not None and _crowded(neighbours, usual, len(groups), at_random, dimensions)
+    return Suggestion(valley_a=None if gap is None else sum(gap) / 2, packing_a=None if crowded else usual, crowded=crowded)
 
 
 def advise(result: ParticleResult) -> Advice | None:
@@ -134,14 +147,16 @@ def advise(result: ParticleResult) -> Advice | None:
     separation, threads = result.params.min_separation_a, result.params.threads
     coordinates, groups = result.coordinates_a, result.micrograph_of
     suggestion = suggest(result)
-    reach = max(FAR * _spread_at_random(coordinates, groups), 1.5 * separation)
-    found = [_nearest(coordinates[rows], groups[rows], reach, threads) for rows in (slice(None), result.kept)]
+    kept_ones = coordinates[result.kept], groups[result.kept]
+    reach = max(1e-3, 1.5 * separation, *(FAR * _spread_at_random(*some)[0] for some in ((coordinates, groups), kept_ones)))
+    found = [_nearest(*some, reach, threads) for some in ((coordinates, groups), kept_ones)]
     most = [1.2 * np.quantile(distances, 0.99) for distances in found if len(distances)]
     edges = np.linspace(0, min(reach, max([1.5 * separation, 1.2 * (suggestion.packing_a or 0.0), 1e-3, *most])), BINS + 1)
     before, after = (np.histogram(distances, edges)[0] for distances in found)
     step = edges[-1] / SEPARATIONS
     separations = np.unique(np.concatenate([[0.2 * step, 0.5 * step, separation], np.linspace(0, edges[-1], SEPARATIONS + 1)[1:]]))
-    rows = _sampled(groups, MOST_FOR_CURVE)
+    separations = separations[(separations > FINEST * np.ptp(coordinates)) | (separations == separation)]
+    rows = _sampled(coordinates, groups, MOST_FOR_CURVE)
     scores = None if result.scores is None else result.scores[rows]
     priority = None if result.priority is None else result.priority[rows]
     kept = np.array(_core.kept_at(coordinates[rows], groups[rows], scores, priority, separations.tolist(), threads=threads))
@@ -158,30 +173,40 @@ def _nearest(coordinates: Floats, groups: NDArray[np.uint32], reach: float, thre
     return np.sort(found[np.isfinite(found)]).astype(np.float64)
 
 
-def _sampled(groups: NDArray[np.uint32], most: int) -> NDArray[np.int64] | slice:
-    """All particles, or those of as many micrographs, taken at random, as have ``most``; the same every time."""
+def _sampled(coordinates: Floats, groups: NDArray[np.uint32], most: int) -> NDArray[np.int64] | slice:
+    """All particles, or those of as many micrographs, taken at random, as have ``most``, of a larger one a slice; the same every time."""
     if len(groups) <= most:
         return slice(None)
     count = np.bincount(groups)
-    turn = np.random.default_rng(0).permutation(len(count))
+    turn = np.random.default_rng(0).permutation(np.flatnonzero(count))
     chosen = np.zeros(len(count), bool)
     chosen[turn[: int(np.searchsorted(np.cumsum(count[turn]), most)) + 1]] = True
-    return np.flatnonzero(chosen[groups])
+    rows = np.flatnonzero(chosen[groups])
+    if len(rows) <= 2 * most:
+        return rows
+    along = coordinates[rows, 0]
+    middle = np.argpartition(np.abs(along - np.median(along)), most)[:most]
+    return rows[np.sort(middle)]
 
 
-def _spread_at_random(coordinates: Floats, groups: NDArray[np.uint32]) -> float:
-    """The distance to the nearest neighbour if particles were spread at random over their micrograph, Å; that of the median particle.
+def _spread_at_random(coordinates: Floats, groups: NDArray[np.uint32]) -> tuple[float, int]:
+    """The distance to the nearest neighbour if particles were spread at random over their micrograph, Å, and along how many axes they are.
 
+    It is that of the median particle; 0 where there are fewer than two, or all are in one place.
     All micrographs are taken to be as large as what holds 98 % of the coordinates: a wild one changes nothing.
     """
+    if len(groups) < 2:
+        return 0.0, 0
     count = np.bincount(groups)[groups]
-    dimensions = coordinates.shape[1]
-    sides = np.maximum(np.diff(np.quantile(coordinates, [0.01, 0.99], axis=0), axis=0)[0], 1e-6)
-    return float(MEAN_AT_RANDOM[dimensions] * (np.median(count) / np.prod(sides)) ** (-1 / dimensions))
+    sides = np.diff(np.quantile(coordinates, [0.01, 0.99], axis=0), axis=0)[0]
+    sides = sides[sides > 1e-6 * sides.max()]  # not those along which all are in one place
+    if not len(sides):
+        return 0.0, 0
+    return float(MEAN_AT_RANDOM[len(sides)] * (np.median(count) / np.prod(sides)) ** (-1 / len(sides))), len(sides)
 
 
 def duplicates_end(
-    coordinates: Floats, groups: NDArray[np.uint32], reach: float, threads: int
+    coordinates: Floats, groups: NDArray[np.uint32], nearest: Floats, reach: float, threads: int
 ) -> tuple[tuple[float, float] | None, Floats]:
     """The gap behind the duplicates, None if there are none, and the distances of neighbours once they are gone; Å.
 
@@ -192,13 +217,15 @@ def duplicates_end(
     dimers and filaments fail the one or the other. Of the distances that pass the one before the widest gap, as a ratio, is taken:
     coordinates of whole pixels have gaps between one pixel and the next, too.
     """
+    rows = _sampled(coordinates, groups, MOST_FOR_GAP)
+    some, of = np.ascontiguousarray(coordinates[rows]), np.ascontiguousarray(groups[rows])
+    share = len(some) / len(groups)
     found: tuple[float, float] | None = None
 
     def left(separation: float) -> tuple[Floats, int]:
-        alone, _, _, _ = _core.deduplicate(coordinates, groups, None, None, separation, remove_entirely=False, threads=threads)
-        return _nearest(coordinates[alone], groups[alone], reach, threads), int(alone.sum())
+        alone, _, _, _ = _core.deduplicate(some, of, None, None, separation, remove_entirely=False, threads=threads)
+        return _nearest(some[alone], of[alone], reach, threads), int(alone.sum())
 
-    nearest = _nearest(coordinates, groups, reach, threads)
     if len(nearest) <= LEAST_DUPLICATES:
         return None, nearest
     end = max(float(nearest[LEAST_DUPLICATES - 1]), LEAST_END * reach)
@@ -206,7 +233,7 @@ def duplicates_end(
         within = int(np.searchsorted(nearest, end, side="right"))
         near = int(np.searchsorted(nearest, 0.5 * float(nearest[within // 2]), side="right"))
         neighbours, alone = left(end)
-        few = int(min(MOST_BEHIND * within, 0.5 * MOST_BEHIND * alone))
+        few = int(min(MOST_BEHIND * share * within, 0.5 * MOST_BEHIND * alone))
         start = float(neighbours[few]) if few < len(neighbours) else reach
         # Few may be followed by nothing for a while by chance.
         behind = BEHIND if within >= MANY else BEHIND_FEW
@@ -221,7 +248,7 @@ def duplicates_end(
     return (found, neighbours) if len(neighbours) >= LEAST else (None, np.zeros(0))
 
 
-def _crowded(nearest: Floats, usual: float, at_random: float, n: int, dimensions: int) -> bool:
+def _crowded(nearest: Floats, usual: float, n: int, at_random: float, dimensions: int) -> bool:
     """Whether neighbours at their usual distance may be duplicates that no gap tells from others: they begin at zero, and are too many."""
     within = int(np.searchsorted(nearest, usual, side="right"))
     by_chance = n * -np.expm1(-WITHIN_MEAN[dimensions] * (usual / at_random) ** dimensions)

@@ -30,7 +30,8 @@ class HalfSets:
     a particle gives to the variance of its own, and each pair within a half gives twice that to its variance: where there is nothing but
     noise, the FSC is p12 / √((n1 + 2 p11) (n2 + 2 p22)). If each particle has one duplicate at most, always in the other half, and f
     particles have one for each that has none, that is f / (1 + f). Shifts and orientations that differ between duplicates lower it
-    towards high resolution; of chains, whose ends are no duplicates of each other, it is not more than an estimate.
+    towards high resolution; of chains, whose ends are no duplicates of each other, it is not more than an estimate. Particles of one uid
+    that are further apart than the separation are not counted.
 
     Attributes
     ----------
@@ -84,11 +85,9 @@ def without_duplicates(halves: NDArray[np.uint8]) -> HalfSets:
     return _half_sets(halves, 0, 0, 0, 0)
 
 
-def audit_equal(halves: NDArray[np.uint8], first: NDArray[np.int64], second: NDArray[np.int64]) -> HalfSets:
-    """The same where duplicates are equal; ``first``, ``second``: int64 (m,), pairs of them, from which all others follow."""
-    members, ends = np.unique(np.concatenate([first, second]), return_inverse=True)
-    sets = _connected(len(members), *np.split(ends, 2))
-    one, two = (np.bincount(sets[halves[members] == half], minlength=len(members)) for half in (1, 2))
+def audit_equal(halves: NDArray[np.uint8], sets: NDArray[np.int64]) -> HalfSets:
+    """The same where duplicates are equal; ``sets``: int64 (n,), for each particle one of those that it is equal to, the same for all."""
+    one, two = (np.bincount(sets[halves == half], minlength=len(halves)) for half in (1, 2))
     concerned = (one + two)[(one > 0) & (two > 0)].sum()
     within = [int((count * (count - 1) // 2).sum()) for count in (one, two)]
     return _half_sets(halves, int(concerned), within[0], int((one * two).sum()), within[1])
@@ -98,22 +97,6 @@ def _half_sets(halves: NDArray[np.uint8], concerned: int, within_one: int, acros
     _, one, two = np.bincount(halves, minlength=3).tolist()
     fsc = across / np.sqrt(float(one + 2 * within_one) * float(two + 2 * within_two)) if across else 0.0
     return HalfSets((one, two), across, concerned, min(1.0, float(fsc)))
-
-
-def _connected(n: int, first: NDArray[np.int64], second: NDArray[np.int64]) -> NDArray[np.int64]:
-    """For each of ``n`` the least of those that pairs connect it with: labels spread along pairs, and jump along themselves."""
-    label = np.arange(n)
-    while True:
-        lower = np.minimum(label[first], label[second])
-        spread = label.copy()
-        np.minimum.at(spread, first, lower)
-        np.minimum.at(spread, second, lower)
-        np.minimum.at(spread, label[first], lower)
-        np.minimum.at(spread, label[second], lower)
-        spread = spread[spread]
-        if np.array_equal(spread, label):
-            return label
-        label = spread
 
 
 def check_repairable(picks: Sequence[Picks]) -> None:
@@ -190,8 +173,8 @@ def half_set_warnings(result: ParticleResult) -> list[str]:
     found = result.half_sets()
     if found is not None and found.noise_fsc > FSC_THRESHOLD:
         warnings.append(
-            f"noise alone gives an FSC of {found.noise_fsc:.3f} between the half-sets of the input, above {FSC_THRESHOLD}, if particles"
-            f" {_within(result.params.min_separation_a)} are the same: its resolution is no evidence; refine what is kept, or repaired"
+            f"noise alone gives an FSC of {found.noise_fsc:.3f} between the half-sets of the input, above {FSC_THRESHOLD}, if what"
+            f" {_within(result.params.min_separation_a)} is one particle: its resolution is no evidence; refine what is kept, or repaired"
         )
     written = result.half_sets_written()
     if found is None or written is None:
@@ -209,4 +192,4 @@ def half_set_warnings(result: ParticleResult) -> list[str]:
 
 
 def _within(separation_a: float) -> str:
-    return f"within {separation_a:g} Å" if separation_a else "of equal coordinates"
+    return f"lies within {separation_a:g} Å" if separation_a else "is equal"

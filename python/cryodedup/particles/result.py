@@ -68,6 +68,9 @@ class ParticleResult:
     halves, repaired_halves
         uint8 (n,): the half-set of each particle, 1 or 2, 0 where it is in none; None if no input tells any. And with ``half_sets``
         ``repair`` the new ones.
+    together
+        int64 (n,): the best of all that each particle hangs together with by steps between duplicates; known for ``half_sets`` ``repair``,
+        and where the separation is 0 and there are half-sets.
     shared_micrographs
         int64 (inputs, inputs): how many micrographs two inputs have in common.
     overlaps
@@ -89,6 +92,7 @@ class ParticleResult:
     priority: NDArray[np.uint32] | None
     halves: NDArray[np.uint8] | None
     repaired_halves: NDArray[np.uint8] | None
+    together: NDArray[np.int64] | None
     shared_micrographs: NDArray[np.int64]
     overlaps: NDArray[np.uint64] | None
     repeated_uids: int
@@ -136,7 +140,8 @@ class ParticleResult:
 
     def _audit(self, halves: NDArray[np.uint8]) -> HalfSets:
         if self.params.min_separation_a == 0:
-            return audit_equal(halves, self.rejected, self.duplicate_of)
+            assert self.together is not None
+            return audit_equal(halves, self.together)
         return audit(halves, self.coordinates_a, self.micrograph_of, self.params.min_separation_a, self.params.threads)
 
     def kept_of(self, source: int) -> NDArray[np.bool_]:

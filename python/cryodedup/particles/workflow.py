@@ -149,7 +149,7 @@ def choose(picks: Sequence[Picks], params: ParticleParams, progress: Callable[[i
     if halves is None and any(pick.halves is not None and pick.halves.values.any() for pick in picks):
         warnings.append("all particles are of one half-set: duplicates across the two can not be counted")
     together = None
-    if params.half_sets == "repair":
+    if halves is not None and (params.half_sets == "repair" or params.min_separation_a == 0):
         nothing = np.zeros(0, np.int64)
         same = (repeated.particles, repeated.best) if repeated is not None else (nothing, nothing)
         together = hanging_together(compared, group_of, scores, priority, params.min_separation_a, same, params.threads)
@@ -167,7 +167,8 @@ def choose(picks: Sequence[Picks], params: ParticleParams, progress: Callable[[i
         scores=scores,
         priority=priority,
         halves=halves,
-        repaired_halves=None if together is None or halves is None else halves[together],
+        repaired_halves=halves[together] if params.half_sets == "repair" and halves is not None else None,
+        together=together,
         overlaps=overlaps,
         shared_micrographs=shared,
         repeated_uids=0 if repeated is None else len(repeated.particles),

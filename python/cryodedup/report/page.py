@@ -115,11 +115,11 @@ def command_line(otherwise: str) -> str:
 
 
 def shades() -> Any:
-    """Colours for numbers, all of which stand out from a dark page as well as from a white one."""
+    """Colours for numbers, none as dark as a dark page or as light as a white one."""
     import matplotlib as mpl
     from matplotlib.colors import ListedColormap
 
-    return ListedColormap(mpl.colormaps["viridis"](np.linspace(0.3, 0.95, 256)))
+    return ListedColormap(mpl.colormaps["viridis"](np.linspace(0.3, 0.8, 256)))
 
 
 def line(axes: Axes, at: float, label: str, colour: str = MARK, style: str = "--") -> None:

@@ -34,8 +34,8 @@ def write_page(result: ParticleResult, staging: Path) -> None:
         figures = Figures(staging / FIGURES)
         advice = advise(result)
         separation = result.params.min_separation_a
-        beyond = advice.warnings(separation) if advice is not None else []
-        result.warnings += [warning for warning in beyond if warning not in result.warnings]
+        if advice is not None:
+            advice.warn(result)
         half_sets = result.half_sets()
         words = ("best", "duplicates") if result.repaired_halves is not None else ("kept", "rejected")
         text = render(
@@ -56,7 +56,7 @@ def write_page(result: ParticleResult, staging: Path) -> None:
             half_sets=half_sets,
             half_sets_lines=half_set_lines(result),
             threshold=FSC_THRESHOLD,
-            beyond=bool(beyond),
+            beyond=advice is not None and bool(advice.warnings(separation)),
             pickers=_pickers(figures, result),
             examples=_examples(figures, examples(result), words),
             words=words,

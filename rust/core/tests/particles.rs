@@ -314,3 +314,23 @@ fn a_cancelled_search_stops() {
     let particles = Particles { coordinates: &[0.0; 4], dimensions: 2, ..Particles::default() };
     assert!(matches!(deduplicate(&particles, 1.0, Rule::KeepBest, &monitor), Err(cryodedup_core::Error::Interrupted)));
 }
+
+/// A group that all threads search together, on a lattice: each point has the four beside it within 1.
+#[test]
+fn half_pairs_of_a_large_group_are_all_counted() {
+    for by_columns in [false, true] {
+        let (columns, rows) = (300_usize, 220_usize);
+        let coordinates: Vec<f64> = (0..rows).flat_map(|y| (0..columns).flat_map(move |x| [x as f64, y as f64])).collect();
+        let half = |x: usize, y: usize| 1 + if by_columns { x % 2 } else { (x + y) % 2 } as u8;
+        let halves: Vec<u8> = (0..rows).flat_map(|y| (0..columns).map(move |x| half(x, y))).collect();
+        let particles = Particles { coordinates: &coordinates, dimensions: 2, ..Particles::default() };
+        let (beside, above) = (((columns - 1) * rows) as u64, (columns * (rows - 1)) as u64);
+        let expected = HalfPairs {
+            within_one: if by_columns { above / 2 } else { 0 },
+            within_two: if by_columns { above / 2 } else { 0 },
+            across: if by_columns { beside } else { beside + above },
+            concerned: (columns * rows) as u64,
+        };
+        assert_eq!(half_pairs(&particles, &halves, 1.0, &Monitor::default()).expect("valid input"), expected);
+    }
+}

@@ -194,10 +194,34 @@ pub fn nearest(particles: &Particles, reach: f64, enough: f64, monitor: &Monitor
     if reach <= 0.0 {
         return Err(Error::input(format!("reach: found {reach}, expected more than 0")));
     }
-    let found = Column::new(particles.len(), |_| f32::INFINITY.to_bits());
-    let set = |particle: u32, distance: f64| found.set(particle, (distance as f32).to_bits());
-    each_cells!(particles, &Goodness::new(None, None), reach, monitor, |cells| neighbours::nearest(cells, enough, &set));
+    let found = match particles.dimensions {
+        2 => nearest_of::<2>(particles, reach, enough, monitor)?,
+        _ => nearest_of::<3>(particles, reach, enough, monitor)?,
+    };
     Ok(found.into_vec().into_iter().map(f32::from_bits).collect())
+}
+
+/// Looks in cells as wide as the points of a group are apart, then, for those that have found none, in ever wider ones.
+fn nearest_of<const D: usize>(particles: &Particles, reach: f64, enough: f64, monitor: &Monitor) -> Result<Column> {
+    let points = as_points::<D>(particles)?;
+    let goodness = Goodness::new(None, None);
+    let found = Column::new(particles.len(), |_| f32::INFINITY.to_bits());
+    each_group(particles, monitor, |members, parallel| {
+        let mut within = neighbours::spacing(points, members).clamp(reach / 1024.0, reach);
+        loop {
+            match AnyCells::build(points, &goodness, members, within, parallel) {
+                Ok(AnyCells::Narrow(cells)) => neighbours::nearest(&cells, enough, &found),
+                Ok(AnyCells::Wide(cells)) => neighbours::nearest(&cells, enough, &found),
+                Err(error) if within >= reach => return Err(error),
+                Err(_) => {} // too many cells for such an extent
+            }
+            if within >= reach || members.iter().all(|particle| f32::from_bits(found.get(particle)).is_finite()) {
+                return Ok(());
+            }
+            within = (2.0 * within).min(reach);
+        }
+    })?;
+    Ok(found)
 }
 
 /// How many pairs of particles within `separation` are in one half-set, and across the two; `halves`: 1, 2, or 0 for neither.

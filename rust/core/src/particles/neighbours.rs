@@ -3,14 +3,32 @@
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use super::Members;
 use super::cells::Cells;
 use super::grid::Key;
 
-/// Calls `set` with every particle that has another one within the separation, and the distance of the nearest, or of any that is near
-/// `enough`.
-pub(super) fn nearest<K: Key, const D: usize>(cells: &Cells<K, D>, enough: f64, set: &(impl Fn(u32, f64) + Sync)) {
+/// How far apart the points of a group would be on a lattice that fills what holds them.
+pub(super) fn spacing<const D: usize>(points: &[[f64; D]], members: Members) -> f64 {
+    let (mut low, mut high) = ([f64::INFINITY; D], [f64::NEG_INFINITY; D]);
+    for particle in members.iter() {
+        for axis in 0..D {
+            low[axis] = low[axis].min(points[particle as usize][axis]);
+            high[axis] = high[axis].max(points[particle as usize][axis]);
+        }
+    }
+    let sides = (0..D).map(|axis| high[axis] - low[axis]).filter(|&side| side > 0.0);
+    let (volume, dimensions) = sides.fold((1.0, 0), |(volume, dimensions), side| (volume * side, dimensions + 1));
+    if dimensions == 0 { 0.0 } else { (volume / members.len() as f64).powf(1.0 / f64::from(dimensions)) }
+}
+
+/// Notes (as bits of an `f32`) the distance of the nearest other particle for those that have one within the separation, or of any that is
+/// near `enough`; those for which one is noted already are left out.
+pub(super) fn nearest<K: Key, const D: usize>(cells: &Cells<K, D>, enough: f64, found: &Column) {
     cells.filter(&cells.crowded(), |cell, around| {
         for point in cells.range(cell) {
+            if f32::from_bits(found.get(cells.particles[point])).is_finite() {
+                continue;
+            }
             let mut least = f64::INFINITY;
             let others = std::iter::once(&cell).chain(around).flat_map(|&cell| cells.range(cell));
             for distance in others.filter(|&other| other != point).filter_map(|other| cells.near(point, other)) {
@@ -20,7 +38,7 @@ pub(super) fn nearest<K: Key, const D: usize>(cells: &Cells<K, D>, enough: f64, 
                 }
             }
             if least.is_finite() {
-                set(cells.particles[point], least.sqrt());
+                found.set(cells.particles[point], (least.sqrt() as f32).to_bits());
             }
         }
         false
@@ -75,6 +93,10 @@ impl Column {
 
     pub fn set(&self, particle: u32, value: u32) {
         self.0[particle as usize].store(value, Ordering::Relaxed);
+    }
+
+    pub fn get(&self, particle: u32) -> u32 {
+        self.0[particle as usize].load(Ordering::Relaxed)
     }
 
     pub fn into_vec(self) -> Vec<u32> {
