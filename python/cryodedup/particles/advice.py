@@ -12,7 +12,7 @@ from cryodedup.particles.picks import Floats
 from cryodedup.particles.result import ParticleResult
 
 BINS = 120
-MOST_FOR_CURVE = 1_000_000
+MOST_FOR_CURVE = 500_000
 """Of more particles some micrographs tell the curve."""
 SEPARATIONS = 25
 """So many separations are tried for the curve, besides the one that was used."""
@@ -35,8 +35,8 @@ WITHIN_MEAN = {1: 1.0, 2: np.pi / 4, 3: 0.712}
 """Neighbours that particles at random have within that distance."""
 FINEST = 2.0**-40
 """Separations of a smaller share of the extent are too small to be looked for."""
-FAR = 3.0
-"""Distances are looked at up to so many times that which particles spread at random would have to their nearest neighbour."""
+FAR, LEAST_REACH = 3.0, 1e-3
+"""Distances are looked at up to so many times that to the nearest of particles spread at random, and at least so many Å."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,10 +131,16 @@ def suggest(result: ParticleResult) -> Suggestion:
     """From the particles of a result, whatever separation was used."""
     coordinates, groups, threads = result.coordinates_a, result.micrograph_of, result.params.threads
     at_random, dimensions = _spread_at_random(coordinates, groups)
-    reach = FAR * at_random
-    if reach == 0:
+    nearest = _nearest(coordinates, groups, max(FAR * at_random, LEAST_REACH), threads)
+    return _suggest(coordinates, groups, nearest, at_random, dimensions, threads)
+
+
+def _suggest(
+    coordinates: Floats, groups: NDArray[np.uint32], nearest: Floats, at_random: float, dimensions: int, threads: int
+) -> Suggestion:
+    if at_random == 0:
         return Suggestion(valley_a=None, packing_a=None, crowded=False)
-    gap, neighbours = duplicates_end(coordinates, groups, _nearest(coordinates, groups, reach, threads), reach, threads)
+    gap, neighbours = duplicates_end(coordinates, groups, nearest, FAR * at_random, threads)
     usual = mode(neighbours)
     crowded = gap is None and usual is not None and _crowded(neighbours, usual, len(groups), at_random, dimensions)
     return Suggestion(valley_a=None if gap is None else sum(gap) / 2, packing_a=None if crowded else usual, crowded=crowded)
@@ -146,12 +152,13 @@ def advise(result: ParticleResult) -> Advice | None:
         return None
     separation, threads = result.params.min_separation_a, result.params.threads
     coordinates, groups = result.coordinates_a, result.micrograph_of
-    suggestion = suggest(result)
-    kept_ones = coordinates[result.kept], groups[result.kept]
-    reach = max(1e-3, 1.5 * separation, *(FAR * _spread_at_random(*some)[0] for some in ((coordinates, groups), kept_ones)))
-    found = [_nearest(*some, reach, threads) for some in ((coordinates, groups), kept_ones)]
+    at_random, dimensions = _spread_at_random(coordinates, groups)
+    reach = max(FAR * at_random, 1.5 * separation, LEAST_REACH)
+    found = [_nearest(coordinates[rows], groups[rows], reach, threads) for rows in (slice(None), result.kept)]
+    near = found[0][: np.searchsorted(found[0], FAR * at_random)]
+    suggestion = _suggest(coordinates, groups, near, at_random, dimensions, threads)
     most = [1.2 * np.quantile(distances, 0.99) for distances in found if len(distances)]
-    edges = np.linspace(0, min(reach, max([1.5 * separation, 1.2 * (suggestion.packing_a or 0.0), 1e-3, *most])), BINS + 1)
+    edges = np.linspace(0, min(reach, max([1.5 * separation, 1.2 * (suggestion.packing_a or 0.0), LEAST_REACH, *most])), BINS + 1)
     before, after = (np.histogram(distances, edges)[0] for distances in found)
     step = edges[-1] / SEPARATIONS
     separations = np.unique(np.concatenate([[0.2 * step, 0.5 * step, separation], np.linspace(0, edges[-1], SEPARATIONS + 1)[1:]]))
