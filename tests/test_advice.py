@@ -326,10 +326,12 @@ def test_duplicates_are_told_from_any_neighbours(kind: str) -> None:
     assert 4 < advice.valley_a < most
 
 
-def test_one_particle_a_micrograph_and_its_copy(tmp_path: Path) -> None:
-    """There are no neighbours to be told from."""
-    rng = np.random.default_rng(9)
-    advice = advice_of([rng.uniform(0, 4000, (1, 2)) + rng.normal(0, 4, (2, 2)) for _ in range(300)])
+@pytest.mark.parametrize("side", [0.0, 4000.0])
+@pytest.mark.parametrize("seed", range(9, 14))
+def test_one_particle_a_micrograph_and_its_copy(side: float, seed: int) -> None:
+    """There are no neighbours to be told from, whether all are in the middle or each somewhere else."""
+    rng = np.random.default_rng(seed)
+    advice = advice_of([500.0 + rng.uniform(0, side, (1, 2)) + rng.normal(0, 4, (2, 2)) for _ in range(300)])
     assert (advice.valley_a, advice.packing_a, advice.warnings(20)) == (None, None, [])
 
 

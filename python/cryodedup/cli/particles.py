@@ -153,7 +153,7 @@ def particles(
     if advise:
         show_advice(result, as_json=as_json)
         return
-    if dry_run and not (quiet and not as_json):
+    if dry_run and (as_json or not quiet):
         from cryodedup.particles.advice import suggest
 
         suggest(result).warn(result)

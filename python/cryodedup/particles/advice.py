@@ -35,7 +35,7 @@ WITHIN_MEAN = {1: 1.0, 2: np.pi / 4, 3: 0.712}
 """Neighbours that particles at random have within that distance."""
 FINEST = 2.0**-40
 """Separations of a smaller share of the extent are too small to be looked for."""
-FAR, LEAST_REACH = 3.0, 1e-3
+FAR, LEAST_REACH = 4.0, 1e-3
 """Distances are looked at up to so many times that to the nearest of particles spread at random, and at least so many Å."""
 
 
