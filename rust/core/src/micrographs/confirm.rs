@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 
 use super::fft::Plan;
-use super::flatten::taper;
+use super::read::taper;
 use super::image::{Image, Table};
 use super::overlap::Overlap;
 use super::reader::Reader;

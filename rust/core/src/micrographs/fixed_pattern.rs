@@ -93,6 +93,7 @@ impl FixedPatterns {
             let factors = others.clone().map(|column| products[row][column]);
             factors.chain([run[row].times(pixels, self.width), products[row][own]]).collect()
         };
+        let masked: Vec<bool> = pixels.iter().map(|&pixel| pixel == 0.0).collect();
         let amounts = solve(others.clone().map(equation).collect());
         // As it is in what is taken out of its neighbours, it has to be in what is taken out of it: else they would have in common the noise of
         // that. So its own half has the part that makes the noise least, and of the others goes what they would tell of that.
@@ -103,6 +104,8 @@ impl FixedPatterns {
             run[half].subtract(image - of_own * of_half, pixels);
         }
         run[own].subtract(of_own, pixels);
+        // What is masked shows no pattern.
+        pixels.iter_mut().zip(masked).for_each(|(pixel, masked)| *pixel = if masked { 0.0 } else { *pixel });
     }
 }
 
@@ -138,14 +141,12 @@ struct Mean {
 
 impl Mean {
     fn of(members: &[Record], views: &Views, reader: &mut Reader, monitor: &Monitor) -> Result<Self> {
-        // Each counts by its inverse variance: one of wild pixels is not spread over the others.
-        let weight = |record: &Record| f64::from(record.sd).powi(-2);
-        let weights: f64 = members.iter().map(weight).sum();
+        let weight = 1.0 / members.len().max(1) as f32;
         let mut pixels = vec![0.0; views.plan.len()];
         for record in members {
             monitor.advance(0)?;
             reader.read(record)?;
-            add(&mut pixels, &reader.pixels, (weight(record) / weights) as f32);
+            add(&mut pixels, &reader.pixels, weight);
         }
         let mut unrelated = [0.0; RINGS];
         let sampled: Vec<&Record> = members.iter().step_by(SAMPLED).collect();
@@ -154,11 +155,10 @@ impl Mean {
             monitor.advance(0)?;
             for (part, record) in two.iter().enumerate() {
                 reader.read(record)?;
-                reader.fade(&views.tapers, 1.0 / record.sd, part);
+                reader.fade(&views.tapers, part);
             }
-            for (record, power) in two.iter().zip(views.power(&mut reader.workspace)) {
-                // Its power, of standard deviation 1, is multiplied by its variance and its squared weight.
-                let share = number * weight(record) / weights.powi(2);
+            for (_, power) in two.iter().zip(views.power(&mut reader.workspace)) {
+                let share = number * f64::from(weight).powi(2);
                 unrelated.iter_mut().zip(power).for_each(|(sum, power)| *sum += power * share);
             }
         }
@@ -171,7 +171,7 @@ fn halves_of(means: &[Mean; 2], views: &Views, reader: &mut Reader) -> [Half; 2]
     let plan = &views.plan;
     for (part, mean) in means.iter().enumerate() {
         reader.pixels.clone_from(&mean.pixels);
-        reader.fade(&views.tapers, 1.0, part);
+        reader.fade(&views.tapers, part);
     }
     let power = views.power(&mut reader.workspace);
     let power: Power = std::array::from_fn(|ring| power[0][ring] + power[1][ring]);
@@ -250,7 +250,6 @@ fn half_of(i: usize, n: usize, blocks: usize) -> usize {
 #[cfg(test)]
 mod tests {
     use super::super::cache::{Kind, Writer};
-    use super::super::flatten::dot;
     use super::super::session::tests::noise;
     use super::super::spectrum::Band;
     use super::*;
@@ -292,7 +291,7 @@ mod tests {
         let (mut sums, mut counts) = ([0.0; 2], [0.0; 2]);
         for (i, j) in (0..n).flat_map(|i| (0..i).map(move |j| (i, j))).filter(|&(i, j)| references[i] == references[j]) {
             let which = usize::from(half(i) != half(j));
-            sums[which] += f64::from(dot(&images[i], &images[j])) / PIXELS as f64;
+            sums[which] += images[i].iter().zip(&images[j]).map(|(a, b)| f64::from(a * b)).sum::<f64>() / PIXELS as f64;
             counts[which] += 1.0;
         }
         [0, 1].map(|which| sums[which] / counts[which])

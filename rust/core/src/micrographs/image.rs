@@ -125,7 +125,8 @@ fast! {
 }
 
 fast! {
-    fn round(image: &[f32], factor: f32, out: &mut [i8]) {
+    /// To int8, of so many units a 1.
+    pub(super) fn round(image: &[f32], factor: f32, out: &mut [i8]) {
         for (out, pixel) in out.iter_mut().zip(image) {
             *out = (pixel * factor).round_ties_even().clamp(-127.0, 127.0) as i8;
         }

@@ -4,7 +4,7 @@ use rustfft::num_complex::Complex32;
 
 use super::correlator::{Correlator, Map};
 use super::fft::{Plan, good_size};
-use super::flatten::{Flattened, flatten, taper};
+use super::read::{Flattened, flatten, taper};
 use super::overlap::Span;
 use super::reduce::Reduction;
 use super::spectrum::Band;

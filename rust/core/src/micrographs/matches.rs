@@ -120,7 +120,7 @@ impl<'a> Matcher<'a> {
 
     fn significance(&self, overlap: &Overlap, shift: (i32, i32)) -> f32 {
         let common = overlap.common(shift);
-        (common.without_best.clamp(-0.999_999, 0.999_999).atanh() * (common.pixels * self.session.independent).sqrt()) as f32
+        (common.without_best.clamp(-0.999_999, 0.999_999).atanh() * (common.shown * self.session.independent).sqrt()) as f32
     }
 
     fn thread(&self) -> Thread {

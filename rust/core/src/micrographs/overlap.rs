@@ -1,6 +1,6 @@
 //! The correlation of two images at one shift, exactly, over what overlaps.
 
-use super::image::Image;
+use super::image::{Image, UNITS};
 use super::simd::fast;
 
 /// An overlap is cut into so many columns and rows of blocks.
@@ -26,6 +26,8 @@ pub struct Common {
     pub whole_frame: f64,
     /// Pixels of the overlap.
     pub pixels: f64,
+    /// Those of them that show something in the image where fewer do: the smaller of the two sums of squares, in [`UNITS`].
+    pub shown: f64,
 }
 
 /// A shift, and the sums of products there and beside it: left, right, above, below.
@@ -114,6 +116,7 @@ impl<'a> Overlap<'a> {
             without_best: ratio(without, squares),
             whole_frame: ratio(product, whole_a.spread(self.first.pixels.len() as f64) * b.spread(pixels)),
             pixels,
+            shown: (a.squares.min(b.squares) as f64 / f64::from(UNITS * UNITS)).min(pixels),
         }
     }
 

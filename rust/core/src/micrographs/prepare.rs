@@ -5,7 +5,7 @@ use std::path::Path;
 use rayon::prelude::*;
 
 use super::cache::{self, Index, Key, Kind, Record, Writer};
-use super::flatten::{Flattened, flatten};
+use super::read::{Flattened, flatten};
 use super::frame::{Frame, announce};
 use super::reduce::Bins;
 use crate::{Error, Monitor, Result};

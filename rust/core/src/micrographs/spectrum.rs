@@ -38,33 +38,73 @@ impl Rings {
     /// The mean power in each ring of two real images, whose spectrum, that of the first plus i times that of the second, is given; 0 where a
     /// ring has no coefficient.
     pub fn power(&self, packed: &[Complex32], plan: &Plan) -> [[f64; RINGS]; 2] {
+        self.means(packed, plan, powers_of_two).map(|means| means.map(Option::unwrap_or_default))
+    }
+
+    /// The level of the power in each ring: the mean of noise whose powers have this geometric mean, so that a few coefficients of a lattice or
+    /// of an edge do not lift it.
+    pub fn level(&self, packed: &[Complex32], plan: &Plan) -> [[f64; RINGS]; 2] {
+        let level = |mean: Option<f64>| mean.map_or(0.0, |mean| (mean + LEVEL_ABOVE_GEOMETRIC_MEAN).exp2() - f64::from(LEAST_POWER));
+        self.means(packed, plan, logarithms_of_two).map(|means| means.map(|mean| level(mean).max(0.0)))
+    }
+
+    /// The mean over each ring of what `of_two` makes of a column and its opposite; None where a ring has no coefficient.
+    fn means(&self, packed: &[Complex32], plan: &Plan, of_two: fn(&[Complex32], &[Complex32], &mut [[f32; 2]])) -> [[Option<f64>; RINGS]; 2] {
         let (width, height) = (plan.width, plan.height);
         let mut column = vec![[0.0; 2]; height];
         // Two sums of each, for even and odd rows: neighbours are of one ring, and no addition waits for the one before.
         let (mut sums, mut counts) = ([[[0.0; 2]; 2]; RINGS], [0_u32; RINGS]);
         for x in 0..=width / 2 {
-            powers_of_two(&packed[x * height..][..height], &packed[(width - x) % width * height..][..height], &mut column);
-            for (y, (power, &ring)) in column.iter().zip(&self.0[x * height..]).enumerate() {
+            of_two(&packed[x * height..][..height], &packed[(width - x) % width * height..][..height], &mut column);
+            for (y, (value, &ring)) in column.iter().zip(&self.0[x * height..]).enumerate() {
                 let sum = &mut sums[usize::from(ring)][y % 2];
-                *sum = [sum[0] + f64::from(power[0]), sum[1] + f64::from(power[1])];
+                *sum = [sum[0] + f64::from(value[0]), sum[1] + f64::from(value[1])];
                 counts[usize::from(ring)] += 1;
             }
         }
-        [0, 1].map(|k| std::array::from_fn(|ring| (sums[ring][0][k] + sums[ring][1][k]) / f64::from(counts[ring].max(1))))
+        let mean = |ring: usize, k: usize| (counts[ring] > 0).then(|| (sums[ring][0][k] + sums[ring][1][k]) / f64::from(counts[ring]));
+        [0, 1].map(|k| std::array::from_fn(|ring| mean(ring, k)))
     }
+}
+
+/// The binary logarithm of the mean of exponentially distributed powers is above the mean of their logarithms by Euler's constant.
+const LEVEL_ABOVE_GEOMETRIC_MEAN: f64 = 0.577_215_664_901_532_9 * std::f64::consts::LOG2_E;
+/// Added to each power: those of a flat image are 0.
+const LEAST_POWER: f32 = 1e-20;
+
+/// Roughly the binary logarithm of a positive number, to within 0.01.
+#[inline(always)]
+#[expect(clippy::inline_always, reason = "compiled into loops for wider registers")]
+fn log2(value: f32) -> f32 {
+    let bits = value.to_bits();
+    let exponent = (bits >> 23) as f32 - 127.0;
+    let part = f32::from_bits(bits & 0x007f_ffff | 0x3f80_0000);
+    exponent + (-1.0 / 3.0 * part + 2.0) * part - 2.0 / 3.0 - 1.0
+}
+
+/// The powers of both images, from a coefficient of their packed spectrum and the opposite one.
+#[inline(always)]
+#[expect(clippy::inline_always, reason = "compiled into loops for wider registers")]
+fn powers(value: Complex32, opposite: Complex32) -> [f32; 2] {
+    let (sum, product) = (value.norm_sqr() + opposite.norm_sqr(), 2.0 * (value.re * opposite.re - value.im * opposite.im));
+    [0.25 * (sum + product), 0.25 * (sum - product)]
 }
 
 fast! {
     /// The powers of both images in a column, from it and from its opposite.
     fn powers_of_two(column: &[Complex32], opposite: &[Complex32], out: &mut [[f32; 2]]) {
-        let both = |value: Complex32, mirrored: Complex32| {
-            let (sum, product) = (value.norm_sqr() + mirrored.norm_sqr(), 2.0 * (value.re * mirrored.re - value.im * mirrored.im));
-            [0.25 * (sum + product), 0.25 * (sum - product)]
-        };
-        out[0] = both(column[0], opposite[0]);
+        out[0] = powers(column[0], opposite[0]);
         for ((out, value), mirrored) in out[1..].iter_mut().zip(&column[1..]).zip(opposite[1..].iter().rev()) {
-            *out = both(*value, *mirrored);
+            *out = powers(*value, *mirrored);
         }
+    }
+}
+
+fast! {
+    /// The binary logarithms of the powers of both images in a column.
+    fn logarithms_of_two(column: &[Complex32], opposite: &[Complex32], out: &mut [[f32; 2]]) {
+        powers_of_two(column, opposite, out);
+        out.iter_mut().for_each(|both| *both = both.map(|power| log2(power.max(0.0) + LEAST_POWER)));
     }
 }
 

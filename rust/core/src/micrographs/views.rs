@@ -5,8 +5,9 @@
 use rustfft::num_complex::Complex32;
 
 use super::fft::{Plan, Scratch, good_size, resize};
-use super::flatten::taper;
-use super::image::quantise;
+use super::read::{Cells, taper};
+use super::simd::fast;
+use super::image::{UNITS, quantise, round};
 use super::spectrum::{Band, RINGS, Rings, radii, ring_radius};
 
 /// Views have about as many pixels: 384 x 256 for a frame of 720 x 512.
@@ -15,6 +16,17 @@ const VIEW_PIXELS: f64 = 384.0 * 256.0;
 const TAPER: f32 = 0.025;
 /// The spectrum of shot noise is taken from here, cycles a reduced pixel: hardly any signal reaches so far.
 const NOISE: std::ops::Range<f32> = 0.42..0.49;
+
+/// Coefficients of more than this many times the level of their ring are cut to that level: one of 7,000 of noise, and those of a lattice.
+const NOTCH: f32 = 3.0;
+/// Pixels of a cell's side, of which local standard deviations are taken...
+const CELL: usize = 8;
+/// ...in Gaussian windows of so many cells.
+const WINDOW: f32 = 2.0;
+/// Local powers below this share of the usual one are not lifted further.
+const LEAST_POWER: f32 = 0.15;
+/// Pixels are cut at this many local standard deviations.
+const CLIP: f32 = 4.0;
 
 /// The power of an image in rings of its spectrum.
 pub(super) type Power = [f64; RINGS];
@@ -90,20 +102,30 @@ impl Views {
 
     /// Makes the views of the two images; returns the share of power that is signal, ring by ring.
     pub(super) fn make(&self, workspace: &mut Workspace, views: [&mut [i8]; 2], small: [&mut [i8]; 2]) -> [[f32; RINGS]; 2] {
-        let power = self.power(workspace);
+        workspace.forward(&self.plan);
+        let level = self.rings.level(&workspace.spectrum, &self.plan);
         let mut kept = vec![Complex32::default(); self.view.len()];
         resize(&workspace.spectrum, &self.plan, &mut kept, &self.view);
-        let whitened =
-            self.whiten(&kept, &power.map(|power| power.map(|power| if power > 0.0 { (1.0 / power.sqrt()) as f32 } else { 0.0 })));
-        write_images(whitened.clone(), &self.view, views);
+        let mut whitened =
+            self.whiten(&kept, &level.map(|level| level.map(|level| if level > 0.0 { (1.0 / level.sqrt()) as f32 } else { 0.0 })));
+        let (mut image, mut scratch) = (kept, self.view.scratch());
+        self.view.inverse(&mut whitened, &mut image, &mut scratch);
+        let parts: [fn(&mut Complex32) -> &mut f32; 2] = [|value| &mut value.re, |value| &mut value.im];
+        for (part, view) in parts.into_iter().zip(views) {
+            let mut pixels: Vec<f32> = image.iter_mut().map(|value| *part(value)).collect();
+            equalise(&mut pixels, (self.view.width, self.view.height));
+            round(&pixels, UNITS, view);
+            image.iter_mut().zip(pixels).for_each(|(value, pixel)| *part(value) = pixel);
+        }
+        self.view.forward(&mut image, &mut whitened, &mut scratch);
         write_reduced(&whitened, &self.view, &self.small, small);
-        power.map(|power| {
+        level.map(|power| {
             let noise = noise_floor(&power);
             power.map(|power| if power > 0.0 { (1.0 - noise / power).max(0.0) as f32 } else { 0.0 })
         })
     }
 
-    /// Each image's coefficients multiplied by the factor of their ring, and by the filter.
+    /// Each image's coefficients multiplied by the factor of their ring, cut where they stand out of it, and multiplied by the filter.
     fn whiten(&self, packed: &[Complex32], factors: &[[f32; RINGS]; 2]) -> Vec<Complex32> {
         let height = self.view.height;
         let mut out = vec![Complex32::default(); packed.len()];
@@ -112,7 +134,8 @@ impl Views {
             self.view.unpack(packed, x, &mut first, &mut second);
             for (y, value) in column.iter_mut().enumerate() {
                 let ring = self.view_rings.of(x * height + y);
-                *value = (first[y] * factors[0][ring] + Complex32::i() * second[y] * factors[1][ring]) * self.filter[x * height + y];
+                let (first, second) = (notched(first[y] * factors[0][ring]), notched(second[y] * factors[1][ring]));
+                *value = (first + Complex32::i() * second) * self.filter[x * height + y];
             }
         }
         out
@@ -122,6 +145,53 @@ impl Views {
     pub(super) fn independent(&self) -> f64 {
         let sum = |power: i32| self.filter.iter().map(|&value| f64::from(value).powi(power)).sum::<f64>();
         sum(2).powi(2) / sum(4).max(f64::MIN_POSITIVE) / self.view.len() as f64
+    }
+}
+
+/// A coefficient of a ring of level 1; one that stands out, as those of a lattice do, counts like the others.
+fn notched(value: Complex32) -> Complex32 {
+    let size = value.norm_sqr();
+    if size > NOTCH * NOTCH { value / size.sqrt() } else { value }
+}
+
+/// Makes the local standard deviation 1: an edge or a flake then counts for no more than its area. Where hardly anything is, as under a mask, 0
+/// stays.
+fn equalise(pixels: &mut [f32], (width, height): (usize, usize)) {
+    let mut power = Cells::new((width, height), CELL, 0.0);
+    let across = power.across;
+    for (rows, line) in pixels.chunks(CELL * width).zip(power.values.chunks_exact_mut(across)) {
+        for row in rows.chunks_exact(width) {
+            add_squares(row, line);
+        }
+        let count = rows.len() / width;
+        line.iter_mut().enumerate().for_each(|(cell, sum)| *sum /= (count * CELL.min(width - cell * CELL)) as f32);
+    }
+    let usual = power.percentile(70);
+    let anywhere = power.with(vec![1.0; power.values.len()]);
+    let local = power.smoothed(&anywhere, WINDOW, 0.0);
+    let factor = local.with(local.values.iter().map(|local| 1.0 / local.max(LEAST_POWER * usual).sqrt().max(f32::MIN_POSITIVE)).collect());
+    let (mut line, mut factors) = (vec![0.0; across], vec![0.0; width]);
+    for (y, row) in pixels.chunks_exact_mut(width).enumerate() {
+        factor.row(y, &mut line, &mut factors);
+        multiply(row, &factors);
+    }
+}
+
+fast! {
+    fn add_squares(row: &[f32], cells: &mut [f32]) {
+        let (whole, rest) = row.as_chunks::<CELL>();
+        for (cell, sum) in whole.iter().zip(cells.iter_mut()) {
+            *sum += cell.iter().map(|value| value * value).sum::<f32>();
+        }
+        if let (false, Some(sum)) = (rest.is_empty(), cells.last_mut()) {
+            *sum += rest.iter().map(|value| value * value).sum::<f32>();
+        }
+    }
+}
+
+fast! {
+    fn multiply(row: &mut [f32], factors: &[f32]) {
+        row.iter_mut().zip(factors).for_each(|(value, factor)| *value = (*value * factor).clamp(-CLIP, CLIP));
     }
 }
 

@@ -1,0 +1,240 @@
+//! Taking out of an image what is not specimen: the slow change of brightness, what lies outside the beam or under an opaque foil, and pixels that
+//! no electron image has.
+
+use super::cells::Cells;
+use crate::micrographs::simd::fast;
+
+/// Polynomials of up to this degree in x times such in y are fitted first, so that a steep change does not bend local means at the borders.
+const DEGREE: usize = 3;
+/// Pixels of a cell's side.
+const CELL: usize = 8;
+/// Local means are those of Gaussian windows of this share of the frame's side.
+const WINDOW: f32 = 0.1;
+/// Where the noise's variance is less than this share of that of the brightest parts, there is no beam, or no electron gets through.
+const DARK: f32 = 0.12;
+/// Cells with so many times the usual variance hold an edge, a hot pixel or the trace of an X-ray.
+const WILD: f32 = 5.0;
+/// Cells around dark ones that are masked, too: the edge's fringes are there.
+const FRINGE: usize = 2;
+/// Pixels further from the local mean than this many standard deviations of the local noise are cut.
+const CLIP: f32 = 5.0;
+/// No pixel is further from 0 than this many standard deviations of the image.
+pub const MOST_SD: f32 = 10.0;
+/// An image of which less than this share is left is flattened without a mask.
+const LEAST_LEFT: f32 = 0.05;
+
+/// An image without its slow change of brightness.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Flattened {
+    /// Pixels around 0, 0 exactly where they are masked, and the standard deviation of the others. In units of the local variance of the noise:
+    /// as electrons are counted, that is a constant for each image times the contrast relative to the local brightness, also where the image
+    /// was moved to another mean.
+    Image(Vec<f32>, f32),
+    /// Every pixel has one value.
+    Blank,
+    /// There are NaN or infinite pixels.
+    NotFinite,
+}
+
+/// Subtracts the local mean, masks what is dark or wild, cuts outliers, and divides by the local variance of the noise.
+pub fn flatten(mut image: Vec<f32>, width: usize) -> Flattened {
+    let height = image.len() / width.max(1);
+    if image.iter().any(|pixel| !pixel.is_finite()) {
+        return Flattened::NotFinite;
+    }
+    let first = image.first().copied().unwrap_or_default();
+    #[expect(clippy::float_cmp, reason = "a frame without beam has one value")]
+    if image.iter().all(|&pixel| pixel == first) {
+        return Flattened::Blank;
+    }
+    let maps = Maps::new(&image, (width, height));
+    maps.apply(&mut image, width);
+    let left = image.iter().filter(|&&pixel| pixel != 0.0).count();
+    let sd = (image.iter().map(|&pixel| f64::from(pixel).powi(2)).sum::<f64>() / left.max(1) as f64).sqrt() as f32;
+    if maps.blank || sd <= 0.0 || !sd.is_finite() {
+        return Flattened::Blank;
+    }
+    // Of standard deviation 1, so that no unit comes near the limits of a float.
+    image.iter_mut().for_each(|pixel| *pixel = (*pixel / sd).clamp(-MOST_SD, MOST_SD));
+    Flattened::Image(image, 1.0)
+}
+
+/// Of each cell the local mean, the weight, and what pixels are divided by.
+struct Maps {
+    mean: Cells,
+    weight: Cells,
+    /// The local standard deviation of the noise.
+    noise: Cells,
+    /// Whether what varies is no more than rounding.
+    blank: bool,
+}
+
+impl Maps {
+    fn new(image: &[f32], size: (usize, usize)) -> Self {
+        let (means, variances) = statistics(image, size);
+        let bright = variances.percentile(90);
+        let usual = Cells { values: variances.values.iter().copied().filter(|&value| value >= DARK * bright).collect(), ..variances }.percentile(50);
+        let dark = variances.with(variances.values.iter().map(|&value| f32::from(value < DARK * bright)).collect()).dilated(FRINGE);
+        let wild = variances.with(variances.values.iter().map(|&value| f32::from(value > WILD * usual)).collect());
+        let mut weight = dark.with(dark.values.iter().zip(&wild.values).map(|(dark, wild)| 1.0 - dark.max(*wild)).collect());
+        if weight.values.iter().sum::<f32>() < LEAST_LEFT * weight.values.len() as f32 {
+            weight.values.fill(1.0);
+        }
+        let sigma = WINDOW * ((size.0 * size.1) as f32).sqrt() / CELL as f32;
+        let surface = surface(&means, &weight);
+        let rest = means.with(means.values.iter().zip(&surface).map(|(mean, surface)| mean - surface).collect());
+        let local = rest.smoothed(&weight, sigma, 0.0);
+        let mean = local.with(local.values.iter().zip(&surface).map(|(local, surface)| local + surface).collect());
+        let limited = variances.with(variances.values.iter().map(|value| value.clamp(0.1 * usual, 2.0 * usual)).collect());
+        let noise = limited.smoothed(&weight, sigma, usual);
+        let noise = noise.with(noise.values.iter().map(|variance| variance.max(0.0).sqrt()).collect());
+        let level = means.values.iter().fold(0.0_f32, |most, mean| most.max(mean.abs()));
+        Self { mean, weight, noise, blank: usual.sqrt() <= 1e-6 * level }
+    }
+
+    fn apply(&self, image: &mut [f32], width: usize) {
+        let (mut mean, mut weight, mut noise) = (vec![0.0; width], vec![0.0; width], vec![0.0; width]);
+        let mut line = vec![0.0; self.mean.across];
+        for (y, pixels) in image.chunks_exact_mut(width).enumerate() {
+            self.mean.row(y, &mut line, &mut mean);
+            self.weight.row(y, &mut line, &mut weight);
+            self.noise.row(y, &mut line, &mut noise);
+            level_row(pixels, &mean, &weight, &noise);
+        }
+    }
+}
+
+fast! {
+    fn level_row(pixels: &mut [f32], mean: &[f32], weight: &[f32], noise: &[f32]) {
+        for (((pixel, &mean), &weight), &noise) in pixels.iter_mut().zip(mean).zip(weight).zip(noise) {
+            let limit = CLIP * noise;
+            *pixel = weight * (*pixel - mean).clamp(-limit, limit) / (noise * noise).max(f32::MIN_POSITIVE);
+        }
+    }
+}
+
+/// Of each cell the mean and the variance of its pixels.
+fn statistics(image: &[f32], size: (usize, usize)) -> (Cells, Cells) {
+    let (mut means, mut variances) = (Cells::new(size, CELL, 0.0), Cells::new(size, CELL, 0.0));
+    let across = means.across;
+    let mut origins = vec![0.0; across];
+    for (row, rows) in image.chunks(CELL * size.0).enumerate() {
+        let line = row * across..(row + 1) * across;
+        let (means, squares) = (&mut means.values[line.clone()], &mut variances.values[line]);
+        // Sums are of distances from a pixel of the cell: squares of large means would drown the variance.
+        origins.iter_mut().zip(rows.chunks(CELL)).for_each(|(origin, cell)| *origin = cell[0]);
+        for pixels in rows.chunks_exact(size.0) {
+            add_row(pixels, &origins, means, squares);
+        }
+        for (cell, ((mean, variance), origin)) in means.iter_mut().zip(squares).zip(&origins).enumerate() {
+            let count = (CELL.min(size.0 - cell * CELL) * (rows.len() / size.0)) as f32;
+            *mean /= count;
+            *variance = (*variance / count - *mean * *mean).max(0.0);
+            *mean += origin;
+        }
+    }
+    (means, variances)
+}
+
+fast! {
+    fn add_row(pixels: &[f32], origins: &[f32], sums: &mut [f32], squares: &mut [f32]) {
+        let (whole, rest) = pixels.as_chunks::<CELL>();
+        for (((cell, origin), sum), square) in whole.iter().zip(origins).zip(sums.iter_mut()).zip(squares.iter_mut()) {
+            for k in 0..CELL {
+                let value = cell[k] - origin;
+                *sum += value;
+                *square += value * value;
+            }
+        }
+        for pixel in rest {
+            let value = pixel - origins[origins.len() - 1];
+            sums[origins.len() - 1] += value;
+            squares[origins.len() - 1] += value * value;
+        }
+    }
+}
+
+/// The polynomial surface of least squares through the means of the cells that count.
+fn surface(means: &Cells, weight: &Cells) -> Vec<f32> {
+    const TERMS: usize = (DEGREE + 1) * (DEGREE + 1);
+    let powers = |k: usize, n: usize| -> [f64; DEGREE + 1] {
+        let at = if n > 1 { 2.0 * k as f64 / (n - 1) as f64 - 1.0 } else { 0.0 };
+        // Legendre's, which are almost at right angles.
+        [1.0, at, 1.5 * at * at - 0.5, 2.5 * at.powi(3) - 1.5 * at]
+    };
+    let columns: Vec<_> = (0..means.across).map(|x| powers(x, means.across)).collect();
+    let rows: Vec<_> = (0..means.down).map(|y| powers(y, means.down)).collect();
+    let terms = |at: usize| -> [f64; TERMS] {
+        let (column, row) = (&columns[at % means.across], &rows[at / means.across]);
+        std::array::from_fn(|term| column[term % (DEGREE + 1)] * row[term / (DEGREE + 1)])
+    };
+    let mut equations = [[0.0; TERMS + 1]; TERMS];
+    for (at, (&mean, &weight)) in means.values.iter().zip(&weight.values).enumerate().filter(|(_, (_, weight))| **weight > 0.0) {
+        let terms = terms(at);
+        for (equation, &term) in equations.iter_mut().zip(&terms) {
+            equation.iter_mut().zip(&terms).for_each(|(sum, other)| *sum += f64::from(weight) * term * other);
+            equation[TERMS] += f64::from(weight) * term * f64::from(mean);
+        }
+    }
+    let coefficients = solve(equations);
+    let at = |at: usize| terms(at).iter().zip(&coefficients).map(|(term, factor)| term * factor).sum::<f64>() as f32;
+    (0..means.values.len()).map(at).collect()
+}
+
+/// Solves symmetric equations; a term that the others make superfluous gets 0.
+fn solve<const N: usize, const M: usize>(mut equations: [[f64; M]; N]) -> [f64; N] {
+    let least: [f64; N] = std::array::from_fn(|k| 1e-4 * equations[k][k]);
+    for k in 0..N {
+        let pivot = equations[k];
+        if pivot[k] > least[k] {
+            for (_, row) in equations.iter_mut().enumerate().filter(|&(other, _)| other != k) {
+                let factor = row[k] / pivot[k];
+                row.iter_mut().zip(&pivot).for_each(|(value, pivot)| *value -= factor * pivot);
+            }
+        }
+    }
+    std::array::from_fn(|k| if equations[k][k] > least[k] { equations[k][N] / equations[k][k] } else { 0.0 })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cubic_surface_goes_and_what_lies_on_it_stays() {
+        let (width, height) = (60, 40);
+        let surface = |x: usize, y: usize| {
+            let (x, y) = (x as f32 / 60.0, y as f32 / 40.0);
+            1000.0 * (1.0 + 0.3 * x - 0.2 * y * y + 0.1 * x * x * x)
+        };
+        let mark = |x: usize, y: usize| if x % 2 == y % 2 { 1.01 } else { 0.99 };
+        let image = (0..width * height).map(|i| surface(i % width, i / width) * mark(i % width, i / width)).collect();
+        let Flattened::Image(flat, _) = flatten(image, width) else { panic!("an image") };
+        assert!(flat.iter().enumerate().all(|(i, &pixel)| (pixel - 100.0 * (mark(i % width, i / width) - 1.0)).abs() < 0.2));
+    }
+
+    #[test]
+    fn blank_and_not_finite() {
+        assert_eq!(flatten(vec![7.0; 100], 10), Flattened::Blank);
+        assert_eq!(flatten(vec![0.0; 100], 10), Flattened::Blank);
+        let mut image = vec![1.0; 100];
+        image[3] = f32::NAN;
+        assert_eq!(flatten(image, 10), Flattened::NotFinite);
+    }
+
+    #[test]
+    fn the_unit_of_the_pixels_does_not_matter() {
+        for unit in [1e-3_f32, 1.0, 30_000.0, 1e6] {
+            let image = (0..4000).map(|i| unit * (1.0 + 0.01 * ((i * 7919 % 1013) as f32 / 1013.0 - 0.5))).collect();
+            let Flattened::Image(_, sd) = flatten(image, 80) else { panic!("an image at {unit}") };
+            assert!((sd - 0.0029).abs() < 2e-4, "{sd} at {unit}");
+        }
+    }
+
+    #[test]
+    fn an_image_around_zero_is_not_divided() {
+        let image: Vec<f32> = (0..400).map(|i| if i % 3 == 0 { 1.0 } else { -0.5 }).collect();
+        let Flattened::Image(flat, sd) = flatten(image, 20) else { panic!("an image") };
+        assert!(sd > 0.5 && flat.iter().all(|pixel| pixel.abs() < 2.0));
+    }
+}
