@@ -14,11 +14,18 @@ use super::spectrum::{Band, RINGS, Rings, radii, ring_radius};
 const VIEW_PIXELS: f64 = 384.0 * 256.0;
 /// The outer part of each side over which a micrograph fades.
 const TAPER: f32 = 0.025;
+/// The same of a view, once it is whitened.
+const VIEW_TAPER: f32 = 0.05;
 /// The spectrum of shot noise is taken from here, cycles a reduced pixel: hardly any signal reaches so far.
 const NOISE: std::ops::Range<f32> = 0.42..0.49;
 
 /// Coefficients of more than this many times the level of their ring are cut to that level: one of 7,000 of noise, and those of a lattice.
 const NOTCH: f32 = 3.0;
+/// Levels of a spectrum are those of cells of so many coefficients a side...
+const SPECTRAL_CELL: usize = 4;
+/// ...in Gaussian windows of so many cells; noise stays below [`SPECTRAL_LEVEL`].
+const SPECTRAL_WINDOW: f32 = 0.7;
+const SPECTRAL_LEVEL: f32 = 1.2;
 /// Pixels of a cell's side, of which local standard deviations are taken...
 const CELL: usize = 8;
 /// ...in Gaussian windows of so many cells.
@@ -35,6 +42,8 @@ pub(super) type Power = [f64; RINGS];
 pub(super) struct Views {
     pub(super) plan: Plan,
     pub(super) tapers: (Vec<f32>, Vec<f32>),
+    /// Of the view: what was cut from a spectrum leaves traces at an image's edges, where the same ones of others would lie on them.
+    view_tapers: (Vec<f32>, Vec<f32>),
     pub(super) rings: Rings,
     view: Plan,
     small: Plan,
@@ -79,6 +88,7 @@ impl Views {
         let kept: Vec<f32> = kept.iter().map(|radius| radius.re).collect();
         Self {
             tapers: (taper(size.0, TAPER), taper(size.1, TAPER)),
+            view_tapers: (taper(view.width, VIEW_TAPER), taper(view.height, VIEW_TAPER)),
             rings: Rings::new(radii.iter().map(|radius| radius.re)),
             view_rings: Rings::new(kept.iter().copied()),
             // Radius 0: zero frequency, and what lies beyond the view.
@@ -114,6 +124,9 @@ impl Views {
         for (part, view) in parts.into_iter().zip(views) {
             let mut pixels: Vec<f32> = image.iter_mut().map(|value| *part(value)).collect();
             equalise(&mut pixels, (self.view.width, self.view.height));
+            for (row, factor) in pixels.chunks_exact_mut(self.view.width).zip(&self.view_tapers.1) {
+                row.iter_mut().zip(&self.view_tapers.0).for_each(|(pixel, column)| *pixel *= column * factor);
+            }
             round(&pixels, UNITS, view);
             image.iter_mut().zip(pixels).for_each(|(value, pixel)| *part(value) = pixel);
         }
@@ -125,18 +138,24 @@ impl Views {
         })
     }
 
-    /// Each image's coefficients multiplied by the factor of their ring, cut where they stand out of it, and multiplied by the filter.
+    /// Each image's coefficients multiplied by the factor of their ring, cut where they stand out of it, levelled, and multiplied by the filter.
     fn whiten(&self, packed: &[Complex32], factors: &[[f32; RINGS]; 2]) -> Vec<Complex32> {
         let height = self.view.height;
-        let mut out = vec![Complex32::default(); packed.len()];
-        let (mut first, mut second) = (vec![Complex32::default(); height], vec![Complex32::default(); height]);
-        for (x, column) in out.chunks_exact_mut(height).enumerate() {
-            self.view.unpack(packed, x, &mut first, &mut second);
-            for (y, value) in column.iter_mut().enumerate() {
-                let ring = self.view_rings.of(x * height + y);
-                let (first, second) = (notched(first[y] * factors[0][ring]), notched(second[y] * factors[1][ring]));
-                *value = (first + Complex32::i() * second) * self.filter[x * height + y];
+        let mut both = [vec![Complex32::default(); packed.len()], vec![Complex32::default(); packed.len()]];
+        for x in 0..self.view.width {
+            let column = x * height..(x + 1) * height;
+            let [first, second] = &mut both;
+            self.view.unpack(packed, x, &mut first[column.clone()], &mut second[column]);
+        }
+        for (image, factors) in both.iter_mut().zip(factors) {
+            for (at, value) in image.iter_mut().enumerate() {
+                *value = notched(*value * factors[self.view_rings.of(at)]);
             }
+            level(image, height);
+        }
+        let [mut out, second] = both;
+        for ((out, second), filter) in out.iter_mut().zip(second).zip(&self.filter) {
+            *out = (*out + Complex32::i() * second) * filter;
         }
         out
     }
@@ -152,6 +171,30 @@ impl Views {
 fn notched(value: Complex32) -> Complex32 {
     let size = value.norm_sqr();
     if size > NOTCH * NOTCH { value / size.sqrt() } else { value }
+}
+
+/// Divides the coefficients of a whitened spectrum of columns of `height` by the level around them where that is above 1: the streak of an
+/// edge and what surrounds the peaks of a lattice then count like the others.
+fn level(spectrum: &mut [Complex32], height: usize) {
+    let width = spectrum.len() / height;
+    let mut power = Cells::new((height, width), SPECTRAL_CELL, 0.0);
+    let across = power.across;
+    for (columns, line) in spectrum.chunks(SPECTRAL_CELL * height).zip(power.values.chunks_exact_mut(across)) {
+        let count = columns.len() / height;
+        for column in columns.chunks_exact(height) {
+            for (cell, sum) in column.chunks(SPECTRAL_CELL).zip(line.iter_mut()) {
+                *sum += cell.iter().map(Complex32::norm_sqr).sum::<f32>() / (count * cell.len()) as f32;
+            }
+        }
+    }
+    let anywhere = power.with(vec![1.0; power.values.len()]);
+    let local = power.smoothed(&anywhere, SPECTRAL_WINDOW, 1.0);
+    let factor = local.with(local.values.iter().map(|&local| 1.0 / (local / SPECTRAL_LEVEL).max(1.0).sqrt()).collect());
+    let (mut line, mut factors) = (vec![0.0; across], vec![0.0; height]);
+    for (x, column) in spectrum.chunks_exact_mut(height).enumerate() {
+        factor.row(x, &mut line, &mut factors);
+        column.iter_mut().zip(&factors).for_each(|(value, factor)| *value *= *factor);
+    }
 }
 
 /// Makes the local standard deviation 1: an edge or a flake then counts for no more than its area. Where hardly anything is, as under a mask, 0

@@ -15,7 +15,9 @@ const DARK: f32 = 0.12;
 /// Cells with so many times the usual variance hold an edge, a hot pixel or the trace of an X-ray.
 const WILD: f32 = 5.0;
 /// Cells around dark ones that are masked, too: the edge's fringes are there.
-const FRINGE: usize = 2;
+const FRINGE: usize = 3;
+/// The mask's edge is soft over about so many cells.
+const SOFT: f32 = 1.0;
 /// Pixels further from the local mean than this many standard deviations of the local noise are cut.
 const CLIP: f32 = 5.0;
 /// No pixel is further from 0 than this many standard deviations of the image.
@@ -80,6 +82,8 @@ impl Maps {
         if weight.values.iter().sum::<f32>() < LEAST_LEFT * weight.values.len() as f32 {
             weight.values.fill(1.0);
         }
+        let soft = weight.smoothed(&weight.with(vec![1.0; weight.values.len()]), SOFT, 1.0);
+        weight.values.iter_mut().zip(soft.values).for_each(|(weight, soft)| *weight *= (2.0 * soft - 1.0).max(0.0));
         let sigma = WINDOW * ((size.0 * size.1) as f32).sqrt() / CELL as f32;
         let surface = surface(&means, &weight);
         let rest = means.with(means.values.iter().zip(&surface).map(|(mean, surface)| mean - surface).collect());
