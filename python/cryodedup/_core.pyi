@@ -89,8 +89,8 @@ class Session:
 
     def find(
         self, pairs: NDArray[np.uint32], most: float | None, *, mirrored: bool, threads: int, progress: _Progress = None
-    ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
-        """For each pair its significance, the shift (n, 2), and the significance at zero shift."""
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
+        """For each pair its significance, the shift (n, 2), the significance at zero shift, and that at the next best place."""
 
     def find_near(
         self, pairs: NDArray[np.uint32], shifts: NDArray[np.float32], *, threads: int

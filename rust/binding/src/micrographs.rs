@@ -144,7 +144,7 @@ impl Session {
     }
 
     #[pyo3(signature = (pairs, most, *, mirrored, threads, progress=None))]
-    #[expect(clippy::type_complexity, reason = "three columns")]
+    #[expect(clippy::type_complexity, reason = "four columns")]
     fn find<'py>(
         &self,
         py: Python<'py>,
@@ -153,13 +153,14 @@ impl Session {
         mirrored: bool,
         threads: usize,
         progress: Option<Bound<'py, PyAny>>,
-    ) -> PyResult<(Bound<'py, PyArray1<f32>>, Bound<'py, PyArray2<f32>>, Bound<'py, PyArray1<f32>>)> {
+    ) -> PyResult<(Bound<'py, PyArray1<f32>>, Bound<'py, PyArray2<f32>>, Bound<'py, PyArray1<f32>>, Bound<'py, PyArray1<f32>>)> {
         let pairs = self.pairs(&pairs)?;
         let found = run(py, threads, progress.as_ref(), |monitor| Matcher::new(&self.0, most).find(&pairs, mirrored, monitor))?;
         let z: Vec<f32> = found.iter().map(|found| found.z).collect();
         let shifts: Vec<f32> = found.iter().flat_map(|found| [found.shift.0, found.shift.1]).collect();
         let at_zero: Vec<f32> = found.iter().map(|found| found.z_at_zero).collect();
-        Ok((z.into_pyarray(py), shifts.into_pyarray(py).reshape([found.len(), 2])?, at_zero.into_pyarray(py)))
+        let next: Vec<f32> = found.iter().map(|found| found.z_next).collect();
+        Ok((z.into_pyarray(py), shifts.into_pyarray(py).reshape([found.len(), 2])?, at_zero.into_pyarray(py), next.into_pyarray(py)))
     }
 
     #[pyo3(signature = (pairs, shifts, *, threads))]

@@ -8,7 +8,7 @@ use super::correlator::{Correlator, Map, Maps};
 use super::fft::{Scratch, good_size};
 use super::image::{Image, Table, UNITS};
 use super::kept::{keep_part, zeros};
-use super::overlap::Overlap;
+use super::overlap::{Overlap, Peak};
 use super::session::Session;
 use super::tiles::{self, Tiles};
 use crate::{Monitor, Result};
@@ -21,6 +21,8 @@ const WORTH_A_LOOK: f32 = 2.5;
 const TILE: usize = 96;
 /// How far from a place, in view pixels, [`Matcher::find_near`] looks.
 const NEAR: i32 = 6;
+/// Places at most so many view pixels apart are of one peak.
+const ONE_PEAK: u32 = 3;
 /// Shifts of up to so many view pixels along both axes count as none: there the fixed pattern of the camera shows.
 pub const ZERO: i32 = 1;
 
@@ -34,6 +36,8 @@ pub struct Match {
     pub shift: (f32, f32),
     /// Significance at zero shift.
     pub z_at_zero: f32,
+    /// Significance at the next best place: of lattices nearly that at the best.
+    pub z_next: f32,
 }
 
 /// Finds the best shifts of pairs.
@@ -113,7 +117,7 @@ impl<'a> Matcher<'a> {
             let best = around.max_by(|&a, &b| overlap.product(a).total_cmp(&overlap.product(b))).unwrap_or(middle);
             let (x, y) = overlap.climb(best, 0, 1).sub_pixel();
             let shift = (x as f32 * to_size.0, y as f32 * to_size.1);
-            Ok(Match { z: self.significance(&overlap, best), shift, z_at_zero: 0.0 })
+            Ok(Match { z: self.significance(&overlap, best), shift, ..Match::default() })
         };
         pairs.par_iter().zip(shifts).map(near).collect()
     }
@@ -202,8 +206,11 @@ impl<'a> Matcher<'a> {
             }
             let z = significance(shift);
             if best.is_none() || z > result.z {
+                result.z_next = if beside(best.as_ref(), shift) { result.z_next } else { result.z };
                 result.z = z;
                 best = Some(peak);
+            } else if !beside(best.as_ref(), shift) {
+                result.z_next = result.z_next.max(z);
             }
         }
         if let Some(peak) = best {
@@ -212,6 +219,11 @@ impl<'a> Matcher<'a> {
         }
         result
     }
+}
+
+/// Whether a shift is that of a peak, or next to it.
+fn beside(peak: Option<&Peak>, shift: (i32, i32)) -> bool {
+    peak.is_some_and(|peak| peak.at.0.abs_diff(shift.0).max(peak.at.1.abs_diff(shift.1)) <= ONE_PEAK)
 }
 
 #[cfg(test)]
