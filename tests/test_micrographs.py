@@ -14,8 +14,8 @@ from cryodedup import InputError, MicrographParams, _core, correlate, find_dupli
 from cryodedup.demo.micrographs import BIN, Planted, make_micrographs
 from cryodedup.micrographs.acquisition import Acquisition
 from cryodedup.micrographs.pattern import support
-from cryodedup.micrographs.versions import connected
 from cryodedup.micrographs.statistics import Tail, q_values
+from cryodedup.micrographs.versions import connected
 from cryodedup.micrographs.window import DECOYS, MOST_DECOYS_OF_ONE, sampled, window_distances, window_pairs
 
 IMOD = SHARED / "reference" / "imod"

@@ -6,12 +6,16 @@ from cryodedup.micrographs.result import MicrographResult
 from cryodedup.words import count
 
 
+def kinds(result: MicrographResult) -> str:
+    """How many versions of each kind."""
+    return ", ".join(f"{number:,} {kind}" for kind, number in result.kinds.items())
+
+
 def versions(result: MicrographResult) -> str:
     """How many versions there are, of which kinds."""
-    kinds = ", ".join(f"{number:,} {kind}" for kind, number in result.kinds.items())
-    exposures = len({one.kept for one in result.versions})
+    exposures = count(len({one.kept for one in result.versions}), "exposure")
     return (
-        f"{count(len(result.versions), 'micrograph')} removed as versions of {count(exposures, 'exposure')} ({kinds}; versions.csv):"
+        f"{count(len(result.versions), 'micrograph')} removed as versions of {exposures} ({kinds(result)}; versions.csv):"
         " one version of each exposure is compared"
     )
 
