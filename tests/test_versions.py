@@ -25,7 +25,7 @@ EPU = "FoilHole_12_Data_3_{}_20200206_1706{:02}"
 
 def half(exposure: int, which: int, corner: int = 0, scene: int | None = None) -> Image:
     """Half the frames of an exposure's movie: a scene, and noise of its own."""
-    world = np.random.default_rng([3, exposure if scene is None else scene]).normal(0, 12, (330, 380))
+    world = np.random.default_rng([3, exposure if scene is None else scene]).normal(0, 18, (330, 380))
     noise = np.random.default_rng([4, exposure, which]).normal(500, 30, (256, 300))
     return noise + world[corner : corner + 256, corner : corner + 300]
 

@@ -44,19 +44,22 @@ def write_versions(names: Sequence[str], versions: Iterable[Version], duplicates
 
 
 def write_ccc(
-    names: Sequence[str], order: Sequence[int], once: Sequence[int], compared: Iterable[Compared], params: MicrographParams, path: Path
+    names: Sequence[str],
+    order: Sequence[int],
+    versions: Iterable[Version],
+    compared: Sequence[Compared],
+    params: MicrographParams,
+    path: Path,
 ) -> None:
-    """One row a micrograph, in the order of exposure; a column for each distance of the window.
-
-    ``once``: the order with one micrograph of each exposure, by which distances count.
-    """
+    """One row a micrograph, in the order of exposure; a column for each distance, in which versions that were not compared do not count."""
+    skipped = {one.version for one in versions} - {i for of_size in compared for i in of_size.members}
+    once = [i for i in order if i not in skipped]
     distances = window_distances(params, len(once))
     at = {i: k for k, i in enumerate(once)}
     found: dict[int, dict[int, float]] = defaultdict(dict)
     for of_size in compared:
         for i, j, ccc in of_size.window_ccc:
-            if i in at and j in at:
-                found[i][at[j] - at[i]] = ccc
+            found[i][at[j] - at[i]] = ccc
     rows = ([names[i], *(f"{found[i][d]:.4f}" if d in found[i] else "" for d in distances)] for i in order)
     _write(path, ["Micrograph", *(f"+{d}" for d in distances)], rows)
 

@@ -20,7 +20,7 @@ from cryodedup.micrographs.comparing import Compared, Pair
 from cryodedup.micrographs.decide import Withheld
 from cryodedup.micrographs.exposures import Exposures
 from cryodedup.micrographs.listings import write_ccc, write_duplicates, write_overlaps, write_versions
-from cryodedup.micrographs.versions import Version, without_versions
+from cryodedup.micrographs.versions import Version
 from cryodedup.params import MicrographParams
 from cryodedup.particles.outputs import Place
 
@@ -165,9 +165,7 @@ class MicrographResult:
             write_overlaps(self.exposures, self.overlaps, self.kept, staging / OVERLAPS)
             write_versions(self.names, self.versions, self.duplicates, staging / VERSIONS)
             if self.params.search == "window":
-                write_ccc(
-                    self.names, self.order, without_versions(self.order, self.versions), self.compared, self.params, staging / "ccc.csv"
-                )
+                write_ccc(self.names, self.order, self.versions, self.compared, self.params, staging / "ccc.csv")
             if report:
                 from cryodedup.report import add_page
                 from cryodedup.report.micrographs import write_page

@@ -100,16 +100,9 @@ def find_duplicate_micrographs(
         once = without_versions(order, versions)
         at = {i: k for k, i in enumerate(once)}
         classes = _size_classes([i for i in readable if i in at], images, records)
+        told = Told(say, expect, progress)
         compared = [
-            compare(
-                place,
-                members,
-                [records[i] for i in members],
-                [at[i] for i in members],
-                exposures.acquisitions,
-                params,
-                Told(say, expect, progress),
-            )
+            compare(place, members, [records[i] for i in members], [at[i] for i in members], exposures.acquisitions, params, told)
             for members in classes
             if len(members) > 1
         ]

@@ -55,13 +55,15 @@ def methods(result: MicrographResult) -> str:
     pattern = " and freed of the camera's fixed pattern" if freed else ""
     removed = count(sum(len(group) - 1 for group in result.groups), "micrograph")
     outcome = f"{kept} of each of {count(len(result.groups), 'set')} was kept, and {removed} removed" if result.groups else "none was found"
+    further = ""
     if params.least_overlap and result.groups:
-        outcome += f", each sharing at least {100 * params.least_overlap:g} % of the frame with a kept one"
-    versions = f" Versions of one exposure ({kinds(result)}) were removed before." if result.versions else ""
+        further += f" Each removed one shares at least {100 * params.least_overlap:g} % of the frame with a kept one."
+    if result.versions:
+        further += f" Before the comparison all but one version of each exposure were removed ({kinds(result)})."
     return (
         f"Micrographs that show the same area were found with cryodedup {_core.__version__}: {looked} ({pairs:,}) of {compared:,}"
         f" micrographs, binned {params.bin} times, whitened{pattern}, were cross-correlated at {shifts}."
-        f" Pairs were accepted at {rule}{by}; {outcome}.{versions}"
+        f" Pairs were accepted at {rule}{by}; {outcome}.{further}"
     )
 
 
