@@ -276,6 +276,10 @@ def test_an_unreadable_image_does_not_shift_the_window(session: Planted, images:
     result = find_duplicate_micrographs(between.parent, MicrographParams(bin=BIN, **window))
     assert (one, two) in pairs_of(result)
     assert {names.index(b) - names.index(a) for a, b in pairs_of(result)} == {distances[-1]}
+    result.write(tmp_path / "out")
+    with (tmp_path / "out" / "ccc.csv").open() as file:
+        listed = {Path(row["Micrograph"]).name: row[f"+{distances[-1]}"] for row in csv.DictReader(file)}
+    assert {one} <= {name for name, ccc in listed.items() if ccc and float(ccc) > 0.1}
 
 
 def test_a_window_without_pairs(session: Planted, command: Command, tmp_path: Path) -> None:

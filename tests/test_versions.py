@@ -154,7 +154,7 @@ def test_frame_numbers_in_two_folders_are_versions_only_if_the_electrons_are_the
     assert result.kept.tolist() == [True] * 8 + [False, True, False, False]
 
 
-@pytest.mark.parametrize("name", [EPU, 19 * "0" + "{}{}_x"])
+@pytest.mark.parametrize("name", [EPU, 18 * "0" + "{}{}_x"])
 def test_names_of_a_whole_acquisition_in_two_folders(name: str, tmp_path: Path) -> None:
     """Equal pixels are not needed, but those of another specimen refuse it; halves have other noise, and need none."""
     names = [f"{name.format(k, 10 + k)}.mrc" for k in range(4)]
@@ -162,9 +162,15 @@ def test_names_of_a_whole_acquisition_in_two_folders(name: str, tmp_path: Path) 
     noisy = weighted(whole(0)) + np.random.default_rng(1).normal(0, 60, (256, 300))
     second = [save(tmp_path / "two" / names[0], noisy), save(tmp_path / "two" / names[1], whole(11))]
     second += [save(tmp_path / "two" / names[2].replace(".mrc", "_EVN.mrc"), half(2, 0))]
+    second += [save(tmp_path / "two" / names[3], np.kron(whole(3), np.ones((2, 2))))]
     result = find(*first, *second)
-    assert kinds(result) == {names[0]: (names[0], "same exposure"), second[2].name: (names[2], "even half")}
-    assert result.kept.tolist() == [True] * 4 + [False, True, False]
+    found = {(result.names[one.kept], result.names[one.version], one.kind) for one in result.versions}
+    assert found == {
+        (str(first[0]), str(second[0]), "same exposure"),
+        (str(first[2]), str(second[2]), "even half"),
+        (str(second[3]), str(first[3]), "same exposure"),  # the larger one stays
+    }
+    assert result.kept.tolist() == [True] * 3 + [False] + [False, True, False, True]
 
 
 def test_the_best_ctf_decides_among_equal_ones_and_unreadable_ones_stay(tmp_path: Path) -> None:

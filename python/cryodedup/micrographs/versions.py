@@ -176,25 +176,25 @@ def _ends(path: Path) -> bytes:
 def _equal_names(several: Sequence[int], marks: Mapping[int, Marks], records: Mapping[int, Record], cache: Path) -> list[tuple[int, int]]:
     """Versions among equal names in several folders."""
     found: list[tuple[int, int]] = []
+    sizes = {i: records[i][1:3] for i in several}
     for members in _classes(several, lambda i: marks[i].stem):
-        if len({marks[i].folder for i in members}) > 1:
-            noise = {i: _noise(_middle(cache, records[i])) for i in members}
-            other = next(
-                (i for i in several if marks[i].stem != marks[members[0]].stem and records[i][1:3] == records[members[0]][1:3]), None
-            )
-            usual = _correlation(noise[members[0]], _noise(_middle(cache, records[other]))) if other is not None else 0.0
-            found += [(i, j) for i, j in combinations(members, 2) if _is_same(marks[i], marks[j], noise[i], noise[j], usual)]
+        if len({marks[i].folder for i in members}) == 1:
+            continue
+        noise = {i: _noise(_middle(cache, records[i])) for i in members}
+        first = members[0]
+        other = next((i for i in several if marks[i].stem != marks[first].stem and sizes[i] == sizes[first]), None)
+        usual = max(0.0, _correlation(noise[first], _noise(_middle(cache, records[other])))) if other is not None else 0.0
+        for i, j in combinations(members, 2):
+            same = _correlation(noise[i], noise[j]) - usual if sizes[i] == sizes[j] else None
+            found += [(i, j)] * _is_same(marks[i], marks[j], same)
     return found
 
 
-def _is_same(first: Marks, second: Marks, noise: NDArray[np.float32], other: NDArray[np.float32], usual: float) -> bool:
-    """Whether two of equal stems are versions; ``usual``: the correlation of unrelated ones."""
-    least = SAME_NOISE
+def _is_same(first: Marks, second: Marks, noise: float | None) -> bool:
+    """Whether two of equal stems are versions; ``noise``: how far it is the same, None for frames of two sizes."""
     if identifies(first.stem) or first.name == second.name != first.stem:  # EPU's hole, shot and time, or CryoSPARC's uid
-        if first.half or second.half or noise.shape != other.shape:
-            return True
-        least = NOT_UNRELATED
-    return _correlation(noise, other) - max(usual, 0.0) >= least
+        return bool(first.half or second.half) or noise is None or noise >= NOT_UNRELATED
+    return noise is not None and noise >= SAME_NOISE
 
 
 def _pixels(cache: Path, record: Record) -> NDArray[np.int16]:
@@ -221,5 +221,4 @@ def _noise(pixels: NDArray[np.int16]) -> NDArray[np.float32]:
 
 
 def _correlation(first: NDArray[np.float32], second: NDArray[np.float32]) -> float:
-    """0 for frames of different sizes: no evidence."""
-    return float(np.vdot(first, second)) if first.shape == second.shape else 0.0
+    return float(np.vdot(first, second))

@@ -16,12 +16,13 @@ def verdict(result: MicrographResult) -> str:
     duplicates = n - kept - len(result.versions)
     if kept == n:
         return f"No duplicates among {count(n, 'micrograph')}."
+    would = "would be " if result.withheld else ""
     removed = []
     if duplicates:
-        removed.append(f"{duplicates:,} removed, since others show the same ({count(len(result.groups), 'set')})")
+        removed.append(f"{duplicates:,} {would}removed, since others show the same ({count(len(result.groups), 'set')})")
     if result.versions:
-        removed.append(f"{len(result.versions):,} removed as versions of an exposure that another one shows ({kinds(result)})")
-    text = f"{'Withheld. ' if result.withheld else ''}{count(n, 'micrograph')}: {kept:,} kept, {', '.join(removed)}."
+        removed.append(f"{len(result.versions):,} {would}removed as versions of an exposure that another one shows ({kinds(result)})")
+    text = f"{count(n, 'micrograph')}: {kept:,} {would}kept, {', '.join(removed)}."
     times = _times(result)
     if times and all(times):
         text += f" The duplicates were taken {f'between {times[0]} and {times[-1]}' if len(times) > 1 else times[0]}."
