@@ -19,11 +19,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cryodedup.formats.mrc import MrcImage
 from cryodedup.micrographs.acquisition import identifies
 from cryodedup.micrographs.comparing import Pair
 from cryodedup.micrographs.reading import Record
@@ -43,6 +43,19 @@ STILL_PX, SAME_NCC = 4, 0.7
 _ENDS = 1 << 16
 
 
+class Header(Protocol):
+    """What is known of an image file of any format before its pixels are read: where it is, its columns and rows, its bytes."""
+
+    @property
+    def path(self) -> Path: ...
+    @property
+    def nx(self) -> int: ...
+    @property
+    def ny(self) -> int: ...
+    @property
+    def size(self) -> int: ...
+
+
 @dataclass(frozen=True)
 class Version:
     """A micrograph of an exposure of which another one is compared; indices are those of the input.
@@ -55,7 +68,7 @@ class Version:
     kind: str
 
 
-def find_versions(images: Mapping[int, MrcImage], records: Mapping[int, Record], cache: Path, rank: Sequence[int]) -> list[Version]:
+def find_versions(images: Mapping[int, Header], records: Mapping[int, Record], cache: Path, rank: Sequence[int]) -> list[Version]:
     """The versions among the micrographs that were read, by input order.
 
     Parameters
@@ -161,7 +174,7 @@ def _equal_pixels(several: Sequence[int], records: Mapping[int, Record], cache: 
     return [pair for members in candidates for pair in _of_equal(members, lambda i: _pixels(cache, records[i]).tobytes())]
 
 
-def _copy(first: MrcImage, second: MrcImage) -> str:
+def _copy(first: Header, second: Header) -> str:
     """Of two images whose reduced pixels are all equal, whether their files are, too."""
     return "same file" if first.size == second.size and _ends(first.path) == _ends(second.path) else "equal pixels"
 
