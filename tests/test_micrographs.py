@@ -14,8 +14,8 @@ from cryodedup import InputError, MicrographParams, _core, correlate, find_dupli
 from cryodedup.demo.micrographs import BIN, Planted, make_micrographs
 from cryodedup.micrographs.acquisition import Acquisition
 from cryodedup.micrographs.pattern import support
-from cryodedup.micrographs.sets import connected
 from cryodedup.micrographs.statistics import Tail, q_values
+from cryodedup.micrographs.versions import connected
 from cryodedup.micrographs.window import DECOYS, MOST_DECOYS_OF_ONE, sampled, window_distances, window_pairs
 
 IMOD = SHARED / "reference" / "imod"
@@ -175,7 +175,7 @@ def test_shifts_beyond_half_the_frame_do_not_alias() -> None:
 
 
 def test_sets_of_three() -> None:
-    assert connected(6, [(0, 4), (4, 2), (1, 3)]) == [[0, 2, 4], [1, 3]]
+    assert connected([(0, 4), (4, 2), (1, 3)]) == [[0, 2, 4], [1, 3]]
 
 
 def test_q_values_are_those_of_benjamini_and_hochberg() -> None:

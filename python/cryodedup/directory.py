@@ -18,11 +18,13 @@ from cryodedup.errors import InputError
 
 SUMMARY, LISTING, PAGE, FIGURES = "summary.json", "duplicates.csv", "report.html", "figures"
 _FIGURE = r"figures/\w+\.png"
-_OURS = re.compile(rf"duplicates\.csv|ccc\.csv|report\.html|{_FIGURE}|[^/]+_(kept|rejected|removed|repaired)(_passthrough\d*)?(\.\w+)?/?")
+_OURS = re.compile(
+    rf"(duplicates|overlaps|versions|ccc)\.csv|report\.html|{_FIGURE}|[^/]+_(kept|rejected|removed|repaired)(_passthrough\d*)?(\.\w+)?/?"
+)
 
 
 @contextmanager
-def staged(directory: Path, overwrite: bool, inputs: set[Path], schema: str) -> Iterator[Path]:
+def staged(directory: Path, overwrite: bool, inputs: set[Path], schema: str, *, leaving: re.Pattern[str] | None = None) -> Iterator[Path]:
     """A directory beside the results, whose content becomes that of ``directory`` if all goes well; else nothing changes.
 
     Parameters
@@ -33,9 +35,11 @@ def staged(directory: Path, overwrite: bool, inputs: set[Path], schema: str) -> 
         Real paths of files that must not be written over.
     schema
         Of the summary: what an earlier run of the same command wrote goes, what another one did stays.
+    leaving
+        Names of files that go, too, whoever wrote them: beside these results they would mislead.
     """
     check_directory(directory, overwrite)
-    outdated = _listed_outputs(directory, schema)
+    outdated = [*_listed_outputs(directory, schema), *_found_outputs(directory, leaving, overwrite)]
     made = not directory.exists()
     directory.mkdir(parents=True, exist_ok=True)
     staging = directory / f".cryodedup-{os.getpid()}-{time.monotonic_ns():x}"
@@ -126,6 +130,23 @@ def _listed_outputs(directory: Path, schema: str) -> list[str]:
         return []
 
 
+def _found_outputs(directory: Path, leaving: re.Pattern[str] | None, overwrite: bool) -> list[str]:
+    if leaving is None or not directory.is_dir():
+        return []
+    found = sorted(entry.name for entry in directory.iterdir() if leaving.fullmatch(entry.name) and not entry.is_dir())
+    if found and not overwrite:
+        raise InputError(f"{directory / found[0]}: output exists; choose another --output, or add --overwrite")
+    return found
+
+
+def holds_withheld(directory: Path) -> bool:
+    """Whether an earlier run withheld its result here: to decide again then loses nothing."""
+    try:
+        return bool(json.loads((directory / SUMMARY).read_text("utf-8"))["withheld"])
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return False
+
+
 def _holds_input(path: Path, inputs: set[Path]) -> bool:
     return any(path == file or path in file.parents for file in inputs)
 
@@ -145,8 +166,8 @@ def _move(staging: Path, directory: Path, overwrite: bool, inputs: set[Path], ou
             raise InputError(f"{target}: found what no earlier run of this command wrote; choose another --output")
     old = staging / ".old"
     (old / FIGURES).mkdir(parents=True)
-    leaving = [name for name in outdated if not _holds_input(Path(os.path.realpath(directory / name)), inputs)]
-    for name in dict.fromkeys([*new, *leaving]):
+    going = [name for name in outdated if not _holds_input(Path(os.path.realpath(directory / name)), inputs)]
+    for name in dict.fromkeys([*new, *going]):
         target = directory / name
         if name in new and target.is_file() and not target.is_symlink():
             continue  # replaced in one step below

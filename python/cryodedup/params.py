@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from numbers import Integral, Real
 from pathlib import Path
-from typing import Literal, TypeGuard, get_args
+from typing import Any, Literal, TypeGuard, get_args
 
 from cryodedup.errors import InputError
 
@@ -157,6 +157,13 @@ class MicrographParams:
         Largest shift along an axis, pixels of the micrograph; None: up to where a tenth of the frame overlaps.
     keep
         Which of a set stays: the ``earliest``, or the one of best fitted CTF (``rlnCtfMaxResolution``, ``ctf_stats/ctf_fit_to_A``).
+    min_overlap
+        A micrograph is removed if it shares at least this part of the frame, 0 to 1, with one that is kept; pairs that share less are
+        listed, and both stay. None: 0.5 when deciding by ``fdr``, 0 with ``threshold``.
+    max_removed
+        Largest share of the exposures, 0 to 1, that may be removed as duplicates; beyond it the result is withheld.
+    max_set
+        Largest number of exposures in a set, 1 or more; beyond it the result is withheld.
     sensitivity
         How large sessions are screened. ``auto``: in groups where their signal allows it, else pair by pair; ``full``: always pair by
         pair; ``fast``: always in groups.
@@ -176,29 +183,25 @@ class MicrographParams:
     lowpass: tuple[float, float] = (0.25, 0.05)
     max_shift: float | None = None
     keep: Keep = "earliest"
+    min_overlap: float | None = None
+    max_removed: float = 0.35
+    max_set: int = 8
     sensitivity: Sensitivity = "auto"
     threads: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("bin", "images_per_move", "images_per_hole", "scan_range", "threads"):
+        for name in ("bin", "images_per_move", "images_per_hole", "scan_range", "max_set", "threads"):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, Integral) or value < (0 if name == "threads" else 1):
                 raise InputError(f"{name}: found {value!r}, expected a whole number, {0 if name == 'threads' else 1} or more")
         for name, limit in (("threads", MOST_THREADS), ("bin", MOST_BIN)):
             if getattr(self, name) > limit:
                 raise InputError(f"{name}: found {getattr(self, name)}, expected at most {limit}")
-        for name, least, most in (("fdr", 0.0, 1.0), ("threshold", -1.0, 1.0), ("max_shift", 0.0, math.inf)):
+        for name, (least, most, reach) in _MICROGRAPH_RANGES.items():
             value = getattr(self, name)
-            if (value is not None or name == "fdr") and not (
-                is_number(value) and least <= value <= most and (name != "fdr" or 0 < value < 1)
-            ):
-                reach = (
-                    "more than 0 and less than 1"
-                    if name == "fdr"
-                    else "0 or more"
-                    if name == "max_shift"
-                    else f"from {least:g} to {most:g}"
-                )
+            if value is None and name in _OPTIONAL:
+                continue
+            if not (is_number(value) and least <= value <= most and (name != "fdr" or 0 < value < 1)):
                 raise InputError(f"{name}: found {value!r}, expected a number, {reach}")
         reached = [name for name in _WINDOW if getattr(self, name) != getattr(type(self), name)]
         if self.search == "all" and reached:
@@ -219,6 +222,17 @@ class MicrographParams:
             raise InputError(f"lowpass {self.lowpass[0]:g} and highpass {self.highpass[0]:g}: expected the lowpass above the highpass")
 
     @property
+    def least_overlap(self) -> float:
+        """``min_overlap``, or what stands for None."""
+        if self.min_overlap is not None:
+            return self.min_overlap
+        return MIN_OVERLAP if self.threshold is None else 0.0
+
+    def used(self) -> dict[str, Any]:
+        """All parameters by name, with what stands for None where that depends on others."""
+        return asdict(self) | {"min_overlap": self.least_overlap}
+
+    @property
     def band(self) -> tuple[float, float, float]:
         """Highpass, lowpass and falloff of the images that ``ncc`` and ``ccc`` are of."""
         return (self.highpass[0], *self.lowpass)
@@ -231,6 +245,16 @@ class MicrographParams:
 
 NYQUIST = 0.5
 MOST_BIN = 64
+MIN_OVERLAP = 0.5
+"""Where an area that is seen twice and one that is seen once weigh the same."""
+_MICROGRAPH_RANGES = {
+    "fdr": (0.0, 1.0, "more than 0 and less than 1"),
+    "threshold": (-1.0, 1.0, "from -1 to 1"),
+    "max_shift": (0.0, math.inf, "0 or more"),
+    "min_overlap": (0.0, 1.0, "from 0 to 1"),
+    "max_removed": (0.0, 1.0, "from 0 to 1"),
+}
+_OPTIONAL = ("threshold", "max_shift", "min_overlap")
 _WINDOW = ("images_per_move", "images_per_hole", "scan_range")
 _MICROGRAPH_CHOICES = {"search": Search, "order": Order, "keep": Keep, "sensitivity": Sensitivity}
 

@@ -1,4 +1,7 @@
-"""The command line: parse, call, show. Exit status 0 done, 1 a fault of ours or the system's, 2 wrong input, 130 interrupted."""
+"""The command line: parse, call, show.
+
+Exit status 0 done, 1 a fault of ours or the system's, 2 wrong input, 3 the result is withheld, 130 interrupted.
+"""
 
 from __future__ import annotations
 

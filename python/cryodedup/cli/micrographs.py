@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -10,24 +11,28 @@ import rich_click as click
 from cryodedup.cli import options
 from cryodedup.cli.options import EACH_ONES, closing_table
 from cryodedup.cli.progress import Progress
-from cryodedup.directory import check_directory, refuse_inputs_among_outputs
+from cryodedup.directory import check_directory, holds_withheld, refuse_inputs_among_outputs
 from cryodedup.errors import InputError
 from cryodedup.micrographs.comparing import DOUBTFUL_Z
 from cryodedup.micrographs.reading import CACHE
 from cryodedup.micrographs.result import OUTPUTS, MicrographResult
+from cryodedup.micrographs.sentences import overlaps, versions
 from cryodedup.micrographs.workflow import find_duplicate_micrographs
-from cryodedup.params import MicrographParams
+from cryodedup.params import MIN_OVERLAP, MicrographParams
 from cryodedup.words import count, shown
 
 DEFAULTS = MicrographParams()
 MOST_SHOWN = 10
+WITHHELD = 3
+"""Exit status where a limit is passed."""
 
 click.rich_click.OPTION_GROUPS["cryodedup micrographs"] = [
     {
         "name": "What is compared",
         "options": ["--search", "--images-per-move", "--images-per-hole", "--scan-range", "--order", "--max-shift"],
     },
-    {"name": "What is a duplicate", "options": ["--fdr", "--threshold", "--keep"]},
+    {"name": "What is a duplicate", "options": ["--fdr", "--threshold", "--min-overlap", "--keep"]},
+    {"name": "Limits", "options": ["--max-removed", "--max-set"]},
     {"name": "Preparing", "options": ["--bin", "--highpass", "--lowpass", "--sensitivity"]},
     {"name": "Running", "options": ["--resume", *EACH_ONES]},
 ]
@@ -91,6 +96,29 @@ def _joined(numbers: tuple[float, ...]) -> str:
     help="Which of a set stays: of least pre-exposure, or of best fitted CTF.",
 )
 @click.option(
+    "--min-overlap",
+    type=float,
+    metavar="SHARE",
+    help="Remove a micrograph only if it shares this part of the frame with a kept one, from 0 to 1."
+    f"  [default: {MIN_OVERLAP}; 0 with --threshold]",
+)
+@click.option(
+    "--max-removed",
+    type=float,
+    default=DEFAULTS.max_removed,
+    show_default=True,
+    metavar="SHARE",
+    help="Withhold the kept and removed files (exit status 3) if more of the session would be removed as duplicates.",
+)
+@click.option(
+    "--max-set",
+    type=int,
+    default=DEFAULTS.max_set,
+    show_default=True,
+    metavar="N",
+    help="Withhold them too if more than N exposures are in one set.",
+)
+@click.option(
     "--sensitivity",
     type=click.Choice(["auto", "fast", "full"]),
     default=DEFAULTS.sensitivity,
@@ -99,7 +127,9 @@ def _joined(numbers: tuple[float, ...]) -> str:
 )
 @options.threads
 @click.option(
-    "--resume", is_flag=True, help="Read only what an earlier run into DIR has not prepared, as after a crash or with other options."
+    "--resume",
+    is_flag=True,
+    help="Read only what an earlier run into DIR has not prepared, as after a crash or with other options. Replace a withheld result.",
 )
 @options.overwrite
 @options.no_report
@@ -115,7 +145,7 @@ def micrographs(
     quiet: bool,
     bin_: int,
     **chosen: Any,
-) -> None:
+) -> int:
     """Find micrographs that show the same hole, and remove all but one of each.
 
     INPUT is a STAR file or CryoSPARC dataset of micrographs, a folder, or any number of .mrc files (also .gz and .bz2) or quoted patterns.
@@ -131,6 +161,7 @@ def micrographs(
         raise InputError(f"found --{window[0].replace('_', '-')} with --search all, expected --search window")
     chosen["search"] = chosen["search"] or ("window" if window else "all")
     params = MicrographParams(bin=bin_, **{name: value for name, value in chosen.items() if value is not None})
+    overwrite = overwrite or (resume and holds_withheld(output))
     check_directory(output, overwrite)
     refuse_inputs_among_outputs(output, inputs, OUTPUTS)
     made = not output.exists()
@@ -150,6 +181,10 @@ def micrographs(
         options.show_json(result.summary())
     elif not quiet:
         show(result, written)
+    if result.withheld is None:
+        return 0
+    print(f"cryodedup: withheld: {shown(str(result.withheld))}", file=sys.stderr)
+    return WITHHELD
 
 
 def show(result: MicrographResult, written: list[Path]) -> None:
@@ -160,17 +195,22 @@ def show(result: MicrographResult, written: list[Path]) -> None:
     for size in summary["sizes"]:
         print(f"    {_screening(size)}")
     names = [shown(name) for name in result.names]
-    for pair in result.pairs[:MOST_SHOWN]:
+    if result.versions:
+        print(f"    {versions(result)}")
+    for pair in result.duplicates[:MOST_SHOWN]:
         x, y = (round(shift) + 0.0 for shift in pair.shift_px)
         pattern = f", {pair.pattern}" if pair.pattern else ""
         print(
             f"    {names[pair.first]} = {names[pair.second]}: z {pair.z:.1f}, ccc {pair.ccc:.2f}, overlap"
             f" {100 * pair.overlap:.0f} %, moved by {x:.0f}, {y:.0f} px{pattern}"
         )
-    if len(result.pairs) > MOST_SHOWN:
-        print(f"    ... and {len(result.pairs) - MOST_SHOWN:,} more")
-    found = f"{count(len(result.pairs), 'pair')} in {count(len(result.groups), 'set')} ({_rule(result.params)})"
-    print(f"{found}: kept {summary['kept']:,}, removed {summary['removed']:,}")
+    if len(result.duplicates) > MOST_SHOWN:
+        print(f"    ... and {len(result.duplicates) - MOST_SHOWN:,} more")
+    found = f"{count(len(result.duplicates), 'pair')} in {count(len(result.groups), 'set')} ({_rule(result.params)})"
+    would = "withheld: would keep {}, remove {}" if result.withheld else "kept {}, removed {}"
+    print(f"{found}: {would.format(*(format(summary[word], ',') for word in ('kept', 'removed')))}")
+    if result.overlaps:
+        print(overlaps(result))
     for warning in result.warnings:
         print(f"warning: {shown(warning)}")
     if result.flat:
@@ -180,14 +220,15 @@ def show(result: MicrographResult, written: list[Path]) -> None:
         print(f"written: {path}")
     closing_table(
         ["micrographs", "compared", "pairs", "sets", "kept", "removed"],
-        [[summary["micrographs"], summary["compared"], len(result.pairs), len(result.groups), summary["kept"], summary["removed"]]],
+        [[summary["micrographs"], summary["compared"], len(result.duplicates), len(result.groups), summary["kept"], summary["removed"]]],
     )
 
 
 def _rule(params: MicrographParams) -> str:
+    least = f", overlap ≥ {100 * params.least_overlap:g} %" if params.least_overlap else ""
     if params.threshold is None:
-        return f"false-discovery rate {params.fdr:g}"
-    return f"ccc ≥ {params.threshold:g}" + (f", of those of z ≥ {DOUBTFUL_Z:g}" if params.search == "all" else "")
+        return f"false-discovery rate {params.fdr:g}{least}"
+    return f"ccc ≥ {params.threshold:g}{least}" + (f", of those of z ≥ {DOUBTFUL_Z:g}" if params.search == "all" else "")
 
 
 def _screening(size: dict[str, Any]) -> str:

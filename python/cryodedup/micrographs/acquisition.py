@@ -53,6 +53,11 @@ def acquisition_of(name: str, path: Path | None = None) -> Acquisition:
     return Acquisition(time=time or told.time, hole=told.hole, shot=told.shot, stage=stage)
 
 
+def identifies(name: str) -> bool:
+    """Whether a name without directories belongs to one exposure only: EPU's, with hole, shot and time."""
+    return _EPU.search(name) is not None
+
+
 def _from_name(name: str) -> Acquisition:
     if found := _EPU.search(name):
         return Acquisition(time=(found["date"] + found["time"].ljust(6, "0"),), hole=found["hole"], shot=found["shot"])

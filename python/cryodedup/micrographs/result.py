@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import csv
 import os
 import re
 import time
-from collections import defaultdict
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,14 +17,18 @@ from numpy.typing import NDArray
 from cryodedup import _core
 from cryodedup.directory import LISTING, names_of_outputs, printable, staged, top_level, write_summary
 from cryodedup.micrographs.comparing import Compared, Pair
+from cryodedup.micrographs.decide import Withheld
 from cryodedup.micrographs.exposures import Exposures
-from cryodedup.micrographs.window import window_distances
+from cryodedup.micrographs.listings import write_ccc, write_duplicates, write_overlaps, write_versions
+from cryodedup.micrographs.versions import Version
 from cryodedup.params import MicrographParams
 from cryodedup.particles.outputs import Place
 
+OVERLAPS, VERSIONS = "overlaps.csv", "versions.csv"
 SCHEMA = "cryodedup.micrographs/1"
-OUTPUTS = re.compile(r"micrographs_(kept|removed)(_passthrough\d*)?\.\w+|duplicates\.csv|ccc\.csv|summary\.json")
-COLUMNS = ["Original", "Duplicate", "set", "ccc", "ncc", "overlap", "z", "q", "shift_x_px", "shift_y_px", "hole", "shot", "pattern"]
+CHOSEN = re.compile(r"micrographs_(kept|removed)(_passthrough\d*)?\.\w+")
+"""What is withheld, where a limit is passed."""
+OUTPUTS = re.compile(rf"{CHOSEN.pattern}|(duplicates|overlaps|versions|ccc)\.csv|summary\.json")
 
 
 @dataclass(kw_only=True)
@@ -35,11 +38,17 @@ class MicrographResult:
     Attributes
     ----------
     pairs
-        Two micrographs that show the same: :class:`Pair`; the first is the one that stays rather than the second.
+        Two micrographs that share an area: :class:`Pair`. First the :attr:`duplicates`, whose second one is removed, then the
+        :attr:`overlaps`, which share less than ``min_overlap``.
     groups
-        Sets of micrographs that show the same, connected by pairs.
+        Sets: a micrograph that stays and those that are removed for it, in the order of ``keep``.
     kept
         bool (n,): whether the micrograph stays.
+    versions
+        Micrographs of an exposure that another one shows, too: copies, not dose-weighted ones, halves. They are removed, and were not
+        compared.
+    withheld
+        Why the kept and the removed micrographs are not written: more are removed than ``max_removed`` or ``max_set`` allow; else None.
     order
         Indices in the order of exposure; ``order_rule`` tells by what.
     unreadable
@@ -60,6 +69,8 @@ class MicrographResult:
     kept: NDArray[np.bool_]
     compared: list[Compared]
     warnings: list[str]
+    versions: list[Version] = field(default_factory=list)
+    withheld: Withheld | None = None
     order_rule: str = ""
     unreadable: dict[int, str] = field(default_factory=dict)
     flat: list[int] = field(default_factory=list)
@@ -73,20 +84,47 @@ class MicrographResult:
     def names(self) -> Sequence[str]:
         return self.exposures.names
 
+    @property
+    def duplicates(self) -> list[Pair]:
+        """Pairs whose second micrograph is removed, those of one set together; the first of each second is with the one that stays."""
+        return [pair for pair in self.pairs if pair.set]
+
+    @property
+    def overlaps(self) -> list[Pair]:
+        """Pairs that share less than is asked of duplicates."""
+        return [pair for pair in self.pairs if not pair.set]
+
+    @property
+    def kept_overlaps(self) -> list[Pair]:
+        """Those of which both stay: what lies in the shared area is counted twice."""
+        return [pair for pair in self.overlaps if self.kept[pair.first] and self.kept[pair.second]]
+
+    @property
+    def kinds(self) -> dict[str, int]:
+        """How many versions there are of each kind."""
+        return dict(sorted(Counter(one.kind for one in self.versions).items()))
+
     def summary(self) -> dict[str, Any]:
         """What ``summary.json`` holds; ``schema`` names its version."""
         names = [printable(name) for name in self.names]
         return {
             "schema": SCHEMA,
             "cryodedup": _core.__version__,
-            "parameters": asdict(self.params),
+            "withheld": str(self.withheld) if self.withheld else None,
+            "parameters": self.params.used(),
             "input": printable(self.exposures.label),
             "looked_up_from": printable(os.path.realpath(self.exposures.base)),
             "micrographs": len(self.kept),
             "compared": sum(len(found.members) for found in self.compared),
             "kept": int(self.kept.sum()),
             "removed": int((~self.kept).sum()),
+            "versions": {"removed": len(self.versions), "kinds": self.kinds},
             "pairs": len(self.pairs),
+            "overlaps": {
+                "pairs": len(self.overlaps),
+                "between_kept": len(self.kept_overlaps),
+                "shared_frames_between_kept": round(sum(pair.overlap for pair in self.kept_overlaps), 3),
+            },
             "sets": [[names[i] for i in group] for group in self.groups],
             "order": self.order_rule,
             "unreadable": [{"micrograph": names[i], "reason": printable(text)} for i, text in self.unreadable.items()],
@@ -106,7 +144,9 @@ class MicrographResult:
         }
 
     def write(self, directory: Path | str, *, overwrite: bool = False, report: bool = True) -> list[Path]:
-        """Writes ``duplicates.csv``, the kept and the removed micrographs, ``summary.json`` and the page into a directory, all or nothing.
+        """Writes the listings, the kept and the removed micrographs, ``summary.json`` and the page into a directory, all or nothing.
+
+        If the result is :attr:`withheld`, the kept and the removed ones are not written, and those of an earlier run go.
 
         ``report``: whether ``report.html`` and its figures are made.
 
@@ -118,14 +158,14 @@ class MicrographResult:
         started = time.perf_counter()
         directory = Path(directory)
         inputs = {Path(os.path.realpath(path)) for path in (*self.exposures.paths, *self.exposures.output.files)}
-        with staged(directory, overwrite, inputs, SCHEMA) as staging:
-            place = Place(staging, directory, ("kept", "removed"))
-            self.exposures.output.write(place, "micrographs", self.kept, [], None)
-            self._write_listing(staging / LISTING)
-            removed = "".join(f"{name}\n" for name, kept in zip(self.names, self.kept, strict=True) if not kept)
-            (staging / "micrographs_removed.txt").write_text(removed, "utf-8", "surrogateescape")
+        with staged(directory, overwrite, inputs, SCHEMA, leaving=CHOSEN if self.withheld else None) as staging:
+            if not self.withheld:
+                self._write_chosen(staging, directory)
+            write_duplicates(self.exposures, self.duplicates, staging / LISTING)
+            write_overlaps(self.exposures, self.overlaps, self.kept, staging / OVERLAPS)
+            write_versions(self.names, self.versions, self.duplicates, staging / VERSIONS)
             if self.params.search == "window":
-                self._write_ccc(staging / "ccc.csv")
+                write_ccc(self.names, self.order, self.versions, self.compared, self.params, staging / "ccc.csv")
             if report:
                 from cryodedup.report import add_page
                 from cryodedup.report.micrographs import write_page
@@ -136,28 +176,7 @@ class MicrographResult:
             write_summary(staging, self.summary())
         return [directory / name for name in top_level(self.outputs)]
 
-    def _write_listing(self, path: Path) -> None:
-        with path.open("w", encoding="utf-8", errors="surrogateescape", newline="") as file:
-            writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(COLUMNS)
-            for pair in self.pairs:
-                first, second = self.exposures.acquisitions[pair.first], self.exposures.acquisitions[pair.second]
-                holes = " ".join(dict.fromkeys(hole for hole in (first.hole, second.hole) if hole))
-                shots = " ".join(dict.fromkeys(shot for shot in (first.shot, second.shot) if shot))
-                numbers = [f"{pair.ccc:.4f}", f"{pair.ncc:.4f}", f"{pair.overlap:.4f}", f"{pair.z:.2f}", f"{pair.q:.2e}"]
-                numbers += [f"{round(shift, 1) + 0.0:.1f}" for shift in pair.shift_px]
-                writer.writerow([self.names[pair.first], self.names[pair.second], pair.set, *numbers, holes, shots, pair.pattern])
-
-    def _write_ccc(self, path: Path) -> None:
-        """One row a micrograph, in the order of exposure; a column for each distance of the window."""
-        distances = window_distances(self.params, len(self.order))
-        found: dict[int, dict[int, float]] = defaultdict(dict)
-        for compared in self.compared:
-            place = {i: k for k, i in enumerate(compared.members)}
-            for i, j, ccc in compared.window_ccc:
-                found[i][place[j] - place[i]] = ccc
-        with path.open("w", encoding="utf-8", errors="surrogateescape", newline="") as file:
-            writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(["Micrograph", *(f"+{d}" for d in distances)])
-            for i in self.order:
-                writer.writerow([self.names[i], *(f"{found[i][d]:.4f}" if d in found[i] else "" for d in distances)])
+    def _write_chosen(self, staging: Path, directory: Path) -> None:
+        self.exposures.output.write(Place(staging, directory, ("kept", "removed")), "micrographs", self.kept, [], None)
+        removed = "".join(f"{name}\n" for name, kept in zip(self.names, self.kept, strict=True) if not kept)
+        (staging / "micrographs_removed.txt").write_text(removed, "utf-8", "surrogateescape")

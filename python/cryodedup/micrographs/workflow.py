@@ -12,16 +12,18 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cryodedup.errors import InputError
 from cryodedup.formats.mrc import MrcImage
 from cryodedup.micrographs import acquisition
 from cryodedup.micrographs.comparing import Compared, Expect, Say, Told, compare
+from cryodedup.micrographs.decide import Decision, decide, ranking, withhold
 from cryodedup.micrographs.exposures import Exposures, open_exposures
 from cryodedup.micrographs.gallery import doubtful_and_best, thumbnails
 from cryodedup.micrographs.reading import CACHE, Progress, locked, move_other_file, open_headers, read_into
 from cryodedup.micrographs.result import MicrographResult
-from cryodedup.micrographs.sets import best, connected
+from cryodedup.micrographs.versions import Version, at_one_place, find_versions, joined, without_versions
 from cryodedup.params import MicrographParams, checked
 
 _FLAT = 0.25
@@ -92,36 +94,49 @@ def find_duplicate_micrographs(
         readable = [i for i in order if i in images]
         records, damaged = read_into(readable, images, params, place, resume, unreadable, progress)
         read = time.perf_counter()
-        classes = _size_classes(readable, images, records)
-        rank = {i: k for k, i in enumerate(order)}
+        rank = ranking(order, exposures.ctf_a if params.keep == "best-ctf" else None).tolist()
+        versions = find_versions(images, records, place, rank)
+        # A version has no place of its own in the order of exposure.
+        once = without_versions(order, versions)
+        at = {i: k for k, i in enumerate(once)}
+        classes = _size_classes([i for i in readable if i in at], images, records)
+        told = Told(say, expect, progress)
         compared = [
-            compare(
-                place,
-                members,
-                [records[i] for i in members],
-                [rank[i] for i in members],
-                exposures.acquisitions,
-                params,
-                Told(say, expect, progress),
-            )
+            compare(place, members, [records[i] for i in members], [at[i] for i in members], exposures.acquisitions, params, told)
             for members in classes
             if len(members) > 1
         ]
-        result = _decide(exposures, order, params, compared)
-        shown = [result.pairs[k] for kind in doubtful_and_best(result.pairs) for k in kind]
-        result.thumbnails = thumbnails(place, records, shown)
-    result.order_rule = rule
-    result.unreadable = dict(sorted(unreadable.items()))
-    result.flat = _flat(compared)
-    result.sizes = [(images[i].nx, images[i].ny) if i in images else None for i in range(len(exposures))]
-    result.pixel_sizes_a = [images[i].pixel_size_a if i in images else None for i in range(len(exposures))]
+        pairs = [pair for found in compared for pair in found.pairs]
+        versions = joined(versions, at_one_place(pairs, exposures.paths, rank, params.bin))
+        once = without_versions(order, versions)
+        among = set(once)
+        decision = decide([pair for pair in pairs if {pair.first, pair.second} <= among], rank, params.least_overlap)
+        shown = [decision.pairs[k] for kind in doubtful_and_best(decision.pairs) for k in kind]
+        pictures = thumbnails(place, records, shown)
+    warnings = _warnings(exposures, params, classes, images, compared, decision, unreadable)
     if moved:
-        result.warnings.append(f"{place}: found another file, or one damaged from its first byte on; moved to {moved}")
+        warnings.insert(0, f"{place}: found another file, or one damaged from its first byte on; moved to {moved}")
     elif damaged:
-        result.warnings.append(f"{place}: was damaged; what was lost was read again")
-    result.warnings += _warnings(exposures, classes, images, result)
-    result.times_s = {"reading": read - started, "comparing": time.perf_counter() - read}
-    return result
+        warnings.insert(0, f"{place}: was damaged; what was lost was read again")
+    return MicrographResult(
+        params=params,
+        exposures=exposures,
+        order=list(order),
+        order_rule=rule,
+        pairs=decision.pairs,
+        groups=decision.sets,
+        kept=_with_versions(decision.kept, versions),
+        versions=versions,
+        withheld=withhold(decision, len(once), params),
+        compared=compared,
+        warnings=warnings,
+        unreadable=dict(sorted(unreadable.items())),
+        flat=_flat(compared),
+        sizes=[(images[i].nx, images[i].ny) if i in images else None for i in range(len(exposures))],
+        pixel_sizes_a=[images[i].pixel_size_a if i in images else None for i in range(len(exposures))],
+        thumbnails=pictures,
+        times_s={"reading": read - started, "comparing": time.perf_counter() - read},
+    )
 
 
 def _paths(micrographs: object) -> list[Path]:
@@ -142,38 +157,11 @@ def _size_classes(readable: Sequence[int], images: dict[int, MrcImage], records:
     return sorted(classes.values(), key=len, reverse=True)
 
 
-def _decide(exposures: Exposures, order: Sequence[int], params: MicrographParams, compared: Sequence[Compared]) -> MicrographResult:
-    rank = np.empty(len(exposures))
-    rank[list(order)] = np.arange(len(exposures))
-    if params.keep == "best-ctf":
-        assert exposures.ctf_a is not None
-        resolution = np.where(np.isfinite(exposures.ctf_a) & (exposures.ctf_a > 0), exposures.ctf_a, np.inf)
-        rank = np.lexsort((rank, resolution)).argsort().astype(float)
-    pairs = [pair for found in compared for pair in found.pairs]
-    for pair in pairs:
-        if rank[pair.first] > rank[pair.second]:
-            pair.turn()
-    groups = connected(len(exposures), ((pair.first, pair.second) for pair in pairs))
-    groups.sort(key=lambda group: min(rank[i] for i in group))
-    groups = [sorted(group, key=lambda i: rank[i]) for group in groups]
-    number = {i: k + 1 for k, group in enumerate(groups) for i in group}
-    for pair in pairs:
-        pair.set = number[pair.first]
-    kept = np.ones(len(exposures), bool)
-    for group in groups:
-        stays = best(group, rank.tolist())
-        kept[[i for i in group if i != stays]] = False
-    pairs.sort(key=lambda pair: (rank[pair.first], rank[pair.second]))
-    return MicrographResult(
-        params=params,
-        exposures=exposures,
-        order=list(order),
-        pairs=pairs,
-        groups=groups,
-        kept=kept,
-        compared=list(compared),
-        warnings=[],
-    )
+def _with_versions(kept: NDArray[np.bool_], versions: Sequence[Version]) -> NDArray[np.bool_]:
+    """What stays of the micrographs, all versions removed."""
+    stays = kept.copy()
+    stays[[one.version for one in versions]] = False
+    return stays
 
 
 def _flat(compared: Iterable[Compared]) -> list[int]:
@@ -185,14 +173,22 @@ def _flat(compared: Iterable[Compared]) -> list[int]:
     return sorted(flat)
 
 
-def _warnings(exposures: Exposures, classes: Sequence[Sequence[int]], images: dict[int, MrcImage], result: MicrographResult) -> list[str]:
+def _warnings(
+    exposures: Exposures,
+    params: MicrographParams,
+    classes: Sequence[Sequence[int]],
+    images: Mapping[int, MrcImage],
+    compared: Sequence[Compared],
+    decision: Decision,
+    unreadable: Mapping[int, str],
+) -> list[str]:
     warnings = []
     if len(classes) > 1:
         sizes = ", ".join(f"{len(members):,} of {images[members[0]].nx} x {images[members[0]].ny}" for members in classes)
         alone = [exposures.names[members[0]] for members in classes if len(members) == 1]
         which = f", {', '.join(alone[:3])}{', ...' if len(alone) > 3 else ''} with none" if alone else ""
         warnings.append(f"micrographs of {len(classes)} sizes ({sizes}): only those of one size are compared{which}")
-    for found in result.compared:
+    for found in compared:
         if found.size[0] * found.size[1] < _SMALL:
             warnings.append(
                 f"{len(found.members):,} micrographs reduced to {found.size[0]} x {found.size[1]} pixels: so few tell little,"
@@ -208,36 +204,36 @@ def _warnings(exposures: Exposures, classes: Sequence[Sequence[int]], images: di
             size = found.screening["group_size"]
             why = f"groups of {size}" if size > 1 else "dim micrographs"
             warnings.append(f"{why}: screening is predicted to find {100 * recalls[str(size)]:.0f} % of those that overlap by 0.3")
-    if result.compared and not any(found.tested for found in result.compared):
+    if compared and not any(found.tested for found in compared):
         warnings.append("the window holds no pair: --images-per-move is above --scan-range, or there are too few micrographs")
-    largest = max(map(len, result.groups), default=0)
+    largest = max(map(len, decision.sets), default=0)
     if largest > _MANY:
         warnings.append(
             f"one set holds {largest} micrographs, but hardly is a hole imaged so often: do many show something else in one place, as the"
             " edge of the beam? Look at a few before they are removed"
         )
-    if result.params.keep == "best-ctf" and exposures.ctf_a is not None:
+    if params.keep == "best-ctf" and exposures.ctf_a is not None:
         unknown = int((~np.isfinite(exposures.ctf_a) | (exposures.ctf_a <= 0)).sum())
         if unknown:
             warnings.append(f"{unknown:,} of {len(exposures):,} micrographs have no fitted CTF resolution: within a set the others stay")
-    still = sum(max(map(abs, pair.shift_px)) <= _STILL * result.params.bin for pair in result.pairs)
-    if still > max(_FEW_STILL, len(result.pairs) / 5):
+    still = sum(max(map(abs, pair.shift_px)) <= _STILL * params.bin for pair in decision.pairs)
+    if still > max(_FEW_STILL, len(decision.pairs) / 5):
         warnings.append(
-            f"{still:,} of {len(result.pairs):,} pairs lie on each other without a shift: are there copies of one exposure, or is it the"
+            f"{still:,} of {len(decision.pairs):,} pairs lie on each other without a shift: are there copies of one exposure, or is it the"
             " pattern of a gain reference that few micrographs share? Look at a few before they are removed"
         )
     if exposures.also is not None:
         warnings.append(f"names are looked up from {os.path.realpath(exposures.base)}, but all are found from {exposures.also}, too")
-    contradicted = sum(pair.pattern == "contradicted" for pair in result.pairs)
+    contradicted = sum(pair.pattern == "contradicted" for pair in decision.pairs)
     if contradicted:
         warnings.append(
-            f"the other shots of the same holes contradict {contradicted:,} of {len(result.pairs):,} pairs, which count nevertheless:"
+            f"the other shots of the same holes contradict {contradicted:,} of {len(decision.pairs):,} pairs, which count nevertheless:"
             " look at them (column pattern)"
         )
-    if result.unreadable:
-        first = next(iter(result.unreadable))
+    if unreadable:
+        first = next(iter(unreadable))
         warnings.append(
-            f"{len(result.unreadable):,} of {len(exposures):,} micrographs could not be used, and stay: {exposures.names[first]}:"
-            f" {result.unreadable[first]}" + (" (and others, see summary.json)" if len(result.unreadable) > 1 else "")
+            f"{len(unreadable):,} of {len(exposures):,} micrographs could not be used, and stay: {exposures.names[first]}:"
+            f" {unreadable[first]}" + (" (and others, see summary.json)" if len(unreadable) > 1 else "")
         )
     return warnings

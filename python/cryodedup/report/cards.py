@@ -100,7 +100,7 @@ def _facts(result: MicrographResult, pair: Pair) -> list[tuple[str, str]]:
         facts.append(("agreeing shots", pair.pattern or "none"))
     if result.params.threshold is None and pair.q > result.params.fdr:
         facts.append(("accepted", "since shots around it agree"))
-    facts.append(("set", str(pair.set)))
+    facts.append(("set", str(pair.set) if pair.set else f"none: less than {100 * result.params.least_overlap:g} % in common"))
     return facts
 
 

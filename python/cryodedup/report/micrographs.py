@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -12,11 +11,13 @@ from numpy.typing import NDArray
 from cryodedup import _core
 from cryodedup.directory import FIGURES, PAGE
 from cryodedup.micrographs.acquisition import Acquisition
-from cryodedup.micrographs.comparing import DOUBTFUL_Z, Pair
+from cryodedup.micrographs.comparing import Pair
 from cryodedup.micrographs.gallery import FEW_PAIRS, doubtful_and_best
 from cryodedup.micrographs.result import MicrographResult
+from cryodedup.micrographs.sentences import overlaps, versions
 from cryodedup.micrographs.statistics import CAUTION
-from cryodedup.report.cards import card, short, when
+from cryodedup.report.cards import card, short
+from cryodedup.report.micrograph_text import methods, verdict
 from cryodedup.report.page import (
     FIRST,
     GREY,
@@ -31,7 +32,6 @@ from cryodedup.report.page import (
     shades,
     styled,
 )
-from cryodedup.words import count
 
 MOST_LISTED = 500
 MOST_LINES = 120
@@ -51,19 +51,25 @@ def write_page(result: MicrographResult, staging: Path) -> None:
         text = render(
             "micrographs.html.j2",
             verdict=verdict(result),
-            warnings=result.warnings,
+            warnings=[*([f"Withheld: {result.withheld}."] if result.withheld else []), *result.warnings],
             notes=[],
             version=_core.__version__,
             command=command_line("find_duplicate_micrographs(...)"),
-            parameters=[(name, str(value)) for name, value in asdict(result.params).items()],
+            parameters=[(name, str(value)) for name, value in result.params.used().items()],
             methods=methods(result),
             significance=_significance(figures, result),
             hits=_hits(figures, result) if result.pairs else None,
             shifts=_shifts(figures, result) if result.pairs else None,
             doubtful=[card(result, names, k, small) for k in doubtful],
             best=[card(result, names, k, small) for k in best],
-            pairs=[_row(result, pair) for pair in result.pairs[:MOST_LISTED]],
-            total=len(result.pairs),
+            shown=len(doubtful) + len(best),
+            duplicates=[_row(result, pair) for pair in result.duplicates[:MOST_LISTED]],
+            overlaps=[_row(result, pair) for pair in result.overlaps[:MOST_LISTED]],
+            totals=(len(result.pairs), len(result.duplicates), len(result.overlaps)),
+            about_overlaps=overlaps(result) if result.overlaps else "",
+            versions=[(result.names[one.kept], result.names[one.version], one.kind) for one in result.versions[:MOST_LISTED]],
+            about_versions=versions(result) if result.versions else "",
+            n_versions=len(result.versions),
             unreadable=[(result.names[i], reason) for i, reason in result.unreadable.items()][:MOST_LISTED],
             alone=_alone(result),
             flat=[result.names[i] for i in result.flat][:MOST_LISTED],
@@ -72,52 +78,6 @@ def write_page(result: MicrographResult, staging: Path) -> None:
             sets=_sets(result),
         )
     (staging / PAGE).write_text(text, "utf-8")
-
-
-def verdict(result: MicrographResult) -> str:
-    """How many micrographs, how many duplicates in how many sets, and when they were taken."""
-    n, removed = len(result.kept), int((~result.kept).sum())
-    if not removed:
-        return f"No duplicates among {count(n, 'micrograph')}."
-    sets = count(len(result.groups), "set")
-    text = f"{count(n, 'micrograph')}: {n - removed:,} kept, {removed:,} removed, since others show the same ({sets})."
-    times = [when(result.exposures.acquisitions[i]) for i in result.order if not result.kept[i]]
-    if times and all(times):
-        text += f" The duplicates were taken {f'between {times[0]} and {times[-1]}' if len(times) > 1 else times[0]}."
-    return text
-
-
-def methods(result: MicrographResult) -> str:
-    """A paragraph for a paper."""
-    params = result.params
-    pairs = sum(found.tested for found in result.compared)
-    compared = sum(len(found.members) for found in result.compared)
-    rule = f"a false-discovery rate of {params.fdr:g}"
-    if params.threshold is not None:
-        rule = f"a correlation coefficient of {params.threshold:g}"
-        rule += f" and a significance of {DOUBTFUL_Z:g}" if params.search == "all" else ""
-    first = {"time": "the earliest", "name": "the first by name", "natural": "the first by name"}.get(result.order_rule, "the first")
-    kept = first if params.keep == "earliest" else "the one of the best CTF fit"
-    looked = "all pairs" if params.search == "all" else "the pairs of a window"
-    shifts = "all shifts" if params.max_shift is None else f"shifts of up to {params.max_shift:g} pixels"
-    mirrored = params.threshold is None and any(found.decoys_tested for found in result.compared)
-    by = ", from pairs with mirrored micrographs of the session" if mirrored else ""
-    agreed = _by_agreement(result)
-    by += f", or ({agreed:,}) since shots around them had moved alike" if agreed else ""
-    freed = any(len(found.members) >= _core.LEAST_FOR_PATTERN for found in result.compared)
-    pattern = " and freed of the camera's fixed pattern" if freed else ""
-    removed = count(int((~result.kept).sum()), "micrograph")
-    outcome = f"{kept} of each of {count(len(result.groups), 'set')} was kept, and {removed} removed" if result.groups else "none was found"
-    return (
-        f"Micrographs that show the same area were found with cryodedup {_core.__version__}: {looked} ({pairs:,}) of {compared:,}"
-        f" micrographs, binned {params.bin} times, whitened{pattern}, were cross-correlated at {shifts}."
-        f" Pairs were accepted at {rule}{by}; {outcome}."
-    )
-
-
-def _by_agreement(result: MicrographResult) -> int:
-    """How many pairs that chance might make were accepted since shots around them agree."""
-    return sum(pair.q > result.params.fdr for pair in result.pairs) if result.params.threshold is None else 0
 
 
 def _significance(figures: Figures, result: MicrographResult) -> tuple[Picture, str] | None:
@@ -244,7 +204,7 @@ def _row(result: MicrographResult, pair: Pair) -> tuple[object, ...]:
     return (
         result.names[pair.first],
         result.names[pair.second],
-        pair.set,
+        pair.set or ("both kept" if result.kept[pair.first] and result.kept[pair.second] else ""),
         round(pair.z, 1),
         float(f"{pair.q:.2g}"),
         round(pair.ccc, 3),
@@ -257,7 +217,7 @@ def _row(result: MicrographResult, pair: Pair) -> tuple[object, ...]:
 
 def _alone(result: MicrographResult) -> list[str]:
     """Micrographs that were compared with none, since no other one is of their size."""
-    compared = {i for found in result.compared for i in found.members} | set(result.unreadable)
+    compared = {i for found in result.compared for i in found.members} | set(result.unreadable) | {one.version for one in result.versions}
     return [result.names[i] for i, size in enumerate(result.sizes) if size is not None and i not in compared][:MOST_LISTED]
 
 

@@ -1,0 +1,83 @@
+"""The tables that are written beside the micrographs: what duplicates what, what overlaps, which are versions of one exposure."""
+
+from __future__ import annotations
+
+import csv
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cryodedup.micrographs.comparing import Compared, Pair
+from cryodedup.micrographs.exposures import Exposures
+from cryodedup.micrographs.versions import Version
+from cryodedup.micrographs.window import window_distances
+from cryodedup.params import MicrographParams
+
+MEASURED = ["ccc", "ncc", "overlap", "z", "q", "shift_x_px", "shift_y_px", "hole", "shot", "pattern"]
+
+
+def write_duplicates(exposures: Exposures, duplicates: Iterable[Pair], path: Path) -> None:
+    """One row a pair whose second micrograph is removed."""
+    rows = ([*_names(exposures, pair), pair.set, *_measured(exposures, pair)] for pair in duplicates)
+    _write(path, ["Original", "Duplicate", "set", *MEASURED], rows)
+
+
+def write_overlaps(exposures: Exposures, overlaps: Iterable[Pair], kept: NDArray[np.bool_], path: Path) -> None:
+    """One row a pair that shares too little for one of them to be removed; ``both_kept``: whether neither is, for another reason."""
+    rows = (
+        [*_names(exposures, pair), "yes" if kept[pair.first] and kept[pair.second] else "no", *_measured(exposures, pair)]
+        for pair in overlaps
+    )
+    _write(path, ["First", "Second", "both_kept", *MEASURED], rows)
+
+
+def write_versions(names: Sequence[str], versions: Iterable[Version], duplicates: Iterable[Pair], path: Path) -> None:
+    """One row a version. ``duplicate_of``: where the exposure is itself removed, the micrograph that stays instead."""
+    original: dict[int, int] = {}
+    for pair in duplicates:
+        original.setdefault(pair.second, pair.first)
+    rows = ([names[one.kept], names[one.version], one.kind, names[original[one.kept]] if one.kept in original else ""] for one in versions)
+    _write(path, ["Kept", "Version", "kind", "duplicate_of"], rows)
+
+
+def write_ccc(
+    names: Sequence[str],
+    order: Sequence[int],
+    versions: Iterable[Version],
+    compared: Sequence[Compared],
+    params: MicrographParams,
+    path: Path,
+) -> None:
+    """One row a micrograph, in the order of exposure; a column for each distance, in which versions that were not compared do not count."""
+    skipped = {one.version for one in versions} - {i for of_size in compared for i in of_size.members}
+    once = [i for i in order if i not in skipped]
+    distances = window_distances(params, len(once))
+    at = {i: k for k, i in enumerate(once)}
+    found: dict[int, dict[int, float]] = defaultdict(dict)
+    for of_size in compared:
+        for i, j, ccc in of_size.window_ccc:
+            found[i][at[j] - at[i]] = ccc
+    rows = ([names[i], *(f"{found[i][d]:.4f}" if d in found[i] else "" for d in distances)] for i in order)
+    _write(path, ["Micrograph", *(f"+{d}" for d in distances)], rows)
+
+
+def _names(exposures: Exposures, pair: Pair) -> list[str]:
+    return [exposures.names[pair.first], exposures.names[pair.second]]
+
+
+def _measured(exposures: Exposures, pair: Pair) -> list[str]:
+    first, second = exposures.acquisitions[pair.first], exposures.acquisitions[pair.second]
+    holes = " ".join(dict.fromkeys(hole for hole in (first.hole, second.hole) if hole))
+    shots = " ".join(dict.fromkeys(shot for shot in (first.shot, second.shot) if shot))
+    numbers = [f"{pair.ccc:.4f}", f"{pair.ncc:.4f}", f"{pair.overlap:.4f}", f"{pair.z:.2f}", f"{pair.q:.2e}"]
+    return [*numbers, *(f"{round(shift, 1) + 0.0:.1f}" for shift in pair.shift_px), holes, shots, pair.pattern]
+
+
+def _write(path: Path, heads: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    with path.open("w", encoding="utf-8", errors="surrogateescape", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(heads)
+        writer.writerows(rows)

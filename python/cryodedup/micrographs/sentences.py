@@ -1,0 +1,35 @@
+"""What terminal and page both say of a result."""
+
+from __future__ import annotations
+
+from cryodedup.micrographs.result import MicrographResult
+from cryodedup.words import count
+
+
+def kinds(result: MicrographResult) -> str:
+    """How many versions of each kind."""
+    return ", ".join(f"{number:,} {kind}" for kind, number in result.kinds.items())
+
+
+def versions(result: MicrographResult) -> str:
+    """How many versions there are, of which kinds."""
+    exposures = count(len({one.kept for one in result.versions}), "exposure")
+    return (
+        f"{count(len(result.versions), 'micrograph')} removed as versions of {exposures} ({kinds(result)}; versions.csv):"
+        " one version of each exposure is compared"
+    )
+
+
+def overlaps(result: MicrographResult) -> str:
+    """How many pairs share too little to be removed, and what that means for the particles."""
+    least = f"{100 * result.params.least_overlap:g} %"
+    total = f"{count(len(result.overlaps), 'pair')} {'share' if len(result.overlaps) != 1 else 'shares'} less than {least} of the frame"
+    both = result.kept_overlaps
+    if not both:
+        return f"{total} (overlaps.csv); no two kept micrographs share an area that was found"
+    shares = sorted(round(100 * pair.overlap) for pair in both)
+    reach = f"{shares[0]} %" if shares[0] == shares[-1] else f"{shares[0]} to {shares[-1]} %"
+    return (
+        f"{total} (overlaps.csv). In {count(len(both), 'pair')} of them both micrographs are kept and share {reach} of the frame: particles"
+        " there are picked twice, and cryodedup particles cannot see that, since it compares particles within a micrograph"
+    )

@@ -1,0 +1,62 @@
+"""What the name of a micrograph says about how it was made from its movie.
+
+| program | dose-weighted | not | halves |
+|---|---|---|---|
+| MotionCor2, MotionCor3 | ``x_DW.mrc``, ``x_DWS.mrc`` | ``x.mrc`` | ``x_EVN.mrc``, ``x_ODD.mrc`` |
+| RELION | ``x.mrc`` | ``x_noDW.mrc`` | ``x_EVN.mrc``, ``x_ODD.mrc`` |
+| CryoSPARC | ``x_patch_aligned_doseweighted.mrc`` | ``x_patch_aligned.mrc`` | |
+| Warp, WarpTools | ``average/x.mrc`` | | ``average/even/x.mrc``, ``average/odd/x.mrc`` |
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+_PACKING = re.compile(r"\.(gz|bz2)$", re.IGNORECASE)
+_FORMAT = re.compile(r"\.(mrcs?|tiff?|eer)$", re.IGNORECASE)
+_MARK = re.compile(
+    r"(?:(?P<even>[_-](?:EVN|even))|(?P<odd>[_-]odd)|(?P<unweighted>[_-]noDW)|(?P<weighted>[_-](?:DWS?|dose_?weighted))"
+    r"|_(?:patch|rigid)_aligned|_fractions|_EER)$",
+    re.IGNORECASE,
+)
+_UIDS = re.compile(r"^(?:\d{21}_)+")
+_HALVES = {"even": "even", "evn": "even", "odd": "odd"}
+WEIGHTED, UNMARKED, UNWEIGHTED = 0, 1, 2
+
+
+@dataclass(frozen=True)
+class Marks:
+    """A name taken apart.
+
+    ``folder``: its directory, without the ``even`` or ``odd`` of a half; ``name``: without the suffixes of processing; ``stem``: without
+    CryoSPARC's uid in front, too, unless nothing else is left; ``half``: ``even``, ``odd`` or empty; ``weighting``:
+    :data:`WEIGHTED`, :data:`UNMARKED` or :data:`UNWEIGHTED`, the better ones first.
+    """
+
+    folder: str
+    name: str
+    stem: str
+    half: str
+    weighting: int
+
+
+def marks_of(path: Path) -> Marks:
+    """From the path of a micrograph.
+
+    Examples
+    --------
+    >>> marks_of(Path("average/odd/x_noDW.mrc"))
+    Marks(folder='average', name='x', stem='x', half='odd', weighting=2)
+    """
+    name = _FORMAT.sub("", _PACKING.sub("", path.name))
+    half, weighting = "", UNMARKED
+    while (found := _MARK.search(name)) and found.start():
+        half = half or next((side for side in ("even", "odd") if found[side]), "")
+        weighting = WEIGHTED if found["weighted"] else UNWEIGHTED if found["unweighted"] else weighting
+        name = name[: found.start()]
+    folder = path.parent
+    if folder.name.lower() in _HALVES:
+        half, folder = half or _HALVES[folder.name.lower()], folder.parent
+    return Marks(str(folder), name, _UIDS.sub("", name) or name, half, weighting)

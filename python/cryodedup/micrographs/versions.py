@@ -1,0 +1,237 @@
+"""Versions of one exposure: copies, dose-weighted and not, halves of its movie. One of each family is compared, before any statistics.
+
+Evidence, from the cheapest to the dearest:
+
+* names that processing gives: one folder and one name but for the suffixes of motion correction (``_DW``, ``_noDW``, ``_EVN``, ...);
+  Warp's folders ``even`` and ``odd`` count as the one above them;
+* equal pixels: mean and sd in the cache are equal, and then so are all reduced pixels. The same file: its size, beginning and end, too;
+* equal names in several folders and the same noise. Two exposures of one area share the specimen; only versions of one exposure share
+  the electrons. The names of a whole acquisition (EPU's hole, shot and time; CryoSPARC's uid) need hardly any of that evidence. A frame
+  number in two folders is none by itself.
+
+What motion correction moved by a few pixels has another noise at zero shift; :func:`at_one_place` recognises it when the pair is found.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import combinations
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cryodedup.micrographs.acquisition import identifies
+from cryodedup.micrographs.comparing import Pair
+from cryodedup.micrographs.reading import Record
+from cryodedup.micrographs.version_names import Marks, marks_of
+
+SAME_NOISE = 0.5
+"""Correlation of neighbouring pixels' differences above which two frames are of the same electrons, beyond that of one of them with an
+unrelated frame, where only the camera's pattern is common. On simulated frames at bins of 1 to 8 pixels 0.70 to 0.89 for a sum and one of
+its halves, 0.78 to 1.00 for dose-weighted and not; 0.01 to 0.3 for another exposure of the area at no shift, 0.6 where hardly any noise
+is left (bins of 26 Å)."""
+NOT_UNRELATED = 0.1
+"""The same where names of a whole acquisition are equal: only to refuse two simulated or renamed sessions."""
+CROP, CLIP = 160, 3.0
+"""Pixels a side of the middle that are looked at, and where their differences are cut off, in standard deviations."""
+STILL_PX, SAME_NCC = 4, 0.7
+"""Largest shift, in reduced pixels, and least ncc of two versions that were found as a pair."""
+_ENDS = 1 << 16
+
+
+class Header(Protocol):
+    """What is known of an image file of any format before its pixels are read: where it is, its columns and rows, its bytes."""
+
+    @property
+    def path(self) -> Path: ...
+    @property
+    def nx(self) -> int: ...
+    @property
+    def ny(self) -> int: ...
+    @property
+    def size(self) -> int: ...
+
+
+@dataclass(frozen=True)
+class Version:
+    """A micrograph of an exposure of which another one is compared; indices are those of the input.
+
+    ``kind``: ``same file``, ``equal pixels``, ``even half``, ``odd half``, ``not dose-weighted`` or ``same exposure``.
+    """
+
+    kept: int
+    version: int
+    kind: str
+
+
+def find_versions(images: Mapping[int, Header], records: Mapping[int, Record], cache: Path, rank: Sequence[int]) -> list[Version]:
+    """The versions among the micrographs that were read, by input order.
+
+    Parameters
+    ----------
+    images, records
+        Headers, and places in the cache, by index.
+    rank
+        The order of ``--keep``; of a family whole stays before half, dose-weighted before not, then the first in this order.
+    """
+    several = sorted(records, key=rank.__getitem__)  # the result does not depend on the order of the input
+    marks = {i: marks_of(images[i].path) for i in several}
+    worth = {i: (marks[i].half != "", marks[i].weighting, -images[i].nx * images[i].ny, rank[i]) for i in several}
+    equal = _equal_pixels(several, records, cache)
+    same = _of_equal(several, lambda i: (marks[i].folder, marks[i].name)) + equal + _equal_names(several, marks, records, cache)
+    content = {i: k for k, members in enumerate(connected(equal)) for i in members}
+
+    def kind(kept: int, version: int) -> str:
+        if kept in content and content[kept] == content.get(version):
+            return _copy(images[kept], images[version])
+        return _kind(marks[kept], marks[version])
+
+    return _families(same, worth, kind)
+
+
+def at_one_place(pairs: Iterable[Pair], paths: Sequence[Path], rank: Sequence[int], width: int) -> list[Version]:
+    """Versions that only the comparison can recognise: pairs that lie on each other, of equal names in two folders.
+
+    Parameters
+    ----------
+    pairs
+        Those found; such a pair, and every other one of the version, is no longer one.
+    width
+        ``--bin``: pixels of the micrograph a reduced pixel.
+    """
+    still = [pair for pair in pairs if max(map(abs, pair.shift_px)) <= STILL_PX * width and pair.ncc >= SAME_NCC]
+    marks = {i: marks_of(paths[i]) for pair in still for i in (pair.first, pair.second)}
+    worth = {i: (one.half != "", one.weighting, rank[i]) for i, one in marks.items()}
+    same = [(pair.first, pair.second) for pair in still if marks[pair.first].stem == marks[pair.second].stem]
+    return _families(same, worth, lambda kept, version: _kind(marks[kept], marks[version]))
+
+
+def joined(before: Sequence[Version], later: Sequence[Version]) -> list[Version]:
+    """All versions, where some that were kept before turned out to be versions themselves."""
+    kept = {one.version: one.kept for one in later}
+    return sorted([*(replace(one, kept=kept.get(one.kept, one.kept)) for one in before), *later], key=lambda one: one.version)
+
+
+def without_versions(order: Iterable[int], versions: Iterable[Version]) -> list[int]:
+    """One micrograph of each exposure."""
+    others = {one.version for one in versions}
+    return [i for i in order if i not in others]
+
+
+def connected(pairs: Iterable[tuple[int, int]]) -> list[list[int]]:
+    """The connected components of a graph's edges, by their smallest member; members ascending."""
+    parent: dict[int, int] = {}
+
+    def root(i: int) -> int:
+        while (above := parent.setdefault(i, i)) != i:
+            parent[i] = parent[above]
+            i = parent[i]
+        return i
+
+    for i, j in pairs:
+        a, b = root(i), root(j)
+        parent[max(a, b)] = min(a, b)
+    members: dict[int, list[int]] = defaultdict(list)
+    for i in sorted(parent):
+        members[root(i)].append(i)
+    return list(members.values())
+
+
+def _families(same: Iterable[tuple[int, int]], worth: Mapping[int, tuple[object, ...]], kind: Callable[[int, int], str]) -> list[Version]:
+    """The versions of each family of the ``same``; the one of least ``worth`` is kept."""
+    versions = []
+    for family in connected(same):
+        kept = min(family, key=worth.__getitem__)
+        versions += [Version(kept, i, kind(kept, i)) for i in family if i != kept]
+    return sorted(versions, key=lambda one: one.version)
+
+
+def _kind(kept: Marks, version: Marks) -> str:
+    if version.half:
+        return f"{version.half} half"
+    return "not dose-weighted" if version.weighting > kept.weighting else "same exposure"
+
+
+def _of_equal(several: Iterable[int], key: Callable[[int], object]) -> list[tuple[int, int]]:
+    """The first of each class of equal keys with each of its others."""
+    return [(members[0], i) for members in _classes(several, key) for i in members[1:]]
+
+
+def _classes(several: Iterable[int], key: Callable[[int], object]) -> list[list[int]]:
+    """Those of equal keys, where there are at least two."""
+    classes: dict[object, list[int]] = defaultdict(list)
+    for i in several:
+        classes[key(i)].append(i)
+    return [members for members in classes.values() if len(members) > 1]
+
+
+def _equal_pixels(several: Sequence[int], records: Mapping[int, Record], cache: Path) -> list[tuple[int, int]]:
+    candidates = _classes(several, lambda i: records[i][1:5])
+    return [pair for members in candidates for pair in _of_equal(members, lambda i: _pixels(cache, records[i]).tobytes())]
+
+
+def _copy(first: Header, second: Header) -> str:
+    """Of two images whose reduced pixels are all equal, whether their files are, too."""
+    return "same file" if first.size == second.size and _ends(first.path) == _ends(second.path) else "equal pixels"
+
+
+def _ends(path: Path) -> bytes:
+    with path.open("rb") as file:
+        start = file.read(_ENDS)
+        file.seek(max(0, path.stat().st_size - _ENDS))
+        return start + file.read(_ENDS)
+
+
+def _equal_names(several: Sequence[int], marks: Mapping[int, Marks], records: Mapping[int, Record], cache: Path) -> list[tuple[int, int]]:
+    """Versions among equal names in several folders."""
+    found: list[tuple[int, int]] = []
+    sizes = {i: records[i][1:3] for i in several}
+    for members in _classes(several, lambda i: marks[i].stem):
+        if len({marks[i].folder for i in members}) == 1:
+            continue
+        noise = {i: _noise(_middle(cache, records[i])) for i in members}
+        first = members[0]
+        other = next((i for i in several if marks[i].stem != marks[first].stem and sizes[i] == sizes[first]), None)
+        usual = max(0.0, _correlation(noise[first], _noise(_middle(cache, records[other])))) if other is not None else 0.0
+        for i, j in combinations(members, 2):
+            same = _correlation(noise[i], noise[j]) - usual if sizes[i] == sizes[j] else None
+            found += [(i, j)] * _is_same(marks[i], marks[j], same)
+    return found
+
+
+def _is_same(first: Marks, second: Marks, noise: float | None) -> bool:
+    """Whether two of equal stems are versions; ``noise``: how far it is the same, None for frames of two sizes."""
+    if identifies(first.stem) or first.name == second.name != first.stem:  # EPU's hole, shot and time, or CryoSPARC's uid
+        return bool(first.half or second.half) or noise is None or noise >= NOT_UNRELATED
+    return noise is not None and noise >= SAME_NOISE
+
+
+def _pixels(cache: Path, record: Record) -> NDArray[np.int16]:
+    start, width, height = record[:3]
+    return np.fromfile(cache, "<i2", count=width * height, offset=start).reshape(height, width)
+
+
+def _middle(cache: Path, record: Record) -> NDArray[np.int16]:
+    """At most :data:`CROP` pixels a side."""
+    start, width, height = record[:3]
+    x, y = (max(0, (side - CROP) // 2) for side in (width, height))
+    rows = np.fromfile(cache, "<i2", count=width * min(CROP, height), offset=start + 2 * width * y)
+    return rows.reshape(-1, width)[:, x : x + CROP]
+
+
+def _noise(pixels: NDArray[np.int16]) -> NDArray[np.float32]:
+    """Differences of neighbours, cut off, of norm 1: what is large, or bright, counts little."""
+    differences = np.diff(pixels.astype(np.float32), axis=1)
+    differences -= differences.mean()
+    limit = CLIP * 1.4826 * float(np.median(np.abs(differences)))
+    np.clip(differences, -limit, limit, out=differences)
+    norm = float(np.linalg.norm(differences))
+    return differences / norm if norm > 0 else differences
+
+
+def _correlation(first: NDArray[np.float32], second: NDArray[np.float32]) -> float:
+    return float(np.vdot(first, second))

@@ -1,0 +1,73 @@
+"""What the page about micrographs says in sentences."""
+
+from __future__ import annotations
+
+from cryodedup import _core
+from cryodedup.micrographs.comparing import DOUBTFUL_Z
+from cryodedup.micrographs.result import MicrographResult
+from cryodedup.micrographs.sentences import kinds
+from cryodedup.report.cards import when
+from cryodedup.words import count
+
+
+def verdict(result: MicrographResult) -> str:
+    """How many micrographs, how many duplicates in how many sets, how many versions, and when the duplicates were taken."""
+    n, kept = len(result.kept), int(result.kept.sum())
+    duplicates = n - kept - len(result.versions)
+    if kept == n:
+        return f"No duplicates among {count(n, 'micrograph')}."
+    would = "would be " if result.withheld else ""
+    removed = []
+    if duplicates:
+        removed.append(f"{duplicates:,} {would}removed, since others show the same ({count(len(result.groups), 'set')})")
+    if result.versions:
+        removed.append(f"{len(result.versions):,} {would}removed as versions of an exposure that another one shows ({kinds(result)})")
+    text = f"{count(n, 'micrograph')}: {kept:,} {would}kept, {', '.join(removed)}."
+    times = _times(result)
+    if times and all(times):
+        text += f" The duplicates were taken {f'between {times[0]} and {times[-1]}' if len(times) > 1 else times[0]}."
+    return text
+
+
+def _times(result: MicrographResult) -> list[str]:
+    """When those were taken that are removed as duplicates, in the order of exposure."""
+    removed = {i for group in result.groups for i in group if not result.kept[i]}
+    return [when(result.exposures.acquisitions[i]) for i in result.order if i in removed]
+
+
+def methods(result: MicrographResult) -> str:
+    """A paragraph for a paper."""
+    params = result.params
+    pairs = sum(found.tested for found in result.compared)
+    compared = sum(len(found.members) for found in result.compared)
+    rule = f"a false-discovery rate of {params.fdr:g}"
+    if params.threshold is not None:
+        rule = f"a correlation coefficient of {params.threshold:g}"
+        rule += f" and a significance of {DOUBTFUL_Z:g}" if params.search == "all" else ""
+    first = {"time": "the earliest", "name": "the first by name", "natural": "the first by name"}.get(result.order_rule, "the first")
+    kept = first if params.keep == "earliest" else "the one of the best CTF fit"
+    looked = "all pairs" if params.search == "all" else "the pairs of a window"
+    shifts = "all shifts" if params.max_shift is None else f"shifts of up to {params.max_shift:g} pixels"
+    mirrored = params.threshold is None and any(found.decoys_tested for found in result.compared)
+    by = ", from pairs with mirrored micrographs of the session" if mirrored else ""
+    agreed = by_agreement(result)
+    by += f", or ({agreed:,}) since shots around them had moved alike" if agreed else ""
+    freed = any(len(found.members) >= _core.LEAST_FOR_PATTERN for found in result.compared)
+    pattern = " and freed of the camera's fixed pattern" if freed else ""
+    removed = count(sum(len(group) - 1 for group in result.groups), "micrograph")
+    outcome = f"{kept} of each of {count(len(result.groups), 'set')} was kept, and {removed} removed" if result.groups else "none was found"
+    further = ""
+    if params.least_overlap and result.groups:
+        further += f" Each removed one shares at least {100 * params.least_overlap:g} % of the frame with a kept one."
+    if result.versions:
+        further += f" Before the comparison all but one version of each exposure were removed ({kinds(result)})."
+    return (
+        f"Micrographs that show the same area were found with cryodedup {_core.__version__}: {looked} ({pairs:,}) of {compared:,}"
+        f" micrographs, binned {params.bin} times, whitened{pattern}, were cross-correlated at {shifts}."
+        f" Pairs were accepted at {rule}{by}; {outcome}.{further}"
+    )
+
+
+def by_agreement(result: MicrographResult) -> int:
+    """How many pairs that chance might make were accepted since shots around them agree."""
+    return sum(pair.q > result.params.fdr for pair in result.pairs) if result.params.threshold is None else 0
