@@ -24,7 +24,7 @@ const NOTCH: f32 = 3.0;
 /// Levels of a spectrum are those of cells of so many coefficients a side...
 const SPECTRAL_CELL: usize = 4;
 /// ...in Gaussian windows of so many cells; noise stays below [`SPECTRAL_LEVEL`].
-const SPECTRAL_WINDOW: f32 = 0.7;
+const SPECTRAL_WINDOW: f32 = 1.0;
 const SPECTRAL_LEVEL: f32 = 1.2;
 /// Pixels of a cell's side, of which local standard deviations are taken...
 const CELL: usize = 8;
@@ -149,9 +149,10 @@ impl Views {
         }
         for (image, factors) in both.iter_mut().zip(factors) {
             for (at, value) in image.iter_mut().enumerate() {
-                *value = notched(*value * factors[self.view_rings.of(at)]);
+                *value *= factors[self.view_rings.of(at)];
             }
             level(image, height);
+            image.iter_mut().for_each(|value| *value = notched(*value));
         }
         let [mut out, second] = both;
         for ((out, second), filter) in out.iter_mut().zip(second).zip(&self.filter) {
@@ -189,7 +190,7 @@ fn level(spectrum: &mut [Complex32], height: usize) {
     }
     let anywhere = power.with(vec![1.0; power.values.len()]);
     let local = power.smoothed(&anywhere, SPECTRAL_WINDOW, 1.0);
-    let factor = local.with(local.values.iter().map(|&local| 1.0 / (local / SPECTRAL_LEVEL).max(1.0).sqrt()).collect());
+    let factor = local.with(local.values.iter().map(|&local| 1.0 / (local / SPECTRAL_LEVEL).max(1.0)).collect());
     let (mut line, mut factors) = (vec![0.0; across], vec![0.0; height]);
     for (x, column) in spectrum.chunks_exact_mut(height).enumerate() {
         factor.row(x, &mut line, &mut factors);
