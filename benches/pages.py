@@ -15,11 +15,11 @@ import numpy as np
 
 from cryodedup import MicrographParams, ParticleParams, deduplicate_particles
 from cryodedup.micrographs.acquisition import Acquisition
-from cryodedup.micrographs.comparing import Compared, Pair
+from cryodedup.micrographs.compare import Compared, Pair
 from cryodedup.micrographs.exposures import Exposures, ListOutput
 from cryodedup.micrographs.gallery import doubtful_and_best
 from cryodedup.micrographs.result import MicrographResult
-from cryodedup.micrographs.statistics import Tail
+from cryodedup.micrographs.significance import Tail
 from cryodedup.report import micrographs, particles
 
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from cases import Ran
 from cryodedup import InputError, MicrographParams, find_duplicate_micrographs
-from cryodedup.micrographs.comparing import Pair
+from cryodedup.micrographs.compare import Pair
 from cryodedup.micrographs.decide import decide, ranking, withhold
 
 Command = Callable[..., Ran]

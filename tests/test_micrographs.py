@@ -13,8 +13,8 @@ from cases import SHARED, needs_shared
 from cryodedup import InputError, MicrographParams, _core, correlate, find_duplicate_micrographs, prepare
 from cryodedup.demo.micrographs import BIN, Planted, make_micrographs
 from cryodedup.micrographs.acquisition import Acquisition
-from cryodedup.micrographs.pattern import support
-from cryodedup.micrographs.statistics import Tail, q_values
+from cryodedup.micrographs.shot_agreement import support
+from cryodedup.micrographs.significance import Tail, q_values
 from cryodedup.micrographs.versions import connected
 from cryodedup.micrographs.window import DECOYS, MOST_DECOYS_OF_ONE, sampled, window_distances, window_pairs
 

@@ -25,7 +25,7 @@ from cryodedup import MicrographParams, ParticleParams, deduplicate_particles, f
 from cryodedup.demo import make_micrographs, make_refined, make_session
 from cryodedup.demo.micrographs import BIN, HEIGHT, WIDTH
 from cryodedup.micrographs.acquisition import Acquisition, acquisition_of
-from cryodedup.micrographs.comparing import Pair
+from cryodedup.micrographs.compare import Pair
 from cryodedup.micrographs.gallery import MOST_PAIRS, doubtful_and_best
 from cryodedup.report.cards import when
 from cryodedup.report.particles import binomial_tail

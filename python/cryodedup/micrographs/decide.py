@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from cryodedup.micrographs.comparing import Pair
+from cryodedup.micrographs.compare import Pair
 from cryodedup.params import MicrographParams
 from cryodedup.words import count
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from cryodedup.micrographs.comparing import Compared, Pair
+from cryodedup.micrographs.compare import Compared, Pair
 from cryodedup.micrographs.exposures import Exposures
 from cryodedup.micrographs.versions import Version
 from cryodedup.micrographs.window import window_distances

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from cryodedup import _core
 from cryodedup.directory import LISTING, names_of_outputs, printable, staged, top_level, write_summary
-from cryodedup.micrographs.comparing import Compared, Pair
+from cryodedup.micrographs.compare import Compared, Pair
 from cryodedup.micrographs.decide import Withheld
 from cryodedup.micrographs.exposures import Exposures
 from cryodedup.micrographs.listings import write_ccc, write_duplicates, write_overlaps, write_versions
@@ -134,7 +134,7 @@ class MicrographResult:
                     "reduced": list(found.size),
                     "micrographs": len(found.members),
                     "screening": found.screening,
-                    "null": {"start_z": round(found.null.start, 3), "scale_z": round(found.null.scale, 3), "rate": found.null.rate},
+                    "null": found.null.summary(),
                 }
                 for found in self.compared
             ],

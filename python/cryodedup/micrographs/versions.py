@@ -25,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cryodedup.micrographs.acquisition import identifies
-from cryodedup.micrographs.comparing import Pair
+from cryodedup.micrographs.compare import Pair
 from cryodedup.micrographs.reading import Record
 from cryodedup.micrographs.version_names import Marks, marks_of
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from cryodedup.errors import InputError
 from cryodedup.formats.mrc import MrcImage
 from cryodedup.micrographs import acquisition
-from cryodedup.micrographs.comparing import Compared, Expect, Say, Told, compare
+from cryodedup.micrographs.compare import Compared, Expect, Say, Told, compare
 from cryodedup.micrographs.decide import Decision, decide, ranking, withhold
 from cryodedup.micrographs.exposures import Exposures, open_exposures
 from cryodedup.micrographs.gallery import doubtful_and_best, thumbnails

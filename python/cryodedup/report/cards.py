@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cryodedup.micrographs.acquisition import Acquisition
-from cryodedup.micrographs.comparing import Pair
+from cryodedup.micrographs.compare import Pair
 from cryodedup.micrographs.result import MicrographResult
 from cryodedup.report.page import data_address
 

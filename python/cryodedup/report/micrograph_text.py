@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cryodedup import _core
-from cryodedup.micrographs.comparing import DOUBTFUL_Z
+from cryodedup.micrographs.compare import DOUBTFUL_Z
 from cryodedup.micrographs.result import MicrographResult
 from cryodedup.micrographs.sentences import kinds
 from cryodedup.report.cards import when

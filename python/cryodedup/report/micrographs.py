@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 from cryodedup import _core
 from cryodedup.directory import FIGURES, PAGE
 from cryodedup.micrographs.acquisition import Acquisition
-from cryodedup.micrographs.comparing import Pair
+from cryodedup.micrographs.compare import Pair
 from cryodedup.micrographs.gallery import FEW_PAIRS, doubtful_and_best
 from cryodedup.micrographs.result import MicrographResult
 from cryodedup.micrographs.sentences import overlaps, versions
-from cryodedup.micrographs.statistics import CAUTION
+from cryodedup.micrographs.significance import CAUTION
 from cryodedup.report.cards import card, short
 from cryodedup.report.micrograph_text import methods, verdict
 from cryodedup.report.page import (
@@ -88,7 +88,7 @@ def _significance(figures: Figures, result: MicrographResult) -> tuple[Picture, 
     figure, axes = figures.new()
     observed, ranks = _ranked(found.observed)
     axes.step(observed, ranks, "." if len(observed) < FEW_POINTS else "", where="post", color=FIRST, linewidth=1.8, label="found")
-    decoys = found.null.values
+    decoys = found.null.mirrored.values
     if len(decoys) > 1:
         scale = found.tested / max(1, found.decoys_tested)
         axes.step(
@@ -99,25 +99,23 @@ def _significance(figures: Figures, result: MicrographResult) -> tuple[Picture, 
             linewidth=1.2,
             label="mirrored pairs",
         )
-    z = np.linspace(found.null.start, max(float(observed[0]), found.null.start + 1), 200)
-    axes.plot(z, found.tested * found.null.probability(z), color=GREY, linestyle="--", linewidth=1.2, label="chance")
-    caption = f"Pairs that are at least that significant, of {found.tested:,}, and how many of them chance would make"
-    caption += f" (dashed: an upper estimate, {CAUTION:g} times what mirrored pairs make, falling beyond them as slowly as they allow)."
+    start = found.null.mirrored.start
+    z = np.linspace(start, max(float(observed[0]), start + 1), 200)
+    axes.plot(z, found.tested * found.null.elsewhere(z), color=GREY, linestyle="--", linewidth=1.2, label="chance")
+    caption = f"Pairs of at least each significance, of {found.tested:,}, and how many of them are expected by chance"
+    caption += f" (dashed: an upper estimate, from {CAUTION:g} times the mirrored pairs and from the bulk of all pairs)."
     if result.params.threshold is None:
-        by_themselves = [pair.z for pair in found.pairs if pair.q <= result.params.fdr]
-        accepted = len(by_themselves)
-        # Where chance makes the accepted share of what is found, and of one more.
-        rate = max(found.tested * found.null.rate / (result.params.fdr * (accepted + 1)), 1.0)
-        least = found.null.start + found.null.scale * float(np.log(rate))
+        accepted = len(found.pairs)
+        least = found.null.least(result.params.fdr * (accepted + 1) / found.tested)
         line(axes, least, f"q ≤ {result.params.fdr:g}")
-        caption += f" From about z = {least:.1f} on a pair is accepted by itself: {f'{accepted:,} so' if accepted else 'none'}."
-        if by_themselves:
-            chance = found.tested * float(found.null.probability(np.array([min(by_themselves)]))[0])
-            caption += f" Chance makes {chance:.2g} pairs as significant as the weakest of them, z = {min(by_themselves):.1f}."
-        agreed = sum(pair.q > result.params.fdr for pair in found.pairs)
-        caption += f" {agreed:,} more since shots around them agree." if agreed else ""
-        if (observed >= least).sum() > accepted:
-            caption += " At zero shift, where the camera's pattern shows, more is asked of a pair."
+        caption += f" From about z = {least:.1f} on a pair is accepted by itself; {accepted:,} are accepted."
+        supported = sum(pair.z < least for pair in found.pairs)
+        if supported:
+            caption += f" {supported:,} of them are less significant, but other shots of the same holes agree with them."
+        if (observed >= least).sum() > accepted - supported:
+            caption += (
+                " More is asked of pairs at zero shift, and of pairs no more alike than other shots of other holes at the same shift."
+            )
     else:
         caption += f" What counts is ccc ≥ {result.params.threshold:g}, not z."
     axes.set(yscale="log", ylim=(1e-2, 2.0 * max(5, len(found.observed))), xlim=(min(3.0, float(observed[0])), None))

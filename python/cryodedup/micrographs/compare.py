@@ -1,0 +1,282 @@
+"""Comparing the micrographs of one size, and judging what is found."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cryodedup import _core
+from cryodedup.micrographs.acquisition import Acquisition
+from cryodedup.micrographs.reading import Progress, Record
+from cryodedup.micrographs.shot_agreement import Opinion, judge, leads_of
+from cryodedup.micrographs.significance import FEW, LEAST_FOR_BULK, Floats, Null, Peaks, q_values
+from cryodedup.micrographs.window import sampled, window_pairs
+from cryodedup.params import MicrographParams
+
+Say = Callable[[str], object]
+Expect = Callable[[int], object]
+DOUBTFUL_Z = 4.0
+"""Below this no pair's ccc is measured: nothing that passes any sensible threshold is there."""
+DOUBTFUL_Q = 0.5
+"""Pairs of a false-discovery rate up to this may be duplicates, if other shots of their holes agree."""
+FAR = 0.1
+"""Moves of less than this share of the frame along both axes are near zero: edges of beam and foil lie there."""
+COHORT = 5000
+"""Pairs taken at random, where not all are looked at closely, to see what unrelated ones reach."""
+
+
+@dataclass(frozen=True)
+class Told:
+    """Who is told how far the job is."""
+
+    say: Say
+    expect: Expect
+    progress: Progress
+
+    def stage(self, name: str, total: int) -> None:
+        """One begins that has so many micrographs or pairs."""
+        self.say(name)
+        self.expect(total)
+
+
+@dataclass
+class Pair:
+    """Two micrographs that show the same; indices are those of the input.
+
+    ``shift_px``: the move (x, y), in pixels of the micrograph, that lays the second on the first. ``pattern``: what the other shots of
+    the two holes say.
+    """
+
+    first: int
+    second: int
+    z: float
+    q: float
+    ncc: float
+    ccc: float
+    overlap: float
+    shift_px: tuple[float, float]
+    pattern: str = ""
+    set: int = 0
+
+    def turn(self) -> None:
+        """Exchanges the two."""
+        self.first, self.second = self.second, self.first
+        self.shift_px = (-self.shift_px[0], -self.shift_px[1])
+
+
+@dataclass(kw_only=True)
+class Compared:
+    """Micrographs of one size and what was found among them.
+
+    ``members``: their indices in the input, in the order of exposure; ``signal``: of each the share of power that is not shot noise;
+    ``null``: significances of unrelated pairs; ``observed``: those of all pairs looked at closely, of so many ``tested``
+    (``decoys_tested``: pairs with mirrored ones); ``window_ccc``: of a window search,
+    (i, j, ccc) of every pair.
+    """
+
+    members: list[int]
+    size: tuple[int, int]
+    pairs: list[Pair]
+    signal: Floats
+    null: Null
+    observed: Floats
+    tested: int
+    decoys_tested: int
+    screening: dict[str, Any]
+    window_ccc: list[tuple[int, int, float]] = field(default_factory=list)
+
+
+def compare(
+    cache: Path,
+    members: Sequence[int],
+    records: Sequence[Record],
+    places: Sequence[int],
+    acquisitions: Sequence[Acquisition],
+    params: MicrographParams,
+    told: Told,
+) -> Compared:
+    """Finds the duplicates among micrographs of one size, whose prepared images stand in a cache; ``places``: in the order of exposure."""
+    most = None if params.max_shift is None else params.max_shift / params.bin
+    threads = params.threads
+    progress = told.progress
+    told.stage("loading", len(records))
+    session = _core.Session.load(cache, list(records), band=params.search_band, threads=threads, progress=progress)
+    told.stage("screening", len(records) * (len(records) - 1) // 2)
+    pairs, decoys, tested, decoys_tested, screening = _candidates(session, places, params, most, progress)
+    told.stage("comparing closely", len(pairs))
+    peaks, shifts = _peaks(session.find(pairs, most, mirrored=False, threads=threads, progress=progress))
+    told.stage("comparing with mirrored ones", len(decoys))
+    mirrored, _ = _peaks(session.find(decoys, most, mirrored=True, threads=threads, progress=progress))
+    cohort = peaks
+    if len(pairs) < len(records) * (len(records) - 1) // 2:
+        at_random = _at_random(len(records))
+        told.stage("comparing pairs at random", len(at_random))
+        cohort, _ = _peaks(session.find(at_random, most, mirrored=False, threads=threads, progress=progress))
+    null = Null.fit(mirrored, decoys_tested, cohort)
+    if LEAST_FOR_BULK <= len(cohort.best) < FEW:
+        screening["median_z_at_zero_shift"] = round(float(np.median(cohort.at_zero)), 2)
+    found = _Found.of(pairs, peaks, shifts, null)
+    if params.threshold is None:
+        known = [acquisitions[i] for i in members]
+        judged = _judged(session, found, tested, known, (records[0][1], records[0][2]), params)
+    else:
+        near = found.z >= (-np.inf if params.search == "window" else DOUBTFUL_Z)
+        judged = _Judged(found.pairs, found.z, found.shifts, q_values(found.chance, tested), near, [""] * len(pairs))
+    chosen = np.flatnonzero(judged.accepted)
+    wanted = np.arange(len(judged.pairs)) if params.search == "window" else chosen
+    told.stage("measuring", len(wanted))
+    measured = session.confirm(
+        np.ascontiguousarray(judged.pairs[wanted]),
+        np.ascontiguousarray(judged.shifts[wanted], np.float32),
+        band=params.band,
+        threads=threads,
+        progress=progress,
+    )
+    row = {int(at): k for k, at in enumerate(wanted)}
+    if params.threshold is not None:
+        chosen = np.array([at for at in chosen if measured[row[int(at)], 3] >= params.threshold], int)
+    in_window = range(len(pairs)) if params.search == "window" else ()
+    return Compared(
+        members=list(members),
+        size=(records[0][1], records[0][2]),
+        pairs=[_pair(judged, int(at), measured[row[int(at)]], members, params) for at in chosen],
+        signal=_signal(session.signal),
+        null=null,
+        observed=found.z,
+        tested=tested,
+        decoys_tested=decoys_tested,
+        screening=screening,
+        window_ccc=[(members[int(pairs[at, 0])], members[int(pairs[at, 1])], float(measured[row[at], 3])) for at in in_window],
+    )
+
+
+def _candidates(
+    session: _core.Session, places: Sequence[int], params: MicrographParams, most: float | None, progress: Progress
+) -> tuple[NDArray[np.uint32], NDArray[np.uint32], int, int, dict[str, Any]]:
+    if params.search == "window":
+        pairs = window_pairs(places, params)
+        decoys = sampled(pairs)
+        return pairs, decoys, len(pairs), len(decoys), {"pairs": len(pairs), "search": "window"}
+    (pairs, _), (decoys, _), told = session.screen(params.sensitivity, most, threads=params.threads, progress=progress)
+    tested, grid, group_size, least, least_of_group, decoys_tested, predicted = told
+    screening = {
+        "pairs": tested,
+        "search": "all",
+        "grid": list(grid) if grid[0] else None,
+        "group_size": group_size,
+        "least_z": round(least, 2) if grid[0] else None,
+        "least_z_of_group": round(least_of_group, 2) if group_size > 1 else None,
+        "predicted_recall_at_overlap_0.3": {str(size): round(recall, 3) for size, recall in predicted},
+        "looked_at_closely": len(pairs),
+    }
+    return pairs, decoys, tested, decoys_tested, screening
+
+
+def _peaks(found: tuple[NDArray[np.float32], ...]) -> tuple[Peaks, Floats]:
+    best, shifts, at_zero, following = (part.astype(float) for part in found)
+    return Peaks(best, following, at_zero), shifts
+
+
+def _at_random(n: int) -> NDArray[np.uint32]:
+    """Pairs of ``n`` micrographs, the same ones every time."""
+    pairs = np.sort(np.random.default_rng(1).integers(0, n, (2 * COHORT, 2)), axis=1)
+    return np.ascontiguousarray(np.unique(pairs[pairs[:, 0] < pairs[:, 1]], axis=0)[:: 1 + len(pairs) // (4 * COHORT)], np.uint32)
+
+
+@dataclass(frozen=True)
+class _Found:
+    """Pairs with their significance at the best shift or at none, whichever is less likely by chance, and that chance."""
+
+    pairs: NDArray[np.uint32]
+    z: Floats
+    shifts: Floats
+    chance: Floats
+
+    @classmethod
+    def of(cls, pairs: NDArray[np.uint32], peaks: Peaks, shifts: Floats, null: Null) -> _Found:
+        """From the significances at both."""
+        elsewhere, zero = null.chance(peaks)
+        still = zero < elsewhere
+        return cls(pairs, np.where(still, peaks.at_zero, peaks.best), np.where(still[:, None], 0.0, shifts), np.minimum(zero, elsewhere))
+
+
+@dataclass(frozen=True)
+class _Judged:
+    """Pairs, at the end those that only the other shots of their holes led to; ``words``: what these say."""
+
+    pairs: NDArray[np.uint32]
+    z: Floats
+    shifts: Floats
+    q: Floats
+    accepted: NDArray[np.bool_]
+    words: list[str]
+
+
+def _judged(
+    session: _core.Session, found: _Found, tested: int, known: Sequence[Acquisition], size: tuple[int, int], params: MicrographParams
+) -> _Judged:
+    """Decides by the false-discovery rate of each pair, once the other shots of its holes were asked."""
+
+    def look(pairs: NDArray[np.uint32], shifts: Floats) -> tuple[Floats, Floats]:
+        z, where = session.find_near(pairs, np.ascontiguousarray(shifts, np.float32), threads=params.threads)
+        return z.astype(float), where.astype(float)
+
+    rows = np.flatnonzero(q_values(found.chance, tested) <= DOUBTFUL_Q)
+    near_zero: NDArray[np.bool_] = np.all(np.abs(found.shifts) < FAR * np.array(size), axis=1)
+    leads = leads_of([int(row) for row in rows], found.pairs, found.shifts, near_zero, known)
+    opinions = judge(leads, found.z[rows], known, look) if leads else []
+    chance = found.chance.copy()
+    for opinion in opinions:
+        chance[opinion.lead.row] = opinion.chance(float(chance[opinion.lead.row]))
+    q = q_values(chance, tested)
+    accepted = q <= params.fdr
+    leading = [opinion for opinion in opinions if accepted[opinion.lead.row]]
+    words = [""] * len(q)
+    for opinion in leading:
+        words[opinion.lead.row] = opinion.words(known, params.fdr)
+    return _with_recruits(_Judged(found.pairs, found.z, found.shifts, q, accepted, words), leading, known, params.fdr)
+
+
+def _with_recruits(judged: _Judged, leading: Sequence[Opinion], known: Sequence[Acquisition], fdr: float) -> _Judged:
+    """Adds the pairs that are no duplicates by themselves, but are where the shots of an accepted pair of holes have to be."""
+    row_of = {(int(i), int(j)): row for row, (i, j) in enumerate(judged.pairs)}
+    recruits: dict[tuple[int, int], tuple[float, float, tuple[float, float], float, str]] = {}
+    for opinion in leading:
+        for pair, (near_z, shift, chance) in zip(opinion.lead.members, opinion.near, strict=True):
+            key = (min(pair), max(pair))
+            of_lead = float(judged.q[opinion.lead.row])
+            if not (key in row_of and judged.accepted[row_of[key]]) and chance < recruits.get(key, (2.0,))[0]:
+                recruits[key] = (chance, near_z, shift, of_lead, judged.words[opinion.lead.row])
+    keys = sorted(recruits)
+    rates = q_values(np.array([recruits[key][0] for key in keys]), len(keys))
+    taken = [(key, max(float(rate), recruits[key][3])) for key, rate in zip(keys, rates, strict=True) if rate <= fdr]
+    rows = np.array([row_of.get(key, -1) for key, _ in taken], int)
+    new = [k for k, row in enumerate(rows) if row < 0]
+    rows[new] = len(judged.pairs) + np.arange(len(new))
+    z, q = np.append(judged.z, np.zeros(len(new))), np.append(judged.q, np.ones(len(new)))
+    shifts, accepted = np.append(judged.shifts, np.zeros((len(new), 2)), axis=0), np.append(judged.accepted, np.zeros(len(new), bool))
+    words = [*judged.words, *[""] * len(new)]
+    for row, (key, rate) in zip(rows, taken, strict=True):
+        _, of_pair, shift, _, words[row] = recruits[key]
+        z[row], shifts[row], q[row], accepted[row] = of_pair, shift, rate, True
+    pairs = np.append(judged.pairs, np.array([taken[k][0] for k in new], np.uint32).reshape(-1, 2), axis=0)
+    return _Judged(pairs, z, shifts, q, accepted, words)
+
+
+def _pair(judged: _Judged, at: int, measured: Floats, members: Sequence[int], params: MicrographParams) -> Pair:
+    x, y, ncc, ccc, overlap = map(float, measured)
+    i, j = (members[int(k)] for k in judged.pairs[at])
+    # The core gives where the second shows what the first does; the move that lays it there is the opposite.
+    move = (-x * params.bin + 0.0, -y * params.bin + 0.0)
+    return Pair(i, j, float(judged.z[at]), float(judged.q[at]), ncc, ccc, overlap, move, judged.words[at])
+
+
+def _signal(shares: NDArray[np.float32]) -> Floats:
+    """Mean share of signal over the rings that are searched: up to 0.2 cycles a reduced pixel."""
+    rings = shares.shape[1]
+    return np.asarray(shares[:, 2 : int(0.2 / (np.sqrt(0.5) / rings))].mean(axis=1), np.float64)

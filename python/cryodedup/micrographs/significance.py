@@ -1,0 +1,191 @@
+"""How likely unrelated micrographs are to look as alike as a pair does.
+
+The null distributions are the session's own, and a pair has to stand out from all of them:
+
+* *Mirrored*: pairs of a mirrored micrograph and another one show nothing of each other, but have the same spectra, edges and bright spots
+  (target and decoy, as in proteomics: Elias and Gygi 2007, Nature Methods 4, 207). Beyond the values that occur, the tail falls
+  exponentially, as that of a Gumbel distribution does.
+* *Cohort*: nearly all pairs of a session are unrelated, so that the bulk of all pairs (or of pairs taken at random) is a null distribution
+  with everything that all micrographs share unmirrored: a crystal's angle, the place of an edge.
+* The pair's own map of correlations: where the next best place is unusually high, as in lattices, the best has to stand out from it.
+* At zero shift, where the camera's fixed pattern shows, the cohort's correlations there. A single place is never less likely than the best
+  of all: the larger of the chances counts.
+
+The false-discovery rate is that of Benjamini and Hochberg (1995), J. R. Stat. Soc. B 57, 289.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+
+TAIL = 200
+"""The tail is fitted to as many of the largest values, or to a tenth of all if these are fewer."""
+CAUTION = 2.0
+"""Unrelated pairs are taken to be so many times as likely to reach a value as mirrored ones: edges that lie on the same side of many
+micrographs fall on one another more often unmirrored."""
+FEW, FEW_START, FEW_SCALE = 200, 4.6, 0.35
+"""So few values do not show the tail: a tenth of all is then taken to be above this, falling at least as slowly as in sessions of noise."""
+FEW_AT_ZERO, FEW_AT_ZERO_SCALE = 10.0, 2.0
+"""The same at zero shift, where the camera's pattern reaches 5 to 9 in frames of usual gain references."""
+BEYOND_PATTERN = 100.0
+"""No pattern reaches this: frames that do are copies, or of one scene without any move, even if all do."""
+LEAST_FOR_BULK = 6
+"""Of fewer pairs none is taken to be usual."""
+WILD = 15.0
+"""A few mirrored pairs so many scales above the others are no chance: the session holds a mirrored copy."""
+LEAST_SCALE = 0.15
+"""The tail of a handful of values is not taken to fall faster than this, in standard deviations."""
+PERIODIC = 0.001
+"""A next best place that unrelated pairs reach less often than that shows a lattice, or an edge along an edge..."""
+NEXT_SCALE = 0.062
+"""...and the best place is above it by chance like an exponential variable of so many times its height."""
+
+
+@dataclass(frozen=True)
+class Gumbel:
+    """The largest of many: location and scale."""
+
+    middle: float
+    spread: float
+
+    @classmethod
+    def fit(cls, values: Floats) -> Gumbel | None:
+        """Through the median and the 80th percentile, which a few duplicates hardly move; None from few values."""
+        if len(values) < FEW:
+            return None
+        half, high = np.quantile(values, [0.5, 0.8])
+        # The quantile of p is middle - spread ln(-ln p).
+        spread = max(float(high - half) / float(np.log(np.log(0.5) / np.log(0.8))), LEAST_SCALE)
+        return cls(float(half) + spread * float(np.log(np.log(2))), spread)
+
+    def probability(self, z: Floats) -> Floats:
+        """The chance of a value at least this large."""
+        chance: Floats = -np.expm1(-np.exp(-(z - self.middle) / self.spread))
+        return chance
+
+
+@dataclass(frozen=True)
+class Tail:
+    """The upper tail of a null distribution: values above ``start`` are exponential of mean ``start + scale``.
+
+    ``rate``: how many of all tested pairs are above ``start``.
+    """
+
+    start: float
+    scale: float
+    rate: float
+    values: Floats = field(repr=False, default_factory=lambda: np.zeros(0))
+
+    @classmethod
+    def fit(cls, values: Floats, tested: int) -> Tail:
+        """From the values that were looked at, of so many tested pairs."""
+        values = np.sort(np.asarray(values, np.float64))[::-1]
+        if len(values) < 3:
+            return cls(start=FEW_START, scale=FEW_SCALE, rate=CAUTION, values=values)
+        n = int(min(TAIL, max(2, len(values) // 10)))
+        start = float(values[n])
+        usual = max(float(np.median(values[:n]) - start) / np.log(2), LEAST_SCALE)
+        wild = int(np.count_nonzero(values > start + WILD * usual))
+        if 0 < wild <= n // 50:
+            return cls.fit(values[wild:], tested)
+        # A few outliers (bright specks that coincide) must not be thinned out by the many others: the largest of three means.
+        scales = [float(np.mean(values[:k]) - values[k]) for k in (n, max(2, n // 8), max(2, n // 25))]
+        scale, rate = max(*scales, LEAST_SCALE), CAUTION * n / max(tested, 1)
+        if len(values) < FEW:
+            start, scale, rate = max(start, FEW_START), max(scale, FEW_SCALE), max(rate, CAUTION * 0.1)
+        return cls(start=start, scale=scale, rate=rate, values=values)
+
+    def probability(self, z: Floats) -> Floats:
+        """The chance that an unrelated pair is at least that significant."""
+        above = self.rate * np.exp(-np.maximum(z - self.start, 0) / self.scale)
+        return np.where(z >= self.start, np.minimum(above, 1.0), 1.0)
+
+
+@dataclass(frozen=True)
+class Peaks:
+    """Significances of pairs: at the best place, at the next best, and at zero shift; each shape (n,)."""
+
+    best: Floats
+    next: Floats
+    at_zero: Floats
+
+
+@dataclass(frozen=True)
+class Null:
+    """The null distributions of a session: of mirrored pairs, of their next best places, of the cohort, and at zero shift."""
+
+    mirrored: Tail
+    next: Gumbel | None
+    cohort: Gumbel | None
+    zero: Tail
+
+    @classmethod
+    def fit(cls, mirrored: Peaks, tested: int, cohort: Peaks) -> Null:
+        """From mirrored pairs, of so many tested, and from unmirrored ones most of which are unrelated."""
+        return cls(Tail.fit(mirrored.best, tested), Gumbel.fit(mirrored.next), Gumbel.fit(cohort.best), zero_tail(cohort.at_zero))
+
+    def elsewhere(self, z: Floats) -> Floats:
+        """The chance that the best of all shifts of unrelated micrographs is at least that significant."""
+        chance = self.mirrored.probability(z)
+        return chance if self.cohort is None else np.maximum(chance, self.cohort.probability(z))
+
+    def chance(self, peaks: Peaks) -> tuple[Floats, Floats]:
+        """The chance of each pair's best place, and that of zero shift."""
+        elsewhere = self.elsewhere(peaks.best)
+        if self.next is not None:
+            above = np.exp(-np.maximum(peaks.best - peaks.next, 0) / (NEXT_SCALE * np.maximum(peaks.next, 1)))
+            elsewhere = np.where(self.next.probability(peaks.next) < PERIODIC, np.maximum(elsewhere, above), elsewhere)
+        return elsewhere, np.maximum(self.zero.probability(peaks.at_zero), self.elsewhere(peaks.at_zero))
+
+    def least(self, chance: float) -> float:
+        """The significance from which the best shift has no more than such a chance."""
+        z = np.linspace(0, 100, 10_001)
+        return float(z[np.argmax(self.elsewhere(z) <= chance)])
+
+    def summary(self) -> dict[str, float | None]:
+        """What ``summary.json`` holds."""
+        middle, spread = (None, None) if self.cohort is None else (round(self.cohort.middle, 3), round(self.cohort.spread, 3))
+        start, scale = round(self.mirrored.start, 3), round(self.mirrored.scale, 3)
+        return {"start_z": start, "scale_z": scale, "rate": self.mirrored.rate, "cohort_middle_z": middle, "cohort_spread_z": spread}
+
+
+def q_values(chance: Floats, tested: int) -> Floats:
+    """The false-discovery rate of each pair and all less likely ones; shape as ``chance``, 0 to 1.
+
+    Parameters
+    ----------
+    chance
+        That an unrelated pair is as significant.
+    tested
+        How many pairs there were.
+    """
+    order = np.argsort(chance, kind="stable")
+    rates = np.minimum(tested * chance[order] / np.arange(1, len(chance) + 1), 1.0)
+    q = np.empty(len(chance))
+    q[order] = np.minimum.accumulate(rates[::-1])[::-1]
+    return q
+
+
+def zero_tail(at_zero: Floats) -> Tail:
+    """The null distribution at zero shift, from pairs most of which are unrelated: a normal bulk with a heavier upper tail.
+
+    Of few micrographs no fixed pattern is taken out, so that all of them may correlate: only what is far above the others, and above what
+    a pattern usually makes, is more than that.
+    """
+    if len(at_zero) < LEAST_FOR_BULK:
+        return Tail(start=FEW_AT_ZERO, scale=FEW_AT_ZERO_SCALE, rate=0.01)
+    low, middle = np.quantile(at_zero, [0.16, 0.5])
+    sd = max(float(middle - low), 0.3)
+    start, scale = float(middle) + 3 * sd, 0.6 * sd
+    if len(at_zero) < FEW:
+        start, scale = min(max(start, FEW_AT_ZERO), BEYOND_PATTERN), max(scale, FEW_AT_ZERO_SCALE)
+        return Tail(start=start, scale=min(scale, BEYOND_PATTERN / 10), rate=0.01)
+    # Between the two the few duplicates do not lie yet, but edges and patterns do.
+    usual, high = np.quantile(at_zero, [0.84, 0.97])
+    scale = max(scale, float(high - usual) / float(np.log(0.16 / 0.03)))
+    return Tail(start=max(start, float(high)), scale=scale, rate=0.03)
