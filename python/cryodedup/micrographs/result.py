@@ -44,10 +44,12 @@ class MicrographResult:
         Indices in the order of exposure; ``order_rule`` tells by what.
     unreadable
         Index and reason for each micrograph that could not be used: unreadable, truncated or blank; they stay.
+    masked
+        Index of each micrograph with NaN or infinite pixels that is used, and how many; they were replaced by the mean around them.
     flat
         Micrographs of hardly any signal; compared like the others.
     pixel_sizes_a, sizes
-        Of each micrograph as its header tells: Å, and columns and rows; None where it could not be read.
+        Of each micrograph: Å, of the table or else of its header, and columns and rows; None where it could not be read.
     thumbnails
         Small pictures, uint8 (ny, nx), rows from the top down, of the micrographs of the best and the most doubtful pairs, by index.
     """
@@ -62,6 +64,7 @@ class MicrographResult:
     warnings: list[str]
     order_rule: str = ""
     unreadable: dict[int, str] = field(default_factory=dict)
+    masked: dict[int, int] = field(default_factory=dict)
     flat: list[int] = field(default_factory=list)
     pixel_sizes_a: Sequence[float | None] = field(default_factory=list)
     sizes: Sequence[tuple[int, int] | None] = field(default_factory=list)
@@ -90,6 +93,7 @@ class MicrographResult:
             "sets": [[names[i] for i in group] for group in self.groups],
             "order": self.order_rule,
             "unreadable": [{"micrograph": names[i], "reason": printable(text)} for i, text in self.unreadable.items()],
+            "masked": [{"micrograph": names[i], "pixels": count} for i, count in self.masked.items()],
             "flat": [names[i] for i in self.flat],
             "sizes": [
                 {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from os import PathLike
 from pathlib import Path
@@ -14,12 +14,12 @@ from typing import Any
 import numpy as np
 
 from cryodedup.errors import InputError
-from cryodedup.formats.mrc import MrcImage
 from cryodedup.micrographs import acquisition
+from cryodedup.micrographs.classes import class_warnings, comparable, pixel_sizes_a
 from cryodedup.micrographs.comparing import Compared, Expect, Say, Told, compare
 from cryodedup.micrographs.exposures import Exposures, open_exposures
 from cryodedup.micrographs.gallery import doubtful_and_best, thumbnails
-from cryodedup.micrographs.reading import CACHE, Progress, locked, move_other_file, open_headers, read_into
+from cryodedup.micrographs.reading import CACHE, Progress, Reading, locked, masked_warning, move_other_file, open_headers
 from cryodedup.micrographs.result import MicrographResult
 from cryodedup.micrographs.sets import best, connected
 from cryodedup.params import MicrographParams, checked
@@ -50,7 +50,8 @@ def find_duplicate_micrographs(
     Parameters
     ----------
     micrographs
-        A STAR file or CryoSPARC dataset of micrographs, a folder, or any number of ``.mrc`` files (``.gz``, ``.bz2``) or patterns.
+        A STAR file or CryoSPARC dataset of micrographs, a folder, or any number of ``.mrc`` (``.gz``, ``.bz2``) or ``.tif`` files or
+        patterns.
     params
         See :class:`MicrographParams`.
     cache
@@ -90,9 +91,12 @@ def find_duplicate_micrographs(
         expect(sum(image.bytes for image in images.values()))
         # Read, and compared, in the order of exposure: the result does not depend on that of the input.
         readable = [i for i in order if i in images]
-        records, damaged = read_into(readable, images, params, place, resume, unreadable, progress)
+        reading = Reading(readable, images, params, place, resume, progress)
+        known_a = pixel_sizes_a(exposures, images)
+        reading.read()
+        records = reading.records
         read = time.perf_counter()
-        classes = _size_classes(readable, images, records)
+        classes = comparable((i for i in readable if i in records), images, known_a)
         rank = {i: k for k, i in enumerate(order)}
         compared = [
             compare(
@@ -111,15 +115,17 @@ def find_duplicate_micrographs(
         shown = [result.pairs[k] for kind in doubtful_and_best(result.pairs) for k in kind]
         result.thumbnails = thumbnails(place, records, shown)
     result.order_rule = rule
-    result.unreadable = dict(sorted(unreadable.items()))
+    result.unreadable = dict(sorted({**unreadable, **reading.unreadable}.items()))
+    result.masked = dict(sorted(reading.masked.items()))
     result.flat = _flat(compared)
     result.sizes = [(images[i].nx, images[i].ny) if i in images else None for i in range(len(exposures))]
-    result.pixel_sizes_a = [images[i].pixel_size_a if i in images else None for i in range(len(exposures))]
+    result.pixel_sizes_a = [known_a[i] or images[i].pixel_size_a if i in images else None for i in range(len(exposures))]
     if moved:
         result.warnings.append(f"{place}: found another file, or one damaged from its first byte on; moved to {moved}")
-    elif damaged:
+    elif reading.damaged:
         result.warnings.append(f"{place}: was damaged; what was lost was read again")
-    result.warnings += _warnings(exposures, classes, images, result)
+    result.warnings += class_warnings(exposures.names, classes, images, known_a) + masked_warning(exposures.names, result.masked, images)
+    result.warnings += _warnings(exposures, result)
     result.times_s = {"reading": read - started, "comparing": time.perf_counter() - read}
     return result
 
@@ -131,15 +137,6 @@ def _paths(micrographs: object) -> list[Path]:
     if wrong:
         raise InputError(f"micrographs: found {wrong[0]!r}, expected a path or several")
     return [Path(item) for item in several]
-
-
-def _size_classes(readable: Sequence[int], images: dict[int, MrcImage], records: Mapping[int, object]) -> list[list[int]]:
-    """Micrographs of one size, the largest class first."""
-    classes: dict[tuple[int, int], list[int]] = {}
-    for i in readable:
-        if i in records:
-            classes.setdefault((images[i].nx, images[i].ny), []).append(i)
-    return sorted(classes.values(), key=len, reverse=True)
 
 
 def _decide(exposures: Exposures, order: Sequence[int], params: MicrographParams, compared: Sequence[Compared]) -> MicrographResult:
@@ -185,13 +182,8 @@ def _flat(compared: Iterable[Compared]) -> list[int]:
     return sorted(flat)
 
 
-def _warnings(exposures: Exposures, classes: Sequence[Sequence[int]], images: dict[int, MrcImage], result: MicrographResult) -> list[str]:
+def _warnings(exposures: Exposures, result: MicrographResult) -> list[str]:
     warnings = []
-    if len(classes) > 1:
-        sizes = ", ".join(f"{len(members):,} of {images[members[0]].nx} x {images[members[0]].ny}" for members in classes)
-        alone = [exposures.names[members[0]] for members in classes if len(members) == 1]
-        which = f", {', '.join(alone[:3])}{', ...' if len(alone) > 3 else ''} with none" if alone else ""
-        warnings.append(f"micrographs of {len(classes)} sizes ({sizes}): only those of one size are compared{which}")
     for found in result.compared:
         if found.size[0] * found.size[1] < _SMALL:
             warnings.append(
