@@ -200,9 +200,10 @@ def masked_warning(names: Sequence[str], masked: Mapping[int, int], images: Mapp
         return []
     worst = max(masked, key=lambda i: masked[i] / (images[i].nx * images[i].ny))
     share = 100 * masked[worst] / (images[worst].nx * images[worst].ny)
+    have, of = ("micrograph has", "") if len(masked) == 1 else ("micrographs have", "at most ")
     return [
-        f"{len(masked):,} micrographs have NaN or infinite pixels, at most {masked[worst]:,} ({share:.2g} %, {names[worst]}): these were"
-        " replaced by the mean of the pixels around them"
+        f"{len(masked):,} {have} NaN or infinite pixels: {of}{masked[worst]:,} ({share:.2g} %) in {names[worst]};"
+        " they were replaced by the mean of the pixels around them"
     ]
 
 
