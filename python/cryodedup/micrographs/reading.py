@@ -121,24 +121,30 @@ class Reading:
             else:
                 self._settle(i, record)
 
-    @property
-    def bytes_waiting(self) -> int:
-        """Of the pixels still to be read."""
-        return sum(self._images[i].bytes for i in self.waiting)
+    def spread(self, count: int) -> list[int]:
+        """So many of those that wait, spread over the session."""
+        return self.waiting[:: max(1, len(self.waiting) // count)][:count]
+
+    def bytes_of(self, some: Sequence[int]) -> int:
+        """Of the pixels of some micrographs."""
+        return sum(self._images[i].bytes for i in some)
 
     @property
     def masked(self) -> dict[int, int]:
         """How many pixels are NaN or infinite, of each micrograph that is used although some are."""
         return {i: record[6] for i, record in self.records.items() if record[6]}
 
-    def read(self, count: int | None = None) -> None:
-        """Reads the first so many of those that wait; None: all."""
-        now, self.waiting = self.waiting[:count], self.waiting[len(self.waiting) if count is None else count :]
-        tiff = [i for i in now if isinstance(self._images[i], TiffImage)]
-        self._read_mrc([i for i in now if i not in set(tiff)])
-        self._read_tiff(tiff)
+    def read(self, some: Sequence[int]) -> None:
+        """Reads some of those that wait."""
+        now = set(some)
+        self.waiting = [i for i in self.waiting if i not in now]
+        tiff = {i for i in some if isinstance(self._images[i], TiffImage)}
+        self._read_mrc([i for i in some if i not in tiff])
+        self._read_tiff([i for i in some if i in tiff])
 
     def _read_mrc(self, now: Sequence[int]) -> None:
+        if not now:
+            return
         frames = [image.frame for i in now if not isinstance(image := self._images[i], TiffImage)]
         outcomes = self._preparation.read(
             frames, [self._keys[i] for i in now], bin=self._params.bin, threads=self._params.threads, progress=self._advance

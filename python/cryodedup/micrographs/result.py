@@ -19,6 +19,7 @@ from cryodedup import _core
 from cryodedup.directory import LISTING, names_of_outputs, printable, staged, top_level, write_summary
 from cryodedup.micrographs.comparing import Compared, Pair
 from cryodedup.micrographs.exposures import Exposures
+from cryodedup.micrographs.forecast import Forecast
 from cryodedup.micrographs.window import window_distances
 from cryodedup.params import MicrographParams
 from cryodedup.particles.outputs import Place
@@ -50,6 +51,8 @@ class MicrographResult:
         Micrographs of hardly any signal; compared like the others.
     pixel_sizes_a, sizes
         Of each micrograph: Å, of the table or else of its header, and columns and rows; None where it could not be read.
+    forecast, peak_memory_gb
+        What the run was expected to take (None: too short to ask), and the most memory that the process had.
     thumbnails
         Small pictures, uint8 (ny, nx), rows from the top down, of the micrographs of the best and the most doubtful pairs, by index.
     """
@@ -70,6 +73,8 @@ class MicrographResult:
     sizes: Sequence[tuple[int, int] | None] = field(default_factory=list)
     thumbnails: dict[int, NDArray[np.uint8]] = field(default_factory=dict)
     times_s: dict[str, float] = field(default_factory=dict)
+    forecast: Forecast | None = None
+    peak_memory_gb: float = 0.0
     outputs: list[str] = field(default_factory=list)
 
     @property
@@ -106,6 +111,8 @@ class MicrographResult:
             ],
             "outputs": self.outputs,
             "warnings": [printable(text) for text in self.warnings],
+            "forecast": self.forecast and self.forecast.summary(),
+            "peak_memory_gb": round(self.peak_memory_gb, 2),
             "times_s": {stage: round(seconds, 3) for stage, seconds in self.times_s.items()},
         }
 

@@ -18,6 +18,7 @@ from cryodedup.micrographs import acquisition
 from cryodedup.micrographs.classes import class_warnings, comparable, pixel_sizes_a
 from cryodedup.micrographs.comparing import Compared, Expect, Say, Told, compare
 from cryodedup.micrographs.exposures import Exposures, open_exposures
+from cryodedup.micrographs.forecast import MIN_SAID_S, Note, forecast, peak_memory_gb
 from cryodedup.micrographs.gallery import doubtful_and_best, thumbnails
 from cryodedup.micrographs.reading import CACHE, Progress, Reading, locked, masked_warning, move_other_file, open_headers
 from cryodedup.micrographs.result import MicrographResult
@@ -44,6 +45,7 @@ def find_duplicate_micrographs(
     say: Say = lambda stage: None,
     expect: Expect = lambda total: None,
     progress: Progress = None,
+    note: Note = lambda text: None,
 ) -> MicrographResult:
     """Finds micrographs that show the same hole.
 
@@ -64,6 +66,8 @@ def find_duplicate_micrographs(
         Called with how many bytes, micrographs or pairs the present stage has.
     progress
         Called about ten times a second with the bytes, micrographs or pairs done in the present stage.
+    note
+        Called with one line before a run of more than about a minute: how long it will take, and how much memory.
 
     Returns
     -------
@@ -93,7 +97,10 @@ def find_duplicate_micrographs(
         readable = [i for i in order if i in images]
         reading = Reading(readable, images, params, place, resume, progress)
         known_a = pixel_sizes_a(exposures, images)
-        reading.read()
+        expected = forecast(reading, place, [len(members) for members in comparable(readable, images, known_a)], params)
+        if expected is not None and expected.seconds >= MIN_SAID_S:
+            note(str(expected))
+        reading.read(reading.waiting)
         records = reading.records
         read = time.perf_counter()
         classes = comparable((i for i in readable if i in records), images, known_a)
@@ -126,6 +133,7 @@ def find_duplicate_micrographs(
         result.warnings.append(f"{place}: was damaged; what was lost was read again")
     result.warnings += class_warnings(exposures.names, classes, images, known_a) + masked_warning(exposures.names, result.masked, images)
     result.warnings += _warnings(exposures, result)
+    result.forecast, result.peak_memory_gb = expected, peak_memory_gb()
     result.times_s = {"reading": read - started, "comparing": time.perf_counter() - read}
     return result
 
