@@ -56,18 +56,31 @@ def test_the_line(expected: Forecast, text: str) -> None:
 def test_the_work_of_comparing() -> None:
     """Loading each, all pairs and as many mirrored ones closely; from 633 micrographs on most are screened."""
     loading = forecasts._LOADING
-    assert comparing_work(1, ALL, bright=True) == loading
-    assert comparing_work(100, ALL, bright=False) == 100 * loading + 2 * 4950
-    small, large = (comparing_work(n, ALL, bright=False) for n in (632, 10_000))
+    assert comparing_work(1, ALL, signal=0.2) == loading
+    assert comparing_work(100, ALL, signal=0.2) == 100 * loading + 2 * 4950
+    small, large = (comparing_work(n, ALL, signal=0.2) for n in (632, 10_000))
     assert 1 < large / small < (10_000 / 632) ** 2
-    assert comparing_work(5000, ALL, bright=True) < comparing_work(5000, ALL, bright=False)
-    assert comparing_work(5000, MicrographParams(sensitivity="full"), bright=True) == comparing_work(5000, ALL, bright=False)
-    window = MicrographParams(scan_range=48)
-    assert (
-        comparing_work(2000, window, bright=False)
-        < 2 * comparing_work(1000, window, bright=False)
-        < comparing_work(2000, ALL, bright=False)
-    )
+    window = MicrographParams(search="window")
+    once, twice = (comparing_work(n, window, signal=0.2) for n in (1000, 2000))
+    assert 1.9 < twice / once < 2.1
+
+
+@pytest.mark.parametrize("n", [640, 2000, 3500, 5000])
+def test_the_work_depends_on_how_the_signal_lets_pairs_be_screened(n: int) -> None:
+    dim, usual, bright = (comparing_work(n, ALL, signal=signal) for signal in (0.03, 0.2, 0.8))
+    assert bright < usual
+    assert (dim > usual) == (n <= 3500)
+    assert comparing_work(n, MicrographParams(sensitivity="full"), signal=0.8) == usual
+    assert comparing_work(n, MicrographParams(sensitivity="fast"), signal=0.03) == bright
+
+
+@pytest.mark.parametrize(
+    ("n", "signal", "core_s"),
+    [(300, 0.0, 60 + 1.4), (640, 0.03, 3.4 + 51.6 + 265), (700, 0.8, 4.2 + 17.7 + 134), (2000, 0.8, 8.5 + 30.9 + 20.7)],
+)
+def test_the_work_is_that_of_measured_sessions(n: int, signal: float, core_s: float) -> None:
+    """Core-seconds: loading and screening as measured, and 0.66 ms, as measured at 300, for each pair that was left to look at closely."""
+    assert 0.66e-3 * comparing_work(n, ALL, signal=signal) == pytest.approx(core_s, rel=0.25)
 
 
 def test_memory_grows_with_micrographs_and_threads() -> None:

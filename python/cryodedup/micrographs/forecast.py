@@ -31,12 +31,15 @@ _LOADING = 9.0
 """A frame: fixed pattern and views (4.6 to 6 ms where a close comparison takes 0.66)."""
 _COARSE = 0.026
 """A pair at 128 x 96 (9.2 us where a close comparison takes 0.35 ms)."""
-_PLANTING = 14_000.0
-"""Planted pairs and samples, by which the way of screening is chosen (9 s where a close comparison takes 0.66 ms)."""
+_PLANTING = 16_000.0
+"""Planted pairs and samples, by which the way of screening is chosen (11 s where a close comparison takes 0.66 ms)."""
 _CONFIRMING = 0.1
 """The exact correlation of a pair at its shift."""
-_BRIGHT = 0.25
-"""Mean share of signal from which sessions were screened in groups, where few pairs are left to look at closely."""
+_FINER = 4.0
+"""Coarse work at twice the resolution."""
+_DIM, _BRIGHT, _MAX_FINER = 0.085, 0.26, 3500
+"""Mean shares of signal: below the first, sessions of up to so many micrographs were screened at twice the resolution; above the second,
+in groups, which leave few pairs to look at closely. (640 simulated frames at shares of 0.02, 0.03, 0.06 | 0.11, 0.18, 0.24 | 0.8.)"""
 
 # As the core chooses them (search.rs): pairs that are looked at closely, and mirrored ones that are screened.
 _CLOSELY, _SHARE, _MAX_CLOSELY, _DECOYS = 200_000, 0.03, 400_000, 300_000
@@ -75,8 +78,8 @@ class Forecast:
 def forecast(reading: Reading, cache: Path, sizes: Sequence[int], params: MicrographParams) -> Forecast | None:
     """Reads some frames, spread over the session, times them and a few comparisons, and multiplies; ``sizes``: of the classes.
 
-    None for runs that are surely short. The frames are not read again. All pairs are taken to be screened one by one at the usual
-    resolution: bright sessions that are screened in groups take less, dim ones of up to 3,500 micrographs up to twice as long.
+    None for runs that are surely short. The frames are not read again. How the core will screen depends on the signal, which is taken from
+    the same frames; larger groups than two, in very bright sessions, take less.
     """
     threads = params.threads or processors()
     sample = reading.spread(2 * threads) if len(reading.waiting) >= _FEW_FRAMES else []
@@ -84,7 +87,7 @@ def forecast(reading: Reading, cache: Path, sizes: Sequence[int], params: Microg
     reading.read(sample)
     a_byte = (time.perf_counter() - started) / max(1, read_bytes)
     reading_s = a_byte * reading.bytes_of(reading.waiting)
-    most_work = sum(comparing_work(n, params, bright=False) for n in sizes)
+    most_work = sum(comparing_work(n, params, signal=0.0) for n in sizes)
     if reading_s + most_work * _PAIR_CORE_S / threads < _MIN_MEASURED_S:
         return None
     measured = _measure(cache, list(reading.records.values()), params, threads)
@@ -93,26 +96,28 @@ def forecast(reading: Reading, cache: Path, sizes: Sequence[int], params: Microg
     pair_s, signal = measured
     return Forecast(
         reading_s=reading_s,
-        comparing_s=pair_s * sum(comparing_work(n, params, bright=signal > _BRIGHT) for n in sizes),
+        comparing_s=pair_s * sum(comparing_work(n, params, signal=signal) for n in sizes),
         memory_gb=memory_gb(max(sizes), threads),
         frame_s=reading_s / max(1, len(reading.waiting)),
         pairs=sum(_pairs(n, params) for n in sizes),
     )
 
 
-def comparing_work(n: int, params: MicrographParams, *, bright: bool) -> float:
-    """The work of comparing ``n`` micrographs of one class, in close comparisons of two; ``bright``: their signal allows groups."""
+def comparing_work(n: int, params: MicrographParams, *, signal: float) -> float:
+    """The work of comparing ``n`` micrographs of one class, in close comparisons of two; ``signal``: their mean share of it."""
     pairs = _pairs(n, params)
     loading = _LOADING * n
     if params.search == "window":
         return loading + pairs * (1 + _CONFIRMING) + len(sampled(window_pairs(range(n), params)))
-    grouped = params.sensitivity == "fast" or (bright and params.sensitivity == "auto")
     if pairs <= _CLOSELY and params.sensitivity != "fast":
         return loading + 2 * pairs
     closely = min(max(_SHARE * pairs, _CLOSELY), _MAX_CLOSELY, pairs)
     decoys = pairs / (pairs // _DECOYS | 1)
-    screened = decoys + (pairs / 2 if grouped else pairs)
-    return loading + _PLANTING + _COARSE * screened + closely * ((0.0 if grouped else 1.0) + decoys / pairs)
+    if params.sensitivity == "fast" or (params.sensitivity == "auto" and signal > _BRIGHT):
+        return loading + _PLANTING + _COARSE * (pairs / 2 + decoys) + closely * decoys / pairs
+    finer = signal < _DIM and n <= _MAX_FINER
+    screening = _COARSE * (pairs + decoys) * (_FINER if finer else 1) + _PLANTING * (2 if finer else 1)
+    return loading + screening + closely * (1 + decoys / pairs)
 
 
 def _pairs(n: int, params: MicrographParams) -> int:
