@@ -196,8 +196,8 @@ class Reading:
 def _too_many_masked(masked: int, image: Image) -> str:
     if not masked:
         return "found pixels too large to be averaged"
-    share = 100 * masked / (image.nx * image.ny)
-    return f"found {masked:,} NaN or infinite pixels ({share:.3g} % of all), expected at most {100 * _core.MAX_MASKED:g} %"
+    limit = int(_core.MAX_MASKED * image.nx * image.ny)
+    return f"found {masked:,} NaN or infinite pixels, expected at most {limit:,} ({100 * _core.MAX_MASKED:g} % of all)"
 
 
 def masked_warning(names: Sequence[str], masked: Mapping[int, int], images: Mapping[int, Image]) -> list[str]:
