@@ -80,7 +80,7 @@ def reading(directory: Path) -> None:
         times = []
         for _ in range(3):
             started = time.perf_counter()
-            _core.prepare_micrographs(frames, keys, directory / "cache", bin=BIN, resume=False, threads=1)
+            _core.Preparation.open(directory / "cache", resume=False).read(frames, keys, bin=BIN, threads=1)
             times.append((time.perf_counter() - started) / 21 * 1e3)
         print(f"{dtype}: read, reduced, flattened and stored in {median(times):.2f} ms a frame, one thread")
     loop = float(
@@ -129,7 +129,7 @@ def window(n: int = 5000) -> None:
             frames.append((path, 1024, 2, False, 720, 512, ""))
         keys = [k.to_bytes(16, "little") for k in range(n)]
         several = [frames[k % 64] for k in range(n)]
-        records, _ = _core.prepare_micrographs(several, keys, directory / "cache", bin=1, resume=False, threads=0)
+        records = _core.Preparation.open(directory / "cache", resume=False).read(several, keys, bin=1, threads=0)
         params = MicrographParams(search="window")
         started, cpu = time.perf_counter(), time.process_time()
         session = _core.Session.load(directory / "cache", [record for _, record in records if record], band=params.search_band, threads=0)

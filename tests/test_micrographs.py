@@ -308,7 +308,8 @@ def test_reduction_is_that_of_newstack(width: int, tmp_path: Path) -> None:
 
     expected = mrcfile.read(IMOD / f"odd_bin{width}.mrc")
     frame = (IMOD / "odd_515x363.mrc", 1024, 2, False, 515, 363, "")
-    ((_, record),), _ = _core.prepare_micrographs([frame], [bytes(16)], tmp_path / "cache", bin=width, resume=False, threads=1)
+    preparation = _core.Preparation.open(tmp_path / "cache", resume=False)
+    ((_, record),) = preparation.read([frame], [bytes(16)], bin=width, threads=1)
     assert record is not None
     assert record[1:3] == expected.shape[::-1]
     # The cache holds the means without the fitted surface: what is left differs by a smooth surface and a factor.

@@ -11,7 +11,7 @@ _Path: TypeAlias = str | PathLike[str]
 _Progress: TypeAlias = Callable[[int], object] | None
 _Rewrite: TypeAlias = tuple[int, list[tuple[bytes, bytes]]]
 _Frame: TypeAlias = tuple[_Path, int, int, bool, int, int, str]
-_Record: TypeAlias = tuple[int, int, int, float, float, int]
+_Record: TypeAlias = tuple[int, int, int, float, float, int, int]
 _Band: TypeAlias = tuple[float, float, float]
 _Pairs: TypeAlias = tuple[NDArray[np.uint32], NDArray[np.float32]]
 _Screening: TypeAlias = tuple[int, tuple[int, int], int, float, float, int, list[tuple[int, float]]]
@@ -20,7 +20,9 @@ _Part: TypeAlias = tuple[bytes, bytes] | tuple[_Path, int, int] | tuple[_Path, R
 __all__ = [
     "DEBUG_BUILD",
     "LEAST_FOR_PATTERN",
+    "MAX_MASKED",
     "InputError",
+    "Preparation",
     "Rows",
     "Session",
     "Table",
@@ -35,7 +37,6 @@ __all__ = [
     "nearest",
     "overlaps",
     "prepare_image",
-    "prepare_micrographs",
     "read_cells",
     "read_records",
     "reduce_frame",
@@ -49,9 +50,36 @@ __version__: str
 DEBUG_BUILD: bool
 LEAST_FOR_PATTERN: int
 """Of fewer micrographs no fixed pattern is taken out."""
+MAX_MASKED: float
+"""Micrographs of a larger share of NaN or infinite pixels are not used."""
 
 class InputError(ValueError):
     """The user's data or parameters are wrong; one line says where."""
+
+@final
+class Preparation:
+    """The cache of a session while micrographs are prepared into it; threads may share it.
+
+    A record: offset of the pixels, columns, rows, standard deviation, mean, kind (0 image, 1 blank, 2 not finite), masked pixels.
+    """
+
+    @staticmethod
+    def open(cache: _Path, *, resume: bool) -> Preparation:
+        """With ``resume`` what the cache holds stays; else it begins anew."""
+
+    def known(self, keys: Sequence[bytes]) -> list[_Record | None]:
+        """The records that the cache held when it was opened."""
+
+    def damaged(self, keys: Sequence[bytes]) -> bool:
+        """Whether the cache was damaged when it was opened: torn, or a record of these keys is broken."""
+
+    def read(
+        self, frames: Sequence[_Frame], keys: Sequence[bytes], *, bin: int, threads: int, progress: _Progress = None
+    ) -> list[tuple[str, _Record | None]]:
+        """Reads, reduces and flattens micrographs; for each the reason why it can not be read, or its record."""
+
+    def add(self, image: NDArray[np.float32], key: bytes, *, bin: int) -> _Record:
+        """Reduces and flattens an image that is in memory, shape (ny, nx)."""
 
 @final
 class Rows:
@@ -214,18 +242,6 @@ def read_records(
     progress: _Progress = None,
 ) -> list[Any]:
     """For each field (offset, type): float64 for numbers, uint64 for ``uid``, names for ``S<length>``."""
-
-def prepare_micrographs(
-    frames: Sequence[_Frame],
-    keys: Sequence[bytes],
-    cache: _Path,
-    *,
-    bin: int,
-    resume: bool,
-    threads: int,
-    progress: _Progress = None,
-) -> tuple[list[tuple[str, _Record | None]], bool]:
-    """Reads, reduces and flattens micrographs into a cache; for each why it can not be read, or its record. Last: was the cache damaged."""
 
 def prepare_image(image: NDArray[np.float32], *, bin: int, band: _Band) -> NDArray[np.float32]:
     """Reduces, flattens, fades and filters an image."""

@@ -148,7 +148,8 @@ def micrographs(
 ) -> int:
     """Find micrographs that show the same hole, and remove all but one of each.
 
-    INPUT is a STAR file or CryoSPARC dataset of micrographs, a folder, or any number of .mrc files (also .gz and .bz2) or quoted patterns.
+    INPUT is a STAR file or CryoSPARC dataset of micrographs, a folder, or any number of .mrc files (also .gz and .bz2), .tif files
+    or quoted patterns. Give motion-corrected micrographs, not movies.
 
     Example: cryodedup micrographs CtfFind/job005/micrographs_ctf.star -o unique
     """
@@ -170,7 +171,14 @@ def micrographs(
     try:
         with Progress(0, quiet=quiet) as progress:
             result = find_duplicate_micrographs(
-                inputs, params, cache=cache, resume=resume, say=progress.say, expect=progress.expect, progress=progress
+                inputs,
+                params,
+                cache=cache,
+                resume=resume,
+                say=progress.say,
+                expect=progress.expect,
+                progress=progress,
+                note=progress.note,
             )
             progress.say("writing")
             written = result.write(output, overwrite=overwrite, report=not no_report)

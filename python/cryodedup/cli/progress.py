@@ -50,6 +50,14 @@ class Progress:
         """The present stage has so many bytes, micrographs or pairs."""
         self.total = total
 
+    def note(self, text: str) -> None:
+        """Prints a line about the whole job."""
+        if not self.quiet:
+            if self._bar is not None:
+                self._bar.stop()
+                self._bar = None
+            print(text, file=sys.stderr, flush=True)
+
     def __call__(self, done: int) -> None:
         """So many units of the stage's present step are done."""
         if self.quiet:

@@ -16,7 +16,7 @@ from cryodedup.errors import InputError
 MODES = {0: "int8", 1: "int16", 2: "float32", 6: "uint16", 12: "float16"}
 _BYTES = {0: 1, 1: 2, 2: 4, 6: 2, 12: 2}
 _HEADER = 1024
-MOST_PIXELS = 1 << 29
+MAX_PIXELS = 1 << 29
 _PACKED = {b"\x1f\x8b": "gz", b"BZ": "bz2"}
 
 
@@ -42,7 +42,7 @@ class MrcImage:
 
     @property
     def frame(self) -> tuple[Path, int, int, bool, int, int, str]:
-        """For :func:`cryodedup._core.prepare_micrographs`."""
+        """For :meth:`cryodedup._core.Preparation.read`."""
         return (self.path, self.start, self.mode, self.swapped, self.nx, self.ny, self.packing)
 
 
@@ -66,8 +66,8 @@ def open_mrc(path: Path) -> MrcImage:
     if mode not in MODES:
         raise InputError(f"{path}: found mode {mode}, expected {', '.join(f'{mode} {name}' for mode, name in MODES.items())}")
     if nz != 1:
-        raise InputError(f"{path}: found {nz} sections, expected one image")
-    if nx < 1 or ny < 1 or nx * ny > MOST_PIXELS:
+        raise InputError(f"{path}: found a movie or a stack ({nz} sections), expected one motion-corrected micrograph")
+    if nx < 1 or ny < 1 or nx * ny > MAX_PIXELS:
         raise InputError(f"{path}: found {nx} x {ny} pixels, expected an image")
     start = _HEADER + int(header["nsymbt"])
     needed = start + nx * ny * _BYTES[mode]

@@ -14,14 +14,16 @@ import numpy as np
 from cryodedup import _core
 from cryodedup.errors import InputError
 from cryodedup.formats import cryosparc
+from cryodedup.formats.images import IMAGES, OTHERS, is_image
 from cryodedup.formats.star import StarFile, TableColumns, open_star
 from cryodedup.micrographs.acquisition import Acquisition, acquisition_of
 from cryodedup.particles.opening import kind_of
 from cryodedup.particles.outputs import DatasetOutput, Mask, Place, StarOutput
 
-IMAGES = (".mrc", ".mrc.gz", ".mrc.bz2")
 BLOB = "micrograph_blob"
 CTF = {"star": "rlnCtfMaxResolution", "cs": "ctf_stats/ctf_fit_to_A"}
+PIXEL_SIZE = "rlnMicrographPixelSize"
+GROUP = "rlnOpticsGroup"
 MOST_NAMED = 50
 
 
@@ -47,7 +49,7 @@ class Exposures:
     """Micrographs in input order.
 
     ``base``: the directory from which names are looked up; ``also``: another one from which all are found. ``ctf_a``: resolution to which
-    the CTF was fitted, Å, NaN where it is not known; None where no input tells it.
+    the CTF was fitted, Å, NaN where it is not known; None where no input tells it. ``pixel_sizes_a``: of the table, likewise.
     """
 
     label: str
@@ -57,6 +59,7 @@ class Exposures:
     base: Path = Path()
     also: Path | None = None
     ctf_a: np.ndarray | None = None
+    pixel_sizes_a: np.ndarray | None = None
     acquisitions: Sequence[Acquisition] = field(default_factory=list)
 
     def __len__(self) -> int:
@@ -74,9 +77,9 @@ def open_exposures(inputs: Sequence[Path], threads: int = 0) -> Exposures:
     expanded = [path for item in inputs for path in _expanded(item)]
     if not expanded:
         raise InputError(
-            f"{', '.join(map(str, inputs)) or 'input'}: found no .mrc files, expected a STAR file, a .cs file, a folder or images"
+            f"{', '.join(map(str, inputs)) or 'input'}: found no .mrc or .tif files, expected a STAR file, a .cs file, a folder or images"
         )
-    tables = [path for path in expanded if not _is_image(path)]
+    tables = [path for path in expanded if not (is_image(path) or _is_other(path))]
     if tables and len(expanded) > 1:
         raise InputError(f"{tables[0]}: found a table among {len(expanded)} inputs, expected one table, or images only")
     exposures = _from_table(tables[0], threads) if tables else _from_files(expanded)
@@ -89,15 +92,34 @@ def open_exposures(inputs: Sequence[Path], threads: int = 0) -> Exposures:
 
 
 def _expanded(item: Path) -> list[Path]:
+    """The files that an input stands for: of a folder or a pattern the images, or, if there is none, the movies, to be refused as such."""
     if item.is_dir():
-        return sorted(path for path in item.iterdir() if _is_image(path) and not path.name.startswith("."))
-    if not os.path.lexists(item) and glob.has_magic(str(item)):
-        return sorted(path for path in map(Path, glob.glob(str(item), recursive=True)) if _is_image(path))  # noqa: PTH207  as typed
-    return [item]
+        there = sorted(path for path in item.iterdir() if not path.name.startswith("."))
+    elif not os.path.lexists(item) and glob.has_magic(str(item)):
+        there = sorted(map(Path, glob.glob(str(item), recursive=True)))  # noqa: PTH207  as typed
+    else:
+        return [item]
+    images = [path for path in there if is_image(path)]
+    _refuse_two_formats(item, images)
+    return images or [path for path in there if _is_other(path)]
 
 
-def _is_image(path: Path) -> bool:
-    return path.name.lower().endswith(IMAGES)
+def _is_other(path: Path) -> bool:
+    """Whether a file is a movie, a stack or a gain reference by the ending of its name."""
+    return path.suffix.lower() in OTHERS
+
+
+def _refuse_two_formats(item: Path, images: Sequence[Path]) -> None:
+    """One micrograph as .mrc and .tif, or a micrograph beside its movie: which of them is meant is the user's to say."""
+    first: dict[str, Path] = {}
+    for path in images:
+        ending = max((ending for ending in IMAGES if path.name.lower().endswith(ending)), key=len)
+        other = first.setdefault(str(path)[: -len(ending)], path)
+        if other is not path:
+            raise InputError(
+                f"{item}: found {other.name} and {path.name}, expected each micrograph in one format;"
+                f" choose by a pattern, such as '{path.parent}/*{other.suffix}'"
+            )
 
 
 def _from_files(paths: Sequence[Path]) -> Exposures:
@@ -116,17 +138,35 @@ def _from_table(path: Path, threads: int) -> Exposures:
         return _from_star(path, threads)
     if kind in ("npy", "csdat", "csg"):
         return _from_dataset(path, kind)
-    raise InputError(f"{path}: found neither STAR nor .cs, expected micrographs.star, exposures .cs, a folder or .mrc images")
+    raise InputError(f"{path}: found neither STAR nor .cs, expected micrographs.star, exposures .cs, a folder, or .mrc or .tif images")
 
 
 def _from_star(path: Path, threads: int) -> Exposures:
-    (file,) = open_star([path], numbers=(CTF["star"],), names=("rlnMicrographName",), threads=threads)
+    (file,) = open_star([path], numbers=(CTF["star"], PIXEL_SIZE), names=("rlnMicrographName", GROUP), threads=threads)
     table = _micrograph_table(file)
     columns = TableColumns(file, table)
     index, names = columns.names("rlnMicrographName")
     all_names = [names[i] for i in index]
     ctf = columns.numbers(CTF["star"]) if CTF["star"] in columns else None
-    return _located(str(path), all_names, path, StarOutput(file, table), ctf)
+    return replace(_located(str(path), all_names, path, StarOutput(file, table), ctf), pixel_sizes_a=_star_pixel_sizes_a(columns))
+
+
+def _star_pixel_sizes_a(columns: TableColumns) -> np.ndarray | None:
+    """Of the micrographs' rows, or of their optics groups; the size of the movies' pixels says nothing of binned micrographs."""
+    if PIXEL_SIZE in columns:
+        return columns.numbers(PIXEL_SIZE)
+    if GROUP not in columns or not any(PIXEL_SIZE in row for row in columns.optics):
+        return None
+    of_group = {row.get(GROUP, ""): _number(row.get(PIXEL_SIZE, "")) for row in columns.optics}
+    index, groups = columns.names(GROUP)
+    return np.array([of_group.get(group, np.nan) for group in groups])[index]
+
+
+def _number(cell: str) -> float:
+    try:
+        return float(cell)
+    except ValueError:
+        return np.nan
 
 
 def _micrograph_table(file: StarFile) -> _core.Table:
@@ -156,10 +196,9 @@ def _from_dataset(path: Path, kind: str) -> Exposures:
         raise InputError(f"{path}: found datasets of different exposures, expected equal uids in equal order")
     index, raw = main.distinct(f"{BLOB}/path")
     names = [raw[i].decode("utf-8", "surrogateescape").rstrip("\0").removeprefix(">") for i in index]
-    holder = next((part for part in parts if CTF["cs"] in part), None)
-    ctf = holder.numbers(CTF["cs"]) if holder is not None else None
+    ctf, sizes_a = (next((part.numbers(field) for part in parts if field in part), None) for field in (CTF["cs"], f"{BLOB}/psize_A"))
     output = DatasetOutput(parts, [None] * len(parts), group, kind="exposure")
-    return _located(str(path), names, path, output, ctf)
+    return replace(_located(str(path), names, path, output, ctf), pixel_sizes_a=sizes_a)
 
 
 def _open_part(path: Path) -> cryosparc.NpyFile | cryosparc.CsdatFile:

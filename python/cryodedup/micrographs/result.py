@@ -19,6 +19,7 @@ from cryodedup.directory import LISTING, names_of_outputs, printable, staged, to
 from cryodedup.micrographs.compare import Compared, Pair
 from cryodedup.micrographs.decide import Withheld
 from cryodedup.micrographs.exposures import Exposures
+from cryodedup.micrographs.forecast import Forecast
 from cryodedup.micrographs.listings import write_ccc, write_duplicates, write_overlaps, write_versions
 from cryodedup.micrographs.versions import Version
 from cryodedup.params import MicrographParams
@@ -53,10 +54,14 @@ class MicrographResult:
         Indices in the order of exposure; ``order_rule`` tells by what.
     unreadable
         Index and reason for each micrograph that could not be used: unreadable, truncated or blank; they stay.
+    masked
+        Index of each micrograph with NaN or infinite pixels that is used, and how many; they were replaced by the mean around them.
     flat
         Micrographs of hardly any signal; compared like the others.
     pixel_sizes_a, sizes
-        Of each micrograph as its header tells: Å, and columns and rows; None where it could not be read.
+        Of each micrograph: Å, of the table or else of its header, and columns and rows; None where it could not be read.
+    forecast, peak_memory_gb
+        What the run was expected to take (None: too short to ask), and the most memory that the process had.
     thumbnails
         Small pictures, uint8 (ny, nx), rows from the top down, of the micrographs of the best and the most doubtful pairs, by index.
     """
@@ -73,11 +78,14 @@ class MicrographResult:
     withheld: Withheld | None = None
     order_rule: str = ""
     unreadable: dict[int, str] = field(default_factory=dict)
+    masked: dict[int, int] = field(default_factory=dict)
     flat: list[int] = field(default_factory=list)
     pixel_sizes_a: Sequence[float | None] = field(default_factory=list)
     sizes: Sequence[tuple[int, int] | None] = field(default_factory=list)
     thumbnails: dict[int, NDArray[np.uint8]] = field(default_factory=dict)
     times_s: dict[str, float] = field(default_factory=dict)
+    forecast: Forecast | None = None
+    peak_memory_gb: float = 0.0
     outputs: list[str] = field(default_factory=list)
 
     @property
@@ -128,6 +136,7 @@ class MicrographResult:
             "sets": [[names[i] for i in group] for group in self.groups],
             "order": self.order_rule,
             "unreadable": [{"micrograph": names[i], "reason": printable(text)} for i, text in self.unreadable.items()],
+            "masked": [{"micrograph": names[i], "pixels": count} for i, count in self.masked.items()],
             "flat": [names[i] for i in self.flat],
             "sizes": [
                 {
@@ -140,6 +149,8 @@ class MicrographResult:
             ],
             "outputs": self.outputs,
             "warnings": [printable(text) for text in self.warnings],
+            "forecast": self.forecast and self.forecast.summary(),
+            "peak_memory_gb": round(self.peak_memory_gb, 2),
             "times_s": {stage: round(seconds, 3) for stage, seconds in self.times_s.items()},
         }
 

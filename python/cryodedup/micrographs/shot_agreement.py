@@ -76,7 +76,7 @@ class Opinion:
     def words(self, acquisitions: Sequence[Acquisition], agreeing: float) -> str:
         """What is reported of them.
 
-        ``"3 of 4"``: shots of the two holes that agree, at such a chance; ``"contradicted"``: others exist, and none agrees; ``"3 in a row"``
+        ``"3 of 4"``: shots of the two holes that agree, at such a chance; ``"contradicted"``: others exist, none agrees; ``"3 in a row"``
         where names do not show holes; or ``""``.
         """
 

@@ -15,13 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cryodedup.errors import InputError
-from cryodedup.formats.mrc import MrcImage
 from cryodedup.micrographs import acquisition
+from cryodedup.micrographs.classes import class_warnings, comparable, pixel_sizes_a
 from cryodedup.micrographs.compare import Compared, Expect, Say, Told, compare
 from cryodedup.micrographs.decide import Decision, decide, ranking, withhold
 from cryodedup.micrographs.exposures import Exposures, open_exposures
+from cryodedup.micrographs.forecast import MIN_SAID_S, Note, forecast, peak_memory_gb
 from cryodedup.micrographs.gallery import doubtful_and_best, thumbnails
-from cryodedup.micrographs.reading import CACHE, Progress, locked, move_other_file, open_headers, read_into
+from cryodedup.micrographs.reading import CACHE, Progress, Reading, locked, masked_warning, move_other_file, open_headers
 from cryodedup.micrographs.result import MicrographResult
 from cryodedup.micrographs.versions import Version, at_one_place, find_versions, joined, without_versions
 from cryodedup.params import MicrographParams, checked
@@ -46,13 +47,15 @@ def find_duplicate_micrographs(
     say: Say = lambda stage: None,
     expect: Expect = lambda total: None,
     progress: Progress = None,
+    note: Note = lambda text: None,
 ) -> MicrographResult:
     """Finds micrographs that show the same hole.
 
     Parameters
     ----------
     micrographs
-        A STAR file or CryoSPARC dataset of micrographs, a folder, or any number of ``.mrc`` files (``.gz``, ``.bz2``) or patterns.
+        A STAR file or CryoSPARC dataset of micrographs, a folder, or any number of ``.mrc`` (``.gz``, ``.bz2``) or ``.tif`` files or
+        patterns.
     params
         See :class:`MicrographParams`.
     cache
@@ -65,6 +68,8 @@ def find_duplicate_micrographs(
         Called with how many bytes, micrographs or pairs the present stage has.
     progress
         Called about ten times a second with the bytes, micrographs or pairs done in the present stage.
+    note
+        Called with one line before a run of more than about a minute: how long it will take, and how much memory.
 
     Returns
     -------
@@ -92,14 +97,20 @@ def find_duplicate_micrographs(
         expect(sum(image.bytes for image in images.values()))
         # Read, and compared, in the order of exposure: the result does not depend on that of the input.
         readable = [i for i in order if i in images]
-        records, damaged = read_into(readable, images, params, place, resume, unreadable, progress)
+        reading = Reading(readable, images, params, place, resume, progress)
+        known_a = pixel_sizes_a(exposures, images)
+        expected = forecast(reading, place, [len(members) for members in comparable(readable, images, known_a)], params)
+        if expected is not None and expected.seconds >= MIN_SAID_S:
+            note(str(expected))
+        reading.read(reading.waiting)
+        records = reading.records
         read = time.perf_counter()
         rank = ranking(order, exposures.ctf_a if params.keep == "best-ctf" else None).tolist()
         versions = find_versions(images, records, place, rank)
         # A version has no place of its own in the order of exposure.
         once = without_versions(order, versions)
         at = {i: k for k, i in enumerate(once)}
-        classes = _size_classes([i for i in readable if i in at], images, records)
+        classes = comparable((i for i in readable if i in at and i in records), images, known_a)
         told = Told(say, expect, progress)
         compared = [
             compare(place, members, [records[i] for i in members], [at[i] for i in members], exposures.acquisitions, params, told)
@@ -113,10 +124,13 @@ def find_duplicate_micrographs(
         decision = decide([pair for pair in pairs if {pair.first, pair.second} <= among], rank, params.least_overlap)
         shown = [decision.pairs[k] for kind in doubtful_and_best(decision.pairs) for k in kind]
         pictures = thumbnails(place, records, shown)
-    warnings = _warnings(exposures, params, classes, images, compared, decision, unreadable)
+    all_unreadable = dict(sorted({**unreadable, **reading.unreadable}.items()))
+    masked = dict(sorted(reading.masked.items()))
+    warnings = class_warnings(exposures.names, classes, images, known_a) + masked_warning(exposures.names, masked, images)
+    warnings += _warnings(exposures, params, compared, decision, all_unreadable)
     if moved:
         warnings.insert(0, f"{place}: found another file, or one damaged from its first byte on; moved to {moved}")
-    elif damaged:
+    elif reading.damaged:
         warnings.insert(0, f"{place}: was damaged; what was lost was read again")
     return MicrographResult(
         params=params,
@@ -130,10 +144,13 @@ def find_duplicate_micrographs(
         withheld=withhold(decision, len(once), params),
         compared=compared,
         warnings=warnings,
-        unreadable=dict(sorted(unreadable.items())),
+        unreadable=all_unreadable,
+        masked=masked,
         flat=_flat(compared),
         sizes=[(images[i].nx, images[i].ny) if i in images else None for i in range(len(exposures))],
-        pixel_sizes_a=[images[i].pixel_size_a if i in images else None for i in range(len(exposures))],
+        pixel_sizes_a=[known_a[i] or images[i].pixel_size_a if i in images else None for i in range(len(exposures))],
+        forecast=expected,
+        peak_memory_gb=peak_memory_gb(),
         thumbnails=pictures,
         times_s={"reading": read - started, "comparing": time.perf_counter() - read},
     )
@@ -146,15 +163,6 @@ def _paths(micrographs: object) -> list[Path]:
     if wrong:
         raise InputError(f"micrographs: found {wrong[0]!r}, expected a path or several")
     return [Path(item) for item in several]
-
-
-def _size_classes(readable: Sequence[int], images: dict[int, MrcImage], records: Mapping[int, object]) -> list[list[int]]:
-    """Micrographs of one size, the largest class first."""
-    classes: dict[tuple[int, int], list[int]] = {}
-    for i in readable:
-        if i in records:
-            classes.setdefault((images[i].nx, images[i].ny), []).append(i)
-    return sorted(classes.values(), key=len, reverse=True)
 
 
 def _with_versions(kept: NDArray[np.bool_], versions: Sequence[Version]) -> NDArray[np.bool_]:
@@ -176,18 +184,11 @@ def _flat(compared: Iterable[Compared]) -> list[int]:
 def _warnings(
     exposures: Exposures,
     params: MicrographParams,
-    classes: Sequence[Sequence[int]],
-    images: Mapping[int, MrcImage],
     compared: Sequence[Compared],
     decision: Decision,
     unreadable: Mapping[int, str],
 ) -> list[str]:
     warnings = []
-    if len(classes) > 1:
-        sizes = ", ".join(f"{len(members):,} of {images[members[0]].nx} x {images[members[0]].ny}" for members in classes)
-        alone = [exposures.names[members[0]] for members in classes if len(members) == 1]
-        which = f", {', '.join(alone[:3])}{', ...' if len(alone) > 3 else ''} with none" if alone else ""
-        warnings.append(f"micrographs of {len(classes)} sizes ({sizes}): only those of one size are compared{which}")
     for found in compared:
         if found.size[0] * found.size[1] < _SMALL:
             warnings.append(

@@ -6,6 +6,7 @@
 
 mod micrographs;
 mod particles;
+mod preparation;
 mod records;
 mod rows;
 mod star;
@@ -25,14 +26,15 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("InputError", module.py().get_type::<InputError>())?;
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     module.add("LEAST_FOR_PATTERN", cryodedup_core::micrographs::LEAST_FOR_PATTERN)?;
+    module.add("MAX_MASKED", cryodedup_core::micrographs::mask::MAX_SHARE)?;
     module.add("DEBUG_BUILD", cfg!(debug_assertions))?;
     module.add_class::<micrographs::Session>()?;
+    module.add_class::<preparation::Preparation>()?;
     module.add_class::<rows::Rows>()?;
     module.add_class::<star::Table>()?;
     module.add_function(wrap_pyfunction!(micrographs::correlate, module)?)?;
     module.add_function(wrap_pyfunction!(micrographs::prepare_image, module)?)?;
-    module.add_function(wrap_pyfunction!(micrographs::prepare_micrographs, module)?)?;
-    module.add_function(wrap_pyfunction!(micrographs::reduce_frame, module)?)?;
+    module.add_function(wrap_pyfunction!(preparation::reduce_frame, module)?)?;
     module.add_function(wrap_pyfunction!(particles::components, module)?)?;
     module.add_function(wrap_pyfunction!(particles::deduplicate, module)?)?;
     module.add_function(wrap_pyfunction!(particles::half_pairs, module)?)?;

@@ -5,72 +5,14 @@ use std::sync::Arc;
 
 use cryodedup_core::Error;
 use cryodedup_core::micrographs::cache::{Kind, Record};
-use cryodedup_core::micrographs::reduce::Bins;
-use cryodedup_core::micrographs::{self, Band, Candidate, Frame, Matcher, Packing, Sensitivity};
+use cryodedup_core::micrographs::{self, Band, Candidate, Matcher, Sensitivity};
 use numpy::{IntoPyArray, PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray2};
 use pyo3::prelude::*;
 
 use crate::InputError;
 use crate::particles::Shape;
+use crate::preparation::AnyRecord;
 use crate::watched::{run, to_python};
-
-/// Path, offset of the pixels, mode, swapped, columns, rows, packing ("", "gz", "bz2").
-type AnyFrame = (PathBuf, u64, i32, bool, usize, usize, String);
-/// Offset, columns, rows, standard deviation, mean, kind.
-type AnyRecord = (u64, usize, usize, f32, f32, u8);
-/// Why it could not be read, or its record.
-type AnyOutcome = (String, Option<AnyRecord>);
-
-#[pyfunction]
-#[pyo3(signature = (frames, keys, cache, *, bin, resume, threads, progress=None))]
-#[expect(clippy::too_many_arguments, reason = "one a column or option")]
-pub fn prepare_micrographs(
-    py: Python<'_>,
-    frames: Vec<AnyFrame>,
-    keys: Vec<[u8; 16]>,
-    cache: PathBuf,
-    bin: usize,
-    resume: bool,
-    threads: usize,
-    progress: Option<Bound<'_, PyAny>>,
-) -> PyResult<(Vec<AnyOutcome>, bool)> {
-    let frames: Vec<Frame> = frames.into_iter().map(to_frame).collect();
-    if frames.len() != keys.len() || bin == 0 || frames.iter().any(|frame| frame.nx.min(frame.ny) < 2 * bin) {
-        return Err(InputError::new_err("frames: found another number of keys, or frames of less than two bins"));
-    }
-    let prepared = run(py, threads, progress.as_ref(), |monitor| micrographs::prepare(&frames, &keys, bin, &cache, resume, monitor))?;
-    let outcomes = prepared
-        .outcomes
-        .into_iter()
-        .map(|outcome| match outcome {
-            Ok(record) => (String::new(), Some((record.pixels_at, record.width, record.height, record.sd, record.mean, record.kind as u8))),
-            Err(text) => (text, None),
-        })
-        .collect();
-    Ok((outcomes, prepared.damaged))
-}
-
-fn to_frame((path, start, mode, swapped, nx, ny, packing): AnyFrame) -> Frame {
-    let packing = match packing.as_str() {
-        "gz" => Packing::Gzip,
-        "bz2" => Packing::Bzip2,
-        _ => Packing::None,
-    };
-    Frame { path, start, mode, swapped, nx, ny, packing }
-}
-
-#[pyfunction]
-#[pyo3(signature = (frame, *, bin))]
-pub fn reduce_frame(py: Python<'_>, frame: AnyFrame, bin: usize) -> PyResult<Bound<'_, PyArray2<f32>>> {
-    let frame = to_frame(frame);
-    if bin == 0 || frame.nx.min(frame.ny) < bin {
-        return Err(InputError::new_err("frame: found less than one bin"));
-    }
-    let rows = Bins::new(frame.ny, bin).count;
-    let means = run(py, 1, None, |monitor| frame.reduce(bin, monitor))?;
-    let columns = means.len() / rows;
-    means.into_pyarray(py).reshape([rows, columns])
-}
 
 #[pyclass(frozen, module = "cryodedup._core")]
 pub struct Session(Arc<micrographs::Session>);
@@ -95,7 +37,7 @@ impl Session {
     ) -> PyResult<Self> {
         let records: Vec<Record> = records
             .into_iter()
-            .map(|(pixels_at, width, height, sd, mean, _)| Record { pixels_at, width, height, sd, mean, kind: Kind::Image })
+            .map(|(pixels_at, width, height, sd, mean, _, masked)| Record { pixels_at, width, height, sd, mean, kind: Kind::Image, masked })
             .collect();
         let session = run(py, threads, progress.as_ref(), |monitor| micrographs::Session::load(&cache, &records, to_band(band), monitor))?;
         Ok(Self(Arc::new(session)))

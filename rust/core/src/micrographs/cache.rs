@@ -30,7 +30,7 @@ pub enum Kind {
     Image,
     /// Every pixel has one value.
     Blank,
-    /// There are NaN or infinite pixels.
+    /// Too many of its pixels are NaN or infinite.
     NotFinite,
 }
 
@@ -49,6 +49,8 @@ pub struct Record {
     pub mean: f32,
     /// What became of it.
     pub kind: Kind,
+    /// Pixels of the micrograph that are NaN or infinite.
+    pub masked: u32,
 }
 
 /// A file that records are appended to.
@@ -68,8 +70,14 @@ impl Writer {
         Ok(Self { file: Mutex::new((file, end)), path: path.to_owned() })
     }
 
-    /// Appends a record; `pixels` are empty for one that is no image.
+    /// Appends a record without masked pixels; `pixels` are empty for one that is no image.
     pub fn append(&self, key: &Key, (width, height): (usize, usize), pixels: &[f32], sd: f32, mean: f32, kind: Kind) -> Result<Record> {
+        self.append_record(key, pixels, Record { pixels_at: 0, width, height, sd, mean, kind, masked: 0 })
+    }
+
+    /// Appends a record, and returns it with the place of its pixels.
+    pub fn append_record(&self, key: &Key, pixels: &[f32], record: Record) -> Result<Record> {
+        let Record { width, height, sd, mean, kind, masked, .. } = record;
         let scale = if sd > 0.0 { UNITS_A_SD / sd } else { 0.0 };
         let mut bytes = vec![0; HEAD + 2 * pixels.len()];
         to_units(pixels, scale, &mut bytes[HEAD..]);
@@ -77,9 +85,8 @@ impl Writer {
         let head = &mut bytes[..HEAD];
         head[..8].copy_from_slice(MAGIC);
         head[8..24].copy_from_slice(key);
-        for (at, value) in
-            [(24, width as u32), (28, height as u32), (32, kind as u32), (36, checksum), (40, sd.to_bits()), (44, mean.to_bits())]
-        {
+        let values = [width as u32, height as u32, kind as u32, checksum, sd.to_bits(), mean.to_bits(), masked];
+        for (at, value) in (24..).step_by(4).zip(values) {
             head[at..at + 4].copy_from_slice(&value.to_le_bytes());
         }
         let of_head = crc32fast::hash(&head[..HEAD - 4]);
@@ -88,7 +95,7 @@ impl Writer {
         file.0.write_all(&bytes).map_err(Error::at(&self.path))?;
         let pixels_at = file.1 + HEAD as u64;
         file.1 += bytes.len() as u64;
-        Ok(Record { pixels_at, width, height, sd, mean, kind })
+        Ok(Record { pixels_at, ..record })
     }
 }
 
@@ -179,6 +186,7 @@ fn parse(head: &[u8], at: u64) -> Option<(Key, Record, u32)> {
         sd: f32::from_bits(word(40)?),
         mean: f32::from_bits(word(44)?),
         kind,
+        masked: word(48)?,
     };
     Some((head[8..24].try_into().ok()?, record, word(36)?))
 }

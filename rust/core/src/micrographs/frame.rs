@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use bytemuck::Pod;
 use half::f16;
 
+use super::mask::{Finite, Reduced, all_finite};
 use super::reduce::{Bins, Reduction};
 use super::simd::fast;
 use crate::{Error, Monitor, Result};
@@ -46,19 +47,32 @@ pub struct Frame {
 
 impl Frame {
     /// Reads the frame, averaging bins of `width` x `width` pixels on the way; returns the means, row after row, in [`Bins`] along each axis.
+    /// A frame with NaN or infinite pixels is read a second time, without these.
     ///
     /// # Errors
     /// [`Error::Io`]; [`Error::Input`] for a file that ends too early, or an unknown mode.
-    pub fn reduce(&self, width: usize, monitor: &Monitor) -> Result<Vec<f32>> {
-        let mut source = self.open()?;
+    pub fn reduce(&self, width: usize, monitor: &Monitor) -> Result<Reduced> {
         match self.mode {
-            0 => self.stream::<i8>(&mut source, width, monitor),
-            1 => self.stream::<i16>(&mut source, width, monitor),
-            2 => self.stream::<f32>(&mut source, width, monitor),
-            6 => self.stream::<u16>(&mut source, width, monitor),
-            12 => self.stream::<f16>(&mut source, width, monitor),
+            0 => self.reduce_pixels::<i8>(width, monitor),
+            1 => self.reduce_pixels::<i16>(width, monitor),
+            2 => self.reduce_pixels::<f32>(width, monitor),
+            6 => self.reduce_pixels::<u16>(width, monitor),
+            12 => self.reduce_pixels::<f16>(width, monitor),
             mode => Err(self.wrong(&format!("found mode {mode}, expected 0, 1, 2, 6 or 12"))),
         }
+    }
+
+    fn reduce_pixels<T: Pixel>(&self, width: usize, monitor: &Monitor) -> Result<Reduced> {
+        let mut reduction = Reduction::new(self.nx, self.ny, width);
+        self.stream::<T>(width, monitor, |rows| T::add(rows, &mut reduction))?;
+        if all_finite(&reduction.means) {
+            return Ok(Reduced { means: reduction.means, masked: 0 });
+        }
+        let mut finite = Finite::new(self.nx, self.ny, width);
+        // The bytes were counted by the first pass.
+        self.stream::<T>(width, &Monitor::default(), |rows| finite.add_rows(rows, T::to_f32))?;
+        monitor.advance(0)?;
+        Ok(finite.reduced())
     }
 
     fn open(&self) -> Result<Box<dyn Read>> {
@@ -75,10 +89,11 @@ impl Frame {
         Ok(packed)
     }
 
-    fn stream<T: Pixel>(&self, source: &mut dyn Read, width: usize, monitor: &Monitor) -> Result<Vec<f32>> {
+    /// Hands all rows to `add`, some bins at once.
+    fn stream<T: Pixel>(&self, width: usize, monitor: &Monitor, mut add: impl FnMut(&[T])) -> Result<()> {
+        let mut source = self.open()?;
         let rows_at_once = (CHUNK / (self.nx * size_of::<T>()) / width).max(1) * width;
         let mut raw = vec![T::zeroed(); rows_at_once * self.nx];
-        let mut reduction = Reduction::new(self.nx, self.ny, width);
         let mut row = 0;
         while row < self.ny {
             // The first bin may have fewer rows; all reads after it begin where a bin does.
@@ -88,16 +103,16 @@ impl Frame {
             if self.swapped {
                 T::swap(chunk);
             }
-            T::add(chunk, &mut reduction);
+            add(chunk);
             row += rows;
             monitor.advance((rows * self.nx * size_of::<T>()) as u64)?;
         }
         if self.packing != Packing::None {
             // To the end, where the checksum stands.
-            let rest = std::io::copy(source, &mut std::io::sink());
+            let rest = std::io::copy(&mut source, &mut std::io::sink());
             rest.map_err(|error| self.wrong(&format!("found damaged compression ({error})")))?;
         }
-        Ok(reduction.means)
+        Ok(())
     }
 
     fn wrong(&self, text: &str) -> Error {
@@ -128,6 +143,8 @@ pub fn announce(path: &Path) {
 trait Pixel: Pod {
     fn add(rows: &[Self], reduction: &mut Reduction);
 
+    fn to_f32(self) -> f32;
+
     fn swap(raw: &mut [Self]) {
         for pixel in bytemuck::cast_slice_mut::<Self, u8>(raw).chunks_exact_mut(size_of::<Self>()) {
             pixel.reverse();
@@ -139,11 +156,19 @@ impl Pixel for f32 {
     fn add(rows: &[Self], reduction: &mut Reduction) {
         reduction.add_rows(rows);
     }
+
+    fn to_f32(self) -> f32 {
+        self
+    }
 }
 
 impl Pixel for f16 {
     fn add(rows: &[Self], reduction: &mut Reduction) {
         reduction.add_rows_by(rows, add_f16);
+    }
+
+    fn to_f32(self) -> f32 {
+        Self::to_f32(self)
     }
 }
 
@@ -160,6 +185,10 @@ macro_rules! integer_pixel {
         impl Pixel for $type {
             fn add(rows: &[Self], reduction: &mut Reduction) {
                 reduction.add_rows_by(rows, $add);
+            }
+
+            fn to_f32(self) -> f32 {
+                self.into()
             }
         }
     };

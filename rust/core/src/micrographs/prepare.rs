@@ -1,5 +1,6 @@
 //! Reading, reducing and flattening the micrographs of a session, once.
 
+use std::collections::HashMap;
 use std::path::Path;
 
 use rayon::prelude::*;
@@ -7,6 +8,7 @@ use rayon::prelude::*;
 use super::cache::{self, Index, Key, Kind, Record, Writer};
 use super::read::{Flattened, flatten};
 use super::frame::{Frame, announce};
+use super::mask::{MAX_SHARE, Reduced};
 use super::reduce::Bins;
 use crate::{Error, Monitor, Result};
 
@@ -16,37 +18,46 @@ const AHEAD: usize = 4;
 /// What became of a frame: its place in the cache, or why it could not be read.
 pub type Outcome = std::result::Result<Record, String>;
 
-/// What was prepared.
+/// The cache of a session while micrographs are prepared into it, each known by a key. Threads may share it.
 #[derive(Debug)]
-pub struct Prepared {
-    /// Of each frame.
-    pub outcomes: Vec<Outcome>,
-    /// Whether the cache was damaged; what was lost was read again.
-    pub damaged: bool,
+pub struct Preparation {
+    known: HashMap<Key, Record>,
+    broken: Vec<Key>,
+    torn: bool,
+    writer: Writer,
 }
 
-/// Prepares frames, each known by a key, into the cache at `path`. With `resume` those that the cache holds already are not read again; else the
-/// cache begins anew. A frame that can not be read does not stop the others.
-///
-/// # Errors
-/// [`Error::Io`] of the cache, [`Error::Interrupted`].
-pub fn prepare(frames: &[Frame], keys: &[Key], width: usize, path: &Path, resume: bool, monitor: &Monitor) -> Result<Prepared> {
-    let Index { records: known, end, torn, broken } = if resume { cache::index(path, monitor)? } else { Index::default() };
-    let writer = Writer::open(path, resume.then_some(end))?;
-    let outcomes = frames
-        .par_iter()
-        .zip(keys)
-        .enumerate()
-        .map(|(at, (frame, key))| {
-            if let Some(record) = known.get(key) {
-                monitor.advance((frame.nx * frame.ny) as u64)?;
-                return Ok(Ok(*record));
-            }
+impl Preparation {
+    /// Opens the cache at `path`. With `resume` what it holds already is not read again; else it begins anew.
+    ///
+    /// # Errors
+    /// [`Error::Io`] of the cache, [`Error::Interrupted`].
+    pub fn open(path: &Path, resume: bool, monitor: &Monitor) -> Result<Self> {
+        let Index { records: known, end, torn, broken } = if resume { cache::index(path, monitor)? } else { Index::default() };
+        Ok(Self { known, broken, torn, writer: Writer::open(path, resume.then_some(end))? })
+    }
+
+    /// What the cache held when it was opened.
+    pub fn known(&self, key: &Key) -> Option<Record> {
+        self.known.get(key).copied()
+    }
+
+    /// Whether the cache was damaged when it was opened: half a record at its end, or a broken one of these micrographs.
+    pub fn damaged(&self, keys: &[Key]) -> bool {
+        self.torn || self.broken.iter().any(|key| keys.contains(key))
+    }
+
+    /// Reads frames. One that can not be read does not stop the others.
+    ///
+    /// # Errors
+    /// [`Error::Io`] of the cache, [`Error::Interrupted`].
+    pub fn read(&self, frames: &[Frame], keys: &[Key], width: usize, monitor: &Monitor) -> Result<Vec<Outcome>> {
+        let read = |(at, (frame, key)): (usize, (&Frame, &Key))| {
             if let Some(next) = frames.get(at + AHEAD) {
                 announce(&next.path);
             }
             match frame.reduce(width, monitor) {
-                Ok(means) => write(&writer, key, frame, width, means).map(Ok),
+                Ok(reduced) => self.write(key, (frame.nx, frame.ny), width, reduced).map(Ok),
                 Err(Error::Interrupted) => Err(Error::Interrupted),
                 Err(Error::Io { source, .. }) => Ok(Err(source.to_string().split(" (os error").next().unwrap_or_default().to_lowercase())),
                 Err(error) => {
@@ -54,17 +65,29 @@ pub fn prepare(frames: &[Frame], keys: &[Key], width: usize, path: &Path, resume
                     Ok(Err(text.strip_prefix(&format!("{}: ", frame.path.display())).unwrap_or(&text).to_owned()))
                 }
             }
-        })
-        .collect::<Result<_>>()?;
-    Ok(Prepared { outcomes, damaged: torn || broken.iter().any(|key| keys.contains(key)) })
-}
+        };
+        frames.par_iter().zip(keys).enumerate().map(read).collect()
+    }
 
-fn write(writer: &Writer, key: &Key, frame: &Frame, width: usize, means: Vec<f32>) -> Result<Record> {
-    let size = (Bins::new(frame.nx, width).count, Bins::new(frame.ny, width).count);
-    let mean = (means.iter().map(|&mean| f64::from(mean)).sum::<f64>() / means.len().max(1) as f64) as f32;
-    match flatten(means, size.0) {
-        Flattened::Image(pixels, sd) => writer.append(key, size, &pixels, sd, mean, Kind::Image),
-        Flattened::Blank => writer.append(key, size, &[], 0.0, mean, Kind::Blank),
-        Flattened::NotFinite => writer.append(key, size, &[], 0.0, mean, Kind::NotFinite),
+    /// Adds an image of `nx` columns that is in memory.
+    ///
+    /// # Errors
+    /// [`Error::Io`] of the cache.
+    pub fn add(&self, pixels: &[f32], nx: usize, key: &Key, width: usize) -> Result<Record> {
+        self.write(key, (nx, pixels.len() / nx.max(1)), width, Reduced::of(pixels, nx, width))
+    }
+
+    fn write(&self, key: &Key, (nx, ny): (usize, usize), width: usize, Reduced { means, masked }: Reduced) -> Result<Record> {
+        let size = (Bins::new(nx, width).count, Bins::new(ny, width).count);
+        let mean = (means.iter().map(|&mean| f64::from(mean)).sum::<f64>() / means.len().max(1) as f64) as f32;
+        let record = |kind, sd| Record { pixels_at: 0, width: size.0, height: size.1, sd, mean, kind, masked };
+        if f64::from(masked) > MAX_SHARE * (nx * ny) as f64 {
+            return self.writer.append_record(key, &[], record(Kind::NotFinite, 0.0));
+        }
+        match flatten(means, size.0) {
+            Flattened::Image(pixels, sd) => self.writer.append_record(key, &pixels, record(Kind::Image, sd)),
+            Flattened::Blank => self.writer.append_record(key, &[], record(Kind::Blank, 0.0)),
+            Flattened::NotFinite => self.writer.append_record(key, &[], record(Kind::NotFinite, 0.0)),
+        }
     }
 }

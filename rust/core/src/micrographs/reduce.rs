@@ -57,6 +57,11 @@ impl Reduction {
         Self { columns, rows, row: 0, bin: 0, sums: vec![0.0; nx], means: Vec::with_capacity(columns.count * rows.count) }
     }
 
+    /// Bins of a row.
+    pub fn columns(&self) -> usize {
+        self.columns.count
+    }
+
     /// Adds the next rows, `nx` pixels each; `add` adds one row to sums.
     pub fn add_rows_by<T>(&mut self, rows: &[T], add: impl Fn(&mut [f32], &[T])) {
         for row in rows.chunks_exact(self.columns.size) {

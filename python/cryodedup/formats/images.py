@@ -1,0 +1,46 @@
+"""One micrograph in a file of any format that is read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from stat import S_ISREG
+from typing import TypeAlias
+
+from cryodedup.errors import InputError
+from cryodedup.formats.mrc import MrcImage, open_mrc
+from cryodedup.formats.tiff import MAGIC, TiffImage, open_tiff
+
+TIFF = (".tif", ".tiff")
+IMAGES = (".mrc", ".mrc.gz", ".mrc.bz2", *TIFF)
+"""Endings of micrographs."""
+OTHERS = {".eer": "an EER movie", ".mrcs": "a movie or a stack", ".gain": "a gain reference"}
+"""Endings of what lies beside micrographs, and what it is."""
+Image: TypeAlias = MrcImage | TiffImage
+
+
+def is_image(path: Path) -> bool:
+    """Whether a file is a micrograph by the ending of its name."""
+    return path.name.lower().endswith(IMAGES)
+
+
+def open_image(path: Path) -> Image:
+    """Reads and checks the header of an MRC or TIFF file; which of them, its first bytes say.
+
+    Raises
+    ------
+    InputError
+        Neither; a movie; or what :func:`open_mrc` and :func:`open_tiff` find wrong.
+    OSError
+        The file cannot be read.
+    """
+    if not S_ISREG(path.stat().st_mode):
+        raise InputError(f"{path}: found no regular file, expected an image")
+    with path.open("rb") as file:
+        magic = file.read(4)
+    if path.suffix.lower() in (".eer", ".gain"):
+        raise InputError(f"{path}: found {OTHERS[path.suffix.lower()]}, expected a motion-corrected micrograph")
+    if magic in MAGIC:
+        return open_tiff(path)
+    if path.suffix.lower() in TIFF:
+        raise InputError(f"{path}: found no TIFF header")
+    return open_mrc(path)

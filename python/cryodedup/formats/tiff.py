@@ -1,0 +1,163 @@
+"""Micrographs in TIFF files, read by tifffile (extra ``[tiff]``).
+
+The first row of a TIFF file is the top of the image, that of an MRC file the bottom. IMOD turns the rows over when it reads a TIFF file
+(``ReadSection`` in ``libiimod/iitif.c``: row = ysize - 1 - y), and so do MotionCor2 and RELION, "regardless of the TIFFTAG_ORIENTATION"
+(RELION's manual, Reference, Conventions; ``rwTIFF.h``). So do we: shifts have the sign that they have for MRC files.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cryodedup.errors import InputError, MissingPackageError
+from cryodedup.formats.mrc import MAX_PIXELS
+
+MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+_EER = (65000, 65001, 65002)
+_ANGSTROM = {2: 2.54e8, 3: 1e8}
+"""Å in a unit of resolution: inch, cm."""
+_PLAUSIBLE_A = (0.05, 50.0)
+"""Pixel sizes of micrographs; 72 dots per inch, which many programs write, is no such size."""
+
+
+@dataclass(frozen=True)
+class TiffImage:
+    """A TIFF file of one image; ``itemsize``: bytes of a pixel. ``size`` and ``mtime_ns`` change if the file does."""
+
+    path: Path
+    nx: int
+    ny: int
+    itemsize: int
+    pixel_size_a: float | None
+    size: int
+    mtime_ns: int
+
+    @property
+    def bytes(self) -> int:
+        """Of its pixels."""
+        return self.nx * self.ny * self.itemsize
+
+    def read(self) -> NDArray[np.float32]:
+        """The pixels, shape (ny, nx), the bottom row first as in an MRC file.
+
+        Raises
+        ------
+        InputError
+            The file is damaged, or not the one that was opened.
+        OSError
+            The file cannot be read.
+        """
+        with _opened(self.path) as file:
+            pixels = file.pages[0].asarray(maxworkers=1)
+        if pixels.shape != (self.ny, self.nx):
+            raise InputError(f"{self.path}: found {pixels.shape}, expected {(self.ny, self.nx)}; was the file changed meanwhile?")
+        return np.ascontiguousarray(pixels[::-1], np.float32)
+
+
+def open_tiff(path: Path) -> TiffImage:
+    """Reads and checks the header of a TIFF file.
+
+    Raises
+    ------
+    MissingPackageError
+        tifffile is not installed, or the compression needs imagecodecs.
+    InputError
+        A movie, a colour image, a damaged or truncated file.
+    OSError
+        The file cannot be read.
+    """
+    stat = path.stat()
+    with _opened(path) as file:
+        page = file.pages[0]
+        if page.compression in _EER:
+            raise InputError(f"{path}: found an EER movie of {len(file.pages):,} frames, expected a motion-corrected micrograph")
+        frames = max(sum(not page.is_reduced for page in file.pages), int((file.imagej_metadata or {}).get("images", 1)))
+        if frames > 1:
+            raise InputError(f"{path}: found a movie of {frames:,} frames, expected a motion-corrected micrograph")
+        _check(path, page, stat.st_size)
+        return TiffImage(path, page.imagewidth, page.imagelength, page.dtype.itemsize, _pixel_size_a(page), stat.st_size, stat.st_mtime_ns)
+
+
+class _opened:  # noqa: N801  a context manager
+    """An open TIFF file; what goes wrong with its content is an InputError."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.tifffile = _tifffile(path)
+
+    def __enter__(self) -> Any:
+        try:
+            # Not by the rules of OME and others: they may lead to further files.
+            self.file = self.tifffile.TiffFile(os.fspath(self.path), is_ome=False, is_mmstack=False)
+        except Exception as error:
+            self._translate(error)
+            raise
+        return self.file
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        self.file.close()
+        if isinstance(error, Exception):
+            self._translate(error)
+
+    def _translate(self, error: Exception) -> None:
+        if isinstance(error, InputError) or (isinstance(error, OSError) and error.errno is not None):
+            return
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise InputError(f"{self.path}: found a damaged TIFF file ({reason})") from None
+
+
+def _tifffile(path: Path) -> Any:
+    try:
+        import tifffile
+    except ImportError:
+        raise MissingPackageError(f"{path}: found a TIFF file, which needs tifffile: pip install 'cryodedup[tiff]'") from None
+    # It logs what it finds odd in a file; without a handler Python would print that.
+    logger = logging.getLogger("tifffile")
+    if not logger.handlers:
+        logger.addHandler(logging.NullHandler())
+    return tifffile
+
+
+def _check(path: Path, page: Any, size: int) -> None:
+    nx, ny = page.imagewidth, page.imagelength
+    if page.samplesperpixel != 1 or page.imagedepth != 1:
+        raise InputError(f"{path}: found {page.samplesperpixel} x {page.imagedepth} values a pixel, expected one: no colours, no volume")
+    if page.dtype is None or page.dtype.kind not in "iuf":
+        raise InputError(f"{path}: found pixels of type {page.dtype or 'unknown'}, expected real numbers")
+    if nx < 1 or ny < 1 or nx * ny > MAX_PIXELS:
+        raise InputError(f"{path}: found {nx} x {ny} pixels, expected an image")
+    needed = max((start + count for start, count in zip(page.dataoffsets, page.databytecounts, strict=False)), default=0)
+    if needed > size or (page.compression == 1 and sum(page.databytecounts) * 8 < nx * ny * page.bitspersample):
+        raise InputError(f"{path}: found {size:,} bytes, expected at least {needed:,} as its header says; is it truncated?")
+    _check_codecs(path, page)
+
+
+def _check_codecs(path: Path, page: Any) -> None:
+    from tifffile import TIFF
+
+    for codecs, code in ((TIFF.DECOMPRESSORS, page.compression), (TIFF.UNPREDICTORS, page.predictor)):
+        try:
+            codecs[code]
+        except KeyError as error:
+            text = str(error.args[0])
+            if "imagecodecs" not in text:
+                raise InputError(f"{path}: found a compression that is not read ({text})") from None
+            raise MissingPackageError(f"{path}: found {code.name} compression, which needs imagecodecs: pip install imagecodecs") from None
+
+
+def _pixel_size_a(page: Any) -> float | None:
+    """From the resolution in the header, where it is that of a micrograph."""
+    tags = page.tags
+    unit = _ANGSTROM.get(int(tags["ResolutionUnit"].value)) if "ResolutionUnit" in tags else None
+    if unit is None or "XResolution" not in tags:
+        return None
+    dots, of = tags["XResolution"].value
+    size = unit * of / dots if dots else 0.0
+    return size if _PLAUSIBLE_A[0] <= size <= _PLAUSIBLE_A[1] else None

@@ -1,0 +1,103 @@
+"""Which micrographs are compared with each other: those of one size and one pixel size."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from statistics import median
+
+from cryodedup.formats.images import Image
+from cryodedup.micrographs.exposures import Exposures
+
+TOLERANCE = 0.01
+"""Pixel sizes that differ by at most this share are taken for one: the search finds such changes of magnification itself."""
+_UNSET_A = 1.0
+"""What programs write into a header when they do not know the pixel size."""
+PixelSizes = Mapping[int, float | None]
+
+
+def pixel_sizes_a(exposures: Exposures, images: Mapping[int, Image]) -> dict[int, float | None]:
+    """The pixel size of each readable micrograph: of the table, else of its header; None where neither gives it."""
+    table = exposures.pixel_sizes_a
+    known: dict[int, float | None] = {}
+    for i, image in images.items():
+        size = float(table[i]) if table is not None else 0.0
+        header = image.pixel_size_a if image.pixel_size_a != _UNSET_A else None
+        known[i] = size if 0 < size < float("inf") else header
+    return known
+
+
+def comparable(members: Iterable[int], images: Mapping[int, Image], known_a: PixelSizes) -> list[list[int]]:
+    """Micrographs that are compared with each other, the largest class first.
+
+    Those of unknown pixel size are in the largest class of their size in pixels.
+    """
+    by_size: dict[tuple[int, int], list[int]] = {}
+    for i in members:
+        by_size.setdefault((images[i].nx, images[i].ny), []).append(i)
+    classes = [members for same in by_size.values() for members in _by_pixel_size(same, known_a)]
+    return sorted(classes, key=len, reverse=True)
+
+
+def _by_pixel_size(members: Sequence[int], known_a: PixelSizes) -> list[list[int]]:
+    sizes = sorted({size for i in members if (size := known_a[i]) is not None})
+    number, class_of = 0, {}
+    for before, size in zip([*sizes[:1], *sizes], sizes, strict=False):
+        number += size > before * (1 + TOLERANCE)
+        class_of[size] = number
+    found: list[list[int]] = [[] for _ in range(number + 1)]
+    for i in members:
+        size = known_a[i]
+        if size is not None:
+            found[class_of[size]].append(i)
+    largest = max(found, key=len)
+    largest += [i for i in members if known_a[i] is None]
+    place = {i: k for k, i in enumerate(members)}
+    return [sorted(group, key=place.__getitem__) for group in found]
+
+
+def class_warnings(names: Sequence[str], classes: Sequence[Sequence[int]], images: Mapping[int, Image], known_a: PixelSizes) -> list[str]:
+    """What is not compared because of its size or pixel size, and what is although its pixel size is not known."""
+    by_size: dict[tuple[int, int], list[Sequence[int]]] = {}
+    for members in classes:
+        by_size.setdefault((images[members[0]].nx, images[members[0]].ny), []).append(members)
+    warnings = [_of_sizes(names, by_size)] if len(by_size) > 1 else []
+    for (nx, ny), same in by_size.items():
+        if len(same) > 1:
+            told = ", ".join(
+                f"{len(members):,} of {_typical_a(members, known_a):.4g} Å (such as {names[_known(members, known_a)[0]]})"
+                for members in same
+            )
+            warnings.append(
+                f"micrographs of {nx} x {ny} pixels have {len(same)} pixel sizes ({told}): those that differ by more than"
+                f" {100 * TOLERANCE:g} % are not compared; correct a pixel size that is wrong in the table or in the headers"
+            )
+    return warnings + _of_unknown(names, classes, known_a)
+
+
+def _of_sizes(names: Sequence[str], by_size: Mapping[tuple[int, int], Sequence[Sequence[int]]]) -> str:
+    several = {size: [i for members in same for i in members] for size, same in by_size.items()}
+    sizes = ", ".join(f"{len(members):,} of {nx} x {ny}" for (nx, ny), members in several.items())
+    alone = [names[members[0]] for members in several.values() if len(members) == 1]
+    which = f", {', '.join(alone[:3])}{', ...' if len(alone) > 3 else ''} with none" if alone else ""
+    return f"micrographs of {len(several)} sizes ({sizes}): only those of one size are compared{which}"
+
+
+def _of_unknown(names: Sequence[str], classes: Sequence[Sequence[int]], known_a: PixelSizes) -> list[str]:
+    warnings = []
+    for members in classes:
+        unknown = [i for i in members if known_a[i] is None]
+        if unknown and len(unknown) < len(members):
+            warnings.append(
+                f"{len(unknown):,} micrographs (such as {names[unknown[0]]}) give no pixel size (nothing, 0 or exactly 1 Å): they are"
+                f" compared with {len(members) - len(unknown):,} of {_typical_a(members, known_a):.4g} Å; give a table with pixel sizes"
+                " if magnifications differ"
+            )
+    return warnings
+
+
+def _known(members: Iterable[int], known_a: PixelSizes) -> list[int]:
+    return [i for i in members if known_a[i] is not None]
+
+
+def _typical_a(members: Iterable[int], known_a: PixelSizes) -> float:
+    return median(size for i in members if (size := known_a[i]) is not None)

@@ -1,0 +1,175 @@
+"""How long a run will take, and how much memory: from the first frames, before the others are read."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from cryodedup import _core
+from cryodedup.micrographs.reading import Reading, Record
+from cryodedup.micrographs.window import sampled, window_pairs
+from cryodedup.params import MicrographParams
+
+Note = Callable[[str], object]
+MIN_SAID_S = 60.0
+"""Shorter runs begin without a word."""
+_MIN_MEASURED_S = 15.0
+"""Of runs that are surely shorter nothing is measured."""
+_FEW_FRAMES = 32
+"""Of fewer frames reading is not timed."""
+_PAIR_CORE_S = 4e-4
+"""About what a close comparison takes, to decide whether it is worth measuring; it was 0.35 to 0.7 ms on the machines at hand."""
+
+# Work, in close comparisons of two views, which have about as many pixels whatever the size of the frames is.
+_LOADING = 9.0
+"""A frame: fixed pattern and views (4.6 to 6 ms where a close comparison takes 0.66)."""
+_COARSE = 0.026
+"""A pair at 128 x 96 (9.2 us where a close comparison takes 0.35 ms)."""
+_PLANTING = 16_000.0
+"""Planted pairs and samples, by which the way of screening is chosen (11 s where a close comparison takes 0.66 ms)."""
+_CONFIRMING = 0.1
+"""The exact correlation of a pair at its shift."""
+_FINER = 4.0
+"""Coarse work at twice the resolution."""
+_DIM, _BRIGHT, _MAX_FINER = 0.085, 0.26, 3500
+"""Mean shares of signal: below the first, sessions of up to so many micrographs were screened at twice the resolution; above the second,
+in groups, which leave few pairs to look at closely. (640 simulated frames at shares of 0.02, 0.03, 0.06 | 0.11, 0.18, 0.24 | 0.8.)"""
+
+# As the core chooses them (search.rs): pairs that are looked at closely, and mirrored ones that are screened.
+_CLOSELY, _SHARE, _MAX_CLOSELY, _DECOYS = 200_000, 0.03, 400_000, 300_000
+
+# Memory, in MB: of Python and its libraries; a thread; a micrograph with its views; one whose spectrum is in use, of which so many are.
+_BASE_MB, _THREAD_MB, _FRAME_MB, _SPECTRUM_MB, _SPECTRA = 150.0, 12.0, 0.21, 0.79, 3 * 96
+
+
+@dataclass(frozen=True, kw_only=True)
+class Forecast:
+    """What a run is expected to take; ``frame_s``: to read one frame; ``pairs``: that are compared, in whatever way."""
+
+    reading_s: float
+    comparing_s: float
+    memory_gb: float
+    frame_s: float
+    pairs: int
+
+    @property
+    def seconds(self) -> float:
+        """Of the whole run."""
+        return self.reading_s + self.comparing_s
+
+    def __str__(self) -> str:
+        reading = f"reading {_duration(self.reading_s)} ({self.frame_s:.2g} s a frame), " if self.reading_s else ""
+        return (
+            f"about {_duration(self.seconds)} and {self.memory_gb:.1f} GB: {reading}"
+            f"comparing {_duration(self.comparing_s)} ({_number(self.pairs)} pairs)"
+        )
+
+    def summary(self) -> dict[str, float]:
+        """What ``summary.json`` holds, to be compared with ``times_s`` and ``peak_memory_gb``."""
+        return {"reading_s": round(self.reading_s, 1), "comparing_s": round(self.comparing_s, 1), "memory_gb": round(self.memory_gb, 2)}
+
+
+def forecast(reading: Reading, cache: Path, sizes: Sequence[int], params: MicrographParams) -> Forecast | None:
+    """Reads some frames, spread over the session, times them and a few comparisons, and multiplies; ``sizes``: of the classes.
+
+    None for runs that are surely short. The frames are not read again. How the core will screen depends on the signal, which is taken from
+    the same frames; larger groups than two, in very bright sessions, take less.
+    """
+    threads = params.threads or processors()
+    sample = reading.spread(2 * threads) if len(reading.waiting) >= _FEW_FRAMES else []
+    read_bytes, started = reading.bytes_of(sample), time.perf_counter()
+    reading.read(sample)
+    a_byte = (time.perf_counter() - started) / max(1, read_bytes)
+    reading_s = a_byte * reading.bytes_of(reading.waiting)
+    most_work = sum(comparing_work(n, params, signal=0.0) for n in sizes)
+    if reading_s + most_work * _PAIR_CORE_S / threads < _MIN_MEASURED_S:
+        return None
+    measured = _measure(cache, list(reading.records.values()), params, threads)
+    if measured is None:
+        return None
+    pair_s, signal = measured
+    return Forecast(
+        reading_s=reading_s,
+        comparing_s=pair_s * sum(comparing_work(n, params, signal=signal) for n in sizes),
+        memory_gb=memory_gb(max(sizes), threads),
+        frame_s=reading_s / max(1, len(reading.waiting)),
+        pairs=sum(_pairs(n, params) for n in sizes),
+    )
+
+
+def comparing_work(n: int, params: MicrographParams, *, signal: float) -> float:
+    """The work of comparing ``n`` micrographs of one class, in close comparisons of two; ``signal``: their mean share of it."""
+    pairs = _pairs(n, params)
+    loading = _LOADING * n
+    if params.search == "window":
+        return loading + pairs * (1 + _CONFIRMING) + len(sampled(window_pairs(range(n), params)))
+    if pairs <= _CLOSELY and params.sensitivity != "fast":
+        return loading + 2 * pairs
+    closely = min(max(_SHARE * pairs, _CLOSELY), _MAX_CLOSELY, pairs)
+    decoys = pairs / (pairs // _DECOYS | 1)
+    if params.sensitivity == "fast" or (params.sensitivity == "auto" and signal > _BRIGHT):
+        return loading + _PLANTING + _COARSE * (pairs / 2 + decoys) + closely * decoys / pairs
+    finer = signal < _DIM and n <= _MAX_FINER
+    screening = _COARSE * (pairs + decoys) * (_FINER if finer else 1) + _PLANTING * (2 if finer else 1)
+    return loading + screening + closely * (1 + decoys / pairs)
+
+
+def _pairs(n: int, params: MicrographParams) -> int:
+    return len(window_pairs(range(n), params)) if params.search == "window" else n * (n - 1) // 2
+
+
+def memory_gb(n: int, threads: int) -> float:
+    """The largest need of memory while ``n`` micrographs of one class are compared."""
+    return (_BASE_MB + _THREAD_MB * threads + _FRAME_MB * n + _SPECTRUM_MB * min(n, _SPECTRA)) / 1024
+
+
+def _measure(cache: Path, records: Sequence[Record], params: MicrographParams, threads: int) -> tuple[float, float] | None:
+    """From a few of the session's own frames: what a close comparison takes on this machine with all threads at work, and their signal."""
+    alike = [record for record in records if record[1:3] == records[0][1:3]][:4]
+    if len(alike) < 2:
+        return None
+    session = _core.Session.load(cache, alike, band=params.search_band, threads=params.threads)
+    every = np.array([(i, j) for i in range(len(alike)) for j in range(i + 1, len(alike))], np.uint32)
+
+    def seconds(count: int) -> float:
+        started = time.perf_counter()
+        session.find(np.resize(every, (count, 2)), None, mirrored=False, threads=params.threads)
+        return time.perf_counter() - started
+
+    # The difference of two sizes: what is done once a call does not count.
+    few, more = 8 * threads, 40 * threads
+    short, long = seconds(few), seconds(more)
+    rings = session.signal.shape[1]
+    return max((long - short) / (more - few), 0.5 * long / more), float(session.signal[:, 2 : rings // 4].mean())
+
+
+def processors() -> int:
+    """How many this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def peak_memory_gb() -> float:
+    """The most memory that this process has had."""
+    import resource
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (1 << 30 if sys.platform == "darwin" else 1 << 20)
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 90 * 60 else f"{seconds / 3600:.1f} h"
+
+
+def _number(count: int) -> str:
+    for factor, word in ((1_000_000_000, "billion"), (1_000_000, "million")):
+        if count >= factor:
+            return f"{count / factor:.3g} {word}"
+    return f"{count:,}"
