@@ -106,7 +106,7 @@ def views(n: int, share: float = 0.02) -> np.ndarray:
 def screen(n: int, sensitivity: str) -> None:
     session = _core.Session.of_views(views(n), VIEW[0], 0.9)
     started, cpu = time.perf_counter(), time.process_time()
-    (pairs, _), _, told = session.screen(sensitivity, None, threads=0)
+    (pairs, _), _, told = session.screen(sensitivity, None, turns_deg=[0.0], threads=0)
     seconds, core_seconds = time.perf_counter() - started, time.process_time() - cpu
     tested = told[0]
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6

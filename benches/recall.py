@@ -1,9 +1,9 @@
 """What the search finds in simulated sessions of every kind, and what it invents.
 
-`python benches/recall.py [--kinds K,K] [--seeds 1,2,3] [--shots 4,1] [--out FILE]` makes each session (see `simulate/kinds.py`), with and without
-duplicates, runs the whole job with its default parameters, and appends a line of JSON for each; `--thresholds` adds what a plain threshold of ccc
-finds over all pairs, as microduplicate_screener decides. `--table FILE...` prints the table of such lines. `SESSION...` are folders with
-`micrographs.star` and `pairs.csv` (name_i, name_j, overlap, dx, dy), scored in the same way.
+`python benches/recall.py [--kinds K,K] [--seeds 1,2,3] [--shots 4,1] [--out FILE]` makes each session (see `simulate/kinds.py`), with and
+without duplicates, runs the whole job with its default parameters, and appends a line of JSON for each; `--thresholds` adds what a plain
+threshold of ccc finds over all pairs, as microduplicate_screener decides. `--table FILE...` prints the table of such lines. `SESSION...` are
+folders with `micrographs.star` and `pairs.csv` (name_i, name_j, overlap, dx, dy), scored in the same way.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ THRESHOLDS = (0.15, 0.2, 0.3)
 
 
 def score(truth: Truth, result: Any) -> dict[str, Any]:
-    """Counts of one run: by band of overlap what there is and what was found, false pairs, frames lost, errors of the shift in reduced pixels."""
+    """Counts of one run: what there is and what was found by overlap, false pairs, frames lost, errors of the shift in reduced pixels."""
     of = {other: name for name, others in truth.versions.items() for other in others}
     names = [Path(name).name.removesuffix(".mrc") for name in result.names]
     mains = [of.get(name, name) for name in names]
@@ -127,7 +127,7 @@ def table(lines: Iterable[dict[str, Any]]) -> None:
 def folders(paths: Iterable[Path], params: MicrographParams) -> Iterable[dict[str, Any]]:
     for path in paths:
         with (path / "pairs.csv").open() as file:
-            rows = [row for row in csv.DictReader(file)]
+            rows = list(csv.DictReader(file))
         stem = lambda name: name.removesuffix(".mrc")  # noqa: E731
         pairs = {(stem(r["name_i"]), stem(r["name_j"])): (float(r["overlap"]), (float(r["dx"]), float(r["dy"]))) for r in rows}
         result = find_duplicate_micrographs(path / "micrographs.star", params)

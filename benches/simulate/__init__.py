@@ -1,1 +1,4 @@
-"""Simulated sessions of micrographs, with truth: what is in ice (`scene`), what the camera sees of it (`exposure`), and which sessions there are (`kinds`)."""
+"""Simulated sessions of micrographs, with truth.
+
+`scene`: what is in ice; `exposure`: what the camera sees of it; `kinds`: which sessions there are; `session` writes them.
+"""

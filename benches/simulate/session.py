@@ -16,8 +16,10 @@ from .scene import Scene, scene
 
 @dataclass
 class Truth:
-    """``pairs``: for two names (the earlier first) the share of the frame in common and the move, in pixels, that lays the second on the first,
-    measured in the middle of what they share. ``versions``: names of other versions of an exposure, by that exposure's name.
+    """What there is to be found.
+
+    ``pairs``: for two names (the earlier first) the share of the frame in common and the move, in pixels, that lays the second on the
+    first, in the middle of what they share. ``versions``: names of other versions of an exposure, by that exposure's name.
     """
 
     names: list[str] = field(default_factory=list)
@@ -124,7 +126,8 @@ def _jittered(place: Place, rng: np.random.Generator) -> Place:
 
 
 def _name(slot: int, shot: int, serial: int) -> str:
-    return f"FoilHole_{5330000 + slot}_Data_{5338200 + shot}_{5338300 + shot}_20260115_{serial // 3600:02d}{serial // 60 % 60:02d}{serial % 60:02d}"
+    time = f"{serial // 3600:02d}{serial // 60 % 60:02d}{serial % 60:02d}"
+    return f"FoilHole_{5330000 + slot}_Data_{5338200 + shot}_{5338300 + shot}_20260115_{time}"
 
 
 def _write(directory: Path, name: str, image: Image, kind: Kind, truth: Truth) -> None:

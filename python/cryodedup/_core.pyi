@@ -111,24 +111,38 @@ class Session:
         """Share of power that is not shot noise, (n, rings)."""
 
     def screen(
-        self, sensitivity: str, most: float | None, *, threads: int, progress: _Progress = None
+        self, sensitivity: str, most: float | None, *, turns_deg: Sequence[float], threads: int, progress: _Progress = None
     ) -> tuple[_Pairs, _Pairs, _Screening]:
         """Pairs to be looked at closely (n, 2) and their heights; the same of pairs with mirrored micrographs; what was done."""
 
     def find(
-        self, pairs: NDArray[np.uint32], most: float | None, *, mirrored: bool, threads: int, progress: _Progress = None
+        self,
+        pairs: NDArray[np.uint32],
+        most: float | None,
+        *,
+        mirrored: bool,
+        turn_deg: float = 0.0,
+        threads: int,
+        progress: _Progress = None,
     ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
         """For each pair its significance, the shift (n, 2), the significance at zero shift, and that at the next best place."""
 
     def find_near(
-        self, pairs: NDArray[np.uint32], shifts: NDArray[np.float32], *, threads: int
+        self, pairs: NDArray[np.uint32], shifts: NDArray[np.float32], turns_deg: NDArray[np.float32], *, threads: int
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """For each pair its significance at the best shift within a few pixels of a given one (n, 2), and that shift."""
 
     def confirm(
-        self, pairs: NDArray[np.uint32], shifts: NDArray[np.float32], *, band: _Band, threads: int, progress: _Progress = None
+        self,
+        pairs: NDArray[np.uint32],
+        shifts: NDArray[np.float32],
+        turns_deg: NDArray[np.float32],
+        *,
+        band: _Band,
+        threads: int,
+        progress: _Progress = None,
     ) -> NDArray[np.float64]:
-        """For each pair x, y, ncc, ccc, overlap at the full reduced resolution; (n, 5)."""
+        """For each pair x, y, ncc, ccc, overlap, rotation in degrees, scale at the full reduced resolution; (n, 7)."""
 
 @final
 class Table:

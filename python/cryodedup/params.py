@@ -155,6 +155,9 @@ class MicrographParams:
         Where the fall begins, and its width, cycles per reduced pixel.
     max_shift
         Largest shift along an axis, pixels of the micrograph; None: up to where a tenth of the frame overlaps.
+    search_angle_deg
+        Largest rotation between two visits of a hole, degrees, 0 to 10. Up to 0.6 costs nothing more: the search as it is finds that.
+        Beyond, each pair is compared at several turns, 1.2 degrees apart, which takes as many times as long.
     keep
         Which of a set stays: the ``earliest``, or the one of best fitted CTF (``rlnCtfMaxResolution``, ``ctf_stats/ctf_fit_to_A``).
     min_overlap
@@ -182,6 +185,7 @@ class MicrographParams:
     highpass: tuple[float, ...] = (0.04, 0.02)
     lowpass: tuple[float, float] = (0.25, 0.05)
     max_shift: float | None = None
+    search_angle_deg: float = 0.5
     keep: Keep = "earliest"
     min_overlap: float | None = None
     max_removed: float = 0.35
@@ -222,6 +226,21 @@ class MicrographParams:
             raise InputError(f"lowpass {self.lowpass[0]:g} and highpass {self.highpass[0]:g}: expected the lowpass above the highpass")
 
     @property
+    def turns_deg(self) -> list[float]:
+        """Turns at which pairs are compared, 0 first: from each to the next the search finds pairs without one."""
+        return _turns(self.search_angle_deg, REACHED_DEG)
+
+    @property
+    def screened_turns_deg(self) -> list[float]:
+        """The same for screening, which sees less detail."""
+        return _turns(self.search_angle_deg, SCREENED_DEG)
+
+    @property
+    def max_shift_reduced_px(self) -> float | None:
+        """``max_shift`` in pixels of the reduced micrographs."""
+        return None if self.max_shift is None else self.max_shift / self.bin
+
+    @property
     def least_overlap(self) -> float:
         """``min_overlap``, or what stands for None."""
         if self.min_overlap is not None:
@@ -244,6 +263,9 @@ class MicrographParams:
 
 
 NYQUIST = 0.5
+REACHED_DEG, SCREENED_DEG = 0.6, 1.0
+"""Micrographs that are turned by no more than this against each other are found, and pass the screening, without being turned."""
+MOST_ANGLE_DEG = 10.0
 MOST_BIN = 64
 MIN_OVERLAP = 0.5
 """Where an area that is seen twice and one that is seen once weigh the same."""
@@ -251,12 +273,19 @@ _MICROGRAPH_RANGES = {
     "fdr": (0.0, 1.0, "more than 0 and less than 1"),
     "threshold": (-1.0, 1.0, "from -1 to 1"),
     "max_shift": (0.0, math.inf, "0 or more"),
+    "search_angle_deg": (0.0, MOST_ANGLE_DEG, f"from 0 to {MOST_ANGLE_DEG:g} degrees"),
     "min_overlap": (0.0, 1.0, "from 0 to 1"),
     "max_removed": (0.0, 1.0, "from 0 to 1"),
 }
 _OPTIONAL = ("threshold", "max_shift", "min_overlap")
 _WINDOW = ("images_per_move", "images_per_hole", "scan_range")
 _MICROGRAPH_CHOICES = {"search": Search, "order": Order, "keep": Keep, "sensitivity": Sensitivity}
+
+
+def _turns(most_deg: float, reached_deg: float) -> list[float]:
+    """0, and as many turns on both sides that none up to the largest is further than so much from one."""
+    steps = max(0, math.ceil((most_deg - reached_deg) / (2 * reached_deg) - 1e-9))
+    return [0.0, *(sign * step * 2 * reached_deg for step in range(1, steps + 1) for sign in (1, -1))]
 
 
 def is_number(value: object) -> TypeGuard[float]:

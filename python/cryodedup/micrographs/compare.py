@@ -48,8 +48,8 @@ class Told:
 class Pair:
     """Two micrographs that show the same; indices are those of the input.
 
-    ``shift_px``: the move (x, y), in pixels of the micrograph, that lays the second on the first. ``pattern``: what the other shots of
-    the two holes say.
+    ``shift_px``: the move (x, y), in pixels of the micrograph, that lays the second on the first in the middle of what they share, once it
+    is turned by ``rotation_deg`` (from x to y) and magnified by ``scale``. ``pattern``: what the other shots of the two holes say.
     """
 
     first: int
@@ -61,12 +61,15 @@ class Pair:
     overlap: float
     shift_px: tuple[float, float]
     pattern: str = ""
+    rotation_deg: float = 0.0
+    scale: float = 1.0
     set: int = 0
 
     def turn(self) -> None:
         """Exchanges the two."""
         self.first, self.second = self.second, self.first
         self.shift_px = (-self.shift_px[0], -self.shift_px[1])
+        self.rotation_deg, self.scale = -self.rotation_deg + 0.0, 1 / self.scale
 
 
 @dataclass(kw_only=True)
@@ -101,38 +104,38 @@ def compare(
     told: Told,
 ) -> Compared:
     """Finds the duplicates among micrographs of one size, whose prepared images stand in a cache; ``places``: in the order of exposure."""
-    most = None if params.max_shift is None else params.max_shift / params.bin
     threads = params.threads
     progress = told.progress
     told.stage("loading", len(records))
     session = _core.Session.load(cache, list(records), band=params.search_band, threads=threads, progress=progress)
     told.stage("screening", len(records) * (len(records) - 1) // 2)
-    pairs, decoys, tested, decoys_tested, screening = _candidates(session, places, params, most, progress)
+    pairs, decoys, tested, decoys_tested, screening = _candidates(session, places, params, progress)
     told.stage("comparing closely", len(pairs))
-    peaks, shifts = _peaks(session.find(pairs, most, mirrored=False, threads=threads, progress=progress))
+    best = _best(session, pairs, params, mirrored=False, progress=progress)
     told.stage("comparing with mirrored ones", len(decoys))
-    mirrored, _ = _peaks(session.find(decoys, most, mirrored=True, threads=threads, progress=progress))
-    cohort = peaks
+    mirrored = _best(session, decoys, params, mirrored=True, progress=progress).peaks
+    cohort = best.peaks
     if len(pairs) < len(records) * (len(records) - 1) // 2:
         at_random = _at_random(len(records))
         told.stage("comparing pairs at random", len(at_random))
-        cohort, _ = _peaks(session.find(at_random, most, mirrored=False, threads=threads, progress=progress))
+        cohort = _best(session, at_random, params, mirrored=False, progress=progress).peaks
     null = Null.fit(mirrored, decoys_tested, cohort)
     if LEAST_FOR_BULK <= len(cohort.best) < FEW:
         screening["median_z_at_zero_shift"] = round(float(np.median(cohort.at_zero)), 2)
-    found = _Found.of(pairs, peaks, shifts, null)
+    found = _Found.of(pairs, best, null)
     if params.threshold is None:
         known = [acquisitions[i] for i in members]
         judged = _judged(session, found, tested, known, (records[0][1], records[0][2]), params)
     else:
         near = found.z >= (-np.inf if params.search == "window" else DOUBTFUL_Z)
-        judged = _Judged(found.pairs, found.z, found.shifts, q_values(found.chance, tested), near, [""] * len(pairs))
+        judged = _Judged(found.pairs, found.z, found.shifts, found.turns_deg, q_values(found.chance, tested), near, [""] * len(pairs))
     chosen = np.flatnonzero(judged.accepted)
     wanted = np.arange(len(judged.pairs)) if params.search == "window" else chosen
     told.stage("measuring", len(wanted))
     measured = session.confirm(
         np.ascontiguousarray(judged.pairs[wanted]),
         np.ascontiguousarray(judged.shifts[wanted], np.float32),
+        np.ascontiguousarray(judged.turns_deg[wanted], np.float32),
         band=params.band,
         threads=threads,
         progress=progress,
@@ -156,13 +159,15 @@ def compare(
 
 
 def _candidates(
-    session: _core.Session, places: Sequence[int], params: MicrographParams, most: float | None, progress: Progress
+    session: _core.Session, places: Sequence[int], params: MicrographParams, progress: Progress
 ) -> tuple[NDArray[np.uint32], NDArray[np.uint32], int, int, dict[str, Any]]:
     if params.search == "window":
         pairs = window_pairs(places, params)
         decoys = sampled(pairs)
         return pairs, decoys, len(pairs), len(decoys), {"pairs": len(pairs), "search": "window"}
-    (pairs, _), (decoys, _), told = session.screen(params.sensitivity, most, threads=params.threads, progress=progress)
+    (pairs, _), (decoys, _), told = session.screen(
+        params.sensitivity, params.max_shift_reduced_px, turns_deg=params.screened_turns_deg, threads=params.threads, progress=progress
+    )
     tested, grid, group_size, least, least_of_group, decoys_tested, predicted = told
     screening = {
         "pairs": tested,
@@ -177,9 +182,33 @@ def _candidates(
     return pairs, decoys, tested, decoys_tested, screening
 
 
-def _peaks(found: tuple[NDArray[np.float32], ...]) -> tuple[Peaks, Floats]:
-    best, shifts, at_zero, following = (part.astype(float) for part in found)
-    return Peaks(best, following, at_zero), shifts
+@dataclass(frozen=True)
+class _Best:
+    """The best of the turns of each pair: significances, shift (n, 2) and turn."""
+
+    peaks: Peaks
+    shifts: Floats
+    turns_deg: Floats
+
+
+def _best(session: _core.Session, pairs: NDArray[np.uint32], params: MicrographParams, *, mirrored: bool, progress: Progress) -> _Best:
+    """Looks at pairs at every turn; at zero shift only as they are."""
+    found: _Best | None = None
+    for turn in params.turns_deg:
+        z, shifts, at_zero, after = (
+            part.astype(float)
+            for part in session.find(
+                pairs, params.max_shift_reduced_px, mirrored=mirrored, turn_deg=turn, threads=params.threads, progress=progress
+            )
+        )
+        if found is None:
+            found = _Best(Peaks(z, after, at_zero), shifts, np.full(len(z), turn))
+            continue
+        better = z > found.peaks.best
+        peaks = Peaks(np.where(better, z, found.peaks.best), np.where(better, after, found.peaks.next), found.peaks.at_zero)
+        found = _Best(peaks, np.where(better[:, None], shifts, found.shifts), np.where(better, turn, found.turns_deg))
+    assert found is not None
+    return found
 
 
 def _at_random(n: int) -> NDArray[np.uint32]:
@@ -195,14 +224,17 @@ class _Found:
     pairs: NDArray[np.uint32]
     z: Floats
     shifts: Floats
+    turns_deg: Floats
     chance: Floats
 
     @classmethod
-    def of(cls, pairs: NDArray[np.uint32], peaks: Peaks, shifts: Floats, null: Null) -> _Found:
+    def of(cls, pairs: NDArray[np.uint32], best: _Best, null: Null) -> _Found:
         """From the significances at both."""
-        elsewhere, zero = null.chance(peaks)
+        elsewhere, zero = null.chance(best.peaks)
         still = zero < elsewhere
-        return cls(pairs, np.where(still, peaks.at_zero, peaks.best), np.where(still[:, None], 0.0, shifts), np.minimum(zero, elsewhere))
+        z = np.where(still, best.peaks.at_zero, best.peaks.best)
+        shifts, turns = np.where(still[:, None], 0.0, best.shifts), np.where(still, 0.0, best.turns_deg)
+        return cls(pairs, z, shifts, turns, np.minimum(zero, elsewhere))
 
 
 @dataclass(frozen=True)
@@ -212,6 +244,7 @@ class _Judged:
     pairs: NDArray[np.uint32]
     z: Floats
     shifts: Floats
+    turns_deg: Floats
     q: Floats
     accepted: NDArray[np.bool_]
     words: list[str]
@@ -222,13 +255,14 @@ def _judged(
 ) -> _Judged:
     """Decides by the false-discovery rate of each pair, once the other shots of its holes were asked."""
 
-    def look(pairs: NDArray[np.uint32], shifts: Floats) -> tuple[Floats, Floats]:
-        z, where = session.find_near(pairs, np.ascontiguousarray(shifts, np.float32), threads=params.threads)
+    def look(pairs: NDArray[np.uint32], shifts: Floats, turns_deg: Floats) -> tuple[Floats, Floats]:
+        places = (np.ascontiguousarray(shifts, np.float32), np.ascontiguousarray(turns_deg, np.float32))
+        z, where = session.find_near(pairs, *places, threads=params.threads)
         return z.astype(float), where.astype(float)
 
     rows = np.flatnonzero(q_values(found.chance, tested) <= DOUBTFUL_Q)
     near_zero: NDArray[np.bool_] = np.all(np.abs(found.shifts) < FAR * np.array(size), axis=1)
-    leads = leads_of([int(row) for row in rows], found.pairs, found.shifts, near_zero, known)
+    leads = leads_of([int(row) for row in rows], found.pairs, found.shifts, found.turns_deg, near_zero, known)
     opinions = judge(leads, found.z[rows], known, look) if leads else []
     chance = found.chance.copy()
     for opinion in opinions:
@@ -239,41 +273,42 @@ def _judged(
     words = [""] * len(q)
     for opinion in leading:
         words[opinion.lead.row] = opinion.words(known, params.fdr)
-    return _with_recruits(_Judged(found.pairs, found.z, found.shifts, q, accepted, words), leading, known, params.fdr)
+    return _with_recruits(_Judged(found.pairs, found.z, found.shifts, found.turns_deg, q, accepted, words), leading, known, params.fdr)
 
 
 def _with_recruits(judged: _Judged, leading: Sequence[Opinion], known: Sequence[Acquisition], fdr: float) -> _Judged:
     """Adds the pairs that are no duplicates by themselves, but are where the shots of an accepted pair of holes have to be."""
     row_of = {(int(i), int(j)): row for row, (i, j) in enumerate(judged.pairs)}
-    recruits: dict[tuple[int, int], tuple[float, float, tuple[float, float], float, str]] = {}
+    recruits: dict[tuple[int, int], tuple[float, float, tuple[float, float], float, float, str]] = {}
     for opinion in leading:
         for pair, (near_z, shift, chance) in zip(opinion.lead.members, opinion.near, strict=True):
             key = (min(pair), max(pair))
             of_lead = float(judged.q[opinion.lead.row])
             if not (key in row_of and judged.accepted[row_of[key]]) and chance < recruits.get(key, (2.0,))[0]:
-                recruits[key] = (chance, near_z, shift, of_lead, judged.words[opinion.lead.row])
+                turn = opinion.lead.turn_deg if pair == key else -opinion.lead.turn_deg
+                recruits[key] = (chance, near_z, shift, turn, of_lead, judged.words[opinion.lead.row])
     keys = sorted(recruits)
     rates = q_values(np.array([recruits[key][0] for key in keys]), len(keys))
-    taken = [(key, max(float(rate), recruits[key][3])) for key, rate in zip(keys, rates, strict=True) if rate <= fdr]
+    taken = [(key, max(float(rate), recruits[key][4])) for key, rate in zip(keys, rates, strict=True) if rate <= fdr]
     rows = np.array([row_of.get(key, -1) for key, _ in taken], int)
     new = [k for k, row in enumerate(rows) if row < 0]
     rows[new] = len(judged.pairs) + np.arange(len(new))
     z, q = np.append(judged.z, np.zeros(len(new))), np.append(judged.q, np.ones(len(new)))
     shifts, accepted = np.append(judged.shifts, np.zeros((len(new), 2)), axis=0), np.append(judged.accepted, np.zeros(len(new), bool))
-    words = [*judged.words, *[""] * len(new)]
+    turns, words = np.append(judged.turns_deg, np.zeros(len(new))), [*judged.words, *[""] * len(new)]
     for row, (key, rate) in zip(rows, taken, strict=True):
-        _, of_pair, shift, _, words[row] = recruits[key]
-        z[row], shifts[row], q[row], accepted[row] = of_pair, shift, rate, True
+        _, of_pair, shift, turn, _, words[row] = recruits[key]
+        z[row], shifts[row], turns[row], q[row], accepted[row] = of_pair, shift, turn, rate, True
     pairs = np.append(judged.pairs, np.array([taken[k][0] for k in new], np.uint32).reshape(-1, 2), axis=0)
-    return _Judged(pairs, z, shifts, q, accepted, words)
+    return _Judged(pairs, z, shifts, turns, q, accepted, words)
 
 
 def _pair(judged: _Judged, at: int, measured: Floats, members: Sequence[int], params: MicrographParams) -> Pair:
-    x, y, ncc, ccc, overlap = map(float, measured)
+    x, y, ncc, ccc, overlap, turn, scale = map(float, measured)
     i, j = (members[int(k)] for k in judged.pairs[at])
     # The core gives where the second shows what the first does; the move that lays it there is the opposite.
     move = (-x * params.bin + 0.0, -y * params.bin + 0.0)
-    return Pair(i, j, float(judged.z[at]), float(judged.q[at]), ncc, ccc, overlap, move, judged.words[at])
+    return Pair(i, j, float(judged.z[at]), float(judged.q[at]), ncc, ccc, overlap, move, judged.words[at], turn + 0.0, scale)
 
 
 def _signal(shares: NDArray[np.float32]) -> Floats:

@@ -16,7 +16,7 @@ from cryodedup.micrographs.versions import Version
 from cryodedup.micrographs.window import window_distances
 from cryodedup.params import MicrographParams
 
-MEASURED = ["ccc", "ncc", "overlap", "z", "q", "shift_x_px", "shift_y_px", "hole", "shot", "pattern"]
+MEASURED = ["ccc", "ncc", "overlap", "z", "q", "shift_x_px", "shift_y_px", "rotation_deg", "scale", "hole", "shot", "pattern"]
 
 
 def write_duplicates(exposures: Exposures, duplicates: Iterable[Pair], path: Path) -> None:
@@ -73,7 +73,12 @@ def _measured(exposures: Exposures, pair: Pair) -> list[str]:
     holes = " ".join(dict.fromkeys(hole for hole in (first.hole, second.hole) if hole))
     shots = " ".join(dict.fromkeys(shot for shot in (first.shot, second.shot) if shot))
     numbers = [f"{pair.ccc:.4f}", f"{pair.ncc:.4f}", f"{pair.overlap:.4f}", f"{pair.z:.2f}", f"{pair.q:.2e}"]
-    return [*numbers, *(f"{round(shift, 1) + 0.0:.1f}" for shift in pair.shift_px), holes, shots, pair.pattern]
+    numbers += [
+        *(f"{round(shift, 1) + 0.0:.1f}" for shift in pair.shift_px),
+        f"{round(pair.rotation_deg, 2) + 0.0:.2f}",
+        f"{pair.scale:.4f}",
+    ]
+    return [*numbers, holes, shots, pair.pattern]
 
 
 def _write(path: Path, heads: Sequence[str], rows: Iterable[Sequence[object]]) -> None:

@@ -33,8 +33,8 @@ TOP = 2
 """The support of a lead is the sum of as many of its members' significances, the largest."""
 
 Pair = tuple[int, int]
-Look = Callable[[NDArray[np.uint32], Floats], tuple[Floats, Floats]]
-"""From pairs (n, 2) and shifts (n, 2) to the significances near these shifts, and where exactly."""
+Look = Callable[[NDArray[np.uint32], Floats, Floats], tuple[Floats, Floats]]
+"""From pairs (n, 2), shifts (n, 2) and turns (n,) to the significances near these shifts, and where exactly."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +47,7 @@ class Lead:
     row: int
     pair: Pair
     shift: tuple[float, float]
+    turn_deg: float
     members: tuple[Pair, ...]
     by_name: bool
 
@@ -91,7 +92,12 @@ class Opinion:
 
 
 def leads_of(
-    rows: Sequence[int], pairs: NDArray[np.uint32], shifts: Floats, near_zero: NDArray[np.bool_], acquisitions: Sequence[Acquisition]
+    rows: Sequence[int],
+    pairs: NDArray[np.uint32],
+    shifts: Floats,
+    turns_deg: Floats,
+    near_zero: NDArray[np.bool_],
+    acquisitions: Sequence[Acquisition],
 ) -> list[Lead]:
     """The leads of some rows of the table of pairs.
 
@@ -113,7 +119,7 @@ def leads_of(
             members = ()
         else:
             members = tuple(beside((i, j), acquisitions))
-        leads.append(Lead(row, (i, j), (float(shifts[row, 0]), float(shifts[row, 1])), members, by_name))
+        leads.append(Lead(row, (i, j), (float(shifts[row, 0]), float(shifts[row, 1])), float(turns_deg[row]), members, by_name))
     return leads
 
 
@@ -148,8 +154,8 @@ def judge(leads: Sequence[Lead], z: Floats, acquisitions: Sequence[Acquisition],
     everyone = np.arange(len(acquisitions))
     plans: list[tuple[list[int], list[list[int]]]] = []
     for lead in leads:
-        members = [asked.add(pair, lead.shift) for pair in lead.members]
-        decoys = [[asked.add(pair, lead.shift) for pair in several] for several in _decoys(lead, acquisitions, of_shot, everyone, rng)]
+        members = [asked.add(pair, lead) for pair in lead.members]
+        decoys = [[asked.add(pair, lead) for pair in several] for several in _decoys(lead, acquisitions, of_shot, everyone, rng)]
         plans.append((members, decoys))
     near_z, near_shifts = look(*asked.arrays())
     here = _standardised([[near_z[decoy[0]] for decoy in decoys] for _, decoys in plans], np.asarray(z, float))
@@ -180,16 +186,16 @@ class _Questions:
     """Pairs to be measured near shifts, each once."""
 
     def __init__(self) -> None:
-        self._rows: dict[tuple[Pair, float, float], int] = {}
+        self._rows: dict[tuple[Pair, float, float, float], int] = {}
 
-    def add(self, pair: Pair, shift: tuple[float, float]) -> int:
-        (i, j), (x, y) = pair, shift
-        key = ((i, j), x, y) if i < j else ((j, i), -x, -y)
+    def add(self, pair: Pair, lead: Lead) -> int:
+        (i, j), (x, y), turn = pair, lead.shift, lead.turn_deg
+        key = ((i, j), x, y, turn) if i < j else ((j, i), -x, -y, -turn)
         return self._rows.setdefault(key, len(self._rows))
 
-    def arrays(self) -> tuple[NDArray[np.uint32], Floats]:
-        pairs = np.array([pair for pair, _, _ in self._rows], np.uint32).reshape(-1, 2)
-        return pairs, np.array([(x, y) for _, x, y in self._rows]).reshape(-1, 2)
+    def arrays(self) -> tuple[NDArray[np.uint32], Floats, Floats]:
+        pairs = np.array([row[0] for row in self._rows], np.uint32).reshape(-1, 2)
+        return pairs, np.array([row[1:3] for row in self._rows]).reshape(-1, 2), np.array([row[3] for row in self._rows])
 
 
 def _decoys(

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use cryodedup_core::Error;
 use cryodedup_core::micrographs::cache::{Kind, Record};
-use cryodedup_core::micrographs::{self, Band, Candidate, Matcher, Sensitivity};
-use numpy::{IntoPyArray, PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray2};
+use cryodedup_core::micrographs::{self, Band, Candidate, Confirmed, Matcher, Place, Seen, Sensitivity, Warp};
+use numpy::{IntoPyArray, PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2};
 use pyo3::prelude::*;
 
 use crate::InputError;
@@ -64,12 +64,13 @@ impl Session {
         self.0.signal.concat().into_pyarray(py).reshape(shape)
     }
 
-    #[pyo3(signature = (sensitivity, most, *, threads, progress=None))]
+    #[pyo3(signature = (sensitivity, most, *, turns_deg, threads, progress=None))]
     fn screen<'py>(
         &self,
         py: Python<'py>,
         sensitivity: &str,
         most: Option<f64>,
+        turns_deg: Vec<f64>,
         threads: usize,
         progress: Option<Bound<'py, PyAny>>,
     ) -> PyResult<(Pairs<'py>, Pairs<'py>, Report)> {
@@ -78,14 +79,15 @@ impl Session {
             "auto" => Sensitivity::Auto,
             _ => Sensitivity::Full,
         };
-        let found = run(py, threads, progress.as_ref(), |monitor| micrographs::screen(&self.0, sensitivity, most, monitor))?;
+        let found = run(py, threads, progress.as_ref(), |monitor| micrographs::screen(&self.0, sensitivity, most, &turns_deg, monitor))?;
         let done = found.screening;
         let report =
             (done.pairs, done.grid, done.group_size, done.least.elsewhere, done.least_of_group.elsewhere, done.decoy_pairs, done.predicted);
         Ok((to_pairs(py, &found.candidates)?, to_pairs(py, &found.decoys)?, report))
     }
 
-    #[pyo3(signature = (pairs, most, *, mirrored, threads, progress=None))]
+    #[pyo3(signature = (pairs, most, *, mirrored, turn_deg=0.0, threads, progress=None))]
+    #[expect(clippy::too_many_arguments, reason = "one an option")]
     #[expect(clippy::type_complexity, reason = "four columns")]
     fn find<'py>(
         &self,
@@ -93,11 +95,13 @@ impl Session {
         pairs: PyReadonlyArray2<'py, u32>,
         most: Option<f64>,
         mirrored: bool,
+        turn_deg: f64,
         threads: usize,
         progress: Option<Bound<'py, PyAny>>,
     ) -> PyResult<(Bound<'py, PyArray1<f32>>, Bound<'py, PyArray2<f32>>, Bound<'py, PyArray1<f32>>, Bound<'py, PyArray1<f32>>)> {
         let pairs = self.pairs(&pairs)?;
-        let found = run(py, threads, progress.as_ref(), |monitor| Matcher::new(&self.0, most).find(&pairs, mirrored, monitor))?;
+        let seen = Seen { mirrored, warp: Warp::of(turn_deg, 1.0) };
+        let found = run(py, threads, progress.as_ref(), |monitor| Matcher::new(&self.0, most).find(&pairs, seen, monitor))?;
         let z: Vec<f32> = found.iter().map(|found| found.z).collect();
         let shifts: Vec<f32> = found.iter().flat_map(|found| [found.shift.0, found.shift.1]).collect();
         let at_zero: Vec<f32> = found.iter().map(|found| found.z_at_zero).collect();
@@ -105,45 +109,60 @@ impl Session {
         Ok((z.into_pyarray(py), shifts.into_pyarray(py).reshape([found.len(), 2])?, at_zero.into_pyarray(py), next.into_pyarray(py)))
     }
 
-    #[pyo3(signature = (pairs, shifts, *, threads))]
+    #[pyo3(signature = (pairs, shifts, turns_deg, *, threads))]
     fn find_near<'py>(
         &self,
         py: Python<'py>,
         pairs: PyReadonlyArray2<'py, u32>,
         shifts: PyReadonlyArray2<'py, f32>,
+        turns_deg: PyReadonlyArray1<'py, f32>,
         threads: usize,
     ) -> PyResult<Places<'py>> {
-        let pairs = self.pairs(&pairs)?;
-        let shifts: Vec<(f32, f32)> = shifts.as_slice()?.chunks_exact(2).map(|shift| (shift[0], shift[1])).collect();
-        let found = run(py, threads, None, |monitor| Matcher::new(&self.0, None).find_near(&pairs, &shifts, monitor))?;
+        let places = self.places(&pairs, &shifts, &turns_deg)?;
+        let found = run(py, threads, None, |monitor| Matcher::new(&self.0, None).find_near(&places, monitor))?;
         let z: Vec<f32> = found.iter().map(|found| found.z).collect();
         let shifts: Vec<f32> = found.iter().flat_map(|found| [found.shift.0, found.shift.1]).collect();
         Ok((z.into_pyarray(py), shifts.into_pyarray(py).reshape([found.len(), 2])?))
     }
 
-    #[pyo3(signature = (pairs, shifts, *, band, threads, progress=None))]
+    #[pyo3(signature = (pairs, shifts, turns_deg, *, band, threads, progress=None))]
+    #[expect(clippy::too_many_arguments, reason = "one a column or option")]
     fn confirm<'py>(
         &self,
         py: Python<'py>,
         pairs: PyReadonlyArray2<'py, u32>,
         shifts: PyReadonlyArray2<'py, f32>,
+        turns_deg: PyReadonlyArray1<'py, f32>,
         band: (f32, f32, f32),
         threads: usize,
         progress: Option<Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyArray2<f64>>> {
-        let pairs = self.pairs(&pairs)?;
-        let shifts: Vec<(f32, f32)> = shifts.as_slice()?.chunks_exact(2).map(|shift| (shift[0], shift[1])).collect();
-        if shifts.len() != pairs.len() {
-            return Err(InputError::new_err(format!("found {} shifts, expected one for each of {} pairs", shifts.len(), pairs.len())));
-        }
-        let found = run(py, threads, progress.as_ref(), |monitor| micrographs::confirm(&self.0, to_band(band), &pairs, &shifts, monitor))?;
-        let columns: Vec<f64> =
-            found.iter().flat_map(|found| [found.shift.0, found.shift.1, found.ncc, found.ccc, found.overlap]).collect();
-        columns.into_pyarray(py).reshape([found.len(), 5])
+        let places = self.places(&pairs, &shifts, &turns_deg)?;
+        let found = run(py, threads, progress.as_ref(), |monitor| micrographs::confirm(&self.0, to_band(band), &places, monitor))?;
+        let row = |found: &Confirmed| [found.shift.0, found.shift.1, found.ncc, found.ccc, found.overlap, found.turn_deg, found.scale];
+        let columns: Vec<f64> = found.iter().flat_map(row).collect();
+        columns.into_pyarray(py).reshape([found.len(), 7])
     }
 }
 
 impl Session {
+    fn places(
+        &self,
+        pairs: &PyReadonlyArray2<'_, u32>,
+        shifts: &PyReadonlyArray2<'_, f32>,
+        turns_deg: &PyReadonlyArray1<'_, f32>,
+    ) -> PyResult<Vec<Place>> {
+        let pairs = self.pairs(pairs)?;
+        let (shifts, turns) = (shifts.as_slice()?.as_chunks::<2>().0, turns_deg.as_slice()?);
+        if shifts.len() != pairs.len() || turns.len() != pairs.len() {
+            let text = format!("found {} shifts and {} turns, expected one for each of {} pairs", shifts.len(), turns.len(), pairs.len());
+            return Err(InputError::new_err(text));
+        }
+        let place =
+            |((pair, shift), turn): ((&(u32, u32), &[f32; 2]), &f32)| Place { pair: *pair, shift: (shift[0], shift[1]), turn_deg: *turn };
+        Ok(pairs.iter().zip(shifts).zip(turns).map(place).collect())
+    }
+
     fn pairs(&self, pairs: &PyReadonlyArray2<'_, u32>) -> PyResult<Vec<(u32, u32)>> {
         let n = self.0.len() as u32;
         let pairs: Vec<(u32, u32)> = pairs.as_slice()?.chunks_exact(2).map(|pair| (pair[0], pair[1])).collect();

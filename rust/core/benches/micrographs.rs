@@ -10,7 +10,7 @@ use cryodedup_core::micrographs::correlator::Correlator;
 use cryodedup_core::micrographs::image::{Image, Table};
 use cryodedup_core::micrographs::kept::{keep, zeros};
 use cryodedup_core::micrographs::overlap::Overlap;
-use cryodedup_core::micrographs::{Frame, Matcher, Packing, Session};
+use cryodedup_core::micrographs::{Frame, Matcher, Packing, Seen, Session};
 use half::f16;
 use rustfft::num_complex::Complex32;
 
@@ -78,7 +78,7 @@ fn overlapping(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("match");
     group.sample_size(10).throughput(Throughput::Elements(pairs.len() as u64));
     group.bench_function("780 pairs", |bencher| {
-        bencher.iter(|| pool.install(|| Matcher::new(&session, None).find(&pairs, false, &Monitor::default())));
+        bencher.iter(|| pool.install(|| Matcher::new(&session, None).find(&pairs, Seen::default(), &Monitor::default())));
     });
 }
 

@@ -10,6 +10,7 @@ use super::fft::{Plan, Scratch, good_size, resize};
 use super::kept::{keep, zeros};
 use super::session::Session;
 use super::views::nearest_good;
+use super::warp::Seen;
 use crate::{Monitor, Result};
 
 /// Pixels of the grid: 128 x 96 for a frame of 720 x 512.
@@ -90,7 +91,7 @@ impl Coarse {
         packed.par_chunks_mut(2 * length).enumerate().try_for_each_init(
             || coarse.thread(),
             |thread, (k, spectrum)| {
-                coarse.shrink(2 * k, Some(2 * k + 1), false, thread);
+                coarse.shrink(2 * k, Some(2 * k + 1), Seen::default(), thread);
                 coarse.spectrum(thread, spectrum);
                 monitor.advance(0)
             },
@@ -126,11 +127,12 @@ impl Coarse {
     }
 
     /// Two views at low resolution, as real and imaginary part of `thread.small`, each of variance 1.
-    pub(super) fn shrink(&self, first: usize, second: Option<usize>, mirrored: bool, thread: &mut Thread) {
+    pub(super) fn shrink(&self, first: usize, second: Option<usize>, seen: Seen, thread: &mut Thread) {
         let view = self.session.view(first).pixels;
         let other = second.filter(|&second| second < self.session.len()).map(|second| self.session.view(second).pixels);
+        let made = (!seen.is_plain()).then(|| seen.pixels(view, self.view.width, self.session.pixel_of(self.session.view_size), first));
+        let view = made.as_deref().unwrap_or(view);
         for (at, value) in thread.view.iter_mut().enumerate() {
-            let at = if mirrored { mirror(at, self.session.view_size, first) } else { at };
             *value = Complex32::new(f32::from(view[at]), other.map_or(0.0, |other| f32::from(other[at])));
         }
         self.view.forward(&mut thread.view, &mut thread.view_spectrum, &mut thread.view_scratch);
@@ -155,8 +157,8 @@ impl Coarse {
     }
 
     /// The spectrum of one image, to be correlated with packed ones.
-    pub(super) fn single(&self, i: usize, mirrored: bool, thread: &mut Thread, out: &mut [i16]) {
-        self.shrink(i, None, mirrored, thread);
+    pub(super) fn single(&self, i: usize, seen: Seen, thread: &mut Thread, out: &mut [i16]) {
+        self.shrink(i, None, seen, thread);
         self.spectrum(thread, out);
     }
 
@@ -168,14 +170,14 @@ impl Coarse {
 
     /// The peak heights of some pairs (i, 2k) and (i, 2k + 1).
     pub fn sample(&self, tests: &[(u32, u32)], monitor: &Monitor) -> Result<Vec<Highest>> {
-        self.each(tests, false, monitor, |first, k, maps| self.correlator.highest(first, self.packed(k), false, maps))
+        self.each(tests, Seen::default(), monitor, |first, k, maps| self.correlator.highest(first, self.packed(k), false, maps))
     }
 
     /// What `test` finds for some (i, k).
     pub(super) fn each<T: Send>(
         &self,
         tests: &[(u32, u32)],
-        mirrored: bool,
+        seen: Seen,
         monitor: &Monitor,
         test: impl Fn(&[i16], usize, &mut Maps) -> T + Sync,
     ) -> Result<Vec<T>> {
@@ -185,7 +187,7 @@ impl Coarse {
                 || (self.thread(), zeros(1, self.length())),
                 |(thread, first), &(i, k)| {
                     monitor.advance(0)?;
-                    self.single(i as usize, mirrored, thread, first);
+                    self.single(i as usize, seen, thread, first);
                     Ok(test(first, k as usize, &mut thread.maps))
                 },
             )
@@ -193,8 +195,8 @@ impl Coarse {
     }
 
     /// All pairs (i, j > i) of the given first ones whose peak is high enough, one correlation each.
-    pub fn screen(&self, firsts: &[u32], mirrored: bool, least: Least, monitor: &Monitor) -> Result<Vec<Candidate>> {
-        self.rows(firsts, mirrored, monitor, |block, thread, found| {
+    pub fn screen(&self, firsts: &[u32], seen: Seen, least: Least, monitor: &Monitor) -> Result<Vec<Candidate>> {
+        self.rows(firsts, seen, monitor, |block, thread, found| {
             let start = block.iter().map(|row| row.i as usize / 2).min().unwrap_or_default();
             for k in start..self.session.len().div_ceil(2) {
                 for row in block.iter().filter(|row| 2 * k + 1 > row.i as usize) {
@@ -219,7 +221,7 @@ impl Coarse {
     pub(super) fn rows(
         &self,
         firsts: &[u32],
-        mirrored: bool,
+        seen: Seen,
         monitor: &Monitor,
         work: impl Fn(&[Row], &mut Thread, &mut Vec<Candidate>) + Sync,
     ) -> Result<Vec<Candidate>> {
@@ -228,7 +230,7 @@ impl Coarse {
             |(thread, rows), firsts| {
                 for (row, &i) in rows.iter_mut().zip(firsts) {
                     row.i = i;
-                    self.single(i as usize, mirrored, thread, &mut row.spectrum);
+                    self.single(i as usize, seen, thread, &mut row.spectrum);
                 }
                 let mut found = Vec::new();
                 work(&rows[..firsts.len()], thread, &mut found);

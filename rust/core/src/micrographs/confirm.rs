@@ -3,13 +3,15 @@
 use rayon::prelude::*;
 
 use super::fft::Plan;
-use super::read::taper;
 use super::image::{Image, Table};
+use super::matches::{Matcher, Place};
 use super::overlap::Overlap;
+use super::read::taper;
 use super::reader::Reader;
 use super::session::Session;
 use super::spectrum::Band;
 use super::tiles::{self, Tiles};
+use super::warp::Warp;
 use crate::{Monitor, Result};
 
 /// The outer part of each side over which a micrograph fades before it is filtered.
@@ -28,10 +30,16 @@ pub struct Confirmed {
     pub ccc: f64,
     /// Share of the frame that both show.
     pub overlap: f64,
+    /// The turn of the first against the second, degrees, and its magnification.
+    pub turn_deg: f64,
+    /// See there.
+    pub scale: f64,
 }
 
-/// Refines the shifts (reduced pixels) of pairs (i, j), and correlates them band-passed.
-pub fn confirm(session: &Session, band: Band, pairs: &[(u32, u32)], shifts: &[(f32, f32)], monitor: &Monitor) -> Result<Vec<Confirmed>> {
+/// Fits turn, magnification and stretch of pairs, refines their shifts, and correlates them band-passed.
+pub fn confirm(session: &Session, band: Band, places: &[Place], monitor: &Monitor) -> Result<Vec<Confirmed>> {
+    let pairs: Vec<(u32, u32)> = places.iter().map(|place| place.pair).collect();
+    let matcher = Matcher::new(session, None);
     let plan = Plan::new(session.size.0, session.size.1);
     let filter = band.filter(&plan);
     let tapers = (taper(plan.width, TAPER), taper(plan.height, TAPER));
@@ -49,7 +57,7 @@ pub fn confirm(session: &Session, band: Band, pairs: &[(u32, u32)], shifts: &[(f
     };
     let near = |size: usize, view: usize| (0.55 * size as f64 / view as f64).max(1.0);
     let near = (near(session.size.0, session.view_size.0), near(session.size.1, session.view_size.1));
-    let order = tiles::order(pairs, tile_size);
+    let order = tiles::order(&pairs, tile_size);
     let mut confirmed = vec![Confirmed::default(); pairs.len()];
     for block in order.chunk_by(|&a, &b| tiles::of_tiles(pairs[a], tile_size) == tiles::of_tiles(pairs[b], tile_size)) {
         tiles.fill(block.iter().map(|&at| pairs[at].1), false, || session.reader(&plan), make)?;
@@ -62,7 +70,9 @@ pub fn confirm(session: &Session, band: Band, pairs: &[(u32, u32)], shifts: &[(f
             .par_iter()
             .map(|&at| {
                 monitor.advance(1)?;
-                Ok(pair(image(pairs[at].0), image(pairs[at].1), shifts[at], near))
+                let Place { pair: (i, j), shift, .. } = places[at];
+                let warp = matcher.fit(places[at]);
+                Ok(pair(image(i), image(j), (shift.0.into(), shift.1.into()), near, warp))
             })
             .collect::<Result<_>>()?;
         block.iter().zip(found).for_each(|(&at, found)| confirmed[at] = found);
@@ -70,10 +80,17 @@ pub fn confirm(session: &Session, band: Band, pairs: &[(u32, u32)], shifts: &[(f
     Ok(confirmed)
 }
 
-/// `start`: the shift that the views tell; `near`: how far from it, along each axis, the images may tell another.
-fn pair(first: Image, second: Image, start: (f32, f32), near: (f64, f64)) -> Confirmed {
+/// `start`: the shift that the views show; `near`: how far from it, along each axis, the images may show another; `warp`: of the first.
+fn pair(first: Image, second: Image, start: (f64, f64), near: (f64, f64), warp: Warp) -> Confirmed {
+    let size = (first.width, first.height());
+    let made = (!warp.is_none()).then(|| warp.apply(first.pixels, first.width, (1.0, 1.0)));
+    let table = made.as_ref().map(|pixels| Table::new(pixels, first.width));
+    let first = match (&made, &table) {
+        (Some(pixels), Some(table)) => Image { pixels, width: first.width, table },
+        _ => first,
+    };
     let overlap = Overlap::new(first, second);
-    let (x, y) = (f64::from(start.0), f64::from(start.1));
+    let (x, y) = warp.shift_of_made(size, start);
     let whole = (x.round() as i32, y.round() as i32);
     let peak = overlap.climb(overlap.climb(whole, 4, 4).at, 4, 1);
     let shift = peak.sub_pixel();
@@ -81,5 +98,7 @@ fn pair(first: Image, second: Image, start: (f32, f32), near: (f64, f64)) -> Con
     let led_astray = (shift.0 - x).abs() > near.0 || (shift.1 - y).abs() > near.1;
     let (at, shift) = if led_astray { (whole, (x, y)) } else { (peak.at, shift) };
     let common = overlap.common(at);
-    Confirmed { shift, ncc: common.ncc, ccc: common.whole_frame, overlap: common.pixels / first.pixels.len() as f64 }
+    let (turn_deg, scale) = warp.turn_and_scale();
+    let shift = warp.shift_of_given(size, shift);
+    Confirmed { shift, ncc: common.ncc, ccc: common.whole_frame, overlap: common.pixels / first.pixels.len() as f64, turn_deg, scale }
 }

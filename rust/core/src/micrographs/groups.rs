@@ -12,6 +12,7 @@ use super::correlator::Highest;
 use super::fft::frequency;
 use super::kept::{add, keep, zeros};
 use super::spectrum::RINGS;
+use super::warp::Seen;
 use crate::{Monitor, Result};
 
 /// Sizes of groups that are considered.
@@ -78,11 +79,10 @@ impl Groups {
         &self.sums[group * length..(group + 1) * length]
     }
 
-    /// The heights of the peaks of some (micrograph, group), of mirrored micrographs if that is asked.
-    pub fn sample(&self, coarse: &Coarse, tests: &[(u32, u32)], mirrored: bool, monitor: &Monitor) -> Result<Vec<Highest>> {
-        coarse.each(tests, mirrored, monitor, |first, group, maps| {
-            coarse.correlator.highest(first, self.sum(group, coarse.length()), true, maps)
-        })
+    /// The heights of the peaks of some (micrograph, group), the first seen in a given way.
+    pub fn sample(&self, coarse: &Coarse, tests: &[(u32, u32)], seen: Seen, monitor: &Monitor) -> Result<Vec<Highest>> {
+        coarse
+            .each(tests, seen, monitor, |first, group, maps| coarse.correlator.highest(first, self.sum(group, coarse.length()), true, maps))
     }
 
     /// Whether a micrograph is among those of a group.
@@ -90,10 +90,10 @@ impl Groups {
         self.members[group].contains(&(micrograph / 2))
     }
 
-    /// All pairs (i, j > i) whose peak is high enough, of those whose group's peak is.
-    pub fn screen(&self, coarse: &Coarse, least_of_group: Least, least: Least, monitor: &Monitor) -> Result<Vec<Candidate>> {
+    /// All pairs (i, j > i) whose peak is high enough, of those whose group's peak is; the first seen in a given way.
+    pub fn screen(&self, coarse: &Coarse, seen: Seen, least_of_group: Least, least: Least, monitor: &Monitor) -> Result<Vec<Candidate>> {
         let firsts: Vec<u32> = (0..coarse.session.len() as u32).collect();
-        coarse.rows(&firsts, false, monitor, |block, thread, found| {
+        coarse.rows(&firsts, seen, monitor, |block, thread, found| {
             for (group, members) in self.members.iter().enumerate() {
                 for row in block {
                     let own = row.i as usize / 2;
@@ -143,7 +143,7 @@ pub fn plant(coarse: &Coarse, micrographs: &[u32], monitor: &Monitor) -> Result<
                 let others = Others { i: i as usize, turn, n: coarse.session.len() };
                 second_exposure(coarse, &others, thread);
                 coarse.spectrum(thread, planted);
-                coarse.single(i as usize, false, thread, first);
+                coarse.single(i as usize, Seen::default(), thread, first);
                 let single = coarse.correlator.highest(first, planted, false, &mut thread.maps).z[0];
                 sum.fill(Complex32::default());
                 add(sum, planted, 1.0);
@@ -182,11 +182,11 @@ impl Others {
 fn second_exposure(coarse: &Coarse, others: &Others, thread: &mut Thread) {
     let plan = &coarse.image;
     let (mut image, mut spectrum) = (vec![Complex32::default(); plan.len()], vec![Complex32::default(); plan.len()]);
-    coarse.shrink(others.pick(1), None, false, thread);
+    coarse.shrink(others.pick(1), None, Seen::default(), thread);
     std::mem::swap(&mut image, &mut thread.small);
     let mut noise = spectrum.clone();
     plan.forward(&mut image, &mut noise, &mut plan.scratch());
-    coarse.shrink(others.i, None, false, thread);
+    coarse.shrink(others.i, None, Seen::default(), thread);
     std::mem::swap(&mut image, &mut thread.small);
     plan.forward(&mut image, &mut spectrum, &mut plan.scratch());
     let signal = &coarse.session.signal[others.i];
@@ -202,7 +202,7 @@ fn second_exposure(coarse: &Coarse, others: &Others, thread: &mut Thread) {
     plan.inverse(&mut spectrum, &mut image, &mut plan.scratch());
     image.iter_mut().for_each(|value| value.im = 0.0);
     normalise(&mut image);
-    coarse.shrink(others.pick(2), None, false, thread);
+    coarse.shrink(others.pick(2), None, Seen::default(), thread);
     // Along one axis, the other, or both.
     let most = |scale: f64| coarse.most.map_or(f64::INFINITY, |most| most * scale);
     let along = |share: f64, size: usize, full: usize| ((1.0 - share) * size as f64).min(most(size as f64 / full as f64)).round() as usize;
@@ -237,12 +237,12 @@ mod tests {
         for (n, size) in [(37, 4), (16, 2), (9, 16)] {
             let coarse = coarse(noise(n));
             let firsts: Vec<u32> = (0..n as u32).collect();
-            let single = coarse.screen(&firsts, false, ALL, &Monitor::default()).unwrap();
+            let single = coarse.screen(&firsts, Seen::default(), ALL, &Monitor::default()).unwrap();
             let pairs: Vec<(u32, u32)> = single.iter().map(|found| (found.i, found.j)).collect();
             let expected: Vec<(u32, u32)> = firsts.iter().flat_map(|&i| (i + 1..n as u32).map(move |j| (i, j))).collect();
             assert_eq!(pairs, expected);
             let groups = Groups::new(&coarse, size);
-            assert_eq!(groups.screen(&coarse, ALL, ALL, &Monitor::default()).unwrap(), single);
+            assert_eq!(groups.screen(&coarse, Seen::default(), ALL, ALL, &Monitor::default()).unwrap(), single);
             let mut members: Vec<usize> = groups.members.concat();
             members.sort_unstable();
             assert_eq!(members, (0..n.div_ceil(2)).collect::<Vec<_>>());
@@ -253,7 +253,7 @@ mod tests {
     fn what_a_pair_shows_does_not_depend_on_the_image_it_is_packed_with() {
         let views = noise(6);
         let (five, six) = (coarse(views[..5 * SIZE.0 * SIZE.1].to_vec()), coarse(views));
-        let of = |coarse: &Coarse| coarse.screen(&[0, 1, 2, 3], false, ALL, &Monitor::default()).unwrap();
+        let of = |coarse: &Coarse| coarse.screen(&[0, 1, 2, 3], Seen::default(), ALL, &Monitor::default()).unwrap();
         let (five, six) = (of(&five), of(&six));
         for found in &five {
             let other = six.iter().find(|other| (other.i, other.j) == (found.i, found.j)).unwrap();
@@ -267,19 +267,19 @@ mod tests {
         let copy = shifted(&views, 3, (7, -5));
         views[30 * copy.len()..31 * copy.len()].copy_from_slice(&copy);
         let coarse = coarse(views);
-        let single = coarse.screen(&(0..40).collect::<Vec<_>>(), false, ALL, &Monitor::default()).unwrap();
+        let single = coarse.screen(&(0..40).collect::<Vec<_>>(), Seen::default(), ALL, &Monitor::default()).unwrap();
         let best = single.iter().max_by(|a, b| a.z.total_cmp(&b.z)).unwrap();
         assert_eq!((best.i, best.j), (3, 30));
         let groups = Groups::new(&coarse, 4);
         let tests: Vec<(u32, u32)> = (0..groups.len() as u32).map(|group| (3, group)).collect();
-        let heights = groups.sample(&coarse, &tests, false, &Monitor::default()).unwrap();
+        let heights = groups.sample(&coarse, &tests, Seen::default(), &Monitor::default()).unwrap();
         let highest = (0..groups.len()).filter(|&group| !groups.holds(group, 3)).max_by(|&a, &b| {
             let height = |group: usize| heights[group].z.into_iter().fold(0.0, f32::max);
             height(a).total_cmp(&height(b))
         });
         assert!(groups.holds(highest.unwrap(), 30));
         // Mirrored, it shows nothing of the other.
-        let mirrored = coarse.screen(&[3], true, ALL, &Monitor::default()).unwrap();
+        let mirrored = coarse.screen(&[3], Seen { mirrored: true, ..Seen::default() }, ALL, &Monitor::default()).unwrap();
         assert!(mirrored.iter().all(|found| found.z < 0.6 * best.z));
     }
 

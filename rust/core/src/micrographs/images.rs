@@ -4,8 +4,8 @@ use rustfft::num_complex::Complex32;
 
 use super::correlator::{Correlator, Map};
 use super::fft::{Plan, good_size};
-use super::read::{Flattened, flatten, taper};
 use super::overlap::Span;
+use super::read::{Flattened, flatten, taper};
 use super::reduce::Reduction;
 use super::spectrum::Band;
 use crate::{Error, Result};

@@ -3,20 +3,23 @@
 use rayon::prelude::*;
 use rustfft::num_complex::Complex32;
 
-use super::coarse::mirror;
 use super::correlator::{Correlator, Map, Maps};
 use super::fft::{Scratch, good_size};
+use super::fit::fit;
 use super::image::{Image, Table, UNITS};
 use super::kept::{keep_part, zeros};
 use super::overlap::{Overlap, Peak};
 use super::session::Session;
 use super::tiles::{self, Tiles};
+use super::warp::{Seen, Warp};
 use crate::{Monitor, Result};
 
 /// Of each pair so many peaks are looked at closely.
 const PEAKS: usize = 4;
 /// Correlations at zero shift below this many standard deviations are not refined.
 const WORTH_A_LOOK: f32 = 2.5;
+/// Less significant pairs show no turn.
+const WORTH_FITTING: f32 = 4.5;
 /// Spectra are made for as many micrographs at once.
 const TILE: usize = 96;
 /// How far from a place, in view pixels, [`Matcher::find_near`] looks.
@@ -38,6 +41,17 @@ pub struct Match {
     pub z_at_zero: f32,
     /// Significance at the next best place: of lattices nearly that at the best.
     pub z_next: f32,
+}
+
+/// Where a pair was found.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Place {
+    /// The micrographs.
+    pub pair: (u32, u32),
+    /// Pixel x of the first shows what pixel x + shift of the second shows, in the middle of what they share; reduced pixels.
+    pub shift: (f32, f32),
+    /// The first has to be turned by so many degrees.
+    pub turn_deg: f32,
 }
 
 /// Finds the best shifts of pairs.
@@ -70,22 +84,23 @@ impl<'a> Matcher<'a> {
         Self { session, correlator, most }
     }
 
-    /// The best shift of each pair (i, j); of mirrored first ones, which show nothing of the second, for the null distribution.
-    pub fn find(&self, pairs: &[(u32, u32)], mirrored: bool, monitor: &Monitor) -> Result<Vec<Match>> {
+    /// The best shift of each pair (i, j), the first of which is seen in a given way.
+    pub fn find(&self, pairs: &[(u32, u32)], seen: Seen, monitor: &Monitor) -> Result<Vec<Match>> {
+        let other = !seen.is_plain();
         let order = tiles::order(pairs, TILE);
         let mut matches = vec![Match::default(); pairs.len()];
         let mut tiles = Tiles::new(TILE);
-        let make = |mirrored: bool| {
+        let make = |seen: Seen| {
             move |thread: &mut Thread, two: [usize; 2]| {
                 monitor.advance(0)?;
-                Ok(self.spectra(two, mirrored, thread))
+                Ok(self.spectra(two, seen, thread))
             }
         };
         for block in order.chunk_by(|&a, &b| tiles::of_tiles(pairs[a], TILE) == tiles::of_tiles(pairs[b], TILE)) {
-            tiles.fill(block.iter().map(|&at| pairs[at].1), false, || self.thread(), make(false))?;
-            tiles.fill(block.iter().map(|&at| pairs[at].0), mirrored, || self.thread(), make(mirrored))?;
-            // Of mirrored ones all of a row at once: its image is made for it.
-            let at_once = if mirrored { block.len() } else { 2 };
+            tiles.fill(block.iter().map(|&at| pairs[at].1), false, || self.thread(), make(Seen::default()))?;
+            tiles.fill(block.iter().map(|&at| pairs[at].0), other, || self.thread(), make(seen))?;
+            // Where the first has to be made all of a row at once.
+            let at_once = if other { block.len() } else { 2 };
             let jobs: Vec<&[usize]> = block.chunk_by(|&a, &b| pairs[a].0 == pairs[b].0).flat_map(|row| row.chunks(at_once)).collect();
             let found: Vec<Vec<Match>> = jobs
                 .par_iter()
@@ -94,7 +109,7 @@ impl<'a> Matcher<'a> {
                     |thread, job| {
                         monitor.advance(job.len() as u64)?;
                         let partners: Vec<usize> = job.iter().map(|&at| pairs[at].1 as usize).collect();
-                        Ok(self.row(pairs[job[0]].0 as usize, &partners, &tiles, mirrored, thread))
+                        Ok(self.row(pairs[job[0]].0 as usize, &partners, &tiles, seen, thread))
                     },
                 )
                 .collect::<Result<_>>()?;
@@ -105,21 +120,41 @@ impl<'a> Matcher<'a> {
         Ok(matches)
     }
 
-    /// The most significant shift of each pair near a given one (pixels of the reduced micrographs), at most [`NEAR`] view pixels off.
-    pub fn find_near(&self, pairs: &[(u32, u32)], shifts: &[(f32, f32)], monitor: &Monitor) -> Result<Vec<Match>> {
-        let (width, height) = self.session.view_size;
-        let to_size = (self.session.size.0 as f32 / width as f32, self.session.size.1 as f32 / height as f32);
-        let near = |(&(i, j), &(x, y)): (&(u32, u32), &(f32, f32))| {
+    /// The most significant shift of each pair near a given one, at most [`NEAR`] view pixels off.
+    pub fn find_near(&self, places: &[Place], monitor: &Monitor) -> Result<Vec<Match>> {
+        let to_size = self.session.pixel_of(self.session.view_size);
+        let near = |&Place { pair: (i, j), shift: (x, y), turn_deg }: &Place| {
             monitor.advance(1)?;
-            let overlap = Overlap::new(self.session.view(i as usize), self.session.view(j as usize));
+            let warp = Warp::of(turn_deg.into(), 1.0);
+            let made = self.made(i as usize, Seen { warp, ..Seen::default() });
+            let first = made.as_ref().map_or_else(|| self.session.view(i as usize), Made::image);
+            let overlap = Overlap::new(first, self.session.view(j as usize));
+            let (x, y) = warp.shift_of_made(self.session.size, (x.into(), y.into()));
             let middle = ((x / to_size.0).round() as i32, (y / to_size.1).round() as i32);
             let around = (-NEAR..=NEAR).flat_map(|dy| (-NEAR..=NEAR).map(move |dx| (middle.0 + dx, middle.1 + dy)));
             let best = around.max_by(|&a, &b| overlap.product(a).total_cmp(&overlap.product(b))).unwrap_or(middle);
             let (x, y) = overlap.climb(best, 0, 1).sub_pixel();
-            let shift = (x as f32 * to_size.0, y as f32 * to_size.1);
-            Ok(Match { z: self.significance(&overlap, best), shift, ..Match::default() })
+            let (x, y) = warp.shift_of_given(self.session.size, (x * to_size.0, y * to_size.1));
+            Ok(Match { z: self.significance(&overlap, best), shift: (x as f32, y as f32), ..Match::default() })
         };
-        pairs.par_iter().zip(shifts).map(near).collect()
+        places.par_iter().map(near).collect()
+    }
+
+    /// The map to be applied to the first of a pair so that it fits the second best.
+    pub fn fit(&self, Place { pair: (i, j), shift, turn_deg }: Place) -> Warp {
+        let to_size = self.session.pixel_of(self.session.view_size);
+        let warp = Warp::of(turn_deg.into(), 1.0);
+        let made = self.made(i as usize, Seen { warp, ..Seen::default() });
+        let first = made.as_ref().map_or_else(|| self.session.view(i as usize), Made::image);
+        let overlap = Overlap::new(first, self.session.view(j as usize));
+        let (x, y) = warp.shift_of_made(self.session.size, (shift.0.into(), shift.1.into()));
+        let at = overlap.climb(((x / to_size.0).round() as i32, (y / to_size.1).round() as i32), 3, 1).at;
+        if self.significance(&overlap, at) < WORTH_FITTING {
+            return warp;
+        }
+        // Of whitened views of one unit a sum over n pixels has the standard deviation of the root of as many as are independent.
+        let unit = f64::from(UNITS * UNITS) / self.session.independent.sqrt();
+        fit(&overlap, at, to_size, unit).after(warp)
     }
 
     fn significance(&self, overlap: &Overlap, shift: (i32, i32)) -> f32 {
@@ -135,14 +170,16 @@ impl<'a> Matcher<'a> {
     }
 
     /// The spectra of two zero-padded small views.
-    fn spectra(&self, of: [usize; 2], mirrored: bool, thread: &mut Thread) -> [Vec<i16>; 2] {
+    fn spectra(&self, of: [usize; 2], seen: Seen, thread: &mut Thread) -> [Vec<i16>; 2] {
         let (width, height) = self.session.small_size;
         let plan = &self.correlator.plan;
-        let views = of.map(|i| self.session.small_view(i));
+        let pixel = self.session.pixel_of((width, height));
+        let made = of.map(|i| if seen.is_plain() { vec![] } else { seen.pixels(self.session.small_view(i), width, pixel, i) });
+        let views = [0, 1].map(|k| if seen.is_plain() { self.session.small_view(of[k]) } else { &made[k] });
         for (y, row) in thread.padded.chunks_exact_mut(plan.width).enumerate() {
             for (x, value) in row[..width].iter_mut().enumerate() {
-                let at = of.map(|i| if mirrored { mirror(y * width + x, (width, height), i) } else { y * width + x });
-                *value = Complex32::new(views[0][at[0]].into(), views[1][at[1]].into());
+                let at = y * width + x;
+                *value = Complex32::new(views[0][at].into(), views[1][at].into());
             }
             row[width..].fill(Complex32::default());
         }
@@ -161,23 +198,30 @@ impl<'a> Matcher<'a> {
     }
 
     /// One micrograph against some others, two at a time.
-    fn row(&self, i: usize, partners: &[usize], tiles: &Tiles<Vec<i16>>, mirrored: bool, thread: &mut Thread) -> Vec<Match> {
-        let view = self.session.view(i);
-        let pixels: Vec<i8> =
-            if mirrored { (0..view.pixels.len()).map(|at| view.pixels[mirror(at, self.session.view_size, i)]).collect() } else { vec![] };
-        let table = Table::new(&pixels, view.width);
-        let first = if mirrored { Image { pixels: &pixels, width: view.width, table: &table } } else { view };
+    fn row(&self, i: usize, partners: &[usize], tiles: &Tiles<Vec<i16>>, seen: Seen, thread: &mut Thread) -> Vec<Match> {
+        let made = self.made(i, seen);
+        let first = made.as_ref().map_or_else(|| self.session.view(i), Made::image);
         let mut matches = Vec::with_capacity(partners.len());
         for two in partners.chunks(2) {
             let (one, other) = (tiles.of(two[0], false), tiles.of(two[two.len() - 1], false));
-            self.correlator.maps_of(tiles.of(i, mirrored), one, other, &mut thread.maps, &mut thread.found);
-            matches.extend(two.iter().zip(&thread.found).map(|(&j, map)| self.best(first, j, map)));
+            self.correlator.maps_of(tiles.of(i, !seen.is_plain()), one, other, &mut thread.maps, &mut thread.found);
+            matches.extend(two.iter().zip(&thread.found).map(|(&j, map)| self.best(first, j, map, seen.warp)));
         }
         matches
     }
 
-    /// The most significant of the highest peaks of a map.
-    fn best(&self, first: Image, j: usize, map: &Map) -> Match {
+    /// A view seen otherwise than it is.
+    fn made(&self, i: usize, seen: Seen) -> Option<Made> {
+        let view = self.session.view(i);
+        let make = || {
+            let pixels = seen.pixels(view.pixels, view.width, self.session.pixel_of(self.session.view_size), i);
+            Made { table: Table::new(&pixels, view.width), width: view.width, pixels }
+        };
+        (!seen.is_plain()).then(make)
+    }
+
+    /// The most significant of the highest peaks of a map; `warp`: of the first image.
+    fn best(&self, first: Image, j: usize, map: &Map, warp: Warp) -> Match {
         let (width, height) = self.session.view_size;
         let overlap = Overlap::new(first, self.session.view(j));
         let significance = |shift: (i32, i32)| self.significance(&overlap, shift);
@@ -215,9 +259,23 @@ impl<'a> Matcher<'a> {
         }
         if let Some(peak) = best {
             let (x, y) = peak.sub_pixel();
-            result.shift = ((x * to_size.0) as f32, (y * to_size.1) as f32);
+            let (x, y) = warp.shift_of_given(self.session.size, (x * to_size.0, y * to_size.1));
+            result.shift = (x as f32, y as f32);
         }
         result
+    }
+}
+
+/// An image made from a view.
+struct Made {
+    pixels: Vec<i8>,
+    width: usize,
+    table: Table,
+}
+
+impl Made {
+    fn image(&self) -> Image<'_> {
+        Image { pixels: &self.pixels, width: self.width, table: &self.table }
     }
 }
 
@@ -239,14 +297,18 @@ mod tests {
             views[at * copy.len()..(at + 1) * copy.len()].copy_from_slice(&copy);
         }
         let session = Session::of_views(SIZE, views, 0.9);
-        let find = |pairs: &[(u32, u32)], most, mirrored| Matcher::new(&session, most).find(pairs, mirrored, &Monitor::default()).unwrap();
+        let find = |pairs: &[(u32, u32)], most, mirrored| {
+            Matcher::new(&session, most).find(pairs, Seen { mirrored, ..Seen::default() }, &Monitor::default()).unwrap()
+        };
         let found = find(&[(0, 3), (3, 0), (0, 4), (1, 2)], None, false);
         let whole = |found: &Match| (found.shift.0.round() as i32, found.shift.1.round() as i32);
         assert_eq!([whole(&found[0]), whole(&found[1]), whole(&found[2])], [(7, -5), (-7, 5), (-20, 2)]);
         assert!(found[..3].iter().all(|found| found.z > 20.0) && found[3].z < 6.0, "{found:?}");
         assert!(find(&[(0, 3), (3, 0), (0, 4)], None, true).iter().all(|found| found.z < 6.0));
         assert!(find(&[(0, 4)], Some(10.0), false)[0].z < 6.0, "beyond the largest shift");
-        let near = Matcher::new(&session, None).find_near(&[(0, 3)], &[(9.0, -7.0)], &Monitor::default()).unwrap();
+        let near = Matcher::new(&session, None)
+            .find_near(&[Place { pair: (0, 3), shift: (9.0, -7.0), turn_deg: 0.0 }], &Monitor::default())
+            .unwrap();
         assert_eq!(whole(&near[0]), (7, -5));
     }
 }

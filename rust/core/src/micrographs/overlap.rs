@@ -1,5 +1,7 @@
 //! The correlation of two images at one shift, exactly, over what overlaps.
 
+use std::ops::Range;
+
 use super::image::{Image, UNITS};
 use super::simd::fast;
 
@@ -50,6 +52,37 @@ impl<'a> Overlap<'a> {
     /// Columns and rows of the first image that are covered, and where in the second they begin.
     fn region(&self, (x, y): (i32, i32)) -> Option<(Span, Span)> {
         Some((Span::new(self.first.width, x)?, Span::new(self.first.height().min(self.second.height()), y)?))
+    }
+
+    /// Columns and rows of the images.
+    pub fn size(&self) -> (usize, usize) {
+        (self.first.width, self.first.height().min(self.second.height()))
+    }
+
+    /// The overlap at a shift in so many parts along each side: columns and rows of the first image, `margin` pixels inside. None if it is too
+    /// small.
+    pub fn regions(&self, shift: (i32, i32), parts: usize, margin: usize) -> Option<Vec<(Range<usize>, Range<usize>)>> {
+        let (columns, rows) = self.region(shift)?;
+        let cut = |span: &Span, k: usize| {
+            let (start, length) = (span.first + margin, span.length.saturating_sub(2 * margin));
+            start + k * length / parts..start + (k + 1) * length / parts
+        };
+        let all = (0..parts * parts).map(|k| (cut(&columns, k % parts), cut(&rows, k / parts)));
+        let all: Vec<_> = all.filter(|(columns, rows)| columns.len().min(rows.len()) >= LEAST_BLOCK).collect();
+        (all.len() == parts * parts).then_some(all)
+    }
+
+    /// The sum of products over some columns and rows of the first image, which the second has to cover at the shift.
+    pub fn product_of_region(&self, columns: &Range<usize>, rows: &Range<usize>, (x, y): (i32, i32)) -> f64 {
+        let width = self.first.width;
+        let sum: i64 = rows
+            .clone()
+            .map(|row| {
+                let other = (row as i64 + i64::from(y)) as usize * width + (columns.start as i64 + i64::from(x)) as usize;
+                i64::from(dot(&self.first.pixels[row * width..][columns.clone()], &self.second.pixels[other..other + columns.len()]))
+            })
+            .sum();
+        sum as f64
     }
 
     /// Sum of products over the overlap by the root of its size: what a map of correlations shows.

@@ -6,9 +6,9 @@ use std::path::Path;
 use rayon::prelude::*;
 
 use super::cache::{self, Index, Key, Kind, Record, Writer};
-use super::read::{Flattened, flatten};
 use super::frame::{Frame, announce};
 use super::mask::{MAX_SHARE, Reduced};
+use super::read::{Flattened, flatten};
 use super::reduce::Bins;
 use crate::{Error, Monitor, Result};
 

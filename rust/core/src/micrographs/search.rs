@@ -6,6 +6,7 @@ use super::coarse::{Candidate, Coarse, Least};
 use super::correlator::Highest;
 use super::groups::{Groups, Planted, SIZES, plant};
 use super::session::Session;
+use super::warp::{Seen, Warp};
 use crate::{Monitor, Result};
 
 /// So many pairs are looked at closely whatever is asked: of a small session all, so that screening loses none.
@@ -68,8 +69,14 @@ pub struct Screened {
     pub screening: Screening,
 }
 
-/// Finds the pairs to be looked at closely among all.
-pub fn screen(session: &Arc<Session>, sensitivity: Sensitivity, most: Option<f64>, monitor: &Monitor) -> Result<Screened> {
+/// Finds the pairs to be looked at closely among all, the first of each turned by so many degrees in turn.
+pub fn screen(
+    session: &Arc<Session>,
+    sensitivity: Sensitivity,
+    most: Option<f64>,
+    turns_deg: &[f64],
+    monitor: &Monitor,
+) -> Result<Screened> {
     let n = session.len();
     let all = |n: usize| (n as u64) * (n as u64).saturating_sub(1) / 2;
     let mut screening = Screening { pairs: all(n), group_size: 1, ..Screening::default() };
@@ -92,18 +99,29 @@ pub fn screen(session: &Arc<Session>, sensitivity: Sensitivity, most: Option<f64
     }
     screening.grid = coarse.grid();
     let firsts: Vec<u32> = (0..n as u32).collect();
-    let candidates = if screening.group_size > 1 {
-        Groups::new(&coarse, screening.group_size).screen(&coarse, screening.least_of_group, screening.least, monitor)?
-    } else {
-        coarse.screen(&firsts, false, screening.least, monitor)?
-    };
+    let groups = (screening.group_size > 1).then(|| Groups::new(&coarse, screening.group_size));
+    let candidates = at_every_turn(turns_deg, false, |seen| match &groups {
+        Some(groups) => groups.screen(&coarse, seen, screening.least_of_group, screening.least, monitor),
+        None => coarse.screen(&firsts, seen, screening.least, monitor),
+    })?;
     // An odd step: of even and odd micrographs, which are mirrored differently.
     let every = (all(n) / DECOYS) as usize | 1;
     let sampled: Vec<u32> = firsts.into_iter().step_by(every).collect();
     screening.decoy_pairs = sampled.iter().map(|&i| n as u64 - 1 - u64::from(i)).sum();
     let least = Least { at_zero: f32::INFINITY, ..screening.least };
-    let decoys = coarse.screen(&sampled, true, least, monitor)?;
+    let decoys = at_every_turn(turns_deg, true, |seen| coarse.screen(&sampled, seen, least, monitor))?;
     Ok(Screened { candidates, decoys, screening })
+}
+
+/// What is found at any of the turns, each pair once.
+fn at_every_turn(turns_deg: &[f64], mirrored: bool, screen: impl Fn(Seen) -> Result<Vec<Candidate>>) -> Result<Vec<Candidate>> {
+    let mut found = Vec::new();
+    for &turn in turns_deg {
+        found.extend(screen(Seen { mirrored, warp: Warp::of(turn, 1.0) })?);
+    }
+    found.sort_by(|a, b| (a.i, a.j).cmp(&(b.i, b.j)).then(b.z.total_cmp(&a.z)));
+    found.dedup_by_key(|candidate| (candidate.i, candidate.j));
+    Ok(found)
 }
 
 /// Whole numbers that look random, the same every time.
@@ -190,7 +208,8 @@ fn least_of_groups(coarse: &Coarse, groups: &Groups, monitor: &Monitor) -> Resul
         return Ok(None);
     }
     // Mirrored micrographs are in none of the groups, whatever the session repeats; at zero shift it is what all have in common that counts.
-    let of = |mirrored: bool| Ok(least_passing(&groups.sample(coarse, &tests, mirrored, monitor)?, GROUPS_PASSING));
+    let of =
+        |mirrored: bool| Ok(least_passing(&groups.sample(coarse, &tests, Seen { mirrored, ..Seen::default() }, monitor)?, GROUPS_PASSING));
     Ok(Some(Least { elsewhere: of(true)?.elsewhere, ..of(false)? }))
 }
 
@@ -202,7 +221,7 @@ mod tests {
     #[test]
     fn of_a_small_session_every_pair_is_looked_at() {
         let session = Arc::new(Session::of_views(SIZE, noise(9), 0.9));
-        let found = screen(&session, Sensitivity::Auto, None, &Monitor::default()).unwrap();
+        let found = screen(&session, Sensitivity::Auto, None, &[0.0], &Monitor::default()).unwrap();
         assert_eq!((found.candidates.len(), found.decoys.len(), found.screening.grid), (36, 36, (0, 0)));
     }
 
@@ -216,7 +235,7 @@ mod tests {
             views[j as usize * length..][..length].copy_from_slice(&copy);
         }
         let session = Arc::new(Session::of_views(SIZE, views, 0.9));
-        let found = screen(&session, Sensitivity::Fast, None, &Monitor::default()).unwrap();
+        let found = screen(&session, Sensitivity::Fast, None, &[0.0], &Monitor::default()).unwrap();
         let pairs: Vec<(u32, u32)> = found.candidates.iter().map(|found| (found.i, found.j)).collect();
         assert!(copies.iter().all(|pair| pairs.contains(pair)), "{:?}", found.screening);
         assert!(found.screening.group_size > 1 && found.screening.predicted.len() > 1, "{:?}", found.screening);

@@ -127,6 +127,11 @@ impl Session {
         &self.small_views[i * length..(i + 1) * length]
     }
 
+    /// Columns and rows of the reduced micrographs that a pixel of an image of so many columns and rows takes.
+    pub fn pixel_of(&self, (width, height): (usize, usize)) -> (f64, f64) {
+        (self.size.0 as f64 / width as f64, self.size.1 as f64 / height as f64)
+    }
+
     pub(super) fn reader(&self, plan: &Plan) -> Result<Reader> {
         Reader::open(&self.cache, plan)
     }

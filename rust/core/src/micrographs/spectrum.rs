@@ -49,7 +49,12 @@ impl Rings {
     }
 
     /// The mean over each ring of what `of_two` makes of a column and its opposite; None where a ring has no coefficient.
-    fn means(&self, packed: &[Complex32], plan: &Plan, of_two: fn(&[Complex32], &[Complex32], &mut [[f32; 2]])) -> [[Option<f64>; RINGS]; 2] {
+    fn means(
+        &self,
+        packed: &[Complex32],
+        plan: &Plan,
+        of_two: fn(&[Complex32], &[Complex32], &mut [[f32; 2]]),
+    ) -> [[Option<f64>; RINGS]; 2] {
         let (width, height) = (plan.width, plan.height);
         let mut column = vec![[0.0; 2]; height];
         // Two sums of each, for even and odd rows: neighbours are of one ring, and no addition waits for the one before.

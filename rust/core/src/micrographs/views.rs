@@ -5,9 +5,9 @@
 use rustfft::num_complex::Complex32;
 
 use super::fft::{Plan, Scratch, good_size, resize};
+use super::image::{UNITS, quantise, round};
 use super::read::{Cells, taper};
 use super::simd::fast;
-use super::image::{UNITS, quantise, round};
 use super::spectrum::{Band, RINGS, Rings, radii, ring_radius};
 
 /// Views have about as many pixels: 384 x 256 for a frame of 720 x 512.

@@ -87,10 +87,11 @@ impl Cells {
         line.iter_mut().zip(first.iter().zip(second)).for_each(|(line, (first, second))| *line = first + part * (second - first));
         // Pixels up to the middle of the first cell, then from middle to middle, and those after the last.
         let half = self.side / 2;
-        let middle = |cell: usize| if self.side % 2 == 0 { cell * self.side + half } else { cell * self.side + half + 1 };
+        let even = self.side.is_multiple_of(2);
+        let middle = |cell: usize| cell * self.side + half + usize::from(!even);
         let start = middle(0).min(out.len());
         out[..start].fill(line[0]);
-        let offset = if self.side % 2 == 0 { 0.5 } else { 1.0 };
+        let offset = if even { 0.5 } else { 1.0 };
         let step = 1.0 / self.side as f32;
         for cell in 0..self.across - 1 {
             let (from, to) = (middle(cell).min(out.len()), middle(cell + 1).min(out.len()));

@@ -75,7 +75,8 @@ impl Maps {
     fn new(image: &[f32], size: (usize, usize)) -> Self {
         let (means, variances) = statistics(image, size);
         let bright = variances.percentile(90);
-        let usual = Cells { values: variances.values.iter().copied().filter(|&value| value >= DARK * bright).collect(), ..variances }.percentile(50);
+        let usual = Cells { values: variances.values.iter().copied().filter(|&value| value >= DARK * bright).collect(), ..variances }
+            .percentile(50);
         let dark = variances.with(variances.values.iter().map(|&value| f32::from(value < DARK * bright)).collect()).dilated(FRINGE);
         let wild = variances.with(variances.values.iter().map(|&value| f32::from(value > WILD * usual)).collect());
         let mut weight = dark.with(dark.values.iter().zip(&wild.values).map(|(dark, wild)| 1.0 - dark.max(*wild)).collect());
@@ -144,8 +145,8 @@ fast! {
     fn add_row(pixels: &[f32], origins: &[f32], sums: &mut [f32], squares: &mut [f32]) {
         let (whole, rest) = pixels.as_chunks::<CELL>();
         for (((cell, origin), sum), square) in whole.iter().zip(origins).zip(sums.iter_mut()).zip(squares.iter_mut()) {
-            for k in 0..CELL {
-                let value = cell[k] - origin;
+            for pixel in cell {
+                let value = pixel - origin;
                 *sum += value;
                 *square += value * value;
             }
