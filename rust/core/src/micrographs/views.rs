@@ -152,7 +152,6 @@ impl Views {
                 *value *= factors[self.view_rings.of(at)];
             }
             level(image, height);
-            image.iter_mut().for_each(|value| *value = notched(*value));
         }
         let [mut out, second] = both;
         for ((out, second), filter) in out.iter_mut().zip(second).zip(&self.filter) {
@@ -168,14 +167,8 @@ impl Views {
     }
 }
 
-/// A coefficient of a ring of level 1; one that stands out, as those of a lattice do, counts like the others.
-fn notched(value: Complex32) -> Complex32 {
-    let size = value.norm_sqr();
-    if size > NOTCH * NOTCH { value / size.sqrt() } else { value }
-}
-
 /// Divides the coefficients of a whitened spectrum of columns of `height` by the level around them where that is above 1: the streak of an
-/// edge and what surrounds the peaks of a lattice then count like the others.
+/// edge and what surrounds the peaks of a lattice then count for less than the others; and cuts what still stands out.
 fn level(spectrum: &mut [Complex32], height: usize) {
     let width = spectrum.len() / height;
     let mut power = Cells::new((height, width), SPECTRAL_CELL, 0.0);
@@ -183,18 +176,34 @@ fn level(spectrum: &mut [Complex32], height: usize) {
     for (columns, line) in spectrum.chunks(SPECTRAL_CELL * height).zip(power.values.chunks_exact_mut(across)) {
         let count = columns.len() / height;
         for column in columns.chunks_exact(height) {
-            for (cell, sum) in column.chunks(SPECTRAL_CELL).zip(line.iter_mut()) {
-                *sum += cell.iter().map(Complex32::norm_sqr).sum::<f32>() / (count * cell.len()) as f32;
-            }
+            add_powers(column, line);
         }
+        line.iter_mut().enumerate().for_each(|(cell, sum)| *sum /= (count * SPECTRAL_CELL.min(height - cell * SPECTRAL_CELL)) as f32);
     }
-    let anywhere = power.with(vec![1.0; power.values.len()]);
-    let local = power.smoothed(&anywhere, SPECTRAL_WINDOW, 1.0);
+    let local = power.smooth(SPECTRAL_WINDOW);
     let factor = local.with(local.values.iter().map(|&local| 1.0 / (local / SPECTRAL_LEVEL).max(1.0)).collect());
     let (mut line, mut factors) = (vec![0.0; across], vec![0.0; height]);
     for (x, column) in spectrum.chunks_exact_mut(height).enumerate() {
         factor.row(x, &mut line, &mut factors);
-        column.iter_mut().zip(&factors).for_each(|(value, factor)| *value *= *factor);
+        level_column(column, &factors);
+    }
+}
+
+fast! {
+    fn add_powers(column: &[Complex32], cells: &mut [f32]) {
+        for (cell, sum) in column.chunks(SPECTRAL_CELL).zip(cells) {
+            *sum += cell.iter().map(Complex32::norm_sqr).sum::<f32>();
+        }
+    }
+}
+
+fast! {
+    /// Multiplies; a coefficient of a ring of level 1 that stands out, as those of a lattice do, then counts like the others.
+    fn level_column(column: &mut [Complex32], factors: &[f32]) {
+        for (value, &factor) in column.iter_mut().zip(factors) {
+            let size = (value.norm_sqr() * factor * factor).max(f32::MIN_POSITIVE).sqrt();
+            *value *= if size > NOTCH { factor / size } else { factor };
+        }
     }
 }
 
@@ -211,8 +220,7 @@ fn equalise(pixels: &mut [f32], (width, height): (usize, usize)) {
         line.iter_mut().enumerate().for_each(|(cell, sum)| *sum /= (count * CELL.min(width - cell * CELL)) as f32);
     }
     let usual = power.percentile(70);
-    let anywhere = power.with(vec![1.0; power.values.len()]);
-    let local = power.smoothed(&anywhere, WINDOW, 0.0);
+    let local = power.smooth(WINDOW);
     let factor = local.with(local.values.iter().map(|local| 1.0 / local.max(LEAST_POWER * usual).sqrt().max(f32::MIN_POSITIVE)).collect());
     let (mut line, mut factors) = (vec![0.0; across], vec![0.0; width]);
     for (y, row) in pixels.chunks_exact_mut(width).enumerate() {

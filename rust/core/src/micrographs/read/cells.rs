@@ -1,5 +1,8 @@
 //! Maps of an image's local properties, one value a cell of some pixels.
 
+/// Gaussians of at least so many cells are made of boxes.
+const WIDE: f32 = 3.0;
+
 /// A value for each cell of an image, row after row.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Cells {
@@ -48,36 +51,70 @@ impl Cells {
         self.with(along(&rows, self.down, self.across))
     }
 
-    /// The mean of the values around each cell, by Gaussian weights of `sigma` cells times `weights`; `otherwise` where these are 0.
-    pub fn smoothed(&self, weights: &Self, sigma: f32, otherwise: f32) -> Self {
-        let weighted: Vec<f32> = self.values.iter().zip(&weights.values).map(|(value, weight)| value * weight).collect();
-        let (sums, totals) = (self.with(weighted).blurred(sigma), weights.blurred(sigma));
-        let mean = |(sum, total): (&f32, &f32)| if *total > 1e-4 { sum / total } else { otherwise };
-        self.with(sums.values.iter().zip(&totals.values).map(mean).collect())
+    /// The means of several maps around each cell, by Gaussian weights of `sigma` cells times `weights`; `otherwise` where these are 0.
+    pub fn smoothed<const N: usize>(maps: [&Self; N], weights: &Self, sigma: f32, otherwise: [f32; N]) -> [Self; N] {
+        let totals = weights.blurred(sigma);
+        let mut otherwise = otherwise.into_iter();
+        maps.map(|map| {
+            let weighted = map.values.iter().zip(&weights.values).map(|(value, weight)| value * weight).collect();
+            let (sums, otherwise) = (map.with(weighted).blurred(sigma), otherwise.next().unwrap_or_default());
+            let mean = |(sum, total): (&f32, &f32)| if *total > 1e-4 { sum / total } else { otherwise };
+            map.with(sums.values.iter().zip(&totals.values).map(mean).collect())
+        })
+    }
+
+    /// The means around each cell by Gaussian weights of `sigma` cells.
+    pub fn smooth(&self, sigma: f32) -> Self {
+        let [smooth] = Self::smoothed([self], &self.with(vec![1.0; self.values.len()]), sigma, [0.0]);
+        smooth
     }
 
     /// Convolved with a Gaussian of `sigma` cells; beyond the edge there is nothing.
     fn blurred(&self, sigma: f32) -> Self {
+        if sigma < WIDE {
+            return self.rows_by_gaussian(sigma).turned().rows_by_gaussian(sigma).turned();
+        }
+        // Three boxes of width w have the variance (w² - 1) / 4.
+        let reach = (((4.0 * sigma * sigma + 1.0).sqrt() - 1.0) / 2.0).round() as usize;
+        self.rows_by_boxes(reach).turned().rows_by_boxes(reach).turned()
+    }
+
+    fn rows_by_gaussian(&self, sigma: f32) -> Self {
         let reach = (3.0 * sigma).ceil() as usize;
         let gauss = |distance: usize| (-0.5 * (distance as f32 / sigma.max(1e-3)).powi(2)).exp();
         let kernel: Vec<f32> = (0..=2 * reach).map(|k| gauss(k.abs_diff(reach))).collect();
         let sum: f32 = kernel.iter().sum();
-        let mut rows = vec![0.0; self.values.len()];
-        for (out, row) in rows.chunks_exact_mut(self.across).zip(self.values.chunks_exact(self.across)) {
-            for (x, out) in out.iter_mut().enumerate() {
+        let mut out = Vec::with_capacity(self.values.len());
+        for row in self.values.chunks_exact(self.across) {
+            out.extend((0..self.across).map(|x| {
                 let (start, end) = (x.saturating_sub(reach), (x + reach + 1).min(self.across));
-                let weights = &kernel[start + reach - x..];
-                *out = row[start..end].iter().zip(weights).map(|(value, weight)| value * weight).sum::<f32>() / sum;
-            }
+                row[start..end].iter().zip(&kernel[start + reach - x..]).map(|(value, weight)| value * weight).sum::<f32>() / sum
+            }));
         }
-        let mut out = vec![0.0; self.values.len()];
-        for (y, line) in out.chunks_exact_mut(self.across).enumerate() {
-            for from in y.saturating_sub(reach)..(y + reach + 1).min(self.down) {
-                let weight = kernel[from + reach - y] / sum;
-                line.iter_mut().zip(&rows[from * self.across..][..self.across]).for_each(|(out, value)| *out += weight * value);
+        self.with(out)
+    }
+
+    fn rows_by_boxes(&self, reach: usize) -> Self {
+        let (mut out, mut sums) = (self.values.clone(), vec![0.0_f64; self.across + 1]);
+        let share = 1.0 / (2 * reach + 1) as f64;
+        for row in out.chunks_exact_mut(self.across) {
+            for _ in 0..3 {
+                for (x, value) in row.iter().enumerate() {
+                    sums[x + 1] = sums[x] + f64::from(*value);
+                }
+                for (x, value) in row.iter_mut().enumerate() {
+                    *value = ((sums[(x + reach + 1).min(sums.len() - 1)] - sums[x.saturating_sub(reach)]) * share) as f32;
+                }
             }
         }
         self.with(out)
+    }
+
+    /// Rows as columns.
+    fn turned(&self) -> Self {
+        let (across, down) = (self.down, self.across);
+        let values = (0..across * down).map(|at| self.values[at % across * self.across + at / across]).collect();
+        Self { across, down, side: self.side, values }
     }
 
     /// The values at a row of pixels, interpolated between the middles of cells. `line` has room for a row of cells.

@@ -22,6 +22,8 @@ const SOFT: f32 = 1.0;
 const CLIP: f32 = 5.0;
 /// No pixel is further from 0 than this many standard deviations of the image.
 pub const MOST_SD: f32 = 10.0;
+/// Of fewer cells all count for the polynomial.
+const FEW_CELLS: usize = 1000;
 /// An image of which less than this share is left is flattened without a mask.
 const LEAST_LEFT: f32 = 0.05;
 
@@ -50,14 +52,13 @@ pub fn flatten(mut image: Vec<f32>, width: usize) -> Flattened {
         return Flattened::Blank;
     }
     let maps = Maps::new(&image, (width, height));
-    maps.apply(&mut image, width);
-    let left = image.iter().filter(|&&pixel| pixel != 0.0).count();
-    let sd = (image.iter().map(|&pixel| f64::from(pixel).powi(2)).sum::<f64>() / left.max(1) as f64).sqrt() as f32;
+    let sd = maps.apply(&mut image, width);
     if maps.blank || sd <= 0.0 || !sd.is_finite() {
         return Flattened::Blank;
     }
     // Of standard deviation 1, so that no unit comes near the limits of a float.
-    image.iter_mut().for_each(|pixel| *pixel = (*pixel / sd).clamp(-MOST_SD, MOST_SD));
+    let factor = 1.0 / sd;
+    image.iter_mut().for_each(|pixel| *pixel = (*pixel * factor).clamp(-MOST_SD, MOST_SD));
     Flattened::Image(image, 1.0)
 }
 
@@ -83,38 +84,52 @@ impl Maps {
         if weight.values.iter().sum::<f32>() < LEAST_LEFT * weight.values.len() as f32 {
             weight.values.fill(1.0);
         }
-        let soft = weight.smoothed(&weight.with(vec![1.0; weight.values.len()]), SOFT, 1.0);
+        let soft = weight.smooth(SOFT);
         weight.values.iter_mut().zip(soft.values).for_each(|(weight, soft)| *weight *= (2.0 * soft - 1.0).max(0.0));
         let sigma = WINDOW * ((size.0 * size.1) as f32).sqrt() / CELL as f32;
         let surface = surface(&means, &weight);
         let rest = means.with(means.values.iter().zip(&surface).map(|(mean, surface)| mean - surface).collect());
-        let local = rest.smoothed(&weight, sigma, 0.0);
-        let mean = local.with(local.values.iter().zip(&surface).map(|(local, surface)| local + surface).collect());
         let limited = variances.with(variances.values.iter().map(|value| value.clamp(0.1 * usual, 2.0 * usual)).collect());
-        let noise = limited.smoothed(&weight, sigma, usual);
+        let [local, noise] = Cells::smoothed([&rest, &limited], &weight, sigma, [0.0, usual]);
+        let mean = local.with(local.values.iter().zip(&surface).map(|(local, surface)| local + surface).collect());
         let noise = noise.with(noise.values.iter().map(|variance| variance.max(0.0).sqrt()).collect());
         let level = means.values.iter().fold(0.0_f32, |most, mean| most.max(mean.abs()));
         Self { mean, weight, noise, blank: usual.sqrt() <= 1e-6 * level }
     }
 
-    fn apply(&self, image: &mut [f32], width: usize) {
+    /// Changes the image, and returns the standard deviation of the pixels that are not masked.
+    fn apply(&self, image: &mut [f32], width: usize) -> f32 {
         let (mut mean, mut weight, mut noise) = (vec![0.0; width], vec![0.0; width], vec![0.0; width]);
         let mut line = vec![0.0; self.mean.across];
+        let (mut squares, mut left) = (0.0_f64, 0.0_f64);
         for (y, pixels) in image.chunks_exact_mut(width).enumerate() {
             self.mean.row(y, &mut line, &mut mean);
             self.weight.row(y, &mut line, &mut weight);
             self.noise.row(y, &mut line, &mut noise);
-            level_row(pixels, &mean, &weight, &noise);
+            let [sum, count] = level_row(pixels, &mean, &weight, &noise);
+            (squares, left) = (squares + f64::from(sum), left + f64::from(count));
         }
+        (squares / left.max(1.0)).sqrt() as f32
     }
 }
 
 fast! {
-    fn level_row(pixels: &mut [f32], mean: &[f32], weight: &[f32], noise: &[f32]) {
+    /// Changes a row; returns the sum of the squares and the number of the pixels that are not masked.
+    fn level_row(pixels: &mut [f32], mean: &[f32], weight: &[f32], noise: &[f32]) -> [f32; 2] {
         for (((pixel, &mean), &weight), &noise) in pixels.iter_mut().zip(mean).zip(weight).zip(noise) {
             let limit = CLIP * noise;
-            *pixel = weight * (*pixel - mean).clamp(-limit, limit) / (noise * noise).max(f32::MIN_POSITIVE);
+            *pixel = weight * (*pixel - mean).max(-limit).min(limit) / (noise * noise).max(f32::MIN_POSITIVE);
         }
+        let (mut sums, mut counts) = ([0.0_f32; 16], [0.0_f32; 16]);
+        let (whole, rest) = pixels.as_chunks::<16>();
+        for pixels in whole {
+            for k in 0..16 {
+                sums[k] += pixels[k] * pixels[k];
+                counts[k] += if pixels[k] == 0.0 { 0.0 } else { 1.0 };
+            }
+        }
+        let rest = rest.iter().fold([0.0, 0.0], |[sum, count], pixel| [sum + pixel * pixel, count + if *pixel == 0.0 { 0.0 } else { 1.0 }]);
+        [sums.iter().sum::<f32>() + rest[0], counts.iter().sum::<f32>() + rest[1]]
     }
 }
 
@@ -174,7 +189,12 @@ fn surface(means: &Cells, weight: &Cells) -> Vec<f32> {
         std::array::from_fn(|term| column[term % (DEGREE + 1)] * row[term / (DEGREE + 1)])
     };
     let mut equations = [[0.0; TERMS + 1]; TERMS];
-    for (at, (&mean, &weight)) in means.values.iter().zip(&weight.values).enumerate().filter(|(_, (_, weight))| **weight > 0.0) {
+    // One cell of four is enough for so few terms.
+    let fitted = |at: usize| {
+        weight.values[at] > 0.0 && (means.values.len() < FEW_CELLS || (at % means.across + at / means.across).is_multiple_of(4))
+    };
+    for at in (0..means.values.len()).filter(|&at| fitted(at)) {
+        let (mean, weight) = (means.values[at], weight.values[at]);
         let terms = terms(at);
         for (equation, &term) in equations.iter_mut().zip(&terms) {
             equation.iter_mut().zip(&terms).for_each(|(sum, other)| *sum += f64::from(weight) * term * other);
