@@ -12,9 +12,6 @@ import pytest
 from cases import SHARED, needs_shared
 from cryodedup import InputError, MicrographParams, _core, correlate, find_duplicate_micrographs, prepare
 from cryodedup.demo.micrographs import BIN, Planted, make_micrographs
-from cryodedup.micrographs.acquisition import Acquisition
-from cryodedup.micrographs.shot_agreement import support
-from cryodedup.micrographs.significance import Tail, q_values
 from cryodedup.micrographs.versions import connected
 from cryodedup.micrographs.window import DECOYS, MOST_DECOYS_OF_ONE, sampled, window_distances, window_pairs
 
@@ -178,16 +175,6 @@ def test_sets_of_three() -> None:
     assert connected([(0, 4), (4, 2), (1, 3)]) == [[0, 2, 4], [1, 3]]
 
 
-def test_q_values_are_those_of_benjamini_and_hochberg() -> None:
-    null = Tail.fit(np.random.default_rng(1).gumbel(4, 0.3, 10_000), 10_000)
-    z = np.array([20.0, 5.0, 7.0, 4.2])
-    q = q_values(z, np.zeros(4, bool), null, null, 10_000)
-    chance = null.probability(z) * 10_000
-    assert q[0] == pytest.approx(min(chance[0], chance[2] / 2, 1))
-    assert q[2] == pytest.approx(min(chance[2] / 2, chance[1] / 3, 1))
-    assert (np.sort(q)[::-1] == q[np.argsort(z)]).all()
-
-
 def test_nothing_is_found_among_unrelated_noise(tmp_path: Path) -> None:
     import mrcfile
 
@@ -195,44 +182,6 @@ def test_nothing_is_found_among_unrelated_noise(tmp_path: Path) -> None:
         with mrcfile.new(tmp_path / f"{k:02}.mrc") as file:
             file.set_data(100 + scene(k, (256, 320)))
     assert find_duplicate_micrographs(tmp_path, MicrographParams(bin=2)).pairs == []
-
-
-def test_shots_of_a_hole_support_each_other_and_contradict() -> None:
-    known = [Acquisition(hole=hole, shot=str(shot)) for hole in "abc" for shot in range(3)]
-    pairs = [(0, 3), (4, 1), (2, 5), (0, 6), (1, 7), (2, 8)]
-    z = np.array([30.0, 4.2, 4.4, 9.0, 3.9, 3.8])
-    shifts = np.array([[10, 20], [150, -19], [200, 3], [50, 50], [-90, 4], [8, 130.0]])
-    asked: list[tuple[list[int], list[list[float]]]] = []
-
-    def look(rows: list[int], places: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        asked.append((rows, places.tolist()))
-        return np.array([30.0, 4.1, 2.0] if rows[0] == 0 else [9.0, 2.0, 1.0]), places + 1
-
-    found = support(pairs, z, shifts, z > 6, np.zeros(6, bool), known, look)
-    # The second pair names the holes the other way round.
-    assert asked[0] == ([0, 1, 2], [[10, 20], [-10, -20], [10, 20]])
-    assert found.accepted.tolist() == [True, True, False, True, False, False]
-    assert found.words == ["2 of 3", "2 of 3", "", "contradicted", "", ""]
-    assert (found.z[1], found.shifts[1].tolist()) == (4.1, [-9, -19])
-    assert found.shifts[0].tolist() == [10, 20]
-
-
-@pytest.mark.parametrize(
-    ("near", "accepted"), [([8.0, 5.0, 4.6, 4.2], [1, 1, 1, 0]), ([8.0, 6.0, 2.0, 2.0], [1, 1, 0, 0]), ([8.0, 5.0, 3.9, 2.0], [0, 0, 0, 0])]
-)
-def test_shots_in_a_row_support_each_other_where_names_do_not_tell_them(near: list[float], accepted: list[int]) -> None:
-    pairs = [(4, 14), (3, 13), (5, 15), (6, 16)]
-    shifts = np.tile([90.0, -60.0], (4, 1))
-    doubtful = np.array([True, False, False, False])
-
-    def look(rows: list[int], places: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        assert rows == [0, 1, 2, 3]
-        return np.array(near), places
-
-    found = support(pairs, np.array([8.0, 4.0, 4.0, 4.0]), shifts, np.zeros(4, bool), doubtful, [Acquisition()] * 20, look)
-    assert found.accepted.tolist() == [bool(one) for one in accepted]
-    agree = sum(z >= 3.5 for z in near)
-    assert found.words == [f"{agree} in a row" if one else "" for one in accepted]
 
 
 @pytest.mark.parametrize("n", [2, 3, 5, 8])
@@ -278,15 +227,6 @@ def test_a_windows_decoys_are_of_many_micrographs(n: int, params: dict[str, int]
     assert all(abs(np.mean(firsts % 4 == shot) - 0.25) < 0.06 for shot in range(4))
 
 
-def test_a_mirrored_copy_does_not_hide_the_others() -> None:
-    rng = np.random.default_rng(3)
-    usual = rng.exponential(0.4, 5000) + 4
-    tail = Tail.fit(usual, 20_000)
-    assert Tail.fit(np.append(usual, [230.0, 180.0]), 20_000).scale < 1.3 * tail.scale
-    # Many of them are what this session is like.
-    assert Tail.fit(np.append(usual, rng.normal(60, 5, 40)), 20_000).scale > 3 * tail.scale
-
-
 @needs_shared
 def test_shifts_and_coefficients_of_imod() -> None:
     with (IMOD / "pairs_imod5.csv").open() as file:
@@ -303,21 +243,14 @@ def test_shifts_and_coefficients_of_imod() -> None:
 
 @needs_shared
 @pytest.mark.parametrize("width", [2, 3, 4, 8])
-def test_reduction_is_that_of_newstack(width: int, tmp_path: Path) -> None:
+def test_reduction_is_that_of_newstack(width: int) -> None:
     import mrcfile
 
     expected = mrcfile.read(IMOD / f"odd_bin{width}.mrc")
     frame = (IMOD / "odd_515x363.mrc", 1024, 2, False, 515, 363, "")
-    preparation = _core.Preparation.open(tmp_path / "cache", resume=False)
-    ((_, record),) = preparation.read([frame], [bytes(16)], bin=width, threads=1)
-    assert record is not None
-    assert record[1:3] == expected.shape[::-1]
-    # The cache holds the means without the fitted surface: what is left differs by a smooth surface and a factor.
-    units = np.frombuffer((tmp_path / "cache").read_bytes()[64:], "<i2").reshape(expected.shape).astype(float)
-    y, x = (np.linspace(-1, 1, n) for n in expected.shape)
-    surface = np.polynomial.legendre.legvander2d(*np.meshgrid(x, y), [3, 3]).reshape(expected.size, 16)
-    relative = expected.ravel() / (surface @ np.linalg.lstsq(surface, expected.ravel().astype(float), rcond=None)[0]) - 1
-    assert np.corrcoef(relative, units.ravel())[0, 1] > 0.999_99
+    found = _core.reduce_frame(frame, bin=width)
+    assert found.shape == expected.shape
+    assert np.allclose(found, expected, rtol=1e-5)
 
 
 def test_the_two_lines_of_the_screeners_readme(session: Planted, tmp_path: Path) -> None:

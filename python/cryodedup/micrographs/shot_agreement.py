@@ -25,6 +25,8 @@ REACH = 3
 """Where names do not show the shots of a hole, so many on either side of a pair are members."""
 DECOYS = 8
 """Decoys of each lead: half with another first hole, half with another second."""
+FEW_MICROGRAPHS = 24
+"""Of fewer micrographs none are asked as decoys: all of them may show one scene."""
 FEW_DECOYS = 40
 """So few in all show no distribution: that of noise is taken."""
 NOISE, NOISE_SD = 2.3, 0.6
@@ -207,7 +209,7 @@ def _decoys(
     same = of_shot[known.shot if known.hole else ""] if lead.by_name else everyone
     own = {acquisitions[i].hole, acquisitions[j].hole} - {""}
     usable = [k for k in same if acquisitions[k].hole not in own and min(abs(k - i), abs(k - j)) > REACH]
-    usable = usable or [k for k in everyone if k not in (i, j)]
+    usable = usable if len(acquisitions) >= FEW_MICROGRAPHS else []
     chosen = [int(k) for k in rng.choice(usable, min(DECOYS, len(usable)), replace=False)] if usable else []
     of_hole: dict[str, dict[str, int]] = defaultdict(dict)
     if lead.by_name:

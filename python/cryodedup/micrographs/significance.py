@@ -40,6 +40,8 @@ WILD = 15.0
 """A few mirrored pairs so many scales above the others are no chance: the session holds a mirrored copy."""
 LEAST_SCALE = 0.15
 """The tail of a handful of values is not taken to fall faster than this, in standard deviations."""
+ZERO_CAUTION = 5.0
+"""Chances at zero shift are multiplied by this: what is left of a strong pattern has a heavy tail, and few second visits hit so exactly."""
 PERIODIC = 0.001
 """A next best place that unrelated pairs reach less often than that shows a lattice, or an edge along an edge..."""
 NEXT_SCALE = 0.062
@@ -140,7 +142,7 @@ class Null:
         if self.next is not None:
             above = np.exp(-np.maximum(peaks.best - peaks.next, 0) / (NEXT_SCALE * np.maximum(peaks.next, 1)))
             elsewhere = np.where(self.next.probability(peaks.next) < PERIODIC, np.maximum(elsewhere, above), elsewhere)
-        return elsewhere, np.maximum(self.zero.probability(peaks.at_zero), self.elsewhere(peaks.at_zero))
+        return elsewhere, np.minimum(ZERO_CAUTION * np.maximum(self.zero.probability(peaks.at_zero), self.elsewhere(peaks.at_zero)), 1.0)
 
     def least(self, chance: float) -> float:
         """The significance from which the best shift has no more than such a chance."""

@@ -93,7 +93,6 @@ impl FixedPatterns {
             let factors = others.clone().map(|column| products[row][column]);
             factors.chain([run[row].times(pixels, self.width), products[row][own]]).collect()
         };
-        let masked: Vec<bool> = pixels.iter().map(|&pixel| pixel == 0.0).collect();
         let amounts = solve(others.clone().map(equation).collect());
         // As it is in what is taken out of its neighbours, it has to be in what is taken out of it: else they would have in common the noise of
         // that. So its own half has the part that makes the noise least, and of the others goes what they would tell of that.
@@ -104,8 +103,6 @@ impl FixedPatterns {
             run[half].subtract(image - of_own * of_half, pixels);
         }
         run[own].subtract(of_own, pixels);
-        // What is masked shows no pattern.
-        pixels.iter_mut().zip(masked).for_each(|(pixel, masked)| *pixel = if masked { 0.0 } else { *pixel });
     }
 }
 
@@ -237,8 +234,11 @@ fast! {
 }
 
 fast! {
+    /// Pixels that are exactly 0 are masked, and show no pattern.
     fn subtract(pixels: &mut [f32], mean: &[i8], factor: f32) {
-        pixels.iter_mut().zip(mean).for_each(|(pixel, &value)| *pixel -= f32::from(value) * factor);
+        for (pixel, &value) in pixels.iter_mut().zip(mean) {
+            *pixel = if *pixel == 0.0 { 0.0 } else { *pixel - f32::from(value) * factor };
+        }
     }
 }
 
