@@ -119,17 +119,23 @@ class Peaks:
 
 @dataclass(frozen=True)
 class Null:
-    """The null distributions of a session: of mirrored pairs, of their next best places, of the cohort, and at zero shift."""
+    """The null distributions of a session: of mirrored pairs, of their next best places, of the cohort, and at zero shift.
+
+    ``periodic``: the share of the cohort that matches at several places.
+    """
 
     mirrored: Tail
     next: Gumbel | None
     cohort: Gumbel | None
     zero: Tail
+    periodic: float = 0.0
 
     @classmethod
     def fit(cls, mirrored: Peaks, tested: int, cohort: Peaks) -> Null:
         """From mirrored pairs, of so many tested, and from unmirrored ones most of which are unrelated."""
-        return cls(Tail.fit(mirrored.best, tested), Gumbel.fit(mirrored.next), Gumbel.fit(cohort.best), zero_tail(cohort.at_zero))
+        following = Gumbel.fit(mirrored.next)
+        periodic = 0.0 if following is None else float(np.mean(following.probability(cohort.next) < PERIODIC))
+        return cls(Tail.fit(mirrored.best, tested), following, Gumbel.fit(cohort.best), zero_tail(cohort.at_zero), periodic)
 
     def elsewhere(self, z: Floats) -> Floats:
         """The chance that the best of all shifts of unrelated micrographs is at least that significant."""
@@ -153,7 +159,14 @@ class Null:
         """What ``summary.json`` holds."""
         middle, spread = (None, None) if self.cohort is None else (round(self.cohort.middle, 3), round(self.cohort.spread, 3))
         start, scale = round(self.mirrored.start, 3), round(self.mirrored.scale, 3)
-        return {"start_z": start, "scale_z": scale, "rate": self.mirrored.rate, "cohort_middle_z": middle, "cohort_spread_z": spread}
+        return {
+            "start_z": start,
+            "scale_z": scale,
+            "rate": self.mirrored.rate,
+            "cohort_middle_z": middle,
+            "cohort_spread_z": spread,
+            "periodic_share": round(self.periodic, 4),
+        }
 
 
 def q_values(chance: Floats, tested: int) -> Floats:

@@ -34,6 +34,8 @@ _MANY = 6
 _FEW_STILL = 8
 _STILL = 4
 """Pairs at a shift of at most so many reduced pixels are warned about where they are more than a few, and a fifth of all."""
+_PERIODIC = 0.02
+"""A larger share of pairs that match at several shifts is warned about."""
 _SMALL = 300 * 200
 """Reduced micrographs of fewer pixels are warned about."""
 
@@ -199,6 +201,11 @@ def _warnings(
             warnings.append(
                 f"{len(found.members)} micrographs, too few to take the camera's fixed pattern out, correlate at zero shift (median z"
                 f" {at_zero:.1f}): that is taken to be the pattern"
+            )
+        if found.null.periodic > _PERIODIC:
+            warnings.append(
+                f"{100 * found.null.periodic:.0f} % of unrelated pairs match at several shifts, as lattices do: pairs then need a higher z,"
+                " and faint duplicates may be missed"
             )
         recalls = found.screening.get("predicted_recall_at_overlap_0.3", {})
         if recalls and recalls.get(str(found.screening["group_size"]), 1.0) < 0.99:
