@@ -20,6 +20,7 @@ from cryodedup.micrographs.compare import Compared, Pair
 from cryodedup.micrographs.decide import Withheld
 from cryodedup.micrographs.exposures import Exposures
 from cryodedup.micrographs.listings import write_ccc, write_duplicates, write_overlaps, write_versions
+from cryodedup.micrographs.self_test import SelfTest
 from cryodedup.micrographs.versions import Version
 from cryodedup.params import MicrographParams
 from cryodedup.particles.outputs import Place
@@ -55,6 +56,8 @@ class MicrographResult:
         Index and reason for each micrograph that could not be used: unreadable, truncated or blank; they stay.
     flat
         Micrographs of hardly any signal; compared like the others.
+    self_test
+        What was found of planted second exposures: :class:`SelfTest`; None if it was not asked for.
     pixel_sizes_a, sizes
         Of each micrograph as its header tells: Å, and columns and rows; None where it could not be read.
     thumbnails
@@ -74,6 +77,7 @@ class MicrographResult:
     order_rule: str = ""
     unreadable: dict[int, str] = field(default_factory=dict)
     flat: list[int] = field(default_factory=list)
+    self_test: SelfTest | None = None
     pixel_sizes_a: Sequence[float | None] = field(default_factory=list)
     sizes: Sequence[tuple[int, int] | None] = field(default_factory=list)
     thumbnails: dict[int, NDArray[np.uint8]] = field(default_factory=dict)
@@ -138,6 +142,7 @@ class MicrographResult:
                 }
                 for found in self.compared
             ],
+            "self_test": self.self_test.summary() if self.self_test else None,
             "outputs": self.outputs,
             "warnings": [printable(text) for text in self.warnings],
             "times_s": {stage: round(seconds, 3) for stage, seconds in self.times_s.items()},

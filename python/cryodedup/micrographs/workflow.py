@@ -23,6 +23,7 @@ from cryodedup.micrographs.exposures import Exposures, open_exposures
 from cryodedup.micrographs.gallery import doubtful_and_best, thumbnails
 from cryodedup.micrographs.reading import CACHE, Progress, locked, move_other_file, open_headers, read_into
 from cryodedup.micrographs.result import MicrographResult
+from cryodedup.micrographs.self_test import self_test
 from cryodedup.micrographs.versions import Version, at_one_place, find_versions, joined, without_versions
 from cryodedup.params import MicrographParams, checked
 
@@ -113,6 +114,8 @@ def find_duplicate_micrographs(
         decision = decide([pair for pair in pairs if {pair.first, pair.second} <= among], rank, params.least_overlap)
         shown = [decision.pairs[k] for kind in doubtful_and_best(decision.pairs) for k in kind]
         pictures = thumbnails(place, records, shown)
+        decided = time.perf_counter()
+        tested = self_test(place, compared, records, at, exposures, params, told) if params.self_test else None
     warnings = _warnings(exposures, params, classes, images, compared, decision, unreadable)
     if moved:
         warnings.insert(0, f"{place}: found another file, or one damaged from its first byte on; moved to {moved}")
@@ -135,7 +138,9 @@ def find_duplicate_micrographs(
         sizes=[(images[i].nx, images[i].ny) if i in images else None for i in range(len(exposures))],
         pixel_sizes_a=[images[i].pixel_size_a if i in images else None for i in range(len(exposures))],
         thumbnails=pictures,
-        times_s={"reading": read - started, "comparing": time.perf_counter() - read},
+        self_test=tested,
+        times_s={"reading": read - started, "comparing": decided - read}
+        | ({"self-test": time.perf_counter() - decided} if params.self_test else {}),
     )
 
 
