@@ -43,10 +43,10 @@ def self_test(test: SelfTest) -> str:
     """What was found of planted second exposures."""
     if test.reason:
         return f"self-test: {test.reason}"
-    recalls = ", ".join(f"{band.found:,} of {band.planted:,} at overlap {overlap_range(band)}" for band in test.bands if band.planted)
+    recalls = ", ".join(f"{band.found:,} of {band.planted:,} at {overlap_range(band)}" for band in test.bands if band.planted)
     rounds = f" in {test.rounds} rounds" if test.rounds > 1 else ""
     text = (
-        f"self-test: {count(test.planted, 'second exposure')} planted in {count(test.micrographs, 'micrograph')}{rounds}: found {recalls};"
+        f"self-test: {count(test.planted, 'second exposure')} planted in {count(test.micrographs, 'micrograph')}{rounds}: found, by overlap, {recalls};"
         f" {count(len(test.false_pairs), 'false pair')}, {count(test.removed_wrongly, 'micrograph')} removed wrongly"
     )
     if test.false_pairs:
