@@ -7,8 +7,8 @@ parameters of the real search. Small sessions have several rounds, each with oth
 In a large session more pairs are tested, and chance makes more of them alike. The false-discovery rate of the self-test is therefore lower,
 by the share of the session that was taken: with as many duplicates among the others, both then ask for the same significance.
 
-The recall is too high in two respects: a change of defocus between visits is only part of the constant :data:`planting.DAMAGE`, and a
-session of more than 630 micrographs may be screened in groups, which loses some pairs (``predicted_recall_at_overlap_0.3``) and which the
+The recall is too high in two respects: a second visit at a much lower dose or another defocus loses more than :data:`planting.DAMAGE`, and
+a session of more than 630 micrographs may be screened in groups, which loses some pairs (``predicted_recall_at_overlap_0.3``) and which the
 smaller self-test does not do. It is too low in another: where names show no holes, each second exposure is planted alone, without the
 other shots of its hole to support it.
 """

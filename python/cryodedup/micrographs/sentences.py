@@ -46,8 +46,8 @@ def self_test(test: SelfTest) -> str:
     recalls = ", ".join(f"{band.found:,} of {band.planted:,} at {overlap_range(band)}" for band in test.bands if band.planted)
     rounds = f" in {test.rounds} rounds" if test.rounds > 1 else ""
     text = (
-        f"self-test: {count(test.planted, 'second exposure')} planted in {count(test.micrographs, 'micrograph')}{rounds}: found, by overlap, {recalls};"
-        f" {count(len(test.false_pairs), 'false pair')}, {count(test.removed_wrongly, 'micrograph')} removed wrongly"
+        f"self-test: {count(test.planted, 'second exposure')} planted in {count(test.micrographs, 'micrograph')}{rounds}: found, by"
+        f" overlap, {recalls}; {count(len(test.false_pairs), 'false pair')}, {count(test.removed_wrongly, 'micrograph')} removed wrongly"
     )
     if test.false_pairs:
         examples = "; ".join(" = ".join(names) for names in test.false_pairs[:FALSE_NAMED])

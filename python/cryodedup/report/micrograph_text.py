@@ -96,7 +96,7 @@ def about_self_test(test: SelfTest) -> list[str]:
             " not accept. Such a pair may be real: look at it."
         )
     third = (
-        "A changed defocus cannot be computed from one exposure, and screening in groups is not part of the test: where second visits"
-        " differ much in defocus, or large sessions are screened in groups, fewer are found than here."
+        "The damage is that of an ordinary second visit. A new defocus cannot be computed from one exposure, and screening in groups is not"
+        " part of the test: fewer are found where second visits differ much in dose or defocus, or where a large session is screened in groups."
     )
     return [first, second, third]
