@@ -97,6 +97,6 @@ def about_self_test(test: SelfTest) -> list[str]:
         )
     third = (
         "The damage is that of an ordinary second visit. A new defocus cannot be computed from one exposure, and screening in groups is not"
-        " part of the test: fewer are found where second visits differ much in dose or defocus, or where a large session is screened in groups."
+        " part of the test: fewer are found where second visits differ much in dose or defocus, or where a large session is screened so."
     )
     return [first, second, third]
