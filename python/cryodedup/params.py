@@ -167,6 +167,8 @@ class MicrographParams:
         Largest share of the exposures, 0 to 1, that may be removed as duplicates; beyond it the result is withheld.
     max_set
         Largest number of exposures in a set, 1 or more; beyond it the result is withheld.
+    self_test
+        Plant second exposures of the session's own micrographs, search them in the same way, and report how many are found.
     sensitivity
         How large sessions are screened. ``auto``: in groups where their signal allows it, else pair by pair; ``full``: always pair by
         pair; ``fast``: always in groups.
@@ -190,6 +192,7 @@ class MicrographParams:
     min_overlap: float | None = None
     max_removed: float = 0.35
     max_set: int = 8
+    self_test: bool = False
     sensitivity: Sensitivity = "auto"
     threads: int = 0
 
@@ -198,6 +201,8 @@ class MicrographParams:
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, Integral) or value < (0 if name == "threads" else 1):
                 raise InputError(f"{name}: found {value!r}, expected a whole number, {0 if name == 'threads' else 1} or more")
+        if not isinstance(self.self_test, bool):
+            raise InputError(f"self_test: found {self.self_test!r}, expected True or False")
         for name, limit in (("threads", MOST_THREADS), ("bin", MOST_BIN)):
             if getattr(self, name) > limit:
                 raise InputError(f"{name}: found {getattr(self, name)}, expected at most {limit}")

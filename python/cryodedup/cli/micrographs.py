@@ -16,7 +16,7 @@ from cryodedup.errors import InputError
 from cryodedup.micrographs.compare import DOUBTFUL_Z
 from cryodedup.micrographs.reading import CACHE
 from cryodedup.micrographs.result import OUTPUTS, MicrographResult
-from cryodedup.micrographs.sentences import overlaps, versions
+from cryodedup.micrographs.sentences import overlaps, self_test, versions
 from cryodedup.micrographs.workflow import find_duplicate_micrographs
 from cryodedup.params import MIN_OVERLAP, MicrographParams
 from cryodedup.words import count, shown
@@ -33,6 +33,7 @@ click.rich_click.OPTION_GROUPS["cryodedup micrographs"] = [
     },
     {"name": "What is a duplicate", "options": ["--fdr", "--threshold", "--min-overlap", "--keep"]},
     {"name": "Limits", "options": ["--max-removed", "--max-set"]},
+    {"name": "Checking", "options": ["--self-test"]},
     {"name": "Preparing", "options": ["--bin", "--highpass", "--lowpass", "--sensitivity"]},
     {"name": "Running", "options": ["--resume", *EACH_ONES]},
 ]
@@ -133,6 +134,11 @@ def _joined(numbers: tuple[float, ...]) -> str:
     show_default=True,
     help="How large sessions are screened. auto: in groups where the signal allows it; full: each pair by itself; fast: in groups.",
 )
+@click.option(
+    "--self-test",
+    is_flag=True,
+    help="Plant second exposures of this session's own micrographs, search them in the same way, and report how many are found.",
+)
 @options.threads
 @click.option(
     "--resume",
@@ -227,6 +233,8 @@ def show(result: MicrographResult, written: list[Path]) -> None:
     print(f"{found}: {would.format(*(format(summary[word], ',') for word in ('kept', 'removed')))}")
     if result.overlaps:
         print(overlaps(result))
+    if result.self_test:
+        print(shown(self_test(result.self_test)))
     for warning in result.warnings:
         print(f"warning: {shown(warning)}")
     if result.flat:

@@ -21,6 +21,7 @@ from cryodedup.micrographs.decide import Withheld
 from cryodedup.micrographs.exposures import Exposures
 from cryodedup.micrographs.forecast import Forecast
 from cryodedup.micrographs.listings import write_ccc, write_duplicates, write_overlaps, write_versions
+from cryodedup.micrographs.self_test import SelfTest
 from cryodedup.micrographs.versions import Version
 from cryodedup.params import MicrographParams
 from cryodedup.particles.outputs import Place
@@ -58,6 +59,8 @@ class MicrographResult:
         Index of each micrograph with NaN or infinite pixels that is used, and how many; they were replaced by the mean around them.
     flat
         Micrographs of hardly any signal; compared like the others.
+    self_test
+        What was found of planted second exposures: :class:`SelfTest`; None if it was not asked for.
     pixel_sizes_a, sizes
         Of each micrograph: Å, of the table or else of its header, and columns and rows; None where it could not be read.
     forecast, peak_memory_gb
@@ -80,6 +83,7 @@ class MicrographResult:
     unreadable: dict[int, str] = field(default_factory=dict)
     masked: dict[int, int] = field(default_factory=dict)
     flat: list[int] = field(default_factory=list)
+    self_test: SelfTest | None = None
     pixel_sizes_a: Sequence[float | None] = field(default_factory=list)
     sizes: Sequence[tuple[int, int] | None] = field(default_factory=list)
     thumbnails: dict[int, NDArray[np.uint8]] = field(default_factory=dict)
@@ -147,6 +151,7 @@ class MicrographResult:
                 }
                 for found in self.compared
             ],
+            "self_test": self.self_test.summary() if self.self_test else None,
             "outputs": self.outputs,
             "warnings": [printable(text) for text in self.warnings],
             "forecast": self.forecast and self.forecast.summary(),

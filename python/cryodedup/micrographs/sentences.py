@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from cryodedup.micrographs.result import MicrographResult
+from cryodedup.micrographs.self_test import Band, SelfTest
 from cryodedup.words import count
+
+FALSE_NAMED = 3
+"""So many false pairs of the self-test are named."""
 
 
 def kinds(result: MicrographResult) -> str:
@@ -33,3 +37,25 @@ def overlaps(result: MicrographResult) -> str:
         f"{total} (overlaps.csv). In {count(len(both), 'pair')} of them both micrographs are kept and share {reach} of the frame: particles"
         " there are picked twice, and cryodedup particles cannot see that, since it compares particles within a micrograph"
     )
+
+
+def self_test(test: SelfTest) -> str:
+    """What was found of planted second exposures."""
+    if test.reason:
+        return f"self-test: {test.reason}"
+    recalls = ", ".join(f"{band.found:,} of {band.planted:,} at {overlap_range(band)}" for band in test.bands if band.planted)
+    rounds = f" in {test.rounds} rounds" if test.rounds > 1 else ""
+    text = (
+        f"self-test: {count(test.planted, 'second exposure')} planted in {count(test.micrographs, 'micrograph')}{rounds}: found, by"
+        f" overlap, {recalls}; {count(len(test.false_pairs), 'false pair')}, {count(test.removed_wrongly, 'micrograph')} removed wrongly"
+    )
+    if test.false_pairs:
+        examples = "; ".join(" = ".join(names) for names in test.false_pairs[:FALSE_NAMED])
+        text += f" (false: {examples}{'; ...' if len(test.false_pairs) > FALSE_NAMED else ''})"
+    return text
+
+
+def overlap_range(band: Band) -> str:
+    """A range of overlaps, as shares of the frame."""
+    low, high = band.overlap
+    return f"≥ {low:g}" if high == 1 else f"{low:g} to {high:g}"

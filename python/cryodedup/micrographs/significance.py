@@ -200,7 +200,7 @@ def zero_tail(at_zero: Floats) -> Tail:
     if len(at_zero) < FEW:
         start, scale = min(max(start, FEW_AT_ZERO), BEYOND_PATTERN), max(scale, FEW_AT_ZERO_SCALE)
         return Tail(start=start, scale=min(scale, BEYOND_PATTERN / 10), rate=0.01)
-    # Between the two the few duplicates do not lie yet, but edges and patterns do.
-    usual, high = np.quantile(at_zero, [0.84, 0.97])
-    scale = max(scale, float(high - usual) / float(np.log(0.16 / 0.03)))
-    return Tail(start=max(start, float(high)), scale=scale, rate=0.03)
+    # Up to here the few duplicates do not lie yet, but edges and patterns do.
+    below, usual, high = np.quantile(at_zero, [0.84, 0.95, 0.99])
+    scale = max(scale, float(usual - below) / float(np.log(0.16 / 0.05)), float(high - usual) / float(np.log(0.05 / 0.01)))
+    return Tail(start=max(start, float(high)), scale=scale, rate=0.01)

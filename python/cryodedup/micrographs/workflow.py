@@ -24,6 +24,7 @@ from cryodedup.micrographs.forecast import MIN_SAID_S, Note, forecast, peak_memo
 from cryodedup.micrographs.gallery import doubtful_and_best, thumbnails
 from cryodedup.micrographs.reading import CACHE, Progress, Reading, locked, masked_warning, move_other_file, open_headers
 from cryodedup.micrographs.result import MicrographResult
+from cryodedup.micrographs.self_test import self_test
 from cryodedup.micrographs.versions import Version, at_one_place, find_versions, joined, without_versions
 from cryodedup.params import MicrographParams, checked
 
@@ -126,6 +127,8 @@ def find_duplicate_micrographs(
         decision = decide([pair for pair in pairs if {pair.first, pair.second} <= among], rank, params.least_overlap)
         shown = [decision.pairs[k] for kind in doubtful_and_best(decision.pairs) for k in kind]
         pictures = thumbnails(place, records, shown)
+        decided = time.perf_counter()
+        tested = self_test(place, compared, records, at, exposures, params, told) if params.self_test else None
     all_unreadable = dict(sorted({**unreadable, **reading.unreadable}.items()))
     masked = dict(sorted(reading.masked.items()))
     warnings = class_warnings(exposures.names, classes, images, known_a) + masked_warning(exposures.names, masked, images)
@@ -154,7 +157,9 @@ def find_duplicate_micrographs(
         forecast=expected,
         peak_memory_gb=peak_memory_gb(),
         thumbnails=pictures,
-        times_s={"reading": read - started, "comparing": time.perf_counter() - read},
+        self_test=tested,
+        times_s={"reading": read - started, "comparing": decided - read}
+        | ({"self-test": time.perf_counter() - decided} if params.self_test else {}),
     )
 
 

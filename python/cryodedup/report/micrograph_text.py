@@ -5,6 +5,7 @@ from __future__ import annotations
 from cryodedup import _core
 from cryodedup.micrographs.compare import DOUBTFUL_Z
 from cryodedup.micrographs.result import MicrographResult
+from cryodedup.micrographs.self_test import SelfTest
 from cryodedup.micrographs.sentences import kinds
 from cryodedup.report.cards import when
 from cryodedup.words import count
@@ -71,3 +72,31 @@ def methods(result: MicrographResult) -> str:
 def by_agreement(result: MicrographResult) -> int:
     """How many pairs that chance might make were accepted since shots around them agree."""
     return sum(pair.q > result.params.fdr for pair in result.pairs) if result.params.threshold is None else 0
+
+
+def about_self_test(test: SelfTest) -> list[str]:
+    """What was planted and what it shows, in paragraphs."""
+    if test.reason:
+        return [f"Nothing was planted: {test.reason}."]
+    alone = "all shots of a hole together" if test.by_hole else "each alone, since names show no holes"
+    several = f" in {test.rounds} rounds" if test.rounds > 1 else ""
+    first = (
+        f"{count(test.planted, 'second exposure')} planted among {count(test.micrographs, 'micrograph')} of this session{several}, {alone}."
+        " Each is a micrograph of the session that was shifted, weakened to the share of signal in each ring of its spectrum, damaged, and"
+        " mixed with another micrograph, in whose place it was searched. The same search and decision ran on them."
+    )
+    rate = f" at a false-discovery rate of {test.fdr:.2g}" if test.fdr is not None else ""
+    second = (
+        f"Accepted{rate} without being planted: {count(len(test.false_pairs), 'pair')}. Removed wrongly:"
+        f" {count(test.removed_wrongly, 'micrograph')}."
+    )
+    if test.own_false:
+        second += (
+            f" {count(test.own_false, 'pair')} of these: two micrographs of the session itself, which the search of the whole session does"
+            " not accept. Such a pair may be real: look at it."
+        )
+    third = (
+        "The damage is that of an ordinary second visit. A new defocus cannot be computed from one exposure, and screening in groups is not"
+        " part of the test: fewer are found where second visits differ much in dose or defocus, or where a large session is screened so."
+    )
+    return [first, second, third]

@@ -14,10 +14,11 @@ from cryodedup.micrographs.acquisition import Acquisition
 from cryodedup.micrographs.compare import Pair
 from cryodedup.micrographs.gallery import FEW_PAIRS, doubtful_and_best
 from cryodedup.micrographs.result import MicrographResult
-from cryodedup.micrographs.sentences import overlaps, versions
+from cryodedup.micrographs.self_test import MAX_NAMED
+from cryodedup.micrographs.sentences import overlap_range, overlaps, versions
 from cryodedup.micrographs.significance import CAUTION
 from cryodedup.report.cards import card, short
-from cryodedup.report.micrograph_text import methods, verdict
+from cryodedup.report.micrograph_text import about_self_test, methods, verdict
 from cryodedup.report.page import (
     FIRST,
     GREY,
@@ -73,6 +74,9 @@ def write_page(result: MicrographResult, staging: Path) -> None:
             unreadable=[(result.names[i], reason) for i, reason in result.unreadable.items()][:MOST_LISTED],
             alone=_alone(result),
             flat=[result.names[i] for i in result.flat][:MOST_LISTED],
+            about_self_test=about_self_test(result.self_test) if result.self_test else [],
+            recalls=_recalls(result),
+            false_pairs=result.self_test.false_pairs[:MAX_NAMED] if result.self_test else (),
             n_unreadable=len(result.unreadable),
             n_flat=len(result.flat),
             sets=_sets(result),
@@ -211,6 +215,21 @@ def _row(result: MicrographResult, pair: Pair) -> tuple[object, ...]:
         round(pair.shift_px[1]),
         pair.pattern,
     )
+
+
+def _recalls(result: MicrographResult) -> list[tuple[object, ...]]:
+    """Of the self-test: overlap, planted, found, recall in per cent, median significance."""
+    bands = result.self_test.bands if result.self_test else ()
+    return [
+        (
+            overlap_range(band),
+            band.planted,
+            band.found,
+            "" if band.recall is None else round(100 * band.recall),
+            "" if band.median_z is None else round(band.median_z, 1),
+        )
+        for band in bands
+    ]
 
 
 def _alone(result: MicrographResult) -> list[str]:

@@ -1,0 +1,190 @@
+"""Second exposures of a session's own micrographs, made by computing, for the self-test.
+
+A second exposure is laid into another micrograph of the session, the *host*, in whose place it is searched. So the number of micrographs,
+their names and order, the camera's fixed pattern, the edge of the beam and hot pixels stay what they are in the session, and noise and
+new content are real. Where the two overlap, ring by ring of the spectrum,
+
+    planted = g · r · moved original + √(1 - g²) · host,     g = DAMAGE · s,
+
+where s is the share of the original's power that is signal, and r lifts the original's power to that of the host. Two exposures of
+independent noise correlate by s in a ring; :data:`DAMAGE` stands for what the beam, another movement and a slightly other defocus take of
+that. Elsewhere the host is as it was.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Container, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cryodedup.micrographs.acquisition import Acquisition
+from cryodedup.micrographs.significance import Floats
+
+DAMAGE = 0.75
+"""Share of the correlation that the second exposure keeps.
+
+Chosen on seeds 1 to 3 of simulated sessions (``benches/simulate``), by z of planted exposures over z of true second visits with the same
+original and move. Medians with 0.65, which the screening takes (``groups.rs``): 0.81 in the kind "plain", 0.76 "dim", 0.85 "beam edge",
+1.13 "second dose half, damaged"; with 0.8: 1.00, 0.95, 1.05, 1.38. With 0.75 on seeds 4 and 5: 0.95, 0.94, 1.00, 1.33, and 0.84 "crowded".
+In "crystals" the planted ones are 1.4 times as significant: true ones lose more at the frequencies of the lattice.
+"""
+OVERLAPS = ((0.5, 0.95), (0.3, 0.5), (0.16, 0.3))
+"""Overlaps are drawn from these ranges in turn."""
+JITTER = 0.004
+"""The shots of a hole are moved alike, but for a normal scatter of this share of the frame's width: that of the beam shift."""
+DRAWS = 200
+"""So many moves are drawn to find one within the largest shift that is searched."""
+
+
+@dataclass(frozen=True)
+class Planted:
+    """A second exposure: rows of the original and the host, and the move (x, y), in reduced pixels, that lays it on the original."""
+
+    original: int
+    host: int
+    move: tuple[int, int]
+    overlap: float
+
+
+def holes(rows: Sequence[int], acquisitions: Sequence[Acquisition]) -> list[dict[str, int]]:
+    """The rows of each hole by shot, in the order of their first; one whose hole is not known stands alone, as shot ``""``."""
+    of_hole: dict[str, dict[str, int]] = defaultdict(dict)
+    for row in rows:
+        known = acquisitions[row]
+        named = bool(known.hole and known.shot)
+        of_hole[f"hole {known.hole}" if named else f"row {row}"].setdefault(known.shot if named else "", row)
+    return list(of_hole.values())
+
+
+def plan(
+    usable: Sequence[int],
+    acquisitions: Sequence[Acquisition],
+    size: tuple[int, int],
+    duplicates: Container[tuple[int, int]],
+    *,
+    number: int,
+    turn: int,
+    distances: Sequence[int] | None,
+    places: Sequence[int],
+    most: float | None,
+) -> list[Planted]:
+    """Which micrographs are exposed again, in whose place, and moved by how much.
+
+    Where names show holes, all shots of a hole are exposed again in the place of the same shots of a later one.
+
+    Parameters
+    ----------
+    usable
+        Rows that may be originals or hosts, in the order of exposure.
+    duplicates
+        Pairs of rows, the smaller first, that show the same already: none of them becomes original and host.
+    number
+        So many are planted at least, if there are as many.
+    turn
+        The round, from 0: seeds what is random.
+    distances
+        Between the places of original and host, in a window search; None: any.
+    most
+        Largest move along an axis, reduced pixels; None: no limit.
+    """
+    rng = np.random.default_rng([10, turn])
+    units = holes(usable, acquisitions)
+    free = dict(enumerate(units))
+    planted: list[Planted] = []
+    turns = turn
+    for k in rng.permutation(len(units)):
+        if len(planted) >= number:
+            break
+        if int(k) not in free:
+            continue
+        unit = free[int(k)]
+        hosts = [
+            other
+            for other, host in free.items()
+            if other > k
+            and not any((unit[shot], host[shot]) in duplicates for shot in unit.keys() & host.keys())
+            and host.keys() == unit.keys()
+            and (distances is None or all(places[host[shot]] - places[unit[shot]] in distances for shot in unit))
+        ]
+        if not hosts:
+            continue
+        chosen = int(rng.choice(hosts))
+        move = _move(OVERLAPS[turns % len(OVERLAPS)], size, most, rng)
+        turns += 1
+        for shot, row in unit.items():
+            planted.append(_planted(row, free[chosen][shot], move if len(unit) == 1 else _jittered(move, size, rng), size, most))
+        del free[int(k)], free[chosen]
+    return planted
+
+
+def _move(overlap: tuple[float, float], size: tuple[int, int], most: float | None, rng: np.random.Generator) -> Floats:
+    """A move in a random direction after which a random share of the range is left in common."""
+    for _ in range(DRAWS):
+        share, angle = rng.uniform(*overlap), rng.uniform(0, 2 * np.pi)
+        direction = np.array([np.cos(angle), np.sin(angle)])
+        a, b = np.abs(direction) / size
+        # (1 - r a) (1 - r b) = share
+        length = 2 * (1 - share) / ((a + b) + np.sqrt((a + b) ** 2 - 4 * a * b * (1 - share)))
+        move = length * direction
+        if most is None or np.abs(move).max() <= most:
+            break
+    return np.asarray(move)
+
+
+def _jittered(move: Floats, size: tuple[int, int], rng: np.random.Generator) -> Floats:
+    return move + rng.normal(0, JITTER * size[0], 2)
+
+
+def _planted(original: int, host: int, move: Floats, size: tuple[int, int], most: float | None) -> Planted:
+    limit = np.array(size) - 1 if most is None else np.minimum(np.array(size) - 1, np.floor(most))
+    x, y = (int(value) for value in np.rint(np.clip(move, -limit, limit)))
+    return Planted(original, host, (x, y), (1 - abs(x) / size[0]) * (1 - abs(y) / size[1]))
+
+
+class Planter:
+    """Makes the second exposures of a session of frames of one size (width, height)."""
+
+    def __init__(self, size: tuple[int, int], rings: int) -> None:
+        width, height = size
+        radius = np.hypot(np.fft.fftfreq(height)[:, None], np.fft.rfftfreq(width)[None])
+        self._ring = np.minimum((radius * np.sqrt(2) * rings).astype(int), rings - 1)
+        self._rings = rings
+
+    def second_exposure(self, original: Floats, host: Floats, move: tuple[int, int], signal: Floats) -> Floats:
+        """A second exposure of one micrograph in the place of another.
+
+        Parameters
+        ----------
+        original, host
+            Shape (height, width), in standard deviations; pixels of exactly 0 are masked, and stay so.
+        move
+            What lays the second exposure on the original: x, y in pixels.
+        signal
+            Shape (rings,): of the original, the share of power that is signal.
+        """
+        spectra = [np.fft.rfft2(image) for image in (original, host)]
+        share = np.clip(DAMAGE * signal, 0, 1)
+        lift = np.sqrt(self._power(spectra[1]) / np.maximum(self._power(spectra[0]), 1e-20))
+        seen = np.fft.irfft2(spectra[0] * (share * lift)[self._ring], s=original.shape)
+        other = np.fft.irfft2(spectra[1] * np.sqrt(1 - share**2)[self._ring], s=original.shape)
+        of_planted, of_original = common(move, (original.shape[1], original.shape[0]))
+        planted = host.copy()
+        inside = seen[of_original] + other[of_planted]
+        masked = (original[of_original] == 0) | (host[of_planted] == 0)
+        planted[of_planted] = np.where(masked, 0.0, inside)
+        return planted
+
+    def _power(self, spectrum: NDArray[np.complex128]) -> Floats:
+        """The sum of the powers of each ring."""
+        powers: Floats = np.bincount(self._ring.ravel(), np.abs(spectrum.ravel()) ** 2, self._rings).astype(float)
+        return powers
+
+
+def common(move: tuple[int, int], size: tuple[int, int]) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
+    """Rows and columns of what both see: in the second exposure, and in the original, where it lies further along by the move."""
+    second = [slice(max(0, -d), n - max(0, d)) for d, n in zip(move, size, strict=True)]
+    first = [slice(max(0, d), n - max(0, -d)) for d, n in zip(move, size, strict=True)]
+    return (second[1], second[0]), (first[1], first[0])

@@ -1,0 +1,291 @@
+"""How many second exposures of this session's micrographs would be found: some are planted, and the whole search and decision run on them.
+
+At most :data:`MAX_MICROGRAPHS` micrographs are taken, in runs of neighbours, since the camera's fixed pattern is measured on neighbours.
+Some are replaced by second exposures of others (:mod:`cryodedup.micrographs.planting`), and ``compare`` and ``decide`` run with the
+parameters of the real search. Small sessions have several rounds, each with other second exposures.
+
+In a large session more pairs are tested, and chance makes more of them alike. The false-discovery rate of the self-test is therefore lower,
+by the share of the session that was taken: with as many duplicates among the others, both then ask for the same significance.
+
+The recall is too high in two respects: a second visit at a much lower dose or another defocus loses more than :data:`planting.DAMAGE`, and
+a session of more than 630 micrographs may be screened in groups, which loses some pairs (``predicted_recall_at_overlap_0.3``) and which the
+smaller self-test does not do. It is too low in another: where names show no holes, each second exposure is planted alone, without the
+other shots of its hole to support it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+
+from cryodedup.directory import printable
+from cryodedup.micrographs.compare import Compared, Pair, Told, compare
+from cryodedup.micrographs.decide import decide
+from cryodedup.micrographs.exposures import Exposures
+from cryodedup.micrographs.planted_session import PlantedSession
+from cryodedup.micrographs.planting import Planted, plan
+from cryodedup.micrographs.reading import Record
+from cryodedup.micrographs.versions import connected
+from cryodedup.micrographs.window import window_distances
+from cryodedup.params import MicrographParams
+
+BANDS = ((0.5, 1.0), (0.3, 0.5), (0.15, 0.3))
+"""Recall is reported for overlaps in these ranges; the last holds what jitter pushes below it."""
+MAX_MICROGRAPHS = 300
+RUNS = 3
+"""So many runs of neighbours are taken of a larger session."""
+MIN_MICROGRAPHS = 12
+"""Fewer micrographs with signal are no test."""
+PLANTED, ENOUGH = 48, 40
+"""So many second exposures are wanted in a round, but at most a third of the micrographs are replaced; with ``ENOUGH`` no round follows."""
+MAX_ROUNDS = 8
+MAX_PAIRS = 45_000
+"""No round follows that would bring the number of pairs, in all rounds, above this."""
+TOLERANCE = 4
+"""A planted pair is found if its shift is right within so many reduced pixels."""
+DIM = 0.25
+"""Micrographs of less than this share of the usual signal are not exposed again."""
+MAX_NAMED = 20
+"""So many false pairs are named in the summary."""
+
+Edge = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Band:
+    """Second exposures whose overlap is in a range: how many were planted, found, and the significance of those found."""
+
+    overlap: tuple[float, float]
+    planted: int
+    found: int
+    median_z: float | None
+
+    @property
+    def recall(self) -> float | None:
+        """The share that was found; None if none was planted."""
+        return self.found / self.planted if self.planted else None
+
+
+@dataclass(frozen=True, kw_only=True)
+class SelfTest:
+    """What became of planted second exposures.
+
+    Attributes
+    ----------
+    reason
+        Why nothing was planted; else empty.
+    micrographs, rounds
+        Micrographs in each round, and rounds.
+    fdr
+        The false-discovery rate that decided; None with ``threshold``.
+    by_hole
+        Whether names show holes, so that all shots of a hole were exposed again.
+    bands
+        Recall by overlap.
+    false_pairs
+        Names of accepted pairs that were not planted and that the real search does not put into one set.
+    own_false
+        So many of them, the first ones, are between two of the session's own micrographs: false, or missed by the real search.
+    removed_wrongly
+        Micrographs, in all rounds, that the decision removed though none that is kept shows the same.
+    found
+        Each planted overlap with the significance of its pair, None if it was not found.
+    """
+
+    reason: str = ""
+    micrographs: int = 0
+    rounds: int = 0
+    fdr: float | None = None
+    by_hole: bool = False
+    bands: tuple[Band, ...] = ()
+    false_pairs: tuple[tuple[str, str], ...] = ()
+    own_false: int = 0
+    removed_wrongly: int = 0
+    found: tuple[tuple[float, float | None], ...] = field(default=(), repr=False)
+
+    @property
+    def planted(self) -> int:
+        """Second exposures, in all rounds."""
+        return sum(band.planted for band in self.bands)
+
+    def summary(self) -> dict[str, Any]:
+        """What ``summary.json`` holds."""
+        if self.reason:
+            return {"reason": printable(self.reason)}
+        return {
+            "micrographs": self.micrographs,
+            "rounds": self.rounds,
+            "fdr": self.fdr,
+            "planted": self.planted,
+            "planted_by_hole": self.by_hole,
+            "recall": [
+                {
+                    "overlap": list(band.overlap),
+                    "planted": band.planted,
+                    "found": band.found,
+                    "recall": None if band.recall is None else round(band.recall, 3),
+                    "median_z": band.median_z,
+                }
+                for band in self.bands
+            ],
+            "false_pairs": len(self.false_pairs),
+            "false_pairs_of_own_micrographs": self.own_false,
+            "false_pairs_named": [[printable(name) for name in names] for names in self.false_pairs[:MAX_NAMED]],
+            "removed_wrongly": self.removed_wrongly,
+        }
+
+
+def self_test(
+    cache: Path,
+    compared: Sequence[Compared],
+    records: Mapping[int, Record],
+    places: Mapping[int, int],
+    exposures: Exposures,
+    params: MicrographParams,
+    told: Told,
+) -> SelfTest:
+    """Plants second exposures among the micrographs of the most frequent size, and searches them.
+
+    Parameters
+    ----------
+    cache
+        The prepared micrographs; a temporary copy of some, with the planted ones, is made beside it.
+    compared
+        What the real search found.
+    records, places
+        By the index of a micrograph in the input; places are those in the order of exposure.
+    """
+    real = max(compared, key=lambda found: len(found.members), default=None)
+    if real is None:
+        return SelfTest(reason=_too_few(0))
+    taken = chosen(len(real.members))
+    members = [real.members[k] for k in taken]
+    at, known = [places[i] for i in members], [exposures.acquisitions[i] for i in members]
+    usable = [k for k, signal in enumerate(real.signal[taken]) if signal > DIM * float(np.median(real.signal))]
+    if len(usable) < MIN_MICROGRAPHS:
+        return SelfTest(reason=_too_few(len(usable)))
+    fdr = params.fdr * len(members) / len(real.members)
+    asked, quiet = replace(params, fdr=fdr), replace(told, say=lambda stage: told.say(f"self-test: {stage}"))
+    score = Score([exposures.names[i] for i in members], _rows(real.pairs, members), params)
+    with TemporaryDirectory(prefix="self-test-", dir=cache.parent) as directory:
+        session = PlantedSession(cache, Path(directory) / "planted.cache", [records[i] for i in members], params)
+        for turn in range(MAX_ROUNDS):
+            planted = plan(
+                usable,
+                known,
+                session.size,
+                score.same,
+                number=min(PLANTED, len(usable) // 3),
+                turn=turn,
+                distances=window_distances(params, at[-1] + 1) if params.search == "window" else None,
+                places=at,
+                most=None if params.max_shift is None else params.max_shift / params.bin,
+            )
+            if not planted:
+                break
+            score.add(planted, compare(session.path, range(len(members)), session.records(planted), at, known, asked, quiet).pairs)
+            if len(score.found) >= ENOUGH or (score.rounds + 1) * len(members) ** 2 > 2 * MAX_PAIRS:
+                break
+    if not score.rounds:
+        return SelfTest(reason="the self-test found no two micrographs, or holes with equal shots, one of which could be a second exposure")
+    return score.result(micrographs=len(members), fdr=fdr if params.threshold is None else None, by_hole=any(one.hole for one in known))
+
+
+def chosen(n: int) -> list[int]:
+    """Of so many micrographs, in the order of exposure, those that are taken: all, or runs from the first to the last."""
+    if n <= MAX_MICROGRAPHS:
+        return list(range(n))
+    length = MAX_MICROGRAPHS // RUNS
+    starts = [round(k * (n - length) / (RUNS - 1)) for k in range(RUNS)]
+    return [start + k for start in starts for k in range(length)]
+
+
+class Score:
+    """What all rounds found; rows are those of the self-test's micrographs."""
+
+    def __init__(self, names: Sequence[str], duplicates: Iterable[Edge], params: MicrographParams) -> None:
+        self._names, self._params = names, params
+        self._duplicates = list(duplicates)
+        self.same = _same(self._duplicates)
+        self.found: list[tuple[float, float | None]] = []
+        self.rounds = 0
+        self._own: set[tuple[str, str]] = set()
+        self._others: list[tuple[str, str]] = []
+        self._removed_wrongly = 0
+
+    def add(self, planted: Sequence[Planted], pairs: Sequence[Pair]) -> None:
+        """Counts one round."""
+        self.rounds += 1
+        of = {_edge(one.original, one.host): one for one in planted}
+        originals = {one.host: one.original for one in planted}
+        related = _same([*self._duplicates, *of])
+        z: dict[Planted, float] = {}
+        for pair in pairs:
+            edge = _edge(pair.first, pair.second)
+            if edge in of and _moved_alike(pair, of[edge], self._params.bin):
+                z[of[edge]] = pair.z
+            elif not originals.keys() & set(edge):
+                self._own |= {self._named(edge, {})} if edge not in self.same else set()
+            elif edge in of or edge not in related:
+                self._others.append(self._named(edge, originals))
+        self.found += [(one.overlap, z.get(one)) for one in planted]
+        kept = decide(pairs, list(range(len(self._names))), self._params.least_overlap).kept
+        shown = {row for edge in related for row, other in (edge, edge[::-1]) if kept[other]}
+        self._removed_wrongly += sum(int(row) not in shown for row in np.flatnonzero(~kept))
+
+    def result(self, *, micrographs: int, fdr: float | None, by_hole: bool) -> SelfTest:
+        """All rounds together."""
+        return SelfTest(
+            micrographs=micrographs,
+            rounds=self.rounds,
+            fdr=fdr,
+            by_hole=by_hole,
+            bands=tuple(self._band(k) for k in range(len(BANDS))),
+            false_pairs=(*sorted(self._own), *self._others),
+            own_false=len(self._own),
+            removed_wrongly=self._removed_wrongly,
+            found=tuple(self.found),
+        )
+
+    def _band(self, k: int) -> Band:
+        low, high = BANDS[k]
+        low = 0.0 if k == len(BANDS) - 1 else low
+        of_band = [z for overlap, z in self.found if low <= overlap and (k == 0 or overlap < high)]
+        z = [value for value in of_band if value is not None]
+        return Band(BANDS[k], len(of_band), len(z), round(float(np.median(z)), 2) if z else None)
+
+    def _named(self, edge: Edge, originals: Mapping[int, int]) -> tuple[str, str]:
+        def name(row: int) -> str:
+            if row not in originals:
+                return self._names[row]
+            return f"second exposure of {self._names[originals[row]]} in place of {self._names[row]}"
+
+        return name(edge[0]), name(edge[1])
+
+
+def _too_few(usable: int) -> str:
+    return f"the self-test found {usable} micrographs of one size with signal, and needs at least {MIN_MICROGRAPHS}"
+
+
+def _rows(pairs: Iterable[Pair], members: Sequence[int]) -> list[Edge]:
+    row_of = {i: row for row, i in enumerate(members)}
+    return [_edge(row_of[pair.first], row_of[pair.second]) for pair in pairs if pair.first in row_of and pair.second in row_of]
+
+
+def _edge(i: int, j: int) -> Edge:
+    return (i, j) if i < j else (j, i)
+
+
+def _same(edges: Iterable[Edge]) -> set[Edge]:
+    """Any two rows that a chain of pairs leads from one to the other."""
+    return {(i, j) for component in connected(edges) for i in component for j in component if i < j}
+
+
+def _moved_alike(pair: Pair, planted: Planted, width: int) -> bool:
+    sign = 1 if pair.first == planted.original else -1
+    return all(abs(sign * found - width * move) <= TOLERANCE * width for found, move in zip(pair.shift_px, planted.move, strict=True))
