@@ -6,7 +6,7 @@
 use std::ops::Range;
 
 use super::overlap::Overlap;
-use super::warp::Warp;
+use super::warp::{Warp, weights};
 
 /// Parts of the overlap along each side.
 const PARTS: usize = 4;
@@ -34,29 +34,33 @@ pub fn fit(overlap: &Overlap, shift: (i32, i32), pixel: (f64, f64), unit: f64) -
     let Some((parts, pixels)) = parts(overlap, shift, pixel) else { return Warp::default() };
     let worth =
         |warp: Warp, moved: [f64; 2]| -> f64 { parts.iter().map(|part| part.at(warp, moved, pixel)).sum::<f64>() / pixels.sqrt() / unit };
-    let moves = || (-1..=1).flat_map(|y| (-1..=1).map(move |x| [f64::from(x), f64::from(y)]));
-    let best_move = |warp: Warp| moves().map(|moved| worth(warp, moved)).fold(f64::MIN, f64::max);
-    let none = best_move(Warp::default());
+    // Further moves of the whole overlap, in steps of so much of a pixel.
+    let best_move = |warp: Warp, part: i32| {
+        let moves = (-part..=part).flat_map(|y| (-part..=part).map(move |x| [x, y].map(|k| f64::from(k) / f64::from(part))));
+        moves.map(|moved| worth(warp, moved)).fold(f64::MIN, f64::max)
+    };
+    let (none, coarse) = (best_move(Warp::default(), 3), best_move(Warp::default(), 1));
     let step = MOST_DEG / f64::from(STEPS);
     let candidates = (-STEPS..=STEPS)
         .flat_map(|turn| (-STEPS..=STEPS).map(move |size| (f64::from(turn) * step, 1.0 + (f64::from(size) * step).to_radians())));
-    let (mut best, mut height) = (Warp::default(), none);
+    let (mut best, mut height) = (Warp::default(), coarse);
     for (turn, scale) in candidates {
         let warp = Warp::of(turn, scale);
-        let found = best_move(warp);
+        let found = best_move(warp, 1);
         if found > height {
             (best, height) = (warp, found);
         }
     }
     // Stretches, and steps between those of the grid.
     let mut step = step.to_radians();
+    height = best_move(best, 3);
     for _ in 0..12 {
         let around = (0..8).map(|k| {
             let mut matrix = best.0;
             matrix[k / 4][k / 2 % 2] += if k % 2 == 0 { step } else { -step };
             Warp(matrix)
         });
-        let next = around.map(|warp| (best_move(warp), warp)).max_by(|a, b| a.0.total_cmp(&b.0));
+        let next = around.map(|warp| (best_move(warp, 3), warp)).max_by(|a, b| a.0.total_cmp(&b.0));
         match next {
             Some((found, warp)) if found > height => (best, height) = (warp, found),
             _ => step *= 0.5,
@@ -87,16 +91,51 @@ impl Part {
         let [[a, b], [c, d]] = warp.0;
         let [x, y] = self.middle;
         let by = [((a - 1.0) * x + b * y) / pixel.0, (c * x + (d - 1.0) * y) / pixel.1];
-        let limit = f64::from(REACH) - 1e-6;
         let (u, v) = (moved[0] - by[0], moved[1] - by[1]);
-        if u.abs() > limit || v.abs() > limit {
+        if u.abs().max(v.abs()) >= f64::from(REACH - 1) {
             return 0.0;
         }
         let (u, v) = (u + f64::from(REACH), v + f64::from(REACH));
         let (left, top) = (u as usize, v as usize);
-        let (across, down) = (u - left as f64, v - top as f64);
-        let value = |x: usize, y: usize| self.products[y * SIDE + x];
-        let line = |y: usize| value(left, y) * (1.0 - across) + value(left + 1, y) * across;
-        line(top) * (1.0 - down) + line(top + 1) * down
+        let (across, down) = (weights((u - left as f64) as f32), weights((v - top as f64) as f32));
+        let row = |y: usize| &self.products[(top + y - 1) * SIDE + left - 1..][..4];
+        let line = |y: usize| row(y).iter().zip(across).map(|(value, weight)| value * f64::from(weight)).sum::<f64>();
+        (0..4).map(|y| line(y) * f64::from(down[y])).sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::image::{Image, Table};
+    use super::*;
+
+    /// Noise of a few pixels' size: waves of many directions.
+    fn scene(x: f64, y: f64) -> f64 {
+        let wave = |k: u32| {
+            let (angle, frequency) = (f64::from(k) * 2.399, 0.6 + 0.03 * f64::from(k * 7 % 31));
+            (frequency * (angle.cos() * x + angle.sin() * y) + f64::from(k * k)).cos()
+        };
+        (1..60).map(wave).sum()
+    }
+
+    #[test]
+    fn turn_and_magnification_are_found_and_none_where_there_is_none() {
+        let (width, height, pixel) = (192, 128, (2.0, 2.0));
+        let seen = |warp: Warp, (ox, oy): (f64, f64)| -> Vec<i8> {
+            let [[a, b], [c, d]] = warp.0;
+            let at = |at: usize| ((at % width) as f64 - 95.5, (at / width) as f64 - 63.5);
+            (0..width * height).map(|k| at(k)).map(|(x, y)| (2.0 * scene(a * x + b * y + ox, c * x + d * y + oy)) as i8).collect()
+        };
+        let second = seen(Warp::default(), (0.0, 0.0));
+        for (turn, scale) in [(0.0, 1.0), (0.5, 1.0), (-0.6, 1.005), (0.0, 0.99)] {
+            // The second is the first turned: the map that undoes it has to be applied to the first.
+            let first = seen(Warp::of(-turn, 1.0 / scale), (12.0, -7.0));
+            let tables = [&first, &second].map(|pixels| Table::new(pixels, width));
+            let images = [(&first, &tables[0]), (&second, &tables[1])].map(|(pixels, table)| Image { pixels, width, table });
+            let overlap = Overlap::new(images[0], images[1]);
+            let at = overlap.climb((12, -7), 4, 1).at;
+            let (found_turn, found_scale) = fit(&overlap, at, pixel, 140.0).turn_and_scale();
+            assert!((found_turn - turn).abs() < 0.15 && (found_scale - scale).abs() < 0.004, "{turn} {scale}: {found_turn} {found_scale}");
+        }
     }
 }

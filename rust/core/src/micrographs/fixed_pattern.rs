@@ -138,12 +138,13 @@ struct Mean {
 
 impl Mean {
     fn of(members: &[Record], views: &Views, reader: &mut Reader, monitor: &Monitor) -> Result<Self> {
+        // Each in its own standard deviations: one unit for all, and none dominates.
         let weight = 1.0 / members.len().max(1) as f32;
         let mut pixels = vec![0.0; views.plan.len()];
         for record in members {
             monitor.advance(0)?;
             reader.read(record)?;
-            add(&mut pixels, &reader.pixels, weight);
+            add(&mut pixels, &reader.pixels, weight / record.sd);
         }
         let mut unrelated = [0.0; RINGS];
         let sampled: Vec<&Record> = members.iter().step_by(SAMPLED).collect();
@@ -152,7 +153,7 @@ impl Mean {
             monitor.advance(0)?;
             for (part, record) in two.iter().enumerate() {
                 reader.read(record)?;
-                reader.fade(&views.tapers, part);
+                reader.fade(&views.tapers, 1.0 / record.sd, part);
             }
             for (_, power) in two.iter().zip(views.power(&mut reader.workspace)) {
                 let share = number * f64::from(weight).powi(2);
@@ -168,7 +169,7 @@ fn halves_of(means: &[Mean; 2], views: &Views, reader: &mut Reader) -> [Half; 2]
     let plan = &views.plan;
     for (part, mean) in means.iter().enumerate() {
         reader.pixels.clone_from(&mean.pixels);
-        reader.fade(&views.tapers, part);
+        reader.fade(&views.tapers, 1.0, part);
     }
     let power = views.power(&mut reader.workspace);
     let power: Power = std::array::from_fn(|ring| power[0][ring] + power[1][ring]);

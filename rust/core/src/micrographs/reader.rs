@@ -26,12 +26,12 @@ impl Reader {
         record.read(&self.input, &mut self.bytes, &mut self.pixels)
     }
 
-    /// Sets the real (0) or imaginary (1) part of the image to be transformed: the pixels, faded at their edges.
-    pub(super) fn fade(&mut self, (columns, rows): &(Vec<f32>, Vec<f32>), part: usize) {
+    /// Sets the real (0) or imaginary (1) part of the image to be transformed: the pixels multiplied by a factor, faded at their edges.
+    pub(super) fn fade(&mut self, (columns, rows): &(Vec<f32>, Vec<f32>), factor: f32, part: usize) {
         let width = columns.len();
         for ((image, pixels), row) in self.workspace.image.chunks_exact_mut(width).zip(self.pixels.chunks_exact(width)).zip(rows) {
             for ((value, pixel), column) in image.iter_mut().zip(pixels).zip(columns) {
-                let faded = pixel * column * row;
+                let faded = pixel * factor * column * row;
                 if part == 0 { value.re = faded } else { value.im = faded }
             }
         }

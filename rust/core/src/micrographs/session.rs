@@ -136,12 +136,13 @@ impl Session {
         Reader::open(&self.cache, plan)
     }
 
-    /// Reads two micrographs without their fixed pattern, faded at their edges, as real and imaginary part of the image to be transformed.
+    /// Reads two micrographs without their fixed pattern, faded at their edges, of standard deviation 1 (so that
+    /// neither drowns in the rounding of the other), as real and imaginary part of the image to be transformed.
     fn read_two(&self, two: [usize; 2], tapers: &(Vec<f32>, Vec<f32>), reader: &mut Reader) -> Result<()> {
         for (part, i) in two.into_iter().enumerate() {
             reader.read(&self.records[i])?;
             self.patterns.take_out(i, &mut reader.pixels);
-            reader.fade(tapers, part);
+            reader.fade(tapers, 1.0 / self.records[i].sd, part);
         }
         Ok(())
     }

@@ -122,7 +122,8 @@ fn sample(image: &[i8], (width, height): (usize, usize), x: f64, y: f64) -> i8 {
     sum.round().clamp(-127.0, 127.0) as i8
 }
 
-fn weights(t: f32) -> [f32; 4] {
+/// The weights of four values for a place so far behind the second.
+pub(super) fn weights(t: f32) -> [f32; 4] {
     let near = |t: f32| (1.5 * t - 2.5) * t * t + 1.0;
     let far = |t: f32| ((-0.5 * t + 2.5) * t - 4.0) * t + 2.0;
     [far(1.0 + t), near(t), near(1.0 - t), far(2.0 - t)]

@@ -148,3 +148,62 @@ impl Cells {
         (above, (above + 1).min(count - 1), at - above as f32)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cells(size: (usize, usize), side: usize, value: impl Fn(usize, usize) -> f32) -> Cells {
+        let empty = Cells::new(size, side, 0.0);
+        let values = (0..empty.values.len()).map(|at| value(at % empty.across, at / empty.across)).collect();
+        empty.with(values)
+    }
+
+    #[test]
+    fn rows_of_pixels_lie_on_a_plane_that_the_middles_of_cells_lie_on() {
+        for side in [5, 8] {
+            let plane = cells((64, 40), side, |x, y| {
+                let middle = |cell: usize| (cell * side) as f32 + (side as f32 - 1.0) / 2.0;
+                2.0 * middle(x) - middle(y)
+            });
+            let (mut line, mut row) = (vec![0.0; plane.across], vec![0.0; 64]);
+            for y in side..40 - side {
+                plane.row(y, &mut line, &mut row);
+                for (x, value) in row.iter().enumerate().take(64 - side).skip(side) {
+                    assert!((value - (2.0 * x as f32 - y as f32)).abs() < 1e-3, "{side} {x} {y}: {value}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_has_no_weight_does_not_count() {
+        for sigma in [1.0, 6.0] {
+            let values = cells((400, 300), 8, |x, _| if x < 25 { 3.0 } else { 900.0 });
+            let weights = cells((400, 300), 8, |x, _| f32::from(u8::from(x < 25)));
+            let [smooth] = Cells::smoothed([&values], &weights, sigma, [7.0]);
+            assert!((smooth.values[10] - 3.0).abs() < 1e-3 && (smooth.values[24] - 3.0).abs() < 1e-3);
+            assert!((smooth.values[49] - if sigma < 2.0 { 7.0 } else { 3.0 }).abs() < 4.1);
+        }
+    }
+
+    #[test]
+    fn boxes_are_like_a_gaussian() {
+        let peak = cells((8 * 81, 8 * 81), 8, |x, y| f32::from(u8::from((x, y) == (40, 40))));
+        let sigma = 5.0_f32;
+        let found = peak.blurred(sigma);
+        let moment = |power: i32| (0..81 * 81).map(|at| found.values[at] * (at as f32 % 81.0 - 40.0).powi(power)).sum::<f32>();
+        assert!((moment(0) - 1.0).abs() < 1e-3 && moment(1).abs() < 1e-2);
+        assert!((moment(2).sqrt() / sigma - 1.0).abs() < 0.12, "{}", moment(2).sqrt());
+    }
+
+    #[test]
+    fn dilation_and_percentiles() {
+        let one = cells((80, 64), 8, |x, y| f32::from(u8::from((x, y) == (3, 2))));
+        let wide = one.dilated(2);
+        assert!((wide.values.iter().sum::<f32>() - 25.0).abs() < 1e-6);
+        assert!(wide.values[0] < 0.5 && wide.values[10 + 1] > 0.5);
+        let rising = cells((80, 80), 8, |x, y| (10 * y + x) as f32);
+        assert!((rising.percentile(50) - 50.0).abs() < 1e-6 && (rising.percentile(90) - 90.0).abs() < 1e-6);
+    }
+}

@@ -226,16 +226,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_cubic_surface_goes_and_what_lies_on_it_stays() {
-        let (width, height) = (60, 40);
+    fn a_cubic_surface_goes_and_what_lies_on_it_stays_relative_to_it() {
+        let (width, height) = (160, 120);
         let surface = |x: usize, y: usize| {
-            let (x, y) = (x as f32 / 60.0, y as f32 / 40.0);
+            let (x, y) = (x as f32 / 160.0, y as f32 / 120.0);
             1000.0 * (1.0 + 0.3 * x - 0.2 * y * y + 0.1 * x * x * x)
         };
-        let mark = |x: usize, y: usize| if x % 2 == y % 2 { 1.01 } else { 0.99 };
-        let image = (0..width * height).map(|i| surface(i % width, i / width) * mark(i % width, i / width)).collect();
-        let Flattened::Image(flat, _) = flatten(image, width) else { panic!("an image") };
-        assert!(flat.iter().enumerate().all(|(i, &pixel)| (pixel - 100.0 * (mark(i % width, i / width) - 1.0)).abs() < 0.2));
+        // As electrons are counted, the noise is the root of the level.
+        let image = (0..width * height).map(|at| surface(at % width, at / width)).enumerate();
+        let mark = |at: usize| if (at % width) % 2 == (at / width) % 2 { 1.0 } else { -1.0 };
+        let Flattened::Image(flat, _) = flatten(image.map(|(at, level)| level + mark(at) * level.sqrt()).collect(), width) else {
+            panic!("an image")
+        };
+        let relative = |at: usize| flat[at] * surface(at % width, at / width).sqrt() / mark(at);
+        let usual = relative(60 * width + 80);
+        // Far from the corners: there local means are of few cells.
+        let inner = (16..height - 16).flat_map(|y| (16..width - 16).map(move |x| y * width + x));
+        let worst = inner.map(|at| (relative(at) / usual - 1.0).abs()).fold(0.0, f32::max);
+        assert!(worst < 0.2, "{worst}");
     }
 
     #[test]
@@ -249,10 +257,15 @@ mod tests {
 
     #[test]
     fn the_unit_of_the_pixels_does_not_matter() {
-        for unit in [1e-3_f32, 1.0, 30_000.0, 1e6] {
+        let flat = |unit: f32| {
             let image = (0..4000).map(|i| unit * (1.0 + 0.01 * ((i * 7919 % 1013) as f32 / 1013.0 - 0.5))).collect();
-            let Flattened::Image(_, sd) = flatten(image, 80) else { panic!("an image at {unit}") };
-            assert!((sd - 0.0029).abs() < 2e-4, "{sd} at {unit}");
+            let Flattened::Image(flat, sd) = flatten(image, 80) else { panic!("an image at {unit}") };
+            assert!((sd - 1.0).abs() < 1e-6);
+            flat
+        };
+        let expected = flat(1.0);
+        for unit in [1e-3_f32, 30_000.0, 1e6] {
+            assert!(flat(unit).iter().zip(&expected).all(|(a, b)| (a - b).abs() < 0.02), "{unit}");
         }
     }
 
@@ -261,5 +274,52 @@ mod tests {
         let image: Vec<f32> = (0..400).map(|i| if i % 3 == 0 { 1.0 } else { -0.5 }).collect();
         let Flattened::Image(flat, sd) = flatten(image, 20) else { panic!("an image") };
         assert!(sd > 0.5 && flat.iter().all(|pixel| pixel.abs() < 2.0));
+    }
+
+    fn noise(seed: u64, n: usize) -> Vec<f32> {
+        let mut state = seed;
+        let mut next = move || {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 40) as f32 / (1 << 24) as f32 - 0.5
+        };
+        (0..n).map(|_| next() + next() + next()).collect()
+    }
+
+    #[test]
+    fn what_the_beam_does_not_reach_is_masked_and_its_edge_leaves_no_trace() {
+        let (width, height) = (320, 256);
+        let image: Vec<f32> = noise(3, width * height)
+            .into_iter()
+            .enumerate()
+            .map(|(at, noise)| {
+                let level: f32 = if (at % width) as f32 + 0.3 * (at / width) as f32 > 90.0 { 1000.0 } else { 20.0 };
+                level + level.sqrt() * noise
+            })
+            .collect();
+        let Flattened::Image(flat, _) = flatten(image, width) else { panic!("an image") };
+        let rows = |from: usize, to: usize| (0..height).flat_map(move |y| (from..to).map(move |x| (x, y)));
+        let edge = |y: usize| (90.0 - 0.3 * y as f32).max(0.0) as usize;
+        assert!(rows(0, width).filter(|&(x, y)| x < edge(y)).all(|(x, y)| flat[y * width + x] == 0.0));
+        assert!(rows(0, width).filter(|&(x, y)| x > edge(y) + 50).all(|(x, y)| flat[y * width + x] != 0.0 || x == 0));
+        assert!(flat.iter().all(|pixel| pixel.abs() < 6.0));
+    }
+
+    #[test]
+    fn hot_pixels_and_one_frame_in_another_unit_do_not_dominate() {
+        let (width, height) = (160, 128);
+        let plain: Vec<f32> = noise(5, width * height).into_iter().map(|noise| 100.0 + 10.0 * noise).collect();
+        let mut hot = plain.clone();
+        hot[50 * width + 70] = 1e6;
+        let scaled: Vec<f32> = plain.iter().map(|pixel| 0.002 * (pixel - 100.0)).collect();
+        let flat = |image: Vec<f32>| match flatten(image, width) {
+            Flattened::Image(flat, sd) => (flat, sd),
+            _ => panic!("an image"),
+        };
+        let (plain, sd) = flat(plain);
+        let far = |other: &[f32]| plain.iter().zip(other).filter(|(a, b)| (*a - *b).abs() > 0.05).count();
+        assert!((sd - 1.0).abs() < 1e-6);
+        let around = far(&flat(hot).0);
+        assert!(around < 2000, "{around}");
+        assert_eq!(far(&flat(scaled).0), 0);
     }
 }
