@@ -29,12 +29,12 @@ BANDS = ((0.5, 1.01), (0.3, 0.5), (0.0, 0.3))
 THRESHOLDS = (0.15, 0.2, 0.3)
 
 
-def score(truth: Truth, result: Any) -> dict[str, Any]:
+def score(truth: Truth, result: Any, least_ccc: float = -1.0) -> dict[str, Any]:
     """Counts of one run: what there is and what was found by overlap, false pairs, frames lost, errors of the shift in reduced pixels."""
     of = {other: name for name, others in truth.versions.items() for other in others}
     names = [Path(name).name.removesuffix(".mrc") for name in result.names]
     mains = [of.get(name, name) for name in names]
-    found = {tuple(sorted((mains[pair.first], mains[pair.second]))): pair for pair in [*result.pairs, *getattr(result, "overlaps", [])]}
+    found = {tuple(sorted((mains[pair.first], mains[pair.second]))): pair for pair in result.pairs if pair.ccc >= least_ccc}
     found = {names: pair for names, pair in found.items() if names[0] != names[1]}
     true = {tuple(sorted(pair)): value for pair, value in truth.pairs.items()}
     out: dict[str, Any] = {"there": [0, 0, 0], "found": [0, 0, 0], "errors": [], "missed": []}
@@ -76,10 +76,12 @@ def run(job: tuple[str, int, int, bool, bool]) -> dict[str, Any]:
         started = time.process_time()
         line |= score(truth, find_duplicate_micrographs(directory / "session", MicrographParams(bin=1, threads=1, **chosen)))
         line["seconds"] = round(time.process_time() - started, 2)
-        for threshold in THRESHOLDS if thresholds else ():
-            params = MicrographParams(bin=1, threads=1, threshold=threshold)
-            simple = score(truth, find_duplicate_micrographs(directory / "session", params))
-            line[f"ccc {threshold}"] = {key: simple[key] for key in ("found", "false", "lost")}
+        if thresholds:
+            params = MicrographParams(bin=1, threads=1, threshold=THRESHOLDS[0])
+            result = find_duplicate_micrographs(directory / "session", params)
+            for threshold in THRESHOLDS:
+                simple = score(truth, result, threshold)
+                line[f"ccc {threshold}"] = {key: simple[key] for key in ("found", "false")}
     return line
 
 

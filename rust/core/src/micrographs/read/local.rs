@@ -10,10 +10,12 @@ const DEGREE: usize = 3;
 const CELL: usize = 8;
 /// Local means are those of Gaussian windows of this share of the frame's side.
 const WINDOW: f32 = 0.1;
-/// Where the noise's variance is less than this share of that of the brightest parts, there is no beam, or no electron gets through.
+/// Where the variance is less than this share of that of the brightest parts...
 const DARK: f32 = 0.12;
+/// ...and the mean is below theirs by so many standard deviations, there is no beam, or no electron gets through.
+const BELOW: f32 = 5.0;
 /// Cells with so many times the usual variance hold an edge, a hot pixel or the trace of an X-ray.
-const WILD: f32 = 5.0;
+const WILD: f32 = 8.0;
 /// Cells around dark ones that are masked, too: the edge's fringes are there.
 const FRINGE: usize = 3;
 /// The mask's edge is soft over about so many cells.
@@ -78,7 +80,9 @@ impl Maps {
         let bright = variances.percentile(90);
         let usual = Cells { values: variances.values.iter().copied().filter(|&value| value >= DARK * bright).collect(), ..variances }
             .percentile(50);
-        let dark = variances.with(variances.values.iter().map(|&value| f32::from(value < DARK * bright)).collect()).dilated(FRINGE);
+        let level = means.percentile(80) - BELOW * usual.sqrt();
+        let is_dark = |(variance, mean): (&f32, &f32)| f32::from(*variance < DARK * bright && *mean < level);
+        let dark = variances.with(variances.values.iter().zip(&means.values).map(is_dark).collect()).dilated(FRINGE);
         let wild = variances.with(variances.values.iter().map(|&value| f32::from(value > WILD * usual)).collect());
         let mut weight = dark.with(dark.values.iter().zip(&wild.values).map(|(dark, wild)| 1.0 - dark.max(*wild)).collect());
         if weight.values.iter().sum::<f32>() < LEAST_LEFT * weight.values.len() as f32 {
