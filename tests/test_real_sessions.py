@@ -1,0 +1,102 @@
+"""Sessions with what real frames have, of the benchmarks' simulator: small ones, each kind that once made false pairs or lost true ones."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from simulate.kinds import KINDS, Kind
+from simulate.session import Truth, make
+
+from cryodedup import MicrographParams, find_duplicate_micrographs
+from cryodedup.micrographs.result import MicrographResult
+
+SMALL = {"frames": 32, "repeats": 4, "overlap": (0.5, 0.9)}
+
+
+def search(
+    directory: Path, kind: Kind, *, seed: int = 7, shots: int = 1, params: MicrographParams | None = None
+) -> tuple[Truth, MicrographResult]:
+    truth = make(directory, kind, seed, shots=shots)
+    return truth, find_duplicate_micrographs(directory, params or MicrographParams(bin=1))
+
+
+def names_of(result: MicrographResult) -> set[tuple[str, str]]:
+    stems = [Path(name).stem for name in result.names]
+    return {(min(a, b), max(a, b)) for a, b in ((stems[pair.first], stems[pair.second]) for pair in result.pairs)}
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "beam edge",
+        "beam edge, moving",
+        "foil round the hole",
+        "foil at one side",
+        "crowded",
+        "crystals",
+        "filaments",
+        "flakes",
+        "hot pixels",
+    ]
+    + ["dead columns", "ice gradient", "failed dose", "frames around zero"],
+)
+def test_all_duplicates_are_found_and_no_others(kind: str, tmp_path: Path) -> None:
+    truth, result = search(tmp_path, replace(KINDS[kind], **SMALL, failed=min(KINDS[kind].failed, 4)))
+    assert len(truth.pairs) == 4
+    assert names_of(result) == {(min(pair), max(pair)) for pair in truth.pairs}
+    for pair in result.pairs:
+        stems = [Path(result.names[k]).stem for k in (pair.first, pair.second)]
+        share, move = truth.pairs[stems[0], stems[1]]
+        assert max(abs(pair.shift_px[k] - move[k]) for k in (0, 1)) < 1
+        assert pair.overlap == pytest.approx(share, abs=0.02)
+
+
+def test_crystals_at_one_angle_make_no_false_pair_and_a_warning(tmp_path: Path) -> None:
+    truth, result = search(tmp_path, replace(KINDS["crystals at one angle"], **SMALL))
+    assert names_of(result) <= {(min(pair), max(pair)) for pair in truth.pairs}
+    assert any("match at several shifts" in warning for warning in result.warnings)
+
+
+def test_every_frame_of_a_montage_stays_and_what_they_share_is_listed(tmp_path: Path) -> None:
+    truth, result = search(tmp_path, KINDS["montage 20 %"])
+    assert result.kept.all()
+    found = names_of(result)
+    assert 40 < len(found)
+    assert found <= {(min(pair), max(pair)) for pair in truth.pairs}
+
+
+@pytest.mark.parametrize(("kind", "angle"), [("rotation 0.5", 0.5), ("rotation 2", 3.0), ("magnification 1 %", 0.5)])
+def test_turn_and_magnification_are_found_and_reported(kind: str, angle: float, tmp_path: Path) -> None:
+    there = KINDS[kind]
+    truth, result = search(tmp_path, replace(there, **SMALL, carbon=0.0), params=MicrographParams(bin=1, search_angle_deg=angle))
+    assert names_of(result) == {(min(pair), max(pair)) for pair in truth.pairs}
+    for pair in result.pairs:
+        assert abs(pair.rotation_deg) == pytest.approx(there.turn, abs=0.15)
+        assert abs(pair.scale - 1) == pytest.approx(there.magnification, abs=0.003)
+        stems = [Path(result.names[k]).stem for k in (pair.first, pair.second)]
+        move = truth.pairs[stems[0], stems[1]][1]
+        assert max(abs(pair.shift_px[k] - move[k]) for k in (0, 1)) < 2
+
+
+@pytest.mark.parametrize(("kind", "versions"), [("exact copies", 7), ("dose-weighted", 32), ("even and odd", 64)])
+def test_versions_of_one_exposure_are_named_and_go(kind: str, versions: int, tmp_path: Path) -> None:
+    truth, result = search(tmp_path, replace(KINDS[kind], **SMALL))
+    assert len(result.versions) == versions
+    assert int(result.kept.sum()) == 32 - 4
+    assert len(result.pairs) == 4
+    assert len(truth.pairs) == 4
+
+
+@pytest.mark.parametrize("frames", [2, 3, 5, 10])
+def test_sessions_of_few_frames(frames: int, tmp_path: Path) -> None:
+    truth, result = search(tmp_path, replace(KINDS["plain"], frames=frames, repeats=1, overlap=(0.5, 0.9)))
+    assert names_of(result) == {(min(pair), max(pair)) for pair in truth.pairs}
+    assert len(truth.pairs) == 1
+
+
+def test_four_shots_of_a_hole_that_nothing_repeats(tmp_path: Path) -> None:
+    truth = make(tmp_path, replace(KINDS["beam edge"], frames=48), 9, shots=4, duplicates=False)
+    assert not truth.pairs
+    assert find_duplicate_micrographs(tmp_path, MicrographParams(bin=1)).pairs == []
