@@ -169,10 +169,11 @@ class Camera:
 
 
 def _look_up(texture: Image, x: Image, y: Image, place: Place) -> Image:
-    if place.matrix is None:
-        left, top = round(float(x[0, 0])) + MARGIN, round(float(y[0, 0])) + MARGIN
+    left, top = round(float(x[0, 0])) + MARGIN, round(float(y[0, 0])) + MARGIN
+    inside = 0 <= left <= texture.shape[1] - WIDTH and 0 <= top <= texture.shape[0] - HEIGHT
+    if place.matrix is None and inside:
         return texture[top : top + HEIGHT, left : left + WIDTH]
-    return np.asarray(ndimage.map_coordinates(texture, [y + MARGIN, x + MARGIN], order=1))
+    return np.asarray(ndimage.map_coordinates(texture, [y + MARGIN, x + MARGIN], order=1, mode="mirror"))
 
 
 def dose_weighted(image: Image, dose_per_a2: float = DOSE_PER_A2) -> Image:

@@ -103,7 +103,8 @@ def leads_of(
 ) -> list[Lead]:
     """The leads of some rows of the table of pairs.
 
-    Those near zero shift have no members by their place in the row: there neighbours, too, share the camera and its edges.
+    Those near zero shift have no members by their place in the row: there neighbours, too, share the camera and its edges. Nor have those
+    whose holes are known, but not to be imaged twice: neighbours then are of one hole, and share its lattice.
     """
     of_hole: dict[str, dict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
     for i, known in enumerate(acquisitions):
@@ -117,7 +118,7 @@ def leads_of(
         if by_name:
             both = [(a, b) for shot, ones in of_hole[first.hole].items() for a in ones for b in of_hole[second.hole].get(shot, ())]
             members = tuple(pair for pair in both if pair != (i, j) and pair[0] != pair[1])
-        elif near_zero[row]:
+        elif near_zero[row] or (first.hole and second.hole):
             members = ()
         else:
             members = tuple(beside((i, j), acquisitions))

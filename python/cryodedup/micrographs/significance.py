@@ -144,11 +144,16 @@ class Null:
 
     def chance(self, peaks: Peaks) -> tuple[Floats, Floats]:
         """The chance of each pair's best place, and that of zero shift."""
-        elsewhere = self.elsewhere(peaks.best)
-        if self.next is not None:
-            above = np.exp(-np.maximum(peaks.best - peaks.next, 0) / (NEXT_SCALE * np.maximum(peaks.next, 1)))
-            elsewhere = np.where(self.next.probability(peaks.next) < PERIODIC, np.maximum(elsewhere, above), elsewhere)
-        return elsewhere, np.minimum(ZERO_CAUTION * np.maximum(self.zero.probability(peaks.at_zero), self.elsewhere(peaks.at_zero)), 1.0)
+        elsewhere = np.maximum(self.elsewhere(peaks.best), self._beside(peaks.best, peaks.next))
+        zero = np.maximum(self.zero.probability(peaks.at_zero), self.elsewhere(peaks.at_zero))
+        return elsewhere, np.maximum(np.minimum(ZERO_CAUTION * zero, 1.0), self._beside(peaks.at_zero, peaks.best))
+
+    def _beside(self, z: Floats, other: Floats) -> Floats:
+        """The chance of a place where another place of the same pair is unusually high; 0 where it is not."""
+        if self.next is None:
+            return np.zeros(len(z))
+        above = np.exp(-np.maximum(z - other, 0) / (NEXT_SCALE * np.maximum(other, 1)))
+        return np.where(self.next.probability(other) < PERIODIC, above, 0.0)
 
     def least(self, chance: float) -> float:
         """The significance from which the best shift has no more than such a chance."""
@@ -200,7 +205,9 @@ def zero_tail(at_zero: Floats) -> Tail:
     if len(at_zero) < FEW:
         start, scale = min(max(start, FEW_AT_ZERO), BEYOND_PATTERN), max(scale, FEW_AT_ZERO_SCALE)
         return Tail(start=start, scale=min(scale, BEYOND_PATTERN / 10), rate=0.01)
-    # Up to here the few duplicates do not lie yet, but edges and patterns do.
-    below, usual, high = np.quantile(at_zero, [0.84, 0.95, 0.99])
-    scale = max(scale, float(usual - below) / float(np.log(0.16 / 0.05)), float(high - usual) / float(np.log(0.05 / 0.01)))
-    return Tail(start=max(start, float(high)), scale=scale, rate=0.01)
+    # If all were imaged twice without a move, one pair in n is a duplicate: below those lie edges and patterns.
+    rate = max(0.01, 1.5 / float(np.sqrt(2 * len(at_zero))))
+    shares = [0.16, min(5 * rate, 0.1), rate]
+    values = np.quantile(at_zero, [1 - share for share in shares])
+    scales = [float(values[k + 1] - values[k]) / float(np.log(shares[k] / shares[k + 1])) for k in (0, 1)]
+    return Tail(start=max(start, float(values[2])), scale=max(scale, *scales), rate=rate)

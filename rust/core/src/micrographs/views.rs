@@ -182,10 +182,20 @@ fn level(spectrum: &mut [Complex32], height: usize) {
     }
     let local = power.smooth(SPECTRAL_WINDOW);
     let factor = local.with(local.values.iter().map(|&local| 1.0 / (local / SPECTRAL_LEVEL).max(1.0)).collect());
+    // The image is real: opposite coefficients have one factor, or it would leak into the other image of its transform.
     let (mut line, mut factors) = (vec![0.0; across], vec![0.0; height]);
-    for (x, column) in spectrum.chunks_exact_mut(height).enumerate() {
+    for x in 0..=width / 2 {
         factor.row(x, &mut line, &mut factors);
-        level_column(column, &factors);
+        let opposite = (width - x) % width;
+        if opposite == x {
+            let half = factors[1..=height / 2].to_vec();
+            half.iter().enumerate().for_each(|(k, factor)| factors[height - 1 - k] = *factor);
+        }
+        level_column(&mut spectrum[x * height..][..height], &factors);
+        if opposite != x {
+            factors[1..].reverse();
+            level_column(&mut spectrum[opposite * height..][..height], &factors);
+        }
     }
 }
 

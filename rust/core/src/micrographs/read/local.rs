@@ -14,8 +14,10 @@ const WINDOW: f32 = 0.1;
 const DARK: f32 = 0.12;
 /// ...and the mean is below theirs by so many standard deviations, there is no beam, or no electron gets through.
 const BELOW: f32 = 5.0;
-/// Cells with so many times the usual variance hold an edge, a hot pixel or the trace of an X-ray.
-const WILD: f32 = 8.0;
+/// Bright parts differ among themselves: the mean has to be below by so many times what their brightest are above them.
+const BEYOND: f32 = 6.0;
+/// Cells with so many times the usual variance hold an opaque thing's edge, a hot pixel or the trace of an X-ray: no particle is so bright.
+const WILD: f32 = 50.0;
 /// Cells around dark ones that are masked, too: the edge's fringes are there.
 const FRINGE: usize = 3;
 /// The mask's edge is soft over about so many cells.
@@ -80,7 +82,8 @@ impl Maps {
         let bright = variances.percentile(90);
         let usual = Cells { values: variances.values.iter().copied().filter(|&value| value >= DARK * bright).collect(), ..variances }
             .percentile(50);
-        let level = means.percentile(80) - BELOW * usual.sqrt();
+        let (level, top) = (means.percentile(80), means.percentile(95));
+        let level = level - (BELOW * usual.sqrt()).max(BEYOND * (top - level));
         let is_dark = |(variance, mean): (&f32, &f32)| f32::from(*variance < DARK * bright && *mean < level);
         let dark = variances.with(variances.values.iter().zip(&means.values).map(is_dark).collect()).dilated(FRINGE);
         let wild = variances.with(variances.values.iter().map(|&value| f32::from(value > WILD * usual)).collect());
