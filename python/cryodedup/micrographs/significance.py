@@ -146,7 +146,9 @@ class Null:
         """The chance of each pair's best place, and that of zero shift."""
         elsewhere = np.maximum(self.elsewhere(peaks.best), self._beside(peaks.best, peaks.next))
         zero = np.maximum(self.zero.probability(peaks.at_zero), self.elsewhere(peaks.at_zero))
-        return elsewhere, np.maximum(np.minimum(ZERO_CAUTION * zero, 1.0), self._beside(peaks.at_zero, peaks.best))
+        # Of few pairs the tail at zero shift is taken to be heavy anyway.
+        caution = 1.0 if self.cohort is None else ZERO_CAUTION
+        return elsewhere, np.maximum(np.minimum(caution * zero, 1.0), self._beside(peaks.at_zero, peaks.best))
 
     def _beside(self, z: Floats, other: Floats) -> Floats:
         """The chance of a place where another place of the same pair is unusually high; 0 where it is not."""

@@ -91,6 +91,8 @@ def _facts(result: MicrographResult, pair: Pair) -> list[tuple[str, str]]:
         ("overlap", f"{100 * pair.overlap:.0f} %"),
         ("moved by", f"{x:,.0f}, {y:,.0f} px{in_a}"),
     ]
+    if pair.rotation_deg or pair.scale != 1:
+        facts.append(("rotated, magnified by", f"{pair.rotation_deg:.2f}°, {pair.scale:.4f}"))
     known = [result.exposures.acquisitions[i] for i in (pair.first, pair.second)]
     if any(one.hole for one in known):
         facts.append(("hole, shot", "; ".join(f"{one.hole or '?'}, {one.shot or '?'}" for one in known)))
@@ -98,8 +100,6 @@ def _facts(result: MicrographResult, pair: Pair) -> list[tuple[str, str]]:
         facts.append(("taken", "; ".join(when(one) or "?" for one in known)))
     if any(other.pattern for other in result.pairs):
         facts.append(("agreeing shots", pair.pattern or "none"))
-    if result.params.threshold is None and pair.q > result.params.fdr:
-        facts.append(("accepted", "since shots around it agree"))
     facts.append(("set", str(pair.set) if pair.set else f"none: less than {100 * result.params.least_overlap:g} % in common"))
     return facts
 

@@ -50,9 +50,7 @@ def methods(result: MicrographResult) -> str:
     looked = "all pairs" if params.search == "all" else "the pairs of a window"
     shifts = "all shifts" if params.max_shift is None else f"shifts of up to {params.max_shift:g} pixels"
     mirrored = params.threshold is None and any(found.decoys_tested for found in result.compared)
-    by = ", from pairs with mirrored micrographs of the session" if mirrored else ""
-    agreed = by_agreement(result)
-    by += f", or ({agreed:,}) since shots around them had moved alike" if agreed else ""
+    by = ", from mirrored and from unrelated micrographs of the session and from other shots of the same holes" if mirrored else ""
     freed = any(len(found.members) >= _core.LEAST_FOR_PATTERN for found in result.compared)
     pattern = " and freed of the camera's fixed pattern" if freed else ""
     removed = count(sum(len(group) - 1 for group in result.groups), "micrograph")
@@ -67,11 +65,6 @@ def methods(result: MicrographResult) -> str:
         f" micrographs, binned {params.bin} times, whitened{pattern}, were cross-correlated at {shifts}."
         f" Pairs were accepted at {rule}{by}; {outcome}.{further}"
     )
-
-
-def by_agreement(result: MicrographResult) -> int:
-    """How many pairs that chance might make were accepted since shots around them agree."""
-    return sum(pair.q > result.params.fdr for pair in result.pairs) if result.params.threshold is None else 0
 
 
 def about_self_test(test: SelfTest) -> list[str]:

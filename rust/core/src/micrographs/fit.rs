@@ -124,7 +124,7 @@ mod tests {
         let seen = |warp: Warp, (ox, oy): (f64, f64)| -> Vec<i8> {
             let [[a, b], [c, d]] = warp.0;
             let at = |at: usize| ((at % width) as f64 - 95.5, (at / width) as f64 - 63.5);
-            (0..width * height).map(|k| at(k)).map(|(x, y)| (2.0 * scene(a * x + b * y + ox, c * x + d * y + oy)) as i8).collect()
+            (0..width * height).map(at).map(|(x, y)| (2.0 * scene(a * x + b * y + ox, c * x + d * y + oy)) as i8).collect()
         };
         let second = seen(Warp::default(), (0.0, 0.0));
         for (turn, scale) in [(0.0, 1.0), (0.5, 1.0), (-0.6, 1.005), (0.0, 0.99)] {
