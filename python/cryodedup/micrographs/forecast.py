@@ -12,7 +12,9 @@ from pathlib import Path
 import numpy as np
 
 from cryodedup import _core
+from cryodedup.micrographs.compare import COHORT
 from cryodedup.micrographs.reading import Reading, Record
+from cryodedup.micrographs.self_test import MAX_PAIRS
 from cryodedup.micrographs.window import sampled, window_pairs
 from cryodedup.params import MicrographParams
 
@@ -105,19 +107,21 @@ def forecast(reading: Reading, cache: Path, sizes: Sequence[int], params: Microg
 
 def comparing_work(n: int, params: MicrographParams, *, signal: float) -> float:
     """The work of comparing ``n`` micrographs of one class, in close comparisons of two; ``signal``: their mean share of it."""
-    pairs = _pairs(n, params)
-    loading = _LOADING * n
+    every, turns = n * (n - 1) // 2, len(params.turns_deg)
+    pairs, cohort = _pairs(n, params), min(COHORT, every)
+    loading = _LOADING * n + (2 * turns * MAX_PAIRS if params.self_test else 0)
     if params.search == "window":
-        return loading + pairs * (1 + _CONFIRMING) + len(sampled(window_pairs(range(n), params)))
+        return loading + pairs * (turns + _CONFIRMING) + turns * (len(sampled(window_pairs(range(n), params))) + cohort)
     if pairs <= _CLOSELY and params.sensitivity != "fast":
-        return loading + 2 * pairs
+        return loading + 2 * turns * pairs
     closely = min(max(_SHARE * pairs, _CLOSELY), _MAX_CLOSELY, pairs)
     decoys = pairs / (pairs // _DECOYS | 1)
+    coarse = _COARSE * len(params.screened_turns_deg)
     if params.sensitivity == "fast" or (params.sensitivity == "auto" and signal > _BRIGHT):
-        return loading + _PLANTING + _COARSE * (pairs / 2 + decoys) + closely * decoys / pairs
+        return loading + _PLANTING + coarse * (pairs / 2 + decoys) + turns * (closely * decoys / pairs + cohort)
     finer = signal < _DIM and n <= _MAX_FINER
-    screening = _COARSE * (pairs + decoys) * (_FINER if finer else 1) + _PLANTING * (2 if finer else 1)
-    return loading + screening + closely * (1 + decoys / pairs)
+    screening = coarse * (pairs + decoys) * (_FINER if finer else 1) + _PLANTING * (2 if finer else 1)
+    return loading + screening + turns * (closely * (1 + decoys / pairs) + cohort)
 
 
 def _pairs(n: int, params: MicrographParams) -> int:
