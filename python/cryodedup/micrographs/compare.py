@@ -26,6 +26,8 @@ DOUBTFUL_Q = 0.5
 """Pairs of a false-discovery rate up to this may be duplicates, if other shots of their holes agree."""
 FAR = 0.1
 """Moves of less than this share of the frame along both axes are near zero: edges of beam and foil lie there."""
+SMALL_OVERLAP, SMALL_CAUTION = 0.2, 100.0
+"""The chance of pairs that share less of the frame is multiplied: one vesicle or flake in each is a large part of what they share."""
 COHORT = 5000
 """Pairs taken at random, where not all are looked at closely, to see what unrelated ones reach."""
 
@@ -122,7 +124,7 @@ def compare(
     null = Null.fit(mirrored, decoys_tested, cohort)
     if LEAST_FOR_BULK <= len(cohort.best) < FEW:
         screening["median_z_at_zero_shift"] = round(float(np.median(cohort.at_zero)), 2)
-    found = _Found.of(pairs, best, null)
+    found = _Found.of(pairs, best, null, (records[0][1], records[0][2]))
     if params.threshold is None:
         known = [acquisitions[i] for i in members]
         judged = _judged(session, found, tested, known, (records[0][1], records[0][2]), params)
@@ -228,13 +230,14 @@ class _Found:
     chance: Floats
 
     @classmethod
-    def of(cls, pairs: NDArray[np.uint32], best: _Best, null: Null) -> _Found:
-        """From the significances at both."""
+    def of(cls, pairs: NDArray[np.uint32], best: _Best, null: Null, size: tuple[int, int]) -> _Found:
+        """From the significances at both; ``size``: columns and rows of the reduced micrographs."""
         elsewhere, zero = null.chance(best.peaks)
         still = zero < elsewhere
         z = np.where(still, best.peaks.at_zero, best.peaks.best)
         shifts, turns = np.where(still[:, None], 0.0, best.shifts), np.where(still, 0.0, best.turns_deg)
-        return cls(pairs, z, shifts, turns, np.minimum(zero, elsewhere))
+        small = np.prod(np.maximum(1 - np.abs(shifts) / np.array(size), 0), axis=1) < SMALL_OVERLAP
+        return cls(pairs, z, shifts, turns, np.minimum(np.minimum(zero, elsewhere) * np.where(small, SMALL_CAUTION, 1.0), 1.0))
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,8 @@ const BELOW: f32 = 5.0;
 const BEYOND: f32 = 6.0;
 /// Cells with so many times the usual variance hold an opaque thing's edge, a hot pixel or the trace of an X-ray: no particle is so bright.
 const WILD: f32 = 50.0;
+/// Around those, cells with so many times the usual variance belong to them.
+const BESIDE_WILD: f32 = 4.0;
 /// Cells around dark ones that are masked, too: the edge's fringes are there.
 const FRINGE: usize = 3;
 /// The mask's edge is soft over about so many cells.
@@ -86,7 +88,15 @@ impl Maps {
         let level = level - (BELOW * usual.sqrt()).max(BEYOND * (top - level));
         let is_dark = |(variance, mean): (&f32, &f32)| f32::from(*variance < DARK * bright && *mean < level);
         let dark = variances.with(variances.values.iter().zip(&means.values).map(is_dark).collect()).dilated(FRINGE);
-        let wild = variances.with(variances.values.iter().map(|&value| f32::from(value > WILD * usual)).collect());
+        let above = |times: f32| variances.with(variances.values.iter().map(|&value| f32::from(value > times * usual)).collect());
+        let (mut wild, beside) = (above(WILD), above(BESIDE_WILD));
+        for _ in 0..2 {
+            let grown = wild.dilated(1);
+            wild.values
+                .iter_mut()
+                .zip(grown.values.iter().zip(&beside.values))
+                .for_each(|(wild, (near, high))| *wild = wild.max(near.min(*high)));
+        }
         let mut weight = dark.with(dark.values.iter().zip(&wild.values).map(|(dark, wild)| 1.0 - dark.max(*wild)).collect());
         if weight.values.iter().sum::<f32>() < LEAST_LEFT * weight.values.len() as f32 {
             weight.values.fill(1.0);
