@@ -19,14 +19,23 @@ MIDDLE = np.array([WIDTH / 2, HEIGHT / 2])
 
 @dataclass(frozen=True)
 class Place:
-    """Where the camera looks: pixel p shows the scene at ``MIDDLE + matrix (p - MIDDLE) + offset``."""
+    """Where the camera looks: pixel p shows the scene at ``MIDDLE + matrix (p - MIDDLE) + offset``.
+
+    ``tilt_deg``: of the stage, around an axis along x; the matrix holds its foreshortening.
+    """
 
     offset: tuple[float, float] = (0.0, 0.0)
     matrix: NDArray[np.float64] | None = None
+    tilt_deg: float = 0.0
 
     @property
     def turn(self) -> NDArray[np.float64]:
         return np.eye(2) if self.matrix is None else self.matrix
+
+    @property
+    def projection(self) -> NDArray[np.float64]:
+        """From a place in a particle, (x, y, z), to one in the frame."""
+        return np.column_stack([np.linalg.inv(self.turn), [0.0, np.sin(np.deg2rad(self.tilt_deg))]])
 
     def to_frame(self, at: NDArray[np.float64]) -> NDArray[np.float64]:
         """From the scene to the frame."""
@@ -109,14 +118,15 @@ class Camera:
             inner += np.float32(8 * self.scale) * np.exp(-(((np.hypot(x - at_x, y - at_y) - radius) / 2.5) ** 2))
         transmission *= np.exp(-self._flakes(scene, x, y, visit))
         defocus = scene.defocus_um + (kind.defocus_change_um * rng.normal() if visit else 0.0)
-        contrast = self._contrast(phase, defocus, 60 + kind.damage_b_a2 * visit)
+        contrast = self._contrast(phase, defocus, 60 + kind.damage_b_a2 * visit, place.tilt_deg or kind.tilt)
         return np.asarray(np.maximum(transmission * (1 + contrast), 0.005), np.float32)
 
-    def _contrast(self, phase: Image, defocus: float, b_factor: float) -> Image:
+    @staticmethod
+    def _contrast(phase: Image, defocus: float, b_factor: float, tilt_deg: float) -> Image:
         frame = (slice(CORNER[1], CORNER[1] + HEIGHT), slice(CORNER[0], CORNER[0] + WIDTH))
-        if not self.kind.tilt:
+        if not tilt_deg:
             return imaged(phase, defocus, b_factor)[frame]
-        slope = np.tan(np.deg2rad(self.kind.tilt)) * HEIGHT * PIXEL_SIZE_A * 1e-4 / 2
+        slope = np.tan(np.deg2rad(tilt_deg)) * HEIGHT * PIXEL_SIZE_A * 1e-4 / 2
         ends = [imaged(phase, defocus + side * slope, b_factor)[frame] for side in (-1, 0, 1)]
         t = np.linspace(-1, 1, HEIGHT, dtype=np.float32)[:, None]
         return np.asarray(ends[1] * (1 - np.abs(t)) + ends[0] * np.maximum(-t, 0) + ends[2] * np.maximum(t, 0))
@@ -130,7 +140,7 @@ class Camera:
 
     def _particles(self, scene: Scene, place: Place, visit: int) -> Image:
         kind = self.kind
-        views = self.particle.views(np.linalg.inv(place.turn)) * np.float32(self.scale * kind.damage_contrast**visit)
+        views = self.particle.views(place.projection) * np.float32(self.scale * kind.damage_contrast**visit)
         rng = np.random.default_rng([*scene.seed, 6, visit])
         at = scene.at + rng.normal(size=scene.at.shape) * (kind.damage_move_a / PIXEL_SIZE_A * visit)
         at = place.to_frame(at)

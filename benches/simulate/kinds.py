@@ -10,7 +10,8 @@ class Kind:
     """A session. Lengths are in pixels of the frame (6.64 Å), angles in degrees.
 
     ``frames``: how many in all, 0: 24 holes with four shots or 64 with one; ``pattern``: strength of the gain reference's residual;
-    ``overlap``: range of the share of the frame that a second visit sees again; ``second_dose``: dose of the second visit, of the first.
+    ``overlap``: range of the share of the frame that a second visit sees again; ``second_dose``: dose of the second visit, of the first;
+    ``second_tilt``: of the stage, told by SerialEM's files.
     """
 
     frames: int = 0
@@ -37,6 +38,7 @@ class Kind:
     turn: float = 0.0
     magnification: float = 0.0
     tilt: float = 0.0
+    second_tilt: float = 0.0
     second_dose: float = 1.0
     damage_b_a2: float = 80.0
     damage_move_a: float = 3.0
@@ -79,6 +81,8 @@ KINDS: dict[str, Kind] = {
     "rotation 3": replace(PLAIN, turn=3.0),
     "tilt 30": replace(PLAIN, tilt=30.0),
     "tilt 40": replace(PLAIN, tilt=40.0),
+    "second visit tilted 20": replace(PLAIN, second_tilt=20.0),
+    "second visit tilted 30": replace(PLAIN, second_tilt=30.0),
     "second dose half, damaged": replace(PLAIN, second_dose=0.5, damage_b_a2=160, damage_move_a=5, damage_contrast=0.75),
     "montage 10 %": replace(PLAIN, montage=0.1, frames=49, repeats=0, carbon=0.0),
     "montage 20 %": replace(PLAIN, montage=0.2, frames=49, repeats=0, carbon=0.0),

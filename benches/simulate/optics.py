@@ -49,7 +49,7 @@ class Particle:
         self._unit = self._render(np.eye(2)).mean()
 
     def views(self, turn: NDArray[np.float64]) -> Image:
-        """Projections, float32 (views, side, side), moved by a 2 x 2 matrix in the plane."""
+        """Projections, float32 (views, side, side), moved by a matrix of two rows: 2 x 2 in the plane, or 2 x 3."""
         return self._render(turn) / self._unit
 
     def _render(self, turn: NDArray[np.float64]) -> Image:
@@ -58,7 +58,7 @@ class Particle:
         sigma = np.hypot(self._sigma, 0.35 * PIXEL_SIZE_A)
         out = []
         for rotation in self._turns:
-            at = (self._at @ rotation.T)[:, :2] @ turn.T
+            at = (self._at @ rotation.T)[:, : turn.shape[1]] @ turn.T
             along_x = np.exp(-((grid[None] - at[:, :1]) ** 2) / (2 * sigma[:, None] ** 2))
             along_y = np.exp(-((grid[None] - at[:, 1:]) ** 2) / (2 * sigma[:, None] ** 2))
             out.append((along_y * (self._weight / sigma**2)[:, None]).T @ along_x)

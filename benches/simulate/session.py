@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import mrcfile
@@ -52,6 +52,10 @@ def make(directory: Path, kind: Kind, seed: int, *, shots: int = 4, duplicates: 
         if serial in blank:
             image = np.zeros_like(image)
         _write(directory, name, image, kind, truth)
+        if kind.second_tilt:
+            title = "[T = Tilt axis angle = 90.0, binning = 1 spot = 7 camera = 1]"
+            text = f"{title}\n[FrameSet = 0]\nTiltAngle = {place.tilt_deg:.3f}\nRotationAngle = 180\n"
+            (directory / f"{name}.mrc.mdoc").write_text(text)
         _write_versions(directory, name, camera, (of, place, visit, serial), kind, image, truth)
         seen.append((hole, shot, place))
         for k in range(serial):
@@ -114,6 +118,8 @@ def _again(kind: Kind, rng: np.random.Generator) -> Place:
     r = (1 - share) / (a + b) if a * b < 1e-9 else ((a + b) - np.sqrt((a + b) ** 2 - 4 * a * b * (1 - share))) / (2 * a * b)
     x, y = np.rint([r * np.cos(angle), r * np.sin(angle)])
     sign = rng.choice([-1, 1])
+    if kind.second_tilt:
+        return Place((float(x), float(y)), np.diag([1.0, 1 / np.cos(np.deg2rad(kind.second_tilt))]), kind.second_tilt)
     if not (kind.turn or kind.magnification):
         return Place((float(x), float(y)))
     turn, size = np.deg2rad(kind.turn) * sign, 1 + kind.magnification * sign
@@ -122,7 +128,7 @@ def _again(kind: Kind, rng: np.random.Generator) -> Place:
 
 def _jittered(place: Place, rng: np.random.Generator) -> Place:
     jitter = np.rint(rng.normal(0, 3, 2))
-    return Place((place.offset[0] + jitter[0], place.offset[1] + jitter[1]), place.matrix)
+    return replace(place, offset=(place.offset[0] + float(jitter[0]), place.offset[1] + float(jitter[1])))
 
 
 def _name(slot: int, shot: int, serial: int) -> str:

@@ -96,8 +96,19 @@ class Session:
     """Micrographs of one size, prepared for comparison."""
 
     @staticmethod
-    def load(cache: _Path, records: Sequence[_Record], *, band: _Band, threads: int, progress: _Progress = None) -> Session:
-        """Takes the fixed pattern out of prepared micrographs, and makes whitened views of them in a band (highpass, lowpass, falloff)."""
+    def load(
+        cache: _Path,
+        records: Sequence[_Record],
+        *,
+        band: _Band,
+        maps: Sequence[tuple[tuple[float, float], tuple[float, float]]] = ...,
+        threads: int,
+        progress: _Progress = None,
+    ) -> Session:
+        """Takes the fixed pattern out of prepared micrographs, and makes whitened views of them in a band (highpass, lowpass, falloff).
+
+        ``maps``: of each, if any, the matrix from a place in the image that is compared to that in the micrograph.
+        """
 
     @staticmethod
     def of_views(views: NDArray[np.int8], width: int, signal: float) -> Session:

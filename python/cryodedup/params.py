@@ -158,6 +158,9 @@ class MicrographParams:
     search_angle_deg
         Largest rotation between two visits of a hole, degrees, 0 to 10. Up to 0.6 costs nothing more: the search as it is finds that.
         Beyond, each pair is compared at several turns, 1.2 degrees apart, which takes as many times as long.
+    tilt_axis_deg
+        Angle of the tilt axis in the micrographs, degrees counterclockwise from the y axis, as IMOD and SerialEM count it; needed where
+        some were taken at another stage tilt, and the metadata (EPU's ``.xml``) tell the tilt only. None: that of SerialEM's ``.mdoc``.
     keep
         Which of a set stays: the ``earliest``, or the one of best fitted CTF (``rlnCtfMaxResolution``, ``ctf_stats/ctf_fit_to_A``).
     min_overlap
@@ -188,6 +191,7 @@ class MicrographParams:
     lowpass: tuple[float, float] = (0.25, 0.05)
     max_shift: float | None = None
     search_angle_deg: float = 0.5
+    tilt_axis_deg: float | None = None
     keep: Keep = "earliest"
     min_overlap: float | None = None
     max_removed: float = 0.35
@@ -278,11 +282,12 @@ _MICROGRAPH_RANGES = {
     "fdr": (0.0, 1.0, "more than 0 and less than 1"),
     "threshold": (-1.0, 1.0, "from -1 to 1"),
     "max_shift": (0.0, math.inf, "0 or more"),
+    "tilt_axis_deg": (-360.0, 360.0, "from -360 to 360 degrees"),
     "search_angle_deg": (0.0, MOST_ANGLE_DEG, f"from 0 to {MOST_ANGLE_DEG:g} degrees"),
     "min_overlap": (0.0, 1.0, "from 0 to 1"),
     "max_removed": (0.0, 1.0, "from 0 to 1"),
 }
-_OPTIONAL = ("threshold", "max_shift", "min_overlap")
+_OPTIONAL = ("threshold", "max_shift", "tilt_axis_deg", "min_overlap")
 _WINDOW = ("images_per_move", "images_per_hole", "scan_range")
 _MICROGRAPH_CHOICES = {"search": Search, "order": Order, "keep": Keep, "sensitivity": Sensitivity}
 

@@ -29,7 +29,16 @@ WITHHELD = 3
 click.rich_click.OPTION_GROUPS["cryodedup micrographs"] = [
     {
         "name": "What is compared",
-        "options": ["--search", "--images-per-move", "--images-per-hole", "--scan-range", "--order", "--max-shift", "--search-angle"],
+        "options": [
+            "--search",
+            "--images-per-move",
+            "--images-per-hole",
+            "--scan-range",
+            "--order",
+            "--max-shift",
+            "--search-angle",
+            "--tilt-axis",
+        ],
     },
     {"name": "What is a duplicate", "options": ["--fdr", "--threshold", "--min-overlap", "--keep"]},
     {"name": "Limits", "options": ["--max-removed", "--max-set"]},
@@ -96,6 +105,14 @@ def _joined(numbers: tuple[float, ...]) -> str:
     metavar="DEG",
     help="Search for second visits that are rotated by up to so many degrees; above 0.6 the search takes longer, 5 times for 3."
     f"  [default: {DEFAULTS.search_angle_deg:g}]",
+)
+@click.option(
+    "--tilt-axis",
+    "tilt_axis_deg",
+    type=float,
+    metavar="DEG",
+    help="Angle of the tilt axis, counterclockwise from the y axis. Needed where some micrographs were taken at another stage tilt, and"
+    " only EPU's .xml tells it.",
 )
 @click.option(
     "--keep",

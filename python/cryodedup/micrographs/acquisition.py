@@ -1,13 +1,15 @@
-"""What the names of micrographs, and EPU's metadata beside them, tell of hole, shot and time.
+"""What the names of micrographs, and the metadata of EPU and SerialEM beside them, tell of hole, shot, time and stage.
 
 The names are those that EPU, SerialEM and Leginon give; programs add things in front and behind.
 """
 
 from __future__ import annotations
 
+import math
+import os
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from cryodedup.errors import InputError
@@ -23,8 +25,14 @@ _MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct",
 _XML = {
     "time": re.compile(rb"<acquisitionDateTime>([^<]{10,40})<"),
     "stage": re.compile(rb"<Position[^>]*>.{0,400}?<X>([^<]{1,30})</X>\s*<Y>([^<]{1,30})</Y>", re.DOTALL),
+    "tilt": re.compile(rb"<Position[^>]*>\s*<A>([^<]{1,30})</A>"),
 }
-_LONGEST_XML = 1 << 22
+_MDOC = {
+    "tilt": re.compile(r"^\s*TiltAngle\s*=\s*(\S+)", re.MULTILINE),
+    "axis": re.compile(r"Tilt axis angle\s*=\s*([-+.\dEe]+)"),
+    "rotation": re.compile(r"^\s*RotationAngle\s*=\s*(\S+)", re.MULTILINE),
+}
+_LONGEST_METADATA = 1 << 22
 
 Key = tuple[object, ...]
 
@@ -34,23 +42,29 @@ class Acquisition:
     """What is known of one exposure.
 
     ``time`` sorts exposures of one session; ``hole`` and ``shot`` are the same for two exposures of one place, if the program knows of it;
-    ``stage``: where the stage stood.
+    ``stage``: where the stage stood, ``tilt_deg``: how far it was tilted; ``tilt_axis_deg``: the angle of the tilt axis in the micrograph,
+    counterclockwise from the y axis, as IMOD and SerialEM count it.
     """
 
     time: Key | None = None
     hole: str = ""
     shot: str = ""
     stage: tuple[float, float] | None = None
+    tilt_deg: float | None = None
+    tilt_axis_deg: float | None = None
 
 
-def acquisition_of(name: str, path: Path | None = None) -> Acquisition:
-    """From a name, and from EPU's ``.xml`` beside the file."""
-    told = _from_name(name)
-    metadata = _metadata(path) if path is not None else None
-    if metadata is None:
-        return told
-    time, stage = metadata
-    return Acquisition(time=time or told.time, hole=told.hole, shot=told.shot, stage=stage)
+def acquisitions_of(paths: Iterable[Path]) -> list[Acquisition]:
+    """From names, EPU's ``.xml`` beside the files, and SerialEM's ``.mdoc``."""
+    mdocs: dict[Path, dict[str, Path]] = {}
+    found = []
+    for path in paths:
+        if path.parent not in mdocs:
+            mdocs[path.parent] = _mdocs(path.parent)
+        known = _with_xml(acquisition_of(os.fspath(path)), path)
+        mdoc = mdocs[path.parent].get(path.name) or mdocs[path.parent].get(path.stem)
+        found.append(known if mdoc is None else _with_mdoc(known, mdoc))
+    return found
 
 
 def identifies(name: str) -> bool:
@@ -58,7 +72,8 @@ def identifies(name: str) -> bool:
     return _EPU.search(name) is not None
 
 
-def _from_name(name: str) -> Acquisition:
+def acquisition_of(name: str) -> Acquisition:
+    """What a name tells."""
     if found := _EPU.search(name):
         return Acquisition(time=(found["date"] + found["time"].ljust(6, "0"),), hole=found["hole"], shot=found["shot"])
     if found := _LEGINON.search(name):
@@ -78,22 +93,56 @@ def _from_name(name: str) -> Acquisition:
     return Acquisition(time=time)
 
 
-def _metadata(path: Path) -> tuple[Key | None, tuple[float, float] | None] | None:
+def _with_xml(known: Acquisition, path: Path) -> Acquisition:
     found = _EPU.search(path.name)
     if not found:
-        return None
+        return known
     xml = path.with_name(path.name[: found.end()] + ".xml")
     xml = path.with_name(path.name[found.start() : found.end()] + ".xml") if not xml.is_file() else xml
-    if not xml.is_file() or xml.stat().st_size > _LONGEST_XML:
-        return None
+    if not xml.is_file() or xml.stat().st_size > _LONGEST_METADATA:
+        return known
     content = xml.read_bytes()
-    time, stage = _XML["time"].search(content), _XML["stage"].search(content)
-    try:
-        position = (float(stage[1]), float(stage[2])) if stage else None
-    except ValueError:
-        position = None
+    time, stage, tilt = (_XML[what].search(content) for what in ("time", "stage", "tilt"))
+    x, y, alpha = (_number(cell) for cell in ((stage[1], stage[2]) if stage else (b"", b"")) + ((tilt[1],) if tilt else (b"",)))
     digits = re.sub(rb"\D", b"", time[1])[:20].decode() if time else ""
-    return ((digits,) if len(digits) >= 14 else None), position
+    return replace(
+        known,
+        time=(digits,) if len(digits) >= 14 else known.time,
+        stage=None if x is None or y is None else (x, y),
+        tilt_deg=None if alpha is None else math.degrees(alpha),
+    )
+
+
+def _mdocs(directory: Path) -> dict[str, Path]:
+    """SerialEM's files in a directory, by the name of the image and by that without its ending."""
+    try:
+        there = sorted(Path(entry) for entry in os.scandir(directory) if entry.name.endswith(".mdoc"))
+    except OSError:
+        return {}
+    return {name: mdoc for mdoc in there for name in (mdoc.stem, Path(mdoc.stem).stem)}
+
+
+def _with_mdoc(known: Acquisition, mdoc: Path) -> Acquisition:
+    """The mdoc of one exposure; that of a tilt series tells nothing of a single one."""
+    try:
+        content = mdoc.read_text("utf-8", "replace") if mdoc.stat().st_size <= _LONGEST_METADATA else ""
+    except OSError:
+        return known
+    tilts, axis, rotations = (_MDOC[what].findall(content) for what in ("tilt", "axis", "rotation"))
+    if len(tilts) != 1:
+        return known
+    rotation = _number(rotations[0]) if rotations else None
+    # The title gives the tilt axis; RotationAngle is that of the specimen's x axis, a right angle away.
+    axis_deg = _number(axis[0]) if axis else None if rotation is None else rotation - 90
+    return replace(known, tilt_deg=_number(tilts[0]), tilt_axis_deg=axis_deg)
+
+
+def _number(cell: str | bytes) -> float | None:
+    try:
+        value = float(cell)
+    except ValueError:
+        return None
+    return value if math.isfinite(value) else None
 
 
 def natural(name: str) -> Key:

@@ -15,6 +15,7 @@ from cryodedup.micrographs.acquisition import Acquisition
 from cryodedup.micrographs.reading import Progress, Record
 from cryodedup.micrographs.shot_agreement import Opinion, judge, leads_of
 from cryodedup.micrographs.significance import FEW, LEAST_FOR_BULK, Floats, Null, Peaks, q_values
+from cryodedup.micrographs.tilt import Matrix, common
 from cryodedup.micrographs.window import sampled, window_pairs
 from cryodedup.params import MicrographParams
 
@@ -104,12 +105,16 @@ def compare(
     acquisitions: Sequence[Acquisition],
     params: MicrographParams,
     told: Told,
+    maps: Sequence[Matrix] = (),
 ) -> Compared:
-    """Finds the duplicates among micrographs of one size, whose prepared images stand in a cache; ``places``: in the order of exposure."""
+    """Finds the duplicates among micrographs of one size, whose prepared images stand in a cache.
+
+    ``places``: in the order of exposure; ``maps``: of each micrograph how it is brought to the stage tilt of most, if some are of another.
+    """
     threads = params.threads
     progress = told.progress
     told.stage("loading", len(records))
-    session = _core.Session.load(cache, list(records), band=params.search_band, threads=threads, progress=progress)
+    session = _core.Session.load(cache, list(records), band=params.search_band, maps=list(maps), threads=threads, progress=progress)
     told.stage("screening", len(records) * (len(records) - 1) // 2)
     pairs, decoys, tested, decoys_tested, screening = _candidates(session, places, params, progress)
     told.stage("comparing closely", len(pairs))
@@ -127,7 +132,7 @@ def compare(
     found = _Found.of(pairs, best, null, (records[0][1], records[0][2]))
     if params.threshold is None:
         known = [acquisitions[i] for i in members]
-        judged = _judged(session, found, tested, known, (records[0][1], records[0][2]), params)
+        judged = _judged(session, found, tested, null, known, (records[0][1], records[0][2]), params)
     else:
         near = found.z >= (-np.inf if params.search == "window" else DOUBTFUL_Z)
         judged = _Judged(found.pairs, found.z, found.shifts, found.turns_deg, q_values(found.chance, tested), near, [""] * len(pairs))
@@ -149,7 +154,7 @@ def compare(
     return Compared(
         members=list(members),
         size=(records[0][1], records[0][2]),
-        pairs=[_pair(judged, int(at), measured[row[int(at)]], members, params) for at in chosen],
+        pairs=[_pair(judged, int(at), measured[row[int(at)]], members, maps, (records[0][1], records[0][2]), params) for at in chosen],
         signal=_signal(session.signal),
         null=null,
         observed=found.z,
@@ -254,7 +259,13 @@ class _Judged:
 
 
 def _judged(
-    session: _core.Session, found: _Found, tested: int, known: Sequence[Acquisition], size: tuple[int, int], params: MicrographParams
+    session: _core.Session,
+    found: _Found,
+    tested: int,
+    null: Null,
+    known: Sequence[Acquisition],
+    size: tuple[int, int],
+    params: MicrographParams,
 ) -> _Judged:
     """Decides by the false-discovery rate of each pair, once the other shots of its holes were asked."""
 
@@ -266,7 +277,7 @@ def _judged(
     rows = np.flatnonzero(q_values(found.chance, tested) <= DOUBTFUL_Q)
     near_zero: NDArray[np.bool_] = np.all(np.abs(found.shifts) < FAR * np.array(size), axis=1)
     leads = leads_of([int(row) for row in rows], found.pairs, found.shifts, found.turns_deg, near_zero, known)
-    opinions = judge(leads, found.z[rows], known, look) if leads else []
+    opinions = judge(leads, found.z[rows], known, look, null.elsewhere) if leads else []
     chance = found.chance.copy()
     for opinion in opinions:
         chance[opinion.lead.row] = opinion.chance(float(chance[opinion.lead.row]))
@@ -306,9 +317,20 @@ def _with_recruits(judged: _Judged, leading: Sequence[Opinion], known: Sequence[
     return _Judged(pairs, z, shifts, turns, q, accepted, words)
 
 
-def _pair(judged: _Judged, at: int, measured: Floats, members: Sequence[int], params: MicrographParams) -> Pair:
+def _pair(
+    judged: _Judged,
+    at: int,
+    measured: Floats,
+    members: Sequence[int],
+    maps: Sequence[Matrix],
+    size: tuple[int, int],
+    params: MicrographParams,
+) -> Pair:
     x, y, ncc, ccc, overlap, turn, scale = map(float, measured)
     i, j = (members[int(k)] for k in judged.pairs[at])
+    if maps:
+        first, second = (maps[int(k)] for k in judged.pairs[at])
+        (x, y), overlap = common(size, (x, y), first, second)
     # The core gives where the second shows what the first does; the move that lays it there is the opposite.
     move = (-x * params.bin + 0.0, -y * params.bin + 0.0)
     return Pair(i, j, float(judged.z[at]), float(judged.q[at]), ncc, ccc, overlap, move, judged.words[at], turn + 0.0, scale)

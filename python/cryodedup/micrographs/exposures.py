@@ -16,7 +16,7 @@ from cryodedup.errors import InputError
 from cryodedup.formats import cryosparc
 from cryodedup.formats.images import IMAGES, OTHERS, is_image
 from cryodedup.formats.star import StarFile, TableColumns, open_star
-from cryodedup.micrographs.acquisition import Acquisition, acquisition_of
+from cryodedup.micrographs.acquisition import Acquisition, acquisitions_of
 from cryodedup.particles.opening import kind_of
 from cryodedup.particles.outputs import DatasetOutput, Mask, Place, StarOutput
 
@@ -87,8 +87,7 @@ def open_exposures(inputs: Sequence[Path], threads: int = 0) -> Exposures:
         raise InputError(f"{exposures.label}: found no micrographs")
     _refuse_missing(exposures)
     _refuse_repeated(exposures)
-    known = [acquisition_of(os.fspath(path), path) for path in exposures.paths]
-    return replace(exposures, acquisitions=known)
+    return replace(exposures, acquisitions=acquisitions_of(exposures.paths))
 
 
 def _expanded(item: Path) -> list[Path]:

@@ -22,6 +22,7 @@ from cryodedup.micrographs.exposures import Exposures
 from cryodedup.micrographs.forecast import Forecast
 from cryodedup.micrographs.listings import write_ccc, write_duplicates, write_overlaps, write_versions
 from cryodedup.micrographs.self_test import SelfTest
+from cryodedup.micrographs.tilt import Tilts
 from cryodedup.micrographs.versions import Version
 from cryodedup.params import MicrographParams
 from cryodedup.particles.outputs import Place
@@ -76,6 +77,7 @@ class MicrographResult:
     groups: list[list[int]]
     kept: NDArray[np.bool_]
     compared: list[Compared]
+    tilts: Tilts
     warnings: list[str]
     versions: list[Version] = field(default_factory=list)
     withheld: Withheld | None = None
@@ -151,6 +153,7 @@ class MicrographResult:
                 }
                 for found in self.compared
             ],
+            "tilts": self.tilts.summary(),
             "self_test": self.self_test.summary() if self.self_test else None,
             "outputs": self.outputs,
             "warnings": [printable(text) for text in self.warnings],

@@ -30,6 +30,7 @@ from cryodedup.micrographs.exposures import Exposures
 from cryodedup.micrographs.planted_session import PlantedSession
 from cryodedup.micrographs.planting import Planted, plan
 from cryodedup.micrographs.reading import Record
+from cryodedup.micrographs.tilt import Tilts
 from cryodedup.micrographs.versions import connected
 from cryodedup.micrographs.window import window_distances
 from cryodedup.params import MicrographParams
@@ -146,6 +147,7 @@ def self_test(
     records: Mapping[int, Record],
     places: Mapping[int, int],
     exposures: Exposures,
+    tilts: Tilts,
     params: MicrographParams,
     told: Told,
 ) -> SelfTest:
@@ -188,7 +190,10 @@ def self_test(
             )
             if not planted:
                 break
-            score.add(planted, compare(session.path, range(len(members)), session.records(planted), at, known, asked, quiet).pairs)
+            shown = dict.fromkeys(range(len(members))) | {one.host: one.original for one in planted}
+            maps = tilts.of([members[row if original is None else original] for row, original in shown.items()])
+            found = compare(session.path, range(len(members)), session.records(planted), at, known, asked, quiet, maps)
+            score.add(planted, found.pairs)
             if len(score.found) >= ENOUGH or (score.rounds + 1) * len(members) ** 2 > 2 * MAX_PAIRS:
                 break
     if not score.rounds:

@@ -11,6 +11,7 @@ all holes share, supports no lead, and refutes those that it makes itself.
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -31,6 +32,12 @@ FEW_DECOYS = 40
 """So few in all show no distribution: that of noise is taken."""
 NOISE, NOISE_SD = 2.3, 0.6
 """The best significance near a given shift, in noise."""
+NEAR_PLACES = 60
+"""So many of the places near a shift are independent: no chance is smaller than that of the best of them in noise..."""
+NEAR_SHARE = 0.004
+"""...nor than so much of the chance of the best of all places: more than their share of these, as unrelated pairs prefer some."""
+GUESSED = 10.0
+"""Chances of members that are only known by their place in the row are multiplied by this: most are no shots of the same holes."""
 TOP = 2
 """The support of a lead is the sum of as many of its members' significances, the largest."""
 
@@ -137,7 +144,14 @@ def beside(pair: Pair, acquisitions: Sequence[Acquisition]) -> list[Pair]:
     return [(i + k, j + k) for k in steps if not (other_hole(i, i + k) or other_hole(j, j + k))]
 
 
-def judge(leads: Sequence[Lead], z: Floats, acquisitions: Sequence[Acquisition], look: Look, seed: int = 0) -> list[Opinion]:
+def judge(
+    leads: Sequence[Lead],
+    z: Floats,
+    acquisitions: Sequence[Acquisition],
+    look: Look,
+    elsewhere: Callable[[Floats], Floats],
+    seed: int = 0,
+) -> list[Opinion]:
     """Asks the members and the decoys of all leads.
 
     Parameters
@@ -146,6 +160,8 @@ def judge(leads: Sequence[Lead], z: Floats, acquisitions: Sequence[Acquisition],
         And the significance of each.
     look
         Measures pairs near given shifts.
+    elsewhere
+        The chance that the best of all shifts of unrelated micrographs is at least that significant.
     seed
         Of the choice of decoys.
     """
@@ -161,7 +177,10 @@ def judge(leads: Sequence[Lead], z: Floats, acquisitions: Sequence[Acquisition],
         decoys = [[asked.add(pair, lead) for pair in several] for several in _decoys(lead, acquisitions, of_shot, everyone, rng)]
         plans.append((members, decoys))
     near_z, near_shifts = look(*asked.arrays())
-    here = _standardised([[near_z[decoy[0]] for decoy in decoys] for _, decoys in plans], np.asarray(z, float))
+    observed_here = np.asarray(z, float)
+    here = np.maximum(
+        _standardised([[near_z[decoy[0]] for decoy in decoys] for _, decoys in plans], observed_here), in_noise(observed_here)
+    )
 
     def top(rows: Sequence[int]) -> float:
         return sum(sorted((float(near_z[row]) for row in rows), reverse=True)[:TOP])
@@ -174,9 +193,10 @@ def judge(leads: Sequence[Lead], z: Floats, acquisitions: Sequence[Acquisition],
     opinions = []
     for k, lead in enumerate(leads):
         members, decoys = plans[k]
-        chances = _standardised(
-            [[near_z[row] for decoy in decoys for row in decoy[1:]] for _ in members], near_z[members] if members else np.zeros(0)
-        )
+        observed = near_z[members] if members else np.zeros(0)
+        chances = _standardised([[near_z[row] for decoy in decoys for row in decoy[1:]] for _ in members], observed)
+        chances = np.maximum(chances, np.maximum(in_noise(observed), NEAR_SHARE * elsewhere(observed)))
+        chances = np.minimum(chances * (1.0 if lead.by_name else GUESSED), 1.0)
         near = tuple(
             (float(near_z[row]), (float(near_shifts[row, 0]), float(near_shifts[row, 1])), float(chance))
             for row, chance in zip(members, chances, strict=True)
@@ -260,6 +280,11 @@ def _standardised(decoys: Sequence[Sequence[float]], observed: Floats, terms: in
     scaled = [(np.asarray(values, float) - m) / s for values, (m, s) in zip(decoys, own, strict=True)]
     tail = _tail(np.concatenate(scaled) if scaled else np.zeros(0))
     return tail.probability((observed - np.array([m for m, _ in own])) / np.array([s for _, s in own]))
+
+
+def in_noise(z: Floats) -> Floats:
+    """The chance that images of noise are as significant near a given shift."""
+    return np.array([min(1.0, NEAR_PLACES * 0.5 * math.erfc(value / math.sqrt(2))) for value in z])
 
 
 def _tail(scaled: Floats) -> Tail:

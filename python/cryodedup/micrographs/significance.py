@@ -42,6 +42,8 @@ LEAST_SCALE = 0.15
 """The tail of a handful of values is not taken to fall faster than this, in standard deviations."""
 ZERO_CAUTION = 5.0
 """Chances at zero shift are multiplied by this: what is left of a strong pattern has a heavy tail, and few second visits hit so exactly."""
+ZERO_HEAVY = 1.5
+"""The tail there is taken to fall so many times as slowly as what is seen of it."""
 PERIODIC = 0.001
 """A next best place that unrelated pairs reach less often than that shows a lattice, or an edge along an edge..."""
 NEXT_SCALE = 0.062
@@ -212,4 +214,4 @@ def zero_tail(at_zero: Floats) -> Tail:
     shares = [0.16, min(5 * rate, 0.1), rate]
     values = np.quantile(at_zero, [1 - share for share in shares])
     scales = [float(values[k + 1] - values[k]) / float(np.log(shares[k] / shares[k + 1])) for k in (0, 1)]
-    return Tail(start=max(start, float(values[2])), scale=max(scale, *scales), rate=rate)
+    return Tail(start=max(start, float(values[2])), scale=ZERO_HEAVY * max(scale, *scales), rate=rate)

@@ -25,6 +25,7 @@ from cryodedup.micrographs.gallery import doubtful_and_best, thumbnails
 from cryodedup.micrographs.reading import CACHE, Progress, Reading, locked, masked_warning, move_other_file, open_headers
 from cryodedup.micrographs.result import MicrographResult
 from cryodedup.micrographs.self_test import self_test
+from cryodedup.micrographs.tilt import tilts_of
 from cryodedup.micrographs.versions import Version, at_one_place, find_versions, joined, without_versions
 from cryodedup.params import MicrographParams, checked
 
@@ -115,8 +116,18 @@ def find_duplicate_micrographs(
         at = {i: k for k, i in enumerate(once)}
         classes = comparable((i for i in readable if i in at and i in records), images, known_a)
         told = Told(say, expect, progress)
+        tilts = tilts_of(exposures.acquisitions, params.tilt_axis_deg)
         compared = [
-            compare(place, members, [records[i] for i in members], [at[i] for i in members], exposures.acquisitions, params, told)
+            compare(
+                place,
+                members,
+                [records[i] for i in members],
+                [at[i] for i in members],
+                exposures.acquisitions,
+                params,
+                told,
+                tilts.of(members),
+            )
             for members in classes
             if len(members) > 1
         ]
@@ -128,11 +139,11 @@ def find_duplicate_micrographs(
         shown = [decision.pairs[k] for kind in doubtful_and_best(decision.pairs) for k in kind]
         pictures = thumbnails(place, records, shown)
         decided = time.perf_counter()
-        tested = self_test(place, compared, records, at, exposures, params, told) if params.self_test else None
+        tested = self_test(place, compared, records, at, exposures, tilts, params, told) if params.self_test else None
     all_unreadable = dict(sorted({**unreadable, **reading.unreadable}.items()))
     masked = dict(sorted(reading.masked.items()))
     warnings = class_warnings(exposures.names, classes, images, known_a) + masked_warning(exposures.names, masked, images)
-    warnings += _warnings(exposures, params, compared, decision, all_unreadable)
+    warnings += tilts.warnings() + _warnings(exposures, params, compared, decision, all_unreadable)
     if moved:
         warnings.insert(0, f"{place}: found another file, or one damaged from its first byte on; moved to {moved}")
     elif reading.damaged:
@@ -148,6 +159,7 @@ def find_duplicate_micrographs(
         versions=versions,
         withheld=withhold(decision, len(once), params),
         compared=compared,
+        tilts=tilts,
         warnings=warnings,
         unreadable=all_unreadable,
         masked=masked,

@@ -26,12 +26,13 @@ type Report = (u64, (usize, usize), usize, f32, f32, u64, Vec<(usize, f64)>);
 #[pymethods]
 impl Session {
     #[staticmethod]
-    #[pyo3(signature = (cache, records, *, band, threads, progress=None))]
+    #[pyo3(signature = (cache, records, *, band, maps=vec![], threads, progress=None))]
     fn load(
         py: Python<'_>,
         cache: PathBuf,
         records: Vec<AnyRecord>,
         band: (f32, f32, f32),
+        maps: Vec<[[f64; 2]; 2]>,
         threads: usize,
         progress: Option<Bound<'_, PyAny>>,
     ) -> PyResult<Self> {
@@ -39,7 +40,9 @@ impl Session {
             .into_iter()
             .map(|(pixels_at, width, height, sd, mean, _, masked)| Record { pixels_at, width, height, sd, mean, kind: Kind::Image, masked })
             .collect();
-        let session = run(py, threads, progress.as_ref(), |monitor| micrographs::Session::load(&cache, &records, to_band(band), monitor))?;
+        let maps: Vec<Warp> = maps.into_iter().map(Warp).collect();
+        let load = |monitor: &_| micrographs::Session::load(&cache, &records, to_band(band), maps, monitor);
+        let session = run(py, threads, progress.as_ref(), load)?;
         Ok(Self(Arc::new(session)))
     }
 
@@ -51,6 +54,10 @@ impl Session {
 
     fn __len__(&self) -> usize {
         self.0.len()
+    }
+
+    fn view<'py>(&self, py: Python<'py>, i: usize) -> Bound<'py, numpy::PyArray1<i8>> {
+        self.0.view(i).pixels.to_vec().into_pyarray(py)
     }
 
     #[getter]

@@ -11,6 +11,7 @@ use super::image::{Image, Table};
 use super::reader::Reader;
 use super::spectrum::{Band, RINGS};
 use super::views::{Views, quantise_both, reduce, small_plan};
+use super::warp::Warp;
 use crate::{Monitor, Result};
 
 /// Micrographs of one size. Each has a *view*: reduced further, its spectrum whitened and limited to the band that tells most, in int8.
@@ -28,6 +29,7 @@ pub struct Session {
     pub signal: Vec<[f32; RINGS]>,
     cache: PathBuf,
     records: Vec<Record>,
+    maps: Vec<Warp>,
     patterns: FixedPatterns,
     views: Vec<i8>,
     tables: Vec<Table>,
@@ -36,8 +38,9 @@ pub struct Session {
 
 impl Session {
     /// Reads the micrographs at these places of a cache, all of one size, takes out what is the same in all (the fixed pattern of the gain
-    /// reference), and makes their views. `band`: of the view, in cycles a reduced pixel.
-    pub fn load(cache: &Path, records: &[Record], band: Band, monitor: &Monitor) -> Result<Self> {
+    /// reference), and makes their views. `band`: of the view, in cycles a reduced pixel. `maps`: of each micrograph how it is seen, as one that
+    /// was tilted; none: as they are.
+    pub fn load(cache: &Path, records: &[Record], band: Band, maps: Vec<Warp>, monitor: &Monitor) -> Result<Self> {
         let size = records.first().map_or((2, 2), |record| (record.width, record.height));
         let views = Views::new(size, band);
         let [view_size, small_size] = views.sizes();
@@ -49,6 +52,7 @@ impl Session {
             signal: Vec::new(),
             cache: cache.to_owned(),
             records: records.to_vec(),
+            maps,
             patterns: FixedPatterns::default(),
             views: Vec::new(),
             tables: Vec::new(),
@@ -98,6 +102,7 @@ impl Session {
             signal: vec![[signal; RINGS]; n],
             cache: PathBuf::new(),
             records: vec![],
+            maps: vec![],
             patterns: FixedPatterns::default(),
             tables: tables(&views, view_size),
             views,
@@ -142,6 +147,9 @@ impl Session {
         for (part, i) in two.into_iter().enumerate() {
             reader.read(&self.records[i])?;
             self.patterns.take_out(i, &mut reader.pixels);
+            if let Some(map) = self.maps.get(i).filter(|map| !map.is_none()) {
+                reader.pixels = map.apply(&reader.pixels, self.size.0, (1.0, 1.0));
+            }
             reader.fade(tapers, 1.0 / self.records[i].sd, part);
         }
         Ok(())
@@ -241,7 +249,7 @@ pub(super) mod tests {
                 })
                 .collect();
             let band = Band { highpass: 0.02, lowpass: 0.2, falloff: 0.05 };
-            let session = Session::load(&path, &records, band, &Monitor::default()).unwrap();
+            let session = Session::load(&path, &records, band, vec![], &Monitor::default()).unwrap();
             [session.view(2).pixels.to_vec(), session.view(20).pixels.to_vec(), session.small_view(2).to_vec()]
         };
         let expected = view_of(5.0);

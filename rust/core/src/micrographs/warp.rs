@@ -39,9 +39,9 @@ impl Warp {
         ((c - b).atan2(a + d).to_degrees(), (a * d - b * c).abs().sqrt())
     }
 
-    /// The image that is made, in int8; pixels that the given one does not show are 0. `pixel`: columns and rows of the reduced micrograph that
-    /// a pixel of the image takes.
-    pub fn apply(self, image: &[i8], width: usize, pixel: (f64, f64)) -> Vec<i8> {
+    /// The image that is made; pixels that the given one does not show are 0. `pixel`: columns and rows of the reduced micrograph that a pixel
+    /// of the image takes.
+    pub fn apply<P: Pixel>(self, image: &[P], width: usize, pixel: (f64, f64)) -> Vec<P> {
         if self.is_none() {
             return image.to_vec();
         }
@@ -106,20 +106,48 @@ impl Seen {
     }
 }
 
+/// What an image is made of.
+pub trait Pixel: Copy {
+    /// The nearest value.
+    fn of(value: f32) -> Self;
+    /// As a number.
+    fn value(self) -> f32;
+}
+
+impl Pixel for i8 {
+    fn of(value: f32) -> Self {
+        value.round().clamp(-127.0, 127.0) as Self
+    }
+
+    fn value(self) -> f32 {
+        self.into()
+    }
+}
+
+impl Pixel for f32 {
+    fn of(value: f32) -> Self {
+        value
+    }
+
+    fn value(self) -> f32 {
+        self
+    }
+}
+
 /// The value between pixels by cubic convolution (Keys 1981, a = -1/2).
-fn sample(image: &[i8], (width, height): (usize, usize), x: f64, y: f64) -> i8 {
+fn sample<P: Pixel>(image: &[P], (width, height): (usize, usize), x: f64, y: f64) -> P {
     let (left, top) = (x.floor(), y.floor());
     let (column, row) = (left as i64 - 1, top as i64 - 1);
     if column < 0 || row < 0 || column + 4 > width as i64 || row + 4 > height as i64 {
-        return 0;
+        return P::of(0.0);
     }
     let (across, down) = (weights((x - left) as f32), weights((y - top) as f32));
     let mut sum = 0.0;
     for (k, weight) in down.iter().enumerate() {
         let line = &image[(row as usize + k) * width + column as usize..][..4];
-        sum += weight * line.iter().zip(&across).map(|(&pixel, weight)| f32::from(pixel) * weight).sum::<f32>();
+        sum += weight * line.iter().zip(&across).map(|(&pixel, weight)| pixel.value() * weight).sum::<f32>();
     }
-    sum.round().clamp(-127.0, 127.0) as i8
+    P::of(sum)
 }
 
 /// The weights of four values for a place so far behind the second.

@@ -51,6 +51,45 @@ impl Cells {
         self.with(along(&rows, self.down, self.across))
     }
 
+    /// By how much the neighbours on opposite sides of each cell differ at most.
+    pub fn steps(&self) -> Self {
+        let mut out = self.with(vec![0.0; self.values.len()]);
+        let rows = |y: usize| &self.values[y * self.across..][..self.across];
+        for (y, out) in out.values.chunks_exact_mut(self.across).enumerate() {
+            let (above, here, below) = (rows(y.saturating_sub(1)), rows(y), rows((y + 1).min(self.down - 1)));
+            for (x, out) in out.iter_mut().enumerate() {
+                let (left, right) = (x.saturating_sub(1), (x + 1).min(self.across - 1));
+                let pairs = [(here[left], here[right]), (above[x], below[x]), (above[left], below[right]), (above[right], below[left])];
+                *out = pairs.into_iter().map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+            }
+        }
+        out
+    }
+
+    /// The cells above 0, in parts that hang together by their sides.
+    pub fn connected(&self) -> Vec<Vec<usize>> {
+        let mut left: Vec<bool> = self.values.iter().map(|&value| value > 0.0).collect();
+        let mut parts = Vec::new();
+        for start in 0..left.len() {
+            if !std::mem::take(&mut left[start]) {
+                continue;
+            }
+            let (mut part, mut next) = (vec![start], 0);
+            while let Some(&at) = part.get(next) {
+                next += 1;
+                let beside = [
+                    (at >= self.across).then(|| at - self.across),
+                    (at + self.across < left.len()).then_some(at + self.across),
+                    (!at.is_multiple_of(self.across)).then(|| at - 1),
+                    (!(at + 1).is_multiple_of(self.across)).then_some(at + 1),
+                ];
+                part.extend(beside.into_iter().flatten().filter(|&other| std::mem::take(&mut left[other])));
+            }
+            parts.push(part);
+        }
+        parts
+    }
+
     /// The means of several maps around each cell, by Gaussian weights of `sigma` cells times `weights`; `otherwise` where these are 0.
     pub fn smoothed<const N: usize>(maps: [&Self; N], weights: &Self, sigma: f32, otherwise: [f32; N]) -> [Self; N] {
         let totals = weights.blurred(sigma);

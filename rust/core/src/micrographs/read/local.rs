@@ -16,8 +16,10 @@ const DARK: f32 = 0.12;
 const BELOW: f32 = 5.0;
 /// Bright parts differ among themselves: the mean has to be below by so many times what their brightest are above them.
 const BEYOND: f32 = 6.0;
-/// Cells with so many times the usual variance hold an opaque thing's edge, a hot pixel or the trace of an X-ray: no particle is so bright.
+/// Cells with so many times the usual variance hold a hot pixel or the trace of an X-ray...
 const WILD: f32 = 50.0;
+/// ...and those whose neighbours on both sides differ by so many standard deviations the edge of a flake or foil: no particle is so bright.
+const STEP: f32 = 8.0;
 /// Around those, cells with so many times the usual variance belong to them.
 const BESIDE_WILD: f32 = 4.0;
 /// Cells around dark ones that are masked, too: the edge's fringes are there.
@@ -30,6 +32,10 @@ const CLIP: f32 = 5.0;
 pub const MOST_SD: f32 = 10.0;
 /// Of fewer cells all count for the polynomial.
 const FEW_CELLS: usize = 1000;
+/// Parts of fewer cells, cut off from all others by the mask, are masked, too...
+const LEAST_PART: usize = 24;
+/// ...and so are all but the largest ones.
+const MOST_PARTS: usize = 8;
 /// An image of which less than this share is left is flattened without a mask.
 const LEAST_LEFT: f32 = 0.05;
 
@@ -90,6 +96,7 @@ impl Maps {
         let dark = variances.with(variances.values.iter().zip(&means.values).map(is_dark).collect()).dilated(FRINGE);
         let above = |times: f32| variances.with(variances.values.iter().map(|&value| f32::from(value > times * usual)).collect());
         let (mut wild, beside) = (above(WILD), above(BESIDE_WILD));
+        wild.values.iter_mut().zip(means.steps().values).for_each(|(wild, step)| *wild = wild.max(f32::from(step > STEP * usual.sqrt())));
         for _ in 0..2 {
             let grown = wild.dilated(1);
             wild.values
@@ -104,10 +111,18 @@ impl Maps {
         let soft = weight.smooth(SOFT);
         weight.values.iter_mut().zip(soft.values).for_each(|(weight, soft)| *weight *= (2.0 * soft - 1.0).max(0.0));
         let sigma = WINDOW * ((size.0 * size.1) as f32).sqrt() / CELL as f32;
-        let surface = surface(&means, &weight);
+        let parts = parts(&mut weight);
+        let surface = surface(&means, &parts[0]);
         let rest = means.with(means.values.iter().zip(&surface).map(|(mean, surface)| mean - surface).collect());
         let limited = variances.with(variances.values.iter().map(|value| value.clamp(0.1 * usual, 2.0 * usual)).collect());
-        let [local, noise] = Cells::smoothed([&rest, &limited], &weight, sigma, [0.0, usual]);
+        let [mut local, mut noise] = Cells::smoothed([&rest, &limited], &parts[0], sigma, [0.0, usual]);
+        for part in &parts[1..] {
+            let of_part = Cells::smoothed([&rest, &limited], part, sigma, [0.0, usual]);
+            // Up to the cells around it: pixels take what lies between the values of two cells.
+            for (at, _) in part.dilated(1).values.iter().enumerate().filter(|(_, weight)| **weight > 0.0) {
+                (local.values[at], noise.values[at]) = (of_part[0].values[at], of_part[1].values[at]);
+            }
+        }
         let mean = local.with(local.values.iter().zip(&surface).map(|(local, surface)| local + surface).collect());
         let noise = noise.with(noise.values.iter().map(|variance| variance.max(0.0).sqrt()).collect());
         let level = means.values.iter().fold(0.0_f32, |most, mean| most.max(mean.abs()));
@@ -148,6 +163,21 @@ fast! {
         let rest = rest.iter().fold([0.0, 0.0], |[sum, count], pixel| [sum + pixel * pixel, count + if *pixel == 0.0 { 0.0 } else { 1.0 }]);
         [sums.iter().sum::<f32>() + rest[0], counts.iter().sum::<f32>() + rest[1]]
     }
+}
+
+/// The weights of the largest part of cells that hang together, and of others, as within a flake: each has a brightness of its own. What is in
+/// none of them loses its weight.
+fn parts(weight: &mut Cells) -> Vec<Cells> {
+    let mut parts = weight.connected();
+    parts.sort_by_key(|part| std::cmp::Reverse(part.len()));
+    let kept = parts.iter().take(MOST_PARTS).filter(|part| part.len() >= LEAST_PART).count().max(1);
+    parts.split_off(kept.min(parts.len())).into_iter().flatten().for_each(|at| weight.values[at] = 0.0);
+    let of_part = |part: Vec<usize>| {
+        let mut own = weight.with(vec![0.0; weight.values.len()]);
+        part.into_iter().for_each(|at| own.values[at] = weight.values[at]);
+        own
+    };
+    if parts.len() < 2 { vec![weight.clone()] } else { parts.into_iter().map(of_part).collect() }
 }
 
 /// Of each cell the mean and the variance of its pixels.
