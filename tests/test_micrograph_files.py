@@ -22,7 +22,7 @@ import pytest
 from cases import Ran, needs_shared
 from cryodedup import InputError, MicrographParams, correlate, find_duplicate_micrographs, prepare
 from cryodedup.demo.micrographs import BIN, Planted, make_micrographs
-from cryodedup.micrographs.acquisition import acquisition_of, sort
+from cryodedup.micrographs.acquisition import acquisition_of, acquisitions_of, sort
 
 Command = Callable[..., Ran]
 
@@ -568,7 +568,7 @@ def test_january_follows_december() -> None:
 def test_a_real_session_in_order_of_time(real: Path) -> None:
     """By name none of 189 exposures is at its place."""
     paths = sorted((real / "epu_session").glob("*.xml"))
-    known = [acquisition_of(path.name, path) for path in paths]
+    known = acquisitions_of(paths)
     order, rule = sort([path.name for path in paths], known, "auto")
     assert rule == "time"
     assert sum(place == i for place, i in enumerate(order)) == 0

@@ -111,12 +111,13 @@ class Camera:
                 inner += film * _look_up(scene.carbon(), x, y, place) * np.float32(0.6 / np.sqrt(DOSE_PER_A2 * 0.83**2) / 3.4)
             transmission *= 1 - (0.96 if gold else 0.12) * film
         for at_x, at_y, radius, opacity in scene.spots:
-            spot = np.exp(-((((x - at_x) ** 2 + (y - at_y) ** 2) / radius**2) ** 2))
-            transmission *= 1 - opacity * spot
-            inner += np.float32(0.4 * opacity) * spot
+            near = _near(place, (at_x, at_y), 2.2 * radius)
+            spot = np.exp(-((((x[near] - at_x) ** 2 + (y[near] - at_y) ** 2) / radius**2) ** 2))
+            transmission[near] *= 1 - opacity * spot
+            inner[near] += np.float32(0.4 * opacity) * spot
         for at_x, at_y, radius in scene.rings:
             inner += np.float32(8 * self.scale) * np.exp(-(((np.hypot(x - at_x, y - at_y) - radius) / 2.5) ** 2))
-        transmission *= np.exp(-self._flakes(scene, x, y, visit))
+        transmission *= np.exp(-self._flakes(scene, place, x, y, visit))
         defocus = scene.defocus_um + (kind.defocus_change_um * rng.normal() if visit else 0.0)
         contrast = self._contrast(phase, defocus, 60 + kind.damage_b_a2 * visit, place.tilt_deg or kind.tilt)
         return np.asarray(np.maximum(transmission * (1 + contrast), 0.005), np.float32)
@@ -162,7 +163,7 @@ class Camera:
             thick = thick * np.float32(0.9) + change[0] * u + change[1] * v
         return np.asarray(np.maximum(thick, 0.01))
 
-    def _flakes(self, scene: Scene, x: Image, y: Image, visit: int) -> Image:
+    def _flakes(self, scene: Scene, place: Place, x: Image, y: Image, visit: int) -> Image:
         """Opacity of ice flakes; those of a later visit lie elsewhere, and some are new."""
         flakes = scene.flakes
         if visit and self.kind.moving_flakes and len(flakes):
@@ -173,9 +174,19 @@ class Camera:
             flakes[new, :2] = rng.uniform((-MARGIN, -MARGIN), (WIDTH + MARGIN, HEIGHT + MARGIN), (int(new.sum()), 2))
         out = np.zeros((HEIGHT, WIDTH), np.float32)
         for at_x, at_y, radius, opacity in flakes:
-            distance = np.hypot(x - at_x, (y - at_y) * np.float32(1.2))
-            out += np.float32(opacity) / (1 + np.exp(np.clip((distance - radius) / 1.2, -30, 30)))
+            near = _near(place, (at_x, at_y), radius + 20)
+            distance = np.hypot(x[near] - np.float32(at_x), (y[near] - np.float32(at_y)) * np.float32(1.2))
+            out[near] += np.float32(opacity) / (1 + np.exp(np.clip((distance - np.float32(radius)) / np.float32(1.2), -30, 30)))
         return out
+
+
+def _near(place: Place, at: tuple[float, float], radius: float) -> tuple[slice, slice]:
+    """Rows and columns of the frame that show all within a radius of a place of the scene."""
+    corners = np.array(at) + radius * np.array([[-1, -1], [-1, 1], [1, -1], [1, 1]])
+    shown = place.to_frame(corners)
+    low = np.clip(np.floor(shown.min(axis=0)), 0, (WIDTH, HEIGHT)).astype(int)
+    high = np.clip(np.ceil(shown.max(axis=0)) + 1, 0, (WIDTH, HEIGHT)).astype(int)
+    return slice(low[1], high[1]), slice(low[0], high[0])
 
 
 def _look_up(texture: Image, x: Image, y: Image, place: Place) -> Image:

@@ -80,6 +80,7 @@ class Compared:
     """Micrographs of one size and what was found among them.
 
     ``members``: their indices in the input, in the order of exposure; ``signal``: of each the share of power that is not shot noise;
+    ``coarse_noise``: of most, the share of power at 0.04 to 0.07 cycles a reduced pixel that is as high as that at the finest detail;
     ``null``: significances of unrelated pairs; ``observed``: those of all pairs looked at closely, of so many ``tested``
     (``decoys_tested``: pairs with mirrored ones); ``window_ccc``: of a window search,
     (i, j, ccc) of every pair.
@@ -89,6 +90,7 @@ class Compared:
     size: tuple[int, int]
     pairs: list[Pair]
     signal: Floats
+    coarse_noise: float
     null: Null
     observed: Floats
     tested: int
@@ -155,7 +157,8 @@ def compare(
         members=list(members),
         size=(records[0][1], records[0][2]),
         pairs=[_pair(judged, int(at), measured[row[int(at)]], members, maps, (records[0][1], records[0][2]), params) for at in chosen],
-        signal=_signal(session.signal),
+        signal=_signal(session.signal, 0.011, 0.2),
+        coarse_noise=1 - float(np.median(_signal(session.signal, 0.04, 0.07))),
         null=null,
         observed=found.z,
         tested=tested,
@@ -336,7 +339,7 @@ def _pair(
     return Pair(i, j, float(judged.z[at]), float(judged.q[at]), ncc, ccc, overlap, move, judged.words[at], turn + 0.0, scale)
 
 
-def _signal(shares: NDArray[np.float32]) -> Floats:
-    """Mean share of signal over the rings that are searched: up to 0.2 cycles a reduced pixel."""
-    rings = shares.shape[1]
-    return np.asarray(shares[:, 2 : int(0.2 / (np.sqrt(0.5) / rings))].mean(axis=1), np.float64)
+def _signal(shares: NDArray[np.float32], low: float, high: float) -> Floats:
+    """Mean share of signal over the rings between two radii, in cycles a reduced pixel."""
+    ring = np.sqrt(0.5) / shares.shape[1]
+    return np.asarray(shares[:, round(low / ring) : int(high / ring)].mean(axis=1), np.float64)

@@ -38,6 +38,8 @@ _STILL = 4
 """Pairs at a shift of at most so many reduced pixels are warned about where they are more than a few, and a fifth of all."""
 _PERIODIC = 0.02
 """A larger share of pairs that match at several shifts is warned about."""
+_SMOOTH = 0.005
+"""Where the finest detail has a smaller share of the power of coarse detail, the noise was smoothed away."""
 _SMALL = 300 * 200
 """Reduced micrographs of fewer pixels are warned about."""
 
@@ -213,6 +215,11 @@ def _warnings(
             warnings.append(
                 f"{len(found.members):,} micrographs reduced to {found.size[0]} x {found.size[1]} pixels: so few tell little,"
                 " and some pairs may be false; a smaller --bin keeps more"
+            )
+        if found.coarse_noise < _SMOOTH:
+            warnings.append(
+                f"{len(found.members):,} micrographs have hardly any noise in their finest detail, as if low-pass filtered or denoised:"
+                " duplicates may be missed; expected motion-corrected micrographs as they are"
             )
         if (at_zero := found.screening.get("median_z_at_zero_shift", 0.0)) > 4:
             warnings.append(

@@ -56,10 +56,6 @@ impl Session {
         self.0.len()
     }
 
-    fn view<'py>(&self, py: Python<'py>, i: usize) -> Bound<'py, numpy::PyArray1<i8>> {
-        self.0.view(i).pixels.to_vec().into_pyarray(py)
-    }
-
     #[getter]
     fn view_size(&self) -> (usize, usize) {
         self.0.view_size

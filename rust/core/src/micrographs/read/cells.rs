@@ -51,15 +51,18 @@ impl Cells {
         self.with(along(&rows, self.down, self.across))
     }
 
-    /// By how much the neighbours on opposite sides of each cell differ at most.
-    pub fn steps(&self) -> Self {
+    /// By how much the neighbours on opposite sides of each cell differ at most; those that are `wild` are not asked.
+    pub fn steps(&self, wild: &Self) -> Self {
         let mut out = self.with(vec![0.0; self.values.len()]);
-        let rows = |y: usize| &self.values[y * self.across..][..self.across];
+        let known: Vec<f32> =
+            self.values.iter().zip(&wild.values).map(|(&value, &wild)| if wild > 0.0 { f32::NAN } else { value }).collect();
+        let rows = |y: usize| &known[y * self.across..][..self.across];
         for (y, out) in out.values.chunks_exact_mut(self.across).enumerate() {
             let (above, here, below) = (rows(y.saturating_sub(1)), rows(y), rows((y + 1).min(self.down - 1)));
             for (x, out) in out.iter_mut().enumerate() {
                 let (left, right) = (x.saturating_sub(1), (x + 1).min(self.across - 1));
                 let pairs = [(here[left], here[right]), (above[x], below[x]), (above[left], below[right]), (above[right], below[left])];
+                // The maximum of a number and NaN is the number.
                 *out = pairs.into_iter().map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
             }
         }
@@ -234,6 +237,34 @@ mod tests {
         let moment = |power: i32| (0..81 * 81).map(|at| found.values[at] * (at as f32 % 81.0 - 40.0).powi(power)).sum::<f32>();
         assert!((moment(0) - 1.0).abs() < 1e-3 && moment(1).abs() < 1e-2);
         assert!((moment(2).sqrt() / sigma - 1.0).abs() < 0.12, "{}", moment(2).sqrt());
+    }
+
+    #[test]
+    fn parts_hang_together_by_their_sides() {
+        // A column of zeros parts the cells; the one at the corner touches the others by its corner only.
+        let map = cells((80, 64), 8, |x, y| f32::from(u8::from(x != 4 && (x, y) != (9, 1) && (x, y) != (8, 0))));
+        let mut parts: Vec<usize> = map.connected().iter().map(Vec::len).collect();
+        parts.sort_unstable();
+        assert_eq!(parts, [1, 32, 37]);
+        assert_eq!(map.connected().concat().len(), 70);
+        assert!(map.with(vec![0.0; 80]).connected().is_empty());
+    }
+
+    #[test]
+    fn steps_are_between_the_neighbours_of_a_cell() {
+        let edge = cells((80, 64), 8, |x, y| {
+            if (x, y) == (8, 4) {
+                1e6
+            } else if x < 5 {
+                2.0
+            } else {
+                9.0
+            }
+        });
+        let wild = edge.with(edge.values.iter().map(|&value| f32::from(u8::from(value > 100.0))).collect());
+        for (at, step) in edge.steps(&wild).values.iter().enumerate() {
+            assert!((step - if matches!(at % 10, 4 | 5) { 7.0 } else { 0.0 }).abs() < 1e-6, "{at}");
+        }
     }
 
     #[test]

@@ -96,7 +96,8 @@ impl Maps {
         let dark = variances.with(variances.values.iter().zip(&means.values).map(is_dark).collect()).dilated(FRINGE);
         let above = |times: f32| variances.with(variances.values.iter().map(|&value| f32::from(value > times * usual)).collect());
         let (mut wild, beside) = (above(WILD), above(BESIDE_WILD));
-        wild.values.iter_mut().zip(means.steps().values).for_each(|(wild, step)| *wild = wild.max(f32::from(step > STEP * usual.sqrt())));
+        let steps = means.steps(&wild);
+        wild.values.iter_mut().zip(steps.values).for_each(|(wild, step)| *wild = wild.max(f32::from(step > STEP * usual.sqrt())));
         for _ in 0..2 {
             let grown = wild.dilated(1);
             wild.values
@@ -349,6 +350,31 @@ mod tests {
         assert!(rows(0, width).filter(|&(x, y)| x < edge(y)).all(|(x, y)| flat[y * width + x] == 0.0));
         assert!(rows(0, width).filter(|&(x, y)| x > edge(y) + 50).all(|(x, y)| flat[y * width + x] != 0.0 || x == 0));
         assert!(flat.iter().all(|pixel| pixel.abs() < 6.0));
+    }
+
+    #[test]
+    fn within_a_flake_that_lets_some_through_the_specimen_stays_and_its_edge_goes() {
+        let (width, height) = (320, 256);
+        let radius = |at: usize| ((at % width) as f32 - 150.0).hypot((at / width) as f32 - 120.0);
+        let image = |through: f32| -> Vec<f32> {
+            let level = |at: usize| if radius(at) < 50.0 { 1000.0 * through } else { 1000.0 };
+            noise(3, width * height).into_iter().enumerate().map(|(at, noise)| level(at) + level(at).sqrt() * noise).collect()
+        };
+        let flat = |through: f32| match flatten(image(through), width) {
+            Flattened::Image(flat, _) => flat,
+            _ => panic!("an image"),
+        };
+        let plain = flat(1.0);
+        for through in [0.6, 0.3, 0.25] {
+            let flat = flat(through);
+            let of = |from: f32, to: f32| (0..flat.len()).filter(move |&at| (from..to).contains(&radius(at)));
+            assert!(of(46.0, 54.0).all(|at| flat[at].abs() < 2.0), "{through}");
+            // Of electrons, the contrast stands out of the noise by less: both are divided by the variance.
+            let unlike = |at: usize| (flat[at] - plain[at] / through.sqrt()).abs();
+            let worst = of(0.0, 30.0).map(unlike).fold(0.0, f32::max);
+            assert!(worst < 0.3 / through, "{through}: {worst}");
+            assert!(of(80.0, 110.0).all(|at| (flat[at] - plain[at]).abs() < 0.3), "{through}");
+        }
     }
 
     #[test]
