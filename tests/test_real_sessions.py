@@ -29,7 +29,7 @@ def names_of(result: MicrographResult) -> set[tuple[str, str]]:
 
 KINDS_THAT_FAILED = [
     "beam edge",
-    "beam edge, moving",
+    "moving beam edge",
     "foil round the hole",
     "foil at one side",
     "crowded",

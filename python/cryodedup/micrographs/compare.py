@@ -27,6 +27,8 @@ DOUBTFUL_Q = 0.5
 """Pairs of a false-discovery rate up to this may be duplicates, if other shots of their holes agree."""
 FAR = 0.1
 """Moves of less than this share of the frame along both axes are near zero: edges of beam and foil lie there."""
+STILL, STILL_CAUTION = 0.03, 100.0
+"""The chance of pairs that moved by less than this share of the frame along both axes is multiplied: edges that vary a little match."""
 SMALL_OVERLAP, SMALL_CAUTION = 0.2, 100.0
 """The chance of pairs that share less of the frame is multiplied: one vesicle or flake in each is a large part of what they share."""
 COHORT = 5000
@@ -227,6 +229,12 @@ def _at_random(n: int) -> NDArray[np.uint32]:
     return np.ascontiguousarray(np.unique(pairs[pairs[:, 0] < pairs[:, 1]], axis=0)[:: 1 + len(pairs) // (4 * COHORT)], np.uint32)
 
 
+def within(shifts: Floats, size: tuple[int, int], share: float) -> NDArray[np.bool_]:
+    """Which shifts (n, 2) are less than a share of the frame along both axes."""
+    inside: NDArray[np.bool_] = np.all(np.abs(shifts) < share * np.array(size), axis=1)
+    return inside
+
+
 @dataclass(frozen=True)
 class _Found:
     """Pairs with their significance at the best shift or at none, whichever is less likely by chance, and that chance."""
@@ -245,7 +253,8 @@ class _Found:
         z = np.where(still, best.peaks.at_zero, best.peaks.best)
         shifts, turns = np.where(still[:, None], 0.0, best.shifts), np.where(still, 0.0, best.turns_deg)
         small = np.prod(np.maximum(1 - np.abs(shifts) / np.array(size), 0), axis=1) < SMALL_OVERLAP
-        return cls(pairs, z, shifts, turns, np.minimum(np.minimum(zero, elsewhere) * np.where(small, SMALL_CAUTION, 1.0), 1.0))
+        caution = np.where(small, SMALL_CAUTION, 1.0) * np.where(within(shifts, size, STILL), STILL_CAUTION, 1.0)
+        return cls(pairs, z, shifts, turns, np.minimum(np.minimum(zero, elsewhere) * caution, 1.0))
 
 
 @dataclass(frozen=True)
@@ -278,8 +287,8 @@ def _judged(
         return z.astype(float), where.astype(float)
 
     rows = np.flatnonzero(q_values(found.chance, tested) <= DOUBTFUL_Q)
-    near_zero: NDArray[np.bool_] = np.all(np.abs(found.shifts) < FAR * np.array(size), axis=1)
-    leads = leads_of([int(row) for row in rows], found.pairs, found.shifts, found.turns_deg, near_zero, known)
+    near_zero, still = (within(found.shifts, size, share) for share in (FAR, STILL))
+    leads = leads_of([int(row) for row in rows], found.pairs, found.shifts, found.turns_deg, near_zero, still, known)
     opinions = judge(leads, found.z[rows], known, look, null.elsewhere) if leads else []
     chance = found.chance.copy()
     for opinion in opinions:
@@ -298,6 +307,8 @@ def _with_recruits(judged: _Judged, leading: Sequence[Opinion], known: Sequence[
     row_of = {(int(i), int(j)): row for row, (i, j) in enumerate(judged.pairs)}
     recruits: dict[tuple[int, int], tuple[float, float, tuple[float, float], float, float, str]] = {}
     for opinion in leading:
+        if opinion.lead.still:
+            continue
         for pair, (near_z, shift, chance) in zip(opinion.lead.members, opinion.near, strict=True):
             key = (min(pair), max(pair))
             of_lead = float(judged.q[opinion.lead.row])

@@ -28,7 +28,7 @@ DAMAGE = 0.75
 
 Chosen on seeds 1 to 3 of simulated sessions (``benches/simulate``), by z of planted exposures over z of true second visits with the same
 original and move. Medians with 0.65, which the screening takes (``groups.rs``): 0.81 in the kind "plain", 0.76 "dim", 0.85 "beam edge",
-1.13 "second dose half, damaged"; with 0.8: 1.00, 0.95, 1.05, 1.38. With 0.75 on seeds 4 and 5: 0.95, 0.94, 1.00, 1.33, and 0.84 "crowded".
+1.13 "second visit damaged"; with 0.8: 1.00, 0.95, 1.05, 1.38. With 0.75 on seeds 4 and 5: 0.95, 0.94, 1.00, 1.33, and 0.84 "crowded".
 In "crystals" the planted ones are 1.4 times as significant: true ones lose more at the frequencies of the lattice.
 """
 OVERLAPS = ((0.5, 0.95), (0.3, 0.5), (0.16, 0.3))

@@ -50,7 +50,9 @@ Look = Callable[[NDArray[np.uint32], Floats, Floats], tuple[Floats, Floats]]
 class Lead:
     """A pair that may be a duplicate, and who is asked about it.
 
-    ``members``: other pairs, of the first and of the second hole; ``by_name``: whether names show the holes.
+    ``members``: other pairs, of the first and of the second hole; ``by_name``: whether names show the holes; ``near_zero``: whether the
+    shift is so small that edges of beam and foil lie there; ``still``: so small that they may lie there in all shots, which then tell
+    nothing.
     """
 
     row: int
@@ -59,6 +61,8 @@ class Lead:
     turn_deg: float
     members: tuple[Pair, ...]
     by_name: bool
+    near_zero: bool
+    still: bool
 
 
 @dataclass(frozen=True)
@@ -78,7 +82,7 @@ class Opinion:
     def chance(self, alone: float) -> float:
         """The chance of the lead and its support together (Fisher's method), from that of the lead alone."""
         alone = max(alone, self.here, 1e-300)
-        if not self.near:
+        if not self.near or self.lead.still:
             return alone
         product = alone * max(self.support, 1e-30)
         return min(1.0, 2 * min(alone, product * (1 - float(np.log(product)))))
@@ -106,6 +110,7 @@ def leads_of(
     shifts: Floats,
     turns_deg: Floats,
     near_zero: NDArray[np.bool_],
+    still: NDArray[np.bool_],
     acquisitions: Sequence[Acquisition],
 ) -> list[Lead]:
     """The leads of some rows of the table of pairs.
@@ -129,7 +134,18 @@ def leads_of(
             members = ()
         else:
             members = tuple(beside((i, j), acquisitions))
-        leads.append(Lead(row, (i, j), (float(shifts[row, 0]), float(shifts[row, 1])), float(turns_deg[row]), members, by_name))
+        leads.append(
+            Lead(
+                row,
+                (i, j),
+                (float(shifts[row, 0]), float(shifts[row, 1])),
+                float(turns_deg[row]),
+                members,
+                by_name,
+                bool(near_zero[row]),
+                bool(still[row]),
+            )
+        )
     return leads
 
 
@@ -152,7 +168,7 @@ def judge(
     elsewhere: Callable[[Floats], Floats],
     seed: int = 0,
 ) -> list[Opinion]:
-    """Asks the members and the decoys of all leads.
+    """Asks the members and the decoys of all leads; those near zero shift, where decoys share edges, are judged apart from the others.
 
     Parameters
     ----------
@@ -165,6 +181,22 @@ def judge(
     seed
         Of the choice of decoys.
     """
+    opinions: dict[int, Opinion] = {}
+    for near_zero in (False, True):
+        which = [k for k, lead in enumerate(leads) if lead.near_zero == near_zero]
+        judged = _judge([leads[k] for k in which], np.asarray(z, float)[which], acquisitions, look, elsewhere, seed) if which else []
+        opinions |= dict(zip(which, judged, strict=True))
+    return [opinions[k] for k in range(len(leads))]
+
+
+def _judge(
+    leads: Sequence[Lead],
+    z: Floats,
+    acquisitions: Sequence[Acquisition],
+    look: Look,
+    elsewhere: Callable[[Floats], Floats],
+    seed: int,
+) -> list[Opinion]:
     asked = _Questions()
     rng = np.random.default_rng(seed)
     of_shot: dict[str, list[int]] = defaultdict(list)
@@ -177,10 +209,7 @@ def judge(
         decoys = [[asked.add(pair, lead) for pair in several] for several in _decoys(lead, acquisitions, of_shot, everyone, rng)]
         plans.append((members, decoys))
     near_z, near_shifts = look(*asked.arrays())
-    observed_here = np.asarray(z, float)
-    here = np.maximum(
-        _standardised([[near_z[decoy[0]] for decoy in decoys] for _, decoys in plans], observed_here), in_noise(observed_here)
-    )
+    here = np.maximum(_standardised([[near_z[decoy[0]] for decoy in decoys] for _, decoys in plans], z), in_noise(z))
 
     def top(rows: Sequence[int]) -> float:
         return sum(sorted((float(near_z[row]) for row in rows), reverse=True)[:TOP])

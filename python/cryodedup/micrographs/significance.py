@@ -46,7 +46,7 @@ ZERO_HEAVY = 1.5
 """The tail there is taken to fall so many times as slowly as what is seen of it."""
 PERIODIC = 0.001
 """A next best place that unrelated pairs reach less often than that shows a lattice, or an edge along an edge..."""
-NEXT_SCALE = 0.062
+NEXT_SCALE = 0.085
 """...and the best place is above it by chance like an exponential variable of so many times its height."""
 
 

@@ -32,6 +32,10 @@ const CELL: usize = 8;
 const WINDOW: f32 = 2.0;
 /// Local powers below this share of the usual one are not lifted further.
 const LEAST_POWER: f32 = 0.15;
+/// Cells of which the mask leaves less than this share are empty in a view: whitening spreads the edges of the mask into it.
+const LEAST_SHOWN: f32 = 0.5;
+/// Of the micrograph's columns and rows one in so many is looked at for the mask.
+const STEP: usize = 2;
 /// Pixels are cut at this many local standard deviations.
 const CLIP: f32 = 4.0;
 
@@ -112,6 +116,7 @@ impl Views {
 
     /// Makes the views of the two images; returns the share of power that is signal, ring by ring.
     pub(super) fn make(&self, workspace: &mut Workspace, views: [&mut [i8]; 2], small: [&mut [i8]; 2]) -> [[f32; RINGS]; 2] {
+        let shown = self.shown(&workspace.image);
         workspace.forward(&self.plan);
         let level = self.rings.level(&workspace.spectrum, &self.plan);
         let mut kept = vec![Complex32::default(); self.view.len()];
@@ -121,9 +126,9 @@ impl Views {
         let (mut image, mut scratch) = (kept, self.view.scratch());
         self.view.inverse(&mut whitened, &mut image, &mut scratch);
         let parts: [fn(&mut Complex32) -> &mut f32; 2] = [|value| &mut value.re, |value| &mut value.im];
-        for (part, view) in parts.into_iter().zip(views) {
+        for ((part, view), shown) in parts.into_iter().zip(views).zip(&shown) {
             let mut pixels: Vec<f32> = image.iter_mut().map(|value| *part(value)).collect();
-            equalise(&mut pixels, (self.view.width, self.view.height));
+            equalise(&mut pixels, self.view.width, shown);
             for (row, factor) in pixels.chunks_exact_mut(self.view.width).zip(&self.view_tapers.1) {
                 row.iter_mut().zip(&self.view_tapers.0).for_each(|(pixel, column)| *pixel *= column * factor);
             }
@@ -136,6 +141,24 @@ impl Views {
             let noise = noise_floor(&power);
             power.map(|power| if power > 0.0 { (1.0 - noise / power).max(0.0) as f32 } else { 0.0 })
         })
+    }
+
+    /// Which share of each cell of the two views is not masked: masked pixels are exactly 0.
+    fn shown(&self, image: &[Complex32]) -> [Cells; 2] {
+        let empty = Cells::new((self.view.width, self.view.height), CELL, 0.0);
+        let cell = |at: usize, size: usize, of_view: usize| at * of_view / size / CELL;
+        let columns: Vec<usize> = (0..self.plan.width).step_by(STEP).map(|x| cell(x, self.plan.width, self.view.width)).collect();
+        let mut counts = vec![[0.0_f32; 3]; empty.values.len()];
+        for (y, row) in image.chunks_exact(self.plan.width).enumerate().step_by(STEP) {
+            let line = &mut counts[cell(y, self.plan.height, self.view.height) * empty.across..][..empty.across];
+            for (value, &column) in row.iter().step_by(STEP).zip(&columns) {
+                let [first, second, all] = &mut line[column];
+                *first += f32::from(value.re != 0.0);
+                *second += f32::from(value.im != 0.0);
+                *all += 1.0;
+            }
+        }
+        [0, 1].map(|part| empty.with(counts.iter().map(|count| count[part] / count[2].max(1.0)).collect()))
     }
 
     /// Each image's coefficients multiplied by the factor of their ring, cut where they stand out of it, levelled, and multiplied by the filter.
@@ -219,8 +242,8 @@ fast! {
 
 /// Makes the local standard deviation 1: an edge or a flake then counts for no more than its area. Where hardly anything is, as under a mask, 0
 /// stays.
-fn equalise(pixels: &mut [f32], (width, height): (usize, usize)) {
-    let mut power = Cells::new((width, height), CELL, 0.0);
+fn equalise(pixels: &mut [f32], width: usize, shown: &Cells) {
+    let mut power = shown.with(vec![0.0; shown.values.len()]);
     let across = power.across;
     for (rows, line) in pixels.chunks(CELL * width).zip(power.values.chunks_exact_mut(across)) {
         for row in rows.chunks_exact(width) {
@@ -229,9 +252,12 @@ fn equalise(pixels: &mut [f32], (width, height): (usize, usize)) {
         let count = rows.len() / width;
         line.iter_mut().enumerate().for_each(|(cell, sum)| *sum /= (count * CELL.min(width - cell * CELL)) as f32);
     }
-    let usual = power.percentile(70);
-    let local = power.smooth(WINDOW);
-    let factor = local.with(local.values.iter().map(|local| 1.0 / local.max(LEAST_POWER * usual).sqrt().max(f32::MIN_POSITIVE)).collect());
+    let seen = shown.with(shown.values.iter().map(|&share| ((share - LEAST_SHOWN) / (1.0 - LEAST_SHOWN)).max(0.0)).collect());
+    let of_seen: Vec<f32> = power.values.iter().zip(&seen.values).filter(|(_, seen)| **seen > 0.0).map(|(power, _)| *power).collect();
+    let usual = power.with(of_seen).percentile(70);
+    let [local] = Cells::smoothed([&power], &seen, WINDOW, [usual]);
+    let lifted = |(local, seen): (&f32, &f32)| seen / local.max(LEAST_POWER * usual).sqrt().max(f32::MIN_POSITIVE);
+    let factor = local.with(local.values.iter().zip(&seen.values).map(lifted).collect());
     let (mut line, mut factors) = (vec![0.0; across], vec![0.0; width]);
     for (y, row) in pixels.chunks_exact_mut(width).enumerate() {
         factor.row(y, &mut line, &mut factors);
