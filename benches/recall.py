@@ -3,7 +3,8 @@
 `python benches/recall.py [--kinds K,K] [--seeds 1,2,3] [--shots 4,1] [--out FILE]` makes each session (see `simulate/kinds.py`), with and
 without duplicates, runs the whole job with its default parameters, and appends a line of JSON for each; `--thresholds` adds what a plain
 threshold of ccc finds over all pairs, as microduplicate_screener decides. `--table FILE...` prints the table of such lines. `SESSION...`
-are folders with `micrographs.star` and `pairs.csv` (name_i, name_j, overlap, dx, dy), scored in the same way.
+are folders with `micrographs.star` and `pairs.csv` (name_i, name_j, overlap, dx, dy), scored in the same way; their kind is what their
+names have before `_`.
 """
 
 from __future__ import annotations
@@ -102,28 +103,38 @@ def run_all(arguments: argparse.Namespace) -> None:
 
 
 def table(lines: Iterable[dict[str, Any]]) -> None:
-    """Prints a row for each kind, with and without duplicates, one shot and four."""
-    groups: dict[tuple[str, bool, int], list[dict[str, Any]]] = defaultdict(list)
+    """Prints the rows of the table in docs/validation.md: one for each kind and number of shots."""
+    groups: dict[tuple[str, int], list[dict[str, Any]]] = defaultdict(list)
+    without: dict[tuple[str, int], list[int]] = defaultdict(list)
     for line in lines:
-        groups[line["kind"], not line["duplicates"], line["shots"]].append(line)
-    bands = " | ".join(f"{low:g}-{min(high, 1):g}" for low, high in BANDS)
-    print(f"kind | shots | {bands} | false | lost | 99 % of shifts | ccc 0.15, 0.2, 0.3: found, false")
-    total = {"found": 0, "false": 0}
-    for (kind, without, shots), several in sorted(groups.items(), key=lambda item: (list(KINDS).index(item[0][0]), item[0][1:])):
-        sums = [[sum(line[key][band] for line in several) for band in range(3)] for key in ("found", "there")]
-        found = " | ".join(f"{a}/{b}" if b else "-" for a, b in zip(*sums, strict=True))
+        if line["duplicates"]:
+            groups[line["kind"], line["shots"]].append(line)
+        else:
+            without[line["kind"], line["shots"]].append(line["false"])
+    print("| kind | shots a hole | overlap ≥ 0.5 | 0.3 to 0.5 | below | false | without duplicates | lost | shift |", end="")
+    print("".join(f" ccc ≥ {threshold} |" for threshold in THRESHOLDS) + "\n" + "|---" * (9 + len(THRESHOLDS)) + "|")
+    total, false_in_all = [[0, 0, 0], [0, 0, 0]], 0
+    for kind, shots in sorted(groups, key=lambda key: (list(KINDS).index(key[0]) if key[0] in KINDS else 0, key)):
+        several = groups[kind, shots]
+        sums = [[sum(line[key][band] for line in several) for band in range(len(BANDS))] for key in ("found", "there")]
         false, lost = (sum(line[key] for line in several) for key in ("false", "lost"))
         errors = sorted(error for line in several for error in line["errors"])
-        worst = f"{errors[min(len(errors) - 1, int(0.99 * len(errors)))]:.1f}" if errors else "-"
-        simple = ", ".join(
-            f"{sum(sum(line[key]['found']) for line in several)} {sum(line[key]['false'] for line in several)}"
-            for key in (f"ccc {threshold}" for threshold in THRESHOLDS)
-            if key in several[0]
-        )
-        print(f"{kind}{', no duplicates' if without else ''} ({len(several)}) | {shots} | {found} | {false} | {lost} | {worst} | {simple}")
-        total["found"] += sum(sums[0])
-        total["false"] += false
-    print(f"in all: {total['found']:,} true pairs and {total['false']:,} false ones found")
+        worst = f"{errors[int(0.99 * (len(errors) - 1))]:.1f}" if errors else ""
+        cells = [f"{a}/{b}" if b else "" for a, b in zip(*sums, strict=True)]
+        cells += [str(false), str(sum(without[kind, shots])) if (kind, shots) in without else "", str(lost), worst]
+        for key in (f"ccc {threshold}" for threshold in THRESHOLDS):
+            simple = [line for line in several if key in line]
+            found, there = sum(sum(line[key]["found"]) for line in simple), sum(sum(line["there"]) for line in simple)
+            cells.append(f"{found}/{there}, {sum(line[key]['false'] for line in simple)}" if simple else "")
+        print(f"| {kind} | {shots} | {' | '.join(cells)} |")
+        if kind not in KINDS or not KINDS[kind].montage:
+            total = [[a + b for a, b in zip(*both, strict=True)] for both in zip(total, sums, strict=True)]
+            false_in_all += false
+    shares = "; ".join(f"{low:g} to {min(high, 1):g}: {a}/{b}" for (low, high), a, b in zip(BANDS, *total, strict=True))
+    alone = sum(map(sum, without.values()))
+    print(
+        f"\nmontages apart, found by overlap: {shares}; {false_in_all} false beside {sum(total[0])}; {alone} where there are no duplicates"
+    )
 
 
 def folders(paths: Iterable[Path], params: MicrographParams) -> Iterable[dict[str, Any]]:
@@ -133,7 +144,7 @@ def folders(paths: Iterable[Path], params: MicrographParams) -> Iterable[dict[st
         stem = lambda name: name.removesuffix(".mrc")  # noqa: E731
         pairs = {(stem(r["name_i"]), stem(r["name_j"])): (float(r["overlap"]), (float(r["dx"]), float(r["dy"]))) for r in rows}
         result = find_duplicate_micrographs(path / "micrographs.star", params)
-        yield {"kind": "plain", "shots": 4, "duplicates": True, "session": path.name} | score(Truth([], pairs), result)
+        yield {"kind": path.name.split("_")[0], "shots": 4, "duplicates": True} | score(Truth([], pairs), result)
 
 
 def main() -> None:

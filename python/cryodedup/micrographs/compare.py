@@ -305,11 +305,13 @@ def _judged(
 def _with_recruits(judged: _Judged, leading: Sequence[Opinion], known: Sequence[Acquisition], fdr: float) -> _Judged:
     """Adds the pairs that are no duplicates by themselves, but are where the shots of an accepted pair of holes have to be."""
     row_of = {(int(i), int(j)): row for row, (i, j) in enumerate(judged.pairs)}
+    by_themselves = {key for key, row in row_of.items() if judged.accepted[row]}
     recruits: dict[tuple[int, int], tuple[float, float, tuple[float, float], float, float, str]] = {}
     for opinion in leading:
         if opinion.lead.still:
             continue
-        for pair, (near_z, shift, chance) in zip(opinion.lead.members, opinion.near, strict=True):
+        for member in opinion.recruits(by_themselves, fdr):
+            pair, (near_z, shift, chance) = opinion.lead.members[member], opinion.near[member]
             key = (min(pair), max(pair))
             of_lead = float(judged.q[opinion.lead.row])
             if not (key in row_of and judged.accepted[row_of[key]]) and chance < recruits.get(key, (2.0,))[0]:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -34,10 +34,8 @@ NOISE, NOISE_SD = 2.3, 0.6
 """The best significance near a given shift, in noise."""
 NEAR_PLACES = 60
 """So many of the places near a shift are independent: no chance is smaller than that of the best of them in noise..."""
-NEAR_SHARE = 0.004
+NEAR_SHARE = 0.001
 """...nor than so much of the chance of the best of all places: more than their share of these, as unrelated pairs prefer some."""
-GUESSED = 10.0
-"""Chances of members that are only known by their place in the row are multiplied by this: most are no shots of the same holes."""
 TOP = 2
 """The support of a lead is the sum of as many of its members' significances, the largest."""
 
@@ -86,6 +84,26 @@ class Opinion:
             return alone
         product = alone * max(self.support, 1e-30)
         return min(1.0, 2 * min(alone, product * (1 - float(np.log(product)))))
+
+    def recruits(self, are_duplicates: Container[Pair], agreeing: float) -> list[int]:
+        """Which members may be duplicates because the lead is one: all of known holes.
+
+        Elsewhere most members are no shots of the same holes; those are asked that hang together with the lead, step by step in the row, by
+        pairs that are duplicates by themselves (``are_duplicates``, the earlier micrograph first) or agree at a chance of ``agreeing``.
+        """
+        if self.lead.by_name:
+            return list(range(len(self.lead.members)))
+        at = {first - self.lead.pair[0]: k for k, (first, _) in enumerate(self.lead.members)}
+        found = []
+        for side in (1, -1):
+            step = side
+            while step in at:
+                found.append(at[step])
+                pair = self.lead.members[at[step]]
+                if self.near[at[step]][2] > agreeing and (min(pair), max(pair)) not in are_duplicates:
+                    break
+                step += side
+        return found
 
     def words(self, acquisitions: Sequence[Acquisition], agreeing: float) -> str:
         """What is reported of them.
@@ -225,7 +243,6 @@ def _judge(
         observed = near_z[members] if members else np.zeros(0)
         chances = _standardised([[near_z[row] for decoy in decoys for row in decoy[1:]] for _ in members], observed)
         chances = np.maximum(chances, np.maximum(in_noise(observed), NEAR_SHARE * elsewhere(observed)))
-        chances = np.minimum(chances * (1.0 if lead.by_name else GUESSED), 1.0)
         near = tuple(
             (float(near_z[row]), (float(near_shifts[row, 0]), float(near_shifts[row, 1])), float(chance))
             for row, chance in zip(members, chances, strict=True)
