@@ -332,3 +332,53 @@ pub(super) fn nearest_good(size: f64, most: usize) -> usize {
     let below = (2..=above).rev().find(|&n| n as f64 <= size && good_size(n) == n).unwrap_or(2);
     (if above as f64 / size < size / below as f64 { above } else { below }).min(most)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SIZE: (usize, usize) = (384, 256);
+
+    /// Noise with a slow wave in it, 0 where a circle does not reach.
+    fn within(radius: f32, seed: u64) -> Vec<f32> {
+        let mut state = seed;
+        let mut noise = || {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 40) as f32 / (1 << 24) as f32 - 0.5
+        };
+        let at = |at: usize| ((at % SIZE.0) as f32, (at / SIZE.0) as f32);
+        (0..SIZE.0 * SIZE.1)
+            .map(|k| {
+                let ((x, y), noise) = (at(k), noise() + noise());
+                if (x - 60.0).hypot(y - 200.0) < radius { noise + 2.0 * (0.3 * x + 0.2 * y).sin() } else { 0.0 }
+            })
+            .collect()
+    }
+
+    #[test]
+    fn what_is_masked_is_empty_in_a_view_however_little_is_left() {
+        let band = Band { highpass: 0.02, lowpass: 0.0, falloff: 0.15 };
+        let views = Views::new(SIZE, band);
+        let [view, small] = views.sizes();
+        assert_eq!(view, SIZE);
+        for radius in [90.0, 200.0] {
+            let mut workspace = Workspace::new(&views.plan);
+            let images = [within(radius, 1), within(1000.0, 2)];
+            workspace.image = images[0].iter().zip(&images[1]).map(|(&a, &b)| Complex32::new(a, b)).collect();
+            let (mut one, mut two) = (vec![0; view.0 * view.1], vec![0; view.0 * view.1]);
+            let (mut first, mut second) = (vec![0; small.0 * small.1], vec![0; small.0 * small.1]);
+            views.make(&mut workspace, [&mut one, &mut two], [&mut first, &mut second]);
+            let far = |at: &usize| ((at % SIZE.0) as f32 - 60.0).hypot((at / SIZE.0) as f32 - 200.0);
+            assert!((0..one.len()).filter(|at| far(at) > radius + 14.0).all(|at| one[at] == 0), "{radius}");
+            // Inside, and in the other image, the standard deviation is one unit.
+            let sd = |view: &[i8], inside: f32| {
+                let inner: Vec<f32> = (0..view.len())
+                    .filter(|at| far(at) < inside && (30..350).contains(&(at % SIZE.0)) && (30..226).contains(&(at / SIZE.0)))
+                    .map(|at| view[at].into())
+                    .collect();
+                (inner.iter().map(|value| value * value).sum::<f32>() / inner.len() as f32).sqrt() / UNITS
+            };
+            assert!((sd(&one, radius - 14.0) - 1.0).abs() < 0.15 && (sd(&two, 1000.0) - 1.0).abs() < 0.15, "{radius}");
+        }
+    }
+}
