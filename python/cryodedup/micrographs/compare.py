@@ -1,4 +1,4 @@
-"""Comparing the micrographs of one size, and judging what is found."""
+"""Comparing the micrographs of one size: candidates, their best shifts, and measures of those that are duplicates."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from cryodedup import _core
 from cryodedup.micrographs.acquisition import Acquisition
+from cryodedup.micrographs.judging import Best, Found, Judged, judge_pairs
 from cryodedup.micrographs.reading import Progress, Record
-from cryodedup.micrographs.shot_agreement import Opinion, judge, leads_of
 from cryodedup.micrographs.significance import FEW, LEAST_FOR_BULK, Floats, Null, Peaks, q_values
 from cryodedup.micrographs.tilt import Matrix, common
 from cryodedup.micrographs.window import sampled, window_pairs
@@ -23,14 +23,6 @@ Say = Callable[[str], object]
 Expect = Callable[[int], object]
 DOUBTFUL_Z = 4.0
 """Below this no pair's ccc is measured: nothing that passes any sensible threshold is there."""
-DOUBTFUL_Q = 0.5
-"""Pairs of a false-discovery rate up to this may be duplicates, if other shots of their holes agree."""
-FAR = 0.1
-"""Moves of less than this share of the frame along both axes are near zero: edges of beam and foil lie there."""
-STILL, STILL_CAUTION = 0.03, 100.0
-"""The chance of pairs that moved by less than this share of the frame along both axes is multiplied: edges that vary a little match."""
-SMALL_OVERLAP, SMALL_CAUTION = 0.2, 100.0
-"""The chance of pairs that share less of the frame is multiplied: one vesicle or flake in each is a large part of what they share."""
 COHORT = 5000
 """Pairs taken at random, where not all are looked at closely, to see what unrelated ones reach."""
 
@@ -115,8 +107,8 @@ def compare(
 
     ``places``: in the order of exposure; ``maps``: of each micrograph how it is brought to the stage tilt of most, if some are of another.
     """
-    threads = params.threads
-    progress = told.progress
+    threads, progress = params.threads, told.progress
+    size = (records[0][1], records[0][2])
     told.stage("loading", len(records))
     session = _core.Session.load(cache, list(records), band=params.search_band, maps=list(maps), threads=threads, progress=progress)
     told.stage("screening", len(records) * (len(records) - 1) // 2)
@@ -133,20 +125,20 @@ def compare(
     null = Null.fit(mirrored, decoys_tested, cohort)
     if LEAST_FOR_BULK <= len(cohort.best) < FEW:
         screening["median_z_at_zero_shift"] = round(float(np.median(cohort.at_zero)), 2)
-    found = _Found.of(pairs, best, null, (records[0][1], records[0][2]))
+    found = Found.of(pairs, best, null, size)
     if params.threshold is None:
         known = [acquisitions[i] for i in members]
-        judged = _judged(session, found, tested, null, known, (records[0][1], records[0][2]), params)
+        decided = judge_pairs(session, found, tested, null, known, size, params)
     else:
         near = found.z >= (-np.inf if params.search == "window" else DOUBTFUL_Z)
-        judged = _Judged(found.pairs, found.z, found.shifts, found.turns_deg, q_values(found.chance, tested), near, [""] * len(pairs))
-    chosen = np.flatnonzero(judged.accepted)
-    wanted = np.arange(len(judged.pairs)) if params.search == "window" else chosen
+        decided = Judged(found.pairs, found.z, found.shifts, found.turns_deg, q_values(found.chance, tested), near, [""] * len(pairs))
+    chosen = np.flatnonzero(decided.accepted)
+    wanted = np.arange(len(decided.pairs)) if params.search == "window" else chosen
     told.stage("measuring", len(wanted))
     measured = session.confirm(
-        np.ascontiguousarray(judged.pairs[wanted]),
-        np.ascontiguousarray(judged.shifts[wanted], np.float32),
-        np.ascontiguousarray(judged.turns_deg[wanted], np.float32),
+        np.ascontiguousarray(decided.pairs[wanted]),
+        np.ascontiguousarray(decided.shifts[wanted], np.float32),
+        np.ascontiguousarray(decided.turns_deg[wanted], np.float32),
         band=params.band,
         threads=threads,
         progress=progress,
@@ -157,8 +149,8 @@ def compare(
     in_window = range(len(pairs)) if params.search == "window" else ()
     return Compared(
         members=list(members),
-        size=(records[0][1], records[0][2]),
-        pairs=[_pair(judged, int(at), measured[row[int(at)]], members, maps, (records[0][1], records[0][2]), params) for at in chosen],
+        size=size,
+        pairs=[_pair(decided, int(at), measured[row[int(at)]], members, maps, size, params) for at in chosen],
         signal=_signal(session.signal, 0.011, 0.2),
         coarse_noise=1 - float(np.median(_signal(session.signal, 0.04, 0.07))),
         null=null,
@@ -194,18 +186,9 @@ def _candidates(
     return pairs, decoys, tested, decoys_tested, screening
 
 
-@dataclass(frozen=True)
-class _Best:
-    """The best of the turns of each pair: significances, shift (n, 2) and turn."""
-
-    peaks: Peaks
-    shifts: Floats
-    turns_deg: Floats
-
-
-def _best(session: _core.Session, pairs: NDArray[np.uint32], params: MicrographParams, *, mirrored: bool, progress: Progress) -> _Best:
+def _best(session: _core.Session, pairs: NDArray[np.uint32], params: MicrographParams, *, mirrored: bool, progress: Progress) -> Best:
     """Looks at pairs at every turn; at zero shift only as they are."""
-    found: _Best | None = None
+    found: Best | None = None
     for turn in params.turns_deg:
         z, shifts, at_zero, after = (
             part.astype(float)
@@ -214,11 +197,11 @@ def _best(session: _core.Session, pairs: NDArray[np.uint32], params: MicrographP
             )
         )
         if found is None:
-            found = _Best(Peaks(z, after, at_zero), shifts, np.full(len(z), turn))
+            found = Best(Peaks(z, after, at_zero), shifts, np.full(len(z), turn))
             continue
         better = z > found.peaks.best
         peaks = Peaks(np.where(better, z, found.peaks.best), np.where(better, after, found.peaks.next), found.peaks.at_zero)
-        found = _Best(peaks, np.where(better[:, None], shifts, found.shifts), np.where(better, turn, found.turns_deg))
+        found = Best(peaks, np.where(better[:, None], shifts, found.shifts), np.where(better, turn, found.turns_deg))
     assert found is not None
     return found
 
@@ -229,112 +212,8 @@ def _at_random(n: int) -> NDArray[np.uint32]:
     return np.ascontiguousarray(np.unique(pairs[pairs[:, 0] < pairs[:, 1]], axis=0)[:: 1 + len(pairs) // (4 * COHORT)], np.uint32)
 
 
-def within(shifts: Floats, size: tuple[int, int], share: float) -> NDArray[np.bool_]:
-    """Which shifts (n, 2) are less than a share of the frame along both axes."""
-    inside: NDArray[np.bool_] = np.all(np.abs(shifts) < share * np.array(size), axis=1)
-    return inside
-
-
-@dataclass(frozen=True)
-class _Found:
-    """Pairs with their significance at the best shift or at none, whichever is less likely by chance, and that chance."""
-
-    pairs: NDArray[np.uint32]
-    z: Floats
-    shifts: Floats
-    turns_deg: Floats
-    chance: Floats
-
-    @classmethod
-    def of(cls, pairs: NDArray[np.uint32], best: _Best, null: Null, size: tuple[int, int]) -> _Found:
-        """From the significances at both; ``size``: columns and rows of the reduced micrographs."""
-        elsewhere, zero = null.chance(best.peaks)
-        still = zero < elsewhere
-        z = np.where(still, best.peaks.at_zero, best.peaks.best)
-        shifts, turns = np.where(still[:, None], 0.0, best.shifts), np.where(still, 0.0, best.turns_deg)
-        small = np.prod(np.maximum(1 - np.abs(shifts) / np.array(size), 0), axis=1) < SMALL_OVERLAP
-        caution = np.where(small, SMALL_CAUTION, 1.0) * np.where(within(shifts, size, STILL), STILL_CAUTION, 1.0)
-        return cls(pairs, z, shifts, turns, np.minimum(np.minimum(zero, elsewhere) * caution, 1.0))
-
-
-@dataclass(frozen=True)
-class _Judged:
-    """Pairs, at the end those that only the other shots of their holes led to; ``words``: what these say."""
-
-    pairs: NDArray[np.uint32]
-    z: Floats
-    shifts: Floats
-    turns_deg: Floats
-    q: Floats
-    accepted: NDArray[np.bool_]
-    words: list[str]
-
-
-def _judged(
-    session: _core.Session,
-    found: _Found,
-    tested: int,
-    null: Null,
-    known: Sequence[Acquisition],
-    size: tuple[int, int],
-    params: MicrographParams,
-) -> _Judged:
-    """Decides by the false-discovery rate of each pair, once the other shots of its holes were asked."""
-
-    def look(pairs: NDArray[np.uint32], shifts: Floats, turns_deg: Floats) -> tuple[Floats, Floats]:
-        places = (np.ascontiguousarray(shifts, np.float32), np.ascontiguousarray(turns_deg, np.float32))
-        z, where = session.find_near(pairs, *places, threads=params.threads)
-        return z.astype(float), where.astype(float)
-
-    rows = np.flatnonzero(q_values(found.chance, tested) <= DOUBTFUL_Q)
-    near_zero, still = (within(found.shifts, size, share) for share in (FAR, STILL))
-    leads = leads_of([int(row) for row in rows], found.pairs, found.shifts, found.turns_deg, near_zero, still, known)
-    opinions = judge(leads, found.z[rows], known, look, null.elsewhere) if leads else []
-    chance = found.chance.copy()
-    for opinion in opinions:
-        chance[opinion.lead.row] = opinion.chance(float(chance[opinion.lead.row]))
-    q = q_values(chance, tested)
-    accepted = q <= params.fdr
-    leading = [opinion for opinion in opinions if accepted[opinion.lead.row]]
-    words = [""] * len(q)
-    for opinion in leading:
-        words[opinion.lead.row] = opinion.words(known, params.fdr)
-    return _with_recruits(_Judged(found.pairs, found.z, found.shifts, found.turns_deg, q, accepted, words), leading, known, params.fdr)
-
-
-def _with_recruits(judged: _Judged, leading: Sequence[Opinion], known: Sequence[Acquisition], fdr: float) -> _Judged:
-    """Adds the pairs that are no duplicates by themselves, but are where the shots of an accepted pair of holes have to be."""
-    row_of = {(int(i), int(j)): row for row, (i, j) in enumerate(judged.pairs)}
-    by_themselves = {key for key, row in row_of.items() if judged.accepted[row]}
-    recruits: dict[tuple[int, int], tuple[float, float, tuple[float, float], float, float, str]] = {}
-    for opinion in leading:
-        if opinion.lead.still:
-            continue
-        for member in opinion.recruits(by_themselves, fdr):
-            pair, (near_z, shift, chance) = opinion.lead.members[member], opinion.near[member]
-            key = (min(pair), max(pair))
-            of_lead = float(judged.q[opinion.lead.row])
-            if not (key in row_of and judged.accepted[row_of[key]]) and chance < recruits.get(key, (2.0,))[0]:
-                turn = opinion.lead.turn_deg if pair == key else -opinion.lead.turn_deg
-                recruits[key] = (chance, near_z, shift, turn, of_lead, judged.words[opinion.lead.row])
-    keys = sorted(recruits)
-    rates = q_values(np.array([recruits[key][0] for key in keys]), len(keys))
-    taken = [(key, max(float(rate), recruits[key][4])) for key, rate in zip(keys, rates, strict=True) if rate <= fdr]
-    rows = np.array([row_of.get(key, -1) for key, _ in taken], int)
-    new = [k for k, row in enumerate(rows) if row < 0]
-    rows[new] = len(judged.pairs) + np.arange(len(new))
-    z, q = np.append(judged.z, np.zeros(len(new))), np.append(judged.q, np.ones(len(new)))
-    shifts, accepted = np.append(judged.shifts, np.zeros((len(new), 2)), axis=0), np.append(judged.accepted, np.zeros(len(new), bool))
-    turns, words = np.append(judged.turns_deg, np.zeros(len(new))), [*judged.words, *[""] * len(new)]
-    for row, (key, rate) in zip(rows, taken, strict=True):
-        _, of_pair, shift, turn, _, words[row] = recruits[key]
-        z[row], shifts[row], turns[row], q[row], accepted[row] = of_pair, shift, turn, rate, True
-    pairs = np.append(judged.pairs, np.array([taken[k][0] for k in new], np.uint32).reshape(-1, 2), axis=0)
-    return _Judged(pairs, z, shifts, turns, q, accepted, words)
-
-
 def _pair(
-    judged: _Judged,
+    decided: Judged,
     at: int,
     measured: Floats,
     members: Sequence[int],
@@ -343,13 +222,13 @@ def _pair(
     params: MicrographParams,
 ) -> Pair:
     x, y, ncc, ccc, overlap, turn, scale = map(float, measured)
-    i, j = (members[int(k)] for k in judged.pairs[at])
+    i, j = (members[int(k)] for k in decided.pairs[at])
     if maps:
-        first, second = (maps[int(k)] for k in judged.pairs[at])
+        first, second = (maps[int(k)] for k in decided.pairs[at])
         (x, y), overlap = common(size, (x, y), first, second)
     # The core gives where the second shows what the first does; the move that lays it there is the opposite.
     move = (-x * params.bin + 0.0, -y * params.bin + 0.0)
-    return Pair(i, j, float(judged.z[at]), float(judged.q[at]), ncc, ccc, overlap, move, judged.words[at], turn + 0.0, scale)
+    return Pair(i, j, float(decided.z[at]), float(decided.q[at]), ncc, ccc, overlap, move, decided.words[at], turn + 0.0, scale)
 
 
 def _signal(shares: NDArray[np.float32], low: float, high: float) -> Floats:
