@@ -1,10 +1,10 @@
 """What the search finds in simulated sessions of every kind, and what it invents.
 
-`python benches/recall.py [--kinds K,K] [--seeds 1,2,3] [--shots 4,1] [--out FILE]` makes each session (see `simulate/kinds.py`), with and
-without duplicates, runs the whole job with its default parameters, and appends a line of JSON for each; `--thresholds` adds what a plain
-threshold of ccc finds over all pairs, as microduplicate_screener decides. `--table FILE...` prints the table of such lines. `SESSION...`
-are folders with `micrographs.star` and `pairs.csv` (name_i, name_j, overlap, dx, dy), scored in the same way; their kind is what their
-names have before `_`.
+`python benches/recall.py [--kinds K,K] [--seeds 1,2,3] [--shots 4,1] [--out FILE]` makes each session (see `simulate/kinds.py`; `mixed` only
+if asked for), with and without duplicates, runs the whole job with its default parameters, and appends a line of JSON for each.
+`--thresholds` adds what a plain threshold of ccc finds over all pairs, as microduplicate_screener decides. `--table FILE...` prints the table
+of such lines. `SESSION...` are folders with `micrographs.star` and `pairs.csv` (name_i, name_j, overlap, dx, dy), scored in the same way;
+their kind is what their names have before `_`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-from simulate.kinds import ANGLES, KINDS
+from simulate.kinds import ANGLES, KINDS, MIXED, kind_of
 from simulate.session import Truth, make
 
 from cryodedup import MicrographParams, find_duplicate_micrographs
@@ -71,7 +71,7 @@ def run(job: tuple[str, int, int, bool, bool]) -> dict[str, Any]:
     kind, seed, shots, duplicates, thresholds = job
     with tempfile.TemporaryDirectory() as name:
         directory = Path(name)
-        truth = make(directory / "session", KINDS[kind], seed, shots=shots, duplicates=duplicates, named=seed % 2 == 1)
+        truth = make(directory / "session", kind_of(kind, seed), seed, shots=shots, duplicates=duplicates, named=seed % 2 == 1)
         chosen = {"search_angle_deg": ANGLES[kind]} if kind in ANGLES and hasattr(MicrographParams, "search_angle_deg") else {}
         line = {"kind": kind, "seed": seed, "shots": shots, "duplicates": duplicates}
         started = time.process_time()
@@ -87,13 +87,13 @@ def run(job: tuple[str, int, int, bool, bool]) -> dict[str, Any]:
 
 
 def run_all(arguments: argparse.Namespace) -> None:
-    kinds = [kind for kind in KINDS if arguments.kinds is None or kind in arguments.kinds.split(",")]
+    kinds = [kind for kind in (*KINDS, MIXED) if kind in (arguments.kinds or ",".join(KINDS)).split(",")]
     numbers = lambda text: [int(part) for part in text.split(",")]  # noqa: E731
     jobs = [
         (kind, seed, shots, duplicates, arguments.thresholds)
         for kind in kinds
         for shots in numbers(arguments.shots)
-        for duplicates in ((True, False) if KINDS[kind].repeats and not arguments.only_duplicates else (True,))
+        for duplicates in ((True, False) if kind_of(kind, 0).repeats and not arguments.only_duplicates else (True,))
         for seed in numbers(arguments.seeds)
     ]
     with ProcessPoolExecutor(arguments.processes, mp_context=get_context("spawn")) as pool, arguments.out.open("a") as file:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,3 +103,41 @@ KINDS: dict[str, Kind] = {
 }
 ANGLES = {"rotation 2": 3.0, "rotation 3": 3.5}
 """Kinds that are searched with `--search-angle`."""
+
+MIXED = "mixed"
+"""Sessions that have several of these at once, in another mixture for each seed."""
+
+
+def kind_of(name: str, seed: int) -> Kind:
+    """The kind of a session."""
+    return _mixed(np.random.default_rng([seed, 123])) if name == MIXED else KINDS[name]
+
+
+def _mixed(rng: np.random.Generator) -> Kind:
+    few, many = sorted(rng.integers(40, 500, 2))
+    layers = ["random", "random", "crowded", "crystal", "filaments", "vesicles"]
+    always: dict[str, Any] = {
+        "snr": rng.uniform(0.04, 0.15),
+        "particles": (int(few), int(many)),
+        "layer": str(rng.choice(layers)),
+        "pattern": rng.uniform(0.5, 2),
+        "defocus_change_um": rng.uniform(0, 0.5),
+        "carbon": float(rng.choice([0, 0.3])),
+    }
+    foil: dict[str, Any] = {
+        "foil": str(rng.choice(["hole", "side"])),
+        "carbon_foil": bool(rng.random() < 0.5),
+        "foil_jitter": float(rng.choice([5, 15, 40])),
+    }
+    sometimes: list[tuple[float, dict[str, Any]]] = [
+        (0.4, {"beam_edge": float(rng.choice([3, 10, 30]))}),
+        (0.4, foil),
+        (0.5, {"flakes": int(rng.choice([3, 8, -2, -4]))}),
+        (0.3, {"hot_pixels": 40, "x_rays": 10, "dead_columns": 2}),
+        (0.3, {"ice_gradient": rng.uniform(0.3, 1.5)}),
+        (0.3, {"turn": rng.uniform(0, 0.5)}),
+        (0.3, {"second_dose": rng.uniform(0.4, 1)}),
+    ]
+    for share, some in sometimes:
+        always |= some if rng.random() < share else {}
+    return replace(PLAIN, **always)
