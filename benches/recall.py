@@ -1,10 +1,10 @@
 """What the search finds in simulated sessions of every kind, and what it invents.
 
-`python benches/recall.py [--kinds K,K] [--seeds 1,2,3] [--shots 4,1] [--out FILE]` makes each session (see `simulate/kinds.py`; `mixed` only
-if asked for), with and without duplicates, runs the whole job with its default parameters, and appends a line of JSON for each.
-`--thresholds` adds what a plain threshold of ccc finds over all pairs, as microduplicate_screener decides. `--table FILE...` prints the table
-of such lines. `SESSION...` are folders with `micrographs.star` and `pairs.csv` (name_i, name_j, overlap, dx, dy), scored in the same way;
-their kind is what their names have before `_`.
+`python benches/recall.py [--kinds K,K] [--seeds 1,2,3] [--shots 4,1] [--out FILE]` makes each session (see `simulate/kinds.py`; `mixed`
+only if asked for), with and without duplicates, runs the whole job with its default parameters, and appends a line of JSON for each.
+`--thresholds` adds what a plain threshold of ccc finds over all pairs, as microduplicate_screener decides. `--table FILE...` prints the
+table of such lines. `SESSION...` are folders with `micrographs.star` and `pairs.csv` (name_i, name_j, overlap, dx, dy), scored in the same
+way; their kind is what their names have before `_`.
 """
 
 from __future__ import annotations
