@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -49,6 +50,8 @@ def make(directory: Path, kind: Kind, seed: int, *, shots: int = 4, duplicates: 
         of = _montage(kind, particle, seed, serial) if kind.montage else scene(kind, particle, seed, hole, shot)
         dose = rng.uniform(0.0, 0.04) if serial in failed else 1.0
         image = camera.expose(of, place, visit, serial, dose, specimen=serial not in failed)
+        halves = [camera.expose(of, place, visit, serial + half, 0.5) for half in (100_000, 200_000)] if kind.versions == "halves" else []
+        image = halves[0] + halves[1] if halves else image
         if serial in blank:
             image = np.zeros_like(image)
         _write(directory, name, image, kind, truth)
@@ -56,7 +59,7 @@ def make(directory: Path, kind: Kind, seed: int, *, shots: int = 4, duplicates: 
             title = "[T = Tilt axis angle = 90.0, binning = 1 spot = 7 camera = 1]"
             text = f"{title}\n[FrameSet = 0]\nTiltAngle = {place.tilt_deg:.3f}\nRotationAngle = 180\n"
             (directory / f"{name}.mrc.mdoc").write_text(text)
-        _write_versions(directory, name, camera, (of, place, visit, serial), kind, image, truth)
+        _write_versions(directory, name, halves, serial, kind, image, truth)
         seen.append((hole, shot, place))
         for k in range(serial):
             if seen[k][:2] == (hole, shot) and not {k, serial} & (failed | blank) and not kind.montage:
@@ -145,18 +148,14 @@ def _write(directory: Path, name: str, image: Image, kind: Kind, truth: Truth) -
     truth.names.append(name)
 
 
-def _write_versions(
-    directory: Path, name: str, camera: Camera, exposed: tuple[Scene, Place, int, int], kind: Kind, image: Image, truth: Truth
-) -> None:
-    of, place, visit, serial = exposed
+def _write_versions(directory: Path, name: str, halves: Sequence[Image], serial: int, kind: Kind, image: Image, truth: Truth) -> None:
     others: dict[str, Image] = {}
     if kind.versions == "copy" and serial % 5 == 0:
         others[f"{name}_copy"] = image
     elif kind.versions == "dose-weighted":
         others[f"{name}_DW"] = dose_weighted(image)
     elif kind.versions == "halves":
-        others[f"{name}_EVN"] = camera.expose(of, place, visit, serial + 100_000, 0.5)
-        others[f"{name}_ODD"] = camera.expose(of, place, visit, serial + 200_000, 0.5)
+        others[f"{name}_EVN"], others[f"{name}_ODD"] = halves
     for other, pixels in others.items():
         _write(directory, other, pixels, kind, truth)
         truth.versions.setdefault(name, []).append(other)

@@ -16,7 +16,7 @@ from cryodedup.errors import InputError
 from cryodedup.micrographs.compare import DOUBTFUL_Z
 from cryodedup.micrographs.reading import CACHE
 from cryodedup.micrographs.result import OUTPUTS, MicrographResult
-from cryodedup.micrographs.sentences import overlaps, self_test, versions
+from cryodedup.micrographs.sentences import overlaps, self_test, tilts, versions
 from cryodedup.micrographs.workflow import find_duplicate_micrographs
 from cryodedup.params import MIN_OVERLAP, MicrographParams
 from cryodedup.words import count, shown
@@ -192,7 +192,7 @@ def micrographs(
     if window and chosen["search"] == "all":
         raise InputError(f"found --{window[0].replace('_', '-')} with --search all, expected --search window")
     chosen["search"] = chosen["search"] or ("window" if window else "all")
-    params = MicrographParams(bin=bin_, **{name: value for name, value in chosen.items() if value is not None})
+    params = _params({"bin": bin_} | {name: value for name, value in chosen.items() if value is not None})
     overwrite = overwrite or (resume and holds_withheld(output))
     check_directory(output, overwrite)
     refuse_inputs_among_outputs(output, inputs, OUTPUTS)
@@ -226,6 +226,15 @@ def micrographs(
     return WITHHELD
 
 
+def _params(chosen: dict[str, Any]) -> MicrographParams:
+    """The parameters; an error names the option, not the parameter."""
+    try:
+        return MicrographParams(**chosen)
+    except InputError as error:
+        name, _, rest = str(error).partition(":")
+        raise InputError(f"--{name.removesuffix('_deg').replace('_', '-')}:{rest}" if name in chosen and rest else str(error)) from None
+
+
 def show(result: MicrographResult, written: list[Path]) -> None:
     """Prints what was found, and where it is."""
     summary = result.summary()
@@ -236,6 +245,8 @@ def show(result: MicrographResult, written: list[Path]) -> None:
     names = [shown(name) for name in result.names]
     if result.versions:
         print(f"    {versions(result)}")
+    if told := tilts(result):
+        print(f"    {told}")
     for pair in result.duplicates[:MOST_SHOWN]:
         x, y = (round(shift) + 0.0 for shift in pair.shift_px)
         pattern = f", {pair.pattern}" if pair.pattern else ""

@@ -134,6 +134,7 @@ def compare(
         decided = Judged(found.pairs, found.z, found.shifts, found.turns_deg, q_values(found.chance, tested), near, [""] * len(pairs))
     chosen = np.flatnonzero(decided.accepted)
     wanted = np.arange(len(decided.pairs)) if params.search == "window" else chosen
+    _place_still_ones(session, decided, wanted, threads)
     told.stage("measuring", len(wanted))
     measured = session.confirm(
         np.ascontiguousarray(decided.pairs[wanted]),
@@ -210,6 +211,13 @@ def _at_random(n: int) -> NDArray[np.uint32]:
     """Pairs of ``n`` micrographs, the same ones every time."""
     pairs = np.sort(np.random.default_rng(1).integers(0, n, (2 * COHORT, 2)), axis=1)
     return np.ascontiguousarray(np.unique(pairs[pairs[:, 0] < pairs[:, 1]], axis=0)[:: 1 + len(pairs) // (4 * COHORT)], np.uint32)
+
+
+def _place_still_ones(session: _core.Session, decided: Judged, wanted: NDArray[np.intp], threads: int) -> None:
+    """Finds where exactly pairs match that were found at zero shift, which stands for all shifts of about a pixel."""
+    still = wanted[np.all(decided.shifts[wanted] == 0, axis=1)]
+    places = (np.ascontiguousarray(decided.shifts[still], np.float32), np.ascontiguousarray(decided.turns_deg[still], np.float32))
+    _, decided.shifts[still] = session.find_near(np.ascontiguousarray(decided.pairs[still]), *places, threads=threads)
 
 
 def _pair(

@@ -19,7 +19,8 @@ DOUBTFUL_Q = 0.5
 FAR = 0.1
 """Moves of less than this share of the frame along both axes are near zero: edges of beam and foil lie there."""
 STILL, STILL_CAUTION = 0.03, 100.0
-"""The chance of pairs that moved by less than this share of the frame along both axes is multiplied: edges that vary a little match."""
+"""The chance of pairs that moved by less than this share of the frame along both axes is multiplied: edges that vary a little match. Of few
+pairs such ones need much anyway."""
 SMALL_OVERLAP, SMALL_CAUTION = 0.2, 100.0
 """The chance of pairs that share less of the frame is multiplied: one vesicle or flake in each is a large part of what they share."""
 
@@ -41,7 +42,7 @@ def within(shifts: Floats, size: tuple[int, int], share: float) -> NDArray[np.bo
 
 @dataclass(frozen=True)
 class Found:
-    """Pairs with their significance at the best shift or at none, whichever is less likely by chance, and that chance."""
+    """Pairs with their significance at the best shift or at none, whichever is higher, and the chance of that."""
 
     pairs: NDArray[np.uint32]
     z: Floats
@@ -53,12 +54,14 @@ class Found:
     def of(cls, pairs: NDArray[np.uint32], best: Best, null: Null, size: tuple[int, int]) -> Found:
         """From the significances at both; ``size``: columns and rows of the reduced micrographs."""
         elsewhere, zero = null.chance(best.peaks)
-        still = zero < elsewhere
+        still = (zero < elsewhere) & (best.peaks.at_zero >= best.peaks.best)
         z = np.where(still, best.peaks.at_zero, best.peaks.best)
         shifts, turns = np.where(still[:, None], 0.0, best.shifts), np.where(still, 0.0, best.turns_deg)
         small = np.prod(np.maximum(1 - np.abs(shifts) / np.array(size), 0), axis=1) < SMALL_OVERLAP
-        caution = np.where(small, SMALL_CAUTION, 1.0) * np.where(within(shifts, size, STILL), STILL_CAUTION, 1.0)
-        return cls(pairs, z, shifts, turns, np.minimum(np.minimum(zero, elsewhere) * caution, 1.0))
+        caution = np.where(small, SMALL_CAUTION, 1.0) * np.where(
+            within(shifts, size, STILL) & (null.cohort is not None), STILL_CAUTION, 1.0
+        )
+        return cls(pairs, z, shifts, turns, np.minimum(np.where(still, zero, elsewhere) * caution, 1.0))
 
 
 @dataclass(frozen=True)

@@ -39,6 +39,17 @@ def overlaps(result: MicrographResult) -> str:
     )
 
 
+def tilts(result: MicrographResult) -> str:
+    """What was done about stage tilts; empty where all are alike."""
+    tilts = result.tilts
+    if not tilts.maps or tilts.usual_deg is None or tilts.axis_deg is None:
+        return ""
+    return (
+        f"{count(len(tilts.maps), 'micrograph')} of another stage tilt brought to that of most, {abs(tilts.usual_deg):.0f} degrees"
+        f" (tilt axis {tilts.axis_deg:.1f} degrees from y)"
+    )
+
+
 def self_test(test: SelfTest) -> str:
     """What was found of planted second exposures."""
     if test.reason:

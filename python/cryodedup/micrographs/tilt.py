@@ -22,6 +22,8 @@ SAME: Matrix = ((1.0, 0.0), (0.0, 1.0))
 LEAST = 0.005
 """Micrographs that are foreshortened alike to so small a share are left as they are."""
 _SAMPLES = 64
+_SAME_AXIS_DEG = 5.0
+"""A user's axis that differs by more from that of the metadata is warned about."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +33,8 @@ class Tilts:
     ``maps``: of the micrographs of another tilt than most, by index, the matrix from a place in the image that is compared to that in
     the micrograph, both seen from the middle; ``usual_deg``: the tilt of most; ``axis_deg``: counterclockwise from the y axis;
     ``unmapped``: how many are of another tilt, but stay as they are, since the axis is not known; ``unknown``: of how many the tilt is
-    not known, where others differ.
+    not known, where others differ; ``told_deg``: the axis of the metadata, where the user gave another one; ``idle``: whether the user gave
+    one that nothing needs.
     """
 
     maps: Mapping[int, Matrix] = field(default_factory=dict)
@@ -39,6 +42,8 @@ class Tilts:
     axis_deg: float | None = None
     unmapped: int = 0
     unknown: int = 0
+    told_deg: float | None = None
+    idle: bool = False
 
     def of(self, members: Sequence[int]) -> list[Matrix]:
         """The matrices of some micrographs; none if all stay as they are."""
@@ -46,6 +51,13 @@ class Tilts:
 
     def warnings(self) -> list[str]:
         """What a user has to know."""
+        if self.idle:
+            return ["--tilt-axis is not used: no micrograph is known to have another stage tilt than the others"]
+        if self.told_deg is not None:
+            return [
+                f"--tilt-axis {self.axis_deg:g} is used, but the metadata tell another axis, {self.told_deg:g}: with a wrong one duplicates"
+                " between tilts are missed"
+            ]
         if self.unmapped:
             return [
                 f"{self.unmapped:,} micrographs were taken at another stage tilt than most ({self.usual_deg:.0f} degrees), but the tilt"
@@ -69,7 +81,7 @@ def tilts_of(acquisitions: Sequence[Acquisition], axis_deg: float | None) -> Til
     """From what is known of each exposure; ``axis_deg``: from the user, None: from the metadata."""
     known = {i: one.tilt_deg for i, one in enumerate(acquisitions) if one.tilt_deg is not None and abs(one.tilt_deg) < 89}
     if not known:
-        return Tilts()
+        return Tilts(idle=axis_deg is not None)
     # The tilt of most, and of those of about that tilt the middle.
     numbers = Counter(round(abs(tilt)) for tilt in known.values())
     most = min(numbers, key=lambda tilt: (-numbers[tilt], tilt))
@@ -77,12 +89,16 @@ def tilts_of(acquisitions: Sequence[Acquisition], axis_deg: float | None) -> Til
     stretches = {i: math.cos(math.radians(usual_deg)) / math.cos(math.radians(tilt)) for i, tilt in known.items()}
     others = {i: stretch for i, stretch in stretches.items() if abs(stretch - 1) > LEAST}
     unknown = len(acquisitions) - len(known)
-    if axis_deg is None:
-        axis_deg = _middle_axis([one.tilt_axis_deg for one in acquisitions if one.tilt_axis_deg is not None])
-    if axis_deg is None:
+    if not others:
+        return Tilts(usual_deg=usual_deg, idle=axis_deg is not None)
+    told_deg = _middle_axis([one.tilt_axis_deg for one in acquisitions if one.tilt_axis_deg is not None])
+    if axis_deg is None and told_deg is None:
         return Tilts(usual_deg=usual_deg, unmapped=len(others), unknown=unknown)
-    maps = {i: _across(axis_deg, 1 / stretch) for i, stretch in others.items()}
-    return Tilts(maps, usual_deg, axis_deg, unknown=unknown if maps else 0)
+    used_deg = told_deg if axis_deg is None else axis_deg
+    assert used_deg is not None
+    maps = {i: _across(used_deg, 1 / stretch) for i, stretch in others.items()}
+    contradicted = told_deg is not None and abs((used_deg - told_deg + 90) % 180 - 90) > _SAME_AXIS_DEG
+    return Tilts(maps, usual_deg, used_deg, unknown=unknown, told_deg=told_deg if contradicted else None)
 
 
 def _middle_axis(axes_deg: Sequence[float]) -> float | None:

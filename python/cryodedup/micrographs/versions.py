@@ -3,7 +3,7 @@
 Evidence, from the cheapest to the dearest:
 
 * names that processing gives: one folder and one name but for the suffixes of motion correction (``_DW``, ``_noDW``, ``_EVN``, ...);
-  Warp's folders ``even`` and ``odd`` count as the one above them;
+  Warp's folders ``even`` and ``odd`` count as the one above them. They must share some noise, unless they are the two halves;
 * equal pixels: mean and sd in the cache are equal, and then so are all reduced pixels. The same file: its size, beginning and end, too;
 * equal names in several folders and the same noise. Two exposures of one area share the specimen; only versions of one exposure share
   the electrons. The names of a whole acquisition (EPU's hole, shot and time; CryoSPARC's uid) need hardly any of that evidence. A frame
@@ -35,7 +35,7 @@ unrelated frame, where only the camera's pattern is common. On simulated frames 
 its halves, 0.78 to 1.00 for dose-weighted and not; 0.01 to 0.3 for another exposure of the area at no shift, 0.6 where hardly any noise
 is left (bins of 26 Å)."""
 NOT_UNRELATED = 0.1
-"""The same where names of a whole acquisition are equal: only to refuse two simulated or renamed sessions."""
+"""The same where names say so already: only to refuse two simulated or renamed sessions, and images that hold something else."""
 CROP, CLIP = 160, 3.0
 """Pixels a side of the middle that are looked at, and where their differences are cut off, in standard deviations."""
 STILL_PX, SAME_NCC = 4, 0.7
@@ -68,8 +68,10 @@ class Version:
     kind: str
 
 
-def find_versions(images: Mapping[int, Header], records: Mapping[int, Record], cache: Path, rank: Sequence[int]) -> list[Version]:
-    """The versions among the micrographs that were read, by input order.
+def find_versions(
+    images: Mapping[int, Header], records: Mapping[int, Record], cache: Path, rank: Sequence[int]
+) -> tuple[list[Version], list[tuple[int, int]]]:
+    """The versions among the micrographs that were read, by input order, and pairs that are none though their names say so.
 
     Parameters
     ----------
@@ -82,7 +84,8 @@ def find_versions(images: Mapping[int, Header], records: Mapping[int, Record], c
     marks = {i: marks_of(images[i].path) for i in several}
     worth = {i: (marks[i].half != "", marks[i].weighting, -images[i].nx * images[i].ny, rank[i]) for i in several}
     equal = _equal_pixels(several, records, cache)
-    same = _of_equal(several, lambda i: (marks[i].folder, marks[i].name)) + equal + _equal_names(several, marks, records, cache)
+    named, refused = _named(several, marks, records, cache)
+    same = named + equal + _equal_names(several, marks, records, cache)
     content = {i: k for k, members in enumerate(connected(equal)) for i in members}
 
     def kind(kept: int, version: int) -> str:
@@ -90,7 +93,16 @@ def find_versions(images: Mapping[int, Header], records: Mapping[int, Record], c
             return _copy(images[kept], images[version])
         return _kind(marks[kept], marks[version])
 
-    return _families(same, worth, kind)
+    return _families(same, worth, kind), refused
+
+
+def not_versions(names: Sequence[str], refused: Sequence[tuple[int, int]]) -> list[str]:
+    """A warning about names that promise versions."""
+    if not refused:
+        return []
+    first, second = (names[i] for i in refused[0])
+    others = f" (and {len(refused) - 1:,} more such pairs)" if len(refused) > 1 else ""
+    return [f"{first} and {second} are named like versions of one exposure{others}, but have no noise in common: both are compared"]
 
 
 def at_one_place(pairs: Iterable[Pair], paths: Sequence[Path], rank: Sequence[int], width: int) -> list[Version]:
@@ -184,6 +196,24 @@ def _ends(path: Path) -> bytes:
         start = file.read(_ENDS)
         file.seek(max(0, path.stat().st_size - _ENDS))
         return start + file.read(_ENDS)
+
+
+def _named(
+    several: Sequence[int], marks: Mapping[int, Marks], records: Mapping[int, Record], cache: Path
+) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
+    """Versions by the suffixes of names in one folder, and those whose noise says that they are of two exposures."""
+    same: list[tuple[int, int]] = []
+    refused: list[tuple[int, int]] = []
+    for first, i in _of_equal(several, lambda i: (marks[i].folder, marks[i].name)):
+        halves = marks[first].half and marks[i].half and marks[first].half != marks[i].half
+        comparable = records[first][1:3] == records[i][1:3]
+        alike = halves or not comparable or _common_noise(cache, records[first], records[i]) >= NOT_UNRELATED
+        (same if alike else refused).append((first, i))
+    return same, refused
+
+
+def _common_noise(cache: Path, first: Record, second: Record) -> float:
+    return _correlation(_noise(_middle(cache, first)), _noise(_middle(cache, second)))
 
 
 def _equal_names(several: Sequence[int], marks: Mapping[int, Marks], records: Mapping[int, Record], cache: Path) -> list[tuple[int, int]]:

@@ -26,7 +26,7 @@ from cryodedup.micrographs.reading import CACHE, Progress, Reading, locked, mask
 from cryodedup.micrographs.result import MicrographResult
 from cryodedup.micrographs.self_test import self_test
 from cryodedup.micrographs.tilt import tilts_of
-from cryodedup.micrographs.versions import Version, at_one_place, find_versions, joined, without_versions
+from cryodedup.micrographs.versions import Version, at_one_place, find_versions, joined, not_versions, without_versions
 from cryodedup.params import MicrographParams, checked
 
 _FLAT = 0.25
@@ -34,7 +34,7 @@ _FLAT = 0.25
 _MANY = 6
 """Sets of more micrographs are warned about."""
 _FEW_STILL = 8
-_STILL = 4
+_STILL = 1
 """Pairs at a shift of at most so many reduced pixels are warned about where they are more than a few, and a fifth of all."""
 _PERIODIC = 0.02
 """A larger share of pairs that match at several shifts is warned about."""
@@ -112,7 +112,7 @@ def find_duplicate_micrographs(
         records = reading.records
         read = time.perf_counter()
         rank = ranking(order, exposures.ctf_a if params.keep == "best-ctf" else None).tolist()
-        versions = find_versions(images, records, place, rank)
+        versions, refused = find_versions(images, records, place, rank)
         # A version has no place of its own in the order of exposure.
         once = without_versions(order, versions)
         at = {i: k for k, i in enumerate(once)}
@@ -146,6 +146,7 @@ def find_duplicate_micrographs(
     masked = dict(sorted(reading.masked.items()))
     warnings = class_warnings(exposures.names, classes, images, known_a) + masked_warning(exposures.names, masked, images)
     warnings += tilts.warnings() + _warnings(exposures, params, compared, decision, all_unreadable)
+    warnings += not_versions(exposures.names, refused)
     if moved:
         warnings.insert(0, f"{place}: found another file, or one damaged from its first byte on; moved to {moved}")
     elif reading.damaged:

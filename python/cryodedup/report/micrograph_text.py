@@ -6,7 +6,7 @@ from cryodedup import _core
 from cryodedup.micrographs.compare import DOUBTFUL_Z
 from cryodedup.micrographs.result import MicrographResult
 from cryodedup.micrographs.self_test import SelfTest
-from cryodedup.micrographs.sentences import kinds
+from cryodedup.micrographs.sentences import kinds, overlaps, tilts
 from cryodedup.report.cards import when
 from cryodedup.words import count
 
@@ -16,7 +16,7 @@ def verdict(result: MicrographResult) -> str:
     n, kept = len(result.kept), int(result.kept.sum())
     duplicates = n - kept - len(result.versions)
     if kept == n:
-        return f"No duplicates among {count(n, 'micrograph')}."
+        return f"No duplicates among {count(n, 'micrograph')}." + (f" {overlaps(result)}." if result.overlaps else "")
     would = "would be " if result.withheld else ""
     removed = []
     if duplicates:
@@ -54,10 +54,21 @@ def methods(result: MicrographResult) -> str:
     freed = any(len(found.members) >= _core.LEAST_FOR_PATTERN for found in result.compared)
     pattern = " and freed of the camera's fixed pattern" if freed else ""
     removed = count(sum(len(group) - 1 for group in result.groups), "micrograph")
-    outcome = f"{kept} of each of {count(len(result.groups), 'set')} was kept, and {removed} removed" if result.groups else "none was found"
+    outcome = (
+        f"{kept} of each of {count(len(result.groups), 'set')} was kept, and {removed} removed"
+        if result.groups
+        else "no duplicate was found"
+    )
     further = ""
     if params.least_overlap and result.groups:
         further += f" Each removed one shares at least {100 * params.least_overlap:g} % of the frame with a kept one."
+    if result.overlaps:
+        less = f"less than {100 * params.least_overlap:g} %"
+        further += (
+            f" {count(len(result.overlaps), 'pair')} that {'shares' if len(result.overlaps) == 1 else 'share'} {less} of the frame stayed."
+        )
+    if told := tilts(result):
+        further += f" Before, {told}."
     if result.versions:
         further += f" Before the comparison all but one version of each exposure were removed ({kinds(result)})."
     return (
