@@ -306,7 +306,7 @@ def test_a_window_without_pairs(session: Planted, command: Command, tmp_path: Pa
         (["--threshold", "2"], "threshold: found 2.0, expected a number, from -1 to 1"),
         (["--fdr", "0.05", "--threshold", "0.2"], "found --fdr and --threshold, expected one of them"),
         (["--search", "all", "--scan-range", "9"], "found --scan-range with --search all"),
-        (["--images-per-hole", "0"], "images_per_hole: found 0"),
+        (["--images-per-hole", "0"], "--images-per-hole: found 0"),
         (["--keep", "best-ctf"], "found no rlnCtfMaxResolution"),
         (["--order", "time"], ""),
     ],
