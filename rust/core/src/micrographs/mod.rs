@@ -8,6 +8,7 @@ pub mod cache;
 mod coarse;
 mod confirm;
 pub mod correlator;
+mod equalise;
 pub mod fft;
 mod fit;
 mod fixed_pattern;

@@ -2,43 +2,18 @@
 //! no electron image has.
 
 use super::cells::Cells;
+use super::shown::Shown;
+use super::surface::surface;
 use crate::micrographs::simd::fast;
 
-/// Polynomials of up to this degree in x times such in y are fitted first, so that a steep change does not bend local means at the borders.
-const DEGREE: usize = 3;
 /// Pixels of a cell's side.
 const CELL: usize = 8;
 /// Local means are those of Gaussian windows of this share of the frame's side.
 const WINDOW: f32 = 0.1;
-/// Where the variance is less than this share of that of the brightest parts...
-const DARK: f32 = 0.12;
-/// ...and the mean is below theirs by so many standard deviations, there is no beam, or no electron gets through.
-const BELOW: f32 = 5.0;
-/// Bright parts differ among themselves: the mean has to be below by so many times what their brightest are above them.
-const BEYOND: f32 = 6.0;
-/// Cells with so many times the usual variance hold a hot pixel or the trace of an X-ray...
-const WILD: f32 = 50.0;
-/// ...and those whose neighbours on both sides differ by so many standard deviations the edge of a flake or foil: no particle is so bright.
-const STEP: f32 = 8.0;
-/// Around those, cells with so many times the usual variance belong to them.
-const BESIDE_WILD: f32 = 4.0;
-/// Cells around dark ones that are masked, too: the edge's fringes are there.
-const FRINGE: usize = 3;
-/// The mask's edge is soft over about so many cells.
-const SOFT: f32 = 1.0;
 /// Pixels further from the local mean than this many standard deviations of the local noise are cut.
 const CLIP: f32 = 5.0;
 /// No pixel is further from 0 than this many standard deviations of the image.
 pub const MOST_SD: f32 = 10.0;
-/// Of fewer cells all count for the polynomial.
-const FEW_CELLS: usize = 1000;
-/// Parts of fewer cells, cut off from all others by the mask, are masked, too...
-const LEAST_PART: usize = 24;
-/// ...and so are all but the largest ones.
-const MOST_PARTS: usize = 8;
-/// An image of which less than this share is left is flattened without a mask.
-const LEAST_LEFT: f32 = 0.05;
-
 /// An image without its slow change of brightness.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Flattened {
@@ -87,32 +62,8 @@ struct Maps {
 impl Maps {
     fn new(image: &[f32], size: (usize, usize)) -> Self {
         let (means, variances) = statistics(image, size);
-        let bright = variances.percentile(90);
-        let usual = Cells { values: variances.values.iter().copied().filter(|&value| value >= DARK * bright).collect(), ..variances }
-            .percentile(50);
-        let (level, top) = (means.percentile(80), means.percentile(95));
-        let level = level - (BELOW * usual.sqrt()).max(BEYOND * (top - level));
-        let is_dark = |(variance, mean): (&f32, &f32)| f32::from(*variance < DARK * bright && *mean < level);
-        let dark = variances.with(variances.values.iter().zip(&means.values).map(is_dark).collect()).dilated(FRINGE);
-        let above = |times: f32| variances.with(variances.values.iter().map(|&value| f32::from(value > times * usual)).collect());
-        let (mut wild, beside) = (above(WILD), above(BESIDE_WILD));
-        let steps = means.steps(&wild);
-        wild.values.iter_mut().zip(steps.values).for_each(|(wild, step)| *wild = wild.max(f32::from(step > STEP * usual.sqrt())));
-        for _ in 0..2 {
-            let grown = wild.dilated(1);
-            wild.values
-                .iter_mut()
-                .zip(grown.values.iter().zip(&beside.values))
-                .for_each(|(wild, (near, high))| *wild = wild.max(near.min(*high)));
-        }
-        let mut weight = dark.with(dark.values.iter().zip(&wild.values).map(|(dark, wild)| 1.0 - dark.max(*wild)).collect());
-        if weight.values.iter().sum::<f32>() < LEAST_LEFT * weight.values.len() as f32 {
-            weight.values.fill(1.0);
-        }
-        let soft = weight.smooth(SOFT);
-        weight.values.iter_mut().zip(soft.values).for_each(|(weight, soft)| *weight *= (2.0 * soft - 1.0).max(0.0));
+        let Shown { weight, parts, usual } = Shown::of(&means, &variances);
         let sigma = WINDOW * ((size.0 * size.1) as f32).sqrt() / CELL as f32;
-        let parts = parts(&mut weight);
         let surface = surface(&means, &parts[0]);
         let rest = means.with(means.values.iter().zip(&surface).map(|(mean, surface)| mean - surface).collect());
         let limited = variances.with(variances.values.iter().map(|value| value.clamp(0.1 * usual, 2.0 * usual)).collect());
@@ -166,21 +117,6 @@ fast! {
     }
 }
 
-/// The weights of the largest part of cells that hang together, and of others, as within a flake: each has a brightness of its own. What is in
-/// none of them loses its weight.
-fn parts(weight: &mut Cells) -> Vec<Cells> {
-    let mut parts = weight.connected();
-    parts.sort_by_key(|part| std::cmp::Reverse(part.len()));
-    let kept = parts.iter().take(MOST_PARTS).filter(|part| part.len() >= LEAST_PART).count().max(1);
-    parts.split_off(kept.min(parts.len())).into_iter().flatten().for_each(|at| weight.values[at] = 0.0);
-    let of_part = |part: Vec<usize>| {
-        let mut own = weight.with(vec![0.0; weight.values.len()]);
-        part.into_iter().for_each(|at| own.values[at] = weight.values[at]);
-        own
-    };
-    if parts.len() < 2 { vec![weight.clone()] } else { parts.into_iter().map(of_part).collect() }
-}
-
 /// Of each cell the mean and the variance of its pixels.
 fn statistics(image: &[f32], size: (usize, usize)) -> (Cells, Cells) {
     let (mut means, mut variances) = (Cells::new(size, CELL, 0.0), Cells::new(size, CELL, 0.0));
@@ -220,53 +156,6 @@ fast! {
             squares[origins.len() - 1] += value * value;
         }
     }
-}
-
-/// The polynomial surface of least squares through the means of the cells that count.
-fn surface(means: &Cells, weight: &Cells) -> Vec<f32> {
-    const TERMS: usize = (DEGREE + 1) * (DEGREE + 1);
-    let powers = |k: usize, n: usize| -> [f64; DEGREE + 1] {
-        let at = if n > 1 { 2.0 * k as f64 / (n - 1) as f64 - 1.0 } else { 0.0 };
-        // Legendre's, which are almost at right angles.
-        [1.0, at, 1.5 * at * at - 0.5, 2.5 * at.powi(3) - 1.5 * at]
-    };
-    let columns: Vec<_> = (0..means.across).map(|x| powers(x, means.across)).collect();
-    let rows: Vec<_> = (0..means.down).map(|y| powers(y, means.down)).collect();
-    let terms = |at: usize| -> [f64; TERMS] {
-        let (column, row) = (&columns[at % means.across], &rows[at / means.across]);
-        std::array::from_fn(|term| column[term % (DEGREE + 1)] * row[term / (DEGREE + 1)])
-    };
-    let mut equations = [[0.0; TERMS + 1]; TERMS];
-    // One cell of four is enough for so few terms.
-    let fitted = |at: usize| {
-        weight.values[at] > 0.0 && (means.values.len() < FEW_CELLS || (at % means.across + at / means.across).is_multiple_of(4))
-    };
-    for at in (0..means.values.len()).filter(|&at| fitted(at)) {
-        let (mean, weight) = (means.values[at], weight.values[at]);
-        let terms = terms(at);
-        for (equation, &term) in equations.iter_mut().zip(&terms) {
-            equation.iter_mut().zip(&terms).for_each(|(sum, other)| *sum += f64::from(weight) * term * other);
-            equation[TERMS] += f64::from(weight) * term * f64::from(mean);
-        }
-    }
-    let coefficients = solve(equations);
-    let at = |at: usize| terms(at).iter().zip(&coefficients).map(|(term, factor)| term * factor).sum::<f64>() as f32;
-    (0..means.values.len()).map(at).collect()
-}
-
-/// Solves symmetric equations; a term that the others make superfluous gets 0.
-fn solve<const N: usize, const M: usize>(mut equations: [[f64; M]; N]) -> [f64; N] {
-    let least: [f64; N] = std::array::from_fn(|k| 1e-4 * equations[k][k]);
-    for k in 0..N {
-        let pivot = equations[k];
-        if pivot[k] > least[k] {
-            for (_, row) in equations.iter_mut().enumerate().filter(|&(other, _)| other != k) {
-                let factor = row[k] / pivot[k];
-                row.iter_mut().zip(&pivot).for_each(|(value, pivot)| *value -= factor * pivot);
-            }
-        }
-    }
-    std::array::from_fn(|k| if equations[k][k] > least[k] { equations[k][N] / equations[k][k] } else { 0.0 })
 }
 
 #[cfg(test)]
@@ -375,6 +264,17 @@ mod tests {
             assert!(worst < 0.3 / through, "{through}: {worst}");
             assert!(of(80.0, 110.0).all(|at| (flat[at] - plain[at]).abs() < 0.3), "{through}");
         }
+    }
+
+    #[test]
+    fn an_image_that_is_wild_all_over_is_used_as_it_is() {
+        let (width, height) = (160, 128);
+        let mut image: Vec<f32> = noise(5, width * height).into_iter().map(|noise| 100.0 + 10.0 * noise).collect();
+        for (x, y) in (0..20).flat_map(|x| (0..16).map(move |y| (x, y))).filter(|(x, y)| (x + y) % 2 == 0) {
+            image[(8 * y + 4) * width + 8 * x + 4] = 1e4;
+        }
+        let Flattened::Image(flat, sd) = flatten(image, width) else { panic!("an image") };
+        assert!((sd - 1.0).abs() < 1e-6 && flat.iter().filter(|pixel| **pixel != 0.0).count() > flat.len() / 2);
     }
 
     #[test]

@@ -3,6 +3,8 @@
 
 mod cells;
 mod local;
+mod shown;
+mod surface;
 mod taper;
 
 pub use cells::Cells;
