@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from cases import Ran, star
 from cryodedup import InputError, ParticleParams, deduplicate, deduplicate_particles
-from cryodedup.particles.advice import Advice, advise
-from cryodedup.particles.votes import combinations, jaccard, votes
+from cryodedup.particles.analysis.consensus import combinations, jaccard, votes
+from cryodedup.particles.analysis.separation import Advice, advise
 
 COLUMNS = "CoordinateX CoordinateY MicrographName AutopickFigureOfMerit"
 
@@ -61,7 +61,7 @@ def test_the_curve_is_what_each_separation_keeps(picked_twice: Path) -> None:
 def test_the_curve_of_many_particles_is_that_of_some_micrographs(picked_twice: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     result = deduplicate_particles(picked_twice, ParticleParams(pixel_size_a=1.0, min_separation_a=30))
     whole = advise(result)
-    monkeypatch.setattr("cryodedup.particles.advice.MOST_FOR_CURVE", 700)
+    monkeypatch.setattr("cryodedup.particles.analysis.separation.MOST_FOR_CURVE", 700)
     some = advise(result)
     assert whole is not None
     assert some is not None

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from cases import Ran, cs, records, star
 from cryodedup import InputError, ParticleParams, deduplicate_particles
-from cryodedup.particles.halves import HalfSets, audit, audit_equal
+from cryodedup.particles.analysis.half_sets import HalfSets, audit, audit_equal
 
 COLUMNS = "CoordinateX CoordinateY MicrographName AutopickFigureOfMerit RandomSubset"
 ONE_A = ParticleParams(pixel_size_a=1.0)

@@ -9,8 +9,8 @@ import pytest
 
 from cases import cs, needs_shared, records, star
 from cryodedup import InputError, ParticleParams, ParticleResult, deduplicate_particles
-from cryodedup.particles.identity import normalised_name, unify
-from cryodedup.particles.picks import Micrograph
+from cryodedup.particles.inputs.identity import normalised_name, unify
+from cryodedup.particles.inputs.picks import Micrograph
 
 CBOX = (
     "data_global\n\n_cbox_format_version 1.0\n\ndata_cryolo\n\nloop_\n_CoordinateX #1\n_CoordinateY #2\n_CoordinateZ #3\n_Width #4\n_Height #5\n"

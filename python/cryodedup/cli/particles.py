@@ -14,9 +14,9 @@ from cryodedup.cli.progress import Progress
 from cryodedup.directory import check_directory
 from cryodedup.errors import InputError
 from cryodedup.params import ParticleParams
-from cryodedup.particles.halves import half_set_lines
+from cryodedup.particles.analysis.consensus import outvoted_words
+from cryodedup.particles.analysis.half_sets import half_set_lines
 from cryodedup.particles.result import ParticleResult
-from cryodedup.particles.votes import outvoted_words
 from cryodedup.particles.workflow import deduplicate_particles
 from cryodedup.words import count, shown
 
@@ -154,7 +154,7 @@ def particles(
         show_advice(result, as_json=as_json)
         return
     if dry_run and (as_json or not quiet):
-        from cryodedup.particles.advice import suggest
+        from cryodedup.particles.analysis.separation import suggest
 
         suggest(result).warn(result)
     if as_json:
@@ -165,7 +165,7 @@ def particles(
 
 def show_advice(result: ParticleResult, *, as_json: bool) -> None:
     """Prints what the distances suggest."""
-    from cryodedup.particles.advice import advise
+    from cryodedup.particles.analysis.separation import advise
 
     advice = advise(result)
     if advice is not None:

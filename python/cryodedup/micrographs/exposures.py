@@ -17,7 +17,7 @@ from cryodedup.formats import cryosparc
 from cryodedup.formats.images import IMAGES, OTHERS, is_image
 from cryodedup.formats.star import StarFile, TableColumns, open_star
 from cryodedup.micrographs.acquisition import Acquisition, acquisitions_of
-from cryodedup.particles.opening import kind_of
+from cryodedup.particles.inputs.stars import kind_of
 from cryodedup.particles.outputs import DatasetOutput, Mask, Place, StarOutput
 
 BLOB = "micrograph_blob"

@@ -14,9 +14,9 @@ from cryodedup import _core
 from cryodedup.errors import InputError
 from cryodedup.formats import cryosparc
 from cryodedup.formats.star import open_star
-from cryodedup.particles.opening import particle_table
+from cryodedup.particles.inputs.picks import Picks
+from cryodedup.particles.inputs.stars import particle_table
 from cryodedup.particles.outputs import DatasetOutput, Mask, Place, Progress, StarOutput, dataset_names
-from cryodedup.particles.picks import Picks
 
 WORDS = ("repaired", "unused")
 _OTHER = bytes.maketrans(b"12", b"21")

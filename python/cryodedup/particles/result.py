@@ -16,12 +16,12 @@ from cryodedup import _core
 from cryodedup.directory import LISTING, names_of_outputs, printable, staged, top_level, write_summary
 from cryodedup.errors import InputError
 from cryodedup.params import ParticleParams
-from cryodedup.particles.halves import FSC_THRESHOLD, HalfSets, audit, audit_equal, without_duplicates
+from cryodedup.particles.analysis.consensus import Sets, combinations
+from cryodedup.particles.analysis.half_sets import FSC_THRESHOLD, HalfSets, audit, audit_equal, without_duplicates
+from cryodedup.particles.inputs.picks import Floats, Picks
+from cryodedup.particles.inputs.reading import sources_of
 from cryodedup.particles.outputs import Place, plan, unjoined
-from cryodedup.particles.picks import Floats, Picks
-from cryodedup.particles.reading import sources_of
 from cryodedup.particles.repair import write_repaired
-from cryodedup.particles.votes import Sets, combinations
 
 SCHEMA = "cryodedup.particles/1"
 MOST_COMBINATIONS = 1000

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from cryodedup import _core
 from cryodedup.errors import InputError
 from cryodedup.params import ParticleParams
-from cryodedup.particles.picks import Floats, Picks
-from cryodedup.particles.votes import votes
+from cryodedup.particles.analysis.consensus import votes
+from cryodedup.particles.inputs.picks import Floats, Picks
 
 
 def used_shifts(pick: Picks, shift_key: str) -> tuple[Floats, ...]:

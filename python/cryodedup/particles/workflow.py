@@ -14,14 +14,14 @@ import numpy as np
 from cryodedup import _core
 from cryodedup.errors import InputError
 from cryodedup.params import ParticleParams
-from cryodedup.particles import fitting, pixel_sizes
+from cryodedup.particles.analysis.half_sets import check_repairable, half_set_warnings, hanging_together, of_all
 from cryodedup.particles.arrays import is_table
-from cryodedup.particles.halves import check_repairable, half_set_warnings, hanging_together, of_all
-from cryodedup.particles.identity import unify
-from cryodedup.particles.picks import Floats, Picks
-from cryodedup.particles.reading import read_inputs, read_table
+from cryodedup.particles.inputs import consistency, pixel_sizes
+from cryodedup.particles.inputs.identity import unify
+from cryodedup.particles.inputs.picks import Floats, Picks
+from cryodedup.particles.inputs.reading import read_inputs, read_table
+from cryodedup.particles.inputs.scores import compare
 from cryodedup.particles.result import ParticleResult, Source
-from cryodedup.particles.scores import compare
 from cryodedup.particles.selection import compared_columns, repeated_uids, select, used_shifts, voted
 
 Say = Callable[[str], object]
@@ -109,7 +109,7 @@ def choose(picks: Sequence[Picks], params: ParticleParams, progress: Callable[[i
     bounds = np.cumsum([0, *map(len, picks)])
     numbers, n_micrographs = unify([(pick.label, pick.micrographs) for pick in picks])
     shared = np.array([[len({*first} & {*second}) for second in numbers] for first in numbers])
-    warnings += fitting.unrelated(picks, shared)
+    warnings += consistency.unrelated(picks, shared)
     group_of = _concatenated(np.asarray(number, np.uint32)[pick.micrograph_of] for number, pick in zip(numbers, picks, strict=True))
     shift_key = _shift_key(picks, params)
     known = pixel_sizes.read_micrographs(Path(params.micrographs)) if params.micrographs else None
@@ -140,7 +140,7 @@ def choose(picks: Sequence[Picks], params: ParticleParams, progress: Callable[[i
     elif len(picks) > MOST_SOURCES:
         warnings.append(f"{len(picks)} inputs: their overlaps are not counted (more than {MOST_SOURCES})")
     if overlaps is not None and params.min_separation_a > 0:
-        warnings += fitting.mirrored(picks, sizes, coordinates_a, group_of, source_of, overlaps, params)
+        warnings += consistency.mirrored(picks, sizes, coordinates_a, group_of, source_of, overlaps, params)
     sources = [
         Source(picks=pick, start=int(start), pixel_sizes=size.found, sizes_a=size.sizes_a, score=score)
         for pick, start, size, score in zip(picks, bounds[:-1], sizes, described, strict=True)

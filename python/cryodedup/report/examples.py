@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from cryodedup import _core
 from cryodedup.errors import InputError
 from cryodedup.formats.mrc import open_mrc
-from cryodedup.particles.picks import Floats
+from cryodedup.particles.inputs.picks import Floats
 from cryodedup.particles.result import ParticleResult
 from cryodedup.pictures import to_bytes
 

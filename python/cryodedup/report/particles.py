@@ -12,10 +12,10 @@ import numpy as np
 
 from cryodedup import _core
 from cryodedup.directory import FIGURES, PAGE
-from cryodedup.particles.advice import Advice, advise
-from cryodedup.particles.halves import FSC_THRESHOLD, half_set_lines
+from cryodedup.particles.analysis.consensus import outvoted_words
+from cryodedup.particles.analysis.half_sets import FSC_THRESHOLD, half_set_lines
+from cryodedup.particles.analysis.separation import Advice, advise
 from cryodedup.particles.result import ParticleResult
-from cryodedup.particles.votes import outvoted_words
 from cryodedup.report.examples import Example, examples
 from cryodedup.report.page import FIRST, GREY, MARK, SECOND, Figures, Picture, command_line, legend, line, render, styled
 from cryodedup.report.pickers import pickers

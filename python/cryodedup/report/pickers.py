@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from cryodedup.particles.analysis.consensus import jaccard
 from cryodedup.particles.result import ParticleResult
-from cryodedup.particles.votes import jaccard
 from cryodedup.report.page import FIRST, GREY, SECOND, Figures, Picture, plain, shades
 
 MOST_COMBINATIONS, MOST_SOURCES_SHOWN = 24, 12

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from cryodedup.errors import InputError
-from cryodedup.particles.picks import Micrograph
+from cryodedup.particles.inputs.picks import Micrograph
 
 _CRYOSPARC_NUMBER = re.compile(r"^(?:\d{15,21}_)+")
 _SUFFIX = re.compile(r"(?:_patch_aligned|_doseweighted|_DW|_[fF]ractions|_EER|\.mrcs?|\.tiff?|\.eer|\.tomostar)$")

@@ -12,7 +12,7 @@ from cryodedup import _core
 from cryodedup.errors import InputError
 from cryodedup.formats import cryosparc as cs
 from cryodedup.formats.star import StarFile, has_coordinates, open_star
-from cryodedup.particles import relion
+from cryodedup.particles.inputs import relion
 
 if TYPE_CHECKING:
     from cryodedup.params import ParticleParams

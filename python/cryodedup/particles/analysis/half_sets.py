@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from cryodedup import _core
 from cryodedup.errors import InputError
-from cryodedup.particles.picks import Floats, Picks
+from cryodedup.particles.inputs.picks import Floats, Picks
 
 if TYPE_CHECKING:
     from cryodedup.particles.result import ParticleResult

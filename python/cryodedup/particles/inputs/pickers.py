@@ -14,10 +14,10 @@ from cryodedup import _core
 from cryodedup.errors import InputError
 from cryodedup.formats import rows
 from cryodedup.formats.star import StarFile, TableColumns, text
-from cryodedup.particles import relion
-from cryodedup.particles.opening import has_picks_of_one_micrograph, kind_of, open_stars, particle_table
+from cryodedup.particles.inputs import relion
+from cryodedup.particles.inputs.picks import Floats, Micrograph, Picks, PixelSize, Scores
+from cryodedup.particles.inputs.stars import has_picks_of_one_micrograph, kind_of, open_stars, particle_table
 from cryodedup.particles.outputs import NoOutput, PickFile, PickFilesOutput
-from cryodedup.particles.picks import Floats, Micrograph, Picks, PixelSize, Scores
 
 if TYPE_CHECKING:
     from cryodedup.params import ParticleParams

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cryodedup.errors import InputError
-from cryodedup.particles.picks import Floats, Picks
+from cryodedup.particles.inputs.picks import Floats, Picks
 
 if TYPE_CHECKING:
     from cryodedup.params import ParticleParams

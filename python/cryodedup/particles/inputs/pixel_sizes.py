@@ -11,9 +11,9 @@ import numpy as np
 from cryodedup.errors import InputError
 from cryodedup.formats.cryosparc import CsdatFile, NpyFile, check_type, unpack
 from cryodedup.formats.star import open_star, text
-from cryodedup.particles.identity import unify
-from cryodedup.particles.opening import kind_of
-from cryodedup.particles.picks import Floats, Micrograph, Picks, first_of_each
+from cryodedup.particles.inputs.identity import unify
+from cryodedup.particles.inputs.picks import Floats, Micrograph, Picks, first_of_each
+from cryodedup.particles.inputs.stars import kind_of
 
 CHOSEN = "--pixel-size"
 MICROGRAPHS = "--micrographs"

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from cryodedup.errors import InputError
 from cryodedup.formats.cryosparc import Distinct, Fields, Wanted, check_type, unpack
 from cryodedup.formats.star import text
-from cryodedup.particles.picks import Floats, Halves, Micrograph, Picks, PixelSize, Scores, first_of_each
-from cryodedup.particles.scores import SAME, short
+from cryodedup.particles.inputs.picks import Floats, Halves, Micrograph, Picks, PixelSize, Scores, first_of_each
+from cryodedup.particles.inputs.scores import SAME, short
 
 if TYPE_CHECKING:
     from cryodedup.params import ParticleParams

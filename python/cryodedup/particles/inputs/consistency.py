@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from cryodedup import _core
 from cryodedup.params import ParticleParams
-from cryodedup.particles.picks import Floats, Picks
-from cryodedup.particles.pixel_sizes import Resolved
+from cryodedup.particles.inputs.picks import Floats, Picks
+from cryodedup.particles.inputs.pixel_sizes import Resolved
 
 MIRRORED_LEAST, MIRRORED_RATIO = 20, 3
 """So many meetings, and so many times more than without turning y over, are taken for a sign (on two real sets they are 1367 to 64)."""

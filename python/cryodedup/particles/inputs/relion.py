@@ -13,8 +13,8 @@ import numpy as np
 
 from cryodedup.errors import InputError
 from cryodedup.formats.star import Columns, has_coordinates
-from cryodedup.particles.picks import Floats, Halves, Micrograph, Picks, PixelSize, Scores
-from cryodedup.particles.scores import UNSET_FIGURE_OF_MERIT, candidates
+from cryodedup.particles.inputs.picks import Floats, Halves, Micrograph, Picks, PixelSize, Scores
+from cryodedup.particles.inputs.scores import UNSET_FIGURE_OF_MERIT, candidates
 
 if TYPE_CHECKING:
     from cryodedup.params import ParticleParams

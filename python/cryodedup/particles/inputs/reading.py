@@ -13,10 +13,10 @@ import numpy as np
 from cryodedup.errors import InputError
 from cryodedup.formats import cryosparc as cs
 from cryodedup.formats.star import FrameColumns, StarFile, TableColumns
-from cryodedup.particles import cryosparc, pickers, relion
-from cryodedup.particles.opening import has_picks_of_one_micrograph, kind_of, open_stars, particle_table
+from cryodedup.particles.inputs import cryosparc, pickers, relion
+from cryodedup.particles.inputs.picks import Picks
+from cryodedup.particles.inputs.stars import has_picks_of_one_micrograph, kind_of, open_stars, particle_table
 from cryodedup.particles.outputs import DatasetOutput, NoOutput, StarOutput
-from cryodedup.particles.picks import Picks
 
 if TYPE_CHECKING:
     from cryodedup.params import ParticleParams

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cryodedup import _core
-from cryodedup.particles.picks import Floats
+from cryodedup.particles.inputs.picks import Floats
 from cryodedup.particles.result import ParticleResult
 
 BINS = 120

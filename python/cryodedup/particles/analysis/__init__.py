@@ -1,0 +1,1 @@
+"""What the particles show: distances, half-sets, which pickers agree."""

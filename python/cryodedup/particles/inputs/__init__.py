@@ -1,0 +1,1 @@
+"""What the files of particles mean: from any format to centres, micrographs, scores."""
