@@ -44,7 +44,7 @@ def test_the_movies_pixel_size_is_used_with_a_warning_unless_the_user_gives_one(
     path = star(tmp_path / "p.star", [(100, 0, "m", 1)], COLUMNS, groups)
     result = run(path)
     assert sizes(result) == [(0.4, "rlnMicrographOriginalPixelSize")]
-    assert "that of the movie before binning" in result.warnings[0]
+    assert "the pixel size of the movie before binning" in result.warnings[0]
     result = run(path, pixel_size_a=0.8)
     assert (sizes(result), result.warnings) == ([(0.8, "--pixel-size")], [])
 
@@ -52,7 +52,7 @@ def test_the_movies_pixel_size_is_used_with_a_warning_unless_the_user_gives_one(
 def test_micrographs_go_before_all(tmp_path: Path) -> None:
     path = star(tmp_path / "p.star", [(100, 0, "x/m.mrc", 1), (100, 0, "n.mrc", 1)], COLUMNS, optics((1, "o", 9.0)))
     listed = micrographs(tmp_path / "mics.star", [("MotionCorr/m.mrc", 1), ("n.mrc", 2)])
-    result = run(path, micrographs=listed, pixel_size_a=7.0)
+    result = run(path, micrographs=listed)
     np.testing.assert_allclose(result.coordinates_a[:, 0], [50, 200])
     assert sizes(result) == [(0.5, "--micrographs"), (2.0, "--micrographs")]
     partly = micrographs(tmp_path / "part.star", [("n.mrc", 2)])
@@ -84,9 +84,15 @@ def test_a_micrograph_that_the_list_does_not_name(tmp_path: Path) -> None:
 
 
 def test_a_users_pixel_size_that_is_not_used_is_said(tmp_path: Path) -> None:
-    result = run(star(tmp_path / "p.star", [(100, 0, "m", 1)], COLUMNS, optics((1, "o", 0.5))), pixel_size_a=1.0)
+    path = star(tmp_path / "p.star", [(100, 0, "m", 1)], COLUMNS, optics((1, "o", 0.5)))
+    result = run(path, pixel_size_a=0.51)
     assert sizes(result) == [(0.5, "rlnMicrographPixelSize")]
-    assert "--pixel-size 1 not used: rlnMicrographPixelSize says 0.5 Å" in result.warnings[0]
+    assert "--pixel-size 0.51 not used: rlnMicrographPixelSize says 0.5 Å" in result.warnings[0]
+    with pytest.raises(InputError, match=r"optics group 1: found --pixel-size 1, while rlnMicrographPixelSize says 0.5 Å"):
+        run(path, pixel_size_a=1.0)
+    result = run(path, pixel_size_a=1.0, pixel_size_override=True)
+    assert (sizes(result), result.coordinates_a[0, 0]) == ([(1.0, "--pixel-size-override")], 100)
+    assert "pixel size 1 Å used as --pixel-size-override says, not 0.5 Å" in result.warnings[0]
 
 
 def test_optics_group_that_is_not_listed(tmp_path: Path) -> None:
@@ -135,7 +141,7 @@ def test_which_score_is_used(tmp_path: Path) -> None:
     assert run(path, pixel_size_a=1, score_field="rlnBeamTiltX", score_order="lower").kept.tolist() == [True, False, False]
     with pytest.raises(InputError, match="--score-field rlnBeamTiltX: whether higher or lower is better is not known"):
         run(path, pixel_size_a=1, score_field="rlnBeamTiltX")
-    with pytest.raises(InputError, match=r"p\.star: found no column rlnScore \(--score-field\), expected one in every input"):
+    with pytest.raises(InputError, match=r"p\.star: found no column rlnScore \(--score-field\), expected it in every input"):
         run(path, pixel_size_a=1, score_field="rlnScore")
 
 
@@ -218,7 +224,11 @@ def test_a_file_without_micrograph_names_is_one_micrograph_and_says_so(tmp_path:
         ({"min_separation_a": float("nan")}, "min_separation_a: found nan"),
         ({"pixel_size_a": 0}, "pixel_size_a: found 0, expected a positive number of Å"),
         ({"shift_key": "3D"}, "shift_key: found '3D', expected auto or alignments3D or alignments2D or none"),
-        ({"threads": -1}, "threads and seed: found -1 and 0"),
+        ({"threads": -1}, "threads: found -1, expected 0 or more, 1024 at most"),
+        ({"seed": -1}, "seed: found -1, expected 0 or more"),
+        ({"pixel_size_a": {"a.star": "x"}}, "pixel_size_a: found 'x', expected a number"),
+        ({"pixel_size_override": True}, "pixel_size_override: found no pixel_size_a"),
+        ({"match": "names"}, "match: found 'names', expected auto or path or name or uid"),
         ({"undo_symmetry_expansion": True, "shift_key": "alignments3D"}, "undo_symmetry_expansion compares stored coordinates"),
     ],
 )
@@ -271,10 +281,11 @@ def test_a_source_whose_scores_are_all_missing_is_as_one_without(tmp_path: Path)
 def test_what_micrographs_overrule_is_told(tmp_path: Path) -> None:
     path = star(tmp_path / "p.star", [(100, 0, "m.mrc", 1), (100, 0, "n.mrc", 1)], COLUMNS, optics((1, "o", 9.0)))
     listed = micrographs(tmp_path / "mics.star", [("m.mrc", 1)])
-    warnings = run(path, micrographs=str(listed), pixel_size_a=7.0).warnings
-    assert f"{path}: {listed} names 1 of its 2 micrographs" in warnings
-    assert f"{path}: --pixel-size 7 not used where {listed} tells the pixel size" in warnings
-    assert f"{path}: pixel size 0.5 Å from {listed}, not 9 Å as the input says" in warnings
+    warnings = run(path, micrographs=str(listed)).warnings
+    assert f"{path}: {listed} names 1 of its 2 micrographs, not n.mrc" in warnings
+    assert any(f"{path}: pixel size 0.5 Å from {listed} used, not 9 Å as the input says" in warning for warning in warnings)
+    with pytest.raises(InputError, match=rf"found --pixel-size 7, while {listed} says 0.5 Å"):
+        run(path, micrographs=listed, pixel_size_a=7.0)
 
 
 def test_undoing_an_expansion_is_recorded_as_used() -> None:

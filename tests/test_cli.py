@@ -47,6 +47,7 @@ T/sparc.cs: 2 particles in 1 micrograph (CryoSPARC)
 shifts: none; scores: ranks within each input
 2 of T/relion.star have one of T/sparc.cs nearby, 1 the other way round
 5 particles in 2 micrographs, within 20 Å: kept 3, rejected 2 (40.0 %)
+note: matched by name: 1 micrograph, as MotionCorr/job002/a.mrc of T/relion.star and J2/motioncorrected/000000000000000000007_a.mrc of T/sparc.cs
 written: T/out/duplicates.csv
 written: T/out/figures
 written: T/out/particles_kept.cs
@@ -118,7 +119,7 @@ def bad(tmp_path: Path, relion: Path, sparc: Path) -> dict[str, tuple[list[objec
         "missing file": ([tmp_path / "none.star", *out], "T/none.star: no such file or directory"),
         "not a STAR": (
             [tmp_path / "text.star", *out],
-            "T/text.star: found 'no star' at its start, expected STAR, .cs, .csg, .box, .cbox or Topaz .txt",
+            "T/text.star: found 'no star' at its start, expected RELION or STOPGAP .star, CryoSPARC .cs",
         ),
         "truncated .cs": ([tmp_path / "cut.cs", *out], "T/cut.cs: found 1 whole records, expected 2 as its header says; is it truncated?"),
         "pickled .npy": (
@@ -144,11 +145,11 @@ def bad(tmp_path: Path, relion: Path, sparc: Path) -> dict[str, tuple[list[objec
         ),
         "score field absent": (
             [relion, *out, "--score-field", "rlnNone"],
-            "T/relion.star: found no column rlnNone (--score-field), expected one in every input",
+            "T/relion.star: found no column rlnNone (--score-field), expected it in every input; columns, nearest names first: rln",
         ),
         "score field absent in one of several": (
             [sparc, relion, *out, "--score-field", "rlnOpticsGroup", "--score-order", "higher"],
-            "T/sparc.cs: --score-field rlnOpticsGroup: found none, expected one in every input",
+            "T/sparc.cs: found no column rlnOpticsGroup (--score-field), expected it in every input; columns, nearest names first: ",
         ),
         "a name that fits two": (
             [tmp_path / "two.star", tmp_path / "plain.star", *out, "--pixel-size", "1"],
@@ -163,7 +164,7 @@ def bad(tmp_path: Path, relion: Path, sparc: Path) -> dict[str, tuple[list[objec
         "too few cells": ([tmp_path / "short.star", *out], "T/short.star, line 10: found a row of 2 cells, expected 3"),
         "negative separation": (
             [relion, *out, "--min-separation", "-1"],
-            "min_separation_a: found -1.0, expected a number of Å, 0 or more",
+            "--min-separation: found -1.0, expected a number of Å, 0 or more",
         ),
         "separation that is no number": (
             [relion, *out, "--min-separation", "far"],
@@ -180,7 +181,7 @@ def bad(tmp_path: Path, relion: Path, sparc: Path) -> dict[str, tuple[list[objec
         ),
         "micrographs that are none": (
             [relion, *out, "--micrographs", relion],
-            "T/relion.star: micrograph MotionCorr/job002/a.mrc: found no rlnMicrographPixelSize",
+            "T/relion.star: --micrographs: this lists particles, expected micrographs: a micrographs.star or micrographs_ctf.star",
         ),
         "unknown option": ([relion, *out, "--minimum", "3"], "No such option"),
     }
@@ -206,6 +207,7 @@ CASES = [
     "no output",
     "the same input twice",
     "shift absent",
+    "micrographs that are none",
     "unknown option",
 ]
 

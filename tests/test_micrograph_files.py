@@ -300,7 +300,7 @@ def test_a_window_without_pairs(session: Planted, command: Command, tmp_path: Pa
         (["--bin", "0"], "bin: found 0, expected a whole number, 1 or more"),
         (["--bin", "1000"], "bin: found 1000, expected at most 64"),
         (["--lowpass", "0.7,0.05"], "expected numbers from 0 to 0.5 (Nyquist)"),
-        (["--lowpass", "0.01,0.05"], "lowpass 0.01 and highpass 0.04: expected the lowpass above the highpass"),
+        (["--lowpass", "0.01,0.05"], "--lowpass 0.01 and --highpass 0.04: expected the lowpass above the highpass"),
         (["--highpass", "a"], "found 'a', expected numbers with a comma between them"),
         (["--fdr", "0"], "fdr: found 0.0, expected a number, more than 0 and less than 1"),
         (["--threshold", "2"], "threshold: found 2.0, expected a number, from -1 to 1"),

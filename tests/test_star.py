@@ -154,7 +154,7 @@ def test_subtomogram_angles_turn_the_origin(tmp_path: Path) -> None:
 
 def test_a_distance_of_zero_compares_what_is_stored(tmp_path: Path) -> None:
     columns = "CoordinateX CoordinateY MicrographName OriginXAngst"
-    path = star(tmp_path / "p.star", [(0.1, 0, "m", 0), ("1e-1", 0, "m", 0), (0.1, 0, "m", 3), (0.1000001, 0, "m", 0)], columns)
+    path = star(tmp_path / "p.star", [(2.1, 0, "m", 0), ("21e-1", 0, "m", 0), (2.1, 0, "m", 3), (2.1000001, 0, "m", 0)], columns)
     assert run(path, min_separation_a=0, shift_key="none") == [True, False, False, True]
     assert run(path, min_separation_a=0) == [True, False, True, True]
 
@@ -178,8 +178,8 @@ def test_a_distance_of_zero_compares_what_is_stored(tmp_path: Path) -> None:
             HEAD.replace("particles", "a") + "m 0 0\n" + HEAD.replace("particles", "b") + "m 0 0\n",
             "p.star: found 2 tables with coordinates (data_a, data_b)",
         ),
-        ("x,y\n1,2\n", "p.star: found 'x,y' at its start, expected STAR"),
-        ("", "p.star: found '' at its start, expected STAR"),
+        ("x,y\n1,2\n", "p.star: found 'x,y' at its start, expected RELION or STOPGAP .star"),
+        ("", "p.star: found an empty file, expected RELION or STOPGAP .star"),
     ],
 )
 def test_bad_files(tmp_path: Path, content: str, message: str) -> None:

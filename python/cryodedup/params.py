@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from numbers import Integral, Real
 from pathlib import Path
 from typing import Any, Literal, TypeGuard, get_args
@@ -15,7 +16,10 @@ ScoreOrder = Literal["auto", "higher", "lower"]
 Priority = Literal["none", "input"]
 NormalizeScores = Literal["auto", "none", "rank"]
 HalfSetsRule = Literal["audit", "repair"]
+Match = Literal["auto", "path", "name", "uid"]
+VotesWhere = Literal["covered", "all"]
 
+UNUSED_SEPARATION = "minimum separation of {:g} Å not used: undoing a symmetry expansion compares origins or exact coordinates"
 MOST_THREADS = 1024
 _CHOICES = {
     "shift_key": ShiftKey,
@@ -23,6 +27,8 @@ _CHOICES = {
     "priority": Priority,
     "normalize_scores": NormalizeScores,
     "half_sets": HalfSetsRule,
+    "match": Match,
+    "votes_where": VotesWhere,
 }
 
 
@@ -36,9 +42,19 @@ class ParticleParams:
         Particles of one micrograph whose centres are at most this far apart are duplicates, in Å; 0: only those whose stored
         coordinates (and shifts, if used) are equal.
     pixel_size_a
-        Micrograph pixel size, Å, for inputs that do not tell it and that ``micrographs`` does not tell it for.
+        Pixel size of the coordinates, Å, where neither ``micrographs`` nor the input gives a certain one: one for all inputs, or a mapping
+        from an input's path, file name or stem to its own. A value that differs from a certain one by more than 5 % is an error.
+    pixel_size_override
+        Use ``pixel_size_a`` whatever the files say.
     micrographs
-        A ``.star`` or ``.cs`` file of micrographs, for their pixel sizes.
+        A file of micrographs (``.star``, ``.cs``) or of tomograms (``tomograms.star``): their pixel sizes, and where known their extents.
+        With ``min_votes`` it also sets which micrographs all inputs cover.
+    tomograms
+        A file with a number and a name of a tomogram in each line (or a STAR table of rlnTomoNumber and rlnTomoName), for inputs that
+        number tomograms (Dynamo, STOPGAP).
+    match
+        How micrographs of different inputs are matched. ``auto``: by CryoSPARC uid, path, then name, unless anything speaks for two:
+        other uids, extents that differ by more than 2 %, both directories in one input. ``path``, ``name``, ``uid``: by that alone.
     shift_key
         Which alignment shifts move the centres. ``auto``: alignments3D if all inputs have it; else alignments2D if there is one input
         and it has it; else none. The origins of a STAR file count as alignments3D if its Tilt or Rot angles vary, else as alignments2D.
@@ -56,6 +72,10 @@ class ParticleParams:
         ``rank``: compare ranks within each input instead of scores; ``auto``: rank if there are several inputs.
     min_votes
         Keep only particles that at least so many inputs found: sets of duplicates with members from as many.
+    votes_where
+        ``covered``: in a micrograph that fewer than ``min_votes`` inputs cover, all of these have to have found a particle; an input
+        covers the micrographs that it has picks or an empty file of picks for, or all of ``micrographs``. ``all``: the same number
+        everywhere.
     half_sets
         ``audit``: count duplicates across the half-sets of a refinement; ``repair``: also put all that hang together by duplicates into
         one half, that of the best of them; what is written then is ``particles_repaired``: all particles, with new half-sets.
@@ -69,8 +89,11 @@ class ParticleParams:
     """
 
     min_separation_a: float = 20.0
-    pixel_size_a: float | None = None
+    pixel_size_a: float | Mapping[str, float] | None = None
+    pixel_size_override: bool = False
     micrographs: Path | str | None = None
+    tomograms: Path | str | None = None
+    match: Match = "auto"
     shift_key: ShiftKey = "auto"
     score_field: str = "auto"
     score_order: ScoreOrder = "auto"
@@ -79,39 +102,43 @@ class ParticleParams:
     priority: Priority = "none"
     normalize_scores: NormalizeScores = "auto"
     min_votes: int = 1
+    votes_where: VotesWhere = "covered"
     half_sets: HalfSetsRule = "audit"
     undo_symmetry_expansion: bool = False
     seed: int = 0
     threads: int = 0
+    unused: tuple[str, ...] = field(init=False, default=(), repr=False)
 
     def __post_init__(self) -> None:
-        numbers = {
-            "min_separation_a": self.min_separation_a,
-            "pixel_size_a": self.pixel_size_a,
-            "threads": self.threads,
-            "seed": self.seed,
-            "min_votes": self.min_votes,
-        }
-        for name, value in numbers.items():
-            kind, word = (Integral, "a whole number") if name in ("threads", "seed", "min_votes") else (Real, "a number")
-            if isinstance(value, bool) or not (isinstance(value, kind) or (value is None and name == "pixel_size_a")):
+        for name, kind, word in (
+            ("min_separation_a", Real, "a number"),
+            ("threads", Integral, "a whole number"),
+            ("seed", Integral, "a whole number"),
+            ("min_votes", Integral, "a whole number"),
+        ):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, kind):
                 raise InputError(f"{name}: found {value!r}, expected {word}")
-        if self.micrographs is not None:
-            object.__setattr__(self, "micrographs", Path(self.micrographs))
+        self._check_pixel_sizes()
+        for name in ("micrographs", "tomograms"):
+            if getattr(self, name) is not None:
+                object.__setattr__(self, name, Path(getattr(self, name)))
         if self.undo_symmetry_expansion:
+            if self.min_separation_a not in (0, type(self).min_separation_a):
+                object.__setattr__(self, "unused", (UNUSED_SEPARATION.format(self.min_separation_a),))
             if self.shift_key not in ("auto", "none"):
                 raise InputError(f"undo_symmetry_expansion compares stored coordinates; found shift_key {self.shift_key}, expected none")
             object.__setattr__(self, "min_separation_a", 0.0)
             object.__setattr__(self, "shift_key", "none")
         if not (math.isfinite(self.min_separation_a) and self.min_separation_a >= 0):
             raise InputError(f"min_separation_a: found {self.min_separation_a}, expected a number of Å, 0 or more")
-        if self.pixel_size_a is not None and not (math.isfinite(self.pixel_size_a) and self.pixel_size_a > 0):
-            raise InputError(f"pixel_size_a: found {self.pixel_size_a}, expected a positive number of Å")
         for name, choices in _CHOICES.items():
             if getattr(self, name) not in get_args(choices):
                 raise InputError(f"{name}: found {getattr(self, name)!r}, expected {' or '.join(get_args(choices))}")
         if not (0 <= self.threads <= MOST_THREADS and self.seed >= 0):
-            raise InputError(f"threads and seed: found {self.threads} and {self.seed}, expected 0 or more, {MOST_THREADS} threads at most")
+            name, value = ("seed", self.seed) if self.seed < 0 else ("threads", self.threads)
+            limit = f", {MOST_THREADS} at most" if name == "threads" else ""
+            raise InputError(f"{name}: found {value}, expected 0 or more{limit}")
         if self.min_votes < 1:
             raise InputError(f"min_votes: found {self.min_votes}, expected 1 or more")
         if self.min_votes > 1 and self.remove_entirely:
@@ -120,6 +147,16 @@ class ParticleParams:
             raise InputError("half_sets repair removes nothing: found min_votes, remove_entirely or undo_symmetry_expansion, expected none")
         if not isinstance(self.score_field, str):
             raise InputError(f"score_field: found {self.score_field!r}, expected the name of a column")
+
+    def _check_pixel_sizes(self) -> None:
+        given = self.pixel_size_a
+        for value in [] if given is None else given.values() if isinstance(given, Mapping) else [given]:
+            if not is_number(value):
+                raise InputError(f"pixel_size_a: found {value!r}, expected a number")
+            if value <= 0:
+                raise InputError(f"pixel_size_a: found {value}, expected a positive number of Å")
+        if self.pixel_size_override and not given:
+            raise InputError("pixel_size_override: found no pixel_size_a, expected the one to use")
 
 
 Search = Literal["all", "window"]

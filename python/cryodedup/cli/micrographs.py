@@ -192,7 +192,7 @@ def micrographs(
     if window and chosen["search"] == "all":
         raise InputError(f"found --{window[0].replace('_', '-')} with --search all, expected --search window")
     chosen["search"] = chosen["search"] or ("window" if window else "all")
-    params = _params({"bin": bin_} | {name: value for name, value in chosen.items() if value is not None})
+    params = options.params_of(MicrographParams, {"bin": bin_} | {name: value for name, value in chosen.items() if value is not None})
     overwrite = overwrite or (resume and holds_withheld(output))
     check_directory(output, overwrite)
     refuse_inputs_among_outputs(output, inputs, OUTPUTS)
@@ -224,15 +224,6 @@ def micrographs(
         return 0
     print(f"cryodedup: withheld: {shown(str(result.withheld))}", file=sys.stderr)
     return WITHHELD
-
-
-def _params(chosen: dict[str, Any]) -> MicrographParams:
-    """The parameters; an error names the option, not the parameter."""
-    try:
-        return MicrographParams(**chosen)
-    except InputError as error:
-        name, _, rest = str(error).partition(":")
-        raise InputError(f"--{name.removesuffix('_deg').replace('_', '-')}:{rest}" if name in chosen and rest else str(error)) from None
 
 
 def show(result: MicrographResult, written: list[Path]) -> None:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import rich_click as click
 from rich.markup import escape
 
 from cryodedup.errors import InputError
 
+Params = TypeVar("Params")
 EACH_ONES = ["--output", "--overwrite", "--no-report", "--json", "--threads", "--quiet", "--help"]
 
 
@@ -37,6 +39,29 @@ overwrite = click.option("--overwrite", is_flag=True, help="Replace an earlier r
 no_report = click.option("--no-report", is_flag=True, help="Make no page (report.html, figures).")
 as_json = click.option("--json", "as_json", is_flag=True, help="Print summary.json to standard output, and nothing else there.")
 quiet = click.option("-q", "--quiet", is_flag=True, help="Print errors only.")
+
+
+def option_of(parameter: str) -> str:
+    """The option that sets a parameter: units are left out."""
+    return f"--{re.sub('_(deg|a)$', '', parameter).replace('_', '-')}"
+
+
+def params_of(kind: Callable[..., Params], chosen: Mapping[str, Any]) -> Params:
+    """The parameters; an error names the option, not the parameter."""
+    try:
+        return kind(**chosen)
+    except InputError as error:
+        raise InputError(_with_options(str(error), sorted(chosen, key=len, reverse=True))) from None
+
+
+def _with_options(text: str, names: Sequence[str]) -> str:
+    """Options instead of parameters; those that are ordinary words only where the message begins with them."""
+    subject, colon, rest = text.partition(":")
+    for name in names:
+        word = rf"(?<![\w-]){name}(?!\w)"
+        subject = re.sub(word, option_of(name), subject)
+        rest = re.sub(word, option_of(name), rest) if "_" in name else rest
+    return subject + colon + rest
 
 
 def closing_table(heads: Sequence[str], rows: Sequence[Sequence[object]]) -> None:

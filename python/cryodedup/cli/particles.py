@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +21,32 @@ from cryodedup.particles.workflow import deduplicate_particles
 from cryodedup.words import count, shown
 
 DEFAULTS = ParticleParams()
+
+
+class PixelSize(click.ParamType[Any]):
+    """Å, or NAME=Å."""
+
+    name = "number"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, float]:
+        """To a name, empty if it is for all inputs, and a number."""
+        name, _, number = str(value).rpartition("=")
+        try:
+            return name, float(number)
+        except ValueError:
+            raise InputError(f"--pixel-size: found {value!r}, expected a number of Å, or NAME=VALUE") from None
+
+
 MOST_SHOWN, MOST_ROWS = 6, 20
 
 click.rich_click.OPTION_GROUPS["cryodedup particles"] = [
     {
         "name": "What is a duplicate",
-        "options": ["--min-separation", "--shift-key", "--pixel-size", "--micrographs", "--flip-y", "--undo-symmetry-expansion"],
+        "options": ["--min-separation", "--shift-key", "--flip-y", "--undo-symmetry-expansion"],
+    },
+    {
+        "name": "What the files mean",
+        "options": ["--pixel-size", "--pixel-size-override", "--micrographs", "--match", "--tomograms"],
     },
     {
         "name": "Which one stays",
@@ -36,6 +56,7 @@ click.rich_click.OPTION_GROUPS["cryodedup particles"] = [
             "--normalize-scores",
             "--priority",
             "--min-votes",
+            "--votes-where",
             "--half-sets",
             "--remove-entirely",
             "--seed",
@@ -56,12 +77,32 @@ click.rich_click.OPTION_GROUPS["cryodedup particles"] = [
     metavar="Å",
     help="Centres at most this far apart are duplicates; 0: only equal stored coordinates (and shifts, if used).",
 )
-@click.option("--pixel-size", type=float, metavar="Å", help="Of the micrographs, for inputs that do not tell it.")
+@click.option(
+    "--pixel-size",
+    type=PixelSize(),
+    multiple=True,
+    metavar="[NAME=]Å",
+    help="Pixel size of the coordinates, for inputs that do not give it; NAME=Å for one of several inputs.",
+)
+@click.option("--pixel-size-override", is_flag=True, help="Use --pixel-size even where the files give another pixel size.")
 @click.option(
     "--micrographs",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="micrographs.star or exposures .cs: pixel sizes, and the images behind the examples.",
+    help="Read pixel sizes and extents from micrographs.star, tomograms.star or exposures .cs; show the images on the page.",
+)
+@click.option(
+    "--match",
+    type=click.Choice(["auto", "path", "name", "uid"]),
+    default=DEFAULTS.match,
+    show_default=True,
+    help="Match micrographs of different inputs by path, name or uid alone. auto: by all three, unless anything speaks for two.",
+)
+@click.option(
+    "--tomograms",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Read the names of numbered tomograms (Dynamo, STOPGAP): a number and a name in each line.",
 )
 @click.option(
     "--shift-key",
@@ -101,6 +142,13 @@ click.rich_click.OPTION_GROUPS["cryodedup particles"] = [
 )
 @click.option("--min-votes", type=int, default=DEFAULTS.min_votes, show_default=True, metavar="N", help="Keep only what N inputs found.")
 @click.option(
+    "--votes-where",
+    type=click.Choice(["covered", "all"]),
+    default=DEFAULTS.votes_where,
+    show_default=True,
+    help="covered: ask for fewer votes in micrographs that fewer inputs cover. all: ask for N everywhere.",
+)
+@click.option(
     "--half-sets",
     type=click.Choice(["audit", "repair"]),
     default=DEFAULTS.half_sets,
@@ -122,7 +170,7 @@ def particles(
     inputs: tuple[Path, ...],
     output: Path | None,
     min_separation: float,
-    pixel_size: float | None,
+    pixel_size: tuple[tuple[str, float], ...],
     overwrite: bool,
     no_report: bool,
     as_json: bool,
@@ -133,15 +181,18 @@ def particles(
 ) -> None:
     """Reject particles that were picked twice, keeping the best of each.
 
-    INPUT... are any number of RELION .star files, CryoSPARC .cs or .csg files, RELION autopick indices, folders or files of crYOLO .cbox
-    and EMAN .box, and Topaz .txt, in any mixture. A .cs file without locations is joined by uid with the passthrough file named, too.
+    INPUT... are any number of RELION .star files (particles, autopick indices, optimisation sets), CryoSPARC .cs or .csg files, folders or
+    files of crYOLO .cbox and EMAN .box, Topaz .txt, Dynamo .tbl, STOPGAP motive lists and IMOD points, in any mixture. A .cs file without
+    locations is joined by uid with the passthrough file named, too.
 
     Example: cryodedup particles relion.star J12/particles.csg --min-separation 80 -o clean
     """
     writes = not (dry_run or advise)
     if output is None and writes:
         raise InputError("found no --output, expected a directory for the results (-o DIR), or --dry-run")
-    params = ParticleParams(min_separation_a=min_separation, pixel_size_a=pixel_size, **chosen)
+    params = options.params_of(
+        ParticleParams, {"min_separation_a": min_separation, "pixel_size_a": _pixel_sizes_chosen(pixel_size), **chosen}
+    )
     if output is not None and writes:
         check_directory(output, overwrite)
     with Progress(sum(path.stat().st_size for path in inputs if path.is_file()), quiet=quiet) as progress:
@@ -161,6 +212,14 @@ def particles(
         options.show_json(result.summary())
     elif not quiet:
         show(result, written)
+
+
+def _pixel_sizes_chosen(given: Sequence[tuple[str, float]]) -> float | dict[str, float] | None:
+    """One for all inputs, or one for each that is named."""
+    names = [name for name, _ in given]
+    if len(set(names)) < len(names) or ("" in names and len(names) > 1):
+        raise InputError("--pixel-size: found several values, expected one, or NAME=VALUE for each of several inputs")
+    return dict(given) if any(names) else given[0][1] if given else None
 
 
 def show_advice(result: ParticleResult, *, as_json: bool) -> None:

@@ -142,7 +142,8 @@ class NpyFile:
         return cast("NDArray[np.uint64]", self._read(field, "uid"))
 
     def distinct(self, field: str) -> Distinct:
-        return cast("Distinct", self._read(field, "distinct"))
+        index, values = cast("Distinct", self._read(field, "distinct"))
+        return index, [_utf8(value) for value in values] if self.dtype[field].kind == "U" else values
 
     @property
     def rows(self) -> _core.Rows:
@@ -155,6 +156,12 @@ class NpyFile:
             with self.path.open("rb") as file:
                 return file.read(self.start)
         return npy_header(self.dtype, count)
+
+
+def _utf8(value: bytes) -> bytes:
+    """Text of numpy's ``U`` type, four bytes a character, of which zero bytes at the end were cut off."""
+    whole = value.ljust(-(-len(value) // 4) * 4, b"\0")
+    return whole.decode("utf-32-le", "replace").encode()
 
 
 def _number_type(path: object, field: str, dtype: np.dtype[Any], element: int | None) -> np.dtype[Any]:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from cryodedup import _core
 from cryodedup.errors import InputError
 
+ROWS_LOOKED_AT = 16
 Numbers = NDArray[np.float64]
 Names = tuple[NDArray[np.uint32], list[str]]
 """For each row the index of its name, and the distinct names in order of first appearance."""
@@ -29,17 +30,22 @@ def text(raw: bytes) -> str:
 class Columns(Protocol):
     """A table of particles by column, from a file or from memory.
 
-    ``numbers`` gives a column as float64 (n,), ``names`` as indices into its distinct values; ``varies`` tells whether its numbers differ;
-    ``where`` names a row for messages; ``optics`` are the rows of the optics groups.
+    ``labels`` are the names of the columns. ``numbers`` gives a column as float64 (n,), ``names`` as indices into its distinct values;
+    ``varies``: whether its numbers differ; ``some``: a few of its cells, from all over the table; ``where`` names a row for messages;
+    ``optics`` are the rows of the optics groups.
     """
 
     label: str
+
+    @property
+    def labels(self) -> Sequence[str]: ...
 
     def __len__(self) -> int: ...
     def __contains__(self, label: object) -> bool: ...
     def numbers(self, label: str) -> Numbers: ...
     def names(self, label: str) -> Names: ...
     def varies(self, label: str) -> bool: ...
+    def some(self, label: str) -> list[str]: ...
     def where(self, row: int) -> str: ...
     @property
     def optics(self) -> list[dict[str, str]]: ...
@@ -99,6 +105,10 @@ class TableColumns:
     def __contains__(self, label: object) -> bool:
         return label in self.table.labels
 
+    @property
+    def labels(self) -> Sequence[str]:
+        return self.table.labels
+
     def numbers(self, label: str) -> Numbers:
         values = self.table.columns[label]
         if not isinstance(values, np.ndarray):  # asked for as names or angles, too
@@ -120,6 +130,17 @@ class TableColumns:
         column = self.table.columns.get(label, False)
         return bool(np.ptp(column) > 0) if isinstance(column, np.ndarray) and len(column) else bool(np.any(column))
 
+    def some(self, label: str) -> list[str]:
+        column, rows = self.table.labels.index(label), self.table.rows
+        cells = []
+        with self.file.path.open("rb") as handle:
+            for row in _spread(len(self)):
+                handle.seek(rows.start(row))
+                line = handle.read(rows.start(row + 1) - rows.start(row))
+                start, end = _core.cell_spans(line)[column]
+                cells.append(text(line[start:end]).strip("'\""))
+        return cells
+
     def where(self, row: int) -> str:
         return f"{self.label}, line {_core.line_number(self.file.path, self.table.rows.start(row))}"
 
@@ -140,6 +161,10 @@ class FrameColumns:
     def __contains__(self, label: object) -> bool:
         return label in self.frame.columns
 
+    @property
+    def labels(self) -> Sequence[str]:
+        return [str(label) for label in self.frame.columns]
+
     def numbers(self, label: str) -> Numbers:
         try:
             return np.ascontiguousarray(self.frame[label].to_numpy(dtype=np.float64, na_value=np.nan))
@@ -156,8 +181,16 @@ class FrameColumns:
     def varies(self, label: str) -> bool:
         return label in self and self.frame[label].nunique() > 1
 
+    def some(self, label: str) -> list[str]:
+        return [str(self.frame[label].iloc[row]) for row in _spread(len(self))]
+
     def where(self, row: int) -> str:
         return f"{self.label}, row {row}"
+
+
+def _spread(count: int) -> list[int]:
+    """A few rows from all over a table."""
+    return sorted({int(row) for row in np.linspace(0, count - 1, min(count, ROWS_LOOKED_AT))})
 
 
 def _as_text(value: object) -> str:
@@ -180,4 +213,6 @@ def _particles_and_optics(tables: Any) -> tuple[Any, Any]:
 def has_coordinates(labels: Iterable[str]) -> bool:
     """Whether a table of these columns is one of particles."""
     present = set(labels)
-    return {"rlnCoordinateX", "rlnCoordinateY"} <= present or {"rlnCenteredCoordinateXAngst", "rlnCenteredCoordinateYAngst"} <= present
+    return any(
+        {f"{name}X{unit}", f"{name}Y{unit}"} <= present for name, unit in (("rlnCoordinate", ""), ("rlnCenteredCoordinate", "Angst"))
+    )

@@ -14,10 +14,10 @@ import numpy as np
 from cryodedup import _core
 from cryodedup.errors import InputError
 from cryodedup.formats import cryosparc
+from cryodedup.formats.detect import kind_of
 from cryodedup.formats.images import IMAGES, OTHERS, is_image
 from cryodedup.formats.star import StarFile, TableColumns, open_star
 from cryodedup.micrographs.acquisition import Acquisition, acquisitions_of
-from cryodedup.particles.inputs.stars import kind_of
 from cryodedup.particles.outputs import DatasetOutput, Mask, Place, StarOutput
 
 BLOB = "micrograph_blob"
@@ -127,6 +127,7 @@ def _from_files(paths: Sequence[Path]) -> Exposures:
 
 
 def _from_table(path: Path, threads: int) -> Exposures:
+    kind: str
     try:
         kind = kind_of(path)
     except InputError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,8 @@ from cryodedup.errors import InputError
 from cryodedup.formats import cryosparc
 from cryodedup.formats.star import StarFile
 from cryodedup.particles.optics import Optics
+from cryodedup.particles.optimisation_set import NAME as OPTIMISATION_SET
+from cryodedup.particles.optimisation_set import OptimisationSet
 
 Mask = NDArray[np.bool_]
 Progress = Callable[[int], object] | None
@@ -111,10 +114,11 @@ class NoOutput:
 
 @dataclass(frozen=True)
 class StarOutput:
-    """A STAR file of particles."""
+    """A STAR file of particles; and the optimisation set that names it, which is written anew."""
 
     file: StarFile
     table: _core.Table
+    optimisation_set: OptimisationSet | None = None
     suffix: str = ".star"
 
     @property
@@ -123,10 +127,12 @@ class StarOutput:
 
     @property
     def files(self) -> list[Path]:
-        return [self.file.path]
+        return [self.file.path, *([self.optimisation_set.path] if self.optimisation_set else [])]
 
     def key(self) -> object:
         optics = self.file.find("optics")
+        if self.optimisation_set is not None:  # tomograms of another project may have equal names
+            return self.file.path
         if optics is None and self.file.optics:  # written without a loop, which has no place for another group
             return self.file.path
         if optics is not None and not ("rlnOpticsGroup" in optics.labels and "rlnOpticsGroup" in self.table.labels):
@@ -150,7 +156,16 @@ class StarOutput:
             at = piece_end
         parts.append((self.file.path, at, self.file.path.stat().st_size))
         _core.split(parts, *(place.staging / f"{stem}_{word}.star" for word in place.words), progress=progress)
-        return self._notes(others, renumbered)
+        return [*self._notes(others, renumbered), *self._write_set(place, stem)]
+
+    def _write_set(self, place: Place, stem: str) -> list[str]:
+        """The optimisation set of the particles that stay."""
+        if self.optimisation_set is None:
+            return []
+        name = OPTIMISATION_SET if stem == "particles" else f"{stem}_{OPTIMISATION_SET}"
+        particles = Path(os.path.realpath(place.final)) / f"{stem}_{place.words[0]}.star"
+        (place.staging / name).write_text(self.optimisation_set.text_for(particles), "utf-8", "surrogateescape")
+        return self.optimisation_set.lost
 
     def _rows(self, kept: Mask, renumbered: dict[str, str] | None, end_line: bool) -> Part:
         rewrite = None
@@ -235,6 +250,37 @@ class DatasetOutput:
                     [(part.dtype, name[which]) for part, name in zip(self.parts, names, strict=True)], count, self.kind
                 )
             (place.staging / f"{stem}_{word}.csg").write_text(text)
+
+
+@dataclass(frozen=True)
+class ParticleRows:
+    """A file with several rows a particle, which stay or go as one.
+
+    Attributes
+    ----------
+    rows
+        How the rows are written.
+    particle_of
+        int64 (rows,): the particle of each row.
+    """
+
+    rows: StarOutput
+    particle_of: NDArray[np.int64]
+    suffix: str = ".star"
+
+    @property
+    def stem(self) -> str:
+        return self.rows.stem
+
+    @property
+    def files(self) -> list[Path]:
+        return self.rows.files
+
+    def key(self) -> object:
+        return self.rows.file.path  # never joined
+
+    def write(self, place: Place, stem: str, kept: Mask, others: Sequence[tuple[Any, Mask]], progress: Progress) -> list[str]:
+        return self.rows.write(place, stem, kept[self.particle_of], [], progress)
 
 
 def dataset_names(stem: str, count: int, words: tuple[str, str]) -> list[tuple[str, str]]:

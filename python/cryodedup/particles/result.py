@@ -17,6 +17,7 @@ from cryodedup.directory import LISTING, names_of_outputs, printable, staged, to
 from cryodedup.errors import InputError
 from cryodedup.params import ParticleParams
 from cryodedup.particles.analysis.consensus import Sets, combinations
+from cryodedup.particles.analysis.coverage import Coverage
 from cryodedup.particles.analysis.half_sets import FSC_THRESHOLD, HalfSets, audit, audit_equal, without_duplicates
 from cryodedup.particles.inputs.picks import Floats, Picks
 from cryodedup.particles.inputs.reading import sources_of
@@ -60,7 +61,8 @@ class ParticleResult:
     distances_a
         float64 (m,): their distances in Å; NaN where it duplicates none.
     coordinates_a
-        float64 (n, 2) or (n, 3): centres in Å of the micrograph, x first.
+        float64 (n, 2) or (n, 3): centres in Å of the micrograph, x first; in pixels if not ``in_angstrom``, as where no pixel size is known
+        and none is needed.
     micrograph_of
         uint32 (n,): numbers of the micrographs, the same in all inputs.
     scores, priority
@@ -71,6 +73,8 @@ class ParticleResult:
     together
         int64 (n,): the best of all that each particle hangs together with by steps between duplicates; known for ``half_sets`` ``repair``,
         and where the separation is 0 and there are half-sets.
+    coverage
+        Which inputs cover which micrographs.
     shared_micrographs
         int64 (inputs, inputs): how many micrographs two inputs have in common.
     overlaps
@@ -85,6 +89,7 @@ class ParticleResult:
     duplicate_of: NDArray[np.int64]
     distances_a: Floats
     coordinates_a: Floats
+    in_angstrom: bool
     micrograph_of: NDArray[np.uint32]
     n_micrographs: int
     shift_key: str
@@ -93,10 +98,12 @@ class ParticleResult:
     halves: NDArray[np.uint8] | None
     repaired_halves: NDArray[np.uint8] | None
     together: NDArray[np.int64] | None
+    coverage: Coverage
     shared_micrographs: NDArray[np.int64]
     overlaps: NDArray[np.uint64] | None
     repeated_uids: int
     warnings: list[str]
+    identity_notes: list[str]
     notes: list[str] = field(default_factory=list)
     times_s: dict[str, float] = field(default_factory=dict)
     tables: Any = None
@@ -191,7 +198,9 @@ class ParticleResult:
                 "shared_micrographs": self.shared_micrographs.tolist(),
                 "particles_with_a_neighbour": self.overlaps.tolist(),
             }
-        parameters = {key: str(value) if isinstance(value, Path) else value for key, value in asdict(self.params).items()}
+        parameters = {
+            key: str(value) if isinstance(value, Path) else value for key, value in asdict(self.params).items() if key != "unused"
+        }
         return {
             "schema": SCHEMA,
             "cryodedup": _core.__version__,
@@ -231,7 +240,7 @@ class ParticleResult:
             for found in (before, after)
         ]
         moved = None if self.repaired_halves is None else int((self.repaired_halves != self.halves).sum())
-        return {"threshold": FSC_THRESHOLD, **told[0], "written": told[1], "moved": moved}
+        return {"verdict": before.grade, "threshold": FSC_THRESHOLD, **told[0], "written": told[1], "moved": moved}
 
     def found_by(self) -> Sets | None:
         """How many sets of duplicates (a single particle is one, too) were found by exactly which inputs; None for one input."""
@@ -271,7 +280,11 @@ class ParticleResult:
         inputs = sources_of([source.picks for source in self.sources], self.params)
         with staged(directory, overwrite, inputs, SCHEMA) as staging:
             place = Place(staging, directory)
-            self.notes = [note for source in self.sources for note in source.picks.notes] + unjoined(outputs, planned)
+            self.notes = [
+                *self.identity_notes,
+                *(note for source in self.sources for note in source.picks.notes),
+                *unjoined(outputs, planned),
+            ]
             self.written_to = [""] * len(self.sources)
             word = "kept" if self.repaired_halves is None else "repaired"
             for stem, members in planned:
@@ -306,8 +319,8 @@ class ParticleResult:
             path,
             self.rejected.astype(np.uint64),
             (self.duplicate_of if not self.params.remove_entirely else np.zeros(0)).astype(np.uint64),
-            self.distances_a,
-            self.coordinates_a,
+            self.distances_a if self.in_angstrom else np.full(len(self.rejected), np.nan),
+            self.coordinates_a if self.in_angstrom else np.full_like(self.coordinates_a, np.nan),
             _joined(micrograph_of),
             [printable(micrograph.name) for source in self.sources for micrograph in source.picks.micrographs],
             _joined(scores) if any(source.picks.scores for source in self.sources) else None,

@@ -10,44 +10,38 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cryodedup import _core
-from cryodedup.errors import InputError
 from cryodedup.params import ParticleParams
 from cryodedup.particles.analysis.consensus import votes
+from cryodedup.particles.centres import Centres, used_shifts
 from cryodedup.particles.inputs.picks import Floats, Picks
 
 
-def used_shifts(pick: Picks, shift_key: str) -> tuple[Floats, ...]:
-    """The shifts that are used, to be subtracted from the centres, Å."""
-    if shift_key == "none":
-        return ()
-    return pick.shifts_a(shift_key)
-
-
-def compared_columns(picks: Sequence[Picks], shift_key: str, coordinates_a: Floats, params: ParticleParams) -> Floats:
+def compared_columns(picks: Sequence[Picks], centres: Centres, params: ParticleParams) -> Floats:
     """What distances are measured on: the centres; for a separation of 0 the stored values, which no arithmetic has touched.
 
-    Stored coordinates of different kinds (fractions, pixels, Å) are never equal. Shifts, where they are used, have to be equal, too. To
-    undo a symmetry expansion, particles are compared by the one they were made from where that is known.
+    Stored coordinates of different units (fractions, Å, pixels of another size) are never equal. Shifts, where they are used, have to be
+    equal, too. To undo a symmetry expansion, particles are compared by the one they were made from where that is known.
     """
     if params.min_separation_a > 0:
-        return coordinates_a
-    dimensions = coordinates_a.shape[1]
-    compared = np.zeros((len(coordinates_a), 1 + 2 * dimensions))
+        return centres.coordinates_a
+    n, dimensions = centres.coordinates_a.shape
+    compared = np.zeros((n, 2 + 2 * dimensions))
     start = 0
-    for pick in picks:
+    for pick, size in zip(picks, centres.sizes, strict=True):
         rows = compared[start : start + len(pick)]
         start += len(pick)
         if params.undo_symmetry_expansion and pick.expanded_from is not None:
             rows[:, 0] = 3
-            rows[:, 1] = pick.expanded_from >> np.uint64(32)
-            rows[:, 2] = pick.expanded_from & np.uint64(0xFFFFFFFF)
+            rows[:, 2] = pick.expanded_from >> np.uint64(32)
+            rows[:, 3] = pick.expanded_from & np.uint64(0xFFFFFFFF)
             continue
         rows[:, 0] = 1 if pick.format == "CryoSPARC" else 2 if pick.in_angstrom else 0
-        shifts = used_shifts(pick, shift_key)
+        rows[:, 1] = 0.0 if pick.format == "CryoSPARC" else np.float32(size.sizes_a)
+        shifts = used_shifts(pick, centres.shift_key)
         for axis in range(dimensions):
-            rows[:, 1 + axis] = pick.stored[axis]
+            rows[:, 2 + axis] = pick.stored[axis]
             if axis < len(shifts):
-                rows[:, 1 + dimensions + axis] = shifts[axis]
+                rows[:, 2 + dimensions + axis] = shifts[axis]
     return compared
 
 
@@ -136,13 +130,14 @@ def voted(
     duplicate_of: NDArray[np.int64],
     source_of: NDArray[np.uint32],
     n_sources: int,
-    min_votes: int,
+    needed: NDArray[np.int64],
 ) -> tuple[NDArray[np.bool_], NDArray[np.int64], NDArray[np.int64]]:
-    """Rejects the kept ones that fewer sources found, too; they duplicate nothing but themselves."""
-    if min_votes > n_sources:
-        raise InputError(f"min_votes: found {min_votes}, expected at most {n_sources}, the number of inputs")
+    """Rejects the kept ones that fewer sources found than are needed there, too; they duplicate nothing but themselves.
+
+    ``needed``: int64 (n,), how many sources have to have found each particle.
+    """
     of = np.arange(len(kept))
     of[rejected] = duplicate_of
-    kept = kept & (votes(of, source_of, n_sources) >= min_votes)
+    kept = kept & (votes(of, source_of, n_sources) >= needed)
     rejected = np.flatnonzero(~kept)
     return kept, rejected, of[rejected]

@@ -14,15 +14,19 @@ import numpy as np
 from cryodedup import _core
 from cryodedup.errors import InputError
 from cryodedup.params import ParticleParams
+from cryodedup.particles.analysis.coverage import Coverage, coverage_of
 from cryodedup.particles.analysis.half_sets import check_repairable, half_set_warnings, hanging_together, of_all
 from cryodedup.particles.arrays import is_table
-from cryodedup.particles.inputs import consistency, pixel_sizes
+from cryodedup.particles.centres import place
+from cryodedup.particles.inputs import consistency
 from cryodedup.particles.inputs.identity import unify
-from cryodedup.particles.inputs.picks import Floats, Picks
+from cryodedup.particles.inputs.micrograph_table import read_micrographs
+from cryodedup.particles.inputs.picks import Picks
 from cryodedup.particles.inputs.reading import read_inputs, read_table
 from cryodedup.particles.inputs.scores import compare
+from cryodedup.particles.inputs.tomograms import named, number_note, read_tomograms
 from cryodedup.particles.result import ParticleResult, Source
-from cryodedup.particles.selection import compared_columns, repeated_uids, select, used_shifts, voted
+from cryodedup.particles.selection import compared_columns, repeated_uids, select, voted
 
 Say = Callable[[str], object]
 MOST_SOURCES = 64
@@ -103,47 +107,50 @@ def _inputs(particles: Any) -> tuple[list[tuple[str, Any]], list[Path]]:
 
 def choose(picks: Sequence[Picks], params: ParticleParams, progress: Callable[[int], object] | None = None) -> ParticleResult:
     """From columns to the choice."""
-    warnings = [warning for pick in picks for warning in pick.warnings]
+    if params.tomograms is not None:
+        names = read_tomograms(Path(params.tomograms))
+        picks = [named(pick, names, Path(params.tomograms)) for pick in picks]
     if params.half_sets == "repair":
         check_repairable(picks)
+    if params.min_votes > len(picks):
+        raise InputError(f"min_votes: found {params.min_votes}, expected at most {len(picks)}, the number of inputs")
+    matched = unify([(pick.label, pick.micrographs) for pick in picks], params.match)
+    table = read_micrographs(Path(params.micrographs)) if params.micrographs else None
+    centres = place(picks, table, params)
     bounds = np.cumsum([0, *map(len, picks)])
-    numbers, n_micrographs = unify([(pick.label, pick.micrographs) for pick in picks])
-    shared = np.array([[len({*first} & {*second}) for second in numbers] for first in numbers])
-    warnings += consistency.unrelated(picks, shared)
-    group_of = _concatenated(np.asarray(number, np.uint32)[pick.micrograph_of] for number, pick in zip(numbers, picks, strict=True))
-    shift_key = _shift_key(picks, params)
-    known = pixel_sizes.read_micrographs(Path(params.micrographs)) if params.micrographs else None
-    sizes = [pixel_sizes.resolve(pick, known, params.pixel_size_a) for pick in picks]
-    warnings += [warning for size in sizes for warning in size.warnings]
-    dimensions = _dimensions(picks)
-    coordinates_a = np.empty((bounds[-1], dimensions))
-    for pick, size, start, end in zip(picks, sizes, bounds[:-1], bounds[1:], strict=True):
-        _place(pick, size.sizes_a, shift_key, coordinates_a[start:end])
-    scores, described = compare(picks, params, warnings)
-    compared = compared_columns(picks, shift_key, coordinates_a, params)
     source_of = np.repeat(np.arange(len(picks), dtype=np.uint32), np.diff(bounds))
+    group_of = _concatenated(np.asarray(number, np.uint32)[pick.micrograph_of] for number, pick in zip(matched.numbers, picks, strict=True))
+    shared = np.array([[len({*first} & {*second}) for second in matched.numbers] for first in matched.numbers])
+    warnings = [*(warning for pick in picks for warning in pick.warnings), *matched.warnings, *number_note(picks)]
+    warnings += consistency.unrelated(picks, shared) + centres.warnings + _parameter_warnings(picks, params)
+    scores, described = compare(picks, params, warnings)
+    compared = compared_columns(picks, centres, params)
     priority = source_of if params.priority == "input" else None
 
     repeated = repeated_uids(picks, scores, priority, params)
     if repeated is not None:
         warnings.append(f"{len(repeated.particles):,} particles have the uid of another: they are duplicates of it wherever they are")
     kept, rejected, duplicate_of = select(compared, group_of, scores, priority, repeated, params, progress)
+    coverage = coverage_of(picks, matched.numbers, matched.count, table)
     if params.min_votes > 1:
-        kept, rejected, duplicate_of = voted(kept, rejected, duplicate_of, source_of, len(picks), params.min_votes)
-        if len(kept) and not kept.any():
-            warnings.append(f"nothing stays: no particle was found by {params.min_votes} inputs within {params.min_separation_a:g} Å")
-    difference = coordinates_a[rejected] - coordinates_a[duplicate_of]
+        found = kept, rejected, duplicate_of
+        kept, rejected, duplicate_of = voted(*found, source_of, len(picks), coverage.needed(params)[group_of])
+        warnings += _vote_warnings(
+            kept, coverage, group_of, voted(*found, source_of, len(picks), np.full(len(kept), params.min_votes))[0], params
+        )
+    difference = centres.coordinates_a[rejected] - centres.coordinates_a[duplicate_of]
     distances_a = np.where(duplicate_of == rejected, np.nan, np.sqrt((difference * difference).sum(axis=1)))
     overlaps = None
     if 1 < len(picks) <= MOST_SOURCES:
         overlaps = _core.overlaps(compared, group_of, source_of, len(picks), params.min_separation_a, threads=params.threads)
     elif len(picks) > MOST_SOURCES:
         warnings.append(f"{len(picks)} inputs: their overlaps are not counted (more than {MOST_SOURCES})")
-    if overlaps is not None and params.min_separation_a > 0:
-        warnings += consistency.mirrored(picks, sizes, coordinates_a, group_of, source_of, overlaps, params)
+    if centres.in_angstrom:
+        warnings += consistency.mirrored(picks, centres.sizes, centres.coordinates_a, group_of, source_of, params)
+        warnings += consistency.filament_warnings(picks, centres.coordinates_a, params)
     sources = [
         Source(picks=pick, start=int(start), pixel_sizes=size.found, sizes_a=size.sizes_a, score=score)
-        for pick, start, size, score in zip(picks, bounds[:-1], sizes, described, strict=True)
+        for pick, start, size, score in zip(picks, bounds[:-1], centres.sizes, described, strict=True)
     ]
     halves = of_all(picks)
     if halves is None and any(pick.halves is not None and pick.halves.values.any() for pick in picks):
@@ -160,19 +167,22 @@ def choose(picks: Sequence[Picks], params: ParticleParams, progress: Callable[[i
         rejected=rejected,
         duplicate_of=duplicate_of,
         distances_a=distances_a,
-        coordinates_a=coordinates_a,
+        coordinates_a=centres.coordinates_a,
+        in_angstrom=centres.in_angstrom,
         micrograph_of=group_of,
-        n_micrographs=n_micrographs,
-        shift_key=shift_key,
+        n_micrographs=matched.count,
+        shift_key=centres.shift_key,
         scores=scores,
         priority=priority,
         halves=halves,
         repaired_halves=halves[together] if params.half_sets == "repair" and halves is not None else None,
         together=together,
+        coverage=coverage,
         overlaps=overlaps,
         shared_micrographs=shared,
         repeated_uids=0 if repeated is None else len(repeated.particles),
         warnings=warnings,
+        identity_notes=matched.notes,
     )
     warnings += half_set_warnings(result)
     return result
@@ -183,44 +193,28 @@ def _concatenated(columns: Any) -> Any:
     return columns[0] if len(columns) == 1 else np.concatenate(columns)
 
 
-def _shift_key(picks: Sequence[Picks], params: ParticleParams) -> str:
-    if params.shift_key == "none":
-        return "none"
-    if params.shift_key == "auto":
-        if all("alignments3D" in pick.shift_keys for pick in picks):
-            return "alignments3D"
-        return "alignments2D" if len(picks) == 1 and "alignments2D" in picks[0].shift_keys else "none"
-    for pick in picks:
-        if params.shift_key not in pick.shift_keys:
-            has = f"found shifts {', '.join(sorted(pick.shift_keys))}" if pick.shift_keys else "found no shifts"
-            raise InputError(f"{pick.label}: {has}, expected {params.shift_key} (--shift-key) in every input")
-    return params.shift_key
+def _parameter_warnings(picks: Sequence[Picks], params: ParticleParams) -> list[str]:
+    """What was asked for and is not used, or deletes more than one may think."""
+    warnings = list(params.unused)
+    if params.remove_entirely and len(picks) > 1:
+        warnings.append(
+            f"remove entirely, with {len(picks)} inputs: what two of them found is rejected in both, so that the particles they agree"
+            " on are lost;"
+            " leave it out to keep one of each"
+        )
+    return warnings
 
 
-def _dimensions(picks: Sequence[Picks]) -> int:
-    """3 if there is a z; one that is the same everywhere counts as none where other inputs have none."""
-    with_z = [pick for pick in picks if len(pick.position) == 3]
-    without = [pick for pick in picks if len(pick.position) == 2 and len(pick)]
-    if not with_z or not without:
-        return 3 if with_z else 2
-    deep = next((pick for pick in with_z if len(pick) and np.ptp(pick.position[2]) > 0), None)
-    if deep is not None:
-        raise InputError(f"{without[0].label}: found coordinates without z, expected x, y and z as in {deep.label}")
-    return 2
-
-
-def _place(pick: Picks, sizes_a: Floats | float, shift_key: str, out: Floats) -> None:
-    shifts = used_shifts(pick, shift_key)
-    with np.errstate(over="ignore", invalid="ignore"):  # what comes of it is refused below
-        for axis in range(out.shape[1]):
-            np.multiply(pick.position[axis], sizes_a, out=out[:, axis])
-            if axis < len(shifts):
-                out[:, axis] -= shifts[axis]
-        if np.isfinite(out.sum()):
-            return
-    bad = ~np.isfinite(out).all(axis=1)
-    if bad.any():
-        row = int(bad.argmax())
-        values = " ".join(f"{axis} {value:g}" for axis, value in zip("xyz", out[row], strict=False))
-        more = f"; so have {int(bad.sum()) - 1} others" if bad.sum() > 1 else ""
-        raise InputError(f"{pick.where(row)}: found a centre at {values} Å, expected finite coordinates and shifts{more}")
+def _vote_warnings(kept: Any, coverage: Coverage, group_of: Any, kept_by_all: Any, params: ParticleParams) -> list[str]:
+    """What stays though fewer inputs found it than were asked for, since no more cover the micrograph; and that nothing stays."""
+    if len(kept) and not kept.any():
+        return [f"nothing stays: no particle was found by {params.min_votes} inputs within {params.min_separation_a:g} Å"]
+    few = coverage.counts() < params.min_votes
+    in_few = int(np.count_nonzero(few[np.unique(group_of)]))
+    if not in_few:
+        return []
+    where = f"{in_few:,} micrographs are covered by fewer than {params.min_votes} inputs"
+    more = int(kept.sum() - kept_by_all.sum())
+    if params.votes_where == "all":
+        return [f"{where}: nothing can stay in them (--votes-where all)"]
+    return [f"{where}: {more:,} particles stay there that fewer inputs found; --votes-where all would reject them"]

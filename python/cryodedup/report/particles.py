@@ -13,7 +13,7 @@ import numpy as np
 from cryodedup import _core
 from cryodedup.directory import FIGURES, PAGE
 from cryodedup.particles.analysis.consensus import outvoted_words
-from cryodedup.particles.analysis.half_sets import FSC_THRESHOLD, half_set_lines
+from cryodedup.particles.analysis.half_sets import half_set_lines, half_set_verdict
 from cryodedup.particles.analysis.separation import Advice, advise
 from cryodedup.particles.result import ParticleResult
 from cryodedup.report.examples import Example, examples
@@ -32,7 +32,7 @@ def write_page(result: ParticleResult, staging: Path) -> None:
     """Writes ``report.html`` and ``figures/`` into a directory."""
     with styled():
         figures = Figures(staging / FIGURES)
-        advice = advise(result)
+        advice = advise(result) if result.in_angstrom else None
         separation = result.params.min_separation_a
         if advice is not None:
             advice.warn(result)
@@ -40,7 +40,7 @@ def write_page(result: ParticleResult, staging: Path) -> None:
         words = ("best", "duplicates") if result.repaired_halves is not None else ("kept", "rejected")
         text = render(
             "particles.html.j2",
-            verdict=verdict(result),
+            verdict=" ".join(filter(None, [verdict(result), _half_set_sentence(result)])),
             warnings=result.warnings,
             notes=result.notes,
             version=_core.__version__,
@@ -55,16 +55,23 @@ def write_page(result: ParticleResult, staging: Path) -> None:
             advice_lines=advice.lines(len(result.kept), separation) if advice else [],
             half_sets=half_sets,
             half_sets_lines=half_set_lines(result),
-            threshold=FSC_THRESHOLD,
-            beyond=advice is not None and bool(advice.warnings(separation)),
             pickers=pickers(figures, result),
-            examples=_examples(figures, examples(result), words),
+            examples=_examples(figures, examples(result), words) if result.in_angstrom else [],
             words=words,
             outliers=_outliers(result),
             sources=[_source(result, i) for i in range(min(len(result.sources), MOST_NAMED))],
             more_sources=max(0, len(result.sources) - MOST_NAMED),
         )
     (staging / PAGE).write_text(text, "utf-8")
+
+
+def _half_set_sentence(result: ParticleResult) -> str:
+    """What half-sets show, if it is bad."""
+    found = result.half_sets()
+    if found is None or found.grade == "none":
+        return ""
+    text = half_set_verdict(result)
+    return f"{text[0].upper()}{text[1:]}."
 
 
 def _source(result: ParticleResult, i: int) -> tuple[object, ...]:
@@ -211,14 +218,16 @@ def _examples(figures: Figures, chosen: Sequence[Example], words: tuple[str, str
 
 
 def _outliers(result: ParticleResult) -> dict[str, Any]:
-    """Micrographs of which more is rejected than chance makes of the share that is rejected of all."""
+    """Micrographs of which significantly more is rejected than of others that the same inputs cover."""
     n = np.bincount(result.micrograph_of, minlength=result.n_micrographs)
     rejected = np.bincount(result.micrograph_of[result.rejected], minlength=result.n_micrographs)
-    share = float(rejected.sum() / max(1, n.sum()))
-    excess = (rejected - n * share) / np.sqrt(np.maximum(n * share * (1 - share), 0.25))
+    alike = result.coverage.alike()
+    shares = (np.bincount(alike, rejected) / np.maximum(1, np.bincount(alike, n)))[alike] if len(n) else np.zeros(0)
+    excess = (rejected - n * shares) / np.sqrt(np.maximum(n * shares * (1 - shares), 0.25))
     order = np.argsort(-excess, kind="stable")[:MOST_OUTLIERS].tolist()
     least = CHANCE / max(1, int(np.count_nonzero(n)))
-    order = [k for k in order if excess[k] > 0 and binomial_tail(int(rejected[k]), int(n[k]), share) < least]
+    order = [k for k in order if excess[k] > 0 and binomial_tail(int(rejected[k]), int(n[k]), float(shares[k])) < least]
+    share = float(rejected.sum() / max(1, n.sum()))
     names = names_of_micrographs(result, order)
     rows = [(names[k], int(n[k]), int(rejected[k]), round(100 * float(rejected[k] / n[k]), 1), round(float(excess[k]), 1)) for k in order]
     empty = int((rejected == n).sum() - (n == 0).sum()) if result.n_micrographs else 0

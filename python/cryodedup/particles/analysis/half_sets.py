@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from cryodedup import _core
 from cryodedup.errors import InputError
 from cryodedup.particles.inputs.picks import Floats, Picks
+from cryodedup.words import count
 
 if TYPE_CHECKING:
     from cryodedup.particles.result import ParticleResult
@@ -20,6 +21,11 @@ UNEQUAL = 0.9
 """Half-sets whose sizes differ by more are warned about."""
 FSC_THRESHOLD = 0.143
 """Rosenthal and Henderson 2003, J. Mol. Biol. 333, 721."""
+FSC_PRESENT = 0.02
+"""An FSC of noise above this shows in the curve."""
+DIGITS = 3
+"""With which an FSC is printed, and judged."""
+Grade = Literal["none", "present", "reaches the threshold"]
 
 
 @dataclass(frozen=True)
@@ -55,6 +61,14 @@ class HalfSets:
         """Particles that have a duplicate in the other half, for each particle that has none."""
         others = sum(self.sizes) - self.concerned
         return self.concerned / others if others else (np.inf if self.concerned else 0.0)
+
+    @property
+    def grade(self) -> Grade:
+        """What duplicates across the half-sets do to the FSC, judged by the number as it is printed."""
+        printed = round(self.noise_fsc, DIGITS)
+        if printed >= FSC_THRESHOLD:
+            return "reaches the threshold"
+        return "present" if printed > FSC_PRESENT else "none"
 
     @property
     def f_over_1_plus_f(self) -> float:
@@ -102,6 +116,10 @@ def _half_sets(halves: NDArray[np.uint8], concerned: int, within_one: int, acros
 def check_repairable(picks: Sequence[Picks]) -> None:
     """Raises InputError for an input or a particle without a half-set, or if all are in one."""
     for pick in picks:
+        if pick.halves is not None and pick.halves.field == "halfset":
+            raise InputError(
+                f"{pick.label}: found the half-sets A and B of STOPGAP, expected those of RELION or CryoSPARC for --half-sets repair"
+            )
         if pick.halves is None:
             raise InputError(f"{pick.label}: found no rlnRandomSubset or alignments*/split, expected half-sets for --half-sets repair")
         unset = np.flatnonzero(pick.halves.values == 0)
@@ -149,7 +167,7 @@ def _rank(particle: int, scores: Floats | None, priority: NDArray[np.uint32] | N
 
 
 def half_set_lines(result: ParticleResult) -> list[str]:
-    """What duplicates across the half-sets do, for the terminal and the page."""
+    """What duplicates across the half-sets do, for the terminal and the page; the verdict first."""
     before, after = result.half_sets(), result.half_sets_written()
     if before is None or after is None:
         return []
@@ -158,25 +176,48 @@ def half_set_lines(result: ParticleResult) -> list[str]:
     neither = len(result.kept) - sum(before.sizes)
     others = f" ({neither:,} are in neither)" if neither else ""
     return [
-        f"half-sets of {before.sizes[0]:,} and {before.sizes[1]:,} particles{others}: {before.pairs_across:,} pairs of duplicates lie"
+        half_set_verdict(result),
+        f"half-sets of {before.sizes[0]:,} and {before.sizes[1]:,} particles{others}: {count(before.pairs_across, 'pair')} of duplicates"
         f" across them; {before.concerned:,} particles ({share:.1f} %) have a duplicate in the other half{each}",
-        f"noise alone then gives an FSC of {before.noise_fsc:.3f}, counted pair by pair, where {FSC_THRESHOLD} is the threshold (f/(1+f) ="
+        f"shared noise alone gives an FSC of {before.noise_fsc:.3f}, counted pair by pair; the threshold is {FSC_THRESHOLD} (f/(1+f) ="
         f" {before.f_over_1_plus_f:.3f}, which leaves out duplicates within a half)",
         f"half-sets {'repaired' if result.repaired_halves is not None else 'of what is kept'}: {after.sizes[0]:,} and {after.sizes[1]:,}"
-        f" particles, {after.pairs_across:,} pairs across them, FSC of noise {after.noise_fsc:.3f}",
+        f" particles, {count(after.pairs_across, 'pair')} across them, FSC of noise {after.noise_fsc:.3f}",
     ]
+
+
+def half_set_verdict(result: ParticleResult) -> str:
+    """In one sentence, the same for the top of the page, the terminal and the warnings; empty without half-sets."""
+    found = result.half_sets()
+    if found is None:
+        return ""
+    if found.grade == "none":
+        few = "few" if found.pairs_across else "no"
+        return f"half-sets of the input: {few} duplicates across them; the FSC is not affected"
+    effect = (
+        f"raises the FSC to {found.noise_fsc:.3f}, which reaches the {FSC_THRESHOLD} threshold: a resolution from them is no evidence;"
+        " refine"
+        " what is kept, or repaired"
+        if found.grade == "reaches the threshold"
+        else f"raises the FSC to {found.noise_fsc:.3f}, below the {FSC_THRESHOLD} threshold; refine what is kept, or repaired"
+    )
+    return f"half-sets of the input: duplicates lie across them, and shared noise alone {effect}{_if_neighbours(result)}"
+
+
+def _if_neighbours(result: ParticleResult) -> str:
+    if True or not result.suggestion.are_neighbours(result.params.min_separation_a):
+        return ""
+    return (
+        f"; but most pairs within {result.params.min_separation_a:g} Å are likely neighbours, not duplicates, and these share no noise:"
+        " try a"
+        " smaller separation"
+    )
 
 
 def half_set_warnings(result: ParticleResult) -> list[str]:
     """Where the resolution of a map from these particles would be faked, and where a repair goes too far."""
-    warnings = []
-    found = result.half_sets()
-    if found is not None and found.noise_fsc > FSC_THRESHOLD:
-        warnings.append(
-            f"noise alone gives an FSC of {found.noise_fsc:.3f} between the half-sets of the input, above {FSC_THRESHOLD}, if what"
-            f" {_within(result.params.min_separation_a)} is one particle: its resolution is no evidence; refine what is kept, or repaired"
-        )
-    written = result.half_sets_written()
+    found, written = result.half_sets(), result.half_sets_written()
+    warnings = [half_set_verdict(result)] if found is not None and found.grade != "none" else []
     if found is None or written is None:
         return warnings
     before, chance = min(found.sizes) / max(found.sizes), 4 / np.sqrt(max(1, sum(written.sizes)))
@@ -189,7 +230,3 @@ def half_set_warnings(result: ParticleResult) -> list[str]:
             else f"the new half-sets have {sizes}: {best}, or too much hangs together within {result.params.min_separation_a:g} Å"
         )
     return warnings
-
-
-def _within(separation_a: float) -> str:
-    return f"lies within {separation_a:g} Å" if separation_a else "is equal"

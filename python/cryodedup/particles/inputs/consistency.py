@@ -1,4 +1,4 @@
-"""Warnings about inputs that seem not to fit together."""
+"""Warnings about inputs that seem not to fit together, or not to be what they are taken for."""
 
 from __future__ import annotations
 
@@ -12,8 +12,12 @@ from cryodedup.params import ParticleParams
 from cryodedup.particles.inputs.picks import Floats, Picks
 from cryodedup.particles.inputs.pixel_sizes import Resolved
 
+BY_CHANCE = 0.05
+"""Meetings are counted at the distance within which so many particles have a neighbour of another input by chance."""
 MIRRORED_LEAST, MIRRORED_RATIO = 20, 3
-"""So many meetings, and so many times more than without turning y over, are taken for a sign (on two real sets they are 1367 to 64)."""
+"""So many meetings, and so many times more than without turning y over and than chance has, are a sign (on two real sets 1367 to 64)."""
+FAR = 2.0
+"""Neighbours in a filament are looked for up to so many times the minimum separation."""
 
 
 def unrelated(picks: Sequence[Picks], shared: NDArray[np.int64]) -> list[str]:
@@ -36,24 +40,69 @@ def mirrored(
     coordinates_a: Floats,
     group_of: NDArray[np.uint32],
     source_of: NDArray[np.uint32],
-    overlaps: NDArray[np.uint64],
     params: ParticleParams,
 ) -> list[str]:
-    """A warning if CryoSPARC's inputs meet the others much more often when their y is counted from the other edge."""
+    """A warning if CryoSPARC's inputs meet the others much more often when their y is counted from the other edge.
+
+    Judged at a short distance, whatever the minimum separation: at a long one chance meets as often either way.
+    """
     sparc = np.array([pick.heights_px is not None for pick in picks])
-    if sparc.all() or not sparc.any():
+    if sparc.all() or not sparc.any() or not len(coordinates_a):
         return []
     turned = coordinates_a.copy()
     for i, (pick, size) in enumerate(zip(picks, sizes, strict=True)):
         if pick.heights_px is not None:
             rows = source_of == i
             turned[rows, 1] = np.asarray(pick.heights_px) * size.sizes_a - coordinates_a[rows, 1]
-    otherwise = _core.overlaps(turned, group_of, source_of, len(picks), params.min_separation_a, threads=params.threads)
-    met, met_otherwise = (int(table[np.ix_(sparc, ~sparc)].sum()) for table in (overlaps, otherwise))
-    if met_otherwise < MIRRORED_LEAST or met_otherwise < MIRRORED_RATIO * met:
+    distance = _short_distance(coordinates_a, group_of)
+    if distance <= 0:
+        return []
+    met, met_otherwise = (
+        int(_core.overlaps(places, group_of, source_of, len(picks), distance, threads=params.threads)[np.ix_(sparc, ~sparc)].sum())
+        for places in (coordinates_a, turned)
+    )
+    by_chance = BY_CHANCE * np.isin(source_of, np.flatnonzero(sparc)).sum()
+    if met_otherwise < max(MIRRORED_LEAST, MIRRORED_RATIO * met, MIRRORED_RATIO * by_chance):
         return []
     change = "without" if params.flip_y else "with"
     return [
-        f"{met:,} particles of CryoSPARC's inputs have one of another input nearby, but {met_otherwise:,} would {change} --flip-y:"
-        " y seems to be counted from different edges"
+        f"{met:,} particles of CryoSPARC's inputs have one of another input within {distance:.0f} Å, but {met_otherwise:,} would {change}"
+        " --flip-y: y seems to be counted from different edges, so duplicates are missed"
     ]
+
+
+def _short_distance(coordinates_a: Floats, group_of: NDArray[np.uint32]) -> float:
+    """Within which so few particles have a neighbour by chance, Å: of the area that they take up in the median micrograph."""
+    sides = np.diff(np.quantile(coordinates_a[:, :2], [0.01, 0.99], axis=0), axis=0)[0]
+    in_group = np.median(np.bincount(group_of)[group_of])
+    return float(np.sqrt(BY_CHANCE * sides[0] * sides[1] / (np.pi * max(1.0, in_group))))
+
+
+def filament_warnings(picks: Sequence[Picks], coordinates_a: Floats, params: ParticleParams) -> list[str]:
+    """A warning where a filament's own segments lie within the minimum separation."""
+    warnings = []
+    start = 0
+    for pick in picks:
+        rows = slice(start, start + len(pick))
+        start += len(pick)
+        if pick.filaments is None or not len(pick) or params.min_separation_a == 0:
+            continue
+        spacing = _spacing(pick, coordinates_a[rows], params)
+        if spacing is not None and spacing <= params.min_separation_a:
+            warnings.append(
+                f"{pick.label}: segments of a filament ({pick.filaments.field}) are {spacing:.1f} Å apart (median), within the minimum"
+                f" separation of {params.min_separation_a:g} Å: neighbours in one filament are rejected as duplicates; choose"
+                f" --min-separation below {spacing:.1f}"
+            )
+    return warnings
+
+
+def _spacing(pick: Picks, coordinates_a: Floats, params: ParticleParams) -> float | None:
+    """The median distance of a segment to the next of its filament, Å; None: more than half have none near."""
+    assert pick.filaments is not None
+    keys = np.stack([pick.micrograph_of, pick.filaments.filament_of], axis=1)
+    filament_of = np.unique(keys, axis=0, return_inverse=True)[1].reshape(-1).astype(np.uint32)
+    points = np.ascontiguousarray(coordinates_a)
+    nearest = _core.nearest(points, filament_of, FAR * params.min_separation_a, enough=0.0, threads=params.threads)
+    spacing = float(np.median(nearest))
+    return spacing if np.isfinite(spacing) else None

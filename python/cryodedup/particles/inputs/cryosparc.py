@@ -7,7 +7,7 @@ of the alignment, whose size is ``alignments*/psize_A``, not that of the blob.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from cryodedup.errors import InputError
 from cryodedup.formats.cryosparc import Distinct, Fields, Wanted, check_type, unpack
 from cryodedup.formats.star import text
-from cryodedup.particles.inputs.picks import Floats, Halves, Micrograph, Picks, PixelSize, Scores, first_of_each
-from cryodedup.particles.inputs.scores import SAME, short
+from cryodedup.particles.inputs.picks import Filaments, Floats, Halves, Micrograph, Picks, PixelSize, Scores, first_of_each
+from cryodedup.particles.inputs.scores import SAME, missing_score, short
 
 if TYPE_CHECKING:
     from cryodedup.params import ParticleParams
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 X, Y, SHAPE = "location/center_x_frac", "location/center_y_frac", "location/micrograph_shape"
 UID, PATH, PIXEL_SIZE = "location/micrograph_uid", "location/micrograph_path", "location/micrograph_psize_A"
 NCC_SCORE = "pick_stats/ncc_score"
+EXPANDED, FILAMENT, IMAGES = "sym_expand/src_uid", "filament/filament_uid", "blob/path"
 SHIFT_KEYS = ("alignments3D", "alignments2D")
 
 
@@ -110,17 +111,24 @@ def read(fields: Joined, params: ParticleParams, output: Output) -> Picks:
     """The particles of one dataset, or of several joined."""
     missing = [field for field in (X, Y, SHAPE) if field not in fields]
     if missing or not (UID in fields or PATH in fields):
+        if any(name.startswith("micrograph_blob/") for name in fields.names) and not any(name.startswith("blob/") for name in fields.names):
+            raise InputError(
+                f"{fields.label}: this lists micrographs (exposures), not particles; to compare these, use cryodedup micrographs, or"
+                " give it as"
+                " --micrographs"
+            )
         raise InputError(
             f"{fields.label}: found no location fields ({', '.join(missing) or UID}), expected them here or in a dataset joined by uid:"
             " name the passthrough file, too, or the .csg of the job (of tables: Dataset.innerjoin)"
         )
     fields.load(_wanted(fields, params))
-    micrograph_of, micrographs = _micrographs(fields)
     shape_of, shapes = fields.distinct(SHAPE, "<u4", 2)
     sides = unpack(shapes, "<u4", 2).astype(np.float64)  # (ny, nx)
     _check_shapes(fields, shape_of, sides)
     stored = (fields.numbers(X), fields.numbers(Y))
     pixel_size_of, pixel_sizes = _pixel_sizes(fields)
+    micrograph_of, micrographs = _micrographs(fields)
+    micrographs = _with_extents(micrographs, micrograph_of, sides[shape_of], pixel_size_of, pixel_sizes)
     heights = _of_each(sides[:, 0], shape_of)
     y = stored[1] * heights
     return Picks(
@@ -137,12 +145,37 @@ def read(fields: Joined, params: ParticleParams, output: Output) -> Picks:
         shifts_a=lambda key: _shifts_a(fields, key, -1.0 if params.flip_y else 1.0),
         scores=_scores(fields, params),
         uids=fields.uids() if "uid" in fields else None,
-        expanded_from=fields.uids("sym_expand/src_uid") if "sym_expand/src_uid" in fields else None,
+        expanded_from=_expanded_from(fields),
         halves=_halves(fields),
+        filaments=_filaments(fields),
         output=output,
+        warnings=_warnings(fields),
         notes=[f"{part.label}: joined to {fields.parts[0].label} by uid" for part in fields.parts[1:]],
         where=lambda row: f"{fields.label}, record {row}",
     )
+
+
+def _expanded_from(fields: Joined) -> NDArray[np.uint64] | None:
+    """0 everywhere: not set."""
+    values = fields.uids(EXPANDED) if EXPANDED in fields else np.zeros(0, np.uint64)
+    return values if values.any() else None
+
+
+def _filaments(fields: Joined) -> Filaments | None:
+    if FILAMENT not in fields:
+        return None
+    index, values = fields.distinct(FILAMENT)
+    return Filaments(field=FILAMENT, filament_of=index) if any(value.strip(b"\0") for value in values) else None
+
+
+def _warnings(fields: Joined) -> list[str]:
+    """What is missing where a passthrough file stands alone."""
+    if len(fields.parts) > 1 or IMAGES in fields or "passthrough" not in fields.label:
+        return []
+    return [
+        f"{fields.label}: a passthrough file alone: what is written has no images ({IMAGES}), and no alignments but its own; name the main"
+        " file, too, or the .csg of the job"
+    ]
 
 
 def _wanted(fields: Joined, params: ParticleParams) -> list[Wanted]:
@@ -156,6 +189,7 @@ def _wanted(fields: Joined, params: ParticleParams) -> list[Wanted]:
         (PIXEL_SIZE, "distinct"),
     ]
     wanted.append(("uid", "uid"))
+    wanted += [(EXPANDED, "uid"), (FILAMENT, "distinct")]
     wanted += [(f"{key}/split", "number") for key in SHIFT_KEYS if f"{key}/split" in fields][:1]
     if params.score_field == "auto":
         wanted.append((NCC_SCORE, "number"))
@@ -166,11 +200,11 @@ def _wanted(fields: Joined, params: ParticleParams) -> list[Wanted]:
 
 
 def _halves(fields: Joined) -> Halves | None:
-    """Counted from 0 there, from 1 here."""
+    """Counted from 0 there, from 1 here; 0 everywhere: not yet refined."""
     field = next((f"{key}/split" for key in SHIFT_KEYS if f"{key}/split" in fields), None)
-    if field is None:
+    values = np.zeros(0) if field is None else fields.numbers(field)
+    if field is None or not values.any():
         return None
-    values = fields.numbers(field)
     return Halves(field=field, values=np.where((values == 0) | (values == 1), values + 1, 0).astype(np.uint8))
 
 
@@ -204,6 +238,22 @@ def _micrographs(fields: Joined) -> tuple[NDArray[np.uint32], list[Micrograph]]:
     return index, [Micrograph(name=name, uid=uid) for name, uid in zip(names, uids, strict=True)]
 
 
+def _with_extents(
+    micrographs: Sequence[Micrograph],
+    micrograph_of: NDArray[np.uint32],
+    sides: Floats,
+    pixel_size_of: NDArray[np.uint32] | None,
+    pixel_sizes: Sequence[PixelSize],
+) -> list[Micrograph]:
+    """With their widths and heights, where the pixel size is known."""
+    found = []
+    for micrograph, row in zip(micrographs, first_of_each(micrograph_of, len(micrographs)), strict=True):
+        size = pixel_sizes[int(pixel_size_of[row]) if pixel_size_of is not None else 0].value_a if len(micrograph_of) else None
+        extent = None if size is None else (float(sides[row][1]) * size, float(sides[row][0]) * size)
+        found.append(replace(micrograph, extent_a=extent))
+    return found
+
+
 def _pixel_sizes(fields: Joined) -> tuple[NDArray[np.uint32] | None, list[PixelSize]]:
     if PIXEL_SIZE not in fields:  # as in files of version 2 and 3
         return None, [PixelSize(of="", value_a=None, found_in="")]
@@ -226,7 +276,8 @@ def _scores(fields: Joined, params: ParticleParams) -> Scores | None:
     wanted = NCC_SCORE if params.score_field == "auto" else params.score_field
     names = {short(wanted), SAME.get(short(wanted))}
     found = [wanted] if wanted in fields else [name for name in fields.names if short(name) in names]
-    if len(found) != 1:
-        which = f"{', '.join(found)}; expected one: give its full name" if found else "none, expected one in every input"
-        raise InputError(f"{fields.label}: --score-field {params.score_field}: found {which}")
+    if not found:
+        raise InputError(missing_score(fields.label, params.score_field, fields.names))
+    if len(found) > 1:
+        raise InputError(f"{fields.label}: --score-field {params.score_field}: found {', '.join(found)}; expected one: give its full name")
     return Scores(field=found[0], values=fields.numbers(found[0]))

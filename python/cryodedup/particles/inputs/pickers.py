@@ -9,21 +9,27 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cryodedup import _core
 from cryodedup.errors import InputError
-from cryodedup.formats import rows
+from cryodedup.formats import box
+from cryodedup.formats.detect import kind_of
 from cryodedup.formats.star import StarFile, TableColumns, text
+from cryodedup.formats.topaz import open_topaz
 from cryodedup.particles.inputs import relion
-from cryodedup.particles.inputs.picks import Floats, Micrograph, Picks, PixelSize, Scores
-from cryodedup.particles.inputs.stars import has_picks_of_one_micrograph, kind_of, open_stars, particle_table
+from cryodedup.particles.inputs.picks import Filaments, Floats, Micrograph, Picks, PixelSize, Scores
+from cryodedup.particles.inputs.scores import missing_score
+from cryodedup.particles.inputs.stars import has_picks_of_one_micrograph, open_stars, particle_table
 from cryodedup.particles.outputs import NoOutput, PickFile, PickFilesOutput
 
 if TYPE_CHECKING:
     from cryodedup.params import ParticleParams
 
 SUFFIXES = (".box", ".cbox", ".star")
-_PICKER = re.compile(r"_(?:auto|manual|topaz)?picks?$|_extract$")
+IN_JOBS = ("autopick.star", "manualpick.star", "particles.star", "optimisation_set.star")
+"""What RELION's job folders hold; refinements hold files that end in _data.star."""
+_PICKER = re.compile(r"_(?:auto|manual|topaz)?picks?$|_extract$|_particles$")
 """What RELION puts behind a micrograph's name in that of its coordinate file."""
 
 
@@ -38,9 +44,7 @@ def read_folder(path: Path, params: ParticleParams) -> Picks:
     files = sorted(entry for entry in path.iterdir() if entry.is_file() and entry.suffix in SUFFIXES)
     suffixes = sorted({file.suffix + suffix(file) for file in files})
     if len(suffixes) != 1:
-        raise InputError(
-            f"{path}: found {', '.join(suffixes) or 'no pick files'}, expected a folder of .box, of .cbox or of RELION's *_autopick.star"
-        )
+        raise InputError(f"{path}: found {', '.join(suffixes) or 'no pick files'}, {_instead_of_folder(path)}")
     stars = [file for file in files if kind_of(file) == "star"]
     opened = dict(zip(stars, open_stars(stars, params), strict=True))
     for file, star in opened.items():
@@ -49,11 +53,20 @@ def read_folder(path: Path, params: ParticleParams) -> Picks:
     return read_pick_files(files, params, opened, path)
 
 
+def _instead_of_folder(path: Path) -> str:
+    """What to give instead of a folder that is none of picks."""
+    inside = [name for name in IN_JOBS if (path / name).is_file()]
+    inside += sorted(entry.name for entry in path.iterdir() if entry.name.endswith(("_data.star", ".csg")))[-1:]
+    if inside:
+        return f"as a job's folder holds; use {path / inside[0]}"
+    return "expected a folder of .box, of .cbox or of RELION's *_autopick.star"
+
+
 def read_pick_files(paths: Sequence[Path], params: ParticleParams, opened: Mapping[Path, StarFile], source: Path | None = None) -> Picks:
     """Files of one micrograph each, named after it; ``opened`` has those that are STAR files."""
     source = source or (paths[0] if len(paths) == 1 else paths[0].parent)
     plain = [path for path in paths if path not in opened]
-    boxes = dict(zip(plain, rows.open_boxes(plain, params.threads), strict=True))
+    boxes = dict(zip(plain, box.open_boxes(plain, params.threads), strict=True))
     pieces = [_box_piece(path, boxes[path], params) if path in boxes else _coordinates_piece(opened[path], params) for path in paths]
     names = [_PICKER.sub("", path.stem) for path in paths]
     return _joined_pieces(source, names, pieces)
@@ -71,12 +84,16 @@ def read_index(file: StarFile, index: _core.Table, params: ParticleParams) -> Pi
     missing = [str(path) for path in paths if not path.is_file()]
     if missing:
         more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
-        raise InputError(f"{file.path}: {len(missing)} of {len(paths)} files it names are missing: {', '.join(missing[:3])}{more}")
+        raise InputError(
+            f"{file.path}: {len(missing)} of {len(paths)} files it names are missing: {', '.join(missing[:3])}{more}; run this in the"
+            " RELION"
+            " project directory"
+        )
     kinds = [kind_of(path) for path in paths]
     stars = [path for path, kind in zip(paths, kinds, strict=True) if kind == "star"]
     opened = dict(zip(stars, open_stars(stars, params), strict=True))
     plain = [path for path, kind in zip(paths, kinds, strict=True) if kind == "box"]
-    boxes = dict(zip(plain, rows.open_boxes(plain, params.threads), strict=True))
+    boxes = dict(zip(plain, box.open_boxes(plain, params.threads), strict=True))
     pieces = []
     for path in paths:
         if path in boxes:
@@ -104,11 +121,15 @@ class _Piece:
     position: tuple[Floats, ...]
     score: Scores | None
     where: Callable[[int], str]
+    filaments: NDArray[np.float64] | None = None
 
 
 def _box_piece(path: Path, table: _core.Table, params: ParticleParams) -> _Piece:
     """EMAN: x and y are those of the corner."""
-    columns = table.columns
+    columns = {label: values for label, values in table.columns.items() if label != "score"}
+    values = box.score(table)
+    if values is not None:
+        columns["score"] = values
     position = (columns["x"] + columns["w"] / 2, columns["y"] + columns["h"] / 2)
     return _Piece(path, table.rows, position, _piece_score(path, columns, params, "score"), _line(path, table.rows))
 
@@ -125,7 +146,7 @@ def _piece_score(path: Path, columns: dict[str, Any], params: ParticleParams, us
         return Scores(field=name, values=columns[name])
     if params.score_field == "auto":
         return None
-    raise InputError(f"{path}: found no column {params.score_field} (--score-field), expected one in every input")
+    raise InputError(missing_score(str(path), params.score_field, columns))
 
 
 def _coordinates_piece(file: StarFile, params: ParticleParams) -> _Piece:
@@ -139,12 +160,12 @@ def _coordinates_piece(file: StarFile, params: ParticleParams) -> _Piece:
     missing = [label for label in ("CoordinateX", "CoordinateY", "Width", "Height") if label not in columns_of]
     if missing:
         raise InputError(f"{file.path}: data_cryolo: found no column _{missing[0]}, expected it")
-    # Corners, as in .box files; a two-dimensional pick has no Z, written <NA>.
+    # Corners, as in .box files; but Z is the centre's, and a two-dimensional pick has none, written <NA>.
     position = [columns_of["CoordinateX"] + columns_of["Width"] / 2, columns_of["CoordinateY"] + columns_of["Height"] / 2]
     if "CoordinateZ" in columns_of and not np.isnan(columns_of["CoordinateZ"]).all():
-        position.append(columns_of["CoordinateZ"] + np.nan_to_num(columns_of.get("Depth", np.zeros(len(table.rows)))) / 2)
+        position.append(columns_of["CoordinateZ"])
     score = _piece_score(file.path, columns_of, params, "Confidence")
-    return _Piece(file.path, table.rows, tuple(position), score, _line(file.path, table.rows))
+    return _Piece(file.path, table.rows, tuple(position), score, _line(file.path, table.rows), columns_of.get("filamentid"))
 
 
 def _joined_pieces(
@@ -177,13 +198,23 @@ def _joined_pieces(
         micrograph_of=np.repeat(np.array([number[name] for name in names], np.uint32), counts),
         stored=position,
         position=position,
+        counted_in="tomogram" if dimensions == 3 else "micrograph",
         pixel_sizes=[PixelSize(of="", value_a=None, found_in="")],
         scores=scores,
+        filaments=_filaments(filled),
         output=PickFilesOutput(
             source, [PickFile(piece.path, piece.rows, int(first)) for piece, first in zip(pieces, firsts[:-1], strict=True)], index
         ),
         where=where,
     )
+
+
+def _filaments(pieces: Sequence[_Piece]) -> Filaments | None:
+    """Filaments have numbers within a file."""
+    if not pieces or any(piece.filaments is None for piece in pieces):
+        return None
+    numbers = _concatenate(piece.filaments for piece in pieces if piece.filaments is not None)
+    return Filaments(field="_filamentid", filament_of=np.nan_to_num(numbers).astype(np.uint32))
 
 
 def _concatenate(columns: Iterable[Floats]) -> Floats:
@@ -192,10 +223,10 @@ def _concatenate(columns: Iterable[Floats]) -> Floats:
 
 def read_topaz(path: Path, params: ParticleParams) -> Picks:
     """One file of the picks in all micrographs."""
-    table = rows.open_topaz(path, params.threads)
+    table = open_topaz(path, params.threads)
     columns = table.columns
     index, names = columns["image_name"]
-    position = (columns["x_coord"], columns["y_coord"])
+    position = tuple(columns[label] for label in ("x_coord", "y_coord", "z_coord") if label in columns)
     return Picks(
         label=str(path),
         format="picks",
@@ -203,6 +234,7 @@ def read_topaz(path: Path, params: ParticleParams) -> Picks:
         micrograph_of=index,
         stored=position,
         position=position,
+        counted_in="tomogram" if len(position) == 3 else "micrograph",
         pixel_sizes=[PixelSize(of="", value_a=None, found_in="")],
         scores=_piece_score(path, columns, params, "score"),
         output=PickFilesOutput(path, [PickFile(path, table.rows, 0)]),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,27 +13,42 @@ if TYPE_CHECKING:
     from cryodedup.particles.outputs import Output
 
 Floats = NDArray[np.float64]
+CountedIn = Literal["angstrom", "micrograph", "tomogram", "export"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Micrograph:
-    """A micrograph (or tomogram) as an input names it."""
+    """A micrograph (or tomogram) as an input names it.
+
+    Attributes
+    ----------
+    uid
+        CryoSPARC's, where the input gives it.
+    number
+        That of a tomogram in files which number them (Dynamo, STOPGAP); ``name`` is then no name.
+    extent_a
+        Its width and height, Å, where the input gives them.
+    """
 
     name: str
     uid: int | None = None
+    number: int | None = None
+    extent_a: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class PixelSize:
     """A micrograph pixel size of some of an input's particles, and where it stands.
 
-    ``surmised`` marks one that may not be that of the coordinates (the movie's before binning): the user's value goes before it.
+    ``uncertain`` says why it may not be that of the coordinates, as that of the movie before binning; the user's value goes before it.
+    ``conflict`` says what in the same file contradicts it: then only the user can settle it.
     """
 
     of: str
     value_a: float | None
     found_in: str
-    surmised: bool = False
+    uncertain: str = ""
+    conflict: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +68,14 @@ class Halves:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Filaments:
+    """Helical segments: uint32 (n,), the filament of each; and the column that gives it."""
+
+    field: str
+    filament_of: NDArray[np.uint32]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Picks:
     """The particles of one input.
 
@@ -63,15 +86,22 @@ class Picks:
     stored
         2 or 3 columns (n,), the coordinates as they stand in the file: what is compared for a separation of 0.
     position
-        2 or 3 columns (n,): the centres before shifts, in pixels of the micrograph, or in Å if ``in_angstrom``.
+        2 or 3 columns (n,): the centres before shifts.
     pixel_size_of
         uint32 (n,), index into ``pixel_sizes``; None: all have the first.
+    counted_in
+        What positions are counted in: ``angstrom``; pixels of the ``micrograph`` (or of the unbinned tilt series), of a reconstructed
+        ``tomogram``, which most often is binned, or of the images that Warp exported (``export``).
+    centered
+        Whether positions are counted from the middle of the tomogram (RELION 5), not from a corner.
     heights_px
         Of the micrographs, for one that may count y from the other edge: (n,) or one for all; None: not known.
     shift_keys
         Which shifts the input has.
     shifts_a
         Gives the columns to be subtracted from the centres, in Å, for one of ``shift_keys``.
+    filaments
+        Of helical segments, the filament of each.
     uids
         Unique identifiers, uint64 (n,).
     expanded_from
@@ -90,7 +120,8 @@ class Picks:
     position: tuple[Floats, ...]
     output: Output
     where: Callable[[int], str]
-    in_angstrom: bool = False
+    counted_in: CountedIn = "micrograph"
+    centered: bool = False
     pixel_sizes: Sequence[PixelSize] = ()
     pixel_size_of: NDArray[np.uint32] | None = None
     heights_px: Floats | float | None = None
@@ -100,11 +131,17 @@ class Picks:
     uids: NDArray[np.uint64] | None = None
     expanded_from: NDArray[np.uint64] | None = None
     halves: Halves | None = None
+    filaments: Filaments | None = None
     warnings: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
     def __len__(self) -> int:
         return len(self.micrograph_of)
+
+    @property
+    def in_angstrom(self) -> bool:
+        """Whether positions are in Å."""
+        return self.counted_in == "angstrom"
 
 
 def first_of_each(index: NDArray[np.uint32], count: int) -> NDArray[Any]:

@@ -1,147 +1,158 @@
-"""The micrograph pixel size of every particle, and where it was found."""
+"""The pixel size of every particle's coordinates, and where it was found.
+
+One order: ``--micrographs``; else a certain value of the file; else the user's; else an uncertain value, with a warning; else refused.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 from cryodedup.errors import InputError
-from cryodedup.formats.cryosparc import CsdatFile, NpyFile, check_type, unpack
-from cryodedup.formats.star import open_star, text
-from cryodedup.particles.inputs.identity import unify
-from cryodedup.particles.inputs.picks import Floats, Micrograph, Picks, first_of_each
-from cryodedup.particles.inputs.stars import kind_of
+from cryodedup.particles.inputs.identity import same_as
+from cryodedup.particles.inputs.micrograph_table import OPTION, MicrographTable
+from cryodedup.particles.inputs.picks import Floats, Picks, PixelSize
 
-CHOSEN = "--pixel-size"
-MICROGRAPHS = "--micrographs"
+CHOSEN, OVERRIDE = "--pixel-size", "--pixel-size-override"
+TOLERANCE = 0.05
+"""A user's value may differ from a certain one by this share: calibrations are refined. By more, one of the two is wrong."""
+EQUAL = 1e-4
+RECONSTRUCTED = (
+    "the pixel size of the reconstructed tomogram; if the particles were picked in one that is binned otherwise, give --pixel-size"
+)
 
 
 @dataclass(frozen=True)
 class Resolved:
-    """Pixel sizes of one input's particles: one for all, or one each; and for the summary, what was found where."""
+    """Pixel sizes of one input's particles: one for all, or one each; and for the summary, what was found where.
+
+    ``known`` is False where none was found and none is needed: ``sizes_a`` is then 1.
+    """
 
     sizes_a: Floats | float
     found: list[dict[str, object]]
-    warnings: list[str]
+    warnings: list[str] = field(default_factory=list)
+    known: bool = True
 
 
-@dataclass(frozen=True)
-class Micrographs:
-    """Micrographs and their pixel sizes, Å."""
+def chosen_by_input(labels: Sequence[str], chosen: float | Mapping[str, float] | None) -> list[float | None]:
+    """For each input the pixel size that the user gives: one for all, or by the input's path, file name or stem.
 
-    path: Path
-    micrographs: Sequence[Micrograph]
-    sizes_a: Sequence[float]
-
-
-def read_micrographs(path: Path) -> Micrographs:
-    """From a RELION ``micrographs.star`` (through its optics groups) or a CryoSPARC dataset of exposures."""
-    kind = kind_of(path)
-    if kind == "star":
-        return _from_star(path)
-    if kind in ("npy", "csdat"):
-        return _from_cs(path, kind)
-    raise InputError(f"{path}: --micrographs: found neither a STAR file nor a CryoSPARC dataset")
-
-
-def _from_star(path: Path) -> Micrographs:
-    (file,) = open_star([path])
-    table = file.find("micrographs") or next((table for table in file.tables if "rlnMicrographName" in table.labels), None)
-    if table is None or "rlnMicrographName" not in table.labels:
-        raise InputError(f"{path}: --micrographs: found no table with rlnMicrographName, expected data_micrographs")
-    optics = {row.get("rlnOpticsGroup", ""): row for row in file.optics}
-    rows = file.rows(table)
-    sizes = [_star_size(path, row, optics) for row in rows]
-    return Micrographs(path, [Micrograph(name=row["rlnMicrographName"]) for row in rows], sizes)
+    Raises
+    ------
+    InputError
+        A name that fits no input, or two.
+    """
+    if not isinstance(chosen, Mapping):
+        return [chosen] * len(labels)
+    sizes: list[float | None] = [None] * len(labels)
+    for name, size in chosen.items():
+        fitting = [i for i, label in enumerate(labels) if name in (label, Path(label).name, Path(label).stem)]
+        if len(fitting) != 1:
+            found = f"inputs {labels[fitting[0]]} and {labels[fitting[1]]}" if fitting else "no such input"
+            raise InputError(f"{CHOSEN} {name}={size:g}: found {found}, expected the name of one of {', '.join(labels)}")
+        sizes[fitting[0]] = size
+    return sizes
 
 
-def _star_size(path: Path, row: dict[str, str], optics: dict[str, dict[str, str]]) -> float:
-    group = optics.get(row.get("rlnOpticsGroup", ""), {})
-    for label in ("rlnMicrographPixelSize", "rlnTomoTiltSeriesPixelSize"):
-        found = row.get(label) or group.get(label)
-        if found:
-            try:
-                size = float(found)
-            except ValueError:
-                size = np.nan
-            if not (np.isfinite(size) and size > 0):
-                raise InputError(f"{path}: {label}: found {found!r}, expected a positive number of Å")
-            return size
-    raise InputError(f"{path}: micrograph {row['rlnMicrographName']}: found no rlnMicrographPixelSize, in the row or its optics group")
+def resolve(picks: Picks, table: MicrographTable | None, chosen_a: float | None, *, override: bool, needed: bool) -> Resolved:
+    """The pixel size of each particle.
 
-
-def _from_cs(path: Path, kind: str) -> Micrographs:
-    fields = NpyFile.open(path) if kind == "npy" else CsdatFile.open(path)
-    blob = "micrograph_blob" if "micrograph_blob/psize_A" in fields else "location"
-    size, name = (f"{blob}/psize_A", f"{blob}/path") if blob != "location" else ("location/micrograph_psize_A", "location/micrograph_path")
-    uid = "uid" if blob != "location" else "location/micrograph_uid"
-    missing = [field for field in (size, name, uid) if field not in fields]
-    if missing:
-        raise InputError(f"{path}: --micrographs: found no field {missing[0]}, expected a dataset of exposures or of located particles")
-    index, raw = fields.distinct(uid)
-    row = first_of_each(index, len(raw))
-    check_type(fields, size, "<f4")
-    check_type(fields, uid, "<u8")
-    names, sizes = fields.distinct(name), fields.distinct(size)
-    values = [float(str(value)) for value in unpack(sizes[1], "<f4")[:, 0]]
-    if any(not (np.isfinite(value) and value > 0) for value in values):
-        raise InputError(f"{path}: field {size}: found {min(values):g}, expected positive numbers of Å")
-    micrographs = [
-        Micrograph(name=text(names[1][names[0][i]]), uid=int(number)) for i, number in zip(row, unpack(raw, "<u8")[:, 0], strict=True)
-    ]
-    return Micrographs(path, micrographs, [values[sizes[0][i]] for i in row])
-
-
-def resolve(picks: Picks, micrographs: Micrographs | None, chosen_a: float | None) -> Resolved:
-    """From ``--micrographs``, else the input itself, else ``--pixel-size``, else what the input says of the unbinned movie."""
+    Parameters
+    ----------
+    chosen_a
+        What the user gives for this input; with ``override`` it goes before all.
+    needed
+        Whether a missing one is an error.
+    """
     if picks.in_angstrom:
-        return Resolved(1.0, [{"of": "", "pixel_size_a": None, "found_in": "coordinates are in Å"}], [])
-    by_micrograph = _of_micrographs(picks, micrographs) if micrographs else np.full(len(picks.micrographs), np.nan)
+        return Resolved(1.0, [{"of": "", "pixel_size_a": None, "found_in": "coordinates are in Å"}])
+    by_micrograph, uncertain = _of_table(picks, table)
+    if override and chosen_a is not None:
+        return _overridden(picks, by_micrograph, chosen_a)
     covered = ~np.isnan(by_micrograph)
-    found: list[dict[str, object]] = []
-    warnings: list[str] = []
-    if covered.any():
-        found += [
-            {"of": f"{int((by_micrograph == size).sum()):,} micrographs", "pixel_size_a": float(size), "found_in": MICROGRAPHS}
-            for size in np.unique(by_micrograph[covered])
-        ]
-    if micrographs:
-        warnings += _overruled(picks, micrographs, by_micrograph, chosen_a)
+    found: list[dict[str, object]] = [
+        {"of": f"{int((by_micrograph == size).sum()):,} micrographs", "pixel_size_a": float(size), "found_in": OPTION}
+        for size in np.unique(by_micrograph[covered])
+    ]
+    warnings = _of_table_warnings(picks, table, by_micrograph, chosen_a) if table is not None and picks.counted_in == "micrograph" else []
     if covered.all() and len(picks.micrographs):
         return Resolved(_spread(by_micrograph, picks.micrograph_of), found, warnings)
-    needed = _needed(picks, covered)
-    by_group = np.full(len(picks.pixel_sizes), np.nan)
-    for i in needed:
-        by_group[i] = _of_group(picks, i, chosen_a, found, warnings, covered)
+    by_group = np.full(max(1, len(picks.pixel_sizes)), np.nan)
+    for i in _groups_needed(picks, covered):
+        size = uncertain if uncertain is not None and picks.pixel_sizes[i].value_a is None else picks.pixel_sizes[i]
+        value = _of_group(picks, size, chosen_a, found, warnings)
+        if value is None and not needed:
+            return Resolved(1.0, [{"of": "", "pixel_size_a": None, "found_in": "not known, not needed"}], warnings, known=False)
+        if value is None:
+            raise InputError(_missing(picks, size, covered))
+        by_group[i] = value
     if not covered.any():
         return Resolved(_spread(by_group, picks.pixel_size_of), found, warnings)
     own = np.broadcast_to(_spread(by_group, picks.pixel_size_of), len(picks))
     return Resolved(np.where(covered[picks.micrograph_of], by_micrograph[picks.micrograph_of], own), found, warnings)
 
 
-def _overruled(picks: Picks, known: Micrographs, by_micrograph: Floats, chosen_a: float | None) -> list[str]:
-    """What ``--micrographs`` does not tell, and what it says otherwise than the user or the input."""
+def _of_table(picks: Picks, table: MicrographTable | None) -> tuple[Floats, PixelSize | None]:
+    """Of each micrograph the pixel size that ``--micrographs`` gives, NaN for none; and one that may be that of coordinates."""
+    nothing = np.full(len(picks.micrographs), np.nan)
+    if table is None or picks.counted_in == "export":
+        return nothing, None
+    rows = same_as(picks.label, picks.micrographs, str(table.path), table.micrographs)
+    if picks.counted_in == "micrograph":
+        return np.array([np.nan if row is None else table.sizes_a[row] for row in rows]), None
+    sizes = {table.sizes_a[row] * table.binnings[row] for row in rows if row is not None and not np.isnan(table.binnings[row])}
+    if len(sizes) != 1:
+        return nothing, None
+    return nothing, PixelSize(of="", value_a=float(f"{sizes.pop():.6g}"), found_in=f"{OPTION}, binned", uncertain=RECONSTRUCTED)
+
+
+def _of_table_warnings(picks: Picks, table: MicrographTable, by_micrograph: Floats, chosen_a: float | None) -> list[str]:
+    """Which micrographs ``--micrographs`` does not name, and what it gives otherwise than the user or the input."""
     covered = ~np.isnan(by_micrograph)
     warnings = []
     if not covered.all():
-        warnings.append(f"{picks.label}: {known.path} names {covered.sum():,} of its {len(covered):,} micrographs")
-    sizes = set(by_micrograph[covered].tolist())
-    if chosen_a is not None and sizes - {chosen_a}:
-        warnings.append(f"{picks.label}: --pixel-size {chosen_a:g} not used where {known.path} tells the pixel size")
-    own = {size.value_a for size in picks.pixel_sizes if size.value_a is not None and not size.surmised}
-    if sizes and own and any(min(abs(size - other) for other in own) > 1e-4 * size for size in sizes):
-        told = ", ".join(f"{size:g}" for size in sorted(sizes))
-        given = ", ".join(f"{size:g}" for size in sorted(own))
-        warnings.append(f"{picks.label}: pixel size {told} Å from {known.path}, not {given} Å as the input says")
-    return warnings
+        missing = picks.micrographs[int(np.flatnonzero(~covered)[0])].name
+        warnings.append(f"{picks.label}: {table.path} names {covered.sum():,} of its {len(covered):,} micrographs, not {missing}")
+    sizes = sorted(set(by_micrograph[covered].tolist()))
+    for size in sizes:
+        warnings += _compare_chosen(picks.label, chosen_a, size, str(table.path))[:1]
+    own = sorted({size.value_a for size in picks.pixel_sizes if size.value_a is not None and not size.uncertain})
+    if sizes and own and any(min(abs(size - other) for other in own) > EQUAL * size for size in sizes):
+        told, given = (", ".join(f"{size:g}" for size in values) for values in (sizes, own))
+        warnings.append(
+            f"{picks.label}: pixel size {told} Å from {table.path} used, not {given} Å as the input says: coordinates are taken as in"
+            " pixels"
+            " of these micrographs"
+        )
+    return list(dict.fromkeys(warnings))
 
 
-def _needed(picks: Picks, covered: np.ndarray) -> Sequence[int]:
-    """The groups of pixel sizes that have particles in a micrograph which ``--micrographs`` does not tell."""
-    if not len(picks):
+def _compare_chosen(of: str, chosen_a: float | None, certain_a: float, where: str) -> list[str]:
+    """A warning if the user's value is not that of the file; an error if one of the two is wrong."""
+    if chosen_a is None or abs(chosen_a - certain_a) <= EQUAL * certain_a:
+        return []
+    if abs(chosen_a - certain_a) > TOLERANCE * certain_a:
+        raise InputError(
+            f"{of}: found {CHOSEN} {chosen_a:g}, while {where} says {certain_a:g} Å; leave {CHOSEN} out, or add {OVERRIDE} if yours is"
+            " right"
+        )
+    return [f"{of}: {CHOSEN} {chosen_a:g} not used: {where} says {certain_a:g} Å; {OVERRIDE} would use it"]
+
+
+def _overridden(picks: Picks, by_micrograph: Floats, chosen_a: float) -> Resolved:
+    told = {size.value_a for size in picks.pixel_sizes if size.value_a is not None} | set(by_micrograph[~np.isnan(by_micrograph)].tolist())
+    others = ", ".join(f"{size:g}" for size in sorted(told) if abs(size - chosen_a) > EQUAL * chosen_a)
+    warnings = [f"{picks.label}: pixel size {chosen_a:g} Å used as {OVERRIDE} says, not {others} Å"] if others else []
+    return Resolved(chosen_a, [{"of": "all", "pixel_size_a": chosen_a, "found_in": OVERRIDE}], warnings)
+
+
+def _groups_needed(picks: Picks, covered: np.ndarray) -> Sequence[int]:
+    """The groups of pixel sizes that have particles in a micrograph which ``--micrographs`` does not give."""
+    if not len(picks) or not picks.pixel_sizes:
         return []
     if len(picks.pixel_sizes) == 1:
         return [0]
@@ -156,30 +167,34 @@ def _spread(values: Floats, index: np.ndarray | None) -> Floats | float:
     return np.asarray(values[index], np.float64)
 
 
-def _of_group(
-    picks: Picks, i: int, chosen_a: float | None, found: list[dict[str, object]], warnings: list[str], covered: np.ndarray
-) -> float:
-    size = picks.pixel_sizes[i]
+def _of_group(picks: Picks, size: PixelSize, chosen_a: float | None, found: list[dict[str, object]], warnings: list[str]) -> float | None:
     of = size.of or "all"
-    if size.value_a is not None and not (size.surmised and chosen_a is not None):
+    where = f"{picks.label}: {size.of}" if size.of else picks.label
+    if size.conflict and chosen_a is None:
+        raise InputError(
+            f"{where}: found a pixel size of {size.value_a:g} Å in {size.found_in}, but {size.conflict}; coordinates may be in either:"
+            f" expected one, give {CHOSEN}"
+        )
+    if size.value_a is not None and not size.uncertain:
+        warnings += _compare_chosen(where, chosen_a, size.value_a, size.found_in)
         found.append({"of": of, "pixel_size_a": size.value_a, "found_in": size.found_in})
-        if size.surmised:
-            warnings.append(
-                f"{picks.label}: {of}: pixel size {size.value_a:g} Å from {size.found_in}, that of the movie before binning;"
-                " if the micrographs were binned, give --micrographs or --pixel-size"
-            )
-        elif chosen_a is not None and chosen_a != size.value_a:
-            warnings.append(f"{picks.label}: {of}: --pixel-size {chosen_a:g} not used: {size.found_in} says {size.value_a:g} Å")
         return size.value_a
     if chosen_a is not None:
         found.append({"of": of, "pixel_size_a": chosen_a, "found_in": CHOSEN})
         return chosen_a
+    if size.value_a is not None:
+        found.append({"of": of, "pixel_size_a": size.value_a, "found_in": size.found_in})
+        warnings.append(f"{where}: pixel size {size.value_a:g} Å from {size.found_in}, {size.uncertain}")
+    return size.value_a
+
+
+def _missing(picks: Picks, size: PixelSize, covered: np.ndarray) -> str:
+    if picks.counted_in in ("tomogram", "export"):
+        return (
+            f"{picks.label}: found no pixel size of its coordinates; give --pixel-size: that of the tomogram, or of the exported"
+            " images, which"
+            " the coordinates are counted in"
+        )
     untold = picks.micrographs[int(np.flatnonzero(~covered)[0])].name if covered.any() else None
-    place = f" for micrograph {untold}, which --micrographs does not name" if untold else f" for {of}" if size.of else ""
-    raise InputError(f"{picks.label}: found no micrograph pixel size{place}; give --micrographs micrographs.star (or .cs), or --pixel-size")
-
-
-def _of_micrographs(picks: Picks, known: Micrographs) -> Floats:
-    (numbers, theirs), _ = unify([(str(known.path), known.micrographs), (picks.label, picks.micrographs)])
-    size_of = dict(zip(numbers, known.sizes_a, strict=True))
-    return np.array([size_of.get(number, np.nan) for number in theirs], np.float64)
+    place = f" for micrograph {untold}, which --micrographs does not name" if untold else f" for {size.of}" if size.of else ""
+    return f"{picks.label}: found no micrograph pixel size{place}; give --micrographs micrographs.star (or .cs), or --pixel-size"

@@ -12,10 +12,12 @@ import numpy as np
 
 from cryodedup.errors import InputError
 from cryodedup.formats import cryosparc as cs
+from cryodedup.formats.detect import kind_of
 from cryodedup.formats.star import FrameColumns, StarFile, TableColumns
-from cryodedup.particles.inputs import cryosparc, pickers, relion
+from cryodedup.particles.inputs import cryosparc, pickers, relion, subtomograms
 from cryodedup.particles.inputs.picks import Picks
-from cryodedup.particles.inputs.stars import has_picks_of_one_micrograph, kind_of, open_stars, particle_table
+from cryodedup.particles.inputs.stars import has_picks_of_one_micrograph, is_motive_list, open_stars, particle_table
+from cryodedup.particles.optimisation_set import OptimisationSet
 from cryodedup.particles.outputs import DatasetOutput, NoOutput, StarOutput
 
 if TYPE_CHECKING:
@@ -31,14 +33,15 @@ def read_inputs(paths: Sequence[Path], params: ParticleParams, progress: Progres
     opened = dict(zip(stars, open_stars(stars, params, progress), strict=True))
     found: dict[Path, Callable[[], Picks]] = {}  # by the first path of each input
     folders: dict[tuple[Path, str], list[Path]] = {}
+    single = {"topaz": pickers.read_topaz, "dynamo": subtomograms.read_dynamo, "points": subtomograms.read_points}
     for path, kind in kinds:
         if kind == "folder":
             found[path] = partial(pickers.read_folder, path, params)
         elif kind == "csg":
             group = cs.CsGroup.open(path)
-            found[path] = partial(_read_datasets, group.files, params, progress, group)
-        elif kind == "topaz":
-            found[path] = partial(pickers.read_topaz, path, params)
+            found[path] = partial(_read_datasets, _present(group), params, progress, group)
+        elif kind in single:
+            found[path] = partial(single[kind], path, params)
         elif kind == "box" or (kind == "star" and has_picks_of_one_micrograph(opened[path])):
             key = (path.parent, path.suffix + pickers.suffix(path))
             if key not in folders:
@@ -60,11 +63,30 @@ def read_table(table: Any, params: ParticleParams, label: str = "table") -> Pick
 
 
 def _read_star(file: StarFile, params: ParticleParams) -> Picks:
+    if is_motive_list(file):
+        return subtomograms.read_stopgap(file, params)
     index = file.find("coordinate_files")
     if index is not None:
         return pickers.read_index(file, index, params)
+    optimisation_set = OptimisationSet.of(file)
+    if optimisation_set is not None:
+        (file,) = open_stars([optimisation_set.particles], params)
     table = particle_table(file)
-    return relion.read(TableColumns(file, table), params, StarOutput(file, table))
+    if optimisation_set is None and "rlnTomoName" in table.labels:
+        optimisation_set = OptimisationSet.beside(file.path)
+    return relion.read(TableColumns(file, table), params, StarOutput(file, table, optimisation_set))
+
+
+def _present(group: cs.CsGroup) -> list[Path]:
+    """The files of a group, which have to be there."""
+    missing = [path for path in group.files if not path.is_file()]
+    if missing:
+        raise InputError(
+            f"{group.path}: found no {missing[0].name} beside it, which it names; a .csg holds no particles: export the whole result"
+            " group, or"
+            " copy its .cs files, too"
+        )
+    return group.files
 
 
 def _jobs(datasets: Sequence[Path], params: ParticleParams) -> list[list[Path]]:
@@ -72,15 +94,44 @@ def _jobs(datasets: Sequence[Path], params: ParticleParams) -> list[list[Path]]:
     opened = {path: _open_dataset(path, params) for path in datasets}
     lone = [path for path in datasets if cryosparc.X not in opened[path] and "uid" in opened[path]]
     jobs = {path: [path] for path in datasets if path not in lone}
+    taken: dict[Path, Path] = {}
     for path in lone:
         uids = np.sort(opened[path].uids())
-        fitting = [other for other in jobs if len(opened[other]) == len(uids) and np.array_equal(np.sort(opened[other].uids()), uids)]
-        if len(fitting) == 1 and len(uids):
-            jobs[fitting[0]].insert(0, path)
-        else:
+        same = [other for other in jobs if len(opened[other]) == len(uids) and np.array_equal(np.sort(opened[other].uids()), uids)]
+        if len(same) > 1:
+            raise InputError(
+                f"{path}: found the same particles (by uid) in {same[0]} and {same[1]}; expected one file with their locations: name"
+                " one, or the"
+                " .csg of the job"
+            )
+        if not same or not len(uids):
             jobs[path] = [path]
+            continue
+        if same[0] in taken:
+            raise InputError(
+                f"{path}: found two main files of the particles in {same[0]}, this and {taken[same[0]]}; expected one: their alignments may"
+                " differ"
+            )
+        taken[same[0]] = path
+        jobs[same[0]].insert(0, path)
+    _refuse_two_alignments([job[0] for job in jobs.values()], opened)
     order = {path: i for i, path in enumerate(datasets)}
     return sorted(jobs.values(), key=lambda job: min(order[path] for path in job))
+
+
+def _refuse_two_alignments(mains: Sequence[Path], opened: dict[Path, cs.NpyFile | cs.CsdatFile]) -> None:
+    """The same particles, aligned in two jobs: which alignment is meant is the user's to say."""
+    aligned = [path for path in mains if any(f"{key}/shift" in opened[path] for key in cryosparc.SHIFT_KEYS) and "uid" in opened[path]]
+    for i, path in enumerate(aligned):
+        for other in aligned[:i]:
+            if len(opened[path]) and len(opened[path]) == len(opened[other]):
+                uids, theirs = (np.sort(opened[one].uids()) for one in (path, other))
+                if np.array_equal(uids, theirs):
+                    raise InputError(
+                        f"{path}: found the same particles (by uid) as in {other}, aligned anew; expected one alignment of each"
+                        " particle: name"
+                        " one of the two"
+                    )
 
 
 def _open_dataset(path: Path, params: ParticleParams, progress: Progress = None) -> cs.NpyFile | cs.CsdatFile:
@@ -98,5 +149,5 @@ def _read_datasets(paths: Sequence[Path], params: ParticleParams, progress: Prog
 
 def sources_of(picks: Sequence[Picks], params: ParticleParams) -> set[Path]:
     """All files and folders that are read, resolved: none of them may be written to."""
-    micrographs = [] if params.micrographs is None else [params.micrographs]
-    return {Path(os.path.realpath(file)) for file in (*micrographs, *(file for pick in picks for file in pick.output.files))}
+    given = [Path(path) for path in (params.micrographs, params.tomograms) if path is not None]
+    return {Path(os.path.realpath(file)) for file in (*given, *(file for pick in picks for file in pick.output.files))}

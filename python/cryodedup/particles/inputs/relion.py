@@ -1,20 +1,22 @@
 """Particles of RELION and Warp tables.
 
 Conventions (RELION's source and real files): the centre is the coordinate minus the origin; before 3.1 origins are in pixels of the
-particle image, later in Å; in tomograms the origin is first rotated by the subtomogram's own angles.
+particle image, later in Å; in tomograms the origin is first rotated by the subtomogram's own angles. What pixels coordinates are
+counted in is in :mod:`cryodedup.particles.inputs.relion_pixels`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from cryodedup.errors import InputError
 from cryodedup.formats.star import Columns, has_coordinates
-from cryodedup.particles.inputs.picks import Floats, Halves, Micrograph, Picks, PixelSize, Scores
-from cryodedup.particles.inputs.scores import UNSET_FIGURE_OF_MERIT, candidates
+from cryodedup.particles.inputs.picks import Filaments, Floats, Halves, Micrograph, Picks, Scores
+from cryodedup.particles.inputs.relion_pixels import PIXEL_SIZES, check_optics, counted_in, pixel_sizes, positive
+from cryodedup.particles.inputs.scores import UNSET_FIGURE_OF_MERIT, candidates, missing_score
 
 if TYPE_CHECKING:
     from cryodedup.params import ParticleParams
@@ -28,20 +30,22 @@ ORIGINS_PX = ("rlnOriginX", "rlnOriginY", "rlnOriginZ")
 SUBTOMOGRAM_ANGLES = ("rlnTomoSubtomogramRot", "rlnTomoSubtomogramTilt", "rlnTomoSubtomogramPsi")
 IMAGE_SCALE = ("rlnMagnification", "rlnDetectorPixelSize", "rlnPixelSize")
 MICROGRAPH_NAMES = ("rlnTomoName", "rlnMicrographName")
-PIXEL_SIZES = ("rlnMicrographPixelSize", "rlnTomoTiltSeriesPixelSize", "rlnMicrographOriginalPixelSize")
+TUBE = "rlnHelicalTubeID"
+MATCH_SCORE = "rlnLCCmax"
+"""Of pytom-match-pick."""
 HALF = "rlnRandomSubset"
 ANGLES = ("rlnAngleRot", "rlnAngleTilt")
 
-NAMES = (*MICROGRAPH_NAMES, *PIXEL_SIZES, "rlnOpticsGroup")
+NAMES = (*MICROGRAPH_NAMES, *PIXEL_SIZES, "rlnOpticsGroup", TUBE)
 
 
 def numbers(params: ParticleParams) -> list[str]:
     """The columns to be read as numbers."""
-    columns = [*COORDINATES, *CENTERED_COORDINATES, HALF]
+    columns = [*COORDINATES, *CENTERED_COORDINATES, HALF, "rlnPixelSize", "rlnDetectorPixelSize"]
     if params.shift_key != "none" and not params.undo_symmetry_expansion:
         columns += [*ORIGINS_A, *ORIGINS_PX, *SUBTOMOGRAM_ANGLES, *IMAGE_SCALE]
     if params.score_field == "auto":
-        columns.append(FIGURE_OF_MERIT)
+        columns += [FIGURE_OF_MERIT, MATCH_SCORE]
     elif params.score_field != "none":
         columns += candidates(params.score_field)
     return columns
@@ -54,7 +58,11 @@ def read(columns: Columns, params: ParticleParams, output: Output, name: str | N
             f"{columns.label}: found no location columns, expected {COORDINATES[0]} and {COORDINATES[1]}, or {CENTERED_COORDINATES[0]}..."
         )
     centered = CENTERED_COORDINATES[0] in columns
+    check_optics(columns)
+    _check_columns(columns, centered)
     position = tuple(columns.numbers(label) for label in (CENTERED_COORDINATES if centered else COORDINATES) if label in columns)
+    if not centered:
+        _refuse_fractions(columns, position)
     micrograph_label = next((label for label in MICROGRAPH_NAMES if label in columns), None)
     warnings = []
     if micrograph_label is not None:
@@ -63,7 +71,8 @@ def read(columns: Columns, params: ParticleParams, output: Output, name: str | N
         micrograph_of, names = np.zeros(len(columns), np.uint32), [name or columns.label]
         if name is None:
             warnings.append(f"{columns.label}: no rlnMicrographName or rlnTomoName: all its particles are taken as of one micrograph")
-    pixel_size_of, pixel_sizes = (None, []) if centered else _pixel_sizes(columns)
+    counted = "angstrom" if centered else counted_in(columns, names, deep=len(position) == 3, of_one=name is not None)
+    pixel_size_of, sizes = (None, []) if centered else pixel_sizes(columns, counted)
     shift_keys, shifts_a = _shifts(columns, len(position))
     return Picks(
         label=columns.label,
@@ -72,29 +81,53 @@ def read(columns: Columns, params: ParticleParams, output: Output, name: str | N
         micrograph_of=micrograph_of,
         stored=position,
         position=position,
-        in_angstrom=centered,
-        pixel_sizes=pixel_sizes,
+        centered=centered,
+        counted_in=counted,
+        pixel_sizes=sizes,
         pixel_size_of=pixel_size_of,
         shift_keys=shift_keys,
         shifts_a=shifts_a,
-        scores=score(columns, params, FIGURE_OF_MERIT),
+        scores=score(columns, params, (FIGURE_OF_MERIT, MATCH_SCORE)),
         halves=_halves(columns.numbers(HALF)) if HALF in columns else None,
+        filaments=Filaments(field=TUBE, filament_of=columns.names(TUBE)[0]) if TUBE in columns else None,
         output=output,
         where=columns.where,
         warnings=warnings,
     )
 
 
-def score(columns: Columns, params: ParticleParams, usual: str) -> Scores | None:
-    """The column asked for; for ``auto`` the usual one, if it is there."""
+def _check_columns(columns: Columns, centered: bool) -> None:
+    """Refuses columns that mean something only with others."""
+    needed = (*(CENTERED_COORDINATES if centered else ()), *(SUBTOMOGRAM_ANGLES if SUBTOMOGRAM_ANGLES[0] in columns else ()))
+    missing = [label for label in needed if label not in columns]
+    if missing:
+        present = next(label for label in needed if label in columns)
+        raise InputError(f"{columns.label}: found {present} without {missing[0]}, expected both")
+
+
+def _refuse_fractions(columns: Columns, position: Sequence[Floats]) -> None:
+    """Warp's template matching gives places as fractions of the tomogram."""
+    if not len(columns):
+        return
+    within = all(column.min() >= 0 and column.max() <= 1 for column in position)
+    if within and any((column != np.floor(column)).any() for column in position):
+        raise InputError(
+            f"{columns.label}: found coordinates that all lie from 0 to 1, as Warp's template matching writes them: fractions of the"
+            " tomogram;"
+            " expected pixels: export them with WarpTools ts_export_particles --normalized_coords"
+        )
+
+
+def score(columns: Columns, params: ParticleParams, usual: Sequence[str]) -> Scores | None:
+    """The column asked for; for ``auto`` the first of the usual ones that is there."""
     if params.score_field == "none":
         return None
-    wanted = [usual] if params.score_field == "auto" else candidates(params.score_field)
+    wanted = usual if params.score_field == "auto" else candidates(params.score_field)
     label = next((label for label in wanted if label in columns), None)
     if label is None:
         if params.score_field == "auto":
             return None
-        raise InputError(f"{columns.label}: found no column {params.score_field} (--score-field), expected one in every input")
+        raise InputError(missing_score(columns.label, params.score_field, columns.labels))
     values = columns.numbers(label)
     if label == FIGURE_OF_MERIT:
         values = np.where(values == UNSET_FIGURE_OF_MERIT, np.nan, values)
@@ -103,41 +136,6 @@ def score(columns: Columns, params: ParticleParams, usual: str) -> Scores | None
 
 def _halves(values: Floats) -> Halves:
     return Halves(field=HALF, values=np.where((values == 1) | (values == 2), values, 0).astype(np.uint8))
-
-
-def _pixel_sizes(columns: Columns) -> tuple[np.ndarray | None, list[PixelSize]]:
-    """Of the coordinates: never ``rlnImagePixelSize``, which is that of the possibly binned particle."""
-    for label in PIXEL_SIZES:
-        if label in columns:
-            index, texts = columns.names(label)
-            return index, [_pixel_size(columns.label, "", {label: text}) for text in texts]
-    groups = {row["rlnOpticsGroup"]: row for row in columns.optics if "rlnOpticsGroup" in row}
-    if "rlnOpticsGroup" not in columns:
-        only = next(iter(groups.values()), {}) if len(groups) == 1 else {}
-        return None, [_pixel_size(columns.label, "", only)]
-    index, ids = columns.names("rlnOpticsGroup")
-    missing = [group for group in ids if group not in groups]
-    if missing and groups:
-        raise InputError(f"{columns.label}: found particles of optics group {missing[0]}, expected one of data_optics: {', '.join(groups)}")
-    return index, [_pixel_size(columns.label, f"optics group {group}", groups.get(group, {})) for group in ids]
-
-
-def _pixel_size(file: str, of: str, row: dict[str, str]) -> PixelSize:
-    for label in PIXEL_SIZES:
-        if label in row:
-            value = _positive(file, f"{label} {of}".strip(), row[label])
-            return PixelSize(of=of, value_a=value, found_in=label, surmised=label == "rlnMicrographOriginalPixelSize")
-    return PixelSize(of=of, value_a=None, found_in="")
-
-
-def _positive(file: str, what: str, text: str) -> float:
-    try:
-        value = float(text) if text.isascii() and "_" not in text else np.nan
-    except ValueError:
-        value = np.nan
-    if not (np.isfinite(value) and value > 0):
-        raise InputError(f"{file}: {what}: found {text!r}, expected a positive number of Å")
-    return value
 
 
 def _shifts(columns: Columns, dimensions: int) -> tuple[frozenset[str], Callable[[str], tuple[Floats, ...]]]:
@@ -171,7 +169,7 @@ def _image_pixel_size(columns: Columns) -> Floats | float:
         return columns.numbers("rlnPixelSize")
     sizes = {row["rlnImagePixelSize"] for row in columns.optics if "rlnImagePixelSize" in row}
     if len(sizes) == 1:
-        return _positive(columns.label, "rlnImagePixelSize", sizes.pop())
+        return positive(columns.label, "rlnImagePixelSize", sizes.pop())
     raise InputError(
         f"{columns.label}: found rlnOriginX in pixels, expected rlnMagnification and rlnDetectorPixelSize (or rlnPixelSize)"
         " to tell their size; or use --shift-key none"

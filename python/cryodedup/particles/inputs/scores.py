@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from difflib import SequenceMatcher
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -27,11 +28,16 @@ HIGHER = frozenset(
         "rlnParticleFigureOfMerit",
         "Confidence",
         "score",
+        "cc",
+        "rlnLCCmax",
     ]
 )
 LOWER = frozenset(["error", "error_min", "pose_ess", "shift_ess", "class_ess", "rlnNrOfSignificantSamples", "rlnCtfMaxResolution"])
 SAME = {"ncc_score": "rlnAutopickFigureOfMerit", "rlnAutopickFigureOfMerit": "ncc_score"}
 """The same score under its CryoSPARC and its RELION name, so that a mixed session can be given either."""
+
+MAX_LISTED = 12
+"""Columns named where the one asked for is not there."""
 
 UNSET_FIGURE_OF_MERIT = -999.0
 """What RELION writes for a pick that has none."""
@@ -47,6 +53,20 @@ def candidates(field: str) -> list[str]:
     bare = field.lstrip("_")
     names = [bare, f"rln{bare}", *([SAME[bare]] if bare in SAME else [])]
     return [name for name in names if "/" not in name]
+
+
+def missing_score(label: str, wanted: str, columns: Iterable[str]) -> str:
+    """What to say where a file has no such column: its columns, those of the nearest names first."""
+    near = sorted(columns, key=lambda name: -SequenceMatcher(None, _bare(name), _bare(wanted)).ratio())
+    more = f" and {len(near) - MAX_LISTED} more" if len(near) > MAX_LISTED else ""
+    return (
+        f"{label}: found no column {wanted} (--score-field), expected it in every input; columns, nearest names first:"
+        f" {', '.join(near[:MAX_LISTED]) or 'none'}{more}"
+    )
+
+
+def _bare(field: str) -> str:
+    return short(field).removeprefix("rln").lower()
 
 
 def higher_is_better(field: str, order: str) -> bool:

@@ -1,85 +1,40 @@
-"""What an input is, and the opening of STAR files of particles and picks."""
+"""The opening of STAR files of particles and picks."""
 
 from __future__ import annotations
 
-import os
-import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cryodedup import _core
 from cryodedup.errors import InputError
-from cryodedup.formats import cryosparc as cs
 from cryodedup.formats.star import StarFile, has_coordinates, open_star
 from cryodedup.particles.inputs import relion
+from cryodedup.particles.inputs.subtomograms import HALF_SET, STOPGAP, STOPGAP_NUMBERS
 
 if TYPE_CHECKING:
     from cryodedup.params import ParticleParams
 
 INDEX = ("rlnMicrographCoordinates",)
-CBOX = ("CoordinateX", "CoordinateY", "CoordinateZ", "Width", "Height", "Depth")
-
-
-def kind_of(path: Path) -> str:
-    """What an input is, by its content: its suffix says nothing, except for files of plain numbers."""
-    if os.path.isdir(path):  # noqa: PTH112  unlike Path's, never raises
-        return "folder"
-    try:
-        regular = path.is_file() or not path.exists()
-    except (OSError, ValueError):
-        regular = True  # opening it says why not
-    if not regular:
-        raise InputError(f"{path}: found neither a file nor a folder")
-    try:
-        with path.open("rb") as file:
-            head = file.read(1 << 16)
-    except ValueError:  # a zero byte in the name, as a group may give it
-        raise InputError(f"{str(path)!r}: found a name that no file can have") from None
-    except OSError as error:
-        raise InputError(f"{path}: {(error.strerror or 'unreadable').lower()}") from None
-    magic = {cs.NPY_MAGIC: "npy", cs.CSDAT_MAGIC: "csdat"}.get(head[:6])
-    if magic:
-        return magic
-    if head.startswith(cs.PARQUET_MAGIC):
-        raise InputError(f"{path}: found a Parquet file, expected NPY or CSDAT: export the dataset from a released CryoSPARC version")
-    if head.startswith((b"\x1f\x8b", b"BZh")):
-        raise InputError(f"{path}: found a compressed file, expected it unpacked")
-    if head.startswith((b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")):
-        raise InputError(f"{path}: found a pickle, which is never read, as it could run any program")
-    lines = (line.strip() for line in head.removeprefix(b"\xef\xbb\xbf").splitlines())
-    first = next((line for line in lines if line and not line.startswith(b"#")), b"")
-    if first.startswith(b"data_"):
-        return "star"
-    if path.suffix == ".csg" or re.match(rb"(created|group|results|version):", first):
-        return "csg"
-    if first.startswith(b"image_name"):
-        return "topaz"
-    if path.suffix == ".box" or (len(first.split()) >= 4 and all(_is_number(cell) for cell in first.split())):
-        return "box"
-    shown = first[:40].decode("utf-8", "replace")
-    raise InputError(f"{path}: found {shown!r} at its start, expected STAR, .cs, .csg, .box, .cbox or Topaz .txt")
-
-
-def _is_number(cell: bytes) -> bool:
-    try:
-        float(cell)
-    except ValueError:
-        return False
-    return True
+CBOX = ("CoordinateX", "CoordinateY", "CoordinateZ", "Width", "Height", "filamentid")
+M_COORDINATES = "wrpCoordinateX1"
 
 
 def open_stars(paths: Sequence[Path], params: ParticleParams, progress: Callable[[int], object] | None = None) -> list[StarFile]:
     """Scans STAR files of any kind for all that may be asked for."""
-    numbers = [*relion.numbers(params), *CBOX, *cbox_scores(params)]
-    return open_star(
-        paths, numbers=numbers, names=(*relion.NAMES, *INDEX), varying=relion.ANGLES, threads=params.threads, progress=progress
-    )
+    numbers = [*relion.numbers(params), *CBOX, *STOPGAP_NUMBERS, *other_scores(params)]
+    names = (*relion.NAMES, *INDEX, HALF_SET)
+    return open_star(paths, numbers=numbers, names=names, varying=relion.ANGLES, threads=params.threads, progress=progress)
 
 
-def cbox_scores(params: ParticleParams) -> list[str]:
-    """The column of a .cbox file that is its score."""
-    return ["Confidence"] if params.score_field == "auto" else [params.score_field.lstrip("_")]
+def other_scores(params: ParticleParams) -> list[str]:
+    """The columns of .cbox files and motive lists that are their scores."""
+    return ["Confidence", "score"] if params.score_field == "auto" else [params.score_field.lstrip("_")]
+
+
+def is_motive_list(file: StarFile) -> bool:
+    """Whether a file is one of STOPGAP's."""
+    return file.find(STOPGAP) is not None
 
 
 def has_picks_of_one_micrograph(file: StarFile) -> bool:
@@ -99,5 +54,18 @@ def particle_table(file: StarFile) -> _core.Table:
     if tables:
         blocks = ", ".join(f"data_{table.block}" for table in tables)
         raise InputError(f"{file.path}: found {len(tables)} tables with coordinates ({blocks}), expected 1, or 1 named data_particles")
+    raise InputError(f"{file.path}: {_what_it_is(file)}")
+
+
+def _what_it_is(file: StarFile) -> str:
+    """What a file without coordinates is, and what to do with it."""
+    labels = {label for table in file.tables for label in table.labels}
+    if M_COORDINATES in labels:
+        return f"found M's own particles ({M_COORDINATES}), expected RELION's: export them with WarpTools ts_export_particles or MTools"
+    particles = any(label.startswith(("rlnCoordinate", "rlnCentered", "rlnImageName")) for label in labels)
+    if "rlnTomoTiltSeriesStarFile" in labels and not particles:
+        return "this lists tomograms, not particles: give it as --micrographs, beside the particles"
+    if labels & {"rlnMicrographName", "rlnMicrographMovieName"} and not particles:
+        return "this lists micrographs, not particles; to compare these, use cryodedup micrographs, or give it as --micrographs"
     blocks = ", ".join(f"data_{table.block}" for table in file.tables)
-    raise InputError(f"{file.path}: found no location columns in {blocks}, expected rlnCoordinateX and rlnCoordinateY")
+    return f"found no location columns in {blocks}, expected rlnCoordinateX and rlnCoordinateY"

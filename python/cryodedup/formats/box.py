@@ -1,0 +1,60 @@
+"""EMAN ``.box`` files: x y width height, and perhaps a fifth column; x and y of the corner, in pixels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from cryodedup import _core
+from cryodedup.errors import InputError
+
+LABELS = ("x", "y", "w", "h", "score")
+FLAGS = (-3.0, -2.0, -1.0, 0.0)
+"""EMAN1 marks in its fifth column how a box was made (-3: a plain one; -1 and -2: the ends of a helix)."""
+HELIX_ENDS = (-1.0, -2.0)
+
+
+def open_boxes(paths: Sequence[Path], threads: int = 0) -> list[_core.Table]:
+    """Scans them; an empty file is a micrograph without picks.
+
+    Raises
+    ------
+    InputError
+        Rows of other than 4 or 5 numbers, sizes that are not whole and positive, ends of helices.
+    """
+    tables = _core.scan_rows(paths, [0] * len(paths), [_labels(path) for path in paths], numbers=LABELS, names=(), threads=threads)
+    for path, table in zip(paths, tables, strict=True):
+        _check(path, table)
+    return tables
+
+
+def score(table: _core.Table) -> np.ndarray | None:
+    """The fifth column, float64 (n,); None if there is none or if it holds flags."""
+    values: np.ndarray | None = table.columns.get("score")
+    return None if values is None or np.isin(values, FLAGS).all() else values
+
+
+def _labels(path: Path) -> list[str]:
+    with path.open("rb") as file:
+        first = next((line.split() for line in file if line.strip()), [b""] * 4)
+    if len(first) not in (4, 5):
+        raise InputError(f"{path}: found a first row of {len(first)} cells, expected 4 or 5: x y width height [score]")
+    return list(LABELS[: len(first)])
+
+
+def _check(path: Path, table: _core.Table) -> None:
+    for label, word in (("w", "width"), ("h", "height")):
+        sizes = table.columns[label]
+        bad = ~((sizes > 0) & (sizes == np.floor(sizes)))
+        if bad.any():
+            row = int(bad.argmax())
+            raise InputError(
+                f"{path}, line {_core.line_number(path, table.rows.start(row))}: found a {word} of {sizes[row]:g}, expected a whole"
+                " number of"
+                " pixels above 0; without it the corner gives no centre"
+            )
+    fifth = table.columns.get("score", np.zeros(0))
+    if len(fifth) and np.isin(fifth, FLAGS).all() and np.isin(fifth, HELIX_ENDS).any():
+        raise InputError(f"{path}: found the ends of helices (-1 and -2 in the fifth column), expected particles")

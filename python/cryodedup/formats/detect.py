@@ -1,0 +1,164 @@
+"""What a file is, by its content; its suffix decides only between tables of plain numbers."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import Literal
+
+from cryodedup.errors import InputError
+from cryodedup.formats.cryosparc import CSDAT_MAGIC, NPY_MAGIC
+
+Kind = Literal["folder", "npy", "csdat", "star", "csg", "topaz", "box", "dynamo", "points"]
+
+HEAD = 1 << 16
+DYNAMO_COLUMNS = 26
+"""A Dynamo table ends at the earliest with z, its 26th column."""
+POINTS = {3: "x y z", 4: "contour x y z", 5: "object contour x y z"}
+READABLE = "RELION or STOPGAP .star, CryoSPARC .cs or .csg, crYOLO .cbox, EMAN .box, Topaz .txt, Dynamo .tbl, or IMOD points (x y z)"
+_REFUSED = {
+    b"PAR1": "a Parquet file, expected NPY or CSDAT: export the dataset from a released CryoSPARC version",
+    b"\x1f\x8b": "a compressed file, expected it unpacked",
+    b"BZh": "a compressed file, expected it unpacked",
+    b"\x80\x02": "a pickle, which is never read, as it could run any program",
+    b"\x80\x03": "a pickle, which is never read, as it could run any program",
+    b"\x80\x04": "a pickle, which is never read, as it could run any program",
+    b"\x80\x05": "a pickle, which is never read, as it could run any program",
+    b"SQLite format 3": "an SQLite database, as Scipion keeps its picks: export them as STAR first",
+    b"\x89HDF": "an HDF5 file, expected picks: export them as .star, .box or .cbox first",
+}
+_IMAGES = {b"II*\0": "a TIFF image", b"MM\0*": "a TIFF image", b"II+\0": "a TIFF image or an EER movie"}
+
+
+def kind_of(path: Path) -> Kind:
+    """What an input is.
+
+    Raises
+    ------
+    InputError
+        No format that is read; the message says what was found, and what to do with it.
+    """
+    if os.path.isdir(path):  # noqa: PTH112  unlike Path's, never raises
+        return "folder"
+    head = _head(path)
+    if head[:6] in (NPY_MAGIC, CSDAT_MAGIC):
+        return "npy" if head[:6] == NPY_MAGIC else "csdat"
+    _refuse_foreign(path, head)
+    lines = _lines(head)
+    first = lines[0] if lines else b""
+    if first.startswith(b"data_"):
+        return "star"
+    if path.suffix == ".csg" or re.match(rb"(created|group|results|version):", first):
+        return "csg"
+    if first.startswith(b"image_name"):
+        return "topaz"
+    if path.suffix.lower() == ".tbl":
+        return "dynamo"
+    if path.suffix.lower() == ".box":
+        return "box"
+    if not first:
+        raise InputError(f"{path}: found an empty file, expected {READABLE}")
+    return _kind_of_numbers(path, lines)
+
+
+def _head(path: Path) -> bytes:
+    try:
+        regular = path.is_file() or not path.exists()
+    except (OSError, ValueError):
+        regular = True  # opening it says why not
+    if not regular:
+        raise InputError(f"{path}: found neither a file nor a folder")
+    try:
+        with path.open("rb") as file:
+            return file.read(HEAD)
+    except ValueError:  # a zero byte in the name, as a group may give it
+        raise InputError(f"{str(path)!r}: found a name that no file can have") from None
+    except OSError as error:
+        raise InputError(f"{path}: {(error.strerror or 'unreadable').lower()}") from None
+
+
+def _refuse_foreign(path: Path, head: bytes) -> None:
+    """Refuses files of other kinds by their first bytes."""
+    found = next((text for magic, text in _REFUSED.items() if head.startswith(magic)), None)
+    if found is not None:
+        raise InputError(f"{path}: found {found}")
+    image = "an MRC image" if head[208:212] == b"MAP " else _IMAGES.get(head[:4])
+    if image is not None:
+        raise InputError(
+            f"{path}: found {image}, expected picks or particles ({READABLE}); to compare images, use cryodedup micrographs {path.name}"
+        )
+    if head.lstrip()[:1] in (b"<", b"{") and path.suffix.lower() in (".xml", ".xmd", ".json"):
+        raise InputError(f"{path}: found {path.suffix[1:].upper()}, which is not read, expected {READABLE}")
+
+
+def _lines(head: bytes) -> list[bytes]:
+    """The lines of a text that are not blank and no comments, the last of a long file left out since it may be cut."""
+    text = head.removeprefix(b"\xef\xbb\xbf")
+    whole = text[: text.rfind(b"\n") + 1] if len(head) == HEAD else text
+    lines = (line.strip() for line in whole.splitlines())
+    return [line for line in lines if line and not line.startswith(b"#")]
+
+
+def _kind_of_numbers(path: Path, lines: Sequence[bytes]) -> Kind:
+    """Of plain numbers only points are known without a suffix that says so; what could be something else is refused."""
+    rows = [line.split() for line in lines]
+    if not all(_is_number(cell) for cell in rows[0]):
+        if b"," in lines[0] and all(_is_number(cell) for cell in lines[0].split(b",") if cell.strip()):
+            raise InputError(
+                f"{path}: found numbers separated by commas; PEET, emClarity, cisTEM and EPicker write such files, each with other"
+                " columns and"
+                f" units; expected {READABLE}"
+            )
+        shown = lines[0][:40].decode("utf-8", "replace")
+        raise InputError(f"{path}: found {shown!r} at its start, expected {READABLE}")
+    columns = len(rows[0])
+    if columns >= DYNAMO_COLUMNS:
+        raise InputError(
+            f"{path}: found rows of {columns} numbers, which may be a Dynamo table or one of emClarity; name a Dynamo table NAME.tbl"
+        )
+    could_be = _could_be(rows)
+    if could_be == [POINTS.get(columns)]:
+        return "points"
+    raise InputError(
+        f"{path}: found rows of {columns} numbers, which could be {' or '.join(could_be) or 'of many programs'};"
+        " expected IMOD points (x y z, contour x y z, or object contour x y z), or EMAN boxes in a file NAME.box"
+    )
+
+
+def _could_be(rows: Sequence[Sequence[bytes]]) -> list[str]:
+    """What the first rows of numbers may mean."""
+    columns = len(rows[0])
+    if columns not in (2, 3, 4, 5) or any(len(row) != columns or not all(map(_is_number, row)) for row in rows):
+        return []
+    values = list(zip(*([float(cell) for cell in row] for row in rows), strict=True))
+    found = []
+    numbering = values[: columns - 3] if columns > 3 else []
+    if columns >= 3 and all(_numbers_things(column) for column in numbering):
+        found.append(POINTS[columns])
+    if columns == 2:
+        found.append("x y")
+    if columns == 3 and all(0 <= value <= 1 for value in values[2]) and len(set(values[2])) > 1:
+        found.append("x y score")
+    if columns in (4, 5) and all(value > 0 and value.is_integer() for column in values[2:4] for value in column) and _is_one(values[2:4]):
+        found.append("EMAN boxes (x y width height)")
+    return found
+
+
+def _numbers_things(column: Sequence[float]) -> bool:
+    """Objects and contours are counted from 0 or 1, in order."""
+    return all(value.is_integer() and value >= 0 for value in column) and all(a <= b for a, b in pairwise(column))
+
+
+def _is_one(columns: Sequence[Sequence[float]]) -> bool:
+    return all(len(set(column)) == 1 for column in columns)
+
+
+def _is_number(cell: bytes) -> bool:
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return b"_" not in cell

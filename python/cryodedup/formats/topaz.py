@@ -1,0 +1,23 @@
+"""Topaz picks: a line of column names, then a row a pick; x, y and perhaps z of the centre, in pixels of the image Topaz saw."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from cryodedup import _core
+from cryodedup.errors import InputError
+
+NUMBERS = ("x_coord", "y_coord", "z_coord", "score")
+EXPECTED = "image_name x_coord y_coord [z_coord] score"
+
+
+def open_topaz(path: Path, threads: int = 0) -> _core.Table:
+    """Scans one file of the picks in all images."""
+    with path.open("rb") as file:
+        head = file.readline()
+    if b"," in head:
+        raise InputError(f"{path}, line 1: found commas, expected blanks or tabs between {EXPECTED}")
+    labels = head.decode("utf-8", "replace").split()
+    if len(set(labels)) != len(labels) or not {"image_name", "x_coord", "y_coord"} <= set(labels):
+        raise InputError(f"{path}, line 1: found columns {' '.join(labels)}, expected {EXPECTED}")
+    return _core.scan_rows([path], [len(head)], [labels], numbers=NUMBERS, names=("image_name",), threads=threads)[0]

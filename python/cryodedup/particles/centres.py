@@ -1,0 +1,187 @@
+"""Where particles are: their centres in Å, all inputs in one frame."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cryodedup.errors import InputError
+from cryodedup.params import ParticleParams
+from cryodedup.particles.inputs.identity import same_as
+from cryodedup.particles.inputs.micrograph_table import MicrographTable
+from cryodedup.particles.inputs.picks import Floats, Picks
+from cryodedup.particles.inputs.pixel_sizes import Resolved, chosen_by_input, resolve
+
+OUTSIDE, MAX_OUTSIDE = 0.05, 0.1
+"""A tenth of the particles further beyond the micrograph than this share of it: the pixel size is not that of the coordinates."""
+TABLE = "--micrographs tomograms.star"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Centres:
+    """Where the particles of all inputs are.
+
+    Attributes
+    ----------
+    coordinates_a
+        float64 (n, 2) or (n, 3), x first.
+    sizes
+        The pixel sizes of each input.
+    shift_key
+        Which alignment shifts moved them.
+    """
+
+    coordinates_a: Floats
+    sizes: list[Resolved]
+    shift_key: str
+
+    @property
+    def in_angstrom(self) -> bool:
+        """Whether all pixel sizes are known."""
+        return all(size.known for size in self.sizes)
+
+    @property
+    def warnings(self) -> list[str]:
+        """Of the pixel sizes."""
+        return [warning for size in self.sizes for warning in size.warnings]
+
+
+def place(picks: Sequence[Picks], table: MicrographTable | None, params: ParticleParams) -> Centres:
+    """The centres of all particles.
+
+    Raises
+    ------
+    InputError
+        No pixel size, or one that the coordinates do not fit; frames that can not be joined; centres that are not finite.
+    """
+    chosen = chosen_by_input([pick.label for pick in picks], params.pixel_size_a)
+    needed = not params.undo_symmetry_expansion
+    sizes = [
+        resolve(pick, table, size, override=params.pixel_size_override, needed=needed) for pick, size in zip(picks, chosen, strict=True)
+    ]
+    key = _shift_key(picks, params)
+    dimensions = _dimensions(picks)
+    bounds = np.cumsum([0, *map(len, picks)])
+    coordinates_a = np.empty((bounds[-1], dimensions))
+    joined = _are_mixed(picks)
+    for pick, size, start, end in zip(picks, sizes, bounds[:-1], bounds[1:], strict=True):
+        rows = coordinates_a[start:end]
+        _place(pick, size.sizes_a, key, rows)
+        extents = _extents(pick, table)
+        if joined and pick.centered:
+            rows += _from_corner(pick, extents, picks)[:, :dimensions]
+        if size.known and (joined or not pick.centered):
+            _check_extents(pick, extents, rows)
+    return Centres(coordinates_a=coordinates_a, sizes=sizes, shift_key=key)
+
+
+def used_shifts(pick: Picks, shift_key: str) -> tuple[Floats, ...]:
+    """The shifts that are used, to be subtracted from the centres, Å."""
+    return () if shift_key == "none" else pick.shifts_a(shift_key)
+
+
+def _shift_key(picks: Sequence[Picks], params: ParticleParams) -> str:
+    if params.shift_key == "none":
+        return "none"
+    if params.shift_key == "auto":
+        if all("alignments3D" in pick.shift_keys for pick in picks):
+            return "alignments3D"
+        return "alignments2D" if len(picks) == 1 and "alignments2D" in picks[0].shift_keys else "none"
+    for pick in picks:
+        if params.shift_key not in pick.shift_keys:
+            has = f"found shifts {', '.join(sorted(pick.shift_keys))}" if pick.shift_keys else "found no shifts"
+            raise InputError(f"{pick.label}: {has}, expected {params.shift_key} (--shift-key) in every input")
+    return params.shift_key
+
+
+def _dimensions(picks: Sequence[Picks]) -> int:
+    """3 if there is a z; one that is the same everywhere counts as none where other inputs have none."""
+    with_z = [pick for pick in picks if len(pick.position) == 3]
+    without = [pick for pick in picks if len(pick.position) == 2 and len(pick)]
+    if not with_z or not without:
+        return 3 if with_z else 2
+    deep = next((pick for pick in with_z if len(pick) and np.ptp(pick.position[2]) > 0), None)
+    if deep is not None:
+        raise InputError(f"{without[0].label}: found coordinates without z, expected x, y and z as in {deep.label}")
+    return 2
+
+
+def _place(pick: Picks, sizes_a: Floats | float, shift_key: str, out: Floats) -> None:
+    shifts = used_shifts(pick, shift_key)
+    with np.errstate(over="ignore", invalid="ignore"):  # what comes of it is refused below
+        for axis in range(out.shape[1]):
+            np.multiply(pick.position[axis], sizes_a, out=out[:, axis])
+            if axis < len(shifts):
+                out[:, axis] -= shifts[axis]
+        if np.isfinite(out.sum()):
+            return
+    bad = ~np.isfinite(out).all(axis=1)
+    if bad.any():
+        row = int(bad.argmax())
+        values = " ".join(f"{axis} {value:g}" for axis, value in zip("xyz", out[row], strict=False))
+        more = f"; so have {int(bad.sum()) - 1} others" if bad.sum() > 1 else ""
+        raise InputError(f"{pick.where(row)}: found a centre at {values} Å, expected finite coordinates and shifts{more}")
+
+
+def _are_mixed(picks: Sequence[Picks]) -> bool:
+    """Whether some count from the middle of the tomogram and others from a corner."""
+    return len({pick.centered for pick in picks if len(pick)}) > 1
+
+
+def _extents(pick: Picks, table: MicrographTable | None) -> Floats:
+    """Of each micrograph width, height and depth, Å, float64 (micrographs, 3); NaN where they are not known."""
+    extents = np.full((len(pick.micrographs), 3), np.nan)
+    for row, micrograph in zip(extents, pick.micrographs, strict=True):
+        if micrograph.extent_a is not None:
+            row[:2] = micrograph.extent_a
+    if table is None or not any(table.extents_a):
+        return extents
+    for row, place in zip(extents, same_as(pick.label, pick.micrographs, str(table.path), table.micrographs), strict=True):
+        extent = None if place is None else table.extents_a[place]
+        if extent is not None:
+            row[: len(extent)] = extent
+    return extents
+
+
+def _from_corner(pick: Picks, extents: Floats, picks: Sequence[Picks]) -> Floats:
+    """From the middle of each particle's tomogram to its corner, Å: half its size, as RELION 5 has it."""
+    present = np.unique(pick.micrograph_of)
+    unknown = present[np.isnan(extents[present]).any(axis=1)]
+    if len(unknown):
+        other = next(other.label for other in picks if len(other) and not other.centered)
+        raise InputError(
+            f"{pick.label}: found coordinates counted from the middle of the tomogram, but from a corner in {other}: expected the sizes"
+            " of the"
+            f" tomograms, of {pick.micrographs[int(unknown[0])].name} at least, to join them; give {TABLE}"
+        )
+    halves: Floats = 0.5 * extents[pick.micrograph_of]
+    return halves
+
+
+def _check_extents(pick: Picks, extents: Floats, coordinates_a: Floats) -> None:
+    """Refuses coordinates that lie beyond their micrographs: their pixel size is another one."""
+    axes = coordinates_a.shape[1]
+    known = ~np.isnan(extents[:, :axes]).any(axis=1)
+    if not len(pick) or not known.any():
+        return
+    rows = np.flatnonzero(known[pick.micrograph_of])
+    limits = extents[pick.micrograph_of[rows], :axes]
+    beyond = _beyond(coordinates_a[rows], limits)
+    if beyond.any() and beyond.sum() > MAX_OUTSIDE * len(rows):
+        row = int(np.flatnonzero(beyond)[0])
+        place, limit = (" x ".join(f"{value:.0f}" for value in values[row]) for values in (coordinates_a[rows], limits))
+        raise InputError(
+            f"{pick.where(int(rows[row]))}: found a centre at {place} Å in {pick.micrographs[int(pick.micrograph_of[rows[row]])].name},"
+            " which"
+            f" is {limit} Å large; so have {int(beyond.sum()) - 1:,} others of {len(rows):,}: expected coordinates within, so the pixel"
+            " size is"
+            " wrong; give the right one by --pixel-size with --pixel-size-override"
+        )
+
+
+def _beyond(coordinates_a: Floats, limits: Floats) -> NDArray[np.bool_]:
+    margin = OUTSIDE * limits
+    return np.any((coordinates_a < -margin) | (coordinates_a > limits + margin), axis=1)

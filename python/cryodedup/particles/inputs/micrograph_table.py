@@ -1,0 +1,156 @@
+"""What ``--micrographs`` gives: pixel sizes and extents, of micrographs or tomograms."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from cryodedup.errors import InputError
+from cryodedup.formats.cryosparc import CsdatFile, CsGroup, NpyFile, check_type, unpack
+from cryodedup.formats.detect import kind_of
+from cryodedup.formats.star import StarFile, has_coordinates, open_star, text
+from cryodedup.particles.inputs.picks import Micrograph, first_of_each
+from cryodedup.particles.inputs.relion_pixels import OF_MICROGRAPH, OF_TILT_SERIES, positive
+
+OPTION = "--micrographs"
+SIZES = ("rlnTomoSizeX", "rlnTomoSizeY", "rlnTomoSizeZ")
+TOMOGRAM_BINNING = "rlnTomoTomogramBinning"
+
+
+@dataclass(frozen=True, kw_only=True)
+class MicrographTable:
+    """Micrographs, or tomograms.
+
+    Attributes
+    ----------
+    sizes_a
+        Pixel size of each, Å; of a tomogram that of the unbinned tilt series.
+    binnings
+        By how much a reconstructed tomogram is binned, NaN where that is not known.
+    extents_a
+        Width and height, and of tomograms depth, Å; None where that is not known.
+    tomograms
+        Whether these are tomograms.
+    """
+
+    path: Path
+    micrographs: Sequence[Micrograph]
+    sizes_a: Sequence[float]
+    binnings: Sequence[float]
+    extents_a: Sequence[tuple[float, ...] | None]
+    tomograms: bool
+
+
+def read_micrographs(path: Path) -> MicrographTable:
+    """From RELION's ``micrographs.star`` (through its optics groups) or ``tomograms.star``, or CryoSPARC's exposures."""
+    kind = kind_of(path)
+    if kind == "star":
+        (file,) = open_star([path])
+        return _of_tomograms(file) if _tomogram_table(file) is not None else _of_star(file)
+    if kind == "csg":
+        (first, *_) = [part for part in CsGroup.open(path).files if part.is_file()] or [path]
+        return _of_cs(first)
+    if kind in ("npy", "csdat"):
+        return _of_cs(path)
+    raise InputError(f"{path}: {OPTION}: found neither a STAR file nor a CryoSPARC dataset")
+
+
+def _tomogram_table(file: StarFile) -> object | None:
+    return next((table for table in file.tables if "rlnTomoName" in table.labels and not has_coordinates(table.labels)), None)
+
+
+def _of_tomograms(file: StarFile) -> MicrographTable:
+    table = next(table for table in file.tables if "rlnTomoName" in table.labels)
+    rows = file.rows(table)
+    sizes = [_size_of(file.path, row, {}, "tomogram", row["rlnTomoName"]) for row in rows]
+    binnings = [
+        positive(str(file.path), TOMOGRAM_BINNING, row[TOMOGRAM_BINNING], "number") if TOMOGRAM_BINNING in row else np.nan for row in rows
+    ]
+    return MicrographTable(
+        path=file.path,
+        micrographs=[Micrograph(name=row["rlnTomoName"]) for row in rows],
+        sizes_a=sizes,
+        binnings=binnings,
+        extents_a=[_tomogram_extent(row, size) for row, size in zip(rows, sizes, strict=True)],
+        tomograms=True,
+    )
+
+
+def _tomogram_extent(row: dict[str, str], size_a: float) -> tuple[float, ...] | None:
+    """RELION writes -999 where it does not know the size."""
+    try:
+        sides = [float(row[label]) for label in SIZES]
+    except (KeyError, ValueError):
+        return None
+    return tuple(side * size_a for side in sides) if all(side > 0 for side in sides) else None
+
+
+def _of_star(file: StarFile) -> MicrographTable:
+    table = file.find("micrographs") or next((table for table in file.tables if "rlnMicrographName" in table.labels), None)
+    if table is None or "rlnMicrographName" not in table.labels:
+        raise InputError(f"{file.path}: {OPTION}: found no table with rlnMicrographName, expected data_micrographs")
+    if has_coordinates(table.labels):
+        raise InputError(f"{file.path}: {OPTION}: this lists particles, expected micrographs: a micrographs.star or micrographs_ctf.star")
+    optics = {row.get("rlnOpticsGroup", ""): row for row in file.optics}
+    rows = file.rows(table)
+    sizes = [
+        _size_of(file.path, row, optics.get(row.get("rlnOpticsGroup", ""), {}), "micrograph", row["rlnMicrographName"]) for row in rows
+    ]
+    nothing: list[tuple[float, ...] | None] = [None] * len(rows)
+    return MicrographTable(
+        path=file.path,
+        micrographs=[Micrograph(name=row["rlnMicrographName"]) for row in rows],
+        sizes_a=sizes,
+        binnings=[np.nan] * len(rows),
+        extents_a=nothing,
+        tomograms=False,
+    )
+
+
+def _size_of(path: Path, row: dict[str, str], group: dict[str, str], what: str, name: str) -> float:
+    for label in (OF_MICROGRAPH, OF_TILT_SERIES):
+        found = row.get(label) or group.get(label)
+        if found:
+            return positive(str(path), label, found)
+    raise InputError(f"{path}: {what} {name}: found no {OF_MICROGRAPH}, in the row or its optics group")
+
+
+def _of_cs(path: Path) -> MicrographTable:
+    fields = NpyFile.open(path) if kind_of(path) == "npy" else CsdatFile.open(path)
+    blob = "micrograph_blob/psize_A" in fields
+    prefix = "micrograph_blob/" if blob else "location/micrograph_"
+    size, name, shape = (f"{prefix}{field}" for field in ("psize_A", "path", "shape"))
+    uid = "uid" if blob else "location/micrograph_uid"
+    missing = [field for field in (size, name, uid) if field not in fields]
+    if missing:
+        raise InputError(f"{path}: {OPTION}: found no field {missing[0]}, expected a dataset of exposures or of located particles")
+    index, raw = fields.distinct(uid)
+    row = first_of_each(index, len(raw))
+    check_type(fields, size, "<f4")
+    check_type(fields, uid, "<u8")
+    names, sizes = fields.distinct(name), fields.distinct(size)
+    values = [float(str(value)) for value in unpack(sizes[1], "<f4")[:, 0]]
+    if any(not (np.isfinite(value) and value > 0) for value in values):
+        raise InputError(f"{path}: field {size}: found {min(values):g}, expected positive numbers of Å")
+    sizes_a = [values[sizes[0][i]] for i in row]
+    extents: list[tuple[float, ...] | None] = [None] * len(row)
+    if shape in fields:
+        shape_of, shapes = fields.distinct(shape)
+        check_type(fields, shape, "<u4", 2)
+        sides = unpack(shapes, "<u4", 2).astype(float)[:, ::-1]  # (ny, nx)
+        extents = [tuple((sides[shape_of[i]] * side).tolist()) for i, side in zip(row, sizes_a, strict=True)]
+    micrographs = [
+        Micrograph(name=text(names[1][names[0][i]]), uid=int(number), extent_a=None if extent is None else (extent[0], extent[1]))
+        for i, number, extent in zip(row, unpack(raw, "<u8")[:, 0], extents, strict=True)
+    ]
+    return MicrographTable(
+        path=path,
+        micrographs=micrographs,
+        sizes_a=sizes_a,
+        binnings=[np.nan] * len(row),
+        extents_a=extents,
+        tomograms=False,
+    )

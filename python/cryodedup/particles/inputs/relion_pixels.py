@@ -1,0 +1,131 @@
+"""What the coordinates of a RELION or Warp table are counted in, and the size of these pixels.
+
+Never ``rlnImagePixelSize``, which is that of the possibly binned particle.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from cryodedup.errors import InputError
+from cryodedup.formats.star import Columns
+from cryodedup.particles.inputs.picks import CountedIn, PixelSize
+
+OF_MICROGRAPH, OF_TILT_SERIES, OF_MOVIE = PIXEL_SIZES = (
+    "rlnMicrographPixelSize",
+    "rlnTomoTiltSeriesPixelSize",
+    "rlnMicrographOriginalPixelSize",
+)
+BINNING = "rlnTomoSubtomogramBinning"
+GROUP = "rlnOpticsGroup"
+IN_NAME = re.compile(r"_(\d+\.\d+)A(?:_|\.mrcs?$)")
+"""Warp puts the pixel size of its export into the names of images."""
+TOLERANCE = 0.02
+"""Names give two decimals."""
+MOVIES = "the pixel size of the movie before binning; if the micrographs were binned, give --micrographs or --pixel-size"
+UNCONFIRMED = (
+    "which is right if coordinates are in pixels of the exported images, as WarpTools writes them; nothing else in the file says so"
+)
+UNBINNED = "the pixel size of the unbinned tilt series, while Warp counts coordinates in pixels of the images it exported"
+
+
+def check_optics(columns: Columns) -> None:
+    """Refuses optics groups that are listed twice."""
+    ids = [row[GROUP] for row in columns.optics if GROUP in row]
+    twice = next((group for group in ids if ids.count(group) > 1), None)
+    if twice is not None:
+        raise InputError(f"{columns.label}: data_optics: found {GROUP} {twice} {ids.count(twice)} times, expected each once")
+
+
+def counted_in(columns: Columns, micrographs: Sequence[str], *, deep: bool, of_one: bool) -> CountedIn:
+    """What coordinates in pixels are counted in; ``of_one``: the table is that of one micrograph, after which its file is named."""
+    if any(name.endswith(".tomostar") for name in micrographs):
+        return "export"
+    from_matching = "rlnLCCmax" in columns and "rlnDetectorPixelSize" in columns
+    return "tomogram" if deep and (of_one or from_matching) else "micrograph"
+
+
+def pixel_sizes(columns: Columns, counted: CountedIn) -> tuple[np.ndarray | None, list[PixelSize]]:
+    """Of each row the number of its pixel size, None if all have the first; and the pixel sizes."""
+    index: np.ndarray | None
+    if counted == "export":
+        index, sizes = _of_export(columns)
+        return index, [_confirmed(columns, size) for size in sizes]
+    if counted == "tomogram" and "rlnDetectorPixelSize" in columns and "rlnMagnification" not in columns:
+        of, texts = columns.names("rlnDetectorPixelSize")  # as pytom-match-pick uses it
+        return of, [_pixel_size(columns.label, "", {"rlnDetectorPixelSize": text}, ["rlnDetectorPixelSize"]) for text in texts]
+    for label in PIXEL_SIZES:
+        if label in columns:
+            of, texts = columns.names(label)
+            return of, [_pixel_size(columns.label, "", {label: text}, PIXEL_SIZES) for text in texts]
+    index, groups = _groups(columns)
+    return index, [_pixel_size(columns.label, of, row, PIXEL_SIZES) for of, row in groups]
+
+
+def _groups(columns: Columns) -> tuple[np.ndarray | None, list[tuple[str, dict[str, str]]]]:
+    """The optics groups of the particles: of each row the number of its group, and the groups' names and rows."""
+    groups = {row[GROUP]: row for row in columns.optics if GROUP in row}
+    if GROUP not in columns:
+        return None, [("", next(iter(groups.values())) if len(groups) == 1 else {})]
+    index, ids = columns.names(GROUP)
+    missing = [group for group in ids if group not in groups]
+    if missing and groups:
+        raise InputError(f"{columns.label}: found particles of optics group {missing[0]}, expected one of data_optics: {', '.join(groups)}")
+    return index, [(f"optics group {group}", groups.get(group, {})) for group in ids]
+
+
+def _pixel_size(file: str, of: str, row: dict[str, str], labels: Sequence[str]) -> PixelSize:
+    for label in labels:
+        if label in row:
+            value = positive(file, f"{label} {of}".strip(), row[label])
+            return PixelSize(of=of, value_a=value, found_in=label, uncertain=MOVIES if label == OF_MOVIE else "")
+    return PixelSize(of=of, value_a=None, found_in="")
+
+
+def _of_export(columns: Columns) -> tuple[np.ndarray | None, list[PixelSize]]:
+    """Of Warp's exports: 3D ones give it in each row, 2D ones as a product in their optics groups."""
+    if "rlnPixelSize" in columns:
+        index, texts = columns.names("rlnPixelSize")
+        return index, [_pixel_size(columns.label, "", {"rlnPixelSize": text}, ["rlnPixelSize"]) for text in texts]
+    index, groups = _groups(columns)
+    return index, [_product(columns.label, of, row) for of, row in groups]
+
+
+def _product(file: str, of: str, row: dict[str, str]) -> PixelSize:
+    if OF_TILT_SERIES not in row:
+        return PixelSize(of=of, value_a=None, found_in="")
+    size = positive(file, f"{OF_TILT_SERIES} {of}".strip(), row[OF_TILT_SERIES])
+    if BINNING not in row:
+        return PixelSize(of=of, value_a=size, found_in=OF_TILT_SERIES, uncertain=UNBINNED)
+    binning = positive(file, f"{BINNING} {of}".strip(), row[BINNING], "number")
+    return PixelSize(of=of, value_a=float(f"{size * binning:.6g}"), found_in=f"{OF_TILT_SERIES} x {BINNING}", uncertain=UNCONFIRMED)
+
+
+def _confirmed(columns: Columns, size: PixelSize) -> PixelSize:
+    """Certain if the names of images say so; in conflict if they say something else."""
+    named = {float(found[1]) for name in _image_names(columns) if (found := IN_NAME.search(name))}
+    if size.value_a is None or not named:
+        return size
+    if any(abs(other - size.value_a) > TOLERANCE * other for other in named):
+        conflict = f"the names of images say {min(named):g} Å ({_image_names(columns)[0]})"
+        return replace(size, conflict=conflict)
+    return replace(size, uncertain="")
+
+
+def _image_names(columns: Columns) -> list[str]:
+    return columns.some("rlnImageName") if "rlnImageName" in columns else []
+
+
+def positive(file: str, what: str, text: str, unit: str = "number of Å") -> float:
+    """A number above 0; ``what`` names it in the message."""
+    try:
+        value = float(text) if text.isascii() and "_" not in text else np.nan
+    except ValueError:
+        value = np.nan
+    if not (np.isfinite(value) and value > 0):
+        raise InputError(f"{file}: {what}: found {text!r}, expected a positive {unit}")
+    return value

@@ -1,0 +1,181 @@
+"""Particles of tomography programs other than RELION: Dynamo, STOPGAP, IMOD.
+
+Their coordinates are in pixels of the tomogram that they were picked in, which most often is binned; tomograms have numbers, not names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cryodedup import _core
+from cryodedup.errors import InputError
+from cryodedup.formats.dynamo import open_table
+from cryodedup.formats.imod import open_points
+from cryodedup.formats.star import StarFile, text
+from cryodedup.particles.inputs.picks import Floats, Halves, Micrograph, Picks, PixelSize, Scores
+from cryodedup.particles.inputs.scores import missing_score
+from cryodedup.particles.outputs import ParticleRows, PickFile, PickFilesOutput, StarOutput
+
+if TYPE_CHECKING:
+    from cryodedup.params import ParticleParams
+
+STOPGAP = "stopgap_motivelist"
+ORIGINAL, SHIFTS = ("orig_x", "orig_y", "orig_z"), ("x_shift", "y_shift", "z_shift")
+STOPGAP_NUMBERS = (*ORIGINAL, *SHIFTS, "tomo_num", "subtomo_num", "score")
+HALF_SET = "halfset"
+
+
+def read_dynamo(path: Path, params: ParticleParams) -> Picks:
+    """A Dynamo table: the centre is x, y, z plus the shifts; half-sets are kept in tables of their own there."""
+    table = open_table(path, params.threads)
+    columns = table.columns
+    tomograms, micrograph_of = _numbered(path, table, "tomo")
+    position = _shifted([columns[axis] for axis in "xyz"], [columns[shift] for shift in ("dx", "dy", "dz")], params)
+    _refuse_recrop(path, [columns[axis] for axis in "xyz"], tomograms)
+    sizes, size_of = np.unique(columns.get("apix", np.zeros(len(table.rows))), return_inverse=True)
+    return Picks(
+        label=str(path),
+        format="Dynamo table",
+        micrographs=tomograms,
+        micrograph_of=micrograph_of,
+        stored=position,
+        position=position,
+        counted_in="tomogram",
+        pixel_sizes=[PixelSize(of="", value_a=float(size) if size > 0 else None, found_in="apix (column 36)") for size in sizes]
+        or [PixelSize(of="", value_a=None, found_in="")],
+        pixel_size_of=size_of.astype(np.uint32),
+        shift_keys=frozenset({"alignments3D"}),
+        shifts_a=lambda key: (),
+        scores=_score(path, table, params, "cc"),
+        output=PickFilesOutput(path, [PickFile(path, table.rows, 0)]),
+        where=lambda row: f"{path}, line {_core.line_number(path, table.rows.start(row))}",
+    )
+
+
+def _refuse_recrop(path: Path, position: Sequence[Floats], tomograms: Sequence[Micrograph]) -> None:
+    """A table for cropping from subtomograms has each particle in a volume of its own, always at the middle."""
+    n = len(position[0])
+    if n > 1 and len(tomograms) == n and all(np.ptp(column) == 0 for column in position):
+        raise InputError(
+            f"{path}: found every particle at {' '.join(f'{column[0]:g}' for column in position)} of a tomogram of its own: this table"
+            " crops"
+            " subtomograms and gives no places; expected the table with the places in the tomograms"
+        )
+
+
+def read_stopgap(file: StarFile, params: ParticleParams) -> Picks:
+    """A STOPGAP motive list: the centre is the original place plus the shift; a row is an orientation of a particle."""
+    table = file.find(STOPGAP)
+    assert table is not None
+    missing = [label for label in (*ORIGINAL, *SHIFTS, "tomo_num", "subtomo_num") if label not in table.labels]
+    if missing:
+        raise InputError(f"{file.path}: data_{STOPGAP}: found no column _{missing[0]}, expected it")
+    columns = table.columns
+    tomograms, micrograph_of = _numbered(file.path, table, "tomo_num")
+    position = _shifted([columns[label] for label in ORIGINAL], [columns[label] for label in SHIFTS], params)
+    scores = _score(file.path, table, params, "score")
+    halves = _half_sets(table)
+    particle_of, best = _particles_of(columns, None if scores is None else scores.values)
+    output, notes = StarOutput(file, table), []
+    if len(best) < len(particle_of):
+        notes = [
+            f"{file.path}: {len(particle_of):,} rows are orientations of {len(best):,} particles (subtomo_num), which stay or go as one;"
+            " rows are counted by particle"
+        ]
+    kept = [column[best] for column in position]
+    return Picks(
+        label=str(file.path),
+        format="STOPGAP motive list",
+        micrographs=tomograms,
+        micrograph_of=micrograph_of[best],
+        stored=tuple(kept),
+        position=tuple(kept),
+        counted_in="tomogram",
+        pixel_sizes=[PixelSize(of="", value_a=None, found_in="")],
+        shift_keys=frozenset({"alignments3D"}),
+        shifts_a=lambda key: (),
+        scores=None if scores is None else Scores(field=scores.field, values=scores.values[best]),
+        halves=None if halves is None else Halves(field=HALF_SET, values=halves[best]),
+        output=ParticleRows(output, particle_of) if notes else output,
+        where=lambda row: f"{file.path}, line {_core.line_number(file.path, table.rows.start(int(best[row])))}",
+        notes=notes,
+    )
+
+
+def _particles_of(columns: dict[str, NDArray[np.float64]], scores: Floats | None) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The particle of each row, numbered by their first rows, and the row of the best orientation of each.
+
+    Rows of one tomogram, one ``subtomo_num`` and one original place are one particle: in lists that were joined the numbers repeat.
+    """
+    keys = np.stack([columns[label] for label in ("tomo_num", "subtomo_num", *ORIGINAL)], axis=1)
+    _, first, inverse = np.unique(keys, axis=0, return_index=True, return_inverse=True)
+    order = np.argsort(first, kind="stable")
+    rank = np.empty(len(order), np.int64)
+    rank[order] = np.arange(len(order))
+    particle_of = rank[inverse.reshape(-1)]
+    worth = np.zeros(len(particle_of)) if scores is None else np.nan_to_num(-scores, nan=np.inf)
+    by_particle = np.lexsort((np.arange(len(particle_of)), worth, particle_of))
+    starts = np.searchsorted(particle_of[by_particle], np.arange(len(order)))
+    return particle_of, by_particle[starts]
+
+
+def _half_sets(table: _core.Table) -> NDArray[np.uint8] | None:
+    if HALF_SET not in table.labels:
+        return None
+    index, names = table.columns[HALF_SET]
+    numbers = np.array([{"A": 1, "B": 2}.get(text(name).upper(), 0) for name in names], np.uint8)
+    return numbers[index] if len(index) else np.zeros(0, np.uint8)
+
+
+def read_points(path: Path, params: ParticleParams) -> Picks:
+    """IMOD points, of one tomogram, after which the file is named."""
+    table = open_points(path, params.threads)
+    position = tuple(table.columns[axis] for axis in "xyz")
+    return Picks(
+        label=str(path),
+        format="IMOD points",
+        micrographs=[Micrograph(name=path.stem)],
+        micrograph_of=np.zeros(len(table.rows), np.uint32),
+        stored=position,
+        position=position,
+        counted_in="tomogram",
+        pixel_sizes=[PixelSize(of="", value_a=None, found_in="")],
+        output=PickFilesOutput(path, [PickFile(path, table.rows, 0)]),
+        where=lambda row: f"{path}, line {_core.line_number(path, table.rows.start(row))}",
+    )
+
+
+def _shifted(places: Sequence[Floats], shifts: Sequence[Floats], params: ParticleParams) -> tuple[Floats, ...]:
+    if params.shift_key == "none":
+        return tuple(places)
+    return tuple(place + shift for place, shift in zip(places, shifts, strict=True))
+
+
+def _numbered(path: Path, table: _core.Table, label: str) -> tuple[list[Micrograph], NDArray[np.uint32]]:
+    """The tomograms of a column of numbers, and that of each row."""
+    values = table.columns[label]
+    bad = ~((values >= 0) & (values == np.floor(values)))
+    if bad.any():
+        row = int(bad.argmax())
+        raise InputError(
+            f"{path}, line {_core.line_number(path, table.rows.start(row))}: {label}: found {values[row]:g}, expected the number of a"
+            " tomogram"
+        )
+    numbers, index = np.unique(values.astype(np.int64), return_inverse=True)
+    return [Micrograph(name=f"tomogram {number}", number=int(number)) for number in numbers], index.astype(np.uint32)
+
+
+def _score(path: Path, table: _core.Table, params: ParticleParams, usual: str) -> Scores | None:
+    if params.score_field == "none":
+        return None
+    name = usual if params.score_field == "auto" else params.score_field.lstrip("_")
+    if name in table.columns and isinstance(table.columns[name], np.ndarray):
+        return Scores(field=name, values=table.columns[name])
+    if params.score_field == "auto":
+        return None
+    raise InputError(missing_score(str(path), params.score_field, [name for name in table.labels if not name.startswith("column_")]))

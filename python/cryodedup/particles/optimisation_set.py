@@ -1,0 +1,90 @@
+"""RELION 5's ``optimisation_set.star``, which names the particles and tomograms of a tomography project."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from cryodedup.errors import InputError
+from cryodedup.formats.star import StarFile, open_star, text
+
+NAME = "optimisation_set.star"
+PARTICLES, TOMOGRAMS, TRAJECTORIES = "rlnTomoParticlesFile", "rlnTomoTomogramsFile", "rlnTomoTrajectoriesFile"
+
+
+@dataclass(frozen=True)
+class OptimisationSet:
+    """A set and the particles it names.
+
+    Attributes
+    ----------
+    entries
+        What stands in the file, by label.
+    base
+        The directory from which its paths lead to files.
+    """
+
+    path: Path
+    entries: dict[str, str]
+    base: Path
+
+    @classmethod
+    def of(cls, file: StarFile) -> OptimisationSet | None:
+        """From a STAR file, written as a list or as a loop of one row; None if it is no such set."""
+        entries = next((dict(table.pairs) for table in file.tables if PARTICLES in dict(table.pairs)), None)
+        if entries is not None:
+            named = {label: text(value) for label, value in entries.items()}
+        else:
+            table = next((table for table in file.tables if PARTICLES in table.labels), None)
+            rows = file.rows(table) if table is not None else []
+            if not rows:
+                return None
+            named = rows[0]
+        return cls(file.path, named, _base(file.path, named[PARTICLES]))
+
+    @classmethod
+    def beside(cls, particles: Path) -> OptimisationSet | None:
+        """The set beside a file of particles, if it names that file."""
+        path = particles.parent / NAME
+        if not path.is_file():
+            return None
+        (file,) = open_star([path])
+        found = cls.of(file)
+        return found if found is not None and os.path.realpath(found.particles) == os.path.realpath(particles) else None
+
+    @property
+    def particles(self) -> Path:
+        """The file of particles."""
+        path = self.base / self.entries[PARTICLES]
+        if not path.is_file():
+            raise InputError(f"{self.path}: {PARTICLES}: found no file {self.entries[PARTICLES]}; run this in the RELION project directory")
+        return path
+
+    @property
+    def lost(self) -> list[str]:
+        """What the new set does not name, and why."""
+        if TRAJECTORIES not in self.entries:
+            return []
+        return [
+            f"{self.path}: {TRAJECTORIES} is left out of the new set, since it holds the trajectories of all particles in their order; run"
+            " Bayesian polishing again"
+        ]
+
+    def text_for(self, particles: Path) -> str:
+        """The set with other particles, without trajectories."""
+        entries = {label: value for label, value in self.entries.items() if label != TRAJECTORIES}
+        base = Path(os.path.realpath(self.base))
+        entries[PARTICLES] = str(particles.relative_to(base) if particles.is_relative_to(base) else particles)
+        lines = "".join(f"_{label:<40} {_cell(value)}\n" for label, value in entries.items())
+        return f"\ndata_\n\n{lines}\n"
+
+
+def _base(path: Path, named: str) -> Path:
+    """RELION looks paths up from the project's directory, Warp's lead from the file."""
+    places = [Path(), path.parent, *path.absolute().parents]
+    return next((place for place in places if (place / named).is_file()), Path())
+
+
+def _cell(value: str) -> str:
+    return f'"{value}"' if not value or any(character.isspace() for character in value) else value
