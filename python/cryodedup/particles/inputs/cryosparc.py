@@ -115,7 +115,7 @@ def read(fields: Joined, params: ParticleParams, output: Output) -> Picks:
             " name the passthrough file, too, or the .csg of the job (of tables: Dataset.innerjoin)"
         )
     fields.load(_wanted(fields, params))
-    micrograph_of, micrographs = _micrographs(fields)
+    micrograph_of, micrographs = micrographs_of(fields)
     shape_of, shapes = fields.distinct(SHAPE, "<u4", 2)
     sides = unpack(shapes, "<u4", 2).astype(np.float64)  # (ny, nx)
     _check_shapes(fields, shape_of, sides)
@@ -188,7 +188,8 @@ def _check_shapes(fields: Joined, shape_of: NDArray[np.uint32], sides: Floats) -
         raise InputError(f"{fields.label}, record {row}: {SHAPE}: found {found}, expected the micrograph's sides in pixels")
 
 
-def _micrographs(fields: Joined) -> tuple[NDArray[np.uint32], list[Micrograph]]:
+def micrographs_of(fields: Joined) -> tuple[NDArray[np.uint32], list[Micrograph]]:
+    """The micrograph of each particle, as an index into the micrographs."""
     paths = fields.distinct(PATH) if PATH in fields else None
     if UID not in fields:
         assert paths is not None

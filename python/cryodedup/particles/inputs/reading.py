@@ -69,7 +69,7 @@ def _read_star(file: StarFile, params: ParticleParams) -> Picks:
 
 def _jobs(datasets: Sequence[Path], params: ParticleParams) -> list[list[Path]]:
     """Puts a dataset without locations together with the one of the same particles that has them, as of one job."""
-    opened = {path: _open_dataset(path, params) for path in datasets}
+    opened = {path: open_dataset(path, params) for path in datasets}
     lone = [path for path in datasets if cryosparc.X not in opened[path] and "uid" in opened[path]]
     jobs = {path: [path] for path in datasets if path not in lone}
     for path in lone:
@@ -83,7 +83,8 @@ def _jobs(datasets: Sequence[Path], params: ParticleParams) -> list[list[Path]]:
     return sorted(jobs.values(), key=lambda job: min(order[path] for path in job))
 
 
-def _open_dataset(path: Path, params: ParticleParams, progress: Progress = None) -> cs.NpyFile | cs.CsdatFile:
+def open_dataset(path: Path, params: ParticleParams, progress: Progress = None) -> cs.NpyFile | cs.CsdatFile:
+    """A dataset in NPY or CSDAT form, as its first bytes say."""
     kind = kind_of(path)
     if kind not in ("npy", "csdat"):
         raise InputError(f"{path}: found no CryoSPARC dataset, expected one, as a group names it")
@@ -91,7 +92,7 @@ def _open_dataset(path: Path, params: ParticleParams, progress: Progress = None)
 
 
 def _read_datasets(paths: Sequence[Path], params: ParticleParams, progress: Progress, group: cs.CsGroup | None = None) -> Picks:
-    parts = [_open_dataset(path, params, progress) for path in paths]
+    parts = [open_dataset(path, params, progress) for path in paths]
     fields = cryosparc.Joined.by_uid(parts, str(group.path) if group else None)
     return cryosparc.read(fields, params, DatasetOutput(parts, fields.orders, group))
 

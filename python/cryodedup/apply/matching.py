@@ -1,0 +1,191 @@
+"""What an earlier run says of each row of a file, and by which identity."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cryodedup.apply.earlier import ChosenMicrographs, ChosenParticles, Earlier
+from cryodedup.apply.places import TOLERANCE, by_place
+from cryodedup.apply.rows import FileRows
+from cryodedup.apply.verdicts import BOTH, KEPT, REJECTED, UNKNOWN, Verdicts, combine, look_up
+from cryodedup.errors import InputError
+from cryodedup.formats.star import TableColumns, open_star
+from cryodedup.params import ParticleParams
+from cryodedup.particles.inputs.identity import normalised_path, unify
+from cryodedup.particles.inputs.picks import Micrograph
+from cryodedup.particles.outputs import Output, StarOutput
+from cryodedup.words import shown
+
+IMAGE = "rlnImageName"
+UID, PATH, NAME, PLACE, SOURCE = "uid", "path", "name", "place", "sym_expand/src_uid"
+
+
+@dataclass(frozen=True)
+class Match:
+    """What is said of the rows of a file.
+
+    ``by``: how many rows were matched by which identity; ``alike``: a micrograph of the file and the one of the result that it was matched
+    with by name alone, as an example.
+    """
+
+    said: Verdicts
+    by: dict[str, int]
+    alike: tuple[str, str] | None = None
+
+
+def by_micrographs(chosen: ChosenMicrographs, rows: FileRows) -> Match:
+    """By the micrograph of each row: by CryoSPARC's uid, by path, or by name."""
+    if rows.lists == "uids":
+        said = _by_exposure_uid(chosen, rows)
+        return Match(said, _counted({UID: said != UNKNOWN}))
+    of_each, by, alike = _of_micrographs(chosen, rows)
+    of_row = np.array(by, object)[rows.micrograph_of] if len(rows) else np.zeros(0, object)
+    said = of_each[rows.micrograph_of]
+    return Match(said, _counted({how: of_row == how for how in (UID, PATH, NAME)}), alike)
+
+
+def _of_micrographs(chosen: ChosenMicrographs, rows: FileRows) -> tuple[Verdicts, list[str], tuple[str, str] | None]:
+    """What is said of each micrograph of a file, by what, and an example of those matched by name."""
+    said = np.zeros(len(rows.micrographs), np.uint8)
+    by = [""] * len(said)
+    other = []
+    for i, one in enumerate(rows.micrographs):
+        if normalised_path(one.name) in chosen.versions:
+            said[i], by[i] = REJECTED, PATH
+        else:
+            other.append(i)
+    (known, asked), _ = unify([(chosen.label, chosen.micrographs), (rows.label, [rows.micrographs[i] for i in other])])
+    at = {number: k for k, number in enumerate(known)}
+    alike = None
+    for i, number in zip(other, asked, strict=True):
+        if number in at:
+            same = chosen.micrographs[at[number]]
+            said[i], by[i] = chosen.said[at[number]], _identity(same, rows.micrographs[i])
+            if by[i] == NAME and alike is None:
+                alike = (rows.micrographs[i].name, same.name)
+    return said, by, alike
+
+
+def _identity(first: Micrograph, second: Micrograph) -> str:
+    if first.uid is not None and first.uid == second.uid:
+        return UID
+    return PATH if normalised_path(first.name) == normalised_path(second.name) else NAME
+
+
+def _by_exposure_uid(chosen: ChosenMicrographs, rows: FileRows) -> Verdicts:
+    assert rows.uids is not None
+    with_uid = np.array([one.uid is not None for one in chosen.micrographs], bool)
+    uids = np.array([one.uid for one in chosen.micrographs if one.uid is not None], np.uint64)
+    return look_up(uids, chosen.said[with_uid], rows.uids)
+
+
+def by_rows_of_others(rows: FileRows, others: Sequence[tuple[FileRows, Verdicts]]) -> Match:
+    """Of particles without a location, by uid from files that have them with one: what is said there of their micrographs."""
+    said = np.zeros(len(rows), np.uint8)
+    for other, known in others:
+        if rows.uids is not None and other.uids is not None and other.lists == "particles":
+            said = combine(said, look_up(other.uids, known, rows.uids))
+    return Match(said, _counted({UID: said != UNKNOWN}))
+
+
+def by_particles(earlier: Earlier, rows: FileRows, params: ParticleParams) -> Match:
+    """By uid where the file and the result have any in common; else by place, and by the name of the image what this leaves undecided."""
+    said = _by_uid(earlier.particles, rows.uids)
+    if (said != UNKNOWN).any():
+        expanded = np.where(said == UNKNOWN, _by_uid(earlier.particles, rows.source_uids, len(rows)), UNKNOWN)
+        return Match(said | expanded, _counted({UID: said != UNKNOWN, SOURCE: expanded != UNKNOWN}))
+    said = _by_uid(earlier.particles, rows.source_uids, len(rows))
+    if (said != UNKNOWN).any():
+        return Match(said, _counted({SOURCE: said != UNKNOWN}))
+    if rows.picks is None:
+        return Match(said, {})
+    said = _by_places(earlier.particles, rows, params)
+    named = _by_image(earlier.particles, rows, said == BOTH)
+    return Match(
+        np.where(named == UNKNOWN, said, named), _counted({PLACE: (said != UNKNOWN) & (named == UNKNOWN), IMAGE: named != UNKNOWN})
+    )
+
+
+def _by_uid(several: Sequence[ChosenParticles], uids: NDArray[np.uint64] | None, count: int | None = None) -> Verdicts:
+    said = np.zeros(len(uids) if uids is not None else count or 0, np.uint8)
+    for chosen in several:
+        known = chosen.uids
+        if uids is not None and known is not None:
+            said |= look_up(known, chosen.said, uids)
+    return np.where(uids == 0, UNKNOWN, said) if uids is not None else said  # 0: not set
+
+
+def _by_places(several: Sequence[ChosenParticles], rows: FileRows, params: ParticleParams) -> Verdicts:
+    assert rows.picks is not None
+    inputs = [*((chosen.label, chosen.micrographs) for chosen in several), (rows.label, rows.micrographs)]
+    *known, asked = [np.asarray(numbers, np.uint32) for numbers in unify(inputs)[0]]
+    said = np.zeros(len(rows), np.uint8)
+    for chosen, numbers in zip(several, known, strict=True):
+        said |= by_place(chosen, numbers[chosen.micrograph_of], rows.picks, asked[rows.micrograph_of], params)
+    return said
+
+
+def _by_image(several: Sequence[ChosenParticles], rows: FileRows, wanted: NDArray[np.bool_]) -> Verdicts:
+    """What is said of RELION's images of the wanted rows; one image is one particle."""
+    said = np.zeros(len(rows), np.uint8)
+    asked = _images(rows.output) if wanted.any() else None
+    if asked is None:
+        return said
+    known: dict[str, int] = {}
+    for chosen in several:
+        for pick, verdict in zip(chosen.picks, (KEPT, REJECTED), strict=True):
+            for name in _images(pick.output) or ():
+                known[name] = known.get(name, UNKNOWN) | verdict
+    for row in np.flatnonzero(wanted).tolist():
+        verdict = known.get(asked[row], UNKNOWN)
+        said[row] = verdict if verdict != BOTH else UNKNOWN
+    return said
+
+
+def _images(output: Output) -> list[str] | None:
+    """The name of the image of each row of a STAR file that has them."""
+    if not isinstance(output, StarOutput) or IMAGE not in output.table.labels:
+        return None
+    (file,) = open_star([output.file.path], names=(IMAGE,))
+    table = next(table for table in file.tables if table.start == output.table.start)
+    index, names = TableColumns(file, table).names(IMAGE)
+    return [names[i] for i in index]
+
+
+def _counted(found: dict[str, NDArray[np.bool_]]) -> dict[str, int]:
+    return {how: int(rows.sum()) for how, rows in found.items() if rows.any()}
+
+
+def refuse_unmatched(directory: Path, rows: FileRows, match: Match, of: str) -> None:
+    """Raises InputError if the result says nothing of any row."""
+    if not len(rows):
+        raise InputError(f"{rows.label}: found no rows, expected particles or micrographs")
+    if (match.said == UNKNOWN).all():
+        raise InputError(f"{rows.label}: {_nothing_in_common(directory, rows, of)}")
+    if not ((match.said == KEPT) | (match.said == REJECTED)).any():
+        raise InputError(
+            f"{rows.label}: found {int((match.said == BOTH).sum()):,} particles that are at the place of a kept and of a rejected one of"
+            f" {directory}, and no others; expected some that can be told apart: run cryodedup particles on this file itself"
+        )
+
+
+def _nothing_in_common(directory: Path, rows: FileRows, of: str) -> str:
+    if of == "micrographs" and rows.lists == "uids":
+        return (
+            f"found no names of micrographs, and no uid of {directory}; expected a dataset of exposures, or of particles with location fields:"
+            " name the passthrough file, too, or the .csg of the job"
+        )
+    if of == "particles" and rows.picks is None:
+        return f"found no uid of {directory} and no coordinates, expected one of them: name the .csg of the job"
+    first = f" (its first: {shown(rows.micrographs[0].name)})" if rows.micrographs else ""
+    if of == "micrographs":
+        return f"found none of its {len(rows.micrographs):,} micrographs in {directory}{first}; expected files of the same project"
+    return (
+        f"found none of its {len(rows):,} particles in {directory}, by uid, or by micrograph{first} and coordinates, equal to {TOLERANCE} px;"
+        " expected files of the same particles"
+    )
