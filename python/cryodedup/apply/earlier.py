@@ -20,8 +20,8 @@ from cryodedup.micrographs.result import SCHEMA as OF_MICROGRAPHS
 from cryodedup.micrographs.result import VERSIONS
 from cryodedup.params import ParticleParams
 from cryodedup.particles.inputs.identity import normalised_path
-from cryodedup.particles.inputs.picks import Micrograph, Picks
 from cryodedup.particles.inputs.pickers import micrograph_name
+from cryodedup.particles.inputs.picks import Micrograph, Picks
 from cryodedup.particles.inputs.reading import read_inputs
 from cryodedup.particles.outputs import PickFilesOutput
 from cryodedup.particles.result import SCHEMA as OF_PARTICLES
@@ -94,7 +94,7 @@ def read_summary(directory: Path) -> dict[str, Any]:
         raise InputError(f"{path}: found no summary of cryodedup, expected that of cryodedup particles or micrographs") from None
     if schema not in (OF_PARTICLES, OF_MICROGRAPHS):
         raise InputError(
-            f"{path}: found schema {schema!r}, expected {OF_PARTICLES} or {OF_MICROGRAPHS}: the result of cryodedup particles or micrographs"
+            f"{path}: found schema {schema!r}, expected {OF_PARTICLES} or {OF_MICROGRAPHS}, of cryodedup particles or micrographs"
         )
     if summary.get("withheld"):
         raise InputError(

@@ -177,8 +177,8 @@ def refuse_unmatched(directory: Path, rows: FileRows, match: Match, of: str) -> 
 def _nothing_in_common(directory: Path, rows: FileRows, of: str) -> str:
     if of == "micrographs" and rows.lists == "uids":
         return (
-            f"found no names of micrographs, and no uid of {directory}; expected a dataset of exposures, or of particles with location fields:"
-            " name the passthrough file, too, or the .csg of the job"
+            f"found no names of micrographs, and no uid of {directory}; expected exposures, or particles with location fields: name the"
+            " passthrough file, too, or the .csg of the job"
         )
     if of == "particles" and rows.picks is None:
         return f"found no uid of {directory} and no coordinates, expected one of them: name the .csg of the job"
@@ -186,6 +186,6 @@ def _nothing_in_common(directory: Path, rows: FileRows, of: str) -> str:
     if of == "micrographs":
         return f"found none of its {len(rows.micrographs):,} micrographs in {directory}{first}; expected files of the same project"
     return (
-        f"found none of its {len(rows):,} particles in {directory}, by uid, or by micrograph{first} and coordinates, equal to {TOLERANCE} px;"
+        f"found none of its {len(rows):,} particles in {directory}, by uid or by micrograph{first} and coordinates (to {TOLERANCE} px);"
         " expected files of the same particles"
     )
