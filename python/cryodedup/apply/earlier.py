@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +26,7 @@ from cryodedup.particles.inputs.reading import read_inputs
 from cryodedup.particles.outputs import PickFilesOutput
 from cryodedup.particles.result import SCHEMA as OF_PARTICLES
 
+Chosen = Literal["particles", "micrographs"]
 TABLES = (".csg", ".star", ".txt")
 """What the kept micrographs are read from: the first of these that the run wrote."""
 
@@ -34,15 +35,15 @@ TABLES = (".csg", ".star", ".txt")
 class ChosenMicrographs:
     """Micrographs that an earlier run kept or removed.
 
-    ``versions``: paths of those that were removed as versions of an exposure (copies, halves, not dose-weighted): they are known by their
-    path alone, since their exposure has another micrograph in ``micrographs``.
+    ``versions``: those that were removed as versions of an exposure (copies, halves, not dose-weighted): they are known by path and uid,
+    but not by name, since their exposure has another micrograph in ``micrographs``.
     """
 
     label: str
     files: Sequence[Path]
     micrographs: Sequence[Micrograph]
     said: Verdicts
-    versions: frozenset[str]
+    versions: Sequence[Micrograph]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,6 +72,11 @@ class Earlier:
     files: Sequence[Path]
     micrographs: ChosenMicrographs | None = None
     particles: Sequence[ChosenParticles] = ()
+
+    @property
+    def of(self) -> Chosen:
+        """What the run chose among."""
+        return "particles" if self.schema == OF_PARTICLES else "micrographs"
 
 
 def read_summary(directory: Path) -> dict[str, Any]:
@@ -166,7 +172,7 @@ def _micrographs(directory: Path, params: ParticleParams, summary: Mapping[str, 
         files=[directory / SUMMARY, *kept.output.files, *removed.output.files, *paths],
         micrographs=[one for one, _ in judged],
         said=of_mask(np.array([stays for _, stays in judged], bool)),
-        versions=versions,
+        versions=[one for one, _ in chosen if normalised_path(one.name) in versions],
     )
 
 

@@ -30,12 +30,13 @@ class Match:
     """What is said of the rows of a file.
 
     ``by``: how many rows were matched by which identity; ``alike``: a micrograph of the file and the one of the result that it was matched
-    with by name alone, as an example.
+    with by name alone, as an example; ``versions``: mask of the rows of micrographs that were removed as versions of an exposure.
     """
 
     said: Verdicts
     by: dict[str, int]
     alike: tuple[str, str] | None = None
+    versions: NDArray[np.bool_] | None = None
 
 
 def by_micrographs(chosen: ChosenMicrographs, rows: FileRows) -> Match:
@@ -43,22 +44,26 @@ def by_micrographs(chosen: ChosenMicrographs, rows: FileRows) -> Match:
     if rows.lists == "uids":
         said = _by_exposure_uid(chosen, rows)
         return Match(said, _counted({UID: said != UNKNOWN}))
-    of_each, by, alike = _of_micrographs(chosen, rows)
-    of_row = np.array(by, object)[rows.micrograph_of] if len(rows) else np.zeros(0, object)
-    said = of_each[rows.micrograph_of]
-    return Match(said, _counted({how: of_row == how for how in (UID, PATH, NAME)}), alike)
+    is_version = _are_versions(chosen, rows.micrographs)
+    of_each, by, alike = _of_micrographs(chosen, rows, is_version)
+    of_row = np.array(by, object)[rows.micrograph_of]
+    counted = _counted({how: of_row == how for how in (UID, PATH, NAME)})
+    return Match(of_each[rows.micrograph_of], counted, alike, is_version[rows.micrograph_of])
 
 
-def _of_micrographs(chosen: ChosenMicrographs, rows: FileRows) -> tuple[Verdicts, list[str], tuple[str, str] | None]:
+def _are_versions(chosen: ChosenMicrographs, micrographs: Sequence[Micrograph]) -> NDArray[np.bool_]:
+    paths = {normalised_path(one.name) for one in chosen.versions}
+    uids = {one.uid for one in chosen.versions if one.uid is not None}
+    return np.array([one.uid in uids or normalised_path(one.name) in paths for one in micrographs], bool)
+
+
+def _of_micrographs(
+    chosen: ChosenMicrographs, rows: FileRows, is_version: NDArray[np.bool_]
+) -> tuple[Verdicts, list[str], tuple[str, str] | None]:
     """What is said of each micrograph of a file, by what, and an example of those matched by name."""
-    said = np.zeros(len(rows.micrographs), np.uint8)
-    by = [""] * len(said)
-    other = []
-    for i, one in enumerate(rows.micrographs):
-        if normalised_path(one.name) in chosen.versions:
-            said[i], by[i] = REJECTED, PATH
-        else:
-            other.append(i)
+    said = np.where(is_version, REJECTED, UNKNOWN).astype(np.uint8)
+    by = [PATH if version else "" for version in is_version]
+    other = np.flatnonzero(~is_version).tolist()
     (known, asked), _ = unify([(chosen.label, chosen.micrographs), (rows.label, [rows.micrographs[i] for i in other])])
     at = {number: k for k, number in enumerate(known)}
     alike = None
@@ -79,9 +84,9 @@ def _identity(first: Micrograph, second: Micrograph) -> str:
 
 def _by_exposure_uid(chosen: ChosenMicrographs, rows: FileRows) -> Verdicts:
     assert rows.uids is not None
-    with_uid = np.array([one.uid is not None for one in chosen.micrographs], bool)
-    uids = np.array([one.uid for one in chosen.micrographs if one.uid is not None], np.uint64)
-    return look_up(uids, chosen.said[with_uid], rows.uids)
+    known = [(one.uid, verdict) for one, verdict in zip(chosen.micrographs, chosen.said.tolist(), strict=True) if one.uid is not None]
+    known += [(one.uid, REJECTED) for one in chosen.versions if one.uid is not None]
+    return look_up(np.array([uid for uid, _ in known], np.uint64), np.array([verdict for _, verdict in known], np.uint8), rows.uids)
 
 
 def by_rows_of_others(rows: FileRows, others: Sequence[tuple[FileRows, Verdicts]]) -> Match:
@@ -161,8 +166,9 @@ def _counted(found: dict[str, NDArray[np.bool_]]) -> dict[str, int]:
     return {how: int(rows.sum()) for how, rows in found.items() if rows.any()}
 
 
-def refuse_unmatched(directory: Path, rows: FileRows, match: Match, of: str) -> None:
+def refuse_unmatched(earlier: Earlier, rows: FileRows, match: Match) -> None:
     """Raises InputError if the result says nothing of any row."""
+    directory, of = earlier.directory, earlier.of
     if not len(rows):
         raise InputError(f"{rows.label}: found no rows, expected particles or micrographs")
     if (match.said == UNKNOWN).all():

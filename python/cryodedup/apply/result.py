@@ -6,12 +6,13 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cryodedup import _core
+from cryodedup.apply.earlier import Chosen
 from cryodedup.apply.matching import Match
 from cryodedup.apply.rows import FileRows
 from cryodedup.apply.verdicts import BOTH, REJECTED, UNKNOWN
@@ -20,7 +21,6 @@ from cryodedup.errors import InputError
 from cryodedup.particles.outputs import Place, free_stem
 from cryodedup.words import count
 
-Chosen = Literal["particles", "micrographs"]
 SCHEMA = "cryodedup.apply/1"
 EXAMPLES = 3
 """So many of what was not found are named."""
@@ -102,15 +102,17 @@ class AppliedFile:
 
     def warnings(self) -> list[str]:
         """What was not found, and what could not be decided."""
+        versions = "they go, also where the exposure's other micrograph stays (versions.csv of the result)"
         unseen = "they were not judged and stay: if they may have duplicates, run the earlier command with them"
         undecided = "which of the two they are is not known, and they stay: run cryodedup particles on this file itself"
         texts = []
         for mask, seen, meaning in (
             (self.not_found, "not in the result", unseen),
+            (self.match.versions, "of micrographs that were removed as versions of an exposure", versions),
             (self.undecided, "at the place, or of the uid, of a kept and of a rejected particle", undecided),
         ):
-            if mask.any():
-                few = ", ".join(self.named(mask))
+            if mask is not None and mask.any():
+                few = "; ".join(self.named(mask))
                 texts.append(f"{self.label}: {int(mask.sum()):,} of {count(len(mask), 'row')} {seen} (such as {few}); {meaning}")
         return texts
 

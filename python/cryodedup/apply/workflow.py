@@ -8,9 +8,9 @@ from dataclasses import replace
 from os import PathLike
 from pathlib import Path
 
-from cryodedup.apply.earlier import ChosenMicrographs, Earlier, earlier_params, read_earlier, read_summary
+from cryodedup.apply.earlier import Earlier, earlier_params, read_earlier, read_summary
 from cryodedup.apply.matching import Match, by_micrographs, by_particles, by_rows_of_others, refuse_unmatched
-from cryodedup.apply.result import Applied, Chosen, with_stems
+from cryodedup.apply.result import Applied, with_stems
 from cryodedup.apply.rows import FileRows, Lists, read_rows
 from cryodedup.apply.verdicts import UNKNOWN
 from cryodedup.errors import InputError
@@ -78,16 +78,14 @@ def apply_choice(
     summary = read_summary(directory)
     params = earlier_params(summary, flip_y, threads)
     earlier = read_earlier(directory, params, summary)
-    chosen = earlier.micrographs
-    read = [read_rows(path, params, progress, places=chosen is None) for path in paths]
+    read = [read_rows(path, params, progress, places=earlier.of == "particles") for path in paths]
     say("matching")
-    judged = _particles(earlier, read, params) if chosen is None else _micrographs(directory, chosen, read)
+    judged = _judged(earlier, read, params)
     inputs = [*earlier.files, *paths, *(file for rows in read for file in rows.output.files)]
-    of: Chosen = "particles" if chosen is None else "micrographs"
     return Applied(
         directory=directory,
-        of=of,
-        files=with_stems(judged, of),
+        of=earlier.of,
+        files=with_stems(judged, earlier.of),
         inputs=frozenset(Path(os.path.realpath(path)) for path in inputs),
     )
 
@@ -103,30 +101,28 @@ def _paths(files: Path | str | Iterable[Path | str]) -> list[Path]:
     return paths
 
 
-def _particles(earlier: Earlier, read: Sequence[FileRows], params: ParticleParams) -> list[tuple[FileRows, Match]]:
-    judged = []
-    for rows in read:
-        if rows.lists == "micrographs":
-            raise InputError(
-                f"{rows.label}: this lists micrographs; {earlier.directory} is a choice of particles, expected files of particles"
-                " (the result of cryodedup micrographs is for files of micrographs)"
-            )
-        match = by_particles(earlier, rows, params)
-        refuse_unmatched(earlier.directory, rows, match, "particles")
-        judged.append((_settled(rows, "particles"), match))
-    return judged
-
-
-def _micrographs(directory: Path, chosen: ChosenMicrographs, read: Sequence[FileRows]) -> list[tuple[FileRows, Match]]:
-    matches = [by_micrographs(chosen, rows) for rows in read]
+def _judged(earlier: Earlier, read: Sequence[FileRows], params: ParticleParams) -> list[tuple[FileRows, Match]]:
+    """What is said of the rows of each file; those that have nothing but uids of their own are looked up in the other files."""
+    matches = [_match(earlier, rows, params) for rows in read]
     located = [(rows, match.said) for rows, match in zip(read, matches, strict=True) if rows.lists == "particles"]
     judged = []
     for rows, first in zip(read, matches, strict=True):
         is_bare = rows.lists == "uids" and (first.said == UNKNOWN).all()
         match = by_rows_of_others(rows, located) if is_bare else first
-        refuse_unmatched(directory, rows, match, "micrographs")
-        judged.append((_settled(rows, "particles" if is_bare else "micrographs"), match))
+        refuse_unmatched(earlier, rows, match)
+        judged.append((_settled(rows, "particles" if is_bare else earlier.of), match))
     return judged
+
+
+def _match(earlier: Earlier, rows: FileRows, params: ParticleParams) -> Match:
+    if earlier.micrographs is not None:
+        return by_micrographs(earlier.micrographs, rows)
+    if rows.lists == "micrographs":
+        raise InputError(
+            f"{rows.label}: this lists micrographs; {earlier.directory} is a choice of particles, expected files of particles"
+            " (the result of cryodedup micrographs is for files of micrographs)"
+        )
+    return by_particles(earlier, rows, params)
 
 
 def _settled(rows: FileRows, lists: Lists) -> FileRows:

@@ -75,7 +75,7 @@ def show(result: Applied, written: list[Path]) -> None:
     files = result.summary()["files"]
     for file in files:
         print(f"{shown(file['input'])}: {count(file['rows'], 'row')} of {file['lists']}, {_matched(file)}")
-        print(f"    {_outcome(file)} → {', '.join(map(shown, file['written_to']))}")
+        print(f"    {_outcome(file)}" + (f" → {', '.join(map(shown, file['written_to']))}" if written else ""))
     for warning in result.warnings:
         print(f"warning: {shown(warning)}")
     for path in written:
