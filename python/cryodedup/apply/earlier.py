@@ -121,12 +121,25 @@ def read_earlier(directory: Path, params: ParticleParams, summary: Mapping[str, 
         A file is missing or has another number of rows than the summary says; or nothing was rejected by design (``--half-sets repair``).
     """
     try:
-        if summary["schema"] == OF_MICROGRAPHS:
-            chosen = _micrographs(directory, params, summary)
-            return Earlier(directory=directory, schema=OF_MICROGRAPHS, files=chosen.files, micrographs=chosen)
-        return _particles(directory, params, summary)
-    except (KeyError, TypeError, AttributeError) as error:
+        _check_summary(summary)
+    except (KeyError, TypeError, AttributeError, AssertionError) as error:
         raise InputError(f"{directory / SUMMARY}: found a damaged summary ({error}), expected that of a finished run") from None
+    if summary["schema"] == OF_MICROGRAPHS:
+        chosen = _micrographs(directory, params, summary)
+        return Earlier(directory=directory, schema=OF_MICROGRAPHS, files=chosen.files, micrographs=chosen)
+    return _particles(directory, params, summary)
+
+
+def _check_summary(summary: Mapping[str, Any]) -> None:
+    """Raises one of several errors if something that is needed is not there."""
+    if summary["schema"] == OF_MICROGRAPHS:
+        counts = [summary["kept"], summary["removed"], summary["versions"]["removed"]]
+    else:
+        summary["parameters"].get("half_sets")
+        counts = [source[word] for source in summary["sources"] for word in ("kept", "rejected")]
+        names = [source[word] for source in summary["sources"] for word in ("written_to", "input")]
+        assert all(isinstance(name, str) for name in names), "no names of files"
+    assert all(isinstance(number, int) for number in counts), "no counts"
 
 
 def earlier_params(summary: Mapping[str, Any], flip_y: bool | None, threads: int) -> ParticleParams:

@@ -187,7 +187,8 @@ def _nothing_in_common(directory: Path, rows: FileRows, of: str) -> str:
             " passthrough file, too, or the .csg of the job"
         )
     if of == "particles" and rows.picks is None:
-        return f"found no uid of {directory} and no coordinates, expected one of them: name the .csg of the job"
+        hint = "" if isinstance(rows.output, StarOutput) else ": name the passthrough file, too, or the .csg of the job"
+        return f"found no uid of {directory} and no coordinates, expected one of them{hint}"
     first = f" (its first: {shown(rows.micrographs[0].name)})" if rows.micrographs else ""
     if of == "micrographs":
         return f"found none of its {len(rows.micrographs):,} micrographs in {directory}{first}; expected files of the same project"

@@ -155,7 +155,7 @@ def _read_datasets(paths: Sequence[Path], params: ParticleParams, progress: Prog
     blob = next((blob for blob in BLOBS if f"{blob}/path" in fields), None)
     is_located = cryosparc.UID in fields or cryosparc.PATH in fields
     output = DatasetOutput(parts, fields.orders, group, kind="particle" if is_located or blob is None else "exposure")
-    if places and cryosparc.X in fields:
+    if places and is_located and all(field in fields for field in (cryosparc.X, cryosparc.Y, cryosparc.SHAPE)):
         return of_picks(cryosparc.read(fields, params, output))
     uids = fields.uids() if "uid" in fields else None
     index, micrographs = _micrographs(fields, blob, uids) if is_located or blob else (np.zeros(0, np.uint32), [])
