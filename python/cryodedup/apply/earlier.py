@@ -103,10 +103,7 @@ def read_summary(directory: Path) -> dict[str, Any]:
             f"{path}: found schema {schema!r}, expected {OF_PARTICLES} or {OF_MICROGRAPHS}, of cryodedup particles or micrographs"
         )
     if summary.get("withheld"):
-        raise InputError(
-            f"{directory}: found a result that is withheld, expected one with micrographs_kept.*: check its report.html, then repeat"
-            " cryodedup micrographs with --resume and the limit raised, as its summary.json says (withheld)"
-        )
+        raise InputError(f"{directory}: found a result that is withheld, expected one with micrographs_kept.*: {summary['withheld']}")
     if not outputs:
         raise InputError(f"{directory}: found the summary of a dry run, expected a result with files: repeat the command without --dry-run")
     return dict(summary)
