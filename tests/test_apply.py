@@ -561,10 +561,10 @@ def test_datasets_in_csdat_form(tmp_path: Path, derived: Path) -> None:
     main = derived / "J10_em_testdata_particles.cs"
     (file,) = apply_choice(directory, main).files
     assert file.match.by == {"uid": 4786}
-    assert np.array_equal(file.kept, np.isin(np.load(main)["uid"], deduplicated_uids(directory)))
+    assert np.array_equal(file.kept, np.isin(np.load(main)["uid"], kept_uids(directory)))
 
 
-def deduplicated_uids(directory: Path) -> np.ndarray:
+def kept_uids(directory: Path) -> np.ndarray:
     from cryosparc.dataset import Dataset
 
     return np.asarray(Dataset.load(directory / "particles_kept.cs")["uid"])

@@ -100,13 +100,10 @@ def by_rows_of_others(rows: FileRows, others: Sequence[tuple[FileRows, Verdicts]
 
 def by_particles(earlier: Earlier, rows: FileRows, params: ParticleParams) -> Match:
     """By uid where the file and the result have any in common; else by place, and by the name of the image what this leaves undecided."""
-    said = _by_uid(earlier.particles, rows.uids)
-    if (said != UNKNOWN).any():
-        expanded = np.where(said == UNKNOWN, _by_uid(earlier.particles, rows.source_uids, len(rows)), UNKNOWN)
+    said = _by_uid(earlier.particles, rows.uids, len(rows))
+    expanded = np.where(said == UNKNOWN, _by_uid(earlier.particles, rows.source_uids, len(rows)), UNKNOWN)
+    if (said | expanded).any():
         return Match(said | expanded, _counted({UID: said != UNKNOWN, SOURCE: expanded != UNKNOWN}))
-    said = _by_uid(earlier.particles, rows.source_uids, len(rows))
-    if (said != UNKNOWN).any():
-        return Match(said, _counted({SOURCE: said != UNKNOWN}))
     if rows.picks is None:
         return Match(said, {})
     said = _by_places(earlier.particles, rows, params)
@@ -116,13 +113,15 @@ def by_particles(earlier: Earlier, rows: FileRows, params: ParticleParams) -> Ma
     )
 
 
-def _by_uid(several: Sequence[ChosenParticles], uids: NDArray[np.uint64] | None, count: int | None = None) -> Verdicts:
-    said = np.zeros(len(uids) if uids is not None else count or 0, np.uint8)
+def _by_uid(several: Sequence[ChosenParticles], uids: NDArray[np.uint64] | None, count: int) -> Verdicts:
+    said = np.zeros(count, np.uint8)
+    if uids is None:
+        return said
     for chosen in several:
-        known = chosen.uids
-        if uids is not None and known is not None:
-            said |= look_up(known, chosen.said, uids)
-    return np.where(uids == 0, UNKNOWN, said) if uids is not None else said  # 0: not set
+        if chosen.uids is not None:
+            said |= look_up(chosen.uids, chosen.said, uids)
+    said[uids == 0] = UNKNOWN  # not set
+    return said
 
 
 def _by_places(several: Sequence[ChosenParticles], rows: FileRows, params: ParticleParams) -> Verdicts:

@@ -142,7 +142,7 @@ def _named_table(file: StarFile) -> _core.Table:
     tables = [table for table in file.tables if set(MICROGRAPH_LABELS) & set(table.labels)]
     found = ", ".join(f"data_{table.block}" for table in tables or file.tables) or "no block"
     if not tables:
-        raise InputError(f"{file.path}: found no column {' or '.join(MICROGRAPH_LABELS)} in {found}, expected one")
+        raise InputError(f"{file.path}: found no column {' or '.join(MICROGRAPH_LABELS)} in {found}, expected a table with one")
     chosen = [table for table in tables if table.block in BLOCKS] or tables
     if len(chosen) > 1:
         raise InputError(f"{file.path}: found {len(chosen)} tables that name micrographs ({found}), expected 1")

@@ -29,7 +29,7 @@ click.rich_click.OPTION_GROUPS["cryodedup apply"] = [
     "-o", "--output", type=click.Path(path_type=Path), metavar="DIR2", help="Directory for the new files, not DIR; made if it is not there."
 )
 @click.option("--flip-y", is_flag=True, help="Count y of CryoSPARC files from the other edge (default: as the earlier run did).")
-@options.overwrite
+@click.option("--overwrite", is_flag=True, help="Replace an earlier result in DIR2.")
 @click.option("--dry-run", is_flag=True, help="Match and count the rows; write nothing.")
 @options.as_json
 @options.threads
