@@ -177,7 +177,7 @@ def test_a_version_goes_by_its_path_and_its_movie_stays(unique: Unique, tmp_path
     assert warning.startswith(
         f"{table}: 1 of 2 rows of micrographs that were removed as versions of an exposure (such as {unique.version})"
     )
-    assert second.match.alike == (f"Movies/{stem_of(exposure)}.eer", exposure)
+    assert second.match.name_example == (f"Movies/{stem_of(exposure)}.eer", exposure)
 
 
 def test_a_result_of_images(tmp_path: Path, unique: Unique) -> None:
@@ -429,6 +429,30 @@ def test_a_result_that_rejects_nothing(tmp_path: Path) -> None:
     for number, path in enumerate((picked(tmp_path / "a.star", [(1, 1, "a", "x"), (90, 1, "a", "y")]), cs(tmp_path / "b.cs", array))):
         directory = ran_particles(tmp_path / f"clean{number}", path)
         assert kept_of(directory, path) == [[True, True]]
+
+
+@pytest.mark.parametrize("shift_key", ["none", "alignments2D"])
+def test_applied_to_its_own_input_it_is_the_same_choice(tmp_path: Path, shift_key: str) -> None:
+    rng = np.random.default_rng(5)
+    xy = rng.integers(0, 400, (600, 2)) + np.round(rng.random((600, 2)), 6)
+    shifts = np.round(rng.normal(0, 5, (600, 2)), 6)
+    rows = [(x, y, f"m{i % 3}.mrc", f"{i}@s", dx, dy, 1) for i, ((x, y), (dx, dy)) in enumerate(zip(xy, shifts, strict=True))]
+    table = star(tmp_path / "table.star", rows, SHIFTED, optics((1, "o", 1.25)))
+    array = records(xy, extra=[("alignments2D/shift", "<f4", (2,)), ("alignments2D/psize_A", "<f4")], shift=shifts)
+    array["alignments2D/psize_A"] = 1.25
+    dataset = cs(tmp_path / "dataset.cs", array)
+    for path in (table, dataset):
+        result = deduplicate_particles(path, ParticleParams(shift_key=shift_key))
+        assert 100 < result.kept.sum() < 550
+        directory = tmp_path / f"of_{path.stem}"
+        result.write(directory, report=False)
+        for threads in (1, 2):
+            (file,) = apply_choice(directory, path, threads=threads).files
+            assert np.array_equal(file.kept, result.kept)
+        order = rng.permutation(600)
+        shuffled = star(tmp_path / "shuffled.star", [rows[i] for i in order], SHIFTED, optics((1, "o", 1.25)))
+        if path is table:
+            assert np.array_equal(apply_choice(directory, shuffled).files[0].kept, result.kept[order])
 
 
 # Files and the command line.

@@ -42,7 +42,7 @@ class ChosenMicrographs:
     label: str
     files: Sequence[Path]
     micrographs: Sequence[Micrograph]
-    said: Verdicts
+    verdicts: Verdicts
     versions: Sequence[Micrograph]
 
 
@@ -54,7 +54,7 @@ class ChosenParticles:
     picks: tuple[Picks, Picks]
     micrographs: Sequence[Micrograph]
     micrograph_of: NDArray[np.uint32]
-    said: Verdicts
+    verdicts: Verdicts
 
     @property
     def uids(self) -> NDArray[np.uint64] | None:
@@ -181,7 +181,7 @@ def _micrographs(directory: Path, params: ParticleParams, summary: Mapping[str, 
         label=str(directory),
         files=[directory / SUMMARY, *kept.output.files, *removed.output.files, *paths],
         micrographs=[one for one, _ in judged],
-        said=of_mask(np.array([stays for _, stays in judged], bool)),
+        verdicts=of_mask(np.array([stays for _, stays in judged], bool)),
         versions=[one for one, _ in chosen if normalised_path(one.name) in versions],
     )
 
@@ -236,7 +236,7 @@ def _pair(
         picks=(picks[0], picks[1]),
         micrographs=micrographs,
         micrograph_of=np.concatenate([np.zeros(0, np.uint32), *columns]),
-        said=of_mask(np.repeat([True, False], [len(pick) for pick in picks])),
+        verdicts=of_mask(np.repeat([True, False], [len(pick) for pick in picks])),
     )
 
 

@@ -1,4 +1,4 @@
-"""What an earlier run says of each row of a file, and by which identity."""
+"""The verdict of an earlier run on each row of a file, and the identity it was found by."""
 
 from __future__ import annotations
 
@@ -27,28 +27,28 @@ UID, PATH, NAME, PLACE, SOURCE = "uid", "path", "name", "place", "sym_expand/src
 
 @dataclass(frozen=True)
 class Match:
-    """What is said of the rows of a file.
+    """The verdicts on the rows of a file.
 
-    ``by``: how many rows were matched by which identity; ``alike``: a micrograph of the file and the one of the result that it was matched
+    ``by``: how many rows were matched by which identity; ``name_example``: a micrograph of the file and the one of the result that it was matched
     with by name alone, as an example; ``versions``: mask of the rows of micrographs that were removed as versions of an exposure.
     """
 
-    said: Verdicts
+    verdicts: Verdicts
     by: dict[str, int]
-    alike: tuple[str, str] | None = None
+    name_example: tuple[str, str] | None = None
     versions: NDArray[np.bool_] | None = None
 
 
 def by_micrographs(chosen: ChosenMicrographs, rows: FileRows) -> Match:
     """By the micrograph of each row: by CryoSPARC's uid, by path, or by name."""
     if rows.lists == "uids":
-        said = _by_exposure_uid(chosen, rows)
-        return Match(said, _counted({UID: said != UNKNOWN}))
+        verdicts = _by_exposure_uid(chosen, rows)
+        return Match(verdicts, _counted({UID: verdicts != UNKNOWN}))
     is_version = _are_versions(chosen, rows.micrographs)
-    of_each, by, alike = _of_micrographs(chosen, rows, is_version)
+    of_each, by, name_example = _of_micrographs(chosen, rows, is_version)
     of_row = np.array(by, object)[rows.micrograph_of]
     counted = _counted({how: of_row == how for how in (UID, PATH, NAME)})
-    return Match(of_each[rows.micrograph_of], counted, alike, is_version[rows.micrograph_of])
+    return Match(of_each[rows.micrograph_of], counted, name_example, is_version[rows.micrograph_of])
 
 
 def _are_versions(chosen: ChosenMicrographs, micrographs: Sequence[Micrograph]) -> NDArray[np.bool_]:
@@ -60,20 +60,20 @@ def _are_versions(chosen: ChosenMicrographs, micrographs: Sequence[Micrograph]) 
 def _of_micrographs(
     chosen: ChosenMicrographs, rows: FileRows, is_version: NDArray[np.bool_]
 ) -> tuple[Verdicts, list[str], tuple[str, str] | None]:
-    """What is said of each micrograph of a file, by what, and an example of those matched by name."""
-    said = np.where(is_version, REJECTED, UNKNOWN).astype(np.uint8)
+    """The verdict on each micrograph of a file, what it was found by, and an example of those found by name."""
+    verdicts = np.where(is_version, REJECTED, UNKNOWN).astype(np.uint8)
     by = [PATH if version else "" for version in is_version]
     other = np.flatnonzero(~is_version).tolist()
     (known, asked), _ = unify([(chosen.label, chosen.micrographs), (rows.label, [rows.micrographs[i] for i in other])])
     at = {number: k for k, number in enumerate(known)}
-    alike = None
+    name_example = None
     for i, number in zip(other, asked, strict=True):
         if number in at:
             same = chosen.micrographs[at[number]]
-            said[i], by[i] = chosen.said[at[number]], _identity(same, rows.micrographs[i])
-            if by[i] == NAME and alike is None:
-                alike = (rows.micrographs[i].name, same.name)
-    return said, by, alike
+            verdicts[i], by[i] = chosen.verdicts[at[number]], _identity(same, rows.micrographs[i])
+            if by[i] == NAME and name_example is None:
+                name_example = (rows.micrographs[i].name, same.name)
+    return verdicts, by, name_example
 
 
 def _identity(first: Micrograph, second: Micrograph) -> str:
@@ -84,71 +84,71 @@ def _identity(first: Micrograph, second: Micrograph) -> str:
 
 def _by_exposure_uid(chosen: ChosenMicrographs, rows: FileRows) -> Verdicts:
     assert rows.uids is not None
-    known = [(one.uid, verdict) for one, verdict in zip(chosen.micrographs, chosen.said.tolist(), strict=True) if one.uid is not None]
+    known = [(one.uid, verdict) for one, verdict in zip(chosen.micrographs, chosen.verdicts.tolist(), strict=True) if one.uid is not None]
     known += [(one.uid, REJECTED) for one in chosen.versions if one.uid is not None]
     return look_up(np.array([uid for uid, _ in known], np.uint64), np.array([verdict for _, verdict in known], np.uint8), rows.uids)
 
 
 def by_rows_of_others(rows: FileRows, others: Sequence[tuple[FileRows, Verdicts]]) -> Match:
-    """Of particles without a location, by uid from files that have them with one: what is said there of their micrographs."""
-    said = np.zeros(len(rows), np.uint8)
+    """Of particles without a location, by uid from files that have them with one: the verdicts there."""
+    verdicts = np.zeros(len(rows), np.uint8)
     for other, known in others:
         if rows.uids is not None and other.uids is not None and other.lists == "particles":
-            said = combine(said, look_up(other.uids, known, rows.uids))
-    return Match(said, _counted({UID: said != UNKNOWN}))
+            verdicts = combine(verdicts, look_up(other.uids, known, rows.uids))
+    return Match(verdicts, _counted({UID: verdicts != UNKNOWN}))
 
 
 def by_particles(earlier: Earlier, rows: FileRows, params: ParticleParams) -> Match:
     """By uid where the file and the result have any in common; else by place, and by the name of the image what this leaves undecided."""
-    said = _by_uid(earlier.particles, rows.uids, len(rows))
-    expanded = np.where(said == UNKNOWN, _by_uid(earlier.particles, rows.source_uids, len(rows)), UNKNOWN)
-    if (said | expanded).any():
-        return Match(said | expanded, _counted({UID: said != UNKNOWN, SOURCE: expanded != UNKNOWN}))
+    verdicts = _by_uid(earlier.particles, rows.uids, len(rows))
+    expanded = np.where(verdicts == UNKNOWN, _by_uid(earlier.particles, rows.source_uids, len(rows)), UNKNOWN)
+    if (verdicts | expanded).any():
+        return Match(verdicts | expanded, _counted({UID: verdicts != UNKNOWN, SOURCE: expanded != UNKNOWN}))
     if rows.picks is None:
-        return Match(said, {})
-    said = _by_places(earlier.particles, rows, params)
-    named = _by_image(earlier.particles, rows, said == BOTH)
+        return Match(verdicts, {})
+    verdicts = _by_places(earlier.particles, rows, params)
+    named = _by_image(earlier.particles, rows, verdicts == BOTH)
     return Match(
-        np.where(named == UNKNOWN, said, named), _counted({PLACE: (said != UNKNOWN) & (named == UNKNOWN), IMAGE: named != UNKNOWN})
+        np.where(named == UNKNOWN, verdicts, named), _counted({PLACE: (verdicts != UNKNOWN) & (named == UNKNOWN), IMAGE: named != UNKNOWN})
     )
 
 
-def _by_uid(several: Sequence[ChosenParticles], uids: NDArray[np.uint64] | None, count: int) -> Verdicts:
-    said = np.zeros(count, np.uint8)
+def _by_uid(pairs: Sequence[ChosenParticles], uids: NDArray[np.uint64] | None, count: int) -> Verdicts:
+    verdicts = np.zeros(count, np.uint8)
     if uids is None:
-        return said
-    for chosen in several:
+        return verdicts
+    for chosen in pairs:
         if chosen.uids is not None:
-            said |= look_up(chosen.uids, chosen.said, uids)
-    said[uids == 0] = UNKNOWN  # not set
-    return said
+            verdicts |= look_up(chosen.uids, chosen.verdicts, uids)
+    verdicts[uids == 0] = UNKNOWN  # not set
+    return verdicts
 
 
-def _by_places(several: Sequence[ChosenParticles], rows: FileRows, params: ParticleParams) -> Verdicts:
+def _by_places(pairs: Sequence[ChosenParticles], rows: FileRows, params: ParticleParams) -> Verdicts:
     assert rows.picks is not None
-    inputs = [*((chosen.label, chosen.micrographs) for chosen in several), (rows.label, rows.micrographs)]
+    inputs = [*((chosen.label, chosen.micrographs) for chosen in pairs), (rows.label, rows.micrographs)]
     *known, asked = [np.asarray(numbers, np.uint32) for numbers in unify(inputs)[0]]
-    said = np.zeros(len(rows), np.uint8)
-    for chosen, numbers in zip(several, known, strict=True):
-        said |= by_place(chosen, numbers[chosen.micrograph_of], rows.picks, asked[rows.micrograph_of], params)
-    return said
+    verdicts = np.zeros(len(rows), np.uint8)
+    for chosen, numbers in zip(pairs, known, strict=True):
+        verdicts |= by_place(chosen, numbers[chosen.micrograph_of], rows.picks, asked[rows.micrograph_of], params)
+    return verdicts
 
 
-def _by_image(several: Sequence[ChosenParticles], rows: FileRows, wanted: NDArray[np.bool_]) -> Verdicts:
-    """What is said of RELION's images of the wanted rows; one image is one particle."""
-    said = np.zeros(len(rows), np.uint8)
+def _by_image(pairs: Sequence[ChosenParticles], rows: FileRows, wanted: NDArray[np.bool_]) -> Verdicts:
+    """The verdicts on RELION's images of the wanted rows; one image is one particle."""
+    verdicts = np.zeros(len(rows), np.uint8)
     asked = _images(rows.output) if wanted.any() else None
     if asked is None:
-        return said
+        return verdicts
     known: dict[str, int] = {}
-    for chosen in several:
+    for chosen in pairs:
         for pick, verdict in zip(chosen.picks, (KEPT, REJECTED), strict=True):
             for name in _images(pick.output) or ():
                 known[name] = known.get(name, UNKNOWN) | verdict
     for row in np.flatnonzero(wanted).tolist():
         verdict = known.get(asked[row], UNKNOWN)
-        said[row] = verdict if verdict != BOTH else UNKNOWN
-    return said
+        verdicts[row] = verdict if verdict != BOTH else UNKNOWN
+    return verdicts
 
 
 def _images(output: Output) -> list[str] | None:
@@ -166,15 +166,15 @@ def _counted(found: dict[str, NDArray[np.bool_]]) -> dict[str, int]:
 
 
 def refuse_unmatched(earlier: Earlier, rows: FileRows, match: Match) -> None:
-    """Raises InputError if the result says nothing of any row."""
+    """Raises InputError if the result decides no row."""
     directory, of = earlier.directory, earlier.of
     if not len(rows):
         raise InputError(f"{rows.label}: found no rows, expected particles or micrographs")
-    if (match.said == UNKNOWN).all():
+    if (match.verdicts == UNKNOWN).all():
         raise InputError(f"{rows.label}: {_nothing_in_common(directory, rows, of)}")
-    if not ((match.said == KEPT) | (match.said == REJECTED)).any():
+    if not ((match.verdicts == KEPT) | (match.verdicts == REJECTED)).any():
         raise InputError(
-            f"{rows.label}: found {int((match.said == BOTH).sum()):,} particles that are at the place of a kept and of a rejected one of"
+            f"{rows.label}: found {int((match.verdicts == BOTH).sum()):,} particles that are at the place of a kept and of a rejected one of"
             f" {directory}, and no others; expected some that can be told apart: run cryodedup particles on this file itself"
         )
 

@@ -29,7 +29,7 @@ SAME_SIZE = 1.01
 def by_place(
     chosen: ChosenParticles, chosen_of: NDArray[np.uint32], picks: Picks, picks_of: NDArray[np.uint32], params: ParticleParams
 ) -> Verdicts:
-    """What a result says of the places of particles.
+    """The verdicts of a result on the places of particles.
 
     Parameters
     ----------
@@ -46,22 +46,22 @@ def by_place(
     of = np.concatenate([chosen_of, picks_of])
     unit = _units(both)
     stored = [np.column_stack([one.position[axis] for axis in range(axes)]) * scale for one, scale in zip(both, unit, strict=True)]
-    said = _at(np.concatenate(stored), of, chosen.said, threads)
+    verdicts = _at(np.concatenate(stored), of, chosen.verdicts, threads)
     shifts = [_shifts_px(one, axes, params.pixel_size_a) for one in both]
     if any(shift is not None for shift in shifts):
         centres = [place if shift is None else place - shift * scale for place, shift, scale in zip(stored, shifts, unit, strict=True)]
-        said = combine(said, _at(np.concatenate(centres), of, chosen.said, threads))
-    return said
+        verdicts = combine(verdicts, _at(np.concatenate(centres), of, chosen.verdicts, threads))
+    return verdicts
 
 
-def _at(points: Floats, micrograph_of: NDArray[np.uint32], said: Verdicts, threads: int) -> Verdicts:
-    """What is said of the places of the points behind those that something is said of."""
+def _at(points: Floats, micrograph_of: NDArray[np.uint32], verdicts: Verdicts, threads: int) -> Verdicts:
+    """The verdicts on the places of the last points, from those on the first."""
     number = np.full(len(points), NOTHING, np.uint64)
     usable = np.isfinite(points).all(axis=1)
     same = _core.components(points[usable], micrograph_of[usable], None, None, TOLERANCE, threads=threads)
     number[usable] = same
-    known = number[: len(said)]
-    return look_up(known[known != NOTHING], said[known != NOTHING], number[len(said) :])
+    known = number[: len(verdicts)]
+    return look_up(known[known != NOTHING], verdicts[known != NOTHING], number[len(verdicts) :])
 
 
 def _axes(several: Sequence[Picks]) -> int | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,7 @@ class AppliedFile:
     rows
         What the rows are of.
     match
-        What the earlier result says of each row, and by which identity it was found.
+        The verdict of the earlier result on each row, and the identity it was found by.
     stem
         What the names of the two files that are written begin with.
     of
@@ -54,17 +55,17 @@ class AppliedFile:
     @property
     def kept(self) -> NDArray[np.bool_]:
         """Mask of the rows that stay, bool (n,): all but those that the result rejects for certain."""
-        return np.asarray(self.match.said != REJECTED)
+        return np.asarray(self.match.verdicts != REJECTED)
 
     @property
     def not_found(self) -> NDArray[np.bool_]:
         """Mask of the rows that the earlier run never saw; they stay."""
-        return np.asarray(self.match.said == UNKNOWN)
+        return np.asarray(self.match.verdicts == UNKNOWN)
 
     @property
     def undecided(self) -> NDArray[np.bool_]:
         """Mask of the rows that are at the place (or have the uid) of a kept and of a rejected particle; they stay."""
-        return np.asarray(self.match.said == BOTH)
+        return np.asarray(self.match.verdicts == BOTH)
 
     @property
     def words(self) -> tuple[str, str]:
@@ -83,6 +84,16 @@ class AppliedFile:
             return [printable(self.rows.micrographs[self.rows.micrograph_of[chosen[i]]].name) for i in np.sort(first)[:EXAMPLES]]
         return [printable(self.rows.where(int(row))) for row in chosen[:EXAMPLES]]
 
+    @cached_property
+    def not_found_examples(self) -> list[str]:
+        """A few of :attr:`not_found`."""
+        return self.named(self.not_found)
+
+    @cached_property
+    def undecided_examples(self) -> list[str]:
+        """A few of :attr:`undecided`."""
+        return self.named(self.undecided)
+
     def summary(self) -> dict[str, Any]:
         """What ``summary.json`` holds of the file."""
         return {
@@ -92,14 +103,15 @@ class AppliedFile:
             "kept": int(self.kept.sum()),
             "rejected": int((~self.kept).sum()),
             "not_found": int(self.not_found.sum()),
-            "not_found_examples": self.named(self.not_found),
+            "not_found_examples": self.not_found_examples,
             "undecided": int(self.undecided.sum()),
-            "undecided_examples": self.named(self.undecided),
+            "undecided_examples": self.undecided_examples,
             "matched_by": self.match.by,
-            "matched_by_name_example": None if self.match.alike is None else [printable(name) for name in self.match.alike],
+            "matched_by_name_example": None if self.match.name_example is None else [printable(name) for name in self.match.name_example],
             "written_to": [self.written_to(which) for which in (0, 1)],
         }
 
+    @cached_property
     def warnings(self) -> list[str]:
         """What was not found, and what could not be decided."""
         versions = "they go, also where the exposure's other micrograph stays (versions.csv of the result)"
@@ -141,7 +153,7 @@ class Applied:
     @property
     def warnings(self) -> list[str]:
         """What was not found, and what could not be decided, file by file."""
-        return [warning for file in self.files for warning in file.warnings()]
+        return [warning for file in self.files for warning in file.warnings]
 
     def summary(self, outputs: Sequence[str] = ()) -> dict[str, Any]:
         """What ``summary.json`` holds; ``schema`` names its version."""

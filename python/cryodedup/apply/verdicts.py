@@ -1,4 +1,4 @@
-"""What an earlier run says of rows: two bits each, so that what several identities say is joined by ``|``."""
+"""The verdict of an earlier run on a row: two bits, so that those of several files are joined by ``|``."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ def of_mask(kept: NDArray[np.bool_]) -> Verdicts:
     return np.where(kept, KEPT, REJECTED).astype(np.uint8)
 
 
-def look_up(known: NDArray[np.uint64], said: Verdicts, asked: NDArray[np.uint64]) -> Verdicts:
-    """What is said of equal identities.
+def look_up(known: NDArray[np.uint64], verdicts: Verdicts, asked: NDArray[np.uint64]) -> Verdicts:
+    """The verdicts on equal identities.
 
     Parameters
     ----------
-    known, said
-        (n,): identities that the result has, each any number of times, and what it says of them.
+    known, verdicts
+        (n,): identities that the result has, each any number of times, and its verdict on each.
     asked
         (m,): identities of rows; :data:`NOTHING` is in no result.
 
@@ -33,20 +33,20 @@ def look_up(known: NDArray[np.uint64], said: Verdicts, asked: NDArray[np.uint64]
 
     Examples
     --------
-    >>> known, said = np.array([7, 8, 8], np.uint64), np.array([KEPT, KEPT, REJECTED], np.uint8)
-    >>> look_up(known, said, np.array([8, 7, 9], np.uint64))
+    >>> known, verdicts = np.array([7, 8, 8], np.uint64), np.array([KEPT, KEPT, REJECTED], np.uint8)
+    >>> look_up(known, verdicts, np.array([8, 7, 9], np.uint64))
     array([3, 1, 0], dtype=uint8)
     """
     found = np.zeros(len(asked), np.uint8)
     for verdict in (KEPT, REJECTED):
-        of_these = np.unique(known[(said & verdict) > 0])
+        of_these = np.unique(known[(verdicts & verdict) > 0])
         found[np.isin(asked, of_these)] |= verdict
     found[asked == NOTHING] = UNKNOWN
     return found
 
 
 def combine(first: Verdicts, second: Verdicts) -> Verdicts:
-    """What two identities of the same rows say: the one that decides, where the other does not; :data:`BOTH` where they contradict.
+    """The verdicts by two identities of the same rows: the one that decides, where the other does not; :data:`BOTH` where they contradict.
 
     Examples
     --------

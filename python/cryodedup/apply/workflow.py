@@ -50,7 +50,7 @@ def apply_choice(
     Returns
     -------
     :class:`~cryodedup.apply.result.Applied`: masks and counts of each file; ``write(directory)`` writes what the command line writes.
-    Rows that the earlier run never saw stay, and are counted; so are rows of which it does not say one thing.
+    Rows that the earlier run never saw stay, and are counted; so are rows with two contradicting verdicts.
 
     Raises
     ------
@@ -102,12 +102,12 @@ def _paths(files: Path | str | Iterable[Path | str]) -> list[Path]:
 
 
 def _judged(earlier: Earlier, read: Sequence[FileRows], params: ParticleParams) -> list[tuple[FileRows, Match]]:
-    """What is said of the rows of each file; those that have nothing but uids of their own are looked up in the other files."""
+    """The verdicts on the rows of each file; rows that have nothing but uids are looked up in the other files, too."""
     matches = [_match(earlier, rows, params) for rows in read]
-    located = [(rows, match.said) for rows, match in zip(read, matches, strict=True) if rows.lists == "particles"]
+    located = [(rows, match.verdicts) for rows, match in zip(read, matches, strict=True) if rows.lists == "particles"]
     judged = []
     for rows, first in zip(read, matches, strict=True):
-        is_bare = rows.lists == "uids" and (first.said == UNKNOWN).all()
+        is_bare = rows.lists == "uids" and (first.verdicts == UNKNOWN).all()
         match = by_rows_of_others(rows, located) if is_bare else first
         refuse_unmatched(earlier, rows, match)
         judged.append((_settled(rows, "particles" if is_bare else earlier.of), match))

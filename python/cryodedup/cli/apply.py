@@ -88,8 +88,8 @@ def show(result: Applied, written: list[Path]) -> None:
 
 def _matched(file: dict[str, Any]) -> str:
     by = ", ".join(f"{number:,} by {how}" for how, number in file["matched_by"].items())
-    alike = file["matched_by_name_example"]
-    return f"matched {by}" + (f" (such as {shown(alike[0])} = {shown(alike[1])})" if alike else "")
+    name_example = file["matched_by_name_example"]
+    return f"matched {by}" + (f" (such as {shown(name_example[0])} = {shown(name_example[1])})" if name_example else "")
 
 
 def _outcome(file: dict[str, Any]) -> str:
