@@ -375,7 +375,7 @@ def test_images_tell_apart_what_is_at_one_place(tmp_path: Path) -> None:
     first, second = apply_choice(directory, [same, polished]).files
     assert (first.kept.tolist(), first.match.by) == ([False, True, False, True], {"place": 2, "rlnImageName": 2})
     assert (second.kept.tolist(), second.undecided.tolist()) == ([True, True, True, False], [True, True, False, False])
-    with pytest.raises(InputError, match="found 2 particles that are at the place of a kept and of a rejected one"):
+    with pytest.raises(InputError, match="found 2 particles at the place of a kept and of a rejected one"):
         apply_choice(directory, picked(tmp_path / "both.star", [(*row[:3], "x@a") for row in rows[:2]]))
 
 

@@ -29,8 +29,14 @@ UID, PATH, NAME, PLACE, SOURCE = "uid", "path", "name", "place", "sym_expand/src
 class Match:
     """The verdicts on the rows of a file.
 
-    ``by``: how many rows were matched by which identity; ``name_example``: a micrograph of the file and the one of the result that it was matched
-    with by name alone, as an example; ``versions``: mask of the rows of micrographs that were removed as versions of an exposure.
+    Attributes
+    ----------
+    by
+        How many rows were found by which identity.
+    name_example
+        A micrograph of the file and the one of the result that it was matched with by name alone.
+    versions
+        Mask of the rows of micrographs that were removed as versions of an exposure.
     """
 
     verdicts: Verdicts
@@ -174,7 +180,7 @@ def refuse_unmatched(earlier: Earlier, rows: FileRows, match: Match) -> None:
         raise InputError(f"{rows.label}: {_nothing_in_common(directory, rows, of)}")
     if not ((match.verdicts == KEPT) | (match.verdicts == REJECTED)).any():
         raise InputError(
-            f"{rows.label}: found {int((match.verdicts == BOTH).sum()):,} particles that are at the place of a kept and of a rejected one of"
+            f"{rows.label}: found {int((match.verdicts == BOTH).sum()):,} particles at the place of a kept and of a rejected one of"
             f" {directory}, and no others; expected some that can be told apart: run cryodedup particles on this file itself"
         )
 
