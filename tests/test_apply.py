@@ -525,6 +525,7 @@ def bad(tmp_path: Path, unique: Unique) -> dict[str, tuple[list[object], str]]:
         "a file as directory": ([source, source, *out], "T/picked.star: found a file, expected the directory"),
         "no summary": ([tmp_path / "empty", source, *out], "T/empty: found no summary.json, expected"),
         "damaged summary": ([tmp_path / "broken", source, *out], "T/broken/summary.json: found no summary of cryodedup"),
+        "incomplete summary": ([changed("incomplete", sources=[{"kept": 3}]), source, *out], "T/incomplete/summary.json: found a damaged summary ('rejected')"),
         "another schema": ([changed("apply", schema="cryodedup.apply/1"), source, *out], "T/apply/summary.json: found schema 'cryodedup.apply/1', expected cryodedup.particles/1 or"),
         "dry run": ([changed("dry", outputs=[]), source, *out], "T/dry: found the summary of a dry run, expected a result with files: repeat the command without --dry-run"),
         "withheld": ([changed("withheld", unique.directory, withheld="too many"), movies, *out], "T/withheld: found a result that is withheld, expected one with micrographs_kept.*: too many"),
@@ -547,7 +548,7 @@ def bad(tmp_path: Path, unique: Unique) -> dict[str, tuple[list[object], str]]:
 
 
 CASES = [
-    "no directory", "a file as directory", "no summary", "damaged summary", "another schema", "dry run", "withheld", "a file is missing",
+    "no directory", "a file as directory", "no summary", "damaged summary", "incomplete summary", "another schema", "dry run", "withheld", "a file is missing",
     "a file was replaced", "half-sets repaired", "micrographs after particles", "nothing in common", "no micrograph in common",
     "uids of nothing", "uids without micrographs", "a name that fits two", "no output", "output is the result", "missing file",
     "the same file twice", "an image", "no rows",

@@ -119,7 +119,7 @@ def read_earlier(directory: Path, params: ParticleParams, summary: Mapping[str, 
     """
     try:
         _check_summary(summary)
-    except (KeyError, TypeError, AttributeError, AssertionError) as error:
+    except (KeyError, TypeError, AttributeError) as error:
         raise InputError(f"{directory / SUMMARY}: found a damaged summary ({error}), expected that of a finished run") from None
     if summary["schema"] == OF_MICROGRAPHS:
         chosen = _micrographs(directory, params, summary)
@@ -128,15 +128,16 @@ def read_earlier(directory: Path, params: ParticleParams, summary: Mapping[str, 
 
 
 def _check_summary(summary: Mapping[str, Any]) -> None:
-    """Raises one of several errors if something that is needed is not there."""
+    """Raises KeyError, TypeError or AttributeError if something that is needed is not there."""
+    names: list[Any] = []
     if summary["schema"] == OF_MICROGRAPHS:
         counts = [summary["kept"], summary["removed"], summary["versions"]["removed"]]
     else:
         summary["parameters"].get("half_sets")
         counts = [source[word] for source in summary["sources"] for word in ("kept", "rejected")]
         names = [source[word] for source in summary["sources"] for word in ("written_to", "input")]
-        assert all(isinstance(name, str) for name in names), "no names of files"
-    assert all(isinstance(number, int) for number in counts), "no counts"
+    if not (all(isinstance(number, int) for number in counts) and all(isinstance(name, str) for name in names)):
+        raise TypeError("counts or names of files are missing")
 
 
 def earlier_params(summary: Mapping[str, Any], flip_y: bool | None, threads: int) -> ParticleParams:
