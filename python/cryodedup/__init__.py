@@ -3,6 +3,8 @@
 import warnings
 
 from cryodedup import _core
+from cryodedup.apply.result import Applied
+from cryodedup.apply.workflow import apply_choice
 from cryodedup.errors import InputError
 from cryodedup.micrographs.arrays import Correlation, correlate, prepare
 from cryodedup.micrographs.result import MicrographResult
@@ -14,6 +16,7 @@ from cryodedup.particles.workflow import deduplicate_particles
 
 __version__ = _core.__version__
 __all__ = [
+    "Applied",
     "Correlation",
     "Duplicates",
     "InputError",
@@ -22,6 +25,7 @@ __all__ = [
     "ParticleParams",
     "ParticleResult",
     "__version__",
+    "apply_choice",
     "correlate",
     "deduplicate",
     "deduplicate_particles",

@@ -16,6 +16,7 @@ from typing import NoReturn
 import rich_click as click
 
 from cryodedup import __version__
+from cryodedup.cli.apply import apply
 from cryodedup.cli.demo import demo
 from cryodedup.cli.micrographs import micrographs
 from cryodedup.cli.particles import particles
@@ -43,6 +44,7 @@ def cli() -> None:
 
 cli.add_command(particles)
 cli.add_command(micrographs)
+cli.add_command(apply)
 cli.add_command(demo)
 
 

@@ -18,7 +18,7 @@ Params = TypeVar("Params")
 EACH_ONES = ["--output", "--overwrite", "--no-report", "--json", "--threads", "--quiet", "--help"]
 
 
-class _Input(click.ParamType[Any]):
+class Input(click.ParamType[Any]):
     """A path, or a pattern; not the empty text, which a path takes for the current directory."""
 
     name = "path"
@@ -30,7 +30,7 @@ class _Input(click.ParamType[Any]):
         return Path(value)
 
 
-inputs = click.argument("inputs", nargs=-1, required=True, type=_Input(), metavar="INPUT...")
+inputs = click.argument("inputs", nargs=-1, required=True, type=Input(), metavar="INPUT...")
 output = click.option(
     "-o", "--output", type=click.Path(path_type=Path), metavar="DIR", help="Directory for the results; made if it is not there."
 )

@@ -164,10 +164,7 @@ def _from_corner(pick: Picks, extents: Floats, picks: Sequence[Picks]) -> Floats
 def _check_extents(pick: Picks, extents: Floats, coordinates_a: Floats) -> None:
     """Refuses coordinates that lie beyond their micrographs: their pixel size is another one."""
     axes = coordinates_a.shape[1]
-    known = ~np.isnan(extents[:, :axes]).any(axis=1)
-    if not len(pick) or not known.any():
-        return
-    rows = np.flatnonzero(known[pick.micrograph_of])
+    rows = np.flatnonzero(~np.isnan(extents[pick.micrograph_of, :axes]).any(axis=1))
     limits = extents[pick.micrograph_of[rows], :axes]
     beyond = _beyond(coordinates_a[rows], limits)
     if beyond.any() and beyond.sum() > MAX_OUTSIDE * len(rows):
@@ -184,4 +181,5 @@ def _check_extents(pick: Picks, extents: Floats, coordinates_a: Floats) -> None:
 
 def _beyond(coordinates_a: Floats, limits: Floats) -> NDArray[np.bool_]:
     margin = OUTSIDE * limits
-    return np.any((coordinates_a < -margin) | (coordinates_a > limits + margin), axis=1)
+    outside = (coordinates_a < -margin) | (coordinates_a > limits + margin)
+    return np.asarray(outside.any(axis=1), np.bool_)

@@ -69,12 +69,17 @@ def plan(outputs: Sequence[Output]) -> list[tuple[str, list[int]]]:
         first = outputs[members[0]]
         alone = sum(outputs[other[0]].suffix == first.suffix for other in sets.values()) == 1
         stem = "particles" if alone and first.suffix in (".star", ".cs") else first.stem
-        name, number = stem, 2
-        while used & set(_targets(first, name)):
-            name, number = f"{stem}-{number}", number + 1
-        used.update(_targets(first, name))
-        planned.append((name, members))
+        planned.append((free_stem(first, stem, used), members))
     return planned
+
+
+def free_stem(output: Output, stem: str, used: set[str]) -> str:
+    """The stem, with a number behind it where files of these names are ``used`` already; adds its own to them."""
+    name, number = stem, 2
+    while used & set(_targets(output, name)):
+        name, number = f"{stem}-{number}", number + 1
+    used.update(_targets(output, name))
+    return name
 
 
 def _targets(output: Output, stem: str) -> list[str]:

@@ -127,7 +127,7 @@ def read(fields: Joined, params: ParticleParams, output: Output) -> Picks:
     _check_shapes(fields, shape_of, sides)
     stored = (fields.numbers(X), fields.numbers(Y))
     pixel_size_of, pixel_sizes = _pixel_sizes(fields)
-    micrograph_of, micrographs = _micrographs(fields)
+    micrograph_of, micrographs = micrographs_of(fields)
     micrographs = _with_extents(micrographs, micrograph_of, sides[shape_of], pixel_size_of, pixel_sizes)
     heights = _of_each(sides[:, 0], shape_of)
     y = stored[1] * heights
@@ -222,7 +222,8 @@ def _check_shapes(fields: Joined, shape_of: NDArray[np.uint32], sides: Floats) -
         raise InputError(f"{fields.label}, record {row}: {SHAPE}: found {found}, expected the micrograph's sides in pixels")
 
 
-def _micrographs(fields: Joined) -> tuple[NDArray[np.uint32], list[Micrograph]]:
+def micrographs_of(fields: Joined) -> tuple[NDArray[np.uint32], list[Micrograph]]:
+    """The micrograph of each particle, as an index into the micrographs."""
     paths = fields.distinct(PATH) if PATH in fields else None
     if UID not in fields:
         assert paths is not None

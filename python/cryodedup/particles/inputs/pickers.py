@@ -39,6 +39,11 @@ def suffix(path: Path) -> str:
     return found.group() if found else ""
 
 
+def micrograph_name(path: Path) -> str:
+    """The micrograph that a file of picks is named after."""
+    return _PICKER.sub("", path.stem)
+
+
 def read_folder(path: Path, params: ParticleParams) -> Picks:
     """Files of one kind, each named after its micrograph."""
     files = sorted(entry for entry in path.iterdir() if entry.is_file() and entry.suffix in SUFFIXES)
@@ -68,7 +73,7 @@ def read_pick_files(paths: Sequence[Path], params: ParticleParams, opened: Mappi
     plain = [path for path in paths if path not in opened]
     boxes = dict(zip(plain, box.open_boxes(plain, params.threads), strict=True))
     pieces = [_box_piece(path, boxes[path], params) if path in boxes else _coordinates_piece(opened[path], params) for path in paths]
-    names = [_PICKER.sub("", path.stem) for path in paths]
+    names = [micrograph_name(path) for path in paths]
     return _joined_pieces(source, names, pieces)
 
 

@@ -91,7 +91,7 @@ def _present(group: cs.CsGroup) -> list[Path]:
 
 def _jobs(datasets: Sequence[Path], params: ParticleParams) -> list[list[Path]]:
     """Puts a dataset without locations together with the one of the same particles that has them, as of one job."""
-    opened = {path: _open_dataset(path, params) for path in datasets}
+    opened = {path: open_dataset(path, params) for path in datasets}
     lone = [path for path in datasets if cryosparc.X not in opened[path] and "uid" in opened[path]]
     jobs = {path: [path] for path in datasets if path not in lone}
     taken: dict[Path, Path] = {}
@@ -134,7 +134,8 @@ def _refuse_two_alignments(mains: Sequence[Path], opened: dict[Path, cs.NpyFile 
                     )
 
 
-def _open_dataset(path: Path, params: ParticleParams, progress: Progress = None) -> cs.NpyFile | cs.CsdatFile:
+def open_dataset(path: Path, params: ParticleParams, progress: Progress = None) -> cs.NpyFile | cs.CsdatFile:
+    """A dataset in NPY or CSDAT form, as its first bytes say."""
     kind = kind_of(path)
     if kind not in ("npy", "csdat"):
         raise InputError(f"{path}: found no CryoSPARC dataset, expected one, as a group names it")
@@ -142,7 +143,7 @@ def _open_dataset(path: Path, params: ParticleParams, progress: Progress = None)
 
 
 def _read_datasets(paths: Sequence[Path], params: ParticleParams, progress: Progress, group: cs.CsGroup | None = None) -> Picks:
-    parts = [_open_dataset(path, params, progress) for path in paths]
+    parts = [open_dataset(path, params, progress) for path in paths]
     fields = cryosparc.Joined.by_uid(parts, str(group.path) if group else None)
     return cryosparc.read(fields, params, DatasetOutput(parts, fields.orders, group))
 

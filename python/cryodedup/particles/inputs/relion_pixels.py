@@ -51,10 +51,9 @@ def counted_in(columns: Columns, micrographs: Sequence[str], *, deep: bool, of_o
 
 def pixel_sizes(columns: Columns, counted: CountedIn) -> tuple[np.ndarray | None, list[PixelSize]]:
     """Of each row the number of its pixel size, None if all have the first; and the pixel sizes."""
-    index: np.ndarray | None
     if counted == "export":
-        index, sizes = _of_export(columns)
-        return index, [_confirmed(columns, size) for size in sizes]
+        exported, sizes = _of_export(columns)
+        return exported, [_confirmed(columns, size) for size in sizes]
     if counted == "tomogram" and "rlnDetectorPixelSize" in columns and "rlnMagnification" not in columns:
         of, texts = columns.names("rlnDetectorPixelSize")  # as pytom-match-pick uses it
         return of, [_pixel_size(columns.label, "", {"rlnDetectorPixelSize": text}, ["rlnDetectorPixelSize"]) for text in texts]
@@ -89,8 +88,8 @@ def _pixel_size(file: str, of: str, row: dict[str, str], labels: Sequence[str]) 
 def _of_export(columns: Columns) -> tuple[np.ndarray | None, list[PixelSize]]:
     """Of Warp's exports: 3D ones give it in each row, 2D ones as a product in their optics groups."""
     if "rlnPixelSize" in columns:
-        index, texts = columns.names("rlnPixelSize")
-        return index, [_pixel_size(columns.label, "", {"rlnPixelSize": text}, ["rlnPixelSize"]) for text in texts]
+        of, texts = columns.names("rlnPixelSize")
+        return of, [_pixel_size(columns.label, "", {"rlnPixelSize": text}, ["rlnPixelSize"]) for text in texts]
     index, groups = _groups(columns)
     return index, [_product(columns.label, of, row) for of, row in groups]
 

@@ -1,0 +1,1 @@
+"""The choice of an earlier run, applied to other files of the project."""

@@ -1,0 +1,250 @@
+"""What an earlier run chose, from the directory of its result."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cryodedup.apply.rows import FileRows, read_rows
+from cryodedup.apply.verdicts import Verdicts, of_mask
+from cryodedup.directory import SUMMARY
+from cryodedup.errors import InputError
+from cryodedup.micrographs.result import SCHEMA as OF_MICROGRAPHS
+from cryodedup.micrographs.result import VERSIONS
+from cryodedup.params import ParticleParams
+from cryodedup.particles.inputs.micrograph_names import normalised_path
+from cryodedup.particles.inputs.pickers import micrograph_name
+from cryodedup.particles.inputs.picks import Micrograph, Picks
+from cryodedup.particles.inputs.reading import read_inputs
+from cryodedup.particles.outputs import PickFilesOutput
+from cryodedup.particles.result import SCHEMA as OF_PARTICLES
+
+Chosen = Literal["particles", "micrographs"]
+TABLES = (".csg", ".star", ".txt")
+"""What the kept micrographs are read from: the first of these that the run wrote."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChosenMicrographs:
+    """Micrographs that an earlier run kept or removed.
+
+    ``versions``: those that were removed as versions of an exposure (copies, halves, not dose-weighted): they are known by path and uid,
+    but not by name, since their exposure has another micrograph in ``micrographs``.
+    """
+
+    label: str
+    files: Sequence[Path]
+    micrographs: Sequence[Micrograph]
+    verdicts: Verdicts
+    versions: Sequence[Micrograph]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChosenParticles:
+    """The particles of a pair of files, the kept ones first; ``micrograph_of`` are indices into ``micrographs``."""
+
+    label: str
+    picks: tuple[Picks, Picks]
+    micrographs: Sequence[Micrograph]
+    micrograph_of: NDArray[np.uint32]
+    verdicts: Verdicts
+
+    @property
+    def uids(self) -> NDArray[np.uint64] | None:
+        """Uint64 (n,); None if the run's input had none."""
+        kept, rejected = (pick.uids for pick in self.picks)
+        return None if kept is None or rejected is None else np.concatenate([kept, rejected])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Earlier:
+    """An earlier result: of particles or of micrographs."""
+
+    directory: Path
+    schema: str
+    files: Sequence[Path]
+    micrographs: ChosenMicrographs | None = None
+    particles: Sequence[ChosenParticles] = ()
+
+    @property
+    def of(self) -> Chosen:
+        """What the run chose among."""
+        return "particles" if self.schema == OF_PARTICLES else "micrographs"
+
+
+def read_summary(directory: Path) -> dict[str, Any]:
+    """The summary of a result that can be applied.
+
+    Raises
+    ------
+    InputError
+        No directory, no summary, one of another command, or a result without kept and rejected files.
+    """
+    if not directory.is_dir():
+        found = "a file" if directory.exists() else "no such directory"
+        raise InputError(f"{directory}: found {found}, expected the directory that cryodedup particles or micrographs wrote (-o)")
+    path = directory / SUMMARY
+    if not path.is_file():
+        raise InputError(f"{directory}: found no {SUMMARY}, expected the directory that cryodedup particles or micrographs wrote (-o)")
+    try:
+        summary = json.loads(path.read_text("utf-8"))
+        schema, outputs = str(summary["schema"]), [str(name) for name in summary["outputs"]]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        raise InputError(f"{path}: found no summary of cryodedup, expected that of cryodedup particles or micrographs") from None
+    if schema not in (OF_PARTICLES, OF_MICROGRAPHS):
+        raise InputError(
+            f"{path}: found schema {schema!r}, expected {OF_PARTICLES} or {OF_MICROGRAPHS}, of cryodedup particles or micrographs"
+        )
+    if summary.get("withheld"):
+        raise InputError(f"{directory}: found a result that is withheld, expected one with micrographs_kept.*: {summary['withheld']}")
+    if not outputs:
+        raise InputError(f"{directory}: found the summary of a dry run, expected a result with files: repeat the command without --dry-run")
+    return dict(summary)
+
+
+def read_earlier(directory: Path, params: ParticleParams, summary: Mapping[str, Any]) -> Earlier:
+    """The kept and the rejected of an earlier result, by its own files.
+
+    Raises
+    ------
+    InputError
+        A file is missing or has another number of rows than the summary says; or nothing was rejected by design (``--half-sets repair``).
+    """
+    try:
+        _check_summary(summary)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise InputError(f"{directory / SUMMARY}: found a damaged summary ({error}), expected that of a finished run") from None
+    if summary["schema"] == OF_MICROGRAPHS:
+        chosen = _micrographs(directory, params, summary)
+        return Earlier(directory=directory, schema=OF_MICROGRAPHS, files=chosen.files, micrographs=chosen)
+    return _particles(directory, params, summary)
+
+
+def _check_summary(summary: Mapping[str, Any]) -> None:
+    """Raises KeyError, TypeError or AttributeError if something that is needed is not there."""
+    names: list[Any] = []
+    if summary["schema"] == OF_MICROGRAPHS:
+        counts = [summary["kept"], summary["removed"], summary["versions"]["removed"]]
+    else:
+        summary["parameters"].get("half_sets")
+        counts = [source[word] for source in summary["sources"] for word in ("kept", "rejected")]
+        names = [source[word] for source in summary["sources"] for word in ("written_to", "input")]
+    if not (all(isinstance(number, int) for number in counts) and all(isinstance(name, str) for name in names)):
+        raise TypeError("counts or names of files are missing")
+
+
+def earlier_params(summary: Mapping[str, Any], flip_y: bool | None, threads: int) -> ParticleParams:
+    """How the particles of an earlier run are read: as that run did."""
+    used = summary.get("parameters") or {}
+    return ParticleParams(
+        pixel_size_a=used.get("pixel_size_a") if summary["schema"] == OF_PARTICLES else None,
+        flip_y=bool(used.get("flip_y")) if flip_y is None else flip_y,
+        score_field="none",
+        threads=threads,
+    )
+
+
+def _there(directory: Path, name: str) -> Path:
+    path = directory / name
+    if not path.exists():
+        raise InputError(
+            f"{path}: no such file, expected the whole result of the earlier run; restore it, or repeat that run with --overwrite"
+        )
+    return path
+
+
+def _check_count(path: Path, found: int, expected: int) -> None:
+    if found != expected:
+        raise InputError(
+            f"{path}: found {found:,} rows, expected {expected:,} as {SUMMARY} says: the file is not the one that the run wrote; repeat"
+            " that run with --overwrite"
+        )
+
+
+def _micrographs(directory: Path, params: ParticleParams, summary: Mapping[str, Any]) -> ChosenMicrographs:
+    outputs = summary["outputs"]
+    suffix = next((suffix for suffix in TABLES if f"micrographs_kept{suffix}" in outputs), TABLES[-1])
+    paths = [_there(directory, f"micrographs_{word}{suffix}") for word in ("kept", "removed")]
+    kept, removed = (read_rows(path, params, places=False) for path in paths)
+    for rows, word in ((kept, "kept"), (removed, "removed")):
+        _check_count(Path(rows.label), len(rows), summary[word])
+    versions = _versions(directory, summary)
+    chosen = [(one, True) for one in _each(kept)] + [(one, False) for one in _each(removed)]
+    judged = [(one, stays) for one, stays in chosen if normalised_path(one.name) not in versions]
+    return ChosenMicrographs(
+        label=str(directory),
+        files=[directory / SUMMARY, *kept.output.files, *removed.output.files, *paths],
+        micrographs=[one for one, _ in judged],
+        verdicts=of_mask(np.array([stays for _, stays in judged], bool)),
+        versions=[one for one, _ in chosen if normalised_path(one.name) in versions],
+    )
+
+
+def _each(rows: FileRows) -> list[Micrograph]:
+    return [rows.micrographs[i] for i in rows.micrograph_of]
+
+
+def _versions(directory: Path, summary: Mapping[str, Any]) -> frozenset[str]:
+    expected = summary["versions"]["removed"]
+    if not expected:
+        return frozenset()
+    path = _there(directory, VERSIONS)
+    with path.open(encoding="utf-8", errors="surrogateescape", newline="") as file:
+        found = [row["Version"] for row in csv.DictReader(file)]
+    _check_count(path, len(found), expected)
+    return frozenset(map(normalised_path, found))
+
+
+def _particles(directory: Path, params: ParticleParams, summary: Mapping[str, Any]) -> Earlier:
+    if summary["parameters"].get("half_sets") == "repair":
+        raise InputError(
+            f"{directory}: found a result of --half-sets repair, expected one with kept and rejected particles: a repair rejects none;"
+            " use its particles_repaired file itself, or repeat the run without --half-sets repair"
+        )
+    written: dict[str, list[Mapping[str, Any]]] = {}
+    for source in summary["sources"]:
+        written.setdefault(source["written_to"], []).append(source)
+    pairs = [_pair(directory, params, name, sources, summary["outputs"]) for name, sources in written.items()]
+    files = [file for pair in pairs for pick in pair.picks for file in pick.output.files]
+    return Earlier(directory=directory, schema=OF_PARTICLES, files=[directory / SUMMARY, *files], particles=pairs)
+
+
+def _pair(
+    directory: Path, params: ParticleParams, name: str, sources: Sequence[Mapping[str, Any]], outputs: Sequence[str]
+) -> ChosenParticles:
+    stem, _, ending = name.rpartition("_kept")
+    if ending == "/":
+        ending = ".star" if f"{stem}_kept.star" in outputs else ""  # an index of pick files names their micrographs
+    ending = ".csg" if ending == ".cs" else ending
+    picks = []
+    for word in ("kept", "rejected"):
+        path = _there(directory, f"{stem}_{word}{ending}")
+        (pick,) = read_inputs([path], params)
+        _check_count(path, len(pick), sum(source[word] for source in sources))
+        picks.append(_named(pick, sources[0]["input"]))
+    micrographs = list({(one.name, one.uid): one for pick in picks for one in pick.micrographs}.values())
+    at = {(one.name, one.uid): i for i, one in enumerate(micrographs)}
+    columns = [np.array([at[one.name, one.uid] for one in pick.micrographs], np.uint32)[pick.micrograph_of] for pick in picks if len(pick)]
+    return ChosenParticles(
+        label=str(directory / name),
+        picks=(picks[0], picks[1]),
+        micrographs=micrographs,
+        micrograph_of=np.concatenate([np.zeros(0, np.uint32), *columns]),
+        verdicts=of_mask(np.repeat([True, False], [len(pick) for pick in picks])),
+    )
+
+
+def _named(picks: Picks, source: str) -> Picks:
+    """A single file of picks is of the micrograph that the run's input was named after; its own name says ``_kept``, too."""
+    output = picks.output
+    own = isinstance(output, PickFilesOutput) and output.is_single
+    if not own or len(picks.micrographs) != 1 or picks.micrographs[0].name != micrograph_name(Path(picks.label)):
+        return picks
+    return replace(picks, micrographs=[Micrograph(name=micrograph_name(Path(source)))])

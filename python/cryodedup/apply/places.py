@@ -1,0 +1,116 @@
+"""Particles of two files that are at one place of a micrograph.
+
+A place is one micrograph and equal stored coordinates, or equal centres (coordinates minus shifts): RELION's *Extract* with re-centring
+subtracts the rounded origin from the coordinate and from the origin (``Preprocessing::getCoordinateMetaDataTable``), which moves the
+coordinates and leaves the centre. A later refinement does the opposite. Where one says kept and the other rejected, the row is undecided.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cryodedup import _core
+from cryodedup.apply.earlier import ChosenParticles
+from cryodedup.apply.verdicts import NOTHING, Verdicts, combine, look_up
+from cryodedup.errors import InputError
+from cryodedup.params import ParticleParams, is_number
+from cryodedup.particles.inputs.picks import Floats, Picks
+
+TOLERANCE = 0.01
+"""Pixels (Å where coordinates are in Å). RELION writes six decimals of single precision, 0.0005 px at 4,000; CryoSPARC's fractions are as
+exact. Two particles nearer than that are one place, whatever they are."""
+SAME_SIZE = 1.01
+"""Pixel sizes of a smaller ratio are one, written with fewer digits."""
+
+
+def by_place(
+    chosen: ChosenParticles, chosen_of: NDArray[np.uint32], picks: Picks, picks_of: NDArray[np.uint32], params: ParticleParams
+) -> Verdicts:
+    """The verdicts of a result on the places of particles.
+
+    Parameters
+    ----------
+    chosen_of, picks_of
+        For each particle of the result and of the file the number of its micrograph, the same in both.
+    params
+        Has the pixel size for files that do not say it.
+    """
+    threads = params.threads
+    both = [*chosen.picks, picks]
+    axes = _axes(both)
+    if axes is None:
+        return np.zeros(len(picks), np.uint8)
+    of = np.concatenate([chosen_of, picks_of])
+    unit = _units(both)
+    stored = [np.column_stack([one.position[axis] for axis in range(axes)]) * scale for one, scale in zip(both, unit, strict=True)]
+    verdicts = _at(np.concatenate(stored), of, chosen.verdicts, threads)
+    chosen_a = params.pixel_size_a if is_number(params.pixel_size_a) else None
+    shifts = [_shifts_px(one, axes, chosen_a) for one in both]
+    if any(shift is not None for shift in shifts):
+        centres = [place if shift is None else place - shift * scale for place, shift, scale in zip(stored, shifts, unit, strict=True)]
+        verdicts = combine(verdicts, _at(np.concatenate(centres), of, chosen.verdicts, threads))
+    return verdicts
+
+
+def _at(points: Floats, micrograph_of: NDArray[np.uint32], verdicts: Verdicts, threads: int) -> Verdicts:
+    """The verdicts on the places of the last points, from those on the first."""
+    number = np.full(len(points), NOTHING, np.uint64)
+    usable = np.isfinite(points).all(axis=1)
+    same = _core.components(points[usable], micrograph_of[usable], None, None, TOLERANCE, threads=threads)
+    number[usable] = same
+    known = number[: len(verdicts)]
+    return look_up(known[known != NOTHING], verdicts[known != NOTHING], number[len(verdicts) :])
+
+
+def _axes(several: Sequence[Picks]) -> int | None:
+    """How many coordinates are compared; None: those of the last can not be compared to the others'."""
+    filled = [picks for picks in several if len(picks)]
+    if len({picks.in_angstrom for picks in filled}) > 1:
+        return None
+    dimensions = {len(picks.position) for picks in filled}
+    if len(dimensions) == 1:
+        return dimensions.pop()
+    has_depth = any(len(picks.position) == 3 and np.ptp(picks.position[2]) > 0 for picks in filled)
+    return None if has_depth else 2
+
+
+def _units(several: Sequence[Picks]) -> list[Floats | float]:
+    """1, or pixel sizes (n, 1) where they are known of all and differ: pixels of binned micrographs are compared in Å."""
+    sizes = [None if picks.in_angstrom else _known_sizes_a(picks) for picks in several]
+    values = [value for size in sizes if size is not None for value in np.unique(size[np.isfinite(size)]).tolist()]
+    known = all(size is not None and np.isfinite(size).all() for size in sizes)
+    if not (known and values and max(values) > SAME_SIZE * min(values)):
+        return [1.0] * len(several)
+    return [np.ones((0, 1)) if size is None else size[:, None] for size in sizes]
+
+
+def _known_sizes_a(picks: Picks) -> Floats:
+    """The micrograph pixel size of each particle; NaN where it is not known for certain."""
+    return _sizes_a(picks, [size.value_a if not size.uncertain else None for size in picks.pixel_sizes])
+
+
+def _sizes_a(picks: Picks, sizes: Sequence[float | None]) -> Floats:
+    values = np.array([np.nan if size is None else size for size in sizes] or [np.nan], np.float64)
+    return np.full(len(picks), values[0]) if picks.pixel_size_of is None else values[picks.pixel_size_of]
+
+
+def _shifts_px(picks: Picks, axes: int, pixel_size_a: float | None) -> Floats | None:
+    """The shifts of each particle in the unit of its coordinates, shape (n, axes); NaN where the pixel size is not known."""
+    key = next((key for key in ("alignments3D", "alignments2D") if key in picks.shift_keys), None)
+    if key is None or not len(picks):
+        return None
+    try:
+        shifts_a = picks.shifts_a(key)[:axes]
+    except InputError:  # pixels of images whose size is not known
+        return None
+    sizes = [
+        pixel_size_a if size.value_a is None or (size.uncertain and pixel_size_a is not None) else size.value_a
+        for size in picks.pixel_sizes
+    ]
+    size_a = 1.0 if picks.in_angstrom else _sizes_a(picks, sizes)
+    if not shifts_a:  # they are in the positions already
+        return None
+    return np.column_stack([shift / size_a for shift in shifts_a])

@@ -1,0 +1,198 @@
+"""What the choice of an earlier run means for other files, and how they are written."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cryodedup import _core
+from cryodedup.apply.earlier import Chosen
+from cryodedup.apply.matching import Match
+from cryodedup.apply.rows import FileRows
+from cryodedup.apply.verdicts import BOTH, REJECTED, UNKNOWN
+from cryodedup.directory import names_of_outputs, printable, staged, top_level, write_summary
+from cryodedup.errors import InputError
+from cryodedup.particles.outputs import Place, free_stem
+from cryodedup.words import count
+
+SCHEMA = "cryodedup.apply/1"
+EXAMPLES = 3
+"""So many of what was not found are named."""
+
+
+@dataclass(frozen=True)
+class AppliedFile:
+    """The choice for the rows of one file.
+
+    Attributes
+    ----------
+    rows
+        What the rows are of.
+    match
+        The verdict of the earlier result on each row, and the identity it was found by.
+    stem
+        What the names of the two files that are written begin with.
+    of
+        What the earlier run chose among: ``particles`` or ``micrographs``.
+    """
+
+    rows: FileRows
+    match: Match
+    stem: str
+    of: Chosen
+
+    @property
+    def label(self) -> str:
+        return self.rows.label
+
+    @property
+    def kept(self) -> NDArray[np.bool_]:
+        """Mask of the rows that stay, bool (n,): all but those that the result rejects for certain."""
+        return np.asarray(self.match.verdicts != REJECTED)
+
+    @property
+    def not_found(self) -> NDArray[np.bool_]:
+        """Mask of the rows that the earlier run never saw; they stay."""
+        return np.asarray(self.match.verdicts == UNKNOWN)
+
+    @property
+    def undecided(self) -> NDArray[np.bool_]:
+        """Mask of the rows that are at the place (or have the uid) of a kept and of a rejected particle; they stay."""
+        return np.asarray(self.match.verdicts == BOTH)
+
+    @property
+    def words(self) -> tuple[str, str]:
+        """What the names of the two files end in."""
+        return "kept", "removed" if self.rows.lists == "micrographs" else "rejected"
+
+    def written_to(self, which: int) -> str:
+        """The name of the file of the kept (0) or of the others (1)."""
+        return f"{self.stem}_{self.words[which]}{self.rows.output.suffix}"
+
+    def named(self, mask: NDArray[np.bool_]) -> list[str]:
+        """A few of some rows: of a choice among micrographs these, of one among particles the rows."""
+        chosen = np.flatnonzero(mask)
+        if self.of == "micrographs" and self.rows.micrographs:
+            _, first = np.unique(self.rows.micrograph_of[chosen], return_index=True)
+            return [printable(self.rows.micrographs[self.rows.micrograph_of[chosen[i]]].name) for i in np.sort(first)[:EXAMPLES]]
+        return [printable(self.rows.where(int(row))) for row in chosen[:EXAMPLES]]
+
+    @cached_property
+    def not_found_examples(self) -> list[str]:
+        """A few of :attr:`not_found`."""
+        return self.named(self.not_found)
+
+    @cached_property
+    def undecided_examples(self) -> list[str]:
+        """A few of :attr:`undecided`."""
+        return self.named(self.undecided)
+
+    def summary(self) -> dict[str, Any]:
+        """What ``summary.json`` holds of the file."""
+        return {
+            "input": printable(self.label),
+            "lists": self.rows.lists,
+            "rows": len(self.rows),
+            "kept": int(self.kept.sum()),
+            "rejected": int((~self.kept).sum()),
+            "not_found": int(self.not_found.sum()),
+            "not_found_examples": self.not_found_examples,
+            "undecided": int(self.undecided.sum()),
+            "undecided_examples": self.undecided_examples,
+            "matched_by": self.match.by,
+            "matched_by_name_example": None if self.match.name_example is None else [printable(name) for name in self.match.name_example],
+            "written_to": [self.written_to(which) for which in (0, 1)],
+        }
+
+    @cached_property
+    def warnings(self) -> list[str]:
+        """What was not found, and what could not be decided."""
+        versions = "they go, also where the exposure's other micrograph stays (versions.csv of the result)"
+        unseen = "they were not judged and stay: if they may have duplicates, run the earlier command with them"
+        undecided = "which of the two they are is not known, and they stay: run cryodedup particles on this file itself"
+        texts = []
+        for mask, seen, meaning in (
+            (self.not_found, "not in the result", unseen),
+            (self.match.versions, "of micrographs that were removed as versions of an exposure", versions),
+            (self.undecided, "at the place, or of the uid, of a kept and of a rejected particle", undecided),
+        ):
+            if mask is not None and mask.any():
+                few = "; ".join(self.named(mask))
+                texts.append(f"{self.label}: {int(mask.sum()):,} of {count(len(mask), 'row')} {seen} (such as {few}); {meaning}")
+        return texts
+
+
+@dataclass(frozen=True, kw_only=True)
+class Applied:
+    """The choice of an earlier run for other files.
+
+    Attributes
+    ----------
+    directory
+        That of the earlier result.
+    of
+        What that run chose among: ``particles`` or ``micrographs``.
+    files
+        In the order they were given: :class:`AppliedFile`.
+    inputs
+        Real paths of all that was read: none of them is written to.
+    """
+
+    directory: Path
+    of: Chosen
+    files: tuple[AppliedFile, ...]
+    inputs: frozenset[Path]
+
+    @property
+    def warnings(self) -> list[str]:
+        """What was not found, and what could not be decided, file by file."""
+        return [warning for file in self.files for warning in file.warnings]
+
+    def summary(self, outputs: Sequence[str] = ()) -> dict[str, Any]:
+        """What ``summary.json`` holds; ``schema`` names its version."""
+        return {
+            "schema": SCHEMA,
+            "cryodedup": _core.__version__,
+            "result": printable(str(self.directory)),
+            "chosen_among": self.of,
+            "files": [file.summary() for file in self.files],
+            "outputs": list(outputs),
+            "warnings": [printable(text) for text in self.warnings],
+        }
+
+    def write(self, output: Path | str, *, overwrite: bool = False, progress: Callable[[int], object] | None = None) -> list[Path]:
+        """Writes the kept and the rejected rows of each file and ``summary.json`` into a directory, all or nothing; returns their paths.
+
+        Raises
+        ------
+        InputError
+            The directory is that of the earlier result; files of these names are there and ``overwrite`` is not given, or one of them is
+            an input.
+        """
+        output = Path(output)
+        refuse_same(self.directory, output)
+        with staged(output, overwrite, set(self.inputs), SCHEMA) as staging:
+            for file in self.files:
+                file.rows.output.write(Place(staging, output, file.words), file.stem, file.kept, [], progress)
+            names = names_of_outputs(staging)
+            write_summary(staging, self.summary(names))
+        return [output / name for name in top_level(names)]
+
+
+def refuse_same(directory: Path, output: Path) -> None:
+    """The earlier result stays as it is: its summary is what it is known by."""
+    if os.path.realpath(directory) == os.path.realpath(output):
+        raise InputError(f"{output}: found the earlier result as --output, expected a directory of its own")
+
+
+def with_stems(judged: Sequence[tuple[FileRows, Match]], of: Chosen) -> tuple[AppliedFile, ...]:
+    """Names what is written after the files; equal names are numbered."""
+    used: set[str] = set()
+    return tuple(AppliedFile(rows, match, free_stem(rows.output, rows.output.stem, used), of) for rows, match in judged)

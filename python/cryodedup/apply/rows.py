@@ -1,0 +1,236 @@
+"""What the rows of a file are of: particles or micrographs, and which."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cryodedup import _core
+from cryodedup.errors import InputError
+from cryodedup.formats import cryosparc as cs
+from cryodedup.formats.detect import kind_of
+from cryodedup.formats.star import StarFile, TableColumns, has_coordinates, open_star
+from cryodedup.params import ParticleParams
+from cryodedup.particles.inputs import cryosparc
+from cryodedup.particles.inputs.picks import Micrograph, Picks
+from cryodedup.particles.inputs.reading import open_dataset, read_inputs
+from cryodedup.particles.inputs.stars import has_picks_of_one_micrograph, open_stars
+from cryodedup.particles.outputs import DatasetOutput, Mask, Output, Place, StarOutput
+
+Progress = Callable[[int], object] | None
+Lists = Literal["particles", "micrographs", "uids"]
+"""What a table has a row for; ``uids``: of a dataset that says no more of its rows."""
+MICROGRAPH_LABELS = ("rlnMicrographName", "rlnMicrographMovieName")
+BLOCKS = ("particles", "micrographs", "movies", "coordinate_files")
+BLOBS = ("micrograph_blob", "movie_blob")
+SOURCE_UID = "sym_expand/src_uid"
+
+
+@dataclass(frozen=True, kw_only=True)
+class FileRows:
+    """The rows of one file.
+
+    Attributes
+    ----------
+    micrographs, micrograph_of
+        The micrographs that the rows are of, and for each row the index of its own, uint32 (n,); empty where the file does not say.
+    picks
+        Where particles are; None for micrographs, for ``uids``, and where it is not needed.
+    uids, source_uids
+        CryoSPARC's, uint64 (n,); the latter are those of the particles that a symmetry expansion began with.
+    where
+        Names a row for messages.
+    """
+
+    label: str
+    lists: Lists
+    count: int
+    output: Output
+    where: Callable[[int], str]
+    micrographs: Sequence[Micrograph] = ()
+    micrograph_of: NDArray[np.uint32] = field(default_factory=lambda: np.zeros(0, np.uint32))
+    picks: Picks | None = None
+    uids: NDArray[np.uint64] | None = None
+    source_uids: NDArray[np.uint64] | None = None
+
+    def __len__(self) -> int:
+        return self.count
+
+
+def of_picks(picks: Picks) -> FileRows:
+    """The rows of any file of particles."""
+    return FileRows(
+        label=picks.label,
+        lists="particles",
+        count=len(picks),
+        output=picks.output,
+        where=picks.where,
+        micrographs=picks.micrographs,
+        micrograph_of=picks.micrograph_of,
+        picks=picks,
+        uids=picks.uids,
+        source_uids=picks.expanded_from,
+    )
+
+
+def read_rows(path: Path, params: ParticleParams, progress: Progress = None, *, places: bool) -> FileRows:
+    """Reads one file or folder.
+
+    Parameters
+    ----------
+    places
+        Whether particles are looked for by their coordinates; else by their micrographs, and an index of pick files lists these.
+
+    Raises
+    ------
+    InputError
+        A file of no such kind, or one that names neither particles nor micrographs.
+    """
+    kind = _kind(path)
+    if kind == "list":
+        return _read_list(path)
+    if kind == "csg":
+        group = cs.CsGroup.open(path)
+        return _read_datasets(group.files, params, progress, group, places)
+    if kind in ("npy", "csdat"):
+        return _read_datasets([path], params, progress, None, places)
+    if kind == "star":
+        (file,) = open_stars([path], params, progress) if places else open_star([path], names=MICROGRAPH_LABELS, threads=params.threads)
+        if not (has_picks_of_one_micrograph(file) or (places and _has_places(file))):
+            return _read_names(file)
+    (picks,) = read_inputs([path], params, progress)
+    return of_picks(picks)
+
+
+def _kind(path: Path) -> str:
+    try:
+        return kind_of(path)
+    except InputError:
+        if path.suffix == ".txt" and path.is_file():
+            return "list"
+        raise
+
+
+def _has_places(file: StarFile) -> bool:
+    return file.find("coordinate_files") is not None or any(has_coordinates(table.labels) for table in file.tables)
+
+
+def _read_names(file: StarFile) -> FileRows:
+    """A STAR table by the micrographs it names."""
+    table = _named_table(file)
+    if not any(label in table.columns for label in MICROGRAPH_LABELS):  # it was scanned for other columns
+        (file,) = open_star([file.path], names=MICROGRAPH_LABELS)
+        table = _named_table(file)
+    columns = TableColumns(file, table)
+    index, names = columns.names(next(label for label in MICROGRAPH_LABELS if label in columns))
+    return FileRows(
+        label=str(file.path),
+        lists="particles" if has_coordinates(table.labels) or "rlnImageName" in table.labels else "micrographs",
+        count=len(columns),
+        output=StarOutput(file, table),
+        where=columns.where,
+        micrographs=[Micrograph(name=name) for name in names],
+        micrograph_of=index,
+    )
+
+
+def _named_table(file: StarFile) -> _core.Table:
+    tables = [table for table in file.tables if set(MICROGRAPH_LABELS) & set(table.labels)]
+    found = ", ".join(f"data_{table.block}" for table in tables or file.tables) or "no block"
+    if not tables:
+        raise InputError(f"{file.path}: found no column {' or '.join(MICROGRAPH_LABELS)} in {found}, expected a table with one")
+    chosen = [table for table in tables if table.block in BLOCKS] or tables
+    if len(chosen) > 1:
+        raise InputError(f"{file.path}: found {len(chosen)} tables that name micrographs ({found}), expected 1")
+    return chosen[0]
+
+
+def _read_datasets(paths: Sequence[Path], params: ParticleParams, progress: Progress, group: cs.CsGroup | None, places: bool) -> FileRows:
+    parts = [open_dataset(path, params, progress) for path in paths]
+    fields = cryosparc.Joined.by_uid(parts, str(group.path) if group else None)
+    blob = next((blob for blob in BLOBS if f"{blob}/path" in fields), None)
+    is_located = cryosparc.UID in fields or cryosparc.PATH in fields
+    output = DatasetOutput(parts, fields.orders, group, kind="particle" if is_located or blob is None else "exposure")
+    if places and is_located and all(field in fields for field in (cryosparc.X, cryosparc.Y, cryosparc.SHAPE)):
+        return of_picks(cryosparc.read(fields, params, output))
+    uids = fields.uids() if "uid" in fields else None
+    index, micrographs = _micrographs(fields, blob, uids) if is_located or blob else (np.zeros(0, np.uint32), [])
+    if uids is None and not micrographs:
+        raise InputError(f"{fields.label}: found neither uid nor names of micrographs, expected a dataset of particles or of exposures")
+    return FileRows(
+        label=fields.label,
+        lists="particles" if is_located else "micrographs" if blob else "uids",
+        count=len(fields),
+        output=output,
+        where=lambda row: f"{fields.label}, record {row}",
+        micrographs=micrographs,
+        micrograph_of=index,
+        uids=uids,
+        source_uids=fields.uids(SOURCE_UID) if SOURCE_UID in fields else None,
+    )
+
+
+def _micrographs(
+    fields: cryosparc.Joined, blob: str | None, uids: NDArray[np.uint64] | None
+) -> tuple[NDArray[np.uint32], Sequence[Micrograph]]:
+    """Of particles by their locations; of exposures, which are micrographs, by their own names."""
+    if cryosparc.UID in fields or cryosparc.PATH in fields:
+        return cryosparc.micrographs_of(fields)
+    index, raw = fields.distinct(f"{blob}/path")
+    names = [name.decode("utf-8", "surrogateescape").rstrip("\0") for name in raw]
+    own = [None] * len(fields) if uids is None else uids.tolist()
+    return np.arange(len(fields), dtype=np.uint32), [
+        Micrograph(name=names[i], uid=uid or None) for i, uid in zip(index.tolist(), own, strict=True)
+    ]
+
+
+@dataclass(frozen=True)
+class LinesOutput:
+    """A list of names, one a line; lines without a name stay in both files."""
+
+    path: Path
+    lines: Sequence[bytes]
+
+    @property
+    def stem(self) -> str:
+        return self.path.stem
+
+    @property
+    def suffix(self) -> str:
+        return self.path.suffix
+
+    @property
+    def files(self) -> list[Path]:
+        return [self.path]
+
+    def key(self) -> object:
+        return self.path
+
+    def write(self, place: Place, stem: str, kept: Mask, others: Sequence[tuple[Any, Mask]], progress: Progress) -> list[str]:
+        for word, mask in zip(place.words, (kept, ~kept), strict=True):
+            wanted = iter(mask.tolist())
+            text = b"".join(line for line in self.lines if not line.strip() or next(wanted))
+            (place.staging / f"{stem}_{word}{self.suffix}").write_bytes(text)
+        return []
+
+
+def _read_list(path: Path) -> FileRows:
+    lines = path.read_bytes().splitlines(keepends=True)
+    if any(b"\0" in line for line in lines):
+        raise InputError(f"{path}: found zero bytes, expected a list of names of micrographs, one a line")
+    names = [line.strip().decode("utf-8", "surrogateescape") for line in lines if line.strip()]
+    distinct = {name: i for i, name in enumerate(dict.fromkeys(names))}
+    return FileRows(
+        label=str(path),
+        lists="micrographs",
+        count=len(names),
+        output=LinesOutput(path, lines),
+        where=lambda row: f"{path}: {names[row]}",
+        micrographs=[Micrograph(name=name) for name in distinct],
+        micrograph_of=np.array([distinct[name] for name in names], np.uint32),
+    )

@@ -1,0 +1,133 @@
+"""The whole job: read the earlier result and the files, match their rows."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from os import PathLike
+from pathlib import Path
+
+from cryodedup.apply.earlier import Earlier, earlier_params, read_earlier, read_summary
+from cryodedup.apply.matching import Match, by_micrographs, by_particles, by_rows_of_others, refuse_unmatched
+from cryodedup.apply.result import Applied, with_stems
+from cryodedup.apply.rows import FileRows, Lists, read_rows
+from cryodedup.apply.verdicts import UNKNOWN
+from cryodedup.errors import InputError
+from cryodedup.params import ParticleParams
+from cryodedup.particles.outputs import DatasetOutput
+
+Say = Callable[[str], object]
+
+
+def apply_choice(
+    directory: Path | str,
+    files: Path | str | Iterable[Path | str],
+    *,
+    flip_y: bool | None = None,
+    threads: int = 0,
+    say: Say = lambda stage: None,
+    progress: Callable[[int], object] | None = None,
+) -> Applied:
+    r"""Applies the choice of an earlier run to other files of the project.
+
+    Parameters
+    ----------
+    directory
+        Where ``cryodedup particles`` or ``cryodedup micrographs`` wrote its result.
+    files
+        After ``micrographs``: STAR files of movies, micrographs, particles or pick files, CryoSPARC datasets and groups of exposures or
+        particles, lists of names (``.txt``). After ``particles``: files of particles, or of picks, of any format.
+    flip_y
+        Count y of CryoSPARC files from the other edge; None: as the earlier run did.
+    threads
+        0: one a processor. The result does not depend on it.
+    say
+        Called with the name of each stage as it begins.
+    progress
+        Called about ten times a second with the bytes done in the present stage.
+
+    Returns
+    -------
+    :class:`~cryodedup.apply.result.Applied`: masks and counts of each file; ``write(directory)`` writes what the command line writes.
+    Rows that the earlier run never saw stay, and are counted; so are rows with two contradicting verdicts.
+
+    Raises
+    ------
+    InputError
+        A directory without a whole result of kept and rejected rows; a file of another kind than the result can be applied to; a file of
+        which no row is in the result; a name that fits two micrographs.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from tempfile import mkdtemp
+    >>> from cryodedup import ParticleParams, deduplicate_particles
+    >>> where = Path(mkdtemp())
+    >>> head = "data_particles\nloop_\n_rlnMicrographName\n_rlnCoordinateX\n_rlnCoordinateY\n"
+    >>> _ = (where / "picked.star").write_text(head + "a.mrc 100 100\na.mrc 104 100\nb.mrc 104 100\n")
+    >>> _ = (where / "polished.star").write_text(head + "b.mrc 104.0 100.0\na.mrc 104.0 100.0\nc.mrc 1.0 1.0\n")
+    >>> result = deduplicate_particles(where / "picked.star", ParticleParams(pixel_size_a=1.0))
+    >>> _ = result.write(where / "clean", report=False)
+    >>> (file,) = apply_choice(where / "clean", where / "polished.star").files
+    >>> file.kept, int(file.not_found.sum())
+    (array([ True, False,  True]), 1)
+    """
+    directory, paths = Path(directory), _paths(files)
+    say("reading")
+    summary = read_summary(directory)
+    params = earlier_params(summary, flip_y, threads)
+    earlier = read_earlier(directory, params, summary)
+    read = [read_rows(path, params, progress, places=earlier.of == "particles") for path in paths]
+    say("matching")
+    judged = _judged(earlier, read, params)
+    inputs = [*earlier.files, *paths, *(file for rows in read for file in rows.output.files)]
+    return Applied(
+        directory=directory,
+        of=earlier.of,
+        files=with_stems(judged, earlier.of),
+        inputs=frozenset(Path(os.path.realpath(path)) for path in inputs),
+    )
+
+
+def _paths(files: Path | str | Iterable[Path | str]) -> list[Path]:
+    paths = [Path(files)] if isinstance(files, str | PathLike) else [Path(file) for file in files]
+    if not paths:
+        raise InputError("found no files, expected one or more to apply the choice to")
+    real = [os.path.realpath(path) for path in paths]
+    repeated = next((path for i, path in enumerate(paths) if real[i] in real[:i]), None)
+    if repeated is not None:
+        raise InputError(f"{repeated}: found twice among the files, expected once")
+    return paths
+
+
+def _judged(earlier: Earlier, read: Sequence[FileRows], params: ParticleParams) -> list[tuple[FileRows, Match]]:
+    """The verdicts on the rows of each file; rows that have nothing but uids are looked up in the other files, too."""
+    matches = [_match(earlier, rows, params) for rows in read]
+    located = [(rows, match.verdicts) for rows, match in zip(read, matches, strict=True) if rows.lists == "particles"]
+    judged = []
+    for rows, first in zip(read, matches, strict=True):
+        is_bare = rows.lists == "uids" and (first.verdicts == UNKNOWN).all()
+        match = by_rows_of_others(rows, located) if is_bare else first
+        refuse_unmatched(earlier, rows, match)
+        judged.append((_settled(rows, "particles" if is_bare else earlier.of), match))
+    return judged
+
+
+def _match(earlier: Earlier, rows: FileRows, params: ParticleParams) -> Match:
+    if earlier.micrographs is not None:
+        return by_micrographs(earlier.micrographs, rows)
+    if rows.lists == "micrographs":
+        raise InputError(
+            f"{rows.label}: this lists micrographs; {earlier.directory} is a choice of particles, expected files of particles"
+            " (the result of cryodedup micrographs is for files of micrographs)"
+        )
+    return by_particles(earlier, rows, params)
+
+
+def _settled(rows: FileRows, lists: Lists) -> FileRows:
+    """What a dataset that says no more than uids has rows for, now that these were found."""
+    if rows.lists != "uids" or not isinstance(rows.output, DatasetOutput):
+        return rows
+    kind = "particle" if lists == "particles" else "exposure"
+    return replace(rows, lists=lists, output=replace(rows.output, kind=kind))
