@@ -11,6 +11,7 @@ import logging
 import signal
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import NoReturn
 
 import rich_click as click
@@ -21,6 +22,7 @@ from cryodedup.cli.demo import demo
 from cryodedup.cli.micrographs import micrographs
 from cryodedup.cli.particles import particles
 from cryodedup.errors import InputError
+from cryodedup.formats.images import is_image
 
 USERS_FAULT = {
     errno.EACCES,
@@ -36,7 +38,25 @@ USERS_FAULT = {
 """Errors of the system that another path would mend."""
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class Commands(click.RichGroup):
+    """Commands; a file in the place of one is answered with the command that takes it."""
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command that is called."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError:
+            path = Path(args[0])
+            if not (path.exists() or path.suffix):
+                raise
+            takes_images = path.is_dir() or is_image(path) or "micrographs" in path.name or "exposures" in path.name
+            command = "micrographs" if takes_images else "particles"
+            raise click.UsageError(
+                f"{args[0]}: found a file in the place of a command; did you mean: cryodedup {command} {args[0]}"
+            ) from None
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="cryodedup")
 def cli() -> None:
     """Finds what was counted twice in cryo-EM, in RELION and CryoSPARC files."""

@@ -292,22 +292,27 @@ class CsGroup:
         # ">" stands for the directory of the group's own file.
         return self.path.parent / metafile[1:] if metafile.startswith(">") else Path(metafile)
 
-    def renamed(self, names: Mapping[Path, str], count: int) -> str:
-        """The text of a group like this one, with other files and numbers of items."""
+    def renamed(self, names: Mapping[Path, str], count: int, word: str) -> str:
+        """The text of a group like this one, with other files and numbers of items; its title says which part it is."""
         results = {
             slot: {**entry, "metafile": ">" + names[self._resolve(entry["metafile"])], "num_items": count}
             for slot, entry in self.content["results"].items()
         }
-        return _dump({**self.content, "results": results})
+        group = self.content.get("group")
+        titled = {"group": {**group, "title": f"{group.get('title', 'Particles')} {word}"}} if isinstance(group, dict) else {}
+        return _dump({**self.content, **titled, "results": results})
 
 
-def group_text(files: Sequence[tuple[np.dtype[Any], str]], count: int, kind: str = "particle") -> str:
-    """The text of a ``.csg`` for files (fields, name) of the same particles or exposures: a slot for each prefix of their fields."""
+def group_text(files: Sequence[tuple[np.dtype[Any], str]], count: int, word: str, kind: str = "particle") -> str:
+    """The text of a ``.csg`` for files (fields, name) of the same particles or exposures: a slot for each prefix of their fields.
+
+    ``word``: which part of them it is, for the title.
+    """
     results: dict[str, dict[str, object]] = {}
     for dtype, file in files:
         for slot in dict.fromkeys(name.split("/")[0] for name in dtype.names or () if "/" in name):
             results.setdefault(slot, {"metafile": f">{file}", "num_items": count, "type": f"{kind}.{slot}"})
-    group = {"description": "", "name": f"{kind}s", "title": f"{kind.capitalize()}s", "type": kind}
+    group = {"description": "", "name": f"{kind}s", "title": f"{kind.capitalize()}s {word}", "type": kind}
     return _dump({"group": group, "results": results, "version": "v4.4.1"})
 
 

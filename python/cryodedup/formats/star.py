@@ -27,6 +27,14 @@ def text(raw: bytes) -> str:
     return raw.decode("utf-8", "surrogateescape")
 
 
+def quoted(value: str) -> str:
+    """A value as a cell of a row, in quotes where it would not be read as one otherwise."""
+    if value and value[0] not in "#\"'_;" and not any(character.isspace() for character in value) and "#" not in value:
+        return value
+    quote = "'" if '"' in value else '"'
+    return f"{quote}{value}{quote}"
+
+
 class Columns(Protocol):
     """A table of particles by column, from a file or from memory.
 

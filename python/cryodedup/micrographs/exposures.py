@@ -24,7 +24,7 @@ BLOB = "micrograph_blob"
 CTF = {"star": "rlnCtfMaxResolution", "cs": "ctf_stats/ctf_fit_to_A"}
 PIXEL_SIZE = "rlnMicrographPixelSize"
 GROUP = "rlnOpticsGroup"
-MOST_NAMED = 50
+MOST_NAMED = 3
 
 
 @dataclass(frozen=True)
@@ -226,9 +226,10 @@ def _refuse_missing(exposures: Exposures) -> None:
     missing = [str(path) for path in exposures.paths if not is_there(path)]
     if missing:
         shown = ", ".join(missing[:MOST_NAMED]) + (f" and {len(missing) - MOST_NAMED} more" if len(missing) > MOST_NAMED else "")
+        listed = "" if isinstance(exposures.output, ListOutput) else "; run this in the RELION (or CryoSPARC) project directory"
         raise InputError(
             f"{exposures.label}: found {len(missing):,} of {len(exposures):,} micrographs missing: {shown};"
-            f" names are looked up from {os.path.realpath(exposures.base)}"
+            f" names are looked up from {os.path.realpath(exposures.base)}{listed}"
             + ("; @ stands in names of images within a stack, expected those of whole micrographs" if "@" in missing[0] else "")
         )
 

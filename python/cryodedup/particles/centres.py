@@ -122,7 +122,7 @@ def _place(pick: Picks, sizes_a: Floats | float, shift_key: str, out: Floats) ->
     if bad.any():
         row = int(bad.argmax())
         values = " ".join(f"{axis} {value:g}" for axis, value in zip("xyz", out[row], strict=False))
-        more = f"; so have {int(bad.sum()) - 1} others" if bad.sum() > 1 else ""
+        more = f"; so {_have(int(bad.sum()) - 1)}" if bad.sum() > 1 else ""
         raise InputError(f"{pick.where(row)}: found a centre at {values} Å, expected finite coordinates and shifts{more}")
 
 
@@ -173,7 +173,7 @@ def _check_extents(pick: Picks, extents: Floats, coordinates_a: Floats) -> None:
         raise InputError(
             f"{pick.where(int(rows[row]))}: found a centre at {place} Å in {pick.micrographs[int(pick.micrograph_of[rows[row]])].name},"
             " which"
-            f" is {limit} Å large; so have {int(beyond.sum()) - 1:,} others of {len(rows):,}: expected coordinates within, so the pixel"
+            f" is {limit} Å large; so {_have(int(beyond.sum()) - 1)} of {len(rows):,}: expected coordinates within, so the pixel"
             " size is"
             " wrong; give the right one by --pixel-size with --pixel-size-override"
         )
@@ -183,3 +183,7 @@ def _beyond(coordinates_a: Floats, limits: Floats) -> NDArray[np.bool_]:
     margin = OUTSIDE * limits
     outside = (coordinates_a < -margin) | (coordinates_a > limits + margin)
     return np.asarray(outside.any(axis=1), np.bool_)
+
+
+def _have(others: int) -> str:
+    return "has 1 other" if others == 1 else f"have {others:,} others"

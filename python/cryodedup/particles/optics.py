@@ -7,7 +7,7 @@ from pathlib import Path
 
 from cryodedup import _core
 from cryodedup.errors import InputError
-from cryodedup.formats.star import StarFile
+from cryodedup.formats.star import StarFile, quoted
 
 ID, NAME = "rlnOpticsGroup", "rlnOpticsGroupName"
 
@@ -55,13 +55,8 @@ class Optics:
         with path.open("rb") as file:
             file.seek(self.end - 1)
             start = "" if file.read(1) == b"\n" else "\n"
-        lines = (" ".join(_cell(row[label]) for label in self.labels) + " \n" for row in self.added)
+        lines = (" ".join(quoted(row[label]) for label in self.labels) + " \n" for row in self.added)
         return (start + "".join(lines)).encode("utf-8", "surrogateescape")
-
-
-def _cell(value: str) -> str:
-    quote = "'" if '"' in value else '"'
-    return f"{quote}{value}{quote}" if not value or value[0] in "#\"'" or any(character.isspace() for character in value) else value
 
 
 def _number(row: dict[str, str]) -> int:

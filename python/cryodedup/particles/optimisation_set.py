@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cryodedup.errors import InputError
-from cryodedup.formats.star import StarFile, open_star, text
+from cryodedup.formats.star import StarFile, open_star, quoted, text
 
 NAME = "optimisation_set.star"
 PARTICLES, TOMOGRAMS, TRAJECTORIES = "rlnTomoParticlesFile", "rlnTomoTomogramsFile", "rlnTomoTrajectoriesFile"
@@ -76,7 +76,7 @@ class OptimisationSet:
         entries = {label: value for label, value in self.entries.items() if label != TRAJECTORIES}
         base = Path(os.path.realpath(self.base))
         entries[PARTICLES] = str(particles.relative_to(base) if particles.is_relative_to(base) else particles)
-        lines = "".join(f"_{label:<40} {_cell(value)}\n" for label, value in entries.items())
+        lines = "".join(f"_{label:<40} {quoted(value)}\n" for label, value in entries.items())
         return f"\ndata_\n\n{lines}\n"
 
 
@@ -84,7 +84,3 @@ def _base(path: Path, named: str) -> Path:
     """RELION looks paths up from the project's directory, Warp's lead from the file."""
     places = [Path(), path.parent, *path.absolute().parents]
     return next((place for place in places if (place / named).is_file()), Path())
-
-
-def _cell(value: str) -> str:
-    return f'"{value}"' if not value or any(character.isspace() for character in value) else value

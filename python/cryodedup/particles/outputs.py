@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from cryodedup import _core
 from cryodedup.errors import InputError
 from cryodedup.formats import cryosparc
-from cryodedup.formats.star import StarFile
+from cryodedup.formats.star import StarFile, quoted
 from cryodedup.particles.optics import Optics
 from cryodedup.particles.optimisation_set import NAME as OPTIMISATION_SET
 from cryodedup.particles.optimisation_set import OptimisationSet
@@ -249,10 +249,10 @@ class DatasetOutput:
     def _write_groups(self, place: Place, stem: str, names: Sequence[tuple[str, str]], counts: Sequence[int]) -> None:
         for which, (word, count) in enumerate(zip(place.words, counts, strict=True)):
             if self.group is not None:
-                text = self.group.renamed({part.path: name[which] for part, name in zip(self.parts, names, strict=True)}, count)
+                text = self.group.renamed({part.path: name[which] for part, name in zip(self.parts, names, strict=True)}, count, word)
             else:
                 text = cryosparc.group_text(
-                    [(part.dtype, name[which]) for part, name in zip(self.parts, names, strict=True)], count, self.kind
+                    [(part.dtype, name[which]) for part, name in zip(self.parts, names, strict=True)], count, word, self.kind
                 )
             (place.staging / f"{stem}_{word}.csg").write_text(text)
 
@@ -357,20 +357,20 @@ class PickFilesOutput:
         file, table, project = self.index
         column = table.labels.index("rlnMicrographCoordinates")
         with file.path.open("rb") as handle:
-            head = handle.read(table.rows.start(0))
+            content = handle.read()
+        starts = [table.rows.start(row) for row in range(len(table.rows) + 1)]
         final = place.final.resolve()
         # RELION looks paths up from the project's directory.
         base = final.relative_to(project) if final.is_relative_to(project) else final
         for word in ("kept", "rejected"):
             lines = []
-            for row, name in zip(_core.read_cells(file.path, table.rows), names, strict=True):
-                row[column] = str(base / f"{stem}_{word}" / name).encode()
-                lines.append(b" ".join(_quoted(cell) for cell in row) + b" \n")
-            (place.staging / f"{stem}_{word}.star").write_bytes(head + b"".join(lines))
-
-
-def _quoted(cell: bytes) -> bytes:
-    return b'"' + cell + b'"' if not cell or any(byte <= 32 for byte in cell) else cell
+            for start, end, name in zip(starts, starts[1:], names, strict=False):
+                line = content[start:end]
+                first, last = _core.cell_spans(line)[column]
+                path = quoted(str(base / f"{stem}_{word}" / name)).encode("utf-8", "surrogateescape")
+                lines.append(line[:first] + path + line[last:])
+            written = content[: starts[0]] + b"".join(lines) + content[starts[-1] :]
+            (place.staging / f"{stem}_{word}.star").write_bytes(written)
 
 
 def _distinct_names(paths: Sequence[Path]) -> list[str]:

@@ -271,7 +271,7 @@ def _overruled(inputs: Sequence[Input], found: _Matcher, match: Match) -> list[s
     if not joined and not parted:
         return []
     return [
-        f"--match {match} goes before the evidence: {joined:,} micrographs are taken as one though paths, uids or extents speak for"
+        f"--match {match} goes before the evidence: {count(joined, 'micrograph')} taken as one though paths, uids or extents speak for"
         " two, and"
         f" {parted:,} as two though they speak for one"
     ]

@@ -54,7 +54,7 @@ def read_folder(path: Path, params: ParticleParams) -> Picks:
     opened = dict(zip(stars, open_stars(stars, params), strict=True))
     for file, star in opened.items():
         if not has_picks_of_one_micrograph(star):
-            raise InputError(f"{file}: found no picks of one micrograph, expected only such files in a folder")
+            raise InputError(f"{path}: found {file.name}, {_instead_of_folder(path)}")
     return read_pick_files(files, params, opened, path)
 
 

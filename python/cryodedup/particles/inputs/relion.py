@@ -98,11 +98,10 @@ def read(columns: Columns, params: ParticleParams, output: Output, name: str | N
 
 def _check_columns(columns: Columns, centered: bool) -> None:
     """Refuses columns that mean something only with others."""
-    needed = (*(CENTERED_COORDINATES if centered else ()), *(SUBTOMOGRAM_ANGLES if SUBTOMOGRAM_ANGLES[0] in columns else ()))
-    missing = [label for label in needed if label not in columns]
-    if missing:
-        present = next(label for label in needed if label in columns)
-        raise InputError(f"{columns.label}: found {present} without {missing[0]}, expected both")
+    for labels in (CENTERED_COORDINATES if centered else (), SUBTOMOGRAM_ANGLES):
+        present, missing = ([label for label in labels if (label in columns) == there] for there in (True, False))
+        if present and missing:
+            raise InputError(f"{columns.label}: found {present[0]} without {missing[0]}, expected both")
 
 
 def _refuse_fractions(columns: Columns, position: Sequence[Floats]) -> None:

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 
 INDEX = ("rlnMicrographCoordinates",)
 CBOX = ("CoordinateX", "CoordinateY", "CoordinateZ", "Width", "Height", "filamentid")
-M_COORDINATES = "wrpCoordinateX1"
+M_COORDINATES = ("wrpCoordinateX1", "wrpCoordinateX")
+OTHERS = {"cisTEM": "cisTEM", "xcoor": "Xmipp", "ptmCoordinate": "pytom-match-pick"}
+"""Programs by how the labels of their columns begin."""
 
 
 def open_stars(paths: Sequence[Path], params: ParticleParams, progress: Callable[[int], object] | None = None) -> list[StarFile]:
@@ -60,8 +62,12 @@ def particle_table(file: StarFile) -> _core.Table:
 def _what_it_is(file: StarFile) -> str:
     """What a file without coordinates is, and what to do with it."""
     labels = {label for table in file.tables for label in table.labels}
-    if M_COORDINATES in labels:
-        return f"found M's own particles ({M_COORDINATES}), expected RELION's: export them with WarpTools ts_export_particles or MTools"
+    of_m = next((label for label in M_COORDINATES if label in labels), None)
+    if of_m is not None:
+        return f"found M's own particles ({of_m}), expected RELION's: export them with WarpTools ts_export_particles or MTools"
+    foreign = next((program for prefix, program in OTHERS.items() if any(label.startswith(prefix) for label in labels)), None)
+    if foreign is not None:
+        return f"found particles of {foreign}, expected those of RELION or STOPGAP: export them for RELION"
     particles = any(label.startswith(("rlnCoordinate", "rlnCentered", "rlnImageName")) for label in labels)
     if "rlnTomoTiltSeriesStarFile" in labels and not particles:
         return "this lists tomograms, not particles: give it as --micrographs, beside the particles"

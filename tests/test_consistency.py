@@ -1,0 +1,256 @@
+"""What inputs mean together: datasets that fit or not, filaments, votes, half-sets, flipped y; what is said, and what not."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cases import Ran, cs, needs_shared, optics, records, star
+from cryodedup import InputError, ParticleParams, ParticleResult, deduplicate_particles
+from cryodedup.particles.analysis.half_sets import HalfSets
+
+Command = Callable[..., Ran]
+ALIGNED = [("alignments2D/shift", "<f4", (2,)), ("alignments2D/psize_A", "<f4")]
+BLOB = [("blob/path", "S8")]
+
+
+def run(paths: Path | list[Path], **params: object) -> ParticleResult:
+    return deduplicate_particles(paths, ParticleParams(**params))
+
+
+def split(tmp_path: Path, n: int = 3, names: tuple[str, ...] = ("main", "passthrough")) -> list[Path]:
+    """A job's main file, without locations, and its passthrough file."""
+    whole = records([(100 * i, 100) for i in range(n)], [*ALIGNED, *BLOB], ncc_score=np.arange(n))
+    whole["alignments2D/psize_A"] = 1
+    main = np.zeros(n, [(name, whole.dtype[name]) for name in ("uid", "alignments2D/shift", "alignments2D/psize_A", "blob/path")])
+    for name in main.dtype.names:
+        main[name] = whole[name]
+    fields = [name for name in whole.dtype.names if name.startswith(("uid", "location", "pick"))]
+    rest = np.zeros(n, [(name, whole.dtype[name]) for name in fields])
+    for name in fields:
+        rest[name] = whole[name]
+    return [cs(tmp_path / f"J1_{name}.cs", array) for name, array in zip(names, (main, rest), strict=True)]
+
+
+def test_two_main_files_of_one_passthrough_are_refused_in_any_order(tmp_path: Path) -> None:
+    main, passthrough = split(tmp_path)
+    other = tmp_path / "J2_main.cs"
+    other.write_bytes(main.read_bytes())
+    for inputs in ([main, passthrough, other], [other, main, passthrough], [passthrough, other, main]):
+        with pytest.raises(InputError, match=r"found two main files of the particles in .*J1_passthrough") as error:
+            run(inputs)
+        assert "J1_main.cs" in str(error.value)
+        assert "J2_main.cs" in str(error.value)
+    copy = tmp_path / "J3_passthrough.cs"
+    copy.write_bytes(passthrough.read_bytes())
+    with pytest.raises(
+        InputError, match=r"J1_main\.cs: found the same particles \(by uid\) in .*J1_passthrough\.cs and .*J3_passthrough\.cs"
+    ):
+        run([main, passthrough, copy])
+
+
+def test_two_alignments_of_the_same_particles_are_refused(tmp_path: Path) -> None:
+    whole = records([(100, 100), (300, 300)], ALIGNED)
+    whole["alignments2D/psize_A"] = 1
+    first, second = cs(tmp_path / "J1.cs", whole), cs(tmp_path / "J2.cs", whole)
+    with pytest.raises(InputError, match=r"J2\.cs: found the same particles \(by uid\) as in .*J1\.cs, aligned anew"):
+        run([first, second])
+
+
+def test_a_passthrough_alone_warns(tmp_path: Path) -> None:
+    main, passthrough = split(tmp_path)
+    assert "a passthrough file alone: what is written has no images (blob/path)" in run(passthrough).warnings[0]
+    assert run([main, passthrough]).warnings == []
+
+
+def test_a_lone_group_says_what_is_missing(tmp_path: Path) -> None:
+    (tmp_path / "p.csg").write_text(
+        "group: {}\nresults:\n  location: {metafile: '>p.cs', num_items: 1, type: particle.location}\nversion: v4\n"
+    )
+    with pytest.raises(
+        InputError, match=r"p\.csg: found no p\.cs beside it, which it names; a \.csg holds no particles: export the whole result group"
+    ):
+        run(tmp_path / "p.csg")
+
+
+def test_kept_and_rejected_groups_have_titles_of_their_own(tmp_path: Path) -> None:
+    result = run(cs(tmp_path / "p.cs", records([(100, 100), (105, 100)])))
+    result.write(tmp_path / "out", report=False)
+    titles = [(tmp_path / "out" / f"particles_{word}.csg").read_text().split("title: ")[1].splitlines()[0] for word in ("kept", "rejected")]
+    assert titles == ["Particles kept", "Particles rejected"]
+    again = run(tmp_path / "out" / "particles_kept.csg")
+    again.write(tmp_path / "again", report=False)
+    assert "title: Particles kept kept" in (tmp_path / "again" / "particles_kept.csg").read_text()
+
+
+def test_text_of_any_width_decodes(tmp_path: Path) -> None:
+    array = records([(100, 100), (105, 100), (100, 100)])
+    names = ["J2/µ_a.mrc", "J2/µ_a.mrc", "J2/b.mrc"]
+    wide = np.zeros(3, [(name, "<U48" if name.endswith("_path") else array.dtype[name]) for name in array.dtype.names])
+    for name in array.dtype.names:
+        wide[name] = names if name.endswith("_path") else array[name]
+    wide["location/micrograph_uid"] = 0
+    path = cs(tmp_path / "p.cs", wide)
+    result = run(path)
+    assert [micrograph.name for micrograph in result.sources[0].picks.micrographs] == ["J2/µ_a.mrc", "J2/b.mrc"]
+    assert result.kept.tolist() == [True, False, True]
+    stars = star(tmp_path / "p.star", [(100, 100, "J2/µ_a.mrc")])
+    assert run([path, stars], pixel_size_a={"p.star": 1.0}).kept.tolist() == [True, False, True, False]
+
+
+def test_segments_of_a_filament_within_the_separation_warn(tmp_path: Path) -> None:
+    columns = "CoordinateX CoordinateY MicrographName HelicalTubeID"
+    rows = [(100 + 14 * i, 100 * tube, "m", tube) for tube in (1, 2) for i in range(20)]
+    path = star(tmp_path / "p.star", rows, columns)
+    assert (
+        "segments of a filament (rlnHelicalTubeID) are 14.0 Å apart (median), within the minimum separation of 20 Å"
+        in run(path, pixel_size_a=1).warnings[0]
+    )
+    assert run(path, pixel_size_a=1, min_separation_a=10).warnings == []
+    array = records(
+        [row[:2] for row in rows], [("filament/filament_uid", "<u8"), ("filament/position_A", "<f4")], ncc_score=np.arange(len(rows))
+    )
+    array["filament/filament_uid"] = [10**18 + row[3] for row in rows]
+    assert "(filament/filament_uid) are 14.0 Å apart" in run(cs(tmp_path / "p.cs", array)).warnings[0]
+    array["filament/filament_uid"] = 0
+    assert run(cs(tmp_path / "p.cs", array), min_separation_a=10).warnings == []
+
+
+def picked(path: Path, *places: tuple[object, ...]) -> Path:
+    return star(path, [(x, y, m) for m, x, y in places])
+
+
+def test_votes_count_inputs_that_cover_the_micrograph(command: Command, tmp_path: Path) -> None:
+    first = picked(tmp_path / "a.star", ("m", 100, 100), ("m", 500, 500), ("n", 100, 100), ("o", 100, 100))
+    second = picked(tmp_path / "b.star", ("m", 102, 100), ("m", 900, 900))
+    inputs = [first, second]
+    covered = run(inputs, pixel_size_a=1, min_votes=2)
+    assert covered.kept.tolist() == [True, False, True, True, False, False]
+    assert "2 micrographs are covered by fewer than 2 inputs: 2 particles stay there that fewer inputs found" in covered.warnings[-1]
+    everywhere = run(inputs, pixel_size_a=1, min_votes=2, votes_where="all")
+    assert everywhere.kept.tolist() == [True, False, False, False, False, False]
+    assert "nothing can stay in them (--votes-where all)" in everywhere.warnings[-1]
+    table = star(tmp_path / "mics.star", [("m", 1), ("n", 1)], "MicrographName OpticsGroup", optics((1, "o", 1.0)), "micrographs")
+    decided = run(inputs, micrographs=table, pixel_size_a=1, min_votes=2)
+    assert decided.kept.tolist() == [True, False, False, True, False, False]
+    ran = command("particles", *inputs, "--pixel-size", 1, "--min-votes", 2, "--votes-where", "all", "--dry-run")
+    assert "kept 1, rejected 5" in ran.out
+
+
+def test_an_empty_file_of_picks_covers(tmp_path: Path) -> None:
+    for name, text in (("a/m.box", "0 0 10 10\n"), ("a/n.box", "0 0 10 10\n"), ("b/m.box", "1 0 10 10\n"), ("b/n.box", "")):
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text)
+    result = run([tmp_path / "a", tmp_path / "b"], pixel_size_a=1, min_votes=2)
+    assert result.kept.tolist() == [True, False, False]
+    (tmp_path / "b" / "n.box").unlink()
+    assert run([tmp_path / "a", tmp_path / "b"], pixel_size_a=1, min_votes=2).kept.tolist() == [True, True, False]
+
+
+@pytest.mark.parametrize("separation", [5.0, 20.0, 80.0, 200.0])
+def test_flipped_y_is_noticed_at_any_separation(tmp_path: Path, separation: float) -> None:
+    rng = np.random.default_rng(8)
+    xy = rng.uniform((50, 50), (3950, 1950), (300, 2))
+    stars = star(tmp_path / "p.star", [(*row, "a.mrc") for row in (xy + rng.normal(0, 3, xy.shape)).round(2)])
+    turned = cs(tmp_path / "p.cs", records(xy * (1, -1) + (0, 2000)))
+    right = cs(tmp_path / "q.cs", records(xy))
+    result = run([stars, turned], pixel_size_a={"p.star": 1.0}, min_separation_a=separation)
+    assert any("with --flip-y: y seems to be counted from different edges" in warning for warning in result.warnings)
+    for inputs, params in (([stars, right], {}), ([stars, turned], {"flip_y": True})):
+        result = run(inputs, pixel_size_a={"p.star": 1.0}, min_separation_a=separation, **params)
+        assert not any("--flip-y" in warning for warning in result.warnings)
+
+
+@needs_shared
+def test_flipped_y_of_real_picks(real: Path, derived: Path, tmp_path: Path) -> None:
+    from cryodedup.formats.cryosparc import NpyFile
+
+    path = derived / "J20_sppractice_passthrough_particles.cs"
+    file = NpyFile.open(path)
+    array = np.fromfile(path, file.dtype, offset=file.start)
+    array["location/center_y_frac"] = 1 - array["location/center_y_frac"]
+    inputs = [cs(tmp_path / "turned.cs", array), real / "em-testdata/run_it025_data.star"]
+    result = run(inputs, shift_key="none", min_separation_a=80)
+    assert any("with --flip-y" in warning for warning in result.warnings)
+    assert not any("flip-y" in warning for warning in run([path, inputs[1]], shift_key="none", min_separation_a=80).warnings)
+
+
+@pytest.mark.parametrize(
+    ("fsc", "grade"), [(0.0, "none"), (0.02, "none"), (0.0204, "none"), (0.021, "present"), (0.1424, "present"), (0.1426, "reaches the threshold"), (0.143, "reaches the threshold")]
+)  # fmt: skip
+def test_half_sets_are_graded_by_the_number_that_is_printed(fsc: float, grade: str) -> None:
+    assert HalfSets((100, 100), 1, 2, fsc).grade == grade
+
+
+HALVES = "CoordinateX CoordinateY MicrographName RandomSubset"
+
+
+def test_the_verdict_is_the_same_everywhere(command: Command, tmp_path: Path) -> None:
+    rows = [(1000 * i, 0, "m", 1 + i % 2) for i in range(100)]
+    for twice, grade, words in (
+        (0, "none", "no duplicates across them; the FSC is not affected"),
+        (5, "present", "raises the FSC to 0.095, below the 0.143 threshold"),
+        (40, "reaches the threshold", "raises the FSC to 0.571, which reaches the 0.143 threshold"),
+    ):
+        path = star(tmp_path / "p.star", rows + [(1000 * i + 2, 0, "m", 2 - i % 2) for i in range(twice)], HALVES)
+        ran = command("particles", path, "--pixel-size", 1, "-o", tmp_path / "out", "--overwrite")
+        summary = json.loads((tmp_path / "out" / "summary.json").read_text())
+        assert summary["half_sets"]["verdict"] == grade
+        assert words in ran.out
+        assert any(words in warning for warning in summary["warnings"]) == (grade != "none")
+        page = (tmp_path / "out" / "report.html").read_text()
+        assert words in page
+        verdict = page.split('<p class="verdict">')[1].split("</p>")[0]
+        assert (words in verdict) == (grade != "none")
+
+
+def test_sets_that_are_not_yet_refined_say_nothing(tmp_path: Path) -> None:
+    array = records([(100, 100), (900, 900)], [("alignments3D/split", "<u4")], ncc_score=[1, 2])
+    result = run(cs(tmp_path / "p.cs", array))
+    assert (result.warnings, result.half_sets()) == ([], None)
+    array["alignments3D/split"] = [0, 1]
+    assert run(cs(tmp_path / "q.cs", array)).half_sets() is not None
+
+
+def test_removing_entirely_from_several_inputs_warns(tmp_path: Path) -> None:
+    inputs = [picked(tmp_path / f"{name}.star", ("m", 100, 100), ("m", x, 500)) for name, x in (("a", 500), ("b", 900))]
+    result = run(inputs, pixel_size_a=1, remove_entirely=True)
+    assert result.kept.tolist() == [False, True, False, True]
+    assert "what two of them found is rejected in both" in result.warnings[0]
+    assert run(inputs[0], pixel_size_a=1, remove_entirely=True).warnings == []
+
+
+def test_the_page_changes_no_number_and_no_warning(command: Command, tmp_path: Path) -> None:
+    rng = np.random.default_rng(3)
+    places = rng.uniform(0, 4000, (400, 2))
+    rows = [(*place, "m", 1 + i % 2) for i, place in enumerate([*places, *(places[:150] + rng.normal(0, 5, (150, 2)))])]
+    path = star(tmp_path / "p.star", rows, HALVES)
+    told = []
+    for flags in ([], ["--no-report"]):
+        assert (
+            command("particles", path, "--pixel-size", 1, "--min-separation", 300, "-o", tmp_path / "out", "--overwrite", *flags).status
+            == 0
+        )
+        summary = json.loads((tmp_path / "out" / "summary.json").read_text())
+        told.append({name: value for name, value in summary.items() if name not in ("times_s", "outputs")})
+    assert told[0] == told[1]
+    dry = json.loads(command("particles", path, "--pixel-size", 1, "--min-separation", 300, "--dry-run", "--json").out)
+    assert dry["warnings"] == told[0]["warnings"]
+
+
+def test_an_index_keeps_its_names_as_they_are(tmp_path: Path) -> None:
+    (tmp_path / "Pick").mkdir()
+    (tmp_path / "Pick/a_autopick.star").write_text("data_\nloop_\n_rlnCoordinateX\n_rlnCoordinateY\n0 0\n1 0\n")
+    lines = ['"a#1 x.mrc"   Pick/a_autopick.star \n', "'it\"s.mrc' Pick/a_autopick.star\n", "#b.mrc Pick/a_autopick.star\n"]
+    index = tmp_path / "Pick/autopick.star"
+    index.write_text("data_coordinate_files\nloop_\n_rlnMicrographName\n_rlnMicrographCoordinates\n" + "".join(lines[:2]) + "\n# end\n")
+    run(index, pixel_size_a=1).write(tmp_path / "Pick" / "clean", report=False)
+    text = (tmp_path / "Pick" / "clean" / "autopick_kept.star").read_text()
+    assert text == index.read_text().replace("Pick/a_autopick.star", "Pick/clean/autopick_kept/a_autopick.star", 1).replace(
+        "' Pick/a_autopick.star", "' Pick/clean/autopick_kept/2_a_autopick.star"
+    )

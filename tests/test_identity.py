@@ -1,0 +1,189 @@
+"""Which micrographs of different inputs are the same."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cases import Ran, cs, needs_shared, records
+from cryodedup import InputError, ParticleParams, deduplicate_particles
+from cryodedup.particles.inputs.identity import Matched, unify
+from cryodedup.particles.inputs.micrograph_names import Name, normalised_path
+from cryodedup.particles.inputs.picks import Micrograph
+
+Command = Callable[..., Ran]
+UID = "013098427457127233138"
+
+
+def named(*names: str, **known: object) -> list[Micrograph]:
+    return [Micrograph(name=name, **known) for name in names]
+
+
+def match(*inputs: list[Micrograph], how: str = "auto") -> Matched:
+    return unify([("ABCDEF"[i], micrographs) for i, micrographs in enumerate(inputs)], how)
+
+
+@pytest.mark.parametrize("name", ["x/a.mrc", "./x/a.mrc", "x//a.mrc", ">x/a.mrc", ">./x/./a.mrc", "x\\a.mrc"])
+def test_spellings_of_one_path(name: str) -> None:
+    assert normalised_path(name) == "x/a.mrc"
+    assert match(named("x/a.mrc"), named(name)).numbers == [[0], [0]]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "x_dw.mrc", "x_DW.mrc", "x_DWS.mrc", "x_noDW.mrc", "x_aligned.mrc", "x_frameImage.mrc", "x_SumCorr.mrc", "x_rigid_aligned.mrc", "x_motion_corrected.mrc",
+        "x_PS.mrc", "x_frames.tif", "x.frames.mrc", "x_denoised.mrc", "x_aligned_mic.mrc", "x_aligned_mic_DW.mrc", "x.mrc.gz", "x.MRC", "x.TIFF", "x.Mrc.bz2",
+        "x_patch_aligned_doseweighted.mrc", f"{UID}_x_patch_aligned.mrc", "x_Fractions_patch_aligned.mrc", "x_15.00Apx.mrc", "x.mrc.tomostar", "x",
+    ],
+)  # fmt: skip
+def test_suffixes_of_processing(name: str) -> None:
+    assert Name.of(name).stem == "x"
+    assert match(named("d/x.mrc"), named(f"e/{name}")).count == 1
+
+
+@pytest.mark.parametrize("name", ["x_1.mrc", "x_EVN.mrc", "x_sum.mrc", "x_DW2.mrc", "_DW.mrc", "x_frames_2.mrc", "y_x.mrc"])
+def test_what_belongs_to_a_name(name: str) -> None:
+    assert match(named("d/x.mrc"), named(f"e/{name}")).count == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "stem", "uid"),
+    [
+        (f"{UID}_x.mrc", "x", int(UID)), ("13098427457127233138_x.mrc", "x", 13098427457127233138), (f"{UID}_{UID}_x.mrc", "x", int(UID)),
+        ("20170629123456789_x.mrc", "20170629123456789_x", None), ("20170629_123456_x.mrc", "20170629_123456_x", None), ("1234567890123456_x.mrc", "1234567890123456_x", None),
+        ("98765432109876543_x.mrc", "x", 98765432109876543), (f"{UID}.mrc", UID, None),
+    ],
+)  # fmt: skip
+def test_cryosparcs_prefix_is_the_uid(name: str, stem: str, uid: int | None) -> None:
+    found = Name.of(f"J1/{name}")
+    assert (found.stem, found.uid) == (stem, uid)
+
+
+def test_unequal_uids_never_merge() -> None:
+    other = "013098427457127233139"
+    assert match(named(f"a/{UID}_x.mrc"), named(f"b/{other}_x.mrc")).count == 2
+    assert match(named(f"a/{UID}_x.mrc"), named("b/x.mrc", uid=int(other))).count == 2
+    assert match(named(f"a/{UID}_x.mrc"), named("b/y.mrc", uid=int(UID))).count == 1
+    assert match(named("a/x.mrc"), named(f"b/{UID}_x.mrc"), named(f"c/{other}_x.mrc")).numbers == [[0], [0], [1]]
+
+
+def test_extents_tell_two_sessions_apart_and_binning_does_not() -> None:
+    whole, binned, other = (
+        named(f"{d}/x.mrc", extent_a=extent) for d, extent in (("a", (5000.0, 4000.0)), ("b", (4990.0, 3998.0)), ("c", (5000.0, 3600.0)))
+    )
+    assert match(whole, binned).count == 1
+    assert match(whole, other).count == 2
+    assert match(whole, named("d/x.mrc"), other).count == 2
+
+
+def test_both_directories_in_one_input_are_two() -> None:
+    one, two = named("session1/mic_1.mrc"), named("session2/mic_1.mrc")
+    assert match(one, two).count == 1
+    assert match(one, [*two, *named("session1/mic_2.mrc")]).numbers == [[0], [1, 2]]
+    assert match(one, two, named("session1/mic_7.mrc", "session2/mic_7.mrc")).numbers == [[0], [1], [2, 3]]
+    assert match(named("session1/mic_1.mrc", "session2/mic_1.mrc"), named("session2/mic_1.mrc", "session3/mic_9.mrc")).numbers == [
+        [0, 1],
+        [1, 2],
+    ]
+
+
+def test_matching_by_name_alone_is_said_with_both_paths() -> None:
+    found = match(named("session1/mic_1.mrc", "session1/mic_2.mrc"), named("session2/mic_1.mrc", "session2/mic_2.mrc"))
+    assert found.numbers == [[0, 1], [0, 1]]
+    assert found.warnings == [
+        "2 micrographs of equal names in different directories taken as the same, as session1/mic_1.mrc of A and session2/mic_1.mrc of B; if they"
+        " are two, use --match path"
+    ]
+    programs = match(named("MotionCorr/x.mrc"), named(f"J2/{UID}_x_patch_aligned.mrc"))
+    assert programs.warnings == []
+    assert programs.notes == [f"matched by name: 1 micrograph, as MotionCorr/x.mrc of A and J2/{UID}_x_patch_aligned.mrc of B"]
+
+
+def test_an_explicit_rule_goes_before_the_evidence() -> None:
+    first, again = named(f"a/{UID}_x.mrc", uid=int(UID)), named("b/013098427457127233139_x.mrc", uid=13098427457127233139)
+    assert match(first, again).count == 2  # imported once more, one exposure gets a new uid
+    by_name = match(first, again, how="name")
+    assert by_name.count == 1
+    assert "--match name goes before the evidence: 1 micrograph taken as one" in by_name.warnings[0]
+    by_path = match(named("a/x.mrc"), named("b/x.mrc"), how="path")
+    assert (by_path.count, "and 1 as two though they speak for one" in by_path.warnings[0]) == (2, True)
+    assert match(named("a/x.mrc", uid=1), named("a/x.mrc", uid=2), how="path").count == 1
+    assert match(named("a/x.mrc", uid=1), named("b/y.mrc", uid=1), named("a/x.mrc", uid=2), how="uid").numbers == [[0], [0], [1]]
+    with pytest.raises(InputError, match=r"B: micrograph a/x.mrc: found no CryoSPARC uid, expected one for --match uid"):
+        match(named("a/x.mrc", uid=1), named("a/x.mrc"), how="uid")
+    assert match(named("a/x.mrc"), named("a/x.mrc"), how="path").warnings == []
+
+
+def test_a_candidate_that_is_matched_by_path_still_makes_a_name_ambiguous() -> None:
+    with pytest.raises(InputError, match=r"micrograph x: found two candidates by name, d1/x\.mrc of A and d2/x\.mrc of A"):
+        match(named("d1/x.mrc", "d2/x.mrc"), named("d1/x.mrc", "x"))
+    assert match(named("d1/x.mrc", "d2/x.mrc"), named("d1/x.mrc", "d2/x.mrc", "d3/x.mrc")).numbers == [[0, 1], [0, 1, 2]]
+
+
+def test_an_equal_name_goes_before_one_without_suffixes() -> None:
+    assert match(named("d/x.mrc", "d/x_DW.mrc"), named("x_DW", "x")).numbers == [[0, 1], [1, 0]]
+
+
+def test_names_that_are_not_recognised_are_said() -> None:
+    found = match(named("a_1.mrc", "a_2.mrc", "a_3.mrc"), named("a_1.mrc", "a_20.mrc", "b_1.mrc"))
+    assert found.warnings == [
+        "B and A share 1 micrograph, as a_1.mrc; 1 only in B, as a_20.mrc and 2 only in A, as a_2.mrc: if these are the same, their names were"
+        " not recognised"
+    ]
+    fewer = match(named("a_1.mrc", "a_2.mrc", "a_3.mrc"), named("a_1.mrc"))
+    assert (fewer.warnings, fewer.notes) == ([], ["B and A share 1 micrograph, as a_1.mrc; 2 only in A, as a_2.mrc"])
+
+
+@given(
+    st.lists(
+        st.lists(
+            st.tuples(st.sampled_from(["", "d/", "e/"]), st.sampled_from("xyz"), st.sampled_from([None, 1, 2])), max_size=4, unique=True
+        ),
+        min_size=1,
+        max_size=3,
+    )
+)
+def test_micrographs_of_one_input_never_merge(inputs: list[list[tuple[str, str, int | None]]]) -> None:
+    micrographs = [[Micrograph(name=f"{d}{name}.mrc", uid=uid) for d, name, uid in one] for one in inputs]
+    try:
+        found = unify([(str(i), one) for i, one in enumerate(micrographs)])
+    except InputError:
+        return
+    for numbers, one in zip(found.numbers, micrographs, strict=True):
+        distinct = {(micrograph.uid or normalised_path(micrograph.name)) for micrograph in one}
+        assert len(set(numbers)) >= len(distinct) - sum(micrograph.uid is not None for micrograph in one)
+        assert max(numbers, default=-1) < found.count
+    uids = {}
+    for numbers, one in zip(found.numbers, micrographs, strict=True):
+        for number, micrograph in zip(numbers, one, strict=True):
+            if micrograph.uid is not None:
+                assert uids.setdefault(number, micrograph.uid) == micrograph.uid
+
+
+def test_two_sessions_of_other_cameras_in_one_run(command: Command, tmp_path: Path) -> None:
+    first, second = (
+        records([(100, 100)], micrograph_uid=1, micrograph_path=b"s1/mic_1.mrc"),
+        records([(100, 100)], micrograph_uid=0, micrograph_path=b"s2/mic_1.mrc"),
+    )
+    second["location/micrograph_shape"], second["uid"] = (3000, 4000), 5
+    second["location/center_y_frac"] = 100 / 3000
+    inputs = [cs(tmp_path / "a.cs", first), cs(tmp_path / "b.cs", second)]
+    assert deduplicate_particles(inputs).kept.all()
+    ran = command("particles", *inputs, "--match", "name", "--dry-run")
+    assert "kept 1, rejected 1" in ran.out
+    assert "warning: --match name goes before the evidence: 1 micrograph" in ran.out
+
+
+@needs_shared
+def test_real_names_match_as_before(real: Path, derived: Path) -> None:
+    inputs = [real / "sppractice/Class2D/job010/run_it025_data.star", derived / "J10_em_testdata_particles.csg"]
+    result = deduplicate_particles(inputs, ParticleParams(shift_key="none"))
+    assert result.n_micrographs == 24
+    assert result.shared_micrographs.tolist() == [[10, 10], [10, 24]]
+    assert np.count_nonzero(~result.kept) == 1552

@@ -1,0 +1,233 @@
+"""The pixel size of coordinates: one order, and nothing guessed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cases import Ran, cs, needs_shared, optics, records, star
+from cryodedup import InputError, ParticleParams, ParticleResult, deduplicate_particles
+
+Command = Callable[..., Ran]
+COLUMNS = "CoordinateX CoordinateY MicrographName OpticsGroup"
+WARP = "TomoName CoordinateX CoordinateY CoordinateZ OpticsGroup ImageName"
+
+
+def run(paths: Path | list[Path], **params: object) -> ParticleResult:
+    return deduplicate_particles(paths, ParticleParams(**params))
+
+
+def sizes(result: ParticleResult, source: int = 0) -> list[tuple[object, object]]:
+    return [(size["pixel_size_a"], size["found_in"]) for size in result.sources[source].pixel_sizes]
+
+
+def particles(path: Path, **group: object) -> Path:
+    """One particle at 100 px, of an optics group with these columns."""
+    columns = "OpticsGroup OpticsGroupName " + " ".join(group)
+    return star(path, [(100, 0, "m.mrc", 1)], COLUMNS, optics((1, "o", *group.values()), columns=columns))
+
+
+def table(path: Path, size: float) -> Path:
+    return star(path, [("m.mrc", 1)], "MicrographName OpticsGroup", optics((1, "o", size)), "micrographs")
+
+
+CERTAIN, UNCERTAIN = {"MicrographPixelSize": 2.0}, {"MicrographOriginalPixelSize": 0.5}
+
+
+@pytest.mark.parametrize(
+    ("group", "with_table", "chosen", "used", "found_in"),
+    [
+        (CERTAIN, True, None, 4.0, "--micrographs"), (UNCERTAIN, True, None, 4.0, "--micrographs"), (CERTAIN, False, None, 2.0, "rlnMicrographPixelSize"),
+        (CERTAIN, False, 2.05, 2.0, "rlnMicrographPixelSize"), (UNCERTAIN, False, 1.0, 1.0, "--pixel-size"), (UNCERTAIN, False, None, 0.5, "rlnMicrographOriginalPixelSize"),
+        (UNCERTAIN, True, 4.1, 4.0, "--micrographs"), ({}, False, 1.5, 1.5, "--pixel-size"),
+    ],
+)  # fmt: skip
+def test_the_order(tmp_path: Path, group: dict[str, object], with_table: bool, chosen: float | None, used: float, found_in: str) -> None:
+    path = particles(tmp_path / "p.star", **group)
+    micrographs = table(tmp_path / "m.star", 4.0) if with_table else None
+    result = run(path, micrographs=micrographs, pixel_size_a=chosen)
+    assert (result.coordinates_a[0, 0], sizes(result)) == (100 * used, [(used, found_in)])
+    not_used = chosen is not None and chosen != used
+    assert any(f"--pixel-size {chosen:g} not used" in warning for warning in result.warnings) if not_used else True
+    assert any("movie before binning" in warning for warning in result.warnings) == (found_in == "rlnMicrographOriginalPixelSize")
+
+
+@pytest.mark.parametrize(("chosen", "refused"), [(2.0, False), (1.91, False), (2.09, False), (1.89, True), (2.11, True), (1.0, True)])
+def test_a_chosen_value_far_from_a_certain_one_is_refused_with_both(tmp_path: Path, chosen: float, refused: bool) -> None:
+    path = particles(tmp_path / "p.star", **CERTAIN)
+    for certain in ({}, {"micrographs": table(tmp_path / "m.star", 2.0)}):
+        if not refused:
+            assert run(path, pixel_size_a=chosen, **certain).coordinates_a[0, 0] == 200
+            continue
+        with pytest.raises(
+            InputError, match=rf"--pixel-size {chosen:g}, while .* says 2 Å; leave --pixel-size out, or add --pixel-size-override"
+        ):
+            run(path, pixel_size_a=chosen, **certain)
+        assert run(path, pixel_size_a=chosen, pixel_size_override=True, **certain).coordinates_a[0, 0] == pytest.approx(100 * chosen)
+
+
+def test_each_input_can_have_its_own(command: Command, tmp_path: Path) -> None:
+    first, second = star(tmp_path / "a.star", [(100, 0, "m.mrc")]), star(tmp_path / "b.star", [(50, 0, "m.mrc")])
+    for names in ((str(first), str(second)), ("a.star", "b.star"), ("a", "b")):
+        result = run([first, second], pixel_size_a=dict(zip(names, (1.0, 2.0), strict=True)))
+        assert result.coordinates_a[:, 0].tolist() == [100, 100]
+    ran = command("particles", first, second, "--dry-run", "--pixel-size", "a=1", "--pixel-size", "b.star=2")
+    assert (ran.status, "pixel size: 2 Å from --pixel-size" in ran.out) == (0, True)
+    for given, message in (
+        (["c=1"], "--pixel-size c=1: found no such input, expected the name of one of"),
+        (["a=1"], "b.star: found no micrograph pixel size"),
+        (["a=1", "2"], "--pixel-size: found several values"),
+        (["a=x"], "--pixel-size: found 'a=x', expected a number of Å, or NAME=VALUE"),
+    ):
+        ran = command("particles", first, second, "--dry-run", *[part for value in given for part in ("--pixel-size", value)])
+        assert ran.status == 2
+        assert message in ran.err
+    (tmp_path / "d").mkdir()
+    same = star(tmp_path / "d" / "a.star", [(50, 0, "m.mrc")])
+    with pytest.raises(InputError, match=r"--pixel-size a=1: found inputs .*a\.star and .*d/a\.star"):
+        run([first, same], pixel_size_a={"a": 1.0})
+
+
+def exported(
+    path: Path, image: str, *, size: float = 0.7894, binning: float | None = 5.0671, name: str = "TS_01.tomostar", **more: object
+) -> Path:
+    """Two particles 100 px apart, as WarpTools exports them with --2d."""
+    columns = "OpticsGroup OpticsGroupName TomoTiltSeriesPixelSize" + (" TomoSubtomogramBinning" if binning else "")
+    group = optics((1, "o", size, *([binning] if binning else [])), columns=columns)
+    return star(path, [(name, x, 500, 90, 1, image) for x in (100, 200)], WARP, group)
+
+
+def test_an_export_is_counted_in_its_own_pixels(tmp_path: Path) -> None:
+    result = run(exported(tmp_path / "p.star", "../s/TS_01_4.00A_000001.mrcs"))
+    np.testing.assert_allclose(np.diff(result.coordinates_a[:, 0]), [400], rtol=1e-4)
+    assert (sizes(result)[0][1], result.warnings) == ("rlnTomoTiltSeriesPixelSize x rlnTomoSubtomogramBinning", [])
+    assert result.kept.all()
+    later = run(exported(tmp_path / "p.star", "TS_01_4.00A_000001.mrcs", size=4.0, binning=1.0))  # newer versions of WarpTools
+    np.testing.assert_allclose(np.diff(later.coordinates_a[:, 0]), [400])
+
+
+def test_an_export_that_nothing_confirms_is_uncertain(tmp_path: Path) -> None:
+    result = run(exported(tmp_path / "p.star", "Extract/job1/1.mrcs"))
+    assert "which is right if coordinates are in pixels of the exported images" in result.warnings[0]
+    assert run(exported(tmp_path / "p.star", "1.mrcs"), pixel_size_a=2.0).coordinates_a[0, 0] == 200
+    unbinned = run(exported(tmp_path / "p.star", "1.mrcs", binning=None))
+    assert "the pixel size of the unbinned tilt series, while Warp counts" in unbinned.warnings[0]
+
+
+def test_an_export_that_contradicts_itself_is_refused(tmp_path: Path) -> None:
+    path = exported(tmp_path / "p.star", "../s/TS_01_4.00A_000001.mrcs", binning=1.0)
+    with pytest.raises(
+        InputError, match=r"0\.7894 Å in rlnTomoTiltSeriesPixelSize x rlnTomoSubtomogramBinning, but the names of images say 4 Å"
+    ):
+        run(path)
+    assert run(path, pixel_size_a=4.0).coordinates_a[0, 0] == 400
+
+
+def test_a_3d_export_has_it_in_its_rows(tmp_path: Path) -> None:
+    columns = "MicrographName CoordinateX CoordinateY CoordinateZ PixelSize ImageName Magnification DetectorPixelSize"
+    rows = [("TS_1.tomostar", x, 5, 9, 10.0, f"subtomo/TS_1_000000{x}_10.00A.mrc", 10000, 10.0) for x in (1, 2)]
+    result = run(star(tmp_path / "p.star", rows, columns, block=""))
+    assert (sizes(result), result.coordinates_a[:, 0].tolist()) == ([(10.0, "rlnPixelSize")], [10, 20])
+
+
+TOMOGRAMS = "TomoName TomoTiltSeriesPixelSize TomoSizeX TomoSizeY TomoSizeZ TomoTomogramBinning TomoTiltSeriesStarFile"
+
+
+def tomograms(path: Path, *rows: tuple[object, ...]) -> Path:
+    """RELION 5's tomograms.star; rows are name, pixel size, size x, y, z, binning."""
+    return star(path, [(*row, "t.star") for row in rows], TOMOGRAMS, block="global")
+
+
+def test_tomograms_give_pixel_sizes_and_extents(tmp_path: Path) -> None:
+    given = tomograms(tmp_path / "tomograms.star", ("TS_01", 2.0, 4000, 4000, 1000, 8))
+    path = star(tmp_path / "p.star", [("TS_01", 100, 200, 300)], "TomoName CoordinateX CoordinateY CoordinateZ")
+    result = run(path, micrographs=given)
+    assert (result.coordinates_a.tolist(), sizes(result)) == ([[200, 400, 600]], [(2.0, "--micrographs")])
+    beyond = star(tmp_path / "p.star", [("TS_01", 100, 4400, 300)], "TomoName CoordinateX CoordinateY CoordinateZ")
+    with pytest.raises(InputError, match=r"line 10: found a centre at 200 x 8800 x 600 Å in TS_01, which is 8000 x 8000 x 2000 Å large"):
+        run(beyond, micrographs=given)
+
+
+def test_an_export_is_checked_against_the_extent(tmp_path: Path) -> None:
+    given = tomograms(tmp_path / "tomograms.star", ("TS_01.tomostar", 0.7894, 500, 1000, 800, 5))
+    path = exported(tmp_path / "p.star", "1.mrcs")  # 500 px of 4 Å, in 1000 px of 0.79 Å
+    with pytest.raises(InputError, match="expected coordinates within, so the pixel size is wrong"):
+        run(path, micrographs=given)
+    assert run(path, micrographs=given, pixel_size_a=0.7894).coordinates_a[0, 0] == pytest.approx(78.94)
+
+
+def test_what_was_picked_in_a_reconstructed_tomogram_is_counted_in_its_pixels(tmp_path: Path) -> None:
+    """RELION 5's picks have no pixel size, and the tilt series' is not theirs."""
+    path = tmp_path / "TS_01_particles.star"
+    path.write_text("data_\n\nloop_\n_rlnCoordinateX #1\n_rlnCoordinateY #2\n_rlnCoordinateZ #3\n10 20 30\n")
+    with pytest.raises(InputError, match="found no pixel size of its coordinates; give --pixel-size: that of the tomogram"):
+        run(path)
+    given = tomograms(tmp_path / "tomograms.star", ("TS_01", 2.0, 4000, 4000, 1000, 8))
+    result = run(path, micrographs=given)
+    assert result.coordinates_a.tolist() == [[160, 320, 480]]
+    assert "the pixel size of the reconstructed tomogram" in result.warnings[0]
+    assert run(path, micrographs=given, pixel_size_a=10).coordinates_a[0, 0] == 100
+
+
+def test_matches_of_pytom_are_counted_in_pixels_of_the_tomogram(tmp_path: Path) -> None:
+    columns = "CoordinateX CoordinateY CoordinateZ LCCmax DetectorPixelSize MicrographName"
+    rows = [(10, 10, 10, 0.2, 13.0, "t1"), (11, 10, 10, 0.4, 13.0, "t1")]
+    result = run(star(tmp_path / "p.star", rows, columns, block=""))
+    assert (sizes(result), result.kept.tolist()) == ([(13.0, "rlnDetectorPixelSize")], [False, True])
+
+
+def test_centred_angstroms_meet_pixels_where_the_tomograms_are_known(tmp_path: Path) -> None:
+    centred = star(
+        tmp_path / "five.star",
+        [("TS_01", -3800, 0, 200)],
+        "TomoName CenteredCoordinateXAngst CenteredCoordinateYAngst CenteredCoordinateZAngst",
+    )
+    pixels = star(tmp_path / "four.star", [("TS_01", 100, 2000, 600)], "TomoName CoordinateX CoordinateY CoordinateZ")
+    given = tomograms(tmp_path / "tomograms.star", ("TS_01", 2.0, 4000, 4000, 1000, 8))
+    result = run([centred, pixels], micrographs=given)
+    np.testing.assert_allclose(result.coordinates_a, [[200, 4000, 1200], [200, 4000, 1200]])
+    assert result.kept.tolist() == [True, False]
+    with pytest.raises(
+        InputError, match=r"five\.star: found coordinates counted from the middle of the tomogram, but from a corner in .*four\.star"
+    ):
+        run([centred, pixels], pixel_size_a=2.0)
+    unknown = tomograms(tmp_path / "unknown.star", ("TS_01", 2.0, -999, -999, -999, 8))
+    with pytest.raises(InputError, match="of TS_01 at least, to join them; give --micrographs"):
+        run([centred, pixels], micrographs=unknown)
+    assert len(run(centred).kept) == 1  # alone it needs no size
+
+
+def test_at_a_distance_of_zero_units_have_to_be_equal(tmp_path: Path) -> None:
+    groups = optics((1, "o", 1.0), (2, "p", 2.0))
+    path = star(tmp_path / "p.star", [(100, 100, "m", 1), (100, 100, "m", 2), (100, 100, "m", 2)], COLUMNS, groups)
+    assert run(path, min_separation_a=0).kept.tolist() == [True, True, False]
+
+
+def test_undoing_an_expansion_needs_no_pixel_size(command: Command, tmp_path: Path) -> None:
+    path = star(tmp_path / "p.star", [(100, 100, "m"), (100, 100, "m"), (101, 100, "m")])
+    ran = command("particles", path, "--undo-symmetry-expansion", "--min-separation", 30, "-o", tmp_path / "out")
+    assert (ran.status, ran.err) == (0, "")
+    assert "warning: minimum separation of 30 Å not used" in ran.out
+    assert "pixel size: not known, not needed" in ran.out
+    assert (tmp_path / "out" / "duplicates.csv").read_text().splitlines()[1] == f"{path},1,,m,,,,{path},0,,"
+    assert "kept 2, rejected 1" in ran.out
+
+
+def test_an_origin_that_is_not_set_is_none(tmp_path: Path) -> None:
+    expanded = [("sym_expand/src_uid", "<u8")]
+    apart = cs(tmp_path / "p.cs", records([(100, 100), (100, 100), (900, 900)], expanded, src_uid=0))
+    assert run(apart, undo_symmetry_expansion=True).kept.tolist() == [True, False, True]
+    of_one = cs(tmp_path / "q.cs", records([(100, 100), (100, 100), (900, 900)], expanded, src_uid=[5, 6, 5]))
+    assert run(of_one, undo_symmetry_expansion=True).kept.tolist() == [True, True, False]
+
+
+@needs_shared
+def test_real_tomograms(real: Path) -> None:
+    picks = real / "cylindra/Picks_job_picks_particles.star"
+    result = run(picks, micrographs=real / "cylindra/Tomograms_job_tomo_tomograms.star")
+    assert result.coordinates_a[0].tolist() == [-176.94, 765.48005, 11.16]
+    warp = run(real / "dynamo2m/relion_star_downgrade_relion3.1.star")
+    assert (sizes(warp), warp.warnings) == ([(5.0, "rlnPixelSize")], [])
