@@ -88,7 +88,9 @@ def _refuse_foreign(path: Path, head: bytes) -> None:
     if head.startswith(b"IMODV1"):
         raise InputError(f"{path}: found an IMOD model, expected its points as text: model2point {path.name} points.txt")
     if head.startswith(b"CCC,"):
-        raise InputError(f"{path}: found a motive list of PEET, which holds offsets to the points of a model and no places; expected {READABLE}")
+        raise InputError(
+            f"{path}: found a motive list of PEET, which holds offsets to the points of a model and no places; expected {READABLE}"
+        )
     if path.suffix.lower() in (".em", ".tblb"):
         raise InputError(f"{path}: found a binary {path.suffix.lower()} file, which is not read, expected {READABLE}")
     image = "an MRC image" if head[208:212] == b"MAP " else _IMAGES.get(head[:4])

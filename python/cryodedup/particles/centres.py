@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from cryodedup.errors import InputError
 from cryodedup.params import ParticleParams
-from cryodedup.particles.inputs.identity import same_as
 from cryodedup.particles.inputs.micrograph_table import MicrographTable
 from cryodedup.particles.inputs.picks import Floats, Picks
 from cryodedup.particles.inputs.pixel_sizes import Resolved, chosen_by_input, resolve
@@ -49,8 +48,10 @@ class Centres:
         return [warning for size in self.sizes for warning in size.warnings]
 
 
-def place(picks: Sequence[Picks], table: MicrographTable | None, params: ParticleParams) -> Centres:
-    """The centres of all particles.
+def place(
+    picks: Sequence[Picks], table: MicrographTable | None, rows_of: Sequence[Sequence[int | None]], params: ParticleParams
+) -> Centres:
+    """The centres of all particles; ``rows_of``: for each input the places of its micrographs in the table.
 
     Raises
     ------
@@ -60,21 +61,22 @@ def place(picks: Sequence[Picks], table: MicrographTable | None, params: Particl
     chosen = chosen_by_input([pick.label for pick in picks], params.pixel_size_a)
     needed = not params.undo_symmetry_expansion
     sizes = [
-        resolve(pick, table, size, override=params.pixel_size_override, needed=needed) for pick, size in zip(picks, chosen, strict=True)
+        resolve(pick, table, rows, size, override=params.pixel_size_override, needed=needed)
+        for pick, rows, size in zip(picks, rows_of, chosen, strict=True)
     ]
     key = _shift_key(picks, params)
     dimensions = _dimensions(picks)
     bounds = np.cumsum([0, *map(len, picks)])
     coordinates_a = np.empty((bounds[-1], dimensions))
     joined = _are_mixed(picks)
-    for pick, size, start, end in zip(picks, sizes, bounds[:-1], bounds[1:], strict=True):
-        rows = coordinates_a[start:end]
-        _place(pick, size.sizes_a, key, rows)
-        extents = _extents(pick, table)
+    for i, (pick, size) in enumerate(zip(picks, sizes, strict=True)):
+        centres = coordinates_a[bounds[i] : bounds[i + 1]]
+        _place(pick, size.sizes_a, key, centres)
+        extents = _extents(pick, table, rows_of[i])
         if joined and pick.centered:
-            rows += _from_corner(pick, extents, picks)[:, :dimensions]
+            centres += _from_corner(pick, extents, picks)[:, :dimensions]
         if size.known and (joined or not pick.centered):
-            _check_extents(pick, extents, rows)
+            _check_extents(pick, extents, centres)
     return Centres(coordinates_a=coordinates_a, sizes=sizes, shift_key=key)
 
 
@@ -131,16 +133,14 @@ def _are_mixed(picks: Sequence[Picks]) -> bool:
     return len({pick.centered for pick in picks if len(pick)}) > 1
 
 
-def _extents(pick: Picks, table: MicrographTable | None) -> Floats:
+def _extents(pick: Picks, table: MicrographTable | None, places: Sequence[int | None]) -> Floats:
     """Of each micrograph width, height and depth, Å, float64 (micrographs, 3); NaN where they are not known."""
     extents = np.full((len(pick.micrographs), 3), np.nan)
     for row, micrograph in zip(extents, pick.micrographs, strict=True):
         if micrograph.extent_a is not None:
             row[:2] = micrograph.extent_a
-    if table is None or not any(table.extents_a):
-        return extents
-    for row, place in zip(extents, same_as(pick.label, pick.micrographs, str(table.path), table.micrographs), strict=True):
-        extent = None if place is None else table.extents_a[place]
+    for row, at in zip(extents, places, strict=True):
+        extent = None if at is None or table is None else table.extents_a[at]
         if extent is not None:
             row[: len(extent)] = extent
     return extents

@@ -116,7 +116,8 @@ def choose(picks: Sequence[Picks], params: ParticleParams, progress: Callable[[i
         raise InputError(f"min_votes: found {params.min_votes}, expected at most {len(picks)}, the number of inputs")
     matched = unify([(pick.label, pick.micrographs) for pick in picks], params.match)
     table = read_micrographs(Path(params.micrographs)) if params.micrographs else None
-    centres = place(picks, table, params)
+    rows_of = [[None] * len(pick.micrographs) if table is None else table.rows_of(pick, params.match) for pick in picks]
+    centres = place(picks, table, rows_of, params)
     bounds = np.cumsum([0, *map(len, picks)])
     source_of = np.repeat(np.arange(len(picks), dtype=np.uint32), np.diff(bounds))
     group_of = _concatenated(np.asarray(number, np.uint32)[pick.micrograph_of] for number, pick in zip(matched.numbers, picks, strict=True))
@@ -131,7 +132,7 @@ def choose(picks: Sequence[Picks], params: ParticleParams, progress: Callable[[i
     if repeated is not None:
         warnings.append(f"{len(repeated.particles):,} particles have the uid of another: they are duplicates of it wherever they are")
     kept, rejected, duplicate_of = select(compared, group_of, scores, priority, repeated, params, progress)
-    coverage = coverage_of(picks, matched.numbers, matched.count, table)
+    coverage = coverage_of(matched.numbers, matched.count, rows_of)
     if params.min_votes > 1:
         found = kept, rejected, duplicate_of
         kept, rejected, duplicate_of = voted(*found, source_of, len(picks), coverage.needed(params)[group_of])

@@ -9,9 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cryodedup.params import ParticleParams
-from cryodedup.particles.inputs.identity import same_as
-from cryodedup.particles.inputs.micrograph_table import MicrographTable
-from cryodedup.particles.inputs.picks import Picks
 
 
 @dataclass(frozen=True)
@@ -36,13 +33,16 @@ class Coverage:
         return kinds
 
 
-def coverage_of(picks: Sequence[Picks], numbers: Sequence[Sequence[int]], count: int, table: MicrographTable | None) -> Coverage:
-    """From the micrographs that each input has picks, or an empty file of picks, for; every input covers those of ``--micrographs``."""
-    covered = np.zeros((len(picks), count), bool)
-    for row, mine in zip(covered, numbers, strict=True):
+def coverage_of(numbers: Sequence[Sequence[int]], count: int, rows: Sequence[Sequence[int | None]]) -> Coverage:
+    """From the micrographs that each input has picks, or an empty file of picks, for; every input covers those of ``--micrographs``.
+
+    Parameters
+    ----------
+    numbers, rows
+        For each input the numbers of its micrographs, and their places in the table of ``--micrographs``, None for none.
+    """
+    covered = np.zeros((len(numbers), count), bool)
+    for row, mine, places in zip(covered, numbers, rows, strict=True):
         row[list(mine)] = True
-    if table is not None:
-        for pick, mine in zip(picks, numbers, strict=True):
-            places = same_as(pick.label, pick.micrographs, str(table.path), table.micrographs)
-            covered[:, [number for number, place in zip(mine, places, strict=True) if place is not None]] = True
+        covered[:, [number for number, place in zip(mine, places, strict=True) if place is not None]] = True
     return Coverage(covered)

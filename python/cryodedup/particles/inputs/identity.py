@@ -81,21 +81,27 @@ def unify(inputs: Sequence[Input], match: Match = "auto") -> Matched:
     InputError
         A name that fits two micrographs of another input, or two that fit one; numbers of tomograms beside names of such.
     """
-    _check_numbers(inputs)
-    seen = [[_Seen(micrograph, label) for micrograph in micrographs] for label, micrographs in inputs]
-    without = next((one for micrographs in seen for one in micrographs if match == "uid" and one.uid is None), None)
-    if without is not None:
-        raise InputError(f"{without.label}: micrograph {without.micrograph.name}: found no CryoSPARC uid, expected one for --match uid")
-    found = _Matcher(match, _apart(seen)).of_all(seen)
+    seen, found = _matched(inputs, match)
     if match == "auto":
         warnings, notes = _partial_failures(seen, found.numbers)
         return Matched(found.numbers, found.count, found.by_name_warnings() + warnings, found.notes() + notes)
     return Matched(found.numbers, found.count, _overruled(inputs, found, match))
 
 
-def same_as(label: str, micrographs: Sequence[Micrograph], other_label: str, others: Sequence[Micrograph]) -> list[int | None]:
+def _matched(inputs: Sequence[Input], match: Match) -> tuple[list[list[_Seen]], _Matcher]:
+    _check_numbers(inputs)
+    seen = [[_Seen(micrograph, label) for micrograph in micrographs] for label, micrographs in inputs]
+    without = next((one for micrographs in seen for one in micrographs if match == "uid" and one.uid is None), None)
+    if without is not None:
+        raise InputError(f"{without.label}: micrograph {without.micrograph.name}: found no CryoSPARC uid, expected one for --match uid")
+    return seen, _Matcher(match, _apart(seen)).of_all(seen)
+
+
+def same_as(
+    label: str, micrographs: Sequence[Micrograph], other_label: str, others: Sequence[Micrograph], match: Match
+) -> list[int | None]:
     """For each micrograph the place of the same one among others, None for none."""
-    numbers, theirs = unify([(other_label, others), (label, micrographs)]).numbers
+    numbers, theirs = _matched([(other_label, others), (label, micrographs)], match)[1].numbers
     place = {number: i for i, number in enumerate(numbers)}
     return [place.get(number) for number in theirs]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 _UID = re.compile(r"^(\d{17,21})_(?=.)")
 _DATE = re.compile(r"^(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])")
@@ -19,9 +20,10 @@ _SUFFIX = re.compile(
 
 def normalised_path(name: str) -> str:
     """A path without CryoSPARC's ``>``, ``./`` and doubled strokes."""
-    path = re.sub(r"[/\\]+", "/", name.removeprefix(">"))
-    parts = [part for part in path.split("/") if part != "."]
-    return "/".join(parts)
+    path = name.removeprefix(">").replace("\\", "/")
+    if "//" in path or "./" in path:
+        path = "/".join(part for part in re.sub("/+", "/", path).split("/") if part != ".")
+    return path
 
 
 @dataclass(frozen=True)
@@ -47,8 +49,9 @@ class Name:
     uid: int | None
 
     @classmethod
+    @lru_cache(maxsize=1 << 16)
     def of(cls, name: str) -> Name:
-        """Takes a path apart."""
+        """Takes a path apart; the same ones stand in several files."""
         directory, _, base = normalised_path(name).rpartition("/")
         rest, uid = base, None
         while (found := _UID.match(rest)) and (len(found[1]) == PADDED or not _DATE.match(found[1])):

@@ -12,7 +12,8 @@ from cryodedup.errors import InputError
 from cryodedup.formats.cryosparc import CsdatFile, CsGroup, NpyFile, check_type, unpack
 from cryodedup.formats.detect import kind_of
 from cryodedup.formats.star import StarFile, has_coordinates, open_star, text
-from cryodedup.particles.inputs.picks import Micrograph, first_of_each
+from cryodedup.particles.inputs.identity import Match, same_as
+from cryodedup.particles.inputs.picks import Micrograph, Picks, first_of_each
 from cryodedup.particles.inputs.relion_pixels import OF_MICROGRAPH, OF_TILT_SERIES, positive
 
 OPTION = "--micrographs"
@@ -42,6 +43,10 @@ class MicrographTable:
     binnings: Sequence[float]
     extents_a: Sequence[tuple[float, ...] | None]
     tomograms: bool
+
+    def rows_of(self, picks: Picks, match: Match) -> list[int | None]:
+        """For each micrograph of an input its place here, None for none. Not every table has uids, or the same paths."""
+        return same_as(picks.label, picks.micrographs, str(self.path), self.micrographs, "name" if match == "name" else "auto")
 
 
 def read_micrographs(path: Path) -> MicrographTable:

@@ -12,7 +12,6 @@ from pathlib import Path
 import numpy as np
 
 from cryodedup.errors import InputError
-from cryodedup.particles.inputs.identity import same_as
 from cryodedup.particles.inputs.micrograph_table import OPTION, MicrographTable
 from cryodedup.particles.inputs.picks import Floats, Picks, PixelSize
 
@@ -58,11 +57,15 @@ def chosen_by_input(labels: Sequence[str], chosen: float | Mapping[str, float] |
     return sizes
 
 
-def resolve(picks: Picks, table: MicrographTable | None, chosen_a: float | None, *, override: bool, needed: bool) -> Resolved:
+def resolve(
+    picks: Picks, table: MicrographTable | None, rows: Sequence[int | None], chosen_a: float | None, *, override: bool, needed: bool
+) -> Resolved:
     """The pixel size of each particle.
 
     Parameters
     ----------
+    rows
+        The place of each micrograph in the table.
     chosen_a
         What the user gives for this input; with ``override`` it goes before all.
     needed
@@ -70,7 +73,7 @@ def resolve(picks: Picks, table: MicrographTable | None, chosen_a: float | None,
     """
     if picks.in_angstrom:
         return Resolved(1.0, [{"of": "", "pixel_size_a": None, "found_in": "coordinates are in Å"}])
-    by_micrograph, uncertain = _of_table(picks, table)
+    by_micrograph, uncertain = _of_table(picks, table, rows)
     if override and chosen_a is not None:
         return _overridden(picks, by_micrograph, chosen_a)
     covered = ~np.isnan(by_micrograph)
@@ -96,12 +99,11 @@ def resolve(picks: Picks, table: MicrographTable | None, chosen_a: float | None,
     return Resolved(np.where(covered[picks.micrograph_of], by_micrograph[picks.micrograph_of], own), found, warnings)
 
 
-def _of_table(picks: Picks, table: MicrographTable | None) -> tuple[Floats, PixelSize | None]:
+def _of_table(picks: Picks, table: MicrographTable | None, rows: Sequence[int | None]) -> tuple[Floats, PixelSize | None]:
     """Of each micrograph the pixel size that ``--micrographs`` gives, NaN for none; and one that may be that of coordinates."""
     nothing = np.full(len(picks.micrographs), np.nan)
     if table is None or picks.counted_in == "export":
         return nothing, None
-    rows = same_as(picks.label, picks.micrographs, str(table.path), table.micrographs)
     if picks.counted_in == "micrograph":
         return np.array([np.nan if row is None else table.sizes_a[row] for row in rows]), None
     sizes = {table.sizes_a[row] * table.binnings[row] for row in rows if row is not None and not np.isnan(table.binnings[row])}
