@@ -254,3 +254,11 @@ def test_an_index_keeps_its_names_as_they_are(tmp_path: Path) -> None:
     assert text == index.read_text().replace("Pick/a_autopick.star", "Pick/clean/autopick_kept/a_autopick.star", 1).replace(
         "' Pick/a_autopick.star", "' Pick/clean/autopick_kept/2_a_autopick.star"
     )
+
+
+def test_subtracted_particles_warn(tmp_path: Path) -> None:
+    columns = "CoordinateX CoordinateY MicrographName ImageName ImageOriginalName"
+    rows = [(100, 100, "m", f"{i}@{job}/subtracted_rank0.mrcs", f"{i}@Extract/m.mrcs") for job in ("Subtract/job9",) for i in (1, 2)]
+    assert "images of RELION's particle subtraction" in run(star(tmp_path / "p.star", rows, columns), pixel_size_a=1).warnings[0]
+    rows = [(100 * i, 100, "m", f"{i}@Polish/m.mrcs", f"{i}@Extract/m.mrcs") for i in (1, 2)]
+    assert run(star(tmp_path / "q.star", rows, columns), pixel_size_a=1).warnings == []

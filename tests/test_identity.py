@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import mrcfile
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cases import Ran, cs, needs_shared, records
+from cases import Ran, cs, needs_shared, records, star
 from cryodedup import InputError, ParticleParams, deduplicate_particles
 from cryodedup.particles.inputs.identity import Matched, unify
 from cryodedup.particles.inputs.micrograph_names import Name, normalised_path
@@ -178,6 +179,26 @@ def test_two_sessions_of_other_cameras_in_one_run(command: Command, tmp_path: Pa
     ran = command("particles", *inputs, "--match", "name", "--dry-run")
     assert "kept 1, rejected 1" in ran.out
     assert "warning: --match name goes before the evidence: 1 micrograph" in ran.out
+
+
+def mrc(path: Path, shape: tuple[int, int], pixel_size_a: float) -> None:
+    path.parent.mkdir(exist_ok=True)
+    with mrcfile.new(path) as file:
+        file.set_data(np.zeros(shape, np.int8))
+        file.voxel_size = pixel_size_a
+
+
+@pytest.mark.parametrize(
+    ("shape", "pixel_size_a", "same"), [((50, 60), 2.0, True), ((100, 121), 1.01, True), ((90, 120), 1.01, False), ((50, 60), 1.0, True)]
+)
+def test_images_at_hand_give_the_extent(tmp_path: Path, shape: tuple[int, int], pixel_size_a: float, same: bool) -> None:
+    for i in (1, 2):
+        mrc(tmp_path / f"s1/mic_{i}.mrc", (100, 120), 1.01)
+        mrc(tmp_path / f"s2/mic_{i}.mrc", shape, pixel_size_a)
+    inputs = [star(tmp_path / f"{name}.star", [(5, 5, f"{name}/mic_{i}.mrc") for i in (1, 2)]) for name in ("s1", "s2")]
+    result = deduplicate_particles(inputs, ParticleParams(pixel_size_a=1.01))
+    assert result.n_micrographs == (2 if same else 4)
+    assert any("of equal names in different directories taken as the same" in warning for warning in result.warnings) == same
 
 
 @needs_shared

@@ -14,6 +14,7 @@ from functools import cached_property
 from typing import Literal
 
 from cryodedup.errors import InputError
+from cryodedup.particles.inputs.image_extents import image_extent_a
 from cryodedup.particles.inputs.micrograph_names import Name
 from cryodedup.particles.inputs.picks import Micrograph
 from cryodedup.words import count
@@ -29,6 +30,8 @@ MAX_DIRECTORIES = 1000
 MAX_COMPARED = 64
 """So many inputs are looked through for names that were not recognised."""
 MAX_NOTED = 6
+MAX_IMAGES = 3
+"""So many images of two directories are compared in size: a session has one camera."""
 MAP = "--tomograms"
 
 
@@ -140,6 +143,7 @@ class _Matcher:
         self.by_name: defaultdict[str, list[int]] = defaultdict(list)
         self.numbers: list[list[int]] = []
         self.by_name_only: list[tuple[_Seen, _Seen]] = []
+        self.images: dict[frozenset[str], list[bool]] = {}
 
     @property
     def count(self) -> int:
@@ -174,7 +178,9 @@ class _Matcher:
         fitting = [
             number
             for number in self.by_name.get(one.name.stem, [])
-            if self.match == "name" or number in taken or (self._may_be(number, one) and not self._known_apart(number, one))
+            if self.match == "name"
+            or number in taken
+            or (self._may_be(number, one) and not self._known_apart(number, one) and not self._images_differ(number, one))
         ]
         exact = [number for number in fitting if any(other.name.plain == one.name.plain for other in self.members[number])]
         fitting = exact or fitting
@@ -202,6 +208,18 @@ class _Matcher:
     def _known_apart(self, number: int, one: _Seen) -> bool:
         """Whether an input has micrographs in both directories."""
         return any(frozenset((one.name.directory, other.name.directory)) in self.apart for other in self.members[number])
+
+    def _images_differ(self, number: int, one: _Seen) -> bool:
+        """Whether images in the directories of two micrographs are of other extents; some of each pair of directories are looked at."""
+        other = self.members[number][0]
+        key = frozenset((one.name.directory, other.name.directory))
+        if len(key) < 2 or "" in key:
+            return False
+        looked = self.images.setdefault(key, [])
+        if len(looked) < MAX_IMAGES and not any(looked):
+            first, second = (seen.micrograph.extent_a or image_extent_a(seen.micrograph.name, seen.label) for seen in (one, other))
+            looked.append(_extents_differ(first, second))
+        return any(looked)
 
     def _refuse_merged(self, micrographs: Sequence[_Seen], numbers: Sequence[int | None]) -> None:
         """Two micrographs of one input are two, even where both fit one of the other inputs, or these took them for one by name."""

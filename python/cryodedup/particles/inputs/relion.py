@@ -16,7 +16,7 @@ from cryodedup.errors import InputError
 from cryodedup.formats.star import Columns, has_coordinates
 from cryodedup.particles.inputs.picks import Filaments, Floats, Halves, Micrograph, Picks, Scores
 from cryodedup.particles.inputs.relion_pixels import PIXEL_SIZES, check_optics, counted_in, pixel_sizes, positive
-from cryodedup.particles.inputs.scores import UNSET_FIGURE_OF_MERIT, candidates, missing_score
+from cryodedup.particles.inputs.scores import UNSET_FIGURES_OF_MERIT, candidates, missing_score
 
 if TYPE_CHECKING:
     from cryodedup.params import ParticleParams
@@ -71,6 +71,7 @@ def read(columns: Columns, params: ParticleParams, output: Output, name: str | N
         micrograph_of, names = np.zeros(len(columns), np.uint32), [name or columns.label]
         if name is None:
             warnings.append(f"{columns.label}: no rlnMicrographName or rlnTomoName: all its particles are taken as of one micrograph")
+    warnings += _subtracted(columns)
     counted = "angstrom" if centered else counted_in(columns, names, deep=len(position) == 3, of_one=name is not None)
     pixel_size_of, sizes = (None, []) if centered else pixel_sizes(columns, counted)
     shift_keys, shifts_a = _shifts(columns, len(position))
@@ -104,6 +105,18 @@ def _check_columns(columns: Columns, centered: bool) -> None:
             raise InputError(f"{columns.label}: found {present[0]} without {missing[0]}, expected both")
 
 
+def _subtracted(columns: Columns) -> list[str]:
+    """RELION's particle subtraction moves boxes where it re-centres, and leaves the coordinates as they were."""
+    if "rlnImageOriginalName" not in columns or "rlnImageName" not in columns:
+        return []
+    if not any("Subtract/" in name for name in columns.some("rlnImageName")):
+        return []
+    return [
+        f"{columns.label}: images of RELION's particle subtraction: if it re-centred them, coordinates and origins do not give their places"
+        " (RELION leaves rlnCoordinateX as it was), and several parts of one particle are at one place; deduplicate before subtraction"
+    ]
+
+
 def _refuse_fractions(columns: Columns, position: Sequence[Floats]) -> None:
     """Warp's template matching gives places as fractions of the tomogram."""
     if not len(columns):
@@ -129,7 +142,7 @@ def score(columns: Columns, params: ParticleParams, usual: Sequence[str]) -> Sco
         raise InputError(missing_score(columns.label, params.score_field, columns.labels))
     values = columns.numbers(label)
     if label == FIGURE_OF_MERIT:
-        values = np.where(values == UNSET_FIGURE_OF_MERIT, np.nan, values)
+        values = np.where(np.isin(values, UNSET_FIGURES_OF_MERIT), np.nan, values)
     return Scores(field=label, values=values)
 
 

@@ -39,8 +39,8 @@ SAME = {"ncc_score": "rlnAutopickFigureOfMerit", "rlnAutopickFigureOfMerit": "nc
 MAX_LISTED = 12
 """Columns named where the one asked for is not there."""
 
-UNSET_FIGURE_OF_MERIT = -999.0
-"""What RELION writes for a pick that has none."""
+UNSET_FIGURES_OF_MERIT = (-999.0, -9999.0)
+"""What RELION, and EPicker, write for a pick that has none."""
 
 
 def short(field: str) -> str:
