@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import mrcfile
 import numpy as np
 import pytest
 
@@ -255,6 +256,7 @@ def test_ctrl_c_ends_a_long_search() -> None:
     """In a process of its own, since a signal that comes too late would end the tests."""
     program = """
 import os, signal, threading
+import mrcfile
 import numpy as np
 from cryodedup import deduplicate
 points = np.random.default_rng(1).random((6_000_000, 3)) * 4000
@@ -288,3 +290,63 @@ def test_the_demo_finds_what_it_plants(command: Command, tmp_path: Path) -> None
 def test_importing_the_command_line_stays_light() -> None:
     heavy = "import sys; import cryodedup.cli; print(*{'pandas', 'scipy', 'starfile', 'yaml', 'pydantic', 'matplotlib'} & set(sys.modules))"
     assert subprocess.run([sys.executable, "-c", heavy], capture_output=True, text=True, check=True).stdout.strip() == ""
+
+
+def mistaken(tmp_path: Path, relion: Path) -> dict[str, tuple[list[object], str]]:
+    """What people type by mistake, and what they should be told to do instead."""
+    micrographs = star(tmp_path / "micrographs_ctf.star", [("a.mrc", 1), ("b.mrc", 1)], "MicrographName OpticsGroup", GROUPS, "micrographs")
+    exposures = np.zeros(1, [("uid", "<u8"), ("micrograph_blob/path", "S9"), ("micrograph_blob/psize_A", "<f4")])
+    (tmp_path / "job").mkdir()
+    star(tmp_path / "job" / "autopick.star", [("a.mrc", "a.star")], "MicrographName MicrographCoordinates", block="coordinate_files")
+    with mrcfile.new(tmp_path / "a.mrc") as file:
+        file.set_data(np.zeros((4, 4), np.int8))
+    (tmp_path / "empty.star").write_text("")
+    (tmp_path / "lone.csg").write_text("results: {location: {metafile: '>gone.cs', num_items: 1, type: particle.location}}\n")
+    out = ["-o", tmp_path / "out"]
+    return {
+        "micrographs as particles": (["particles", micrographs, *out], "T/micrographs_ctf.star: this lists micrographs, not particles; to compare these, use cryodedup micrographs"),
+        "exposures as particles": (["particles", cs(tmp_path / "e.cs", exposures), *out], "T/e.cs: this lists micrographs (exposures), not particles; to compare these, use cryodedup micrographs"),
+        "a job's folder": (["particles", tmp_path / "job", *out], "T/job: found autopick.star, as a job's folder holds; use T/job/autopick.star"),
+        "particles as micrographs": (["particles", relion, "--micrographs", relion, *out], "T/relion.star: --micrographs: this lists particles, expected micrographs"),
+        "an image as picks": (["particles", tmp_path / "a.mrc", *out], "T/a.mrc: found an MRC image, expected picks or particles"),
+        "an empty file": (["particles", tmp_path / "empty.star", *out], "T/empty.star: found an empty file, expected RELION or STOPGAP .star"),
+        "a lone group": (["particles", tmp_path / "lone.csg", *out], "T/lone.csg: found no gone.cs beside it, which it names"),
+        "a score by its short name": (["particles", relion, *out, "--score-field", "AutopickFigure"], "T/relion.star: found no column AutopickFigure (--score-field), expected it in every input; columns, nearest names first: rlnAutopickFigureOfMerit,"),
+        "negative threads": (["particles", relion, *out, "-j", "-3"], "--threads: found -3, expected 0 or more, 1024 at most"),
+        "two rules at once": (["particles", relion, *out, "--min-votes", "2", "--remove-entirely"], "--min-votes and --remove-entirely: found both, expected one"),
+        "missing images": (["micrographs", micrographs, *out], "T/micrographs_ctf.star: found 1 of 2 micrographs missing: T/b.mrc; names are looked up from T; run this in the RELION (or CryoSPARC) project directory"),
+        "no command": ([tmp_path / "x.star"], "T/x.star: found a file in the place of a command; did you mean: cryodedup particles T/x.star"),
+        "no command, images": ([tmp_path / "job"], "T/job: found a file in the place of a command; did you mean: cryodedup micrographs T/job"),
+    }  # fmt: skip
+
+
+MISTAKES = [
+    "micrographs as particles",
+    "exposures as particles",
+    "a job's folder",
+    "particles as micrographs",
+    "an image as picks",
+    "an empty file",
+    "a lone group",
+    "a score by its short name",
+    "negative threads",
+    "two rules at once",
+    "missing images",
+    "no command",
+    "no command, images",
+]
+
+
+@pytest.mark.parametrize("case", MISTAKES)
+def test_errors_say_what_to_do_instead(command: Command, tmp_path: Path, relion: Path, case: str) -> None:
+    arguments, message = mistaken(tmp_path, relion)[case]
+    ran = command(*arguments)
+    assert (ran.status, ran.out) == (2, "")
+    assert ran.err.replace(str(tmp_path), "T").startswith(f"cryodedup: error: {message}")
+    assert ran.err.count("\n") == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_it_runs_as_a_module(tmp_path: Path) -> None:
+    ran = subprocess.run([sys.executable, "-m", "cryodedup", "--version"], capture_output=True, text=True, check=True)
+    assert ran.stdout.startswith("cryodedup, version")
