@@ -205,8 +205,8 @@ def _versions(directory: Path, summary: Mapping[str, Any]) -> frozenset[str]:
 def _particles(directory: Path, params: ParticleParams, summary: Mapping[str, Any]) -> Earlier:
     if summary["parameters"].get("half_sets") == "repair":
         raise InputError(
-            f"{directory}: found a result of --half-sets repair, expected one with kept and rejected particles: a repair rejects none;"
-            " use its particles_repaired file itself, or repeat the run without --half-sets repair"
+            f"{directory}: found a result of --half-sets repair, expected one with kept and rejected particles: a repair rejects none; use"
+            " its particles_repaired file itself, or repeat the run without --half-sets repair"
         )
     written: dict[str, list[Mapping[str, Any]]] = {}
     for source in summary["sources"]:

@@ -119,8 +119,8 @@ def _match(earlier: Earlier, rows: FileRows, params: ParticleParams) -> Match:
         return by_micrographs(earlier.micrographs, rows)
     if rows.lists == "micrographs":
         raise InputError(
-            f"{rows.label}: this lists micrographs; {earlier.directory} is a choice of particles, expected files of particles"
-            " (the result of cryodedup micrographs is for files of micrographs)"
+            f"{rows.label}: this lists micrographs; {earlier.directory} is a choice of particles, expected files of particles (the result"
+            " of cryodedup micrographs is for files of micrographs)"
         )
     return by_particles(earlier, rows, params)
 

@@ -242,8 +242,8 @@ def show(result: MicrographResult, written: list[Path]) -> None:
         x, y = (round(shift) + 0.0 for shift in pair.shift_px)
         pattern = f", {pair.pattern}" if pair.pattern else ""
         print(
-            f"    {names[pair.first]} = {names[pair.second]}: z {pair.z:.1f}, ccc {pair.ccc:.2f}, overlap"
-            f" {100 * pair.overlap:.0f} %, moved by {x:.0f}, {y:.0f} px{pattern}"
+            f"    {names[pair.first]} = {names[pair.second]}: z {pair.z:.1f}, ccc {pair.ccc:.2f}, overlap {100 * pair.overlap:.0f} %, moved"
+            f" by {x:.0f}, {y:.0f} px{pattern}"
         )
     if len(result.duplicates) > MOST_SHOWN:
         print(f"    ... and {len(result.duplicates) - MOST_SHOWN:,} more")

@@ -85,8 +85,8 @@ def make_micrographs(directory: Path, seed: int = 1) -> Planted:
             rows.append(f"Micrographs/{name}.mrc 1\n")
     star = directory / "micrographs.star"
     star.write_text(
-        "# version 30001\n\ndata_optics\n\nloop_\n_rlnOpticsGroupName #1\n_rlnOpticsGroup #2\n_rlnMicrographPixelSize #3\n"
-        f"opticsGroup1 1 {PIXEL_SIZE_A:.6f}\n\n\n# version 30001\n\ndata_micrographs\n\nloop_\n_rlnMicrographName #1\n_rlnOpticsGroup #2\n"
+        "# version 30001\n\ndata_optics\n\nloop_\n_rlnOpticsGroupName #1\n_rlnOpticsGroup #2\n_rlnMicrographPixelSize #3\nopticsGroup1 1"
+        f" {PIXEL_SIZE_A:.6f}\n\n\n# version 30001\n\ndata_micrographs\n\nloop_\n_rlnMicrographName #1\n_rlnOpticsGroup #2\n"
         + "".join(rows)
         + "\n"
     )

@@ -114,9 +114,9 @@ def _pick(rng: np.random.Generator, particles: NDArray[np.float64]) -> _Picks:
 
 def _write_star(path: Path, picks: _Picks, name: str) -> None:
     lines = [
-        "# version 30001\n\ndata_optics\n\nloop_\n_rlnOpticsGroupName #1\n_rlnOpticsGroup #2\n_rlnMicrographPixelSize #3\n"
-        f"opticsGroup1 1 {PIXEL_SIZE_A:.6f}\n\n\n# version 30001\n\ndata_particles\n\nloop_\n_rlnCoordinateX #1\n_rlnCoordinateY #2\n"
-        "_rlnAutopickFigureOfMerit #3\n_rlnMicrographName #4\n_rlnOpticsGroup #5\n"
+        "# version 30001\n\ndata_optics\n\nloop_\n_rlnOpticsGroupName #1\n_rlnOpticsGroup #2\n_rlnMicrographPixelSize #3\nopticsGroup1 1"
+        f" {PIXEL_SIZE_A:.6f}\n\n\n# version 30001\n\ndata_particles\n\nloop_\n_rlnCoordinateX #1\n_rlnCoordinateY"
+        " #2\n_rlnAutopickFigureOfMerit #3\n_rlnMicrographName #4\n_rlnOpticsGroup #5\n"
     ]
     for micrograph, (x, y), score in zip(picks.micrograph, picks.xy_px, picks.score, strict=True):
         lines.append(f"{x:12.6f} {y:12.6f} {score:12.6f} {name.format(micrograph + 1)} 1 \n")

@@ -38,10 +38,11 @@ def make_refined(planted: Planted, seed: int = 1) -> Refined:
     rng = np.random.default_rng(seed)
     path = planted.star.with_name("refined.star")
     lines = [
-        "# version 30001\n\ndata_optics\n\nloop_\n_rlnOpticsGroupName #1\n_rlnOpticsGroup #2\n_rlnMicrographPixelSize #3\n"
-        f"_rlnImagePixelSize #4\nopticsGroup1 1 {PIXEL_SIZE_A:.6f} {PIXEL_SIZE_A:.6f}\n\n\n# version 30001\n\ndata_particles\n\nloop_\n"
-        "_rlnCoordinateX #1\n_rlnCoordinateY #2\n_rlnAutopickFigureOfMerit #3\n_rlnOriginXAngst #4\n_rlnOriginYAngst #5\n_rlnAngleRot #6\n"
-        "_rlnAngleTilt #7\n_rlnAnglePsi #8\n_rlnRandomSubset #9\n_rlnMicrographName #10\n_rlnOpticsGroup #11\n"
+        "# version 30001\n\ndata_optics\n\nloop_\n_rlnOpticsGroupName #1\n_rlnOpticsGroup #2\n_rlnMicrographPixelSize"
+        f" #3\n_rlnImagePixelSize #4\nopticsGroup1 1 {PIXEL_SIZE_A:.6f} {PIXEL_SIZE_A:.6f}\n\n\n# version"
+        " 30001\n\ndata_particles\n\nloop_\n_rlnCoordinateX #1\n_rlnCoordinateY #2\n_rlnAutopickFigureOfMerit #3\n_rlnOriginXAngst"
+        " #4\n_rlnOriginYAngst #5\n_rlnAngleRot #6\n_rlnAngleTilt #7\n_rlnAnglePsi #8\n_rlnRandomSubset #9\n_rlnMicrographName"
+        " #10\n_rlnOpticsGroup #11\n"
     ]
     truth: list[int] = []
     for name, centres_px in planted.particles.items():
@@ -55,8 +56,8 @@ def make_refined(planted: Planted, seed: int = 1) -> Refined:
                 shift_a = pick_px * PIXEL_SIZE_A - centre + rng.normal(0, REFINED_A, 2)
                 score = rng.beta(5, 2)
                 lines.append(
-                    f"{pick_px[0]:8.1f} {pick_px[1]:8.1f} {score:9.6f} {shift_a[0]:9.4f} {shift_a[1]:9.4f} {angles}"
-                    f" {rng.integers(1, 3)} {name} 1\n"
+                    f"{pick_px[0]:8.1f} {pick_px[1]:8.1f} {score:9.6f} {shift_a[0]:9.4f} {shift_a[1]:9.4f} {angles} {rng.integers(1, 3)}"
+                    f" {name} 1\n"
                 )
                 truth.append(particle)
     path.write_text("".join(lines) + "\n")

@@ -51,9 +51,8 @@ def _check(path: Path, table: _core.Table) -> None:
         if bad.any():
             row = int(bad.argmax())
             raise InputError(
-                f"{path}, line {_core.line_number(path, table.rows.start(row))}: found a {word} of {sizes[row]:g}, expected a whole"
-                " number of"
-                " pixels above 0; without it the corner gives no centre"
+                f"{path}, line {_core.line_number(path, table.rows.start(row))}: found a {word} of {sizes[row]:g}, expected a whole number"
+                " of pixels above 0; without it the corner gives no centre"
             )
     fifth = table.columns.get("score", np.zeros(0))
     if len(fifth) and np.isin(fifth, FLAGS).all() and np.isin(fifth, HELIX_ENDS).any():

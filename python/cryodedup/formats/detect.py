@@ -116,9 +116,8 @@ def _kind_of_numbers(path: Path, lines: Sequence[bytes]) -> Kind:
     if not all(_is_number(cell) for cell in rows[0]):
         if b"," in lines[0] and all(_is_number(cell) for cell in lines[0].split(b",") if cell.strip()):
             raise InputError(
-                f"{path}: found numbers separated by commas; PEET, emClarity, cisTEM and EPicker write such files, each with other"
-                " columns and"
-                f" units; expected {READABLE}"
+                f"{path}: found numbers separated by commas; PEET, emClarity, cisTEM and EPicker write such files, each with other columns"
+                f" and units; expected {READABLE}"
             )
         shown = lines[0][:40].decode("utf-8", "replace")
         raise InputError(f"{path}: found {shown!r} at its start, expected {READABLE}")
@@ -131,8 +130,8 @@ def _kind_of_numbers(path: Path, lines: Sequence[bytes]) -> Kind:
     if could_be == [POINTS.get(columns)]:
         return "points"
     raise InputError(
-        f"{path}: found rows of {columns} numbers, which could be {' or '.join(could_be) or 'of many programs'};"
-        " expected IMOD points (x y z, contour x y z, or object contour x y z), or EMAN boxes in a file NAME.box"
+        f"{path}: found rows of {columns} numbers, which could be {' or '.join(could_be) or 'of many programs'}; expected IMOD points (x y"
+        " z, contour x y z, or object contour x y z), or EMAN boxes in a file NAME.box"
     )
 
 

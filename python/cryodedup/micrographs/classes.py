@@ -89,8 +89,8 @@ def _of_unknown(names: Sequence[str], classes: Sequence[Sequence[int]], known_a:
         if unknown and len(unknown) < len(members):
             warnings.append(
                 f"{len(unknown):,} micrographs (such as {names[unknown[0]]}) give no pixel size (nothing, 0 or exactly 1 Å): they are"
-                f" compared with {len(members) - len(unknown):,} of {_typical_a(members, known_a):.4g} Å; give a table with pixel sizes"
-                " if magnifications differ"
+                f" compared with {len(members) - len(unknown):,} of {_typical_a(members, known_a):.4g} Å; give a table with pixel sizes if"
+                " magnifications differ"
             )
     return warnings
 

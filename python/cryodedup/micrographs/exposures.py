@@ -116,8 +116,8 @@ def _refuse_two_formats(item: Path, images: Sequence[Path]) -> None:
         other = first.setdefault(str(path)[: -len(ending)], path)
         if other is not path:
             raise InputError(
-                f"{item}: found {other.name} and {path.name}, expected each micrograph in one format;"
-                f" choose by a pattern, such as '{path.parent}/*{other.suffix}'"
+                f"{item}: found {other.name} and {path.name}, expected each micrograph in one format; choose by a pattern, such as"
+                f" '{path.parent}/*{other.suffix}'"
             )
 
 
@@ -228,8 +228,8 @@ def _refuse_missing(exposures: Exposures) -> None:
         shown = ", ".join(missing[:MOST_NAMED]) + (f" and {len(missing) - MOST_NAMED} more" if len(missing) > MOST_NAMED else "")
         listed = "" if isinstance(exposures.output, ListOutput) else "; run this in the RELION (or CryoSPARC) project directory"
         raise InputError(
-            f"{exposures.label}: found {len(missing):,} of {len(exposures):,} micrographs missing: {shown};"
-            f" names are looked up from {os.path.realpath(exposures.base)}{listed}"
+            f"{exposures.label}: found {len(missing):,} of {len(exposures):,} micrographs missing: {shown}; names are looked up from"
+            f" {os.path.realpath(exposures.base)}{listed}"
             + ("; @ stands in names of images within a stack, expected those of whole micrographs" if "@" in missing[0] else "")
         )
 

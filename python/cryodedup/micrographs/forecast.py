@@ -68,8 +68,8 @@ class Forecast:
     def __str__(self) -> str:
         reading = f"reading {_duration(self.reading_s)} ({self.frame_s:.2g} s a frame), " if self.reading_s else ""
         return (
-            f"about {_duration(self.seconds)} and {self.memory_gb:.1f} GB: {reading}"
-            f"comparing {_duration(self.comparing_s)} ({_number(self.pairs)} pairs)"
+            f"about {_duration(self.seconds)} and {self.memory_gb:.1f} GB: {reading}comparing {_duration(self.comparing_s)}"
+            f" ({_number(self.pairs)} pairs)"
         )
 
     def summary(self) -> dict[str, float]:

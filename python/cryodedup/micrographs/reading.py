@@ -208,8 +208,8 @@ def masked_warning(names: Sequence[str], masked: Mapping[int, int], images: Mapp
     share = 100 * masked[worst] / (images[worst].nx * images[worst].ny)
     have, of = ("micrograph has", "") if len(masked) == 1 else ("micrographs have", "at most ")
     return [
-        f"{len(masked):,} {have} NaN or infinite pixels: {of}{masked[worst]:,} ({share:.2g} %) in {names[worst]};"
-        " they were replaced by the mean of the pixels around them"
+        f"{len(masked):,} {have} NaN or infinite pixels: {of}{masked[worst]:,} ({share:.2g} %) in {names[worst]}; they were replaced by the"
+        " mean of the pixels around them"
     ]
 
 

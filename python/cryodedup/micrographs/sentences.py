@@ -19,8 +19,8 @@ def versions(result: MicrographResult) -> str:
     """How many versions there are, of which kinds."""
     exposures = count(len({one.kept for one in result.versions}), "exposure")
     return (
-        f"{count(len(result.versions), 'micrograph')} removed as versions of {exposures} ({kinds(result)}; versions.csv):"
-        " one version of each exposure is compared"
+        f"{count(len(result.versions), 'micrograph')} removed as versions of {exposures} ({kinds(result)}; versions.csv): one version of"
+        " each exposure is compared"
     )
 
 
@@ -45,8 +45,8 @@ def tilts(result: MicrographResult) -> str:
     if not tilts.maps or tilts.usual_deg is None or tilts.axis_deg is None:
         return ""
     return (
-        f"{count(len(tilts.maps), 'micrograph')} of another stage tilt brought to that of most, {abs(tilts.usual_deg):.0f} degrees"
-        f" (tilt axis {tilts.axis_deg:.1f} degrees from y)"
+        f"{count(len(tilts.maps), 'micrograph')} of another stage tilt brought to that of most, {abs(tilts.usual_deg):.0f} degrees (tilt"
+        f" axis {tilts.axis_deg:.1f} degrees from y)"
     )
 
 

@@ -214,8 +214,8 @@ def _warnings(
     for found in compared:
         if found.size[0] * found.size[1] < _SMALL:
             warnings.append(
-                f"{len(found.members):,} micrographs reduced to {found.size[0]} x {found.size[1]} pixels: so few tell little,"
-                " and some pairs may be false; a smaller --bin keeps more"
+                f"{len(found.members):,} micrographs reduced to {found.size[0]} x {found.size[1]} pixels: so few tell little, and some"
+                " pairs may be false; a smaller --bin keeps more"
             )
         if found.coarse_noise < _SMOOTH:
             warnings.append(

@@ -153,9 +153,8 @@ def _from_corner(pick: Picks, extents: Floats, picks: Sequence[Picks]) -> Floats
     if len(unknown):
         other = next(other.label for other in picks if len(other) and not other.centered)
         raise InputError(
-            f"{pick.label}: found coordinates counted from the middle of the tomogram, but from a corner in {other}: expected the sizes"
-            " of the"
-            f" tomograms, of {pick.micrographs[int(unknown[0])].name} at least, to join them; give {TABLE}"
+            f"{pick.label}: found coordinates counted from the middle of the tomogram, but from a corner in {other}: expected the sizes of"
+            f" the tomograms, of {pick.micrographs[int(unknown[0])].name} at least, to join them; give {TABLE}"
         )
     halves: Floats = 0.5 * extents[pick.micrograph_of]
     return halves
@@ -172,10 +171,8 @@ def _check_extents(pick: Picks, extents: Floats, coordinates_a: Floats) -> None:
         place, limit = (" x ".join(f"{value:.0f}" for value in values[row]) for values in (coordinates_a[rows], limits))
         raise InputError(
             f"{pick.where(int(rows[row]))}: found a centre at {place} Å in {pick.micrographs[int(pick.micrograph_of[rows[row]])].name},"
-            " which"
-            f" is {limit} Å large; so {_have(int(beyond.sum()) - 1)} of {len(rows):,}: expected coordinates within, so the pixel"
-            " size is"
-            " wrong; give the right one by --pixel-size with --pixel-size-override"
+            f" which is {limit} Å large; so {_have(int(beyond.sum()) - 1)} of {len(rows):,}: expected coordinates within, so the pixel size"
+            " is wrong; give the right one by --pixel-size with --pixel-size-override"
         )
 
 

@@ -199,9 +199,8 @@ def _parameter_warnings(picks: Sequence[Picks], params: ParticleParams) -> list[
     warnings = list(params.unused)
     if params.remove_entirely and len(picks) > 1:
         warnings.append(
-            f"remove entirely, with {len(picks)} inputs: what two of them found is rejected in both, so that the particles they agree"
-            " on are lost;"
-            " leave it out to keep one of each"
+            f"remove entirely, with {len(picks)} inputs: what two of them found is rejected in both, so that the particles they agree on"
+            " are lost; leave it out to keep one of each"
         )
     return warnings
 

@@ -73,8 +73,8 @@ def methods(result: MicrographResult) -> str:
         further += f" Before the comparison all but one version of each exposure were removed ({kinds(result)})."
     return (
         f"Micrographs that show the same area were found with cryodedup {_core.__version__}: {looked} ({pairs:,}) of {compared:,}"
-        f" micrographs, binned {params.bin} times, whitened{pattern}, were cross-correlated at {shifts}."
-        f" Pairs were accepted at {rule}{by}; {outcome}.{further}"
+        f" micrographs, binned {params.bin} times, whitened{pattern}, were cross-correlated at {shifts}. Pairs were accepted at {rule}{by};"
+        f" {outcome}.{further}"
     )
 
 

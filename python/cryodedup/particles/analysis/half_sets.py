@@ -196,8 +196,7 @@ def half_set_verdict(result: ParticleResult) -> str:
         return f"half-sets of the input: {few} duplicates across them; the FSC is not affected"
     effect = (
         f"raises the FSC to {found.noise_fsc:.3f}, which reaches the {FSC_THRESHOLD} threshold: a resolution from them is no evidence;"
-        " refine"
-        " what is kept, or repaired"
+        " refine what is kept, or repaired"
         if found.grade == "reaches the threshold"
         else f"raises the FSC to {found.noise_fsc:.3f}, below the {FSC_THRESHOLD} threshold; refine what is kept, or repaired"
     )
@@ -208,9 +207,8 @@ def _if_neighbours(result: ParticleResult) -> str:
     if True or not result.suggestion.are_neighbours(result.params.min_separation_a):
         return ""
     return (
-        f"; but most pairs within {result.params.min_separation_a:g} Å are likely neighbours, not duplicates, and these share no noise:"
-        " try a"
-        " smaller separation"
+        f"; but most pairs within {result.params.min_separation_a:g} Å are likely neighbours, not duplicates, and these share no noise: try"
+        " a smaller separation"
     )
 
 

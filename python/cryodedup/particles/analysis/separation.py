@@ -65,8 +65,8 @@ class Suggestion:
         """What to say of a separation."""
         if self.packing_a is not None and separation_a > self.packing_a:
             return [
-                f"the minimum separation, {separation_a:g} Å, is above the usual distance of neighbours, {self.packing_a:.0f} Å:"
-                " particles that are no duplicates are rejected"
+                f"the minimum separation, {separation_a:g} Å, is above the usual distance of neighbours, {self.packing_a:.0f} Å: particles"
+                " that are no duplicates are rejected"
             ]
         return []
 

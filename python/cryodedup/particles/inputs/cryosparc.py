@@ -99,8 +99,8 @@ def _order(label: str, first: NDArray[np.uint64], other: Fields) -> NDArray[np.i
     if len(uids) != len(first) or not np.array_equal(uids[by_uid], first[of_first]):
         missing = int((~np.isin(first, uids)).sum())
         raise InputError(
-            f"{other.label}: found {len(uids):,} particles, {missing:,} of the {len(first):,} of {label} not among them (by uid);"
-            " expected the same particles in both, each as often"
+            f"{other.label}: found {len(uids):,} particles, {missing:,} of the {len(first):,} of {label} not among them (by uid); expected"
+            " the same particles in both, each as often"
         )
     order = np.empty(len(first), np.int64)
     order[of_first] = by_uid
@@ -113,9 +113,8 @@ def read(fields: Joined, params: ParticleParams, output: Output) -> Picks:
     if missing or not (UID in fields or PATH in fields):
         if any(name.startswith("micrograph_blob/") for name in fields.names) and not any(name.startswith("blob/") for name in fields.names):
             raise InputError(
-                f"{fields.label}: this lists micrographs (exposures), not particles; to compare these, use cryodedup micrographs, or"
-                " give it as"
-                " --micrographs"
+                f"{fields.label}: this lists micrographs (exposures), not particles; to compare these, use cryodedup micrographs, or give"
+                " it as --micrographs"
             )
         raise InputError(
             f"{fields.label}: found no location fields ({', '.join(missing) or UID}), expected them here or in a dataset joined by uid:"

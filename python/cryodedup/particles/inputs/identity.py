@@ -258,9 +258,8 @@ class _Matcher:
             return []
         first, second = doubtful[0]
         return [
-            f"{count(len(doubtful), 'micrograph')} of equal names in different directories taken as the same, as {first} and {second};"
-            " if they"
-            " are two, use --match path"
+            f"{count(len(doubtful), 'micrograph')} of equal names in different directories taken as the same, as {first} and {second}; if"
+            " they are two, use --match path"
         ]
 
     def notes(self) -> list[str]:
@@ -295,9 +294,8 @@ def _overruled(inputs: Sequence[Input], found: _Matcher, match: Match) -> list[s
     if not joined and not parted:
         return []
     return [
-        f"--match {match} goes before the evidence: {count(joined, 'micrograph')} taken as one though paths, uids or extents speak for"
-        " two, and"
-        f" {parted:,} as two though they speak for one"
+        f"--match {match} goes before the evidence: {count(joined, 'micrograph')} taken as one though paths, uids or extents speak for two,"
+        f" and {parted:,} as two though they speak for one"
     ]
 
 

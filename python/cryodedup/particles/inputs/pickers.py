@@ -91,8 +91,7 @@ def read_index(file: StarFile, index: _core.Table, params: ParticleParams) -> Pi
         more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
         raise InputError(
             f"{file.path}: {len(missing)} of {len(paths)} files it names are missing: {', '.join(missing[:3])}{more}; run this in the"
-            " RELION"
-            " project directory"
+            " RELION project directory"
         )
     kinds = [kind_of(path) for path in paths]
     stars = [path for path, kind in zip(paths, kinds, strict=True) if kind == "star"]

@@ -127,8 +127,7 @@ def _of_table_warnings(picks: Picks, table: MicrographTable, by_micrograph: Floa
         told, given = (", ".join(f"{size:g}" for size in values) for values in (sizes, own))
         warnings.append(
             f"{picks.label}: pixel size {told} Å from {table.path} used, not {given} Å as the input says: coordinates are taken as in"
-            " pixels"
-            " of these micrographs"
+            " pixels of these micrographs"
         )
     return list(dict.fromkeys(warnings))
 
@@ -193,9 +192,8 @@ def _of_group(picks: Picks, size: PixelSize, chosen_a: float | None, found: list
 def _missing(picks: Picks, size: PixelSize, covered: np.ndarray) -> str:
     if picks.counted_in in ("tomogram", "export"):
         return (
-            f"{picks.label}: found no pixel size of its coordinates; give --pixel-size: that of the tomogram, or of the exported"
-            " images, which"
-            " the coordinates are counted in"
+            f"{picks.label}: found no pixel size of its coordinates; give --pixel-size: that of the tomogram, or of the exported images,"
+            " which the coordinates are counted in"
         )
     untold = picks.micrographs[int(np.flatnonzero(~covered)[0])].name if covered.any() else None
     place = f" for micrograph {untold}, which --micrographs does not name" if untold else f" for {size.of}" if size.of else ""

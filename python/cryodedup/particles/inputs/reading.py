@@ -82,9 +82,8 @@ def _present(group: cs.CsGroup) -> list[Path]:
     missing = [path for path in group.files if not path.is_file()]
     if missing:
         raise InputError(
-            f"{group.path}: found no {missing[0].name} beside it, which it names; a .csg holds no particles: export the whole result"
-            " group, or"
-            " copy its .cs files, too"
+            f"{group.path}: found no {missing[0].name} beside it, which it names; a .csg holds no particles: export the whole result group,"
+            " or copy its .cs files, too"
         )
     return group.files
 
@@ -100,9 +99,8 @@ def _jobs(datasets: Sequence[Path], params: ParticleParams) -> list[list[Path]]:
         same = [other for other in jobs if len(opened[other]) == len(uids) and np.array_equal(np.sort(opened[other].uids()), uids)]
         if len(same) > 1:
             raise InputError(
-                f"{path}: found the same particles (by uid) in {same[0]} and {same[1]}; expected one file with their locations: name"
-                " one, or the"
-                " .csg of the job"
+                f"{path}: found the same particles (by uid) in {same[0]} and {same[1]}; expected one file with their locations: name one,"
+                " or the .csg of the job"
             )
         if not same or not len(uids):
             jobs[path] = [path]
@@ -128,9 +126,8 @@ def _refuse_two_alignments(mains: Sequence[Path], opened: dict[Path, cs.NpyFile 
                 uids, theirs = (np.sort(opened[one].uids()) for one in (path, other))
                 if np.array_equal(uids, theirs):
                     raise InputError(
-                        f"{path}: found the same particles (by uid) as in {other}, aligned anew; expected one alignment of each"
-                        " particle: name"
-                        " one of the two"
+                        f"{path}: found the same particles (by uid) as in {other}, aligned anew; expected one alignment of each particle:"
+                        " name one of the two"
                     )
 
 

@@ -125,8 +125,7 @@ def _refuse_fractions(columns: Columns, position: Sequence[Floats]) -> None:
     if within and any((column != np.floor(column)).any() for column in position):
         raise InputError(
             f"{columns.label}: found coordinates that all lie from 0 to 1, as Warp's template matching writes them: fractions of the"
-            " tomogram;"
-            " expected pixels: export them with WarpTools ts_export_particles --normalized_coords"
+            " tomogram; expected pixels: export them with WarpTools ts_export_particles --normalized_coords"
         )
 
 
@@ -183,8 +182,8 @@ def _image_pixel_size(columns: Columns) -> Floats | float:
     if len(sizes) == 1:
         return positive(columns.label, "rlnImagePixelSize", sizes.pop())
     raise InputError(
-        f"{columns.label}: found rlnOriginX in pixels, expected rlnMagnification and rlnDetectorPixelSize (or rlnPixelSize)"
-        " to tell their size; or use --shift-key none"
+        f"{columns.label}: found rlnOriginX in pixels, expected rlnMagnification and rlnDetectorPixelSize (or rlnPixelSize) to tell their"
+        " size; or use --shift-key none"
     )
 
 

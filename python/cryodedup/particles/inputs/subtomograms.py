@@ -63,8 +63,7 @@ def _refuse_recrop(path: Path, position: Sequence[Floats], tomograms: Sequence[M
     if n > 1 and len(tomograms) == n and all(np.ptp(column) == 0 for column in position):
         raise InputError(
             f"{path}: found every particle at {' '.join(f'{column[0]:g}' for column in position)} of a tomogram of its own: this table"
-            " crops"
-            " subtomograms and gives no places; expected the table with the places in the tomograms"
+            " crops subtomograms and gives no places; expected the table with the places in the tomograms"
         )
 
 
