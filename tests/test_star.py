@@ -12,7 +12,8 @@ import starfile
 from cases import needs_shared, optics, star
 from cryodedup import InputError, ParticleParams, deduplicate_particles
 from cryodedup.formats.star import open_star
-from cryodedup.particles.outputs import Place, StarOutput
+from cryodedup.particles.outputs.output import Place
+from cryodedup.particles.outputs.star import StarOutput
 
 OPTICS = optics((1, "opticsGroup1", 1.0))
 

@@ -23,7 +23,7 @@ from cryodedup.particles.inputs.micrograph_names import normalised_path
 from cryodedup.particles.inputs.pickers import micrograph_name
 from cryodedup.particles.inputs.picks import Micrograph, Picks
 from cryodedup.particles.inputs.reading import read_inputs
-from cryodedup.particles.outputs import PickFilesOutput
+from cryodedup.particles.outputs.pick_files import PickFilesOutput
 from cryodedup.particles.result import SCHEMA as OF_PARTICLES
 
 Chosen = Literal["particles", "micrographs"]

@@ -19,7 +19,8 @@ from cryodedup.params import ParticleParams
 from cryodedup.particles.inputs.identity import unify
 from cryodedup.particles.inputs.micrograph_names import normalised_path
 from cryodedup.particles.inputs.picks import Micrograph
-from cryodedup.particles.outputs import Output, StarOutput
+from cryodedup.particles.outputs.output import Output
+from cryodedup.particles.outputs.star import StarOutput
 from cryodedup.words import shown
 
 IMAGE = "rlnImageName"

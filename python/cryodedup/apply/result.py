@@ -19,7 +19,7 @@ from cryodedup.apply.rows import FileRows
 from cryodedup.apply.verdicts import BOTH, REJECTED, UNKNOWN
 from cryodedup.directory import names_of_outputs, printable, staged, top_level, write_summary
 from cryodedup.errors import InputError
-from cryodedup.particles.outputs import Place, free_stem
+from cryodedup.particles.outputs.output import Place, free_stem
 from cryodedup.words import count
 
 SCHEMA = "cryodedup.apply/1"

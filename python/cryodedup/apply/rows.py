@@ -20,7 +20,9 @@ from cryodedup.particles.inputs import cryosparc
 from cryodedup.particles.inputs.picks import Micrograph, Picks
 from cryodedup.particles.inputs.reading import open_dataset, read_inputs
 from cryodedup.particles.inputs.stars import has_picks_of_one_micrograph, open_stars
-from cryodedup.particles.outputs import DatasetOutput, Mask, Output, Place, StarOutput
+from cryodedup.particles.outputs.dataset import DatasetOutput
+from cryodedup.particles.outputs.output import Mask, Output, Place
+from cryodedup.particles.outputs.star import StarOutput
 
 Progress = Callable[[int], object] | None
 Lists = Literal["particles", "micrographs", "uids"]

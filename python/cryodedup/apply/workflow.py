@@ -15,7 +15,7 @@ from cryodedup.apply.rows import FileRows, Lists, read_rows
 from cryodedup.apply.verdicts import UNKNOWN
 from cryodedup.errors import InputError
 from cryodedup.params import ParticleParams
-from cryodedup.particles.outputs import DatasetOutput
+from cryodedup.particles.outputs.dataset import DatasetOutput
 
 Say = Callable[[str], object]
 

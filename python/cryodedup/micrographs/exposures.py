@@ -18,7 +18,9 @@ from cryodedup.formats.detect import kind_of
 from cryodedup.formats.images import IMAGES, OTHERS, is_image
 from cryodedup.formats.star import StarFile, TableColumns, open_star
 from cryodedup.micrographs.acquisition import Acquisition, acquisitions_of
-from cryodedup.particles.outputs import DatasetOutput, Mask, Place, StarOutput
+from cryodedup.particles.outputs.dataset import DatasetOutput
+from cryodedup.particles.outputs.output import Mask, Place
+from cryodedup.particles.outputs.star import StarOutput
 
 BLOB = "micrograph_blob"
 CTF = {"star": "rlnCtfMaxResolution", "cs": "ctf_stats/ctf_fit_to_A"}

@@ -25,7 +25,7 @@ from cryodedup.micrographs.self_test import SelfTest
 from cryodedup.micrographs.tilt import Tilts
 from cryodedup.micrographs.versions import Version
 from cryodedup.params import MicrographParams
-from cryodedup.particles.outputs import Place
+from cryodedup.particles.outputs.output import Place
 
 OVERLAPS, VERSIONS = "overlaps.csv", "versions.csv"
 SCHEMA = "cryodedup.micrographs/1"

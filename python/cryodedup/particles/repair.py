@@ -16,7 +16,9 @@ from cryodedup.formats import cryosparc
 from cryodedup.formats.star import open_star
 from cryodedup.particles.inputs.picks import Picks
 from cryodedup.particles.inputs.stars import particle_table
-from cryodedup.particles.outputs import DatasetOutput, Mask, Place, Progress, StarOutput, dataset_names
+from cryodedup.particles.outputs.dataset import DatasetOutput, dataset_names
+from cryodedup.particles.outputs.output import Mask, Place, Progress
+from cryodedup.particles.outputs.star import StarOutput
 
 WORDS = ("repaired", "unused")
 _OTHER = bytes.maketrans(b"12", b"21")

@@ -21,7 +21,8 @@ from cryodedup.particles.analysis.coverage import Coverage
 from cryodedup.particles.analysis.half_sets import FSC_THRESHOLD, HalfSets, audit, audit_equal, without_duplicates
 from cryodedup.particles.inputs.picks import Floats, Picks
 from cryodedup.particles.inputs.reading import sources_of
-from cryodedup.particles.outputs import Place, plan, unjoined
+from cryodedup.particles.outputs.output import Place, plan
+from cryodedup.particles.outputs.star import unjoined
 from cryodedup.particles.repair import write_repaired
 
 SCHEMA = "cryodedup.particles/1"

@@ -21,7 +21,7 @@ from cryodedup.particles.inputs.scores import SAME, missing_score, short
 
 if TYPE_CHECKING:
     from cryodedup.params import ParticleParams
-    from cryodedup.particles.outputs import Output
+    from cryodedup.particles.outputs.output import Output
 
 X, Y, SHAPE = "location/center_x_frac", "location/center_y_frac", "location/micrograph_shape"
 UID, PATH, PIXEL_SIZE = "location/micrograph_uid", "location/micrograph_path", "location/micrograph_psize_A"

@@ -21,7 +21,8 @@ from cryodedup.particles.inputs import relion
 from cryodedup.particles.inputs.picks import Filaments, Floats, Micrograph, Picks, PixelSize, Scores
 from cryodedup.particles.inputs.scores import missing_score
 from cryodedup.particles.inputs.stars import has_picks_of_one_micrograph, open_stars, particle_table
-from cryodedup.particles.outputs import NoOutput, PickFile, PickFilesOutput
+from cryodedup.particles.outputs.output import NoOutput
+from cryodedup.particles.outputs.pick_files import PickFile, PickFilesOutput
 
 if TYPE_CHECKING:
     from cryodedup.params import ParticleParams

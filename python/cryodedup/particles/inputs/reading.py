@@ -18,7 +18,9 @@ from cryodedup.particles.inputs import cryosparc, pickers, relion, subtomograms
 from cryodedup.particles.inputs.picks import Picks
 from cryodedup.particles.inputs.stars import has_picks_of_one_micrograph, is_motive_list, open_stars, particle_table
 from cryodedup.particles.optimisation_set import OptimisationSet
-from cryodedup.particles.outputs import DatasetOutput, NoOutput, StarOutput
+from cryodedup.particles.outputs.dataset import DatasetOutput
+from cryodedup.particles.outputs.output import NoOutput
+from cryodedup.particles.outputs.star import StarOutput
 
 if TYPE_CHECKING:
     from cryodedup.params import ParticleParams

@@ -20,7 +20,7 @@ from cryodedup.particles.inputs.scores import UNSET_FIGURES_OF_MERIT, candidates
 
 if TYPE_CHECKING:
     from cryodedup.params import ParticleParams
-    from cryodedup.particles.outputs import Output
+    from cryodedup.particles.outputs.output import Output
 
 FIGURE_OF_MERIT = "rlnAutopickFigureOfMerit"
 COORDINATES = ("rlnCoordinateX", "rlnCoordinateY", "rlnCoordinateZ")

@@ -19,7 +19,8 @@ from cryodedup.formats.imod import open_points
 from cryodedup.formats.star import StarFile, text
 from cryodedup.particles.inputs.picks import Floats, Halves, Micrograph, Picks, PixelSize, Scores
 from cryodedup.particles.inputs.scores import missing_score
-from cryodedup.particles.outputs import ParticleRows, PickFile, PickFilesOutput, StarOutput
+from cryodedup.particles.outputs.pick_files import PickFile, PickFilesOutput
+from cryodedup.particles.outputs.star import ParticleRows, StarOutput
 
 if TYPE_CHECKING:
     from cryodedup.params import ParticleParams

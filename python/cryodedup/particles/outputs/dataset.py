@@ -1,0 +1,86 @@
+"""CryoSPARC datasets and their groups."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cryodedup import _core
+from cryodedup.formats import cryosparc
+from cryodedup.particles.outputs.output import Mask, Part, Place, Progress
+
+
+@dataclass(frozen=True)
+class DatasetOutput:
+    """A CryoSPARC dataset, or a main one and its passthrough, whose rows may be in another order.
+
+    NPY form is copied record for record. CSDAT form has no records: cryosparc-tools writes it, value for value.
+    """
+
+    parts: Sequence[cryosparc.NpyFile | cryosparc.CsdatFile]
+    orders: Sequence[NDArray[np.int64] | None]
+    group: cryosparc.CsGroup | None
+    suffix: str = ".cs"
+    kind: str = "particle"
+
+    @property
+    def stem(self) -> str:
+        return self.group.path.stem if self.group else self.parts[0].path.stem
+
+    @property
+    def files(self) -> list[Path]:
+        return [*(part.path for part in self.parts), *([self.group.path] if self.group else [])]
+
+    def key(self) -> object:
+        if any(isinstance(part, cryosparc.CsdatFile) for part in self.parts):
+            return self.parts[0].path  # never joined
+        return tuple(tuple(map(str, part.dtype.descr)) for part in self.parts)
+
+    def write(self, place: Place, stem: str, kept: Mask, others: Sequence[tuple[DatasetOutput, Mask]], progress: Progress) -> list[str]:
+        inputs = [(self, kept), *others]
+        counts = [sum(int((mask == value).sum()) for _, mask in inputs) for value in (True, False)]
+        names = dataset_names(stem, len(self.parts), place.words)
+        for number, (part, name) in enumerate(zip(self.parts, names, strict=True)):
+            targets = [place.staging / word for word in name]
+            if isinstance(part, cryosparc.CsdatFile):
+                mask = self.mask_of_part(number, kept)
+                part.save(targets[0], mask)
+                part.save(targets[1], ~mask)
+                continue
+            pieces: list[Part] = [(part.header(counts[0]), part.header(counts[1]))]
+            for output, mask in inputs:
+                source = output.parts[number]
+                assert isinstance(source, cryosparc.NpyFile)
+                pieces.append((source.path, source.rows, output.mask_of_part(number, mask), None, False))
+            _core.split(pieces, *targets, progress=progress)
+        self._write_groups(place, stem, names, counts)
+        return []
+
+    def mask_of_part(self, number: int, kept: Mask) -> Mask:
+        """A mask of the particles in the order of one of the files."""
+        order = self.orders[number]
+        if order is None:
+            return kept
+        mask = np.empty_like(kept)
+        mask[order] = kept
+        return mask
+
+    def _write_groups(self, place: Place, stem: str, names: Sequence[tuple[str, str]], counts: Sequence[int]) -> None:
+        for which, (word, count) in enumerate(zip(place.words, counts, strict=True)):
+            if self.group is not None:
+                text = self.group.renamed({part.path: name[which] for part, name in zip(self.parts, names, strict=True)}, count, word)
+            else:
+                text = cryosparc.group_text(
+                    [(part.dtype, name[which]) for part, name in zip(self.parts, names, strict=True)], count, word, self.kind
+                )
+            (place.staging / f"{stem}_{word}.csg").write_text(text)
+
+
+def dataset_names(stem: str, count: int, words: tuple[str, str]) -> list[tuple[str, str]]:
+    """File names of the kept and the rejected: of the main dataset, and of what is passed through."""
+    middle = ["", "_passthrough", *(f"_passthrough{i}" for i in range(2, count))][:count]
+    return [(f"{stem}_{words[0]}{name}.cs", f"{stem}_{words[1]}{name}.cs") for name in middle]

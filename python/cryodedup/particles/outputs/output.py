@@ -1,0 +1,99 @@
+"""What is written where, whatever the format."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cryodedup.errors import InputError
+
+Mask = NDArray[np.bool_]
+Progress = Callable[[int], object] | None
+Part = Any
+"""What :func:`cryodedup._core.split` takes."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where files are written, and where they are moved when all are done."""
+
+    staging: Path
+    final: Path
+    words: tuple[str, str] = ("kept", "rejected")
+    """What the names of the two files end in."""
+
+
+class Output(Protocol):
+    """How the particles of one input are written; ``stem`` and ``suffix`` are those of its file."""
+
+    @property
+    def stem(self) -> str: ...
+
+    @property
+    def suffix(self) -> str: ...
+
+    @property
+    def files(self) -> Sequence[Path]:
+        """The files the rows are copied from."""
+
+    def key(self) -> object:
+        """Inputs of equal keys can be written into one file."""
+
+    def write(self, place: Place, stem: str, kept: Mask, others: Sequence[tuple[Any, Mask]], progress: Progress) -> list[str]:
+        """Writes ``<stem>_kept`` and ``<stem>_rejected`` of this input and the others of equal key; returns what is to be told."""
+
+
+def plan(outputs: Sequence[Output]) -> list[tuple[str, list[int]]]:
+    """Which inputs are written together, and the stem of their files' names.
+
+    Those of one format and equal columns are joined; the only output of a format is called ``particles``, several have the inputs' names.
+    """
+    sets: dict[object, list[int]] = {}
+    for i, output in enumerate(outputs):
+        sets.setdefault((output.suffix, output.key()), []).append(i)
+    planned: list[tuple[str, list[int]]] = []
+    used: set[str] = set()
+    for members in sets.values():
+        first = outputs[members[0]]
+        alone = sum(outputs[other[0]].suffix == first.suffix for other in sets.values()) == 1
+        stem = "particles" if alone and first.suffix in (".star", ".cs") else first.stem
+        planned.append((free_stem(first, stem, used), members))
+    return planned
+
+
+def free_stem(output: Output, stem: str, used: set[str]) -> str:
+    """The stem, with a number behind it where files of these names are ``used`` already; adds its own to them."""
+    name, number = stem, 2
+    while used & set(_targets(output, name)):
+        name, number = f"{stem}-{number}", number + 1
+    used.update(_targets(output, name))
+    return name
+
+
+def _targets(output: Output, stem: str) -> list[str]:
+    """The names that the files of the kept take."""
+    if output.suffix == ".cs":
+        return [f"{stem}_kept.cs", f"{stem}_kept.csg"]
+    if output.suffix == "/":
+        return [f"{stem}_kept", f"{stem}_kept.star"]  # a folder, and perhaps its index
+    return [f"{stem}_kept{output.suffix}"]
+
+
+@dataclass(frozen=True)
+class NoOutput:
+    """Of particles that come from memory."""
+
+    stem: str = ""
+    suffix: str = ""
+    files: tuple[Path, ...] = ()
+
+    def key(self) -> object:
+        return None
+
+    def write(self, place: Place, stem: str, kept: Mask, others: Sequence[tuple[Any, Mask]], progress: Progress) -> list[str]:
+        raise InputError("particles given as a table are not written to files; use the result's kept_table()")

@@ -1,0 +1,101 @@
+"""Files of picks, and RELION's index of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cryodedup import _core
+from cryodedup.formats.star import StarFile, quoted
+from cryodedup.particles.outputs.output import Mask, Part, Place, Progress
+
+
+@dataclass(frozen=True)
+class PickFile:
+    """One file of picks, which are some of an input's rows."""
+
+    path: Path
+    rows: _core.Rows
+    first: int
+
+
+@dataclass(frozen=True)
+class PickFilesOutput:
+    """Files of picks, most often one a micrograph: into folders of the same file names; a single file into files."""
+
+    source: Path
+    picks: Sequence[PickFile]
+    index: tuple[StarFile, _core.Table, Path] | None = None
+    """A RELION index and the project's directory: the index is written anew with the paths of the new files."""
+
+    @property
+    def suffix(self) -> str:
+        return self.picks[0].path.suffix if self.is_single else "/"
+
+    @property
+    def is_single(self) -> bool:
+        return self.index is None and len(self.picks) == 1 and self.picks[0].path == self.source
+
+    @property
+    def stem(self) -> str:
+        return self.source.stem if self.source.suffix else self.source.name
+
+    @property
+    def files(self) -> list[Path]:
+        return [self.source, *(pick.path for pick in self.picks)]
+
+    def key(self) -> object:
+        return self.source
+
+    def write(self, place: Place, stem: str, kept: Mask, others: Sequence[tuple[Any, Mask]], progress: Progress) -> list[str]:
+        if self.is_single:
+            places = [tuple(place.staging / f"{stem}_{word}{self.source.suffix}" for word in ("kept", "rejected"))]
+        else:
+            folders = [place.staging / f"{stem}_{word}" for word in ("kept", "rejected")]
+            for folder in folders:
+                folder.mkdir()
+            places = [tuple(folder / name for folder in folders) for name in _distinct_names([pick.path for pick in self.picks])]
+        for pick, (kept_path, rejected_path) in zip(self.picks, places, strict=True):
+            mask = kept[pick.first : pick.first + len(pick.rows)]
+            start, end = pick.rows.start(0), pick.rows.start(len(pick.rows))
+            parts: list[Part] = [
+                (pick.path, 0, start),
+                (pick.path, pick.rows, mask, None, False),
+                (pick.path, end, pick.path.stat().st_size),
+            ]
+            _core.split(parts, kept_path, rejected_path, progress=progress)
+        if self.index is not None:
+            self._write_index(place, stem, [kept_path.name for kept_path, _ in places])
+        return []
+
+    def _write_index(self, place: Place, stem: str, names: Sequence[str]) -> None:
+        assert self.index is not None
+        file, table, project = self.index
+        column = table.labels.index("rlnMicrographCoordinates")
+        with file.path.open("rb") as handle:
+            content = handle.read()
+        starts = [table.rows.start(row) for row in range(len(table.rows) + 1)]
+        final = place.final.resolve()
+        # RELION looks paths up from the project's directory.
+        base = final.relative_to(project) if final.is_relative_to(project) else final
+        for word in ("kept", "rejected"):
+            lines = []
+            for start, end, name in zip(starts, starts[1:], names, strict=False):
+                line = content[start:end]
+                first, last = _core.cell_spans(line)[column]
+                path = quoted(str(base / f"{stem}_{word}" / name)).encode("utf-8", "surrogateescape")
+                lines.append(line[:first] + path + line[last:])
+            written = content[: starts[0]] + b"".join(lines) + content[starts[-1] :]
+            (place.staging / f"{stem}_{word}.star").write_bytes(written)
+
+
+def _distinct_names(paths: Sequence[Path]) -> list[str]:
+    """File names, with a number in front where two are equal."""
+    used: dict[str, int] = {}
+    names = []
+    for path in paths:
+        used[path.name] = times = used.get(path.name, 0) + 1
+        names.append(path.name if times == 1 else f"{times}_{path.name}")
+    return names if len(set(names)) == len(names) else [f"{i:05}_{path.name}" for i, path in enumerate(paths)]

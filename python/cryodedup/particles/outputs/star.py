@@ -1,0 +1,135 @@
+"""STAR files of particles."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cryodedup import _core
+from cryodedup.formats.star import StarFile
+from cryodedup.particles.optics import Optics
+from cryodedup.particles.optimisation_set import NAME as OPTIMISATION_SET
+from cryodedup.particles.optimisation_set import OptimisationSet
+from cryodedup.particles.outputs.output import Mask, Output, Part, Place, Progress
+
+
+@dataclass(frozen=True)
+class StarOutput:
+    """A STAR file of particles; and the optimisation set that names it, which is written anew."""
+
+    file: StarFile
+    table: _core.Table
+    optimisation_set: OptimisationSet | None = None
+    suffix: str = ".star"
+
+    @property
+    def stem(self) -> str:
+        return self.file.path.stem
+
+    @property
+    def files(self) -> list[Path]:
+        return [self.file.path, *([self.optimisation_set.path] if self.optimisation_set else [])]
+
+    def key(self) -> object:
+        optics = self.file.find("optics")
+        if self.optimisation_set is not None:  # tomograms of another project may have equal names
+            return self.file.path
+        if optics is None and self.file.optics:  # written without a loop, which has no place for another group
+            return self.file.path
+        if optics is not None and not ("rlnOpticsGroup" in optics.labels and "rlnOpticsGroup" in self.table.labels):
+            return self.file.path
+        return tuple(self.table.labels), tuple(optics.labels) if optics else None
+
+    def write(self, place: Place, stem: str, kept: Mask, others: Sequence[tuple[StarOutput, Mask]], progress: Progress) -> list[str]:
+        merged = Optics.of(self.file)
+        renumbered = [merged.add(Optics.of(other.file)) for other, _ in others]
+        rows = [self._rows(kept, None, bool(others))]
+        rows += [other._rows(mask, new, True) for (other, mask), new in zip(others, renumbered, strict=True)]
+        start, end = (self.table.rows.start(row) for row in (0, len(self.table.rows)))
+        pieces: list[tuple[int, int, list[Part]]] = [(start, end, rows)]
+        if merged.added:
+            lines = merged.added_lines(self.file.path)
+            pieces.append((merged.end, merged.end, [(lines, lines)]))
+        parts: list[Part] = []
+        at = 0
+        for piece_start, piece_end, piece in sorted(pieces, key=lambda piece: piece[0]):
+            parts += [(self.file.path, at, piece_start), *piece]
+            at = piece_end
+        parts.append((self.file.path, at, self.file.path.stat().st_size))
+        _core.split(parts, *(place.staging / f"{stem}_{word}.star" for word in place.words), progress=progress)
+        return [*self._notes(others, renumbered), *self._write_set(place, stem)]
+
+    def _write_set(self, place: Place, stem: str) -> list[str]:
+        """The optimisation set of the particles that stay."""
+        if self.optimisation_set is None:
+            return []
+        name = OPTIMISATION_SET if stem == "particles" else f"{stem}_{OPTIMISATION_SET}"
+        particles = Path(os.path.realpath(place.final)) / f"{stem}_{place.words[0]}.star"
+        (place.staging / name).write_text(self.optimisation_set.text_for(particles), "utf-8", "surrogateescape")
+        return self.optimisation_set.lost
+
+    def _rows(self, kept: Mask, renumbered: dict[str, str] | None, end_line: bool) -> Part:
+        rewrite = None
+        if renumbered:
+            column = self.table.labels.index("rlnOpticsGroup")
+            rewrite = (column, [(old.encode(), new.encode()) for old, new in renumbered.items()])
+        return self.file.path, self.table.rows, kept, rewrite, end_line
+
+    def _notes(self, others: Sequence[tuple[StarOutput, Mask]], renumbered: Iterable[dict[str, str]]) -> list[str]:
+        notes = []
+        for (other, _), new in zip(others, renumbered, strict=True):
+            if new:
+                changes = ", ".join(f"{old} is now {number}" for old, number in new.items())
+                notes.append(f"{other.file.path}: optics groups renumbered where they clash: {changes}")
+            extra = [table.block for table in other.file.tables if table.start != other.table.start and table.block != "optics"]
+            if extra:
+                notes.append(f"{other.file.path}: joined to {self.file.path}; its further blocks are not written: {', '.join(extra)}")
+        return notes
+
+
+@dataclass(frozen=True)
+class ParticleRows:
+    """A file with several rows a particle, which stay or go as one.
+
+    Attributes
+    ----------
+    rows
+        How the rows are written.
+    particle_of
+        int64 (rows,): the particle of each row.
+    """
+
+    rows: StarOutput
+    particle_of: NDArray[np.int64]
+    suffix: str = ".star"
+
+    @property
+    def stem(self) -> str:
+        return self.rows.stem
+
+    @property
+    def files(self) -> list[Path]:
+        return self.rows.files
+
+    def key(self) -> object:
+        return self.rows.file.path  # never joined
+
+    def write(self, place: Place, stem: str, kept: Mask, others: Sequence[tuple[Any, Mask]], progress: Progress) -> list[str]:
+        return self.rows.write(place, stem, kept[self.particle_of], [], progress)
+
+
+def unjoined(outputs: Sequence[Output], planned: Sequence[tuple[str, list[int]]]) -> list[str]:
+    """Notes for STAR inputs that are written apart from others."""
+    firsts = [outputs[members[0]] for _, members in planned]
+    stars = [output for output in firsts if isinstance(output, StarOutput)]
+    if len(stars) < 2:
+        return []
+    names = ", ".join(str(output.file.path) for output in stars)
+    same = len({tuple(output.table.labels) for output in stars}) == 1
+    return [f"{names}: written apart, since the columns of their {'optics groups' if same else 'particles'} differ"]
