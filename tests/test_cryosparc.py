@@ -94,7 +94,7 @@ def test_a_group_names_both(tmp_path: Path) -> None:
         "num_items": 1,
         "type": "particle.pick_stats",
     }
-    assert rejected["group"] == group["group"]
+    assert rejected["group"] == {**group["group"], "title": "Particles rejected"}
 
 
 def test_different_particles_can_not_be_joined(tmp_path: Path) -> None:

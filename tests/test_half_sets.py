@@ -58,7 +58,7 @@ def test_noise_reaches_the_level_that_is_told_and_none_after_deduplication(tmp_p
         kept = chosen.kept
         measured = audit(halves[kept].astype(np.uint8), chosen.coordinates_a[kept], chosen.micrograph_of[kept], 20, 1)
         assert chosen.half_sets_written() == measured == HalfSets(measured.sizes, 0, 0, 0.0)
-    assert any("noise alone gives an FSC of 0.333" in warning for warning in result.warnings)
+    assert any("noise alone raises the FSC to 0.333" in warning for warning in result.warnings)
     repaired = deduplicate_particles(path, ParticleParams(pixel_size_a=1.0, half_sets="repair"))
     assert repaired.repaired_halves is not None
     assert abs(noise_fsc(repaired.repaired_halves, what)) < 0.03
