@@ -99,7 +99,7 @@ def test_chains_are_not_over_deleted() -> None:
         ({"coordinates_a": [[0, 0]], "scores": [[1]]}, "scores: found shape (1, 1), expected (n,)"),
         ({"coordinates_a": [[0, 0]], "groups": [[1]]}, "groups: found shape (1, 1) of type int64, expected (n,) integers or names"),
         ({"coordinates_a": [[0, 0]], "groups": [None]}, "groups: found shape (1,) of type object, expected (n,) integers or names"),
-        ({"coordinates_a": [[0, 0]], "threads": -1}, "threads and seed: found -1 and 0"),
+        ({"coordinates_a": [[0, 0]], "threads": -1}, "threads: found -1"),
         ({"coordinates_a": [[0, 0]], "threads": "2"}, "threads: found '2', expected a whole number"),
         ({"coordinates_a": [[0, 0]], "min_separation_a": None}, "min_separation_a: found None, expected a number"),
     ],
