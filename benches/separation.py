@@ -1,0 +1,251 @@
+"""How often the suggested minimum separation is right, withheld or wrong, on simulated sets with known truth and on real ones.
+
+`python benches/separation.py [--sets N] [--seeds odd|even] [--real DIRECTORY] [--worst]` makes N sets with duplicates and N / 2 without
+(see :func:`picked` and :data:`WITHOUT`), asks for a suggestion for each, and prints the table. Constants of `separation.py` were chosen on
+even seeds; figures are those of odd ones. `--worst` names each wrong set. `--cost` measures the time instead.
+
+What is right. Each simulated pick is of one object (a particle) or of none (a false pick). A suggestion is right if
+
+* it is at or above the end of the first descent: at least 97 % of all pairs of picks of one object lie within it, and
+* it is below the onset of the second: when the true picks are thinned greedily at it, at most 2 % of the objects lose all their picks.
+
+False picks lie anywhere, so at any separation some particles are rejected for them; they are left out of the second count. A set has no
+window if no separation does both; then, and if there are no duplicates, every suggestion is wrong. Besides, a set is wrong if the "usual
+distance of neighbours" is a distance of duplicates: within the end of the first descent, and no object is nearer to another.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cryodedup import ParticleParams, _core, deduplicate_particles
+from cryodedup.particles.analysis.separation import Suggestion, suggest
+
+Floats = NDArray[np.float64]
+Rng = np.random.Generator
+WITHIN, LOST = 0.97, 0.02
+
+
+@dataclass(frozen=True)
+class Set:
+    """Picks: centres in Å, micrographs, and the object each is of, -1 for false picks."""
+
+    kind: str
+    points: Floats
+    micrograph_of: NDArray[np.uint32]
+    object_of: NDArray[np.int64]
+    about: str = ""
+
+
+def thinned(points: Floats, groups: NDArray[np.uint32], apart: float) -> NDArray[np.bool_]:
+    """Which stay if each that is within a distance of an earlier one goes: random sequential adsorption."""
+    if apart <= 0 or not len(points):
+        return np.ones(len(points), bool)
+    kept = _core.deduplicate(np.ascontiguousarray(points), np.ascontiguousarray(groups), None, None, apart, remove_entirely=False, threads=1)[0]
+    return np.asarray(kept)
+
+
+def uniform(rng: Rng, n: int, side: Floats, micrographs: int) -> tuple[Floats, NDArray[np.uint32]]:
+    return rng.uniform(0, 1, (n, len(side))) * side, rng.integers(0, micrographs, n).astype(np.uint32)
+
+
+def packed(rng: Rng, n: int, apart: float, side: Floats, micrographs: int) -> tuple[Floats, NDArray[np.uint32]]:
+    """At most n objects at least so far apart."""
+    points, groups = uniform(rng, 4 * n, side, micrographs)
+    kept = np.flatnonzero(thinned(points, groups, apart))[:n]
+    return points[kept], groups[kept]
+
+
+def log_uniform(rng: Rng, low: float, high: float) -> float:
+    return float(np.exp(rng.uniform(np.log(low), np.log(high))))
+
+
+def snapped(rng: Rng, points: Floats, step: float) -> Floats:
+    """On a lattice with an offset; 0: as they are."""
+    if step == 0:
+        return points
+    offset = rng.uniform(0, step, points.shape[1])
+    return np.round((points - offset) / step) * step + offset
+
+
+def picked(rng: Rng, kind: str) -> Set:
+    """Objects found by 1 to 4 pickers; one picker has duplicates of its own, of particles that drifted together in a refinement."""
+    deep = kind == "3D"
+    pickers = 1 if kind == "1 picker" else int(rng.integers(1, 3)) if deep else int(kind.split()[0])
+    wanted = log_uniform(rng, 50, 50_000)
+    diameter, jitter = log_uniform(rng, 60, 250), log_uniform(rng, 1, 15)
+    found, false = rng.uniform(0.5, 0.95), rng.uniform(0, 0.5) * (rng.random() < 0.8)
+    repeated = log_uniform(rng, 0.05, 0.6)
+    n = max(10, round(wanted * (1 - false) / (found * pickers * (1 + (pickers == 1) * repeated))))
+    side = np.full(2, rng.uniform(3000, 6000)) * ([1.0, 1.0] if rng.random() < 0.5 else [1.0, 0.7])
+    if deep:
+        side = np.array([4000.0, 4000.0, 1500.0])
+    volume = np.pi / 4 * diameter**2 if not deep else np.pi / 6 * diameter**3
+    share = log_uniform(rng, 0.01, 0.15 if deep else 0.4)
+    micrographs = max(1, round(n / (share * np.prod(side) / volume)), min(n // 10, int(log_uniform(rng, 1, 12))))
+    objects, groups = packed(rng, n, diameter, side, micrographs)
+    overlapping = 0.0
+    if rng.random() < 0.3:  # thick ice: some lie above others
+        overlapping = rng.uniform(0, 0.03)
+        more = uniform(rng, round(overlapping * len(objects)), side, micrographs)
+        objects, groups = np.concatenate([objects, more[0]]), np.concatenate([groups, more[1]])
+    own = rng.uniform(0.6, 1.0) * diameter if rng.random() < 0.8 else 0.0
+    coarse = rng.random() < 0.6
+    parts: list[tuple[Floats, NDArray[np.uint32], NDArray[np.int64]]] = []
+    steps = []
+    for _ in range(pickers):
+        step = log_uniform(rng, 1, 16) if coarse and rng.random() < 0.8 else float(rng.choice([0.0, 0.01, 0.1, 1.0]))
+        steps.append(step)
+        share_found, sigma = np.clip(found + rng.uniform(-0.1, 0.05), 0.3, 1.0), jitter * rng.uniform(0.7, 1.3)
+        chosen = np.flatnonzero(rng.random(len(objects)) < share_found)
+        points, of = objects[chosen] + rng.normal(0, sigma, (len(chosen), len(side))), groups[chosen]
+        others = uniform(rng, round(len(chosen) * false / (1 - false)), side, micrographs)
+        points, of = np.concatenate([points, others[0]]), np.concatenate([of, others[1]])
+        object_of = np.concatenate([chosen, np.full(len(others[0]), -1)])
+        kept = thinned(points, of, own)
+        points, of, object_of = points[kept], of[kept], object_of[kept]
+        if pickers == 1:
+            again = np.flatnonzero(rng.random(len(points)) < repeated)
+            drifted = points[again] + rng.normal(0, np.sqrt(2) * sigma, (len(again), len(side)))
+            false_ones = np.flatnonzero(object_of == -1)  # a false pick with a copy is an object too
+            object_of = object_of.copy()
+            object_of[false_ones] = len(objects) + np.arange(len(false_ones))
+            points, of = np.concatenate([points, drifted]), np.concatenate([of, of[again]])
+            object_of = np.concatenate([object_of, object_of[again]])
+            single = np.bincount(object_of, minlength=len(objects) + len(false_ones)) == 1
+            object_of[single[object_of] & (object_of >= len(objects))] = -1
+        parts.append((snapped(rng, points, step), of, object_of))
+    if pickers > 1 and rng.random() < 0.15:  # the same file again, or a part of it
+        some = rng.random(len(parts[0][0])) < rng.uniform(0.2, 1.0)
+        parts.append(tuple(column[some] for column in parts[0]))  # type: ignore[arg-type]
+    points, of, object_of = (np.concatenate(column) for column in zip(*parts, strict=True))
+    about = f"diameter {diameter:.0f} jitter {jitter:.1f} found {found:.2f} false {false:.2f} lattices {np.round(steps, 1)} share {share:.3f}"
+    return Set(kind, points, of, object_of, f"{about} overlapping {overlapping:.3f} micrographs {micrographs}")
+
+
+def dimers(rng: Rng, points: Floats, apart: float) -> Floats:
+    angle = rng.uniform(0, 2 * np.pi, len(points))
+    return points + rng.normal(apart, 0.04 * apart, (len(points), 1)) * np.stack([np.cos(angle), np.sin(angle)], axis=1)
+
+
+def alone(rng: Rng, kind: str) -> Set:
+    """A set without duplicates."""
+    n, apart = round(log_uniform(rng, 50, 50_000)), log_uniform(rng, 50, 250)
+    side, per = np.full(2, rng.uniform(3000, 6000)), log_uniform(rng, 20, 600)
+    if kind.startswith("3D"):
+        side = np.array([4000.0, 4000.0, 1500.0])
+    micrographs = max(1, round(n / per))
+    points, groups = uniform(rng, n, side, micrographs)
+    if kind in ("packed", "3D packed", "packed, false picks", "of many densities"):
+        points, groups = packed(rng, n, apart, side, micrographs)
+    if kind == "packed, false picks":
+        points, groups = points + rng.normal(0, 0.03 * apart, points.shape), groups
+        more = uniform(rng, round(rng.uniform(0.1, 1) * n), side, micrographs)
+        points, groups = np.concatenate([points, more[0]]), np.concatenate([groups, more[1]])
+        kept = thinned(points, groups, rng.uniform(0, 0.8) * apart)
+        points, groups = points[kept], groups[kept]
+    if kind == "of many densities":
+        kept = rng.random(micrographs)[groups] ** 2 > rng.random(len(groups))
+        points, groups = points[kept], groups[kept]
+    if kind == "dimers":
+        points, groups = packed(rng, n // 2 + 1, 3 * apart, side, micrographs)
+        points, groups = np.concatenate([points, dimers(rng, points, apart)]), np.tile(groups, 2)
+    if kind == "some dimers":
+        points, groups = packed(rng, n, 2 * apart, side, micrographs)
+        some = rng.random(len(points)) < rng.uniform(0.02, 0.3)
+        points = np.concatenate([points, dimers(rng, points[some], rng.uniform(0.4, 1) * apart)])
+        groups = np.concatenate([groups, groups[some]])
+    if kind == "filaments":
+        lines, along = max(2, n // 25), np.arange(25) * rng.uniform(20, 60)
+        starts, groups = uniform(rng, lines, side, micrographs)
+        angle = rng.uniform(0, np.pi, lines)
+        points = starts[:, None] + along[None, :, None] * np.stack([np.cos(angle), np.sin(angle)], axis=1)[:, None]
+        points, groups = points.reshape(-1, 2), groups.repeat(25)
+        kept = thinned(points, groups, 15.0)
+        points, groups = points[kept] + rng.normal(0, 1, (int(kept.sum()), 2)), groups[kept]
+    if kind == "clumps":
+        centres, groups = uniform(rng, max(4, n // 8), side, micrographs)
+        points = centres.repeat(8, 0) + rng.normal(0, rng.uniform(50, 150), (8 * len(centres), 2))
+        groups = groups.repeat(8)
+        kept = thinned(points, groups, rng.choice([0.0, 20.0, 50.0]))
+        points, groups = points[kept], groups[kept]
+    if kind == "crystals":
+        a, b = rng.uniform(50, 150, 2)
+        cells = np.stack(np.meshgrid(np.arange(20), np.arange(20)), axis=-1).reshape(-1, 2) * [a, b]
+        angles = rng.uniform(0, np.pi, micrographs) * (rng.random() < 0.7)
+        turns = np.stack([np.cos(angles), -np.sin(angles), np.sin(angles), np.cos(angles)], axis=1).reshape(-1, 2, 2)
+        points = (cells @ turns).reshape(-1, 2) + rng.normal(0, rng.uniform(1, 8), (400 * micrographs, 2))
+        groups = np.arange(micrographs, dtype=np.uint32).repeat(400)
+        kept = rng.random(len(points)) < rng.uniform(0.3, 1)
+        points, groups = points[kept][:n], groups[kept][:n]
+    step = float(rng.choice([1.0, 2.0])) if kind == "whole pixels" else log_uniform(rng, 1, 16) if rng.random() < 0.5 else 0.0
+    about = f"apart {apart:.0f} lattice {step:.1f} micrographs {micrographs}"
+    return Set(kind, snapped(rng, points, step), groups, np.arange(len(points)), about)
+
+
+WITH = ("1 picker", "2 pickers", "3 pickers", "4 pickers", "3D")
+WITHOUT = (
+    "random", "packed", "packed, false picks", "of many densities", "dimers", "some dimers", "filaments", "clumps", "crystals", "whole pixels",
+    "3D random", "3D packed",
+)  # fmt: skip
+
+
+def sets(n: int, odd: bool) -> Iterator[Set]:
+    """So many with duplicates, and half as many without; the same every time."""
+    for k in range(n):
+        kind = WITH[k % len(WITH)]
+        yield picked(np.random.default_rng([2 * k + odd, 1]), kind)
+    for k in range(n // 2):
+        yield alone(np.random.default_rng([2 * k + odd, 2]), WITHOUT[k % len(WITHOUT)])
+
+
+def duplicate_distances(some: Set) -> Floats:
+    """Distances of all pairs of picks of one object, ascending."""
+    order = np.argsort(some.object_of, kind="stable")
+    points, of = some.points[order], some.object_of[order]
+    apart = []
+    for step in range(1, 8):
+        same = (of[step:] == of[:-step]) & (of[step:] >= 0)
+        apart.append(np.sqrt(((points[step:][same] - points[:-step][same]) ** 2).sum(axis=1)))
+    return np.sort(np.concatenate(apart))
+
+
+def share_lost(some: Set, separation: float) -> float:
+    """Of the objects the share that loses all its picks when the true picks are thinned."""
+    true = np.flatnonzero(some.object_of >= 0)
+    true = np.random.default_rng(0).permutation(true)
+    kept = thinned(some.points[true], some.micrograph_of[true], separation)
+    return 1 - len(np.unique(some.object_of[true][kept])) / max(1, len(np.unique(some.object_of[true])))
+
+
+@dataclass(frozen=True)
+class Judged:
+    """One set's suggestion against its truth; ``end_a``: 97 % of the duplicates lie within, ``window``: whether a separation is right."""
+
+    outcome: str
+    usual_wrong: bool
+    window: bool
+    end_a: float
+    suggestion: Suggestion
+
+
+def judge(some: Set) -> Judged:
+    """Right, withheld or wrong."""
+    suggestion = suggest(some.points, some.micrograph_of, threads=1)
+    apart = duplicate_distances(some)
+    end = float(np.quantile(apart, WITHIN, method="higher")) if len(apart) else np.inf
+    window = len(apart) > 0 and share_lost(some, end) <= LOST
+    s, usual = suggestion.suggested_a, suggestion.usual_distance_a
+    usual_wrong = len(apart) > 0 and usual is not None and usual < end and share_lost(some, usual) <= LOST
+    if s is None:
+        return Judged("withheld", usual_wrong, window, end, suggestion)
+    right = len(apart) > 0 and s >= end and share_lost(some, s) <= LOST
+    return Judged("right" if right else "wrong", usual_wrong, window, end, suggestion)
