@@ -92,6 +92,12 @@ def picked(rng: Rng, kind: str) -> Set:
     share = log_uniform(rng, 0.01, 0.15 if deep else 0.4)
     micrographs = max(1, round(n / (share * np.prod(side) / volume)), min(n // 10, int(log_uniform(rng, 1, 12))))
     objects, groups = packed(rng, n, diameter, side, micrographs)
+    if rng.random() < 0.25:  # ice of uneven thickness, or a hole's edge
+        uneven = rng.random(len(objects)) < 0.05 + 0.95 * objects[:, 0] / side[0]
+        objects, groups = objects[uneven], groups[uneven]
+    if "joined" in kind:
+        objects, groups = joined(rng, objects, groups, diameter)
+    tails = rng.uniform(0, 0.15) * (rng.random() < 0.3)
     overlapping = 0.0
     if rng.random() < 0.3:  # thick ice: some lie above others
         overlapping = rng.uniform(0, 0.03)
@@ -106,7 +112,8 @@ def picked(rng: Rng, kind: str) -> Set:
         steps.append(step)
         share_found, sigma = np.clip(found + rng.uniform(-0.1, 0.05), 0.3, 1.0), jitter * rng.uniform(0.7, 1.3)
         chosen = np.flatnonzero(rng.random(len(objects)) < share_found)
-        points, of = objects[chosen] + rng.normal(0, sigma, (len(chosen), len(side))), groups[chosen]
+        wide = np.where(rng.random((len(chosen), 1)) < tails, 2.5, 1.0)  # some picks are much worse than others
+        points, of = objects[chosen] + wide * rng.normal(0, sigma, (len(chosen), len(side))), groups[chosen]
         others = uniform(rng, round(len(chosen) * false / (1 - false)), side, micrographs)
         points, of = np.concatenate([points, others[0]]), np.concatenate([of, others[1]])
         object_of = np.concatenate([chosen, np.full(len(others[0]), -1)])
@@ -127,13 +134,34 @@ def picked(rng: Rng, kind: str) -> Set:
         some = rng.random(len(parts[0][0])) < rng.uniform(0.2, 1.0)
         parts.append(tuple(column[some] for column in parts[0]))  # type: ignore[arg-type]
     points, of, object_of = (np.concatenate(column) for column in zip(*parts, strict=True))
-    about = f"diameter {diameter:.0f} jitter {jitter:.1f} found {found:.2f} false {false:.2f} lattices {np.round(steps, 1)} share {share:.3f}"
+    about = f"diameter {diameter:.0f} jitter {jitter:.1f} tails {tails:.2f} found {found:.2f} false {false:.2f} lattices {np.round(steps, 1)} share {share:.3f}"
     return Set(kind, points, of, object_of, f"{about} overlapping {overlapping:.3f} micrographs {micrographs}")
 
 
 def dimers(rng: Rng, points: Floats, apart: float) -> Floats:
     angle = rng.uniform(0, 2 * np.pi, len(points))
     return points + rng.normal(apart, 0.04 * apart, (len(points), 1)) * np.stack([np.cos(angle), np.sin(angle)], axis=1)
+
+
+def joined(rng: Rng, objects: Floats, groups: NDArray[np.uint32], apart: float) -> tuple[Floats, NDArray[np.uint32]]:
+    """Each of some objects with others in a row, nearer than any of the rest: dimers, or filaments of up to eight."""
+    near, angle = rng.uniform(0.5, 0.9) * apart, rng.uniform(0, 2 * np.pi, len(objects))
+    step = near * np.stack([np.cos(angle), np.sin(angle)], axis=1)
+    rows = np.where(rng.random(len(objects)) < rng.uniform(0.1, 1), rng.integers(2, 9) if rng.random() < 0.5 else 2, 1)
+    points = np.concatenate([objects[rows > k] + k * step[rows > k] for k in range(rows.max())])
+    of = np.concatenate([groups[rows > k] for k in range(rows.max())])
+    kept = thinned(points, of, 0.95 * near)
+    return points[kept], of[kept]
+
+
+def few(rng: Rng, kind: str) -> Set:
+    """60 picks, of which 12 are duplicates with a sigma of 6 Å."""
+    micrographs = int(rng.integers(1, 6))
+    points, groups = packed(rng, 48, rng.uniform(80, 200), np.full(2, rng.uniform(2500, 5000)), micrographs)
+    again = rng.choice(len(points), 12, replace=False)
+    points = np.concatenate([points, points[again] + rng.normal(0, 6, (12, 2))])
+    step = float(rng.choice([0.0, 1.0, 5.0, 10.0]))
+    return Set(kind, snapped(rng, points, step), np.concatenate([groups, groups[again]]), np.concatenate([np.arange(48), again]), f"step {step}")
 
 
 def alone(rng: Rng, kind: str) -> Set:
@@ -191,7 +219,7 @@ def alone(rng: Rng, kind: str) -> Set:
     return Set(kind, snapped(rng, points, step), groups, np.arange(len(points)), about)
 
 
-WITH = ("1 picker", "2 pickers", "3 pickers", "4 pickers", "3D")
+WITH = ("1 picker", "2 pickers", "3 pickers", "4 pickers", "3D", "2 pickers, joined", "60 picks")
 WITHOUT = (
     "random", "packed", "packed, false picks", "of many densities", "dimers", "some dimers", "filaments", "clumps", "crystals", "whole pixels",
     "3D random", "3D packed",
@@ -202,7 +230,8 @@ def sets(n: int, odd: bool) -> Iterator[Set]:
     """So many with duplicates, and half as many without; the same every time."""
     for k in range(n):
         kind = WITH[k % len(WITH)]
-        yield picked(np.random.default_rng([2 * k + odd, 1]), kind)
+        rng = np.random.default_rng([2 * k + odd, 1])
+        yield few(rng, kind) if kind == "60 picks" else picked(rng, kind)
     for k in range(n // 2):
         yield alone(np.random.default_rng([2 * k + odd, 2]), WITHOUT[k % len(WITHOUT)])
 

@@ -17,7 +17,7 @@ EVIDENCE = 12.0
 """Log likelihood ratio of a step against none: exp(-12) is 6e-6, and some hundreds of distances are tried for each step."""
 NEAR = 2.5
 """A further step down at up to so many times the distance is the tail of the one before."""
-BESIDE = 3.0
+BESIDE = 1.5
 """Further off it is another sort of duplicates (refined ones beside exact copies) if pairs are so many times as dense as behind it."""
 INNERMOST = 8
 """Duplicates begin at zero: where so many of them would be if they had no centre, there is at least a quarter of that."""
@@ -92,13 +92,19 @@ class PairCurve:
         return end if self._begins_at(start, end) else None
 
     def _begins_at(self, start: int, end: int) -> bool:
-        """Whether the pairs of a step begin where it does; those of neighbours lie at its end."""
+        """Whether the pairs of a step are densest where it begins; those of neighbours lie at its end.
+
+        Of the innermost quarter of the volume that is asked up to chance; of the very innermost, that it is not empty.
+        """
         n = self.pairs[end] - self.pairs[start]
-        share = min(0.25, INNERMOST / n)
+        inside = self._inside(start, end, 0.25)
+        return inside >= 0.25 * n - np.sqrt(0.19 * n) and self._inside(start, end, min(0.25, INNERMOST / n)) >= max(1.0, 0.25 * min(0.25 * n, INNERMOST))
+
+    def _inside(self, start: int, end: int, share: float) -> float:
+        """Pairs in the innermost share of the volume between two radii."""
         volume = self.volumes[start] + share * (self.volumes[end] - self.volumes[start])
         radius = np.interp(np.sqrt(volume), np.sqrt(self.volumes), self.radii_a)
-        inside = np.searchsorted(self.distances_a, radius, side="right") - self.pairs[start]
-        return bool(inside >= max(1.0, 0.25 * share * n))
+        return float(np.searchsorted(self.distances_a, radius, side="right") - self.pairs[start])
 
     def _is_alone(self, end: int) -> bool:
         """Whether next to no pairs are behind those within a radius for a long way."""

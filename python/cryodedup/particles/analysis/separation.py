@@ -26,7 +26,7 @@ REACH = 6.0
 """Pairs are counted up to so many times the distance of the nearest neighbour at random: with 8 picks of each, neighbours are at 6."""
 FROM_END = 0.4
 """Where in the valley the suggestion lies: from the end of duplicates to the start of neighbours."""
-MARGIN = 1.5
+MARGIN = 4.0
 """The end of few duplicates is uncertain: the suggestion lies above it by this over the root of their number, as a share."""
 MIN_NEIGHBOURS = 20
 """Of fewer distances nothing is said of the usual one."""
