@@ -19,8 +19,8 @@ NEAR = 2.5
 """A further step down at up to so many times the distance is the tail of the one before."""
 BESIDE = 1.5
 """Further off it is another sort of duplicates (refined ones beside exact copies) if pairs are so many times as dense as behind it."""
-INNERMOST = 8
-"""Duplicates begin at zero: where so many of them would be if they had no centre, there is at least a quarter of that."""
+INNERMOST = 400
+"""Duplicates are densest at zero: where so many of them would be if they were spread evenly, there are not less."""
 OFFSET, FEW = 15.0, 0.05
 """Duplicates of one offset do not begin at zero, but up to so many times their distance there is hardly a pair more, as a share."""
 MAX_LOST = 0.01
@@ -92,13 +92,10 @@ class PairCurve:
         return end if self._begins_at(start, end) else None
 
     def _begins_at(self, start: int, end: int) -> bool:
-        """Whether the pairs of a step are densest where it begins; those of neighbours lie at its end.
-
-        Of the innermost quarter of the volume that is asked up to chance; of the very innermost, that it is not empty.
-        """
+        """Whether the pairs of a step are, up to chance, as dense where it begins as on average; those of neighbours lie at its end."""
         n = self.pairs[end] - self.pairs[start]
-        inside = self._inside(start, end, 0.25)
-        return inside >= 0.25 * n - np.sqrt(0.19 * n) and self._inside(start, end, min(0.25, INNERMOST / n)) >= max(1.0, 0.25 * min(0.25 * n, INNERMOST))
+        expected = min(INNERMOST, 0.25 * n)
+        return self._inside(start, end, expected / n) >= max(1.0, expected - 2 * np.sqrt(expected))
 
     def _inside(self, start: int, end: int, share: float) -> float:
         """Pairs in the innermost share of the volume between two radii."""
@@ -111,26 +108,39 @@ class PairCurve:
         far = int(np.searchsorted(self.radii_a, OFFSET * self.radii_a[end]))
         return far < len(self.pairs) and bool(self.pairs[far] <= (1 + FEW) * self.pairs[end])
 
-    def second_descent_start(self, end: int) -> float:
-        """The distance behind ``end`` up to which few neighbours are lost, Å.
+    def valley(self, end: int) -> float | None:
+        """The end of nearly all duplicates, and the distance from which on neighbours would be lost, Å; None: there is no valley.
 
-        Where the pairs step up, the even floor before that is of false picks, and only what exceeds it is counted. If they do not, the
-        floor may be of particles, and all pairs are counted.
+        ``end``: the first step down. Where the pairs step up again behind it, the even floor of the valley is of false picks, and what
+        exceeds it is counted. If they do not, the floor may be of particles, and all pairs are counted.
         """
         per_object = self.picks_per_object(end)
-        n, volume = (self.pairs - self.pairs[end])[end + 1 :], (self.volumes - self.volumes[end])[end + 1 :]
+        low, high = self._quiet(end, per_object)
+        if high >= len(self.pairs):
+            return None
+        n, volume = self.pairs - self.pairs[low], self.volumes - self.volumes[low]
+        floor = n[high] / volume[high]
+        chance = per_object * np.sqrt(floor * np.abs(volume) + per_object**2)
         most = MAX_LOST * self.particles * per_object
-        rise = self._step_up(end, per_object)
+        rise = self._step_up(low, per_object)
         if rise is None:
-            densities = (n + per_object**2) / volume
-            at = int(densities.argmin())
-            return float(min(self.radii_a[end + 1 + at], np.interp(most, densities[at] * self.volumes, self.radii_a)))
-        middle = min(rise - 1, int(np.searchsorted(self.radii_a, np.sqrt(self.radii_a[end] * self.radii_a[rise]))))
-        middle = max(end + 1, middle)
-        floor = min(n[at - end - 1] / volume[at - end - 1] for at in (middle, rise))
-        chance = per_object * np.sqrt(floor * volume + per_object**2)
-        above = np.flatnonzero(n - floor * volume > most + chance)
-        return float(self.radii_a[min(rise, end + int(above[0]) if len(above) else rise)])
+            floor += per_object**2 / volume[high]
+            start = min(self.radii_a[high], np.interp(most, floor * self.volumes, self.radii_a))
+        else:
+            above = np.flatnonzero((n - floor * volume > most + chance)[low:rise])
+            start = self.radii_a[low + int(above[0]) - 1 if len(above) else rise]
+        return float(start)
+
+    def _quiet(self, end: int, per_object: float) -> tuple[int, int]:
+        """The limits of the first ring behind the duplicates that has fewer pairs than the two behind it."""
+        high = np.searchsorted(self.radii_a, WIDTH * self.radii_a)
+        inside = np.minimum(high, len(self.pairs) - 1)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            density = (self.pairs[inside] - self.pairs + per_object**2) / (self.volumes[inside] - self.volumes)
+        low = end
+        while high[low] < len(self.pairs) and density[low] > (behind := density[low + 1 : inside[inside[low]] + 1]).min(initial=np.inf):
+            low += 1 + int(behind.argmin())
+        return low, int(high[low])
 
     def _step_up(self, start: int, per_object: float) -> int | None:
         """The radius behind which pairs are denser than before, None if they are nowhere."""

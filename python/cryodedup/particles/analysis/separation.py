@@ -127,11 +127,12 @@ def suggest(coordinates_a: Floats, micrograph_of: Groups, threads: int = 0) -> S
     end = curve.first_descent_end()
     if end is None:
         return Suggestion(usual_distance_a=_usual(points, groups, REACH * at_random, threads), lattice_a=spacing)
-    first, second = float(curve.radii_a[end]), curve.second_descent_start(end)
+    first, second = float(curve.radii_a[end]), curve.valley(end)
+    if second is None:
+        return Suggestion(first_descent_end_a=first, lattice_a=spacing)
+    found = {"first_descent_end_a": first, "second_descent_start_a": second, "lattice_a": spacing}
     suggested = first + FROM_END * (second - first)
-    certain = suggested >= first * (1 + MARGIN / np.sqrt(curve.pairs[end])) and second >= WIDTH * first
-    found = {"first_descent_end_a": first, "second_descent_start_a": max(first, second), "lattice_a": spacing}
-    if not certain:
+    if second < WIDTH * first or suggested < first * (1 + MARGIN / np.sqrt(curve.pairs[end])):
         return Suggestion(**found)
     kept = _core.deduplicate(
         np.ascontiguousarray(points), np.ascontiguousarray(groups), None, None, suggested, remove_entirely=False, threads=threads
