@@ -75,21 +75,33 @@ class PairCurve:
         return end or None
 
     def _step_down(self, start: int) -> int | None:
-        """The end of the best step down behind a radius, if it is one."""
-        inner, outer = self._intervals(start)
-        n, volume = self.pairs - self.pairs[start], self.volumes - self.volumes[start]
-        evidence = _evidence(n[inner], n[outer], volume[inner] / volume[outer])
-        best = int(evidence.argmax()) if len(evidence) else 0
-        if not len(evidence) or evidence[best] < EVIDENCE:
+        """The end of the best step down behind a radius, if it is one of duplicates."""
+        end, far, evidence = self._best_step(start, len(self.pairs))
+        if evidence < EVIDENCE:
             return None
-        end, far = int(inner[best]), int(outer[best])
+        inner, _, inner_evidence = self._best_step(start, end + 1)
+        if inner_evidence >= EVIDENCE and not self._begins_at(inner, end):
+            end = inner  # duplicates, and neighbours in a ring round them
         if start == 0:
-            return end if self._begins_at(start, end) or self._is_alone(end) else None
+            return end if self._begins_at(0, end) or self._is_alone(end) else None
         if self.radii_a[end] > NEAR * self.radii_a[start]:
-            density, behind = n[end] / volume[end], (n[far] - n[end]) / (volume[far] - volume[end])
-            if evidence[best] < EVIDENCE * self.picks_per_object(start) ** 2 or density < BESIDE * behind:
+            density, behind = self._density(start, end), self._density(end, far)
+            if evidence < EVIDENCE * self.picks_per_object(start) ** 2 or density < BESIDE * behind:
                 return None
         return end if self._begins_at(start, end) else None
+
+    def _best_step(self, start: int, stop: int) -> tuple[int, int, float]:
+        """End, end of what is behind, and evidence of the best step down between two radii."""
+        inner, outer = self._intervals(start, stop)
+        if not len(inner):
+            return start, start, 0.0
+        n, volume = self.pairs - self.pairs[start], self.volumes - self.volumes[start]
+        evidence = _evidence(n[inner], n[outer], volume[inner] / volume[outer])
+        best = int(evidence.argmax())
+        return int(inner[best]), int(outer[best]), float(evidence[best])
+
+    def _density(self, start: int, end: int) -> float:
+        return float((self.pairs[end] - self.pairs[start]) / (self.volumes[end] - self.volumes[start]))
 
     def _begins_at(self, start: int, end: int) -> bool:
         """Whether the pairs of a step are, up to chance, as dense where it begins as on average; those of neighbours lie at its end."""
@@ -144,16 +156,16 @@ class PairCurve:
 
     def _step_up(self, start: int, per_object: float) -> int | None:
         """The radius behind which pairs are denser than before, None if they are nowhere."""
-        inner, outer = self._intervals(start)
+        inner, outer = self._intervals(start, len(self.pairs))
         n, volume = self.pairs - self.pairs[start], self.volumes - self.volumes[start]
         evidence = -_evidence(n[inner], n[outer], volume[inner] / volume[outer])
         if not len(evidence) or evidence.max() < EVIDENCE * per_object**2:
             return None
         return int(inner[evidence.argmax()])
 
-    def _intervals(self, start: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    def _intervals(self, start: int, stop: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """All ends of a step behind a radius, and of what is behind each."""
-        inner, outer = np.triu_indices(len(self.radii_a), 1)
+        inner, outer = np.triu_indices(stop, 1)
         good = (inner > start) & (self.radii_a[outer] >= WIDTH * self.radii_a[inner])
         return inner[good], outer[good]
 

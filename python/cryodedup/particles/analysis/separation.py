@@ -24,8 +24,8 @@ SAMPLE, MAX_PAIRS = 20_000, 250_000
 """Particles, and pairs of them, that are looked at: 50 ms."""
 REACH = 6.0
 """Pairs are counted up to so many times the distance of the nearest neighbour at random: with 8 picks of each, neighbours are at 6."""
-FROM_END = 0.4
-"""Where in the valley the suggestion lies: from the end of duplicates to the start of neighbours."""
+HIGHEST = 0.7
+"""The suggestion is the middle of the valley, or higher up to such a share of it."""
 MARGIN = 4.0
 """The end of few duplicates is uncertain: the suggestion lies above it by this over the root of their number, as a share."""
 MIN_NEIGHBOURS = 20
@@ -131,8 +131,8 @@ def suggest(coordinates_a: Floats, micrograph_of: Groups, threads: int = 0) -> S
     if second is None:
         return Suggestion(first_descent_end_a=first, lattice_a=spacing)
     found = {"first_descent_end_a": first, "second_descent_start_a": second, "lattice_a": spacing}
-    suggested = first + FROM_END * (second - first)
-    if second < WIDTH * first or suggested < first * (1 + MARGIN / np.sqrt(curve.pairs[end])):
+    suggested = max(0.5 * (first + second), first * (1 + MARGIN / np.sqrt(curve.pairs[end])))
+    if second < WIDTH * first or suggested > first + HIGHEST * (second - first):
         return Suggestion(**found)
     kept = _core.deduplicate(
         np.ascontiguousarray(points), np.ascontiguousarray(groups), None, None, suggested, remove_entirely=False, threads=threads
