@@ -7,7 +7,8 @@ even seeds; figures are those of odd ones. `--worst` names each wrong set. `--co
 What is right. Each simulated pick is of one object (a particle) or of none (a false pick). A suggestion is right if
 
 * it is at or above the end of the first descent: at least 97 % of all pairs of picks of one object lie within it, and
-* it is below the onset of the second: when the true picks are thinned greedily at it, at most 2 % of the objects lose all their picks.
+* it is below the onset of the second: when the true picks are thinned greedily at it, at most 2 % of the particles
+  (or one) lose all their picks.
 
 False picks lie anywhere, so at any separation some particles are rejected for them; they are left out of the second count. A set has no
 window if no separation does both; then, and if there are no duplicates, every suggestion is wrong. Besides, a set is wrong if the "usual
@@ -36,12 +37,13 @@ WITHIN, LOST = 0.97, 0.02
 
 @dataclass(frozen=True)
 class Set:
-    """Picks: centres in Å, micrographs, and the object each is of, -1 for false picks."""
+    """Picks: centres in Å, micrographs, and the object each is of: a particle below ``objects``, a false pick with a copy above, or -1."""
 
     kind: str
     points: Floats
     micrograph_of: NDArray[np.uint32]
     object_of: NDArray[np.int64]
+    objects: int
     about: str = ""
 
 
@@ -135,7 +137,7 @@ def picked(rng: Rng, kind: str) -> Set:
         parts.append(tuple(column[some] for column in parts[0]))  # type: ignore[arg-type]
     points, of, object_of = (np.concatenate(column) for column in zip(*parts, strict=True))
     about = f"diameter {diameter:.0f} jitter {jitter:.1f} tails {tails:.2f} found {found:.2f} false {false:.2f} lattices {np.round(steps, 1)} share {share:.3f}"
-    return Set(kind, points, of, object_of, f"{about} overlapping {overlapping:.3f} micrographs {micrographs}")
+    return Set(kind, points, of, object_of, len(objects), f"{about} overlapping {overlapping:.3f} micrographs {micrographs}")
 
 
 def dimers(rng: Rng, points: Floats, apart: float) -> Floats:
@@ -161,7 +163,7 @@ def few(rng: Rng, kind: str) -> Set:
     again = rng.choice(len(points), 12, replace=False)
     points = np.concatenate([points, points[again] + rng.normal(0, 6, (12, 2))])
     step = float(rng.choice([0.0, 1.0, 5.0, 10.0]))
-    return Set(kind, snapped(rng, points, step), np.concatenate([groups, groups[again]]), np.concatenate([np.arange(48), again]), f"step {step}")
+    return Set(kind, snapped(rng, points, step), np.concatenate([groups, groups[again]]), np.concatenate([np.arange(48), again]), 48, f"step {step}")
 
 
 def alone(rng: Rng, kind: str) -> Set:
@@ -216,7 +218,7 @@ def alone(rng: Rng, kind: str) -> Set:
         points, groups = points[kept][:n], groups[kept][:n]
     step = float(rng.choice([1.0, 2.0])) if kind == "whole pixels" else log_uniform(rng, 1, 16) if rng.random() < 0.5 else 0.0
     about = f"apart {apart:.0f} lattice {step:.1f} micrographs {micrographs}"
-    return Set(kind, snapped(rng, points, step), groups, np.arange(len(points)), about)
+    return Set(kind, snapped(rng, points, step), groups, np.arange(len(points)), len(points), about)
 
 
 WITH = ("1 picker", "2 pickers", "3 pickers", "4 pickers", "3D", "2 pickers, joined", "60 picks")
@@ -247,12 +249,12 @@ def duplicate_distances(some: Set) -> Floats:
     return np.sort(np.concatenate(apart))
 
 
-def share_lost(some: Set, separation: float) -> float:
-    """Of the objects the share that loses all its picks when the true picks are thinned."""
-    true = np.flatnonzero(some.object_of >= 0)
-    true = np.random.default_rng(0).permutation(true)
+def loses(some: Set, separation: float) -> bool:
+    """Whether more than 2 % of the particles, and more than one, lose all their picks when the true picks are thinned."""
+    true = np.random.default_rng(0).permutation(np.flatnonzero((some.object_of >= 0) & (some.object_of < some.objects)))
     kept = thinned(some.points[true], some.micrograph_of[true], separation)
-    return 1 - len(np.unique(some.object_of[true][kept])) / max(1, len(np.unique(some.object_of[true])))
+    there = len(np.unique(some.object_of[true]))
+    return there - len(np.unique(some.object_of[true][kept])) > max(1.0, LOST * there)
 
 
 @dataclass(frozen=True)
@@ -271,10 +273,10 @@ def judge(some: Set) -> Judged:
     suggestion = suggest(some.points, some.micrograph_of, threads=1)
     apart = duplicate_distances(some)
     end = float(np.quantile(apart, WITHIN, method="higher")) if len(apart) else np.inf
-    window = len(apart) > 0 and share_lost(some, end) <= LOST
+    window = len(apart) > 0 and not loses(some, end)
     s, usual = suggestion.suggested_a, suggestion.usual_distance_a
-    usual_wrong = len(apart) > 0 and usual is not None and usual < end and share_lost(some, usual) <= LOST
+    usual_wrong = len(apart) > 0 and usual is not None and usual < end and not loses(some, usual)
     if s is None:
         return Judged("withheld", usual_wrong, window, end, suggestion)
-    right = len(apart) > 0 and s >= end and share_lost(some, s) <= LOST
+    right = len(apart) > 0 and s >= end and not loses(some, s)
     return Judged("right" if right else "wrong", usual_wrong, window, end, suggestion)

@@ -9,7 +9,7 @@ Floats = NDArray[np.float64]
 
 HARMONICS = (1, 2, 3)
 """A lattice has power at multiples of its frequency as well; a crystal of real particles loses it there."""
-FINENESS = 10
+FINENESS = 7
 """Coordinates are counted in bins of the finest spacing over this: the third harmonic is still below the limit of the bins."""
 BACKGROUND_BLOCKS = 40
 """The background of the power spectrum is its median in so many blocks of frequencies."""
@@ -17,7 +17,7 @@ MIN_POWER = 10.0
 """Power over background at each harmonic. Chance passes it at one frequency with exp(-30), times about 100 for the search beside it."""
 MIN_COHERENCE = 0.03
 """Power at the first harmonic as a share of that of a perfect lattice: one of five inputs may have a lattice of its own."""
-FINEST, FINEST_OF_EXTENT = 1 / 200, 1 / 4000
+FINEST, FINEST_OF_EXTENT = 1 / 400, 1 / 6000
 """Lattices are looked for from such a share of the distance between neighbours, and of the extent, on: finer ones do not matter."""
 COARSEST, COARSEST_OF_EXTENT = 1 / 2, 1 / 20
 

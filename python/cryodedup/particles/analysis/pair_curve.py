@@ -25,7 +25,10 @@ OFFSET, FEW = 15.0, 0.05
 """Duplicates of one offset do not begin at zero, but up to so many times their distance there is hardly a pair more, as a share."""
 MAX_LOST = 0.01
 """A valley ends where so many of the particles would be lost to neighbours (that is 1 %): the limit of what is right is 2 %."""
+MAX_FLOOR = 0.1
+"""A valley is none if so many of the pairs before it, as a share, would be there if it had no first side."""
 DIRECTIONS = 16
+"""Directions over a right angle, for the share of a shell that is inside."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,6 +135,8 @@ class PairCurve:
             return None
         n, volume = self.pairs - self.pairs[low], self.volumes - self.volumes[low]
         floor = n[high] / volume[high]
+        if floor * self.volumes[end] > MAX_FLOOR * self.pairs[end]:
+            return None
         chance = per_object * np.sqrt(floor * np.abs(volume) + per_object**2)
         most = MAX_LOST * self.particles * per_object
         rise = self._step_up(low, per_object)
