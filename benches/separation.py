@@ -17,17 +17,13 @@ distance of neighbours" is a distance of duplicates: within the end of the first
 
 from __future__ import annotations
 
-import argparse
-import time
-from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cryodedup import ParticleParams, _core, deduplicate_particles
+from cryodedup import _core
 from cryodedup.particles.analysis.separation import Suggestion, suggest
 
 Floats = NDArray[np.float64]
@@ -51,7 +47,9 @@ def thinned(points: Floats, groups: NDArray[np.uint32], apart: float) -> NDArray
     """Which stay if each that is within a distance of an earlier one goes: random sequential adsorption."""
     if apart <= 0 or not len(points):
         return np.ones(len(points), bool)
-    kept = _core.deduplicate(np.ascontiguousarray(points), np.ascontiguousarray(groups), None, None, apart, remove_entirely=False, threads=1)[0]
+    kept = _core.deduplicate(
+        np.ascontiguousarray(points), np.ascontiguousarray(groups), None, None, apart, remove_entirely=False, threads=1
+    )[0]
     return np.asarray(kept)
 
 
@@ -81,7 +79,7 @@ def snapped(rng: Rng, points: Floats, step: float) -> Floats:
 def picked(rng: Rng, kind: str) -> Set:
     """Objects found by 1 to 4 pickers; one picker has duplicates of its own, of particles that drifted together in a refinement."""
     deep = kind == "3D"
-    pickers = 1 if kind == "1 picker" else int(rng.integers(1, 3)) if deep else int(kind.split()[0])
+    pickers = 1 if kind == "1 picker" else int(rng.integers(1, 3)) if deep else int(kind.split(maxsplit=1)[0])
     wanted = log_uniform(rng, 50, 50_000)
     diameter, jitter = log_uniform(rng, 60, 250), log_uniform(rng, 1, 15)
     found, false = rng.uniform(0.5, 0.95), rng.uniform(0, 0.5) * (rng.random() < 0.8)
@@ -163,7 +161,14 @@ def few(rng: Rng, kind: str) -> Set:
     again = rng.choice(len(points), 12, replace=False)
     points = np.concatenate([points, points[again] + rng.normal(0, 6, (12, 2))])
     step = float(rng.choice([0.0, 1.0, 5.0, 10.0]))
-    return Set(kind, snapped(rng, points, step), np.concatenate([groups, groups[again]]), np.concatenate([np.arange(48), again]), 48, f"step {step}")
+    return Set(
+        kind,
+        snapped(rng, points, step),
+        np.concatenate([groups, groups[again]]),
+        np.concatenate([np.arange(48), again]),
+        48,
+        f"step {step}",
+    )
 
 
 def alone(rng: Rng, kind: str) -> Set:

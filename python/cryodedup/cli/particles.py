@@ -154,9 +154,7 @@ def particles(
         show_advice(result, as_json=as_json)
         return
     if dry_run and (as_json or not quiet):
-        from cryodedup.particles.analysis.separation import suggest
-
-        suggest(result).warn(result)
+        result.warn_of_separation()
     if as_json:
         options.show_json(result.summary())
     elif not quiet:
@@ -165,11 +163,9 @@ def particles(
 
 def show_advice(result: ParticleResult, *, as_json: bool) -> None:
     """Prints what the distances suggest."""
-    from cryodedup.particles.analysis.separation import advise
-
-    advice = advise(result)
+    advice = result.advice()
     if advice is not None:
-        advice.warn(result)
+        result.warn_of_separation()
     separation, n = result.params.min_separation_a, len(result.kept)
     if as_json:
         options.show_json({**result.summary(), "advice": None if advice is None else advice.summary()})
@@ -178,7 +174,8 @@ def show_advice(result: ParticleResult, *, as_json: bool) -> None:
     if advice is None:
         print("no distances to look at: there are fewer than two particles")
         return
-    for text in [*advice.lines(n, separation), *half_set_lines(result)]:
+    neighbours = advice.suggestion.about_pairs(separation) if result.halves is not None else None
+    for text in [*advice.lines(n, separation), *half_set_lines(result), *([neighbours] if neighbours else [])]:
         print(text)
     for warning in result.warnings:
         print(f"warning: {shown(warning)}")

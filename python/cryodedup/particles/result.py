@@ -16,8 +16,10 @@ from cryodedup import _core
 from cryodedup.directory import LISTING, names_of_outputs, printable, staged, top_level, write_summary
 from cryodedup.errors import InputError
 from cryodedup.params import ParticleParams
+from cryodedup.particles.analysis.advice import Advice, advise
 from cryodedup.particles.analysis.consensus import Sets, combinations
 from cryodedup.particles.analysis.half_sets import FSC_THRESHOLD, HalfSets, audit, audit_equal, without_duplicates
+from cryodedup.particles.analysis.separation import Suggestion, suggest
 from cryodedup.particles.inputs.picks import Floats, Picks
 from cryodedup.particles.inputs.reading import sources_of
 from cryodedup.particles.outputs import Place, plan, unjoined
@@ -119,6 +121,32 @@ class ParticleResult:
     def outvoted(self) -> int:
         """How many particles that are the best of their set were rejected because too few inputs found it (``min_votes``)."""
         return int((self.rejected == self.duplicate_of).sum())
+
+    @cached_property
+    def suggestion(self) -> Suggestion:
+        """The minimum separation that the particles themselves suggest, whatever was used."""
+        return suggest(self.coordinates_a, self.micrograph_of, self.params.threads)
+
+    def advice(self) -> Advice | None:
+        """What the distances suggest, and what each separation would keep; None if there are fewer than two particles."""
+        return advise(
+            self.coordinates_a,
+            self.micrograph_of,
+            self.kept,
+            self.suggestion,
+            self.params.min_separation_a,
+            scores=self.scores,
+            priority=self.priority,
+            threads=self.params.threads,
+        )
+
+    def warn_of_separation(self) -> None:
+        """Adds to the warnings, once, what is to be said of the separation that was used."""
+        if self.params.undo_symmetry_expansion:
+            return
+        by_distance = max(0, len(self.rejected) - self.outvoted - self.repeated_uids)
+        found = self.suggestion.warnings(self.params.min_separation_a, by_distance, len(self.kept))
+        self.warnings += [warning for warning in found if warning not in self.warnings]
 
     def half_sets(self) -> HalfSets | None:
         """What duplicates across the half-sets do to the FSC; None if no input has half-sets."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from cryodedup.particles.inputs.picks import Floats
 
 HARMONICS = (1, 2, 3)
 """A lattice has power at multiples of its frequency as well; a crystal of real particles loses it there."""
@@ -17,7 +17,7 @@ MIN_POWER = 10.0
 """Power over background at each harmonic. Chance passes it at one frequency with exp(-30), times about 100 for the search beside it."""
 MIN_COHERENCE = 0.03
 """Power at the first harmonic as a share of that of a perfect lattice: one of five inputs may have a lattice of its own."""
-FINEST, FINEST_OF_EXTENT = 1 / 400, 1 / 6000
+FINEST, FINEST_OF_EXTENT = 1 / 400, 1 / 4000
 """Lattices are looked for from such a share of the distance between neighbours, and of the extent, on: finer ones do not matter."""
 COARSEST, COARSEST_OF_EXTENT = 1 / 2, 1 / 20
 
@@ -44,30 +44,27 @@ def _spacing(values: Floats, typical: float) -> float:
     finest = max(FINEST * typical, FINEST_OF_EXTENT * extent)
     longest = min(COARSEST * typical, COARSEST_OF_EXTENT * extent)
     bin_size = finest / FINENESS
-    bins = 2 ** int(np.ceil(np.log2(max(256.0, 2 * extent / bin_size))))
+    bins = 2 ** int(np.ceil(np.log2(extent / bin_size + 1)))
     if extent == 0 or longest <= finest:
         return 0.0
     counts = np.bincount(((values - values.min()) / bin_size).astype(np.int64), minlength=bins)
     power = np.abs(np.fft.rfft(counts)) ** 2
+    frequencies = np.arange(int(bins * bin_size / longest), int(bins * bin_size / finest))
+    power = power[: HARMONICS[-1] * (int(frequencies[-1]) + 2)]
     over = power / np.maximum(_background(power), len(values))
-    first = int(bins * bin_size / longest)
-    last = min(int(bins * bin_size / finest), (len(power) - 1) // HARMONICS[-1] - 2)
-    frequencies = np.arange(first, last)
-    if not len(frequencies):
-        return 0.0
     least = np.min([_best_near(over, harmonic * frequencies, harmonic) for harmonic in HARMONICS], axis=0)
     found = (least > MIN_POWER) & (_best_near(power, frequencies, 1) > MIN_COHERENCE * len(values) ** 2)
     if not found.any():
         return 0.0
     start = int(frequencies[found.argmax()])
-    return bins * bin_size / (start + int(power[start : start + 3].argmax()))
+    return float(bins * bin_size / (start + int(power[start : start + 3].argmax())))
 
 
 def _background(power: Floats) -> Floats:
     """What the spectrum has between its peaks; the median of exponentially distributed power is ln 2 of its mean."""
-    limits = np.linspace(1, len(power), BACKGROUND_BLOCKS + 1).astype(int)
-    medians = [np.median(power[a:b]) / np.log(2) for a, b in zip(limits[:-1], limits[1:], strict=True)]
-    return np.interp(np.arange(len(power)), 0.5 * (limits[1:] + limits[:-1]), medians)
+    size = len(power) // BACKGROUND_BLOCKS
+    medians = np.median(power[: size * BACKGROUND_BLOCKS].reshape(BACKGROUND_BLOCKS, size), axis=1) / np.log(2)
+    return np.asarray(np.interp(np.arange(len(power)), size * (np.arange(BACKGROUND_BLOCKS) + 0.5), medians))
 
 
 def _best_near(values: Floats, at: NDArray[np.int64], reach: int) -> Floats:

@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cryodedup import _core
+from cryodedup.particles.inputs.picks import Floats
 
-Floats = NDArray[np.float64]
 Groups = NDArray[np.uint32]
 
 MEAN_AT_RANDOM = {1: 0.5, 2: 0.5, 3: 0.554}
@@ -47,7 +47,8 @@ def extent(coordinates_a: Floats) -> tuple[Floats, Floats]:
         return np.zeros(coordinates_a.shape[1]), np.zeros(coordinates_a.shape[1])
     low, high = np.quantile(coordinates_a, [0.01, 0.99], axis=0)
     margin = (high - low) / 98  # if they are spread evenly
-    return np.where(high - low > FLAT * (high - low).max(), (low - margin, high + margin), low)
+    real = high - low > FLAT * (high - low).max()
+    return np.where(real, low - margin, low), np.where(real, high + margin, low)
 
 
 def spread_at_random(coordinates_a: Floats, micrograph_of: Groups) -> float:
@@ -104,6 +105,5 @@ def _spans(coordinates_a: Floats, micrograph_of: Groups, reach: float) -> tuple[
     key = key[order]
     rows_on = [1] if cells.shape[1] == 1 else [1, across[1] - 1, across[1], across[1] + 1]
     spans = [(np.arange(len(key)) + 1, np.searchsorted(key, key + reach, "right"))]
-    for on in rows_on:
-        spans.append((np.searchsorted(key, key + on * length - reach), np.searchsorted(key, key + on * length + reach, "right")))
+    spans += [(np.searchsorted(key, key + on * length - reach), np.searchsorted(key, key + on * length + reach, "right")) for on in rows_on]
     return order, np.array(spans)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from cryodedup.particles.inputs.picks import Floats
 
 RADII, RATIO = 90, 1.08
 """Distances at which pairs are counted, and what each is over the one before: from a thousandth of the reach on."""
@@ -65,7 +65,7 @@ class PairCurve:
 
     def picks_per_object(self, end: int) -> float:
         """How many picks a particle has, if all pairs up to a radius are duplicates: pairs of two neighbours count its square."""
-        return 1 + 2 * self.pairs[end] / self.particles
+        return float(1 + 2 * self.pairs[end] / self.particles)
 
     def first_descent_end(self) -> int | None:
         """The radius up to which duplicates reach; None if there are none.
@@ -110,7 +110,7 @@ class PairCurve:
         """Whether the pairs of a step are, up to chance, as dense where it begins as on average; those of neighbours lie at its end."""
         n = self.pairs[end] - self.pairs[start]
         expected = min(INNERMOST, 0.25 * n)
-        return self._inside(start, end, expected / n) >= max(1.0, expected - 2 * np.sqrt(expected))
+        return self._inside(start, end, float(expected / n)) >= max(1.0, expected - 2 * np.sqrt(expected))
 
     def _inside(self, start: int, end: int, share: float) -> float:
         """Pairs in the innermost share of the volume between two radii."""
@@ -181,7 +181,7 @@ def _evidence(inside: Floats, n: Floats, share: Floats) -> Floats:
     with np.errstate(divide="ignore", invalid="ignore"):
         more = np.where(found > 0, found * np.log(found / share), 0.0)
         less = np.where(found < 1, (1 - found) * np.log((1 - found) / (1 - share)), 0.0)
-    return n * (more + less) * np.sign(found - share)
+    return np.asarray(n * (more + less) * np.sign(found - share))
 
 
 def _volumes(radii: Floats, sides: Floats) -> Floats:

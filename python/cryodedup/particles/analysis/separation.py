@@ -10,15 +10,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from cryodedup import _core
 from cryodedup.particles.analysis.lattice import lattice_spacings
-from cryodedup.particles.analysis.neighbours import extent, nearest_distances, pair_distances, sampled, spread_at_random
+from cryodedup.particles.analysis.neighbours import Groups, extent, nearest_distances, pair_distances, sampled, spread_at_random
 from cryodedup.particles.analysis.pair_curve import WIDTH, PairCurve
-
-Floats = NDArray[np.float64]
-Groups = NDArray[np.uint32]
+from cryodedup.particles.inputs.picks import Floats
 
 SAMPLE, MAX_PAIRS = 20_000, 250_000
 """Particles, and pairs of them, that are looked at: 50 ms."""
@@ -70,6 +67,36 @@ class Suggestion:
         """Whether there are enough particles to see duplicates, but no peak of them stands out."""
         return self.first_descent_end_a is None and self.usual_distance_a is not None
 
+    def lines(self) -> list[str]:
+        """What the distances suggest, in sentences."""
+        usual = f"neighbours that are no duplicates are most often {self.usual_distance_a or 0:.0f} Å apart"
+        lines = [self._first_line()] if self.usual_distance_a is None else [self._first_line(), usual]
+        if self.lattice_a is not None:
+            lines.append(f"the coordinates lie on a lattice of {self.lattice_a:.3g} Å: distances are smoothed over it")
+        return lines
+
+    def _first_line(self) -> str:
+        if self.suggested_a is not None:
+            between = f"{self.first_descent_end_a:.0f} Å and neighbours from {self.second_descent_start_a:.0f} Å on"
+            return f"suggested minimum separation: {self.suggested_a:.0f} Å, the valley between duplicates up to {between}"
+        if self.no_gap:
+            return "there are duplicates, but no clear gap separates them from neighbours: no separation is suggested"
+        if self.no_peak:
+            return "no peak of duplicates stands out from the distances of neighbours: no separation is suggested"
+        return "there are too few neighbours to separate duplicates from them: no separation is suggested"
+
+    def summary(self) -> dict[str, object]:
+        """For JSON."""
+        values = {key: None if value is None else round(value, 3) for key, value in vars(self).items()}
+        return {**values, "no_gap": self.no_gap}
+
+    def about_pairs(self, separation_a: float) -> str | None:
+        """A sentence on pairs that were counted as duplicates within a separation, if they are likely neighbours."""
+        if not self.pairs_are_neighbours(separation_a):
+            return None
+        why = "no peak of duplicates stands out" if self.no_peak else f"neighbours are usually {self.usual_distance_a:.0f} Å apart"
+        return f"{why}: pairs within {separation_a:g} Å are likely neighbours, not duplicates; try a smaller separation"
+
     def pairs_are_neighbours(self, separation_a: float) -> bool:
         """Whether the pairs within a separation are likely neighbours rather than duplicates."""
         return self.no_peak or (self.usual_distance_a is not None and separation_a > self.usual_distance_a)
@@ -85,8 +112,9 @@ class Suggestion:
             )
         if self.no_peak and rejected > MAX_REJECTED * particles:
             warnings.append(
-                f"no peak of duplicates stands out from the distances of neighbours, yet {100 * rejected / particles:.1f} % of the particles"
-                f" are rejected: they are probably neighbours, not duplicates; choose a minimum separation below {separation_a:g} Å, or keep all"
+                "no peak of duplicates stands out from the distances of neighbours, and"
+                f" {100 * rejected / particles:.1f} % of the particles are rejected: these are probably neighbours, not duplicates;"
+                f" choose a minimum separation below {separation_a:g} Å, or keep all"
             )
         return warnings
 
