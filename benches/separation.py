@@ -1,8 +1,10 @@
 """How often the suggested minimum separation is right, withheld or wrong, on simulated sets with known truth and on real ones.
 
-`python benches/separation.py [--sets N] [--seeds odd|even] [--real DIRECTORY] [--worst]` makes N sets with duplicates and N / 2 without
-(see :func:`picked` and :data:`WITHOUT`), asks for a suggestion for each, and prints the table. Constants of `separation.py` were chosen on
-even seeds; figures are those of odd ones. `--worst` names each wrong set. `--cost` measures the time instead.
+`python benches/separation.py [--sets N] [--seeds odd|even] [--worst]` makes N sets with duplicates and N / 2 without (:func:`picked`,
+:func:`few`, :func:`alone`), asks for a suggestion for each, and prints the table. Constants of `separation.py`, `pair_curve.py` and
+`lattice.py` were chosen on even seeds; figures are those of odd ones. `--worst` names each wrong set. `--real DIRECTORY` is that of the real
+files
+(default: `../shared/data`). `--cost` measures the time instead.
 
 What is right. Each simulated pick is of one object (a particle) or of none (a false pick). A suggestion is right if
 
@@ -17,13 +19,17 @@ distance of neighbours" is a distance of duplicates: within the end of the first
 
 from __future__ import annotations
 
+import argparse
+import time
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cryodedup import _core
+from cryodedup import InputError, ParticleParams, _core, deduplicate_particles
 from cryodedup.particles.analysis.separation import Suggestion, suggest
 
 Floats = NDArray[np.float64]
@@ -134,8 +140,9 @@ def picked(rng: Rng, kind: str) -> Set:
         some = rng.random(len(parts[0][0])) < rng.uniform(0.2, 1.0)
         parts.append(tuple(column[some] for column in parts[0]))  # type: ignore[arg-type]
     points, of, object_of = (np.concatenate(column) for column in zip(*parts, strict=True))
-    about = f"diameter {diameter:.0f} jitter {jitter:.1f} tails {tails:.2f} found {found:.2f} false {false:.2f} lattices {np.round(steps, 1)} share {share:.3f}"
-    return Set(kind, points, of, object_of, len(objects), f"{about} overlapping {overlapping:.3f} micrographs {micrographs}")
+    about = f"diameter {diameter:.0f} jitter {jitter:.1f} tails {tails:.2f} found {found:.2f} false {false:.2f}"
+    about += f" lattices {np.round(steps, 1)} share {share:.3f} overlapping {overlapping:.3f} micrographs {micrographs}"
+    return Set(kind, points, of, object_of, len(objects), about)
 
 
 def dimers(rng: Rng, points: Floats, apart: float) -> Floats:
@@ -182,7 +189,7 @@ def alone(rng: Rng, kind: str) -> Set:
     if kind in ("packed", "3D packed", "packed, false picks", "of many densities"):
         points, groups = packed(rng, n, apart, side, micrographs)
     if kind == "packed, false picks":
-        points, groups = points + rng.normal(0, 0.03 * apart, points.shape), groups
+        points = points + rng.normal(0, 0.03 * apart, points.shape)
         more = uniform(rng, round(rng.uniform(0.1, 1) * n), side, micrographs)
         points, groups = np.concatenate([points, more[0]]), np.concatenate([groups, more[1]])
         kept = thinned(points, groups, rng.uniform(0, 0.8) * apart)
@@ -228,8 +235,8 @@ def alone(rng: Rng, kind: str) -> Set:
 
 WITH = ("1 picker", "2 pickers", "3 pickers", "4 pickers", "3D", "2 pickers, joined", "60 picks")
 WITHOUT = (
-    "random", "packed", "packed, false picks", "of many densities", "dimers", "some dimers", "filaments", "clumps", "crystals", "whole pixels",
-    "3D random", "3D packed",
+    "random", "packed", "packed, false picks", "of many densities", "dimers", "some dimers", "filaments", "clumps", "crystals",
+    "whole pixels", "3D random", "3D packed",
 )  # fmt: skip
 
 
@@ -285,3 +292,103 @@ def judge(some: Set) -> Judged:
         return Judged("withheld", usual_wrong, window, end, suggestion)
     right = len(apart) > 0 and s >= end and not loses(some, s)
     return Judged("right" if right else "wrong", usual_wrong, window, end, suggestion)
+
+
+def table(n: int, odd: bool, worst: bool) -> None:
+    """Prints how often each outcome occurs, by kind."""
+    counts: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    for some in sets(n, odd):
+        judged = judge(some)
+        for kind in (some.kind, "all with duplicates" if some.kind in WITH else "all without", "all"):
+            counts[kind]["sets"] += 1
+            counts[kind][judged.outcome] += 1
+            counts[kind]["no window"] += judged.outcome == "withheld" and not judged.window and some.kind in WITH
+            counts[kind]["usual"] += judged.usual_wrong
+        if worst and (judged.outcome == "wrong" or judged.usual_wrong):
+            print(some.kind, len(some.points), some.about, f"end {judged.end_a:.1f} window {judged.window}", judged.suggestion)
+    print(
+        "| kind | sets | right | withheld | of these no separation is right | wrong | duplicates called usual |\n|---|---|---|---|---|---|---|"
+    )
+    for kind in [*WITH, "all with duplicates", *WITHOUT, "all without", "all"]:
+        row = [counts[kind][key] for key in ("sets", "right", "withheld", "no window", "wrong", "usual")]
+        print(f"| {kind} | {' | '.join(map(str, row))} |")
+
+
+def real_sets(data: Path) -> list[tuple[str, list[Path], float, float]]:
+    """Name, files, and the limits between which a suggestion is right; (0, 0): none is.
+
+    Limits are read off the curve of particles kept, see docs/separation.md; -1: it has no clear ones, and nothing is judged.
+    """
+    teaching, test = data / "real/sppractice", data / "real/em-testdata/run_it025_data.star"
+    picked_all, classified = teaching / "AutoPick/job008/autopick.star", teaching / "Class2D/job010/run_it025_data.star"
+    derived = [data / "derived_cs" / name for name in ("J20_sppractice_particles.csg", "J10_em_testdata_particles.csg")]
+    return [
+        ("autopick", [picked_all], 0, 0),
+        ("Class2D", [classified], 0, 0),
+        ("em-testdata", [test], 0, 0),
+        ("particles_1k", [data / "real/em-testdata/particles_1k.star"], 0, 0),
+        ("crYOLO TcdA1", [data / "real/boxmanager/TcdA1-0018_frames_sum.cbox"], 0, 0),
+        ("autopick + em-testdata", [picked_all, test], 60, 140),
+        ("Class2D + em-testdata", [classified, test], 60, 140),
+        ("extracted + em-testdata", [teaching / "Extract/job009/particles.star", test], 60, 140),
+        ("autopick + Class2D", [picked_all, classified], 0.1, 140),
+        ("autopick + Class2D + em-testdata", [picked_all, classified, test], 60, 140),
+        ("manual + em-testdata", [teaching / "ManualPick/job006/manualpick.star", test], 45, 150),
+        ("derived .csg", derived, 60, 140),
+        ("dynamo2m, tomograms", [data / "real/dynamo2m/warp2dynamo_example.star"], -1, -1),
+    ]
+
+
+def show_real(data: Path) -> None:
+    """Prints what is suggested for the real sets, with stored coordinates and with 2D shifts where there are any."""
+    for name, paths, low, high in real_sets(data):
+        for shifts in ("none", "alignments2D"):
+            sizes = data / "real/sppractice/CtfFind/job005/micrographs_ctf.star" if "derived" not in name else None
+            params = ParticleParams(min_separation_a=1, micrographs=sizes, shift_key=shifts)  # type: ignore[arg-type]
+            try:
+                found = deduplicate_particles(paths, params)
+            except InputError:
+                if shifts == "alignments2D":
+                    continue
+                found = deduplicate_particles(paths, ParticleParams(min_separation_a=1, pixel_size_a=1.0, shift_key="none"))
+            suggestion = found.suggestion
+            s = suggestion.suggested_a
+            outcome = "withheld" if s is None else "not judged" if low < 0 else "right" if low <= s < high else "wrong"
+            values = ", ".join(f"{key} {value:.1f}" for key, value in vars(suggestion).items() if value is not None)
+            print(f"{name}, shifts {shifts}: {len(found.kept):,} particles, {outcome} ({low:g} to {high:g}): {values}")
+
+
+def cost() -> None:
+    """Prints seconds of :func:`suggest`, the best of five."""
+    rng = np.random.default_rng(0)
+    for n, per in ((1000, 100), (20_000, 200), (1_000_000, 250), (5_000_000, 250), (1_000_000, 1_000_000), (5_000_000, 5_000_000)):
+        groups = np.repeat(np.arange(n // per, dtype=np.uint32), per)
+        points = rng.uniform(0, 280.0 * np.sqrt(per), (n, 2))
+        first, again = rng.permutation(n)[: n // 5 * 2].reshape(2, -1)
+        points[again], groups[again] = points[first] + rng.normal(0, 5, (n // 5, 2)), groups[first]
+        times = []
+        for _ in range(5):
+            started = time.perf_counter()
+            suggested = suggest(points, groups).suggested_a
+            times.append(time.perf_counter() - started)
+        print(f"{n:,} particles, {per:,} in a micrograph: {min(times):.4f} s, suggested {suggested}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--sets", type=int, default=700)
+    parser.add_argument("--seeds", choices=["odd", "even"], default="even")
+    parser.add_argument("--worst", action="store_true")
+    parser.add_argument("--cost", action="store_true")
+    parser.add_argument("--real", type=Path, default=Path(__file__).resolve().parents[2] / "shared/data")
+    chosen = parser.parse_args()
+    if chosen.cost:
+        cost()
+        return
+    table(chosen.sets, chosen.seeds == "odd", chosen.worst)
+    if chosen.real.is_dir():
+        show_real(chosen.real)
+
+
+if __name__ == "__main__":
+    main()

@@ -109,8 +109,8 @@ class PairCurve:
     def _begins_at(self, start: int, end: int) -> bool:
         """Whether the pairs of a step are, up to chance, as dense where it begins as on average; those of neighbours lie at its end."""
         n = self.pairs[end] - self.pairs[start]
-        expected = min(INNERMOST, 0.25 * n)
-        return self._inside(start, end, float(expected / n)) >= max(1.0, expected - 2 * np.sqrt(expected))
+        expected = float(min(INNERMOST, 0.25 * n))
+        return bool(self._inside(start, end, expected / float(n)) >= max(1.0, expected - 2 * np.sqrt(expected)))
 
     def _inside(self, start: int, end: int, share: float) -> float:
         """Pairs in the innermost share of the volume between two radii."""
