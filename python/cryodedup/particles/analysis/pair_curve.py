@@ -124,9 +124,9 @@ class PairCurve:
         return far < len(self.pairs) and bool(self.pairs[far] <= (1 + FEW) * self.pairs[end])
 
     def valley(self, end: int) -> float | None:
-        """The end of nearly all duplicates, and the distance from which on neighbours would be lost, Å; None: there is no valley.
+        """The distance from which on neighbours would be lost, Å; None: there is no valley behind the duplicates.
 
-        ``end``: the first step down. Where the pairs step up again behind it, the even floor of the valley is of false picks, and what
+        ``end``: that of the first descent. Where the pairs step up again behind it, the even floor of the valley is of false picks, and what
         exceeds it is counted. If they do not, the floor may be of particles, and all pairs are counted.
         """
         per_object = self.picks_per_object(end)
@@ -149,13 +149,13 @@ class PairCurve:
         return float(start)
 
     def _quiet(self, end: int, per_object: float) -> tuple[int, int]:
-        """The limits of the first ring behind the duplicates that has fewer pairs than the two behind it."""
+        """The limits of the first ring behind the duplicates that has fewer pairs than any that begins in it."""
         high = np.searchsorted(self.radii_a, WIDTH * self.radii_a)
         inside = np.minimum(high, len(self.pairs) - 1)
         with np.errstate(divide="ignore", invalid="ignore"):
             density = (self.pairs[inside] - self.pairs + per_object**2) / (self.volumes[inside] - self.volumes)
         low = end
-        while high[low] < len(self.pairs) and density[low] > (behind := density[low + 1 : inside[inside[low]] + 1]).min(initial=np.inf):
+        while high[low] < len(self.pairs) and density[low] > (behind := density[low + 1 : inside[low] + 1]).min(initial=np.inf):
             low += 1 + int(behind.argmin())
         return low, int(high[low])
 

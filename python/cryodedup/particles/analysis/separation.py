@@ -159,7 +159,7 @@ def suggest(coordinates_a: Floats, micrograph_of: Groups, threads: int = 0) -> S
     if second is None:
         return Suggestion(first_descent_end_a=first, lattice_a=spacing)
     found = {"first_descent_end_a": first, "second_descent_start_a": second, "lattice_a": spacing}
-    suggested = max(0.5 * (first + second), first * (1 + MARGIN / np.sqrt(curve.pairs[end])))
+    suggested = float(max(0.5 * (first + second), first * (1 + MARGIN / np.sqrt(curve.pairs[end]))))
     if second < WIDTH * first or suggested > first + HIGHEST * (second - first):
         return Suggestion(**found)
     kept = _core.deduplicate(
