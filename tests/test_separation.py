@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from cases import Ran, needs_shared, star
 from cryodedup import ParticleParams, deduplicate_particles
-from cryodedup.particles.analysis.lattice import lattice_spacings
+from cryodedup.particles.analysis.lattice import lattice_spacing
 from cryodedup.particles.analysis.neighbours import pair_distances, sampled
 from cryodedup.particles.analysis.separation import Suggestion, suggest
 
@@ -53,14 +53,16 @@ def on_lattice(points: np.ndarray, step: float, offset: float = 0.0) -> np.ndarr
 def test_pickers_on_a_lattice_of_10_a(jitter: float, offset: float) -> None:
     """Between one distance of the lattice and the next there is no valley, whether the two lattices meet or not."""
     rng = np.random.default_rng(3)
-    points = []
+    pickers: list[list[np.ndarray]] = [[], []]
     for _ in range(6):
         once = packed(rng, 150, 150)
-        first, second = (once[rng.random(len(once)) < 0.8] + rng.normal(0, jitter, 2) for _ in range(2))
-        points.append(np.concatenate([on_lattice(first, 10), on_lattice(second, 10, offset)]))
-    suggestion = suggestion_of(points)
+        for picks, start in zip(pickers, (0.0, offset), strict=True):
+            some = once[rng.random(len(once)) < 0.8]
+            picks.append(on_lattice(some + rng.normal(0, jitter, some.shape), 10, start))
+    groups = [np.full(len(some), k % 6, np.uint32) for k, some in enumerate([*pickers[0], *pickers[1]])]
+    suggestion = suggest(np.concatenate([*pickers[0], *pickers[1]]), np.concatenate(groups))
     check_right(suggestion, 14, 150)
-    assert suggestion.lattice_a == pytest.approx(5 if offset == 5 else 10, rel=0.01)
+    assert suggestion.lattice_a == pytest.approx(10, rel=0.01)
 
 
 @pytest.mark.parametrize("step", [0.0, 1.0, 10.0])
@@ -79,11 +81,14 @@ def test_60_picks_with_12_duplicates(seed: int, step: float) -> None:
 def test_a_lattice_is_measured_whatever_the_offsets() -> None:
     rng = np.random.default_rng(0)
     free = rng.uniform(0, 4000, (3000, 2))
-    assert lattice_spacings(free, 100).tolist() == [0, 0]
-    assert lattice_spacings(on_lattice(free, 9.99, 3.3), 100) == pytest.approx([9.99, 9.99], rel=1e-3)
+    assert lattice_spacing(free, 100) == 0
+    assert lattice_spacing(on_lattice(free, 9.99, 3.3), 100) == pytest.approx(9.99, rel=1e-3)
+    for offset in (0.0, 5 / 3, 2.5, 10 / 3, 5.0):
+        two = np.concatenate([on_lattice(free[:1500], 10.0), on_lattice(free[1500:], 10.0, offset)])
+        assert lattice_spacing(two, 100) == pytest.approx(10, rel=1e-3)
     mixed = np.concatenate([on_lattice(free[:1000], 7.0), on_lattice(free[1000:2000], 11.0, 4.0), free[2000:]])
-    assert lattice_spacings(mixed, 100) == pytest.approx([11, 11], rel=1e-3)
-    assert lattice_spacings(np.round(free, 2), 100).tolist() == [0, 0]
+    assert lattice_spacing(mixed, 100) == pytest.approx(11, rel=1e-3)
+    assert lattice_spacing(np.round(free, 2), 100) == 0
 
 
 REAL_PAIRS = [
@@ -381,8 +386,8 @@ def test_an_axis_along_which_nothing_moves_is_none(axis: int) -> None:
     assert suggestion.usual_distance_a is not None
     assert 115 < suggestion.usual_distance_a < 230
     again = suggestion_of([np.concatenate([some, some + rng.normal(0, 3, some.shape)]) for some in flat])
-    assert again.valley_a is not None
-    assert 10 < again.valley_a < 120
+    assert again.suggested_a is not None
+    assert 10 < again.suggested_a < 120
 
 
 def test_a_wild_coordinate_spoils_nothing() -> None:

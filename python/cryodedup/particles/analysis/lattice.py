@@ -8,56 +8,62 @@ from numpy.typing import NDArray
 from cryodedup.particles.inputs.picks import Floats
 
 HARMONICS = (1, 2, 3)
-"""A lattice has power at multiples of its frequency as well; a crystal of real particles loses it there."""
+"""A lattice has power at multiples of its frequency as well; filaments and crystals of real particles lose it there."""
 FINENESS = 7
 """Coordinates are counted in bins of the finest spacing over this: the third harmonic is still below the limit of the bins."""
 BACKGROUND_BLOCKS = 40
 """The background of the power spectrum is its median in so many blocks of frequencies."""
-MIN_POWER = 10.0
-"""Power over background at each harmonic. Chance passes it at one frequency with exp(-30), times about 100 for the search beside it."""
+MIN_POWER = 5.0
+"""Power over background at each harmonic along each axis. Chance passes it at one frequency with exp(-30), times 100 for the search beside."""
 MIN_COHERENCE = 0.03
 """Power at the first harmonic as a share of that of a perfect lattice: one of five inputs may have a lattice of its own."""
 FINEST, FINEST_OF_EXTENT = 1 / 400, 1 / 4000
 """Lattices are looked for from such a share of the distance between neighbours, and of the extent, on: finer ones do not matter."""
 COARSEST, COARSEST_OF_EXTENT = 1 / 2, 1 / 20
+APART = 32
+"""Differences are between particles that are this share of all apart in their order: those are mostly of one input, and not beside each other."""
 
 
-def lattice_spacings(coordinates_a: Floats, typical_a: float) -> Floats:
-    """Shape (axes,): the spacing of the lattice that coordinates lie on along each axis, in Å; 0 where there is none.
+def lattice_spacing(coordinates_a: Floats, typical_a: float) -> float:
+    """The spacing of the square or cubic lattice that coordinates lie on, in Å; 0 if there is none.
+
+    It is the longest period of the differences of coordinates: the lowest frequency at which the power spectrum has a peak at each
+    harmonic along each axis. Differences within one input are multiples of its spacing, whatever its offset; of several inputs each
+    keeps its peak. So the power of two lattices of one spacing can not cancel, as that of the coordinates themselves can.
 
     Parameters
     ----------
     coordinates_a
-        float64 (n, axes), n > 0, without wild ones.
+        float64 (n, axes), inputs one after the other, without wild ones.
     typical_a
         The typical distance between neighbours; a lattice is finer.
     """
-    return np.array([_spacing(column, typical_a) for column in coordinates_a.T])
-
-
-def _spacing(values: Floats, typical: float) -> float:
-    """The longest period of values: the lowest frequency at which it and its harmonics stand out of the power spectrum.
-
-    The phase does not matter, so inputs with lattices of other offsets or spacings each keep their peak.
-    """
-    extent = float(np.ptp(values))
-    finest = max(FINEST * typical, FINEST_OF_EXTENT * extent)
-    longest = min(COARSEST * typical, COARSEST_OF_EXTENT * extent)
+    step = max(1, len(coordinates_a) // APART)
+    differences = coordinates_a[step:] - coordinates_a[:-step]
+    extents = np.ptp(coordinates_a, axis=0)
+    extent, differences = float(extents.max()), differences[:, extents > 0]
+    finest = max(FINEST * typical_a, FINEST_OF_EXTENT * extent)
+    longest = min(COARSEST * typical_a, COARSEST_OF_EXTENT * extent)
+    if longest <= finest:
+        return 0.0
     bin_size = finest / FINENESS
     bins = 2 ** int(np.ceil(np.log2(extent / bin_size + 1)))
-    if extent == 0 or longest <= finest:
-        return 0.0
-    counts = np.bincount(((values - values.min()) / bin_size).astype(np.int64), minlength=bins)
-    power = np.abs(np.fft.rfft(counts)) ** 2
     frequencies = np.arange(int(bins * bin_size / longest), int(bins * bin_size / finest))
-    power = power[: HARMONICS[-1] * (int(frequencies[-1]) + 2)]
-    over = power / np.maximum(_background(power), len(values))
+    spectra = [_power(column, bin_size, bins)[: HARMONICS[-1] * (int(frequencies[-1]) + 2)] for column in differences.T]
+    over = np.min([power / np.maximum(_background(power), len(differences)) for power in spectra], axis=0)
+    power = np.min(spectra, axis=0)
     least = np.min([_best_near(over, harmonic * frequencies, harmonic) for harmonic in HARMONICS], axis=0)
-    found = (least > MIN_POWER) & (_best_near(power, frequencies, 1) > MIN_COHERENCE * len(values) ** 2)
+    found = (least > MIN_POWER) & (_best_near(power, frequencies, 1) > MIN_COHERENCE * len(differences) ** 2)
     if not found.any():
         return 0.0
     start = int(frequencies[found.argmax()])
     return float(bins * bin_size / (start + int(power[start : start + 3].argmax())))
+
+
+def _power(values: Floats, bin_size: float, bins: int) -> Floats:
+    """Power spectrum of where values lie; they may be wrapped round, the frequencies are multiples of that of the whole."""
+    counts = np.bincount(np.floor(values / bin_size).astype(np.int64) % bins, minlength=bins)
+    return np.asarray(np.abs(np.fft.rfft(counts)) ** 2)
 
 
 def _background(power: Floats) -> Floats:

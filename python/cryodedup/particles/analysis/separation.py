@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from cryodedup import _core
-from cryodedup.particles.analysis.lattice import lattice_spacings
+from cryodedup.particles.analysis.lattice import lattice_spacing
 from cryodedup.particles.analysis.neighbours import Groups, extent, nearest_distances, pair_distances, sampled, spread_at_random
 from cryodedup.particles.analysis.pair_curve import WIDTH, PairCurve
 from cryodedup.particles.inputs.picks import Floats
@@ -149,8 +149,8 @@ def suggest(coordinates_a: Floats, micrograph_of: Groups, threads: int = 0) -> S
     at_random = spread_at_random(points, groups)
     if at_random == 0:
         return Suggestion()
-    lattice = lattice_spacings(points, at_random)
-    spacing = float(lattice.max()) or None
+    lattice = lattice_spacing(points, at_random)
+    spacing = lattice or None
     curve = _curve(points, groups, lattice, REACH * at_random)
     end = curve.first_descent_end()
     if end is None:
@@ -166,10 +166,10 @@ def suggest(coordinates_a: Floats, micrograph_of: Groups, threads: int = 0) -> S
         np.ascontiguousarray(points), np.ascontiguousarray(groups), None, None, suggested, remove_entirely=False, threads=threads
     )[0]
     usual = _usual(points[kept], groups[kept], REACH * at_random, threads)
-    return Suggestion(suggested_a=suggested, usual_distance_a=usual, **found)
+    return Suggestion(suggested_a=None if usual is None else suggested, usual_distance_a=usual, **found)
 
 
-def _curve(points: Floats, groups: Groups, lattice: Floats, reach: float) -> PairCurve:
+def _curve(points: Floats, groups: Groups, lattice: float, reach: float) -> PairCurve:
     """Of the points, each moved at random within its cell of the lattice."""
     spread = points + np.random.default_rng(0).uniform(-0.5, 0.5, points.shape) * lattice
     distances, share = pair_distances(spread, groups, reach, MAX_PAIRS)
