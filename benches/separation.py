@@ -2,9 +2,8 @@
 
 `python benches/separation.py [--sets N] [--seeds odd|even] [--worst]` makes N sets with duplicates and N / 2 without (:func:`picked`,
 :func:`few`, :func:`alone`), asks for a suggestion for each, and prints the table. Constants of `separation.py`, `pair_curve.py` and
-`lattice.py` were chosen on even seeds; figures are those of odd ones. `--worst` names each wrong set. `--real DIRECTORY` is that of the real
-files
-(default: `../shared/data`). `--cost` measures the time instead.
+`lattice.py` were chosen on even seeds; figures are those of odd ones. `--worst` names each wrong set. `--real` is the directory of the
+real files (default: `../shared/data`). `--cost` measures the time instead.
 
 What is right. Each simulated pick is of one object (a particle) or of none (a false pick). A suggestion is right if
 

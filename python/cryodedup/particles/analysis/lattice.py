@@ -14,14 +14,19 @@ FINENESS = 7
 BACKGROUND_BLOCKS = 40
 """The background of the power spectrum is its median in so many blocks of frequencies."""
 MIN_POWER = 5.0
-"""Power over background at each harmonic along each axis. Chance passes it at one frequency with exp(-30), times 100 for the search beside."""
+"""Power over background at each harmonic along each axis: chance passes it at one frequency with exp(-30)."""
 MIN_COHERENCE = 0.03
 """Power at the first harmonic as a share of that of a perfect lattice: one of five inputs may have a lattice of its own."""
 FINEST, FINEST_OF_EXTENT = 1 / 400, 1 / 4000
-"""Lattices are looked for from such a share of the distance between neighbours, and of the extent, on: finer ones do not matter."""
+"""Lattices are looked for from such a share of the distance between neighbours, and of the extent, on: usually 1 Å."""
 COARSEST, COARSEST_OF_EXTENT = 1 / 2, 1 / 20
 APART = 32
-"""Differences are between particles that are this share of all apart in their order: those are mostly of one input, and not beside each other."""
+"""Differences are of particles that are one in so many apart in their order: mostly of one input, and not beside each other."""
+
+
+def finest_spacing(coordinates_a: Floats, typical_a: float) -> float:
+    """The finest spacing that is looked for, Å; what is finer is smoothed over unseen."""
+    return max(FINEST * typical_a, FINEST_OF_EXTENT * float(np.ptp(coordinates_a, axis=0).max()))
 
 
 def lattice_spacing(coordinates_a: Floats, typical_a: float) -> float:
@@ -42,7 +47,7 @@ def lattice_spacing(coordinates_a: Floats, typical_a: float) -> float:
     differences = coordinates_a[step:] - coordinates_a[:-step]
     extents = np.ptp(coordinates_a, axis=0)
     extent, differences = float(extents.max()), differences[:, extents > 0]
-    finest = max(FINEST * typical_a, FINEST_OF_EXTENT * extent)
+    finest = finest_spacing(coordinates_a, typical_a)
     longest = min(COARSEST * typical_a, COARSEST_OF_EXTENT * extent)
     if longest <= finest:
         return 0.0

@@ -82,9 +82,11 @@ class PairCurve:
         end, far, evidence = self._best_step(start, len(self.pairs))
         if evidence < EVIDENCE:
             return None
-        inner, _, inner_evidence = self._best_step(start, end + 1)
-        if inner_evidence >= EVIDENCE and not self._begins_at(inner, end):
-            end = inner  # duplicates, and neighbours in a ring round them
+        while True:  # a step may hold duplicates, and neighbours in rings round them
+            inner, _, inner_evidence = self._best_step(start, end + 1)
+            if inner_evidence < EVIDENCE or (self._begins_at(start, end) and self._begins_at(inner, end)):
+                break
+            end = inner
         if start == 0:
             return end if self._begins_at(0, end) or self._is_alone(end) else None
         if self.radii_a[end] > NEAR * self.radii_a[start]:
@@ -109,6 +111,8 @@ class PairCurve:
     def _begins_at(self, start: int, end: int) -> bool:
         """Whether the pairs of a step are, up to chance, as dense where it begins as on average; those of neighbours lie at its end."""
         n = self.pairs[end] - self.pairs[start]
+        if n == 0:
+            return True
         expected = float(min(INNERMOST, 0.25 * n))
         return bool(self._inside(start, end, expected / float(n)) >= max(1.0, expected - 2 * np.sqrt(expected)))
 
@@ -126,8 +130,8 @@ class PairCurve:
     def valley(self, end: int) -> float | None:
         """The distance from which on neighbours would be lost, Å; None: there is no valley behind the duplicates.
 
-        ``end``: that of the first descent. Where the pairs step up again behind it, the even floor of the valley is of false picks, and what
-        exceeds it is counted. If they do not, the floor may be of particles, and all pairs are counted.
+        ``end``: that of the first descent. Where the pairs step up again behind it, the even floor of the valley is of false picks, and
+        what exceeds it is counted. If they do not, the floor may be of particles, and all pairs are counted.
         """
         per_object = self.picks_per_object(end)
         low, high = self._quiet(end, per_object)

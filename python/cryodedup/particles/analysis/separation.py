@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from cryodedup import _core
-from cryodedup.particles.analysis.lattice import lattice_spacing
+from cryodedup.particles.analysis.lattice import finest_spacing, lattice_spacing
 from cryodedup.particles.analysis.neighbours import Groups, extent, nearest_distances, pair_distances, sampled, spread_at_random
 from cryodedup.particles.analysis.pair_curve import WIDTH, PairCurve
 from cryodedup.particles.inputs.picks import Floats
@@ -151,7 +151,8 @@ def suggest(coordinates_a: Floats, micrograph_of: Groups, threads: int = 0) -> S
         return Suggestion()
     lattice = lattice_spacing(points, at_random)
     spacing = lattice or None
-    curve = _curve(points, groups, lattice, REACH * at_random)
+    smoothed = max(lattice, finest_spacing(points, at_random))
+    curve = _curve(points, groups, smoothed, REACH * at_random)
     end = curve.first_descent_end()
     if end is None:
         return Suggestion(usual_distance_a=_usual(points, groups, REACH * at_random, threads), lattice_a=spacing)
@@ -169,9 +170,9 @@ def suggest(coordinates_a: Floats, micrograph_of: Groups, threads: int = 0) -> S
     return Suggestion(suggested_a=None if usual is None else suggested, usual_distance_a=usual, **found)
 
 
-def _curve(points: Floats, groups: Groups, lattice: float, reach: float) -> PairCurve:
-    """Of the points, each moved at random within its cell of the lattice."""
-    spread = points + np.random.default_rng(0).uniform(-0.5, 0.5, points.shape) * lattice
+def _curve(points: Floats, groups: Groups, cell: float, reach: float) -> PairCurve:
+    """Of the points, each moved at random within its cell of a lattice."""
+    spread = points + np.random.default_rng(0).uniform(-0.5, 0.5, points.shape) * cell
     distances, share = pair_distances(spread, groups, reach, MAX_PAIRS)
     low, high = extent(points)
     return PairCurve.of(distances, reach, high - low, share * len(points))
