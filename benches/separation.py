@@ -304,10 +304,9 @@ def table(n: int, odd: bool, worst: bool) -> None:
             counts[kind]["no window"] += judged.outcome == "withheld" and not judged.window and some.kind in WITH
             counts[kind]["usual"] += judged.usual_wrong
         if worst and (judged.outcome == "wrong" or judged.usual_wrong):
-            print(some.kind, len(some.points), some.about, f"end {judged.end_a:.1f} window {judged.window}", judged.suggestion)
-    print(
-        "| kind | sets | right | withheld | of these no separation is right | wrong | duplicates called usual |\n|---|---|---|---|---|---|---|"
-    )
+            print(f"{some.kind}, {len(some.points)} picks, {some.about}: end {judged.end_a:.1f}, {judged.suggestion.summary()}")
+    print("| kind | sets | right | withheld | of these no separation is right | wrong | duplicates called usual |")
+    print("|---|---|---|---|---|---|---|")
     for kind in [*WITH, "all with duplicates", *WITHOUT, "all without", "all"]:
         row = [counts[kind][key] for key in ("sets", "right", "withheld", "no window", "wrong", "usual")]
         print(f"| {kind} | {' | '.join(map(str, row))} |")

@@ -101,16 +101,20 @@ def advise(
     rows = sampled(coordinates_a, micrograph_of, MAX_FOR_CURVE)
     some_scores = None if scores is None else scores[rows]
     some_priority = None if priority is None else priority[rows]
-    found_at = _core.kept_at(
-        coordinates_a[rows], micrograph_of[rows], some_scores, some_priority, separations.tolist(), threads=threads
-    )  # fmt: skip
-    stay = np.array(found_at)
+    some, of = coordinates_a[rows], micrograph_of[rows]
+    stay = np.array(_core.kept_at(some, of, some_scores, some_priority, separations.tolist(), threads=threads))
     several = 0 if isinstance(rows, slice) else len(rows)
     if several:
         stay = np.rint(stay * (len(kept) / several)).astype(np.int64)
     return Advice(
-        suggestion=suggestion, edges_a=edges, before=before, after=after, separations_a=separations, kept=stay, sampled=several
-    )  # fmt: skip
+        suggestion=suggestion,
+        edges_a=edges,
+        before=before,
+        after=after,
+        separations_a=separations,
+        kept=stay,
+        sampled=several,
+    )
 
 
 def _tried(end: float, separation_a: float, extent: float) -> Floats:

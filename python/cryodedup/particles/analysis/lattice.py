@@ -49,11 +49,11 @@ def lattice_spacing(coordinates_a: Floats, typical_a: float) -> float:
     extent, differences = float(extents.max()), differences[:, extents > 0]
     finest = finest_spacing(coordinates_a, typical_a)
     longest = min(COARSEST * typical_a, COARSEST_OF_EXTENT * extent)
-    if longest <= finest:
-        return 0.0
     bin_size = finest / FINENESS
     bins = 2 ** int(np.ceil(np.log2(extent / bin_size + 1)))
     frequencies = np.arange(int(bins * bin_size / longest), int(bins * bin_size / finest))
+    if not len(frequencies):
+        return 0.0
     spectra = [_power(column, bin_size, bins)[: HARMONICS[-1] * (int(frequencies[-1]) + 2)] for column in differences.T]
     over = np.min([power / np.maximum(_background(power), len(differences)) for power in spectra], axis=0)
     power = np.min(spectra, axis=0)
