@@ -170,6 +170,19 @@ def test_rejecting_neighbours_warns(tmp_path: Path, command: Callable[..., Ran])
     assert "are rejected: these are probably" in command("particles", path, "--pixel-size", 1, "--min-separation", 120, "--dry-run").out
 
 
+def test_half_sets_of_neighbours_are_said_to_be_such(tmp_path: Path, command: Callable[..., Ran]) -> None:
+    rng = np.random.default_rng(2)
+    rows = [(f"{x:.2f}", f"{y:.2f}", "m", 1 + k % 2) for k, (x, y) in enumerate(packed(rng, 200, 100, 2500))]
+    path = star(tmp_path / "p.star", rows, "CoordinateX CoordinateY MicrographName RandomSubset")
+    said = "pairs within 150 Å are likely neighbours, not duplicates; try a smaller separation"
+    arguments = ("particles", path, "--pixel-size", 1, "--min-separation", 150)
+    assert said in command(*arguments, "--advise").out
+    assert command(*arguments, "-o", tmp_path / "out").status == 0
+    page = (tmp_path / "out" / "report.html").read_text("utf-8")
+    assert said in page.replace("\u00a0", " ")
+    assert "these are probably neighbours, not duplicates" in page
+
+
 # Properties.
 
 
