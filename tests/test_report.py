@@ -108,7 +108,7 @@ def test_the_page_of_refined_particles_tells_of_half_sets_and_shows_images(demo:
     for wanted in (
         "8,211 picks in 45 micrographs: 6,553 kept, 1,658 rejected (20.2 %), at 40 Å.",
         "which reaches the 0.143 threshold: a resolution from them is no evidence",
-        "816 pairs of duplicates lie across them",
+        "816 pairs of duplicates across them",
         "Arrows lead from where particles were picked to where shifts put them",
     ):
         assert wanted in page.text

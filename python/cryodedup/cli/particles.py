@@ -204,10 +204,6 @@ def particles(
     if advise:
         show_advice(result, as_json=as_json)
         return
-    if dry_run and (as_json or not quiet):
-        from cryodedup.particles.analysis.separation import suggest
-
-        suggest(result).warn(result)
     if as_json:
         options.show_json(result.summary())
     elif not quiet:
@@ -224,18 +220,14 @@ def _pixel_sizes_chosen(given: Sequence[tuple[str, float]]) -> float | dict[str,
 
 def show_advice(result: ParticleResult, *, as_json: bool) -> None:
     """Prints what the distances suggest."""
-    from cryodedup.particles.analysis.separation import advise
-
-    advice = advise(result)
-    if advice is not None:
-        advice.warn(result)
+    advice = result.advice()
     separation, n = result.params.min_separation_a, len(result.kept)
     if as_json:
         options.show_json({**result.summary(), "advice": None if advice is None else advice.summary()})
         return
     show_sources(result.summary())
     if advice is None:
-        print("no distances to look at: there are fewer than two particles")
+        print("no distances to look at: there are fewer than two particles, or their pixel size is not known")
         return
     for text in [*advice.lines(n, separation), *half_set_lines(result)]:
         print(text)
@@ -279,7 +271,8 @@ def show(result: ParticleResult, written: list[Path]) -> None:
         share = 100 * summary["rejected"] / max(1, summary["particles"])
         outcome = f"kept {summary['kept']:,}, rejected {summary['rejected']:,} ({share:.1f} %){outvoted}"
     print(f"{count(summary['particles'], 'particle')} in {count(summary['micrographs'], 'micrograph')}, {what}: {outcome}")
-    for text in half_set_lines(result):
+    about_distances = [] if result.params.undo_symmetry_expansion else result.suggestion.lines()
+    for text in [*about_distances, *half_set_lines(result)]:
         print(text)
     for warning in result.warnings:
         print(f"warning: {shown(warning)}")

@@ -16,9 +16,11 @@ from cryodedup import _core
 from cryodedup.directory import LISTING, names_of_outputs, printable, staged, top_level, write_summary
 from cryodedup.errors import InputError
 from cryodedup.params import ParticleParams
+from cryodedup.particles.analysis.advice import Advice, advise
 from cryodedup.particles.analysis.consensus import Sets, combinations
 from cryodedup.particles.analysis.coverage import Coverage
 from cryodedup.particles.analysis.half_sets import FSC_THRESHOLD, HalfSets, audit, audit_equal, without_duplicates
+from cryodedup.particles.analysis.separation import Suggestion
 from cryodedup.particles.inputs.picks import Floats, Picks
 from cryodedup.particles.inputs.reading import sources_of
 from cryodedup.particles.outputs.output import Place, plan
@@ -76,6 +78,8 @@ class ParticleResult:
         and where the separation is 0 and there are half-sets.
     coverage
         Which inputs cover which micrographs.
+    suggestion
+        The minimum separation that the particles themselves suggest, whatever was used.
     shared_micrographs
         int64 (inputs, inputs): how many micrographs two inputs have in common.
     overlaps
@@ -100,6 +104,7 @@ class ParticleResult:
     repaired_halves: NDArray[np.uint8] | None
     together: NDArray[np.int64] | None
     coverage: Coverage
+    suggestion: Suggestion
     shared_micrographs: NDArray[np.int64]
     overlaps: NDArray[np.uint64] | None
     repeated_uids: int
@@ -127,6 +132,21 @@ class ParticleResult:
     def outvoted(self) -> int:
         """How many particles that are the best of their set were rejected because too few inputs found it (``min_votes``)."""
         return int((self.rejected == self.duplicate_of).sum())
+
+    def advice(self) -> Advice | None:
+        """What the distances suggest, and what each separation would keep; None for fewer than two particles, or an unknown pixel size."""
+        if not self.in_angstrom:
+            return None
+        return advise(
+            self.coordinates_a,
+            self.micrograph_of,
+            self.kept,
+            self.suggestion,
+            self.params.min_separation_a,
+            scores=self.scores,
+            priority=self.priority,
+            threads=self.params.threads,
+        )
 
     def half_sets(self) -> HalfSets | None:
         """What duplicates across the half-sets do to the FSC; None if no input has half-sets."""
@@ -213,6 +233,7 @@ class ParticleResult:
             "rejected": 0 if self.repaired_halves is not None else len(self.rejected),
             "duplicates": len(self.rejected) - self.outvoted,
             "outvoted": self.outvoted,
+            "suggestion": self.suggestion.summary(),
             "half_sets": self._half_sets(),
             "found_by": self._found_by(),
             "repeated_uids": self.repeated_uids,

@@ -16,8 +16,9 @@ from cryodedup.errors import InputError
 from cryodedup.params import ParticleParams
 from cryodedup.particles.analysis.coverage import Coverage, coverage_of
 from cryodedup.particles.analysis.half_sets import check_repairable, half_set_warnings, hanging_together, of_all
+from cryodedup.particles.analysis.separation import Suggestion, suggest
 from cryodedup.particles.arrays import is_table
-from cryodedup.particles.centres import place
+from cryodedup.particles.centres import Centres, place
 from cryodedup.particles.inputs import consistency
 from cryodedup.particles.inputs.identity import unify
 from cryodedup.particles.inputs.micrograph_table import read_micrographs
@@ -161,6 +162,10 @@ def choose(picks: Sequence[Picks], params: ParticleParams, progress: Callable[[i
         nothing = np.zeros(0, np.int64)
         same = (repeated.particles, repeated.best) if repeated is not None else (nothing, nothing)
         together = hanging_together(compared, group_of, scores, priority, params.min_separation_a, same, params.threads)
+    suggestion = _suggestion(centres, group_of, params)
+    outvoted = int((rejected == duplicate_of).sum())
+    by_distance = max(0, len(rejected) - outvoted - (0 if repeated is None else len(repeated.particles)))
+    warnings += suggestion.warnings(params.min_separation_a, by_distance, len(kept))
     result = ParticleResult(
         params=params,
         sources=sources,
@@ -179,6 +184,7 @@ def choose(picks: Sequence[Picks], params: ParticleParams, progress: Callable[[i
         repaired_halves=halves[together] if params.half_sets == "repair" and halves is not None else None,
         together=together,
         coverage=coverage,
+        suggestion=suggestion,
         overlaps=overlaps,
         shared_micrographs=shared,
         repeated_uids=0 if repeated is None else len(repeated.particles),
@@ -192,6 +198,13 @@ def choose(picks: Sequence[Picks], params: ParticleParams, progress: Callable[[i
 def _concatenated(columns: Any) -> Any:
     columns = list(columns)
     return columns[0] if len(columns) == 1 else np.concatenate(columns)
+
+
+def _suggestion(centres: Centres, group_of: Any, params: ParticleParams) -> Suggestion:
+    """None where no distance was asked for."""
+    if params.undo_symmetry_expansion or not centres.in_angstrom:
+        return Suggestion()
+    return suggest(centres.coordinates_a, group_of, params.threads)
 
 
 def _parameter_warnings(picks: Sequence[Picks], params: ParticleParams) -> list[str]:

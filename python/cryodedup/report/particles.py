@@ -12,9 +12,9 @@ import numpy as np
 
 from cryodedup import _core
 from cryodedup.directory import FIGURES, PAGE
+from cryodedup.particles.analysis.advice import Advice
 from cryodedup.particles.analysis.consensus import outvoted_words
 from cryodedup.particles.analysis.half_sets import half_set_lines, half_set_verdict
-from cryodedup.particles.analysis.separation import Advice, advise
 from cryodedup.particles.result import ParticleResult
 from cryodedup.report.examples import Example, examples
 from cryodedup.report.page import FIRST, GREY, MARK, SECOND, Figures, Picture, command_line, legend, line, render, styled
@@ -32,10 +32,8 @@ def write_page(result: ParticleResult, staging: Path) -> None:
     """Writes ``report.html`` and ``figures/`` into a directory."""
     with styled():
         figures = Figures(staging / FIGURES)
-        advice = advise(result) if result.in_angstrom else None
+        advice = result.advice()
         separation = result.params.min_separation_a
-        if advice is not None:
-            advice.warn(result)
         half_sets = result.half_sets()
         words = ("best", "duplicates") if result.repaired_halves is not None else ("kept", "rejected")
         text = render(
@@ -150,10 +148,11 @@ def _distances(figures: Figures, advice: Advice, separation: float, kept: str) -
 
 
 def _advised(axes: Any, advice: Advice) -> None:
-    if advice.valley_a is not None:
-        line(axes, advice.valley_a, f"suggested {advice.valley_a:.0f} Å", SECOND, ":")
-    if advice.packing_a is not None:
-        line(axes, advice.packing_a, f"neighbours {advice.packing_a:.0f} Å", GREY, ":")
+    suggested, usual = advice.suggestion.suggested_a, advice.suggestion.usual_distance_a
+    if suggested is not None:
+        line(axes, suggested, f"suggested {suggested:.0f} Å", SECOND, ":")
+    if usual is not None:
+        line(axes, usual, f"neighbours {usual:.0f} Å", GREY, ":")
 
 
 def _curve(figures: Figures, advice: Advice, n: int, separation: float) -> Picture:

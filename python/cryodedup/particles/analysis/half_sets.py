@@ -204,12 +204,8 @@ def half_set_verdict(result: ParticleResult) -> str:
 
 
 def _if_neighbours(result: ParticleResult) -> str:
-    if True or not result.suggestion.are_neighbours(result.params.min_separation_a):
-        return ""
-    return (
-        f"; but most pairs within {result.params.min_separation_a:g} Å are likely neighbours, not duplicates, and these share no noise: try"
-        " a smaller separation"
-    )
+    about = result.suggestion.about_pairs(result.params.min_separation_a)
+    return "" if about is None else f"; but {about}"
 
 
 def half_set_warnings(result: ParticleResult) -> list[str]:

@@ -1,0 +1,124 @@
+"""The distances of nearest neighbours, and how many particles each separation keeps."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cryodedup import _core
+from cryodedup.particles.analysis.neighbours import Groups, nearest_distances, sampled, spread_at_random
+from cryodedup.particles.analysis.separation import Suggestion
+from cryodedup.particles.inputs.picks import Floats
+
+BINS = 120
+MAX_FOR_CURVE = 500_000
+"""Of more particles some micrographs give the curve."""
+SEPARATIONS = 25
+"""So many separations are tried for the curve, besides the one that was used."""
+FAR, MIN_REACH_A = 4.0, 1e-3
+"""Distances are looked at up to so many times that to the nearest of particles spread at random, and at least so many Å."""
+FINEST = 2.0**-40
+"""Separations of a smaller share of the extent are too small to be tried."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Advice:
+    """Distances of nearest neighbours, what they suggest, and what each separation would keep.
+
+    Attributes
+    ----------
+    suggestion
+        What the distances suggest.
+    edges_a
+        float64 (bins + 1,): limits of the histograms' bins, Å.
+    before, after
+        int64 (bins,): particles by the distance of their nearest neighbour, of all and of the kept ones.
+    separations_a, kept
+        float64 and int64 (m,): how many particles stay at each separation; estimates if ``sampled``.
+    sampled
+        The curve is that of so many particles, all of some micrographs; 0: of all.
+    """
+
+    suggestion: Suggestion
+    edges_a: Floats
+    before: NDArray[np.int64]
+    after: NDArray[np.int64]
+    separations_a: Floats
+    kept: NDArray[np.int64]
+    sampled: int
+
+    def lines(self, n: int, separation_a: float) -> list[str]:
+        """What the distances suggest, for the terminal and the page; ``n``: all particles, ``separation_a``: what was used."""
+        at = int(np.searchsorted(self.separations_a, separation_a))
+        about = f"about {self.kept[at]:,}" if self.sampled else f"{self.kept[at]:,}"
+        of = f" (from micrographs taken at random, with {self.sampled:,} particles)" if self.sampled else ""
+        stay = f"by distance alone, the best of each kept, at {separation_a:g} Å {about} of {n:,} particles stay{of}"
+        return [*self.suggestion.lines(), stay]
+
+    def summary(self) -> dict[str, object]:
+        """For JSON."""
+        curve = [list(pair) for pair in zip(self.separations_a.round(3).tolist(), self.kept.tolist(), strict=True)]
+        return {**self.suggestion.summary(), "separation_and_kept": curve, "sampled": self.sampled}
+
+
+def advise(
+    coordinates_a: Floats,
+    micrograph_of: Groups,
+    kept: NDArray[np.bool_],
+    suggestion: Suggestion,
+    separation_a: float,
+    *,
+    scores: Floats | None = None,
+    priority: NDArray[np.uint32] | None = None,
+    threads: int = 0,
+) -> Advice | None:
+    """Histograms before and after, and the curve; None if there are fewer than two particles.
+
+    Parameters
+    ----------
+    coordinates_a, micrograph_of
+        float64 (n, 2) or (n, 3), Å, and uint32 (n,).
+    kept
+        bool (n,): which particles a separation kept.
+    suggestion
+        What :func:`separation.suggest` says of them.
+    separation_a
+        That separation; it is one of those tried.
+    scores, priority
+        float64 and uint32 (n,): what the choice goes by; None: input order.
+    """
+    if len(kept) < 2:
+        return None
+    reach = max(FAR * spread_at_random(coordinates_a, micrograph_of), 1.5 * separation_a, MIN_REACH_A)
+    found = [nearest_distances(coordinates_a[rows], micrograph_of[rows], reach, threads) for rows in (slice(None), kept)]
+    most = [1.2 * float(np.quantile(distances, 0.99)) for distances in found if len(distances)]
+    end = min(reach, max([1.5 * separation_a, 1.2 * (suggestion.usual_distance_a or 0.0), MIN_REACH_A, *most]))
+    edges = np.linspace(0, end, BINS + 1)
+    before, after = (np.histogram(distances, edges)[0] for distances in found)
+    separations = _tried(end, separation_a, float(np.ptp(coordinates_a)))
+    rows = sampled(coordinates_a, micrograph_of, MAX_FOR_CURVE)
+    some_scores = None if scores is None else scores[rows]
+    some_priority = None if priority is None else priority[rows]
+    some, of = coordinates_a[rows], micrograph_of[rows]
+    stay = np.array(_core.kept_at(some, of, some_scores, some_priority, separations.tolist(), threads=threads))
+    several = 0 if isinstance(rows, slice) else len(rows)
+    if several:
+        stay = np.rint(stay * (len(kept) / several)).astype(np.int64)
+    return Advice(
+        suggestion=suggestion,
+        edges_a=edges,
+        before=before,
+        after=after,
+        separations_a=separations,
+        kept=stay,
+        sampled=several,
+    )
+
+
+def _tried(end: float, separation_a: float, extent: float) -> Floats:
+    """The separations of the curve: even steps up to an end, two smaller ones, and the one that was used."""
+    step = end / SEPARATIONS
+    tried = np.unique(np.concatenate([[0.2 * step, 0.5 * step, separation_a], step * np.arange(1, SEPARATIONS + 1)]))
+    return np.asarray(tried[(tried > FINEST * extent) | (tried == separation_a)])
