@@ -208,3 +208,7 @@ def test_real_names_match_as_before(real: Path, derived: Path) -> None:
     assert result.n_micrographs == 24
     assert result.shared_micrographs.tolist() == [[10, 10], [10, 24]]
     assert np.count_nonzero(~result.kept) == 1552
+
+
+def test_spellings_of_one_micrograph_in_one_input_are_one() -> None:
+    assert match(named("x/a.mrc", "./x//a.mrc", "x/b.mrc"), named("x/a.mrc", ">x/a.mrc")).numbers == [[0, 0, 1], [0, 0]]

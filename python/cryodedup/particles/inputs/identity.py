@@ -15,7 +15,7 @@ from typing import Literal
 
 from cryodedup.errors import InputError
 from cryodedup.particles.inputs.image_extents import image_extent_a
-from cryodedup.particles.inputs.micrograph_names import Name
+from cryodedup.particles.inputs.micrograph_names import Name, normalised_path
 from cryodedup.particles.inputs.picks import Micrograph
 from cryodedup.words import count
 
@@ -25,8 +25,6 @@ Input = tuple[str, Sequence[Micrograph]]
 
 EXTENT_TOLERANCE = 0.02
 """Binning keeps the extent of a micrograph, but for pixels at its edges."""
-MAX_DIRECTORIES = 1000
-"""Where an input has more, as with one a grid square, it is not evidence for two micrographs that it has both directories."""
 MAX_COMPARED = 64
 """So many inputs are looked through for names that were not recognised."""
 MAX_NOTED = 6
@@ -64,9 +62,19 @@ class _Seen:
     def name(self) -> Name:
         return Name.of(self.micrograph.name)
 
-    @property
+    @cached_property
     def path(self) -> str:
-        return f"{self.name.directory}/{self.name.base}"
+        return normalised_path(self.micrograph.name)
+
+    @property
+    def directory(self) -> str:
+        return self.path.rpartition("/")[0]
+
+    @property
+    def key(self) -> object:
+        """Equal for spellings of one micrograph in one input."""
+        number = self.micrograph.number
+        return (self.path, self.micrograph.uid) if number is None else number
 
     @property
     def uid(self) -> int | None:
@@ -97,7 +105,7 @@ def _matched(inputs: Sequence[Input], match: Match) -> tuple[list[list[_Seen]], 
     without = next((one for micrographs in seen for one in micrographs if match == "uid" and one.uid is None), None)
     if without is not None:
         raise InputError(f"{without.label}: micrograph {without.micrograph.name}: found no CryoSPARC uid, expected one for --match uid")
-    return seen, _Matcher(match, _apart(seen)).of_all(seen)
+    return seen, _Matcher(match, [{one.directory for one in micrographs} for micrographs in seen]).of_all(seen)
 
 
 def same_as(
@@ -120,23 +128,15 @@ def _check_numbers(inputs: Sequence[Input]) -> None:
         )
 
 
-def _apart(seen: Sequence[Sequence[_Seen]]) -> set[frozenset[str]]:
-    """Pairs of directories that hold different micrographs, since one input has both."""
-    pairs = set()
-    for micrographs in seen:
-        directories = sorted({one.name.directory for one in micrographs if one.name.directory})
-        if len(directories) < MAX_DIRECTORIES:
-            pairs |= {frozenset((a, b)) for i, a in enumerate(directories) for b in directories[:i]}
-    return pairs
-
-
 class _Matcher:
     """Goes through the inputs one by one, and numbers what is new."""
 
-    def __init__(self, match: Match, apart: set[frozenset[str]]) -> None:
+    def __init__(self, match: Match, directories: Sequence[set[str]]) -> None:
         self.match = match
-        self.apart = apart
+        self.directories = directories
         self.members: list[list[_Seen]] = []
+        self.added: list[tuple[_Seen, int]] = []
+        self.indexed = 0
         self.by_uid: dict[int, int] = {}
         self.by_path: dict[str, int] = {}
         self.by_number: dict[int, int] = {}
@@ -155,12 +155,29 @@ class _Matcher:
         return self
 
     def _of_input(self, micrographs: Sequence[_Seen]) -> list[int]:
-        found = [self._certain(one) for one in micrographs]
+        self._index()
+        distinct = list({one.key: one for one in micrographs}.values())
+        found = [self._certain(one) for one in distinct]
         taken = {number for number in found if number is not None}
-        if self.match in ("auto", "name"):
-            found = [self._by_name(one, taken) if number is None else number for one, number in zip(micrographs, found, strict=True)]
-        self._refuse_merged(micrographs, found)
-        return [self._add(one, number) for one, number in zip(micrographs, found, strict=True)]
+        if self.match in ("auto", "name") and self.members:
+            found = [self._by_name(one, taken) if number is None else number for one, number in zip(distinct, found, strict=True)]
+        self._refuse_merged(distinct, found)
+        number_of = {one.key: self._add(one, number) for one, number in zip(distinct, found, strict=True)}
+        return [number_of[one.key] for one in micrographs]
+
+    def _index(self) -> None:
+        """Remembers what the micrographs of the inputs before are called."""
+        for one, number in self.added[self.indexed :]:
+            if one.micrograph.number is not None:
+                self.by_number.setdefault(one.micrograph.number, number)
+                continue
+            if one.uid is not None:
+                self.by_uid.setdefault(one.uid, number)
+            self.by_path.setdefault(one.path, number)
+            numbers = self.by_name[one.name.stem]
+            if number not in numbers:
+                numbers.append(number)
+        self.indexed = len(self.added)
 
     def _certain(self, one: _Seen) -> int | None:
         """By number, uid or path."""
@@ -207,12 +224,13 @@ class _Matcher:
 
     def _known_apart(self, number: int, one: _Seen) -> bool:
         """Whether an input has micrographs in both directories."""
-        return any(frozenset((one.name.directory, other.name.directory)) in self.apart for other in self.members[number])
+        both = [{one.directory, other.directory} for other in self.members[number] if one.directory and other.directory]
+        return any(len(pair) > 1 and pair <= directories for pair in both for directories in self.directories)
 
     def _images_differ(self, number: int, one: _Seen) -> bool:
         """Whether images in the directories of two micrographs are of other extents; some of each pair of directories are looked at."""
         other = self.members[number][0]
-        key = frozenset((one.name.directory, other.name.directory))
+        key = frozenset((one.directory, other.directory))
         if len(key) < 2 or "" in key:
             return False
         looked = self.images.setdefault(key, [])
@@ -235,20 +253,12 @@ class _Matcher:
             holders[number] = one
 
     def _add(self, one: _Seen, number: int | None) -> int:
-        """Remembers what a micrograph is called, under its number or a new one."""
+        """Puts a micrograph to those of its number, or gives it a new one."""
         if number is None:
             number = len(self.members)
             self.members.append([])
         self.members[number].append(one)
-        if one.micrograph.number is not None:
-            self.by_number.setdefault(one.micrograph.number, number)
-            return number
-        if one.uid is not None:
-            self.by_uid.setdefault(one.uid, number)
-        self.by_path.setdefault(one.path, number)
-        numbers = self.by_name[one.name.stem]
-        if number not in numbers:
-            numbers.append(number)
+        self.added.append((one, number))
         return number
 
     def by_name_warnings(self) -> list[str]:
@@ -272,7 +282,7 @@ class _Matcher:
 
 
 def _equal_files(first: _Seen, second: _Seen) -> bool:
-    directories = {first.name.directory, second.name.directory}
+    directories = {first.directory, second.directory}
     return first.name.base == second.name.base and len(directories) == 2 and "" not in directories
 
 

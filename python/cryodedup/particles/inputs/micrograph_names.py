@@ -32,8 +32,8 @@ class Name:
 
     Attributes
     ----------
-    directory, base
-        Of the normalised path.
+    base
+        That of the file.
     stem
         The base without uid and suffixes: ``>J2/motioncorrected/013098427457127233138_x_patch_aligned.mrc`` has ``x``.
     plain
@@ -42,7 +42,6 @@ class Name:
         CryoSPARC's, the first of those in front of the name; None: no uid.
     """
 
-    directory: str
     base: str
     stem: str
     plain: str
@@ -52,12 +51,12 @@ class Name:
     @lru_cache(maxsize=1 << 16)
     def of(cls, name: str) -> Name:
         """Takes a path apart; the same ones stand in several files."""
-        directory, _, base = normalised_path(name).rpartition("/")
+        base = normalised_path(name).rpartition("/")[2]
         rest, uid = base, None
         while (found := _UID.match(rest)) and (len(found[1]) == PADDED or not _DATE.match(found[1])):
             uid = uid or int(found[1])
             rest = rest[found.end() :]
-        return cls(directory, base, _without_suffixes(rest), _without_extensions(rest), uid)
+        return cls(base, _without_suffixes(rest), _without_extensions(rest), uid)
 
     @property
     def pattern(self) -> str:
