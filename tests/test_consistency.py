@@ -130,10 +130,10 @@ def test_votes_count_inputs_that_cover_the_micrograph(command: Command, tmp_path
     inputs = [first, second]
     covered = run(inputs, pixel_size_a=1, min_votes=2)
     assert covered.kept.tolist() == [True, False, True, True, False, False]
-    assert "2 micrographs are covered by fewer than 2 inputs: 2 particles stay there that fewer inputs found" in covered.warnings[-1]
+    assert "2 micrographs covered by fewer than 2 inputs: 2 particles found by fewer inputs stay there" in covered.warnings[-1]
     everywhere = run(inputs, pixel_size_a=1, min_votes=2, votes_where="all")
     assert everywhere.kept.tolist() == [True, False, False, False, False, False]
-    assert "nothing can stay in them (--votes-where all)" in everywhere.warnings[-1]
+    assert "nothing can stay there (--votes-where all)" in everywhere.warnings[-1]
     table = star(tmp_path / "mics.star", [("m", 1), ("n", 1)], "MicrographName OpticsGroup", optics((1, "o", 1.0)), "micrographs")
     decided = run(inputs, micrographs=table, pixel_size_a=1, min_votes=2)
     assert decided.kept.tolist() == [True, False, False, True, False, False]

@@ -13,10 +13,111 @@ from cryodedup import _core
 from cryodedup.params import ParticleParams
 from cryodedup.particles.analysis.consensus import votes
 from cryodedup.particles.centres import Centres, used_shifts
+from cryodedup.particles.gathering import Gathered
 from cryodedup.particles.inputs.picks import Floats, Picks
+from cryodedup.particles.inputs.scores import compare
+from cryodedup.words import count
+
+Selected = tuple[NDArray[np.bool_], NDArray[np.int64], NDArray[np.int64]]
+"""Mask of the kept, the rejected, and for each of these what it duplicates."""
 
 
-def compared_columns(picks: Sequence[Picks], centres: Centres, params: ParticleParams) -> Floats:
+@dataclass(frozen=True)
+class Repeated:
+    """Particles that have the identity of a better one, and that one."""
+
+    particles: NDArray[np.int64]
+    best: NDArray[np.int64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choice:
+    """What stays, and what is a duplicate of what; n particles, m of which are rejected.
+
+    Attributes
+    ----------
+    kept
+        bool (n,).
+    rejected, duplicate_of
+        int64 (m,): ascending; and for each of them the one it duplicates, itself if too few inputs found it.
+    compared
+        float64 (n, columns): what distances were measured on.
+    described
+        For each input what is told of its scores.
+    """
+
+    kept: NDArray[np.bool_]
+    rejected: NDArray[np.int64]
+    duplicate_of: NDArray[np.int64]
+    compared: Floats
+    scores: Floats | None
+    priority: NDArray[np.uint32] | None
+    repeated: Repeated | None
+    described: list[dict[str, object]]
+    warnings: list[str]
+
+    @property
+    def repeated_uids(self) -> int:
+        """How many particles have the uid of another."""
+        return 0 if self.repeated is None else len(self.repeated.particles)
+
+    @property
+    def rejected_by_distance(self) -> int:
+        """How many particles are rejected for another one nearby."""
+        return max(0, len(self.rejected) - int((self.rejected == self.duplicate_of).sum()) - self.repeated_uids)
+
+    def distances_a(self, coordinates_a: Floats) -> Floats:
+        """Of each rejected particle to the one it duplicates, NaN where that is itself, float64 (m,)."""
+        difference = coordinates_a[self.rejected] - coordinates_a[self.duplicate_of]
+        return np.where(self.duplicate_of == self.rejected, np.nan, np.sqrt((difference * difference).sum(axis=1)))
+
+
+def select(gathered: Gathered, params: ParticleParams, progress: Callable[[int], object] | None) -> Choice:
+    """Ranks the particles, and keeps the best of those that are duplicates of each other."""
+    warnings: list[str] = []
+    scores, described = compare(gathered.picks, params, warnings)
+    compared = _compared_columns(gathered.picks, gathered.centres, params)
+    priority = gathered.source_of if params.priority == "input" else None
+    repeated = _repeated_uids(gathered.picks, scores, priority, params)
+    if repeated is not None:
+        warnings.append(f"{len(repeated.particles):,} particles have the uid of another: they are duplicates of it wherever they are")
+    found = _select(compared, gathered.micrograph_of, scores, priority, repeated, params, progress)
+    if params.min_votes > 1:
+        found, of_votes = _by_votes(found, gathered, params)
+        warnings += of_votes
+    kept, rejected, duplicate_of = found
+    return Choice(
+        kept=kept,
+        rejected=rejected,
+        duplicate_of=duplicate_of,
+        compared=compared,
+        scores=scores,
+        priority=priority,
+        repeated=repeated,
+        described=described,
+        warnings=warnings,
+    )
+
+
+def _by_votes(found: Selected, gathered: Gathered, params: ParticleParams) -> tuple[Selected, list[str]]:
+    """What enough of the inputs that cover its micrograph found, and what is to be said of it."""
+    needed = gathered.coverage.needed(params)[gathered.micrograph_of]
+    everywhere = np.full(len(needed), params.min_votes)
+    chosen, of_all = (_voted(*found, gathered.source_of, len(gathered.picks), votes) for votes in (needed, everywhere))
+    if len(needed) and not chosen[0].any():
+        return chosen, [f"nothing stays: no particle was found by {params.min_votes} inputs within {params.min_separation_a:g} Å"]
+    few = gathered.coverage.counts() < params.min_votes
+    in_few = int(np.count_nonzero(few[np.unique(gathered.micrograph_of)]))
+    if not in_few:
+        return chosen, []
+    where = f"{count(in_few, 'micrograph')} covered by fewer than {params.min_votes} inputs"
+    if params.votes_where == "all":
+        return chosen, [f"{where}: nothing can stay there (--votes-where all)"]
+    more = int(chosen[0].sum() - of_all[0].sum())
+    return chosen, [f"{where}: {count(more, 'particle')} found by fewer inputs stay there; --votes-where all would reject them"]
+
+
+def _compared_columns(picks: Sequence[Picks], centres: Centres, params: ParticleParams) -> Floats:
     """What distances are measured on: the centres; for a separation of 0 the stored values, which no arithmetic has touched.
 
     Stored coordinates of different units (fractions, Å, pixels of another size) are never equal. Shifts, where they are used, have to be
@@ -45,15 +146,7 @@ def compared_columns(picks: Sequence[Picks], centres: Centres, params: ParticleP
     return compared
 
 
-@dataclass(frozen=True)
-class Repeated:
-    """Particles that have the identity of a better one, and that one."""
-
-    particles: NDArray[np.int64]
-    best: NDArray[np.int64]
-
-
-def repeated_uids(
+def _repeated_uids(
     picks: Sequence[Picks], scores: Floats | None, priority: NDArray[np.uint32] | None, params: ParticleParams
 ) -> Repeated | None:
     """Particles of equal uid, which are duplicates wherever they are; copies made by a symmetry expansion have uids of their own."""
@@ -80,7 +173,7 @@ def repeated_uids(
     return Repeated(particles[order][~first], best[~first])
 
 
-def select(
+def _select(
     compared: Floats,
     group_of: NDArray[np.uint32],
     scores: Floats | None,
@@ -88,10 +181,10 @@ def select(
     repeated: Repeated | None,
     params: ParticleParams,
     progress: Callable[[int], object] | None,
-) -> tuple[NDArray[np.bool_], NDArray[np.int64], NDArray[np.int64]]:
+) -> Selected:
     """Mask of the kept, the rejected, and for each of these what it duplicates."""
 
-    def search(rows: Any) -> tuple[NDArray[np.bool_], NDArray[np.int64], NDArray[np.int64]]:
+    def search(rows: Any) -> Selected:
         kept, rejected, of, _ = _core.deduplicate(
             compared[rows],
             group_of[rows],
@@ -124,14 +217,14 @@ def select(
     return kept, rejected, duplicate_of[rejected]
 
 
-def voted(
+def _voted(
     kept: NDArray[np.bool_],
     rejected: NDArray[np.int64],
     duplicate_of: NDArray[np.int64],
     source_of: NDArray[np.uint32],
     n_sources: int,
     needed: NDArray[np.int64],
-) -> tuple[NDArray[np.bool_], NDArray[np.int64], NDArray[np.int64]]:
+) -> Selected:
     """Rejects the kept ones that fewer sources found than are needed there, too; they duplicate nothing but themselves.
 
     ``needed``: int64 (n,), how many sources have to have found each particle.

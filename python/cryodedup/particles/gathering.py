@@ -1,0 +1,111 @@
+"""What several inputs are together: their particles in one order and one frame, in micrographs that have one number each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cryodedup.errors import InputError
+from cryodedup.params import ParticleParams
+from cryodedup.particles.analysis.coverage import Coverage, coverage_of
+from cryodedup.particles.analysis.half_sets import check_repairable
+from cryodedup.particles.centres import Centres, place
+from cryodedup.particles.inputs.consistency import filament_warnings, mirrored, unrelated
+from cryodedup.particles.inputs.identity import Matched, unify
+from cryodedup.particles.inputs.micrograph_table import read_micrographs
+from cryodedup.particles.inputs.picks import Picks
+from cryodedup.particles.inputs.tomograms import named, number_note, read_tomograms
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gathered:
+    """The particles of all inputs, n together.
+
+    Attributes
+    ----------
+    bounds
+        int64 (inputs + 1,): where the particles of each input begin and end.
+    source_of, micrograph_of
+        uint32 (n,): the input and the micrograph of each particle.
+    shared_micrographs
+        int64 (inputs, inputs): how many micrographs two inputs have in common.
+    """
+
+    picks: Sequence[Picks]
+    bounds: NDArray[np.int64]
+    source_of: NDArray[np.uint32]
+    micrograph_of: NDArray[np.uint32]
+    matched: Matched
+    shared_micrographs: NDArray[np.int64]
+    coverage: Coverage
+    centres: Centres
+    warnings: list[str]
+
+
+def gather(picks: Sequence[Picks], params: ParticleParams) -> Gathered:
+    """Matches micrographs, and places the particles.
+
+    Raises
+    ------
+    InputError
+        What does not fit together, or can not be done with these inputs.
+    """
+    if params.tomograms is not None:
+        names = read_tomograms(Path(params.tomograms))
+        picks = [named(pick, names, Path(params.tomograms)) for pick in picks]
+    if params.half_sets == "repair":
+        check_repairable(picks)
+    if params.min_votes > len(picks):
+        raise InputError(f"min_votes: found {params.min_votes}, expected at most {len(picks)}, the number of inputs")
+    matched = unify([(pick.label, pick.micrographs) for pick in picks], params.match)
+    table = read_micrographs(Path(params.micrographs)) if params.micrographs else None
+    rows_of = [[None] * len(pick.micrographs) if table is None else table.rows_of(pick, params.match) for pick in picks]
+    centres = place(picks, table, rows_of, params)
+    bounds = np.cumsum([0, *map(len, picks)])
+    source_of = np.repeat(np.arange(len(picks), dtype=np.uint32), np.diff(bounds))
+    micrograph_of = [np.asarray(number, np.uint32)[pick.micrograph_of] for number, pick in zip(matched.numbers, picks, strict=True)]
+    shared = np.array([[len({*first} & {*second}) for second in matched.numbers] for first in matched.numbers])
+    of_all = micrograph_of[0] if len(picks) == 1 else np.concatenate(micrograph_of)
+    return Gathered(
+        picks=picks,
+        bounds=bounds,
+        source_of=source_of,
+        micrograph_of=of_all,
+        matched=matched,
+        shared_micrographs=shared,
+        coverage=coverage_of(matched.numbers, matched.count, rows_of),
+        centres=centres,
+        warnings=[
+            *(warning for pick in picks for warning in pick.warnings),
+            *matched.warnings,
+            *number_note(picks),
+            *unrelated(picks, shared),
+            *centres.warnings,
+            *params.unused,
+            *_deletes_agreement(picks, params),
+            *_of_places(picks, centres, of_all, source_of, params),
+        ],
+    )
+
+
+def _deletes_agreement(picks: Sequence[Picks], params: ParticleParams) -> list[str]:
+    if not params.remove_entirely or len(picks) < 2:
+        return []
+    return [
+        f"remove entirely, with {len(picks)} inputs: what two of them found is rejected in both, so that the particles they agree on are"
+        " lost; leave it out to keep one of each"
+    ]
+
+
+def _of_places(
+    picks: Sequence[Picks], centres: Centres, micrograph_of: NDArray[np.uint32], source_of: NDArray[np.uint32], params: ParticleParams
+) -> list[str]:
+    """Where distances say that something is wrong."""
+    if not centres.in_angstrom:
+        return []
+    flipped = mirrored(picks, centres.sizes, centres.coordinates_a, micrograph_of, source_of, params)
+    return [*flipped, *filament_warnings(picks, centres.coordinates_a, params)]
