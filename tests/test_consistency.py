@@ -84,7 +84,7 @@ def test_kept_and_rejected_groups_have_titles_of_their_own(tmp_path: Path) -> No
     assert titles == ["Particles kept", "Particles rejected"]
     again = run(tmp_path / "out" / "particles_kept.csg")
     again.write(tmp_path / "again", report=False)
-    assert "title: Particles kept kept" in (tmp_path / "again" / "particles_kept.csg").read_text()
+    assert "title: Particles kept\n" in (tmp_path / "again" / "particles_kept.csg").read_text()
 
 
 def test_text_of_any_width_decodes(tmp_path: Path) -> None:

@@ -299,7 +299,10 @@ class CsGroup:
             for slot, entry in self.content["results"].items()
         }
         group = self.content.get("group")
-        titled = {"group": {**group, "title": f"{group.get('title', 'Particles')} {word}"}} if isinstance(group, dict) else {}
+        titled = {}
+        if isinstance(group, dict):
+            title = str(group.get("title", "Particles")).removesuffix(f" {word}")
+            titled = {"group": {**group, "title": f"{title} {word}"}}
         return _dump({**self.content, **titled, "results": results})
 
 
