@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import permutations
 from pathlib import Path
 
 import mrcfile
@@ -71,7 +72,10 @@ def test_unequal_uids_never_merge() -> None:
     assert match(named(f"a/{UID}_x.mrc"), named(f"b/{other}_x.mrc")).count == 2
     assert match(named(f"a/{UID}_x.mrc"), named("b/x.mrc", uid=int(other))).count == 2
     assert match(named(f"a/{UID}_x.mrc"), named("b/y.mrc", uid=int(UID))).count == 1
-    assert match(named("a/x.mrc"), named(f"b/{UID}_x.mrc"), named(f"c/{other}_x.mrc")).numbers == [[0], [0], [1]]
+    inputs = named("a/x.mrc"), named(f"b/{UID}_x.mrc"), named(f"c/{other}_x.mrc")
+    for order in permutations(inputs):
+        with pytest.raises(InputError, match=r"micrograph a/x\.mrc: found two candidates by name"):
+            match(*order)
 
 
 def test_extents_tell_two_sessions_apart_and_binning_does_not() -> None:
@@ -80,7 +84,9 @@ def test_extents_tell_two_sessions_apart_and_binning_does_not() -> None:
     )
     assert match(whole, binned).count == 1
     assert match(whole, other).count == 2
-    assert match(whole, named("d/x.mrc"), other).count == 2
+    for order in permutations((whole, named("d/x.mrc"), other)):
+        with pytest.raises(InputError, match=r"micrograph d/x\.mrc: found two candidates by name"):
+            match(*order)
 
 
 def test_both_directories_in_one_input_are_two() -> None:
@@ -113,7 +119,7 @@ def test_an_explicit_rule_goes_before_the_evidence() -> None:
     assert by_name.count == 1
     assert "--match name goes before the evidence: 1 micrograph taken as one" in by_name.warnings[0]
     by_path = match(named("a/x.mrc"), named("b/x.mrc"), how="path")
-    assert (by_path.count, "and 1 as two though they speak for one" in by_path.warnings[0]) == (2, True)
+    assert (by_path.count, "1 micrograph taken as two though these speak for one" in by_path.warnings[0]) == (2, True)
     assert match(named("a/x.mrc", uid=1), named("a/x.mrc", uid=2), how="path").count == 1
     assert match(named("a/x.mrc", uid=1), named("b/y.mrc", uid=1), named("a/x.mrc", uid=2), how="uid").numbers == [[0], [0], [1]]
     with pytest.raises(InputError, match=r"B: micrograph a/x.mrc: found no CryoSPARC uid, expected one for --match uid"):
@@ -212,3 +218,42 @@ def test_real_names_match_as_before(real: Path, derived: Path) -> None:
 
 def test_spellings_of_one_micrograph_in_one_input_are_one() -> None:
     assert match(named("x/a.mrc", "./x//a.mrc", "x/b.mrc"), named("x/a.mrc", ">x/a.mrc")).numbers == [[0, 0, 1], [0, 0]]
+
+
+def test_the_order_of_inputs_decides_nothing() -> None:
+    for order in permutations((named("s1/x.mrc"), named("x.mrc"), named("s1/x.mrc", "s2/x.mrc"))):
+        with pytest.raises(InputError, match="found two candidates by name|found two micrographs that fit"):
+            match(*order)
+
+
+def test_picks_of_two_sessions_that_are_named_alike_are_said(tmp_path: Path) -> None:
+    for name in ("session1/mic_1.box", "session2/mic_1.box"):
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).write_text("0 0 10 10\n")
+    paths = [tmp_path / "session1/mic_1.box", tmp_path / "session2/mic_1.box"]
+    result = deduplicate_particles(paths, ParticleParams(pixel_size_a=1))
+    assert result.kept.tolist() == [True, False]
+    assert f"1 micrograph of equal names in different directories taken as the same, as {paths[0]} and {paths[1]}" in result.warnings[0]
+    assert deduplicate_particles(paths, ParticleParams(pixel_size_a=1, match="path")).kept.all()
+    cbox = star(tmp_path / "p.star", [(5, 5, "MotionCorr/mic_1.mrc")])
+    other = deduplicate_particles([paths[0], cbox], ParticleParams(pixel_size_a=1))
+    assert (other.warnings, other.notes) == ([], [f"matched by name: 1 micrograph, as {paths[0]} and MotionCorr/mic_1.mrc of {cbox}"])
+
+
+@pytest.mark.parametrize(("shape", "same"), [((100, 120), True), ((400, 400), False)])
+def test_equal_paths_in_two_projects(tmp_path: Path, shape: tuple[int, int], same: bool) -> None:
+    inputs = []
+    for project, size in (("A", (100, 120)), ("B", shape)):
+        (tmp_path / project).mkdir()
+        mrc(tmp_path / project / "Mics/m.mrc", size, 1.2)
+        inputs.append(star(tmp_path / project / "p.star", [(5, 5, "Mics/m.mrc")]))
+    result = deduplicate_particles(inputs, ParticleParams(pixel_size_a=1.2))
+    assert result.n_micrographs == (1 if same else 2)
+    assert any("leads to different files from" in warning for warning in result.warnings) == same
+
+
+def test_an_unknown_suffix_is_said() -> None:
+    found = match(named(*(f"x{i}.mrc" for i in range(9))), named("x0.mrc", *(f"x{i}_foo.mrc" for i in range(1, 9))))
+    assert (
+        "8 only in B, as x1_foo.mrc and 8 only in A, as x1.mrc: if these are the same, their names were not recognised" in found.warnings[0]
+    )

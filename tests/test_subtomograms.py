@@ -64,7 +64,7 @@ def test_dynamo_tables_of_other_lengths(tmp_path: Path, columns: int) -> None:
     [
         ([{24: 1}], 25, "found a first row of 25 cells, expected a Dynamo table: 26 columns or more"),
         ([{20: 1.5, 24: 1, 25: 1, 26: 1}], 30, "line 1: tomo: found 1.5, expected the number of a tomogram"),
-        ([{20: i, 24: 32, 25: 32, 26: 32} for i in (1, 2)], 30, "found every particle at 32 32 32 of a tomogram of its own"),
+        ([{20: i, 24: 32, 25: 32, 26: 32} for i in (1, 2, 3)], 30, "found every particle at 32 32 32 of a tomogram of its own"),
         ([{24: "x"}], 30, "line 1: x: found 'x', expected a number"),
     ],
 )
@@ -142,7 +142,7 @@ def test_orientations_of_one_particle_stay_or_go_as_one(tmp_path: Path) -> None:
     assert result.coordinates_a[:, 0].tolist() == [120, 130, 900]  # that of the best orientation; the last is of another project
     assert result.kept.tolist() == [True, False, True]
     result.write(tmp_path / "out", report=False)
-    assert "5 rows are orientations of 3 particles" in result.notes[0]
+    assert "5 rows are orientations of 3 particles" in result.notes[1]
     for word, lines in (("kept", [0, 1, 4]), ("rejected", [2, 3])):
         rows = (tmp_path / "out" / f"particles_{word}.star").read_text()[len(HEAD) + 1 :].splitlines()
         assert rows == [path.read_text()[len(HEAD) + 1 :].splitlines()[i] for i in lines]
@@ -208,7 +208,7 @@ def test_topaz_with_z_is_3d(tmp_path: Path) -> None:
     [
         ("TomoName CenteredCoordinateXAngst CenteredCoordinateYAngst", ("t", 1, 2), "found rlnCenteredCoordinateXAngst without rlnCenteredCoordinateZAngst"),
         ("TomoName CenteredCoordinateXAngst CenteredCoordinateYAngst CenteredCoordinateZAngst TomoSubtomogramRot", ("t", 1, 2, 3, 4), "found rlnTomoSubtomogramRot without rlnTomoSubtomogramTilt"),
-        ("MicrographName CoordinateX CoordinateY CoordinateZ", ("t.tomostar", 0.1, 0.2, 0.9), "found coordinates that all lie from 0 to 1, as Warp's template matching writes them"),
+        ("MicrographName CoordinateX CoordinateY CoordinateZ", ("t.tomostar", 0.1, 0.2, 0.9), "found coordinates that lie from 0 to 1, as Warp's template matching writes them"),
     ],
 )  # fmt: skip
 def test_columns_that_mean_nothing_alone(tmp_path: Path, columns: str, row: tuple[object, ...], message: str) -> None:

@@ -210,6 +210,10 @@ class LinesOutput:
     def files(self) -> list[Path]:
         return [self.path]
 
+    @property
+    def row_files(self) -> list[Path]:
+        return [self.path]
+
     def key(self) -> object:
         return self.path
 

@@ -55,5 +55,10 @@ def _check(path: Path, table: _core.Table) -> None:
                 " of pixels above 0; without it the corner gives no centre"
             )
     fifth = table.columns.get("score", np.zeros(0))
+    if len(fifth) > 1 and np.array_equal(fifth, table.columns["h"]) and np.ptp(table.columns["w"]) > 0:
+        raise InputError(
+            f"{path}: found rows x y z width height, as crYOLO writes boxes of tomograms, expected x y width height [score]; give its .cbox"
+            " or .coords"
+        )
     if len(fifth) and np.isin(fifth, FLAGS).all() and np.isin(fifth, HELIX_ENDS).any():
         raise InputError(f"{path}: found the ends of helices (-1 and -2 in the fifth column), expected particles")

@@ -142,8 +142,7 @@ def _could_be(rows: Sequence[Sequence[bytes]]) -> list[str]:
         return []
     values = list(zip(*([float(cell) for cell in row] for row in rows), strict=True))
     found = []
-    numbering = values[: columns - 3] if columns > 3 else []
-    if columns >= 3 and all(_numbers_things(column) for column in numbering):
+    if columns >= 3 and _are_numbered(list(zip(*values[: columns - 3], strict=True))):
         found.append(POINTS[columns])
     if columns == 2:
         found.append("x y")
@@ -154,9 +153,11 @@ def _could_be(rows: Sequence[Sequence[bytes]]) -> list[str]:
     return found
 
 
-def _numbers_things(column: Sequence[float]) -> bool:
-    """Objects and contours are counted from 0 or 1, in order."""
-    return all(value.is_integer() and value >= 0 for value in column) and all(a <= b for a, b in pairwise(column))
+def _are_numbered(rows: Sequence[tuple[float, ...]]) -> bool:
+    """Objects and contours are counted from 0 or 1, in order; contours anew in each object."""
+    whole = all(value.is_integer() for row in rows for value in row)
+    begins = not rows or all(value in (0, 1) for value in rows[0])
+    return whole and begins and all(a <= b for a, b in pairwise(rows))
 
 
 def _is_one(columns: Sequence[Sequence[float]]) -> bool:

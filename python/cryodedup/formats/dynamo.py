@@ -8,7 +8,7 @@ from cryodedup import _core
 from cryodedup.errors import InputError
 from cryodedup.formats.detect import DYNAMO_COLUMNS
 
-COLUMNS = {1: "tag", 4: "dx", 5: "dy", 6: "dz", 10: "cc", 20: "tomo", 24: "x", 25: "y", 26: "z", 36: "apix"}
+COLUMNS = {4: "dx", 5: "dy", 6: "dz", 10: "cc", 20: "tomo", 24: "x", 25: "y", 26: "z", 36: "apix"}
 """Those that are read, counted from 1. Shifts are added to x, y and z; all are in pixels of the tomogram, counted from 1."""
 
 

@@ -109,8 +109,7 @@ class ParticleResult:
     overlaps: NDArray[np.uint64] | None
     repeated_uids: int
     warnings: list[str]
-    identity_notes: list[str]
-    notes: list[str] = field(default_factory=list)
+    notes: list[str]
     times_s: dict[str, float] = field(default_factory=dict)
     tables: Any = None
     outputs: list[str] = field(default_factory=list)
@@ -302,11 +301,7 @@ class ParticleResult:
         inputs = sources_of([source.picks for source in self.sources], self.params)
         with staged(directory, overwrite, inputs, SCHEMA) as staging:
             place = Place(staging, directory)
-            self.notes = [
-                *self.identity_notes,
-                *(note for source in self.sources for note in source.picks.notes),
-                *unjoined(outputs, planned),
-            ]
+            self.notes = [*self.notes, *unjoined(outputs, planned)]
             self.written_to = [""] * len(self.sources)
             word = "kept" if self.repaired_halves is None else "repaired"
             for stem, members in planned:

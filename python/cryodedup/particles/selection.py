@@ -74,13 +74,16 @@ class Choice:
 
 def select(gathered: Gathered, params: ParticleParams, progress: Callable[[int], object] | None) -> Choice:
     """Ranks the particles, and keeps the best of those that are duplicates of each other."""
-    warnings: list[str] = []
+    warnings = _unit_warnings(gathered, params)
     scores, described = compare(gathered.picks, params, warnings)
     compared = _compared_columns(gathered.picks, gathered.centres, params)
     priority = gathered.source_of if params.priority == "input" else None
     repeated = _repeated_uids(gathered.picks, scores, priority, params)
     if repeated is not None:
-        warnings.append(f"{len(repeated.particles):,} particles have the uid of another: they are duplicates of it wherever they are")
+        first, best = (int(rows[0]) for rows in (repeated.particles, repeated.best))
+        inputs = " and ".join(dict.fromkeys(gathered.picks[int(gathered.source_of[row])].label for row in (best, first)))
+        twice = count(len(repeated.particles), "particle")
+        warnings.append(f"{inputs}: {twice} with the uid of another: duplicates of it wherever they are, since a uid is one particle")
     found = _select(compared, gathered.micrograph_of, scores, priority, repeated, params, progress)
     if params.min_votes > 1:
         found, of_votes = _by_votes(found, gathered, params)
@@ -131,19 +134,37 @@ def _compared_columns(picks: Sequence[Picks], centres: Centres, params: Particle
     for pick, size in zip(picks, centres.sizes, strict=True):
         rows = compared[start : start + len(pick)]
         start += len(pick)
-        if params.undo_symmetry_expansion and pick.expanded_from is not None:
-            rows[:, 0] = 3
-            rows[:, 2] = pick.expanded_from >> np.uint64(32)
-            rows[:, 3] = pick.expanded_from & np.uint64(0xFFFFFFFF)
-            continue
-        rows[:, 0] = 1 if pick.format == "CryoSPARC" else 2 if pick.in_angstrom else 0
+        rows[:, 0] = _unit(pick)
         rows[:, 1] = 0.0 if pick.format == "CryoSPARC" else np.float32(size.sizes_a)
-        shifts = used_shifts(pick, centres.shift_key)
+        shifts = pick.added_shifts or used_shifts(pick, centres.shift_key)
         for axis in range(dimensions):
             rows[:, 2 + axis] = pick.stored[axis]
             if axis < len(shifts):
                 rows[:, 2 + dimensions + axis] = shifts[axis]
+        if params.undo_symmetry_expansion and pick.expanded_from is not None:
+            made = pick.expanded_from != 0  # 0: not set
+            rows[made] = 0.0
+            rows[made, 0] = 3
+            rows[made, 2] = pick.expanded_from[made] >> np.uint64(32)
+            rows[made, 3] = pick.expanded_from[made] & np.uint64(0xFFFFFFFF)
     return compared
+
+
+def _unit(pick: Picks) -> int:
+    """A number for what stored coordinates are counted in: pixels, fractions, Å."""
+    return 1 if pick.format == "CryoSPARC" else 2 if pick.in_angstrom else 0
+
+
+def _unit_warnings(gathered: Gathered, params: ParticleParams) -> list[str]:
+    """Where equal coordinates can not be found, since they are counted in different units."""
+    picks = [pick for pick in gathered.picks if len(pick)]
+    other = next((pick for pick in picks if _unit(pick) != _unit(picks[0])), None)
+    if params.min_separation_a > 0 or other is None:
+        return []
+    return [
+        f"{picks[0].label} and {other.label} count coordinates in different units: at a separation of 0 none of them are equal; choose a"
+        " small --min-separation to compare their places"
+    ]
 
 
 def _repeated_uids(

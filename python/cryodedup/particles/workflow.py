@@ -128,7 +128,7 @@ def choose(picks: Sequence[Picks], params: ParticleParams, progress: Callable[[i
         shared_micrographs=gathered.shared_micrographs,
         repeated_uids=choice.repeated_uids,
         warnings=warnings,
-        identity_notes=gathered.matched.notes,
+        notes=[*gathered.matched.notes, *(note for pick in gathered.picks for note in pick.notes)],
     )
     warnings += half_set_warnings(result)
     return result

@@ -22,9 +22,11 @@ FAR = 2.0
 
 def unrelated(picks: Sequence[Picks], shared: NDArray[np.int64]) -> list[str]:
     """Warnings for inputs that have no micrograph in common with any other: most likely their names do not tell."""
-    warnings = []
+    warnings: list[str] = []
     for i, pick in enumerate(picks):
         others = [j for j in range(len(picks)) if j != i and len(picks[j])]
+        if len(picks) == 2 and i == 1 and warnings:
+            continue  # the same of the other one
         if len(pick) and others and not shared[i, others].any():
             names = f"{pick.micrographs[0].name} here, {picks[others[0]].micrographs[0].name} in {picks[others[0]].label}"
             uids = " with other uids" if pick.micrographs[0].uid and picks[others[0]].micrographs[0].uid else ""

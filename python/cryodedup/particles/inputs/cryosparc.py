@@ -27,6 +27,8 @@ X, Y, SHAPE = "location/center_x_frac", "location/center_y_frac", "location/micr
 UID, PATH, PIXEL_SIZE = "location/micrograph_uid", "location/micrograph_path", "location/micrograph_psize_A"
 NCC_SCORE = "pick_stats/ncc_score"
 EXPANDED, FILAMENT, IMAGES = "sym_expand/src_uid", "filament/filament_uid", "blob/path"
+MAX_FRACTION = 2.0
+"""Locations are fractions of the micrograph; particles may lie a little outside."""
 SHIFT_KEYS = ("alignments3D", "alignments2D")
 
 
@@ -125,6 +127,7 @@ def read(fields: Joined, params: ParticleParams, output: Output) -> Picks:
     sides = unpack(shapes, "<u4", 2).astype(np.float64)  # (ny, nx)
     _check_shapes(fields, shape_of, sides)
     stored = (fields.numbers(X), fields.numbers(Y))
+    _check_fractions(fields, stored)
     pixel_size_of, pixel_sizes = _pixel_sizes(fields)
     micrograph_of, micrographs = micrographs_of(fields)
     micrographs = _with_extents(micrographs, micrograph_of, sides[shape_of], pixel_size_of, pixel_sizes)
@@ -162,7 +165,8 @@ def _expanded_from(fields: Joined) -> NDArray[np.uint64] | None:
 
 def _filaments(fields: Joined) -> Filaments | None:
     if FILAMENT not in fields:
-        return None
+        others = next((name for name in fields.names if name.startswith("filament/")), None)
+        return None if others is None else Filaments(field=others, filament_of=np.zeros(len(fields), np.uint32))
     index, values = fields.distinct(FILAMENT)
     return Filaments(field=FILAMENT, filament_of=index) if any(value.strip(b"\0") for value in values) else None
 
@@ -236,6 +240,17 @@ def micrographs_of(fields: Joined) -> tuple[NDArray[np.uint32], list[Micrograph]
     first = first_of_each(index, len(uids))
     names = [text(paths[1][paths[0][row]]) for row in first] if len(index) else []
     return index, [Micrograph(name=name, uid=uid) for name, uid in zip(names, uids, strict=True)]
+
+
+def _check_fractions(fields: Joined, stored: tuple[Floats, Floats]) -> None:
+    if len(fields) > 2 and not any(column.any() for column in stored):
+        raise InputError(f"{fields.label}: found locations that are all 0, as if they had never been set; expected places")
+    far = np.flatnonzero((np.abs(stored[0]) > MAX_FRACTION) | (np.abs(stored[1]) > MAX_FRACTION))
+    if len(far) > 0.5 * len(fields):
+        row = int(far[0])
+        raise InputError(
+            f"{fields.label}, record {row}: found a location of {stored[0][row]:g}, {stored[1][row]:g}, expected fractions from 0 to 1"
+        )
 
 
 def _with_extents(

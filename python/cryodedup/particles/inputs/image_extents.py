@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from functools import lru_cache
 from pathlib import Path
 
@@ -15,15 +16,23 @@ UNKNOWN_A = 1.0
 
 
 @lru_cache(maxsize=4096)
-def image_extent_a(name: str, label: str) -> tuple[float, float] | None:
-    """Width and height of a micrograph that an input names, Å; None: no MRC file is found, or it gives no pixel size.
-
-    Names lead to files from this directory, or from one above the input's.
-    """
+def image_file(name: str, label: str) -> Path | None:
+    """The image of a micrograph that an input names: from above the input, else from this directory; None: there is none."""
     path = normalised_path(name)
-    bases = [Path(), *Path(label).absolute().parents]
+    if not is_image(Path(path)):
+        return None
     try:
-        found = next((base / path for base in bases if is_image(Path(path)) and (base / path).is_file()), None)
+        found = next((base / path for base in (*Path(label).absolute().parents, Path()) if (base / path).is_file()), None)
+    except (OSError, ValueError):
+        return None
+    return None if found is None else Path(os.path.realpath(found))
+
+
+@lru_cache(maxsize=4096)
+def image_extent_a(name: str, label: str) -> tuple[float, float] | None:
+    """Width and height of a micrograph that an input names, Å; None: no MRC file is found, or it gives no pixel size."""
+    found = image_file(name, label)
+    try:
         header = None if found is None else open_mrc(found)
     except (InputError, OSError, ValueError):
         return None

@@ -47,8 +47,8 @@ def micrograph_name(path: Path) -> str:
 
 def read_folder(path: Path, params: ParticleParams) -> Picks:
     """Files of one kind, each named after its micrograph."""
-    files = sorted(entry for entry in path.iterdir() if entry.is_file() and entry.suffix in SUFFIXES)
-    suffixes = sorted({file.suffix + suffix(file) for file in files})
+    files = sorted(entry for entry in path.iterdir() if entry.is_file() and entry.suffix.lower() in SUFFIXES)
+    suffixes = sorted({file.suffix.lower() + suffix(file) for file in files})
     if len(suffixes) != 1:
         raise InputError(f"{path}: found {', '.join(suffixes) or 'no pick files'}, {_instead_of_folder(path)}")
     stars = [file for file in files if kind_of(file) == "star"]
@@ -61,6 +61,9 @@ def read_folder(path: Path, params: ParticleParams) -> Picks:
 
 def _instead_of_folder(path: Path) -> str:
     """What to give instead of a folder that is none of picks."""
+    inner = next((name for name in ("CBOX", "EMAN", "STAR") if (path / name).is_dir()), None)
+    if inner is not None:
+        return f"but a folder of picks in it; use {path / inner}"
     inside = [name for name in IN_JOBS if (path / name).is_file()]
     inside += sorted(entry.name for entry in path.iterdir() if entry.name.endswith(("_data.star", ".csg")))[-1:]
     if inside:
@@ -195,11 +198,12 @@ def _joined_pieces(
         return pieces[file].where(row - int(firsts[file]))
 
     distinct = list(dict.fromkeys(names))
+    files = {name: str(piece.path) for name, piece in zip(names, pieces, strict=True)}
     number = {name: i for i, name in enumerate(distinct)}
     return Picks(
         label=str(source),
         format="picks",
-        micrographs=[Micrograph(name=name) for name in distinct],
+        micrographs=[Micrograph(name=name, file=None if index else files[name]) for name in distinct],
         micrograph_of=np.repeat(np.array([number[name] for name in names], np.uint32), counts),
         stored=position,
         position=position,
@@ -235,7 +239,7 @@ def read_topaz(path: Path, params: ParticleParams) -> Picks:
     return Picks(
         label=str(path),
         format="picks",
-        micrographs=[Micrograph(name=text(name)) for name in names],
+        micrographs=[Micrograph(name=text(name), file=str(path)) for name in names],
         micrograph_of=index,
         stored=position,
         position=position,

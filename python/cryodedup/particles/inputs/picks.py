@@ -24,6 +24,8 @@ class Micrograph:
     ----------
     uid
         CryoSPARC's, where the input gives it.
+    file
+        The file of picks that is named after it, or names it without a directory; ``name`` is then no path.
     number
         That of a tomogram in files which number them (Dynamo, STOPGAP); ``name`` is then no name.
     extent_a
@@ -32,6 +34,7 @@ class Micrograph:
 
     name: str
     uid: int | None = None
+    file: str | None = None
     number: int | None = None
     extent_a: tuple[float, float] | None = None
 
@@ -100,6 +103,8 @@ class Picks:
         Which shifts the input has.
     shifts_a
         Gives the columns to be subtracted from the centres, in Å, for one of ``shift_keys``.
+    added_shifts
+        2 or 3 columns (n,), in pixels, that ``position`` has already, beyond ``stored``; (): none.
     filaments
         Of helical segments, the filament of each.
     uids
@@ -131,6 +136,7 @@ class Picks:
     uids: NDArray[np.uint64] | None = None
     expanded_from: NDArray[np.uint64] | None = None
     halves: Halves | None = None
+    added_shifts: tuple[Floats, ...] = ()
     filaments: Filaments | None = None
     warnings: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)

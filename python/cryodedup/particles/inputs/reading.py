@@ -54,7 +54,21 @@ def read_inputs(paths: Sequence[Path], params: ParticleParams, progress: Progres
             found[path] = partial(_read_star, opened[path], params)
     for job in _jobs([path for path, kind in kinds if kind in ("npy", "csdat")], params):
         found[min(job, key=paths.index)] = partial(_read_datasets, job, params, progress)
-    return [found[path]() for path in paths if path in found]
+    picks = [found[path]() for path in paths if path in found]
+    _refuse_twice(picks)
+    return picks
+
+
+def _refuse_twice(picks: Sequence[Picks]) -> None:
+    """A file that is read twice, as itself and as one of a folder, an index, a group: all its particles would be duplicates."""
+    seen: dict[tuple[int, int], str] = {}
+    for pick in picks:
+        for path in pick.output.row_files:
+            stat = path.stat()
+            other = seen.setdefault((stat.st_dev, stat.st_ino), pick.label)
+            if other != pick.label or pick.output.row_files.count(path) > 1:
+                places = pick.label if other == pick.label else f"{other} and {pick.label}"
+                raise InputError(f"{path}: found twice, in {places}; expected once: every particle of it would be a duplicate")
 
 
 def read_table(table: Any, params: ParticleParams, label: str = "table") -> Picks:

@@ -102,7 +102,7 @@ def _check_columns(columns: Columns, centered: bool) -> None:
     for labels in (CENTERED_COORDINATES if centered else (), SUBTOMOGRAM_ANGLES):
         present, missing = ([label for label in labels if (label in columns) == there] for there in (True, False))
         if present and missing:
-            raise InputError(f"{columns.label}: found {present[0]} without {missing[0]}, expected both")
+            raise InputError(f"{columns.label}: found {present[0]} without {missing[0]}, expected {', '.join(labels)}")
 
 
 def _subtracted(columns: Columns) -> list[str]:
@@ -118,13 +118,15 @@ def _subtracted(columns: Columns) -> list[str]:
 
 
 def _refuse_fractions(columns: Columns, position: Sequence[Floats]) -> None:
-    """Warp's template matching gives places as fractions of the tomogram."""
+    """Warp's template matching gives places as fractions of the tomogram; in pixels most are further than one from the edge."""
     if not len(columns):
         return
-    within = all(column.min() >= 0 and column.max() <= 1 for column in position)
+    if len(columns) > 2 and not any(column.any() for column in position):
+        raise InputError(f"{columns.label}: found coordinates that are all 0, as if they had never been set; expected places")
+    within = np.median(np.max(np.abs(position), axis=0)) <= 1
     if within and any((column != np.floor(column)).any() for column in position):
         raise InputError(
-            f"{columns.label}: found coordinates that all lie from 0 to 1, as Warp's template matching writes them: fractions of the"
+            f"{columns.label}: found coordinates that lie from 0 to 1, as Warp's template matching writes them: fractions of the"
             " tomogram; expected pixels: export them with WarpTools ts_export_particles --normalized_coords"
         )
 

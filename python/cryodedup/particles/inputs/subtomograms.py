@@ -18,7 +18,7 @@ from cryodedup.formats.dynamo import open_table
 from cryodedup.formats.imod import open_points
 from cryodedup.formats.star import StarFile, text
 from cryodedup.particles.inputs.picks import Floats, Halves, Micrograph, Picks, PixelSize, Scores
-from cryodedup.particles.inputs.scores import missing_score
+from cryodedup.particles.inputs.scores import higher_is_better, missing_score
 from cryodedup.particles.outputs.pick_files import PickFile, PickFilesOutput
 from cryodedup.particles.outputs.star import ParticleRows, StarOutput
 
@@ -36,16 +36,20 @@ def read_dynamo(path: Path, params: ParticleParams) -> Picks:
     table = open_table(path, params.threads)
     columns = table.columns
     tomograms, micrograph_of = _numbered(path, table, "tomo")
-    position = _shifted([columns[axis] for axis in "xyz"], [columns[shift] for shift in ("dx", "dy", "dz")], params)
-    _refuse_recrop(path, [columns[axis] for axis in "xyz"], tomograms)
+    stored, shifts = (tuple(columns[label] for label in labels) for labels in ("xyz", ("dx", "dy", "dz")))
+    shifts = () if params.shift_key == "none" else shifts
+    position = _shifted(stored, shifts)
+    _refuse_recrop(path, stored, tomograms)
     sizes, size_of = np.unique(columns.get("apix", np.zeros(len(table.rows))), return_inverse=True)
     return Picks(
         label=str(path),
         format="Dynamo table",
         micrographs=tomograms,
         micrograph_of=micrograph_of,
-        stored=position,
+        stored=stored,
         position=position,
+        added_shifts=shifts,
+        notes=_shift_note(str(path), "columns 4 to 6", shifts),
         counted_in="tomogram",
         pixel_sizes=[PixelSize(of="", value_a=float(size) if size > 0 else None, found_in="apix (column 36)") for size in sizes]
         or [PixelSize(of="", value_a=None, found_in="")],
@@ -61,7 +65,7 @@ def read_dynamo(path: Path, params: ParticleParams) -> Picks:
 def _refuse_recrop(path: Path, position: Sequence[Floats], tomograms: Sequence[Micrograph]) -> None:
     """A table for cropping from subtomograms has each particle in a volume of its own, always at the middle."""
     n = len(position[0])
-    if n > 1 and len(tomograms) == n and all(np.ptp(column) == 0 for column in position):
+    if n > 2 and len(tomograms) == n and all(np.ptp(column) == 0 for column in position):
         raise InputError(
             f"{path}: found every particle at {' '.join(f'{column[0]:g}' for column in position)} of a tomogram of its own: this table"
             " crops subtomograms and gives no places; expected the table with the places in the tomograms"
@@ -77,37 +81,42 @@ def read_stopgap(file: StarFile, params: ParticleParams) -> Picks:
         raise InputError(f"{file.path}: data_{STOPGAP}: found no column _{missing[0]}, expected it")
     columns = table.columns
     tomograms, micrograph_of = _numbered(file.path, table, "tomo_num")
-    position = _shifted([columns[label] for label in ORIGINAL], [columns[label] for label in SHIFTS], params)
     scores = _score(file.path, table, params, "score")
     halves = _half_sets(table)
-    particle_of, best = _particles_of(columns, None if scores is None else scores.values)
-    output, notes = StarOutput(file, table), []
+    particle_of, best = _particles_of(columns, None if scores is None else _worth(scores, params))
+    stored = tuple(columns[label][best] for label in ORIGINAL)
+    shifts = () if params.shift_key == "none" else tuple(columns[label][best] for label in SHIFTS)
+    output, notes = StarOutput(file, table), _shift_note(str(file.path), "_x_shift, ...", shifts)
     if len(best) < len(particle_of):
-        notes = [
+        notes += [
             f"{file.path}: {len(particle_of):,} rows are orientations of {len(best):,} particles (subtomo_num), which stay or go as one;"
             " rows are counted by particle"
         ]
-    kept = [column[best] for column in position]
     return Picks(
         label=str(file.path),
         format="STOPGAP motive list",
         micrographs=tomograms,
         micrograph_of=micrograph_of[best],
-        stored=tuple(kept),
-        position=tuple(kept),
+        stored=stored,
+        position=_shifted(stored, shifts),
+        added_shifts=shifts,
         counted_in="tomogram",
         pixel_sizes=[PixelSize(of="", value_a=None, found_in="")],
         shift_keys=frozenset({"alignments3D"}),
         shifts_a=lambda key: (),
         scores=None if scores is None else Scores(field=scores.field, values=scores.values[best]),
         halves=None if halves is None else Halves(field=HALF_SET, values=halves[best]),
-        output=ParticleRows(output, particle_of) if notes else output,
+        output=ParticleRows(output, particle_of) if len(best) < len(particle_of) else output,
         where=lambda row: f"{file.path}, line {_core.line_number(file.path, table.rows.start(int(best[row])))}",
         notes=notes,
     )
 
 
-def _particles_of(columns: dict[str, NDArray[np.float64]], scores: Floats | None) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _worth(scores: Scores, params: ParticleParams) -> Floats:
+    return scores.values if higher_is_better(scores.field, params.score_order) else -scores.values
+
+
+def _particles_of(columns: dict[str, NDArray[np.float64]], worth: Floats | None) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """The particle of each row, numbered by their first rows, and the row of the best orientation of each.
 
     Rows of one tomogram, one ``subtomo_num`` and one original place are one particle: in lists that were joined the numbers repeat.
@@ -118,8 +127,8 @@ def _particles_of(columns: dict[str, NDArray[np.float64]], scores: Floats | None
     rank = np.empty(len(order), np.int64)
     rank[order] = np.arange(len(order))
     particle_of = rank[inverse.reshape(-1)]
-    worth = np.zeros(len(particle_of)) if scores is None else np.nan_to_num(-scores, nan=np.inf)
-    by_particle = np.lexsort((np.arange(len(particle_of)), worth, particle_of))
+    last = np.zeros(len(particle_of)) if worth is None else np.nan_to_num(-worth, nan=np.inf)
+    by_particle = np.lexsort((np.arange(len(particle_of)), last, particle_of))
     starts = np.searchsorted(particle_of[by_particle], np.arange(len(order)))
     return particle_of, by_particle[starts]
 
@@ -139,7 +148,7 @@ def read_points(path: Path, params: ParticleParams) -> Picks:
     return Picks(
         label=str(path),
         format="IMOD points",
-        micrographs=[Micrograph(name=path.stem)],
+        micrographs=[Micrograph(name=path.stem, file=str(path))],
         micrograph_of=np.zeros(len(table.rows), np.uint32),
         stored=position,
         position=position,
@@ -150,10 +159,13 @@ def read_points(path: Path, params: ParticleParams) -> Picks:
     )
 
 
-def _shifted(places: Sequence[Floats], shifts: Sequence[Floats], params: ParticleParams) -> tuple[Floats, ...]:
-    if params.shift_key == "none":
-        return tuple(places)
-    return tuple(place + shift for place, shift in zip(places, shifts, strict=True))
+def _shifted(places: Sequence[Floats], shifts: Sequence[Floats]) -> tuple[Floats, ...]:
+    return tuple(place + shift for place, shift in zip(places, shifts, strict=True)) if shifts else tuple(places)
+
+
+def _shift_note(label: str, columns: str, shifts: Sequence[Floats]) -> list[str]:
+    """These shifts belong to the place, whatever other inputs have."""
+    return [f"{label}: its shifts ({columns}) are added to its places"] if any(column.any() for column in shifts) else []
 
 
 def _numbered(path: Path, table: _core.Table, label: str) -> tuple[list[Micrograph], NDArray[np.uint32]]:

@@ -35,6 +35,10 @@ class DatasetOutput:
     def files(self) -> list[Path]:
         return [*(part.path for part in self.parts), *([self.group.path] if self.group else [])]
 
+    @property
+    def row_files(self) -> list[Path]:
+        return [part.path for part in self.parts]
+
     def key(self) -> object:
         if any(isinstance(part, cryosparc.CsdatFile) for part in self.parts):
             return self.parts[0].path  # never joined

@@ -41,6 +41,10 @@ class Output(Protocol):
     def files(self) -> Sequence[Path]:
         """The files the rows are copied from."""
 
+    @property
+    def row_files(self) -> list[Path]:
+        """Those of them that hold particles."""
+
     def key(self) -> object:
         """Inputs of equal keys can be written into one file."""
 
@@ -91,6 +95,10 @@ class NoOutput:
     stem: str = ""
     suffix: str = ""
     files: tuple[Path, ...] = ()
+
+    @property
+    def row_files(self) -> list[Path]:
+        return []
 
     def key(self) -> object:
         return None

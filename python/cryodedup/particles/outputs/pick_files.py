@@ -46,6 +46,10 @@ class PickFilesOutput:
     def files(self) -> list[Path]:
         return [self.source, *(pick.path for pick in self.picks)]
 
+    @property
+    def row_files(self) -> list[Path]:
+        return [pick.path for pick in self.picks]
+
     def key(self) -> object:
         return self.source
 

@@ -36,6 +36,10 @@ class StarOutput:
     def files(self) -> list[Path]:
         return [self.file.path, *([self.optimisation_set.path] if self.optimisation_set else [])]
 
+    @property
+    def row_files(self) -> list[Path]:
+        return [self.file.path]
+
     def key(self) -> object:
         optics = self.file.find("optics")
         if self.optimisation_set is not None:  # tomograms of another project may have equal names
@@ -116,6 +120,10 @@ class ParticleRows:
     @property
     def files(self) -> list[Path]:
         return self.rows.files
+
+    @property
+    def row_files(self) -> list[Path]:
+        return self.rows.row_files
 
     def key(self) -> object:
         return self.rows.file.path  # never joined
