@@ -245,15 +245,14 @@ def test_the_page_changes_no_number_and_no_warning(command: Command, tmp_path: P
 
 def test_an_index_keeps_its_names_as_they_are(tmp_path: Path) -> None:
     (tmp_path / "Pick").mkdir()
-    (tmp_path / "Pick/a_autopick.star").write_text("data_\nloop_\n_rlnCoordinateX\n_rlnCoordinateY\n0 0\n1 0\n")
-    lines = ['"a#1 x.mrc"   Pick/a_autopick.star \n', "'it\"s.mrc' Pick/a_autopick.star\n", "#b.mrc Pick/a_autopick.star\n"]
+    for name in "ab":
+        (tmp_path / f"Pick/{name}_autopick.star").write_text("data_\nloop_\n_rlnCoordinateX\n_rlnCoordinateY\n0 0\n1 0\n")
+    lines = ['"a#1 x.mrc"   Pick/a_autopick.star \n', "'it\"s.mrc' Pick/b_autopick.star\n"]
     index = tmp_path / "Pick/autopick.star"
-    index.write_text("data_coordinate_files\nloop_\n_rlnMicrographName\n_rlnMicrographCoordinates\n" + "".join(lines[:2]) + "\n# end\n")
+    index.write_text("data_coordinate_files\nloop_\n_rlnMicrographName\n_rlnMicrographCoordinates\n" + "".join(lines) + "\n# end\n")
     run(index, pixel_size_a=1).write(tmp_path / "Pick" / "clean", report=False)
     text = (tmp_path / "Pick" / "clean" / "autopick_kept.star").read_text()
-    assert text == index.read_text().replace("Pick/a_autopick.star", "Pick/clean/autopick_kept/a_autopick.star", 1).replace(
-        "' Pick/a_autopick.star", "' Pick/clean/autopick_kept/2_a_autopick.star"
-    )
+    assert text == index.read_text().replace("Pick/", "Pick/clean/autopick_kept/")
 
 
 def test_subtracted_particles_warn(tmp_path: Path) -> None:
@@ -262,3 +261,127 @@ def test_subtracted_particles_warn(tmp_path: Path) -> None:
     assert "images of RELION's particle subtraction" in run(star(tmp_path / "p.star", rows, columns), pixel_size_a=1).warnings[0]
     rows = [(100 * i, 100, "m", f"{i}@Polish/m.mrcs", f"{i}@Extract/m.mrcs") for i in (1, 2)]
     assert run(star(tmp_path / "q.star", rows, columns), pixel_size_a=1).warnings == []
+
+
+def box(path: Path, *rows: str) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("".join(f"{row}\n" for row in rows))
+    return path
+
+
+def test_a_file_that_is_read_twice_is_refused(tmp_path: Path) -> None:
+    columns = "TomoName CenteredCoordinateXAngst CenteredCoordinateYAngst CenteredCoordinateZAngst"
+    particles = star(tmp_path / "particles.star", [("t", 0, 0, 0), ("t", 90, 0, 0)], columns)
+    (tmp_path / "optimisation_set.star").write_text("data_\n\n_rlnTomoParticlesFile particles.star\n_rlnTomoTomogramsFile t.star\n")
+    one = box(tmp_path / "picks/a.box", "0 0 10 10")
+    (tmp_path / "link.star").hardlink_to(particles)
+    whole = cs(tmp_path / "p.cs", records([(100, 100), (300, 300)]))
+    (tmp_path / "p.csg").write_text(
+        "group: {}\nresults:\n  location: {metafile: '>p.cs', num_items: 2, type: particle.location}\nversion: v4\n"
+    )
+    for inputs in (
+        [tmp_path / "optimisation_set.star", particles],
+        [particles, tmp_path / "link.star"],
+        [tmp_path / "picks", one],
+        [tmp_path / "p.csg", whole],
+    ):
+        with pytest.raises(InputError, match=r"found twice, in .*; expected once: every particle of it would be a duplicate"):
+            run(inputs, pixel_size_a=None)
+
+
+def test_coordinates_that_were_never_set_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="found coordinates that are all 0, as if they had never been set"):
+        run(star(tmp_path / "p.star", [(0, 0, "m")] * 3), pixel_size_a=1)
+    with pytest.raises(InputError, match="found coordinates that are all 0"):
+        run(cs(tmp_path / "p.cs", records([(0, 0)] * 3)))
+    with pytest.raises(InputError, match=r"record 0: found a location of 12, 12, expected fractions from 0 to 1"):
+        run(cs(tmp_path / "q.cs", records([(48000, 24000), (48040, 24000)])))
+
+
+def test_fractions_with_one_outside_are_fractions(tmp_path: Path) -> None:
+    rows = [("t.tomostar", *place) for place in ((0.1, 0.2, 0.3), (0.8, 0.2, 1.02), (0.5, 0.5, 0.5))]
+    with pytest.raises(InputError, match="found coordinates that lie from 0 to 1, as Warp's template matching"):
+        run(star(tmp_path / "p.star", rows, "MicrographName CoordinateX CoordinateY CoordinateZ"), pixel_size_a=10)
+
+
+def test_origins_that_are_set_in_some_rows(tmp_path: Path) -> None:
+    array = records([(100, 100), (100, 100), (300, 100), (500, 100), (500, 100)], [("sym_expand/src_uid", "<u8")], src_uid=[9, 9, 0, 0, 0])
+    assert run(cs(tmp_path / "p.cs", array), undo_symmetry_expansion=True).kept.tolist() == [True, False, True, True, False]
+
+
+def test_particles_that_two_groups_align_otherwise_are_refused(tmp_path: Path) -> None:
+    inputs = []
+    for name, shift, count in (("J1", 0, 3), ("J2", 30, 2)):
+        array = records([(100, 100), (300, 300), (600, 600)][:count], ALIGNED, ncc_score=np.arange(count))
+        array["alignments2D/psize_A"], array["alignments2D/shift"] = 1, shift
+        (tmp_path / name).mkdir()
+        cs(tmp_path / name / "p.cs", array)
+        (tmp_path / name / "p.csg").write_text("results:\n  location: {metafile: '>p.cs', num_items: 2, type: particle.location}\n")
+        inputs.append(tmp_path / name / "p.csg")
+    with pytest.raises(
+        InputError, match=r"J2.p\.csg: found 2 particles \(by uid\) aligned otherwise in .*J1.p\.csg, expected one alignment"
+    ):
+        run(inputs, shift_key="alignments2D")
+    result = run(inputs, shift_key="none")
+    assert (int(result.kept.sum()), "with the uid of another" in result.warnings[0]) == (3, True)
+
+
+def test_options_that_no_input_has_a_use_for(tmp_path: Path) -> None:
+    centred = "TomoName CenteredCoordinateXAngst CenteredCoordinateYAngst CenteredCoordinateZAngst"
+    path = star(tmp_path / "p.star", [("TS_1", 0, 0, 0)], centred)
+    table = star(tmp_path / "t.star", [("TS_9", 2.0)], "TomoName TomoTiltSeriesPixelSize", block="global")
+    (tmp_path / "map.txt").write_text("1 TS_1\n")
+    told = " ".join(run(path, pixel_size_a=4.0, flip_y=True, tomograms=tmp_path / "map.txt", micrographs=table).warnings)
+    for words in (
+        "--pixel-size 4 not used: coordinates are in Å",
+        "--flip-y not used",
+        "--tomograms not used",
+        "names none of its tomograms, as TS_1",
+    ):
+        assert words in told
+
+
+def test_at_zero_separation_units_that_never_meet_are_said(tmp_path: Path) -> None:
+    inputs = [cs(tmp_path / "p.cs", records([(100, 100)])), star(tmp_path / "p.star", [(100, 100, "a.mrc")])]
+    result = run(inputs, min_separation_a=0, pixel_size_a={"p.star": 1.0})
+    assert any(
+        "count coordinates in different units: at a separation of 0 none of them are equal" in warning for warning in result.warnings
+    )
+
+
+def test_filaments_without_a_uid_warn(tmp_path: Path) -> None:
+    array = records([(100 + 10 * i, 100) for i in range(9)], [("filament/position_A", "<f4")], ncc_score=np.arange(9))
+    assert (
+        "segments of a filament (filament/position_A) are 10.0 Å apart"
+        in run(cs(tmp_path / "p.cs", array), min_separation_a=50).warnings[0]
+    )
+
+
+def test_coordinate_files_keep_their_units_and_filaments(tmp_path: Path) -> None:
+    head = "data_\n\nloop_\n" + "".join(
+        f"_rln{label}\n" for label in ("CoordinateX", "CoordinateY", "HelicalTubeID", "MicrographPixelSize")
+    )
+    path = tmp_path / "a_autopick.star"
+    path.write_text(head + "".join(f"{100 + 10 * i} 100 1 2.0\n" for i in range(9)))
+    result = run(path, min_separation_a=50)
+    assert result.coordinates_a[0].tolist() == [200, 200]
+    assert any("segments of a filament" in warning for warning in result.warnings)
+    with pytest.raises(InputError, match="--pixel-size 5, while rlnMicrographPixelSize says 2 Å"):
+        run(path, pixel_size_a=5)
+    centred = tmp_path / "TS_1_particles.star"
+    centred.write_text("data_\n\nloop_\n" + "".join(f"_rlnCenteredCoordinate{axis}Angst\n" for axis in "XYZ") + "10 0 0\n18 0 0\n90 0 0\n")
+    assert run(centred).kept.tolist() == [True, False, True]
+
+
+def test_a_data_frame_with_one_label_twice_is_refused() -> None:
+    import pandas as pd
+
+    frame = pd.DataFrame([[1, 2, "m", 3]], columns=["rlnCoordinateX", "rlnCoordinateY", "rlnMicrographName", "rlnCoordinateX"])
+    with pytest.raises(InputError, match="table: found the column rlnCoordinateX twice, expected each once"):
+        deduplicate_particles(frame, ParticleParams(pixel_size_a=1))
+
+
+def test_notes_are_there_before_anything_is_written(command: Command, tmp_path: Path) -> None:
+    inputs = [picked(tmp_path / "a.star", ("s1/x.mrc", 100, 100)), picked(tmp_path / "b.star", ("s2/x_DW.mrc", 100, 100))]
+    assert "matched by name: 1 micrograph, as s1/x.mrc of" in run(inputs, pixel_size_a=1).notes[0]
+    assert "note: matched by name: 1 micrograph" in command("particles", *inputs, "--pixel-size", 1, "--dry-run").out

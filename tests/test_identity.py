@@ -222,7 +222,7 @@ def test_spellings_of_one_micrograph_in_one_input_are_one() -> None:
 
 def test_the_order_of_inputs_decides_nothing() -> None:
     for order in permutations((named("s1/x.mrc"), named("x.mrc"), named("s1/x.mrc", "s2/x.mrc"))):
-        with pytest.raises(InputError, match="found two candidates by name|found two micrographs that fit"):
+        with pytest.raises(InputError, match=r"found two candidates by name|found two micrographs that fit"):
             match(*order)
 
 

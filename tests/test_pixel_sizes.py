@@ -231,3 +231,97 @@ def test_real_tomograms(real: Path) -> None:
     assert result.coordinates_a[0].tolist() == [-176.94, 765.48005, 11.16]
     warp = run(real / "dynamo2m/relion_star_downgrade_relion3.1.star")
     assert (sizes(warp), warp.warnings) == ([(5.0, "rlnPixelSize")], [])
+
+
+def test_a_certain_value_goes_before_a_column_of_movies(tmp_path: Path) -> None:
+    path = star(tmp_path / "p.star", [(100, 0, "m.mrc", 1, 0.5)], f"{COLUMNS} MicrographOriginalPixelSize", optics((1, "o", 1.0)))
+    assert sizes(run(path)) == [(1.0, "rlnMicrographPixelSize")]
+
+
+def test_each_group_of_an_export_is_compared_with_its_own_images(tmp_path: Path) -> None:
+    groups = optics(
+        (1, "o", 0.8, 5.0), (2, "p", 0.8, 10.0), columns="OpticsGroup OpticsGroupName TomoTiltSeriesPixelSize TomoSubtomogramBinning"
+    )
+    rows = [("T.tomostar", 100 * i, 500, 90, 1 + i % 2, f"run_1.35A_b/T_{4 + 4 * (i % 2)}.00A_{i:06d}.mrcs") for i in range(40)]
+    result = run(star(tmp_path / "p.star", rows, WARP, groups))
+    assert (sizes(result), result.warnings) == (
+        [(4.0, "rlnTomoTiltSeriesPixelSize x rlnTomoSubtomogramBinning"), (8.0, "rlnTomoTiltSeriesPixelSize x rlnTomoSubtomogramBinning")],
+        [],
+    )
+    rows[7] = (*rows[7][:5], "T_5.00A_000007.mrcs")
+    with pytest.raises(
+        InputError, match=r"optics group 2: found a pixel size of 8 Å in .*, but the names of images say 5 Å \(T_5\.00A_000007\.mrcs\)"
+    ):
+        run(star(tmp_path / "p.star", rows, WARP, groups))
+
+
+def test_a_chosen_value_settles_a_conflict_only_as_one_of_the_two(tmp_path: Path) -> None:
+    path = exported(tmp_path / "p.star", "TS_01_4.00A_000001.mrcs", binning=2.0)
+    for chosen in (4.0, 1.58):
+        assert run(path, pixel_size_a=chosen).coordinates_a[0, 0] == pytest.approx(100 * chosen)
+    with pytest.raises(InputError, match="but the names of images say 4 Å"):
+        run(path, pixel_size_a=9.0)
+    assert run(path, pixel_size_a=9.0, pixel_size_override=True).coordinates_a[0, 0] == 900
+
+
+def test_an_export_whose_tomograms_were_renamed_is_noticed(tmp_path: Path) -> None:
+    path = exported(tmp_path / "p.star", "TS_01_4.00A_000001.mrcs", name="TS_01")
+    with pytest.raises(InputError, match=r"0\.7894 Å in rlnTomoTiltSeriesPixelSize, but the names of images say 4 Å"):
+        run(path)
+
+
+def test_many_groups_of_an_export_are_one_warning(tmp_path: Path) -> None:
+    groups = optics(
+        *((i, f"o{i}", 1.0, 4.0) for i in range(1, 31)),
+        columns="OpticsGroup OpticsGroupName TomoTiltSeriesPixelSize TomoSubtomogramBinning",
+    )
+    rows = [(f"T{i}.tomostar", 100, 500, 90, i, f"{i}.mrcs") for i in range(1, 31)]
+    (warning,) = run(star(tmp_path / "p.star", rows, WARP, groups)).warnings
+    assert (
+        "pixel size 4 Å from rlnTomoTiltSeriesPixelSize x rlnTomoSubtomogramBinning (optics group 1 and 29 others), which is right if"
+        in warning
+    )
+
+
+def test_a_table_that_contradicts_itself_is_refused(tmp_path: Path) -> None:
+    path = star(tmp_path / "p.star", [(100, 0, "m.mrc")])
+    twice = star(
+        tmp_path / "m.star", [("m.mrc", 1), ("m.mrc", 2)], "MicrographName OpticsGroup", optics((1, "o", 1.0), (2, "p", 2.0)), "micrographs"
+    )
+    with pytest.raises(InputError, match=r"--micrographs: found m\.mrc twice, with 1 Å and 2 Å a pixel or other extents, expected one"):
+        run(path, micrographs=twice)
+    groups = star(tmp_path / "g.star", [("m.mrc", 1)], "MicrographName OpticsGroup", optics((1, "o", 1.0), (1, "p", 2.0)), "micrographs")
+    with pytest.raises(InputError, match="found rlnOpticsGroup 1 2 times"):
+        run(path, micrographs=groups)
+
+
+def test_fractions_of_micrographs_that_are_binned_otherwise(tmp_path: Path) -> None:
+    exposures = np.zeros(
+        1, [("uid", "<u8"), ("micrograph_blob/path", "S9"), ("micrograph_blob/psize_A", "<f4"), ("micrograph_blob/shape", "<u4", (2,))]
+    )
+    exposures["uid"], exposures["micrograph_blob/psize_A"], exposures["micrograph_blob/shape"] = 7, 2, (1000, 2000)
+    path = cs(tmp_path / "p.cs", records([(100, 100), (112, 100)], ncc_score=[1, 2]))  # 4000 x 2000 at 1 Å
+    result = run(path, micrographs=cs(tmp_path / "e.cs", exposures), min_separation_a=15)
+    np.testing.assert_allclose(result.coordinates_a[:, 0], [100, 112], rtol=1e-5)
+    assert result.kept.tolist() == [False, True]
+    binned = star(
+        tmp_path / "m.star", [("000000000000000000007_a.mrc", 1)], "MicrographName OpticsGroup", optics((1, "o", 2.0)), "micrographs"
+    )
+    with pytest.raises(InputError, match="its micrographs are binned otherwise, and locations are fractions"):
+        run(path, micrographs=binned)
+
+
+def test_tomograms_of_several_binnings(tmp_path: Path) -> None:
+    for name in ("TS_01", "TS_02"):
+        (tmp_path / f"{name}_particles.star").write_text(
+            "data_\n\nloop_\n_rlnCoordinateX #1\n_rlnCoordinateY #2\n_rlnCoordinateZ #3\n10 20 30\n"
+        )
+    given = tomograms(tmp_path / "tomograms.star", ("TS_01", 2.0, 4000, 4000, 1000, 8), ("TS_02", 2.0, 4000, 4000, 1000, 4))
+    result = run([tmp_path / f"{name}_particles.star" for name in ("TS_01", "TS_02")], micrographs=given)
+    assert result.coordinates_a[:, 0].tolist() == [160, 80]
+    assert "pixel size 8, 16 Å from --micrographs, binned" in result.warnings[0]
+
+
+def test_one_input_named_twice_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"--pixel-size a=5: found .*a\.star named twice, expected once"):
+        run(star(tmp_path / "a.star", [(100, 0, "m.mrc")]), pixel_size_a={"a.star": 1.0, "a": 5.0})

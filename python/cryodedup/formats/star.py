@@ -39,8 +39,8 @@ class Columns(Protocol):
     """A table of particles by column, from a file or from memory.
 
     ``labels`` are the names of the columns. ``numbers`` gives a column as float64 (n,), ``names`` as indices into its distinct values;
-    ``varies``: whether its numbers differ; ``some``: a few of its cells, from all over the table; ``where`` names a row for messages;
-    ``optics`` are the rows of the optics groups.
+    ``varies``: whether its numbers differ; ``some``: a few of its cells, from all over the table; ``all_names``: as ``names``, of a column
+    that was not asked for; ``where`` names a row for messages; ``optics`` are the rows of the optics groups.
     """
 
     label: str
@@ -54,6 +54,7 @@ class Columns(Protocol):
     def names(self, label: str) -> Names: ...
     def varies(self, label: str) -> bool: ...
     def some(self, label: str) -> list[str]: ...
+    def all_names(self, label: str) -> Names: ...
     def where(self, row: int) -> str: ...
     @property
     def optics(self) -> list[dict[str, str]]: ...
@@ -149,6 +150,11 @@ class TableColumns:
                 cells.append(text(line[start:end]).strip("'\""))
         return cells
 
+    def all_names(self, label: str) -> Names:
+        (file,) = open_star([self.file.path], names=(label,))
+        indices, names = next(table for table in file.tables if table.start == self.table.start).columns[label]
+        return indices, [text(name) for name in names]
+
     def where(self, row: int) -> str:
         return f"{self.label}, line {_core.line_number(self.file.path, self.table.rows.start(row))}"
 
@@ -159,6 +165,9 @@ class FrameColumns:
     def __init__(self, tables: Any, label: str = "table") -> None:
         self.label = label
         self.frame, optics = _particles_and_optics(tables)
+        twice = [str(name) for name in self.frame.columns[self.frame.columns.duplicated()]]
+        if twice:
+            raise InputError(f"{label}: found the column {twice[0]} twice, expected each once")
         self.optics = (
             [{str(key): _as_text(value) for key, value in row.items()} for row in optics.to_dict("records")] if optics is not None else []
         )
@@ -191,6 +200,9 @@ class FrameColumns:
 
     def some(self, label: str) -> list[str]:
         return [str(self.frame[label].iloc[row]) for row in _spread(len(self))]
+
+    def all_names(self, label: str) -> Names:
+        return self.names(label)
 
     def where(self, row: int) -> str:
         return f"{self.label}, row {row}"

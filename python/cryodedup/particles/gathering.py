@@ -16,9 +16,15 @@ from cryodedup.particles.analysis.half_sets import check_repairable
 from cryodedup.particles.centres import Centres, place
 from cryodedup.particles.inputs.consistency import filament_warnings, mirrored, unrelated
 from cryodedup.particles.inputs.identity import Matched, unify
-from cryodedup.particles.inputs.micrograph_table import read_micrographs
+from cryodedup.particles.inputs.micrograph_table import MicrographTable, read_micrographs
 from cryodedup.particles.inputs.picks import Picks
 from cryodedup.particles.inputs.tomograms import named, number_note, read_tomograms
+from cryodedup.words import count
+
+SAME_PLACE_A = 0.01
+NOT_SET = np.uint64(2**64 - 1)
+"""A uid that no particle has, in the place of 0."""
+NUMBERED = ("Dynamo table", "STOPGAP motive list")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,10 +63,12 @@ def gather(picks: Sequence[Picks], params: ParticleParams) -> Gathered:
     if params.tomograms is not None:
         names = read_tomograms(Path(params.tomograms))
         picks = [named(pick, names, Path(params.tomograms)) for pick in picks]
+    for pick in picks:
+        _refuse_unset(pick)
     if params.half_sets == "repair":
         check_repairable(picks)
     if params.min_votes > len(picks):
-        raise InputError(f"min_votes: found {params.min_votes}, expected at most {len(picks)}, the number of inputs")
+        raise InputError(f"--min-votes: found {params.min_votes}, expected at most {len(picks)}, the number of inputs")
     matched = unify([(pick.label, pick.micrographs) for pick in picks], params.match)
     table = read_micrographs(Path(params.micrographs)) if params.micrographs else None
     rows_of = [[None] * len(pick.micrographs) if table is None else table.rows_of(pick, params.match) for pick in picks]
@@ -68,6 +76,7 @@ def gather(picks: Sequence[Picks], params: ParticleParams) -> Gathered:
     bounds = np.cumsum([0, *map(len, picks)])
     source_of = np.repeat(np.arange(len(picks), dtype=np.uint32), np.diff(bounds))
     micrograph_of = [np.asarray(number, np.uint32)[pick.micrograph_of] for number, pick in zip(matched.numbers, picks, strict=True)]
+    _refuse_two_alignments(picks, centres, bounds)
     shared = np.array([[len({*first} & {*second}) for second in matched.numbers] for first in matched.numbers])
     of_all = micrograph_of[0] if len(picks) == 1 else np.concatenate(micrograph_of)
     return Gathered(
@@ -86,10 +95,52 @@ def gather(picks: Sequence[Picks], params: ParticleParams) -> Gathered:
             *unrelated(picks, shared),
             *centres.warnings,
             *params.unused,
+            *_unused_tables(picks, table, rows_of, params),
             *_deletes_agreement(picks, params),
             *_of_places(picks, centres, of_all, source_of, params),
         ],
     )
+
+
+def _refuse_unset(pick: Picks) -> None:
+    """Coordinates that were never set: all are 0, though micrographs have several."""
+    if len(pick) and not pick.centered and np.bincount(pick.micrograph_of).max() > 2 and not any(column.any() for column in pick.stored):
+        raise InputError(f"{pick.label}: found coordinates that are all 0, as if they had never been set; expected places")
+
+
+def _refuse_two_alignments(picks: Sequence[Picks], centres: Centres, bounds: NDArray[np.int64]) -> None:
+    """Particles of one uid that two inputs align differently: which alignment is meant is the user's to say."""
+    if centres.shift_key == "none":
+        return
+    aligned = [(i, pick.uids) for i, pick in enumerate(picks) if pick.uids is not None and pick.shift_keys]
+    for k, (i, uids) in enumerate(aligned):
+        for j, others in aligned[:k]:
+            _, mine, theirs = np.intersect1d(np.where(uids, uids, NOT_SET), others, return_indices=True)
+            moved = centres.coordinates_a[bounds[i] + mine] - centres.coordinates_a[bounds[j] + theirs]
+            differ = np.abs(moved).max(axis=1, initial=0.0) > SAME_PLACE_A
+            if differ.any():
+                raise InputError(
+                    f"{picks[i].label}: found {count(int(differ.sum()), 'particle')} (by uid) aligned otherwise in {picks[j].label},"
+                    " expected"
+                    " one alignment of each particle: name one of the two, or use --shift-key none"
+                )
+
+
+def _unused_tables(
+    picks: Sequence[Picks], table: MicrographTable | None, rows_of: Sequence[Sequence[int | None]], params: ParticleParams
+) -> list[str]:
+    """Options that no input has a use for."""
+    warnings = []
+    for pick, rows in zip(picks, rows_of, strict=True):
+        if table is not None and rows and pick.counted_in != "micrograph" and not any(row is not None for row in rows):
+            warnings.append(
+                f"{pick.label}: {table.path} names none of its tomograms, as {pick.micrographs[0].name}: it is not used for them"
+            )
+    if params.tomograms is not None and not any(pick.format in NUMBERED for pick in picks):
+        warnings.append("--tomograms not used: no input numbers its tomograms")
+    if params.flip_y and all(pick.heights_px is None for pick in picks):
+        warnings.append("--flip-y not used: it is for CryoSPARC's inputs, and there are none")
+    return warnings
 
 
 def _deletes_agreement(picks: Sequence[Picks], params: ParticleParams) -> list[str]:

@@ -46,12 +46,12 @@ class OptimisationSet:
     @classmethod
     def beside(cls, particles: Path) -> OptimisationSet | None:
         """The set beside a file of particles, if it names that file."""
-        path = particles.parent / NAME
-        if not path.is_file():
-            return None
-        (file,) = open_star([path])
-        found = cls.of(file)
-        return found if found is not None and os.path.realpath(found.particles) == os.path.realpath(particles) else None
+        for path in sorted(particles.parent.glob(f"*{NAME}")):
+            (file,) = open_star([path])
+            found = cls.of(file)
+            if found is not None and os.path.realpath(found.base / found.entries[PARTICLES]) == os.path.realpath(particles):
+                return found
+        return None
 
     @property
     def particles(self) -> Path:
@@ -73,11 +73,17 @@ class OptimisationSet:
 
     def text_for(self, particles: Path) -> str:
         """The set with other particles, without trajectories."""
-        entries = {label: value for label, value in self.entries.items() if label != TRAJECTORIES}
+        entries = {label: self._led(value) for label, value in self.entries.items() if label != TRAJECTORIES}
         base = Path(os.path.realpath(self.base))
         entries[PARTICLES] = str(particles.relative_to(base) if particles.is_relative_to(base) else particles)
         lines = "".join(f"_{label:<40} {quoted(value)}\n" for label, value in entries.items())
         return f"\ndata_\n\n{lines}\n"
+
+    def _led(self, value: str) -> str:
+        """A path that leads to the same file from anywhere, if the set's own leads there from its directory, as Warp's."""
+        path = self.base / value
+        is_own = os.path.realpath(self.base) == os.path.realpath(self.path.parent)
+        return os.path.realpath(path) if is_own and path.is_file() else value
 
 
 def _base(path: Path, named: str) -> Path:

@@ -243,8 +243,6 @@ def micrographs_of(fields: Joined) -> tuple[NDArray[np.uint32], list[Micrograph]
 
 
 def _check_fractions(fields: Joined, stored: tuple[Floats, Floats]) -> None:
-    if len(fields) > 2 and not any(column.any() for column in stored):
-        raise InputError(f"{fields.label}: found locations that are all 0, as if they had never been set; expected places")
     far = np.flatnonzero((np.abs(stored[0]) > MAX_FRACTION) | (np.abs(stored[1]) > MAX_FRACTION))
     if len(far) > 0.5 * len(fields):
         row = int(far[0])
@@ -264,8 +262,9 @@ def _with_extents(
     found = []
     for micrograph, row in zip(micrographs, first_of_each(micrograph_of, len(micrographs)), strict=True):
         size = pixel_sizes[int(pixel_size_of[row]) if pixel_size_of is not None else 0].value_a if len(micrograph_of) else None
-        extent = None if size is None else (float(sides[row][1]) * size, float(sides[row][0]) * size)
-        found.append(replace(micrograph, extent_a=extent))
+        side = (float(sides[row][1]), float(sides[row][0])) if len(micrograph_of) else None
+        extent = None if size is None or side is None else (side[0] * size, side[1] * size)
+        found.append(replace(micrograph, sides_px=side, extent_a=extent))
     return found
 
 

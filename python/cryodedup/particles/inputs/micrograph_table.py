@@ -15,7 +15,7 @@ from cryodedup.formats.star import StarFile, has_coordinates, open_star, text
 from cryodedup.particles.inputs.identity import same_as
 from cryodedup.particles.inputs.matcher import Match
 from cryodedup.particles.inputs.picks import Micrograph, Picks, first_of_each
-from cryodedup.particles.inputs.relion_pixels import OF_MICROGRAPH, OF_TILT_SERIES, positive
+from cryodedup.particles.inputs.relion_pixels import OF_MICROGRAPH, OF_TILT_SERIES, check_optics, positive
 
 OPTION = "--micrographs"
 SIZES = ("rlnTomoSizeX", "rlnTomoSizeY", "rlnTomoSizeZ")
@@ -45,6 +45,23 @@ class MicrographTable:
     extents_a: Sequence[tuple[float, ...] | None]
     tomograms: bool
 
+    def __post_init__(self) -> None:
+        """Refuses a micrograph that is listed with two sizes."""
+        listed: dict[object, tuple[float, object]] = {}
+        for micrograph, size, extent in zip(self.micrographs, self.sizes_a, self.extents_a, strict=True):
+            found = listed.setdefault(micrograph.uid or micrograph.name, (size, extent))
+            if found != (size, extent):
+                raise InputError(
+                    f"{self.path}: {OPTION}: found {micrograph.name} twice, with {found[0]:g} Å and {size:g} Å a pixel or other"
+                    " extents, expected"
+                    " one"
+                )
+
+    def size_of(self, row: int, micrograph: Micrograph) -> float:
+        """The pixel size of one here for a micrograph of an input, which may be binned otherwise, Å."""
+        extent = self.extents_a[row]
+        return self.sizes_a[row] if extent is None or micrograph.sides_px is None else extent[0] / micrograph.sides_px[0]
+
     def rows_of(self, picks: Picks, match: Match) -> list[int | None]:
         """For each micrograph of an input its place here, None for none. Not every table has uids, or the same paths."""
         return same_as(picks.label, picks.micrographs, str(self.path), self.micrographs, "name" if match == "name" else "auto")
@@ -52,7 +69,10 @@ class MicrographTable:
 
 def read_micrographs(path: Path) -> MicrographTable:
     """From RELION's ``micrographs.star`` (through its optics groups) or ``tomograms.star``, or CryoSPARC's exposures."""
-    kind = kind_of(path)
+    try:
+        kind = kind_of(path)
+    except InputError as error:
+        raise InputError(f"{error} ({OPTION})") from None
     if kind == "star":
         (file,) = open_star([path])
         return _of_tomograms(file) if _tomogram_table(file) is not None else _of_star(file)
@@ -100,6 +120,7 @@ def _of_star(file: StarFile) -> MicrographTable:
         raise InputError(f"{file.path}: {OPTION}: found no table with rlnMicrographName, expected data_micrographs")
     if has_coordinates(table.labels):
         raise InputError(f"{file.path}: {OPTION}: this lists particles, expected micrographs: a micrographs.star or micrographs_ctf.star")
+    check_optics(str(file.path), file.optics)
     optics = {row.get("rlnOpticsGroup", ""): row for row in file.optics}
     rows = file.rows(table)
     sizes = [

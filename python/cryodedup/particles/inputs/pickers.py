@@ -18,7 +18,7 @@ from cryodedup.formats.detect import kind_of
 from cryodedup.formats.star import StarFile, TableColumns, text
 from cryodedup.formats.topaz import open_topaz
 from cryodedup.particles.inputs import relion
-from cryodedup.particles.inputs.picks import Filaments, Floats, Micrograph, Picks, PixelSize, Scores
+from cryodedup.particles.inputs.picks import CountedIn, Filaments, Floats, Micrograph, Picks, PixelSize, Scores
 from cryodedup.particles.inputs.scores import missing_score
 from cryodedup.particles.inputs.stars import has_picks_of_one_micrograph, open_stars, particle_table
 from cryodedup.particles.outputs.output import NoOutput
@@ -27,6 +27,7 @@ from cryodedup.particles.outputs.pick_files import PickFile, PickFilesOutput
 if TYPE_CHECKING:
     from cryodedup.params import ParticleParams
 
+NO_SIZE = PixelSize(of="", value_a=None, found_in="")
 SUFFIXES = (".box", ".cbox", ".star")
 IN_JOBS = ("autopick.star", "manualpick.star", "particles.star", "optimisation_set.star")
 """What RELION's job folders hold; refinements hold files that end in _data.star."""
@@ -129,7 +130,10 @@ class _Piece:
     position: tuple[Floats, ...]
     score: Scores | None
     where: Callable[[int], str]
-    filaments: NDArray[np.float64] | None = None
+    filaments: NDArray[Any] | None = None
+    counted_in: CountedIn | None = None
+    centered: bool = False
+    pixel_size: PixelSize = NO_SIZE
 
 
 def _box_piece(path: Path, table: _core.Table, params: ParticleParams) -> _Piece:
@@ -163,7 +167,19 @@ def _coordinates_piece(file: StarFile, params: ParticleParams) -> _Piece:
     if table is None:
         columns = TableColumns(file, particle_table(file))
         picks = relion.read(columns, params, NoOutput(), name=file.path.stem)
-        return _Piece(file.path, columns.table.rows, picks.position, picks.scores, columns.where)
+        if len(picks.pixel_sizes) > 1:
+            raise InputError(f"{file.path}: found several pixel sizes, expected one in a file of picks of one micrograph")
+        return _Piece(
+            file.path,
+            columns.table.rows,
+            picks.position,
+            picks.scores,
+            columns.where,
+            filaments=None if picks.filaments is None else picks.filaments.filament_of,
+            counted_in=picks.counted_in,
+            centered=picks.centered,
+            pixel_size=picks.pixel_sizes[0] if picks.pixel_sizes else NO_SIZE,
+        )
     columns_of = table.columns
     missing = [label for label in ("CoordinateX", "CoordinateY", "Width", "Height") if label not in columns_of]
     if missing:
@@ -186,7 +202,14 @@ def _joined_pieces(
     flat = next((piece for piece in filled if len(piece.position) < dimensions), None)
     if flat is not None:
         raise InputError(f"{flat.path}: found picks without z, expected z as in other files of {source}")
+    of_two = next((piece for piece in filled if (piece.counted_in, piece.centered) != (filled[0].counted_in, filled[0].centered)), None)
+    if of_two is not None:
+        raise InputError(
+            f"{of_two.path}: found coordinates in another unit than in {filled[0].path}, expected one in all files of {source}"
+        )
     position = tuple(_concatenate(piece.position[axis] for piece in filled) for axis in range(dimensions))
+    sizes = list(dict.fromkeys(piece.pixel_size for piece in filled)) or [NO_SIZE]
+    counted = (filled[0].counted_in if filled else None) or ("tomogram" if dimensions == 3 else "micrograph")
     scored = [piece.score for piece in filled if piece.score is not None]
     scores = None
     if scored:
@@ -207,8 +230,10 @@ def _joined_pieces(
         micrograph_of=np.repeat(np.array([number[name] for name in names], np.uint32), counts),
         stored=position,
         position=position,
-        counted_in="tomogram" if dimensions == 3 else "micrograph",
-        pixel_sizes=[PixelSize(of="", value_a=None, found_in="")],
+        counted_in=counted,
+        centered=bool(filled) and filled[0].centered,
+        pixel_sizes=[] if counted == "angstrom" else sizes,
+        pixel_size_of=np.repeat(np.array([sizes.index(piece.pixel_size) for piece in filled], np.uint32), [len(p.rows) for p in filled]),
         scores=scores,
         filaments=_filaments(filled),
         output=PickFilesOutput(
@@ -223,7 +248,7 @@ def _filaments(pieces: Sequence[_Piece]) -> Filaments | None:
     if not pieces or any(piece.filaments is None for piece in pieces):
         return None
     numbers = _concatenate(piece.filaments for piece in pieces if piece.filaments is not None)
-    return Filaments(field="_filamentid", filament_of=np.nan_to_num(numbers).astype(np.uint32))
+    return Filaments(field="_filamentid or rlnHelicalTubeID", filament_of=np.nan_to_num(numbers).astype(np.uint32))
 
 
 def _concatenate(columns: Iterable[Floats]) -> Floats:
@@ -244,7 +269,7 @@ def read_topaz(path: Path, params: ParticleParams) -> Picks:
         stored=position,
         position=position,
         counted_in="tomogram" if len(position) == 3 else "micrograph",
-        pixel_sizes=[PixelSize(of="", value_a=None, found_in="")],
+        pixel_sizes=[NO_SIZE],
         scores=_piece_score(path, columns, params, "score"),
         output=PickFilesOutput(path, [PickFile(path, table.rows, 0)]),
         where=_line(path, table.rows),

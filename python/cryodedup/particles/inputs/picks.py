@@ -28,14 +28,15 @@ class Micrograph:
         The file of picks that is named after it, or names it without a directory; ``name`` is then no path.
     number
         That of a tomogram in files which number them (Dynamo, STOPGAP); ``name`` is then no name.
-    extent_a
-        Its width and height, Å, where the input gives them.
+    sides_px, extent_a
+        Its width and height in pixels and in Å, where the input gives them.
     """
 
     name: str
     uid: int | None = None
     file: str | None = None
     number: int | None = None
+    sides_px: tuple[float, float] | None = None
     extent_a: tuple[float, float] | None = None
 
 
@@ -44,7 +45,7 @@ class PixelSize:
     """A micrograph pixel size of some of an input's particles, and where it stands.
 
     ``uncertain`` says why it may not be that of the coordinates, as that of the movie before binning; the user's value goes before it.
-    ``conflict`` says what in the same file contradicts it: then only the user can settle it.
+    ``conflict`` says what in the same file contradicts it, and ``conflicting`` is its value: then only the user can settle it.
     """
 
     of: str
@@ -52,6 +53,7 @@ class PixelSize:
     found_in: str
     uncertain: str = ""
     conflict: str = ""
+    conflicting: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

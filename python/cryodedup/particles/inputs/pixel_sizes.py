@@ -14,11 +14,14 @@ import numpy as np
 from cryodedup.errors import InputError
 from cryodedup.particles.inputs.micrograph_table import OPTION, MicrographTable
 from cryodedup.particles.inputs.picks import Floats, Picks, PixelSize
+from cryodedup.words import count
 
 CHOSEN, OVERRIDE = "--pixel-size", "--pixel-size-override"
 TOLERANCE = 0.05
 """A user's value may differ from a certain one by this share: calibrations are refined. By more, one of the two is wrong."""
 EQUAL = 1e-4
+MAX_LISTED = 6
+RECONSTRUCTED_IN = f"{OPTION}, binned"
 RECONSTRUCTED = (
     "the pixel size of the reconstructed tomogram; if the particles were picked in one that is binned otherwise, give --pixel-size"
 )
@@ -53,6 +56,8 @@ def chosen_by_input(labels: Sequence[str], chosen: float | Mapping[str, float] |
         if len(fitting) != 1:
             found = f"inputs {labels[fitting[0]]} and {labels[fitting[1]]}" if fitting else "no such input"
             raise InputError(f"{CHOSEN} {name}={size:g}: found {found}, expected the name of one of {', '.join(labels)}")
+        if sizes[fitting[0]] is not None:
+            raise InputError(f"{CHOSEN} {name}={size:g}: found {labels[fitting[0]]} named twice, expected once")
         sizes[fitting[0]] = size
     return sizes
 
@@ -72,44 +77,68 @@ def resolve(
         Whether a missing one is an error.
     """
     if picks.in_angstrom:
-        return Resolved(1.0, [{"of": "", "pixel_size_a": None, "found_in": "coordinates are in Å"}])
+        unused = [f"{picks.label}: {CHOSEN} {chosen_a:g} not used: coordinates are in Å"] if chosen_a is not None else []
+        return Resolved(1.0, [{"of": "", "pixel_size_a": None, "found_in": "coordinates are in Å"}], unused)
     by_micrograph, uncertain = _of_table(picks, table, rows)
     if override and chosen_a is not None:
         return _overridden(picks, by_micrograph, chosen_a)
     covered = ~np.isnan(by_micrograph)
     found: list[dict[str, object]] = [
-        {"of": f"{int((by_micrograph == size).sum()):,} micrographs", "pixel_size_a": float(size), "found_in": OPTION}
+        {"of": count(int((by_micrograph == size).sum()), "micrograph"), "pixel_size_a": float(size), "found_in": OPTION}
         for size in np.unique(by_micrograph[covered])
     ]
     warnings = _of_table_warnings(picks, table, by_micrograph, chosen_a) if table is not None and picks.counted_in == "micrograph" else []
     if covered.all() and len(picks.micrographs):
         return Resolved(_spread(by_micrograph, picks.micrograph_of), found, warnings)
     by_group = np.full(max(1, len(picks.pixel_sizes)), np.nan)
+    doubtful: list[PixelSize] = []
     for i in _groups_needed(picks, covered):
-        size = uncertain if uncertain is not None and picks.pixel_sizes[i].value_a is None else picks.pixel_sizes[i]
+        size = picks.pixel_sizes[i]
+        if size.value_a is None and chosen_a is None and not np.isnan(uncertain).any() and len(uncertain):
+            found.append({"of": "all", "pixel_size_a": float(uncertain[0]), "found_in": RECONSTRUCTED_IN})
+            warnings.append(f"{picks.label}: pixel size {_listed(uncertain)} Å from {RECONSTRUCTED_IN}, {RECONSTRUCTED}")
+            return Resolved(_spread(uncertain, picks.micrograph_of), found, warnings)
         value = _of_group(picks, size, chosen_a, found, warnings)
         if value is None and not needed:
             return Resolved(1.0, [{"of": "", "pixel_size_a": None, "found_in": "not known, not needed"}], warnings, known=False)
         if value is None:
             raise InputError(_missing(picks, size, covered))
+        if size.uncertain and chosen_a is None:
+            doubtful.append(size)
         by_group[i] = value
+    warnings += _doubts(picks.label, doubtful)
     if not covered.any():
         return Resolved(_spread(by_group, picks.pixel_size_of), found, warnings)
     own = np.broadcast_to(_spread(by_group, picks.pixel_size_of), len(picks))
     return Resolved(np.where(covered[picks.micrograph_of], by_micrograph[picks.micrograph_of], own), found, warnings)
 
 
-def _of_table(picks: Picks, table: MicrographTable | None, rows: Sequence[int | None]) -> tuple[Floats, PixelSize | None]:
+def _doubts(label: str, sizes: Sequence[PixelSize]) -> list[str]:
+    """One warning for all groups of one reason."""
+    warnings = []
+    for reason in dict.fromkeys(size.uncertain for size in sizes):
+        mine = [size for size in sizes if size.uncertain == reason]
+        values = _listed(np.array([size.value_a for size in mine], np.float64))
+        groups = f" ({mine[0].of} and {count(len(mine) - 1, 'other')})" if len(mine) > 1 else f" ({mine[0].of})" if mine[0].of else ""
+        warnings.append(f"{label}: pixel size {values} Å from {mine[0].found_in}{groups}, {reason}")
+    return warnings
+
+
+def _listed(sizes: Floats) -> str:
+    return ", ".join(f"{size:g}" for size in np.unique(sizes)[:MAX_LISTED])
+
+
+def _of_table(picks: Picks, table: MicrographTable | None, rows: Sequence[int | None]) -> tuple[Floats, Floats]:
     """Of each micrograph the pixel size that ``--micrographs`` gives, NaN for none; and one that may be that of coordinates."""
-    nothing = np.full(len(picks.micrographs), np.nan)
+    certain, uncertain = (np.full(len(picks.micrographs), np.nan) for _ in range(2))
     if table is None or picks.counted_in == "export":
-        return nothing, None
-    if picks.counted_in == "micrograph":
-        return np.array([np.nan if row is None else table.sizes_a[row] for row in rows]), None
-    sizes = {table.sizes_a[row] * table.binnings[row] for row in rows if row is not None and not np.isnan(table.binnings[row])}
-    if len(sizes) != 1:
-        return nothing, None
-    return nothing, PixelSize(of="", value_a=float(f"{sizes.pop():.6g}"), found_in=f"{OPTION}, binned", uncertain=RECONSTRUCTED)
+        return certain, uncertain
+    for i, (row, micrograph) in enumerate(zip(rows, picks.micrographs, strict=True)):
+        if row is not None and picks.counted_in == "micrograph":
+            certain[i] = table.size_of(row, micrograph)
+        elif row is not None:
+            uncertain[i] = float(f"{table.sizes_a[row] * table.binnings[row]:.6g}")
+    return certain, uncertain
 
 
 def _of_table_warnings(picks: Picks, table: MicrographTable, by_micrograph: Floats, chosen_a: float | None) -> list[str]:
@@ -118,12 +147,18 @@ def _of_table_warnings(picks: Picks, table: MicrographTable, by_micrograph: Floa
     warnings = []
     if not covered.all():
         missing = picks.micrographs[int(np.flatnonzero(~covered)[0])].name
-        warnings.append(f"{picks.label}: {table.path} names {covered.sum():,} of its {len(covered):,} micrographs, not {missing}")
+        warnings.append(f"{picks.label}: {table.path} names {covered.sum():,} of its {count(len(covered), 'micrograph')}, not {missing}")
     sizes = sorted(set(by_micrograph[covered].tolist()))
     for size in sizes:
         warnings += _compare_chosen(picks.label, chosen_a, size, str(table.path))[:1]
     own = sorted({size.value_a for size in picks.pixel_sizes if size.value_a is not None and not size.uncertain})
     if sizes and own and any(min(abs(size - other) for other in own) > EQUAL * size for size in sizes):
+        if picks.format == "CryoSPARC" and any(min(abs(size - other) for other in own) > TOLERANCE * size for size in sizes):
+            raise InputError(
+                f"{picks.label}: found a pixel size of {_listed(np.array(own))} Å, but of {_listed(np.array(sizes))} Å in {table.path}"
+                " without the"
+                " sizes of the micrographs: its micrographs are binned otherwise, and locations are fractions; leave --micrographs out"
+            )
         told, given = (", ".join(f"{size:g}" for size in values) for values in (sizes, own))
         warnings.append(
             f"{picks.label}: pixel size {told} Å from {table.path} used, not {given} Å as the input says: coordinates are taken as in"
@@ -171,12 +206,14 @@ def _spread(values: Floats, index: np.ndarray | None) -> Floats | float:
 def _of_group(picks: Picks, size: PixelSize, chosen_a: float | None, found: list[dict[str, object]], warnings: list[str]) -> float | None:
     of = size.of or "all"
     where = f"{picks.label}: {size.of}" if size.of else picks.label
-    if size.conflict and chosen_a is None:
-        raise InputError(
-            f"{where}: found a pixel size of {size.value_a:g} Å in {size.found_in}, but {size.conflict}; coordinates may be in either:"
-            f" expected one, give {CHOSEN}"
-        )
-    if size.value_a is not None and not size.uncertain:
+    if size.conflict:
+        either = [value for value in (size.value_a, size.conflicting) if value is not None]
+        if chosen_a is None or all(abs(chosen_a - value) > TOLERANCE * value for value in either):
+            raise InputError(
+                f"{where}: found a pixel size of {size.value_a:g} Å in {size.found_in}, but {size.conflict}; coordinates may be in either:"
+                f" expected one, give {CHOSEN}"
+            )
+    elif size.value_a is not None and not size.uncertain:
         warnings += _compare_chosen(where, chosen_a, size.value_a, size.found_in)
         found.append({"of": of, "pixel_size_a": size.value_a, "found_in": size.found_in})
         return size.value_a
@@ -185,7 +222,6 @@ def _of_group(picks: Picks, size: PixelSize, chosen_a: float | None, found: list
         return chosen_a
     if size.value_a is not None:
         found.append({"of": of, "pixel_size_a": size.value_a, "found_in": size.found_in})
-        warnings.append(f"{where}: pixel size {size.value_a:g} Å from {size.found_in}, {size.uncertain}")
     return size.value_a
 
 

@@ -65,10 +65,10 @@ def _refuse_twice(picks: Sequence[Picks]) -> None:
     for pick in picks:
         for path in pick.output.row_files:
             stat = path.stat()
-            other = seen.setdefault((stat.st_dev, stat.st_ino), pick.label)
-            if other != pick.label or pick.output.row_files.count(path) > 1:
-                places = pick.label if other == pick.label else f"{other} and {pick.label}"
+            if (stat.st_dev, stat.st_ino) in seen:
+                places = " and ".join(dict.fromkeys([seen[stat.st_dev, stat.st_ino], pick.label]))
                 raise InputError(f"{path}: found twice, in {places}; expected once: every particle of it would be a duplicate")
+            seen[stat.st_dev, stat.st_ino] = pick.label
 
 
 def read_table(table: Any, params: ParticleParams, label: str = "table") -> Picks:

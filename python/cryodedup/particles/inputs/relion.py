@@ -58,7 +58,7 @@ def read(columns: Columns, params: ParticleParams, output: Output, name: str | N
             f"{columns.label}: found no location columns, expected {COORDINATES[0]} and {COORDINATES[1]}, or {CENTERED_COORDINATES[0]}..."
         )
     centered = CENTERED_COORDINATES[0] in columns
-    check_optics(columns)
+    check_optics(columns.label, columns.optics)
     _check_columns(columns, centered)
     position = tuple(columns.numbers(label) for label in (CENTERED_COORDINATES if centered else COORDINATES) if label in columns)
     if not centered:
@@ -121,8 +121,6 @@ def _refuse_fractions(columns: Columns, position: Sequence[Floats]) -> None:
     """Warp's template matching gives places as fractions of the tomogram; in pixels most are further than one from the edge."""
     if not len(columns):
         return
-    if len(columns) > 2 and not any(column.any() for column in position):
-        raise InputError(f"{columns.label}: found coordinates that are all 0, as if they had never been set; expected places")
     within = np.median(np.max(np.abs(position), axis=0)) <= 1
     if within and any((column != np.floor(column)).any() for column in position):
         raise InputError(

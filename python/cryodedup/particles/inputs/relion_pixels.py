@@ -33,12 +33,12 @@ UNCONFIRMED = (
 UNBINNED = "the pixel size of the unbinned tilt series, while Warp counts coordinates in pixels of the images it exported"
 
 
-def check_optics(columns: Columns) -> None:
+def check_optics(file: str, optics: Sequence[dict[str, str]]) -> None:
     """Refuses optics groups that are listed twice."""
-    ids = [row[GROUP] for row in columns.optics if GROUP in row]
+    ids = [row[GROUP] for row in optics if GROUP in row]
     twice = next((group for group in ids if ids.count(group) > 1), None)
     if twice is not None:
-        raise InputError(f"{columns.label}: data_optics: found {GROUP} {twice} {ids.count(twice)} times, expected each once")
+        raise InputError(f"{file}: data_optics: found {GROUP} {twice} {ids.count(twice)} times, expected each once")
 
 
 def counted_in(columns: Columns, micrographs: Sequence[str], *, deep: bool, of_one: bool) -> CountedIn:
@@ -52,17 +52,26 @@ def counted_in(columns: Columns, micrographs: Sequence[str], *, deep: bool, of_o
 def pixel_sizes(columns: Columns, counted: CountedIn) -> tuple[np.ndarray | None, list[PixelSize]]:
     """Of each row the number of its pixel size, None if all have the first; and the pixel sizes."""
     if counted == "export":
-        exported, sizes = _of_export(columns)
-        return exported, [_confirmed(columns, size) for size in sizes]
+        return _confirmed(columns, *_of_export(columns))
     if counted == "tomogram" and "rlnDetectorPixelSize" in columns and "rlnMagnification" not in columns:
-        of, texts = columns.names("rlnDetectorPixelSize")  # as pytom-match-pick uses it
-        return of, [_pixel_size(columns.label, "", {"rlnDetectorPixelSize": text}, ["rlnDetectorPixelSize"]) for text in texts]
+        return _of_column(columns, "rlnDetectorPixelSize")  # as pytom-match-pick uses it
     for label in PIXEL_SIZES:
-        if label in columns:
-            of, texts = columns.names(label)
-            return of, [_pixel_size(columns.label, "", {label: text}, PIXEL_SIZES) for text in texts]
+        if label in columns or any(label in row for row in columns.optics):
+            index, sizes = _of_column(columns, label) if label in columns else _of_groups(columns, [label])
+            # An export of Warp whose tomograms were renamed.
+            renamed = label == OF_TILT_SERIES and any(IN_NAME.search(_base(name)) for name in _some_images(columns))
+            return _confirmed(columns, index, sizes) if renamed else (index, sizes)
+    return _of_groups(columns, PIXEL_SIZES)
+
+
+def _of_column(columns: Columns, label: str) -> tuple[np.ndarray, list[PixelSize]]:
+    index, texts = columns.names(label)
+    return index, [_pixel_size(columns.label, "", {label: text}, [label]) for text in texts]
+
+
+def _of_groups(columns: Columns, labels: Sequence[str]) -> tuple[np.ndarray | None, list[PixelSize]]:
     index, groups = _groups(columns)
-    return index, [_pixel_size(columns.label, of, row, PIXEL_SIZES) for of, row in groups]
+    return index, [_pixel_size(columns.label, of, row, labels) for of, row in groups]
 
 
 def _groups(columns: Columns) -> tuple[np.ndarray | None, list[tuple[str, dict[str, str]]]]:
@@ -88,8 +97,7 @@ def _pixel_size(file: str, of: str, row: dict[str, str], labels: Sequence[str]) 
 def _of_export(columns: Columns) -> tuple[np.ndarray | None, list[PixelSize]]:
     """Of Warp's exports: 3D ones give it in each row, 2D ones as a product in their optics groups."""
     if "rlnPixelSize" in columns:
-        of, texts = columns.names("rlnPixelSize")
-        return of, [_pixel_size(columns.label, "", {"rlnPixelSize": text}, ["rlnPixelSize"]) for text in texts]
+        return _of_column(columns, "rlnPixelSize")
     index, groups = _groups(columns)
     return index, [_product(columns.label, of, row) for of, row in groups]
 
@@ -104,19 +112,33 @@ def _product(file: str, of: str, row: dict[str, str]) -> PixelSize:
     return PixelSize(of=of, value_a=float(f"{size * binning:.6g}"), found_in=f"{OF_TILT_SERIES} x {BINNING}", uncertain=UNCONFIRMED)
 
 
-def _confirmed(columns: Columns, size: PixelSize) -> PixelSize:
-    """Certain if the names of images say so; in conflict if they say something else."""
-    named = {float(found[1]) for name in _image_names(columns) if (found := IN_NAME.search(name))}
-    if size.value_a is None or not named:
+def _confirmed(columns: Columns, index: np.ndarray | None, sizes: list[PixelSize]) -> tuple[np.ndarray | None, list[PixelSize]]:
+    """Certain where the names of images say so; in conflict where they say something else."""
+    if "rlnImageName" not in columns or not len(columns):
+        return index, sizes
+    of, names = columns.all_names("rlnImageName")
+    found = [IN_NAME.findall(_base(name)) for name in names]
+    stated = np.array([float(sizes_a[-1]) if sizes_a else np.nan for sizes_a in found])
+    return index, [_compared(size, of if index is None else of[index == i], names, stated) for i, size in enumerate(sizes)]
+
+
+def _compared(size: PixelSize, of: np.ndarray, names: Sequence[str], stated: np.ndarray) -> PixelSize:
+    images = np.unique(of)
+    images = images[~np.isnan(stated[images])]
+    if size.value_a is None or not len(images):
         return size
-    if any(abs(other - size.value_a) > TOLERANCE * other for other in named):
-        conflict = f"the names of images say {min(named):g} Å ({_image_names(columns)[0]})"
-        return replace(size, conflict=conflict)
-    return replace(size, uncertain="")
+    other = next((int(image) for image in images if abs(stated[image] - size.value_a) > TOLERANCE * stated[image]), None)
+    if other is None:
+        return replace(size, uncertain="")
+    return replace(size, conflict=f"the names of images say {stated[other]:g} Å ({_base(names[other])})", conflicting=float(stated[other]))
 
 
-def _image_names(columns: Columns) -> list[str]:
+def _some_images(columns: Columns) -> list[str]:
     return columns.some("rlnImageName") if "rlnImageName" in columns else []
+
+
+def _base(name: str) -> str:
+    return name.rpartition("/")[2]
 
 
 def positive(file: str, what: str, text: str, unit: str = "number of Å") -> float:
