@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -34,9 +35,16 @@ inputs = click.argument("inputs", nargs=-1, required=True, type=Input(), metavar
 output = click.option(
     "-o", "--output", type=click.Path(path_type=Path), metavar="DIR", help="Directory for the results; made if it is not there."
 )
-threads = click.option("-j", "--threads", type=int, default=0, metavar="N", help="0 (default): one a processor. The result is the same.")
+threads = click.option(
+    "-j",
+    "--threads",
+    type=int,
+    default=0,
+    metavar="N",
+    help="Number of threads; 0: one for each processor. The result does not depend on it.  [default: 0]",
+)
 overwrite = click.option("--overwrite", is_flag=True, help="Replace an earlier result in DIR.")
-no_report = click.option("--no-report", is_flag=True, help="Make no page (report.html, figures).")
+no_report = click.option("--no-report", is_flag=True, help="Do not make the page (report.html, figures).")
 as_json = click.option("--json", "as_json", is_flag=True, help="Print summary.json to standard output, and nothing else there.")
 quiet = click.option("-q", "--quiet", is_flag=True, help="Print errors only.")
 
@@ -46,12 +54,19 @@ def option_of(parameter: str) -> str:
     return f"--{re.sub('_(deg|a)$', '', parameter).replace('_', '-')}"
 
 
+@contextmanager
+def naming_options(names: Iterable[str]) -> Iterator[None]:
+    """Errors within name options, not the parameters that these set."""
+    try:
+        yield
+    except InputError as error:
+        raise InputError(_with_options(str(error), sorted(names, key=len, reverse=True))) from None
+
+
 def params_of(kind: Callable[..., Params], chosen: Mapping[str, Any]) -> Params:
     """The parameters; an error names the option, not the parameter."""
-    try:
+    with naming_options(chosen):
         return kind(**chosen)
-    except InputError as error:
-        raise InputError(_with_options(str(error), sorted(chosen, key=len, reverse=True))) from None
 
 
 def _with_options(text: str, names: Sequence[str]) -> str:

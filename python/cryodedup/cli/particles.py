@@ -75,14 +75,14 @@ click.rich_click.OPTION_GROUPS["cryodedup particles"] = [
     default=DEFAULTS.min_separation_a,
     show_default=True,
     metavar="Å",
-    help="Centres at most this far apart are duplicates; 0: only equal stored coordinates (and shifts, if used).",
+    help="Largest distance of duplicates, centre to centre. 0: equal stored coordinates (and shifts, if used).",
 )
 @click.option(
     "--pixel-size",
     type=PixelSize(),
     multiple=True,
     metavar="[NAME=]Å",
-    help="Pixel size of the coordinates, for inputs that do not give it; NAME=Å for one of several inputs.",
+    help="Set the pixel size of coordinates for inputs that do not give it. NAME=Å: for the input of this path, file name or stem.",
 )
 @click.option("--pixel-size-override", is_flag=True, help="Use --pixel-size even where the files give another pixel size.")
 @click.option(
@@ -96,7 +96,7 @@ click.rich_click.OPTION_GROUPS["cryodedup particles"] = [
     type=click.Choice(["auto", "path", "name", "uid"]),
     default=DEFAULTS.match,
     show_default=True,
-    help="Match micrographs of different inputs by path, name or uid alone. auto: by all three, unless anything speaks for two.",
+    help="Match micrographs of different inputs by path, name or uid alone. auto: by all three; evidence for two micrographs wins.",
 )
 @click.option(
     "--tomograms",
@@ -110,61 +110,69 @@ click.rich_click.OPTION_GROUPS["cryodedup particles"] = [
     metavar="KEY",
     default=DEFAULTS.shift_key,
     show_default=True,
-    help="Shifts that move the centres: alignments3D, alignments2D, none; auto: 3D if all inputs have them, 2D for a single input.",
+    help="Alignment shifts to subtract from the coordinates. auto: alignments3D if all inputs have them, alignments2D for a single input.",
 )
 @click.option(
     "--score-field",
     default=DEFAULTS.score_field,
     show_default=True,
     metavar="NAME",
-    help="Column that tells the best. auto: the picking score, else input order; none: random.",
+    help="Column to rank duplicates by. auto: the picking score, else input order. none: random.",
 )
 @click.option(
     "--score-order",
     type=click.Choice(["auto", "higher", "lower"]),
     default=DEFAULTS.score_order,
     show_default=True,
-    help="Which scores are better; known for the usual fields.",
+    help="Direction of the score. auto: known for the usual columns.",
 )
 @click.option(
     "--normalize-scores",
     type=click.Choice(["auto", "none", "rank"]),
     default=DEFAULTS.normalize_scores,
     show_default=True,
-    help="rank: compare ranks within each input. auto: rank if there are several inputs.",
+    help="Compare scores as they are (none) or as ranks within each input (rank). auto: rank for several inputs.",
 )
 @click.option(
     "--priority",
     type=click.Choice(["none", "input"]),
     default=DEFAULTS.priority,
     show_default=True,
-    help="input: an earlier input wins over a later one, whatever the scores.",
+    help="Prefer particles of earlier inputs, whatever their scores (input).",
 )
-@click.option("--min-votes", type=int, default=DEFAULTS.min_votes, show_default=True, metavar="N", help="Keep only what N inputs found.")
+@click.option(
+    "--min-votes", type=int, default=DEFAULTS.min_votes, show_default=True, metavar="N", help="Keep only particles that N inputs found."
+)
 @click.option(
     "--votes-where",
     type=click.Choice(["covered", "all"]),
     default=DEFAULTS.votes_where,
     show_default=True,
-    help="covered: ask for fewer votes in micrographs that fewer inputs cover. all: ask for N everywhere.",
+    help="Ask for fewer votes in micrographs that fewer than N inputs cover (covered), or for N everywhere (all).",
 )
 @click.option(
     "--half-sets",
     type=click.Choice(["audit", "repair"]),
     default=DEFAULTS.half_sets,
     show_default=True,
-    help="repair: remove nothing, but put duplicates into one half-set; writes particles_repaired.",
+    help="Count duplicates across half-sets (audit), or put duplicates into one half-set and remove nothing (repair).",
 )
-@click.option("--flip-y", is_flag=True, help="Count y of CryoSPARC inputs from the other edge; a warning tells when to.")
-@click.option("--remove-entirely", is_flag=True, help="Reject every particle that has a duplicate.")
-@click.option("--undo-symmetry-expansion", is_flag=True, help="Keep one of the copies of each expanded particle.")
-@click.option("--seed", type=int, default=DEFAULTS.seed, show_default=True, help="For --score-field none.")
+@click.option("--flip-y", is_flag=True, help="Count y of CryoSPARC inputs from the other edge. A warning says when this seems necessary.")
+@click.option("--remove-entirely", is_flag=True, help="Reject every particle that has a duplicate, instead of keeping the best.")
+@click.option(
+    "--undo-symmetry-expansion", is_flag=True, help="Keep one copy of each particle of a symmetry expansion. Ignores --min-separation."
+)
+@click.option("--seed", type=int, default=DEFAULTS.seed, show_default=True, help="Seed for --score-field none.")
 @options.threads
 @options.overwrite
 @options.no_report
 @options.as_json
-@click.option("--dry-run", is_flag=True, help="Find and tell; write nothing.")
-@click.option("--advise", is_flag=True, help="Tell what the distances suggest, and how many stay at which separation; write nothing.")
+@click.option("--dry-run", is_flag=True, help="Print what would be rejected; write nothing.")
+@click.option(
+    "--advise",
+    is_flag=True,
+    help="Suggest a minimum separation from the distances, and print how many particles stay at others; write nothing.",
+)
 @options.quiet
 def particles(
     inputs: tuple[Path, ...],
@@ -196,7 +204,8 @@ def particles(
     if output is not None and writes:
         check_directory(output, overwrite)
     with Progress(sum(path.stat().st_size for path in inputs if path.is_file()), quiet=quiet) as progress:
-        result = deduplicate_particles(list(inputs), params, say=progress.say, progress=progress)
+        with options.naming_options(["min_votes"]):
+            result = deduplicate_particles(list(inputs), params, say=progress.say, progress=progress)
         written = []
         if output is not None and writes:
             progress.say("writing")
@@ -246,7 +255,7 @@ def show_sources(summary: Mapping[str, Any]) -> None:
         print(f"    pixel size: {_pixel_sizes(source['pixel_sizes'])}")
         print(f"    score: {_score(source['score'])}")
         place = f" → {source['written_to']}" if source["written_to"] else ""
-        stay = f"kept {source['kept']:,}, rejected {source['rejected']:,}" if source["rejected"] else f"all {source['kept']:,} kept"
+        stay = f"kept {source['kept']:,}, rejected {source['rejected']:,}"
         print(f"    {stay}{place}")
 
 

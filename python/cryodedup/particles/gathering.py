@@ -68,7 +68,7 @@ def gather(picks: Sequence[Picks], params: ParticleParams) -> Gathered:
     if params.half_sets == "repair":
         check_repairable(picks)
     if params.min_votes > len(picks):
-        raise InputError(f"--min-votes: found {params.min_votes}, expected at most {len(picks)}, the number of inputs")
+        raise InputError(f"min_votes: found {params.min_votes}, expected at most {len(picks)}, the number of inputs")
     matched = unify([(pick.label, pick.micrographs) for pick in picks], params.match)
     table = read_micrographs(Path(params.micrographs)) if params.micrographs else None
     rows_of = [[None] * len(pick.micrographs) if table is None else table.rows_of(pick, params.match) for pick in picks]
