@@ -14,11 +14,12 @@ from numpy.typing import NDArray
 
 from cryodedup.apply.rows import FileRows, read_rows
 from cryodedup.apply.verdicts import Verdicts, of_mask
-from cryodedup.directory import SUMMARY
+from cryodedup.directory import LISTING, SUMMARY
 from cryodedup.errors import InputError
 from cryodedup.micrographs.result import SCHEMA as OF_MICROGRAPHS
 from cryodedup.micrographs.result import VERSIONS
 from cryodedup.params import ParticleParams
+from cryodedup.particles.inputs.matcher import Match
 from cryodedup.particles.inputs.micrograph_names import normalised_path
 from cryodedup.particles.inputs.pickers import micrograph_name
 from cryodedup.particles.inputs.picks import Micrograph, Picks
@@ -44,17 +45,23 @@ class ChosenMicrographs:
     micrographs: Sequence[Micrograph]
     verdicts: Verdicts
     versions: Sequence[Micrograph]
+    kept_for: Mapping[str, str]
+    """For each removed micrograph the kept one that it duplicates, by normalised paths."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ChosenParticles:
-    """The particles of a pair of files, the kept ones first; ``micrograph_of`` are indices into ``micrographs``."""
+    """The particles of one input of the run, the kept ones first; ``micrograph_of`` are indices into ``micrographs``.
+
+    ``starts``: the rows of the two files with which they begin.
+    """
 
     label: str
     picks: tuple[Picks, Picks]
     micrographs: Sequence[Micrograph]
     micrograph_of: NDArray[np.uint32]
     verdicts: Verdicts
+    starts: tuple[int, int]
 
     @property
     def uids(self) -> NDArray[np.uint64] | None:
@@ -140,10 +147,12 @@ def _check_summary(summary: Mapping[str, Any]) -> None:
         raise TypeError("counts or names of files are missing")
 
 
-def earlier_params(summary: Mapping[str, Any], flip_y: bool | None, threads: int) -> ParticleParams:
-    """How the particles of an earlier run are read: as that run did."""
+def earlier_params(summary: Mapping[str, Any], flip_y: bool | None, match: Match | None, threads: int) -> ParticleParams:
+    """How the particles of an earlier run are read, and its micrographs matched: as that run did, unless it is said otherwise."""
     used = summary.get("parameters") or {}
     return ParticleParams(
+        match=match or used.get("match", "auto"),
+        min_separation_a=used.get("min_separation_a", 0.0) if summary["schema"] == OF_PARTICLES else 0.0,
         pixel_size_a=used.get("pixel_size_a") if summary["schema"] == OF_PARTICLES else None,
         flip_y=bool(used.get("flip_y")) if flip_y is None else flip_y,
         score_field="none",
@@ -184,7 +193,17 @@ def _micrographs(directory: Path, params: ParticleParams, summary: Mapping[str, 
         micrographs=[one for one, _ in judged],
         verdicts=of_mask(np.array([stays for _, stays in judged], bool)),
         versions=[one for one, _ in chosen if normalised_path(one.name) in versions],
+        kept_for=_kept_for(directory),
     )
+
+
+def _kept_for(directory: Path) -> dict[str, str]:
+    path = directory / LISTING
+    if not path.is_file():
+        return {}
+    with path.open(encoding="utf-8", errors="surrogateescape", newline="") as file:
+        pairs = [(normalised_path(row["Duplicate"]), normalised_path(row["Original"])) for row in csv.DictReader(file)]
+    return dict(reversed(pairs))  # the first row of each names the kept one
 
 
 def _each(rows: FileRows) -> list[Micrograph]:
@@ -211,14 +230,15 @@ def _particles(directory: Path, params: ParticleParams, summary: Mapping[str, An
     written: dict[str, list[Mapping[str, Any]]] = {}
     for source in summary["sources"]:
         written.setdefault(source["written_to"], []).append(source)
-    pairs = [_pair(directory, params, name, sources, summary["outputs"]) for name, sources in written.items()]
+    pairs = [pair for name, sources in written.items() for pair in _pairs(directory, params, name, sources, summary["outputs"])]
     files = [file for pair in pairs for pick in pair.picks for file in pick.output.files]
     return Earlier(directory=directory, schema=OF_PARTICLES, files=[directory / SUMMARY, *files], particles=pairs)
 
 
-def _pair(
+def _pairs(
     directory: Path, params: ParticleParams, name: str, sources: Sequence[Mapping[str, Any]], outputs: Sequence[str]
-) -> ChosenParticles:
+) -> list[ChosenParticles]:
+    """Of inputs that were written together the particles of each: one micrograph may have another name in each of them."""
     stem, _, ending = name.rpartition("_kept")
     if ending == "/":
         ending = ".star" if f"{stem}_kept.star" in outputs else ""  # an index of pick files names their micrographs
@@ -229,12 +249,25 @@ def _pair(
         (pick,) = read_inputs([path], params)
         _check_count(path, len(pick), sum(source[word] for source in sources))
         picks.append(_named(pick, sources[0]["input"]))
+    if len(sources) == 1:
+        return [_chosen(str(directory / name), picks[0], picks[1], (0, 0))]
+    ends = [np.cumsum([0, *(source[word] for source in sources)]) for word in ("kept", "rejected")]
+    parts = [[pick.part(int(end[i]), int(end[i + 1])) for pick, end in zip(picks, ends, strict=True)] for i in range(len(sources))]
+    return [
+        _chosen(f"{directory / name}, from {source['input']}", parts[i][0], parts[i][1], (int(ends[0][i]), int(ends[1][i])))
+        for i, source in enumerate(sources)
+    ]
+
+
+def _chosen(label: str, kept: Picks, rejected: Picks, starts: tuple[int, int]) -> ChosenParticles:
+    picks = (kept, rejected)
     micrographs = list({(one.name, one.uid): one for pick in picks for one in pick.micrographs}.values())
     at = {(one.name, one.uid): i for i, one in enumerate(micrographs)}
     columns = [np.array([at[one.name, one.uid] for one in pick.micrographs], np.uint32)[pick.micrograph_of] for pick in picks if len(pick)]
     return ChosenParticles(
-        label=str(directory / name),
-        picks=(picks[0], picks[1]),
+        label=label,
+        picks=picks,
+        starts=starts,
         micrographs=micrographs,
         micrograph_of=np.concatenate([np.zeros(0, np.uint32), *columns]),
         verdicts=of_mask(np.repeat([True, False], [len(pick) for pick in picks])),

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cryodedup import _core
 from cryodedup.apply.earlier import ChosenMicrographs, ChosenParticles, Earlier
-from cryodedup.apply.places import TOLERANCE, by_place
+from cryodedup.apply.places import TOLERANCE, by_place, known_sizes_a
 from cryodedup.apply.rows import FileRows
 from cryodedup.apply.verdicts import BOTH, KEPT, REJECTED, UNKNOWN, Verdicts, combine, look_up
 from cryodedup.errors import InputError
@@ -18,12 +19,17 @@ from cryodedup.formats.star import TableColumns, open_star
 from cryodedup.params import ParticleParams
 from cryodedup.particles.inputs.identity import unify
 from cryodedup.particles.inputs.micrograph_names import normalised_path
-from cryodedup.particles.inputs.picks import Micrograph
+from cryodedup.particles.inputs.picks import Micrograph, Picks
 from cryodedup.particles.outputs.output import Output
 from cryodedup.particles.outputs.star import StarOutput
-from cryodedup.words import shown
+from cryodedup.words import count, shown
 
 IMAGE = "rlnImageName"
+MOSTLY, BY_CHANCE, STEPS = 0.5, 0.25, ((1.0, 0.0), (0.0, 1.0), (-1.0, 1.0), (2.0, -1.0))
+"""Where fewer rows than this share are found, it is tested how many would be found one or two pixels further, as moved rows are by"
+" chance."""
+WITHIN = 2.0
+"""Shifts may differ between files: what is rejected has a duplicate within so many times the separation."""
 UID, PATH, NAME, PLACE, SOURCE = "uid", "path", "name", "place", "sym_expand/src_uid"
 
 
@@ -45,18 +51,38 @@ class Match:
     by: dict[str, int]
     name_example: tuple[str, str] | None = None
     versions: NDArray[np.bool_] | None = None
+    warnings: tuple[str, ...] = ()
 
 
-def by_micrographs(chosen: ChosenMicrographs, rows: FileRows) -> Match:
+def by_micrographs(chosen: ChosenMicrographs, rows: FileRows, params: ParticleParams) -> Match:
     """By the micrograph of each row: by CryoSPARC's uid, by path, or by name."""
     if rows.lists == "uids":
         verdicts = _by_exposure_uid(chosen, rows)
         return Match(verdicts, _counted({UID: verdicts != UNKNOWN}))
     is_version = _are_versions(chosen, rows.micrographs)
-    of_each, by, name_example = _of_micrographs(chosen, rows, is_version)
+    of_each, by, same, warnings = _of_micrographs(chosen, rows, is_version, params)
+    named = next((i for i, how in enumerate(by) if how == NAME), None)
+    name_example = None if named is None else (rows.micrographs[named].name, chosen.micrographs[same[named]].name)
     of_row = np.array(by, object)[rows.micrograph_of]
     counted = _counted({how: of_row == how for how in (UID, PATH, NAME)})
-    return Match(of_each[rows.micrograph_of], counted, name_example, is_version[rows.micrograph_of])
+    warnings += _lost(chosen, rows, of_each, same)
+    return Match(of_each[rows.micrograph_of], counted, name_example, is_version[rows.micrograph_of], tuple(warnings))
+
+
+def _lost(chosen: ChosenMicrographs, rows: FileRows, verdicts: Verdicts, same: Mapping[int, int]) -> list[str]:
+    """A warning about removed micrographs whose kept partner has no rows in the file: nothing of their area remains in it."""
+    present = {normalised_path(chosen.micrographs[k].name) for i, k in same.items() if verdicts[i] == KEPT}
+    removed = [normalised_path(chosen.micrographs[k].name) for i, k in same.items() if verdicts[i] == REJECTED]
+    lost = [name for name in removed if name in chosen.kept_for and chosen.kept_for[name] not in present]
+    if not lost:
+        return []
+    return [
+        f"{rows.label}: {count(len(lost), 'micrograph')} removed as duplicates of others that have no rows in this file, as"
+        f" {shown(lost[0])} of"
+        f" {shown(chosen.kept_for[lost[0]])}: nothing of their area remains in it; if that is not meant, run cryodedup micrographs on"
+        " what you"
+        " selected"
+    ]
 
 
 def _are_versions(chosen: ChosenMicrographs, micrographs: Sequence[Micrograph]) -> NDArray[np.bool_]:
@@ -66,22 +92,19 @@ def _are_versions(chosen: ChosenMicrographs, micrographs: Sequence[Micrograph]) 
 
 
 def _of_micrographs(
-    chosen: ChosenMicrographs, rows: FileRows, is_version: NDArray[np.bool_]
-) -> tuple[Verdicts, list[str], tuple[str, str] | None]:
-    """The verdict on each micrograph of a file, what it was found by, and an example of those found by name."""
+    chosen: ChosenMicrographs, rows: FileRows, is_version: NDArray[np.bool_], params: ParticleParams
+) -> tuple[Verdicts, list[str], dict[int, int], list[str]]:
+    """The verdict on each micrograph of a file, what it was found by, its place among the chosen ones; and warnings."""
     verdicts = np.where(is_version, REJECTED, UNKNOWN).astype(np.uint8)
     by = [PATH if version else "" for version in is_version]
-    other = np.flatnonzero(~is_version).tolist()
-    known, asked = unify([(chosen.label, chosen.micrographs), (rows.label, [rows.micrographs[i] for i in other])]).numbers
+    others = np.flatnonzero(~is_version).tolist()
+    matched = unify([(chosen.label, chosen.micrographs), (rows.label, [rows.micrographs[i] for i in others])], params.match)
+    known, asked = matched.numbers
     at = {number: k for k, number in enumerate(known)}
-    name_example = None
-    for i, number in zip(other, asked, strict=True):
-        if number in at:
-            same = chosen.micrographs[at[number]]
-            verdicts[i], by[i] = chosen.verdicts[at[number]], _identity(same, rows.micrographs[i])
-            if by[i] == NAME and name_example is None:
-                name_example = (rows.micrographs[i].name, same.name)
-    return verdicts, by, name_example
+    same = {i: at[number] for i, number in zip(others, asked, strict=True) if number in at}
+    for i, k in same.items():
+        verdicts[i], by[i] = chosen.verdicts[k], _identity(chosen.micrographs[k], rows.micrographs[i])
+    return verdicts, by, same, [f"{rows.label}: {warning}" for warning in matched.warnings]
 
 
 def _identity(first: Micrograph, second: Micrograph) -> str:
@@ -114,11 +137,30 @@ def by_particles(earlier: Earlier, rows: FileRows, params: ParticleParams) -> Ma
         return Match(verdicts | expanded, _counted({UID: verdicts != UNKNOWN, SOURCE: expanded != UNKNOWN}))
     if rows.picks is None:
         return Match(verdicts, {})
-    verdicts = _by_places(earlier.particles, rows, params)
-    named = _by_image(earlier.particles, rows, verdicts == BOTH)
-    return Match(
-        np.where(named == UNKNOWN, verdicts, named), _counted({PLACE: (verdicts != UNKNOWN) & (named == UNKNOWN), IMAGE: named != UNKNOWN})
-    )
+    found = _by_places(earlier.particles, rows, params)
+    named = _by_image(found, rows, found.verdicts == BOTH)
+    verdicts = np.where(named == UNKNOWN, found.verdicts, named)
+    by = _counted({PLACE: (found.verdicts != UNKNOWN) & (named == UNKNOWN), IMAGE: named != UNKNOWN})
+    return Match(verdicts, by, warnings=tuple(found.warnings + _without_kept(rows, verdicts, found.micrograph_of, params)))
+
+
+def _without_kept(rows: FileRows, verdicts: Verdicts, micrograph_of: NDArray[np.uint32], params: ParticleParams) -> list[str]:
+    """A warning about rejected rows near which nothing stays: the particle that they duplicate is not in this file."""
+    assert rows.picks is not None
+    sizes = known_sizes_a(rows.picks)
+    if params.min_separation_a <= 0 or not np.isfinite(sizes).all() or not (verdicts == REJECTED).any():
+        return []
+    places = np.column_stack(rows.picks.position) * sizes[:, None]
+    reach = WITHIN * params.min_separation_a
+    near = _core.overlaps(places, micrograph_of, (verdicts == REJECTED).astype(np.uint32), 2, reach, threads=params.threads)
+    alone = int((verdicts == REJECTED).sum() - near[1, 0])
+    if not alone:
+        return []
+    return [
+        f"{rows.label}: {count(alone, 'row')} rejected though nothing that stays in this file is within {reach:g} Å: what they"
+        " duplicate is not in"
+        " it, so that the particle is lost here; if that is not meant, run cryodedup particles on this file itself"
+    ]
 
 
 def _by_uid(pairs: Sequence[ChosenParticles], uids: NDArray[np.uint64] | None, count: int) -> Verdicts:
@@ -132,30 +174,72 @@ def _by_uid(pairs: Sequence[ChosenParticles], uids: NDArray[np.uint64] | None, c
     return verdicts
 
 
-def _by_places(pairs: Sequence[ChosenParticles], rows: FileRows, params: ParticleParams) -> Verdicts:
+@dataclass(frozen=True)
+class _Placed:
+    """Verdicts by place; ``pairs``: the earlier particles with the numbers of their micrographs, as in ``micrograph_of`` of the rows."""
+
+    verdicts: Verdicts
+    pairs: Sequence[tuple[ChosenParticles, NDArray[np.uint32]]]
+    micrograph_of: NDArray[np.uint32]
+    warnings: list[str]
+
+
+def _by_places(chosen: Sequence[ChosenParticles], rows: FileRows, params: ParticleParams) -> _Placed:
     assert rows.picks is not None
-    inputs = [*((chosen.label, chosen.micrographs) for chosen in pairs), (rows.label, rows.micrographs)]
-    *known, asked = [np.asarray(numbers, np.uint32) for numbers in unify(inputs).numbers]
-    verdicts = np.zeros(len(rows), np.uint8)
-    for chosen, numbers in zip(pairs, known, strict=True):
-        verdicts |= by_place(chosen, numbers[chosen.micrograph_of], rows.picks, asked[rows.micrograph_of], params)
-    return verdicts
+    matched = unify([*((one.label, one.micrographs) for one in chosen), (rows.label, rows.micrographs)], params.match)
+    *known, asked = [np.asarray(numbers, np.uint32) for numbers in matched.numbers]
+    pairs = [(one, numbers[one.micrograph_of]) for one, numbers in zip(chosen, known, strict=True)]
+    micrograph_of = asked[rows.micrograph_of]
+
+    def verdicts_on(picks: Picks) -> Verdicts:
+        verdicts = np.zeros(len(rows), np.uint8)
+        for one, numbers in pairs:
+            verdicts |= by_place(one, numbers, picks, micrograph_of, params)
+        return verdicts
+
+    verdicts = verdicts_on(rows.picks)
+    found = int((verdicts != UNKNOWN).sum())
+    if 0 < found < MOSTLY * len(rows):
+        by_chance = int(np.mean([(verdicts_on(_moved(rows.picks, step)) != UNKNOWN).sum() for step in STEPS]))
+        if by_chance > BY_CHANCE * found:
+            raise InputError(
+                f"{rows.label}: found {found:,} of {count(len(rows), 'row')} at a place of the earlier result, but {by_chance:,} would"
+                " be by chance:"
+                " coordinates have changed since, as by extraction with re-centring after a refinement; run cryodedup particles on this"
+                " file"
+                " itself"
+            )
+    return _Placed(verdicts, pairs, micrograph_of, [f"{rows.label}: {warning}" for warning in matched.warnings])
 
 
-def _by_image(pairs: Sequence[ChosenParticles], rows: FileRows, wanted: NDArray[np.bool_]) -> Verdicts:
-    """The verdicts on RELION's images of the wanted rows; one image is one particle."""
+def _moved(picks: Picks, step: Sequence[float]) -> Picks:
+    position = tuple(column + by for column, by in zip(picks.position, (*step, 0.0), strict=False))
+    return replace(picks, position=position, stored=position)
+
+
+def _by_image(placed: _Placed, rows: FileRows, wanted: NDArray[np.bool_]) -> Verdicts:
+    """The verdicts on the wanted rows by RELION's images, among the particles at their place."""
     verdicts = np.zeros(len(rows), np.uint8)
     asked = _images(rows.output) if wanted.any() else None
-    if asked is None:
+    if asked is None or rows.picks is None:
         return verdicts
-    known: dict[str, int] = {}
-    for chosen in pairs:
-        for pick, verdict in zip(chosen.picks, (KEPT, REJECTED), strict=True):
-            for name in _images(pick.output) or ():
-                known[name] = known.get(name, UNKNOWN) | verdict
+    known: dict[tuple[str, int], list[tuple[tuple[float, ...], int]]] = {}
+    for chosen, numbers in placed.pairs:
+        start = 0
+        for pick, first, verdict in zip(chosen.picks, chosen.starts, (KEPT, REJECTED), strict=True):
+            places = list(zip(*(column.tolist() for column in pick.position), strict=True))
+            names = (_images(pick.output) or [])[first : first + len(pick)]
+            for name, number, place in zip(names, numbers[start : start + len(pick)].tolist(), places, strict=bool(names)):
+                known.setdefault((name, number), []).append((place, verdict))
+            start += len(pick)
     for row in np.flatnonzero(wanted).tolist():
-        verdict = known.get(asked[row], UNKNOWN)
-        verdicts[row] = verdict if verdict != BOTH else UNKNOWN
+        here = [float(column[row]) for column in rows.picks.position]
+        near = [
+            verdict
+            for other, verdict in known.get((asked[row], int(placed.micrograph_of[row])), [])
+            if all(abs(a - b) <= TOLERANCE for a, b in zip(here, other, strict=False))
+        ]
+        verdicts[row] = near[0] if len(set(near)) == 1 else UNKNOWN
     return verdicts
 
 

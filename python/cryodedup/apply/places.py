@@ -79,7 +79,7 @@ def _axes(several: Sequence[Picks]) -> int | None:
 
 def _units(several: Sequence[Picks]) -> list[Floats | float]:
     """1, or pixel sizes (n, 1) where they are known of all and differ: pixels of binned micrographs are compared in Å."""
-    sizes = [None if picks.in_angstrom else _known_sizes_a(picks) for picks in several]
+    sizes = [None if picks.in_angstrom else known_sizes_a(picks) for picks in several]
     values = [value for size in sizes if size is not None for value in np.unique(size[np.isfinite(size)]).tolist()]
     known = all(size is not None and np.isfinite(size).all() for size in sizes)
     if not (known and values and max(values) > SAME_SIZE * min(values)):
@@ -87,7 +87,7 @@ def _units(several: Sequence[Picks]) -> list[Floats | float]:
     return [np.ones((0, 1)) if size is None else size[:, None] for size in sizes]
 
 
-def _known_sizes_a(picks: Picks) -> Floats:
+def known_sizes_a(picks: Picks) -> Floats:
     """The micrograph pixel size of each particle; NaN where it is not known for certain."""
     return _sizes_a(picks, [size.value_a if not size.uncertain else None for size in picks.pixel_sizes])
 

@@ -117,7 +117,7 @@ class AppliedFile:
         versions = "they go, also where the exposure's other micrograph stays (versions.csv of the result)"
         unseen = "they were not judged and stay: if they may have duplicates, run the earlier command with them"
         undecided = "which of the two they are is not known, and they stay: run cryodedup particles on this file itself"
-        texts = []
+        texts = list(self.match.warnings)
         for mask, seen, meaning in (
             (self.not_found, "not in the result", unseen),
             (self.match.versions, "of micrographs that were removed as versions of an exposure", versions),

@@ -18,8 +18,9 @@ from cryodedup.formats.star import StarFile, TableColumns, has_coordinates, open
 from cryodedup.params import ParticleParams
 from cryodedup.particles.inputs import cryosparc
 from cryodedup.particles.inputs.picks import Micrograph, Picks
-from cryodedup.particles.inputs.reading import open_dataset, read_inputs
-from cryodedup.particles.inputs.stars import has_picks_of_one_micrograph, open_stars
+from cryodedup.particles.inputs.reading import files_of, open_dataset, read_inputs
+from cryodedup.particles.inputs.stars import has_picks_of_one_micrograph, is_motive_list, open_stars
+from cryodedup.particles.optimisation_set import OptimisationSet
 from cryodedup.particles.outputs.dataset import DatasetOutput
 from cryodedup.particles.outputs.output import Mask, Output, Place
 from cryodedup.particles.outputs.star import StarOutput
@@ -80,11 +81,13 @@ def of_picks(picks: Picks) -> FileRows:
     )
 
 
-def read_rows(path: Path, params: ParticleParams, progress: Progress = None, *, places: bool) -> FileRows:
+def read_rows(path: Path, params: ParticleParams, progress: Progress = None, *, places: bool, with_it: Sequence[Path] = ()) -> FileRows:
     """Reads one file or folder.
 
     Parameters
     ----------
+    with_it
+        The passthrough file of a CryoSPARC dataset.
     places
         Whether particles are looked for by their coordinates; else by their micrographs, and an index of pick files lists these.
 
@@ -98,9 +101,9 @@ def read_rows(path: Path, params: ParticleParams, progress: Progress = None, *, 
         return _read_list(path)
     if kind == "csg":
         group = cs.CsGroup.open(path)
-        return _read_datasets(group.files, params, progress, group, places)
+        return _read_datasets(files_of(group), params, progress, group, places)
     if kind in ("npy", "csdat"):
-        return _read_datasets([path], params, progress, None, places)
+        return _read_datasets([path, *with_it], params, progress, None, places)
     if kind == "star":
         (file,) = open_stars([path], params, progress) if places else open_star([path], names=MICROGRAPH_LABELS, threads=params.threads)
         if not (has_picks_of_one_micrograph(file) or (places and _has_places(file))):
@@ -119,7 +122,24 @@ def _kind(path: Path) -> str:
 
 
 def _has_places(file: StarFile) -> bool:
-    return file.find("coordinate_files") is not None or any(has_coordinates(table.labels) for table in file.tables)
+    if file.find("coordinate_files") is not None or is_motive_list(file) or OptimisationSet.of(file) is not None:
+        return True
+    return any(has_coordinates(table.labels) for table in file.tables)
+
+
+def passthrough_of(paths: Sequence[Path]) -> dict[Path, Path]:
+    """Of main files of CryoSPARC without locations the passthrough file of the same particles, if it is there, too."""
+    datasets = [path for path in paths if path.suffix == ".cs" and path.is_file() and kind_of(path) in ("npy", "csdat")]
+    opened = {path: open_dataset(path, ParticleParams()) for path in datasets}
+    located = [path for path in datasets if "passthrough" in path.name and cryosparc.X in opened[path] and "uid" in opened[path]]
+    found: dict[Path, Path] = {}
+    for path in datasets:
+        if cryosparc.X not in opened[path] and "uid" in opened[path]:
+            uids = np.sort(opened[path].uids())
+            same = [other for other in located if np.array_equal(np.sort(opened[other].uids()), uids)]
+            if len(same) == 1 and same[0] not in found.values():
+                found[path] = same[0]
+    return found
 
 
 def _read_names(file: StarFile) -> FileRows:

@@ -11,10 +11,11 @@ from pathlib import Path
 from cryodedup.apply.earlier import Earlier, earlier_params, read_earlier, read_summary
 from cryodedup.apply.matching import Match, by_micrographs, by_particles, by_rows_of_others, refuse_unmatched
 from cryodedup.apply.result import Applied, with_stems
-from cryodedup.apply.rows import FileRows, Lists, read_rows
+from cryodedup.apply.rows import FileRows, Lists, passthrough_of, read_rows
 from cryodedup.apply.verdicts import UNKNOWN
 from cryodedup.errors import InputError
 from cryodedup.params import ParticleParams
+from cryodedup.particles.inputs.matcher import Match as MicrographMatch
 from cryodedup.particles.outputs.dataset import DatasetOutput
 
 Say = Callable[[str], object]
@@ -25,6 +26,7 @@ def apply_choice(
     files: Path | str | Iterable[Path | str],
     *,
     flip_y: bool | None = None,
+    match: MicrographMatch | None = None,
     threads: int = 0,
     say: Say = lambda stage: None,
     progress: Callable[[int], object] | None = None,
@@ -40,6 +42,9 @@ def apply_choice(
         particles, lists of names (``.txt``). After ``particles``: files of particles, or of picks, of any format.
     flip_y
         Count y of CryoSPARC files from the other edge; None: as the earlier run did.
+    match
+        How micrographs are matched: ``auto``, ``path``, ``name`` or ``uid``, see :class:`~cryodedup.ParticleParams`; None: as the earlier
+        run did.
     threads
         0: one a processor. The result does not depend on it.
     say
@@ -76,9 +81,12 @@ def apply_choice(
     directory, paths = Path(directory), _paths(files)
     say("reading")
     summary = read_summary(directory)
-    params = earlier_params(summary, flip_y, threads)
+    params = earlier_params(summary, flip_y, match, threads)
     earlier = read_earlier(directory, params, summary)
-    read = [read_rows(path, params, progress, places=earlier.of == "particles") for path in paths]
+    partners = passthrough_of(paths)
+    alone = [path for path in paths if path not in partners.values()]
+    places = earlier.of == "particles"
+    read = [read_rows(path, params, progress, places=places, with_it=[partners[path]] if path in partners else []) for path in alone]
     say("matching")
     judged = _judged(earlier, read, params)
     inputs = [*earlier.files, *paths, *(file for rows in read for file in rows.output.files)]
@@ -116,7 +124,7 @@ def _judged(earlier: Earlier, read: Sequence[FileRows], params: ParticleParams) 
 
 def _match(earlier: Earlier, rows: FileRows, params: ParticleParams) -> Match:
     if earlier.micrographs is not None:
-        return by_micrographs(earlier.micrographs, rows)
+        return by_micrographs(earlier.micrographs, rows, params)
     if rows.lists == "micrographs":
         raise InputError(
             f"{rows.label}: this lists micrographs; {earlier.directory} is a choice of particles, expected files of particles (the result"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import rich_click as click
 
@@ -17,7 +17,7 @@ from cryodedup.errors import InputError
 from cryodedup.words import count, shown
 
 click.rich_click.OPTION_GROUPS["cryodedup apply"] = [
-    {"name": "Matching", "options": ["--flip-y"]},
+    {"name": "Matching", "options": ["--flip-y", "--match"]},
     {"name": "Running", "options": ["--output", "--overwrite", "--dry-run", "--json", "--threads", "--quiet", "--help"]},
 ]
 
@@ -29,6 +29,11 @@ click.rich_click.OPTION_GROUPS["cryodedup apply"] = [
     "-o", "--output", type=click.Path(path_type=Path), metavar="DIR2", help="Directory for the new files, not DIR; made if it is not there."
 )
 @click.option("--flip-y", is_flag=True, help="Count y of CryoSPARC files from the other edge (default: as the earlier run did).")
+@click.option(
+    "--match",
+    type=click.Choice(["auto", "path", "name", "uid"]),
+    help="Match micrographs by path, name or uid alone, or by all three (auto; default: as the earlier run did).",
+)
 @click.option("--overwrite", is_flag=True, help="Replace an earlier result in DIR2.")
 @click.option("--dry-run", is_flag=True, help="Match and count the rows; write nothing.")
 @options.as_json
@@ -39,6 +44,7 @@ def apply(
     files: tuple[Path, ...],
     output: Path | None,
     flip_y: bool,
+    match: Literal["auto", "path", "name", "uid"] | None,
     overwrite: bool,
     dry_run: bool,
     as_json: bool,
@@ -59,7 +65,7 @@ def apply(
         refuse_same(directory, output)
         check_directory(output, overwrite)
     with Progress(sum(path.stat().st_size for path in files if path.is_file()), quiet=quiet) as progress:
-        result = apply_choice(directory, files, flip_y=flip_y or None, threads=threads, say=progress.say, progress=progress)
+        result = apply_choice(directory, files, flip_y=flip_y or None, match=match, threads=threads, say=progress.say, progress=progress)
         written: list[Path] = []
         if output is not None and not dry_run:
             progress.say("writing")

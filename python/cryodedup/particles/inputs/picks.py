@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -145,6 +145,28 @@ class Picks:
 
     def __len__(self) -> int:
         return len(self.micrograph_of)
+
+    def part(self, start: int, end: int) -> Picks:
+        """The particles of some rows that follow each other, and the micrographs that these are of; without scores and half-sets."""
+        rows = slice(start, end)
+        present, of = np.unique(self.micrograph_of[rows], return_inverse=True)
+        heights = self.heights_px
+        return replace(
+            self,
+            micrographs=[self.micrographs[i] for i in present],
+            micrograph_of=of.reshape(-1).astype(np.uint32),
+            stored=tuple(column[rows] for column in self.stored),
+            position=tuple(column[rows] for column in self.position),
+            pixel_size_of=None if self.pixel_size_of is None else self.pixel_size_of[rows],
+            heights_px=heights[rows] if isinstance(heights, np.ndarray) else heights,
+            shifts_a=lambda key: tuple(column[rows] for column in self.shifts_a(key)),
+            added_shifts=tuple(column[rows] for column in self.added_shifts),
+            uids=None if self.uids is None else self.uids[rows],
+            expanded_from=None if self.expanded_from is None else self.expanded_from[rows],
+            scores=None,
+            halves=None,
+            filaments=None,
+        )
 
     @property
     def in_angstrom(self) -> bool:

@@ -41,7 +41,7 @@ def read_inputs(paths: Sequence[Path], params: ParticleParams, progress: Progres
             found[path] = partial(pickers.read_folder, path, params)
         elif kind == "csg":
             group = cs.CsGroup.open(path)
-            found[path] = partial(_read_datasets, _present(group), params, progress, group)
+            found[path] = partial(_read_datasets, files_of(group), params, progress, group)
         elif kind in single:
             found[path] = partial(single[kind], path, params)
         elif kind == "box" or (kind == "star" and has_picks_of_one_micrograph(opened[path])):
@@ -93,7 +93,7 @@ def _read_star(file: StarFile, params: ParticleParams) -> Picks:
     return relion.read(TableColumns(file, table), params, StarOutput(file, table, optimisation_set))
 
 
-def _present(group: cs.CsGroup) -> list[Path]:
+def files_of(group: cs.CsGroup) -> list[Path]:
     """The files of a group, which have to be there."""
     missing = [path for path in group.files if not path.is_file()]
     if missing:
