@@ -121,7 +121,7 @@ def test_rows_of_removed_micrographs_go(command: Command, unique: Unique, tmp_pa
             if name in path.read_text()
         ][:1]
     )
-    assert f"warning: {path}: {times} of {5 * times} rows not in the result" in ran.out
+    assert f"warning: {path}: {times} of {5 * times} rows not found in the earlier result" in ran.out
     assert "unseen" in ran.out
 
 
@@ -244,7 +244,7 @@ def test_star_by_place(command: Command, tmp_path: Path) -> None:
     assert (file["kept"], file["rejected"], file["not_found"], file["matched_by"]) == (3, 1, 1, {"place": 3})
     line = 1 + path.read_text().splitlines().index(next(line for line in path.read_text().splitlines() if " 110.2 " in line))
     assert file["not_found_examples"] == [f"{path}, line {line}"]
-    assert "1 of 4 rows not in the result (such as" in ran.out
+    assert "1 of 4 rows not found in the earlier result (such as" in ran.out
 
 
 def test_datasets_by_uid(tmp_path: Path) -> None:
@@ -293,7 +293,7 @@ def test_one_uid_that_was_kept_and_rejected_stays_and_is_said(tmp_path: Path) ->
     directory = ran_particles(tmp_path / "clean", cs(tmp_path / "a.cs", array), cs(tmp_path / "b.cs", other))
     result = apply_choice(directory, tmp_path / "a.cs")
     assert (result.files[0].kept.tolist(), result.files[0].undecided.tolist()) == ([True, False, True], [False, False, True])
-    assert "1 of 3 rows at the place, or of the uid, of a kept and of a rejected particle" in result.warnings[0]
+    assert "1 of 3 rows match both a kept and a rejected particle" in result.warnings[0]
 
 
 def test_star_and_datasets_by_place_and_back(tmp_path: Path) -> None:
@@ -619,3 +619,93 @@ def test_classified_particles_applied_to_the_extraction(tmp_path: Path, real: Pa
     whole = extracted.read_bytes().splitlines(keepends=True)
     expected = b"".join(line for line in whole if b"@Extract/" not in line or next(stays))
     assert (tmp_path / "out" / "particles_kept.star").read_bytes() == expected
+
+
+def test_a_partner_that_is_not_in_the_file_is_said(tmp_path: Path) -> None:
+    directory = ran_particles(tmp_path / "clean", picked(tmp_path / "picked.star"))
+    path = star(
+        tmp_path / "selected.star",
+        [(110.123456, 100, MIC.format("a")), (300, 100, MIC.format("a"))],
+        "CoordinateX CoordinateY MicrographName",
+        OPTICS,
+    )
+    (file,) = apply_choice(directory, path).files
+    assert file.kept.tolist() == [False, True]
+    assert "1 row rejected though nothing that stays in this file is within 40 Å" in file.warnings[0]
+    whole = picked(tmp_path / "whole.star")
+    assert apply_choice(directory, whole).warnings == []
+
+
+OPTICS = optics((1, "o", 1.0))
+
+
+def test_coordinates_that_have_moved_are_refused(tmp_path: Path) -> None:
+    rng = np.random.default_rng(3)
+    places = rng.integers(0, 4000, (400, 2))
+    twice = [*places, *(places[:200] + rng.integers(-2, 3, (200, 2)))]
+    directory = ran_particles(tmp_path / "clean", star(tmp_path / "p.star", [(*place, "a.mrc") for place in twice]))
+    moved = star(tmp_path / "moved.star", [(*(place + rng.integers(-2, 3, 2)), "a.mrc") for place in twice])
+    with pytest.raises(
+        InputError, match=r"rows at a place of the earlier result, but \d+ would be by chance: coordinates have changed since"
+    ):
+        apply_choice(directory, moved)
+    few = star(
+        tmp_path / "few.star",
+        [*((*place, "a.mrc") for place in twice[:60]), *((*place, "a.mrc") for place in rng.integers(5000, 9000, (100, 2)))],
+    )
+    assert apply_choice(directory, few).files[0].match.by == {"place": 60}
+
+
+def test_images_tell_particles_of_one_place_apart_and_no_others(tmp_path: Path) -> None:
+    places = [(100, "1@s"), (100, "2@s"), (500, "3@s"), (505, "4@s"), (506, "5@s"), (900, "6@s")]
+    directory = ran_particles(tmp_path / "clean", star(tmp_path / "p.star", [(x, 50, "m", image) for x, image in places], COLUMNS))
+    again = [(100, "4@s"), (100, "5@s"), (500, "1@s"), (505, "2@s"), (506, "3@s"), (900, "6@s")]
+    (file,) = apply_choice(directory, star(tmp_path / "q.star", [(x, 50, "m", image) for x, image in again], COLUMNS)).files
+    assert file.kept.tolist() == [True, True, True, False, False, True]
+    assert int(file.undecided.sum()) == 2
+
+
+def test_each_input_of_a_joined_result_has_names_of_its_own(tmp_path: Path) -> None:
+    first = star(tmp_path / "a.star", [(100, 100, "MotionCorr/x.mrc"), (900, 100, "MotionCorr/x.mrc")])
+    second = star(tmp_path / "b.star", [(104, 100, "Import/x.mrc"), (500, 100, "Import/x.mrc")])
+    directory = ran_particles(tmp_path / "clean", first, second)
+    assert kept_of(directory, first, second) == [[True, True], [False, True]]
+    third = star(tmp_path / "c.star", [(104, 100, "Other/x_DW.mrc"), (900, 100, "Other/x_DW.mrc")])
+    assert kept_of(directory, third, match="name") == [[False, True]]
+
+
+def test_motive_lists_and_optimisation_sets(tmp_path: Path) -> None:
+    head = "data_stopgap_motivelist\n\nloop_\n" + "".join(
+        f"_{name}\n" for name in ("tomo_num", "subtomo_num", "orig_x", "orig_y", "orig_z", "score", "x_shift", "y_shift", "z_shift")
+    )
+    motives = tmp_path / "m.star"
+    motives.write_text(head + "1 1 10 10 10 .5 0 0 0\n1 2 11 10 10 .9 0 0 0\n1 3 50 10 10 .1 0 0 0\n")
+    directory = ran_particles(tmp_path / "motives", motives, pixel_size_a=4.0)
+    assert kept_of(directory, motives) == [[False, True, True]]
+    centred = "TomoName CenteredCoordinateXAngst CenteredCoordinateYAngst CenteredCoordinateZAngst"
+    particles = star(tmp_path / "run_data.star", [("t", 1, 0, 0), ("t", 5, 0, 0), ("t", 90, 0, 0)], centred)
+    (tmp_path / "optimisation_set.star").write_text("data_\n\n_rlnTomoParticlesFile run_data.star\n_rlnTomoTomogramsFile t.star\n")
+    directory = ran_particles(tmp_path / "clean", particles, pixel_size_a=None)
+    applied = apply_choice(directory, tmp_path / "optimisation_set.star")
+    assert applied.files[0].kept.tolist() == [True, False, True]
+    applied.write(tmp_path / "out")
+    assert "run_data_kept.star" in (tmp_path / "out" / "run_data_optimisation_set.star").read_text()
+
+
+def test_a_main_file_and_its_passthrough_are_one(tmp_path: Path) -> None:
+    whole = records([(100, 100), (104, 100), (500, 100)], [("blob/path", "S8")], ncc_score=[1, 2, 3])
+    names = ("uid", "blob/path")
+    main = np.zeros(3, [(name, whole.dtype[name]) for name in names])
+    for name in names:
+        main[name] = whole[name]
+    rest = np.zeros(3, [(name, whole.dtype[name]) for name in whole.dtype.names if name != "blob/path"])
+    for name in rest.dtype.names:
+        rest[name] = whole[name]
+    paths = [cs(tmp_path / "J1_particles.cs", main), cs(tmp_path / "J1_passthrough_particles.cs", rest)]
+    directory = ran_particles(tmp_path / "clean", *paths, pixel_size_a=None)
+    applied = apply_choice(directory, paths)
+    assert [file.kept.tolist() for file in applied.files] == [[False, True, True]]
+    applied.write(tmp_path / "out")
+    assert {"J1_particles_kept.cs", "J1_particles_kept_passthrough.cs", "J1_particles_kept.csg"} <= {
+        path.name for path in (tmp_path / "out").iterdir()
+    }

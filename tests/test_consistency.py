@@ -193,7 +193,7 @@ HALVES = "CoordinateX CoordinateY MicrographName RandomSubset"
 def test_the_verdict_is_the_same_everywhere(command: Command, tmp_path: Path) -> None:
     rows = [(1000 * i, 0, "m", 1 + i % 2) for i in range(100)]
     for twice, grade, words in (
-        (0, "none", "no duplicates across them; the FSC is not affected"),
+        (0, "none", "no duplicates across them; their effect on the FSC is negligible (0.000)"),
         (5, "present", "raises the FSC to 0.095, below the 0.143 threshold"),
         (40, "reaches the threshold", "raises the FSC to 0.571, which reaches the 0.143 threshold"),
     ):
@@ -221,7 +221,7 @@ def test_removing_entirely_from_several_inputs_warns(tmp_path: Path) -> None:
     inputs = [picked(tmp_path / f"{name}.star", ("m", 100, 100), ("m", x, 500)) for name, x in (("a", 500), ("b", 900))]
     result = run(inputs, pixel_size_a=1, remove_entirely=True)
     assert result.kept.tolist() == [False, True, False, True]
-    assert "what two of them found is rejected in both" in result.warnings[0]
+    assert "particles that two of them found are rejected in both" in result.warnings[0]
     assert run(inputs[0], pixel_size_a=1, remove_entirely=True).warnings == []
 
 

@@ -210,7 +210,7 @@ def test_undoing_an_expansion_needs_no_pixel_size(command: Command, tmp_path: Pa
     path = star(tmp_path / "p.star", [(100, 100, "m"), (100, 100, "m"), (101, 100, "m")])
     ran = command("particles", path, "--undo-symmetry-expansion", "--min-separation", 30, "-o", tmp_path / "out")
     assert (ran.status, ran.err) == (0, "")
-    assert "warning: minimum separation of 30 Å not used" in ran.out
+    assert "warning: --min-separation 30 not used" in ran.out
     assert "pixel size: not known, not needed" in ran.out
     assert (tmp_path / "out" / "duplicates.csv").read_text().splitlines()[1] == f"{path},1,,m,,,,{path},0,,"
     assert "kept 2, rejected 1" in ran.out

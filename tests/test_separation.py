@@ -153,7 +153,7 @@ def test_pairs_that_are_likely_neighbours() -> None:
 
 
 def test_lines_and_summary() -> None:
-    assert PEAK.lines()[0] == "suggested minimum separation: 90 Å, the valley between duplicates up to 60 Å and neighbours from 130 Å on"
+    assert PEAK.lines()[0] == "suggested minimum separation: 90 Å (duplicates end at 60 Å, neighbours start at 130 Å)"
     assert "no clear gap" in NO_GAP.lines()[0]
     assert "no peak of duplicates" in NO_PEAK.lines()[0]
     assert "too few neighbours" in Suggestion().lines()[0]

@@ -19,7 +19,7 @@ HalfSetsRule = Literal["audit", "repair"]
 Match = Literal["auto", "path", "name", "uid"]
 VotesWhere = Literal["covered", "all"]
 
-UNUSED_SEPARATION = "minimum separation of {:g} Å not used: undoing a symmetry expansion compares origins or exact coordinates"
+UNUSED_SEPARATION = "--min-separation {:g} not used: undoing a symmetry expansion compares origins or exact coordinates"
 MOST_THREADS = 1024
 _CHOICES = {
     "shift_key": ShiftKey,

@@ -114,14 +114,14 @@ class AppliedFile:
     @cached_property
     def warnings(self) -> list[str]:
         """What was not found, and what could not be decided."""
-        versions = "they go, also where the exposure's other micrograph stays (versions.csv of the result)"
-        unseen = "they were not judged and stay: if they may have duplicates, run the earlier command with them"
-        undecided = "which of the two they are is not known, and they stay: run cryodedup particles on this file itself"
+        versions = "they are removed here, too; the other version of the exposure may stay (versions.csv of the result)"
+        unseen = "they are kept; if they may have duplicates, repeat the earlier command with this file"
+        undecided = "it cannot be decided which, so they are kept; run cryodedup particles on this file itself"
         texts = list(self.match.warnings)
         for mask, seen, meaning in (
-            (self.not_found, "not in the result", unseen),
+            (self.not_found, "not found in the earlier result", unseen),
             (self.match.versions, "of micrographs that were removed as versions of an exposure", versions),
-            (self.undecided, "at the place, or of the uid, of a kept and of a rejected particle", undecided),
+            (self.undecided, "match both a kept and a rejected particle", undecided),
         ):
             if mask is not None and mask.any():
                 few = "; ".join(self.named(mask))

@@ -255,7 +255,7 @@ def show_sources(summary: Mapping[str, Any]) -> None:
         print(f"    pixel size: {_pixel_sizes(source['pixel_sizes'])}")
         print(f"    score: {_score(source['score'])}")
         place = f" → {source['written_to']}" if source["written_to"] else ""
-        stay = f"kept {source['kept']:,}, rejected {source['rejected']:,}"
+        stay = f"kept {source['kept']:,}, rejected {source['rejected']:,}" if source["rejected"] else f"all {source['kept']:,} kept"
         print(f"    {stay}{place}")
 
 
@@ -280,7 +280,7 @@ def show(result: ParticleResult, written: list[Path]) -> None:
         share = 100 * summary["rejected"] / max(1, summary["particles"])
         outcome = f"kept {summary['kept']:,}, rejected {summary['rejected']:,} ({share:.1f} %){outvoted}"
     print(f"{count(summary['particles'], 'particle')} in {count(summary['micrographs'], 'micrograph')}, {what}: {outcome}")
-    about_distances = [] if result.params.undo_symmetry_expansion else result.suggestion.lines()
+    about_distances = result.suggestion.lines() if result.params.min_separation_a > 0 or not result.params.undo_symmetry_expansion else []
     for text in [*about_distances, *half_set_lines(result)]:
         print(text)
     for warning in result.warnings:
@@ -323,6 +323,10 @@ def _show_overlaps(result: ParticleResult) -> None:
         for j, second in enumerate(result.sources):
             if i < j:
                 print(
-                    f"{result.overlaps[i, j]:,} of {shown(first.picks.label)} have one of {shown(second.picks.label)} nearby,"
+                    f"{_near(int(result.overlaps[i, j]), shown(first.picks.label))} one of {shown(second.picks.label)} nearby,"
                     f" {result.overlaps[j, i]:,} the other way round"
                 )
+
+
+def _near(particles: int, label: str) -> str:
+    return f"{particles:,} of {label} {'has' if particles == 1 else 'have'}"

@@ -147,8 +147,8 @@ def _deletes_agreement(picks: Sequence[Picks], params: ParticleParams) -> list[s
     if not params.remove_entirely or len(picks) < 2:
         return []
     return [
-        f"remove entirely, with {len(picks)} inputs: what two of them found is rejected in both, so that the particles they agree on are"
-        " lost; leave it out to keep one of each"
+        f"--remove-entirely with {len(picks)} inputs: particles that two of them found are rejected in both, so that what they agree on is"
+        " lost; leave the option out to keep one of each"
     ]
 
 

@@ -43,7 +43,7 @@ def write_page(result: ParticleResult, staging: Path) -> None:
             notes=result.notes,
             version=_core.__version__,
             command=command_line("deduplicate_particles(...)"),
-            parameters=[(name, str(value)) for name, value in asdict(result.params).items()],
+            parameters=[(name, str(value)) for name, value in asdict(result.params).items() if name != "unused"],
             methods=methods(result),
             advice=advice,
             separation=separation,

@@ -42,4 +42,4 @@ def jaccard(sets: Sets, n_sources: int) -> NDArray[np.float64]:
 
 def outvoted_words(outvoted: int, min_votes: int) -> str:
     """What a count of rejected particles is followed by, where votes were asked for."""
-    return f", {outvoted:,} of them since fewer than {min_votes} inputs found them" if min_votes > 1 else ""
+    return f", {outvoted:,} of them since fewer than {min_votes} inputs found them" if min_votes > 1 and outvoted else ""

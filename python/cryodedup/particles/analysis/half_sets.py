@@ -193,19 +193,15 @@ def half_set_verdict(result: ParticleResult) -> str:
         return ""
     if found.grade == "none":
         few = "few" if found.pairs_across else "no"
-        return f"half-sets of the input: {few} duplicates across them; the FSC is not affected"
-    effect = (
-        f"raises the FSC to {found.noise_fsc:.3f}, which reaches the {FSC_THRESHOLD} threshold: a resolution from them is no evidence;"
-        " refine what is kept, or repaired"
-        if found.grade == "reaches the threshold"
-        else f"raises the FSC to {found.noise_fsc:.3f}, below the {FSC_THRESHOLD} threshold; refine what is kept, or repaired"
-    )
-    return f"half-sets of the input: duplicates lie across them, and shared noise alone {effect}{_if_neighbours(result)}"
-
-
-def _if_neighbours(result: ParticleResult) -> str:
+        return f"half-sets of the input: {few} duplicates across them; their effect on the FSC is negligible ({found.noise_fsc:.{DIGITS}f})"
+    raised = f"half-sets of the input: duplicates lie across them, and shared noise alone raises the FSC to {found.noise_fsc:.{DIGITS}f}"
     about = result.suggestion.about_pairs(result.params.min_separation_a)
-    return "" if about is None else f"; but {about}"
+    reaches = found.grade == "reaches the threshold"
+    level = f"which reaches the {FSC_THRESHOLD} threshold" if reaches else f"below the {FSC_THRESHOLD} threshold"
+    if about is not None:
+        return f"{raised}, {level}, if these pairs are duplicates; but {about}"
+    invalid = ": the resolution from these half-sets is not valid" if reaches else ""
+    return f"{raised}, {level}{invalid}; refine the kept particles, or use --half-sets repair"
 
 
 def half_set_warnings(result: ParticleResult) -> list[str]:

@@ -31,6 +31,9 @@ MIN_PER_MICROGRAPH = 3
 """Nor is it where the median particle is in a micrograph with fewer."""
 MAX_REJECTED = 0.01
 """If more is rejected without a peak of duplicates, a warning says so."""
+CHANCE, MANY_TIMES = 0.25, 3.0
+"""Of particles at random so many times the squared ratio of the separation to the usual distance are rejected; many times more are"
+" duplicates."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,7 +72,7 @@ class Suggestion:
 
     def lines(self) -> list[str]:
         """What the distances suggest, in sentences."""
-        usual = f"neighbours that are no duplicates are most often {self.usual_distance_a or 0:.0f} Å apart"
+        usual = f"usual distance of neighbours, without duplicates: {self.usual_distance_a or 0:.0f} Å"
         lines = [self._first_line()] if self.usual_distance_a is None else [self._first_line(), usual]
         if self.lattice_a is not None:
             lines.append(f"the coordinates lie on a lattice of {self.lattice_a:.3g} Å: distances are smoothed over it")
@@ -77,10 +80,10 @@ class Suggestion:
 
     def _first_line(self) -> str:
         if self.suggested_a is not None:
-            between = f"{self.first_descent_end_a:.0f} Å and neighbours from {self.second_descent_start_a:.0f} Å on"
-            return f"suggested minimum separation: {self.suggested_a:.0f} Å, the valley between duplicates up to {between}"
+            limits = f"duplicates end at {self.first_descent_end_a:.0f} Å, neighbours start at {self.second_descent_start_a:.0f} Å"
+            return f"suggested minimum separation: {self.suggested_a:.0f} Å ({limits})"
         if self.no_gap:
-            return "there are duplicates, but no clear gap separates them from neighbours: no separation is suggested"
+            return "there seem to be duplicates, but no clear gap separates them from neighbours: no separation is suggested"
         if self.no_peak:
             return "no peak of duplicates stands out from the distances of neighbours: no separation is suggested"
         return "there are too few neighbours to separate duplicates from them: no separation is suggested"
@@ -103,20 +106,38 @@ class Suggestion:
 
     def warnings(self, separation_a: float, rejected: int, particles: int) -> list[str]:
         """What to say of a run with a separation that rejected so many of so many particles as duplicates."""
-        warnings = []
-        if self.usual_distance_a is not None and separation_a > self.usual_distance_a:
-            instead = f"choose {self.suggested_a:.0f} Å" if self.suggested_a is not None else "choose a smaller one"
-            warnings.append(
-                f"the minimum separation, {separation_a:g} Å, is above the usual distance of neighbours, {self.usual_distance_a:.0f} Å:"
-                f" particles that are not duplicates are rejected; {instead}"
-            )
-        if self.no_peak and rejected > MAX_REJECTED * particles:
-            warnings.append(
-                "no peak of duplicates stands out from the distances of neighbours, and"
-                f" {100 * rejected / particles:.1f} % of the particles are rejected: these are probably neighbours, not duplicates;"
-                f" choose a minimum separation below {separation_a:g} Å, or keep all"
-            )
-        return warnings
+        return [*self._above_neighbours(separation_a), *self._without_peak(separation_a, rejected, particles)]
+
+    def _above_neighbours(self, separation_a: float) -> list[str]:
+        instead = f"choose {self.suggested_a:.0f} Å" if self.suggested_a is not None else "choose a smaller one"
+        usual, start = self.usual_distance_a, self.second_descent_start_a
+        if usual is not None and separation_a > usual:
+            return [
+                f"the minimum separation, {separation_a:g} Å, is above the usual distance of neighbours, {usual:.4g} Å: particles that"
+                " are not"
+                f" duplicates are rejected; {instead}"
+            ]
+        if start is not None and separation_a > start:
+            return [
+                f"the minimum separation, {separation_a:g} Å, is above {start:.4g} Å, where the distances of neighbours start:"
+                " particles that are"
+                f" not duplicates are rejected; {instead}"
+            ]
+        return []
+
+    def _without_peak(self, separation_a: float, rejected: int, particles: int) -> list[str]:
+        """Where no more is rejected than neighbours at their usual distance explain."""
+        if not self.no_peak or self.usual_distance_a is None or rejected <= MAX_REJECTED * particles:
+            return []
+        by_chance = CHANCE * (separation_a / self.usual_distance_a) ** 2
+        if rejected > MANY_TIMES * by_chance * particles:
+            return []  # a few close pairs make no peak, but are no neighbours
+        return [
+            "no peak of duplicates stands out from the distances of neighbours, and"
+            f" {100 * rejected / particles:.1f} % of the particles are rejected: these are probably neighbours, not duplicates; choose"
+            " a minimum"
+            f" separation below {separation_a:g} Å, or keep all"
+        ]
 
 
 def suggest(coordinates_a: Floats, micrograph_of: Groups, threads: int = 0) -> Suggestion:

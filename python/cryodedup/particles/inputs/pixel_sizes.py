@@ -231,6 +231,8 @@ def _missing(picks: Picks, size: PixelSize, covered: np.ndarray) -> str:
             f"{picks.label}: found no pixel size of its coordinates; give --pixel-size: that of the tomogram, or of the exported images,"
             " which the coordinates are counted in"
         )
+    if len(picks.position) == 3:
+        return f"{picks.label}: found no pixel size of the tilt series; give --micrographs tomograms.star, or --pixel-size"
     untold = picks.micrographs[int(np.flatnonzero(~covered)[0])].name if covered.any() else None
     place = f" for micrograph {untold}, which --micrographs does not name" if untold else f" for {size.of}" if size.of else ""
     return f"{picks.label}: found no micrograph pixel size{place}; give --micrographs micrographs.star (or .cs), or --pixel-size"

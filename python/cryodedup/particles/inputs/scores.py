@@ -100,7 +100,7 @@ def compare(picks: Sequence[Picks], params: ParticleParams, warnings: list[str])
             warnings.append(f"{pick.label}: score {field} is missing for every particle: input order decides")
         elif low == high and len(values) > 1:
             effect = "all rank in the middle of their input" if rank else "input order decides among them"
-            warnings.append(f"{pick.label}: score {field} is {low:g} for every particle that has one: {effect}")
+            warnings.append(f"{pick.label}: {_score(field)} is {low:g} for every particle that has one: {effect}")
         described.append({"field": field, "order": "higher" if higher else "lower", "missing": missing, "constant": low == high})
         signed = values if higher else -values
         columns.append(_ranks(signed) if rank else signed)
@@ -111,6 +111,10 @@ def compare(picks: Sequence[Picks], params: ParticleParams, warnings: list[str])
     if without and any(scored) and params.priority != "input":
         warnings.append(f"no score in {without}: its particles lose against all that have one; --priority input would let the order decide")
     return np.concatenate(columns), described
+
+
+def _score(field: str) -> str:
+    return field if field == "score" else f"score {field}"
 
 
 def _ranks(values: Floats) -> Floats:
