@@ -40,7 +40,10 @@ def analyse(gathered: Gathered, choice: Choice, params: ParticleParams) -> Findi
     suggestion = Suggestion()
     if gathered.centres.in_angstrom and not params.undo_symmetry_expansion:
         suggestion = suggest(gathered.centres.coordinates_a, gathered.micrograph_of, params.threads)
-    warnings += suggestion.warnings(params.min_separation_a, choice.rejected_by_distance, len(choice.kept))
+    if all(
+        pick.filaments is None for pick in gathered.picks
+    ):  # segments of a filament are neighbours by design, and have their own warning
+        warnings += suggestion.warnings(params.min_separation_a, choice.rejected_by_distance, len(choice.kept))
     repaired = halves[together] if params.half_sets == "repair" and halves is not None and together is not None else None
     return Findings(overlaps=overlaps, halves=halves, repaired_halves=repaired, together=together, suggestion=suggestion, warnings=warnings)
 

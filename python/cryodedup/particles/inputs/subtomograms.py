@@ -156,6 +156,7 @@ def read_points(path: Path, params: ParticleParams) -> Picks:
         pixel_sizes=[PixelSize(of="", value_a=None, found_in="")],
         output=PickFilesOutput(path, [PickFile(path, table.rows, 0)]),
         where=lambda row: f"{path}, line {_core.line_number(path, table.rows.start(row))}",
+        notes=[f"{path}: its columns are read as {' '.join(table.labels)}, in pixels of the tomogram that the file is named after"],
     )
 
 
