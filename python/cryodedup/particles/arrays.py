@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +11,8 @@ from numpy.typing import ArrayLike, NDArray
 from cryodedup import _core
 from cryodedup.errors import InputError
 from cryodedup.params import ParticleParams
+from cryodedup.particles.inputs.reading import is_table
+from cryodedup.particles.workflow import deduplicate_particles
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,15 +103,7 @@ def deduplicate(
     return Duplicates(kept=kept, rejected=rejected, duplicate_of=duplicate_of, distances_a=distances)
 
 
-def is_table(values: Any) -> bool:
-    """Whether it is a table of particles: DataFrame, dict of them, Dataset or structured array."""
-    structured = isinstance(values, np.ndarray) and values.dtype.names is not None
-    return structured or isinstance(values, Mapping) or hasattr(values, "columns") or callable(getattr(values, "fields", None))
-
-
 def _of_table(table: Any, min_separation_a: float, remove_entirely: bool, threads: int | None) -> Duplicates:
-    from cryodedup.particles.workflow import deduplicate_particles
-
     params = ParticleParams(min_separation_a=min_separation_a, remove_entirely=remove_entirely, threads=threads or 0)
     found = deduplicate_particles(table, params)
     return Duplicates(kept=found.kept, rejected=found.rejected, duplicate_of=found.duplicate_of, distances_a=found.distances_a)

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cryodedup import _core
-from cryodedup.directory import LISTING, names_of_outputs, printable, staged, top_level, write_summary
+from cryodedup.directory import LISTING, names_of_outputs, staged, top_level, write_summary
 from cryodedup.errors import InputError
 from cryodedup.params import ParticleParams
 from cryodedup.particles.analysis.advice import Advice, advise
@@ -23,6 +23,7 @@ from cryodedup.particles.analysis.half_sets import FSC_THRESHOLD, HalfSets, audi
 from cryodedup.particles.analysis.separation import Suggestion
 from cryodedup.particles.inputs.picks import Floats, Picks
 from cryodedup.particles.inputs.reading import sources_of
+from cryodedup.particles.outputs.listing import write_listing
 from cryodedup.particles.outputs.output import Place, plan
 from cryodedup.particles.outputs.star import unjoined
 from cryodedup.particles.repair import write_repaired
@@ -316,7 +317,15 @@ class ParticleResult:
                 if others:
                     joined = ", ".join(self.sources[i].picks.label for i in members)
                     self.notes.append(f"{joined}: of equal columns, written together as {stem}_kept{first[0].suffix}")
-            self._write_listing(staging / LISTING)
+            write_listing(
+                staging / LISTING,
+                [source.picks for source in self.sources],
+                self.rejected,
+                None if self.params.remove_entirely else self.duplicate_of,
+                self.distances_a if self.in_angstrom else np.full(len(self.rejected), np.nan),
+                self.coordinates_a if self.in_angstrom else np.full_like(self.coordinates_a, np.nan),
+                threads=self.params.threads,
+            )
             if report:
                 from cryodedup.report import add_page
                 from cryodedup.report.particles import write_page
@@ -327,33 +336,6 @@ class ParticleResult:
             write_summary(staging, self.summary())
         return [directory / name for name in top_level(self.outputs)]
 
-    def _write_listing(self, path: Path) -> None:
-        firsts = np.cumsum([0, *(len(source.picks.micrographs) for source in self.sources)])
-        micrograph_of = [source.picks.micrograph_of + np.uint32(first) for source, first in zip(self.sources, firsts, strict=False)]
-        scores = [_or_nan(source.picks.scores.values if source.picks.scores else None, len(source.picks)) for source in self.sources]
-        uids = [np.zeros(len(source.picks), np.uint64) if source.picks.uids is None else source.picks.uids for source in self.sources]
-        _core.write_listing(
-            path,
-            self.rejected.astype(np.uint64),
-            (self.duplicate_of if not self.params.remove_entirely else np.zeros(0)).astype(np.uint64),
-            self.distances_a if self.in_angstrom else np.full(len(self.rejected), np.nan),
-            self.coordinates_a if self.in_angstrom else np.full_like(self.coordinates_a, np.nan),
-            _joined(micrograph_of),
-            [printable(micrograph.name) for source in self.sources for micrograph in source.picks.micrographs],
-            _joined(scores) if any(source.picks.scores for source in self.sources) else None,
-            _joined(uids) if any(source.picks.uids is not None for source in self.sources) else None,
-            [(printable(source.picks.label), source.start, source.picks.uids is not None) for source in self.sources],
-            threads=self.params.threads,
-        )
-
 
 def _finite(value: float) -> float | None:
     return round(value, 6) if np.isfinite(value) else None
-
-
-def _joined(columns: Sequence[NDArray[Any]]) -> NDArray[Any]:
-    return columns[0] if len(columns) == 1 else np.concatenate(columns)
-
-
-def _or_nan(values: Floats | None, n: int) -> Floats:
-    return np.full(n, np.nan) if values is None else values

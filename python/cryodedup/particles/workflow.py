@@ -13,10 +13,9 @@ from cryodedup.errors import InputError
 from cryodedup.params import ParticleParams
 from cryodedup.particles.analysis.findings import analyse
 from cryodedup.particles.analysis.half_sets import half_set_warnings
-from cryodedup.particles.arrays import is_table
 from cryodedup.particles.gathering import gather
 from cryodedup.particles.inputs.picks import Picks
-from cryodedup.particles.inputs.reading import read_inputs, read_table
+from cryodedup.particles.inputs.reading import is_table, read_inputs, read_table
 from cryodedup.particles.result import ParticleResult, Source
 from cryodedup.particles.selection import select
 

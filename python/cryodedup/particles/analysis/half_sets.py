@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cryodedup import _core
 from cryodedup.errors import InputError
+from cryodedup.params import ParticleParams
+from cryodedup.particles.analysis.separation import Suggestion
 from cryodedup.particles.inputs.picks import Floats, Picks
 from cryodedup.words import count
-
-if TYPE_CHECKING:
-    from cryodedup.particles.result import ParticleResult
 
 UNEQUAL = 0.9
 """Half-sets whose sizes differ by more are warned about."""
@@ -166,7 +165,22 @@ def _rank(particle: int, scores: Floats | None, priority: NDArray[np.uint32] | N
     return (0 if priority is None else int(priority[particle]), score, particle)
 
 
-def half_set_lines(result: ParticleResult) -> list[str]:
+class Audited(Protocol):
+    """What a result has to have: its half-sets as found and as written, and what the distances suggest."""
+
+    @property
+    def params(self) -> ParticleParams: ...
+    @property
+    def suggestion(self) -> Suggestion: ...
+    @property
+    def kept(self) -> NDArray[np.bool_]: ...
+    @property
+    def repaired_halves(self) -> NDArray[np.uint8] | None: ...
+    def half_sets(self) -> HalfSets | None: ...
+    def half_sets_written(self) -> HalfSets | None: ...
+
+
+def half_set_lines(result: Audited) -> list[str]:
     """What duplicates across the half-sets do, for the terminal and the page; the verdict first."""
     before, after = result.half_sets(), result.half_sets_written()
     if before is None or after is None:
@@ -186,7 +200,7 @@ def half_set_lines(result: ParticleResult) -> list[str]:
     ]
 
 
-def half_set_verdict(result: ParticleResult) -> str:
+def half_set_verdict(result: Audited) -> str:
     """In one sentence, the same for the top of the page, the terminal and the warnings; empty without half-sets."""
     found = result.half_sets()
     if found is None:
@@ -204,7 +218,7 @@ def half_set_verdict(result: ParticleResult) -> str:
     return f"{raised}, {level}{invalid}; refine the kept particles, or use --half-sets repair"
 
 
-def half_set_warnings(result: ParticleResult) -> list[str]:
+def half_set_warnings(result: Audited) -> list[str]:
     """Where the resolution of a map from these particles would be faked, and where a repair goes too far."""
     found, written = result.half_sets(), result.half_sets_written()
     warnings = [half_set_verdict(result)] if found is not None and found.grade != "none" else []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -76,6 +76,12 @@ def read_table(table: Any, params: ParticleParams, label: str = "table") -> Pick
     if isinstance(table, np.ndarray) or callable(getattr(table, "fields", None)):
         return cryosparc.read(cryosparc.Joined.by_uid([cs.RecordArray.of(table, label)]), params, NoOutput())
     return relion.read(FrameColumns(table, label), params, NoOutput())
+
+
+def is_table(values: Any) -> bool:
+    """Whether it is a table of particles: DataFrame, dict of them, Dataset or structured array."""
+    structured = isinstance(values, np.ndarray) and values.dtype.names is not None
+    return structured or isinstance(values, Mapping) or hasattr(values, "columns") or callable(getattr(values, "fields", None))
 
 
 def _read_star(file: StarFile, params: ParticleParams) -> Picks:

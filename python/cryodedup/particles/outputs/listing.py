@@ -1,0 +1,48 @@
+"""``duplicates.csv``: a line for each rejected particle, and the kept one it duplicates."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cryodedup import _core
+from cryodedup.directory import printable
+from cryodedup.particles.inputs.picks import Floats, Picks
+
+
+def write_listing(
+    path: Path,
+    picks: Sequence[Picks],
+    rejected: NDArray[np.int64],
+    duplicate_of: NDArray[np.int64] | None,
+    distances_a: Floats,
+    coordinates_a: Floats,
+    *,
+    threads: int,
+) -> None:
+    """Writes the table; ``duplicate_of`` is None where nothing is kept of a duplicate, and NaN is an empty cell."""
+    firsts = np.cumsum([0, *(len(pick.micrographs) for pick in picks)])
+    starts = np.cumsum([0, *map(len, picks)])
+    scores = [np.full(len(pick), np.nan) if pick.scores is None else pick.scores.values for pick in picks]
+    uids = [np.zeros(len(pick), np.uint64) if pick.uids is None else pick.uids for pick in picks]
+    _core.write_listing(
+        path,
+        rejected.astype(np.uint64),
+        np.zeros(0, np.uint64) if duplicate_of is None else duplicate_of.astype(np.uint64),
+        distances_a,
+        coordinates_a,
+        _joined([pick.micrograph_of + np.uint32(first) for pick, first in zip(picks, firsts, strict=False)]),
+        [printable(micrograph.name) for pick in picks for micrograph in pick.micrographs],
+        _joined(scores) if any(pick.scores for pick in picks) else None,
+        _joined(uids) if any(pick.uids is not None for pick in picks) else None,
+        [(printable(pick.label), int(start), pick.uids is not None) for pick, start in zip(picks, starts, strict=False)],
+        threads=threads,
+    )
+
+
+def _joined(columns: Sequence[NDArray[Any]]) -> NDArray[Any]:
+    return columns[0] if len(columns) == 1 else np.concatenate(columns)
