@@ -16,6 +16,8 @@ from cryodedup.particles.inputs.pixel_sizes import Resolved, chosen_by_input, re
 
 OUTSIDE, MAX_OUTSIDE = 0.05, 0.1
 """A tenth of the particles further beyond the micrograph than this share of it: the pixel size is not that of the coordinates."""
+MAX_CHECKED = 50_000
+"""Of more particles some from all over the file are looked at."""
 TABLE = "--micrographs tomograms.star"
 
 
@@ -163,7 +165,8 @@ def _from_corner(pick: Picks, extents: Floats, picks: Sequence[Picks]) -> Floats
 def _check_extents(pick: Picks, extents: Floats, coordinates_a: Floats) -> None:
     """Refuses coordinates that lie beyond their micrographs: their pixel size is another one."""
     axes = coordinates_a.shape[1]
-    rows = np.flatnonzero(~np.isnan(extents[pick.micrograph_of, :axes]).any(axis=1))
+    some = np.arange(0, len(pick), 1 + len(pick) // MAX_CHECKED)
+    rows = some[~np.isnan(extents[pick.micrograph_of[some], :axes]).any(axis=1)]
     limits = extents[pick.micrograph_of[rows], :axes]
     beyond = _beyond(coordinates_a[rows], limits)
     if beyond.any() and beyond.sum() > MAX_OUTSIDE * len(rows):

@@ -82,7 +82,8 @@ class Matcher:
         """All inputs; the order of inputs decides nothing but the numbers."""
         for micrographs in seen:
             self.numbers.append(self._of_input(micrographs))
-        self._index()
+        if self.by_name_only:
+            self._index()
         for pair in self.by_name_only:
             for one, other in (pair, pair[::-1]):
                 self._refuse_doubtful(one, other)
