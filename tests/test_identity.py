@@ -92,7 +92,9 @@ def test_extents_tell_two_sessions_apart_and_binning_does_not() -> None:
 def test_both_directories_in_one_input_are_two() -> None:
     one, two = named("session1/mic_1.mrc"), named("session2/mic_1.mrc")
     assert match(one, two).count == 1
-    assert match(one, [*two, *named("session1/mic_2.mrc")]).numbers == [[0], [1, 2]]
+    found = match(one, [*two, *named("session1/mic_2.mrc")])
+    assert found.numbers == [[0], [1, 2]]
+    assert found.notes[0].startswith("equal names taken as two: 1 micrograph, as session1/mic_1.mrc of A and session2/mic_1.mrc of B")
     assert match(one, two, named("session1/mic_7.mrc", "session2/mic_7.mrc")).numbers == [[0], [1], [2, 3]]
     assert match(named("session1/mic_1.mrc", "session2/mic_1.mrc"), named("session2/mic_1.mrc", "session3/mic_9.mrc")).numbers == [
         [0, 1],

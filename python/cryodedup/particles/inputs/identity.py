@@ -54,7 +54,12 @@ def unify(inputs: Sequence[Input], match: Match = "auto") -> Matched:
     """
     seen, found = _matched(inputs, match)
     if match == "auto":
-        told = [_by_name(found.by_name_only), (_of_two_projects(found.of_two_projects), []), _partial_failures(seen, found.numbers)]
+        told = [
+            _by_name(found.by_name_only),
+            ([], _taken_as_two(found.taken_as_two)),
+            (_of_two_projects(found.of_two_projects), []),
+            _partial_failures(seen, found.numbers),
+        ]
         warnings, notes = ([text for texts in kind for text in texts] for kind in zip(*told, strict=True))
         return Matched(found.numbers, found.count, warnings, notes)
     return Matched(found.numbers, found.count, _overruled(inputs, found, match))
@@ -104,6 +109,18 @@ def _by_name(pairs: Sequence[tuple[Seen, Seen]]) -> tuple[list[str], list[str]]:
         first, second = named[0]
         notes.append(f"matched by name: {count(len(named), 'micrograph')}, as {first} and {second}")
     return warnings, notes
+
+
+def _taken_as_two(pairs: Sequence[tuple[Seen, Seen]]) -> list[str]:
+    """A note about equal names that something speaks against."""
+    if not pairs:
+        return []
+    first, second = pairs[0]
+    return [
+        f"equal names taken as two: {count(len(pairs), 'micrograph')}, as {first} and {second}, since uids, extents or directories"
+        " speak for it;"
+        " if they are the same, use --match name"
+    ]
 
 
 def _of_two_projects(pairs: Sequence[tuple[Seen, Seen]]) -> list[str]:

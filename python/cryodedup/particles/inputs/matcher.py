@@ -70,6 +70,7 @@ class Matcher:
         self.by_name: defaultdict[str, list[int]] = defaultdict(list)
         self.numbers: list[list[int]] = []
         self.by_name_only: list[tuple[Seen, Seen]] = []
+        self.taken_as_two: list[tuple[Seen, Seen]] = []
         self.images: dict[frozenset[str], list[bool]] = {}
         self.projects: dict[tuple[str, Path, Path], list[bool]] = {}
         self.of_two_projects: list[tuple[Seen, Seen]] = []
@@ -174,6 +175,8 @@ class Matcher:
         fitting = exact or fitting
         free = [number for number in fitting if number not in taken]
         if not free:
+            parted = [number for number in self.by_name.get(one.name.stem, []) if number not in taken]
+            self.taken_as_two += [(self.members[number][0], one) for number in parted[:1]]
             return None
         if len(fitting) > 1:
             raise self._ambiguous(one, *(self.members[number][0] for number in fitting[:2]))
