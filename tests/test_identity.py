@@ -235,7 +235,7 @@ def test_picks_of_two_sessions_that_are_named_alike_are_said(tmp_path: Path) -> 
     paths = [tmp_path / "session1/mic_1.box", tmp_path / "session2/mic_1.box"]
     result = deduplicate_particles(paths, ParticleParams(pixel_size_a=1))
     assert result.kept.tolist() == [True, False]
-    assert f"1 micrograph of equal names in different directories taken as the same, as {paths[0]} and {paths[1]}" in result.warnings[0]
+    assert f"matched by name: 1 micrograph, as {paths[0]} and {paths[1]}" in result.notes
     assert deduplicate_particles(paths, ParticleParams(pixel_size_a=1, match="path")).kept.all()
     cbox = star(tmp_path / "p.star", [(5, 5, "MotionCorr/mic_1.mrc")])
     other = deduplicate_particles([paths[0], cbox], ParticleParams(pixel_size_a=1))

@@ -24,6 +24,7 @@ from cryodedup.particles.inputs.micrograph_names import normalised_path
 from cryodedup.particles.inputs.pickers import micrograph_name
 from cryodedup.particles.inputs.picks import Micrograph, Picks
 from cryodedup.particles.inputs.reading import read_inputs
+from cryodedup.particles.inputs.tomograms import with_names
 from cryodedup.particles.outputs.pick_files import PickFilesOutput
 from cryodedup.particles.result import SCHEMA as OF_PARTICLES
 
@@ -152,6 +153,7 @@ def earlier_params(summary: Mapping[str, Any], flip_y: bool | None, match: Match
     used = summary.get("parameters") or {}
     return ParticleParams(
         match=match or used.get("match", "auto"),
+        tomograms=used.get("tomograms") if summary["schema"] == OF_PARTICLES else None,
         min_separation_a=used.get("min_separation_a", 0.0) if summary["schema"] == OF_PARTICLES else 0.0,
         pixel_size_a=used.get("pixel_size_a") if summary["schema"] == OF_PARTICLES else None,
         flip_y=bool(used.get("flip_y")) if flip_y is None else flip_y,
@@ -246,7 +248,7 @@ def _pairs(
     picks = []
     for word in ("kept", "rejected"):
         path = _there(directory, f"{stem}_{word}{ending}")
-        (pick,) = read_inputs([path], params)
+        (pick,) = (with_names(pick, params) for pick in read_inputs([path], params))
         _check_count(path, len(pick), sum(source[word] for source in sources))
         picks.append(_named(pick, sources[0]["input"]))
     if len(sources) == 1:

@@ -25,7 +25,7 @@ from cryodedup.particles.outputs.star import StarOutput
 from cryodedup.words import count, shown
 
 IMAGE = "rlnImageName"
-MOSTLY, BY_CHANCE, STEPS = 0.5, 0.25, ((1.0, 0.0), (0.0, 1.0), (-1.0, 1.0), (2.0, -1.0))
+MOSTLY, BY_CHANCE, STEPS = 0.9, 0.25, ((1.0, 0.0), (0.0, 1.0), (-1.0, 1.0), (2.0, -1.0))
 """Where fewer rows than this share are found, it is tested how many would be found one or two pixels further, as moved rows are by"
 " chance."""
 WITHIN = 2.0

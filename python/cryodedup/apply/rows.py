@@ -20,6 +20,7 @@ from cryodedup.particles.inputs import cryosparc
 from cryodedup.particles.inputs.picks import Micrograph, Picks
 from cryodedup.particles.inputs.reading import files_of, open_dataset, read_inputs
 from cryodedup.particles.inputs.stars import has_picks_of_one_micrograph, is_motive_list, open_stars
+from cryodedup.particles.inputs.tomograms import with_names
 from cryodedup.particles.optimisation_set import OptimisationSet
 from cryodedup.particles.outputs.dataset import DatasetOutput
 from cryodedup.particles.outputs.output import Mask, Output, Place
@@ -109,7 +110,7 @@ def read_rows(path: Path, params: ParticleParams, progress: Progress = None, *, 
         if not (has_picks_of_one_micrograph(file) or (places and _has_places(file))):
             return _read_names(file)
     (picks,) = read_inputs([path], params, progress)
-    return of_picks(picks)
+    return of_picks(with_names(picks, params))
 
 
 def _kind(path: Path) -> str:

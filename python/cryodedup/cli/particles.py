@@ -110,7 +110,8 @@ click.rich_click.OPTION_GROUPS["cryodedup particles"] = [
     metavar="KEY",
     default=DEFAULTS.shift_key,
     show_default=True,
-    help="Alignment shifts to subtract from the coordinates. auto: alignments3D if all inputs have them, alignments2D for a single input, otherwise none.",
+    help="Alignment shifts to subtract from the coordinates. auto: alignments3D if all inputs have them, alignments2D for a single input, "
+    "otherwise none.",
 )
 @click.option(
     "--score-field",

@@ -18,7 +18,7 @@ from cryodedup.particles.inputs.consistency import filament_warnings, mirrored, 
 from cryodedup.particles.inputs.identity import Matched, unify
 from cryodedup.particles.inputs.micrograph_table import MicrographTable, read_micrographs
 from cryodedup.particles.inputs.picks import Picks
-from cryodedup.particles.inputs.tomograms import named, number_note, read_tomograms
+from cryodedup.particles.inputs.tomograms import number_note, with_names
 from cryodedup.words import count
 
 SAME_PLACE_A = 0.01
@@ -60,9 +60,7 @@ def gather(picks: Sequence[Picks], params: ParticleParams) -> Gathered:
     InputError
         What does not fit together, or can not be done with these inputs.
     """
-    if params.tomograms is not None:
-        names = read_tomograms(Path(params.tomograms))
-        picks = [named(pick, names, Path(params.tomograms)) for pick in picks]
+    picks = [with_names(pick, params) for pick in picks]
     for pick in picks:
         _refuse_unset(pick)
     if params.half_sets == "repair":
@@ -95,6 +93,7 @@ def gather(picks: Sequence[Picks], params: ParticleParams) -> Gathered:
             *unrelated(picks, shared),
             *centres.warnings,
             *params.unused,
+            *_expanded(picks, params),
             *_unused_tables(picks, table, rows_of, params),
             *_deletes_agreement(picks, params),
             *_of_places(picks, centres, of_all, source_of, params),
@@ -124,6 +123,18 @@ def _refuse_two_alignments(picks: Sequence[Picks], centres: Centres, bounds: NDA
                     " expected"
                     " one alignment of each particle: name one of the two, or use --shift-key none"
                 )
+
+
+def _expanded(picks: Sequence[Picks], params: ParticleParams) -> list[str]:
+    """Copies that a symmetry expansion made, where these are not what is asked for."""
+    expanded = [pick.label for pick in picks if pick.expanded_from is not None]
+    if params.undo_symmetry_expansion or not expanded:
+        return []
+    return [
+        f"{', '.join(expanded)}: particles of a symmetry expansion (sym_expand/src_uid): copies of one particle lie at one place and"
+        " are rejected"
+        " as duplicates; use --undo-symmetry-expansion to keep one copy of each, or deduplicate before the expansion"
+    ]
 
 
 def _unused_tables(

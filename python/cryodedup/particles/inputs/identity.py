@@ -67,11 +67,11 @@ def unify(inputs: Sequence[Input], match: Match = "auto") -> Matched:
 
 def _matched(inputs: Sequence[Input], match: Match) -> tuple[list[list[Seen]], Matcher]:
     _check_numbers(inputs)
-    seen = [[Seen(micrograph, label) for micrograph in micrographs] for label, micrographs in inputs]
+    seen = [[Seen(micrograph, label, i) for micrograph in micrographs] for i, (label, micrographs) in enumerate(inputs)]
     without = next((one for micrographs in seen for one in micrographs if match == "uid" and one.uid is None), None)
     if without is not None:
         raise InputError(f"{without.label}: micrograph {without.micrograph.name}: found no CryoSPARC uid, expected one for --match uid")
-    return seen, Matcher(match, [{one.directory for one in micrographs} for micrographs in seen]).of_all(seen)
+    return seen, Matcher(match, seen)
 
 
 def same_as(
@@ -178,16 +178,17 @@ def _partial_failures(seen: Sequence[Sequence[Seen]], numbers: Sequence[Sequence
             shared = mine.keys() & theirs.keys()
             if not shared:
                 continue
+            by_path = all(mine[number].path == theirs[number].path and mine[number].directory for number in shared)
             patterns = {one.name.pattern for number in shared for one in (mine[number], theirs[number])}
             rests = [[one for number, one in ours.items() if number not in shared] for ours in (mine, theirs)]
             alone, others = ([one for one in rest if one.name.pattern in patterns] for rest in rests)
             if _begin_alike(*rests):
-                alone, others = rests
+                alone, others, by_path = *rests, False
             text = (
                 f"{first[0].label} and {seen[j][0].label} share {count(len(shared), 'micrograph')}, as {mine[min(shared)].micrograph.name}"
             )
             only = [f"{len(some):,} only in {some[0].label}, as {some[0].micrograph.name}" for some in (alone, others) if some]
-            if len(only) > 1:
+            if len(only) > 1 and not by_path:
                 warnings.append(f"{text}; {' and '.join(only)}: if these are the same, their names were not recognised")
             elif only and len(seen) <= MAX_NOTED:
                 notes.append(f"{text}; {only[0]}")

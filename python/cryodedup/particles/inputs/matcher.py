@@ -1,9 +1,12 @@
-"""Goes through inputs one by one, and gives equal micrographs equal numbers."""
+"""Which micrographs of several inputs are one: by uid and path, then by name where nothing speaks for two.
+
+All inputs are looked at together, so that their order decides nothing but the numbers.
+"""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -28,6 +31,8 @@ class Seen:
 
     micrograph: Micrograph
     label: str
+    source: int
+    """The number of its input."""
 
     @cached_property
     def name(self) -> Name:
@@ -55,194 +60,225 @@ class Seen:
         return self.micrograph.file or f"{self.micrograph.name} of {self.label}"
 
 
-class Matcher:
-    """Goes through the inputs one by one, and numbers what is new."""
+@dataclass
+class Cluster:
+    """Micrographs that are one; and the inputs that have it."""
 
-    def __init__(self, match: Match, directories: Sequence[set[str]]) -> None:
+    members: list[Seen]
+
+    @cached_property
+    def inputs(self) -> frozenset[int]:
+        return frozenset(one.source for one in self.members)
+
+    @cached_property
+    def uids(self) -> frozenset[int]:
+        return frozenset(one.uid for one in self.members if one.uid is not None)
+
+    @cached_property
+    def directories(self) -> frozenset[str]:
+        return frozenset(one.directory for one in self.members if one.directory)
+
+    @cached_property
+    def extents_a(self) -> frozenset[tuple[float, float]]:
+        return frozenset(one.micrograph.extent_a for one in self.members if one.micrograph.extent_a is not None)
+
+
+class Matcher:
+    """Numbers the micrographs of all inputs.
+
+    Attributes
+    ----------
+    numbers, count
+        For each input the number of each of its micrographs, and how many there are.
+    by_name_only
+        Pairs of what was taken as one by name alone, one for each micrograph; of equal files in different directories if there are such.
+    taken_as_two, of_two_projects
+        Pairs of equal names that something speaks against, and of equal paths that lead to different files.
+    """
+
+    def __init__(self, match: Match, seen: Sequence[Sequence[Seen]]) -> None:
         self.match = match
-        self.directories = directories
-        self.members: list[list[Seen]] = []
-        self.added: list[tuple[Seen, int]] = []
-        self.indexed = 0
-        self.by_uid: dict[int, int] = {}
-        self.by_path: dict[str, int] = {}
-        self.by_number: dict[int, int] = {}
-        self.by_name: defaultdict[str, list[int]] = defaultdict(list)
-        self.numbers: list[list[int]] = []
+        self.directories = [frozenset(one.directory for one in micrographs) for micrographs in seen]
         self.by_name_only: list[tuple[Seen, Seen]] = []
         self.taken_as_two: list[tuple[Seen, Seen]] = []
-        self.images: dict[frozenset[str], list[bool]] = {}
-        self.projects: dict[tuple[str, Path, Path], list[bool]] = {}
         self.of_two_projects: list[tuple[Seen, Seen]] = []
+        self.images: dict[frozenset[str], list[bool]] = {}
+        self.projects: dict[tuple[str, frozenset[Path]], list[bool]] = {}
+        clusters = self._clusters([one for micrographs in seen for one in {one.key: one for one in micrographs}.values()])
+        number_of = {(one.source, one.key): number for number, cluster in enumerate(clusters) for one in cluster.members}
+        order = {number: i for i, number in enumerate(dict.fromkeys(number_of[one.source, one.key] for some in seen for one in some))}
+        self.numbers = [[order[number_of[one.source, one.key]] for one in micrographs] for micrographs in seen]
+        self.count = len(clusters)
 
-    @property
-    def count(self) -> int:
-        return len(self.members)
+    def _clusters(self, seen: Sequence[Seen]) -> list[Cluster]:
+        clusters = [Cluster([one]) for one in seen]
+        if len(self.directories) < 2:
+            return clusters
+        numbered = [cluster for cluster in clusters if cluster.members[0].micrograph.number is not None]
+        if numbered:
+            return _joined(numbered, lambda cluster: cluster.members[0].micrograph.number)
+        if self.match in ("auto", "uid"):
+            clusters = _joined(clusters, lambda cluster: cluster.members[0].uid)
+        if self.match in ("auto", "path"):
+            clusters = self._agreeing(clusters, _paths, self._may_be_one_path if self.match == "auto" else lambda one, other: True)
+        if self.match in ("auto", "name"):
+            plain = self._agreeing(clusters, lambda cluster: {one.name.plain for one in cluster.members}, self._may_be, by_name=True)
+            self.taken_as_two.clear()  # what is still two is found again by stems
+            clusters = self._agreeing(plain, lambda cluster: {one.name.stem for one in cluster.members}, self._may_be, by_name=True)
+        return clusters
 
-    def of_all(self, seen: Sequence[Sequence[Seen]]) -> Matcher:
-        """All inputs; the order of inputs decides nothing but the numbers."""
-        for micrographs in seen:
-            self.numbers.append(self._of_input(micrographs))
-        if self.by_name_only:
-            self._index()
-        for pair in self.by_name_only:
-            for one, other in (pair, pair[::-1]):
-                self._refuse_doubtful(one, other)
-        return self
+    def _agreeing(
+        self,
+        clusters: Sequence[Cluster],
+        keys: Callable[[Cluster], Iterable[str]],
+        may_be: Callable[[Cluster, Cluster], bool],
+        *,
+        by_name: bool = False,
+    ) -> list[Cluster]:
+        """Joins clusters of one key that may all be one; refuses one that may be either of two that are not."""
+        by_key: defaultdict[str, list[int]] = defaultdict(list)
+        for i, cluster in enumerate(clusters):
+            for key in keys(cluster):
+                by_key[key].append(i)
+        links: list[tuple[int, int]] = []
+        for rivals in by_key.values():
+            links += self._links(clusters, rivals, may_be, by_name=by_name) if len(rivals) > 1 else []
+        return _linked(clusters, links)
 
-    def _refuse_doubtful(self, one: Seen, matched: Seen) -> None:
-        """A name that a later input gives to another micrograph, too, fits both."""
-        numbers = self.by_name.get(one.name.stem, [])
-        if len(numbers) < 2:
-            return
-        own = next(number for number in numbers if one in self.members[number])
-        for number in numbers:
-            others = self.members[number]
-            exact = any(other.name.plain == one.name.plain for other in others) or one.name.plain != matched.name.plain
-            of_one_input = any(other.label == one.label for other in others)
-            if number != own and exact and not of_one_input and not self._speaks_for_two(number, one):
-                raise self._ambiguous(one, matched, others[0])
+    def _links(
+        self, clusters: Sequence[Cluster], rivals: Sequence[int], may_be: Callable[[Cluster, Cluster], bool], *, by_name: bool
+    ) -> list[tuple[int, int]]:
+        links = []
+        for k, i in enumerate(rivals):
+            for j in rivals[:k]:
+                one, other = clusters[i], clusters[j]
+                if one.inputs & other.inputs:
+                    continue
+                if may_be(one, other):
+                    links.append((j, i))
+                elif by_name and not (one.uids and other.uids):
+                    self.taken_as_two.append((other.members[0], one.members[0]))
+        for j, i in links:
+            for k in rivals:
+                if k in (i, j):
+                    continue
+                for single, own in ((i, j), (j, i)):
+                    apart = bool(clusters[k].inputs & clusters[own].inputs) or not may_be(clusters[k], clusters[own])
+                    if apart and may_be(clusters[single], clusters[k]) and (by_name or not clusters[single].inputs & clusters[k].inputs):
+                        raise _ambiguous(clusters[single], clusters[own], clusters[k])
+            if by_name:
+                self.by_name_only.append(_example(clusters[j], clusters[i]))
+        return links
 
-    def _ambiguous(self, one: Seen, first: Seen, second: Seen) -> InputError:
-        return InputError(
-            f"{one.label}: micrograph {one.micrograph.name}: found two candidates by name, {first} and {second}; expected one: give the"
-            " inputs paths or uids that tell them apart, or --match path"
-        )
+    def _may_be_one_path(self, one: Cluster, other: Cluster) -> bool:
+        return self._fits(one, other) and not self._of_another_project(one.members[0], other.members[0])
 
-    def _of_input(self, micrographs: Sequence[Seen]) -> list[int]:
-        self._index()
-        distinct = list({one.key: one for one in micrographs}.values())
-        found = [self._certain(one) for one in distinct]
-        taken = {number for number in found if number is not None}
-        if self.match in ("auto", "name") and self.members:
-            found = [self._by_name(one, taken) if number is None else number for one, number in zip(distinct, found, strict=True)]
-        self._refuse_merged(distinct, found)
-        number_of = {one.key: self._add(one, number) for one, number in zip(distinct, found, strict=True)}
-        return [number_of[one.key] for one in micrographs]
-
-    def _index(self) -> None:
-        """Remembers what the micrographs of the inputs before are called."""
-        for one, number in self.added[self.indexed :]:
-            if one.micrograph.number is not None:
-                self.by_number.setdefault(one.micrograph.number, number)
-                continue
-            if one.uid is not None:
-                self.by_uid.setdefault(one.uid, number)
-            if one.micrograph.file is None:
-                self.by_path.setdefault(one.path, number)
-            numbers = self.by_name[one.name.stem]
-            if number not in numbers:
-                numbers.append(number)
-        self.indexed = len(self.added)
-
-    def _certain(self, one: Seen) -> int | None:
-        """By number, uid or path."""
-        if one.micrograph.number is not None:
-            return self.by_number.get(one.micrograph.number)
-        if self.match in ("auto", "uid") and one.uid is not None and one.uid in self.by_uid:
-            return self.by_uid[one.uid]
-        if self.match in ("auto", "path") and one.micrograph.file is None:
-            found = self.by_path.get(one.path)
-            return found if found is not None and (self.match == "path" or self._is_one_path(found, one)) else None
-        return None
-
-    def _is_one_path(self, number: int, one: Seen) -> bool:
-        return self._may_be(number, one) and not self._of_another_project(number, one)
-
-    def _of_another_project(self, number: int, one: Seen) -> bool:
-        """Whether equal paths lead to images of other extents from two inputs; where they lead to other files, that is noted."""
-        other = self.members[number][0]
-        key = (one.directory, Path(one.label).parent, Path(other.label).parent)
-        if one.path.startswith("/") or key[1] == key[2]:
+    def _may_be(self, one: Cluster, other: Cluster) -> bool:
+        """Whether nothing says that equal names are of two micrographs."""
+        if self.match == "name":
+            return True
+        if not self._fits(one, other) or self._known_apart(one, other):
             return False
-        looked = self.projects.setdefault(key, [])
-        if len(looked) < MAX_IMAGES and not any(looked):
-            files = [image_file(seen.micrograph.name, seen.label) for seen in (one, other)]
-            are_two = None not in files and files[0] != files[1]
-            looked.append(are_two and _extents_differ(*(image_extent_a(seen.micrograph.name, seen.label) for seen in (one, other))))
-            if are_two and not looked[-1]:
-                self.of_two_projects.append((one, other))
-        return any(looked)
+        first, second = one.members[0], other.members[0]
+        return not self._images_differ(first, second) and not self._of_another_project(first, second)
 
-    def _by_name(self, one: Seen, taken: set[int]) -> int | None:
-        """By name, unless something speaks for two; what another micrograph of the input is already the same as still makes it doubtful."""
-        fitting = [
-            number
-            for number in self.by_name.get(one.name.stem, [])
-            if self.match == "name" or number in taken or not self._speaks_for_two(number, one)
-        ]
-        exact = [number for number in fitting if any(other.name.plain == one.name.plain for other in self.members[number])]
-        fitting = exact or fitting
-        free = [number for number in fitting if number not in taken]
-        if not free:
-            parted = [number for number in self.by_name.get(one.name.stem, []) if number not in taken]
-            self.taken_as_two += [(self.members[number][0], one) for number in parted[:1]]
-            return None
-        if len(fitting) > 1:
-            raise self._ambiguous(one, *(self.members[number][0] for number in fitting[:2]))
-        self.by_name_only.append((self.members[free[0]][-1], one))
-        return free[0]
-
-    def _may_be(self, number: int, one: Seen) -> bool:
+    def _fits(self, one: Cluster, other: Cluster) -> bool:
         """Not with another uid, nor with another extent."""
-        for other in self.members[number]:
-            if one.uid is not None and other.uid is not None and one.uid != other.uid:
-                return False
-            if _extents_differ(one.micrograph.extent_a, other.micrograph.extent_a):
-                return False
-        return True
+        if one.uids and other.uids and not one.uids & other.uids:
+            return False
+        return not any(_extents_differ(first, second) for first in one.extents_a for second in other.extents_a)
 
-    def _known_apart(self, number: int, one: Seen) -> bool:
-        """Whether an input has micrographs in both directories."""
-        both = [{one.directory, other.directory} for other in self.members[number] if one.directory and other.directory]
-        return any(len(pair) > 1 and pair <= directories for pair in both for directories in self.directories)
+    def _known_apart(self, one: Cluster, other: Cluster) -> bool:
+        """Whether an input has micrographs in the directories of both."""
+        pairs = [{first, second} for first in one.directories for second in other.directories if first != second]
+        return any(pair <= directories for pair in pairs for directories in self.directories)
 
-    def _images_differ(self, number: int, one: Seen) -> bool:
+    def _images_differ(self, one: Seen, other: Seen) -> bool:
         """Whether images in the directories of two micrographs are of other extents; some of each pair of directories are looked at."""
-        other = self.members[number][0]
         key = frozenset((one.directory, other.directory))
         if len(key) < 2 or "" in key:
             return False
         looked = self.images.setdefault(key, [])
         if len(looked) < MAX_IMAGES and not any(looked):
-            first, second = (seen.micrograph.extent_a or image_extent_a(seen.micrograph.name, seen.label) for seen in (one, other))
-            looked.append(_extents_differ(first, second))
+            looked.append(_extents_differ(*(seen.micrograph.extent_a or _extent_of(seen) for seen in (one, other))))
         return any(looked)
 
-    def _speaks_for_two(self, number: int, one: Seen) -> bool:
-        """Whether anything says that equal names are of two micrographs."""
-        if not self._may_be(number, one) or self._known_apart(number, one):
-            return True
-        return self._images_differ(number, one) or self._of_another_project(number, one)
+    def _of_another_project(self, one: Seen, other: Seen) -> bool:
+        """Whether equal paths lead to images of other extents from two inputs; where they lead to other files, that is noted."""
+        places = frozenset(Path(seen.label).parent for seen in (one, other))
+        if one.path != other.path or one.path.startswith("/") or len(places) < 2:
+            return False
+        looked = self.projects.setdefault((one.directory, places), [])
+        if len(looked) < MAX_IMAGES and not any(looked):
+            files = [image_file(seen.micrograph.name, seen.label) for seen in (one, other)]
+            are_two = None not in files and files[0] != files[1]
+            looked.append(are_two and _extents_differ(_extent_of(one), _extent_of(other)))
+            if are_two and not looked[-1]:
+                self.of_two_projects.append((one, other))
+        return any(looked)
 
-    def _refuse_merged(self, micrographs: Sequence[Seen], numbers: Sequence[int | None]) -> None:
-        """Two micrographs of one input are two, even where both fit one of the other inputs, or these took them for one by name."""
-        holders: dict[int, Seen] = {}
-        for one, number in zip(micrographs, numbers, strict=True):
-            if number is None:
-                continue
-            if number in holders:
-                raise InputError(
-                    f"{one.label}: found two micrographs that fit {self.members[number][0]} by name, {holders[number].micrograph.name} and"
-                    f" {one.micrograph.name}; expected one: give the inputs paths or uids that tell them apart, or --match path"
-                )
-            holders[number] = one
 
-    def _add(self, one: Seen, number: int | None) -> int:
-        """Puts a micrograph to those of its number, or gives it a new one."""
-        if number is None:
-            number = len(self.members)
-            self.members.append([])
-        self.members[number].append(one)
-        self.added.append((one, number))
-        return number
+def _paths(cluster: Cluster) -> set[str]:
+    return {one.path for one in cluster.members if one.micrograph.file is None}
+
+
+def _joined(clusters: Sequence[Cluster], key: Callable[[Cluster], int | None]) -> list[Cluster]:
+    """Joins those of one key; None has none."""
+    first: dict[int, int] = {}
+    links = []
+    for i, cluster in enumerate(clusters):
+        value = key(cluster)
+        if value is not None and first.setdefault(value, i) != i:
+            links.append((first[value], i))
+    return _linked(clusters, links)
+
+
+def _linked(clusters: Sequence[Cluster], links: Sequence[tuple[int, int]]) -> list[Cluster]:
+    """Joins what hangs together by links; in the order of the first of each."""
+    if not links:
+        return list(clusters)
+    of = list(range(len(clusters)))
+
+    def root(i: int) -> int:
+        while of[i] != i:
+            of[i] = of[of[i]]
+            i = of[i]
+        return i
+
+    for one, other in links:
+        first, second = sorted((root(one), root(other)))
+        of[second] = first
+    members: dict[int, list[Seen]] = {}
+    for i, cluster in enumerate(clusters):
+        members.setdefault(root(i), []).extend(cluster.members)
+    return [Cluster(some) for some in members.values()]
+
+
+def _example(one: Cluster, other: Cluster) -> tuple[Seen, Seen]:
+    pairs = [(first, second) for first in one.members for second in other.members]
+    return next((pair for pair in pairs if equal_files(*pair)), pairs[0])
+
+
+def _ambiguous(single: Cluster, first: Cluster, second: Cluster) -> InputError:
+    """A micrograph that may be either of two which are not one."""
+    one, rivals = single.members[0], sorted((first.members[0], second.members[0]), key=lambda seen: (seen.source, seen.path))
+    advice = "expected one: give the inputs paths or uids that tell them apart, or run them apart"
+    if rivals[0].source == rivals[1].source > one.source:
+        names = " and ".join(rival.micrograph.name for rival in rivals)
+        return InputError(f"{rivals[0].label}: found two micrographs that fit {one} by name, {names}; {advice}")
+    return InputError(f"{one.label}: micrograph {one.micrograph.name}: found two candidates by name, {rivals[0]} and {rivals[1]}; {advice}")
 
 
 def equal_files(first: Seen, second: Seen) -> bool:
-    """Whether files of one name stand in different directories."""
-    paths = [normalised_path(one.micrograph.file or one.micrograph.name) for one in (first, second)]
-    (directory, _, base), (other, _, other_base) = (path.rpartition("/") for path in paths)
-    return base == other_base and directory != other and bool(directory) and bool(other)
+    """Whether images of one name stand in different directories."""
+    if first.micrograph.file is not None or second.micrograph.file is not None:
+        return False
+    bases = [one.path.rpartition("/")[2] for one in (first, second)]
+    return bases[0] == bases[1] and first.directory != second.directory and bool(first.directory) and bool(second.directory)
+
+
+def _extent_of(one: Seen) -> tuple[float, float] | None:
+    return image_extent_a(one.micrograph.name, one.label)
 
 
 def _extents_differ(first: tuple[float, float] | None, second: tuple[float, float] | None) -> bool:

@@ -248,6 +248,8 @@ def _filaments(pieces: Sequence[_Piece]) -> Filaments | None:
     if not pieces or any(piece.filaments is None for piece in pieces):
         return None
     numbers = _concatenate(piece.filaments for piece in pieces if piece.filaments is not None)
+    if np.isnan(numbers).all():
+        return None
     return Filaments(field="_filamentid or rlnHelicalTubeID", filament_of=np.nan_to_num(numbers).astype(np.uint32))
 
 

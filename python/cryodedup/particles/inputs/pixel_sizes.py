@@ -52,7 +52,8 @@ def chosen_by_input(labels: Sequence[str], chosen: float | Mapping[str, float] |
         return [chosen] * len(labels)
     sizes: list[float | None] = [None] * len(labels)
     for name, size in chosen.items():
-        fitting = [i for i, label in enumerate(labels) if name in (label, Path(label).name, Path(label).stem)]
+        bare = name.rstrip("/")
+        fitting = [i for i, label in enumerate(labels) if bare in (label, Path(label).name, Path(label).stem)]
         if len(fitting) != 1:
             found = f"inputs {labels[fitting[0]]} and {labels[fitting[1]]}" if fitting else "no such input"
             raise InputError(f"{CHOSEN} {name}={size:g}: found {found}, expected the name of one of {', '.join(labels)}")

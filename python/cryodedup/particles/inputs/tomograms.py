@@ -8,6 +8,7 @@ from pathlib import Path
 
 from cryodedup.errors import InputError
 from cryodedup.formats.star import open_star
+from cryodedup.params import ParticleParams
 from cryodedup.particles.inputs.picks import Micrograph, Picks
 
 OPTION = "--tomograms"
@@ -22,13 +23,20 @@ def read_tomograms(path: Path) -> dict[int, str]:
     InputError
         A line of something else, or a number with two names.
     """
-    text = path.read_text("utf-8", "surrogateescape")
+    try:
+        text = path.read_bytes().removeprefix(b"\xef\xbb\xbf").decode("utf-8", "surrogateescape")
+    except OSError as error:
+        raise InputError(f"{path}: {(error.strerror or 'unreadable').lower()} ({OPTION})") from None
     is_star = any(line.startswith("data_") for line in text.splitlines())
     pairs = _of_star(path) if is_star else _of_lines(path, text)
     names: dict[int, str] = {}
     for number, name in pairs:
         if names.setdefault(number, name) != name:
             raise InputError(f"{path}: found tomogram {number} as {names[number]} and as {name}, expected one name ({OPTION})")
+    numbers: dict[str, int] = {}
+    for number, name in names.items():
+        if numbers.setdefault(name, number) != number:
+            raise InputError(f"{path}: found {name} for tomograms {numbers[name]} and {number}, expected one number ({OPTION})")
     return names
 
 
@@ -65,6 +73,14 @@ def named(picks: Picks, names: dict[int, str], path: Path) -> Picks:
         A number that has no name.
     """
     return replace(picks, micrographs=[_named(micrograph, picks.label, names, path) for micrograph in picks.micrographs])
+
+
+def with_names(picks: Picks, params: ParticleParams) -> Picks:
+    """The same particles with the names that ``params.tomograms`` gives, if it is given."""
+    if params.tomograms is None:
+        return picks
+    path = Path(params.tomograms)
+    return named(picks, read_tomograms(path), path)
 
 
 def _named(micrograph: Micrograph, label: str, names: dict[int, str], path: Path) -> Micrograph:
