@@ -89,6 +89,33 @@ def test_extents_tell_two_sessions_apart_and_binning_does_not() -> None:
             match(*order)
 
 
+def partition(inputs: list[list[Micrograph]], order: tuple[int, ...]) -> set[frozenset[tuple[int, int]]] | None:
+    """Places of the micrographs that are one, None if it was refused."""
+    try:
+        numbers = match(*(inputs[i] for i in order)).numbers
+    except InputError:
+        return None
+    places: dict[int, set[tuple[int, int]]] = {}
+    for i, mine in zip(order, numbers, strict=True):
+        for row, number in enumerate(mine):
+            places.setdefault(number, set()).add((i, row))
+    return {frozenset(same) for same in places.values()}
+
+
+micrographs = st.builds(
+    lambda directory, name, suffix, uid: Micrograph(name=f"{directory}{name}{suffix}.mrc", uid=uid),
+    st.sampled_from(["", "d1/", "d2/"]), st.sampled_from("ab"), st.sampled_from(["", "_DW"]), st.sampled_from([None, None, 7, 8]),
+)  # fmt: skip
+
+
+@given(st.lists(st.lists(micrographs, min_size=1, max_size=3, unique=True), min_size=2, max_size=4))
+def test_the_order_of_inputs_decides_nothing_in_any_case(inputs: list[list[Micrograph]]) -> None:
+    first, *others = permutations(range(len(inputs)))
+    expected = partition(inputs, first)
+    for order in others:
+        assert partition(inputs, order) == expected
+
+
 def test_both_directories_in_one_input_are_two() -> None:
     one, two = named("session1/mic_1.mrc"), named("session2/mic_1.mrc")
     assert match(one, two).count == 1
