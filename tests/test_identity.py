@@ -116,6 +116,11 @@ def test_the_order_of_inputs_decides_nothing_in_any_case(inputs: list[list[Micro
         assert partition(inputs, order) == expected
 
 
+def test_names_that_meet_in_one_uid_are_refused() -> None:
+    with pytest.raises(InputError, match=r"B: micrograph d/x\.mrc: found two candidates by name, x\.mrc of A and y\.mrc of A"):
+        match(named("x.mrc", "y.mrc"), named("d/x.mrc", "d/y.mrc", uid=1))
+
+
 def test_both_directories_in_one_input_are_two() -> None:
     one, two = named("session1/mic_1.mrc"), named("session2/mic_1.mrc")
     assert match(one, two).count == 1

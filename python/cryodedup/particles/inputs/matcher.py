@@ -42,7 +42,7 @@ class Seen:
     def path(self) -> str:
         return normalised_path(self.micrograph.name)
 
-    @property
+    @cached_property
     def directory(self) -> str:
         return self.path.rpartition("/")[0]
 
@@ -143,7 +143,9 @@ class Matcher:
         links: list[tuple[int, int]] = []
         for rivals in by_key.values():
             links += self._links(clusters, rivals, may_be, by_name=by_name) if len(rivals) > 1 else []
-        return _linked(clusters, links)
+        joined = _linked(clusters, links)
+        _check_joined(clusters, joined)
+        return joined
 
     def _links(
         self, clusters: Sequence[Cluster], rivals: Sequence[int], may_be: Callable[[Cluster, Cluster], bool], *, by_name: bool
@@ -158,8 +160,9 @@ class Matcher:
                     links.append((j, i))
                 elif by_name and not (one.uids and other.uids):
                     self.taken_as_two.append((other.members[0], one.members[0]))
+        everyone = len(links) == len(rivals) * (len(rivals) - 1) // 2
         for j, i in links:
-            for k in rivals:
+            for k in [] if everyone else rivals:
                 if k in (i, j):
                     continue
                 for single, own in ((i, j), (j, i)):
@@ -205,8 +208,10 @@ class Matcher:
 
     def _of_another_project(self, one: Seen, other: Seen) -> bool:
         """Whether equal paths lead to images of other extents from two inputs; where they lead to other files, that is noted."""
+        if one.path != other.path or one.path.startswith("/"):
+            return False
         places = frozenset(Path(seen.label).parent for seen in (one, other))
-        if one.path != other.path or one.path.startswith("/") or len(places) < 2:
+        if len(places) < 2:
             return False
         looked = self.projects.setdefault((one.directory, places), [])
         if len(looked) < MAX_IMAGES and not any(looked):
@@ -252,6 +257,22 @@ def _linked(clusters: Sequence[Cluster], links: Sequence[tuple[int, int]]) -> li
     for i, cluster in enumerate(clusters):
         members.setdefault(root(i), []).extend(cluster.members)
     return [Cluster(some) for some in members.values()]
+
+
+def _check_joined(clusters: Sequence[Cluster], joined: Sequence[Cluster]) -> None:
+    """Refuses what joins two of one input, each by another name."""
+    part_of = {(one.source, one.key): i for i, cluster in enumerate(clusters) for one in cluster.members}
+    for cluster in joined:
+        parts = dict.fromkeys(part_of[one.source, one.key] for one in cluster.members)
+        if len(parts) < 3:
+            continue
+        of_input: dict[int, int] = {}
+        for i in parts:
+            for source in clusters[i].inputs:
+                rival = of_input.setdefault(source, i)
+                if rival != i:
+                    single = next(k for k in parts if k not in (i, rival))
+                    raise _ambiguous(clusters[single], clusters[rival], clusters[i])
 
 
 def _example(one: Cluster, other: Cluster) -> tuple[Seen, Seen]:
