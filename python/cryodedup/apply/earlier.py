@@ -18,8 +18,7 @@ from cryodedup.directory import LISTING, SUMMARY
 from cryodedup.errors import InputError
 from cryodedup.micrographs.result import SCHEMA as OF_MICROGRAPHS
 from cryodedup.micrographs.result import VERSIONS
-from cryodedup.params import ParticleParams
-from cryodedup.particles.inputs.matcher import Match
+from cryodedup.params import Match, ParticleParams
 from cryodedup.particles.inputs.micrograph_names import normalised_path
 from cryodedup.particles.inputs.pickers import micrograph_name
 from cryodedup.particles.inputs.picks import Micrograph, Picks

@@ -14,8 +14,8 @@ from cryodedup.apply.result import Applied, with_stems
 from cryodedup.apply.rows import FileRows, Lists, passthrough_of, read_rows
 from cryodedup.apply.verdicts import UNKNOWN
 from cryodedup.errors import InputError
+from cryodedup.params import Match as MicrographMatch
 from cryodedup.params import ParticleParams
-from cryodedup.particles.inputs.matcher import Match as MicrographMatch
 from cryodedup.particles.outputs.dataset import DatasetOutput
 
 Say = Callable[[str], object]

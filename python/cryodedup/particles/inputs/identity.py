@@ -13,7 +13,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from cryodedup.errors import InputError
-from cryodedup.particles.inputs.matcher import Match, Matcher, Seen, equal_files
+from cryodedup.params import Match
+from cryodedup.particles.inputs.matcher import Matcher, Seen, equal_files
 from cryodedup.particles.inputs.picks import Micrograph
 from cryodedup.words import count
 

@@ -10,14 +10,12 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
 
 from cryodedup.errors import InputError
+from cryodedup.params import Match
 from cryodedup.particles.inputs.image_extents import image_extent_a, image_file
 from cryodedup.particles.inputs.micrograph_names import Name, normalised_path
 from cryodedup.particles.inputs.picks import Micrograph
-
-Match = Literal["auto", "path", "name", "uid"]
 
 EXTENT_TOLERANCE = 0.02
 """Binning keeps the extent of a micrograph, but for pixels at its edges."""

@@ -12,8 +12,8 @@ from cryodedup.errors import InputError
 from cryodedup.formats.cryosparc import CsdatFile, CsGroup, NpyFile, check_type, unpack
 from cryodedup.formats.detect import kind_of
 from cryodedup.formats.star import StarFile, has_coordinates, open_star, text
+from cryodedup.params import Match
 from cryodedup.particles.inputs.identity import same_as
-from cryodedup.particles.inputs.matcher import Match
 from cryodedup.particles.inputs.picks import Micrograph, Picks, first_of_each
 from cryodedup.particles.inputs.relion_pixels import OF_MICROGRAPH, OF_TILT_SERIES, check_optics, positive
 
