@@ -21,7 +21,9 @@ DEMO = "demo/session"
 SPP, EM, CS = "data/real/sppractice", "data/real/em-testdata", "data/derived_cs"
 REAL = "data/real"
 TWO = f"{DEMO}/relion.star {DEMO}/cryosparc.cs"
-PAIR = f"{SPP}/Class2D/job010/run_it025_data.star {CS}/J10_em_testdata_particles.csg --micrographs {SPP}/CtfFind/job005/micrographs_ctf.star"
+PAIR = (
+    f"{SPP}/Class2D/job010/run_it025_data.star {CS}/J10_em_testdata_particles.csg --micrographs {SPP}/CtfFind/job005/micrographs_ctf.star"
+)
 PARTICLES = [
     f"{TWO}",
     f"{TWO} --min-separation 60",
@@ -155,11 +157,9 @@ def record(work: Path, name: str, command: str, data: Path) -> None:
             line = [command, *words, *(["-o", str(target), *page] if writes else [])]
             done = subprocess.run(line, cwd=inputs, capture_output=True, text=True, check=False)
         (outputs / run / "status").write_text(f"{shlex.join(steps[-1])}\nexit {done.returncode}\n")
-        hidden = [(str(outputs), "WORK"), (str(work), "WORK")]
         for stream, text in (("stdout", done.stdout), ("stderr", done.stderr)):
-            for path, stand_in in hidden:
-                text = text.replace(path, stand_in)
-            (outputs / run / stream).write_text(text)
+            hidden = text.replace(str(outputs), "WORK").replace(str(work), "WORK")
+            (outputs / run / stream).write_text(hidden)
         print(f"{run}: exit {done.returncode}  {shlex.join(steps[-1])}", flush=True)
 
 

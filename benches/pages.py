@@ -13,12 +13,12 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from cryodedup import MicrographParams, ParticleParams, deduplicate_particles
+from cryodedup import MicrographParams, MicrographResult, ParticleParams, deduplicate_particles
+from cryodedup.formats.list_output import ListOutput
 from cryodedup.micrographs.acquisition import Acquisition
 from cryodedup.micrographs.compare import Compared, Pair
-from cryodedup.micrographs.exposures import Exposures, ListOutput
+from cryodedup.micrographs.exposures import Exposures
 from cryodedup.micrographs.gallery import doubtful_and_best
-from cryodedup.micrographs.result import MicrographResult
 from cryodedup.micrographs.significance import Tail
 from cryodedup.report import micrographs, particles
 

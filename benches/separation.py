@@ -349,7 +349,7 @@ def show_real(data: Path) -> None:
                 if shifts == "alignments2D":
                     continue
                 found = deduplicate_particles(paths, ParticleParams(min_separation_a=1, pixel_size_a=1.0, shift_key="none"))
-            suggestion = found.suggestion
+            suggestion = found.analysis.suggestion
             s = suggestion.suggested_a
             outcome = "withheld" if s is None else "not judged" if low < 0 else "right" if low <= s < high else "wrong"
             values = ", ".join(f"{key} {value:.1f}" for key, value in vars(suggestion).items() if value is not None)

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from cases import Ran, star
 from cryodedup import InputError, ParticleParams, deduplicate, deduplicate_particles
-from cryodedup.particles.analysis.consensus import combinations, jaccard, votes
+from cryodedup.particles.analysis.consensus import combinations, jaccard
+from cryodedup.particles.votes import votes
 
 COLUMNS = "CoordinateX CoordinateY MicrographName AutopickFigureOfMerit"
 
@@ -36,7 +37,7 @@ def picked_twice(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_histograms_before_and_after(picked_twice: Path) -> None:
     result = deduplicate_particles(picked_twice, ParticleParams(pixel_size_a=1.0, min_separation_a=30))
-    advice, suggestion = result.advice(), result.suggestion
+    advice, suggestion = result.advice(), result.analysis.suggestion
     assert advice is not None
     assert suggestion.suggested_a is not None
     assert suggestion.usual_distance_a is not None
@@ -51,7 +52,7 @@ def test_the_curve_is_what_each_separation_keeps(picked_twice: Path) -> None:
     assert advice is not None
     assert 30 in advice.separations_a
     for separation, kept in zip(advice.separations_a, advice.kept, strict=True):
-        found = deduplicate(result.coordinates_a, result.micrograph_of, result.scores, min_separation_a=float(separation))
+        found = deduplicate(result.coordinates_a, result.micrograph_of, result.selection.ranking.scores, min_separation_a=float(separation))
         assert found.kept.sum() == kept
 
 
@@ -91,7 +92,7 @@ def test_few_particles_give_no_advice(tmp_path: Path) -> None:
     same = deduplicate_particles(star(tmp_path / "q.star", [(5, 5, "m", 1)] * 3, COLUMNS), ParticleParams(pixel_size_a=1.0))
     advice = same.advice()
     assert advice is not None
-    assert (same.suggestion.suggested_a, advice.kept.tolist()[-1]) == (None, 1)
+    assert (same.analysis.suggestion.suggested_a, advice.kept.tolist()[-1]) == (None, 1)
 
 
 sets_of_sources = st.lists(st.tuples(st.integers(0, 9), st.integers(0, 3)), min_size=1, max_size=30)
@@ -147,7 +148,7 @@ def test_only_what_enough_inputs_found_stays(tmp_path: Path, command: Callable[.
     assert {tuple(entry["inputs"]): entry["sets"] for entry in found_by} == {(0, 1, 2): 1, (0, 1): 1, (0,): 1, (2,): 1}
     nothing = deduplicate_particles(paths, ParticleParams(pixel_size_a=1.0, min_votes=2, min_separation_a=0.0))
     assert not nothing.kept.any()
-    assert nothing.warnings[-1:] == ["nothing stays: no particle was found by 2 inputs within 0 Å"]
+    assert nothing.warnings[-1:] == ("nothing stays: no particle was found by 2 inputs within 0 Å",)
     with pytest.raises(InputError, match="min_votes: found 4, expected at most 3, the number of inputs"):
         kept(4)
     for wrong in (0, 1.5, True):

@@ -46,7 +46,7 @@ def test_the_movies_pixel_size_is_used_with_a_warning_unless_the_user_gives_one(
     assert sizes(result) == [(0.4, "rlnMicrographOriginalPixelSize")]
     assert "the pixel size of the movie before binning" in result.warnings[0]
     result = run(path, pixel_size_a=0.8)
-    assert (sizes(result), result.warnings) == ([(0.8, "--pixel-size")], [])
+    assert (sizes(result), result.warnings) == ([(0.8, "--pixel-size")], ())
 
 
 def test_micrographs_go_before_all(tmp_path: Path) -> None:
@@ -110,12 +110,12 @@ def test_which_shifts_are_used(tmp_path: Path) -> None:
     second = records([(0, 0)], ALIGNED2D)
     second["uid"] = 9
     only_2d, neither = cs(tmp_path / "2d.cs", second), cs(tmp_path / "no.cs", records([(0, 0)]))
-    assert run(both).shift_key == "alignments3D"
-    assert run(only_2d).shift_key == "alignments2D"
-    assert run([both, only_2d]).shift_key == "none"  # class averages of different jobs have different centres
-    assert run([both, only_2d], shift_key="alignments2D").shift_key == "alignments2D"
-    assert run(neither).shift_key == "none"
-    assert run(both, undo_symmetry_expansion=True).shift_key == "none"
+    assert run(both).centres.shift_key == "alignments3D"
+    assert run(only_2d).centres.shift_key == "alignments2D"
+    assert run([both, only_2d]).centres.shift_key == "none"  # class averages of different jobs have different centres
+    assert run([both, only_2d], shift_key="alignments2D").centres.shift_key == "alignments2D"
+    assert run(neither).centres.shift_key == "none"
+    assert run(both, undo_symmetry_expansion=True).centres.shift_key == "none"
     with pytest.raises(InputError, match=r"no\.cs: found no shifts, expected alignments3D \(--shift-key\) in every input"):
         run([both, neither], shift_key="alignments3D")
 
@@ -249,8 +249,8 @@ def test_y_counted_from_the_other_edge_is_noticed_and_mended(tmp_path: Path) -> 
     result = run([stars, turned], pixel_size_a=1)
     assert any("60 would with --flip-y: y seems to be counted from different edges" in warning for warning in result.warnings)
     result = run([stars, turned], pixel_size_a=1, flip_y=True)
-    assert result.overlaps is not None
-    assert result.overlaps.tolist() == [[0, 60], [60, 0]]
+    assert result.analysis.overlaps is not None
+    assert result.analysis.overlaps.tolist() == [[0, 60], [60, 0]]
     assert not any("--flip-y" in warning for warning in result.warnings)
     moved = run(turned, flip_y=True)
     np.testing.assert_allclose(moved.coordinates_a - xy, np.tile([0.0, 7.0], (60, 1)), atol=1e-3)
@@ -273,7 +273,7 @@ def test_a_source_whose_scores_are_all_missing_is_as_one_without(tmp_path: Path)
     manual = scored(tmp_path, [(-999, 0, 0)], "manual.star")
     result = run([manual, scored(tmp_path, [(0.1, 0, 0)], "auto.star")], pixel_size_a=1)
     assert result.kept.tolist() == [False, True]
-    assert result.warnings == [
+    assert list(result.warnings) == [
         f"no score in {manual}: its particles lose against all that have one; --priority input would let the order decide"
     ]
 

@@ -11,7 +11,7 @@ import pytest
 
 from cases import Ran, cs, needs_shared, optics, records, star
 from cryodedup import InputError, ParticleParams, ParticleResult, deduplicate_particles
-from cryodedup.particles.analysis.half_sets import HalfSets
+from cryodedup.particles.half_sets import HalfSets
 
 Command = Callable[..., Ran]
 ALIGNED = [("alignments2D/shift", "<f4", (2,)), ("alignments2D/psize_A", "<f4")]
@@ -64,7 +64,7 @@ def test_two_alignments_of_the_same_particles_are_refused(tmp_path: Path) -> Non
 def test_a_passthrough_alone_warns(tmp_path: Path) -> None:
     main, passthrough = split(tmp_path)
     assert "a passthrough file alone: what is written has no images (blob/path)" in run(passthrough).warnings[0]
-    assert run([main, passthrough]).warnings == []
+    assert run([main, passthrough]).warnings == ()
 
 
 def test_a_lone_group_says_what_is_missing(tmp_path: Path) -> None:
@@ -110,14 +110,14 @@ def test_segments_of_a_filament_within_the_separation_warn(tmp_path: Path) -> No
         "segments of a filament (rlnHelicalTubeID) are 14.0 Å apart (median), within the minimum separation of 20 Å"
         in run(path, pixel_size_a=1).warnings[0]
     )
-    assert run(path, pixel_size_a=1, min_separation_a=10).warnings == []
+    assert run(path, pixel_size_a=1, min_separation_a=10).warnings == ()
     array = records(
         [row[:2] for row in rows], [("filament/filament_uid", "<u8"), ("filament/position_A", "<f4")], ncc_score=np.arange(len(rows))
     )
     array["filament/filament_uid"] = [10**18 + row[3] for row in rows]
     assert "(filament/filament_uid) are 14.0 Å apart" in run(cs(tmp_path / "p.cs", array)).warnings[0]
     array["filament/filament_uid"] = 0
-    assert run(cs(tmp_path / "p.cs", array), min_separation_a=10).warnings == []
+    assert run(cs(tmp_path / "p.cs", array), min_separation_a=10).warnings == ()
 
 
 def picked(path: Path, *places: tuple[object, ...]) -> Path:
@@ -212,9 +212,9 @@ def test_the_verdict_is_the_same_everywhere(command: Command, tmp_path: Path) ->
 def test_sets_that_are_not_yet_refined_say_nothing(tmp_path: Path) -> None:
     array = records([(100, 100), (900, 900)], [("alignments3D/split", "<u4")], ncc_score=[1, 2])
     result = run(cs(tmp_path / "p.cs", array))
-    assert (result.warnings, result.half_sets()) == ([], None)
+    assert (result.warnings, result.half_sets) == ((), None)
     array["alignments3D/split"] = [0, 1]
-    assert run(cs(tmp_path / "q.cs", array)).half_sets() is not None
+    assert run(cs(tmp_path / "q.cs", array)).half_sets is not None
 
 
 def test_removing_entirely_from_several_inputs_warns(tmp_path: Path) -> None:
@@ -222,7 +222,7 @@ def test_removing_entirely_from_several_inputs_warns(tmp_path: Path) -> None:
     result = run(inputs, pixel_size_a=1, remove_entirely=True)
     assert result.kept.tolist() == [False, True, False, True]
     assert "particles that two of them found are rejected in both" in result.warnings[0]
-    assert run(inputs[0], pixel_size_a=1, remove_entirely=True).warnings == []
+    assert run(inputs[0], pixel_size_a=1, remove_entirely=True).warnings == ()
 
 
 def test_the_page_changes_no_number_and_no_warning(command: Command, tmp_path: Path) -> None:
@@ -260,7 +260,7 @@ def test_subtracted_particles_warn(tmp_path: Path) -> None:
     rows = [(100, 100, "m", f"{i}@{job}/subtracted_rank0.mrcs", f"{i}@Extract/m.mrcs") for job in ("Subtract/job9",) for i in (1, 2)]
     assert "images of RELION's particle subtraction" in run(star(tmp_path / "p.star", rows, columns), pixel_size_a=1).warnings[0]
     rows = [(100 * i, 100, "m", f"{i}@Polish/m.mrcs", f"{i}@Extract/m.mrcs") for i in (1, 2)]
-    assert run(star(tmp_path / "q.star", rows, columns), pixel_size_a=1).warnings == []
+    assert run(star(tmp_path / "q.star", rows, columns), pixel_size_a=1).warnings == ()
 
 
 def box(path: Path, *rows: str) -> Path:

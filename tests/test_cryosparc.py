@@ -27,7 +27,7 @@ def test_centres_shape_is_rows_first_and_shifts_are_subtracted(tmp_path: Path) -
     array["location/micrograph_psize_A"] = 0.5
     result = deduplicate_particles(cs(tmp_path / "p.cs", array), ParticleParams(min_separation_a=1))
     np.testing.assert_allclose(result.coordinates_a, [[480, 250], [500, 240]])
-    assert result.shift_key == "alignments3D"
+    assert result.centres.shift_key == "alignments3D"
 
 
 def test_kept_records_and_groups_are_written_raw(tmp_path: Path) -> None:
@@ -115,7 +115,7 @@ def test_a_repeated_uid_is_a_duplicate_wherever_it_is(tmp_path: Path) -> None:
     array["uid"] = [1, 1, 2, 3]
     result = deduplicate_particles(cs(tmp_path / "p.cs", array))
     assert result.kept.tolist() == [False, False, True, True]
-    assert result.repeated_uids == 1
+    assert result.selection.repeated_uids == 1
     assert result.duplicate_of.tolist() == [2, 2]  # the better one of uid 1 duplicates uid 2
     assert run(tmp_path / "p.cs", remove_entirely=True) == [False, False, False, True]
     array["location/center_x_frac"] = np.array([0, 1000, 5000, 1010]) / 8000  # the last has a duplicate only in the copy of the first

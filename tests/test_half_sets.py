@@ -14,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cases import Ran, cs, records, star
-from cryodedup import InputError, ParticleParams, deduplicate_particles
-from cryodedup.particles.analysis.half_sets import HalfSets, audit, audit_equal
+from cryodedup import InputError, ParticleParams, ParticleResult, deduplicate_particles
+from cryodedup.particles.half_sets import HalfSets, audit, audit_equal
 
 COLUMNS = "CoordinateX CoordinateY MicrographName AutopickFigureOfMerit RandomSubset"
 ONE_A = ParticleParams(pixel_size_a=1.0)
@@ -40,13 +40,17 @@ def session(n: int = 3000, twice: int = 600, seed: int = 2) -> tuple[np.ndarray,
     return grid[what] + rng.uniform(-4, 4, (len(what), 2)), halves, what
 
 
+def half_sets(result: ParticleResult, *, written: bool = False) -> HalfSets:
+    assert result.half_sets is not None
+    return result.half_sets.written if written else result.half_sets.found
+
+
 def test_noise_reaches_the_level_that_is_told_and_none_after_deduplication(tmp_path: Path) -> None:
     xy, halves, what = session()
     rows = [(x, y, "m.mrc", k % 97, half) for k, ((x, y), half) in enumerate(zip(xy, halves, strict=True))]
     path = star(tmp_path / "p.star", rows, COLUMNS)
     result = deduplicate_particles(path, ONE_A)
-    found = result.half_sets()
-    assert found is not None
+    found = half_sets(result)
     assert (found.pairs_across, found.concerned, sum(found.sizes)) == (600, 1200, 3600)
     assert found.f == pytest.approx(1200 / 2400)
     assert found.f_over_1_plus_f == pytest.approx(found.f / (1 + found.f)) == pytest.approx(1 / 3)
@@ -57,13 +61,12 @@ def test_noise_reaches_the_level_that_is_told_and_none_after_deduplication(tmp_p
         chosen = deduplicate_particles(path, params)
         kept = chosen.kept
         measured = audit(halves[kept].astype(np.uint8), chosen.coordinates_a[kept], chosen.micrograph_of[kept], 20, 1)
-        assert chosen.half_sets_written() == measured == HalfSets(measured.sizes, 0, 0, 0.0)
+        assert half_sets(chosen, written=True) == measured == HalfSets(measured.sizes, 0, 0, 0.0)
     assert any("noise alone raises the FSC to 0.333" in warning for warning in result.warnings)
     repaired = deduplicate_particles(path, ParticleParams(pixel_size_a=1.0, half_sets="repair"))
     assert repaired.repaired_halves is not None
     assert abs(noise_fsc(repaired.repaired_halves, what)) < 0.03
-    after = repaired.half_sets_written()
-    assert after is not None
+    after = half_sets(repaired, written=True)
     assert (after.pairs_across, after.noise_fsc, sum(after.sizes)) == (0, 0.0, 3600)
 
 
@@ -87,21 +90,19 @@ def test_noise_of_any_sets_of_duplicates(sets: dict[tuple[int, int], int], singl
             halves += [1] * one + [2] * two
             what += [name] * (one + two)
     rows = [(100.0 * (name % 60), 100.0 * (name // 60), "m", 0, half) for name, half in zip(what, halves, strict=True)]
-    found = deduplicate_particles(star(tmp_path / "p.star", rows, COLUMNS), ONE_A).half_sets()
-    assert found is not None
+    found = half_sets(deduplicate_particles(star(tmp_path / "p.star", rows, COLUMNS), ONE_A))
     simulated = np.mean([noise_fsc(np.array(halves), np.array(what), seed) for seed in range(24)])
     assert found.noise_fsc == pytest.approx(simulated, abs=0.025)
-    equal = deduplicate_particles(tmp_path / "p.star", ParticleParams(pixel_size_a=1.0, min_separation_a=0.0)).half_sets()
+    equal = half_sets(deduplicate_particles(tmp_path / "p.star", ParticleParams(pixel_size_a=1.0, min_separation_a=0.0)))
     assert equal == found
 
 
 def test_pairs_that_are_no_set_are_counted(tmp_path: Path) -> None:
     """In a chain the two in the middle are duplicates, though each is rejected for another one."""
     rows = [(10.0 * k, 0, "m", [9, 1, 8, 2][k], 1 + k // 2) for k in range(4)]
-    found = deduplicate_particles(
-        star(tmp_path / "p.star", rows, COLUMNS), ParticleParams(pixel_size_a=1.0, min_separation_a=12)
-    ).half_sets()
-    assert found is not None
+    found = half_sets(
+        deduplicate_particles(star(tmp_path / "p.star", rows, COLUMNS), ParticleParams(pixel_size_a=1.0, min_separation_a=12))
+    )
     assert (found.pairs_across, found.concerned) == (1, 2)
 
 
@@ -112,8 +113,7 @@ def test_equal_places_and_equal_uids_hang_together(remove_entirely: bool, tmp_pa
     table = records([(4000 * x, 900) for x in xs], extra=[("alignments3D/split", "<u4")], split=halves)
     table["uid"] = uids
     params = ParticleParams(pixel_size_a=1.0, min_separation_a=0.0, remove_entirely=remove_entirely, shift_key="none")
-    found = deduplicate_particles(table, params).half_sets()
-    assert found is not None
+    found = half_sets(deduplicate_particles(table, params))
     assert (found.sizes, found.pairs_across, found.concerned) == ((2, 2), 4, 4)
 
 
@@ -125,7 +125,7 @@ def test_particles_of_neither_half_are_told_of(tmp_path: Path, command: Callable
 
 def test_halves_of_which_one_is_empty_are_none(tmp_path: Path) -> None:
     rows = [(k, 0, "m", 1, 1) for k in range(9)]
-    assert deduplicate_particles(star(tmp_path / "p.star", rows, COLUMNS), ONE_A).half_sets() is None
+    assert deduplicate_particles(star(tmp_path / "p.star", rows, COLUMNS), ONE_A).half_sets is None
 
 
 @pytest.mark.parametrize(
@@ -149,7 +149,7 @@ def test_what_is_kept_may_be_of_one_half_and_all_may_be(tmp_path: Path) -> None:
     assert "the half-sets of what is kept have 200 and 0 particles: " in result.warnings[-1]
     alone = star(tmp_path / "q.star", [(*row[:4], 1) for row in rows], COLUMNS)
     result = deduplicate_particles(alone, ParticleParams(pixel_size_a=1.0))
-    assert result.warnings == ["all particles are of one half-set: duplicates across the two can not be counted"]
+    assert result.warnings == ("all particles are of one half-set: duplicates across the two can not be counted",)
 
 
 def test_a_stem_with_the_letters_of_patterns(tmp_path: Path) -> None:
@@ -190,8 +190,7 @@ def test_repair_changes_one_column_only(tmp_path: Path, command: Callable[..., R
     with (tmp_path / "out" / "duplicates.csv").open() as file:
         for row in csv.DictReader(file):
             assert before[first + int(row["kept_row"])] == after[first + int(row["kept_row"])]
-    again = deduplicate_particles(tmp_path / "out" / "particles_repaired.star", ONE_A).half_sets()
-    assert again is not None
+    again = half_sets(deduplicate_particles(tmp_path / "out" / "particles_repaired.star", ONE_A))
     assert again.pairs_across == 0
 
 
@@ -212,8 +211,7 @@ def test_repair_of_cryosparc_and_of_joined_inputs(tmp_path: Path) -> None:
     assert np.array_equal(written["alignments3D/split"] + 1, result.repaired_halves)
     assert not np.array_equal(written["alignments3D/split"], given_["alignments3D/split"])
     assert not list((tmp_path / "out").glob("*unused*"))
-    again = deduplicate_particles(tmp_path / "out" / "particles_repaired.cs", ParticleParams(shift_key="none")).half_sets()
-    assert again is not None
+    again = half_sets(deduplicate_particles(tmp_path / "out" / "particles_repaired.cs", ParticleParams(shift_key="none")))
     assert again.pairs_across == 0
 
 
@@ -259,7 +257,7 @@ def test_repair_needs_half_sets(columns: str, rows: list[tuple[object, ...]], me
 
 def test_without_half_sets_nothing_is_told(tmp_path: Path) -> None:
     result = deduplicate_particles(star(tmp_path / "p.star", [(0, 0, "m"), (1, 0, "m")]), ONE_A)
-    assert result.half_sets() is None
+    assert result.half_sets is None
     assert result.summary()["half_sets"] is None
 
 

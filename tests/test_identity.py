@@ -246,7 +246,7 @@ def test_real_names_match_as_before(real: Path, derived: Path) -> None:
     inputs = [real / "sppractice/Class2D/job010/run_it025_data.star", derived / "J10_em_testdata_particles.csg"]
     result = deduplicate_particles(inputs, ParticleParams(shift_key="none"))
     assert result.n_micrographs == 24
-    assert result.shared_micrographs.tolist() == [[10, 10], [10, 24]]
+    assert result.joined.shared_micrographs.tolist() == [[10, 10], [10, 24]]
     assert np.count_nonzero(~result.kept) == 1552
 
 
@@ -271,7 +271,7 @@ def test_picks_of_two_sessions_that_are_named_alike_are_said(tmp_path: Path) -> 
     assert deduplicate_particles(paths, ParticleParams(pixel_size_a=1, match="path")).kept.all()
     cbox = star(tmp_path / "p.star", [(5, 5, "MotionCorr/mic_1.mrc")])
     other = deduplicate_particles([paths[0], cbox], ParticleParams(pixel_size_a=1))
-    assert (other.warnings, other.notes) == ([], [f"matched by name: 1 micrograph, as {paths[0]} and MotionCorr/mic_1.mrc of {cbox}"])
+    assert (other.warnings, list(other.notes)) == ((), [f"matched by name: 1 micrograph, as {paths[0]} and MotionCorr/mic_1.mrc of {cbox}"])
 
 
 @pytest.mark.parametrize(("shape", "same"), [((100, 120), True), ((400, 400), False)])

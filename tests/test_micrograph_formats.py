@@ -17,12 +17,11 @@ import pytest
 import tifffile
 
 from cases import Ran
-from cryodedup import InputError, MicrographParams, find_duplicate_micrographs
+from cryodedup import InputError, MicrographParams, MicrographResult, find_duplicate_micrographs
 from cryodedup.demo.micrographs import BIN, Planted, make_micrographs
 from cryodedup.formats.images import open_image
 from cryodedup.formats.tiff import open_tiff
 from cryodedup.micrographs.reading import Reading
-from cryodedup.micrographs.result import MicrographResult
 
 Command = Callable[..., Ran]
 PARAMS = MicrographParams(bin=BIN)

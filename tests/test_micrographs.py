@@ -11,8 +11,8 @@ import pytest
 
 from cases import SHARED, needs_shared
 from cryodedup import InputError, MicrographParams, _core, correlate, find_duplicate_micrographs, prepare
+from cryodedup.components import connected
 from cryodedup.demo.micrographs import BIN, Planted, make_micrographs
-from cryodedup.micrographs.versions import connected
 from cryodedup.micrographs.window import DECOYS, MOST_DECOYS_OF_ONE, sampled, window_distances, window_pairs
 
 IMOD = SHARED / "reference" / "imod"
@@ -126,7 +126,7 @@ def test_screening_finds_what_looking_closely_at_all_finds(session: Planted) -> 
 def test_max_shift(session: Planted) -> None:
     far = {names for names, move in session.pairs.items() if max(map(abs, move)) > 90}
     assert far
-    result = find_duplicate_micrographs(session.star, MicrographParams(bin=BIN, max_shift=80))
+    result = find_duplicate_micrographs(session.star, MicrographParams(bin=BIN, max_shift_px=80))
     # Of one of those too far off an edge fits at the limit, too, and its other shots contradict it.
     sure = {(Path(result.names[p.first]).name, Path(result.names[p.second]).name) for p in result.pairs if p.pattern != "contradicted"}
     assert sure == session.pairs.keys() - far

@@ -11,8 +11,8 @@ import pytest
 import starfile
 
 from cases import cs, optics, records, star
-from cryodedup import InputError, ParticleParams, deduplicate_particles
-from cryodedup.particles import result as result_module
+from cryodedup import InputError, ParticleParams, ParticleResult, deduplicate_particles
+from cryodedup.particles import listing as listings
 
 COLUMNS = "CoordinateX CoordinateY MicrographName OpticsGroup AutopickFigureOfMerit"
 
@@ -75,7 +75,10 @@ def test_star_files_of_equal_columns_are_joined_and_optics_groups_renumbered(tmp
     assert kept["optics"]["rlnOpticsGroupName"].tolist() == ["opticsGroup1", "opticsGroup2", "opticsGroup1_2"]
     assert kept["particles"]["rlnOpticsGroup"].tolist() == [2, 3, 3, 2]
     assert kept["particles"]["rlnCoordinateX"].tolist() == [500, 1, 900, 700]
-    assert any("optics groups renumbered where they clash: 1 is now 3" in note for note in result.notes)
+    assert any(
+        "optics groups renumbered where they clash: 1 is now 3" in note
+        for note in json.loads((tmp_path / "out" / "summary.json").read_text())["notes"]
+    )
     again = deduplicate_particles(tmp_path / "out" / "particles_kept.star")
     np.testing.assert_allclose(again.coordinates_a, result.coordinates_a[result.kept])
     assert len(deduplicate_particles(tmp_path / "out" / "particles_rejected.star").kept) == 1
@@ -118,16 +121,41 @@ def test_the_summary(tmp_path: Path) -> None:
         "pixel_sizes": [{"of": "optics group 1", "pixel_size_a": 1.0, "found_in": "rlnMicrographPixelSize"}],
         "score": {"field": "rlnAutopickFigureOfMerit", "order": "higher", "missing": 0, "constant": False},
     }  # fmt: skip
-    assert sorted({name.split("/")[0] for name in summary["outputs"]}) == sorted(file.name for file in written)
-    assert set(summary["times_s"]) == {"reading", "searching", "report", "writing"}
+    assert {name.split("/")[0] for name in summary["outputs"]} == {file.name for file in written} - {"report.html", "figures"}
+    assert set(summary["times_s"]) == {"reading", "searching", "writing"}
+
+
+def test_a_summary_is_the_same_without_a_page(tmp_path: Path) -> None:
+    path = star(tmp_path / "p.star", [(0, 0, "m", 1, 1), (1, 0, "m", 1, 2)], COLUMNS, optics((1, "o", 1.0)))
+    result = deduplicate_particles(path)
+    summaries = []
+    for report in (True, False):
+        result.write(tmp_path / "out", report=report, overwrite=True)
+        summaries.append({**json.loads((tmp_path / "out" / "summary.json").read_text()), "times_s": None})
+        assert (tmp_path / "out" / "report.html").exists() == (tmp_path / "out" / "figures").exists() == report
+    assert summaries[0] == summaries[1]
+
+
+def test_figures_of_others_stay(tmp_path: Path) -> None:
+    result = deduplicate_particles(star(tmp_path / "p.star", [(0, 0, "m"), (1, 0, "m")]), ParticleParams(pixel_size_a=1))
+    result.write(tmp_path / "out")
+    (tmp_path / "out" / "figures" / "mine.png").write_text("")
+    result.write(tmp_path / "out", report=False, overwrite=True)
+    assert [path.name for path in (tmp_path / "out" / "figures").iterdir()] == ["mine.png"]
+
+
+def test_results_are_frozen(result: ParticleResult) -> None:
+    for name in ("kept", "warnings", "selection", "times_s"):
+        with pytest.raises(AttributeError):
+            setattr(result, name, None)
 
 
 @pytest.fixture
-def result(tmp_path: Path) -> result_module.ParticleResult:
+def result(tmp_path: Path) -> ParticleResult:
     return deduplicate_particles(star(tmp_path / "p.star", [(0, 0, "m"), (1, 0, "m")]), ParticleParams(pixel_size_a=1))
 
 
-def test_an_earlier_result_is_refused_or_replaced_whole(tmp_path: Path, result: result_module.ParticleResult) -> None:
+def test_an_earlier_result_is_refused_or_replaced_whole(tmp_path: Path, result: ParticleResult) -> None:
     out = tmp_path / "out"
     array = records([(0, 0)])
     deduplicate_particles(cs(tmp_path / "c.cs", array)).write(out)
@@ -160,11 +188,11 @@ def test_an_input_is_never_replaced(tmp_path: Path) -> None:
     assert path.read_bytes() == before
 
 
-def test_a_failure_leaves_nothing(tmp_path: Path, result: result_module.ParticleResult, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failure_leaves_nothing(tmp_path: Path, result: ParticleResult, monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupted(*arguments: object, **options: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(result_module._core, "write_listing", interrupted)
+    monkeypatch.setattr(listings._core, "write_listing", interrupted)
     with pytest.raises(KeyboardInterrupt):
         result.write(tmp_path / "new" / "out")
     assert not (tmp_path / "new" / "out").exists()
@@ -175,7 +203,7 @@ def test_a_failure_leaves_nothing(tmp_path: Path, result: result_module.Particle
     assert [entry.name for entry in (tmp_path / "old").iterdir()] == ["mine.txt"]
 
 
-def test_a_file_is_no_output_directory(tmp_path: Path, result: result_module.ParticleResult) -> None:
+def test_a_file_is_no_output_directory(tmp_path: Path, result: ParticleResult) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match="file: found a file, expected a directory or nothing"):
         result.write(tmp_path / "file")
@@ -216,11 +244,12 @@ def test_names_of_outputs_never_meet(tmp_path: Path) -> None:
     index.write_text(f"data_coordinate_files\nloop_\n_rlnMicrographName\n_rlnMicrographCoordinates\n{rows}")
     result = deduplicate_particles([index, star(tmp_path / "p.star", [(5, 0, "other.mrc")])], ParticleParams(pixel_size_a=1))
     result.write(tmp_path / "out")
+    written_to = [source["written_to"] for source in json.loads((tmp_path / "out" / "summary.json").read_text())["sources"]]
     again = deduplicate_particles(
-        [tmp_path / "out" / name for name in result.written_to if name.endswith(".star")], ParticleParams(pixel_size_a=1)
+        [tmp_path / "out" / name for name in written_to if name.endswith(".star")], ParticleParams(pixel_size_a=1)
     )
     assert len(again.kept) == 1
-    again = deduplicate_particles(tmp_path / "out" / result.written_to[0].replace("/", ".star"), ParticleParams(pixel_size_a=1))
+    again = deduplicate_particles(tmp_path / "out" / written_to[0].replace("/", ".star"), ParticleParams(pixel_size_a=1))
     assert sorted(again.coordinates_a[:, 0]) == [1, 2]
 
 

@@ -123,8 +123,8 @@ def test_pickers_of_every_format_meet(tmp_path: Path) -> None:
     result = run(inputs)
     assert result.n_micrographs == 2
     assert result.kept.tolist() == [True, False, True, False, False, False, False, True, False, True]
-    assert result.overlaps is not None
-    assert result.overlaps[0].tolist() == [0, 1, 1, 1, 1, 0]
+    assert result.analysis.overlaps is not None
+    assert result.analysis.overlaps[0].tolist() == [0, 1, 1, 1, 1, 0]
     result.write(tmp_path / "out")
     names = {"particles_kept.star", "particles_kept.cs", "a_kept.cbox", "a_kept.box", "t_kept.txt", "autopick_kept.star", "autopick_kept"}
     assert names <= {path.name for path in (tmp_path / "out").iterdir()}

@@ -103,7 +103,7 @@ def exported(
 def test_an_export_is_counted_in_its_own_pixels(tmp_path: Path) -> None:
     result = run(exported(tmp_path / "p.star", "../s/TS_01_4.00A_000001.mrcs"))
     np.testing.assert_allclose(np.diff(result.coordinates_a[:, 0]), [400], rtol=1e-4)
-    assert (sizes(result)[0][1], result.warnings) == ("rlnTomoTiltSeriesPixelSize x rlnTomoSubtomogramBinning", [])
+    assert (sizes(result)[0][1], result.warnings) == ("rlnTomoTiltSeriesPixelSize x rlnTomoSubtomogramBinning", ())
     assert result.kept.all()
     later = run(exported(tmp_path / "p.star", "TS_01_4.00A_000001.mrcs", size=4.0, binning=1.0))  # newer versions of WarpTools
     np.testing.assert_allclose(np.diff(later.coordinates_a[:, 0]), [400])
@@ -230,7 +230,7 @@ def test_real_tomograms(real: Path) -> None:
     result = run(picks, micrographs=real / "cylindra/Tomograms_job_tomo_tomograms.star")
     assert result.coordinates_a[0].tolist() == [-176.94, 765.48005, 11.16]
     warp = run(real / "dynamo2m/relion_star_downgrade_relion3.1.star")
-    assert (sizes(warp), warp.warnings) == ([(5.0, "rlnPixelSize")], [])
+    assert (sizes(warp), warp.warnings) == ([(5.0, "rlnPixelSize")], ())
 
 
 def test_a_certain_value_goes_before_a_column_of_movies(tmp_path: Path) -> None:
@@ -246,7 +246,7 @@ def test_each_group_of_an_export_is_compared_with_its_own_images(tmp_path: Path)
     result = run(star(tmp_path / "p.star", rows, WARP, groups))
     assert (sizes(result), result.warnings) == (
         [(4.0, "rlnTomoTiltSeriesPixelSize x rlnTomoSubtomogramBinning"), (8.0, "rlnTomoTiltSeriesPixelSize x rlnTomoSubtomogramBinning")],
-        [],
+        (),
     )
     rows[7] = (*rows[7][:5], "T_5.00A_000007.mrcs")
     with pytest.raises(

@@ -33,9 +33,9 @@ def test_cross_pairs(stars: list[Path], datasets: list[Path], separation: int, s
     params = ParticleParams(min_separation_a=separation, shift_key=shift_key, normalize_scores="none")
     by_star, by_cs = (deduplicate_particles(inputs, params) for inputs in (stars, datasets))
     for result in (by_star, by_cs):
-        assert result.overlaps is not None
+        assert result.analysis.overlaps is not None
         # No particle has two of the other set this near, so pairs and particles with a partner are the same number.
-        assert result.overlaps[0, 1] == result.overlaps[1, 0] == expected[separation]
+        assert result.analysis.overlaps[0, 1] == result.analysis.overlaps[1, 0] == expected[separation]
     np.testing.assert_array_equal(by_star.kept_of(0), by_cs.kept_of(0))
     np.testing.assert_array_equal(by_star.kept_of(1), by_cs.kept_of(1))
 
@@ -55,8 +55,8 @@ def test_kept_are_those_of_a_double_loop(stars: list[Path]) -> None:
 
 def test_star_and_dataset_can_be_mixed(stars: list[Path], datasets: list[Path]) -> None:
     mixed = deduplicate_particles([stars[0], datasets[1]])
-    assert mixed.overlaps is not None
-    assert mixed.overlaps[0, 1] == WITHOUT_SHIFTS[20]
+    assert mixed.analysis.overlaps is not None
+    assert mixed.analysis.overlaps[0, 1] == WITHOUT_SHIFTS[20]
     assert not any("--flip-y" in warning for warning in mixed.warnings)
     turned = deduplicate_particles([stars[0], datasets[1]], ParticleParams(flip_y=True))
     assert any("would without --flip-y" in warning for warning in turned.warnings)
@@ -67,8 +67,8 @@ def test_the_picks_the_micrographs_and_the_particles_agree(real: Path) -> None:
     params = ParticleParams(min_separation_a=1, micrographs=project / "CtfFind/job005/micrographs_ctf.star", shift_key="none")
     inputs = [project / "AutoPick/job008/autopick.star", project / "Extract/job009/particles.star"]
     result = deduplicate_particles(inputs, params)
-    assert result.overlaps is not None
-    assert result.overlaps.tolist() == [[0, 2374], [2374, 0]]
+    assert result.analysis.overlaps is not None
+    assert result.analysis.overlaps.tolist() == [[0, 2374], [2374, 0]]
     assert result.kept_of(0).all()
     assert not result.kept_of(1).any()
     manual = deduplicate_particles(project / "ManualPick/job006/manualpick.star", params)

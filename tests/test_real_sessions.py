@@ -9,8 +9,7 @@ import pytest
 from simulate.kinds import KINDS, Kind
 from simulate.session import Truth, make
 
-from cryodedup import MicrographParams, find_duplicate_micrographs
-from cryodedup.micrographs.result import MicrographResult
+from cryodedup import MicrographParams, MicrographResult, find_duplicate_micrographs
 
 SMALL = {"frames": 32, "repeats": 4, "overlap": (0.5, 0.9)}
 

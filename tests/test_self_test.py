@@ -13,13 +13,12 @@ import numpy as np
 import pytest
 
 from cases import Ran
-from cryodedup import InputError, MicrographParams, find_duplicate_micrographs
+from cryodedup import InputError, MicrographParams, MicrographResult, find_duplicate_micrographs
 from cryodedup.demo.micrographs import BIN, Planted, make_micrographs
 from cryodedup.micrographs.acquisition import Acquisition
 from cryodedup.micrographs.compare import Pair
 from cryodedup.micrographs.planting import DAMAGE, OVERLAPS, Planter, common, plan
 from cryodedup.micrographs.planting import Planted as Second
-from cryodedup.micrographs.result import MicrographResult
 from cryodedup.micrographs.self_test import MAX_MICROGRAPHS, MIN_MICROGRAPHS, Score, chosen
 from cryodedup.micrographs.sentences import self_test
 

@@ -104,7 +104,7 @@ def test_two_real_sets_on_the_same_micrographs(real: Path, first: str, shifts: s
     """Their curve of particles kept has its knee at about 70 Å, and falls again from 140 Å on."""
     sizes = real / "sppractice/CtfFind/job005/micrographs_ctf.star"
     params = ParticleParams(min_separation_a=1, micrographs=sizes, shift_key=shifts)  # type: ignore[arg-type]
-    suggestion = deduplicate_particles([real / first, real / "em-testdata/run_it025_data.star"], params).suggestion
+    suggestion = deduplicate_particles([real / first, real / "em-testdata/run_it025_data.star"], params).analysis.suggestion
     check_right(suggestion, 70, 140)
     assert suggestion.lattice_a == (None if lattice is None else pytest.approx(lattice, rel=0.01))
 
@@ -113,7 +113,7 @@ def test_two_real_sets_on_the_same_micrographs(real: Path, first: str, shifts: s
 @pytest.mark.parametrize("name", ["sppractice/Class2D/job010/run_it025_data.star", "em-testdata/run_it025_data.star"])
 def test_one_real_set_without_duplicates(real: Path, name: str) -> None:
     sizes = real / "sppractice/CtfFind/job005/micrographs_ctf.star"
-    suggestion = deduplicate_particles(real / name, ParticleParams(micrographs=sizes)).suggestion
+    suggestion = deduplicate_particles(real / name, ParticleParams(micrographs=sizes)).analysis.suggestion
     assert suggestion.no_peak
     assert suggestion.usual_distance_a is not None
     assert 145 < suggestion.usual_distance_a < 175

@@ -11,9 +11,10 @@ import starfile
 
 from cases import needs_shared, optics, star
 from cryodedup import InputError, ParticleParams, deduplicate_particles
+from cryodedup.formats.output import Place
 from cryodedup.formats.star import open_star
-from cryodedup.particles.outputs.output import Place
-from cryodedup.particles.outputs.star import StarOutput
+from cryodedup.formats.star_output import StarOutput
+from cryodedup.progress import SILENT
 
 OPTICS = optics((1, "opticsGroup1", 1.0))
 
@@ -126,7 +127,7 @@ def test_varying_angles_tell_whose_the_origins_are(tmp_path: Path, angles: list[
     rows = [(i, 0, "m", 1.0, *angle) for i, angle in enumerate(angles)]
     path = star(tmp_path / "p.star", rows, "CoordinateX CoordinateY MicrographName OriginXAngst AngleRot AngleTilt")
     result = deduplicate_particles(path, ParticleParams(pixel_size_a=1))
-    assert result.shift_key == expected
+    assert result.centres.shift_key == expected
 
 
 def test_z_counts(tmp_path: Path) -> None:
@@ -197,9 +198,9 @@ def test_every_real_file_is_read_and_all_rows_are_the_file(real: Path, tmp_path:
         (file,) = open_star([path])
         for table in file.tables:
             everything = np.ones(len(table.rows), bool)
-            StarOutput(file, table).write(Place(tmp_path, tmp_path), "all", everything, [], None)
+            StarOutput(file, table).write(Place(tmp_path, tmp_path), "all", everything, [], SILENT)
             assert (tmp_path / "all_kept.star").read_bytes() == path.read_bytes(), path
-            StarOutput(file, table).write(Place(tmp_path, tmp_path), "none", ~everything, [], None)
+            StarOutput(file, table).write(Place(tmp_path, tmp_path), "none", ~everything, [], SILENT)
             assert (tmp_path / "none_rejected.star").read_bytes() == path.read_bytes(), path
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -121,8 +122,8 @@ def test_a_motive_list(tmp_path: Path) -> None:
     result = run(path, min_separation_a=10)
     np.testing.assert_allclose(result.coordinates_a, [[110, 200, 300], [120, 200, 300], [100, 200, 300]])
     assert result.kept.tolist() == [False, True, True]
-    found = result.half_sets()
-    assert found is not None
+    assert result.half_sets is not None
+    found = result.half_sets.found
     assert (found.sizes, found.pairs_across) == ((2, 1), 1)
     result.write(tmp_path / "out")
     kept = (tmp_path / "out" / "particles_kept.star").read_text()
@@ -194,7 +195,7 @@ def test_what_could_be_something_else_is_refused(tmp_path: Path, name: str, text
 def test_emans_flag_is_no_score(tmp_path: Path) -> None:
     path = write(tmp_path / "a.box", "0 0 10 10 -3\n1 0 10 10 -3\n")
     result = run(path, pixel_size_a=1)
-    assert (result.kept.tolist(), result.sources[0].score["field"], result.warnings) == ([True, False], None, [])
+    assert (result.kept.tolist(), result.sources[0].score["field"], result.warnings) == ([True, False], None, ())
 
 
 def test_topaz_with_z_is_3d(tmp_path: Path) -> None:
@@ -254,7 +255,8 @@ def test_an_optimisation_set_is_read_and_written_anew(tmp_path: Path, monkeypatc
             ["_rlnTomoParticlesFile", "clean/particles_kept.star"],
             ["_rlnTomoTomogramsFile", "Tomograms/tomograms.star"],
         ]
-        assert any("rlnTomoTrajectoriesFile is left out of the new set" in note for note in result.notes)
+        summary = json.loads((tmp_path / "clean" / "summary.json").read_text())
+        assert any("rlnTomoTrajectoriesFile is left out of the new set" in note for note in summary["notes"])
     assert run(tmp_path / "clean" / "optimisation_set.star", pixel_size_a=None).kept.all()
 
 

@@ -14,8 +14,7 @@ import numpy as np
 import pytest
 
 from cases import Ran
-from cryodedup import MicrographParams, find_duplicate_micrographs
-from cryodedup.micrographs.result import MicrographResult
+from cryodedup import MicrographParams, MicrographResult, find_duplicate_micrographs
 from cryodedup.micrographs.version_names import UNMARKED, UNWEIGHTED, WEIGHTED, marks_of
 
 Command = Callable[..., Ran]

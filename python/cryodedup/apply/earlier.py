@@ -14,18 +14,18 @@ from numpy.typing import NDArray
 
 from cryodedup.apply.rows import FileRows, read_rows
 from cryodedup.apply.verdicts import Verdicts, of_mask
-from cryodedup.directory import LISTING, SUMMARY
 from cryodedup.errors import InputError
-from cryodedup.micrographs.result import SCHEMA as OF_MICROGRAPHS
-from cryodedup.micrographs.result import VERSIONS
+from cryodedup.formats.pick_output import PickFilesOutput
+from cryodedup.micrographs.listings import VERSIONS
+from cryodedup.micrographs.summary import SCHEMA as OF_MICROGRAPHS
+from cryodedup.output_directory import LISTING, SUMMARY
 from cryodedup.params import Match, ParticleParams
 from cryodedup.particles.inputs.micrograph_names import normalised_path
 from cryodedup.particles.inputs.pickers import micrograph_name
 from cryodedup.particles.inputs.picks import Micrograph, Picks
 from cryodedup.particles.inputs.reading import read_inputs
 from cryodedup.particles.inputs.tomograms import with_names
-from cryodedup.particles.outputs.pick_files import PickFilesOutput
-from cryodedup.particles.result import SCHEMA as OF_PARTICLES
+from cryodedup.particles.summary import SCHEMA as OF_PARTICLES
 
 Chosen = Literal["particles", "micrographs"]
 TABLES = (".csg", ".star", ".txt")

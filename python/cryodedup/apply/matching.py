@@ -15,14 +15,14 @@ from cryodedup.apply.places import TOLERANCE, by_place, known_sizes_a
 from cryodedup.apply.rows import FileRows
 from cryodedup.apply.verdicts import BOTH, KEPT, REJECTED, UNKNOWN, Verdicts, combine, look_up
 from cryodedup.errors import InputError
+from cryodedup.formats.output import Output
 from cryodedup.formats.star import TableColumns, open_star
+from cryodedup.formats.star_output import StarOutput
 from cryodedup.params import ParticleParams
 from cryodedup.particles.inputs.identity import unify
 from cryodedup.particles.inputs.micrograph_names import normalised_path
 from cryodedup.particles.inputs.picks import Micrograph, Picks
-from cryodedup.particles.outputs.output import Output
-from cryodedup.particles.outputs.star import StarOutput
-from cryodedup.words import count, shown
+from cryodedup.text import count, shown
 
 IMAGE = "rlnImageName"
 MOSTLY, BY_CHANCE, STEPS = 0.9, 0.25, ((1.0, 0.0), (0.0, 1.0), (-1.0, 1.0), (2.0, -1.0))

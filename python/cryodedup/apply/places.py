@@ -16,7 +16,8 @@ from cryodedup import _core
 from cryodedup.apply.earlier import ChosenParticles
 from cryodedup.apply.verdicts import NOTHING, Verdicts, combine, look_up
 from cryodedup.errors import InputError
-from cryodedup.params import ParticleParams, is_number
+from cryodedup.params import ParticleParams
+from cryodedup.params.checks import is_number
 from cryodedup.particles.inputs.picks import Floats, Picks
 
 TOLERANCE = 0.01

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -17,10 +17,10 @@ from cryodedup.apply.earlier import Chosen
 from cryodedup.apply.matching import Match
 from cryodedup.apply.rows import FileRows
 from cryodedup.apply.verdicts import BOTH, REJECTED, UNKNOWN
-from cryodedup.directory import names_of_outputs, printable, staged, top_level, write_summary
 from cryodedup.errors import InputError
-from cryodedup.particles.outputs.output import Place, free_stem
-from cryodedup.words import count
+from cryodedup.formats.output import NOT_WRITTEN, Place, Written, free_stem
+from cryodedup.progress import Progress
+from cryodedup.text import count, printable
 
 SCHEMA = "cryodedup.apply/1"
 EXAMPLES = 3
@@ -130,7 +130,7 @@ class AppliedFile:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Applied:
+class AppliedChoice:
     """The choice of an earlier run for other files.
 
     Attributes
@@ -167,27 +167,19 @@ class Applied:
             "warnings": [printable(text) for text in self.warnings],
         }
 
-    def write(self, output: Path | str, *, overwrite: bool = False, progress: Callable[[int], object] | None = None) -> list[Path]:
-        """Writes the kept and the rejected rows of each file and ``summary.json`` into a directory, all or nothing; returns their paths.
+    def write_rows(self, staging: Path, directory: Path, progress: Progress) -> Written:
+        """Writes the kept and the rejected rows of each file into a staged directory."""
+        for file in self.files:
+            file.rows.output.write(Place(staging, directory, file.words), file.stem, file.kept, [], progress)
+        return NOT_WRITTEN
 
-        Raises
-        ------
-        InputError
-            The directory is that of the earlier result; files of these names are there and ``overwrite`` is not given, or one of them is
-            an input.
-        """
-        output = Path(output)
-        refuse_same(self.directory, output)
-        with staged(output, overwrite, set(self.inputs), SCHEMA) as staging:
-            for file in self.files:
-                file.rows.output.write(Place(staging, output, file.words), file.stem, file.kept, [], progress)
-            names = names_of_outputs(staging)
-            write_summary(staging, self.summary(names))
-        return [output / name for name in top_level(names)]
+    def refuse_own(self, directory: Path) -> None:
+        """The earlier result stays as it is: its summary is what it is known by."""
+        refuse_same(self.directory, directory)
 
 
 def refuse_same(directory: Path, output: Path) -> None:
-    """The earlier result stays as it is: its summary is what it is known by."""
+    """Refuses the directory of the earlier result as that of the new files."""
     if os.path.realpath(directory) == os.path.realpath(output):
         raise InputError(f"{output}: found the earlier result as --output, expected a directory of its own")
 

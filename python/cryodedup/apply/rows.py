@@ -13,20 +13,20 @@ from numpy.typing import NDArray
 from cryodedup import _core
 from cryodedup.errors import InputError
 from cryodedup.formats import cryosparc as cs
+from cryodedup.formats.cryosparc_output import DatasetOutput
 from cryodedup.formats.detect import kind_of
+from cryodedup.formats.optimisation_set import OptimisationSet
+from cryodedup.formats.output import Mask, Output, Place
 from cryodedup.formats.star import StarFile, TableColumns, has_coordinates, open_star
+from cryodedup.formats.star_output import StarOutput
 from cryodedup.params import ParticleParams
 from cryodedup.particles.inputs import cryosparc
 from cryodedup.particles.inputs.picks import Micrograph, Picks
 from cryodedup.particles.inputs.reading import files_of, open_dataset, read_inputs
 from cryodedup.particles.inputs.stars import has_picks_of_one_micrograph, is_motive_list, open_stars
 from cryodedup.particles.inputs.tomograms import with_names
-from cryodedup.particles.optimisation_set import OptimisationSet
-from cryodedup.particles.outputs.dataset import DatasetOutput
-from cryodedup.particles.outputs.output import Mask, Output, Place
-from cryodedup.particles.outputs.star import StarOutput
+from cryodedup.progress import SILENT, Progress
 
-Progress = Callable[[int], object] | None
 Lists = Literal["particles", "micrographs", "uids"]
 """What a table has a row for; ``uids``: of a dataset that says no more of its rows."""
 MICROGRAPH_LABELS = ("rlnMicrographName", "rlnMicrographMovieName")
@@ -82,7 +82,7 @@ def of_picks(picks: Picks) -> FileRows:
     )
 
 
-def read_rows(path: Path, params: ParticleParams, progress: Progress = None, *, places: bool, with_it: Sequence[Path] = ()) -> FileRows:
+def read_rows(path: Path, params: ParticleParams, progress: Progress = SILENT, *, places: bool, with_it: Sequence[Path] = ()) -> FileRows:
     """Reads one file or folder.
 
     Parameters

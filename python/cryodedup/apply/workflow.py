@@ -3,83 +3,35 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from os import PathLike
 from pathlib import Path
 
 from cryodedup.apply.earlier import Earlier, earlier_params, read_earlier, read_summary
 from cryodedup.apply.matching import Match, by_micrographs, by_particles, by_rows_of_others, refuse_unmatched
-from cryodedup.apply.result import Applied, with_stems
+from cryodedup.apply.result import AppliedChoice, with_stems
 from cryodedup.apply.rows import FileRows, Lists, passthrough_of, read_rows
 from cryodedup.apply.verdicts import UNKNOWN
 from cryodedup.errors import InputError
+from cryodedup.formats.cryosparc_output import DatasetOutput
 from cryodedup.params import Match as MicrographMatch
 from cryodedup.params import ParticleParams
-from cryodedup.particles.outputs.dataset import DatasetOutput
-
-Say = Callable[[str], object]
+from cryodedup.progress import SILENT, Progress
 
 
-def apply_choice(
-    directory: Path | str,
+def apply_earlier(
+    directory: Path,
     files: Path | str | Iterable[Path | str],
     *,
     flip_y: bool | None = None,
     match: MicrographMatch | None = None,
     threads: int = 0,
-    say: Say = lambda stage: None,
-    progress: Callable[[int], object] | None = None,
-) -> Applied:
-    r"""Applies the choice of an earlier run to other files of the project.
-
-    Parameters
-    ----------
-    directory
-        Where ``cryodedup particles`` or ``cryodedup micrographs`` wrote its result.
-    files
-        After ``micrographs``: STAR files of movies, micrographs, particles or pick files, CryoSPARC datasets and groups of exposures or
-        particles, lists of names (``.txt``). After ``particles``: files of particles, or of picks, of any format.
-    flip_y
-        Count y of CryoSPARC files from the other edge; None: as the earlier run did.
-    match
-        How micrographs are matched: ``auto``, ``path``, ``name`` or ``uid``, see :class:`~cryodedup.ParticleParams`; None: as the earlier
-        run did.
-    threads
-        0: one a processor. The result does not depend on it.
-    say
-        Called with the name of each stage as it begins.
-    progress
-        Called about ten times a second with the bytes done in the present stage.
-
-    Returns
-    -------
-    :class:`~cryodedup.apply.result.Applied`: masks and counts of each file; ``write(directory)`` writes what the command line writes.
-    Rows that the earlier run never saw stay, and are counted; so are rows with two contradicting verdicts.
-
-    Raises
-    ------
-    InputError
-        A directory without a whole result of kept and rejected rows; a file of another kind than the result can be applied to; a file of
-        which no row is in the result; a name that fits two micrographs.
-
-    Examples
-    --------
-    >>> from pathlib import Path
-    >>> from tempfile import mkdtemp
-    >>> from cryodedup import ParticleParams, deduplicate_particles
-    >>> where = Path(mkdtemp())
-    >>> head = "data_particles\nloop_\n_rlnMicrographName\n_rlnCoordinateX\n_rlnCoordinateY\n"
-    >>> _ = (where / "picked.star").write_text(head + "a.mrc 100 100\na.mrc 104 100\nb.mrc 104 100\n")
-    >>> _ = (where / "polished.star").write_text(head + "b.mrc 104.0 100.0\na.mrc 104.0 100.0\nc.mrc 1.0 1.0\n")
-    >>> result = deduplicate_particles(where / "picked.star", ParticleParams(pixel_size_a=1.0))
-    >>> _ = result.write(where / "clean", report=False)
-    >>> (file,) = apply_choice(where / "clean", where / "polished.star").files
-    >>> file.kept, int(file.not_found.sum())
-    (array([ True, False,  True]), 1)
-    """
-    directory, paths = Path(directory), _paths(files)
-    say("reading")
+    progress: Progress = SILENT,
+) -> AppliedChoice:
+    """The choice for each file; see :func:`cryodedup.apply_choice`."""
+    paths = _paths(files)
+    progress.stage("reading")
     summary = read_summary(directory)
     params = earlier_params(summary, flip_y, match, threads)
     earlier = read_earlier(directory, params, summary)
@@ -87,10 +39,10 @@ def apply_choice(
     alone = [path for path in paths if path not in partners.values()]
     places = earlier.of == "particles"
     read = [read_rows(path, params, progress, places=places, with_it=[partners[path]] if path in partners else []) for path in alone]
-    say("matching")
+    progress.stage("matching")
     judged = _judged(earlier, read, params)
     inputs = [*earlier.files, *paths, *(file for rows in read for file in rows.output.files)]
-    return Applied(
+    return AppliedChoice(
         directory=directory,
         of=earlier.of,
         files=with_stems(judged, earlier.of),

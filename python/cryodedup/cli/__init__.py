@@ -7,22 +7,19 @@ from __future__ import annotations
 
 import errno
 import io
-import logging
+import shlex
 import signal
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import NoReturn
 
 import rich_click as click
 
 from cryodedup import __version__
-from cryodedup.cli.apply import apply
-from cryodedup.cli.demo import demo
-from cryodedup.cli.micrographs import micrographs
-from cryodedup.cli.particles import particles
 from cryodedup.errors import InputError
-from cryodedup.formats.images import is_image
+from cryodedup.formats.image_names import is_image
 
 USERS_FAULT = {
     errno.EACCES,
@@ -38,8 +35,19 @@ USERS_FAULT = {
 """Errors of the system that another path would mend."""
 
 
+COMMANDS = ("particles", "micrographs", "apply", "demo")
+
+
 class Commands(click.RichGroup):
-    """Commands; a file in the place of one is answered with the command that takes it."""
+    """Commands, each imported when it is called; a file in the place of one is answered with the command that takes it."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Their names."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        """The command of a name, if there is one."""
+        return getattr(import_module(f"cryodedup.cli.{name}"), name) if name in COMMANDS else None
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
         """The command that is called."""
@@ -62,16 +70,9 @@ def cli() -> None:
     """Finds what was counted twice in cryo-EM, in RELION and CryoSPARC files."""
 
 
-cli.add_command(particles)
-cli.add_command(micrographs)
-cli.add_command(apply)
-cli.add_command(demo)
-
-
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Runs the command line, and ends the process with its exit status."""
     signal.signal(signal.SIGTERM, _end)
-    logging.getLogger("matplotlib").setLevel(logging.ERROR)  # it tells of its caches, which are nobody's concern
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             # Names of files need not fit the terminal's encoding; lines go out as they are printed, also into a log.
@@ -86,8 +87,9 @@ def _end(number: int, frame: object) -> NoReturn:
 
 def run(arguments: Sequence[str] | None = None) -> int:
     """Runs the command line, and returns its exit status."""
+    words = sys.argv[1:] if arguments is None else list(arguments)
     try:
-        status = cli.main(arguments, prog_name="cryodedup", standalone_mode=False)
+        status = cli.main(words, prog_name="cryodedup", standalone_mode=False, obj=shlex.join(["cryodedup", *words]))
         return status if isinstance(status, int) else 0
     except click.ClickException as error:
         if type(error).__name__ == "NoArgsIsHelpError":  # click 8.2 and later; earlier ones show the help themselves

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import rich_click as click
 
-from cryodedup.apply.result import Applied, refuse_same
-from cryodedup.apply.workflow import apply_choice
+from cryodedup.apply.result import refuse_same
+from cryodedup.apply.workflow import apply_earlier
 from cryodedup.cli import options
 from cryodedup.cli.options import closing_table
-from cryodedup.cli.progress import Progress
-from cryodedup.directory import check_directory
+from cryodedup.cli.progress import Display
 from cryodedup.errors import InputError
-from cryodedup.words import count, shown
+from cryodedup.output_directory import check_directory
+from cryodedup.params import Match
+from cryodedup.text import count, shown
+from cryodedup.write import Delivered, write_applied
 
 click.rich_click.OPTION_GROUPS["cryodedup apply"] = [
     {"name": "Matching", "options": ["--flip-y", "--match"]},
@@ -31,7 +33,7 @@ click.rich_click.OPTION_GROUPS["cryodedup apply"] = [
 @click.option("--flip-y", is_flag=True, help="Count y of CryoSPARC files from the other edge (default: as the earlier run did).")
 @click.option(
     "--match",
-    type=click.Choice(["auto", "path", "name", "uid"]),
+    type=options.choice(Match),
     help="Match micrographs by path, name or uid alone, or by all three (auto; default: as the earlier run did).",
 )
 @click.option("--overwrite", is_flag=True, help="Replace an earlier result in DIR2.")
@@ -44,7 +46,7 @@ def apply(
     files: tuple[Path, ...],
     output: Path | None,
     flip_y: bool,
-    match: Literal["auto", "path", "name", "uid"] | None,
+    match: Match | None,
     overwrite: bool,
     dry_run: bool,
     as_json: bool,
@@ -64,27 +66,27 @@ def apply(
     if output is not None and not dry_run:
         refuse_same(directory, output)
         check_directory(output, overwrite)
-    with Progress(sum(path.stat().st_size for path in files if path.is_file()), quiet=quiet) as progress:
-        result = apply_choice(directory, files, flip_y=flip_y or None, match=match, threads=threads, say=progress.say, progress=progress)
-        written: list[Path] = []
+    with Display(sum(path.stat().st_size for path in files if path.is_file()), quiet=quiet) as display:
+        applied = apply_earlier(directory, files, flip_y=flip_y or None, match=match, threads=threads, progress=display)
+        delivered = Delivered([], applied.summary())
         if output is not None and not dry_run:
-            progress.say("writing")
-            written = result.write(output, overwrite=overwrite, progress=progress)
+            display.stage("writing")
+            delivered = write_applied(applied, output, overwrite=overwrite, progress=display)
     if as_json:
-        options.show_json(result.summary([path.name for path in written]))
+        options.show_json(delivered.summary)
     elif not quiet:
-        show(result, written)
+        show(delivered)
 
 
-def show(result: Applied, written: list[Path]) -> None:
+def show(delivered: Delivered) -> None:
     """Prints what was matched, and where it is."""
-    files = result.summary()["files"]
+    files = delivered.summary["files"]
     for file in files:
         print(f"{shown(file['input'])}: {count(file['rows'], 'row')} of {file['lists']}, {_matched(file)}")
-        print(f"    {_outcome(file)}" + (f" → {', '.join(map(shown, file['written_to']))}" if written else ""))
-    for warning in result.warnings:
+        print(f"    {_outcome(file)}" + (f" → {', '.join(map(shown, file['written_to']))}" if delivered.paths else ""))
+    for warning in delivered.summary["warnings"]:
         print(f"warning: {shown(warning)}")
-    for path in written:
+    for path in delivered.paths:
         print(f"written: {path}")
     closing_table(
         ["file", "rows", "kept", "rejected", "not found"],

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import shlex
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import rich_click as click
@@ -14,11 +12,13 @@ from cryodedup.cli import micrographs, particles
 from cryodedup.demo.micrographs import BIN, Planted, make_micrographs
 from cryodedup.demo.particles import MIN_SEPARATION_A, Session, make_session
 from cryodedup.demo.refined import Refined, make_refined
-from cryodedup.directory import check_directory
 from cryodedup.errors import InputError
-from cryodedup.micrographs.workflow import find_duplicate_micrographs
+from cryodedup.micrographs import workflow as micrograph_workflow
+from cryodedup.output_directory import check_directory
 from cryodedup.params import MicrographParams, ParticleParams
-from cryodedup.particles.workflow import deduplicate_particles
+from cryodedup.particles import workflow as particle_workflow
+from cryodedup.particles.result import ParticleOutcome
+from cryodedup.write import write_micrographs, write_particles
 
 
 @click.command()
@@ -41,41 +41,54 @@ def demo(output: Path, seed: int, overwrite: bool) -> None:
 
 
 def _particles(session: Session, results: Path, overwrite: bool) -> None:
-    with _typed("particles", *session.paths, "--min-separation", f"{MIN_SEPARATION_A:g}", "-o", results):
-        result = deduplicate_particles(list(session.paths), ParticleParams(min_separation_a=MIN_SEPARATION_A))
-        particles.show(result, result.write(results, overwrite=overwrite))
-    found = session.compare(result)
-    print(f"planted: {found.planted:,} duplicate picks of {found.true_particles:,} particles, and {found.false_picks:,} picks of nothing")
-    print(f"found:   {found.found:,} of them ({100 * found.found / found.planted:.2f} %); {found.extra:,} other picks were rejected")
-    print(f"particles still there: {found.represented:,} of the {found.picked:,} that any picker found\n")
-
-
-def _micrographs(planted: Planted, results: Path, overwrite: bool) -> None:
-    with _typed("micrographs", planted.star, "--bin", BIN, "-o", results):
-        result = find_duplicate_micrographs(planted.star, MicrographParams(bin=BIN))
-        micrographs.show(result, result.write(results, overwrite=overwrite))
-    found, others, error = planted.compare(result)
-    print(f"planted: {len(planted.pairs)} micrographs that show what another one shows")
-    print(f"found:   {found} of them, the moves right to {error:.1f} px; {others} others\n")
+    params = ParticleParams(min_separation_a=MIN_SEPARATION_A)
+    _run_particles(list(session.paths), params, [], results, overwrite, lambda found: _of_picks(session, found))
 
 
 def _refined(refined: Refined, images: Path, results: Path, overwrite: bool) -> None:
-    with _typed("particles", refined.path, "--min-separation", f"{MIN_SEPARATION_A:g}", "--micrographs", images, "-o", results):
-        result = deduplicate_particles(refined.path, ParticleParams(min_separation_a=MIN_SEPARATION_A, micrographs=images))
-        particles.show(result, result.write(results, overwrite=overwrite))
-    twice, found, others = refined.compare(result)
-    print(f"planted: {twice:,} particles that were picked twice, and drifted together")
-    print(f"found:   {found:,} of them; {others} others")
+    params = ParticleParams(min_separation_a=MIN_SEPARATION_A, micrographs=images)
+    _run_particles([refined.path], params, ["--micrographs", images], results, overwrite, lambda found: _of_refined(refined, found))
 
 
-@contextmanager
-def _typed(*arguments: object) -> Iterator[None]:
-    """Shows a command; meanwhile it is what was typed, for the page to tell."""
-    typed = ["cryodedup", *map(str, arguments)]
-    print(f"$ {shlex.join(typed)}")
-    before, sys.argv = sys.argv, typed
-    try:
-        yield
-    finally:
-        sys.argv = before
-    print()
+def _run_particles(
+    paths: Sequence[Path],
+    params: ParticleParams,
+    options: Sequence[object],
+    results: Path,
+    overwrite: bool,
+    compare: Callable[[ParticleOutcome], list[str]],
+) -> None:
+    command = _show_command("particles", *paths, "--min-separation", f"{params.min_separation_a:g}", *options, "-o", results)
+    found = particle_workflow.find_duplicates(list(paths), params)
+    particles.show(found, write_particles(found, results, overwrite=overwrite, command=command))
+    print("", *compare(found), sep="\n")
+
+
+def _of_picks(session: Session, found: ParticleOutcome) -> list[str]:
+    of = session.compare(found)
+    return [
+        f"planted: {of.planted:,} duplicate picks of {of.true_particles:,} particles, and {of.false_picks:,} picks of nothing",
+        f"found:   {of.found:,} of them ({100 * of.found / of.planted:.2f} %); {of.extra:,} other picks were rejected",
+        f"particles still there: {of.represented:,} of the {of.picked:,} that any picker found\n",
+    ]
+
+
+def _of_refined(refined: Refined, found: ParticleOutcome) -> list[str]:
+    twice, right, others = refined.compare(found)
+    return [f"planted: {twice:,} particles that were picked twice, and drifted together", f"found:   {right:,} of them; {others} others"]
+
+
+def _micrographs(planted: Planted, results: Path, overwrite: bool) -> None:
+    command = _show_command("micrographs", planted.star, "--bin", BIN, "-o", results)
+    found = micrograph_workflow.find_duplicates(planted.star, MicrographParams(bin=BIN))
+    micrographs.show(found, write_micrographs(found, results, overwrite=overwrite, command=command))
+    right, others, error = planted.compare(found)
+    print(f"\nplanted: {len(planted.pairs)} micrographs that show what another one shows")
+    print(f"found:   {right} of them, the moves right to {error:.1f} px; {others} others\n")
+
+
+def _show_command(*arguments: object) -> str:
+    """Prints the command that does the same."""
+    command = shlex.join(["cryodedup", *map(str, arguments)])
+    print(f"$ {command}")
+    return command

@@ -10,19 +10,20 @@ import rich_click as click
 
 from cryodedup.cli import options
 from cryodedup.cli.options import EACH_ONES, closing_table
-from cryodedup.cli.progress import Progress
-from cryodedup.directory import check_directory, holds_withheld, refuse_inputs_among_outputs
+from cryodedup.cli.progress import Display
 from cryodedup.errors import InputError
 from cryodedup.micrographs.compare import DOUBTFUL_Z
 from cryodedup.micrographs.reading import CACHE
-from cryodedup.micrographs.result import OUTPUTS, MicrographResult
+from cryodedup.micrographs.result import MicrographOutcome
 from cryodedup.micrographs.sentences import overlaps, self_test, tilts, versions
-from cryodedup.micrographs.workflow import find_duplicate_micrographs
-from cryodedup.params import MIN_OVERLAP, MicrographParams
-from cryodedup.words import count, shown
+from cryodedup.micrographs.workflow import find_duplicates
+from cryodedup.output_directory import check_directory, holds_withheld, refuse_inputs_among_outputs
+from cryodedup.params import MIN_OVERLAP, Keep, MicrographParams, Order, Search, Sensitivity
+from cryodedup.text import count, shown
+from cryodedup.write import MICROGRAPH_OUTPUTS, Delivered, write_micrographs
 
 DEFAULTS = MicrographParams()
-MOST_SHOWN = 10
+MAX_SHOWN = 10
 WITHHELD = 3
 """Exit status where a limit is passed."""
 
@@ -72,7 +73,7 @@ def _joined(numbers: tuple[float, ...]) -> str:
 @options.output
 @click.option(
     "--search",
-    type=click.Choice(["all", "window"]),
+    type=options.choice(Search),
     help="all (default): every pair; window (default if one of the next three is given): each image and those that follow it.",
 )
 @click.option("--images-per-move", type=int, metavar="N", help=f"Window: images a stage position.  [default: {DEFAULTS.images_per_move}]")
@@ -80,7 +81,7 @@ def _joined(numbers: tuple[float, ...]) -> str:
 @click.option("--scan-range", type=int, metavar="N", help=f"Window: farthest image.  [default: {DEFAULTS.scan_range}]")
 @click.option(
     "--order",
-    type=click.Choice(["auto", "time", "name", "natural", "input"]),
+    type=options.choice(Order),
     default=DEFAULTS.order,
     show_default=True,
     help="Of the exposures. auto: time, where names or EPU's metadata tell it, else name.",
@@ -90,14 +91,23 @@ def _joined(numbers: tuple[float, ...]) -> str:
 @click.option("--bin", "bin_", type=int, default=DEFAULTS.bin, show_default=True, metavar="N", help="Average N x N pixels.")
 @click.option(
     "--highpass",
+    "highpass_cycles_per_px",
     type=Numbers(),
-    default=_joined(DEFAULTS.highpass),
+    default=_joined(DEFAULTS.highpass_cycles_per_px),
     show_default=True,
     metavar="σ[,..]",
     help="Cycles per reduced pixel, as IMOD's mtffilter.",
 )
-@click.option("--lowpass", type=Numbers(), default=_joined(DEFAULTS.lowpass), show_default=True, metavar="r,σ", help="Radius and falloff.")
-@click.option("--max-shift", type=float, metavar="PX", help="Largest shift along an axis, in pixels of the micrograph.")
+@click.option(
+    "--lowpass",
+    "lowpass_cycles_per_px",
+    type=Numbers(),
+    default=_joined(DEFAULTS.lowpass_cycles_per_px),
+    show_default=True,
+    metavar="r,σ",
+    help="Radius and falloff.",
+)
+@click.option("--max-shift", "max_shift_px", type=float, metavar="PX", help="Largest shift along an axis, in pixels of the micrograph.")
 @click.option(
     "--search-angle",
     "search_angle_deg",
@@ -116,7 +126,7 @@ def _joined(numbers: tuple[float, ...]) -> str:
 )
 @click.option(
     "--keep",
-    type=click.Choice(["earliest", "best-ctf"]),
+    type=options.choice(Keep),
     default=DEFAULTS.keep,
     show_default=True,
     help="Which of a set stays: of least pre-exposure, or of best fitted CTF.",
@@ -146,7 +156,7 @@ def _joined(numbers: tuple[float, ...]) -> str:
 )
 @click.option(
     "--sensitivity",
-    type=click.Choice(["auto", "fast", "full"]),
+    type=options.choice(Sensitivity),
     default=DEFAULTS.sensitivity,
     show_default=True,
     help="How large sessions are screened. auto: in groups where the signal allows it; full: each pair by itself; fast: in groups.",
@@ -166,7 +176,10 @@ def _joined(numbers: tuple[float, ...]) -> str:
 @options.no_report
 @options.as_json
 @options.quiet
+@click.pass_obj
 def micrographs(
+    command: str | None,
+    /,
     inputs: tuple[Path, ...],
     output: Path | None,
     resume: bool,
@@ -195,40 +208,31 @@ def micrographs(
     params = options.params_of(MicrographParams, {"bin": bin_} | {name: value for name, value in chosen.items() if value is not None})
     overwrite = overwrite or (resume and holds_withheld(output))
     check_directory(output, overwrite)
-    refuse_inputs_among_outputs(output, inputs, OUTPUTS)
+    refuse_inputs_among_outputs(output, inputs, MICROGRAPH_OUTPUTS)
     made = not output.exists()
     output.mkdir(parents=True, exist_ok=True)
     cache = output / CACHE
     try:
-        with Progress(0, quiet=quiet) as progress:
-            result = find_duplicate_micrographs(
-                inputs,
-                params,
-                cache=cache,
-                resume=resume,
-                say=progress.say,
-                expect=progress.expect,
-                progress=progress,
-                note=progress.note,
-            )
-            progress.say("writing")
-            written = result.write(output, overwrite=overwrite, report=not no_report)
+        with Display(0, quiet=quiet) as display:
+            found = find_duplicates(inputs, params, cache=cache, resume=resume, progress=display)
+            display.stage("writing")
+            delivered = write_micrographs(found, output, overwrite=overwrite, report=not no_report, command=command)
     finally:
         if made and not any(output.iterdir()):
             output.rmdir()
     if as_json:
-        options.show_json(result.summary())
+        options.show_json(delivered.summary)
     elif not quiet:
-        show(result, written)
-    if result.withheld is None:
+        show(found, delivered)
+    if found.withheld is None:
         return 0
-    print(f"cryodedup: withheld: {shown(str(result.withheld))}", file=sys.stderr)
+    print(f"cryodedup: withheld: {shown(str(found.withheld))}", file=sys.stderr)
     return WITHHELD
 
 
-def show(result: MicrographResult, written: list[Path]) -> None:
+def show(result: MicrographOutcome, delivered: Delivered) -> None:
     """Prints what was found, and where it is."""
-    summary = result.summary()
+    summary = delivered.summary
     images = count(summary["micrographs"], "micrograph")
     print(f"{summary['input']}: {images}, {summary['compared']:,} compared, in order of {result.order_rule}")
     for size in summary["sizes"]:
@@ -238,15 +242,15 @@ def show(result: MicrographResult, written: list[Path]) -> None:
         print(f"    {versions(result)}")
     if told := tilts(result):
         print(f"    {told}")
-    for pair in result.duplicates[:MOST_SHOWN]:
+    for pair in result.duplicates[:MAX_SHOWN]:
         x, y = (round(shift) + 0.0 for shift in pair.shift_px)
         pattern = f", {pair.pattern}" if pair.pattern else ""
         print(
             f"    {names[pair.first]} = {names[pair.second]}: z {pair.z:.1f}, ccc {pair.ccc:.2f}, overlap {100 * pair.overlap:.0f} %, moved"
             f" by {x:.0f}, {y:.0f} px{pattern}"
         )
-    if len(result.duplicates) > MOST_SHOWN:
-        print(f"    ... and {len(result.duplicates) - MOST_SHOWN:,} more")
+    if len(result.duplicates) > MAX_SHOWN:
+        print(f"    ... and {len(result.duplicates) - MAX_SHOWN:,} more")
     found = f"{count(len(result.duplicates), 'pair')} in {count(len(result.groups), 'set')} ({_rule(result.params)})"
     would = "withheld: would keep {}, remove {}" if result.withheld else "kept {}, removed {}"
     print(f"{found}: {would.format(*(format(summary[word], ',') for word in ('kept', 'removed')))}")
@@ -254,12 +258,12 @@ def show(result: MicrographResult, written: list[Path]) -> None:
         print(overlaps(result))
     if result.self_test:
         print(shown(self_test(result.self_test)))
-    for warning in result.warnings:
+    for warning in [*result.warnings, *delivered.warnings]:
         print(f"warning: {shown(warning)}")
     if result.flat:
         first = ", ".join(names[i] for i in result.flat[:3])
         print(f"note: {count(len(result.flat), 'micrograph')} with hardly any signal: {first}{', ...' if len(result.flat) > 3 else ''}")
-    for path in written:
+    for path in delivered.paths:
         print(f"written: {path}")
     closing_table(
         ["micrographs", "compared", "pairs", "sets", "kept", "removed"],

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 import rich_click as click
 from rich.markup import escape
@@ -49,9 +49,14 @@ as_json = click.option("--json", "as_json", is_flag=True, help="Print summary.js
 quiet = click.option("-q", "--quiet", is_flag=True, help="Print errors only.")
 
 
+def choice(literal: Any) -> click.Choice[str]:
+    """The values of a ``Literal``."""
+    return click.Choice(get_args(literal))
+
+
 def option_of(parameter: str) -> str:
     """The option that sets a parameter: units are left out."""
-    return f"--{re.sub('_(deg|a)$', '', parameter).replace('_', '-')}"
+    return f"--{re.sub('_(deg|a|px|cycles_per_px)$', '', parameter).replace('_', '-')}"
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -10,15 +11,17 @@ import rich_click as click
 
 from cryodedup.cli import options
 from cryodedup.cli.options import EACH_ONES, closing_table
-from cryodedup.cli.progress import Progress
-from cryodedup.directory import check_directory
+from cryodedup.cli.progress import Display
 from cryodedup.errors import InputError
-from cryodedup.params import ParticleParams
+from cryodedup.formats.output import NOT_WRITTEN
+from cryodedup.output_directory import check_directory
+from cryodedup.params import HalfSetsRule, Match, NormalizeScores, ParticleParams, Priority, ScoreOrder, ShiftKey, VotesWhere
 from cryodedup.particles.analysis.consensus import outvoted_words
-from cryodedup.particles.analysis.half_sets import half_set_lines
-from cryodedup.particles.result import ParticleResult
-from cryodedup.particles.workflow import deduplicate_particles
-from cryodedup.words import count, shown
+from cryodedup.particles.result import ParticleOutcome
+from cryodedup.particles.summary import summarise
+from cryodedup.particles.workflow import find_duplicates
+from cryodedup.text import count, shown
+from cryodedup.write import Delivered, write_particles
 
 DEFAULTS = ParticleParams()
 
@@ -37,7 +40,7 @@ class PixelSize(click.ParamType[Any]):
             raise InputError(f"--pixel-size: found {value!r}, expected a number of Å, or NAME=VALUE") from None
 
 
-MOST_SHOWN, MOST_ROWS = 6, 20
+MAX_SHOWN, MAX_ROWS = 6, 20
 
 click.rich_click.OPTION_GROUPS["cryodedup particles"] = [
     {
@@ -93,7 +96,7 @@ click.rich_click.OPTION_GROUPS["cryodedup particles"] = [
 )
 @click.option(
     "--match",
-    type=click.Choice(["auto", "path", "name", "uid"]),
+    type=options.choice(Match),
     default=DEFAULTS.match,
     show_default=True,
     help="Match micrographs of different inputs by path, name or uid alone. auto: by all three; evidence for two micrographs wins.",
@@ -106,7 +109,7 @@ click.rich_click.OPTION_GROUPS["cryodedup particles"] = [
 )
 @click.option(
     "--shift-key",
-    type=click.Choice(["auto", "alignments3D", "alignments2D", "none"]),
+    type=options.choice(ShiftKey),
     metavar="KEY",
     default=DEFAULTS.shift_key,
     show_default=True,
@@ -122,21 +125,21 @@ click.rich_click.OPTION_GROUPS["cryodedup particles"] = [
 )
 @click.option(
     "--score-order",
-    type=click.Choice(["auto", "higher", "lower"]),
+    type=options.choice(ScoreOrder),
     default=DEFAULTS.score_order,
     show_default=True,
     help="Direction of the score. auto: known for the usual columns.",
 )
 @click.option(
     "--normalize-scores",
-    type=click.Choice(["auto", "none", "rank"]),
+    type=options.choice(NormalizeScores),
     default=DEFAULTS.normalize_scores,
     show_default=True,
     help="Compare scores as they are (none) or as ranks within each input (rank). auto: rank for several inputs.",
 )
 @click.option(
     "--priority",
-    type=click.Choice(["none", "input"]),
+    type=options.choice(Priority),
     default=DEFAULTS.priority,
     show_default=True,
     help="Prefer particles of earlier inputs, whatever their scores (input).",
@@ -146,14 +149,14 @@ click.rich_click.OPTION_GROUPS["cryodedup particles"] = [
 )
 @click.option(
     "--votes-where",
-    type=click.Choice(["covered", "all"]),
+    type=options.choice(VotesWhere),
     default=DEFAULTS.votes_where,
     show_default=True,
     help="Ask for fewer votes in micrographs that fewer than N inputs cover (covered), or for N everywhere (all).",
 )
 @click.option(
     "--half-sets",
-    type=click.Choice(["audit", "repair"]),
+    type=options.choice(HalfSetsRule),
     default=DEFAULTS.half_sets,
     show_default=True,
     help="Count duplicates across half-sets (audit), or put duplicates into one half-set and remove nothing (repair).",
@@ -175,7 +178,10 @@ click.rich_click.OPTION_GROUPS["cryodedup particles"] = [
     help="Suggest a minimum separation from the distances, and print how many particles stay at others; write nothing.",
 )
 @options.quiet
+@click.pass_obj
 def particles(
+    command: str | None,
+    /,
     inputs: tuple[Path, ...],
     output: Path | None,
     min_separation: float,
@@ -204,20 +210,19 @@ def particles(
     )
     if output is not None and writes:
         check_directory(output, overwrite)
-    with Progress(sum(path.stat().st_size for path in inputs if path.is_file()), quiet=quiet) as progress:
+    with Display(sum(path.stat().st_size for path in inputs if path.is_file()), quiet=quiet) as display:
         with options.naming_options(["min_votes"]):
-            result = deduplicate_particles(list(inputs), params, say=progress.say, progress=progress)
-        written = []
+            found = find_duplicates(list(inputs), params, display)
+        delivered = Delivered([], summarise(found, NOT_WRITTEN))
         if output is not None and writes:
-            progress.say("writing")
-            written = result.write(output, overwrite=overwrite, report=not no_report, progress=progress)
+            display.stage("writing")
+            delivered = write_particles(found, output, overwrite=overwrite, report=not no_report, command=command, progress=display)
     if advise:
-        show_advice(result, as_json=as_json)
-        return
-    if as_json:
-        options.show_json(result.summary())
+        show_advice(found, as_json=as_json)
+    elif as_json:
+        options.show_json(delivered.summary)
     elif not quiet:
-        show(result, written)
+        show(found, delivered)
 
 
 def _pixel_sizes_chosen(given: Sequence[tuple[str, float]]) -> float | dict[str, float] | None:
@@ -228,24 +233,28 @@ def _pixel_sizes_chosen(given: Sequence[tuple[str, float]]) -> float | dict[str,
     return dict(given) if any(names) else given[0][1] if given else None
 
 
-def show_advice(result: ParticleResult, *, as_json: bool) -> None:
+def show_advice(found: ParticleOutcome, *, as_json: bool) -> None:
     """Prints what the distances suggest."""
-    advice = result.advice()
-    separation, n = result.params.min_separation_a, len(result.kept)
+    advice, summary = found.advice(), summarise(found, NOT_WRITTEN)
+    separation, n = found.params.min_separation_a, len(found.kept)
     if as_json:
-        options.show_json({**result.summary(), "advice": None if advice is None else advice.summary()})
+        options.show_json({**summary, "advice": None if advice is None else advice.summary()})
         return
-    show_sources(result.summary())
+    show_sources(summary)
     if advice is None:
         print("no distances to look at: there are fewer than two particles, or their pixel size is not known")
         return
-    for text in [*advice.lines(n, separation), *half_set_lines(result)]:
+    for text in [*advice.lines(n, separation), *_half_set_lines(found)]:
         print(text)
-    for warning in result.warnings:
+    for warning in found.warnings:
         print(f"warning: {shown(warning)}")
     print("separation (Å)  stay")
     for tried, kept in zip(advice.separations_a, advice.kept, strict=True):
         print(f"{tried:14.1f}  {kept:,} ({100 * kept / n:.1f} %)")
+
+
+def _half_set_lines(found: ParticleOutcome) -> list[str]:
+    return [] if found.analysis.half_sets is None else found.analysis.half_sets.lines()
 
 
 def show_sources(summary: Mapping[str, Any]) -> None:
@@ -260,39 +269,36 @@ def show_sources(summary: Mapping[str, Any]) -> None:
         print(f"    {stay}{place}")
 
 
-def show(result: ParticleResult, written: list[Path]) -> None:
+def show(found: ParticleOutcome, delivered: Delivered) -> None:
     """Prints what was found, and where it is."""
-    summary = result.summary()
+    summary, params = delivered.summary, found.params
     show_sources(summary)
-    ranked = result.params.normalize_scores == "rank" or (result.params.normalize_scores == "auto" and len(result.sources) > 1)
-    print(f"shifts: {result.shift_key}; scores: {'ranks within each input' if ranked else 'as they stand'}")
-    if result.overlaps is not None:
-        _show_overlaps(result)
-    what = (
-        "duplicates by origin or exact coordinates"
-        if result.params.undo_symmetry_expansion
-        else f"within {result.params.min_separation_a:g} Å"
-    )
-    if result.repaired_halves is not None:
-        moved = count(int((result.repaired_halves != result.halves).sum()), "particle")
-        outcome = f"all stay, {count(len(result.rejected), 'duplicate')}, {moved} moved to the other half-set"
-    else:
-        outvoted = outvoted_words(result.outvoted, result.params.min_votes)
-        share = 100 * summary["rejected"] / max(1, summary["particles"])
-        outcome = f"kept {summary['kept']:,}, rejected {summary['rejected']:,} ({share:.1f} %){outvoted}"
-    print(f"{count(summary['particles'], 'particle')} in {count(summary['micrographs'], 'micrograph')}, {what}: {outcome}")
-    about_distances = result.suggestion.lines() if result.params.min_separation_a > 0 or not result.params.undo_symmetry_expansion else []
-    for text in [*about_distances, *half_set_lines(result)]:
+    ranked = params.normalize_scores == "rank" or (params.normalize_scores == "auto" and len(found.sources) > 1)
+    print(f"shifts: {found.centres.shift_key}; scores: {'ranks within each input' if ranked else 'as they stand'}")
+    _show_overlaps(found)
+    what = "duplicates by origin or exact coordinates" if params.undo_symmetry_expansion else f"within {params.min_separation_a:g} Å"
+    print(f"{count(summary['particles'], 'particle')} in {count(summary['micrographs'], 'micrograph')}, {what}: {_outcome(found, summary)}")
+    about_distances = [] if params.undo_symmetry_expansion else found.analysis.suggestion.lines()
+    for text in [*about_distances, *_half_set_lines(found)]:
         print(text)
-    for warning in result.warnings:
+    for warning in [*summary["warnings"], *delivered.warnings]:
         print(f"warning: {shown(warning)}")
-    for note in result.notes:
+    for note in summary["notes"]:
         print(f"note: {shown(note)}")
-    for path in written:
+    for path in delivered.paths:
         print(f"written: {path}")
     rows = [[source["input"], source["particles"], source["kept"], source["rejected"]] for source in summary["sources"]]
     total = [["all", summary["particles"], summary["kept"], summary["rejected"]]] if len(rows) > 1 else []
-    closing_table(["input", "picks", "kept", "rejected"], rows[:MOST_ROWS] + total)
+    closing_table(["input", "picks", "kept", "rejected"], rows[:MAX_ROWS] + total)
+
+
+def _outcome(found: ParticleOutcome, summary: Mapping[str, Any]) -> str:
+    if found.repaired_halves is not None and found.analysis.half_sets is not None:
+        moved = count(found.analysis.half_sets.moved or 0, "particle")
+        return f"all stay, {count(len(found.rejected), 'duplicate')}, {moved} moved to the other half-set"
+    outvoted = outvoted_words(found.selection.outvoted, found.params.min_votes)
+    share = 100 * summary["rejected"] / max(1, summary["particles"])
+    return f"kept {summary['kept']:,}, rejected {summary['rejected']:,} ({share:.1f} %){outvoted}"
 
 
 def _pixel_sizes(found: list[dict[str, Any]]) -> str:
@@ -315,18 +321,15 @@ def _score(score: dict[str, Any]) -> str:
     return f"{score['field']}, {score['order']} is better{missing}"
 
 
-def _show_overlaps(result: ParticleResult) -> None:
-    assert result.overlaps is not None
-    if len(result.sources) > MOST_SHOWN:
-        print(f"overlaps of {len(result.sources)} inputs: see summary.json")
+def _show_overlaps(found: ParticleOutcome) -> None:
+    overlaps, labels = found.analysis.overlaps, [shown(source.picks.label) for source in found.sources]
+    if overlaps is None:
         return
-    for i, first in enumerate(result.sources):
-        for j, second in enumerate(result.sources):
-            if i < j:
-                print(
-                    f"{_near(int(result.overlaps[i, j]), shown(first.picks.label))} one of {shown(second.picks.label)} nearby,"
-                    f" {result.overlaps[j, i]:,} the other way round"
-                )
+    if len(labels) > MAX_SHOWN:
+        print(f"overlaps of {len(labels)} inputs: see summary.json")
+        return
+    for i, j in combinations(range(len(labels)), 2):
+        print(f"{_near(int(overlaps[i, j]), labels[i])} one of {labels[j]} nearby, {overlaps[j, i]:,} the other way round")
 
 
 def _near(particles: int, label: str) -> str:

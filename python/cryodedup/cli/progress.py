@@ -1,4 +1,4 @@
-"""Telling how far a job is: a bar on a terminal, lines elsewhere."""
+"""Shows how far a job is: a bar on a terminal, lines elsewhere."""
 
 from __future__ import annotations
 
@@ -17,48 +17,44 @@ BETWEEN_LINES_S = 30.0
 """In a log, a job that takes long says so this often."""
 
 
-class Progress:
+class Display:
     """Shows the stages of a job on standard error; ``size``: the bytes to be read, and about as many to be written; 0: not known."""
 
     def __init__(self, size: int, *, quiet: bool) -> None:
         self.size = size
         self.total = 0
         self.quiet = quiet
-        self.stage = ""
+        self.name = ""
         self.done = 0
         self._before = 0
         self._said = self._began = time.monotonic()
         self._bar: Bar | None = None
 
-    def __enter__(self) -> Progress:
+    def __enter__(self) -> Display:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None) -> None:
-        if self._bar is not None:
-            self._bar.stop()
+        self._stop_bar()
 
-    def say(self, stage: str) -> None:
-        """A new stage begins."""
-        self.stage, self.done, self._before = stage, 0, 0
+    def stage(self, name: str, total: int | None = None) -> None:
+        """A stage begins; one of unknown ``total`` that counts bytes has those of the files."""
+        self.name, self.done, self._before = name, 0, 0
         self._began = time.monotonic()
-        self.total = self.size if stage in OF_BYTES else 0
+        self.total = total if total is not None else self.size if name in OF_BYTES else 0
+        self._stop_bar()
+
+    def _stop_bar(self) -> None:
         if self._bar is not None:
             self._bar.stop()
             self._bar = None
 
-    def expect(self, total: int) -> None:
-        """The present stage has so many bytes, micrographs or pairs."""
-        self.total = total
-
     def note(self, text: str) -> None:
         """Prints a line about the whole job."""
         if not self.quiet:
-            if self._bar is not None:
-                self._bar.stop()
-                self._bar = None
+            self._stop_bar()
             print(text, file=sys.stderr, flush=True)
 
-    def __call__(self, done: int) -> None:
+    def advance_to(self, done: int) -> None:
         """So many units of the stage's present step are done."""
         if self.quiet:
             return
@@ -69,7 +65,7 @@ class Progress:
             self._draw()
         elif time.monotonic() - self._said > BETWEEN_LINES_S:
             self._said = time.monotonic()
-            print(f"{self.stage}: {self._share()}", file=sys.stderr, flush=True)
+            print(f"{self.name}: {self._share()}", file=sys.stderr, flush=True)
 
     def _share(self) -> str:
         """How much of the stage is done, how fast, and how long the rest will take."""
@@ -78,7 +74,7 @@ class Progress:
         if not self.total or not self.done:
             return f"{self.done:,}"
         left = max(0, self.total - self.done) / rate
-        return f"{100 * min(1.0, self.done / self.total):.0f} %, {_speed(rate, self.stage)}, {left / 60:.0f} min left"
+        return f"{100 * min(1.0, self.done / self.total):.0f} %, {_speed(rate, self.name)}, {left / 60:.0f} min left"
 
     def _draw(self) -> None:
         if self._bar is None:
@@ -90,7 +86,7 @@ class Progress:
                 columns += [progress.TaskProgressColumn(show_speed=False), _rate_column(), progress.TimeRemainingColumn()]
             self._bar = progress.Progress(*columns, console=Console(stderr=True), transient=True)
             self._bar.start()
-            self._bar.add_task(self.stage, total=self.total or None)
+            self._bar.add_task(self.name, total=self.total or None)
         self._bar.update(self._bar.task_ids[0], completed=min(self.done, self.total) if self.total else self.done)
 
 

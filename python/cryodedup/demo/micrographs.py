@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cryodedup.micrographs.result import MicrographResult
+from cryodedup.micrographs.result import MicrographOutcome
 
 WIDTH, HEIGHT = 720, 512
 PIXEL_SIZE_A = 3.3
@@ -43,7 +43,7 @@ class Planted:
     pairs: dict[tuple[str, str], tuple[float, float]]
     particles: dict[str, NDArray[np.float64]]
 
-    def compare(self, result: MicrographResult) -> tuple[int, int, float]:
+    def compare(self, result: MicrographOutcome) -> tuple[int, int, float]:
         """How many planted pairs were found, how many others, and the largest error of the found shifts in pixels."""
         found = {
             (Path(result.names[pair.first]).name, Path(result.names[pair.second]).name): np.array(pair.shift_px) for pair in result.pairs

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from cryodedup.particles.result import ParticleResult
+from cryodedup.particles.result import ParticleOutcome
 
 MIN_SEPARATION_A = 40.0
 N_MICROGRAPHS = 12
@@ -48,7 +48,7 @@ class Session:
     paths: Sequence[Path]
     truth: NDArray[np.int64]
 
-    def compare(self, result: ParticleResult) -> Found:
+    def compare(self, result: ParticleOutcome) -> Found:
         """Every pick of a particle beyond the first is a planted duplicate."""
         of_something = self.truth >= 0
         picked = np.unique(self.truth[of_something])

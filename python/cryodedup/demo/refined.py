@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cryodedup.demo.micrographs import PIXEL_SIZE_A, Planted
-from cryodedup.particles.result import ParticleResult
+from cryodedup.particles.result import ParticleOutcome
 
 SPACING_A = 80.0
 """Least distance of two particles; of those that are nearer only one is picked."""
@@ -26,7 +26,7 @@ class Refined:
     path: Path
     truth: NDArray[np.int64]
 
-    def compare(self, result: ParticleResult) -> tuple[int, int, int]:
+    def compare(self, result: ParticleOutcome) -> tuple[int, int, int]:
         """How many particles are there a second time, how many of these were rejected, and how many others."""
         twice = len(self.truth) - len(np.unique(self.truth))
         left = int(result.kept.sum()) - len(np.unique(self.truth[result.kept]))

@@ -7,20 +7,11 @@ from stat import S_ISREG
 from typing import TypeAlias
 
 from cryodedup.errors import InputError
+from cryodedup.formats.image_names import OTHERS, TIFF
 from cryodedup.formats.mrc import MrcImage, open_mrc
 from cryodedup.formats.tiff import MAGIC, TiffImage, open_tiff
 
-TIFF = (".tif", ".tiff")
-IMAGES = (".mrc", ".mrc.gz", ".mrc.bz2", *TIFF)
-"""Endings of micrographs."""
-OTHERS = {".eer": "an EER movie", ".mrcs": "a movie or a stack", ".gain": "a gain reference"}
-"""Endings of what lies beside micrographs, and what it is."""
 Image: TypeAlias = MrcImage | TiffImage
-
-
-def is_image(path: Path) -> bool:
-    """Whether a file is a micrograph by the ending of its name."""
-    return path.name.lower().endswith(IMAGES)
 
 
 def open_image(path: Path) -> Image:

@@ -9,7 +9,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from cryodedup import _core
 from cryodedup.errors import InputError
-from cryodedup.params import MicrographParams, checked, is_number
+from cryodedup.params import MicrographParams, checked
+from cryodedup.params.checks import is_number
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ def prepare(image: ArrayLike, params: MicrographParams | None = None) -> NDArray
     image
         Shape (ny, nx), rows first; any real type.
     params
-        ``bin``, ``highpass`` and ``lowpass`` are used.
+        ``bin``, ``highpass_cycles_per_px`` and ``lowpass_cycles_per_px`` are used.
 
     Returns
     -------

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from cryodedup.micrographs.compare import Pair
 from cryodedup.params import MicrographParams
-from cryodedup.words import count
+from cryodedup.text import count
 
 
 @dataclass(frozen=True, kw_only=True)

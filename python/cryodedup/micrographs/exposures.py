@@ -7,43 +7,26 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from cryodedup import _core
 from cryodedup.errors import InputError
 from cryodedup.formats import cryosparc
+from cryodedup.formats.cryosparc_output import DatasetOutput
 from cryodedup.formats.detect import kind_of
-from cryodedup.formats.images import IMAGES, OTHERS, is_image
+from cryodedup.formats.image_names import IMAGES, OTHERS, is_image
+from cryodedup.formats.list_output import ListOutput
+from cryodedup.formats.project import base_of
 from cryodedup.formats.star import StarFile, TableColumns, open_star
+from cryodedup.formats.star_output import StarOutput
 from cryodedup.micrographs.acquisition import Acquisition, acquisitions_of
-from cryodedup.particles.outputs.dataset import DatasetOutput
-from cryodedup.particles.outputs.output import Mask, Place
-from cryodedup.particles.outputs.star import StarOutput
 
 BLOB = "micrograph_blob"
 CTF = {"star": "rlnCtfMaxResolution", "cs": "ctf_stats/ctf_fit_to_A"}
 PIXEL_SIZE = "rlnMicrographPixelSize"
 GROUP = "rlnOpticsGroup"
 MOST_NAMED = 3
-
-
-@dataclass(frozen=True)
-class ListOutput:
-    """Of micrographs given as files: lists of their paths."""
-
-    names: Sequence[str]
-    suffix: str = ".txt"
-    files: tuple[Path, ...] = ()
-
-    def write(self, place: Place, stem: str, kept: Mask, others: Sequence[tuple[Any, Mask]], progress: None) -> list[str]:
-        """Writes one path a line."""
-        for word, mask in zip(place.words, (kept, ~kept), strict=True):
-            chosen = [name for name, wanted in zip(self.names, mask, strict=True) if wanted]
-            text = "".join(f"{name}\n" for name in chosen)
-            (place.staging / f"{stem}_{word}.txt").write_text(text, "utf-8", "surrogateescape")
-        return []
 
 
 @dataclass(frozen=True)
@@ -210,15 +193,8 @@ def _open_part(path: Path) -> cryosparc.NpyFile | cryosparc.CsdatFile:
 
 
 def _located(label: str, names: Sequence[str], table: Path, output: StarOutput | DatasetOutput, ctf: np.ndarray | None) -> Exposures:
-    """Names are relative to the project's directory: this one, or one above the table's; that from which most are found."""
-    bases = {os.path.realpath(base): base for base in (*table.absolute().parent.parents, table.parent, Path())}
-    likely = [base for base in bases.values() if any((base / name).exists() for name in names[:20])]
-    if all(map(os.path.isabs, names)):
-        likely = [Path()]
-    found = {base: sum((base / name).exists() for name in names) for base in likely} if len(likely) > 1 else {}
-    likely.sort(key=lambda base: (-found.get(base, 0), base != Path(), -len(os.path.realpath(base))))
-    base = likely[0] if likely else Path()
-    also = likely[1] if len(likely) > 1 and found[likely[1]] == len(names) else None
+    """Names are relative to the project's directory."""
+    base, also = base_of(table, names)
     return Exposures(label, names, [base / name for name in names], output, base, also, ctf)
 
 

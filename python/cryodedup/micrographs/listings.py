@@ -12,11 +12,22 @@ from numpy.typing import NDArray
 
 from cryodedup.micrographs.compare import Compared, Pair
 from cryodedup.micrographs.exposures import Exposures
+from cryodedup.micrographs.result import MicrographOutcome
 from cryodedup.micrographs.versions import Version
 from cryodedup.micrographs.window import window_distances
 from cryodedup.params import MicrographParams
 
+LISTING, OVERLAPS, VERSIONS, CCC = "duplicates.csv", "overlaps.csv", "versions.csv", "ccc.csv"
 MEASURED = ["ccc", "ncc", "overlap", "z", "q", "shift_x_px", "shift_y_px", "rotation_deg", "scale", "hole", "shot", "pattern"]
+
+
+def write_listings(found: MicrographOutcome, directory: Path) -> None:
+    """Writes all of them."""
+    write_duplicates(found.exposures, found.duplicates, directory / LISTING)
+    write_overlaps(found.exposures, found.overlaps, found.kept, directory / OVERLAPS)
+    write_versions(found.names, found.versions, found.duplicates, directory / VERSIONS)
+    if found.params.search == "window":
+        write_ccc(found.names, found.order, found.versions, found.compared, found.params, directory / CCC)
 
 
 def write_duplicates(exposures: Exposures, duplicates: Iterable[Pair], path: Path) -> None:

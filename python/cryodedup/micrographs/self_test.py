@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy as np
 
-from cryodedup.directory import printable
+from cryodedup.components import connected
 from cryodedup.micrographs.compare import Compared, Pair, Told, compare
 from cryodedup.micrographs.decide import decide
 from cryodedup.micrographs.exposures import Exposures
@@ -31,9 +31,9 @@ from cryodedup.micrographs.planted_session import PlantedSession
 from cryodedup.micrographs.planting import Planted, plan
 from cryodedup.micrographs.reading import Record
 from cryodedup.micrographs.tilt import Tilts
-from cryodedup.micrographs.versions import connected
 from cryodedup.micrographs.window import window_distances
 from cryodedup.params import MicrographParams
+from cryodedup.text import printable
 
 BANDS = ((0.5, 1.0), (0.3, 0.5), (0.15, 0.3))
 """Recall is reported for overlaps in these ranges; the last holds what jitter pushes below it."""
@@ -186,7 +186,7 @@ def self_test(
                 turn=turn,
                 distances=window_distances(params, at[-1] + 1) if params.search == "window" else None,
                 places=at,
-                most=None if params.max_shift is None else params.max_shift / params.bin,
+                most=params.max_shift_reduced_px,
             )
             if not planted:
                 break

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from cryodedup.micrographs.result import MicrographResult
+from cryodedup.micrographs.result import MicrographOutcome
 from cryodedup.micrographs.self_test import Band, SelfTest
-from cryodedup.words import count
+from cryodedup.text import count
 
 FALSE_NAMED = 3
 """So many false pairs of the self-test are named."""
 
 
-def kinds(result: MicrographResult) -> str:
+def kinds(result: MicrographOutcome) -> str:
     """How many versions of each kind."""
     return ", ".join(f"{number:,} {kind}" for kind, number in result.kinds.items())
 
 
-def versions(result: MicrographResult) -> str:
+def versions(result: MicrographOutcome) -> str:
     """How many versions there are, of which kinds."""
     exposures = count(len({one.kept for one in result.versions}), "exposure")
     return (
@@ -24,7 +24,7 @@ def versions(result: MicrographResult) -> str:
     )
 
 
-def overlaps(result: MicrographResult) -> str:
+def overlaps(result: MicrographOutcome) -> str:
     """How many pairs share too little to be removed, and what that means for the particles."""
     least = f"{100 * result.params.least_overlap:g} %"
     total = f"{count(len(result.overlaps), 'pair')} {'share' if len(result.overlaps) != 1 else 'shares'} less than {least} of the frame"
@@ -39,7 +39,7 @@ def overlaps(result: MicrographResult) -> str:
     )
 
 
-def tilts(result: MicrographResult) -> str:
+def tilts(result: MicrographOutcome) -> str:
     """What was done about stage tilts; empty where all are alike."""
     tilts = result.tilts
     if not tilts.maps or tilts.usual_deg is None or tilts.axis_deg is None:

@@ -24,6 +24,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from cryodedup.components import connected
 from cryodedup.micrographs.acquisition import identifies
 from cryodedup.micrographs.compare import Pair
 from cryodedup.micrographs.reading import Record
@@ -132,25 +133,6 @@ def without_versions(order: Iterable[int], versions: Iterable[Version]) -> list[
     """One micrograph of each exposure."""
     others = {one.version for one in versions}
     return [i for i in order if i not in others]
-
-
-def connected(pairs: Iterable[tuple[int, int]]) -> list[list[int]]:
-    """The connected components of a graph's edges, by their smallest member; members ascending."""
-    parent: dict[int, int] = {}
-
-    def root(i: int) -> int:
-        while (above := parent.setdefault(i, i)) != i:
-            parent[i] = parent[above]
-            i = parent[i]
-        return i
-
-    for i, j in pairs:
-        a, b = root(i), root(j)
-        parent[max(a, b)] = min(a, b)
-    members: dict[int, list[int]] = defaultdict(list)
-    for i in sorted(parent):
-        members[root(i)].append(i)
-    return list(members.values())
 
 
 def _families(same: Iterable[tuple[int, int]], worth: Mapping[int, tuple[object, ...]], kind: Callable[[int, int], str]) -> list[Version]:

@@ -17,17 +17,19 @@ from numpy.typing import NDArray
 from cryodedup.errors import InputError
 from cryodedup.micrographs import acquisition
 from cryodedup.micrographs.classes import class_warnings, comparable, pixel_sizes_a
-from cryodedup.micrographs.compare import Compared, Expect, Say, Told, compare
+from cryodedup.micrographs.compare import Compared, Told, compare
 from cryodedup.micrographs.decide import Decision, decide, ranking, withhold
 from cryodedup.micrographs.exposures import Exposures, open_exposures
-from cryodedup.micrographs.forecast import MIN_SAID_S, Note, forecast, peak_memory_gb
+from cryodedup.micrographs.forecast import MIN_SAID_S, forecast, peak_memory_gb
 from cryodedup.micrographs.gallery import doubtful_and_best, thumbnails
-from cryodedup.micrographs.reading import CACHE, Progress, Reading, locked, masked_warning, move_other_file, open_headers
-from cryodedup.micrographs.result import MicrographResult
+from cryodedup.micrographs.reading import CACHE, Reading, locked, masked_warning, move_other_file, open_headers
+from cryodedup.micrographs.result import MicrographOutcome
 from cryodedup.micrographs.self_test import self_test
 from cryodedup.micrographs.tilt import tilts_of
 from cryodedup.micrographs.versions import Version, at_one_place, find_versions, joined, not_versions, without_versions
 from cryodedup.params import MicrographParams, checked
+from cryodedup.progress import SILENT
+from cryodedup.progress import Progress as Listener
 
 _FLAT = 0.25
 """A frame of less than this share of the session's usual signal is called flat."""
@@ -44,48 +46,24 @@ _SMALL = 300 * 200
 """Reduced micrographs of fewer pixels are warned about."""
 
 
-def find_duplicate_micrographs(
+def find_duplicates(
     micrographs: str | PathLike[str] | Sequence[str | PathLike[str]],
     params: MicrographParams | None = None,
     *,
     cache: str | PathLike[str] | None = None,
     resume: bool = False,
-    say: Say = lambda stage: None,
-    expect: Expect = lambda total: None,
-    progress: Progress = None,
-    note: Note = lambda text: None,
-) -> MicrographResult:
-    """Finds micrographs that show the same hole.
+    progress: Listener = SILENT,
+) -> MicrographOutcome:
+    """Finds micrographs that show the same hole; see :func:`cryodedup.find_duplicate_micrographs`."""
+    note, heard, stages = progress.note, progress.advance_to, [""]
 
-    Parameters
-    ----------
-    micrographs
-        A STAR file or CryoSPARC dataset of micrographs, a folder, or any number of ``.mrc`` (``.gz``, ``.bz2``) or ``.tif`` files or
-        patterns.
-    params
-        See :class:`MicrographParams`.
-    cache
-        A file for the prepared micrographs; None: a temporary one.
-    resume
-        Use what ``cache`` holds already, and read only other micrographs.
-    say
-        Called with the name of each stage as it begins.
-    expect
-        Called with how many bytes, micrographs or pairs the present stage has.
-    progress
-        Called about ten times a second with the bytes, micrographs or pairs done in the present stage.
-    note
-        Called with one line before a run of more than about a minute: how long it will take, and how much memory.
+    def say(stage: str) -> None:
+        stages.append(stage)
+        progress.stage(stage)
 
-    Returns
-    -------
-    :class:`MicrographResult`: pairs, sets, which stay; ``write(directory)`` writes what the command line writes.
+    def expect(total: int) -> None:
+        progress.stage(stages[-1], total)
 
-    Raises
-    ------
-    InputError
-        One line: which file or parameter, what was found, what was expected. A single unreadable image is no error: the result names it.
-    """
     params = checked(params)
     several = _paths(micrographs)
     started = time.perf_counter()
@@ -103,7 +81,7 @@ def find_duplicate_micrographs(
         expect(sum(image.bytes for image in images.values()))
         # Read, and compared, in the order of exposure: the result does not depend on that of the input.
         readable = [i for i in order if i in images]
-        reading = Reading(readable, images, params, place, resume, progress)
+        reading = Reading(readable, images, params, place, resume, heard)
         known_a = pixel_sizes_a(exposures, images)
         expected = forecast(reading, place, [len(members) for members in comparable(readable, images, known_a)], params)
         if expected is not None and expected.seconds >= MIN_SAID_S:
@@ -117,7 +95,7 @@ def find_duplicate_micrographs(
         once = without_versions(order, versions)
         at = {i: k for k, i in enumerate(once)}
         classes = comparable((i for i in readable if i in at and i in records), images, known_a)
-        told = Told(say, expect, progress)
+        told = Told(say, expect, heard)
         tilts = tilts_of(exposures.acquisitions, params.tilt_axis_deg)
         compared = [
             compare(
@@ -151,7 +129,7 @@ def find_duplicate_micrographs(
         warnings.insert(0, f"{place}: found another file, or one damaged from its first byte on; moved to {moved}")
     elif reading.damaged:
         warnings.insert(0, f"{place}: was damaged; what was lost was read again")
-    return MicrographResult(
+    return MicrographOutcome(
         params=params,
         exposures=exposures,
         order=list(order),

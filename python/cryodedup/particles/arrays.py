@@ -12,7 +12,7 @@ from cryodedup import _core
 from cryodedup.errors import InputError
 from cryodedup.params import ParticleParams
 from cryodedup.particles.inputs.reading import is_table
-from cryodedup.particles.workflow import deduplicate_particles
+from cryodedup.particles.workflow import find_duplicates
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,7 +105,7 @@ def deduplicate(
 
 def _of_table(table: Any, min_separation_a: float, remove_entirely: bool, threads: int | None) -> Duplicates:
     params = ParticleParams(min_separation_a=min_separation_a, remove_entirely=remove_entirely, threads=threads or 0)
-    found = deduplicate_particles(table, params)
+    found = find_duplicates(table, params)
     return Duplicates(kept=found.kept, rejected=found.rejected, duplicate_of=found.duplicate_of, distances_a=found.distances_a)
 
 

@@ -13,12 +13,17 @@ from cryodedup.params import ParticleParams
 from cryodedup.particles.inputs.micrograph_table import MicrographTable
 from cryodedup.particles.inputs.picks import Floats, Picks
 from cryodedup.particles.inputs.pixel_sizes import Resolved, chosen_by_input, resolve
+from cryodedup.particles.joining import Joined
+from cryodedup.text import count
 
 OUTSIDE, MAX_OUTSIDE = 0.05, 0.1
 """A tenth of the particles further beyond the micrograph than this share of it: the pixel size is not that of the coordinates."""
 MAX_CHECKED = 50_000
 """Of more particles some from all over the file are looked at."""
 TABLE = "--micrographs tomograms.star"
+SAME_PLACE_A = 0.01
+NOT_SET = np.uint64(2**64 - 1)
+"""A uid that no particle has, in the place of 0."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,16 +55,16 @@ class Centres:
         return [warning for size in self.sizes for warning in size.warnings]
 
 
-def place(
-    picks: Sequence[Picks], table: MicrographTable | None, rows_of: Sequence[Sequence[int | None]], params: ParticleParams
-) -> Centres:
-    """The centres of all particles; ``rows_of``: for each input the places of its micrographs in the table.
+def place(joined: Joined, params: ParticleParams) -> Centres:
+    """The centres of all particles.
 
     Raises
     ------
     InputError
-        No pixel size, or one that the coordinates do not fit; frames that can not be joined; centres that are not finite.
+        No pixel size, or one that the coordinates do not fit; frames that cannot be joined; centres that are not finite; particles of
+        one uid that two inputs align differently.
     """
+    picks, table, rows_of = joined.picks, joined.table, joined.rows_of
     chosen = chosen_by_input([pick.label for pick in picks], params.pixel_size_a)
     needed = not params.undo_symmetry_expansion
     sizes = [
@@ -68,18 +73,38 @@ def place(
     ]
     key = _shift_key(picks, params)
     dimensions = _dimensions(picks)
-    bounds = np.cumsum([0, *map(len, picks)])
+    bounds = joined.bounds
     coordinates_a = np.empty((bounds[-1], dimensions))
-    joined = _are_mixed(picks)
+    mixed = _are_mixed(picks)
     for i, (pick, size) in enumerate(zip(picks, sizes, strict=True)):
-        centres = coordinates_a[bounds[i] : bounds[i + 1]]
-        _place(pick, size.sizes_a, key, centres)
+        mine = coordinates_a[bounds[i] : bounds[i + 1]]
+        _place(pick, size.sizes_a, key, mine)
         extents = _extents(pick, table, rows_of[i])
-        if joined and pick.centered:
-            centres += _from_corner(pick, extents, picks)[:, :dimensions]
-        if size.known and (joined or not pick.centered):
-            _check_extents(pick, extents, centres)
-    return Centres(coordinates_a=coordinates_a, sizes=sizes, shift_key=key)
+        if mixed and pick.centered:
+            mine += _from_corner(pick, extents, picks)[:, :dimensions]
+        if size.known and (mixed or not pick.centered):
+            _check_extents(pick, extents, mine)
+    centres = Centres(coordinates_a=coordinates_a, sizes=sizes, shift_key=key)
+    _refuse_two_alignments(joined, centres)
+    return centres
+
+
+def _refuse_two_alignments(joined: Joined, centres: Centres) -> None:
+    """Particles of one uid that two inputs align differently: which alignment is meant is the user's to say."""
+    if centres.shift_key == "none":
+        return
+    picks, bounds = joined.picks, joined.bounds
+    aligned = [(i, pick.uids) for i, pick in enumerate(picks) if pick.uids is not None and pick.shift_keys]
+    for k, (i, uids) in enumerate(aligned):
+        for j, others in aligned[:k]:
+            _, mine, theirs = np.intersect1d(np.where(uids, uids, NOT_SET), others, return_indices=True)
+            moved = centres.coordinates_a[bounds[i] + mine] - centres.coordinates_a[bounds[j] + theirs]
+            differ = np.abs(moved).max(axis=1, initial=0.0) > SAME_PLACE_A
+            if differ.any():
+                raise InputError(
+                    f"{picks[i].label}: found {count(int(differ.sum()), 'particle')} (by uid) aligned otherwise in {picks[j].label},"
+                    " expected one alignment of each particle: name one of the two, or use --shift-key none"
+                )
 
 
 def used_shifts(pick: Picks, shift_key: str) -> tuple[Floats, ...]:

@@ -13,12 +13,13 @@ from numpy.typing import NDArray
 from cryodedup import _core
 from cryodedup.errors import InputError
 from cryodedup.formats import cryosparc
+from cryodedup.formats.cryosparc_output import DatasetOutput, dataset_names
+from cryodedup.formats.output import Mask, Place
 from cryodedup.formats.star import open_star
+from cryodedup.formats.star_output import StarOutput
 from cryodedup.particles.inputs.picks import Picks
 from cryodedup.particles.inputs.stars import particle_table
-from cryodedup.particles.outputs.dataset import DatasetOutput, dataset_names
-from cryodedup.particles.outputs.output import Mask, Place, Progress
-from cryodedup.particles.outputs.star import StarOutput
+from cryodedup.progress import Progress
 
 WORDS = ("repaired", "unused")
 _OTHER = bytes.maketrans(b"12", b"21")

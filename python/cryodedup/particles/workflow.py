@@ -1,82 +1,72 @@
-"""The whole job: read, place, choose."""
+"""The whole job: read, join, place, select, analyse."""
 
 from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
 from cryodedup.errors import InputError
 from cryodedup.params import ParticleParams
-from cryodedup.particles.analysis.findings import analyse
-from cryodedup.particles.analysis.half_sets import half_set_warnings
-from cryodedup.particles.gathering import gather
+from cryodedup.particles.analysis.analyse import analyse
+from cryodedup.particles.centres import Centres, place
+from cryodedup.particles.criterion import criterion_of
+from cryodedup.particles.inputs.consistency import mirrored
 from cryodedup.particles.inputs.picks import Picks
 from cryodedup.particles.inputs.reading import is_table, read_inputs, read_table
-from cryodedup.particles.result import ParticleResult, Source
-from cryodedup.particles.selection import select
+from cryodedup.particles.joining import Joined, join
+from cryodedup.particles.result import ParticleOutcome
+from cryodedup.particles.select import select
+from cryodedup.particles.unused_options import option_warnings
+from cryodedup.progress import SILENT, Progress
 
-Say = Callable[[str], object]
 
-
-def deduplicate_particles(
-    particles: Any, params: ParticleParams | None = None, *, say: Say = lambda stage: None, progress: Callable[[int], object] | None = None
-) -> ParticleResult:
-    """Finds the duplicates among the particles of files or tables.
-
-    Parameters
-    ----------
-    particles
-        A path or several (``.star``, ``.cs``, ``.csg``, ``.box``, ``.cbox``, Topaz ``.txt``, RELION's index of coordinate files, folders
-        of picks), or a table: what ``starfile.read`` or ``cryosparc.dataset.Dataset.load`` return, or several of these.
-    params
-        What counts as a duplicate and which one stays; see :class:`ParticleParams`.
-    say
-        Called with the name of each stage as it begins.
-    progress
-        Called about ten times a second with the bytes or particles done in the present stage.
-
-    Returns
-    -------
-    :class:`ParticleResult`: masks, tables, summary; ``write(directory)`` writes what the command line writes.
-
-    Raises
-    ------
-    InputError
-        One line: which file, row or field, what was found, what was expected.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> picks = np.zeros(3, [("uid", "u8"), ("location/micrograph_path", "S9"), ("location/micrograph_shape", "u4", 2),
-    ...                      ("location/center_x_frac", "f4"), ("location/center_y_frac", "f4")])
-    >>> picks["uid"], picks["location/micrograph_path"], picks["location/micrograph_shape"] = [1, 2, 3], b"a.mrc", 4000
-    >>> picks["location/center_x_frac"] = [0.500, 0.501, 0.600]
-    >>> result = deduplicate_particles(picks, ParticleParams(min_separation_a=20, pixel_size_a=1.0))
-    >>> result.kept
-    array([ True, False,  True])
-    """
-    params = params or ParticleParams()
+def find_duplicates(particles: Any, params: ParticleParams, progress: Progress = SILENT) -> ParticleOutcome:
+    """Finds the duplicates among the particles of files or tables; see :func:`cryodedup.deduplicate_particles`."""
     started = time.perf_counter()
-    say("reading")
-    tables, paths = _inputs(particles)
-    picks = [read_table(table, params, label) for label, table in tables] if tables else read_inputs(paths, params, progress)
+    progress.stage("reading")
+    several, paths = _inputs(particles)
+    picks = read_inputs(paths, params, progress) if paths else _read_tables(several, params)
     read = time.perf_counter()
-    say("searching")
-    result = choose(picks, params, progress)
-    result.tables = [table for _, table in tables] if isinstance(particles, list | tuple) or not tables else tables[0][1]
-    result.times_s = {"reading": read - started, "searching": time.perf_counter() - read}
-    return result
+    progress.stage("searching")
+    joined = join(picks, params)
+    centres = place(joined, params)
+    criterion = criterion_of(params)
+    before = [*joined.warnings, *centres.warnings, *option_warnings(joined, params), *_place_warnings(joined, centres, params)]
+    selection = select(joined, centres, criterion, params, progress)
+    analysis = analyse(joined, centres, selection, criterion, params)
+    return ParticleOutcome(
+        params=params,
+        criterion=criterion,
+        joined=joined,
+        centres=centres,
+        selection=selection,
+        analysis=analysis,
+        warnings=(*before, *selection.warnings, *analysis.warnings),
+        notes=(*joined.matched.notes, *(note for pick in joined.picks for note in pick.notes)),
+        times_s={"reading": read - started, "searching": time.perf_counter() - read},
+        tables=None if paths else several if isinstance(particles, list | tuple | Iterator) else particles,
+    )
 
 
-def _inputs(particles: Any) -> tuple[list[tuple[str, Any]], list[Path]]:
-    """Tables with labels, or paths."""
-    if isinstance(particles, Iterator):
-        particles = list(particles)
-    several = particles if isinstance(particles, list | tuple) else [particles]
+def _read_tables(tables: Sequence[Any], params: ParticleParams) -> list[Picks]:
+    labels = ["table"] if len(tables) == 1 else [f"table {i + 1}" for i in range(len(tables))]
+    return [read_table(table, params, label) for table, label in zip(tables, labels, strict=True)]
+
+
+def _place_warnings(joined: Joined, centres: Centres, params: ParticleParams) -> list[str]:
+    """Where distances say that y is counted from different edges."""
+    if not centres.in_angstrom:
+        return []
+    return mirrored(joined.picks, centres.sizes, centres.coordinates_a, joined.micrograph_of, joined.source_of, params)
+
+
+def _inputs(particles: Any) -> tuple[list[Any], list[Path]]:
+    """Tables, or paths."""
+    several = list(particles) if isinstance(particles, list | tuple | Iterator) else [particles]
     paths = [Path(item) for item in several if isinstance(item, str | PathLike)]
     if not several or 0 < len(paths) < len(several):
         raise InputError(f"found {len(paths)} paths among {len(several)} inputs, expected one or more, all paths or all tables")
@@ -90,44 +80,4 @@ def _inputs(particles: Any) -> tuple[list[tuple[str, Any]], list[Path]]:
     if not paths and not all(is_table(item) for item in several):
         kinds = ", ".join(sorted({type(item).__name__ for item in several}))
         raise InputError(f"found inputs of type {kinds}, expected paths, or tables as starfile or cryosparc-tools return them")
-    labels = ["table"] if len(several) == 1 else [f"table {i + 1}" for i in range(len(several))]
-    return ([], paths) if paths else (list(zip(labels, several, strict=True)), [])
-
-
-def choose(picks: Sequence[Picks], params: ParticleParams, progress: Callable[[int], object] | None = None) -> ParticleResult:
-    """From columns to the choice: what is where, what stays, what that means."""
-    gathered = gather(picks, params)
-    choice = select(gathered, params, progress)
-    found = analyse(gathered, choice, params)
-    sources = [
-        Source(picks=pick, start=int(start), pixel_sizes=size.found, sizes_a=size.sizes_a, score=score)
-        for pick, start, size, score in zip(gathered.picks, gathered.bounds, gathered.centres.sizes, choice.described, strict=False)
-    ]
-    warnings = [*gathered.warnings, *choice.warnings, *found.warnings]
-    result = ParticleResult(
-        params=params,
-        sources=sources,
-        kept=choice.kept,
-        rejected=choice.rejected,
-        duplicate_of=choice.duplicate_of,
-        distances_a=choice.distances_a(gathered.centres.coordinates_a),
-        coordinates_a=gathered.centres.coordinates_a,
-        in_angstrom=gathered.centres.in_angstrom,
-        micrograph_of=gathered.micrograph_of,
-        n_micrographs=gathered.matched.count,
-        shift_key=gathered.centres.shift_key,
-        scores=choice.scores,
-        priority=choice.priority,
-        halves=found.halves,
-        repaired_halves=found.repaired_halves,
-        together=found.together,
-        coverage=gathered.coverage,
-        suggestion=found.suggestion,
-        overlaps=found.overlaps,
-        shared_micrographs=gathered.shared_micrographs,
-        repeated_uids=choice.repeated_uids,
-        warnings=warnings,
-        notes=[*gathered.matched.notes, *(note for pick in gathered.picks for note in pick.notes)],
-    )
-    warnings += half_set_warnings(result)
-    return result
+    return ([], paths) if paths else (several, [])

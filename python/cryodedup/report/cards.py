@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from cryodedup.micrographs.acquisition import Acquisition
 from cryodedup.micrographs.compare import Pair
-from cryodedup.micrographs.result import MicrographResult
+from cryodedup.micrographs.result import MicrographOutcome
 from cryodedup.report.page import data_address
 
 SMALL = 140
@@ -35,7 +35,7 @@ class Card:
     contradicted: bool
 
 
-def card(result: MicrographResult, names: Sequence[str], k: int, small: bool) -> Card:
+def card(result: MicrographOutcome, names: Sequence[str], k: int, small: bool) -> Card:
     """Of the k-th pair; ``names``: what the micrographs are called, ``small``: whether pictures are reduced further."""
     pair = result.pairs[k]
     size = result.sizes[pair.first] or (1, 1)
@@ -81,7 +81,7 @@ def _jpeg(image: NDArray[np.uint8], small: bool) -> str:
     return data_address(out.getvalue(), "jpeg")
 
 
-def _facts(result: MicrographResult, pair: Pair) -> list[tuple[str, str]]:
+def _facts(result: MicrographOutcome, pair: Pair) -> list[tuple[str, str]]:
     x, y = (round(shift) + 0.0 for shift in pair.shift_px)
     pixel_a = result.pixel_sizes_a[pair.first]
     in_a = f" = {x * pixel_a:,.0f}, {y * pixel_a:,.0f} Å" if pixel_a else ""

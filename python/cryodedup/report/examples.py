@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from cryodedup import _core
 from cryodedup.errors import InputError
 from cryodedup.formats.mrc import open_mrc
+from cryodedup.formats.project import find
 from cryodedup.particles.inputs.picks import Floats
-from cryodedup.particles.result import ParticleResult
+from cryodedup.particles.result import ParticleOutcome
 from cryodedup.pictures import to_bytes
 
 LEAST = 5
@@ -57,7 +58,7 @@ class Example:
     deep: bool
 
 
-def examples(result: ParticleResult) -> list[Example]:
+def examples(result: ParticleOutcome) -> list[Example]:
     """The micrograph with the largest share of rejected particles, one in the middle, and a random one, the same every time."""
     micrographs = None if result.params.micrographs is None else Path(result.params.micrographs)
     n = np.bincount(result.micrograph_of, minlength=result.n_micrographs)
@@ -75,9 +76,9 @@ def examples(result: ParticleResult) -> list[Example]:
     return list(found.values())
 
 
-def _example(result: ParticleResult, word: str, number: int, micrographs: Path | None) -> Example:
+def _example(result: ParticleOutcome, word: str, number: int, micrographs: Path | None) -> Example:
     rows = np.flatnonzero(result.micrograph_of == number)
-    source_of = result.source_of[rows]
+    source_of = result.joined.source_of[rows]
     source = result.sources[int(source_of[0])]
     at = int(rows[0]) - source.start
     name = source.picks.micrographs[int(source.picks.micrograph_of[at])].name
@@ -97,12 +98,12 @@ def _example(result: ParticleResult, word: str, number: int, micrographs: Path |
         extent = (0.0, size[0] * pixel_a, 0.0, size[1] * pixel_a)
     elif height is not None:
         extent = (*extent[:3], pixel_a * float(height[at] if isinstance(height, np.ndarray) else height))
-    picked = _picked(result, rows, source_of) if result.shift_key != "none" else None
+    picked = _picked(result, rows, source_of) if result.centres.shift_key != "none" else None
     marker = 7.0 if len(rows) < 800 else 3.0
     return Example(word, name, centres[:, :2], picked, result.kept[rows], extent, image, missing, marker, deep=centres.shape[1] == 3)
 
 
-def _picked(result: ParticleResult, rows: NDArray[np.int64], source_of: NDArray[np.uint32]) -> Floats:
+def _picked(result: ParticleOutcome, rows: NDArray[np.int64], source_of: NDArray[np.uint32]) -> Floats:
     """Centres before shifts, Å, shape (n, 2)."""
     picked = np.empty((len(rows), 2))
     for k, source in enumerate(result.sources):
@@ -118,9 +119,8 @@ def _image(name: str, micrographs: Path | None) -> tuple[NDArray[np.uint8] | Non
     """A reduced image, and the columns and rows of the whole one; or why there is none. Looked up from here and from above the table."""
     if micrographs is None:
         return None, None, ""
-    bases = [Path(), *micrographs.absolute().parents]
     try:
-        path = next((base / name for base in bases if name and (base / name).is_file()), None)
+        path = find(micrographs, name)
         if path is None:
             return None, None, "its image was not found"
         header = open_mrc(path)

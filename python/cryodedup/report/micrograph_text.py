@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from cryodedup import _core
 from cryodedup.micrographs.compare import DOUBTFUL_Z
-from cryodedup.micrographs.result import MicrographResult
+from cryodedup.micrographs.result import MicrographOutcome
 from cryodedup.micrographs.self_test import SelfTest
 from cryodedup.micrographs.sentences import kinds, overlaps, tilts
 from cryodedup.report.cards import when
-from cryodedup.words import count
+from cryodedup.text import count
 
 
-def verdict(result: MicrographResult) -> str:
+def verdict(result: MicrographOutcome) -> str:
     """How many micrographs, how many duplicates in how many sets, how many versions, and when the duplicates were taken."""
     n, kept = len(result.kept), int(result.kept.sum())
     duplicates = n - kept - len(result.versions)
@@ -30,13 +30,13 @@ def verdict(result: MicrographResult) -> str:
     return text
 
 
-def _times(result: MicrographResult) -> list[str]:
+def _times(result: MicrographOutcome) -> list[str]:
     """When those were taken that are removed as duplicates, in the order of exposure."""
     removed = {i for group in result.groups for i in group if not result.kept[i]}
     return [when(result.exposures.acquisitions[i]) for i in result.order if i in removed]
 
 
-def methods(result: MicrographResult) -> str:
+def methods(result: MicrographOutcome) -> str:
     """A paragraph for a paper."""
     params = result.params
     pairs = sum(found.tested for found in result.compared)
@@ -48,7 +48,7 @@ def methods(result: MicrographResult) -> str:
     first = {"time": "the earliest", "name": "the first by name", "natural": "the first by name"}.get(result.order_rule, "the first")
     kept = first if params.keep == "earliest" else "the one of the best CTF fit"
     looked = "all pairs" if params.search == "all" else "the pairs of a window"
-    shifts = "all shifts" if params.max_shift is None else f"shifts of up to {params.max_shift:g} pixels"
+    shifts = "all shifts" if params.max_shift_px is None else f"shifts of up to {params.max_shift_px:g} pixels"
     mirrored = params.threshold is None and any(found.decoys_tested for found in result.compared)
     by = ", from mirrored and from unrelated micrographs of the session and from other shots of the same holes" if mirrored else ""
     freed = any(len(found.members) >= _core.LEAST_FOR_PATTERN for found in result.compared)

@@ -9,14 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cryodedup import _core
-from cryodedup.directory import FIGURES, PAGE
 from cryodedup.micrographs.acquisition import Acquisition
 from cryodedup.micrographs.compare import Pair
 from cryodedup.micrographs.gallery import FEW_PAIRS, doubtful_and_best
-from cryodedup.micrographs.result import MicrographResult
+from cryodedup.micrographs.result import MicrographOutcome
 from cryodedup.micrographs.self_test import MAX_NAMED
 from cryodedup.micrographs.sentences import overlap_range, overlaps, versions
 from cryodedup.micrographs.significance import CAUTION
+from cryodedup.output_directory import FIGURES, PAGE
 from cryodedup.report.cards import card, short
 from cryodedup.report.micrograph_text import about_self_test, methods, verdict
 from cryodedup.report.page import (
@@ -26,7 +26,6 @@ from cryodedup.report.page import (
     SECOND,
     Figures,
     Picture,
-    command_line,
     legend,
     line,
     render,
@@ -42,7 +41,7 @@ SAME_STAGE_M = 0.5e-6
 """Stage positions, in metres, that differ by more are two."""
 
 
-def write_page(result: MicrographResult, staging: Path) -> None:
+def write_page(result: MicrographOutcome, command: str | None, staging: Path) -> None:
     """Writes ``report.html`` and ``figures/`` into a directory."""
     with styled():
         figures = Figures(staging / FIGURES)
@@ -55,7 +54,7 @@ def write_page(result: MicrographResult, staging: Path) -> None:
             warnings=[*([f"Withheld: {result.withheld}."] if result.withheld else []), *result.warnings],
             notes=[],
             version=_core.__version__,
-            command=command_line("find_duplicate_micrographs(...)"),
+            command=command or "find_duplicate_micrographs(...)",
             parameters=[(name, str(value)) for name, value in result.params.used().items()],
             methods=methods(result),
             significance=_significance(figures, result),
@@ -84,7 +83,7 @@ def write_page(result: MicrographResult, staging: Path) -> None:
     (staging / PAGE).write_text(text, "utf-8")
 
 
-def _significance(figures: Figures, result: MicrographResult) -> tuple[Picture, str] | None:
+def _significance(figures: Figures, result: MicrographOutcome) -> tuple[Picture, str] | None:
     """How many pairs are at least that significant, and how many would be by chance."""
     found = max(result.compared, key=lambda found: len(found.members), default=None)
     if found is None or not len(found.observed):
@@ -139,7 +138,7 @@ def _ranked(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[n
     return np.partition(values, places)[places], ranks
 
 
-def _hits(figures: Figures, result: MicrographResult) -> tuple[Picture, str]:
+def _hits(figures: Figures, result: MicrographOutcome) -> tuple[Picture, str]:
     """Order of exposure against order of exposure."""
     n = len(result.order)
     place = np.empty(n, int)
@@ -183,7 +182,7 @@ def _stages(acquisitions: Sequence[Acquisition]) -> list[int]:
     return groups
 
 
-def _shifts(figures: Figures, result: MicrographResult) -> tuple[Picture, str]:
+def _shifts(figures: Figures, result: MicrographOutcome) -> tuple[Picture, str]:
     shifts = np.array([pair.shift_px for pair in result.pairs])
     z = np.array([pair.z for pair in result.pairs])
     sizes = [result.sizes[pair.first] for pair in result.pairs]
@@ -202,7 +201,7 @@ def _shifts(figures: Figures, result: MicrographResult) -> tuple[Picture, str]:
     return figures.keep("shifts", figure, "Scatter of shifts"), caption
 
 
-def _row(result: MicrographResult, pair: Pair) -> tuple[object, ...]:
+def _row(result: MicrographOutcome, pair: Pair) -> tuple[object, ...]:
     return (
         result.names[pair.first],
         result.names[pair.second],
@@ -217,7 +216,7 @@ def _row(result: MicrographResult, pair: Pair) -> tuple[object, ...]:
     )
 
 
-def _recalls(result: MicrographResult) -> list[tuple[object, ...]]:
+def _recalls(result: MicrographOutcome) -> list[tuple[object, ...]]:
     """Of the self-test: overlap, planted, found, recall in per cent, median significance."""
     bands = result.self_test.bands if result.self_test else ()
     return [
@@ -232,13 +231,13 @@ def _recalls(result: MicrographResult) -> list[tuple[object, ...]]:
     ]
 
 
-def _alone(result: MicrographResult) -> list[str]:
+def _alone(result: MicrographOutcome) -> list[str]:
     """Micrographs that were compared with none, since no other one is of their size."""
     compared = {i for found in result.compared for i in found.members} | set(result.unreadable) | {one.version for one in result.versions}
     return [result.names[i] for i, size in enumerate(result.sizes) if size is not None and i not in compared][:MOST_LISTED]
 
 
-def _sets(result: MicrographResult) -> list[tuple[int, int]]:
+def _sets(result: MicrographOutcome) -> list[tuple[int, int]]:
     """How many sets are how large."""
     sizes, counts = np.unique([len(group) for group in result.groups], return_counts=True)
     return list(zip(sizes.astype(int).tolist(), counts.tolist(), strict=True))

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import base64
 import re
-import shlex
-import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cryodedup.words import shown
+from cryodedup.text import shown
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -105,13 +103,6 @@ def plain(name: str, most: int = 28) -> str:
 def data_address(image: bytes, kind: str) -> str:
     """Bytes of an image as an address that holds them."""
     return f"data:image/{kind};base64,{base64.b64encode(image).decode()}"
-
-
-def command_line(otherwise: str) -> str:
-    """What was typed, or ``otherwise`` where nothing was."""
-    if Path(sys.argv[0]).name != "cryodedup":
-        return otherwise
-    return shlex.join(["cryodedup", *sys.argv[1:]])
 
 
 def shades() -> Any:

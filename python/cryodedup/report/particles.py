@@ -11,15 +11,15 @@ from typing import Any
 import numpy as np
 
 from cryodedup import _core
-from cryodedup.directory import FIGURES, PAGE
+from cryodedup.formats.output import Written
+from cryodedup.output_directory import FIGURES, PAGE
 from cryodedup.particles.analysis.advice import Advice
 from cryodedup.particles.analysis.consensus import outvoted_words
-from cryodedup.particles.analysis.half_sets import half_set_lines, half_set_verdict
-from cryodedup.particles.result import ParticleResult
+from cryodedup.particles.result import ParticleOutcome
 from cryodedup.report.examples import Example, examples
-from cryodedup.report.page import FIRST, GREY, MARK, SECOND, Figures, Picture, command_line, legend, line, render, styled
+from cryodedup.report.page import FIRST, GREY, MARK, SECOND, Figures, Picture, legend, line, render, styled
 from cryodedup.report.pickers import pickers
-from cryodedup.words import count
+from cryodedup.text import count
 
 CHANCE = 0.05
 """Micrographs stand out if chance would make one of them like that in so many sessions."""
@@ -28,21 +28,21 @@ ARROW, MOST_TIMES = 0.025, 20
 """Arrows are enlarged until the median one is such a share of the frame, up to so many times."""
 
 
-def write_page(result: ParticleResult, staging: Path) -> None:
+def write_page(result: ParticleOutcome, written: Written, command: str | None, staging: Path) -> None:
     """Writes ``report.html`` and ``figures/`` into a directory."""
     with styled():
         figures = Figures(staging / FIGURES)
         advice = result.advice()
         separation = result.params.min_separation_a
-        half_sets = result.half_sets()
+        half_sets = result.analysis.half_sets
         words = ("best", "duplicates") if result.repaired_halves is not None else ("kept", "rejected")
         text = render(
             "particles.html.j2",
             verdict=" ".join(filter(None, [verdict(result), _half_set_sentence(result)])),
             warnings=result.warnings,
-            notes=result.notes,
+            notes=[*result.notes, *written.notes],
             version=_core.__version__,
-            command=command_line("deduplicate_particles(...)"),
+            command=command or "deduplicate_particles(...)",
             parameters=[(name, str(value)) for name, value in asdict(result.params).items() if name != "unused"],
             methods=methods(result),
             advice=advice,
@@ -51,10 +51,10 @@ def write_page(result: ParticleResult, staging: Path) -> None:
             curve=_curve(figures, advice, len(result.kept), separation) if advice else None,
             curve_rows=list(zip(advice.separations_a.round(1).tolist(), advice.kept.tolist(), strict=True)) if advice else [],
             advice_lines=advice.lines(len(result.kept), separation) if advice else [],
-            half_sets=half_sets,
-            half_sets_lines=half_set_lines(result),
+            half_sets=half_sets.found if half_sets else None,
+            half_sets_lines=half_sets.lines() if half_sets else [],
             pickers=pickers(figures, result),
-            examples=_examples(figures, examples(result), words) if result.in_angstrom else [],
+            examples=_examples(figures, examples(result), words) if result.centres.in_angstrom else [],
             words=words,
             outliers=_outliers(result),
             sources=[_source(result, i) for i in range(min(len(result.sources), MOST_NAMED))],
@@ -63,48 +63,43 @@ def write_page(result: ParticleResult, staging: Path) -> None:
     (staging / PAGE).write_text(text, "utf-8")
 
 
-def _half_set_sentence(result: ParticleResult) -> str:
+def _half_set_sentence(result: ParticleOutcome) -> str:
     """What half-sets show, if it is bad."""
-    found = result.half_sets()
-    if found is None or found.grade == "none":
+    audit = result.analysis.half_sets
+    if audit is None or audit.found.grade == "none":
         return ""
-    text = half_set_verdict(result)
+    text = audit.verdict
     return f"{text[0].upper()}{text[1:]}."
 
 
-def _source(result: ParticleResult, i: int) -> tuple[object, ...]:
+def _source(result: ParticleOutcome, i: int) -> tuple[object, ...]:
     picks = result.sources[i].picks
     kept = len(picks) if result.repaired_halves is not None else int(result.kept_of(i).sum())
     return picks.label, picks.format, len(picks), kept, len(picks.micrographs)
 
 
-def verdict(result: ParticleResult) -> str:
+def verdict(result: ParticleOutcome) -> str:
     """How many, kept, rejected, in how many micrographs, at what distance."""
     n, rejected = len(result.kept), len(result.rejected)
-    at = f"{result.params.min_separation_a:g} Å" if result.params.min_separation_a > 0 else "equal coordinates"
+    at = result.criterion
     where = f"{count(n, 'pick')} in {count(result.n_micrographs, 'micrograph')}"
     if result.repaired_halves is not None:
-        moved = int((result.repaired_halves != result.halves).sum())
+        moved = int((result.repaired_halves != result.analysis.halves).sum())
         return f"{where}: all stay, {rejected:,} of them duplicates at {at}; {moved:,} were moved to the other half-set."
-    outvoted = outvoted_words(result.outvoted, result.params.min_votes)
+    outvoted = outvoted_words(result.selection.outvoted, result.params.min_votes)
     return f"{where}: {n - rejected:,} kept, {rejected:,} rejected ({100 * rejected / max(1, n):.1f} %), at {at}{outvoted}."
 
 
-def methods(result: ParticleResult) -> str:
+def methods(result: ParticleOutcome) -> str:
     """A paragraph for a paper."""
     params = result.params
     n, rejected = len(result.kept), len(result.rejected)
     shifts = {"none": "stored coordinates", "alignments3D": "coordinates corrected by 3D alignment shifts"}
-    centre = shifts.get(result.shift_key, "coordinates corrected by 2D alignment shifts")
+    centre = shifts.get(result.centres.shift_key, "coordinates corrected by 2D alignment shifts")
     sources = f"{len(result.sources)} sets of picks" if len(result.sources) > 1 else "the picks"
-    if params.min_separation_a > 0:
-        what = f"Particles of one micrograph whose centres ({centre}) lay within {params.min_separation_a:g} Å of each other"
-    else:
-        what = f"Particles of one micrograph with equal {centre}"
-    if params.undo_symmetry_expansion:
-        what = "Copies that a symmetry expansion made of one particle"
-    if result.repeated_uids:
-        what += f", and particles of one unique identifier ({result.repeated_uids:,}),"
+    what = result.criterion.words(centre)
+    if result.selection.repeated_uids:
+        what += f", and particles of one unique identifier ({result.selection.repeated_uids:,}),"
     fields = {str(source.score["field"]) for source in result.sources if source.score.get("field")}
     best = "one, at random," if "random" in fields else f"the best by {' or '.join(sorted(fields))}" if fields else "the first"
     if fields and (params.normalize_scores == "rank" or (params.normalize_scores == "auto" and len(result.sources) > 1)):
@@ -114,7 +109,7 @@ def methods(result: ParticleResult) -> str:
     greedily = "in their order" if best == "the first" else "from the best to the worst"
     rule = "all of them were removed" if params.remove_entirely else f"{best} of each was kept (greedily, {greedily})"
     if result.repaired_halves is not None:
-        moved = int((result.repaired_halves != result.halves).sum())
+        moved = int((result.repaired_halves != result.analysis.halves).sum())
         rule = (
             f"all were kept, and those connected by duplicates put into one half-set, for which {count(moved, 'particle')} changed theirs"
         )
@@ -128,8 +123,8 @@ def methods(result: ParticleResult) -> str:
         if params.min_votes > 1
         else ""
     )
-    half_sets = result.half_sets()
-    audit = f" {half_sets.pairs_across:,} duplicate pairs lay across the half-sets of the input." if half_sets else ""
+    half_sets = result.analysis.half_sets
+    audit = f" {half_sets.found.pairs_across:,} duplicate pairs lay across the half-sets of the input." if half_sets else ""
     found = f"Duplicates among {sources} were found with cryodedup {_core.__version__}"
     return f"{found}. {what} were taken as duplicates; {rule}.{votes}{ending}{audit}"
 
@@ -216,11 +211,11 @@ def _examples(figures: Figures, chosen: Sequence[Example], words: tuple[str, str
     return pictures
 
 
-def _outliers(result: ParticleResult) -> dict[str, Any]:
+def _outliers(result: ParticleOutcome) -> dict[str, Any]:
     """Micrographs of which significantly more is rejected than of others that the same inputs cover."""
     n = np.bincount(result.micrograph_of, minlength=result.n_micrographs)
     rejected = np.bincount(result.micrograph_of[result.rejected], minlength=result.n_micrographs)
-    alike = result.coverage.alike()
+    alike = result.joined.coverage.alike()
     shares = (np.bincount(alike, rejected) / np.maximum(1, np.bincount(alike, n)))[alike] if len(n) else np.zeros(0)
     excess = (rejected - n * shares) / np.sqrt(np.maximum(n * shares * (1 - shares), 0.25))
     order = np.argsort(-excess, kind="stable")[:MOST_OUTLIERS].tolist()
@@ -243,7 +238,7 @@ def binomial_tail(least: int, n: int, share: float) -> float:
     return float(min(1.0, np.exp(first + np.concatenate([[0.0], np.cumsum(np.log((n - more) / (more + 1)) + odds)])).sum()))
 
 
-def names_of_micrographs(result: ParticleResult, wanted: Sequence[int]) -> dict[int, str]:
+def names_of_micrographs(result: ParticleOutcome, wanted: Sequence[int]) -> dict[int, str]:
     """The names of some micrographs, as the first input that has each gives them."""
     names: dict[int, str] = {}
     for source in result.sources:

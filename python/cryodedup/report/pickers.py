@@ -9,16 +9,16 @@ from typing import Any
 import numpy as np
 
 from cryodedup.particles.analysis.consensus import jaccard
-from cryodedup.particles.result import ParticleResult
+from cryodedup.particles.result import ParticleOutcome
 from cryodedup.report.page import FIRST, GREY, SECOND, Figures, Picture, plain, shades
 
 MOST_COMBINATIONS, MOST_SOURCES_SHOWN = 24, 12
 BINS = 60
 
 
-def pickers(figures: Figures, result: ParticleResult) -> dict[str, Any] | None:
+def pickers(figures: Figures, result: ParticleOutcome) -> dict[str, Any] | None:
     """Matrix, bars, scores and a table; None for one input."""
-    if result.overlaps is None:
+    if result.analysis.overlaps is None:
         return None
     n = len(result.sources)
     shown = min(n, MOST_SOURCES_SHOWN)
@@ -26,10 +26,10 @@ def pickers(figures: Figures, result: ParticleResult) -> dict[str, Any] | None:
     short = [Path(label).name or label for label in labels]
     short = [label if short.count(name) > 1 else name for name, label in zip(short, labels, strict=True)]
     names = [plain(name) for name in short]
-    sets = result.found_by()
+    sets = result.analysis.found_by
     similar = jaccard(sets, n) if sets is not None else None
     counts = np.array([len(source.picks) for source in result.sources])
-    pictures = [_matrix(figures, result.overlaps[:shown, :shown], counts[:shown], names[:shown])]
+    pictures = [_matrix(figures, result.analysis.overlaps[:shown, :shown], counts[:shown], names[:shown])]
     if sets and any(max(sources) < MOST_SOURCES_SHOWN for sources in sets):
         pictures.append(_upset(figures, sets, names))
     pictures += _winners(figures, result)
@@ -37,8 +37,8 @@ def pickers(figures: Figures, result: ParticleResult) -> dict[str, Any] | None:
         (
             short[i],
             short[j],
-            int(result.overlaps[i, j]),
-            int(result.overlaps[j, i]),
+            int(result.analysis.overlaps[i, j]),
+            int(result.analysis.overlaps[j, i]),
             "" if similar is None else round(float(similar[i, j]), 4),
         )
         for i in range(shown)
@@ -89,13 +89,13 @@ def _upset(figures: Figures, sets: dict[tuple[int, ...], int], names: Sequence[s
     return figures.keep("found_by", figure, "Bars: particles by the inputs that found them"), caption
 
 
-def _winners(figures: Figures, result: ParticleResult) -> list[tuple[Picture, str]]:
+def _winners(figures: Figures, result: ParticleOutcome) -> list[tuple[Picture, str]]:
     """Scores of winners against those of losers of other inputs, as they were compared."""
-    if result.scores is None or result.params.remove_entirely:
+    if result.selection.ranking.scores is None or result.params.remove_entirely:
         return []
-    source_of = result.source_of
+    source_of = result.joined.source_of
     other = source_of[result.rejected] != source_of[result.duplicate_of]
-    loser, winner = result.scores[result.rejected[other]], result.scores[result.duplicate_of[other]]
+    loser, winner = result.selection.ranking.scores[result.rejected[other]], result.selection.ranking.scores[result.duplicate_of[other]]
     finite = np.isfinite(loser) & np.isfinite(winner)
     if finite.sum() < 2 or not np.isfinite([np.ptp(winner[finite]), np.ptp(loser[finite])]).all():
         return []

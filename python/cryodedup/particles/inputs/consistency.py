@@ -87,7 +87,7 @@ def filament_warnings(picks: Sequence[Picks], coordinates_a: Floats, params: Par
     for pick in picks:
         rows = slice(start, start + len(pick))
         start += len(pick)
-        if pick.filaments is None or not len(pick) or params.min_separation_a == 0:
+        if pick.filaments is None or not len(pick):
             continue
         spacing = _spacing(pick, coordinates_a[rows], params)
         if spacing is not None and spacing <= params.min_separation_a:

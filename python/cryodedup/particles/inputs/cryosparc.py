@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cryodedup import units
 from cryodedup.errors import InputError
 from cryodedup.formats.cryosparc import Distinct, Fields, Wanted, check_type, unpack
 from cryodedup.formats.star import text
@@ -20,8 +21,8 @@ from cryodedup.particles.inputs.picks import Filaments, Floats, Halves, Microgra
 from cryodedup.particles.inputs.scores import SAME, missing_score, short
 
 if TYPE_CHECKING:
+    from cryodedup.formats.output import Output
     from cryodedup.params import ParticleParams
-    from cryodedup.particles.outputs.output import Output
 
 X, Y, SHAPE = "location/center_x_frac", "location/center_y_frac", "location/micrograph_shape"
 UID, PATH, PIXEL_SIZE = "location/micrograph_uid", "location/micrograph_path", "location/micrograph_psize_A"
@@ -263,7 +264,7 @@ def _with_extents(
     for micrograph, row in zip(micrographs, first_of_each(micrograph_of, len(micrographs)), strict=True):
         size = pixel_sizes[int(pixel_size_of[row]) if pixel_size_of is not None else 0].value_a if len(micrograph_of) else None
         side = (float(sides[row][1]), float(sides[row][0])) if len(micrograph_of) else None
-        extent = None if size is None or side is None else (side[0] * size, side[1] * size)
+        extent = None if size is None or side is None else units.extent_a(side, size)
         found.append(replace(micrograph, sides_px=side, extent_a=extent))
     return found
 

@@ -16,7 +16,7 @@ from cryodedup.errors import InputError
 from cryodedup.params import Match
 from cryodedup.particles.inputs.matcher import Matcher, Seen, equal_files
 from cryodedup.particles.inputs.picks import Micrograph
-from cryodedup.words import count
+from cryodedup.text import count
 
 Input = tuple[str, Sequence[Micrograph]]
 """Its label, and its micrographs."""

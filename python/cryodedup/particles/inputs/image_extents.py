@@ -7,9 +7,10 @@ from functools import lru_cache
 from pathlib import Path
 
 from cryodedup.errors import InputError
-from cryodedup.formats.images import is_image
+from cryodedup.formats.image_names import is_image
 from cryodedup.formats.mrc import open_mrc
 from cryodedup.particles.inputs.micrograph_names import normalised_path
+from cryodedup.units import extent_a
 
 UNKNOWN_A = 1.0
 """What programs write that do not know the pixel size."""
@@ -22,6 +23,7 @@ def image_file(name: str, label: str) -> Path | None:
     if not is_image(Path(path)):
         return None
     try:
+        # Nearest first: of two projects with equal names, that of the input is meant, wherever the command is run.
         found = next((base / path for base in (*Path(label).absolute().parents, Path()) if (base / path).is_file()), None)
     except (OSError, ValueError):
         return None
@@ -38,4 +40,4 @@ def image_extent_a(name: str, label: str) -> tuple[float, float] | None:
         return None
     if header is None or header.pixel_size_a is None or header.pixel_size_a == UNKNOWN_A:
         return None
-    return header.nx * header.pixel_size_a, header.ny * header.pixel_size_a
+    return extent_a((header.nx, header.ny), header.pixel_size_a)

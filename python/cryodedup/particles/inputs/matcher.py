@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from cryodedup.components import connected
 from cryodedup.errors import InputError
 from cryodedup.params import Match
 from cryodedup.particles.inputs.image_extents import image_extent_a, image_file
@@ -237,23 +238,13 @@ def _joined(clusters: Sequence[Cluster], key: Callable[[Cluster], int | None]) -
 
 
 def _linked(clusters: Sequence[Cluster], links: Sequence[tuple[int, int]]) -> list[Cluster]:
-    """Joins what hangs together by links; in the order of the first of each."""
+    """Joins what links connect; in the order of the first of each."""
     if not links:
         return list(clusters)
-    of = list(range(len(clusters)))
-
-    def root(i: int) -> int:
-        while of[i] != i:
-            of[i] = of[of[i]]
-            i = of[i]
-        return i
-
-    for one, other in links:
-        first, second = sorted((root(one), root(other)))
-        of[second] = first
+    first_of = {i: members[0] for members in connected(links) for i in members}
     members: dict[int, list[Seen]] = {}
     for i, cluster in enumerate(clusters):
-        members.setdefault(root(i), []).extend(cluster.members)
+        members.setdefault(first_of.get(i, i), []).extend(cluster.members)
     return [Cluster(some) for some in members.values()]
 
 

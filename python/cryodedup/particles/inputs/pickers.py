@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,14 +16,15 @@ from cryodedup import _core
 from cryodedup.errors import InputError
 from cryodedup.formats import box
 from cryodedup.formats.detect import kind_of
+from cryodedup.formats.output import NoOutput
+from cryodedup.formats.pick_output import PickFile, PickFilesOutput
+from cryodedup.formats.project import base_of
 from cryodedup.formats.star import StarFile, TableColumns, text
 from cryodedup.formats.topaz import open_topaz
 from cryodedup.particles.inputs import relion
 from cryodedup.particles.inputs.picks import CountedIn, Filaments, Floats, Micrograph, Picks, PixelSize, Scores
 from cryodedup.particles.inputs.scores import missing_score
 from cryodedup.particles.inputs.stars import has_picks_of_one_micrograph, open_stars, particle_table
-from cryodedup.particles.outputs.output import NoOutput
-from cryodedup.particles.outputs.pick_files import PickFile, PickFilesOutput
 
 if TYPE_CHECKING:
     from cryodedup.params import ParticleParams
@@ -89,7 +91,7 @@ def read_index(file: StarFile, index: _core.Table, params: ParticleParams) -> Pi
         if label not in index.labels:
             raise InputError(f"{file.path}: data_coordinate_files: found no column {label}, expected it")
     listed = [Path(entry["rlnMicrographCoordinates"]) for entry in entries]
-    project = _project_directory(file.path, listed)
+    project = Path(os.path.realpath(base_of(file.path, list(map(str, listed)))[0]))
     paths = [project / path for path in listed]
     missing = [str(path) for path in paths if not path.is_file()]
     if missing:
@@ -113,12 +115,6 @@ def read_index(file: StarFile, index: _core.Table, params: ParticleParams) -> Pi
             raise InputError(f"{path}: found no coordinates, expected a STAR or .box file, as {file.path} says")
     names = [entry["rlnMicrographName"] for entry in entries]
     return _joined_pieces(file.path, names, pieces, (file, index, project))
-
-
-def _project_directory(index: Path, listed: Sequence[Path]) -> Path:
-    """The directory from which the listed paths lead to files: the working one, or one above the index."""
-    places = [Path.cwd(), *index.resolve().parents]
-    return max(places, key=lambda place: (sum((place / path).is_file() for path in listed[:100]), -places.index(place)))
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from cryodedup.particles.outputs.output import Output
+    from cryodedup.formats.output import Output
 
 Floats = NDArray[np.float64]
 CountedIn = Literal["angstrom", "micrograph", "tomogram", "export"]

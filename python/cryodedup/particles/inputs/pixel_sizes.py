@@ -14,7 +14,7 @@ import numpy as np
 from cryodedup.errors import InputError
 from cryodedup.particles.inputs.micrograph_table import OPTION, MicrographTable
 from cryodedup.particles.inputs.picks import Floats, Picks, PixelSize
-from cryodedup.words import count
+from cryodedup.text import count
 
 CHOSEN, OVERRIDE = "--pixel-size", "--pixel-size-override"
 TOLERANCE = 0.05

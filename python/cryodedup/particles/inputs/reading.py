@@ -12,23 +12,22 @@ import numpy as np
 
 from cryodedup.errors import InputError
 from cryodedup.formats import cryosparc as cs
+from cryodedup.formats.cryosparc_output import DatasetOutput
 from cryodedup.formats.detect import kind_of
+from cryodedup.formats.optimisation_set import OptimisationSet
+from cryodedup.formats.output import NoOutput
 from cryodedup.formats.star import FrameColumns, StarFile, TableColumns
+from cryodedup.formats.star_output import StarOutput
 from cryodedup.particles.inputs import cryosparc, pickers, relion, subtomograms
 from cryodedup.particles.inputs.picks import Picks
 from cryodedup.particles.inputs.stars import has_picks_of_one_micrograph, is_motive_list, open_stars, particle_table
-from cryodedup.particles.optimisation_set import OptimisationSet
-from cryodedup.particles.outputs.dataset import DatasetOutput
-from cryodedup.particles.outputs.output import NoOutput
-from cryodedup.particles.outputs.star import StarOutput
+from cryodedup.progress import SILENT, Progress
 
 if TYPE_CHECKING:
     from cryodedup.params import ParticleParams
 
-Progress = Callable[[int], object] | None
 
-
-def read_inputs(paths: Sequence[Path], params: ParticleParams, progress: Progress = None) -> list[Picks]:
+def read_inputs(paths: Sequence[Path], params: ParticleParams, progress: Progress = SILENT) -> list[Picks]:
     """Reads every input; files of picks that belong together (one a micrograph, in one folder) become one."""
     kinds = [(path, kind_of(path)) for path in paths]
     stars = [path for path, kind in kinds if kind == "star"]
@@ -153,12 +152,12 @@ def _refuse_two_alignments(mains: Sequence[Path], opened: dict[Path, cs.NpyFile 
                     )
 
 
-def open_dataset(path: Path, params: ParticleParams, progress: Progress = None) -> cs.NpyFile | cs.CsdatFile:
+def open_dataset(path: Path, params: ParticleParams, progress: Progress = SILENT) -> cs.NpyFile | cs.CsdatFile:
     """A dataset in NPY or CSDAT form, as its first bytes say."""
     kind = kind_of(path)
     if kind not in ("npy", "csdat"):
         raise InputError(f"{path}: found no CryoSPARC dataset, expected one, as a group names it")
-    return cs.NpyFile.open(path, params.threads, progress) if kind == "npy" else cs.CsdatFile.open(path)
+    return cs.NpyFile.open(path, params.threads, progress.advance_to) if kind == "npy" else cs.CsdatFile.open(path)
 
 
 def _read_datasets(paths: Sequence[Path], params: ParticleParams, progress: Progress, group: cs.CsGroup | None = None) -> Picks:
@@ -167,7 +166,7 @@ def _read_datasets(paths: Sequence[Path], params: ParticleParams, progress: Prog
     return cryosparc.read(fields, params, DatasetOutput(parts, fields.orders, group))
 
 
-def sources_of(picks: Sequence[Picks], params: ParticleParams) -> set[Path]:
+def files_read(picks: Sequence[Picks], params: ParticleParams) -> set[Path]:
     """All files and folders that are read, resolved: none of them may be written to."""
     given = [Path(path) for path in (params.micrographs, params.tomograms) if path is not None]
     return {Path(os.path.realpath(file)) for file in (*given, *(file for pick in picks for file in pick.output.files))}

@@ -17,10 +17,11 @@ from cryodedup.formats.star import Columns, has_coordinates
 from cryodedup.particles.inputs.picks import Filaments, Floats, Halves, Micrograph, Picks, Scores
 from cryodedup.particles.inputs.relion_pixels import PIXEL_SIZES, check_optics, counted_in, pixel_sizes, positive
 from cryodedup.particles.inputs.scores import UNSET_FIGURES_OF_MERIT, candidates, missing_score
+from cryodedup.units import image_pixel_size_a
 
 if TYPE_CHECKING:
+    from cryodedup.formats.output import Output
     from cryodedup.params import ParticleParams
-    from cryodedup.particles.outputs.output import Output
 
 FIGURE_OF_MERIT = "rlnAutopickFigureOfMerit"
 COORDINATES = ("rlnCoordinateX", "rlnCoordinateY", "rlnCoordinateZ")
@@ -175,7 +176,7 @@ def _image_pixel_size(columns: Columns) -> Floats | float:
     """Of the particle images, Å: what origins in pixels are counted in."""
     if "rlnMagnification" in columns and "rlnDetectorPixelSize" in columns:
         with np.errstate(divide="ignore", invalid="ignore"):  # what comes of it is refused with the centres
-            return columns.numbers("rlnDetectorPixelSize") * 1e4 / columns.numbers("rlnMagnification")  # µm on the detector
+            return image_pixel_size_a(columns.numbers("rlnDetectorPixelSize"), columns.numbers("rlnMagnification"))
     if "rlnPixelSize" in columns:
         return columns.numbers("rlnPixelSize")
     sizes = {row["rlnImagePixelSize"] for row in columns.optics if "rlnImagePixelSize" in row}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +11,7 @@ from cryodedup.errors import InputError
 from cryodedup.formats.star import StarFile, has_coordinates, open_star
 from cryodedup.particles.inputs import relion
 from cryodedup.particles.inputs.subtomograms import HALF_SET, STOPGAP, STOPGAP_NUMBERS
+from cryodedup.progress import SILENT, Progress
 
 if TYPE_CHECKING:
     from cryodedup.params import ParticleParams
@@ -22,11 +23,11 @@ OTHERS = {"cisTEM": "cisTEM", "xcoor": "Xmipp", "ptmCoordinate": "pytom-match-pi
 """Programs by how the labels of their columns begin."""
 
 
-def open_stars(paths: Sequence[Path], params: ParticleParams, progress: Callable[[int], object] | None = None) -> list[StarFile]:
+def open_stars(paths: Sequence[Path], params: ParticleParams, progress: Progress = SILENT) -> list[StarFile]:
     """Scans STAR files of any kind for all that may be asked for."""
     numbers = [*relion.numbers(params), *CBOX, *STOPGAP_NUMBERS, *other_scores(params)]
     names = (*relion.NAMES, *INDEX, HALF_SET)
-    return open_star(paths, numbers=numbers, names=names, varying=relion.ANGLES, threads=params.threads, progress=progress)
+    return open_star(paths, numbers=numbers, names=names, varying=relion.ANGLES, threads=params.threads, progress=progress.advance_to)
 
 
 def other_scores(params: ParticleParams) -> list[str]:

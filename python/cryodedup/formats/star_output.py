@@ -12,11 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cryodedup import _core
+from cryodedup.formats.optics_groups import Optics
+from cryodedup.formats.optimisation_set import NAME as OPTIMISATION_SET
+from cryodedup.formats.optimisation_set import OptimisationSet
+from cryodedup.formats.output import Mask, Output, Part, Place
 from cryodedup.formats.star import StarFile
-from cryodedup.particles.optics import Optics
-from cryodedup.particles.optimisation_set import NAME as OPTIMISATION_SET
-from cryodedup.particles.optimisation_set import OptimisationSet
-from cryodedup.particles.outputs.output import Mask, Output, Part, Place, Progress
+from cryodedup.progress import Progress
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,7 @@ class StarOutput:
             parts += [(self.file.path, at, piece_start), *piece]
             at = piece_end
         parts.append((self.file.path, at, self.file.path.stat().st_size))
-        _core.split(parts, *(place.staging / f"{stem}_{word}.star" for word in place.words), progress=progress)
+        _core.split(parts, *(place.staging / f"{stem}_{word}.star" for word in place.words), progress=progress.advance_to)
         return [*self._notes(others, renumbered), *self._write_set(place, stem)]
 
     def _write_set(self, place: Place, stem: str) -> list[str]:

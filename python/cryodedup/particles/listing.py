@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cryodedup import _core
-from cryodedup.directory import printable
 from cryodedup.particles.inputs.picks import Floats, Picks
+from cryodedup.text import printable
 
 
 def write_listing(

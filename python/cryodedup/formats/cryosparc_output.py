@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from cryodedup import _core
 from cryodedup.formats import cryosparc
-from cryodedup.particles.outputs.output import Mask, Part, Place, Progress
+from cryodedup.formats.output import Mask, Part, Place
+from cryodedup.progress import Progress
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ class DatasetOutput:
                 source = output.parts[number]
                 assert isinstance(source, cryosparc.NpyFile)
                 pieces.append((source.path, source.rows, output.mask_of_part(number, mask), None, False))
-            _core.split(pieces, *targets, progress=progress)
+            _core.split(pieces, *targets, progress=progress.advance_to)
         self._write_groups(place, stem, names, counts)
         return []
 

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from cryodedup import _core
+from cryodedup.formats.output import Mask, Part, Place
 from cryodedup.formats.star import StarFile, quoted
-from cryodedup.particles.outputs.output import Mask, Part, Place, Progress
+from cryodedup.progress import Progress
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,7 @@ class PickFilesOutput:
                 (pick.path, pick.rows, mask, None, False),
                 (pick.path, end, pick.path.stat().st_size),
             ]
-            _core.split(parts, kept_path, rejected_path, progress=progress)
+            _core.split(parts, kept_path, rejected_path, progress=progress.advance_to)
         if self.index is not None:
             self._write_index(place, stem, [kept_path.name for kept_path, _ in places])
         return []

@@ -9,7 +9,7 @@ import shutil
 import signal
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -17,14 +17,15 @@ from typing import Any
 from cryodedup.errors import InputError
 
 SUMMARY, LISTING, PAGE, FIGURES = "summary.json", "duplicates.csv", "report.html", "figures"
-_FIGURE = r"figures/\w+\.png"
+_FIGURE = r"figures/(distances|kept|pickers|found_by|scores|example_\w+|significance|hits|shifts)\.(png|svg)"
+"""The names of our own figures: of a directory that people put others into, these alone are replaced."""
 _OURS = re.compile(
     rf"(duplicates|overlaps|versions|ccc)\.csv|report\.html|([^/]+_)?optimisation_set\.star|{_FIGURE}|[^/]+_(kept|rejected|removed|repaired)(_passthrough\d*)?(\.\w+)?/?"
 )
 
 
 @contextmanager
-def staged(directory: Path, overwrite: bool, inputs: set[Path], schema: str, *, leaving: re.Pattern[str] | None = None) -> Iterator[Path]:
+def staged(directory: Path, overwrite: bool, inputs: Set[Path], schema: str, *, leaving: re.Pattern[str] | None = None) -> Iterator[Path]:
     """A directory beside the results, whose content becomes that of ``directory`` if all goes well; else nothing changes.
 
     Parameters
@@ -79,11 +80,6 @@ def write_summary(staging: Path, summary: Mapping[str, Any]) -> None:
     (staging / SUMMARY).write_text(json.dumps(summary, indent=1, ensure_ascii=False) + "\n", "utf-8", "surrogateescape")
 
 
-def printable(name: str) -> str:
-    """Without the stand-ins for bytes that are not UTF-8."""
-    return name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
-
-
 def check_directory(directory: Path, overwrite: bool) -> None:
     """Refuses a directory that can not be one, or that holds an earlier result."""
     if str(directory) in ("", "."):
@@ -125,9 +121,16 @@ def _listed_outputs(directory: Path, schema: str) -> list[str]:
     try:
         summary = json.loads((directory / SUMMARY).read_text("utf-8"))
         outputs = summary["outputs"] if str(summary["schema"]).split("/")[0] == schema.split("/", maxsplit=1)[0] else []
-        return [name for name in outputs if isinstance(name, str) and _OURS.fullmatch(name)]
+        listed = [name for name in outputs if isinstance(name, str) and _OURS.fullmatch(name)]
+        return list(dict.fromkeys([*listed, *_pages(directory)])) if outputs else []
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return []
+
+
+def _pages(directory: Path) -> list[str]:
+    """The page and the figures beside a summary: no summary lists them, since it is the same without a page."""
+    figures = [f"{FIGURES}/{path.name}" for path in sorted((directory / FIGURES).glob("*"))]
+    return [name for name in (PAGE, *figures) if (directory / name).is_file() and _OURS.fullmatch(name)]
 
 
 def _found_outputs(directory: Path, leaving: re.Pattern[str] | None, overwrite: bool) -> list[str]:
@@ -147,11 +150,11 @@ def holds_withheld(directory: Path) -> bool:
         return False
 
 
-def _holds_input(path: Path, inputs: set[Path]) -> bool:
+def _holds_input(path: Path, inputs: Set[Path]) -> bool:
     return any(path == file or path in file.parents for file in inputs)
 
 
-def _move(staging: Path, directory: Path, overwrite: bool, inputs: set[Path], outdated: Sequence[str]) -> None:
+def _move(staging: Path, directory: Path, overwrite: bool, inputs: Set[Path], outdated: Sequence[str]) -> None:
     """Moves what was written into place; nothing is replaced before it is known that all can be."""
     new = sorted(_staged_names(staging))
     for name in new:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cryodedup.errors import InputError
+from cryodedup.formats.project import base_of
 from cryodedup.formats.star import StarFile, open_star, quoted, text
 
 NAME = "optimisation_set.star"
@@ -88,5 +89,4 @@ class OptimisationSet:
 
 def _base(path: Path, named: str) -> Path:
     """RELION looks paths up from the project's directory, Warp's lead from the file."""
-    places = [Path(), path.parent, *path.absolute().parents]
-    return next((place for place in places if (place / named).is_file()), Path())
+    return base_of(path, [named])[0]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cryodedup.errors import InputError
+from cryodedup.progress import Progress
 
 Mask = NDArray[np.bool_]
-Progress = Callable[[int], object] | None
 Part = Any
 """What :func:`cryodedup._core.split` takes."""
 
@@ -26,6 +26,27 @@ class Place:
     final: Path
     words: tuple[str, str] = ("kept", "rejected")
     """What the names of the two files end in."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Written:
+    """What was written of a result, for its summary.
+
+    Attributes
+    ----------
+    written_to
+        For each input the name of its file of kept rows; empty: nothing is written.
+    outputs
+        The names in the directory, a stroke behind those of folders; without the page.
+    """
+
+    written_to: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    outputs: tuple[str, ...] = ()
+    times_s: Mapping[str, float] = field(default_factory=dict)
+
+
+NOT_WRITTEN = Written()
 
 
 class Output(Protocol):

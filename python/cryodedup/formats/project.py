@@ -1,0 +1,35 @@
+"""Where the names in a table lead from: RELION's from the project's directory, Warp's and others' from the table's own."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+SAMPLE = 20
+"""So many names are looked for everywhere; all are where several directories have some."""
+
+
+def bases(table: Path) -> list[Path]:
+    """The current directory, in which RELION is run, then the table's own and those above it, nearest first; each once."""
+    places: dict[str, Path] = {}
+    for place in (Path(), table.parent, *table.absolute().parent.parents):
+        places.setdefault(os.path.realpath(place), place)
+    return list(places.values())
+
+
+def base_of(table: Path, names: Sequence[str]) -> tuple[Path, Path | None]:
+    """The directory from which most names lead to files, the first of :func:`bases` among equals; and another from which all do, if any."""
+    if all(map(os.path.isabs, names)):
+        return Path(), None
+    likely = [base for base in bases(table) if any((base / name).exists() for name in names[:SAMPLE])]
+    if len(likely) < 2:
+        return (likely[0] if likely else Path()), None
+    found = {base: sum((base / name).exists() for name in names) for base in likely}
+    likely.sort(key=lambda base: -found[base])
+    return likely[0], likely[1] if found[likely[1]] == len(names) else None
+
+
+def find(table: Path, name: str) -> Path | None:
+    """The file that a single name leads to, None if there is none."""
+    return next((base / name for base in bases(table) if (base / name).is_file()), None) if name else None

@@ -1,0 +1,59 @@
+"""``summary.json`` of a job among micrographs."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from cryodedup import _core
+from cryodedup.formats.output import Written
+from cryodedup.micrographs.result import MicrographOutcome
+from cryodedup.text import printable
+
+SCHEMA = "cryodedup.micrographs/1"
+
+
+def summarise(found: MicrographOutcome, written: Written) -> dict[str, Any]:
+    """What ``summary.json`` holds; ``schema`` names its version."""
+    names = [printable(name) for name in found.names]
+    overlaps = found.kept_overlaps
+    return {
+        "schema": SCHEMA,
+        "cryodedup": _core.__version__,
+        "withheld": str(found.withheld) if found.withheld else None,
+        "parameters": found.params.used(),
+        "input": printable(found.exposures.label),
+        "looked_up_from": printable(os.path.realpath(found.exposures.base)),
+        "micrographs": len(found.kept),
+        "compared": sum(len(compared.members) for compared in found.compared),
+        "kept": int(found.kept.sum()),
+        "removed": int((~found.kept).sum()),
+        "versions": {"removed": len(found.versions), "kinds": found.kinds},
+        "pairs": len(found.pairs),
+        "overlaps": {
+            "pairs": len(found.overlaps),
+            "between_kept": len(overlaps),
+            "shared_frames_between_kept": round(sum(pair.overlap for pair in overlaps), 3),
+        },
+        "sets": [[names[i] for i in members] for members in found.groups],
+        "order": found.order_rule,
+        "unreadable": [{"micrograph": names[i], "reason": printable(text)} for i, text in found.unreadable.items()],
+        "masked": [{"micrograph": names[i], "pixels": count} for i, count in found.masked.items()],
+        "flat": [names[i] for i in found.flat],
+        "sizes": [
+            {
+                "reduced": list(compared.size),
+                "micrographs": len(compared.members),
+                "screening": compared.screening,
+                "null": compared.null.summary(),
+            }
+            for compared in found.compared
+        ],
+        "tilts": found.tilts.summary(),
+        "self_test": found.self_test.summary() if found.self_test else None,
+        "outputs": list(written.outputs),
+        "warnings": [printable(text) for text in found.warnings],
+        "forecast": found.forecast and found.forecast.summary(),
+        "peak_memory_gb": round(found.peak_memory_gb, 2),
+        "times_s": {stage: round(seconds, 3) for stage, seconds in {**found.times_s, **written.times_s}.items()},
+    }

@@ -1,0 +1,37 @@
+"""Checks of values that users choose; an error names the parameter, what was found and what was expected."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from numbers import Integral, Real
+from typing import Any, TypeGuard, get_args
+
+from cryodedup.errors import InputError
+
+MAX_THREADS = 1024
+
+
+def is_number(value: object) -> TypeGuard[float]:
+    """Whether a value is a finite real number, and no truth value."""
+    return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def is_whole(value: object) -> TypeGuard[int]:
+    """Whether a value is a whole number, and no truth value."""
+    return isinstance(value, Integral) and not isinstance(value, bool)
+
+
+def check_choices(params: object, choices: Mapping[str, Any]) -> None:
+    """Refuses values that the ``Literal`` of a parameter has not."""
+    for name, literal in choices.items():
+        allowed, value = get_args(literal), getattr(params, name)
+        if value not in allowed:
+            raise InputError(f"{name}: found {value!r}, expected {' or '.join(allowed)}")
+
+
+def check_at_most(params: object, limits: Mapping[str, int]) -> None:
+    """Refuses numbers above a limit."""
+    for name, limit in limits.items():
+        if getattr(params, name) > limit:
+            raise InputError(f"{name}: found {getattr(params, name)}, expected at most {limit}")

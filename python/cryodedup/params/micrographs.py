@@ -1,0 +1,206 @@
+"""What can be chosen for micrographs, and its defaults: once, for the command line and the API."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from cryodedup.errors import InputError
+from cryodedup.params.checks import MAX_THREADS, check_at_most, check_choices, is_number, is_whole
+
+Search = Literal["all", "window"]
+Order = Literal["auto", "time", "name", "natural", "input"]
+Keep = Literal["earliest", "best-ctf"]
+Sensitivity = Literal["auto", "fast", "full"]
+
+NYQUIST = 0.5
+REACHED_DEG, SCREENED_DEG = 0.6, 1.0
+"""Micrographs that are turned by no more than this against each other are found, and pass the screening, without being turned."""
+MAX_ANGLE_DEG = 10.0
+MAX_BIN = 64
+MIN_OVERLAP = 0.5
+"""Where an area that is seen twice and one that is seen once weigh the same."""
+_RANGES = {
+    "fdr": (0.0, 1.0, "more than 0 and less than 1"),
+    "threshold": (-1.0, 1.0, "from -1 to 1"),
+    "max_shift_px": (0.0, math.inf, "0 or more"),
+    "tilt_axis_deg": (-360.0, 360.0, "from -360 to 360 degrees"),
+    "search_angle_deg": (0.0, MAX_ANGLE_DEG, f"from 0 to {MAX_ANGLE_DEG:g} degrees"),
+    "min_overlap": (0.0, 1.0, "from 0 to 1"),
+    "max_removed": (0.0, 1.0, "from 0 to 1"),
+}
+_OPTIONAL = ("threshold", "max_shift_px", "tilt_axis_deg", "min_overlap")
+_WINDOW = ("images_per_move", "images_per_hole", "scan_range")
+_CHOICES = {"search": Search, "order": Order, "keep": Keep, "sensitivity": Sensitivity}
+_BANDS = {"highpass_cycles_per_px": (1, 2), "lowpass_cycles_per_px": (2,)}
+"""How many numbers each takes."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class MicrographParams:
+    """How micrographs that show the same are found, and which of them stay.
+
+    Parameters
+    ----------
+    search
+        ``all``: every pair; ``window``: each image and those that follow it at certain distances, as microduplicate_screener does; None:
+        ``window`` if one of the next three is not its default, else ``all``.
+    images_per_move, images_per_hole, scan_range
+        The window, in images: from ``images_per_move`` on, in steps of ``images_per_hole``, up to ``scan_range``; and multiples of
+        ``images_per_hole``. All ≥ 1.
+    order
+        Of the exposures; ``auto``: time where all names or metadata tell it, else by name.
+    fdr
+        False-discovery rate up to which pairs are duplicates, between 0 and 1.
+    threshold
+        Decide by ``ccc`` at least this, instead of by ``fdr``; between -1 and 1. Without a window, pairs of significance below 4 are
+        not looked at: no ccc worth the name is there.
+    bin
+        Pixels a side that are averaged.
+    highpass_cycles_per_px
+        Width of the rise from zero frequency, cycles per reduced pixel; IMOD's mtffilter has a second number, which has no effect.
+    lowpass_cycles_per_px
+        Where the fall begins, and its width, cycles per reduced pixel.
+    max_shift_px
+        Largest shift along an axis, pixels of the micrograph; None: up to where a tenth of the frame overlaps.
+    search_angle_deg
+        Largest rotation between two visits of a hole, degrees, 0 to 10. Up to 0.6 costs nothing more: the search as it is finds that.
+        Beyond, each pair is compared at several turns, 1.2 degrees apart, which takes as many times as long.
+    tilt_axis_deg
+        Angle of the tilt axis in the micrographs, degrees counterclockwise from the y axis, as IMOD and SerialEM count it; needed where
+        some were taken at another stage tilt, and the metadata (EPU's ``.xml``) tell the tilt only. None: that of SerialEM's ``.mdoc``.
+    keep
+        Which of a set stays: the ``earliest``, or the one of best fitted CTF (``rlnCtfMaxResolution``, ``ctf_stats/ctf_fit_to_A``).
+    min_overlap
+        A micrograph is removed if it shares at least this part of the frame, 0 to 1, with one that is kept; pairs that share less are
+        listed, and both stay. None: 0.5 when deciding by ``fdr``, 0 with ``threshold``.
+    max_removed
+        Largest share of the exposures, 0 to 1, that may be removed as duplicates; beyond it the result is withheld.
+    max_set
+        Largest number of exposures in a set, 1 or more; beyond it the result is withheld.
+    self_test
+        Plant second exposures of the session's own micrographs, search them in the same way, and report how many are found.
+    sensitivity
+        How large sessions are screened. ``auto``: in groups where their signal allows it, else pair by pair; ``full``: always pair by
+        pair; ``fast``: always in groups.
+    threads
+        0: one a processor. The result does not depend on it.
+    """
+
+    search: Search | None = None
+    images_per_move: int = 16
+    images_per_hole: int = 4
+    scan_range: int = 48
+    order: Order = "auto"
+    fdr: float = 0.01
+    threshold: float | None = None
+    bin: int = 8
+    highpass_cycles_per_px: tuple[float, ...] = (0.04, 0.02)
+    lowpass_cycles_per_px: tuple[float, float] = (0.25, 0.05)
+    max_shift_px: float | None = None
+    search_angle_deg: float = 0.5
+    tilt_axis_deg: float | None = None
+    keep: Keep = "earliest"
+    min_overlap: float | None = None
+    max_removed: float = 0.35
+    max_set: int = 8
+    self_test: bool = False
+    sensitivity: Sensitivity = "auto"
+    threads: int = 0
+
+    def __post_init__(self) -> None:
+        self._check_whole_numbers()
+        if not isinstance(self.self_test, bool):
+            raise InputError(f"self_test: found {self.self_test!r}, expected True or False")
+        check_at_most(self, {"threads": MAX_THREADS, "bin": MAX_BIN})
+        for name, (low, high, reach) in _RANGES.items():
+            value = getattr(self, name)
+            if value is None and name in _OPTIONAL:
+                continue
+            if not (is_number(value) and low <= value <= high and (name != "fdr" or 0 < value < 1)):
+                raise InputError(f"{name}: found {value!r}, expected a number, {reach}")
+        self._choose_search()
+        check_choices(self, _CHOICES)
+        self._check_bands()
+
+    def _check_whole_numbers(self) -> None:
+        for name in ("bin", "images_per_move", "images_per_hole", "scan_range", "max_set", "threads"):
+            value, low = getattr(self, name), 0 if name == "threads" else 1
+            if not is_whole(value) or value < low:
+                raise InputError(f"{name}: found {value!r}, expected a whole number, {low} or more")
+
+    def _choose_search(self) -> None:
+        """A window that is chosen chooses the search."""
+        reached = [name for name in _WINDOW if getattr(self, name) != getattr(type(self), name)]
+        if self.search == "all" and reached:
+            raise InputError(f"{reached[0]}: found {getattr(self, reached[0])} with search 'all', expected search 'window'")
+        if self.search is None:
+            object.__setattr__(self, "search", "window" if reached else "all")
+
+    def _check_bands(self) -> None:
+        for name, numbers in _BANDS.items():
+            value = getattr(self, name)
+            if not (isinstance(value, tuple | list) and len(value) in numbers and all(is_number(number) for number in value)):
+                raise InputError(f"{name}: found {value!r}, expected {' or '.join(map(str, numbers))} numbers of cycles per reduced pixel")
+            object.__setattr__(self, name, tuple(float(number) for number in value))
+            if not all(0 <= number <= NYQUIST for number in self.__dict__[name]):
+                raise InputError(f"{name}: found {value}, expected numbers from 0 to {NYQUIST} (Nyquist), cycles per reduced pixel")
+        low, high = self.lowpass_cycles_per_px[0], self.highpass_cycles_per_px[0]
+        if low <= high:
+            raise InputError(f"lowpass_cycles_per_px {low:g} and highpass_cycles_per_px {high:g}: expected the lowpass above the highpass")
+
+    @property
+    def turns_deg(self) -> list[float]:
+        """Turns at which pairs are compared, 0 first: from each to the next the search finds pairs without one."""
+        return _turns(self.search_angle_deg, REACHED_DEG)
+
+    @property
+    def screened_turns_deg(self) -> list[float]:
+        """The same for screening, which sees less detail."""
+        return _turns(self.search_angle_deg, SCREENED_DEG)
+
+    @property
+    def max_shift_reduced_px(self) -> float | None:
+        """``max_shift_px`` in pixels of the reduced micrographs."""
+        return None if self.max_shift_px is None else self.max_shift_px / self.bin
+
+    @property
+    def least_overlap(self) -> float:
+        """``min_overlap``, or what stands for None."""
+        if self.min_overlap is not None:
+            return self.min_overlap
+        return MIN_OVERLAP if self.threshold is None else 0.0
+
+    def used(self) -> dict[str, Any]:
+        """All parameters by name, with what stands for None where that depends on others."""
+        return asdict(self) | {"min_overlap": self.least_overlap}
+
+    @property
+    def band(self) -> tuple[float, float, float]:
+        """Highpass, lowpass and falloff of the images that ``ncc`` and ``ccc`` are of."""
+        return (self.highpass_cycles_per_px[0], *self.lowpass_cycles_per_px)
+
+    @property
+    def search_band(self) -> tuple[float, float, float]:
+        """That of the whitened images that are searched: with the default band-pass from 0.02, falling like a Gaussian of width 0.15."""
+        return (self.highpass_cycles_per_px[0] / 2, 0.0, 0.6 * self.lowpass_cycles_per_px[0])
+
+
+def _turns(most_deg: float, reached_deg: float) -> list[float]:
+    """0, and as many turns on both sides that none up to the largest is further than so much from one."""
+    steps = max(0, math.ceil((most_deg - reached_deg) / (2 * reached_deg) - 1e-9))
+    return [0.0, *(sign * step * 2 * reached_deg for step in range(1, steps + 1) for sign in (1, -1))]
+
+
+def checked(params: MicrographParams | None) -> MicrographParams:
+    """The parameters, or their defaults.
+
+    Raises
+    ------
+    InputError
+        Something else.
+    """
+    if params is not None and not isinstance(params, MicrographParams):
+        raise InputError(f"params: found {type(params).__name__}, expected MicrographParams")
+    return params or MicrographParams()

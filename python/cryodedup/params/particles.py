@@ -1,0 +1,167 @@
+"""What can be chosen for particles, and its defaults: once, for the command line and the API."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from numbers import Real
+from pathlib import Path
+from typing import Literal
+
+from cryodedup.errors import InputError
+from cryodedup.params.checks import MAX_THREADS, check_choices, is_number, is_whole
+
+ShiftKey = Literal["auto", "alignments3D", "alignments2D", "none"]
+ScoreOrder = Literal["auto", "higher", "lower"]
+Priority = Literal["none", "input"]
+NormalizeScores = Literal["auto", "none", "rank"]
+HalfSetsRule = Literal["audit", "repair"]
+Match = Literal["auto", "path", "name", "uid"]
+VotesWhere = Literal["covered", "all"]
+
+UNUSED_SEPARATION = "--min-separation {:g} not used: undoing a symmetry expansion compares origins or exact coordinates"
+_CHOICES = {
+    "shift_key": ShiftKey,
+    "score_order": ScoreOrder,
+    "priority": Priority,
+    "normalize_scores": NormalizeScores,
+    "half_sets": HalfSetsRule,
+    "match": Match,
+    "votes_where": VotesWhere,
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ParticleParams:
+    """How duplicate particles are found, and which of them stay.
+
+    Parameters
+    ----------
+    min_separation_a
+        Particles of one micrograph whose centres are at most this far apart are duplicates, in Å; 0: only those whose stored
+        coordinates (and shifts, if used) are equal.
+    pixel_size_a
+        Pixel size of the coordinates, Å, where neither ``micrographs`` nor the input gives a certain one: one for all inputs, or a mapping
+        from an input's path, file name or stem to its own. A value that differs from a certain one by more than 5 % is an error.
+    pixel_size_override
+        Use ``pixel_size_a`` whatever the files say.
+    micrographs
+        A file of micrographs (``.star``, ``.cs``) or of tomograms (``tomograms.star``): their pixel sizes, and where known their extents.
+        With ``min_votes`` it also sets which micrographs all inputs cover.
+    tomograms
+        A file with a number and a name of a tomogram in each line (or a STAR table of rlnTomoNumber and rlnTomoName), for inputs that
+        number tomograms (Dynamo, STOPGAP).
+    match
+        How micrographs of different inputs are matched. ``auto``: by CryoSPARC uid, path, then name, unless anything speaks for two:
+        other uids, extents that differ by more than 2 %, both directories in one input. ``path``, ``name``, ``uid``: by that alone.
+    shift_key
+        Which alignment shifts move the centres. ``auto``: alignments3D if all inputs have it; else alignments2D if there is one input
+        and it has it; else none. The origins of a STAR file count as alignments3D if its Tilt or Rot angles vary, else as alignments2D.
+    score_field
+        A column of every input; ``auto``: the picking score if there is one, else input order; ``none``: random.
+    score_order
+        Which scores are better; ``auto``: known for the usual fields.
+    flip_y
+        Count y of CryoSPARC inputs from the other edge of the micrograph, where another program's files count it so.
+    remove_entirely
+        Reject every particle that has a duplicate, instead of keeping the best.
+    priority
+        ``input``: a particle of an earlier input wins over one of a later input whatever their scores.
+    normalize_scores
+        ``rank``: compare ranks within each input instead of scores; ``auto``: rank if there are several inputs.
+    min_votes
+        Keep only particles that at least so many inputs found: sets of duplicates with members from as many.
+    votes_where
+        ``covered``: in a micrograph that fewer than ``min_votes`` inputs cover, all of these have to have found a particle; an input
+        covers the micrographs that it has picks or an empty file of picks for, or all of ``micrographs``. ``all``: the same number
+        everywhere.
+    half_sets
+        ``audit``: count duplicates across the half-sets of a refinement; ``repair``: also put all that hang together by duplicates into
+        one half, that of the best of them; what is written then is ``particles_repaired``: all particles, with new half-sets.
+    undo_symmetry_expansion
+        Keep one of the particles that a symmetry expansion made of each: those of one ``sym_expand/src_uid`` where present, else those
+        with equal stored coordinates: sets ``min_separation_a`` to 0 and ``shift_key`` to none.
+    seed
+        For random choice.
+    threads
+        0: one a processor. The result does not depend on it.
+    """
+
+    min_separation_a: float = 20.0
+    pixel_size_a: float | Mapping[str, float] | None = None
+    pixel_size_override: bool = False
+    micrographs: Path | str | None = None
+    tomograms: Path | str | None = None
+    match: Match = "auto"
+    shift_key: ShiftKey = "auto"
+    score_field: str = "auto"
+    score_order: ScoreOrder = "auto"
+    flip_y: bool = False
+    remove_entirely: bool = False
+    priority: Priority = "none"
+    normalize_scores: NormalizeScores = "auto"
+    min_votes: int = 1
+    votes_where: VotesWhere = "covered"
+    half_sets: HalfSetsRule = "audit"
+    undo_symmetry_expansion: bool = False
+    seed: int = 0
+    threads: int = 0
+    unused: tuple[str, ...] = field(init=False, default=(), repr=False)
+
+    def __post_init__(self) -> None:
+        self._check_kinds()
+        self._check_pixel_sizes()
+        for name in ("micrographs", "tomograms"):
+            if getattr(self, name) is not None:
+                object.__setattr__(self, name, Path(getattr(self, name)))
+        if self.undo_symmetry_expansion:
+            self._undo_symmetry_expansion()
+        if not (math.isfinite(self.min_separation_a) and self.min_separation_a >= 0):
+            raise InputError(f"min_separation_a: found {self.min_separation_a}, expected a number of Å, 0 or more")
+        check_choices(self, _CHOICES)
+        self._check_ranges()
+        self._check_rules()
+
+    def _check_kinds(self) -> None:
+        if isinstance(self.min_separation_a, bool) or not isinstance(self.min_separation_a, Real):
+            raise InputError(f"min_separation_a: found {self.min_separation_a!r}, expected a number")
+        for name in ("threads", "seed", "min_votes"):
+            if not is_whole(getattr(self, name)):
+                raise InputError(f"{name}: found {getattr(self, name)!r}, expected a whole number")
+
+    def _undo_symmetry_expansion(self) -> None:
+        """Sets what it stands for."""
+        if self.min_separation_a not in (0, type(self).min_separation_a):
+            object.__setattr__(self, "unused", (UNUSED_SEPARATION.format(self.min_separation_a),))
+        if self.shift_key not in ("auto", "none"):
+            raise InputError(f"undo_symmetry_expansion compares stored coordinates; found shift_key {self.shift_key}, expected none")
+        object.__setattr__(self, "min_separation_a", 0.0)
+        object.__setattr__(self, "shift_key", "none")
+
+    def _check_ranges(self) -> None:
+        if not (0 <= self.threads <= MAX_THREADS and self.seed >= 0):
+            name, value = ("seed", self.seed) if self.seed < 0 else ("threads", self.threads)
+            limit = f", {MAX_THREADS} at most" if name == "threads" else ""
+            raise InputError(f"{name}: found {value}, expected 0 or more{limit}")
+        if self.min_votes < 1:
+            raise InputError(f"min_votes: found {self.min_votes}, expected 1 or more")
+
+    def _check_rules(self) -> None:
+        """Choices that contradict each other."""
+        if self.min_votes > 1 and self.remove_entirely:
+            raise InputError("min_votes and remove_entirely: found both, expected one: what several inputs found has duplicates")
+        if self.half_sets == "repair" and (self.min_votes > 1 or self.remove_entirely or self.undo_symmetry_expansion):
+            raise InputError("half_sets repair removes nothing: found min_votes, remove_entirely or undo_symmetry_expansion, expected none")
+        if not isinstance(self.score_field, str):
+            raise InputError(f"score_field: found {self.score_field!r}, expected the name of a column")
+
+    def _check_pixel_sizes(self) -> None:
+        given = self.pixel_size_a
+        for value in [] if given is None else given.values() if isinstance(given, Mapping) else [given]:
+            if not is_number(value):
+                raise InputError(f"pixel_size_a: found {value!r}, expected a number")
+            if value <= 0:
+                raise InputError(f"pixel_size_a: found {value}, expected a positive number of Å")
+        if self.pixel_size_override and not given:
+            raise InputError("pixel_size_override: found no pixel_size_a, expected the one to use")

@@ -1,0 +1,115 @@
+"""What is said of duplicates across half-sets: before, and in what is written."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from cryodedup.particles.half_sets import DIGITS, FSC_THRESHOLD, HalfSets
+from cryodedup.text import count
+
+UNEQUAL = 0.9
+"""Half-sets whose sizes differ by more are warned about."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class HalfSetAudit:
+    """Half-sets of the input, and those that are written.
+
+    Attributes
+    ----------
+    found, written
+        Of all particles; and of the kept ones, which have no duplicates, or of all with their new half-sets.
+    moved
+        How many particles changed their half-set; None: nothing is repaired.
+    particles
+        How many there are, those in neither half included.
+    separation_a
+        Within which particles were taken for duplicates, Å.
+    doubt
+        Why the pairs may be neighbours, not duplicates.
+    """
+
+    found: HalfSets
+    written: HalfSets
+    moved: int | None
+    particles: int
+    separation_a: float
+    doubt: str | None
+
+    @property
+    def verdict(self) -> str:
+        """In one sentence, the same for the top of the page, the terminal and the warnings."""
+        found = self.found
+        if found.grade == "none":
+            few = "few" if found.pairs_across else "no"
+            return (
+                f"half-sets of the input: {few} duplicates across them; their effect on the FSC is negligible"
+                f" ({found.noise_fsc:.{DIGITS}f})"
+            )
+        raised = (
+            f"half-sets of the input: duplicates lie across them, and shared noise alone raises the FSC to {found.noise_fsc:.{DIGITS}f}"
+        )
+        reaches = found.grade == "reaches the threshold"
+        level = f"which reaches the {FSC_THRESHOLD} threshold" if reaches else f"below the {FSC_THRESHOLD} threshold"
+        if self.doubt is not None:
+            return f"{raised}, {level}, if these pairs are duplicates; but {self.doubt}"
+        invalid = ": the resolution from these half-sets is not valid" if reaches else ""
+        return f"{raised}, {level}{invalid}; refine the kept particles, or use --half-sets repair"
+
+    def lines(self) -> list[str]:
+        """What duplicates across the half-sets do, for the terminal and the page; the verdict first."""
+        before, after = self.found, self.written
+        share = 100 * before.f_over_1_plus_f
+        each = f", f = {before.f:.3g} for each one that has none" if np.isfinite(before.f) else ""
+        neither = self.particles - sum(before.sizes)
+        others = f" ({neither:,} are in neither)" if neither else ""
+        return [
+            self.verdict,
+            f"half-sets of {before.sizes[0]:,} and {before.sizes[1]:,} particles{others}: {count(before.pairs_across, 'pair')} of"
+            f" duplicates across them; {before.concerned:,} particles ({share:.1f} %) have a duplicate in the other half{each}",
+            f"shared noise alone raises the FSC to {before.noise_fsc:.3f}, counted pair by pair; the threshold is {FSC_THRESHOLD}"
+            f" (f/(1+f) = {before.f_over_1_plus_f:.3f}, which leaves out duplicates within a half)",
+            f"half-sets {'of what is kept' if self.moved is None else 'repaired'}: {after.sizes[0]:,} and {after.sizes[1]:,} particles,"
+            f" {count(after.pairs_across, 'pair')} across them, FSC of noise {after.noise_fsc:.3f}",
+        ]
+
+    @property
+    def warnings(self) -> list[str]:
+        """Where the resolution of a map from these particles would be faked, and where a repair goes too far."""
+        warnings = [self.verdict] if self.found.grade != "none" else []
+        (one, two), found = self.written.sizes, self.found.sizes
+        before, chance = min(found) / max(found), 4 / np.sqrt(max(1, one + two))
+        if min(one, two) >= (min(UNEQUAL, before) - chance) * max(one, two):
+            return warnings
+        sizes = f"{one:,} and {two:,} particles"
+        best = "the best ones of the duplicates are mostly of one half"
+        return [
+            *warnings,
+            f"the half-sets of what is kept have {sizes}: {best}; split them anew before they are refined"
+            if self.moved is None
+            else f"the new half-sets have {sizes}: {best}, or too many particles are connected within {self.separation_a:g} Å",
+        ]
+
+    def summary(self) -> dict[str, Any]:
+        """What ``summary.json`` holds."""
+        return {
+            "verdict": self.found.grade,
+            "threshold": FSC_THRESHOLD,
+            **_numbers(self.found),
+            "written": _numbers(self.written),
+            "moved": self.moved,
+        }
+
+
+def _numbers(found: HalfSets) -> dict[str, Any]:
+    return {
+        "particles": list(found.sizes),
+        "pairs_across": found.pairs_across,
+        "particles_concerned": found.concerned,
+        "f": round(found.f, 6) if np.isfinite(found.f) else None,
+        "f_over_1_plus_f": round(found.f_over_1_plus_f, 6),
+        "noise_fsc": round(found.noise_fsc, 6),
+    }

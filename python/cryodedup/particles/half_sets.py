@@ -1,0 +1,123 @@
+"""Duplicates across the half-sets of a gold-standard refinement: what they fake, and how to keep all particles without it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cryodedup import _core
+from cryodedup.errors import InputError
+from cryodedup.particles.inputs.picks import Floats, Picks
+
+FSC_THRESHOLD = 0.143
+"""Rosenthal and Henderson 2003, J. Mol. Biol. 333, 721."""
+FSC_PRESENT = 0.02
+"""An FSC of noise above this shows in the curve."""
+DIGITS = 3
+"""With which an FSC is printed, and judged."""
+Grade = Literal["none", "present", "reaches the threshold"]
+
+
+@dataclass(frozen=True)
+class HalfSets:
+    """What duplicates across the half-sets do to the FSC.
+
+    A particle and its duplicate have the same noise. So each pair across the halves gives as much to the covariance of the half-maps as
+    a particle gives to the variance of its own, and each pair within a half gives twice that to its variance: where there is nothing but
+    noise, the FSC is p12 / √((n1 + 2 p11) (n2 + 2 p22)). If each particle has one duplicate at most, always in the other half, and f
+    particles have one for each that has none, that is f / (1 + f). Shifts and orientations that differ between duplicates lower it
+    towards high resolution; of chains, whose ends are no duplicates of each other, it is not more than an estimate. Particles of one uid
+    that are further apart than the separation are not counted.
+
+    Attributes
+    ----------
+    sizes
+        Particles of half 1 and 2.
+    pairs_across
+        Pairs of duplicates of which one is in half 1 and one in half 2.
+    concerned
+        Particles that have a duplicate in the other half.
+    noise_fsc
+        The FSC of half-maps of noise alone.
+    """
+
+    sizes: tuple[int, int]
+    pairs_across: int
+    concerned: int
+    noise_fsc: float
+
+    @property
+    def f(self) -> float:
+        """Particles that have a duplicate in the other half, for each particle that has none."""
+        others = sum(self.sizes) - self.concerned
+        return self.concerned / others if others else (np.inf if self.concerned else 0.0)
+
+    @property
+    def grade(self) -> Grade:
+        """What duplicates across the half-sets do to the FSC, judged by the number as it is printed."""
+        printed = round(self.noise_fsc, DIGITS)
+        if printed >= FSC_THRESHOLD:
+            return "reaches the threshold"
+        return "present" if printed > FSC_PRESENT else "none"
+
+    @property
+    def f_over_1_plus_f(self) -> float:
+        """F / (1 + f), the share of the particles that are concerned."""
+        return self.concerned / max(1, sum(self.sizes))
+
+
+def halves_of_all(picks: Iterable[Picks]) -> NDArray[np.uint8] | None:
+    """The half of each particle of all inputs, 0 where it is not known; None if no input has particles in both."""
+    columns = [pick.halves.values if pick.halves is not None else np.zeros(len(pick), np.uint8) for pick in picks]
+    return np.concatenate(columns) if all(any((column == half).any() for column in columns) for half in (1, 2)) else None
+
+
+def audit(halves: NDArray[np.uint8], coordinates_a: Floats, groups: NDArray[np.uint32], separation_a: float, threads: int) -> HalfSets:
+    """Counts duplicates across the halves: particles of one group within the separation, which is above 0.
+
+    Parameters
+    ----------
+    halves
+        uint8 (n,): 1, 2, or 0.
+    """
+    within_one, within_two, across, concerned = _core.half_pairs(coordinates_a, groups, halves, separation_a, threads=threads)
+    return _half_sets(halves, concerned, within_one, across, within_two)
+
+
+def without_duplicates(halves: NDArray[np.uint8]) -> HalfSets:
+    """The half-sets of particles of which none are duplicates of each other, as deduplication leaves them."""
+    return _half_sets(halves, 0, 0, 0, 0)
+
+
+def audit_equal(halves: NDArray[np.uint8], sets: NDArray[np.int64]) -> HalfSets:
+    """The same where duplicates are equal; ``sets``: int64 (n,), for each particle one of those that it is equal to, the same for all."""
+    one, two = (np.bincount(sets[halves == half], minlength=len(halves)) for half in (1, 2))
+    concerned = (one + two)[(one > 0) & (two > 0)].sum()
+    within = [int((count * (count - 1) // 2).sum()) for count in (one, two)]
+    return _half_sets(halves, int(concerned), within[0], int((one * two).sum()), within[1])
+
+
+def _half_sets(halves: NDArray[np.uint8], concerned: int, within_one: int, across: int, within_two: int) -> HalfSets:
+    _, one, two = np.bincount(halves, minlength=3).tolist()
+    fsc = across / np.sqrt(float(one + 2 * within_one) * float(two + 2 * within_two)) if across else 0.0
+    return HalfSets((one, two), across, concerned, min(1.0, float(fsc)))
+
+
+def check_repairable(picks: Sequence[Picks]) -> None:
+    """Raises InputError for an input or a particle without a half-set, or if all are in one."""
+    for pick in picks:
+        if pick.halves is not None and pick.halves.field == "halfset":
+            raise InputError(
+                f"{pick.label}: found the half-sets A and B of STOPGAP, expected those of RELION or CryoSPARC for --half-sets repair"
+            )
+        if pick.halves is None:
+            raise InputError(f"{pick.label}: found no rlnRandomSubset or alignments*/split, expected half-sets for --half-sets repair")
+        unset = np.flatnonzero(pick.halves.values == 0)
+        if len(unset):
+            raise InputError(f"{pick.where(int(unset[0]))}: found no half-set in {pick.halves.field}, expected one for --half-sets repair")
+    if halves_of_all(picks) is None:
+        raise InputError(f"{picks[0].label}: found all particles in one half-set, expected two for --half-sets repair")

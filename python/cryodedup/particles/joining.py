@@ -1,0 +1,94 @@
+"""What several inputs are together: their particles in one order, in micrographs that have one number each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cryodedup.errors import InputError
+from cryodedup.params import ParticleParams
+from cryodedup.particles.coverage import Coverage, coverage_of
+from cryodedup.particles.half_sets import check_repairable
+from cryodedup.particles.inputs.consistency import unrelated
+from cryodedup.particles.inputs.identity import Matched, unify
+from cryodedup.particles.inputs.micrograph_table import MicrographTable, read_micrographs
+from cryodedup.particles.inputs.picks import Picks
+from cryodedup.particles.inputs.tomograms import number_note, with_names
+
+
+@dataclass(frozen=True, kw_only=True)
+class Joined:
+    """The particles of all inputs, n together.
+
+    Attributes
+    ----------
+    bounds
+        int64 (inputs + 1,): where the particles of each input begin and end.
+    source_of, micrograph_of
+        uint32 (n,): the input and the micrograph of each particle; micrographs are numbered over all inputs.
+    shared_micrographs
+        int64 (inputs, inputs): how many micrographs two inputs have in common.
+    table, rows_of
+        The table of ``--micrographs``, None if there is none; and for each input the rows of its micrographs in it, None for none.
+    """
+
+    picks: Sequence[Picks]
+    bounds: NDArray[np.int64]
+    source_of: NDArray[np.uint32]
+    micrograph_of: NDArray[np.uint32]
+    matched: Matched
+    shared_micrographs: NDArray[np.int64]
+    coverage: Coverage
+    table: MicrographTable | None
+    rows_of: Sequence[Sequence[int | None]]
+    warnings: list[str]
+
+
+def join(picks: Sequence[Picks], params: ParticleParams) -> Joined:
+    """Matches the micrographs of all inputs.
+
+    Raises
+    ------
+    InputError
+        What does not fit together, or cannot be done with these inputs.
+    """
+    picks = [with_names(pick, params) for pick in picks]
+    for pick in picks:
+        _refuse_unset(pick)
+    if params.half_sets == "repair":
+        check_repairable(picks)
+    if params.min_votes > len(picks):
+        raise InputError(f"min_votes: found {params.min_votes}, expected at most {len(picks)}, the number of inputs")
+    matched = unify([(pick.label, pick.micrographs) for pick in picks], params.match)
+    table = read_micrographs(Path(params.micrographs)) if params.micrographs else None
+    rows_of = [[None] * len(pick.micrographs) if table is None else table.rows_of(pick, params.match) for pick in picks]
+    micrograph_of = [np.asarray(number, np.uint32)[pick.micrograph_of] for number, pick in zip(matched.numbers, picks, strict=True)]
+    bounds = np.cumsum([0, *map(len, picks)])
+    shared = np.array([[len({*first} & {*second}) for second in matched.numbers] for first in matched.numbers])
+    return Joined(
+        picks=picks,
+        bounds=bounds,
+        source_of=np.repeat(np.arange(len(picks), dtype=np.uint32), np.diff(bounds)),
+        micrograph_of=micrograph_of[0] if len(picks) == 1 else np.concatenate(micrograph_of),
+        matched=matched,
+        shared_micrographs=shared,
+        coverage=coverage_of(matched.numbers, matched.count, rows_of),
+        table=table,
+        rows_of=rows_of,
+        warnings=[
+            *(warning for pick in picks for warning in pick.warnings),
+            *matched.warnings,
+            *number_note(picks),
+            *unrelated(picks, shared),
+        ],
+    )
+
+
+def _refuse_unset(pick: Picks) -> None:
+    """Coordinates that were never set: all are 0, though micrographs have several."""
+    if len(pick) and not pick.centered and np.bincount(pick.micrograph_of).max() > 2 and not any(column.any() for column in pick.stored):
+        raise InputError(f"{pick.label}: found coordinates that are all 0, as if they had never been set; expected places")

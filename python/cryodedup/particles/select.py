@@ -1,0 +1,208 @@
+"""Which particles are duplicates of which, and what stays of each: by distance, by identity, by votes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cryodedup import _core
+from cryodedup.params import ParticleParams
+from cryodedup.particles.centres import Centres
+from cryodedup.particles.criterion import Criterion
+from cryodedup.particles.inputs.picks import Floats, Picks
+from cryodedup.particles.inputs.scores import compare
+from cryodedup.particles.joining import Joined
+from cryodedup.particles.ranking import Ranking
+from cryodedup.particles.votes import votes
+from cryodedup.progress import Progress
+from cryodedup.text import count
+
+
+@dataclass(frozen=True)
+class Repeated:
+    """Particles that have the uid of a better one, and that one; int64 (r,) both."""
+
+    particles: NDArray[np.int64]
+    best: NDArray[np.int64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Selection:
+    """What stays, and what is a duplicate of what; n particles, m of which are rejected.
+
+    Attributes
+    ----------
+    kept
+        bool (n,): whether the particle stays.
+    rejected
+        int64 (m,), ascending: the particles that do not stay.
+    duplicate_of
+        int64 (m,): for each of them the one it duplicates: the nearest of the better ones kept within the separation; with
+        ``remove_entirely`` the nearest other one; itself if it is rejected because too few inputs found it (``min_votes``), which may
+        also have befallen the one that it duplicates.
+    distances_a
+        float64 (m,): their distances, Å; NaN where it duplicates none.
+    compared
+        float64 (n, columns): what distances were measured on.
+    ranking
+        What the choice went by.
+    scores_used
+        For each input what is said of its scores.
+    """
+
+    kept: NDArray[np.bool_]
+    rejected: NDArray[np.int64]
+    duplicate_of: NDArray[np.int64]
+    distances_a: Floats
+    compared: Floats
+    ranking: Ranking
+    repeated: Repeated | None
+    scores_used: list[dict[str, object]]
+    warnings: list[str]
+
+    @property
+    def repeated_uids(self) -> int:
+        """How many particles have the uid of another."""
+        return 0 if self.repeated is None else len(self.repeated.particles)
+
+    @cached_property
+    def outvoted(self) -> int:
+        """How many particles that are the best of their set were rejected because too few inputs found it (``min_votes``)."""
+        return int((self.rejected == self.duplicate_of).sum())
+
+    @property
+    def rejected_by_distance(self) -> int:
+        """How many particles are rejected for another one nearby."""
+        return max(0, len(self.rejected) - self.outvoted - self.repeated_uids)
+
+    @property
+    def set_of(self) -> NDArray[np.int64]:
+        """For each particle that which it duplicates, or itself, int64 (n,)."""
+        of = np.arange(len(self.kept))
+        of[self.rejected] = self.duplicate_of
+        return of
+
+
+def select(joined: Joined, centres: Centres, criterion: Criterion, params: ParticleParams, progress: Progress) -> Selection:
+    """Ranks the particles, and keeps the best of those that are duplicates of each other."""
+    warnings = criterion.warnings(joined.picks, centres, params)
+    scores, scores_used = compare(joined.picks, params, warnings)
+    ranking = Ranking(scores, joined.source_of if params.priority == "input" else None)
+    compared = criterion.columns(joined.picks, centres)
+    repeated = None if params.undo_symmetry_expansion else _repeated_uids(joined.picks, ranking)
+    if repeated is not None:
+        first, best = (int(rows[0]) for rows in (repeated.particles, repeated.best))
+        inputs = " and ".join(dict.fromkeys(joined.picks[int(joined.source_of[row])].label for row in (best, first)))
+        twice = count(len(repeated.particles), "particle")
+        warnings.append(f"{inputs}: {twice} with the uid of another: duplicates of it wherever they are, since a uid is one particle")
+    duplicate_of = _duplicate_of(compared, joined.micrograph_of, ranking, repeated, criterion.separation_a, params, progress)
+    kept = duplicate_of == np.arange(len(duplicate_of))
+    if params.min_votes > 1:
+        kept, of_votes = _voted(kept, duplicate_of, joined, params)
+        warnings += of_votes
+    rejected = np.flatnonzero(~kept)
+    of = duplicate_of[rejected]
+    return Selection(
+        kept=kept,
+        rejected=rejected,
+        duplicate_of=of,
+        distances_a=_distances_a(centres.coordinates_a, rejected, of),
+        compared=compared,
+        ranking=ranking,
+        repeated=repeated,
+        scores_used=scores_used,
+        warnings=warnings,
+    )
+
+
+def _distances_a(coordinates_a: Floats, rejected: NDArray[np.int64], of: NDArray[np.int64]) -> Floats:
+    difference = coordinates_a[rejected] - coordinates_a[of]
+    return np.where(of == rejected, np.nan, np.sqrt((difference * difference).sum(axis=1)))
+
+
+def _voted(
+    kept: NDArray[np.bool_], duplicate_of: NDArray[np.int64], joined: Joined, params: ParticleParams
+) -> tuple[NDArray[np.bool_], list[str]]:
+    """What enough of the inputs that cover its micrograph found, bool (n,), and what is to be said of it."""
+    found_by = votes(duplicate_of, joined.source_of, len(joined.picks))
+    enough = kept & (found_by >= joined.coverage.needed(params)[joined.micrograph_of])
+    if len(kept) and not enough.any():
+        return enough, [f"nothing stays: no particle was found by {params.min_votes} inputs within {params.min_separation_a:g} Å"]
+    few = joined.coverage.counts() < params.min_votes
+    in_few = int(np.count_nonzero(few[np.unique(joined.micrograph_of)]))
+    if not in_few:
+        return enough, []
+    where = f"{count(in_few, 'micrograph')} covered by fewer than {params.min_votes} inputs"
+    if params.votes_where == "all":
+        return enough, [f"{where}: nothing can stay there (--votes-where all)"]
+    more = int(enough.sum() - (kept & (found_by >= params.min_votes)).sum())
+    return enough, [f"{where}: {count(more, 'particle')} found by fewer inputs stay there; --votes-where all would reject them"]
+
+
+def _repeated_uids(picks: Sequence[Picks], ranking: Ranking) -> Repeated | None:
+    """Particles of equal uid, which are duplicates wherever they are; copies made by a symmetry expansion have uids of their own."""
+    with_uids = [pick for pick in picks if pick.uids is not None and len(pick)]
+    if not with_uids:
+        return None
+    starts = np.cumsum([0, *map(len, picks)])
+    particles = np.concatenate(
+        [np.arange(start, start + len(pick)) for start, pick in zip(starts, picks, strict=False) if pick.uids is not None]
+    )
+    uids = np.concatenate([pick.uids for pick in with_uids if pick.uids is not None])
+    ordered = np.sort(uids)
+    twice = ordered[1:][ordered[1:] == ordered[:-1]]
+    twice = twice[twice != 0]  # not set
+    if not len(twice):
+        return None
+    chosen = np.isin(uids, twice)
+    particles, uids = particles[chosen], uids[chosen]
+    order = ranking.best_first(particles, uids)
+    first = np.concatenate([[True], uids[order][1:] != uids[order][:-1]])
+    best = particles[order][first][np.cumsum(first) - 1]
+    return Repeated(particles[order][~first], best[~first])
+
+
+def _duplicate_of(
+    compared: Floats,
+    micrograph_of: NDArray[np.uint32],
+    ranking: Ranking,
+    repeated: Repeated | None,
+    separation: float,
+    params: ParticleParams,
+    progress: Progress,
+) -> NDArray[np.int64]:
+    """For each particle that which it duplicates, itself if it stays, int64 (n,)."""
+
+    def search(rows: Any) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        _, rejected, of, _ = _core.deduplicate(
+            compared[rows],
+            micrograph_of[rows],
+            None if ranking.scores is None else ranking.scores[rows],
+            None if ranking.priority is None else ranking.priority[rows],
+            separation,
+            remove_entirely=params.remove_entirely,
+            threads=params.threads,
+            progress=progress.advance_to,
+        )
+        return rejected, of
+
+    duplicate_of = np.arange(len(compared))
+    if repeated is None or params.remove_entirely:
+        rejected, of = search(slice(None))
+        duplicate_of[rejected] = of
+        if repeated is not None:
+            duplicate_of[repeated.best] = repeated.particles
+            duplicate_of[repeated.particles] = repeated.best
+        return duplicate_of
+    stands = np.ones(len(compared), bool)
+    stands[repeated.particles] = False
+    particles = np.flatnonzero(stands)
+    rejected, of = search(particles)
+    duplicate_of[particles[rejected]] = particles[of]
+    duplicate_of[repeated.particles] = duplicate_of[repeated.best]
+    return duplicate_of

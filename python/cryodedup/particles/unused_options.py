@@ -1,0 +1,48 @@
+"""Warnings for options that do nothing with these inputs, or that do what is seldom wanted."""
+
+from __future__ import annotations
+
+from cryodedup.params import ParticleParams
+from cryodedup.particles.joining import Joined
+
+NUMBERED = ("Dynamo table", "STOPGAP motive list")
+
+
+def option_warnings(joined: Joined, params: ParticleParams) -> list[str]:
+    """In the order of their weight."""
+    return [*params.unused, *_expanded(joined, params), *_unused_tables(joined, params), *_deletes_agreement(joined, params)]
+
+
+def _expanded(joined: Joined, params: ParticleParams) -> list[str]:
+    """Copies that a symmetry expansion made, where these are not what is asked for."""
+    expanded = [pick.label for pick in joined.picks if pick.expanded_from is not None]
+    if params.undo_symmetry_expansion or not expanded:
+        return []
+    return [
+        f"{', '.join(expanded)}: particles of a symmetry expansion (sym_expand/src_uid): copies of one particle lie at one place and are"
+        " rejected as duplicates; use --undo-symmetry-expansion to keep one copy of each, or deduplicate before the expansion"
+    ]
+
+
+def _unused_tables(joined: Joined, params: ParticleParams) -> list[str]:
+    """Options that no input has a use for."""
+    warnings = []
+    for pick, rows in zip(joined.picks, joined.rows_of, strict=True):
+        if joined.table is not None and rows and pick.counted_in != "micrograph" and not any(row is not None for row in rows):
+            warnings.append(
+                f"{pick.label}: {joined.table.path} names none of its tomograms, as {pick.micrographs[0].name}: it is not used for them"
+            )
+    if params.tomograms is not None and not any(pick.format in NUMBERED for pick in joined.picks):
+        warnings.append("--tomograms not used: no input numbers its tomograms")
+    if params.flip_y and all(pick.heights_px is None for pick in joined.picks):
+        warnings.append("--flip-y not used: it is for CryoSPARC's inputs, and there are none")
+    return warnings
+
+
+def _deletes_agreement(joined: Joined, params: ParticleParams) -> list[str]:
+    if not params.remove_entirely or len(joined.picks) < 2:
+        return []
+    return [
+        f"--remove-entirely with {len(joined.picks)} inputs: particles that two of them found are rejected in both, so that what they"
+        " agree on is lost; leave the option out to keep one of each"
+    ]

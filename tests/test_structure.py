@@ -1,0 +1,107 @@
+"""The house: one direction, no circles, no hidden channels; imports inside functions and for types count, too."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import cryodedup
+
+PACKAGE = Path(cryodedup.__file__).parent
+FLOORS = (
+    {"errors", "components", "text", "units", "progress"},
+    {"params"},
+    {"formats", "pictures", "output_directory"},
+    {"particles", "micrographs"},
+    {"apply"},
+    {"report"},
+    {"write"},
+    {"results", "demo"},
+    {"cli"},
+    {"__init__", "__main__"},
+)
+"""From the lowest to the highest: a room takes from its own floor only what is its own, and from those below."""
+APART = ({"particles", "micrographs"},)
+"""Rooms of one floor that know nothing of each other."""
+
+
+def modules() -> dict[str, Path]:
+    return {".".join(path.relative_to(PACKAGE).with_suffix("").parts): path for path in sorted(PACKAGE.rglob("*.py"))}
+
+
+def imported(path: Path, known: dict[str, Path]) -> Iterator[str]:
+    """The modules of the package that a file imports, wherever in it."""
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        names: list[str] = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            names = [f"{node.module}.{alias.name}" for alias in node.names] + [node.module]
+        elif isinstance(node, ast.ImportFrom):
+            raise AssertionError(f"{path}: relative import")
+        for name in names:
+            inner = name.removeprefix("cryodedup").removeprefix(".")
+            if name.startswith("cryodedup") and inner in known:
+                yield inner
+
+
+def graph() -> dict[str, set[str]]:
+    known = modules()
+    return {name: {other for other in imported(path, known) if other != name} for name, path in known.items()}
+
+
+def room(module: str) -> str:
+    return module.split(".", maxsplit=1)[0]
+
+
+def test_nothing_imports_upwards() -> None:
+    floor = {name: level for level, names in enumerate(FLOORS) for name in names}
+    assert {room(name) for name in graph()} == set(floor)
+    upwards = [
+        f"{name} imports {other}"
+        for name, others in graph().items()
+        for other in others
+        if room(name) != room(other) and name != "__init__" and floor[room(other)] >= floor[room(name)]
+    ]
+    assert upwards == []
+
+
+def test_no_files_import_each_other() -> None:
+    edges = graph()
+    state: dict[str, str] = {}
+    circles: list[list[str]] = []
+
+    def visit(name: str, path: list[str]) -> None:
+        state[name] = "open"
+        for other in edges[name]:
+            if state.get(other) == "open":
+                circles.append([*path[path.index(other) :], other])
+            elif other not in state:
+                visit(other, [*path, other])
+        state[name] = "done"
+
+    for name in edges:
+        if name not in state:
+            visit(name, [name])
+    assert circles == []
+
+
+def test_particles_and_micrographs_do_not_know_each_other() -> None:
+    for apart in APART:
+        known = [f"{name} imports {other}" for name, others in graph().items() for other in others if {room(name), room(other)} == apart]
+        assert known == []
+
+
+def test_the_command_line_is_read_in_one_place() -> None:
+    using = [name for name, path in modules().items() if "sys.argv" in path.read_text("utf-8")]
+    assert using == ["cli.__init__"]
+
+
+def test_the_command_line_starts_light() -> None:
+    heavy = "{'numpy', 'pandas', 'scipy', 'starfile', 'yaml', 'matplotlib', 'jinja2', 'mrcfile', 'PIL'}"
+    program = f"import sys; import cryodedup.cli; print(*sorted({heavy} & set(sys.modules)))"
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert ran.stdout.split() == []
