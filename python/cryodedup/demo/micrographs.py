@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cryodedup.formats.star_frames import optics, write_frames
 from cryodedup.micrographs.result import MicrographOutcome
 
 WIDTH, HEIGHT = 720, 512
@@ -65,7 +66,6 @@ def make_micrographs(directory: Path, seed: int = 1) -> Planted:
     for hole in rng.choice(HOLES - 2, AGAIN, replace=False):
         x, y = (float(move) for move in rng.integers((-220, -150), (221, 151)))
         visits.insert(int(rng.integers(hole + 2, len(visits) + 1)), (int(hole), HOLES + len(visits), x, y))
-    rows: list[str] = []
     seen: dict[tuple[int, int], str] = {}
     particles: dict[str, NDArray[np.float64]] = {}
     pairs: dict[tuple[str, str], tuple[float, float]] = {}
@@ -82,14 +82,9 @@ def make_micrographs(directory: Path, seed: int = 1) -> Planted:
             if (scene, shot) in seen:
                 pairs[seen[scene, shot], f"{name}.mrc"] = (float(offset[0]), float(offset[1]))
             seen.setdefault((scene, shot), f"{name}.mrc")
-            rows.append(f"Micrographs/{name}.mrc 1\n")
     star = directory / "micrographs.star"
-    star.write_text(
-        "# version 30001\n\ndata_optics\n\nloop_\n_rlnOpticsGroupName #1\n_rlnOpticsGroup #2\n_rlnMicrographPixelSize #3\nopticsGroup1 1"
-        f" {PIXEL_SIZE_A:.6f}\n\n\n# version 30001\n\ndata_micrographs\n\nloop_\n_rlnMicrographName #1\n_rlnOpticsGroup #2\n"
-        + "".join(rows)
-        + "\n"
-    )
+    micrographs = {"rlnMicrographName": list(particles), "rlnOpticsGroup": 1}
+    write_frames(star, {"optics": optics(rlnMicrographPixelSize=PIXEL_SIZE_A), "micrographs": micrographs})
     return Planted(star, pairs, particles)
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from cryodedup.formats.star_frames import optics, write_frames
 from cryodedup.particles.result import ParticleOutcome
 
 MIN_SEPARATION_A = 40.0
@@ -113,14 +114,14 @@ def _pick(rng: np.random.Generator, particles: NDArray[np.float64]) -> _Picks:
 
 
 def _write_star(path: Path, picks: _Picks, name: str) -> None:
-    lines = [
-        "# version 30001\n\ndata_optics\n\nloop_\n_rlnOpticsGroupName #1\n_rlnOpticsGroup #2\n_rlnMicrographPixelSize #3\nopticsGroup1 1"
-        f" {PIXEL_SIZE_A:.6f}\n\n\n# version 30001\n\ndata_particles\n\nloop_\n_rlnCoordinateX #1\n_rlnCoordinateY"
-        " #2\n_rlnAutopickFigureOfMerit #3\n_rlnMicrographName #4\n_rlnOpticsGroup #5\n"
-    ]
-    for micrograph, (x, y), score in zip(picks.micrograph, picks.xy_px, picks.score, strict=True):
-        lines.append(f"{x:12.6f} {y:12.6f} {score:12.6f} {name.format(micrograph + 1)} 1 \n")
-    path.write_text("".join(lines) + "\n")
+    particles = {
+        "rlnCoordinateX": picks.xy_px[:, 0],
+        "rlnCoordinateY": picks.xy_px[:, 1],
+        "rlnAutopickFigureOfMerit": picks.score,
+        "rlnMicrographName": [name.format(micrograph + 1) for micrograph in picks.micrograph],
+        "rlnOpticsGroup": 1,
+    }
+    write_frames(path, {"optics": optics(rlnMicrographPixelSize=PIXEL_SIZE_A), "particles": particles})
 
 
 def _write_cs(path: Path, picks: _Picks, rng: np.random.Generator) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cryodedup.demo.micrographs import PIXEL_SIZE_A, Planted
+from cryodedup.formats.star_frames import optics, write_frames
 from cryodedup.particles.result import ParticleOutcome
 
 SPACING_A = 80.0
@@ -17,6 +18,21 @@ TWICE = 0.25
 """Share that was picked again."""
 PICKED_A, AGAIN_A, REFINED_A = 8.0, (30.0, 45.0), 1.5
 """How far from their particle picks are (a standard deviation along each axis), second ones, and refined centres."""
+
+
+COLUMNS = (
+    "rlnCoordinateX",
+    "rlnCoordinateY",
+    "rlnAutopickFigureOfMerit",
+    "rlnOriginXAngst",
+    "rlnOriginYAngst",
+    "rlnAngleRot",
+    "rlnAngleTilt",
+    "rlnAnglePsi",
+    "rlnRandomSubset",
+    "rlnMicrographName",
+    "rlnOpticsGroup",
+)
 
 
 @dataclass(frozen=True)
@@ -37,30 +53,22 @@ def make_refined(planted: Planted, seed: int = 1) -> Refined:
     """Writes ``refined.star`` beside ``micrographs.star``: picks, the shifts that a refinement found for them, and half-sets at random."""
     rng = np.random.default_rng(seed)
     path = planted.star.with_name("refined.star")
-    lines = [
-        "# version 30001\n\ndata_optics\n\nloop_\n_rlnOpticsGroupName #1\n_rlnOpticsGroup #2\n_rlnMicrographPixelSize"
-        f" #3\n_rlnImagePixelSize #4\nopticsGroup1 1 {PIXEL_SIZE_A:.6f} {PIXEL_SIZE_A:.6f}\n\n\n# version"
-        " 30001\n\ndata_particles\n\nloop_\n_rlnCoordinateX #1\n_rlnCoordinateY #2\n_rlnAutopickFigureOfMerit #3\n_rlnOriginXAngst"
-        " #4\n_rlnOriginYAngst #5\n_rlnAngleRot #6\n_rlnAngleTilt #7\n_rlnAnglePsi #8\n_rlnRandomSubset #9\n_rlnMicrographName"
-        " #10\n_rlnOpticsGroup #11\n"
-    ]
+    rows: list[tuple[object, ...]] = []
     truth: list[int] = []
     for name, centres_px in planted.particles.items():
         for centre in _spaced(centres_px * PIXEL_SIZE_A):
-            angles = f"{rng.uniform(-180, 180):11.4f} {rng.uniform(0, 180):11.4f} {rng.uniform(-180, 180):11.4f}"
+            angles = (rng.uniform(-180, 180), rng.uniform(0, 180), rng.uniform(-180, 180))
             angle, far = rng.uniform(0, 2 * np.pi), rng.uniform(*AGAIN_A)
             picks = [centre + rng.normal(0, PICKED_A, 2), centre + far * np.array([np.cos(angle), np.sin(angle)])]
             particle = truth[-1] + 1 if truth else 0
             for pick_a in picks[: 1 + (rng.random() < TWICE)]:
                 pick_px = np.rint(pick_a / PIXEL_SIZE_A)
                 shift_a = pick_px * PIXEL_SIZE_A - centre + rng.normal(0, REFINED_A, 2)
-                score = rng.beta(5, 2)
-                lines.append(
-                    f"{pick_px[0]:8.1f} {pick_px[1]:8.1f} {score:9.6f} {shift_a[0]:9.4f} {shift_a[1]:9.4f} {angles} {rng.integers(1, 3)}"
-                    f" {name} 1\n"
-                )
+                rows.append((*pick_px, rng.beta(5, 2), *shift_a, *angles, rng.integers(1, 3), name, 1))
                 truth.append(particle)
-    path.write_text("".join(lines) + "\n")
+    particles = dict(zip(COLUMNS, zip(*rows, strict=True), strict=True))
+    groups = optics(rlnMicrographPixelSize=PIXEL_SIZE_A, rlnImagePixelSize=PIXEL_SIZE_A)
+    write_frames(path, {"optics": groups, "particles": particles})
     return Refined(path, np.array(truth))
 
 

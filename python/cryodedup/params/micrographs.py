@@ -33,6 +33,7 @@ _RANGES = {
 _OPTIONAL = ("threshold", "max_shift_px", "tilt_axis_deg", "min_overlap")
 _WINDOW = ("images_per_move", "images_per_hole", "scan_range")
 _CHOICES = {"search": Search, "order": Order, "keep": Keep, "sensitivity": Sensitivity}
+_IN_SUMMARY = {"max_shift_px": "max_shift", "highpass_cycles_per_px": "highpass", "lowpass_cycles_per_px": "lowpass"}
 _BANDS = {"highpass_cycles_per_px": (1, 2), "lowpass_cycles_per_px": (2,)}
 """How many numbers each takes."""
 
@@ -173,8 +174,9 @@ class MicrographParams:
         return MIN_OVERLAP if self.threshold is None else 0.0
 
     def used(self) -> dict[str, Any]:
-        """All parameters by name, with what stands for None where that depends on others."""
-        return asdict(self) | {"min_overlap": self.least_overlap}
+        """All parameters by the names of schema 1 of the summary, with what stands for None where that depends on others."""
+        values = asdict(self) | {"min_overlap": self.least_overlap}
+        return {_IN_SUMMARY.get(name, name): value for name, value in values.items()}
 
     @property
     def band(self) -> tuple[float, float, float]:

@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 
 from cryodedup.errors import InputError
 from cryodedup.formats.star import has_coordinates
+from cryodedup.formats.star_frames import read_frames
+from cryodedup.formats.star_output import StarOutput
 from cryodedup.params import ParticleParams
 from cryodedup.particles.analysis.advice import Advice, advise
 from cryodedup.particles.analysis.analyse import Analysis
@@ -139,16 +141,33 @@ class ParticleOutcome:
         )
 
     def kept_table(self, source: int = 0) -> Any:
-        """The kept rows of a table that was given, as the same kind of table: DataFrame, dict of DataFrames, Dataset or array."""
+        """The kept rows of an input as a table.
+
+        Of a table that was given the same kind of table: DataFrame, dict of DataFrames, Dataset or array. Of a STAR file what
+        ``starfile.read`` returns: a DataFrame, or a dict of its blocks if it has several; names are text, also those of digits alone.
+
+        Raises
+        ------
+        InputError
+            ``half_sets`` ``repair`` removes nothing; a file of another format.
+        """
         if self.repaired_halves is not None:
             raise InputError("kept_table: half_sets repair removes nothing; put repaired_halves into your table")
-        if self.tables is None:
-            raise InputError("kept_table: found particles from files, expected tables; use write(directory)")
-        table = self.tables[source] if isinstance(self.tables, list | tuple) else self.tables
         mask = self.kept_of(source)
+        if self.tables is None:
+            return self._kept_of_file(source, mask)
+        table = self.tables[source] if isinstance(self.tables, list | tuple) else self.tables
         if isinstance(table, dict):
             return {
                 name: frame[mask] if name != "optics" and has_coordinates(getattr(frame, "columns", ())) else frame
                 for name, frame in table.items()
             }
         return table.mask(mask) if callable(getattr(table, "fields", None)) else table[mask]
+
+    def _kept_of_file(self, source: int, mask: NDArray[np.bool_]) -> Any:
+        picks = self.sources[source].picks
+        if not isinstance(picks.output, StarOutput):
+            raise InputError(f"{picks.label}: kept_table: found no STAR file, expected one, or a table; use write(directory)")
+        blocks = read_frames(picks.output.file.path)
+        kept = {name: frame[mask] if name == picks.output.table.block else frame for name, frame in blocks.items()}
+        return kept if len(kept) > 1 else next(iter(kept.values()))
