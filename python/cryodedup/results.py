@@ -19,7 +19,9 @@ from cryodedup.particles import summary as particle_summary
 from cryodedup.particles import workflow as particle_workflow
 from cryodedup.particles.result import ParticleOutcome
 from cryodedup.progress import SILENT, Progress
-from cryodedup.write import write_applied, write_micrographs, write_particles
+from cryodedup.write.applied import write_applied
+from cryodedup.write.micrographs import write_micrographs
+from cryodedup.write.particles import write_particles
 
 Result = TypeVar("Result")
 

@@ -16,7 +16,8 @@ from cryodedup.errors import InputError
 from cryodedup.output_directory import check_directory
 from cryodedup.params import Match
 from cryodedup.text import count, shown
-from cryodedup.write import Delivered, write_applied
+from cryodedup.write.applied import write_applied
+from cryodedup.write.job import Delivered
 
 click.rich_click.OPTION_GROUPS["cryodedup apply"] = [
     {"name": "Matching", "options": ["--flip-y", "--match"]},

@@ -18,7 +18,8 @@ from cryodedup.output_directory import check_directory
 from cryodedup.params import MicrographParams, ParticleParams
 from cryodedup.particles import workflow as particle_workflow
 from cryodedup.particles.result import ParticleOutcome
-from cryodedup.write import write_micrographs, write_particles
+from cryodedup.write.micrographs import write_micrographs
+from cryodedup.write.particles import write_particles
 
 
 @click.command()

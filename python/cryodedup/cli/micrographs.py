@@ -20,7 +20,8 @@ from cryodedup.micrographs.workflow import find_duplicates
 from cryodedup.output_directory import check_directory, holds_withheld, refuse_inputs_among_outputs
 from cryodedup.params import MIN_OVERLAP, Keep, MicrographParams, Order, Search, Sensitivity
 from cryodedup.text import count, shown
-from cryodedup.write import MICROGRAPH_OUTPUTS, Delivered, write_micrographs
+from cryodedup.write.job import Delivered
+from cryodedup.write.micrographs import OUTPUTS, write_micrographs
 
 DEFAULTS = MicrographParams()
 MAX_SHOWN = 10
@@ -208,7 +209,7 @@ def micrographs(
     params = options.params_of(MicrographParams, {"bin": bin_} | {name: value for name, value in chosen.items() if value is not None})
     overwrite = overwrite or (resume and holds_withheld(output))
     check_directory(output, overwrite)
-    refuse_inputs_among_outputs(output, inputs, MICROGRAPH_OUTPUTS)
+    refuse_inputs_among_outputs(output, inputs, OUTPUTS)
     made = not output.exists()
     output.mkdir(parents=True, exist_ok=True)
     cache = output / CACHE

@@ -21,7 +21,8 @@ from cryodedup.particles.result import ParticleOutcome
 from cryodedup.particles.summary import summarise
 from cryodedup.particles.workflow import find_duplicates
 from cryodedup.text import count, shown
-from cryodedup.write import Delivered, write_particles
+from cryodedup.write.job import Delivered
+from cryodedup.write.particles import write_particles
 
 DEFAULTS = ParticleParams()
 

@@ -1,0 +1,54 @@
+"""Writing a result among micrographs."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+from cryodedup.formats.output import NOT_WRITTEN, Place, Written
+from cryodedup.micrographs.listings import write_listings
+from cryodedup.micrographs.result import MicrographOutcome
+from cryodedup.micrographs.summary import SCHEMA, summarise
+from cryodedup.progress import SILENT
+from cryodedup.write.job import Delivered, Job, deliver
+
+CHOSEN = re.compile(r"micrographs_(kept|removed)(_passthrough\d*)?\.\w+")
+"""What is withheld, where a limit is passed."""
+OUTPUTS = re.compile(rf"{CHOSEN.pattern}|(duplicates|overlaps|versions|ccc)\.csv|summary\.json")
+
+
+def write_micrographs(
+    found: MicrographOutcome, directory: Path, *, overwrite: bool = False, report: bool = True, command: str | None = None
+) -> Delivered:
+    """Writes the listings, the kept and the removed micrographs, ``summary.json`` and the page; see :mod:`cryodedup.write.particles`.
+
+    Of a result that is withheld the kept and the removed micrographs are not written, and those of an earlier run go.
+    """
+    exposures = found.exposures
+    job = Job(
+        schema=SCHEMA,
+        inputs=frozenset(Path(os.path.realpath(path)) for path in (*exposures.paths, *exposures.output.files)),
+        rows=lambda staging: _rows(found, staging, directory),
+        listings=lambda staging: write_listings(found, staging),
+        page=(lambda staging, written: _page(found, staging, command)) if report else None,
+        summary=lambda written: summarise(found, written),
+        leaving=CHOSEN if found.withheld else None,
+    )
+    return deliver(job, directory, overwrite)
+
+
+def _rows(found: MicrographOutcome, staging: Path, directory: Path) -> Written:
+    if found.withheld:
+        return NOT_WRITTEN
+    found.exposures.output.write(Place(staging, directory, ("kept", "removed")), "micrographs", found.kept, [], SILENT)
+    removed = "".join(f"{name}\n" for name, kept in zip(found.names, found.kept, strict=True) if not kept)
+    (staging / "micrographs_removed.txt").write_text(removed, "utf-8", "surrogateescape")
+    return NOT_WRITTEN
+
+
+def _page(found: MicrographOutcome, staging: Path, command: str | None) -> tuple[str, ...]:
+    from cryodedup.report import add_page
+    from cryodedup.report.micrographs import write_page
+
+    return add_page(lambda: write_page(found, command, staging), staging)
