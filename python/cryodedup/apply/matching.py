@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from cryodedup import _core
 from cryodedup.apply.earlier import ChosenMicrographs, ChosenParticles, Earlier
-from cryodedup.apply.places import TOLERANCE, by_place, known_sizes_a
+from cryodedup.apply.places import TOLERANCE, by_place
 from cryodedup.apply.rows import FileRows
 from cryodedup.apply.verdicts import BOTH, KEPT, REJECTED, UNKNOWN, Verdicts, combine, look_up
 from cryodedup.errors import InputError
@@ -22,6 +22,7 @@ from cryodedup.params import ParticleParams
 from cryodedup.particles.inputs.identity import unify
 from cryodedup.particles.inputs.micrograph_names import normalised_path
 from cryodedup.particles.inputs.picks import Micrograph, Picks
+from cryodedup.particles.inputs.pixel_sizes import certain_sizes_a
 from cryodedup.text import count, shown
 
 IMAGE = "rlnImageName"
@@ -147,7 +148,7 @@ def by_particles(earlier: Earlier, rows: FileRows, params: ParticleParams) -> Ma
 def _without_kept(rows: FileRows, verdicts: Verdicts, micrograph_of: NDArray[np.uint32], params: ParticleParams) -> list[str]:
     """A warning about rejected rows near which nothing stays: the particle that they duplicate is not in this file."""
     assert rows.picks is not None
-    sizes = known_sizes_a(rows.picks)
+    sizes = certain_sizes_a(rows.picks)
     if params.min_separation_a <= 0 or not np.isfinite(sizes).all() or not (verdicts == REJECTED).any():
         return []
     places = np.column_stack(rows.picks.position) * sizes[:, None]

@@ -19,6 +19,7 @@ from cryodedup.errors import InputError
 from cryodedup.params import ParticleParams
 from cryodedup.params.checks import is_number
 from cryodedup.particles.inputs.picks import Floats, Picks
+from cryodedup.particles.inputs.pixel_sizes import certain_sizes_a, likely_sizes_a
 
 TOLERANCE = 0.01
 """Pixels (Å where coordinates are in Å). RELION writes six decimals of single precision, 0.0005 px at 4,000; CryoSPARC's fractions are as
@@ -80,22 +81,12 @@ def _axes(several: Sequence[Picks]) -> int | None:
 
 def _units(several: Sequence[Picks]) -> list[Floats | float]:
     """1, or pixel sizes (n, 1) where they are known of all and differ: pixels of binned micrographs are compared in Å."""
-    sizes = [None if picks.in_angstrom else known_sizes_a(picks) for picks in several]
+    sizes = [None if picks.in_angstrom else certain_sizes_a(picks) for picks in several]
     values = [value for size in sizes if size is not None for value in np.unique(size[np.isfinite(size)]).tolist()]
     known = all(size is not None and np.isfinite(size).all() for size in sizes)
     if not (known and values and max(values) > SAME_SIZE * min(values)):
         return [1.0] * len(several)
     return [np.ones((0, 1)) if size is None else size[:, None] for size in sizes]
-
-
-def known_sizes_a(picks: Picks) -> Floats:
-    """The micrograph pixel size of each particle; NaN where it is not known for certain."""
-    return _sizes_a(picks, [size.value_a if not size.uncertain else None for size in picks.pixel_sizes])
-
-
-def _sizes_a(picks: Picks, sizes: Sequence[float | None]) -> Floats:
-    values = np.array([np.nan if size is None else size for size in sizes] or [np.nan], np.float64)
-    return np.full(len(picks), values[0]) if picks.pixel_size_of is None else values[picks.pixel_size_of]
 
 
 def _shifts_px(picks: Picks, axes: int, pixel_size_a: float | None) -> Floats | None:
@@ -107,11 +98,7 @@ def _shifts_px(picks: Picks, axes: int, pixel_size_a: float | None) -> Floats | 
         shifts_a = picks.shifts_a(key)[:axes]
     except InputError:  # pixels of images whose size is not known
         return None
-    sizes = [
-        pixel_size_a if size.value_a is None or (size.uncertain and pixel_size_a is not None) else size.value_a
-        for size in picks.pixel_sizes
-    ]
-    size_a = 1.0 if picks.in_angstrom else _sizes_a(picks, sizes)
+    size_a = 1.0 if picks.in_angstrom else likely_sizes_a(picks, pixel_size_a)
     if not shifts_a:  # they are in the positions already
         return None
     return np.column_stack([shift / size_a for shift in shifts_a])

@@ -114,6 +114,24 @@ def resolve(
     return Resolved(np.where(covered[picks.micrograph_of], by_micrograph[picks.micrograph_of], own), found, warnings)
 
 
+def certain_sizes_a(picks: Picks) -> Floats:
+    """The pixel size of each particle's coordinates as the input gives it, float64 (n,), Å; NaN where it is not certain."""
+    return _each(picks, [None if size.uncertain else size.value_a for size in picks.pixel_sizes])
+
+
+def likely_sizes_a(picks: Picks, chosen_a: float | None) -> Floats:
+    """The same by the one order without ``--micrographs``: a certain value, the user's, an uncertain one."""
+    doubtful = [
+        chosen_a if chosen_a is not None and (size.uncertain or size.value_a is None) else size.value_a for size in picks.pixel_sizes
+    ]
+    return _each(picks, doubtful)
+
+
+def _each(picks: Picks, sizes: Sequence[float | None]) -> Floats:
+    values = np.array([np.nan if size is None else size for size in sizes] or [np.nan], np.float64)
+    return np.full(len(picks), values[0]) if picks.pixel_size_of is None else values[picks.pixel_size_of]
+
+
 def _doubts(label: str, sizes: Sequence[PixelSize]) -> list[str]:
     """One warning for all groups of one reason."""
     warnings = []
