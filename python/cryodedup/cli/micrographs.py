@@ -75,19 +75,30 @@ def _joined(numbers: tuple[float, ...]) -> str:
 @click.option(
     "--search",
     type=options.choice(Search),
-    help="all (default): every pair; window (default if one of the next three is given): each image and those that follow it.",
+    help="Compare every pair (all, the default), or each image with some that follow it (window, the default if one of the next three is"
+    " given).",
 )
-@click.option("--images-per-move", type=int, metavar="N", help=f"Window: images a stage position.  [default: {DEFAULTS.images_per_move}]")
-@click.option("--images-per-hole", type=int, metavar="N", help=f"Window: images a hole.  [default: {DEFAULTS.images_per_hole}]")
-@click.option("--scan-range", type=int, metavar="N", help=f"Window: farthest image.  [default: {DEFAULTS.scan_range}]")
+@click.option(
+    "--images-per-move",
+    type=int,
+    metavar="N",
+    help=f"Begin the window at this distance: images per stage position.  [default: {DEFAULTS.images_per_move}]",
+)
+@click.option(
+    "--images-per-hole",
+    type=int,
+    metavar="N",
+    help=f"Step through the window by this many: images per hole.  [default: {DEFAULTS.images_per_hole}]",
+)
+@click.option("--scan-range", type=int, metavar="N", help=f"End the window at this distance, in images.  [default: {DEFAULTS.scan_range}]")
 @click.option(
     "--order",
     type=options.choice(Order),
     default=DEFAULTS.order,
     show_default=True,
-    help="Of the exposures. auto: time, where names or EPU's metadata tell it, else name.",
+    help="Sort the exposures in this order. auto: time, where names or EPU's metadata give it, else name.",
 )
-@click.option("--fdr", type=float, metavar="Q", help=f"Share of false duplicates that is accepted.  [default: {DEFAULTS.fdr}]")
+@click.option("--fdr", type=float, metavar="Q", help=f"Accept this share of false duplicates.  [default: {DEFAULTS.fdr}]")
 @click.option("--threshold", type=float, metavar="CCC", help="Decide by the correlation coefficient, as microduplicate_screener does.")
 @click.option("--bin", "bin_", type=int, default=DEFAULTS.bin, show_default=True, metavar="N", help="Average N x N pixels.")
 @click.option(
@@ -97,7 +108,7 @@ def _joined(numbers: tuple[float, ...]) -> str:
     default=_joined(DEFAULTS.highpass_cycles_per_px),
     show_default=True,
     metavar="σ[,..]",
-    help="Cycles per reduced pixel, as IMOD's mtffilter.",
+    help="Set the high-pass filter, in cycles per reduced pixel, as for IMOD's mtffilter.",
 )
 @click.option(
     "--lowpass",
@@ -106,9 +117,11 @@ def _joined(numbers: tuple[float, ...]) -> str:
     default=_joined(DEFAULTS.lowpass_cycles_per_px),
     show_default=True,
     metavar="r,σ",
-    help="Radius and falloff.",
+    help="Set radius and falloff of the low-pass filter, in cycles per reduced pixel.",
 )
-@click.option("--max-shift", "max_shift_px", type=float, metavar="PX", help="Largest shift along an axis, in pixels of the micrograph.")
+@click.option(
+    "--max-shift", "max_shift_px", type=float, metavar="PX", help="Search shifts up to this along each axis, in pixels of the micrograph."
+)
 @click.option(
     "--search-angle",
     "search_angle_deg",
@@ -122,15 +135,15 @@ def _joined(numbers: tuple[float, ...]) -> str:
     "tilt_axis_deg",
     type=float,
     metavar="DEG",
-    help="Angle of the tilt axis, counterclockwise from the y axis. Needed where some micrographs were taken at another stage tilt, and"
-    " only EPU's .xml tells it.",
+    help="Set the angle of the tilt axis, counterclockwise from the y axis. Needed where some micrographs were taken at another stage tilt,"
+    " and only EPU's .xml gives it.",
 )
 @click.option(
     "--keep",
     type=options.choice(Keep),
     default=DEFAULTS.keep,
     show_default=True,
-    help="Which of a set stays: of least pre-exposure, or of best fitted CTF.",
+    help="Keep this one of a set: the one of least pre-exposure, or the one of best fitted CTF.",
 )
 @click.option(
     "--min-overlap",
@@ -160,7 +173,7 @@ def _joined(numbers: tuple[float, ...]) -> str:
     type=options.choice(Sensitivity),
     default=DEFAULTS.sensitivity,
     show_default=True,
-    help="How large sessions are screened. auto: in groups where the signal allows it; full: each pair by itself; fast: in groups.",
+    help="Choose how large sessions are screened. auto: in groups where the signal allows it; full: each pair by itself; fast: in groups.",
 )
 @click.option(
     "--self-test",

@@ -32,16 +32,14 @@ class Input(click.ParamType[Any]):
 
 
 inputs = click.argument("inputs", nargs=-1, required=True, type=Input(), metavar="INPUT...")
-output = click.option(
-    "-o", "--output", type=click.Path(path_type=Path), metavar="DIR", help="Directory for the results; made if it is not there."
-)
+output = click.option("-o", "--output", type=click.Path(path_type=Path), metavar="DIR", help="Write the results into this directory.")
 threads = click.option(
     "-j",
     "--threads",
     type=int,
     default=0,
     metavar="N",
-    help="Number of threads; 0: one for each processor. The result does not depend on it.  [default: 0]",
+    help="Use N threads; 0: one for each processor. The result does not depend on it.  [default: 0]",
 )
 overwrite = click.option("--overwrite", is_flag=True, help="Replace an earlier result in DIR.")
 no_report = click.option("--no-report", is_flag=True, help="Do not make the page (report.html, figures).")

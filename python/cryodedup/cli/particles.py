@@ -79,7 +79,8 @@ click.rich_click.OPTION_GROUPS["cryodedup particles"] = [
     default=DEFAULTS.min_separation_a,
     show_default=True,
     metavar="Å",
-    help="Largest distance of duplicates, centre to centre. 0: equal stored coordinates (and shifts, if used).",
+    help="Take particles of one micrograph for duplicates if their centres are at most this far apart. 0: if their stored coordinates (and"
+    " shifts, if used) are equal.",
 )
 @click.option(
     "--pixel-size",
@@ -114,22 +115,22 @@ click.rich_click.OPTION_GROUPS["cryodedup particles"] = [
     metavar="KEY",
     default=DEFAULTS.shift_key,
     show_default=True,
-    help="Alignment shifts to subtract from the coordinates. auto: alignments3D if all inputs have them, alignments2D for a single input, "
-    "otherwise none.",
+    help="Subtract these alignment shifts from the coordinates. auto: alignments3D if all inputs have them, alignments2D for a single input,"
+    " otherwise none.",
 )
 @click.option(
     "--score-field",
     default=DEFAULTS.score_field,
     show_default=True,
     metavar="NAME",
-    help="Column to rank duplicates by. auto: the picking score, else input order. none: random.",
+    help="Rank duplicates by this column. auto: the picking score, else input order. none: random.",
 )
 @click.option(
     "--score-order",
     type=options.choice(ScoreOrder),
     default=DEFAULTS.score_order,
     show_default=True,
-    help="Direction of the score. auto: known for the usual columns.",
+    help="Keep the higher or the lower score. auto: known for the usual columns.",
 )
 @click.option(
     "--normalize-scores",
@@ -167,7 +168,7 @@ click.rich_click.OPTION_GROUPS["cryodedup particles"] = [
 @click.option(
     "--undo-symmetry-expansion", is_flag=True, help="Keep one copy of each particle of a symmetry expansion. Ignores --min-separation."
 )
-@click.option("--seed", type=int, default=DEFAULTS.seed, show_default=True, help="Seed for --score-field none.")
+@click.option("--seed", type=int, default=DEFAULTS.seed, show_default=True, help="Draw random ranks (--score-field none) from this seed.")
 @options.threads
 @options.overwrite
 @options.no_report
