@@ -115,7 +115,7 @@ click.rich_click.OPTION_GROUPS["cryodedup particles"] = [
     metavar="KEY",
     default=DEFAULTS.shift_key,
     show_default=True,
-    help="Subtract these alignment shifts from the coordinates. auto: alignments3D if all inputs have them, alignments2D for a single input,"
+    help="Subtract these shifts from the coordinates. auto: alignments3D if all inputs have them, alignments2D for a single input,"
     " otherwise none.",
 )
 @click.option(
