@@ -17,7 +17,7 @@ from typing import Any
 from cryodedup.errors import InputError
 
 SUMMARY, LISTING, PAGE, FIGURES = "summary.json", "duplicates.csv", "report.html", "figures"
-_FIGURE = r"figures/\w+\.png"
+_FIGURE = r"figures/\w+\.(svg|png)"
 _OURS = re.compile(
     rf"(duplicates|overlaps|versions|ccc)\.csv|report\.html|([^/]+_)?optimisation_set\.star|{_FIGURE}|[^/]+_(kept|rejected|removed|repaired)(_passthrough\d*)?(\.\w+)?/?"
 )

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import errno
 import io
-import logging
 import signal
 import sys
 from collections.abc import Sequence
@@ -71,7 +70,6 @@ cli.add_command(demo)
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Runs the command line, and ends the process with its exit status."""
     signal.signal(signal.SIGTERM, _end)
-    logging.getLogger("matplotlib").setLevel(logging.ERROR)  # it tells of its caches, which are nobody's concern
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             # Names of files need not fit the terminal's encoding; lines go out as they are printed, also into a log.

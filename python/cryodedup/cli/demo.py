@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -41,9 +40,9 @@ def demo(output: Path, seed: int, overwrite: bool) -> None:
 
 
 def _particles(session: Session, results: Path, overwrite: bool) -> None:
-    with _typed("particles", *session.paths, "--min-separation", f"{MIN_SEPARATION_A:g}", "-o", results):
+    with _typed("particles", *session.paths, "--min-separation", f"{MIN_SEPARATION_A:g}", "-o", results) as command:
         result = deduplicate_particles(list(session.paths), ParticleParams(min_separation_a=MIN_SEPARATION_A))
-        particles.show(result, result.write(results, overwrite=overwrite))
+        particles.show(result, result.write(results, overwrite=overwrite, command=command))
     found = session.compare(result)
     print(f"planted: {found.planted:,} duplicate picks of {found.true_particles:,} particles, and {found.false_picks:,} picks of nothing")
     print(f"found:   {found.found:,} of them ({100 * found.found / found.planted:.2f} %); {found.extra:,} other picks were rejected")
@@ -51,31 +50,27 @@ def _particles(session: Session, results: Path, overwrite: bool) -> None:
 
 
 def _micrographs(planted: Planted, results: Path, overwrite: bool) -> None:
-    with _typed("micrographs", planted.star, "--bin", BIN, "-o", results):
+    with _typed("micrographs", planted.star, "--bin", BIN, "-o", results) as command:
         result = find_duplicate_micrographs(planted.star, MicrographParams(bin=BIN))
-        micrographs.show(result, result.write(results, overwrite=overwrite))
+        micrographs.show(result, result.write(results, overwrite=overwrite, command=command))
     found, others, error = planted.compare(result)
     print(f"planted: {len(planted.pairs)} micrographs that show what another one shows")
     print(f"found:   {found} of them, the moves right to {error:.1f} px; {others} others\n")
 
 
 def _refined(refined: Refined, images: Path, results: Path, overwrite: bool) -> None:
-    with _typed("particles", refined.path, "--min-separation", f"{MIN_SEPARATION_A:g}", "--micrographs", images, "-o", results):
+    with _typed("particles", refined.path, "--min-separation", f"{MIN_SEPARATION_A:g}", "--micrographs", images, "-o", results) as command:
         result = deduplicate_particles(refined.path, ParticleParams(min_separation_a=MIN_SEPARATION_A, micrographs=images))
-        particles.show(result, result.write(results, overwrite=overwrite))
+        particles.show(result, result.write(results, overwrite=overwrite, command=command))
     twice, found, others = refined.compare(result)
     print(f"planted: {twice:,} particles that were picked twice, and drifted together")
     print(f"found:   {found:,} of them; {others} others")
 
 
 @contextmanager
-def _typed(*arguments: object) -> Iterator[None]:
-    """Shows a command; meanwhile it is what was typed, for the page to tell."""
-    typed = ["cryodedup", *map(str, arguments)]
-    print(f"$ {shlex.join(typed)}")
-    before, sys.argv = sys.argv, typed
-    try:
-        yield
-    finally:
-        sys.argv = before
+def _typed(*arguments: object) -> Iterator[str]:
+    """Shows a command, which the page gives as the one that was typed."""
+    command = shlex.join(["cryodedup", *map(str, arguments)])
+    print(f"$ {command}")
+    yield command
     print()

@@ -212,7 +212,7 @@ def micrographs(
                 note=progress.note,
             )
             progress.say("writing")
-            written = result.write(output, overwrite=overwrite, report=not no_report)
+            written = result.write(output, overwrite=overwrite, report=not no_report, command=options.command_line())
     finally:
         if made and not any(output.iterdir()):
             output.rmdir()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -52,6 +53,11 @@ quiet = click.option("-q", "--quiet", is_flag=True, help="Print errors only.")
 def option_of(parameter: str) -> str:
     """The option that sets a parameter: units are left out."""
     return f"--{re.sub('_(deg|a)$', '', parameter).replace('_', '-')}"
+
+
+def command_line() -> str | None:
+    """What was typed; None where the command line was called from Python."""
+    return shlex.join(["cryodedup", *sys.argv[1:]]) if Path(sys.argv[0]).name == "cryodedup" else None
 
 
 @contextmanager

@@ -210,7 +210,7 @@ def particles(
         written = []
         if output is not None and writes:
             progress.say("writing")
-            written = result.write(output, overwrite=overwrite, report=not no_report, progress=progress)
+            written = result.write(output, overwrite=overwrite, report=not no_report, command=options.command_line(), progress=progress)
     if advise:
         show_advice(result, as_json=as_json)
         return

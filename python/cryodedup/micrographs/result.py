@@ -162,12 +162,12 @@ class MicrographResult:
             "times_s": {stage: round(seconds, 3) for stage, seconds in self.times_s.items()},
         }
 
-    def write(self, directory: Path | str, *, overwrite: bool = False, report: bool = True) -> list[Path]:
+    def write(self, directory: Path | str, *, overwrite: bool = False, report: bool = True, command: str | None = None) -> list[Path]:
         """Writes the listings, the kept and the removed micrographs, ``summary.json`` and the page into a directory, all or nothing.
 
         If the result is :attr:`withheld`, the kept and the removed ones are not written, and those of an earlier run go.
 
-        ``report``: whether ``report.html`` and its figures are made.
+        ``report``: whether ``report.html`` and its figures are made; ``command``: the command line, for the page.
 
         Raises
         ------
@@ -186,10 +186,12 @@ class MicrographResult:
             if self.params.search == "window":
                 write_ccc(self.names, self.order, self.versions, self.compared, self.params, staging / "ccc.csv")
             if report:
-                from cryodedup.report import add_page
-                from cryodedup.report.micrographs import write_page
+                from cryodedup.report.micrograph_page import micrograph_page
+                from cryodedup.report.page import write_page
 
-                add_page(write_page, self, staging)
+                drawing = time.perf_counter()
+                self.warnings += write_page(lambda: micrograph_page(self, command=command), staging)
+                self.times_s["report"] = time.perf_counter() - drawing
             self.outputs = names_of_outputs(staging)
             self.times_s["writing"] = time.perf_counter() - started
             write_summary(staging, self.summary())

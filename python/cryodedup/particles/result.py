@@ -283,12 +283,18 @@ class ParticleResult:
         return [*told, {"inputs": "others", "sets": sum(others)}] if others else told
 
     def write(
-        self, directory: Path | str, *, overwrite: bool = False, report: bool = True, progress: Callable[[int], object] | None = None
+        self,
+        directory: Path | str,
+        *,
+        overwrite: bool = False,
+        report: bool = True,
+        command: str | None = None,
+        progress: Callable[[int], object] | None = None,
     ) -> list[Path]:
         """Writes the kept and the rejected particles, ``duplicates.csv``, ``summary.json`` and the page into a directory, all or nothing.
 
         With ``half_sets`` ``repair`` all particles with their new half-sets instead. ``report``: whether ``report.html`` and its figures
-        are made.
+        are made; ``command``: the command line, for the page.
 
         Raises
         ------
@@ -327,10 +333,12 @@ class ParticleResult:
                 threads=self.params.threads,
             )
             if report:
-                from cryodedup.report import add_page
-                from cryodedup.report.particles import write_page
+                from cryodedup.report.page import write_page
+                from cryodedup.report.particle_page import particle_page
 
-                add_page(write_page, self, staging)
+                drawing = time.perf_counter()
+                self.warnings += write_page(lambda: particle_page(self, command=command), staging)
+                self.times_s["report"] = time.perf_counter() - drawing
             self.outputs = names_of_outputs(staging)
             self.times_s["writing"] = time.perf_counter() - started
             write_summary(staging, self.summary())

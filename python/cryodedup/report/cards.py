@@ -5,17 +5,13 @@ from __future__ import annotations
 import calendar
 from collections.abc import Sequence
 from dataclasses import dataclass
-from io import BytesIO
-
-import numpy as np
-from numpy.typing import NDArray
 
 from cryodedup.micrographs.acquisition import Acquisition
 from cryodedup.micrographs.compare import Pair
 from cryodedup.micrographs.result import MicrographResult
-from cryodedup.report.page import data_address
+from cryodedup.report.raster import jpeg
 
-SMALL = 140
+SMALL_PX = 140
 """Pixels along the longer side of a picture, where there are more than a few pairs."""
 QUALITY = 55
 
@@ -50,7 +46,8 @@ def card(result: MicrographResult, names: Sequence[str], k: int, small: bool) ->
         100 * max(0.0, 1 - abs(move[0])) / stage[0],
         100 * max(0.0, 1 - abs(move[1])) / stage[1],
     )
-    first, second = (_jpeg(result.thumbnails[i], small) for i in (pair.first, pair.second))
+    longest = SMALL_PX if small else None
+    first, second = (jpeg(result.thumbnails[i], longest=longest, quality=QUALITY) for i in (pair.first, pair.second))
     return Card(
         k + 1,
         first,
@@ -68,17 +65,6 @@ def short(names: Sequence[str]) -> Sequence[str]:
     """Names without the directory, if all are in one."""
     parts = [name.rpartition("/") for name in names]
     return [name for _, _, name in parts] if len({directory for directory, _, _ in parts}) == 1 else names
-
-
-def _jpeg(image: NDArray[np.uint8], small: bool) -> str:
-    from PIL import Image
-
-    picture = Image.fromarray(image)
-    if small:
-        picture.thumbnail((SMALL, SMALL))
-    out = BytesIO()
-    picture.save(out, "JPEG", quality=QUALITY)
-    return data_address(out.getvalue(), "jpeg")
 
 
 def _facts(result: MicrographResult, pair: Pair) -> list[tuple[str, str]]:
