@@ -128,9 +128,9 @@ def ticks_up(axis: Axis, height: float) -> tuple[list[float], list[str]]:
     return ticks, tick_texts(ticks, log=axis.log)
 
 
-def margins(y: Axis, height: float) -> tuple[float, float]:
-    """Room for letters to the left of a frame, and below it."""
-    widest = max((text_width(words) for words in ticks_up(y, height)[1]), default=0.0)
+def margins(y: Axis, heights: Sequence[float]) -> tuple[float, float]:
+    """Room for letters to the left of a frame of one of some heights, and below it."""
+    widest = max((text_width(words) for height in heights for words in ticks_up(y, height)[1]), default=0.0)
     return widest + TICK + PAD + (SIZE + PAD if y.label else 0), 2 * (SIZE + PAD) + TICK
 
 

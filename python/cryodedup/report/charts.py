@@ -1,4 +1,4 @@
-"""Whole drawings: a chart with its axes, legend and colour bar; a matrix of numbers; bars over a grid of dots."""
+"""A chart with its axes, legend and colour bar."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import numpy as np
 from cryodedup.report.axes import Axis, Frame, draw_axes, margins, tick_texts
 from cryodedup.report.layers import SWATCH, Layer
 from cryodedup.report.raster import hex_of, shade
-from cryodedup.report.svg import SIZE, Drawing, Svg, element, joined, number, text, text_width
+from cryodedup.report.svg import SIZE, WIDTH, Drawing, Svg, element, joined, number, text, text_width
 
-WIDTH, HEIGHT = 460.0, 220.0
-"""Of a drawing, and of the frame in it: 12 px letters are read at this width on a telephone, and two drawings fit beside each other."""
-TALLEST = 420.0
+HEIGHT = 220.0
+"""Of a frame."""
+TALLEST, THINNEST = 420.0, 48.0
 RIGHT, TOP = 24.0, 8.0
 LEGEND_ROW = SIZE + 6
 BAR_WIDTH, BAR_SHADES = 12.0, 32
@@ -46,17 +46,15 @@ def chart(
     colour_bar: ColourBar | None = None,
     width: float = WIDTH,
 ) -> Drawing:
-    """Layers within axes, what they are above them. ``equal``: both axes have one scale, as a map has."""
-    legend, top = _legend([layer for layer in layers if layer.label], width, title)
-    left, bottom = margins(y, HEIGHT)
+    """Layers within axes, and above them a title and what the layers are. ``equal``: both axes have one scale, as a map has."""
+    left, bottom = margins(y, [HEIGHT, TALLEST] if equal else [HEIGHT])
+    heading = text(left, SIZE, title, "letters strong") if title else Svg("")
+    legend, top = _legend([layer for layer in layers if layer.label], width, heading)
     bar = _bar_room(colour_bar)
     across = width - left - RIGHT - bar
     height = HEIGHT
     if equal:
-        ratio = abs((y.high - y.low) / ((x.high - x.low) or 1.0))
-        height = min(TALLEST, across * ratio)
-        across = max(min(across, height / max(ratio, 1e-9)), 1.0)
-        height = max(height, 1.0)
+        across, height = _to_scale(x, y, across)
     frame = Frame(x, y, left, top, across, height)
     # An inner svg cuts off what lies beyond its borders, without an id as a clipping path would need it.
     inner = element("svg", *(layer.draw(frame) for layer in layers), x=left, y=top, width=across, height=height)
@@ -66,9 +64,16 @@ def chart(
     return Drawing(width, top + height + bottom, alt, joined(parts))
 
 
-def _legend(layers: Sequence[Layer], width: float, title: str) -> tuple[Svg, float]:
+def _to_scale(x: Axis, y: Axis, width: float) -> tuple[float, float]:
+    """Width and height of a frame in which both axes have one scale; but none is so thin that it cannot be read."""
+    ratio = abs(y.high - y.low) / max(abs(x.high - x.low), 1e-300)
+    height = min(TALLEST, width * ratio)
+    return max(THINNEST, min(width, height / ratio)) if ratio else width, max(THINNEST, height)
+
+
+def _legend(layers: Sequence[Layer], width: float, title: Svg) -> tuple[Svg, float]:
     """Title and labels in rows, and how high they are."""
-    parts, x, row = [text(TOP, SIZE, title, "letters strong")] if title else [], 4.0, int(bool(title))
+    parts, x, row = [title] if title else [], 4.0, int(bool(title))
     for layer in layers:
         room = SWATCH + 5 + text_width(layer.label) + 14
         if x > 4.0 and x + room > width:

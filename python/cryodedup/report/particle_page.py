@@ -18,7 +18,7 @@ from cryodedup.report.outliers import Outliers, outliers
 from cryodedup.report.page import Page, page
 from cryodedup.report.particle_text import half_set_sentence, methods, verdict
 
-MAX_SAMPLED = 200_000
+MAX_SAMPLED = 100_000
 """Of more particles some micrographs give histogram and curve: their lines are then right to a tenth of their width."""
 MAX_INPUTS = 60
 

@@ -17,6 +17,8 @@ VIRIDIS = ("#355f8d", "#2e6f8e", "#277e8e", "#228d8d", "#1e9c89", "#25ab82", "#3
 """The colour map of that name (van der Walt and Smith 2015, CC0) from 0.3 to 0.8: no colour is lost on a dark page or on a white one."""
 FINE = 2
 """Pixels for each CSS pixel."""
+MAX_COVERED = 0.4
+"""Dots are smaller where they would cover more of a picture: how dense they lie is seen then."""
 CELL_PX = 8
 """Pixels along a cell of a map, so that programs that smooth pictures leave its edges sharp."""
 
@@ -43,8 +45,8 @@ def cells_png(shares: Floats) -> str:
 
 def dots_png(x: Floats, y: Floats, width: float, height: float, size: float, colour: str) -> str:
     """Square dots at places in CSS pixels from the upper left corner, as a picture of such a width and height."""
-    side = max(1, round(FINE * size))
-    shape = (round(FINE * height), round(FINE * width))
+    shape = (max(1, round(FINE * height)), max(1, round(FINE * width)))
+    side = round(min(FINE * size, max(1.0, (MAX_COVERED * shape[0] * shape[1] / len(x)) ** 0.5)))
     rows, columns = np.floor(FINE * y - side / 2).astype(int), np.floor(FINE * x - side / 2).astype(int)
     covered = np.zeros(shape, bool)
     for down in range(side):

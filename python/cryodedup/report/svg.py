@@ -20,6 +20,8 @@ SIZE, SMALL_SIZE = 12.0, 10.0
 """Heights of letters, as the classes ``letters`` and ``small`` of ``figure.css`` have them."""
 LETTER, WIDE_LETTER = 0.62, 1.05
 """Width of a letter as a share of its height. That of DejaVu Sans, the widest of the usual fonts: nothing is cut off in the others."""
+WIDTH = 460.0
+"""Of most drawings, CSS pixels: their letters can be read on a telephone, and two drawings fit beside each other."""
 GAP = 16.0
 
 
@@ -43,8 +45,8 @@ class Drawing:
         return f"0 0 {number(self.width)} {number(self.height)}"
 
     def _limit(self) -> str:
-        """Letters larger than those of the page around them help nobody."""
-        return f"max-width:{number(1.2 * self.width)}px"
+        """Letters are of one size in all drawings, and not larger than those of the page around them."""
+        return f"width:{number(min(100.0, 100.0 * self.width / WIDTH))}%;max-width:{number(1.2 * self.width)}px"
 
 
 def document(drawings: Sequence[Drawing], style: str) -> str:

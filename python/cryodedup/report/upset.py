@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from cryodedup.report.axes import Axis, Frame, draw_up, margins
-from cryodedup.report.charts import RIGHT, WIDTH
-from cryodedup.report.svg import SIZE, SMALL_SIZE, Drawing, Svg, element, joined, number, text, text_width
+from cryodedup.report.charts import RIGHT
+from cryodedup.report.svg import SIZE, SMALL_SIZE, WIDTH, Drawing, Svg, element, joined, number, text, text_width
 
 HEIGHT, ROW, BELOW = 150.0, 20.0, 14.0
 """Of the bars, of a row of dots, and between them."""
@@ -17,7 +17,7 @@ NARROWEST, WIDEST = 20.0, 56.0
 def upset(counts: Sequence[int], members: Sequence[Sequence[int]], names: Sequence[str], label: str, alt: str) -> Drawing:
     """A bar for each combination of names; ``members``: the indices of its names. ``label``: what is counted."""
     axis = Axis(label=label, low=0.0, high=float(max(counts)), integer=True)
-    left = max(max(map(text_width, names)) + 14, margins(axis, HEIGHT)[0])
+    left = max(max(map(text_width, names)) + 14, margins(axis, [HEIGHT])[0])
     pitch = min(WIDEST, max(NARROWEST, (WIDTH - left) / len(counts)))
     widest = max(text_width(f"{count:,}", SMALL_SIZE) for count in counts)
     upright = widest > pitch - 4

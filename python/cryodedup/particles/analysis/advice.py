@@ -141,7 +141,7 @@ def advise_on_sample(
         priority=None if priority is None else priority[rows],
         threads=threads,
     )
-    if found is None or isinstance(rows, slice):
+    if found is None or isinstance(rows, slice) or len(rows) == len(kept):
         return found
     before, after, stay = (np.rint(counts * (len(kept) / len(rows))).astype(np.int64) for counts in (found.before, found.after, found.kept))
     return replace(found, before=before, after=after, kept=stay, sampled=len(rows))

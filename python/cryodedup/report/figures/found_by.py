@@ -46,8 +46,7 @@ def found_by(result: ParticleResult) -> FoundBy | None:
 
 def draw(data: FoundBy) -> Figure:
     """As bars over dots."""
-    names = [shortened(name) for name in data.names]
-    drawing = upset(data.sets, data.combinations, names, "particles", "Bars: particles by the inputs that found them")
+    drawing = upset(data.sets, data.combinations, shortened(data.names), "particles", "Bars: particles by the inputs that found them")
     caption = "Particles (sets of duplicates) by the inputs that found them: those with an orange dot, and no others."
     caption += f" {data.left_out:,} combinations are not shown: rarer ones, or of further inputs." if data.left_out else ""
     return Figure("found_by", (drawing,), caption)

@@ -64,4 +64,4 @@ def draw(data: Pickers) -> Figure:
         "Share (%) of the particles of the input in each row that have a particle of the input in each column within the minimum"
         " separation. On the diagonal: that have another particle of the same input."
     )
-    return Figure("pickers", (matrix(data.percent, [shortened(name) for name in data.names], alt),), caption)
+    return Figure("pickers", (matrix(data.percent, shortened(data.names), alt),), caption)
