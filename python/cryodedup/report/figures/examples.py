@@ -83,8 +83,8 @@ def examples(result: ParticleResult) -> list[Example]:
 
 def _example(result: ParticleResult, word: str, number: int, micrographs: Path | None) -> Example:
     rows = np.flatnonzero(result.micrograph_of == number)
-    source_of = result.source_of[rows]
-    source, at = result.sources[int(source_of[0])], int(rows[0]) - result.sources[int(source_of[0])].start
+    source_of = np.searchsorted([source.start for source in result.sources], rows, "right") - 1
+    source, at = result.sources[source_of[0]], int(rows[0]) - result.sources[source_of[0]].start
     name = source.picks.micrographs[int(source.picks.micrograph_of[at])].name
     centres = result.coordinates_a[rows]
     image = _image(name, micrographs)
@@ -120,7 +120,7 @@ def _around(centres: Floats) -> Extent:
     return left, float(high[0]) + margin, bottom, float(high[1]) + margin
 
 
-def _picked(result: ParticleResult, rows: NDArray[np.int64], source_of: NDArray[np.uint32]) -> Floats:
+def _picked(result: ParticleResult, rows: NDArray[np.int64], source_of: NDArray[np.int64]) -> Floats:
     """Centres before shifts, Å, shape (n, 2)."""
     picked = np.empty((len(rows), 2))
     for k, source in enumerate(result.sources):
