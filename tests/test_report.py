@@ -50,7 +50,7 @@ def test_a_page_is_one_file_that_needs_nothing_else(name: str, demo: Path) -> No
 def test_the_particles_page_tells_what_was_found(demo: Path) -> None:
     text = Page(demo / "particles" / "report.html").text
     for wanted in (
-        "6,633 picks in 12 micrographs: 2,730 kept, 3,903 rejected (58.8 %), at 40 Å.",
+        "6,633 picks in 12 micrographs: 2,730 kept, 3,903 rejected (58.8 %) at a minimum separation of 40 Å.",
         "suggested minimum separation: ",
         "Comparison of the inputs",
         "The worst micrograph (largest share of rejected): ",
@@ -67,7 +67,7 @@ def test_the_particles_page_tells_what_was_found(demo: Path) -> None:
 def test_the_page_of_refined_particles_tells_of_half_sets_and_shows_images(demo: Path) -> None:
     page = Page(demo / "refined" / "report.html")
     for wanted in (
-        "8,211 picks in 45 micrographs: 6,553 kept, 1,658 rejected (20.2 %), at 40 Å.",
+        "8,211 picks in 45 micrographs: 6,553 kept, 1,658 rejected (20.2 %) at a minimum separation of 40 Å.",
         "which reaches the 0.143 threshold: the resolution from these half-sets is not valid",
         "816 pairs of duplicates across them",
         "Arrows lead from where particles were picked to where shifts put them",
@@ -106,7 +106,7 @@ def test_the_binomial_tail_is_the_sum_of_its_terms(least: int, n: int, share: fl
 
 def test_the_micrographs_page_tells_what_was_found(demo: Path) -> None:
     page = Page(demo / "unique" / "report.html")
-    assert "45 micrographs: 36 kept, 9 removed, since others show the same (9 sets)." in page.text
+    assert "45 micrographs: 36 kept, 9 removed as duplicates (9 sets)." in page.text
     assert "The duplicates were taken between 2026-01-15 10:08 and 2026-01-15 10:14." in page.text
     assert page.tags.count("button") == 9
     assert sum(address.startswith("data:image/jpeg") for address in page.addresses) == 18
@@ -219,6 +219,13 @@ def test_a_page_changes_nothing_and_is_the_same_every_time(demo: Path) -> None:
     assert '<p class="note">a &lt;note&gt;</p>' in page.html
 
 
+def test_a_page_says_what_is_estimated(demo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    result = deduplicate_particles(demo / "session" / "relion.star", ParticleParams(min_separation_a=40))
+    assert "Estimated from" not in particle_page(result, command=None).html
+    monkeypatch.setattr("cryodedup.report.particle_page.MAX_SAMPLED", 700)
+    assert particle_page(result, command=None).html.count("Estimated from 7") == 2
+
+
 def test_a_page_that_fails_costs_no_results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = star(tmp_path / "p.star", [(1, 1, "m"), (2, 1, "m")], "CoordinateX CoordinateY MicrographName")
     result = deduplicate_particles(path, ParticleParams(pixel_size_a=1.0))
@@ -301,7 +308,7 @@ def test_what_was_accepted_and_what_was_compared_with_none(demo: Path, tmp_path:
     text = Page(tmp_path / "out" / "report.html").text
     assert "9 are accepted." in text
     assert text.count("-1.25°, 1.0040") == 1
-    assert "from other shots of the same holes; the first by name of each of 9 sets was kept, and 9 micrographs removed." in text
+    assert "from other shots of the same holes; the first by name of each of 9 sets was kept, and 9 micrographs were removed." in text
     assert re.search(r"since no other micrograph has the same size:\s*\S*small.mrc", text)
 
 

@@ -161,7 +161,7 @@ def draw_up(frame: Frame) -> Svg:
     parts.append(_path("axis", [f"M{number(frame.left)} {number(y)}h{number(-TICK)}" for y in places]))
     parts += [text(frame.left - TICK - 3, y + 0.35 * SIZE, words, anchor="end") for y, words in zip(places, texts, strict=True)]
     widest = max((text_width(words) for words in texts), default=0.0)
-    x, y = frame.left - TICK - PAD - widest - 0.2 * SIZE, frame.top + frame.height / 2
+    x, y = frame.left - TICK - PAD - widest - 0.35 * SIZE, frame.top + frame.height / 2
     return joined([*parts, text(x, y, frame.y.label, anchor="middle", turned=-90)]) if frame.y.label else joined(parts)
 
 

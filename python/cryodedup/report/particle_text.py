@@ -9,6 +9,18 @@ from cryodedup.particles.result import ParticleResult
 from cryodedup.words import count
 
 
+def verdict(result: ParticleResult) -> str:
+    """How many, kept, rejected, in how many micrographs, at what distance."""
+    n, rejected = len(result.kept), len(result.rejected)
+    separation_a = result.params.min_separation_a
+    at = f"at a minimum separation of {separation_a:g} Å" if separation_a > 0 else "at equal coordinates"
+    where = f"{count(n, 'pick')} in {count(result.n_micrographs, 'micrograph')}"
+    if result.repaired_halves is not None:
+        return f"{where}: all are kept, {rejected:,} of them duplicates {at}; {_moved(result):,} were moved to the other half-set."
+    outvoted = outvoted_words(result.outvoted, result.params.min_votes)
+    return f"{where}: {n - rejected:,} kept, {rejected:,} rejected ({100 * rejected / max(1, n):.1f} %) {at}{outvoted}."
+
+
 def half_set_sentence(result: ParticleResult) -> str:
     """What half-sets show, if it is bad."""
     found = result.half_sets()
@@ -18,57 +30,72 @@ def half_set_sentence(result: ParticleResult) -> str:
     return f"{text[0].upper()}{text[1:]}."
 
 
-def verdict(result: ParticleResult) -> str:
-    """How many, kept, rejected, in how many micrographs, at what distance."""
-    n, rejected = len(result.kept), len(result.rejected)
-    at = f"{result.params.min_separation_a:g} Å" if result.params.min_separation_a > 0 else "equal coordinates"
-    where = f"{count(n, 'pick')} in {count(result.n_micrographs, 'micrograph')}"
-    if result.repaired_halves is not None:
-        moved = int((result.repaired_halves != result.halves).sum())
-        return f"{where}: all stay, {rejected:,} of them duplicates at {at}; {moved:,} were moved to the other half-set."
-    outvoted = outvoted_words(result.outvoted, result.params.min_votes)
-    return f"{where}: {n - rejected:,} kept, {rejected:,} rejected ({100 * rejected / max(1, n):.1f} %), at {at}{outvoted}."
-
-
 def methods(result: ParticleResult) -> str:
     """A paragraph for a paper."""
+    among = f"{len(result.sources)} sets of picks" if len(result.sources) > 1 else "the picks"
+    sentences = [
+        f"Duplicates among {among} were found with cryodedup {_core.__version__}.",
+        f"{_criterion(result)} were considered duplicates.",
+        _choice(result),
+        *_votes(result),
+        _outcome(result),
+        *_across(result),
+    ]
+    return " ".join(sentences)
+
+
+def _criterion(result: ParticleResult) -> str:
+    """Which particles are duplicates."""
     params = result.params
-    n, rejected = len(result.kept), len(result.rejected)
     shifts = {"none": "stored coordinates", "alignments3D": "coordinates corrected by 3D alignment shifts"}
     centre = shifts.get(result.shift_key, "coordinates corrected by 2D alignment shifts")
-    sources = f"{len(result.sources)} sets of picks" if len(result.sources) > 1 else "the picks"
-    if params.min_separation_a > 0:
-        what = f"Particles of one micrograph whose centres ({centre}) lay within {params.min_separation_a:g} Å of each other"
-    else:
-        what = f"Particles of one micrograph with equal {centre}"
     if params.undo_symmetry_expansion:
         what = "Copies that a symmetry expansion made of one particle"
-    if result.repeated_uids:
-        what += f", and particles of one unique identifier ({result.repeated_uids:,}),"
-    fields = {str(source.score["field"]) for source in result.sources if source.score.get("field")}
-    best = "one, at random," if "random" in fields else f"the best by {' or '.join(sorted(fields))}" if fields else "the first"
-    if fields and (params.normalize_scores == "rank" or (params.normalize_scores == "auto" and len(result.sources) > 1)):
-        best += " (compared by their ranks in each set)"
-    if params.priority == "input":
-        best = f"that of the earliest set of picks, and among these {best}"
-    greedily = "in their order" if best == "the first" else "from the best to the worst"
-    rule = "all of them were removed" if params.remove_entirely else f"{best} of each was kept (greedily, {greedily})"
+    elif params.min_separation_a > 0:
+        what = f"Particles of the same micrograph whose centres ({centre}) were at most {params.min_separation_a:g} Å apart"
+    else:
+        what = f"Particles of the same micrograph with equal {centre}"
+    return f"{what}, and particles with the same unique identifier ({result.repeated_uids:,})," if result.repeated_uids else what
+
+
+def _choice(result: ParticleResult) -> str:
+    """Which of them was kept."""
+    params = result.params
     if result.repaired_halves is not None:
-        moved = int((result.repaired_halves != result.halves).sum())
-        rule = (
-            f"all were kept, and those connected by duplicates put into one half-set, for which {count(moved, 'particle')} changed theirs"
+        return (
+            "All particles were kept, and those connected by duplicates were put into one half-set;"
+            f" {count(_moved(result), 'particle')} changed {'its' if _moved(result) == 1 else 'their'} half-set."
         )
-    ending = (
-        ""
-        if result.repaired_halves is not None
-        else f" {rejected:,} of {n:,} particles in {result.n_micrographs:,} micrographs were removed."
-    )
-    votes = (
-        f" Particles found by fewer than {params.min_votes} of {len(result.sources)} inputs were removed, too."
-        if params.min_votes > 1
-        else ""
-    )
-    half_sets = result.half_sets()
-    audit = f" {half_sets.pairs_across:,} duplicate pairs lay across the half-sets of the input." if half_sets else ""
-    found = f"Duplicates among {sources} were found with cryodedup {_core.__version__}"
-    return f"{found}. {what} were taken as duplicates; {rule}.{votes}{ending}{audit}"
+    if params.remove_entirely:
+        return "All particles that have a duplicate were removed."
+    fields = {str(source.score["field"]) for source in result.sources if source.score.get("field")}
+    order = "in random order" if "random" in fields else f"from best to worst {' or '.join(sorted(fields))}" if fields else "in input order"
+    if fields and (params.normalize_scores == "rank" or (params.normalize_scores == "auto" and len(result.sources) > 1)):
+        order += " (compared by rank within each set)"
+    first = "set by set in the order of the inputs, and within a set " if params.priority == "input" else ""
+    return f"Particles were considered {first}{order}; each was kept unless it was a duplicate of a particle kept before."
+
+
+def _votes(result: ParticleResult) -> list[str]:
+    votes, sources = result.params.min_votes, len(result.sources)
+    return [f"Particles found in fewer than {votes} of {sources} sets of picks were removed as well."] if votes > 1 else []
+
+
+def _outcome(result: ParticleResult) -> str:
+    n, rejected, micrographs = len(result.kept), len(result.rejected), count(result.n_micrographs, "micrograph")
+    if result.repaired_halves is not None:
+        return f"{rejected:,} of {n:,} particles in {micrographs} were duplicates."
+    return f"{rejected:,} of {n:,} particles in {micrographs} were removed."
+
+
+def _across(result: ParticleResult) -> list[str]:
+    found = result.half_sets()
+    if found is None:
+        return []
+    were = "was" if found.pairs_across == 1 else "were"
+    return [f"{count(found.pairs_across, 'pair')} of duplicates {were} split between the half-sets of the input."]
+
+
+def _moved(result: ParticleResult) -> int:
+    """How many particles changed their half-set."""
+    return 0 if result.repaired_halves is None else int((result.repaired_halves != result.halves).sum())
