@@ -19,8 +19,11 @@ from cryodedup.micrographs.acquisition import Acquisition
 from cryodedup.micrographs.compare import Compared, Pair
 from cryodedup.micrographs.exposures import Exposures
 from cryodedup.micrographs.gallery import doubtful_and_best
-from cryodedup.micrographs.significance import Tail
-from cryodedup.report import micrographs, particles
+from cryodedup.micrographs.significance import Null, Tail
+from cryodedup.micrographs.tilt import Tilts
+from cryodedup.report.micrograph_page import micrograph_page
+from cryodedup.report.page import Page
+from cryodedup.report.particle_page import particle_page
 
 
 def resident() -> float:
@@ -28,8 +31,8 @@ def resident() -> float:
     return int(Path("/proc/self/statm").read_text().split()[1]) * 4096 / 1e6
 
 
-def measure(what: str, job: Callable[[Path], None]) -> None:
-    """Runs a job while another thread looks at the memory."""
+def measure(what: str, make: Callable[[], Page]) -> None:
+    """Makes and writes a page while another thread looks at the memory."""
     before, peak, done = resident(), [resident()], threading.Event()
 
     def watch() -> None:
@@ -40,7 +43,7 @@ def measure(what: str, job: Callable[[Path], None]) -> None:
     watcher.start()
     with TemporaryDirectory() as name:
         started = time.perf_counter()
-        job(Path(name))
+        make().write(Path(name))
         seconds = time.perf_counter() - started
         size = (Path(name) / "report.html").stat().st_size
     done.set()
@@ -92,13 +95,14 @@ def many_micrographs(n: int = 50_000, duplicates: int = 5_000) -> MicrographResu
     kept[[pair.second for pair in pairs]] = False
     known = [Acquisition((f"202601{1 + k // 5000:02}{k % 24:02}0000",), str(k // 8), str(k % 8)) for k in range(n)]
     exposures = Exposures("many", names, [Path(name) for name in names], ListOutput(names), acquisitions=known)
-    null = Tail.fit(rng.gumbel(4, 0.35, 20_000), 300_000)
+    tail = Tail.fit(rng.gumbel(4, 0.35, 20_000), 300_000)
     compared = Compared(
         members=list(range(n)),
         size=(720, 512),
         pairs=pairs,
         signal=np.ones(n),
-        null=null,
+        coarse_noise=0.0,
+        null=Null(mirrored=tail, next=None, cohort=None, zero=tail),
         observed=np.concatenate([rng.gumbel(4, 0.35, 2_000_000), [pair.z for pair in pairs]]),
         tested=n * (n - 1) // 2,
         decoys_tested=300_000,
@@ -112,6 +116,7 @@ def many_micrographs(n: int = 50_000, duplicates: int = 5_000) -> MicrographResu
         groups=[[pair.first, pair.second] for pair in pairs],
         kept=kept,
         compared=[compared],
+        tilts=Tilts(),
         warnings=[],
         pixel_sizes_a=[0.83] * n,
         sizes=[(5760, 4092)] * n,
@@ -124,9 +129,9 @@ def many_micrographs(n: int = 50_000, duplicates: int = 5_000) -> MicrographResu
 
 def main() -> None:
     found = deduplicate_particles(many_particles(), ParticleParams(min_separation_a=40))
-    measure(f"{len(found.kept):,} particles", lambda directory: particles.write_page(found, directory))
+    measure(f"{len(found.kept):,} particles", lambda: particle_page(found, command=None))
     result = many_micrographs()
-    measure(f"{len(result.kept):,} micrographs", lambda directory: micrographs.write_page(result, directory))
+    measure(f"{len(result.kept):,} micrographs", lambda: micrograph_page(result, command=None))
 
 
 if __name__ == "__main__":

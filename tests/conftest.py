@@ -9,7 +9,10 @@ from pathlib import Path
 import pytest
 
 from cases import SHARED, Ran
+from cryodedup import MicrographParams, ParticleParams, deduplicate_particles, find_duplicate_micrographs
 from cryodedup.cli import run
+from cryodedup.demo import make_micrographs, make_refined, make_session
+from cryodedup.demo.micrographs import BIN
 
 
 @pytest.fixture
@@ -22,6 +25,19 @@ def real() -> Path:
 def derived() -> Path:
     """Directory of the .cs files derived from two real sets."""
     return SHARED / "data" / "derived_cs"
+
+
+@pytest.fixture(scope="session")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The pages of the demo's sessions: ``particles``, ``unique`` and ``refined``."""
+    directory = tmp_path_factory.mktemp("pages")
+    session = make_session(directory / "session")
+    deduplicate_particles(session.paths, ParticleParams(min_separation_a=40)).write(directory / "particles")
+    planted = make_micrographs(directory / "session")
+    find_duplicate_micrographs(planted.star, MicrographParams(bin=BIN)).write(directory / "unique")
+    refined = ParticleParams(min_separation_a=40, micrographs=planted.star)
+    deduplicate_particles(make_refined(planted).path, refined).write(directory / "refined")
+    return directory
 
 
 @pytest.fixture

@@ -17,8 +17,11 @@ from typing import Any
 from cryodedup.errors import InputError
 
 SUMMARY, LISTING, PAGE, FIGURES = "summary.json", "duplicates.csv", "report.html", "figures"
-_FIGURE = r"figures/(distances|kept|pickers|found_by|scores|example_\w+|significance|hits|shifts)\.(png|svg)"
-"""The names of our own figures: of a directory that people put others into, these alone are replaced."""
+_FIGURE = r"figures/\w+\.(png|svg)"
+FIGURES_OF_PAGE = "cryodedup-figures"
+"""The name under which a page lists its figures, in its head: no summary does, since it is the same without a page."""
+_HEAD = 4096
+"""Bytes of a page that hold this list."""
 _OURS = re.compile(
     rf"(duplicates|overlaps|versions|ccc)\.csv|report\.html|([^/]+_)?optimisation_set\.star|{_FIGURE}|[^/]+_(kept|rejected|removed|repaired)(_passthrough\d*)?(\.\w+)?/?"
 )
@@ -122,15 +125,19 @@ def _listed_outputs(directory: Path, schema: str) -> list[str]:
         summary = json.loads((directory / SUMMARY).read_text("utf-8"))
         outputs = summary["outputs"] if str(summary["schema"]).split("/")[0] == schema.split("/", maxsplit=1)[0] else []
         listed = [name for name in outputs if isinstance(name, str) and _OURS.fullmatch(name)]
-        return list(dict.fromkeys([*listed, *_pages(directory)])) if outputs else []
+        return list(dict.fromkeys([*listed, *_page_and_figures(directory)])) if outputs else []
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return []
 
 
-def _pages(directory: Path) -> list[str]:
-    """The page and the figures beside a summary: no summary lists them, since it is the same without a page."""
-    figures = [f"{FIGURES}/{path.name}" for path in sorted((directory / FIGURES).glob("*"))]
-    return [name for name in (PAGE, *figures) if (directory / name).is_file() and _OURS.fullmatch(name)]
+def _page_and_figures(directory: Path) -> list[str]:
+    """The page of an earlier run and the figures that it lists; what else is there is not ours."""
+    try:
+        with (directory / PAGE).open("rb") as file:
+            listed = re.search(rf'name="{FIGURES_OF_PAGE}" content="([\w ]*)"', file.read(_HEAD).decode("utf-8", "replace"))
+    except OSError:
+        return []
+    return [] if listed is None else [PAGE, *(f"{FIGURES}/{name}.svg" for name in listed[1].split())]
 
 
 def _found_outputs(directory: Path, leaving: re.Pattern[str] | None, overwrite: bool) -> list[str]:

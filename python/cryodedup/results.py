@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import fields
 from os import PathLike
@@ -20,6 +21,7 @@ from cryodedup.particles import workflow as particle_workflow
 from cryodedup.particles.result import ParticleOutcome
 from cryodedup.progress import SILENT, Progress
 from cryodedup.write.applied import write_applied
+from cryodedup.write.job import Delivered
 from cryodedup.write.micrographs import write_micrographs
 from cryodedup.write.particles import write_particles
 
@@ -43,7 +45,7 @@ class ParticleResult(ParticleOutcome):
         InputError
             Files of these names are there and ``overwrite`` is not given, or one of them is an input.
         """
-        return write_particles(self, Path(directory), overwrite=overwrite, report=report, progress=progress).paths
+        return _paths(write_particles(self, Path(directory), overwrite=overwrite, report=report, progress=progress))
 
 
 class MicrographResult(MicrographOutcome):
@@ -63,7 +65,7 @@ class MicrographResult(MicrographOutcome):
         InputError
             Files of these names are there and ``overwrite`` is not given, or one of them is an input.
         """
-        return write_micrographs(self, Path(directory), overwrite=overwrite, report=report).paths
+        return _paths(write_micrographs(self, Path(directory), overwrite=overwrite, report=report))
 
 
 class Applied(AppliedChoice):
@@ -208,6 +210,12 @@ def apply_choice(
     (array([ True, False,  True]), 1)
     """
     return _as(Applied, apply_earlier(Path(directory), files, flip_y=flip_y, match=match, threads=threads, progress=progress))
+
+
+def _paths(delivered: Delivered) -> list[Path]:
+    for text in delivered.warnings:
+        warnings.warn(text, stacklevel=3)
+    return delivered.paths
 
 
 def _as(kind: type[Result], found: Any) -> Result:

@@ -10,6 +10,8 @@ def count(n: int, noun: str) -> str:
 
 def shown(text: str) -> str:
     """Fit for a terminal or a page: characters that would act there are boxes."""
+    if text.isprintable():
+        return text
     return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in printable(text))
 
 

@@ -44,10 +44,10 @@ class WithinDistance:
 
     def words(self, centre: str) -> str:
         """Which particles are duplicates; ``centre``: how their coordinates are to be called."""
-        return f"Particles of one micrograph whose centres ({centre}) lay within {self.separation_a:g} Å of each other"
+        return f"Particles of the same micrograph whose centres ({centre}) were at most {self.separation_a:g} Å apart"
 
     def __str__(self) -> str:
-        return f"{self.separation_a:g} Å"
+        return f"a minimum separation of {self.separation_a:g} Å"
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,7 @@ class EqualValues:
         return (
             "Copies that a symmetry expansion made of one particle"
             if self.by_origin
-            else f"Particles of one micrograph with equal {centre}"
+            else f"Particles of the same micrograph with equal {centre}"
         )
 
     def __str__(self) -> str:

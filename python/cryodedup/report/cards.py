@@ -5,80 +5,72 @@ from __future__ import annotations
 import calendar
 from collections.abc import Sequence
 from dataclasses import dataclass
-from io import BytesIO
-
-import numpy as np
-from numpy.typing import NDArray
 
 from cryodedup.micrographs.acquisition import Acquisition
 from cryodedup.micrographs.compare import Pair
 from cryodedup.micrographs.result import MicrographOutcome
-from cryodedup.report.page import data_address
+from cryodedup.report.raster import jpeg
 
-SMALL = 140
+SMALL_PX = 140
 """Pixels along the longer side of a picture, where there are more than a few pairs."""
 QUALITY = 55
 
 
-@dataclass(frozen=True)
+Rectangle = tuple[float, float, float, float]
+"""Left, top, width and height as shares of a stage, in per cent."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Card:
-    """A pair in the gallery. Lengths are shares of the stage, in per cent; the stage holds both pictures where they lie on each other."""
+    """A pair in the gallery. The stage holds both pictures where they lie on each other; ``aspect``: its width over its height."""
 
     number: int
     first: str
     second: str
     names: tuple[str, str]
     aspect: float
-    places: tuple[tuple[float, float, float, float], tuple[float, float, float, float]]
-    overlap: tuple[float, float, float, float]
+    places: tuple[Rectangle, Rectangle]
+    overlap: Rectangle
     facts: list[tuple[str, str]]
     contradicted: bool
 
 
-def card(result: MicrographOutcome, names: Sequence[str], k: int, small: bool) -> Card:
+def card(result: MicrographOutcome, names: Sequence[str], k: int, *, small: bool) -> Card:
     """Of the k-th pair; ``names``: what the micrographs are called, ``small``: whether pictures are reduced further."""
     pair = result.pairs[k]
     size = result.sizes[pair.first] or (1, 1)
     move = (pair.shift_px[0] / size[0], -pair.shift_px[1] / size[1])  # pages count y from the top
-    stage = (1 + abs(move[0]), 1 + abs(move[1]))
-    corners = [(max(0.0, -move[0]), max(0.0, -move[1])), (max(0.0, move[0]), max(0.0, move[1]))]
-    places = [(100 * x / stage[0], 100 * y / stage[1], 100 / stage[0], 100 / stage[1]) for x, y in corners]
-    both = (max(x for x, _ in corners), max(y for _, y in corners))
-    overlap = (
-        100 * both[0] / stage[0],
-        100 * both[1] / stage[1],
-        100 * max(0.0, 1 - abs(move[0])) / stage[0],
-        100 * max(0.0, 1 - abs(move[1])) / stage[1],
-    )
-    first, second = (_jpeg(result.thumbnails[i], small) for i in (pair.first, pair.second))
+    longest = SMALL_PX if small else None
+    first, second = (jpeg(result.thumbnails[i], longest=longest, quality=QUALITY) for i in (pair.first, pair.second))
+    places, overlap = _placed(move)
     return Card(
-        k + 1,
-        first,
-        second,
-        (names[pair.first], names[pair.second]),
-        size[0] * stage[0] / (size[1] * stage[1]),
-        (places[0], places[1]),
-        overlap,
-        _facts(result, pair),
-        pair.pattern == "contradicted",
+        number=k + 1,
+        first=first,
+        second=second,
+        names=(names[pair.first], names[pair.second]),
+        aspect=size[0] * (1 + abs(move[0])) / (size[1] * (1 + abs(move[1]))),
+        places=places,
+        overlap=overlap,
+        facts=_facts(result, pair),
+        contradicted=pair.pattern == "contradicted",
     )
+
+
+def _placed(move: tuple[float, float]) -> tuple[tuple[Rectangle, Rectangle], Rectangle]:
+    """Where two frames lie on their stage, and what they share; ``move``: of the second, as shares of a frame, y downwards."""
+    (x, y), (width, height) = move, (1 + abs(move[0]), 1 + abs(move[1]))
+    places = [
+        (100 * left / width, 100 * top / height, 100 / width, 100 / height)
+        for left, top in ((max(0, -x), max(0, -y)), (max(0, x), max(0, y)))
+    ]
+    left, top = (max(one[k] for one in places) for k in (0, 1))
+    return (places[0], places[1]), (left, top, 100 * max(0.0, 1 - abs(x)) / width, 100 * max(0.0, 1 - abs(y)) / height)
 
 
 def short(names: Sequence[str]) -> Sequence[str]:
     """Names without the directory, if all are in one."""
     parts = [name.rpartition("/") for name in names]
     return [name for _, _, name in parts] if len({directory for directory, _, _ in parts}) == 1 else names
-
-
-def _jpeg(image: NDArray[np.uint8], small: bool) -> str:
-    from PIL import Image
-
-    picture = Image.fromarray(image)
-    if small:
-        picture.thumbnail((SMALL, SMALL))
-    out = BytesIO()
-    picture.save(out, "JPEG", quality=QUALITY)
-    return data_address(out.getvalue(), "jpeg")
 
 
 def _facts(result: MicrographOutcome, pair: Pair) -> list[tuple[str, str]]:
@@ -92,7 +84,7 @@ def _facts(result: MicrographOutcome, pair: Pair) -> list[tuple[str, str]]:
         ("moved by", f"{x:,.0f}, {y:,.0f} px{in_a}"),
     ]
     if pair.rotation_deg or pair.scale != 1:
-        facts.append(("rotated, magnified by", f"{pair.rotation_deg:.2f}°, {pair.scale:.4f}"))
+        facts.append(("rotation, scale", f"{pair.rotation_deg:.2f}°, {pair.scale:.4f}"))
     known = [result.exposures.acquisitions[i] for i in (pair.first, pair.second)]
     if any(one.hole for one in known):
         facts.append(("hole, shot", "; ".join(f"{one.hole or '?'}, {one.shot or '?'}" for one in known)))
@@ -100,7 +92,7 @@ def _facts(result: MicrographOutcome, pair: Pair) -> list[tuple[str, str]]:
         facts.append(("taken", "; ".join(when(one) or "?" for one in known)))
     if any(other.pattern for other in result.pairs):
         facts.append(("agreeing shots", pair.pattern or "none"))
-    facts.append(("set", str(pair.set) if pair.set else f"none: less than {100 * result.params.least_overlap:g} % in common"))
+    facts.append(("set", str(pair.set) if pair.set else f"none: less than {100 * result.params.least_overlap:g} % shared"))
     return facts
 
 

@@ -14,93 +14,122 @@ from cryodedup.text import count
 def verdict(result: MicrographOutcome) -> str:
     """How many micrographs, how many duplicates in how many sets, how many versions, and when the duplicates were taken."""
     n, kept = len(result.kept), int(result.kept.sum())
-    duplicates = n - kept - len(result.versions)
     if kept == n:
         return f"No duplicates among {count(n, 'micrograph')}." + (f" {overlaps(result)}." if result.overlaps else "")
     would = "would be " if result.withheld else ""
     removed = []
-    if duplicates:
-        removed.append(f"{duplicates:,} {would}removed, since others show the same ({count(len(result.groups), 'set')})")
+    if duplicates := n - kept - len(result.versions):
+        removed.append(f"{duplicates:,} {would}removed as duplicates ({count(len(result.groups), 'set')})")
     if result.versions:
-        removed.append(f"{len(result.versions):,} {would}removed as versions of an exposure that another one shows ({kinds(result)})")
-    text = f"{count(n, 'micrograph')}: {kept:,} {would}kept, {', '.join(removed)}."
-    times = _times(result)
-    if times and all(times):
-        text += f" The duplicates were taken {f'between {times[0]} and {times[-1]}' if len(times) > 1 else times[0]}."
-    return text
+        removed.append(f"{len(result.versions):,} {would}removed as further versions of an exposure ({kinds(result)})")
+    return f"{count(n, 'micrograph')}: {kept:,} {would}kept, {', '.join(removed)}.{_taken(result)}"
 
 
-def _times(result: MicrographOutcome) -> list[str]:
-    """When those were taken that are removed as duplicates, in the order of exposure."""
+def _taken(result: MicrographOutcome) -> str:
+    """When those were taken that are removed as duplicates; empty where that is not known of all."""
     removed = {i for group in result.groups for i in group if not result.kept[i]}
-    return [when(result.exposures.acquisitions[i]) for i in result.order if i in removed]
+    times = [when(result.exposures.acquisitions[i]) for i in result.order if i in removed]
+    if not times or not all(times):
+        return ""
+    return f" The duplicates were taken {f'between {times[0]} and {times[-1]}' if times[0] != times[-1] else f'at {times[0]}'}."
 
 
 def methods(result: MicrographOutcome) -> str:
     """A paragraph for a paper."""
+    return " ".join(
+        [_compared(result), *_before(result), f"Pairs were accepted at {_rule(result)}; {_outcome(result)}.", *_overlapping(result)]
+    )
+
+
+def _before(result: MicrographOutcome) -> list[str]:
+    """What happened before the comparison."""
+    removed = f"Before the comparison all versions of an exposure but one were removed ({kinds(result)})." if result.versions else ""
+    tilted = tilts(result)
+    return [sentence for sentence in (removed, f"Before the comparison, {tilted}." if tilted else "") if sentence]
+
+
+def _compared(result: MicrographOutcome) -> str:
     params = result.params
     pairs = sum(found.tested for found in result.compared)
     compared = sum(len(found.members) for found in result.compared)
-    rule = f"a false-discovery rate of {params.fdr:g}"
-    if params.threshold is not None:
-        rule = f"a correlation coefficient of {params.threshold:g}"
-        rule += f" and a significance of {DOUBTFUL_Z:g}" if params.search == "all" else ""
-    first = {"time": "the earliest", "name": "the first by name", "natural": "the first by name"}.get(result.order_rule, "the first")
-    kept = first if params.keep == "earliest" else "the one of the best CTF fit"
-    looked = "all pairs" if params.search == "all" else "the pairs of a window"
+    which = "all pairs" if params.search == "all" else "the pairs within a window"
     shifts = "all shifts" if params.max_shift_px is None else f"shifts of up to {params.max_shift_px:g} pixels"
-    mirrored = params.threshold is None and any(found.decoys_tested for found in result.compared)
-    by = ", from mirrored and from unrelated micrographs of the session and from other shots of the same holes" if mirrored else ""
     freed = any(len(found.members) >= _core.LEAST_FOR_PATTERN for found in result.compared)
-    pattern = " and freed of the camera's fixed pattern" if freed else ""
-    removed = count(sum(len(group) - 1 for group in result.groups), "micrograph")
-    outcome = (
-        f"{kept} of each of {count(len(result.groups), 'set')} was kept, and {removed} removed"
-        if result.groups
-        else "no duplicate was found"
-    )
-    further = ""
-    if params.least_overlap and result.groups:
-        further += f" Each removed one shares at least {100 * params.least_overlap:g} % of the frame with a kept one."
-    if result.overlaps:
-        less = f"less than {100 * params.least_overlap:g} %"
-        further += (
-            f" {count(len(result.overlaps), 'pair')} that {'shares' if len(result.overlaps) == 1 else 'share'} {less} of the frame stayed."
-        )
-    if told := tilts(result):
-        further += f" Before, {told}."
-    if result.versions:
-        further += f" Before the comparison all but one version of each exposure were removed ({kinds(result)})."
+    pattern = ", freed of the camera's fixed pattern" if freed else ""
     return (
-        f"Micrographs that show the same area were found with cryodedup {_core.__version__}: {looked} ({pairs:,}) of {compared:,}"
-        f" micrographs, binned {params.bin} times, whitened{pattern}, were cross-correlated at {shifts}. Pairs were accepted at {rule}{by};"
-        f" {outcome}.{further}"
+        f"Micrographs that show the same area were found with cryodedup {_core.__version__}: {which} ({pairs:,}) of {compared:,}"
+        f" micrographs, binned {params.bin} times, whitened{pattern}, were cross-correlated at {shifts}."
     )
+
+
+def _rule(result: MicrographOutcome) -> str:
+    """What a pair had to reach."""
+    params = result.params
+    if params.threshold is not None:
+        significant = f" and a significance of {DOUBTFUL_Z:g}" if params.search == "all" else ""
+        return f"a correlation coefficient of {params.threshold:g}{significant}"
+    mirrored = any(found.decoys_tested for found in result.compared)
+    null = (
+        ", estimated from mirrored and from unrelated micrographs of the session and from other shots of the same holes" if mirrored else ""
+    )
+    return f"a false-discovery rate of {params.fdr:g}{null}"
+
+
+def _outcome(result: MicrographOutcome) -> str:
+    if not result.groups:
+        return "no duplicate was found"
+    first = {"time": "the earliest", "name": "the first by name", "natural": "the first by name"}.get(result.order_rule, "the first")
+    kept = first if result.params.keep == "earliest" else "the one with the best CTF fit"
+    removed = count(sum(len(group) - 1 for group in result.groups), "micrograph")
+    were = "was" if removed.startswith("1 ") else "were"
+    return f"{kept} of each of {count(len(result.groups), 'set')} was kept, and {removed} {were} removed"
+
+
+def _overlapping(result: MicrographOutcome) -> list[str]:
+    least = f"{100 * result.params.least_overlap:g} %"
+    found = []
+    if result.params.least_overlap and result.groups:
+        found.append(f"Each removed micrograph shares at least {least} of the frame with a kept one.")
+    if result.overlaps:
+        share = "shares" if len(result.overlaps) == 1 else "share"
+        found.append(f"{count(len(result.overlaps), 'pair')} that {share} less than {least} of the frame stayed.")
+    return found
 
 
 def about_self_test(test: SelfTest) -> list[str]:
     """What was planted and what it shows, in paragraphs."""
     if test.reason:
         return [f"Nothing was planted: {test.reason}."]
-    alone = "all shots of a hole together" if test.by_hole else "each alone, since names show no holes"
-    several = f" in {test.rounds} rounds" if test.rounds > 1 else ""
-    first = (
-        f"{count(test.planted, 'second exposure')} planted among {count(test.micrographs, 'micrograph')} of this session{several}, {alone}."
-        " Each is a micrograph of the session that was shifted, weakened to the share of signal in each ring of its spectrum, damaged, and"
-        " mixed with another micrograph, in whose place it was searched. The same search and decision ran on them."
+    return [_planted(test), _accepted(test), _limits()]
+
+
+def _planted(test: SelfTest) -> str:
+    together = "all shots of a hole together" if test.by_hole else "each one alone, since the names do not give holes"
+    rounds = f" in {test.rounds} rounds" if test.rounds > 1 else ""
+    return (
+        f"{count(test.planted, 'second exposure')} planted among {count(test.micrographs, 'micrograph')} of this session{rounds},"
+        f" {together}. Each is a micrograph of the session that was shifted, reduced in signal in each ring of its spectrum, damaged, and"
+        " mixed with another micrograph, which it replaces. The same search and the same decision were run on them."
     )
+
+
+def _accepted(test: SelfTest) -> str:
     rate = f" at a false-discovery rate of {test.fdr:.2g}" if test.fdr is not None else ""
-    second = (
-        f"Accepted{rate} without being planted: {count(len(test.false_pairs), 'pair')}. Removed wrongly:"
-        f" {count(test.removed_wrongly, 'micrograph')}."
+    text = (
+        f"Pairs that were accepted{rate} without being planted: {len(test.false_pairs):,}. Micrographs that were removed wrongly:"
+        f" {test.removed_wrongly:,}."
     )
     if test.own_false:
-        second += (
-            f" {count(test.own_false, 'pair')} of these: two micrographs of the session itself, which the search of the whole session does"
-            " not accept. Such a pair may be real: look at it."
+        text += (
+            f" In {count(test.own_false, 'pair')} of these, both micrographs are unchanged ones of the session, and the search of the whole"
+            " session does not accept the pair. It may be real: check it."
         )
-    third = (
-        "The damage is that of an ordinary second visit. A new defocus cannot be computed from one exposure, and screening in groups is not"
-        " part of the test: fewer are found where second visits differ much in dose or defocus, or where a large session is screened so."
+    return text
+
+
+def _limits() -> str:
+    return (
+        "The damage is that of an ordinary second visit. A change of defocus cannot be simulated from one exposure, and screening in groups"
+        " is not part of the test. Fewer duplicates are found where second visits differ much in dose or defocus, or where a large session"
+        " is screened in groups."
     )
-    return [first, second, third]

@@ -1,138 +1,95 @@
-"""What both pages have in common: the template engine, and figures in one style."""
+"""A page as text: templates, style and figures in one file."""
 
 from __future__ import annotations
 
-import base64
+import errno
 import re
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
+import shutil
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from io import BytesIO
+from functools import cache
 from pathlib import Path
-from threading import Lock
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import numpy as np
-
+from cryodedup.output_directory import FIGURES, PAGE
+from cryodedup.report.figure import Figure
+from cryodedup.report.svg import Svg, joined
 from cryodedup.text import shown
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-
-FIRST, SECOND, MARK, GREY = "#3d8fd9", "#e8832a", "#d6336c", "#7b828c"
-"""Colours that stand out from a dark page as well as from a white one."""
-_STYLE: Any = {
-    "font.size": 9,
-    "axes.edgecolor": GREY,
-    "axes.labelcolor": GREY,
-    "axes.spines.right": False,
-    "axes.spines.top": False,
-    "axes.titlecolor": GREY,
-    "axes.titlesize": 9,
-    "text.color": GREY,
-    "xtick.color": GREY,
-    "ytick.color": GREY,
-    "grid.color": GREY,
-    "grid.alpha": 0.25,
-    "legend.frameon": False,
-    "figure.constrained_layout.use": True,
-    "savefig.transparent": True,
-    "savefig.dpi": 150,
-}
+OF_THE_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS)
+_TEMPLATES = Path(__file__).parent / "templates"
 
 
 @dataclass(frozen=True)
-class Picture:
-    """A figure in the page: what it shows in words, its bytes as an address, and its width in inches, so that letters are of one size."""
+class Page:
+    """A page, and by its stem each figure as a file of its own."""
 
-    alt: str
-    source: str
-    width: float
+    html: str
+    figures: dict[str, str]
 
-
-class Figures:
-    """Makes figures, and keeps each as PNG in a directory, too."""
-
-    def __init__(self, directory: Path) -> None:
-        self.directory = directory
-        directory.mkdir(parents=True, exist_ok=True)
-
-    def new(self, width: float = 5.2, height: float = 3.0, **grid: Any) -> tuple[Figure, Any]:
-        """A figure of so many inches, and its axes."""
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure as New
-
-        figure = New(figsize=(width, height))
-        FigureCanvasAgg(figure)
-        return figure, figure.subplots(**grid)
-
-    def keep(self, name: str, figure: Figure, alt: str) -> Picture:
-        """Writes ``<name>.png``."""
-        image = BytesIO()
-        figure.savefig(image, format="png")
-        (self.directory / f"{name}.png").write_bytes(image.getvalue())
-        return Picture(alt, data_address(image.getvalue(), "png"), figure.get_figwidth())
+    def write(self, directory: Path) -> None:
+        """Writes ``report.html`` and ``figures/``."""
+        (directory / FIGURES).mkdir(parents=True, exist_ok=True)
+        for stem, svg in self.figures.items():
+            (directory / FIGURES / f"{stem}.svg").write_text(svg, "utf-8")
+        (directory / PAGE).write_text(self.html, "utf-8")
 
 
-_STYLING = Lock()
+def write_page(make: Callable[[], Page], directory: Path) -> list[str]:
+    """Makes a page among the results, and returns what to warn of. If it fails, the results are worth more: they stay, without the page.
 
-
-@contextmanager
-def styled() -> Iterator[None]:
-    """While figures are made and written, by one thread at a time: style and warnings are the whole process's.
-
-    Nothing of the user's own style is used. Letters that the font has not are boxes, and no matter for a warning.
+    Raises
+    ------
+    OSError
+        The disk is full or broken: the results would fare no better.
     """
-    import matplotlib as mpl
-
-    with _STYLING, mpl.rc_context(), warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        mpl.rcParams.update({key: value for key, value in mpl.rcParamsDefault.items() if not key.startswith("backend")})
-        mpl.rcParams.update(_STYLE)
-        yield
-
-
-def plain(name: str, most: int = 28) -> str:
-    """A name for a figure: not too long, and nothing in it taken for a formula."""
-    short = name if len(name) <= most else f"{name[: most // 2]}…{name[-(most // 2 - 1) :]}"
-    return shown(short).replace("$", r"\$")
+    try:
+        make().write(directory)
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno in OF_THE_DISK:
+            raise
+        (directory / PAGE).unlink(missing_ok=True)
+        shutil.rmtree(directory / FIGURES, ignore_errors=True)
+        return [f"no page was made: {type(error).__name__}: {error}; please report this"]
+    return []
 
 
-def data_address(image: bytes, kind: str) -> str:
-    """Bytes of an image as an address that holds them."""
-    return f"data:image/{kind};base64,{base64.b64encode(image).decode()}"
+def page(template: str, figures: Sequence[Figure], **context: Any) -> Page:
+    """Fills a template; everything put in is escaped. ``figures``: by their names in the template's ``figures``, in files in this style."""
+    drawn = {figure.name: figure for figure in figures}
+    html = (
+        _environment()
+        .get_template(template)
+        .render(style=_text("figure.css") + _text("page.css"), script=_text("page.js"), figures=drawn, **context)
+    )
+    style = file_style()
+    return Page(html, {name: figure.file(style) for name, figure in drawn.items()})
 
 
-def shades() -> Any:
-    """Colours for numbers, none as dark as a dark page or as light as a white one."""
-    import matplotlib as mpl
-    from matplotlib.colors import ListedColormap
-
-    return ListedColormap(mpl.colormaps["viridis"](np.linspace(0.3, 0.8, 256)))
+def file_style() -> str:
+    """The style of figures with the colours of a white page written out: slides and editors know no variables."""
+    colours = dict(re.findall(r"--(\w+): (#\w+)", _text("page.css").split("}", maxsplit=1)[0]))
+    return re.sub(r"var\(--(\w+)\)", lambda found: colours[found[1]], _text("figure.css"))
 
 
-def line(axes: Axes, at: float, label: str, colour: str = MARK, style: str = "--") -> None:
-    """A vertical line with a label in the legend."""
-    axes.axvline(at, color=colour, linestyle=style, linewidth=1.2, label=label)
-
-
-def legend(axes: Axes) -> None:
-    """What is what, above the figure, where it covers nothing."""
-    axes.legend(loc="lower left", bbox_to_anchor=(-0.02, 1), ncols=3, borderaxespad=0.2, handlelength=1.6, columnspacing=1.4)
-
-
-def render(template: str, **context: Any) -> str:
-    """The text of a page; everything put in is escaped."""
+@cache
+def _environment() -> Any:
     import jinja2
 
-    here = Path(__file__).parent / "templates"
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(here), autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
+        loader=jinja2.FileSystemLoader(_TEMPLATES), autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
     )
     environment.filters["number"] = lambda value: f"{value:,}"
     environment.filters["text"] = lambda value: shown(str(value))
     environment.filters["unbroken"] = lambda value: re.sub(r"(?<=\d) (?=[Å%])", "\u00a0", shown(str(value)))
-    style, script = ((here / name).read_text("utf-8") for name in ("page.css", "page.js"))
-    return environment.get_template(template).render(style=style, script=script, **context)
+    environment.filters["panels"] = _panels
+    return environment
+
+
+def _panels(figure: Figure) -> Svg:
+    """The drawings of a figure as markup; what is in them was escaped when they were drawn."""
+    return joined(panel.inline() for panel in figure.panels)
+
+
+def _text(name: str) -> str:
+    return (_TEMPLATES / name).read_text("utf-8")

@@ -48,7 +48,7 @@ def _rows(found: MicrographOutcome, staging: Path, directory: Path) -> Written:
 
 
 def _page(found: MicrographOutcome, staging: Path, command: str | None) -> tuple[str, ...]:
-    from cryodedup.report import add_page
-    from cryodedup.report.micrographs import write_page
+    from cryodedup.report.micrograph_page import micrograph_page
+    from cryodedup.report.page import write_page
 
-    return add_page(lambda: write_page(found, command, staging), staging)
+    return tuple(write_page(lambda: micrograph_page(found, command=command), staging))

@@ -90,7 +90,7 @@ def _listing(found: ParticleOutcome, staging: Path) -> None:
 
 
 def _page(found: ParticleOutcome, staging: Path, written: Written, command: str | None) -> tuple[str, ...]:
-    from cryodedup.report import add_page
-    from cryodedup.report.particles import write_page
+    from cryodedup.report.page import write_page
+    from cryodedup.report.particle_page import particle_page
 
-    return add_page(lambda: write_page(found, written, command, staging), staging)
+    return tuple(write_page(lambda: particle_page(found, command=command, notes=written.notes), staging))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -115,6 +115,36 @@ def advise(
         kept=stay,
         sampled=several,
     )
+
+
+def advise_on_sample(
+    coordinates_a: Floats,
+    micrograph_of: Groups,
+    kept: NDArray[np.bool_],
+    suggestion: Suggestion,
+    separation_a: float,
+    max_particles: int,
+    *,
+    scores: Floats | None = None,
+    priority: NDArray[np.uint32] | None = None,
+    threads: int = 0,
+) -> Advice | None:
+    """As :func:`advise`; of more than ``max_particles`` some micrographs give histograms and curve, scaled to all particles."""
+    rows = sampled(coordinates_a, micrograph_of, max_particles)
+    found = advise(
+        coordinates_a[rows],
+        micrograph_of[rows],
+        kept[rows],
+        suggestion,
+        separation_a,
+        scores=None if scores is None else scores[rows],
+        priority=None if priority is None else priority[rows],
+        threads=threads,
+    )
+    if found is None or isinstance(rows, slice) or len(rows) == len(kept):
+        return found
+    before, after, stay = (np.rint(counts * (len(kept) / len(rows))).astype(np.int64) for counts in (found.before, found.after, found.kept))
+    return replace(found, before=before, after=after, kept=stay, sampled=len(rows))
 
 
 def _tried(end: float, separation_a: float, extent: float) -> Floats:

@@ -1,0 +1,48 @@
+"""A figure of a page."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from cryodedup.report.svg import Drawing, document
+from cryodedup.text import shown
+
+MAX_LETTERS, HEAD = 28, 5
+"""Of a name in a figure, and of what is left of a beginning that all names have."""
+WIDE = 600.0
+"""Wider figures, in CSS pixels, have a row of a page for themselves."""
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A figure: the stem of its file, its drawings side by side, and the sentences below it."""
+
+    name: str
+    panels: tuple[Drawing, ...]
+    caption: str
+
+    @property
+    def wide(self) -> bool:
+        """Whether letters would be too small in half the width of a page."""
+        return self.panels[0].width > WIDE
+
+    def file(self, style: str) -> str:
+        """As an SVG file of its own."""
+        return document(self.panels, style)
+
+
+def shortened(names: Sequence[str]) -> list[str]:
+    """Names that are not too long for a figure: what all begin with goes first, then the middle."""
+    common = _common_beginning(names)
+    if max(map(len, names)) > MAX_LETTERS and common > HEAD:
+        names = [f"{name[: HEAD - 1]}…{name[common:]}" for name in names]
+    half = MAX_LETTERS // 2
+    return [shown(name if len(name) <= MAX_LETTERS else f"{name[:half]}…{name[-half + 1 :]}") for name in names]
+
+
+def _common_beginning(names: Sequence[str]) -> int:
+    """How many letters all names begin with; 0 for one name."""
+    if len(names) < 2:
+        return 0
+    return next((k for k, letters in enumerate(zip(*names, strict=False)) if len(set(letters)) > 1), min(map(len, names)))

@@ -1,0 +1,75 @@
+"""Distances of nearest neighbours, before and after."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cryodedup.particles.analysis.advice import Advice
+from cryodedup.report.axes import Axis, Floats
+from cryodedup.report.charts import chart
+from cryodedup.report.figure import Figure
+from cryodedup.report.figures.separations import Separations
+from cryodedup.report.layers import Steps
+
+
+@dataclass(frozen=True, kw_only=True)
+class Distances:
+    """A histogram of the distances of nearest neighbours.
+
+    Attributes
+    ----------
+    edges_a
+        float64 (bins + 1,): limits of the bins, Å.
+    before, after
+        int64 (bins,): particles with such a distance, of all and of those kept.
+    after_word
+        What those kept are called: "kept", or "best" where a repair keeps all.
+    separations
+        The separation that was used, and what is suggested.
+    sampled
+        The counts are estimates from so many particles; 0: from all.
+    """
+
+    edges_a: Floats
+    before: NDArray[np.int64]
+    after: NDArray[np.int64]
+    after_word: str
+    separations: Separations
+    sampled: int
+
+
+def distances(advice: Advice, separation_a: float, after_word: str) -> Distances:
+    """From what the distances suggest."""
+    return Distances(
+        edges_a=advice.edges_a,
+        before=advice.before,
+        after=advice.after,
+        after_word=after_word,
+        separations=Separations.of(advice.suggestion, separation_a),
+        sampled=advice.sampled,
+    )
+
+
+def draw(data: Distances) -> Figure:
+    """As two histograms on a logarithmic axis."""
+    highest = max(10.0, 1.5 * float(max(data.before.max(initial=0), data.after.max(initial=0))))
+    layers = [
+        Steps(edges=data.edges_a, counts=data.before, paint="first", filled=True, label="all"),
+        Steps(edges=data.edges_a, counts=data.after, paint="second", label=data.after_word),
+        *data.separations.rules(),
+    ]
+    x = Axis(label="distance to the nearest neighbour (Å)", low=0.0, high=float(data.edges_a[-1]))
+    y = Axis(label="particles", low=0.8, high=highest, log=True)
+    alt = f"Histogram of the distances to the nearest neighbour, of all particles and of the {data.after_word} ones"
+    return Figure("distances", (chart(x, y, layers, alt),), caption(data))
+
+
+def caption(data: Distances) -> str:
+    """What is seen."""
+    found = f"Distance from each particle to its nearest neighbour, for all particles and for the {data.after_word} ones."
+    if data.separations.suggested_a is not None:
+        found += " Duplicates form the peak on the left, neighbours the peak on the right."
+    return found + (f" Estimated from {data.sampled:,} particles." if data.sampled else "")

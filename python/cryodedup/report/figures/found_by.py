@@ -1,0 +1,52 @@
+"""Which combination of inputs found how many particles."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from cryodedup.particles.result import ParticleOutcome
+from cryodedup.report.figure import Figure, shortened
+from cryodedup.report.figures.pickers import MAX_SHOWN, names_of_inputs
+from cryodedup.report.upset import upset
+
+MAX_COMBINATIONS = 24
+"""The most frequent ones are drawn."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FoundBy:
+    """How many sets of duplicates (a single particle is a set) were found by exactly which inputs.
+
+    ``combinations``: the indices in ``names`` of the inputs of each, the most frequent first; ``sets``: how many; ``left_out``: how many
+    combinations are not here.
+    """
+
+    names: tuple[str, ...]
+    combinations: tuple[tuple[int, ...], ...]
+    sets: tuple[int, ...]
+    left_out: int
+
+
+def found_by(result: ParticleOutcome) -> FoundBy | None:
+    """From a result; None where sets are not known."""
+    sets = result.analysis.found_by or {}
+    chosen = [(sources, number) for sources, number in sets.items() if max(sources) < MAX_SHOWN][:MAX_COMBINATIONS]
+    if not chosen:
+        return None
+    present = sorted({source for sources, _ in chosen for source in sources})
+    row = {source: k for k, source in enumerate(present)}
+    names = names_of_inputs(result)
+    return FoundBy(
+        names=tuple(names[source] for source in present),
+        combinations=tuple(tuple(row[source] for source in sources) for sources, _ in chosen),
+        sets=tuple(number for _, number in chosen),
+        left_out=len(sets) - len(chosen),
+    )
+
+
+def draw(data: FoundBy) -> Figure:
+    """As bars over dots."""
+    drawing = upset(data.sets, data.combinations, shortened(data.names), "particles", "Bars: particles by the inputs that found them")
+    caption = "Particles (sets of duplicates) by the inputs that found them: those with an orange dot, and no others."
+    caption += f" {data.left_out:,} combinations are not shown: rarer ones, or of further inputs." if data.left_out else ""
+    return Figure("found_by", (drawing,), caption)

@@ -1,0 +1,122 @@
+"""Which exposures show the same area, in the order in which they were taken."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cryodedup.micrographs.acquisition import Acquisition
+from cryodedup.micrographs.result import MicrographOutcome
+from cryodedup.report.axes import Axis, Floats
+from cryodedup.report.charts import chart
+from cryodedup.report.figure import Figure
+from cryodedup.report.layers import Layer, Line, Paint, Points, Rules
+
+MAX_LINES = 120
+"""More borders of holes or stage positions are not drawn: they would cover the pairs."""
+SAME_STAGE_M = 0.5e-6
+"""Stage positions, in metres, that differ by more are two."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hits:
+    """Pairs of exposures that show the same area.
+
+    Attributes
+    ----------
+    exposures
+        How many there are; ``order``: what they are in the order of.
+    earlier, later
+        int64 (pairs,): their places in that order, from 1.
+    contradicted
+        bool (pairs,): the other shots of the same holes disagree.
+    borders
+        Between exposures of one place: for each word ("holes") float64 (m,), between two places.
+    windowed
+        Only pairs of a window were compared.
+    """
+
+    exposures: int
+    order: str
+    earlier: NDArray[np.int64]
+    later: NDArray[np.int64]
+    contradicted: NDArray[np.bool_]
+    borders: dict[str, Floats]
+    windowed: bool
+
+
+def hits(result: MicrographOutcome) -> Hits | None:
+    """From a result; None without pairs."""
+    if not result.pairs:
+        return None
+    n = len(result.order)
+    place = np.empty(n, np.int64)
+    place[result.order] = np.arange(n) + 1
+    ends = np.sort([(place[pair.first], place[pair.second]) for pair in result.pairs], axis=1)
+    in_order = [result.exposures.acquisitions[i] for i in result.order]
+    return Hits(
+        exposures=n,
+        order=result.order_rule,
+        earlier=ends[:, 0],
+        later=ends[:, 1],
+        contradicted=np.array([pair.pattern == "contradicted" for pair in result.pairs]),
+        borders=_borders({"stage positions": stages(in_order), "holes": [one.hole for one in in_order]}),
+        windowed=result.params.search == "window",
+    )
+
+
+def _borders(kinds: dict[str, Sequence[object]]) -> dict[str, Floats]:
+    """Where the values change, for those that are known and do not change too often."""
+    found = {}
+    for word, values in kinds.items():
+        changes = np.array([k + 0.5 for k in range(1, len(values)) if values[k] != values[k - 1]])
+        if any(values) and 0 < len(changes) <= MAX_LINES:
+            found[word] = changes
+    return found
+
+
+def stages(acquisitions: Sequence[Acquisition]) -> list[int]:
+    """A number for each stretch of exposures at one position of the stage; zeros where it is not known."""
+    groups: list[int] = []
+    last = None
+    for one in acquisitions:
+        if one.stage is None:
+            return [0] * len(acquisitions)
+        moved = last is None or max(abs(a - b) for a, b in zip(one.stage, last, strict=True)) > SAME_STAGE_M
+        groups.append((groups[-1] if groups else 0) + moved)
+        last = one.stage
+    return groups
+
+
+def draw(data: Hits) -> Figure:
+    """As a matrix, the first exposure in the upper left corner."""
+    n, size = data.exposures, float(np.clip(350 / max(data.exposures, 1), 3.0, 8.0))
+    layers: list[Layer] = []
+    for borders in data.borders.values():
+        layers += [Rules(at=borders, paint="grey", dash="", faint=True, horizontal=across) for across in (False, True)]
+    diagonal = np.array([1.0, n])
+    layers.append(Line(x=diagonal, y=diagonal, paint="grey"))
+    kinds: tuple[tuple[bool, Paint, str], ...] = ((False, "first", "pair"), (True, "mark", "contradicted"))
+    for wanted, paint, label in kinds:
+        chosen = data.contradicted == wanted
+        if chosen.any():
+            x, y = data.earlier[chosen].astype(float), data.later[chosen].astype(float)
+            layers.append(Points(x=x, y=y, paint=paint, size=size, square=True, label=label if data.contradicted.any() else ""))
+    by = f"exposure, in order of {data.order}" if data.order else "exposure, in order"
+    x_axis, y_axis = (
+        Axis(label=label, low=low, high=high, integer=True) for label, low, high in ((by, 0.5, n + 0.5), ("exposure", n + 0.5, 0.5))
+    )
+    return Figure("hits", (chart(x_axis, y_axis, layers, "Matrix of exposures that show the same area", equal=True),), caption(data))
+
+
+def caption(data: Hits) -> str:
+    """What is seen."""
+    found = "Pairs of exposures that show the same area. Lines parallel to the diagonal are holes that were imaged a second time, in the"
+    found += " same order."
+    found += f" Thin lines: borders between {' and between '.join(data.borders)}." if data.borders else ""
+    found += " Only pairs near the diagonal, those of the window, were compared." if data.windowed else ""
+    found += " Red: the other shots of the same holes contradict the pair." if data.contradicted.any() else ""
+    return found

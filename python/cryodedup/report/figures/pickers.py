@@ -1,0 +1,67 @@
+"""Which input finds what another input finds, pair by pair."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cryodedup.particles.result import ParticleOutcome
+from cryodedup.report.axes import Floats
+from cryodedup.report.figure import Figure, shortened
+from cryodedup.report.matrix import matrix
+
+MAX_SHOWN = 12
+"""Of more inputs the first ones are drawn: a larger matrix is not read."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pickers:
+    """Overlaps of inputs.
+
+    Attributes
+    ----------
+    names
+        Of the inputs, at most ``MAX_SHOWN``.
+    overlaps
+        int64 (n, n): particles of the first input that have one of the second within the separation, itself not counted.
+    particles
+        int64 (n,): of each input.
+    """
+
+    names: tuple[str, ...]
+    overlaps: NDArray[np.int64]
+    particles: NDArray[np.int64]
+
+    @property
+    def percent(self) -> Floats:
+        """The overlaps as shares of the first input, in per cent, float64 (n, n)."""
+        return np.asarray(100.0 * self.overlaps / np.maximum(self.particles, 1)[:, None])
+
+
+def pickers(result: ParticleOutcome) -> Pickers | None:
+    """From a result; None for one input, or more than are compared."""
+    if result.analysis.overlaps is None:
+        return None
+    n = min(len(result.sources), MAX_SHOWN)
+    particles = np.array([len(source.picks) for source in result.sources[:n]])
+    return Pickers(names=names_of_inputs(result)[:n], overlaps=result.analysis.overlaps[:n, :n].astype(np.int64), particles=particles)
+
+
+def names_of_inputs(result: ParticleOutcome) -> tuple[str, ...]:
+    """Their files without directories, where that names one input only."""
+    labels = [source.picks.label for source in result.sources]
+    short = [Path(label).name or label for label in labels]
+    return tuple(label if short.count(name) > 1 else name for name, label in zip(short, labels, strict=True))
+
+
+def draw(data: Pickers) -> Figure:
+    """As a matrix of percentages."""
+    alt = "Matrix: the share of each input's particles that have a particle of another input nearby"
+    caption = (
+        "Share (%) of the particles of the input in each row that have a particle of the input in each column within the minimum"
+        " separation. On the diagonal: that have another particle of the same input."
+    )
+    return Figure("pickers", (matrix(data.percent, shortened(data.names), alt),), caption)

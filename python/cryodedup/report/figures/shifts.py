@@ -1,0 +1,79 @@
+"""How far duplicates are moved against their originals."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from cryodedup.micrographs.result import MicrographOutcome
+from cryodedup.report.axes import Axis, Floats
+from cryodedup.report.charts import ColourBar, chart
+from cryodedup.report.figure import Figure
+from cryodedup.report.layers import Layer, Points, Rules
+from cryodedup.report.raster import hex_of, shade
+
+SHADES = 16
+"""Of the colours of points; more are not told apart."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shifts:
+    """Moves of pairs.
+
+    Attributes
+    ----------
+    shift_px
+        float64 (pairs, 2): the move (x, y) in pixels of the micrograph that lays the second on the first, y upwards.
+    z
+        float64 (pairs,): significances.
+    frame_px
+        Width and height of the largest micrograph.
+    pixel_size_a
+        None: not known.
+    """
+
+    shift_px: Floats
+    z: Floats
+    frame_px: tuple[int, int]
+    pixel_size_a: float | None
+
+
+def shifts(result: MicrographOutcome) -> Shifts | None:
+    """From a result; None without pairs."""
+    sizes = [size for pair in result.pairs if (size := result.sizes[pair.first]) is not None]
+    if not sizes:
+        return None
+    return Shifts(
+        shift_px=np.array([pair.shift_px for pair in result.pairs], float),
+        z=np.array([pair.z for pair in result.pairs], float),
+        frame_px=(max(width for width, _ in sizes), max(height for _, height in sizes)),
+        pixel_size_a=next((size for size in result.pixel_sizes_a if size), None),
+    )
+
+
+def draw(data: Shifts) -> Figure:
+    """As points on a map, coloured by significance."""
+    width, height = data.frame_px
+    low, high = float(data.z.min()), float(data.z.max())
+    zero = np.zeros(1)
+    layers: list[Layer] = [Rules(at=zero, paint="grey", dash="", faint=True, horizontal=across) for across in (False, True)]
+    of = np.rint((data.z - low) / max(high - low, 1e-9) * (SHADES - 1)).astype(int)
+    for k in np.unique(of).tolist():
+        x, y = data.shift_px[of == k].T
+        layers.append(Points(x=x, y=y, size=5.0, colour=hex_of(shade(k / (SHADES - 1)))))
+    x_axis, y_axis = (Axis(label=f"move in {name} (px)", low=-side, high=side) for name, side in (("x", width), ("y", height)))
+    bar = ColourBar(label="significance z", low=low, high=high)
+    drawing = chart(x_axis, y_axis, layers, "Moves of duplicates against their originals", equal=True, colour_bar=bar)
+    return Figure("shifts", (drawing,), caption(data))
+
+
+def caption(data: Shifts) -> str:
+    """What is seen, and the longest move."""
+    width, height = data.frame_px
+    found = f"Moves that lay duplicates on their originals, coloured by significance. A move as long as an axis ({width:,} x {height:,} px)"
+    found += " leaves no overlap."
+    if data.pixel_size_a:
+        longest = float(np.hypot(*data.shift_px.T).max())
+        found += f" The longest move is {longest:,.0f} px = {longest * data.pixel_size_a:,.0f} Å."
+    return found

@@ -1,0 +1,223 @@
+"""What is drawn within axes: lines, histograms, points. Each layer has a colour, by its name in ``figure.css``, and may have a label."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cryodedup.report.axes import Floats, Frame
+from cryodedup.report.raster import dots_png
+from cryodedup.report.svg import SIZE, Svg, element, joined, number, polyline, short, stairs
+
+Paint = Literal["first", "second", "mark", "grey"]
+Dash = Literal["", "dashed", "dotted"]
+
+MAX_POINTS = 6000
+"""More points are one raster picture of two pixels for each CSS pixel: as elements they take 12 bytes each, and a browser's patience."""
+MAX_CIRCLES = 1500
+"""More circles than this overlap: they are drawn as points."""
+SWATCH = 18.0
+"""Width of a colour in a legend."""
+
+
+class Layer(Protocol):
+    """Something within axes."""
+
+    @property
+    def label(self) -> str:
+        """What a legend says of it; empty: nothing."""
+
+    def draw(self, frame: Frame) -> Svg:
+        """Its elements, counted from the frame's upper left corner."""
+
+    def swatch(self) -> Svg:
+        """What stands for it in a legend, within ``SWATCH`` times ``SIZE``."""
+
+
+@dataclass(frozen=True)
+class _Labelled:
+    """A layer that a legend shows as a line."""
+
+    def swatch(self) -> Svg:
+        return element("path", d=f"M0 {SIZE / 2:g}h{SWATCH:g}", class_=self.style())
+
+    def style(self) -> str:
+        """The classes of its lines."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Line(_Labelled):
+    """A line through points; ``marked`` with dots, where few points make it; ``stepped``: level up to the next point."""
+
+    x: Floats
+    y: Floats
+    paint: Paint
+    dash: Dash = ""
+    marked: bool = False
+    stepped: bool = False
+    label: str = ""
+
+    def style(self) -> str:
+        return f"line stroke-{self.paint} {self.dash}".strip()
+
+    def draw(self, frame: Frame) -> Svg:
+        x, y = frame.across(self.x), frame.down(self.y)
+        if not len(x):
+            return Svg("")
+        path = element("path", d=stairs(x, y) if self.stepped else polyline(x, y), class_=self.style())
+        return (
+            joined([path, element("path", d=_points(x, y), class_=f"points stroke-{self.paint}", stroke_width=5)]) if self.marked else path
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Steps(_Labelled):
+    """A histogram: counts between edges, as an outline or ``filled`` to the axis."""
+
+    edges: Floats
+    counts: NDArray[np.integer] | Floats
+    paint: Paint
+    filled: bool = False
+    label: str = ""
+
+    def style(self) -> str:
+        return f"area fill-{self.paint}" if self.filled else f"line stroke-{self.paint}"
+
+    def swatch(self) -> Svg:
+        return element("rect", x=0, y=1, width=SWATCH, height=SIZE - 2, class_=self.style()) if self.filled else super().swatch()
+
+    def draw(self, frame: Frame) -> Svg:
+        x, y = short(frame.across(self.edges)), short(frame.down(self.counts))
+        bottom = number(frame.height)
+        outline = "".join(f"V{height}H{right}" for height, right in zip(y, x[1:], strict=True))
+        return element("path", d=f"M{x[0]} {bottom}{outline}V{bottom}{'Z' if self.filled else ''}", class_=self.style())
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rules(_Labelled):
+    """Lines across the whole frame, at values of one axis."""
+
+    at: Floats
+    paint: Paint = "mark"
+    dash: Dash = "dashed"
+    horizontal: bool = False
+    faint: bool = False
+    label: str = ""
+
+    def style(self) -> str:
+        return f"line stroke-{self.paint} {self.dash} {'faint' if self.faint else ''}".strip()
+
+    def draw(self, frame: Frame) -> Svg:
+        if self.horizontal:
+            path = "".join(f"M0 {y}h{number(frame.width)}" for y in short(frame.down(self.at)))
+        else:
+            path = "".join(f"M{x} 0v{number(frame.height)}" for x in short(frame.across(self.at)))
+        return element("path", d=path, class_=self.style()) if path else Svg("")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Points:
+    """Dots, or squares, of ``size`` CSS pixels. ``colour``: another one than those of ``figure.css``, as ``#rrggbb``."""
+
+    x: Floats
+    y: Floats
+    paint: Paint = "first"
+    size: float = 4.0
+    square: bool = False
+    colour: str = ""
+    label: str = ""
+
+    def swatch(self) -> Svg:
+        return self._dots(f"M{SWATCH / 2:g} {SIZE / 2:g}h0.01", 6.0)
+
+    def draw(self, frame: Frame) -> Svg:
+        x, y = frame.across(self.x), frame.down(self.y)
+        if not len(x):
+            return Svg("")
+        if len(x) > MAX_POINTS:
+            return _picture(dots_png(x, y, frame.width, frame.height, self.size, self.colour or self.paint), frame.width, frame.height)
+        return self._dots(_points(x, y), self.size)
+
+    def _dots(self, path: str, size: float) -> Svg:
+        style = ("squares" if self.square else "points") + ("" if self.colour else f" stroke-{self.paint}")
+        colour: dict[str, str] = {"stroke": self.colour} if self.colour else {}
+        return element("path", d=path, class_=style, stroke_width=size, **colour)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Circles:
+    """Circles around places, so that what is below them is seen."""
+
+    x: Floats
+    y: Floats
+    paint: Paint
+    radius: float
+    label: str = ""
+
+    def swatch(self) -> Svg:
+        return element("circle", cx=SWATCH / 2, cy=SIZE / 2, r=4, class_=f"line stroke-{self.paint}")
+
+    def draw(self, frame: Frame) -> Svg:
+        if len(self.x) > MAX_CIRCLES:
+            return Points(x=self.x, y=self.y, paint=self.paint, size=self.radius).draw(frame)
+        x, y = short(frame.across(self.x)), short(frame.down(self.y))
+        circles = [Svg(f'<circle cx="{a}" cy="{b}" r="{number(self.radius)}"/>') for a, b in zip(x, y, strict=True)]
+        return element("g", *circles, class_=f"line stroke-{self.paint}") if circles else Svg("")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Arrows:
+    """From places to others."""
+
+    x: Floats
+    y: Floats
+    to_x: Floats
+    to_y: Floats
+    paint: Paint
+    label: str = ""
+
+    HEAD = 4.0
+
+    def swatch(self) -> Svg:
+        return Svg("")
+
+    def draw(self, frame: Frame) -> Svg:
+        start = np.stack([frame.across(self.x), frame.down(self.y)])
+        end = np.stack([frame.across(self.to_x), frame.down(self.to_y)])
+        along = end - start
+        along = along / np.maximum(np.hypot(*along), 1e-9) * np.minimum(self.HEAD, np.hypot(*along))
+        barbs = [end - 0.87 * along + side * 0.5 * along[::-1] * np.array([[1.0], [-1.0]]) for side in (1, -1)]
+        columns = [short(values) for place in (start, end, *barbs) for values in place]
+        path = "".join(f"M{a} {b}L{c} {d}M{e} {f}L{c} {d}L{g} {h}" for a, b, c, d, e, f, g, h in zip(*columns, strict=True))
+        return element("path", d=path, class_=f"line stroke-{self.paint}") if path else Svg("")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Picture:
+    """A raster picture, given as an address that holds it, over a range of both axes: left, right, bottom, top."""
+
+    address: str
+    extent: tuple[float, float, float, float]
+    label: str = ""
+
+    def swatch(self) -> Svg:
+        return Svg("")
+
+    def draw(self, frame: Frame) -> Svg:
+        left, right = frame.across(self.extent[:2]).tolist()
+        bottom, top = frame.down(self.extent[2:]).tolist()
+        return _picture(self.address, right - left, bottom - top, left, top)
+
+
+def _picture(address: str, width: float, height: float, x: float = 0.0, y: float = 0.0) -> Svg:
+    address_of = {"xlink:href": address}  # not href, which LibreOffice and older slides do not know
+    return element("image", x=x, y=y, width=width, height=height, preserveAspectRatio="none", **address_of)
+
+
+def _points(x: Floats, y: Floats) -> str:
+    """A path of lines of hardly any length, whose caps are the dots."""
+    return "".join(f"M{a} {b}h.01" for a, b in zip(short(x), short(y), strict=True))

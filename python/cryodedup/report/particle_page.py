@@ -1,0 +1,133 @@
+"""The page about particles."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from cryodedup import _core
+from cryodedup.particles.analysis.advice import Advice, advise_on_sample
+from cryodedup.particles.analysis.consensus import jaccard
+from cryodedup.particles.result import ParticleOutcome
+from cryodedup.report.figure import Figure
+from cryodedup.report.figures import distances, example_panels, found_by, kept, pickers, scores
+from cryodedup.report.figures.examples import examples
+from cryodedup.report.outliers import Outliers, outliers
+from cryodedup.report.page import Page, page
+from cryodedup.report.particle_text import half_set_sentence, methods, verdict
+
+MAX_SAMPLED = 100_000
+"""Of more particles some micrographs give histogram and curve: their lines are then right to a tenth of their width."""
+MAX_INPUTS = 60
+
+
+def particle_page(result: ParticleOutcome, *, command: str | None, notes: Sequence[str] = ()) -> Page:
+    """The page about a result; nothing is written, and the result stays as it is.
+
+    Parameters
+    ----------
+    command
+        The command line; None: the job was called from Python.
+    notes
+        What was noted while files were written, besides the result's own notes.
+    """
+    advice = _advice(result)
+    words = ("best", "duplicates") if result.repaired_halves is not None else ("kept", "rejected")
+    shown = _examples(result, words)
+    return page(
+        "particles.html.j2",
+        [*_advised(result, advice, words[0]), *_compared(result), *shown],
+        verdict=" ".join(filter(None, [verdict(result), half_set_sentence(result)])),
+        warnings=result.warnings,
+        notes=[*result.notes, *notes],
+        version=_core.__version__,
+        command=command or "deduplicate_particles(...)",
+        parameters=[(name, str(value)) for name, value in asdict(result.params).items() if name != "unused"],
+        methods=methods(result),
+        advice_lines=advice.lines(len(result.kept), result.params.min_separation_a) if advice else [],
+        curve_rows=list(zip(advice.separations_a.round(1).tolist(), advice.kept.tolist(), strict=True)) if advice else [],
+        half_sets=result.half_sets.found if result.half_sets else None,
+        half_sets_lines=result.half_sets.lines() if result.half_sets else [],
+        pickers=_pairs_of_inputs(result),
+        inputs=len(result.sources),
+        compared=min(len(result.sources), pickers.MAX_SHOWN),
+        examples=[figure.name for figure in shown],
+        rejected=words[1],
+        outliers=_with_rows(outliers(result)),
+        sources=[_source(result, i) for i in range(min(len(result.sources), MAX_INPUTS))],
+        more_sources=max(0, len(result.sources) - MAX_INPUTS),
+    )
+
+
+def _advice(result: ParticleOutcome) -> Advice | None:
+    """What the distances suggest; None where they are not known in Å."""
+    if not result.centres.in_angstrom:
+        return None
+    return advise_on_sample(
+        result.coordinates_a,
+        result.micrograph_of,
+        result.kept,
+        result.analysis.suggestion,
+        result.params.min_separation_a,
+        MAX_SAMPLED,
+        scores=result.selection.ranking.scores,
+        priority=result.selection.ranking.priority,
+        threads=result.params.threads,
+    )
+
+
+def _advised(result: ParticleOutcome, advice: Advice | None, after_word: str) -> list[Figure]:
+    if advice is None:
+        return []
+    separation = result.params.min_separation_a
+    return [
+        distances.draw(distances.distances(advice, separation, after_word)),
+        kept.draw(kept.kept(advice, separation, len(result.kept))),
+    ]
+
+
+def _compared(result: ParticleOutcome) -> list[Figure]:
+    """Inputs against each other."""
+    matrix, combinations, pairs = pickers.pickers(result), found_by.found_by(result), scores.score_pairs(result)
+    return [
+        *([pickers.draw(matrix)] if matrix else []),
+        *([found_by.draw(combinations)] if combinations else []),
+        *([scores.draw(pairs)] if matrix and pairs else []),
+    ]
+
+
+def _examples(result: ParticleOutcome, words: tuple[str, str]) -> list[Figure]:
+    return [example_panels.draw(example, words) for example in examples(result)] if result.centres.in_angstrom else []
+
+
+def _pairs_of_inputs(result: ParticleOutcome) -> list[tuple[object, ...]]:
+    """A row for each pair of inputs."""
+    data, sets = pickers.pickers(result), result.analysis.found_by
+    if data is None:
+        return []
+    similar = jaccard(sets, len(result.sources)) if sets is not None else None
+    n = len(data.names)
+    return [
+        (
+            data.names[i],
+            data.names[j],
+            int(data.overlaps[i, j]),
+            int(data.overlaps[j, i]),
+            "" if similar is None else round(float(similar[i, j]), 4),
+        )
+        for i in range(n)
+        for j in range(i + 1, n)
+    ]
+
+
+def _with_rows(found: Outliers) -> dict[str, Any]:
+    """As the template takes them."""
+    rows = [(one.name, one.picks, one.rejected, round(one.percent, 1), round(one.excess, 1)) for one in found.micrographs]
+    return {"rows": rows, "percent": found.percent, "emptied": found.emptied}
+
+
+def _source(result: ParticleOutcome, i: int) -> tuple[object, ...]:
+    picks = result.sources[i].picks
+    kept_here = len(picks) if result.repaired_halves is not None else int(result.kept_of(i).sum())
+    return picks.label, picks.format, len(picks), kept_here, len(picks.micrographs)

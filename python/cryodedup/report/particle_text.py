@@ -1,0 +1,92 @@
+"""What the page about particles says in sentences."""
+
+from __future__ import annotations
+
+from cryodedup import _core
+from cryodedup.particles.analysis.consensus import outvoted_words
+from cryodedup.particles.result import ParticleOutcome
+from cryodedup.text import count
+
+
+def verdict(result: ParticleOutcome) -> str:
+    """How many, kept, rejected, in how many micrographs, at what distance."""
+    n, rejected = len(result.kept), len(result.rejected)
+    at = f"at {result.criterion}"
+    where = f"{count(n, 'pick')} in {count(result.n_micrographs, 'micrograph')}"
+    if result.repaired_halves is not None:
+        return f"{where}: all are kept, {rejected:,} of them duplicates {at}; {_moved(result):,} were moved to the other half-set."
+    outvoted = outvoted_words(result.selection.outvoted, result.params.min_votes)
+    return f"{where}: {n - rejected:,} kept, {rejected:,} rejected ({100 * rejected / max(1, n):.1f} %) {at}{outvoted}."
+
+
+def half_set_sentence(result: ParticleOutcome) -> str:
+    """What half-sets show, if it is bad."""
+    if result.half_sets is None or result.half_sets.found.grade == "none":
+        return ""
+    text = result.half_sets.verdict
+    return f"{text[0].upper()}{text[1:]}."
+
+
+def methods(result: ParticleOutcome) -> str:
+    """A paragraph for a paper."""
+    among = f"{len(result.sources)} sets of picks" if len(result.sources) > 1 else "the picks"
+    sentences = [
+        f"Duplicates among {among} were found with cryodedup {_core.__version__}.",
+        f"{_criterion(result)} were considered duplicates.",
+        _choice(result),
+        *_votes(result),
+        _outcome(result),
+        *_across(result),
+    ]
+    return " ".join(sentences)
+
+
+def _criterion(result: ParticleOutcome) -> str:
+    """Which particles are duplicates."""
+    shifts = {"none": "stored coordinates", "alignments3D": "coordinates corrected by 3D alignment shifts"}
+    centre = shifts.get(result.centres.shift_key, "coordinates corrected by 2D alignment shifts")
+    what = result.criterion.words(centre)
+    repeated = result.selection.repeated_uids
+    return f"{what}, and particles with the same unique identifier ({repeated:,})," if repeated else what
+
+
+def _choice(result: ParticleOutcome) -> str:
+    """Which of them was kept."""
+    params = result.params
+    if result.repaired_halves is not None:
+        return (
+            "All particles were kept, and those connected by duplicates were put into one half-set;"
+            f" {count(_moved(result), 'particle')} changed {'its' if _moved(result) == 1 else 'their'} half-set."
+        )
+    if params.remove_entirely:
+        return "All particles that have a duplicate were removed."
+    fields = {str(source.score["field"]) for source in result.sources if source.score.get("field")}
+    order = "in random order" if "random" in fields else f"from best to worst {' or '.join(sorted(fields))}" if fields else "in input order"
+    if fields and (params.normalize_scores == "rank" or (params.normalize_scores == "auto" and len(result.sources) > 1)):
+        order += " (compared by rank within each set)"
+    first = "set by set in the order of the inputs, and within a set " if params.priority == "input" else ""
+    return f"Particles were considered {first}{order}; each was kept unless it was a duplicate of a particle kept before."
+
+
+def _votes(result: ParticleOutcome) -> list[str]:
+    votes, sources = result.params.min_votes, len(result.sources)
+    return [f"Particles found in fewer than {votes} of {sources} sets of picks were removed as well."] if votes > 1 else []
+
+
+def _outcome(result: ParticleOutcome) -> str:
+    n, rejected, micrographs = len(result.kept), len(result.rejected), count(result.n_micrographs, "micrograph")
+    if result.repaired_halves is not None:
+        return f"{rejected:,} of {n:,} particles in {micrographs} were duplicates."
+    return f"{rejected:,} of {n:,} particles in {micrographs} were removed."
+
+
+def _across(result: ParticleOutcome) -> list[str]:
+    if result.half_sets is None:
+        return []
+    pairs = result.half_sets.found.pairs_across
+    return [f"{count(pairs, 'pair')} of duplicates {'was' if pairs == 1 else 'were'} split between the half-sets of the input."]
+
+
+def _moved(result: ParticleOutcome) -> int:
+    """How many particles changed their half-set."""
+    return 0 if result.half_sets is None else result.half_sets.moved or 0

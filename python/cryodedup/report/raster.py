@@ -1,0 +1,85 @@
+"""Raster pictures as addresses that hold them: micrographs, maps of counts, points that are too many for a path."""
+
+from __future__ import annotations
+
+import base64
+from io import BytesIO
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Floats = NDArray[np.float64]
+Bytes = NDArray[np.uint8]
+
+COLOURS = {"first": "#3d8fd9", "second": "#e8832a", "mark": "#d6336c", "grey": "#7b828c"}
+"""For raster pictures, which cannot follow the page: they stand out from a dark page as well as from a white one."""
+VIRIDIS = ("#355f8d", "#2e6f8e", "#277e8e", "#228d8d", "#1e9c89", "#25ab82", "#38b977", "#56c667", "#7ad151")
+"""The colour map of that name (van der Walt and Smith 2015, CC0) from 0.3 to 0.8: no colour is lost on a dark page or on a white one."""
+FINE = 2
+"""Pixels for each CSS pixel."""
+MAX_COVERED = 0.4
+"""Dots are smaller where they would cover more of a picture: how dense they lie is seen then."""
+CELL_PX = 8
+"""Pixels along a cell of a map, so that programs that smooth pictures leave its edges sharp."""
+
+
+def shade(shares: ArrayLike) -> Bytes:
+    """Colours for numbers from 0 to 1: uint8 (..., 3)."""
+    anchors = np.array([_rgb(colour) for colour in VIRIDIS], float)
+    places = np.clip(np.asarray(shares, float), 0, 1) * (len(anchors) - 1)
+    channels = [np.interp(places, np.arange(len(anchors)), anchors[:, k]) for k in range(3)]
+    return np.asarray(np.rint(np.stack(channels, axis=-1)), np.uint8)
+
+
+def hex_of(colour: Bytes) -> str:
+    """As ``#rrggbb``."""
+    return f"#{bytes(colour.tolist()).hex()}"
+
+
+def cells_png(shares: Floats) -> str:
+    """A map of numbers from 0 to 1, shape (ny, nx), rows from the top down; NaN: nothing is there."""
+    known = np.isfinite(shares)
+    picture = np.concatenate([shade(np.where(known, shares, 0.0)), np.where(known, 255, 0).astype(np.uint8)[..., None]], axis=-1)
+    return png(picture.repeat(CELL_PX, axis=0).repeat(CELL_PX, axis=1))
+
+
+def dots_png(x: Floats, y: Floats, width: float, height: float, size: float, colour: str) -> str:
+    """Square dots at places in CSS pixels from the upper left corner, as a picture of such a width and height."""
+    shape = (max(1, round(FINE * height)), max(1, round(FINE * width)))
+    side = round(min(FINE * size, max(1.0, (MAX_COVERED * shape[0] * shape[1] / len(x)) ** 0.5)))
+    rows, columns = np.floor(FINE * y - side / 2).astype(int), np.floor(FINE * x - side / 2).astype(int)
+    covered = np.zeros(shape, bool)
+    for down in range(side):
+        for across in range(side):
+            i, j = rows + down, columns + across
+            inside = (i >= 0) & (i < shape[0]) & (j >= 0) & (j < shape[1])
+            covered[i[inside], j[inside]] = True
+    picture = np.zeros((*shape, 4), np.uint8)
+    picture[..., :3] = _rgb(COLOURS.get(colour, colour))
+    picture[..., 3] = 255 * covered
+    return png(picture)
+
+
+def png(picture: Bytes) -> str:
+    """uint8 (ny, nx), (ny, nx, 3) or (ny, nx, 4) without loss."""
+    return _address(picture, "png", optimize=False)
+
+
+def jpeg(picture: Bytes, *, longest: int | None = None, quality: int = 75) -> str:
+    """uint8 (ny, nx), reduced to at most ``longest`` pixels along the longer side."""
+    return _address(picture, "jpeg", longest, quality=quality)
+
+
+def _address(picture: Bytes, kind: str, longest: int | None = None, **options: int) -> str:
+    from PIL import Image
+
+    image = Image.fromarray(picture)
+    if longest is not None:
+        image.thumbnail((longest, longest))
+    out = BytesIO()
+    image.save(out, kind, **options)
+    return f"data:image/{kind};base64,{base64.b64encode(out.getvalue()).decode()}"
+
+
+def _rgb(colour: str) -> tuple[int, int, int]:
+    return int(colour[1:3], 16), int(colour[3:5], 16), int(colour[5:7], 16)

@@ -1,0 +1,50 @@
+"""What tests of pages share."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from html.parser import HTMLParser
+from pathlib import Path
+
+BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+
+
+class Page(HTMLParser):
+    """The text of a page, its tags, and every address in it."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.addresses: list[str] = []
+        self.text = ""
+        self.inside = ""
+        self.raw = path.read_text("utf-8")
+        self.feed(self.raw)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.inside = tag
+        self.addresses += [value or "" for name, value in attrs if name in ("src", "href", "action", "data", "srcset", "xlink:href")]
+
+    def handle_data(self, data: str) -> None:
+        if self.inside not in ("style", "script"):
+            self.text += data.replace("\u00a0", " ")
+
+
+def in_browser(page: Path, tmp_path: Path, script: str = "", *, width: int = 1200, dark: bool = False) -> tuple[str, str]:
+    """The page's DOM after a while, and what the browser complained of; a ``script`` may act as a user would."""
+    text = page.read_text("utf-8")
+    copy = tmp_path / "page.html"
+    copy.write_text(text.replace("</body>", f"<script>{{{script}}}</script></body>") if script else text, "utf-8")
+    assert BROWSER is not None
+    ran = subprocess.run(
+        [
+            BROWSER, "--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run",
+            f"--user-data-dir={tmp_path / 'profile'}", "--enable-logging=stderr", "--v=0", "--host-resolver-rules=MAP * ~NOTFOUND",
+            f"--log-net-log={tmp_path / 'net.json'}", "--virtual-time-budget=4000", f"--window-size={width},900",
+            f"--blink-settings=preferredColorScheme={0 if dark else 1}", "--dump-dom", copy.as_uri(),
+        ],
+        capture_output=True, text=True, timeout=120, check=True,
+    )  # fmt: skip
+    return ran.stdout, "\n".join(line for line in ran.stderr.splitlines() if "CONSOLE" in line)
