@@ -50,14 +50,10 @@ def particle_page(result: ParticleResult, *, command: str | None, notes: Sequenc
         curve_rows=list(zip(advice.separations_a.round(1).tolist(), advice.kept.tolist(), strict=True)) if advice else [],
         half_sets=result.half_sets(),
         half_sets_lines=half_set_lines(result),
-        pickers=_pairs_of_inputs(result),
-        inputs=len(result.sources),
-        compared=min(len(result.sources), pickers.MAX_SHOWN),
         examples=[figure.name for figure in shown],
         rejected=words[1],
         outliers=_with_rows(outliers(result)),
-        sources=[_source(result, i) for i in range(min(len(result.sources), MAX_INPUTS))],
-        more_sources=max(0, len(result.sources) - MAX_INPUTS),
+        **_inputs(result),
     )
 
 
@@ -100,6 +96,18 @@ def _compared(result: ParticleResult) -> list[Figure]:
 
 def _examples(result: ParticleResult, words: tuple[str, str]) -> list[Figure]:
     return [example_panels.draw(example, words) for example in examples(result)] if result.in_angstrom else []
+
+
+def _inputs(result: ParticleResult) -> dict[str, Any]:
+    """Tables of the inputs and of pairs of them."""
+    n = len(result.sources)
+    return {
+        "inputs": n,
+        "compared": min(n, pickers.MAX_SHOWN),
+        "pickers": _pairs_of_inputs(result),
+        "sources": [_source(result, i) for i in range(min(n, MAX_INPUTS))],
+        "more_sources": max(0, n - MAX_INPUTS),
+    }
 
 
 def _pairs_of_inputs(result: ParticleResult) -> list[tuple[object, ...]]:
