@@ -120,7 +120,7 @@ def test_of_a_family_the_dose_weighted_whole_stays_and_all_go_with_it(tmp_path: 
     summary = json.loads((out / "summary.json").read_text())
     assert summary["versions"] == {"removed": 18, "kinds": {"even half": 6, "not dose-weighted": 6, "odd half": 6}}
     page = (out / "report.html").read_text()
-    assert "18 removed as versions of an exposure that another one shows" in page
+    assert "18 removed as further versions of an exposure" in page
     assert "Versions of one exposure" in page
 
 

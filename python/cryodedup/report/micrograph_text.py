@@ -80,9 +80,9 @@ def _outcome(result: MicrographOutcome) -> str:
         return "no duplicate was found"
     first = {"time": "the earliest", "name": "the first by name", "natural": "the first by name"}.get(result.order_rule, "the first")
     kept = first if result.params.keep == "earliest" else "the one with the best CTF fit"
-    removed = count(sum(len(group) - 1 for group in result.groups), "micrograph")
-    were = "was" if removed.startswith("1 ") else "were"
-    return f"{kept} of each of {count(len(result.groups), 'set')} was kept, and {removed} {were} removed"
+    removed = sum(len(group) - 1 for group in result.groups)
+    were = "was" if removed == 1 else "were"
+    return f"{kept} of each of {count(len(result.groups), 'set')} was kept, and {count(removed, 'micrograph')} {were} removed"
 
 
 def _overlapping(result: MicrographOutcome) -> list[str]:

@@ -49,14 +49,10 @@ def particle_page(result: ParticleOutcome, *, command: str | None, notes: Sequen
         curve_rows=list(zip(advice.separations_a.round(1).tolist(), advice.kept.tolist(), strict=True)) if advice else [],
         half_sets=result.half_sets.found if result.half_sets else None,
         half_sets_lines=result.half_sets.lines() if result.half_sets else [],
-        pickers=_pairs_of_inputs(result),
-        inputs=len(result.sources),
-        compared=min(len(result.sources), pickers.MAX_SHOWN),
         examples=[figure.name for figure in shown],
         rejected=words[1],
         outliers=_with_rows(outliers(result)),
-        sources=[_source(result, i) for i in range(min(len(result.sources), MAX_INPUTS))],
-        more_sources=max(0, len(result.sources) - MAX_INPUTS),
+        **_inputs(result),
     )
 
 
@@ -99,6 +95,18 @@ def _compared(result: ParticleOutcome) -> list[Figure]:
 
 def _examples(result: ParticleOutcome, words: tuple[str, str]) -> list[Figure]:
     return [example_panels.draw(example, words) for example in examples(result)] if result.centres.in_angstrom else []
+
+
+def _inputs(result: ParticleOutcome) -> dict[str, Any]:
+    """Tables of the inputs and of pairs of them."""
+    n = len(result.sources)
+    return {
+        "inputs": n,
+        "compared": min(n, pickers.MAX_SHOWN),
+        "pickers": _pairs_of_inputs(result),
+        "sources": [_source(result, i) for i in range(min(n, MAX_INPUTS))],
+        "more_sources": max(0, n - MAX_INPUTS),
+    }
 
 
 def _pairs_of_inputs(result: ParticleOutcome) -> list[tuple[object, ...]]:
