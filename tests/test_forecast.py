@@ -20,6 +20,17 @@ Command = Callable[..., Ran]
 ALL = MicrographParams()
 
 
+class Notes:
+    """Passes on notes."""
+
+    def __init__(self, take: Callable[[str], object]) -> None:
+        self.note = take
+
+    def stage(self, name: str, total: int | None = None) -> None: ...
+
+    def advance_to(self, done: int) -> None: ...
+
+
 @pytest.fixture(scope="module")
 def session(tmp_path_factory: pytest.TempPathFactory) -> Planted:
     return make_micrographs(tmp_path_factory.mktemp("session"))
@@ -102,7 +113,9 @@ def test_it_is_said_before_most_frames_are_read_and_none_is_read_twice(
     monkeypatch.setattr(Reading, "read", record)
     said: list[tuple[str, int]] = []
     params = MicrographParams(bin=BIN, threads=2)
-    result = find_duplicate_micrographs(session.star, params, cache=tmp_path / "cache", note=lambda text: said.append((text, len(read))))
+    result = find_duplicate_micrographs(
+        session.star, params, cache=tmp_path / "cache", progress=Notes(lambda text: said.append((text, len(read))))
+    )
     ((text, read_before),) = said
     assert text.startswith("about ")
     assert " GB: reading " in text
@@ -113,7 +126,7 @@ def test_it_is_said_before_most_frames_are_read_and_none_is_read_twice(
     assert summary["forecast"].keys() == {"reading_s", "comparing_s", "memory_gb"}
     assert summary["peak_memory_gb"] > 0
     again: list[str] = []
-    resumed = find_duplicate_micrographs(session.star, params, cache=tmp_path / "cache", resume=True, note=again.append)
+    resumed = find_duplicate_micrographs(session.star, params, cache=tmp_path / "cache", resume=True, progress=Notes(again.append))
     assert "reading" not in again[0]
     assert [vars(pair) for pair in resumed.pairs] == [vars(pair) for pair in result.pairs]
 
@@ -130,5 +143,5 @@ def test_the_command_prints_it_unless_quiet(session: Planted, command: Command, 
 def test_short_runs_are_not_measured(session: Planted, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(forecasts, "_measure", None)
     said: list[str] = []
-    result = find_duplicate_micrographs(session.star, MicrographParams(bin=BIN), note=said.append)
+    result = find_duplicate_micrographs(session.star, MicrographParams(bin=BIN), progress=Notes(said.append))
     assert (said, result.summary()["forecast"]) == ([], None)

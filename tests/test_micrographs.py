@@ -12,8 +12,8 @@ import pytest
 from cases import SHARED, needs_shared
 from cryodedup import InputError, MicrographParams, _core, correlate, find_duplicate_micrographs, prepare
 from cryodedup.demo.micrographs import BIN, Planted, make_micrographs
-from cryodedup.micrographs.versions import connected
-from cryodedup.micrographs.window import DECOYS, MOST_DECOYS_OF_ONE, sampled, window_distances, window_pairs
+from cryodedup.micrographs.components import connected_components
+from cryodedup.micrographs.window import DECOYS, MAX_DECOYS_OF_ONE, sampled, window_distances, window_pairs
 
 IMOD = SHARED / "reference" / "imod"
 PARAMS = MicrographParams(bin=BIN)
@@ -98,7 +98,7 @@ def test_all_planted_pairs_are_found_and_moves_are_right(session: Planted) -> No
     found, others, error = session.compare(result)
     assert (found, others) == (len(session.pairs), 0)
     assert error < BIN
-    assert all(pair.pattern == "3 of 3" for pair in result.pairs)
+    assert all(pair.shot_agreement == "3 of 3" for pair in result.pairs)
     assert all(pair.q <= 0.01 for pair in result.pairs)
 
 
@@ -128,7 +128,9 @@ def test_max_shift(session: Planted) -> None:
     assert far
     result = find_duplicate_micrographs(session.star, MicrographParams(bin=BIN, max_shift=80))
     # Of one of those too far off an edge fits at the limit, too, and its other shots contradict it.
-    sure = {(Path(result.names[p.first]).name, Path(result.names[p.second]).name) for p in result.pairs if p.pattern != "contradicted"}
+    sure = {
+        (Path(result.names[p.first]).name, Path(result.names[p.second]).name) for p in result.pairs if p.shot_agreement != "contradicted"
+    }
     assert sure == session.pairs.keys() - far
     assert all(max(map(abs, p.shift_px)) <= 84 for p in result.pairs)
 
@@ -172,7 +174,7 @@ def test_shifts_beyond_half_the_frame_do_not_alias() -> None:
 
 
 def test_sets_of_three() -> None:
-    assert connected([(0, 4), (4, 2), (1, 3)]) == [[0, 2, 4], [1, 3]]
+    assert connected_components([(0, 4), (4, 2), (1, 3)]) == [[0, 2, 4], [1, 3]]
 
 
 def test_nothing_is_found_among_unrelated_noise(tmp_path: Path) -> None:
@@ -223,7 +225,7 @@ def test_a_windows_decoys_are_of_many_micrographs(n: int, params: dict[str, int]
     assert {tuple(pair) for pair in found.tolist()} <= {tuple(pair) for pair in pairs.tolist()}
     firsts, counts = np.unique(found[:, 0], return_counts=True)
     assert len(firsts) >= 350
-    assert counts.max() <= MOST_DECOYS_OF_ONE
+    assert counts.max() <= MAX_DECOYS_OF_ONE
     assert all(abs(np.mean(firsts % 4 == shot) - 0.25) < 0.06 for shot in range(4))
 
 
@@ -247,7 +249,7 @@ def test_reduction_is_that_of_newstack(width: int) -> None:
     import mrcfile
 
     expected = mrcfile.read(IMOD / f"odd_bin{width}.mrc")
-    frame = (IMOD / "odd_515x363.mrc", 1024, 2, False, 515, 363, "")
+    frame = _core.Frame(IMOD / "odd_515x363.mrc", start=1024, mode=2, nx=515, ny=363)
     found = _core.reduce_frame(frame, bin=width)
     assert found.shape == expected.shape
     assert np.allclose(found, expected, rtol=1e-5)

@@ -14,7 +14,7 @@ from cryodedup.cli.progress import Progress
 from cryodedup.directory import check_directory, holds_withheld, refuse_inputs_among_outputs
 from cryodedup.errors import InputError
 from cryodedup.micrographs.compare import DOUBTFUL_Z
-from cryodedup.micrographs.reading import CACHE
+from cryodedup.micrographs.cache_file import CACHE
 from cryodedup.micrographs.result import OUTPUTS, MicrographResult
 from cryodedup.micrographs.sentences import overlaps, self_test, tilts, versions
 from cryodedup.micrographs.workflow import find_duplicate_micrographs
@@ -206,12 +206,9 @@ def micrographs(
                 params,
                 cache=cache,
                 resume=resume,
-                say=progress.say,
-                expect=progress.expect,
                 progress=progress,
-                note=progress.note,
             )
-            progress.say("writing")
+            progress.stage("writing")
             written = result.write(output, overwrite=overwrite, report=not no_report)
     finally:
         if made and not any(output.iterdir()):
@@ -240,10 +237,10 @@ def show(result: MicrographResult, written: list[Path]) -> None:
         print(f"    {told}")
     for pair in result.duplicates[:MOST_SHOWN]:
         x, y = (round(shift) + 0.0 for shift in pair.shift_px)
-        pattern = f", {pair.pattern}" if pair.pattern else ""
+        agreement = f", {pair.shot_agreement}" if pair.shot_agreement else ""
         print(
             f"    {names[pair.first]} = {names[pair.second]}: z {pair.z:.1f}, ccc {pair.ccc:.2f}, overlap {100 * pair.overlap:.0f} %, moved"
-            f" by {x:.0f}, {y:.0f} px{pattern}"
+            f" by {x:.0f}, {y:.0f} px{agreement}"
         )
     if len(result.duplicates) > MOST_SHOWN:
         print(f"    ... and {len(result.duplicates) - MOST_SHOWN:,} more")

@@ -24,7 +24,7 @@ class Progress:
         self.size = size
         self.total = 0
         self.quiet = quiet
-        self.stage = ""
+        self.name = ""
         self.done = 0
         self._before = 0
         self._said = self._began = time.monotonic()
@@ -39,12 +39,22 @@ class Progress:
 
     def say(self, stage: str) -> None:
         """A new stage begins."""
-        self.stage, self.done, self._before = stage, 0, 0
+        self.name, self.done, self._before = stage, 0, 0
         self._began = time.monotonic()
         self.total = self.size if stage in OF_BYTES else 0
         if self._bar is not None:
             self._bar.stop()
             self._bar = None
+
+    def stage(self, name: str, total: int | None = None) -> None:
+        """As :class:`cryodedup.progress.Progress`."""
+        self.say(name)
+        if total is not None:
+            self.expect(total)
+
+    def advance_to(self, done: int) -> None:
+        """As :class:`cryodedup.progress.Progress`."""
+        self(done)
 
     def expect(self, total: int) -> None:
         """The present stage has so many bytes, micrographs or pairs."""
@@ -69,7 +79,7 @@ class Progress:
             self._draw()
         elif time.monotonic() - self._said > BETWEEN_LINES_S:
             self._said = time.monotonic()
-            print(f"{self.stage}: {self._share()}", file=sys.stderr, flush=True)
+            print(f"{self.name}: {self._share()}", file=sys.stderr, flush=True)
 
     def _share(self) -> str:
         """How much of the stage is done, how fast, and how long the rest will take."""
@@ -78,7 +88,7 @@ class Progress:
         if not self.total or not self.done:
             return f"{self.done:,}"
         left = max(0, self.total - self.done) / rate
-        return f"{100 * min(1.0, self.done / self.total):.0f} %, {_speed(rate, self.stage)}, {left / 60:.0f} min left"
+        return f"{100 * min(1.0, self.done / self.total):.0f} %, {_speed(rate, self.name)}, {left / 60:.0f} min left"
 
     def _draw(self) -> None:
         if self._bar is None:
@@ -90,7 +100,7 @@ class Progress:
                 columns += [progress.TaskProgressColumn(show_speed=False), _rate_column(), progress.TimeRemainingColumn()]
             self._bar = progress.Progress(*columns, console=Console(stderr=True), transient=True)
             self._bar.start()
-            self._bar.add_task(self.stage, total=self.total or None)
+            self._bar.add_task(self.name, total=self.total or None)
         self._bar.update(self._bar.task_ids[0], completed=min(self.done, self.total) if self.total else self.done)
 
 

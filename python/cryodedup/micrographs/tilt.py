@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from cryodedup.micrographs.acquisition import Acquisition
-from cryodedup.micrographs.significance import Floats
+from cryodedup.micrographs.places import Floats
 
 Matrix = tuple[tuple[float, float], tuple[float, float]]
 SAME: Matrix = ((1.0, 0.0), (0.0, 1.0))
@@ -120,11 +120,13 @@ def _across(axis_deg: float, stretch: float) -> Matrix:
 def common(size: tuple[int, int], shift: tuple[float, float], first: Matrix, second: Matrix) -> tuple[tuple[float, float], float]:
     """The shift of the micrographs in the middle of what they share, from that of the images that are compared, and the share of the frame.
 
+    Shifts are moves that lay the second on the first.
+
     The share is that of the micrograph which shows more of the specimen.
     """
     there, here = _places(size, np.array(shift), np.array(first), np.array(second))
     back, _ = _places(size, -np.array(shift), np.array(second), np.array(first))
-    x, y = (there - here).mean(axis=0) if len(here) else np.array(shift)
+    x, y = (here - there).mean(axis=0) if len(here) else np.array(shift)
     return (float(x), float(y)), min(len(here), len(back)) / _SAMPLES**2
 
 
@@ -133,6 +135,6 @@ def _places(size: tuple[int, int], shift: Floats, first: Floats, second: Floats)
     half = np.array(size) / 2
     steps = (np.arange(_SAMPLES) + 0.5) / _SAMPLES * 2 - 1
     here = np.stack(np.meshgrid(steps, steps), -1).reshape(-1, 2) * half
-    there = (here @ np.linalg.inv(first).T + shift) @ second.T
+    there = (here @ np.linalg.inv(first).T - shift) @ second.T
     inside = np.all(np.abs(there) <= half, axis=1)
     return there[inside], here[inside]

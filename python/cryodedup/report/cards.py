@@ -60,7 +60,7 @@ def card(result: MicrographResult, names: Sequence[str], k: int, small: bool) ->
         (places[0], places[1]),
         overlap,
         _facts(result, pair),
-        pair.pattern == "contradicted",
+        pair.shot_agreement == "contradicted",
     )
 
 
@@ -98,8 +98,8 @@ def _facts(result: MicrographResult, pair: Pair) -> list[tuple[str, str]]:
         facts.append(("hole, shot", "; ".join(f"{one.hole or '?'}, {one.shot or '?'}" for one in known)))
     if any(map(when, known)):
         facts.append(("taken", "; ".join(when(one) or "?" for one in known)))
-    if any(other.pattern for other in result.pairs):
-        facts.append(("agreeing shots", pair.pattern or "none"))
+    if any(other.shot_agreement for other in result.pairs):
+        facts.append(("agreeing shots", pair.shot_agreement or "none"))
     facts.append(("set", str(pair.set) if pair.set else f"none: less than {100 * result.params.least_overlap:g} % in common"))
     return facts
 

@@ -51,7 +51,7 @@ def methods(result: MicrographResult) -> str:
     shifts = "all shifts" if params.max_shift is None else f"shifts of up to {params.max_shift:g} pixels"
     mirrored = params.threshold is None and any(found.decoys_tested for found in result.compared)
     by = ", from mirrored and from unrelated micrographs of the session and from other shots of the same holes" if mirrored else ""
-    freed = any(len(found.members) >= _core.LEAST_FOR_PATTERN for found in result.compared)
+    freed = any(len(found.members) >= _core.MIN_FOR_FIXED_PATTERN for found in result.compared)
     pattern = " and freed of the camera's fixed pattern" if freed else ""
     removed = count(sum(len(group) - 1 for group in result.groups), "micrograph")
     outcome = (

@@ -110,7 +110,7 @@ def _significance(figures: Figures, result: MicrographResult) -> tuple[Picture, 
     caption += f" (dashed: an upper estimate, from {CAUTION:g} times the mirrored pairs and from the bulk of all pairs)."
     if result.params.threshold is None:
         accepted = len(found.pairs)
-        least = found.null.least(result.params.fdr * (accepted + 1) / found.tested)
+        least = found.null.min_z(result.params.fdr * (accepted + 1) / found.tested)
         line(axes, least, f"q ≤ {result.params.fdr:g}")
         caption += f" From about z = {least:.1f} on a pair is accepted by itself; {accepted:,} are accepted."
         supported = sum(pair.z < least for pair in found.pairs)
@@ -145,7 +145,7 @@ def _hits(figures: Figures, result: MicrographResult) -> tuple[Picture, str]:
     place = np.empty(n, int)
     place[result.order] = np.arange(n) + 1
     ends = np.array([sorted((place[pair.first], place[pair.second])) for pair in result.pairs])
-    contradicted = np.array([pair.pattern == "contradicted" for pair in result.pairs])
+    contradicted = np.array([pair.shot_agreement == "contradicted" for pair in result.pairs])
     figure, axes = figures.new(5.4, 4.4)
     told = []
     in_order = [result.exposures.acquisitions[i] for i in result.order]
@@ -213,7 +213,7 @@ def _row(result: MicrographResult, pair: Pair) -> tuple[object, ...]:
         round(100 * pair.overlap),
         round(pair.shift_px[0]),
         round(pair.shift_px[1]),
-        pair.pattern,
+        pair.shot_agreement,
     )
 
 

@@ -14,6 +14,7 @@ use crate::preparation::{Record, to_image};
 use crate::watched::{run, to_python};
 
 pub type Progress<'py> = Option<Bound<'py, PyAny>>;
+type Column1<'py, T> = PyReadonlyArray1<'py, T>;
 type Pairs<'py> = PyReadonlyArray2<'py, u32>;
 type BandOf = (f32, f32, f32);
 type Column<T> = Py<PyArray1<T>>;
@@ -24,7 +25,7 @@ type Table<T> = Py<PyArray2<T>>;
 struct Places<'py> {
     pairs: Pairs<'py>,
     shift_px: PyReadonlyArray2<'py, f64>,
-    turn_deg: PyReadonlyArray1<'py, f64>,
+    turn_deg: Column1<'py, f64>,
 }
 
 #[pyclass(frozen, get_all, module = "cryodedup._core")]
@@ -261,12 +262,12 @@ pub struct Leads(Shots, Vec<Lead>);
 impl Leads {
     #[new]
     #[pyo3(signature = (places, *, by_place, holes, shots))]
-    fn new(places: Places<'_>, by_place: Vec<bool>, holes: Vec<u32>, shots: Vec<u32>) -> PyResult<Self> {
-        let pairs = checked(&places.pairs, holes.len().min(shots.len()))?;
-        let shots = Shots::new(holes, shots);
+    fn new(places: Places<'_>, by_place: Column1<'_, bool>, holes: Column1<'_, u32>, shots: Column1<'_, u32>) -> PyResult<Self> {
+        let shots = Shots::new(holes.as_slice()?.to_vec(), shots.as_slice()?.to_vec());
+        let pairs = checked(&places.pairs, shots.len())?;
         let at = places.shift_px.as_slice()?.as_chunks::<2>().0.iter().zip(places.turn_deg.as_slice()?);
-        let leads = pairs.iter().zip(at).zip(by_place);
-        let leads = leads.map(|((&pair, (&[x, y], &turn)), by_place)| Lead::new(&shots, pair, [x, y, turn], by_place)).collect();
+        let leads = pairs.iter().zip(at).zip(by_place.as_slice()?);
+        let leads = leads.map(|((&pair, (&[x, y], &turn)), &by_place)| Lead::new(&shots, pair, [x, y, turn], by_place)).collect();
         Ok(Self(shots, leads))
     }
 

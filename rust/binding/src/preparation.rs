@@ -82,6 +82,11 @@ impl Preparation {
         run(py, 0, None, |monitor| read::Preparation::open(&cache, resume, monitor)).map(Self)
     }
 
+    #[staticmethod]
+    fn is_cache(path: PathBuf) -> PyResult<bool> {
+        cache::is_cache(&path).map_err(to_python)
+    }
+
     fn known(&self, keys: Vec<Key>) -> Vec<Option<Record>> {
         keys.iter().map(|key| self.0.known(key).map(Record)).collect()
     }

@@ -145,6 +145,14 @@ pub struct Index {
     pub broken: Vec<Key>,
 }
 
+/// Whether a file begins as a cache does.
+pub fn is_cache(path: &Path) -> Result<bool> {
+    let input = Input::open(path)?;
+    let mut start = Vec::new();
+    input.read(0, MAGIC.len() as u64, &mut start)?;
+    Ok(start == MAGIC)
+}
+
 /// Looks through a file; a missing one is empty.
 pub fn index(path: &Path, monitor: &Monitor) -> Result<Index> {
     if !path.exists() {
