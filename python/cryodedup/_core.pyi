@@ -162,8 +162,7 @@ class Rows:
 
 @type_check_only
 class _Places(Protocol):
-    """Pairs of numbers of micrographs (n, 2), the moves (x, y) that lay the second on the first (n, 2), in reduced pixels, and the turns of the
-    first (n,), degrees."""
+    """Pairs (n, 2), the moves that lay the second on the first (n, 2), in reduced pixels, and the turns of the first (n,), degrees."""
 
     @property
     def pairs(self) -> NDArray[np.uint32]: ...
@@ -218,8 +217,7 @@ class Matches:
 
     @property
     def z(self) -> NDArray[np.float32]:
-        """(n,): significance at the best shift: atanh(r)·√n, r being the correlation over the overlap without its best block of 6 x 6, n the
-        independent values in the overlap. Of whitened views, as :func:`correlate` has it of the images as they are."""
+        """(n,): significance at the best shift, as :attr:`Correlation.z` has it, of whitened views."""
 
     @property
     def shift_px(self) -> NDArray[np.float32]:
@@ -275,9 +273,9 @@ class Session:
         threads: int,
         progress: _Progress = None,
     ) -> Session:
-        """Takes the fixed pattern out of prepared micrographs, and makes whitened views of them in a band (highpass, lowpass, falloff; cycles
-        a reduced pixel).
+        """Takes the fixed pattern out of prepared micrographs, and makes whitened views of them in a band.
 
+        ``band``: highpass, lowpass and falloff, cycles a reduced pixel;
         ``maps``: of each, if any, the matrix from a place in the image that is compared to that in the micrograph.
         """
 
@@ -503,8 +501,10 @@ class Correlation:
 
     @property
     def ccc(self) -> float:
-        """Pearson's coefficient over the whole frame, what the moved second image does not cover filled with its mean: what
-        microduplicate_screener thresholds."""
+        """Pearson's coefficient over the whole frame, what the moved second image does not cover filled with its mean.
+
+        This is what microduplicate_screener thresholds.
+        """
 
     @property
     def overlap(self) -> float:
@@ -512,10 +512,13 @@ class Correlation:
 
     @property
     def z(self) -> float:
-        """atanh(r)·√n, r being the correlation over the overlap without its best block of 6 x 6 (one bright thing in each image is no match), n
-        the number of independent values in the overlap, from the images' power spectra."""
+        """Significance: atanh(r)·√n.
 
-    def __eq__(self, other: object) -> bool: ...
+        r is the correlation over the overlap without its best block of 6 x 6 (one bright thing in each image is no match), n the number of
+        independent values in the overlap, from the images' power spectra.
+        """
+
+    def __eq__(self, value: object, /) -> bool: ...
 
 def correlate(first: NDArray[np.float32], second: NDArray[np.float32], *, max_shift_px: float | None = None) -> Correlation:
     """Correlates two images of one shape at every shift."""

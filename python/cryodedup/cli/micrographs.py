@@ -13,8 +13,8 @@ from cryodedup.cli.options import EACH_ONES, closing_table
 from cryodedup.cli.progress import Progress
 from cryodedup.directory import check_directory, holds_withheld, refuse_inputs_among_outputs
 from cryodedup.errors import InputError
-from cryodedup.micrographs.compare import DOUBTFUL_Z
 from cryodedup.micrographs.cache_file import CACHE
+from cryodedup.micrographs.compare import DOUBTFUL_Z
 from cryodedup.micrographs.result import OUTPUTS, MicrographResult
 from cryodedup.micrographs.sentences import overlaps, self_test, tilts, versions
 from cryodedup.micrographs.workflow import find_duplicate_micrographs

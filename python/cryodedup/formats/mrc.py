@@ -100,17 +100,18 @@ def _pixel_size_a(header: np.ndarray) -> float | None:
 
 def _header(path: Path, file: BinaryIO, packing: str) -> np.ndarray:
     """The first bytes, interpreted by mrcfile, which finds the byte order also where the machine stamp is wrong."""
-    from mrcfile.mrcinterpreter import MrcInterpreter
+    import mrcfile.mrcinterpreter
 
     try:
         content = _unpacked(file, packing).read(_HEADER)
         without_extended = content[:_NSYMBT] + bytes(4) + content[_NSYMBT + 4 :]
         with _INTERPRETING, warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            header = MrcInterpreter(BytesIO(without_extended), permissive=True, header_only=True).header
+            header = mrcfile.mrcinterpreter.MrcInterpreter(BytesIO(without_extended), permissive=True, header_only=True).header
         if header is None or not bytes(header["map"]).startswith(b"MAP"):
             raise InputError(f"{path}: found no MRC header (no 'MAP' at byte 208)")
-        return np.frombuffer(content, header.dtype)[0]
+        interpreted: np.ndarray = np.frombuffer(content, header.dtype)[0]
+        return interpreted
     except InputError:
         raise
     except (ValueError, EOFError, OSError, zlib.error) as error:

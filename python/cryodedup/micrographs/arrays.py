@@ -10,6 +10,8 @@ from cryodedup._core import Correlation
 from cryodedup.errors import InputError
 from cryodedup.params import MicrographParams, checked, is_number
 
+__all__ = ["Correlation", "correlate", "prepare"]
+
 
 def prepare(image: ArrayLike, params: MicrographParams | None = None) -> NDArray[np.float32]:
     """Reduces, flattens and filters an image, ready for :func:`correlate`.

@@ -59,11 +59,22 @@ class Pair:
 class Compared:
     """Micrographs of one size and what was found among them.
 
-    ``members``: their indices in the input, in the order of exposure; ``signal``: of each the share of power that is not shot noise;
-    ``coarse_noise``: of the median one, the share of power at 0.04 to 0.07 cycles a reduced pixel that is as high as that at the finest detail;
-    ``null``: significances of unrelated pairs; ``observed``: those of all pairs compared closely, of so many ``tested``
-    (``decoys_tested``: pairs with mirrored ones); ``window_ccc``: of a window search,
-    (i, j, ccc) of every pair.
+    Attributes
+    ----------
+    members
+        Their indices in the input, in the order of exposure.
+    size
+        Columns and rows, reduced.
+    signal
+        Of each the share of power that is not shot noise.
+    coarse_noise
+        Of the median one, the share of power at 0.04 to 0.07 cycles a reduced pixel that is as high as that at the finest detail.
+    null, observed
+        Significances of unrelated pairs, and of all pairs compared closely.
+    tested, decoys_tested
+        How many pairs there were, and how many with mirrored micrographs.
+    window_ccc
+        Of a window search (i, j, ccc) of every pair.
     """
 
     members: list[int]

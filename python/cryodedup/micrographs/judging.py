@@ -118,8 +118,8 @@ def judge_pairs(
     accepted = q <= params.fdr
     leading = {int(row): opinion for row, opinion in zip(rows, opinions, strict=True) if accepted[row]}
     words = [""] * len(q)
-    for row, opinion in leading.items():
-        words[row] = opinion.words(known, params.fdr)
+    for at, opinion in leading.items():
+        words[at] = opinion.words(known, params.fdr)
     return _with_recruits(Judged(found.places, found.z, q, accepted, words), leading, params.fdr)
 
 
@@ -159,7 +159,7 @@ def _with_recruits(judged: Judged, leading: Mapping[int, Opinion], fdr: float) -
     )
     z, q = np.append(judged.z, np.zeros(len(new))), np.append(judged.q, np.ones(len(new)))
     accepted, words = np.append(judged.accepted, np.zeros(len(new), bool)), [*judged.words, *[""] * len(new)]
-    for row, (key, rate) in zip(rows, taken, strict=True):
+    for row, (key, rate) in zip(rows.tolist(), taken, strict=True):
         one = recruits[key]
         z[row], places.shift_px[row], places.turn_deg[row], q[row], accepted[row] = one.z, one.shift_px, one.turn_deg, rate, True
         words[row] = one.words

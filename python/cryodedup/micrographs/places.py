@@ -33,7 +33,7 @@ class Places:
 
     def of(self, rows: NDArray[np.intp] | NDArray[np.bool_]) -> Places:
         """Some of them."""
-        return Places(*(np.ascontiguousarray(column[rows]) for column in (self.pairs, self.shift_px, self.turn_deg)))
+        return Places(self.pairs[rows], self.shift_px[rows], self.turn_deg[rows])
 
     def within(self, size: tuple[int, int], share: float) -> NDArray[np.bool_]:
         """Bool (n,): which shifts are less than a share of the frame (columns, rows) along both axes."""

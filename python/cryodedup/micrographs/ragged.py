@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cryodedup.micrographs.places import Floats
+
+Starts: TypeAlias = NDArray[np.int64] | NDArray[np.uint64]
 
 
 @dataclass(frozen=True)
@@ -16,7 +19,7 @@ class Ragged:
     """Lists one after the other: list k is ``values[starts[k] : starts[k + 1]]``; ``starts`` is one longer than there are lists."""
 
     values: Floats
-    starts: NDArray[np.int64]
+    starts: Starts
 
     def __len__(self) -> int:
         return len(self.starts) - 1
@@ -27,7 +30,9 @@ class Ragged:
     @property
     def lengths(self) -> NDArray[np.int64]:
         """Of each list, (n,)."""
-        return np.diff(np.asarray(self.starts, np.int64))
+        starts = np.asarray(self.starts, np.int64)
+        lengths: NDArray[np.int64] = starts[1:] - starts[:-1]
+        return lengths
 
     def of(self, which: NDArray[np.intp]) -> Ragged:
         """Some of the lists."""

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from cryodedup import _core
 from cryodedup.micrographs.acquisition import Acquisition
 from cryodedup.micrographs.places import Floats, Places
-from cryodedup.micrographs.ragged import Ragged
+from cryodedup.micrographs.ragged import Ragged, Starts
 from cryodedup.micrographs.significance import Tail
 
 DECOYS = 8
@@ -223,7 +223,7 @@ def _chosen(candidates: NDArray[np.int64], seed: int) -> list[list[int]]:
     return [rng.choice(n, min(DECOYS, n), replace=False).tolist() if n else [] for n in candidates.tolist()]
 
 
-def _support(members: Ragged, of_decoys: Floats, starts: NDArray[np.int64]) -> Floats:
+def _support(members: Ragged, of_decoys: Floats, starts: Starts) -> Floats:
     """The chance that the members of unrelated holes agree as much; ``of_decoys``: the sums of decoys, lead by lead from ``starts`` on."""
     observed, decoys = members.sums_of_largest(TOP), Ragged(of_decoys, starts)
     support = np.ones(len(observed))

@@ -96,7 +96,6 @@ impl Preparation {
     }
 
     #[pyo3(signature = (frames, keys, *, bin, threads, progress=None))]
-    #[expect(clippy::too_many_arguments, reason = "one an option")]
     fn read(
         &self,
         py: Python<'_>,

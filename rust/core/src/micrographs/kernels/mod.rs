@@ -1,6 +1,6 @@
 //! What works on pixels and coefficients, and knows of no file, no session and no pair.
 
-pub mod cells;
+pub(crate) mod cells;
 pub mod common;
 pub mod correlator;
 pub(crate) mod equations;
