@@ -1,4 +1,4 @@
-"""Noisy images made fit to be looked at."""
+"""Noisy images made fit to be seen."""
 
 from __future__ import annotations
 

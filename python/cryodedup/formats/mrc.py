@@ -31,7 +31,7 @@ _PACKED = {b"\x1f\x8b": "gz", b"BZ": "bz2"}
 
 @dataclass(frozen=True)
 class MrcImage:
-    """One image in an MRC file; what the core needs to stream it, and what tells whether the file has changed."""
+    """One image in an MRC file; what the core needs to stream it, and size and time, which change if the file does."""
 
     path: Path
     start: int

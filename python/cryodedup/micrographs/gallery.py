@@ -1,4 +1,4 @@
-"""Which pairs are shown as small pictures: those that people will want to look at."""
+"""Which pairs are shown as small pictures: the most doubtful and the best."""
 
 from __future__ import annotations
 

@@ -262,7 +262,7 @@ class Score:
         self._removed_wrongly += sum(int(row) not in shown for row in np.flatnonzero(~kept))
 
     def result(self, *, micrographs: int, fdr: float | None, by_hole: bool) -> SelfTest:
-        """All rounds together."""
+        """Of all rounds."""
         return SelfTest(
             micrographs=micrographs,
             rounds=self.rounds,

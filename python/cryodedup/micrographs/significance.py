@@ -86,7 +86,7 @@ class Tail:
 
     @classmethod
     def fit(cls, values: Floats, tested: int) -> Tail:
-        """From the values that were looked at, of so many tested pairs."""
+        """From the values that were measured, of so many tested pairs."""
         values = np.sort(np.asarray(values, np.float64))[::-1]
         if len(values) < 3:
             return cls(start=FEW_START, scale=FEW_SCALE, rate=CAUTION, values=values)

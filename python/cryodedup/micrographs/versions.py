@@ -137,7 +137,7 @@ def without_versions(order: Iterable[int], versions: Iterable[Version]) -> list[
 
 
 def _families(same: Iterable[tuple[int, int]], worth: Mapping[int, tuple[object, ...]], kind: Callable[[int, int], str]) -> list[Version]:
-    """The versions of each family of the ``same``; the one of least ``worth`` is kept."""
+    """The versions of each family of the ``same``; the one of smallest ``worth`` is kept."""
     versions = []
     for family in connected_components(same):
         kept = min(family, key=worth.__getitem__)

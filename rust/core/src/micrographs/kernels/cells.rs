@@ -55,7 +55,7 @@ impl Cells {
         self.with(along(&rows, self.down, self.across))
     }
 
-    /// By how much the neighbours on opposite sides of each cell differ at most; those that are `wild` are not asked.
+    /// By how much the neighbours on opposite sides of each cell differ at most; those that are `wild` do not count.
     pub fn steps(&self, wild: &Self) -> Self {
         let mut out = self.with(vec![0.0; self.values.len()]);
         let known: Vec<f32> =
@@ -73,7 +73,7 @@ impl Cells {
         out
     }
 
-    /// The cells above 0, in parts that hang together by their sides.
+    /// The cells above 0, in parts connected by their sides.
     pub fn connected(&self) -> Vec<Vec<usize>> {
         let mut left: Vec<bool> = self.values.iter().map(|&value| value > 0.0).collect();
         let mut parts = Vec::new();
@@ -259,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn parts_hang_together_by_their_sides() {
+    fn parts_are_connected_by_their_sides() {
         // A column of zeros parts the cells; the one at the corner touches the others by its corner only.
         let map = cells((80, 64), 8, |x, y| f32::from(u8::from(x != 4 && (x, y) != (9, 1) && (x, y) != (8, 0))));
         let mut parts: Vec<usize> = map.connected().iter().map(Vec::len).collect();

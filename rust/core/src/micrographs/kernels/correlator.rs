@@ -8,8 +8,8 @@ use super::peak::vertex;
 use super::simd::fast;
 use super::spectra::{multiply, multiply_packed};
 
-/// Shifts at which less than this share of a frame overlaps are not looked at.
-pub const LEAST_OVERLAP: f64 = 0.1;
+/// Lags at which less than this share of a frame overlaps are not searched.
+pub const MIN_OVERLAP: f64 = 0.1;
 
 /// Peaks of a map are sought in blocks of this many columns.
 const PEAK_BLOCK: usize = 16;
@@ -47,21 +47,22 @@ pub struct Highest {
 }
 
 impl Correlator {
-    /// For images of `image` columns and rows (of the grid's pixels, perhaps not whole) on a grid of `grid`; shifts beyond `most` grid pixels
-    /// along an axis are not looked at, nor are those of up to `zero` (if that is not 0) along both. On a grid of less than twice the image's size two shifts share a place.
-    pub fn new(image: (f64, f64), grid: (usize, usize), most: Option<(f64, f64)>, zero: usize) -> Self {
-        let along = |image: f64, grid: usize, most: Option<f64>| {
+    /// For images of `image` columns and rows (of the grid's pixels, perhaps not whole) on a grid of `grid`; shifts beyond `max_shift` grid pixels
+    /// along an axis are not searched, nor are those of up to `zero` (if that is not 0) along both. On a grid of less than twice the image's size two
+    /// shifts share a place.
+    pub fn new(image: (f64, f64), grid: (usize, usize), max_shift: Option<(f64, f64)>, zero: usize) -> Self {
+        let along = |image: f64, grid: usize, max_shift: Option<f64>| {
             move |k: usize| {
-                let allowed = |shift: f64| f64::from(u8::from(most.is_none_or(|most| shift <= most)));
+                let allowed = |shift: f64| f64::from(u8::from(max_shift.is_none_or(|max| shift <= max)));
                 let (there, back) = (k as f64, (grid - k) as f64);
                 let overlap = (image - there).max(0.0) + (image - back).max(0.0);
-                let looked_at = allowed(there) * (image - there).max(0.0) + allowed(back) * (image - back).max(0.0);
-                (overlap / image, if looked_at > 0.0 { overlap / image } else { 0.0 })
+                let searched = allowed(there) * (image - there).max(0.0) + allowed(back) * (image - back).max(0.0);
+                (overlap / image, if searched > 0.0 { overlap / image } else { 0.0 })
             }
         };
-        let (x, y) = (along(image.0, grid.0, most.map(|most| most.0)), along(image.1, grid.1, most.map(|most| most.1)));
+        let (x, y) = (along(image.0, grid.0, max_shift.map(|max| max.0)), along(image.1, grid.1, max_shift.map(|max| max.1)));
         let weight = |(noise_x, overlap_x): (f64, f64), (noise_y, overlap_y): (f64, f64)| {
-            if overlap_x * overlap_y >= LEAST_OVERLAP { (1.0 / (noise_x * noise_y).sqrt()) as f32 } else { 0.0 }
+            if overlap_x * overlap_y >= MIN_OVERLAP { (1.0 / (noise_x * noise_y).sqrt()) as f32 } else { 0.0 }
         };
         let near = |k: usize, n: usize, zero: usize| zero > 0 && (k <= zero || n - k <= zero);
         let weights_without = |zero: usize| -> Vec<f32> {
@@ -106,7 +107,7 @@ impl Correlator {
     }
 
     /// The two maps themselves, weighted, and of each their maxima in blocks of [`PEAK_BLOCK`] columns and [`BLOCK`] rows; row after row, zero shift
-    /// first. The value at shift s is the sum over x of first(x) · second(x + s); `f32::MIN` where it is not looked at.
+    /// first. The value at lag s is the sum over x of first(x) · second(x + s); `f32::MIN` where it is not searched.
     pub fn maps_of(&self, first: &[i16], second: &[i16], third: &[i16], maps: &mut Maps, out: &mut [Map; 2]) {
         let height = self.plan.height;
         let product = |x: usize, block: &mut [Complex32]| multiply_packed(block, x * height, first, second, third);
@@ -265,17 +266,17 @@ mod tests {
                     }
                 }
                 let overlap = (1.0 - sx.abs() as f64 / width as f64) * (1.0 - sy.abs() as f64 / height as f64);
-                if overlap >= LEAST_OVERLAP { sum / overlap.sqrt() } else { f64::from(f32::MIN) }
+                if overlap >= MIN_OVERLAP { sum / overlap.sqrt() } else { f64::from(f32::MIN) }
             };
             let expected: Vec<f64> = (0..map.len()).map(|place| correlator.lag(place)).map(|(x, y)| direct(x as i64, y as i64)).collect();
             let largest = (0..map.len()).max_by(|&a, &b| expected[a].total_cmp(&expected[b])).unwrap();
             let scale = f64::from(map[largest]) / expected[largest];
-            let looked_at = |value: f64| value > f64::from(f32::MIN);
+            let searched = |value: f64| value > f64::from(f32::MIN);
             let same = |(&found, &expected): (&f32, &f64)| {
-                if looked_at(expected) { (f64::from(found) / scale - expected).abs() < 5e-3 } else { !looked_at(found.into()) }
+                if searched(expected) { (f64::from(found) / scale - expected).abs() < 5e-3 } else { !searched(found.into()) }
             };
             assert!(map.iter().zip(&expected).all(same));
-            let values: Vec<f32> = map.iter().copied().filter(|&value| looked_at(value.into())).collect();
+            let values: Vec<f32> = map.iter().copied().filter(|&value| searched(value.into())).collect();
             let most = map.iter().copied().fold(f32::MIN, f32::max);
             let sd = (values.iter().map(|value| value * value).sum::<f32>() / values.len() as f32).sqrt();
             assert!((z - most / sd).abs() < 1e-2);

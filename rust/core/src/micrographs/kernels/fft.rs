@@ -27,7 +27,7 @@ pub struct Scratch {
     fft: Vec<Complex32>,
 }
 
-/// As many rows or columns are transformed and transposed together; they fit the first-level cache.
+/// So many rows or columns are transformed and transposed at a time; they fit the first-level cache.
 pub(crate) const BLOCK: usize = 8;
 
 impl std::fmt::Debug for Plan {

@@ -44,7 +44,7 @@ impl Rings {
     /// The level of the power in each ring: the mean of noise whose powers have this geometric mean, so that a few coefficients of a lattice or
     /// of an edge do not lift it.
     pub fn level(&self, packed: &[Complex32], plan: &Plan) -> [[f64; RINGS]; 2] {
-        let level = |mean: Option<f64>| mean.map_or(0.0, |mean| (mean + LEVEL_ABOVE_GEOMETRIC_MEAN).exp2() - f64::from(LEAST_POWER));
+        let level = |mean: Option<f64>| mean.map_or(0.0, |mean| (mean + LEVEL_ABOVE_GEOMETRIC_MEAN).exp2() - f64::from(MIN_POWER));
         self.means(packed, plan, logarithms_of_two).map(|means| means.map(|mean| level(mean).max(0.0)))
     }
 
@@ -75,7 +75,7 @@ impl Rings {
 /// The binary logarithm of the mean of exponentially distributed powers is above the mean of their logarithms by Euler's constant.
 const LEVEL_ABOVE_GEOMETRIC_MEAN: f64 = 0.577_215_664_901_532_9 * std::f64::consts::LOG2_E;
 /// Added to each power: those of a flat image are 0.
-const LEAST_POWER: f32 = 1e-20;
+const MIN_POWER: f32 = 1e-20;
 
 /// Roughly the binary logarithm of a positive number, to within 0.01.
 #[inline(always)]
@@ -109,7 +109,7 @@ fast! {
     /// The binary logarithms of the powers of both images in a column.
     fn logarithms_of_two(column: &[Complex32], opposite: &[Complex32], out: &mut [[f32; 2]]) {
         powers_of_two(column, opposite, out);
-        out.iter_mut().for_each(|both| *both = both.map(|power| log2(power.max(0.0) + LEAST_POWER)));
+        out.iter_mut().for_each(|both| *both = both.map(|power| log2(power.max(0.0) + MIN_POWER)));
     }
 }
 

@@ -79,7 +79,7 @@ impl Warp {
     }
 }
 
-/// How the first micrograph of a pair is looked at.
+/// How the first micrograph of a pair is shown.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Seen {
     /// Mirrored, it shows nothing of the second.

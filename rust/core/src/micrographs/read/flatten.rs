@@ -13,7 +13,7 @@ const WINDOW: f32 = 0.1;
 /// Pixels further from the local mean than this many standard deviations of the local noise are cut.
 const CLIP: f32 = 5.0;
 /// No pixel is further from 0 than this many standard deviations of the image.
-pub const MOST_SD: f32 = 10.0;
+pub const MAX_SD: f32 = 10.0;
 /// An image without its slow change of brightness.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Flattened {
@@ -45,7 +45,7 @@ pub fn flatten(mut image: Vec<f32>, width: usize) -> Flattened {
     }
     // Of standard deviation 1, so that no unit comes near the limits of a float.
     let factor = 1.0 / sd;
-    image.iter_mut().for_each(|pixel| *pixel = (*pixel * factor).clamp(-MOST_SD, MOST_SD));
+    image.iter_mut().for_each(|pixel| *pixel = (*pixel * factor).clamp(-MAX_SD, MAX_SD));
     Flattened::Image(image, 1.0)
 }
 

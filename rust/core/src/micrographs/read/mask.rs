@@ -20,11 +20,11 @@ const FRINGE: usize = 3;
 /// The mask's edge is soft over about so many cells.
 const SOFT: f32 = 1.0;
 /// Parts of fewer cells, cut off from all others by the mask, are masked, too...
-const LEAST_PART: usize = 24;
+const MIN_PART: usize = 24;
 /// ...and so are all but the largest ones.
-const MOST_PARTS: usize = 8;
+const MAX_PARTS: usize = 8;
 /// An image of which less than this share is left is flattened without a mask.
-const LEAST_LEFT: f32 = 0.05;
+const MIN_LEFT: f32 = 0.05;
 
 /// What is not masked.
 pub(crate) struct Shown {
@@ -61,7 +61,7 @@ impl Shown {
         let soft = weight.smooth(SOFT);
         weight.values.iter_mut().zip(soft.values).for_each(|(weight, soft)| *weight *= (2.0 * soft - 1.0).max(0.0));
         let parts = parts(&mut weight);
-        if weight.values.iter().sum::<f32>() < LEAST_LEFT * weight.values.len() as f32 {
+        if weight.values.iter().sum::<f32>() < MIN_LEFT * weight.values.len() as f32 {
             let all = weight.with(vec![1.0; weight.values.len()]);
             return Self { weight: all.clone(), parts: vec![all], usual };
         }
@@ -69,12 +69,12 @@ impl Shown {
     }
 }
 
-/// The weights of the largest part of cells that hang together, and of others, as within a flake: each has a brightness of its own. What is in
+/// The weights of the largest part of connected cells, and of others, as within a flake: each has a brightness of its own. What is in
 /// none of them loses its weight.
 fn parts(weight: &mut Cells) -> Vec<Cells> {
     let mut parts = weight.connected();
     parts.sort_by_key(|part| std::cmp::Reverse(part.len()));
-    let kept = parts.iter().take(MOST_PARTS).filter(|part| part.len() >= LEAST_PART).count().max(1);
+    let kept = parts.iter().take(MAX_PARTS).filter(|part| part.len() >= MIN_PART).count().max(1);
     parts.split_off(kept.min(parts.len())).into_iter().flatten().for_each(|at| weight.values[at] = 0.0);
     let of_part = |part: Vec<usize>| {
         let mut own = weight.with(vec![0.0; weight.values.len()]);

@@ -17,7 +17,7 @@ use crate::{Monitor, Result};
 const GRID_PIXELS: f64 = 128.0 * 96.0;
 /// Of the grid's sides, what the image takes; the rest is zero, so that shifts up to a third of the frame have their place for themselves.
 const FILLED: f64 = 0.75;
-/// As many rows of the table of pairs are worked on together, so that the columns are fetched from memory that much more seldom.
+/// So many rows of the table of pairs are worked on at a time, so that the columns are fetched from memory that much more seldom.
 const ROWS: usize = 8;
 
 /// Two micrographs that may show the same.

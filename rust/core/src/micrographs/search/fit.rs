@@ -10,7 +10,7 @@ use crate::micrographs::kernels::warp::{Warp, weights};
 
 /// Parts of the overlap along each side.
 const PARTS: usize = 4;
-/// Shifts, in pixels of the image, that parts are looked at on either side of the common one.
+/// Products of parts are taken at so many pixels of the image on either side of the common lag.
 const REACH: i32 = 4;
 const SIDE: usize = 2 * REACH as usize + 1;
 /// Turns, and magnifications as angles whose sine they add, are sought up to so many degrees, in so many steps on either side.

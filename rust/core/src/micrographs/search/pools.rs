@@ -130,7 +130,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn single_and_pooled_screening_look_at_every_pair_once_and_alike() {
+    fn single_and_pooled_screening_test_every_pair_once_and_alike() {
         for (n, size) in [(37, 4), (16, 2), (9, 16)] {
             let coarse = coarse(noise(n));
             let firsts: Vec<u32> = (0..n as u32).collect();

@@ -1,4 +1,4 @@
-//! Which pairs are looked at closely, and how they are chosen.
+//! Which pairs are compared closely, and how they are chosen.
 
 use std::sync::Arc;
 
@@ -10,14 +10,14 @@ use crate::micrographs::kernels::warp::{Seen, Warp};
 use crate::micrographs::session::Session;
 use crate::{Monitor, Result};
 
-/// So many pairs are looked at closely whatever is asked: of a small session all, so that screening loses none.
+/// So many pairs are compared closely whatever the sensitivity: of a small session all, so that screening loses none.
 const CLOSELY: u64 = 200_000;
-/// Of larger sessions this share, up to [`MOST_CLOSELY`].
+/// Of larger sessions this share, up to [`MAX_CLOSELY`].
 const SHARE: f64 = 0.03;
 /// Sessions of up to so many micrographs are screened at twice the resolution if their signal asks for it: memory and time allow it.
-const MOST_FINER: usize = 3500;
-/// At most about so many pairs are looked at closely.
-const MOST_CLOSELY: u64 = 400_000;
+const MAX_FINER: usize = 3500;
+/// At most about so many pairs are compared closely.
+const MAX_CLOSELY: u64 = 400_000;
 /// About so many pairs with mirrored micrographs are screened.
 const DECOYS: u64 = 300_000;
 /// Pairs that thresholds are taken from.
@@ -40,16 +40,16 @@ pub enum Sensitivity {
     Full,
 }
 
-/// What was done, to be told.
+/// What was done.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Screening {
     /// Pairs that there are.
     pub pairs: u64,
-    /// Columns and rows of the grid; (0, 0): nothing was screened, all pairs are looked at closely.
+    /// Columns and rows of the grid; (0, 0): nothing was screened, all pairs are compared closely.
     pub grid: (usize, usize),
     /// Micrographs a pool; 1: every pair by itself.
     pub pool_size: usize,
-    /// Peak height, in standard deviations, from which a pair is looked at closely.
+    /// Peak height, in standard deviations, from which a pair is compared closely.
     pub threshold: Threshold,
     /// Peak height of a pool, from which its micrographs are tested one by one.
     pub pool_threshold: Threshold,
@@ -59,7 +59,7 @@ pub struct Screening {
     pub predicted: Vec<(usize, f64)>,
 }
 
-/// Pairs to be looked at closely.
+/// Pairs to be compared closely.
 #[derive(Clone, Debug, Default)]
 pub struct Screened {
     /// Of the session.
@@ -70,7 +70,7 @@ pub struct Screened {
     pub screening: Screening,
 }
 
-/// Finds the pairs to be looked at closely among all, the first of each turned by so many degrees in turn.
+/// Finds the pairs to be compared closely among all, the first of each turned by so many degrees in turn.
 pub fn screen(
     session: &Arc<Session>,
     sensitivity: Sensitivity,
@@ -91,7 +91,7 @@ pub fn screen(
     let choice = choose(&coarse, screening.threshold, sensitivity, monitor)?;
     let single = choice.predicted.first().map_or(1.0, |&(_, recall)| recall);
     (screening.pool_size, screening.pool_threshold, screening.predicted) = (choice.size, choice.threshold, choice.predicted);
-    if sensitivity != Sensitivity::Fast && single < RECALL && n <= MOST_FINER {
+    if sensitivity != Sensitivity::Fast && single < RECALL && n <= MAX_FINER {
         drop(coarse);
         coarse = Coarse::new(Arc::clone(session), 2, max_shift_px, monitor)?;
         screening.threshold = threshold_of_pairs(&coarse, all(n), monitor)?;
@@ -153,7 +153,7 @@ fn threshold_passed_by(heights: &[Highest], share: f64) -> Threshold {
 }
 
 fn threshold_of_pairs(coarse: &Coarse, pairs: u64, monitor: &Monitor) -> Result<Threshold> {
-    let wanted = ((SHARE * pairs as f64) as u64).clamp(CLOSELY, MOST_CLOSELY);
+    let wanted = ((SHARE * pairs as f64) as u64).clamp(CLOSELY, MAX_CLOSELY);
     let mut random = Random(1);
     let n = coarse.session.len();
     let mut tests = Vec::new();
@@ -221,7 +221,7 @@ mod tests {
     use crate::micrographs::session::tests::{SIZE, noise, shifted};
 
     #[test]
-    fn of_a_small_session_every_pair_is_looked_at() {
+    fn of_a_small_session_every_pair_is_compared_closely() {
         let session = Arc::new(Session::of_views(SIZE, noise(9), 0.9));
         let found = screen(&session, Sensitivity::Auto, None, &[0.0], &Monitor::default()).unwrap();
         assert_eq!((found.candidates.len(), found.decoys.len(), found.screening.grid), (36, 36, (0, 0)));

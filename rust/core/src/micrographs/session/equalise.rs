@@ -8,9 +8,9 @@ pub(crate) const CELL: usize = 8;
 /// ...in Gaussian windows of so many cells.
 const WINDOW: f32 = 2.0;
 /// Local powers below this share of the usual one are not lifted further.
-const LEAST_POWER: f32 = 0.15;
+const MIN_POWER: f32 = 0.15;
 /// Cells of which the mask leaves less than this share are empty in a view: whitening spreads the edges of the mask into it.
-const LEAST_SHOWN: f32 = 0.5;
+const MIN_SHOWN: f32 = 0.5;
 /// Pixels are cut at this many local standard deviations.
 const CLIP: f32 = 4.0;
 
@@ -26,11 +26,11 @@ pub(crate) fn equalise(pixels: &mut [f32], width: usize, shown: &Cells) {
         let count = rows.len() / width;
         line.iter_mut().enumerate().for_each(|(cell, sum)| *sum /= (count * CELL.min(width - cell * CELL)) as f32);
     }
-    let seen = shown.with(shown.values.iter().map(|&share| ((share - LEAST_SHOWN) / (1.0 - LEAST_SHOWN)).max(0.0)).collect());
+    let seen = shown.with(shown.values.iter().map(|&share| ((share - MIN_SHOWN) / (1.0 - MIN_SHOWN)).max(0.0)).collect());
     let of_seen: Vec<f32> = power.values.iter().zip(&seen.values).filter(|(_, seen)| **seen > 0.0).map(|(power, _)| *power).collect();
     let usual = power.with(of_seen).percentile(70);
     let [local] = Cells::smoothed([&power], &seen, WINDOW, [usual]);
-    let lifted = |(local, seen): (&f32, &f32)| seen / local.max(LEAST_POWER * usual).sqrt().max(f32::MIN_POSITIVE);
+    let lifted = |(local, seen): (&f32, &f32)| seen / local.max(MIN_POWER * usual).sqrt().max(f32::MIN_POSITIVE);
     let factor = local.with(local.values.iter().zip(&seen.values).map(lifted).collect());
     let (mut line, mut factors) = (vec![0.0; across], vec![0.0; width]);
     for (y, row) in pixels.chunks_exact_mut(width).enumerate() {

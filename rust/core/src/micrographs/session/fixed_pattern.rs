@@ -63,7 +63,7 @@ impl FixedPatterns {
         let own = half_of(micrograph, self.micrographs, self.halves.len() / 2);
         let first = (own / 2).saturating_sub(AROUND / 2).min(self.products.len() - 1);
         let (run, products, own) = (&self.halves[2 * first..][..HALVES], &self.products[first], own - 2 * first);
-        // The others tell: the mean of its own half would fit because the micrograph is in it.
+        // The other halves are fitted: the mean of its own would fit because the micrograph is in it.
         let others = (0..HALVES).filter(|&half| half != own);
         let equation = |row: usize| {
             let factors = others.clone().map(|column| products[row][column]);
@@ -72,7 +72,7 @@ impl FixedPatterns {
         let mut equations: Vec<Vec<f64>> = others.clone().map(equation).collect();
         let amounts = solve(&mut equations, MIN_PIVOT);
         // As it is in what is taken out of its neighbours, it has to be in what is taken out of it: else they would have in common the noise of
-        // that. So its own half has the part that makes the noise least, and of the others goes what they would tell of that.
+        // that. So its own half has the part that makes the noise smallest, and of the others goes what they would say of that.
         let squares = |amount: fn(&[f64; 2]) -> f64| amounts.iter().map(|both| amount(both).powi(2)).sum::<f64>();
         let (without, with) = (squares(|[image, _]| *image), 1.0 + squares(|[image, half]| image - half));
         let of_own = without / (without + with);

@@ -21,7 +21,7 @@ use fixed_pattern::FixedPatterns;
 use reader::Reader;
 use views::{Views, quantise_both, reduce, small_plan};
 
-/// Micrographs of one size. Each has a *view*: reduced further, its spectrum whitened and limited to the band that tells most, in int8.
+/// Micrographs of one size. Each has a *view*: reduced further, its spectrum whitened and limited to the most informative band, in int8.
 #[derive(Debug)]
 pub struct Session {
     /// Columns and rows of the reduced micrographs.

@@ -1,4 +1,4 @@
-//! From reduced micrographs to views: faded at the edges, whitened, limited to the band that tells most, reduced further, in int8.
+//! From reduced micrographs to views: faded at the edges, whitened, limited to the most informative band, reduced further, in int8.
 //!
 //! Two at a time, as real and imaginary part of one complex image.
 
@@ -22,7 +22,7 @@ const VIEW_TAPER: f32 = 0.05;
 /// The spectrum of shot noise is taken from here, cycles a reduced pixel: hardly any signal reaches so far.
 const NOISE: std::ops::Range<f32> = 0.42..0.49;
 
-/// Of the micrograph's columns and rows one in so many is looked at for the mask.
+/// Of the micrograph's columns and rows one in so many is tested for the mask.
 const STEP: usize = 2;
 /// The power of an image in rings of its spectrum.
 pub(crate) type Power = [f64; RINGS];
