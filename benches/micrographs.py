@@ -21,6 +21,7 @@ import mrcfile
 import numpy as np
 
 from cryodedup import MicrographParams, _core
+from cryodedup.micrographs.places import Places
 from cryodedup.micrographs.window import sampled, window_pairs
 
 NX, NY, BIN = 5760, 4092, 8
@@ -75,7 +76,7 @@ def reading(directory: Path) -> None:
         with mrcfile.new(path) as file:
             file.set_data(pixels.astype(dtype))
         mode = {"float32": 2, "float16": 12, "int8": 0}[dtype]
-        frames = [(path, 1024, mode, False, NX, NY, "")] * 21
+        frames = [_core.Frame(path, start=1024, mode=mode, nx=NX, ny=NY)] * 21
         keys = [k.to_bytes(16, "little") for k in range(21)]
         times = []
         for _ in range(3):
@@ -106,14 +107,13 @@ def views(n: int, share: float = 0.02) -> np.ndarray:
 def screen(n: int, sensitivity: str) -> None:
     session = _core.Session.of_views(views(n), VIEW[0], 0.9)
     started, cpu = time.perf_counter(), time.process_time()
-    (pairs, _), _, told = session.screen(sensitivity, None, turns_deg=[0.0], threads=0)
+    found = session.screen(sensitivity, None, turns_deg=[0.0], threads=0)
     seconds, core_seconds = time.perf_counter() - started, time.process_time() - cpu
-    tested = told[0]
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
     print(
-        f"{n:,} micrographs, {sensitivity}: {tested:,} pairs in {seconds:.1f} s, {core_seconds:.1f} core-seconds,"
-        f" {core_seconds / tested * 1e6:.2f} µs a pair; grid {told[1][0]} x {told[1][1]},"
-        f" groups of {told[2]} (predicted recall {told[6]}), {len(pairs):,} left; peak memory {peak:.2f} GB"
+        f"{n:,} micrographs, {sensitivity}: {found.tested:,} pairs in {seconds:.1f} s, {core_seconds:.1f} core-seconds,"
+        f" {core_seconds / found.tested * 1e6:.2f} µs a pair; grid {found.grid}, pools of {found.pool_size} (predicted recall"
+        f" {found.predicted_recall}), {len(found.pairs):,} left; peak memory {peak:.2f} GB"
     )
 
 
@@ -126,17 +126,19 @@ def window(n: int = 5000) -> None:
             path = directory / f"{k}.mrc"
             with mrcfile.new(path) as file:
                 file.set_data(rng.normal(50, 10, (512, 720)).astype(np.float32))
-            frames.append((path, 1024, 2, False, 720, 512, ""))
+            frames.append(_core.Frame(path, start=1024, mode=2, nx=720, ny=512))
         keys = [k.to_bytes(16, "little") for k in range(n)]
         several = [frames[k % 64] for k in range(n)]
         records = _core.Preparation.open(directory / "cache", resume=False).read(several, keys, bin=1, threads=0)
         params = MicrographParams(search="window")
         started, cpu = time.perf_counter(), time.process_time()
-        session = _core.Session.load(directory / "cache", [record for _, record in records if record], band=params.search_band, threads=0)
+        session = _core.Session.load(
+            directory / "cache", [record for record in records if not isinstance(record, str)], band=params.search_band, threads=0
+        )
         pairs = window_pairs(range(n), params)
-        _, shifts, _ = session.find(pairs, None, mirrored=False, threads=0)
+        found = session.find(pairs, None, mirrored=False, threads=0)
         session.find(sampled(pairs), None, mirrored=True, threads=0)
-        session.confirm(pairs, shifts, band=params.band, threads=0)
+        session.confirm(Places(pairs, found.shift_px.astype(float), np.zeros(len(pairs))), band=params.band, threads=0)
         seconds, core_seconds = time.perf_counter() - started, time.process_time() - cpu
     print(
         f"{n:,} frames, {len(pairs):,} pairs of the screener's window: {seconds:.1f} s, {core_seconds:.1f} core-seconds (the screener"

@@ -52,7 +52,7 @@ def score(truth: Truth, result: Any, least_ccc: float = -1.0) -> dict[str, Any]:
             out["missed"].append(round(share, 2))
     out["false"] = len(found.keys() - true.keys())
     out["false_pairs"] = [
-        (*pair, round(found[pair].z, 1), [round(x) for x in found[pair].shift_px], f"{found[pair].q:.0e}", found[pair].pattern)
+        (*pair, round(found[pair].z, 1), [round(x) for x in found[pair].shift_px], f"{found[pair].q:.0e}", found[pair].shot_agreement)
         for pair in sorted(found.keys() - true.keys())[:12]
     ]
     partners = defaultdict(set)

@@ -19,7 +19,7 @@ from cryodedup import MicrographParams, find_duplicate_micrographs
 from cryodedup.demo.micrographs import BIN
 from cryodedup.micrographs.acquisition import Acquisition, acquisition_of
 from cryodedup.micrographs.compare import Pair
-from cryodedup.micrographs.gallery import MOST_PAIRS, doubtful_and_best
+from cryodedup.micrographs.gallery import MAX_PAIRS, doubtful_and_best
 from cryodedup.report.cards import when
 from page_reader import Page
 
@@ -107,7 +107,7 @@ def test_the_gallery_shows_the_doubtful_and_the_best() -> None:
         for k, z in enumerate(rng.random(400))
     ]
     doubtful, best = doubtful_and_best(pairs)
-    assert len(doubtful) + len(best) == MOST_PAIRS
+    assert len(doubtful) + len(best) == MAX_PAIRS
     assert set(doubtful[:2]) == {3, 300}
     assert [pairs[k].z for k in doubtful[2:]] == sorted(pairs[k].z for k in doubtful[2:])
     assert pairs[best[0]].z == max(pair.z for pair in pairs)

@@ -91,25 +91,35 @@ def known(holes: int, shots: int) -> list[Acquisition]:
 
 
 @pytest.mark.parametrize("named", [True, False])
-@pytest.mark.parametrize("most", [None, 25.0])
-def test_the_plan(named: bool, most: float | None) -> None:
+@pytest.mark.parametrize("max_shift_px", [None, 25.0])
+def test_the_plan(named: bool, max_shift_px: float | None) -> None:
     acquisitions = known(20, 3) if named else [Acquisition()] * 60
     same = {(0, 57), (1, 58), (2, 59)}
     distances = [12, 15, 24]
     for turn in range(6):
         for window in (None, distances):
-            made = plan(range(60), acquisitions, SIZE, same, number=21, turn=turn, distances=window, places=list(range(60)), most=most)
+            made = plan(
+                range(60),
+                acquisitions,
+                SIZE,
+                same,
+                number=21,
+                turn=turn,
+                distances=window,
+                places=list(range(60)),
+                max_shift_px=max_shift_px,
+            )
             assert len(made) == 21
             used = [row for one in made for row in (one.original, one.host)]
             assert len(set(used)) == len(used)
             assert all(one.original < one.host and (one.original, one.host) not in same for one in made)
             assert all(window is None or one.host - one.original in window for one in made)
-            assert most is None or all(max(map(abs, one.move)) <= most for one in made)
+            assert max_shift_px is None or all(max(map(abs, one.move)) <= max_shift_px for one in made)
             if named:
                 assert all(acquisitions[one.original].shot == acquisitions[one.host].shot for one in made)
                 holes = {(acquisitions[one.original].hole, acquisitions[one.host].hole) for one in made}
                 assert len(holes) == 7
-            if most is None:
+            if max_shift_px is None:
                 counts = [sum(low - 0.05 <= one.overlap <= high + 0.05 for one in made) for low, high in OVERLAPS]
                 assert min(counts) >= 6
 

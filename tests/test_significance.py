@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
 
 from cryodedup.micrographs.acquisition import Acquisition
-from cryodedup.micrographs.shot_agreement import Lead, judge, leads_of
+from cryodedup.micrographs.places import Places
+from cryodedup.micrographs.ragged import Ragged
+from cryodedup.micrographs.shot_agreement import MeasureNear, Names, Opinion, judge
 from cryodedup.micrographs.significance import Gumbel, Null, Peaks, Tail, q_values, zero_tail
 
 RNG = np.random.default_rng(1)
@@ -89,19 +91,19 @@ HOLES, SHOTS = 20, 4
 KNOWN = [Acquisition(hole=f"h{hole}", shot=str(shot)) for hole in range(HOLES) for shot in range(SHOTS)]
 
 
-def looks(duplicates: dict[tuple[int, int], float], everywhere: float = 0.0) -> Callable[..., tuple[np.ndarray, np.ndarray]]:
+def noise_near(duplicates: dict[tuple[int, int], float], everywhere: float = 0.0) -> MeasureNear:
     """Noise near any shift, but for some pairs; ``everywhere`` is added to all."""
 
-    def look(pairs: np.ndarray, shifts: np.ndarray, turns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def measure(places: Places) -> tuple[np.ndarray, np.ndarray]:
         rng = np.random.default_rng(7)
-        assert len(pairs) == len(shifts) == len(turns)
-        assert (pairs[:, 0] < pairs[:, 1]).all()
-        z = rng.normal(2.3, 0.5, len(pairs)) + everywhere
-        for k, pair in enumerate(map(tuple, pairs.tolist())):
+        assert len(places.pairs) == len(places.shift_px) == len(places.turn_deg)
+        assert (places.pairs[:, 0] < places.pairs[:, 1]).all()
+        z = rng.normal(2.3, 0.5, len(places)) + everywhere
+        for k, pair in enumerate(map(tuple, places.pairs.tolist())):
             z[k] = duplicates.get(pair, z[k])
-        return z, shifts + 1
+        return z, places.shift_px + 1
 
-    return look
+    return measure
 
 
 def nowhere(z: np.ndarray) -> np.ndarray:
@@ -109,74 +111,88 @@ def nowhere(z: np.ndarray) -> np.ndarray:
     return np.minimum(np.exp(-(z - 4) / 0.2), 1.0)
 
 
-def lead_of(pair: tuple[int, int], known: list[Acquisition], shift: tuple[float, float] = (90.0, -60.0), near_zero: bool = False) -> Lead:
-    still = np.array([max(map(abs, shift)) < 1])
-    (lead,) = leads_of([0], np.array([pair], np.uint32), np.array([shift]), np.zeros(1), np.array([near_zero]), still, known)
-    return lead
+def judged(
+    pairs: Sequence[tuple[int, int]],
+    z: float,
+    known: Sequence[Acquisition],
+    measure: MeasureNear,
+    shifts: Sequence[tuple[float, float]] = ((90.0, -60.0),),
+) -> list[Opinion]:
+    """Opinions about leads of one significance; those that moved by less than 10 pixels are near zero."""
+    places = Places(np.array(pairs, np.uint32), np.array(list(shifts), float), np.zeros(len(pairs)))
+    largest = np.abs(places.shift_px).max(axis=1)
+    return judge(places, np.full(len(pairs), z), largest < 10, largest < 1, Names.of(known), measure, nowhere)
 
 
 def test_other_shots_of_two_holes_support_a_faint_pair() -> None:
-    lead = lead_of((0, 40), KNOWN)
-    assert lead.by_name
-    assert lead.members == ((1, 41), (2, 42), (3, 43))
-    (agreed,) = judge([lead], np.array([5.0]), KNOWN, looks({(0, 40): 5.0, (1, 41): 7.0, (2, 42): 6.0}), nowhere)
-    (refused,) = judge([lead], np.array([5.0]), KNOWN, looks({(0, 40): 5.0}), nowhere)
+    (agreed,) = judged([(0, 40)], 5.0, KNOWN, noise_near({(0, 40): 5.0, (1, 41): 7.0, (2, 42): 6.0}))
+    (refused,) = judged([(0, 40)], 5.0, KNOWN, noise_near({(0, 40): 5.0}))
+    assert agreed.by_name
+    assert agreed.members.tolist() == [[1, 41], [2, 42], [3, 43]]
     assert agreed.chance(1e-3) < 1e-5 < 1e-3 <= refused.chance(1e-3)
     assert (agreed.words(KNOWN, 0.01), refused.words(KNOWN, 0.01)) == ("3 of 4", "contradicted")
 
 
 def test_an_edge_that_all_frames_share_supports_nothing_and_refutes() -> None:
-    lead = lead_of((0, 40), KNOWN, (2.0, 1.0), near_zero=True)
     edge = {(0, 40): 8.0, (1, 41): 8.2, (2, 42): 7.8, (3, 43): 8.1}
-    (opinion,) = judge([lead], np.array([8.0]), KNOWN, looks(edge, everywhere=5.5), nowhere)
+    (opinion,) = judged([(0, 40)], 8.0, KNOWN, noise_near(edge, everywhere=5.5), [(2.0, 1.0)])
     assert opinion.chance(1e-8) > 1e-3
 
 
-def test_shots_of_holes_in_the_other_order_are_asked_at_the_opposite_shift() -> None:
+def test_shots_of_holes_in_the_other_order_are_measured_at_the_opposite_shift() -> None:
     known = list(KNOWN)
     known[41], known[1] = Acquisition(hole="h0", shot="1"), Acquisition(hole="h10", shot="1")  # shot 1 of each was taken in the other's row
-    asked: dict[tuple[int, int], list[float]] = {}
+    measured: dict[tuple[int, int], list[float]] = {}
 
-    def look(pairs: np.ndarray, shifts: np.ndarray, turns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        asked.update({tuple(pair): shift for pair, shift in zip(pairs.tolist(), shifts.tolist(), strict=True)})
-        return np.full(len(pairs), 2.0), shifts
+    def measure(places: Places) -> tuple[np.ndarray, np.ndarray]:
+        measured.update({tuple(pair): shift for pair, shift in zip(places.pairs.tolist(), places.shift_px.tolist(), strict=True)})
+        return np.full(len(places), 2.0), places.shift_px
 
-    judge([lead_of((0, 40), known)], np.array([5.0]), known, look, nowhere)
-    assert asked[1, 41] == [-90.0, 60.0]
-    assert asked[2, 42] == [90.0, -60.0]
+    judged([(0, 40)], 5.0, known, measure)
+    assert measured[1, 41] == [-90.0, 60.0]
+    assert measured[2, 42] == [90.0, -60.0]
 
 
 def test_neighbours_stand_in_where_names_show_no_holes_but_not_near_zero_shift() -> None:
     unknown = [Acquisition()] * 60
-    assert lead_of((10, 40), unknown).members == ((7, 37), (8, 38), (9, 39), (11, 41), (12, 42), (13, 43))
-    assert lead_of((10, 40), unknown, (3.0, 3.0), near_zero=True).members == ()
-    (agreed,) = judge([lead_of((10, 40), unknown)], np.array([5.0]), unknown, looks({(10, 40): 5.0, (11, 41): 9.0}), nowhere)
+    (agreed,) = judged([(10, 40)], 5.0, unknown, noise_near({(10, 40): 5.0, (11, 41): 9.0}))
+    assert agreed.members.tolist() == [[7, 37], [8, 38], [9, 39], [11, 41], [12, 42], [13, 43]]
     assert agreed.chance(1e-3) < 1e-5
     assert agreed.words(unknown, 0.001) == "2 in a row"
+    (near_zero,) = judged([(10, 40)], 5.0, unknown, noise_near({}), [(3.0, 3.0)])
+    assert near_zero.members.tolist() == []
 
 
 def test_at_zero_shift_the_other_shots_support_nobody() -> None:
-    lead = lead_of((0, 40), KNOWN, (0.2, 0.1), near_zero=True)
-    assert lead.still
-    (opinion,) = judge([lead], np.array([9.0]), KNOWN, looks({(0, 40): 9.0, (1, 41): 7.0, (2, 42): 6.0}), nowhere)
+    (opinion,) = judged([(0, 40)], 9.0, KNOWN, noise_near({(0, 40): 9.0, (1, 41): 7.0, (2, 42): 6.0}), [(0.2, 0.1)])
+    assert opinion.still
     assert opinion.chance(1e-3) >= 1e-3
 
 
 def test_edges_that_lie_near_zero_shift_do_not_hide_pairs_elsewhere() -> None:
-    """Decoys near zero shift reach 15, up and down; they tell nothing of those at other shifts."""
-    leads = [lead_of((k, 40 + k), KNOWN, (2.0, 1.0), near_zero=True) for k in range(8)] + [lead_of((20, 60), KNOWN)]
+    """Decoys near zero shift reach 15, up and down; they say nothing of those at other shifts."""
 
-    def look(pairs: np.ndarray, shifts: np.ndarray, turns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def measure(places: Places) -> tuple[np.ndarray, np.ndarray]:
         rng = np.random.default_rng(7)
-        z = np.where(np.abs(shifts).max(axis=1) < 10, rng.normal(0, 15, len(pairs)), rng.normal(2.3, 0.5, len(pairs)))
-        return z, shifts
+        near = np.abs(places.shift_px).max(axis=1) < 10
+        return np.where(near, rng.normal(0, 15, len(places)), rng.normal(2.3, 0.5, len(places))), places.shift_px
 
-    opinions = judge(leads, np.full(9, 16.0), KNOWN, look, nowhere)
+    pairs = [*((k, 40 + k) for k in range(8)), (20, 60)]
+    opinions = judged(pairs, 16.0, KNOWN, measure, [*[(2.0, 1.0)] * 8, (90.0, -60.0)])
     assert opinions[-1].here < 1e-9
     assert all(opinion.here > 1e-3 for opinion in opinions[:-1])
 
 
 def test_the_choice_of_decoys_is_the_same_every_time() -> None:
-    lead = lead_of((0, 40), KNOWN)
-    chances = {judge([lead], np.array([5.0]), KNOWN, looks({}), nowhere)[0].chance(1e-3) for _ in range(3)}
-    assert len(chances) == 1
+    assert len({judged([(0, 40)], 5.0, KNOWN, noise_near({}))[0].chance(1e-3) for _ in range(3)}) == 1
+
+
+def test_lists_of_all_lengths_are_measured_as_each_by_itself() -> None:
+    rng = np.random.default_rng(3)
+    lists = [rng.normal(0, 1, length) for length in (5, 0, 1, 8, 5, 2)]
+    ragged = Ragged(np.concatenate(lists), np.cumsum([0, *map(len, lists)]))
+    assert ragged.sums_of_largest(2).tolist() == [sum(sorted(values.tolist(), reverse=True)[:2]) for values in lists]
+    found = ragged.quantiles([0.25, 0.5])
+    assert np.isnan(found[1]).all()
+    assert all((found[k] == np.quantile(lists[k], [0.25, 0.5])).all() for k in (0, 2, 3, 4, 5))
+    assert [ragged.of(np.array([3, 1]))[k].tolist() for k in (0, 1)] == [lists[3].tolist(), []]

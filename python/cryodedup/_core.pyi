@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from os import PathLike
-from typing import Any, TypeAlias, final
+from typing import Any, Protocol, TypeAlias, final, type_check_only
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,20 +10,25 @@ from numpy.typing import NDArray
 _Path: TypeAlias = str | PathLike[str]
 _Progress: TypeAlias = Callable[[int], object] | None
 _Rewrite: TypeAlias = tuple[int, list[tuple[bytes, bytes]]]
-_Frame: TypeAlias = tuple[_Path, int, int, bool, int, int, str]
-_Record: TypeAlias = tuple[int, int, int, float, float, int, int]
 _Band: TypeAlias = tuple[float, float, float]
-_Pairs: TypeAlias = tuple[NDArray[np.uint32], NDArray[np.float32]]
-_Screening: TypeAlias = tuple[int, tuple[int, int], int, float, float, int, list[tuple[int, float]]]
+_Lists: TypeAlias = tuple[NDArray[np.uint32], NDArray[np.uint64]]
 _Part: TypeAlias = tuple[bytes, bytes] | tuple[_Path, int, int] | tuple[_Path, Rows, NDArray[np.bool_], _Rewrite | None, bool]
 
 __all__ = [
     "DEBUG_BUILD",
-    "LEAST_FOR_PATTERN",
     "MAX_MASKED",
+    "MIN_FOR_FIXED_PATTERN",
+    "Confirmed",
+    "Correlation",
+    "Frame",
     "InputError",
+    "Leads",
+    "Matches",
     "Preparation",
+    "Questions",
+    "Record",
     "Rows",
+    "Screening",
     "Session",
     "Table",
     "__version__",
@@ -36,19 +41,22 @@ __all__ = [
     "line_number",
     "nearest",
     "overlaps",
+    "picture",
     "prepare_image",
     "read_cells",
+    "read_pixels",
     "read_records",
     "reduce_frame",
     "scan_rows",
     "scan_star",
     "split",
+    "thumbnails",
     "write_listing",
 ]
 
 __version__: str
 DEBUG_BUILD: bool
-LEAST_FOR_PATTERN: int
+MIN_FOR_FIXED_PATTERN: int
 """Of fewer micrographs no fixed pattern is taken out."""
 MAX_MASKED: float
 """Micrographs of a larger share of NaN or infinite pixels are not used."""
@@ -57,29 +65,90 @@ class InputError(ValueError):
     """The user's data or parameters are wrong; one line says where."""
 
 @final
-class Preparation:
-    """The cache of a session while micrographs are prepared into it; threads may share it.
+class Frame:
+    """Where and how the pixels of a micrograph stand in its MRC file.
 
-    A record: offset of the pixels, columns, rows, standard deviation, mean, kind (0 image, 1 blank, 2 not finite), masked pixels.
+    Parameters
+    ----------
+    start
+        Bytes in front of the first pixel, in the unpacked file.
+    mode
+        0 int8, 1 int16, 2 float32, 6 uint16, 12 float16.
+    nx, ny
+        Columns and rows.
+    swapped
+        Whether the bytes of a pixel are in the other order than this machine's.
+    packing
+        ``""``, ``"gz"`` or ``"bz2"``.
     """
+
+    def __new__(cls, path: _Path, *, start: int, mode: int, nx: int, ny: int, swapped: bool = False, packing: str = "") -> Frame: ...
+
+@final
+class Record:
+    """A prepared micrograph in a cache: reduced and flattened."""
+
+    @property
+    def width(self) -> int:
+        """Columns, reduced pixels."""
+
+    @property
+    def height(self) -> int:
+        """Rows."""
+
+    @property
+    def sd(self) -> float:
+        """Standard deviation of the pixels."""
+
+    @property
+    def mean(self) -> float:
+        """Mean of the reduced micrograph before it was flattened, in the units of its file."""
+
+    @property
+    def kind(self) -> str:
+        """``"image"``, ``"blank"`` (every pixel has one value) or ``"not finite"`` (more than :data:`MAX_MASKED` are no numbers)."""
+
+    @property
+    def masked_px(self) -> int:
+        """Pixels of the micrograph that are NaN or infinite."""
+
+@final
+class Preparation:
+    """The cache of a session while micrographs are prepared into it; threads may share it."""
 
     @staticmethod
     def open(cache: _Path, *, resume: bool) -> Preparation:
         """With ``resume`` what the cache holds stays; else it begins anew."""
 
-    def known(self, keys: Sequence[bytes]) -> list[_Record | None]:
-        """The records that the cache held when it was opened."""
+    @staticmethod
+    def is_cache(path: _Path) -> bool:
+        """Whether a file begins as a cache does."""
+
+    def known(self, keys: Sequence[bytes]) -> list[Record | None]:
+        """The records that the cache held when it was opened; keys are of 16 bytes."""
 
     def damaged(self, keys: Sequence[bytes]) -> bool:
         """Whether the cache was damaged when it was opened: torn, or a record of these keys is broken."""
 
     def read(
-        self, frames: Sequence[_Frame], keys: Sequence[bytes], *, bin: int, threads: int, progress: _Progress = None
-    ) -> list[tuple[str, _Record | None]]:
-        """Reads, reduces and flattens micrographs; for each the reason why it can not be read, or its record."""
+        self, frames: Sequence[Frame], keys: Sequence[bytes], *, bin: int, threads: int, progress: _Progress = None
+    ) -> list[Record | str]:
+        """Reads, reduces and flattens micrographs; of each its record, or the reason why it can not be read.
 
-    def add(self, image: NDArray[np.float32], key: bytes, *, bin: int) -> _Record:
+        ``progress`` gets the bytes read.
+        """
+
+    def add(self, image: NDArray[np.float32], key: bytes, *, bin: int) -> Record:
         """Reduces and flattens an image that is in memory, shape (ny, nx)."""
+
+    def copy(self, cache: _Path, record: Record) -> Record:
+        """Adds a copy of a record of another cache; it has no key."""
+
+    def add_like(self, image: NDArray[np.float64], record: Record) -> Record:
+        """Adds a prepared image, shape (height, width), in standard deviations of a record, in whose place it is used; it has no key."""
+
+    def truncate_after(self, record: Record) -> None:
+        """Removes what was added after a record."""
 
 @final
 class Rows:
@@ -91,6 +160,105 @@ class Rows:
     def start(self, row: int) -> int:
         """Offset of a row, or, for ``row == len(self)``, of the end of the last."""
 
+@type_check_only
+class _Places(Protocol):
+    """Pairs (n, 2), the moves that lay the second on the first (n, 2), in reduced pixels, and the turns of the first (n,), degrees."""
+
+    @property
+    def pairs(self) -> NDArray[np.uint32]: ...
+    @property
+    def shift_px(self) -> NDArray[np.float64]: ...
+    @property
+    def turn_deg(self) -> NDArray[np.float64]: ...
+
+@final
+class Screening:
+    """The pairs to be compared closely, and how they were chosen."""
+
+    @property
+    def pairs(self) -> NDArray[np.uint32]:
+        """(n, 2), ascending."""
+
+    @property
+    def decoys(self) -> NDArray[np.uint32]:
+        """(n, 2): pairs whose first micrograph is mirrored, that pass when screened one by one."""
+
+    @property
+    def tested(self) -> int:
+        """Pairs that there are."""
+
+    @property
+    def decoys_tested(self) -> int:
+        """Pairs with mirrored micrographs that were screened."""
+
+    @property
+    def grid(self) -> tuple[int, int] | None:
+        """Columns and rows of the grid; None: nothing was screened, all pairs are compared closely."""
+
+    @property
+    def pool_size(self) -> int:
+        """Micrographs that were tested by one correlation; 1: each pair by itself."""
+
+    @property
+    def min_z(self) -> float:
+        """Height of a pair's peak, in standard deviations, from which it passes."""
+
+    @property
+    def min_z_of_pool(self) -> float:
+        """The same of a pool."""
+
+    @property
+    def predicted_recall(self) -> list[tuple[int, float]]:
+        """Pool sizes that were considered, and the share of planted pairs of overlap 0.3 that each finds."""
+
+@final
+class Matches:
+    """The best shifts of n pairs."""
+
+    @property
+    def z(self) -> NDArray[np.float32]:
+        """(n,): significance at the best shift, as :attr:`Correlation.z` has it, of whitened views."""
+
+    @property
+    def shift_px(self) -> NDArray[np.float32]:
+        """(n, 2): the move (x, y), in reduced pixels, that lays the second on the first."""
+
+    @property
+    def z_at_zero(self) -> NDArray[np.float32]:
+        """(n,): significance at zero shift, which is not searched otherwise."""
+
+    @property
+    def z_next(self) -> NDArray[np.float32]:
+        """(n,): significance at the next best place."""
+
+@final
+class Confirmed:
+    """Measures of n pairs at the full reduced resolution, band-passed."""
+
+    @property
+    def shift_px(self) -> NDArray[np.float64]:
+        """(n, 2): the move (x, y), in reduced pixels, that lays the second on the first in the middle of what they share."""
+
+    @property
+    def ncc(self) -> NDArray[np.float64]:
+        """(n,): normalised cross-correlation over the overlap."""
+
+    @property
+    def ccc(self) -> NDArray[np.float64]:
+        """(n,): Pearson's coefficient over the whole frame, what is not covered filled with the mean."""
+
+    @property
+    def overlap(self) -> NDArray[np.float64]:
+        """(n,): share of the frame that both show."""
+
+    @property
+    def rotation_deg(self) -> NDArray[np.float64]:
+        """(n,): turn of the first against the second, from x to y."""
+
+    @property
+    def scale(self) -> NDArray[np.float64]:
+        """(n,): magnification of the first against the second."""
+
 @final
 class Session:
     """Micrographs of one size, prepared for comparison."""
@@ -98,15 +266,16 @@ class Session:
     @staticmethod
     def load(
         cache: _Path,
-        records: Sequence[_Record],
+        records: Sequence[Record],
         *,
         band: _Band,
         maps: Sequence[tuple[tuple[float, float], tuple[float, float]]] = ...,
         threads: int,
         progress: _Progress = None,
     ) -> Session:
-        """Takes the fixed pattern out of prepared micrographs, and makes whitened views of them in a band (highpass, lowpass, falloff).
+        """Takes the fixed pattern out of prepared micrographs, and makes whitened views of them in a band.
 
+        ``band``: highpass, lowpass and falloff, cycles a reduced pixel;
         ``maps``: of each, if any, the matrix from a place in the image that is compared to that in the micrograph.
         """
 
@@ -116,44 +285,91 @@ class Session:
 
     def __len__(self) -> int: ...
     @property
-    def view_size(self) -> tuple[int, int]: ...
+    def view_size(self) -> tuple[int, int]:
+        """Columns and rows of the views."""
+
     @property
     def signal(self) -> NDArray[np.float32]:
         """Share of power that is not shot noise, (n, rings)."""
 
     def screen(
-        self, sensitivity: str, most: float | None, *, turns_deg: Sequence[float], threads: int, progress: _Progress = None
-    ) -> tuple[_Pairs, _Pairs, _Screening]:
-        """Pairs to be looked at closely (n, 2) and their heights; the same of pairs with mirrored micrographs; what was done."""
+        self, sensitivity: str, max_shift_px: float | None, *, turns_deg: Sequence[float], threads: int, progress: _Progress = None
+    ) -> Screening:
+        """Chooses the pairs to be compared closely.
+
+        ``sensitivity``: ``"auto"``, ``"fast"``, ``"full"``; ``max_shift_px``: along an axis, reduced pixels; ``turns_deg``: of the first
+        micrograph of each pair, in turn.
+        """
 
     def find(
         self,
         pairs: NDArray[np.uint32],
-        most: float | None,
+        max_shift_px: float | None,
         *,
         mirrored: bool,
         turn_deg: float = 0.0,
         threads: int,
         progress: _Progress = None,
-    ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
-        """For each pair its significance, the shift (n, 2), the significance at zero shift, and that at the next best place."""
+    ) -> Matches:
+        """The best shift of each pair (n, 2), the first mirrored or turned."""
 
-    def find_near(
-        self, pairs: NDArray[np.uint32], shifts: NDArray[np.float32], turns_deg: NDArray[np.float32], *, threads: int
-    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """For each pair its significance at the best shift within a few pixels of a given one (n, 2), and that shift."""
+    def find_near(self, places: _Places, *, threads: int) -> Matches:
+        """The best shift of each pair within a few pixels of a given one; without ``z_at_zero`` and ``z_next``, which are 0."""
 
-    def confirm(
-        self,
-        pairs: NDArray[np.uint32],
-        shifts: NDArray[np.float32],
-        turns_deg: NDArray[np.float32],
-        *,
-        band: _Band,
-        threads: int,
-        progress: _Progress = None,
-    ) -> NDArray[np.float64]:
-        """For each pair x, y, ncc, ccc, overlap, rotation in degrees, scale at the full reduced resolution; (n, 7)."""
+    def confirm(self, places: _Places, *, band: _Band, threads: int, progress: _Progress = None) -> Confirmed:
+        """Measures pairs at the full reduced resolution, near given shifts."""
+
+@final
+class Leads:
+    """Pairs that may be duplicates, and who is asked about them: see ``cryodedup.micrographs.shot_agreement``.
+
+    Parameters
+    ----------
+    places
+        The n pairs, numbered in the order of exposure.
+    by_place
+        (n,): whether neighbours in the order of exposure are members where no names show holes.
+    holes, shots
+        Of all micrographs, in that order, the numbers of hole and shot; 0: not known.
+    """
+
+    def __new__(cls, places: _Places, *, by_place: NDArray[np.bool_], holes: NDArray[np.uint32], shots: NDArray[np.uint32]) -> Leads: ...
+    @property
+    def by_name(self) -> NDArray[np.bool_]:
+        """(n,): whether names show the holes."""
+
+    @property
+    def members(self) -> NDArray[np.uint32]:
+        """(m, 2): the members of all leads, one lead after the other."""
+
+    @property
+    def candidates(self) -> NDArray[np.int64]:
+        """(n,): how many micrographs may replace one of the pair in a decoy."""
+
+    def ask(self, chosen: Sequence[Sequence[int]]) -> Questions:
+        """The pairs to be measured; ``chosen``: of each lead which of the candidates make decoys."""
+
+@final
+class Questions:
+    """Pairs to be measured near places, each once; lists of rows of ``pairs`` are values and the start of each list, with the end."""
+
+    @property
+    def pairs(self) -> NDArray[np.uint32]: ...
+    @property
+    def shift_px(self) -> NDArray[np.float64]: ...
+    @property
+    def turn_deg(self) -> NDArray[np.float64]: ...
+    @property
+    def members(self) -> _Lists:
+        """The members of each lead."""
+
+    @property
+    def decoys(self) -> _Lists:
+        """The decoys of each lead: the pair that stands for the lead."""
+
+    @property
+    def decoy_members(self) -> _Lists:
+        """The pairs that stand for the members in each decoy, lead by lead."""
 
 @final
 class Table:
@@ -189,7 +405,7 @@ def deduplicate(
 def cell_spans(line: bytes) -> list[tuple[int, int]]:
     """First byte, and the byte after the last, of each cell of a line of a STAR file, quotes included."""
 
-def reduce_frame(frame: _Frame, *, bin: int) -> NDArray[np.float32]:
+def reduce_frame(frame: Frame, *, bin: int) -> NDArray[np.float32]:
     """Shape about (ny / bin, nx / bin): the means of bins."""
 
 def nearest(
@@ -271,10 +487,50 @@ def read_records(
 def prepare_image(image: NDArray[np.float32], *, bin: int, band: _Band) -> NDArray[np.float32]:
     """Reduces, flattens, fades and filters an image."""
 
-def correlate(
-    first: NDArray[np.float32], second: NDArray[np.float32], *, most: float | None = None
-) -> tuple[tuple[float, float], float, float, float, float]:
-    """Shift, ncc, ccc, overlap and z of two images at their best shift."""
+@final
+class Correlation:
+    """How well two images fit at their best shift."""
+
+    @property
+    def shift_px(self) -> tuple[float, float]:
+        """The move (x, y), in pixels of the images, that lays the second on the first; sub-pixel."""
+
+    @property
+    def ncc(self) -> float:
+        """Normalised cross-correlation over the overlap, -1 to 1; 0 if one of the images is flat there."""
+
+    @property
+    def ccc(self) -> float:
+        """Pearson's coefficient over the whole frame, what the moved second image does not cover filled with its mean.
+
+        This is what microduplicate_screener thresholds.
+        """
+
+    @property
+    def overlap(self) -> float:
+        """Share of the frame that both show, 0 to 1."""
+
+    @property
+    def z(self) -> float:
+        """Significance: atanh(r)·√n.
+
+        r is the correlation over the overlap without its best block of 6 x 6 (one bright thing in each image is no match), n the number of
+        independent values in the overlap, from the images' power spectra.
+        """
+
+    def __eq__(self, value: object, /) -> bool: ...
+
+def correlate(first: NDArray[np.float32], second: NDArray[np.float32], *, max_shift_px: float | None = None) -> Correlation:
+    """Correlates two images of one shape at every shift."""
+
+def picture(image: NDArray[np.float64]) -> NDArray[np.uint8]:
+    """A little smoothed, contrast from percentiles; shape (ny, nx), as the image."""
+
+def read_pixels(cache: _Path, record: Record, *, start: int = 0, stop: int | None = None) -> NDArray[np.float64]:
+    """Some rows of a prepared micrograph, shape (rows, width), in standard deviations; the bottom of the image first."""
+
+def thumbnails(cache: _Path, records: Sequence[Record], *, max_side_px: int, threads: int) -> list[NDArray[np.uint8]]:
+    """Pictures of prepared micrographs, shape (ny, nx), rows from the top down, the longer side of at most so many pixels."""
 
 def line_number(path: _Path, offset: int) -> int:
     """The number, from 1, of the line that holds the offset."""

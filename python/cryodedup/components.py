@@ -6,8 +6,14 @@ from collections import defaultdict
 from collections.abc import Iterable
 
 
-def connected(pairs: Iterable[tuple[int, int]]) -> list[list[int]]:
-    """The connected components of a graph's edges, by their smallest member; members ascending."""
+def connected_components(edges: Iterable[tuple[int, int]]) -> list[list[int]]:
+    """The connected components of a graph's edges, by their smallest member; members ascending.
+
+    Examples
+    --------
+    >>> connected_components([(5, 2), (9, 7), (2, 3)])
+    [[2, 3, 5], [7, 9]]
+    """
     parent: dict[int, int] = {}
 
     def root(i: int) -> int:
@@ -16,7 +22,7 @@ def connected(pairs: Iterable[tuple[int, int]]) -> list[list[int]]:
             i = parent[i]
         return i
 
-    for i, j in pairs:
+    for i, j in edges:
         a, b = root(i), root(j)
         parent[max(a, b)] = min(a, b)
     members: dict[int, list[int]] = defaultdict(list)

@@ -12,8 +12,8 @@ from cryodedup.cli import options
 from cryodedup.cli.options import EACH_ONES, closing_table
 from cryodedup.cli.progress import Display
 from cryodedup.errors import InputError
+from cryodedup.micrographs.cache_file import CACHE
 from cryodedup.micrographs.compare import DOUBTFUL_Z
-from cryodedup.micrographs.reading import CACHE
 from cryodedup.micrographs.result import MicrographOutcome
 from cryodedup.micrographs.sentences import overlaps, self_test, tilts, versions
 from cryodedup.micrographs.workflow import find_duplicates
@@ -258,10 +258,10 @@ def show(result: MicrographOutcome, delivered: Delivered) -> None:
         print(f"    {told}")
     for pair in result.duplicates[:MAX_SHOWN]:
         x, y = (round(shift) + 0.0 for shift in pair.shift_px)
-        pattern = f", {pair.pattern}" if pair.pattern else ""
+        agreement = f", {pair.shot_agreement}" if pair.shot_agreement else ""
         print(
             f"    {names[pair.first]} = {names[pair.second]}: z {pair.z:.1f}, ccc {pair.ccc:.2f}, overlap {100 * pair.overlap:.0f} %, moved"
-            f" by {x:.0f}, {y:.0f} px{pattern}"
+            f" by {x:.0f}, {y:.0f} px{agreement}"
         )
     if len(result.duplicates) > MAX_SHOWN:
         print(f"    ... and {len(result.duplicates) - MAX_SHOWN:,} more")

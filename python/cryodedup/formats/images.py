@@ -8,19 +8,19 @@ from typing import TypeAlias
 
 from cryodedup.errors import InputError
 from cryodedup.formats.image_names import OTHERS, TIFF
-from cryodedup.formats.mrc import MrcImage, open_mrc
-from cryodedup.formats.tiff import MAGIC, TiffImage, open_tiff
+from cryodedup.formats.mrc import MrcImage, read_mrc
+from cryodedup.formats.tiff import MAGIC, TiffImage, read_tiff
 
 Image: TypeAlias = MrcImage | TiffImage
 
 
 def open_image(path: Path) -> Image:
-    """Reads and checks the header of an MRC or TIFF file; which of them, its first bytes say.
+    """Reads and checks the header of an MRC or TIFF file, which its first bytes decide; the file is opened once.
 
     Raises
     ------
     InputError
-        Neither; a movie; or what :func:`open_mrc` and :func:`open_tiff` find wrong.
+        Neither; a movie; or what :func:`read_mrc` and :func:`read_tiff` find wrong.
     OSError
         The file cannot be read.
     """
@@ -28,10 +28,11 @@ def open_image(path: Path) -> Image:
         raise InputError(f"{path}: found no regular file, expected an image")
     with path.open("rb") as file:
         magic = file.read(4)
-    if path.suffix.lower() in (".eer", ".gain"):
-        raise InputError(f"{path}: found {OTHERS[path.suffix.lower()]}, expected a motion-corrected micrograph")
-    if magic in MAGIC:
-        return open_tiff(path)
-    if path.suffix.lower() in TIFF:
-        raise InputError(f"{path}: found no TIFF header")
-    return open_mrc(path)
+        if path.suffix.lower() in (".eer", ".gain"):
+            raise InputError(f"{path}: found {OTHERS[path.suffix.lower()]}, expected a motion-corrected micrograph")
+        file.seek(0)
+        if magic in MAGIC:
+            return read_tiff(path, file)
+        if path.suffix.lower() in TIFF:
+            raise InputError(f"{path}: found no TIFF header")
+        return read_mrc(path, file)

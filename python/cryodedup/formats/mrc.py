@@ -2,27 +2,36 @@
 
 from __future__ import annotations
 
+import bz2
+import gzip
 import os
 import warnings
 import zlib
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from stat import S_ISREG
+from threading import Lock
+from typing import Any, BinaryIO
 
 import numpy as np
 
+from cryodedup import _core
 from cryodedup.errors import InputError
 
 MODES = {0: "int8", 1: "int16", 2: "float32", 6: "uint16", 12: "float16"}
 _BYTES = {0: 1, 1: 2, 2: 4, 6: 2, 12: 2}
-_HEADER = 1024
+_HEADER, _NSYMBT = 1024, 92
+"""Bytes of the header; where in it the length of the extended header stands."""
+_INTERPRETING = Lock()
+"""Headers are read by several threads, but warnings are silenced for all of them at once."""
 MAX_PIXELS = 1 << 29
 _PACKED = {b"\x1f\x8b": "gz", b"BZ": "bz2"}
 
 
 @dataclass(frozen=True)
 class MrcImage:
-    """One image in an MRC file; what the core needs to stream it, and what tells whether the file has changed."""
+    """One image in an MRC file; what the core needs to stream it, and size and time, which change if the file does."""
 
     path: Path
     start: int
@@ -41,13 +50,14 @@ class MrcImage:
         return self.nx * self.ny * _BYTES[self.mode]
 
     @property
-    def frame(self) -> tuple[Path, int, int, bool, int, int, str]:
-        """For :meth:`cryodedup._core.Preparation.read`."""
-        return (self.path, self.start, self.mode, self.swapped, self.nx, self.ny, self.packing)
+    def frame(self) -> _core.Frame:
+        """For the core to stream the pixels."""
+        where: dict[str, int] = {"start": self.start, "mode": self.mode, "nx": self.nx, "ny": self.ny}
+        return _core.Frame(self.path, **where, swapped=self.swapped, packing=self.packing)
 
 
 def open_mrc(path: Path) -> MrcImage:
-    """Reads and checks a header; plain, ``.gz`` or ``.bz2``, told by content.
+    """Reads and checks a header; plain, ``.gz`` or ``.bz2``, judged by content.
 
     Raises
     ------
@@ -56,12 +66,18 @@ def open_mrc(path: Path) -> MrcImage:
     OSError
         The file can not be read.
     """
-    stat = path.stat()
-    if not S_ISREG(stat.st_mode):
+    if not S_ISREG(path.stat().st_mode):
         raise InputError(f"{path}: found no regular file, expected an image")
     with path.open("rb") as file:
-        packing = _PACKED.get(file.read(2), "")
-    header = _header(path)
+        return read_mrc(path, file)
+
+
+def read_mrc(path: Path, file: BinaryIO) -> MrcImage:
+    """As :func:`open_mrc` from a regular file that is open already, at its first byte."""
+    stat = os.fstat(file.fileno())
+    packing = _PACKED.get(file.read(2), "")
+    file.seek(0)
+    header = _header(path, file, packing)
     nx, ny, nz, mode = (int(header[name]) for name in ("nx", "ny", "nz", "mode"))
     if mode not in MODES:
         raise InputError(f"{path}: found mode {mode}, expected {', '.join(f'{mode} {name}' for mode, name in MODES.items())}")
@@ -73,23 +89,29 @@ def open_mrc(path: Path) -> MrcImage:
     needed = start + nx * ny * _BYTES[mode]
     if start < _HEADER or (not packing and stat.st_size < needed):
         raise InputError(f"{path}: found {stat.st_size:,} bytes, expected {needed:,} as its header says; is it truncated?")
-    side = float(header["cella"]["x"])
-    pixel_size_a = side / int(header["mx"]) if int(header["mx"]) > 0 and np.isfinite(side) and side > 0 else None
     swapped = not header.dtype["nx"].isnative
-    return MrcImage(path, start, mode, swapped, nx, ny, packing, pixel_size_a, stat.st_size, stat.st_mtime_ns)
+    return MrcImage(path, start, mode, swapped, nx, ny, packing, _pixel_size_a(header), stat.st_size, stat.st_mtime_ns)
 
 
-def _header(path: Path) -> np.ndarray:
-    import mrcfile
+def _pixel_size_a(header: np.ndarray) -> float | None:
+    side, pixels = float(header["cella"]["x"]), int(header["mx"])
+    return side / pixels if pixels > 0 and np.isfinite(side) and side > 0 else None
+
+
+def _header(path: Path, file: BinaryIO, packing: str) -> np.ndarray:
+    """The first bytes, interpreted by mrcfile, which finds the byte order also where the machine stamp is wrong."""
+    import mrcfile.mrcinterpreter
 
     try:
-        with warnings.catch_warnings():
+        content = _unpacked(file, packing).read(_HEADER)
+        without_extended = content[:_NSYMBT] + bytes(4) + content[_NSYMBT + 4 :]
+        with _INTERPRETING, warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            with mrcfile.open(os.fspath(path), header_only=True, permissive=True) as file:
-                header = file.header
-                if header is None or not bytes(header["map"]).startswith(b"MAP"):
-                    raise InputError(f"{path}: found no MRC header (no 'MAP' at byte 208)")
-                return np.asarray(header)
+            header = mrcfile.mrcinterpreter.MrcInterpreter(BytesIO(without_extended), permissive=True, header_only=True).header
+        if header is None or not bytes(header["map"]).startswith(b"MAP"):
+            raise InputError(f"{path}: found no MRC header (no 'MAP' at byte 208)")
+        interpreted: np.ndarray = np.frombuffer(content, header.dtype)[0]
+        return interpreted
     except InputError:
         raise
     except (ValueError, EOFError, OSError, zlib.error) as error:
@@ -97,3 +119,9 @@ def _header(path: Path) -> np.ndarray:
             raise
         reason = " ".join(str(error).split()) or "it ends too early"
         raise InputError(f"{path}: found a damaged MRC header ({reason})") from None
+
+
+def _unpacked(file: BinaryIO, packing: str) -> Any:
+    if packing == "gz":
+        return gzip.GzipFile(fileobj=file, mode="rb")
+    return bz2.BZ2File(file) if packing == "bz2" else file

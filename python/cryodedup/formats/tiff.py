@@ -11,7 +11,7 @@ import logging
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -62,7 +62,13 @@ class TiffImage:
 
 
 def open_tiff(path: Path) -> TiffImage:
-    """Reads and checks the header of a TIFF file.
+    """Opens a TIFF file, and reads and checks its header; see :func:`read_tiff`."""
+    with path.open("rb") as file:
+        return read_tiff(path, file)
+
+
+def read_tiff(path: Path, file: BinaryIO) -> TiffImage:
+    """Reads and checks the header of a TIFF file that is open, at its first byte.
 
     Raises
     ------
@@ -73,12 +79,12 @@ def open_tiff(path: Path) -> TiffImage:
     OSError
         The file cannot be read.
     """
-    stat = path.stat()
-    with _opened(path) as file:
-        page = file.pages[0]
+    stat = os.fstat(file.fileno())
+    with _opened(path, file) as tiff:
+        page = tiff.pages[0]
         if page.compression in _EER:
-            raise InputError(f"{path}: found an EER movie of {len(file.pages):,} frames, expected a motion-corrected micrograph")
-        frames = max(sum(not page.is_reduced for page in file.pages), int((file.imagej_metadata or {}).get("images", 1)))
+            raise InputError(f"{path}: found an EER movie of {len(tiff.pages):,} frames, expected a motion-corrected micrograph")
+        frames = max(sum(not page.is_reduced for page in tiff.pages), int((tiff.imagej_metadata or {}).get("images", 1)))
         if frames > 1:
             raise InputError(f"{path}: found a movie of {frames:,} frames, expected a motion-corrected micrograph")
         _check(path, page, stat.st_size)
@@ -86,16 +92,17 @@ def open_tiff(path: Path) -> TiffImage:
 
 
 class _opened:  # noqa: N801  a context manager
-    """An open TIFF file; what goes wrong with its content is an InputError."""
+    """An open TIFF file (``file``: where it is open already); what goes wrong with its content is an InputError."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, file: BinaryIO | None = None) -> None:
         self.path = path
+        self.source = os.fspath(path) if file is None else file
         self.tifffile = _tifffile(path)
 
     def __enter__(self) -> Any:
         try:
             # Not by the rules of OME and others: they may lead to further files.
-            self.file = self.tifffile.TiffFile(os.fspath(self.path), is_ome=False, is_mmstack=False)
+            self.file = self.tifffile.TiffFile(self.source, is_ome=False, is_mmstack=False)
         except Exception as error:
             self._translate(error)
             raise

@@ -1,4 +1,4 @@
-"""What the names of micrographs, and the metadata of EPU and SerialEM beside them, tell of hole, shot, time and stage.
+"""Hole, shot, time and stage of micrographs, from their names and the metadata of EPU and SerialEM beside them.
 
 The names are those that EPU, SerialEM and Leginon give; programs add things in front and behind.
 """
@@ -73,7 +73,7 @@ def identifies(name: str) -> bool:
 
 
 def acquisition_of(name: str) -> Acquisition:
-    """What a name tells."""
+    """From a name."""
     if found := _EPU.search(name):
         return Acquisition(time=(found["date"] + found["time"].ljust(6, "0"),), hole=found["hole"], shot=found["shot"])
     if found := _LEGINON.search(name):
@@ -123,7 +123,7 @@ def _mdocs(directory: Path) -> dict[str, Path]:
 
 
 def _with_mdoc(known: Acquisition, mdoc: Path) -> Acquisition:
-    """The mdoc of one exposure; that of a tilt series tells nothing of a single one."""
+    """The mdoc of one exposure; that of a tilt series says nothing of a single one."""
     try:
         content = mdoc.read_text("utf-8", "replace") if mdoc.stat().st_size <= _LONGEST_METADATA else ""
     except OSError:
@@ -156,7 +156,7 @@ def sort(names: Sequence[str], acquisitions: Sequence[Acquisition], order: str) 
     Raises
     ------
     InputError
-        Order ``time`` was asked for, and a name does not tell it.
+        Order ``time`` was chosen, and a name does not contain it.
     """
     untimed = next((name for name, known in zip(names, acquisitions, strict=True) if known.time is None), None)
     kinds = {tuple(map(type, known.time)) for known in acquisitions if known.time is not None}

@@ -2,41 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cryodedup import _core
+from cryodedup._core import Correlation
 from cryodedup.errors import InputError
 from cryodedup.params import MicrographParams, checked
 from cryodedup.params.checks import is_number
 
-
-@dataclass(frozen=True)
-class Correlation:
-    """How well two images fit at their best shift.
-
-    Attributes
-    ----------
-    shift_px
-        The move (x, y), in pixels of the images, that lays the second on the first; sub-pixel.
-    ncc
-        Normalised cross-correlation over the overlap, -1 to 1; 0 if one of the images is flat there.
-    ccc
-        Pearson's coefficient over the whole frame, what the moved second image does not cover filled with its mean: what
-        microduplicate_screener thresholds.
-    overlap
-        Share of the frame that both show, 0 to 1.
-    z
-        atanh(ncc)·√n, n being the number of independent values in the overlap, from the images' power spectra.
-    """
-
-    shift_px: tuple[float, float]
-    ncc: float
-    ccc: float
-    overlap: float
-    z: float
+__all__ = ["Correlation", "correlate", "prepare"]
 
 
 def prepare(image: ArrayLike, params: MicrographParams | None = None) -> NDArray[np.float32]:
@@ -81,6 +56,10 @@ def correlate(first: ArrayLike, second: ArrayLike, *, max_shift_px: float | None
     max_shift_px
         Largest shift along an axis; None: up to where a tenth of the frame overlaps.
 
+    Returns
+    -------
+    :class:`Correlation`: the move (x, y) that lays the second on the first, sub-pixel, with ``ncc``, ``ccc``, ``overlap`` and ``z``.
+
     Raises
     ------
     InputError
@@ -96,8 +75,7 @@ def correlate(first: ArrayLike, second: ArrayLike, *, max_shift_px: float | None
     """
     if max_shift_px is not None and not (is_number(max_shift_px) and max_shift_px >= 0):
         raise InputError(f"max_shift_px: found {max_shift_px!r}, expected a number of pixels, 0 or more")
-    (x, y), ncc, ccc, overlap, z = _core.correlate(_image(first), _image(second), most=max_shift_px)
-    return Correlation((-x + 0.0, -y + 0.0), ncc, ccc, overlap, z)
+    return _core.correlate(_image(first), _image(second), max_shift_px=max_shift_px)
 
 
 def _image(image: ArrayLike) -> NDArray[np.float32]:

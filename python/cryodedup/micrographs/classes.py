@@ -63,12 +63,12 @@ def class_warnings(names: Sequence[str], classes: Sequence[Sequence[int]], image
     warnings = [_of_sizes(names, by_size)] if len(by_size) > 1 else []
     for (nx, ny), same in by_size.items():
         if len(same) > 1:
-            told = ", ".join(
+            sizes = ", ".join(
                 f"{len(members):,} of {_typical_a(members, known_a):.4g} Å (such as {names[_known(members, known_a)[0]]})"
                 for members in same
             )
             warnings.append(
-                f"micrographs of {nx} x {ny} pixels have {len(same)} pixel sizes ({told}): those that differ by more than"
+                f"micrographs of {nx} x {ny} pixels have {len(same)} pixel sizes ({sizes}): those that differ by more than"
                 f" {100 * TOLERANCE:g} % are not compared; correct a pixel size that is wrong in the table or in the headers"
             )
     return warnings + _of_unknown(names, classes, known_a)

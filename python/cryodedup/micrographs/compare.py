@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,40 +13,32 @@ from numpy.typing import NDArray
 from cryodedup import _core
 from cryodedup.micrographs.acquisition import Acquisition
 from cryodedup.micrographs.judging import Best, Found, Judged, judge_pairs
-from cryodedup.micrographs.reading import Progress, Record
-from cryodedup.micrographs.significance import FEW, LEAST_FOR_BULK, Floats, Null, Peaks, q_values
+from cryodedup.micrographs.places import Floats, Places
+from cryodedup.micrographs.significance import FEW, MIN_FOR_BULK, Null, Peaks, q_values
 from cryodedup.micrographs.tilt import Matrix, common
 from cryodedup.micrographs.window import sampled, window_pairs
 from cryodedup.params import MicrographParams
+from cryodedup.progress import SILENT, Progress
 
-Say = Callable[[str], object]
-Expect = Callable[[int], object]
 DOUBTFUL_Z = 4.0
 """Below this no pair's ccc is measured: nothing that passes any sensible threshold is there."""
 COHORT = 5000
-"""Pairs taken at random, where not all are looked at closely, to see what unrelated ones reach."""
+"""Pairs taken at random, where not all are compared closely, to see what unrelated ones reach."""
 
 
 @dataclass(frozen=True)
-class Told:
-    """Who is told how far the job is."""
-
-    say: Say
-    expect: Expect
-    progress: Progress
-
-    def stage(self, name: str, total: int) -> None:
-        """One begins that has so many micrographs or pairs."""
-        self.say(name)
-        self.expect(total)
-
-
-@dataclass
 class Pair:
     """Two micrographs that show the same; indices are those of the input.
 
-    ``shift_px``: the move (x, y), in pixels of the micrograph, that lays the second on the first in the middle of what they share, once it
-    is turned by ``rotation_deg`` (from x to y) and magnified by ``scale``. ``pattern``: what the other shots of the two holes say.
+    Attributes
+    ----------
+    shift_px
+        The move (x, y), in pixels of the micrograph, that lays the second on the first in the middle of what they share, once it is turned
+        by ``rotation_deg`` (from x to y) and magnified by ``scale``.
+    shot_agreement
+        What the other shots of the two holes say: see :meth:`cryodedup.micrographs.shot_agreement.Opinion.words`.
+    set
+        The set of duplicates, from 1; 0: the pair is none of duplicates.
     """
 
     first: int
@@ -57,27 +49,32 @@ class Pair:
     ccc: float
     overlap: float
     shift_px: tuple[float, float]
-    pattern: str = ""
+    shot_agreement: str = ""
     rotation_deg: float = 0.0
     scale: float = 1.0
     set: int = 0
 
-    def turn(self) -> None:
-        """Exchanges the two."""
-        self.first, self.second = self.second, self.first
-        self.shift_px = (-self.shift_px[0], -self.shift_px[1])
-        self.rotation_deg, self.scale = -self.rotation_deg + 0.0, 1 / self.scale
 
-
-@dataclass(kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Compared:
     """Micrographs of one size and what was found among them.
 
-    ``members``: their indices in the input, in the order of exposure; ``signal``: of each the share of power that is not shot noise;
-    ``coarse_noise``: of most, the share of power at 0.04 to 0.07 cycles a reduced pixel that is as high as that at the finest detail;
-    ``null``: significances of unrelated pairs; ``observed``: those of all pairs looked at closely, of so many ``tested``
-    (``decoys_tested``: pairs with mirrored ones); ``window_ccc``: of a window search,
-    (i, j, ccc) of every pair.
+    Attributes
+    ----------
+    members
+        Their indices in the input, in the order of exposure.
+    size
+        Columns and rows, reduced.
+    signal
+        Of each the share of power that is not shot noise.
+    coarse_noise
+        Of the median one, the share of power at 0.04 to 0.07 cycles a reduced pixel that is as high as that at the finest detail.
+    null, observed
+        Significances of unrelated pairs, and of all pairs compared closely.
+    tested, decoys_tested
+        How many pairs there were, and how many with mirrored micrographs.
+    window_ccc
+        Of a window search (i, j, ccc) of every pair.
     """
 
     members: list[int]
@@ -93,118 +90,163 @@ class Compared:
     window_ccc: list[tuple[int, int, float]] = field(default_factory=list)
 
 
-def compare(
-    cache: Path,
-    members: Sequence[int],
-    records: Sequence[Record],
-    places: Sequence[int],
-    acquisitions: Sequence[Acquisition],
-    params: MicrographParams,
-    told: Told,
-    maps: Sequence[Matrix] = (),
-) -> Compared:
-    """Finds the duplicates among micrographs of one size, whose prepared images stand in a cache.
+@dataclass(frozen=True, kw_only=True)
+class Class:
+    """Micrographs that are compared with each other, of one size and pixel size, in the order of exposure.
 
-    ``places``: in the order of exposure; ``maps``: of each micrograph how it is brought to the stage tilt of most, if some are of another.
+    Attributes
+    ----------
+    members
+        Their indices in the input.
+    records
+        Their prepared images in the cache.
+    places
+        Of each its place in the order of exposure of all micrographs.
+    acquisitions
+        What is known of each.
+    maps
+        Of each how it is brought to the stage tilt of the others; empty where all are tilted alike.
     """
-    threads, progress = params.threads, told.progress
-    size = (records[0][1], records[0][2])
-    told.stage("loading", len(records))
-    session = _core.Session.load(cache, list(records), band=params.search_band, maps=list(maps), threads=threads, progress=progress)
-    told.stage("screening", len(records) * (len(records) - 1) // 2)
-    pairs, decoys, tested, decoys_tested, screening = _candidates(session, places, params, progress)
-    told.stage("comparing closely", len(pairs))
-    best = _best(session, pairs, params, mirrored=False, progress=progress)
-    told.stage("comparing with mirrored ones", len(decoys))
-    mirrored = _best(session, decoys, params, mirrored=True, progress=progress).peaks
-    cohort = best.peaks
-    if len(pairs) < len(records) * (len(records) - 1) // 2:
-        at_random = _at_random(len(records))
-        told.stage("comparing pairs at random", len(at_random))
-        cohort = _best(session, at_random, params, mirrored=False, progress=progress).peaks
-    null = Null.fit(mirrored, decoys_tested, cohort)
-    if LEAST_FOR_BULK <= len(cohort.best) < FEW:
-        screening["median_z_at_zero_shift"] = round(float(np.median(cohort.at_zero)), 2)
-    found = Found.of(pairs, best, null, size)
+
+    members: Sequence[int]
+    records: Sequence[_core.Record]
+    places: Sequence[int]
+    acquisitions: Sequence[Acquisition]
+    maps: Sequence[Matrix] = ()
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Columns and rows of the reduced micrographs."""
+        return (self.records[0].width, self.records[0].height)
+
+    @property
+    def every(self) -> int:
+        """How many pairs there are."""
+        return len(self.records) * (len(self.records) - 1) // 2
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """Pairs to be compared closely, and pairs with mirrored micrographs, (n, 2); of how many; and what is reported of their choice."""
+
+    pairs: NDArray[np.uint32]
+    decoys: NDArray[np.uint32]
+    tested: int
+    decoys_tested: int
+    screening: dict[str, Any]
+
+
+def compare(cache: Path, of_class: Class, params: MicrographParams, progress: Progress = SILENT) -> Compared:
+    """Finds the duplicates among micrographs of one class, whose prepared images stand in a cache."""
+    size = of_class.size
+    progress.stage("loading", len(of_class.records))
+    session = _core.Session.load(
+        cache,
+        list(of_class.records),
+        band=params.search_band,
+        maps=list(of_class.maps),
+        threads=params.threads,
+        progress=progress.advance_to,
+    )
+    progress.stage("screening", of_class.every)
+    candidates = _candidates(session, of_class.places, params, progress)
+    best, null, few = _null(session, candidates, of_class.every, params, progress)
+    found = Found.of(best, null, size)
     if params.threshold is None:
-        known = [acquisitions[i] for i in members]
-        decided = judge_pairs(session, found, tested, null, known, size, params)
+        decided = judge_pairs(session, found, candidates.tested, null, of_class.acquisitions, size, params)
     else:
         near = found.z >= (-np.inf if params.search == "window" else DOUBTFUL_Z)
-        decided = Judged(found.pairs, found.z, found.shifts, found.turns_deg, q_values(found.chance, tested), near, [""] * len(pairs))
+        decided = Judged(found.places, found.z, q_values(found.chance, candidates.tested), near, [""] * len(near))
+    measured = _measure(session, decided, params, progress)
     chosen = np.flatnonzero(decided.accepted)
-    wanted = np.arange(len(decided.pairs)) if params.search == "window" else chosen
-    _place_still_ones(session, decided, wanted, threads)
-    told.stage("measuring", len(wanted))
-    measured = session.confirm(
-        np.ascontiguousarray(decided.pairs[wanted]),
-        np.ascontiguousarray(decided.shifts[wanted], np.float32),
-        np.ascontiguousarray(decided.turns_deg[wanted], np.float32),
-        band=params.band,
-        threads=threads,
-        progress=progress,
-    )
-    row = {int(at): k for k, at in enumerate(wanted)}
     if params.threshold is not None:
-        chosen = np.array([at for at in chosen if measured[row[int(at)], 3] >= params.threshold], int)
-    in_window = range(len(pairs)) if params.search == "window" else ()
+        chosen = chosen[measured.ccc[measured.row[chosen]] >= params.threshold]
     return Compared(
-        members=list(members),
+        members=list(of_class.members),
         size=size,
-        pairs=[_pair(decided, int(at), measured[row[int(at)]], members, maps, size, params) for at in chosen],
+        pairs=[_pair(decided, int(at), measured, of_class, params) for at in chosen],
         signal=_signal(session.signal, 0.011, 0.2),
         coarse_noise=1 - float(np.median(_signal(session.signal, 0.04, 0.07))),
         null=null,
         observed=found.z,
-        tested=tested,
-        decoys_tested=decoys_tested,
-        screening=screening,
-        window_ccc=[(members[int(pairs[at, 0])], members[int(pairs[at, 1])], float(measured[row[at], 3])) for at in in_window],
+        tested=candidates.tested,
+        decoys_tested=candidates.decoys_tested,
+        screening=candidates.screening | few,
+        window_ccc=_window_ccc(candidates.pairs, measured, of_class) if params.search == "window" else [],
     )
 
 
-def _candidates(
-    session: _core.Session, places: Sequence[int], params: MicrographParams, progress: Progress
-) -> tuple[NDArray[np.uint32], NDArray[np.uint32], int, int, dict[str, Any]]:
+def _candidates(session: _core.Session, places: Sequence[int], params: MicrographParams, progress: Progress) -> Candidates:
     if params.search == "window":
         pairs = window_pairs(places, params)
         decoys = sampled(pairs)
-        return pairs, decoys, len(pairs), len(decoys), {"pairs": len(pairs), "search": "window"}
-    (pairs, _), (decoys, _), told = session.screen(
-        params.sensitivity, params.max_shift_reduced_px, turns_deg=params.screened_turns_deg, threads=params.threads, progress=progress
+        return Candidates(pairs, decoys, len(pairs), len(decoys), {"pairs": len(pairs), "search": "window"})
+    found = session.screen(
+        params.sensitivity,
+        params.max_shift_reduced_px,
+        turns_deg=params.screened_turns_deg,
+        threads=params.threads,
+        progress=progress.advance_to,
     )
-    tested, grid, group_size, least, least_of_group, decoys_tested, predicted = told
     screening = {
-        "pairs": tested,
+        "pairs": found.tested,
         "search": "all",
-        "grid": list(grid) if grid[0] else None,
-        "group_size": group_size,
-        "least_z": round(least, 2) if grid[0] else None,
-        "least_z_of_group": round(least_of_group, 2) if group_size > 1 else None,
-        "predicted_recall_at_overlap_0.3": {str(size): round(recall, 3) for size, recall in predicted},
-        "looked_at_closely": len(pairs),
+        "grid": list(found.grid) if found.grid else None,
+        "group_size": found.pool_size,
+        "least_z": round(found.min_z, 2) if found.grid else None,
+        "least_z_of_group": round(found.min_z_of_pool, 2) if found.pool_size > 1 else None,
+        "predicted_recall_at_overlap_0.3": {str(size): round(recall, 3) for size, recall in found.predicted_recall},
+        "looked_at_closely": len(found.pairs),
     }
-    return pairs, decoys, tested, decoys_tested, screening
+    return Candidates(found.pairs, found.decoys, found.tested, found.decoys_tested, screening)
+
+
+def _null(
+    session: _core.Session, candidates: Candidates, every: int, params: MicrographParams, progress: Progress
+) -> tuple[Best, Null, dict[str, Any]]:
+    """The best places of the candidates, the null distributions, and what is reported where there are few pairs."""
+    progress.stage("comparing closely", len(candidates.pairs))
+    best = _best(session, candidates.pairs, params, mirrored=False, progress=progress)
+    progress.stage("comparing with mirrored ones", len(candidates.decoys))
+    mirrored = _best(session, candidates.decoys, params, mirrored=True, progress=progress).peaks
+    cohort = best.peaks
+    if len(candidates.pairs) < every:
+        at_random = _at_random(len(session))
+        progress.stage("comparing pairs at random", len(at_random))
+        cohort = _best(session, at_random, params, mirrored=False, progress=progress).peaks
+    few: dict[str, Any] = {}
+    if MIN_FOR_BULK <= len(cohort.best) < FEW:
+        few = {"median_z_at_zero_shift": round(float(np.median(cohort.at_zero)), 2)}
+    return best, Null.fit(mirrored, candidates.decoys_tested, cohort), few
 
 
 def _best(session: _core.Session, pairs: NDArray[np.uint32], params: MicrographParams, *, mirrored: bool, progress: Progress) -> Best:
-    """Looks at pairs at every turn; at zero shift only as they are."""
+    """Compares pairs at every turn; at zero shift only as they are."""
     found: Best | None = None
-    for turn in params.turns_deg:
-        z, shifts, at_zero, after = (
-            part.astype(float)
-            for part in session.find(
-                pairs, params.max_shift_reduced_px, mirrored=mirrored, turn_deg=turn, threads=params.threads, progress=progress
-            )
+    for turn_deg in params.turns_deg:
+        matches = session.find(
+            pairs,
+            params.max_shift_reduced_px,
+            mirrored=mirrored,
+            turn_deg=turn_deg,
+            threads=params.threads,
+            progress=progress.advance_to,
         )
-        if found is None:
-            found = Best(Peaks(z, after, at_zero), shifts, np.full(len(z), turn))
-            continue
-        better = z > found.peaks.best
-        peaks = Peaks(np.where(better, z, found.peaks.best), np.where(better, after, found.peaks.next), found.peaks.at_zero)
-        found = Best(peaks, np.where(better[:, None], shifts, found.shifts), np.where(better, turn, found.turns_deg))
+        peaks = Peaks(*(column.astype(float) for column in (matches.z, matches.z_next, matches.z_at_zero)))
+        here = Best(peaks, Places(pairs, matches.shift_px.astype(float), np.full(len(pairs), turn_deg)))
+        found = here if found is None else _better(found, here)
     assert found is not None
     return found
+
+
+def _better(before: Best, now: Best) -> Best:
+    """Of each pair the better of two; at zero shift the first."""
+    better = now.peaks.best > before.peaks.best
+    peaks = Peaks(
+        np.where(better, now.peaks.best, before.peaks.best), np.where(better, now.peaks.next, before.peaks.next), before.peaks.at_zero
+    )
+    shift_px = np.where(better[:, None], now.places.shift_px, before.places.shift_px)
+    return Best(peaks, Places(before.places.pairs, shift_px, np.where(better, now.places.turn_deg, before.places.turn_deg)))
 
 
 def _at_random(n: int) -> NDArray[np.uint32]:
@@ -213,30 +255,62 @@ def _at_random(n: int) -> NDArray[np.uint32]:
     return np.ascontiguousarray(np.unique(pairs[pairs[:, 0] < pairs[:, 1]], axis=0)[:: 1 + len(pairs) // (4 * COHORT)], np.uint32)
 
 
-def _place_still_ones(session: _core.Session, decided: Judged, wanted: NDArray[np.intp], threads: int) -> None:
-    """Finds where exactly pairs match that were found at zero shift, which stands for all shifts of about a pixel."""
-    still = wanted[np.all(decided.shifts[wanted] == 0, axis=1)]
-    places = (np.ascontiguousarray(decided.shifts[still], np.float32), np.ascontiguousarray(decided.turns_deg[still], np.float32))
-    _, decided.shifts[still] = session.find_near(np.ascontiguousarray(decided.pairs[still]), *places, threads=threads)
+@dataclass(frozen=True)
+class Measured:
+    """What was measured of some judged pairs at the full reduced resolution; ``row``: of each judged pair its row here, or -1."""
+
+    found: _core.Confirmed
+    row: NDArray[np.intp]
+
+    @property
+    def ccc(self) -> Floats:
+        return self.found.ccc
 
 
-def _pair(
-    decided: Judged,
-    at: int,
-    measured: Floats,
-    members: Sequence[int],
-    maps: Sequence[Matrix],
-    size: tuple[int, int],
-    params: MicrographParams,
-) -> Pair:
-    x, y, ncc, ccc, overlap, turn, scale = map(float, measured)
-    i, j = (members[int(k)] for k in decided.pairs[at])
-    if maps:
-        first, second = (maps[int(k)] for k in decided.pairs[at])
-        (x, y), overlap = common(size, (x, y), first, second)
-    # The core gives where the second shows what the first does; the move that lays it there is the opposite.
-    move = (-x * params.bin + 0.0, -y * params.bin + 0.0)
-    return Pair(i, j, float(decided.z[at]), float(decided.q[at]), ncc, ccc, overlap, move, decided.words[at], turn + 0.0, scale)
+def _measure(session: _core.Session, decided: Judged, params: MicrographParams, progress: Progress) -> Measured:
+    """The accepted pairs, or all of a window."""
+    wanted = np.arange(len(decided.places)) if params.search == "window" else np.flatnonzero(decided.accepted)
+    places = _with_exact_still_ones(session, decided.places.of(wanted), params.threads)
+    progress.stage("measuring", len(wanted))
+    found = session.confirm(places, band=params.band, threads=params.threads, progress=progress.advance_to)
+    row = np.full(len(decided.places), -1)
+    row[wanted] = np.arange(len(wanted))
+    return Measured(found, row)
+
+
+def _with_exact_still_ones(session: _core.Session, places: Places, threads: int) -> Places:
+    """Where exactly pairs match that were found at zero shift, which stands for all shifts of about a pixel."""
+    still = np.flatnonzero(np.all(places.shift_px == 0, axis=1))
+    shift_px = places.shift_px.copy()
+    shift_px[still] = session.find_near(places.of(still), threads=threads).shift_px
+    return replace(places, shift_px=shift_px)
+
+
+def _pair(decided: Judged, at: int, measured: Measured, of_class: Class, params: MicrographParams) -> Pair:
+    row, found = measured.row[at], measured.found
+    (x, y), overlap = (float(value) for value in found.shift_px[row]), float(found.overlap[row])
+    first, second = (int(k) for k in decided.places.pairs[at])
+    if of_class.maps:
+        (x, y), overlap = common(of_class.size, (x, y), of_class.maps[first], of_class.maps[second])
+    return Pair(
+        of_class.members[first],
+        of_class.members[second],
+        float(decided.z[at]),
+        float(decided.q[at]),
+        float(found.ncc[row]),
+        float(found.ccc[row]),
+        overlap,
+        (x * params.bin + 0.0, y * params.bin + 0.0),
+        decided.words[at],
+        float(found.rotation_deg[row]) + 0.0,
+        float(found.scale[row]),
+    )
+
+
+def _window_ccc(pairs: NDArray[np.uint32], measured: Measured, of_class: Class) -> list[tuple[int, int, float]]:
+    """Of every pair of a window the two micrographs, by their indices in the input, and the ccc."""
+    first, second = np.asarray(of_class.members)[pairs.T.astype(np.intp)] if len(pairs) else np.zeros((2, 0), int)
+    return list(zip(first.tolist(), second.tolist(), measured.ccc[measured.row[: len(pairs)]].tolist(), strict=True))
 
 
 def _signal(shares: NDArray[np.float32], low: float, high: float) -> Floats:

@@ -91,7 +91,7 @@ def decide(pairs: Sequence[Pair], rank: Sequence[int] | NDArray[np.int64], min_o
     set_of = number | {i: number[original] for i, original in originals.items()}
     strong = [turned(pair) if kept[pair.second] else pair for pair in strong]  # in a chain of three the last is kept, the middle is not
     duplicates = [replace(pair, set=set_of[pair.second]) for pair in strong]
-    # The rows of a set stand together, those of a removed micrograph too, and that with its original comes first.
+    # The rows of a set follow each other, so do those of a removed micrograph, and that with its original comes first.
     duplicates.sort(key=lambda pair: (pair.set, rank[pair.second], pair.first != originals[pair.second], rank[pair.first]))
     weak.sort(key=lambda pair: (rank[pair.first], rank[pair.second]))
     sets: list[list[int]] = [[] for _ in number]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,12 +13,11 @@ import numpy as np
 
 from cryodedup import _core
 from cryodedup.micrographs.compare import COHORT
-from cryodedup.micrographs.reading import Reading, Record
+from cryodedup.micrographs.reading import Reading
 from cryodedup.micrographs.self_test import MAX_PAIRS
 from cryodedup.micrographs.window import sampled, window_pairs
 from cryodedup.params import MicrographParams
 
-Note = Callable[[str], object]
 MIN_SAID_S = 60.0
 """Shorter runs begin without a word."""
 _MIN_MEASURED_S = 15.0
@@ -41,9 +40,9 @@ _FINER = 4.0
 """Coarse work at twice the resolution."""
 _DIM, _BRIGHT, _MAX_FINER = 0.085, 0.26, 3500
 """Mean shares of signal: below the first, sessions of up to so many micrographs were screened at twice the resolution; above the second,
-in groups, which leave few pairs to look at closely. (640 simulated frames at shares of 0.02, 0.03, 0.06 | 0.11, 0.18, 0.24 | 0.8.)"""
+in groups, which leave few pairs to compare closely. (640 simulated frames at shares of 0.02, 0.03, 0.06 | 0.11, 0.18, 0.24 | 0.8.)"""
 
-# As the core chooses them (search.rs): pairs that are looked at closely, and mirrored ones that are screened.
+# As the core chooses them (search/screen.rs): pairs that are compared closely, and mirrored ones that are screened.
 _CLOSELY, _SHARE, _MAX_CLOSELY, _DECOYS = 200_000, 0.03, 400_000, 300_000
 
 # Memory, in MB: of Python and its libraries; a thread; a micrograph with its views; one whose spectrum is in use, of which so many are.
@@ -89,8 +88,8 @@ def forecast(reading: Reading, cache: Path, sizes: Sequence[int], params: Microg
     reading.read(sample)
     a_byte = (time.perf_counter() - started) / max(1, read_bytes)
     reading_s = a_byte * reading.bytes_of(reading.waiting)
-    most_work = sum(comparing_work(n, params, signal=0.0) for n in sizes)
-    if reading_s + most_work * _PAIR_CORE_S / threads < _MIN_MEASURED_S:
+    work = sum(comparing_work(n, params, signal=0.0) for n in sizes)
+    if reading_s + work * _PAIR_CORE_S / threads < _MIN_MEASURED_S:
         return None
     measured = _measure(cache, list(reading.records.values()), params, threads)
     if measured is None:
@@ -133,9 +132,9 @@ def memory_gb(n: int, threads: int) -> float:
     return (_BASE_MB + _THREAD_MB * threads + _FRAME_MB * n + _SPECTRUM_MB * min(n, _SPECTRA)) / 1024
 
 
-def _measure(cache: Path, records: Sequence[Record], params: MicrographParams, threads: int) -> tuple[float, float] | None:
+def _measure(cache: Path, records: Sequence[_core.Record], params: MicrographParams, threads: int) -> tuple[float, float] | None:
     """From a few of the session's own frames: what a close comparison takes on this machine with all threads at work, and their signal."""
-    alike = [record for record in records if record[1:3] == records[0][1:3]][:4]
+    alike = [record for record in records if (record.width, record.height) == (records[0].width, records[0].height)][:4]
     if len(alike) < 2:
         return None
     session = _core.Session.load(cache, alike, band=params.search_band, threads=params.threads)

@@ -1,4 +1,4 @@
-"""Small pictures of the pairs that people will want to look at."""
+"""Which pairs are shown as small pictures: the most doubtful and the best."""
 
 from __future__ import annotations
 
@@ -8,37 +8,30 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from cryodedup import _core
 from cryodedup.micrographs.compare import Pair
-from cryodedup.micrographs.reading import Record
-from cryodedup.pictures import to_bytes
 
-MOST_PAIRS = 200
-FEW_PAIRS, WIDTHS = 60, (360, 200)
+MAX_PAIRS = 200
+FEW_PAIRS, SIDES_PX = 60, (360, 200)
 """Pixels along the longer side of a picture, where there are few pairs, and where there are more."""
 
 
 def doubtful_and_best(pairs: Sequence[Pair]) -> tuple[list[int], list[int]]:
-    """Indices of the pairs to be shown, at most :data:`MOST_PAIRS`: the most doubtful, worst first, and the others, best first.
+    """Indices of the pairs to be shown, at most :data:`MAX_PAIRS`: the most doubtful, worst first, and the others, best first.
 
     Doubtful are those that other shots of their holes contradict, then the least significant ones.
     """
-    order = sorted(range(len(pairs)), key=lambda k: (pairs[k].pattern != "contradicted", pairs[k].z))
-    contradicted = sum(pair.pattern == "contradicted" for pair in pairs)
-    number = min(MOST_PAIRS // 2, max(contradicted, (len(pairs) + 1) // 2))
+    order = sorted(range(len(pairs)), key=lambda k: (pairs[k].shot_agreement != "contradicted", pairs[k].z))
+    contradicted = sum(pair.shot_agreement == "contradicted" for pair in pairs)
+    number = min(MAX_PAIRS // 2, max(contradicted, (len(pairs) + 1) // 2))
     doubtful = order[:number]
-    return doubtful, order[number:][::-1][: MOST_PAIRS - number]
+    return doubtful, order[number:][::-1][: MAX_PAIRS - number]
 
 
-def thumbnails(cache: Path, records: Mapping[int, Record], pairs: Sequence[Pair]) -> dict[int, NDArray[np.uint8]]:
-    """Pictures of the micrographs of these pairs by their indices: uint8 (ny, nx), rows from the top down."""
-    wanted = sorted({i for pair in pairs for i in (pair.first, pair.second)})
-    width = WIDTHS[len(pairs) > FEW_PAIRS]
-    return {i: _thumbnail(cache, records[i], width) for i in wanted}
-
-
-def _thumbnail(cache: Path, record: Record, longest: int) -> NDArray[np.uint8]:
-    start, width, height = record[:3]
-    pixels = np.fromfile(cache, "<i2", count=width * height, offset=start).reshape(height, width)
-    step = max(1, -(-max(width, height) // longest))
-    rows, columns = height // step, width // step
-    return to_bytes(pixels[: rows * step, : columns * step].reshape(rows, step, columns, step).mean(axis=(1, 3))[::-1])
+def thumbnails(cache: Path, records: Mapping[int, _core.Record], pairs: Sequence[Pair], threads: int) -> dict[int, NDArray[np.uint8]]:
+    """Pictures of the micrographs of the pairs to be shown, by their indices: uint8 (ny, nx), rows from the top down."""
+    shown = [pairs[k] for kind in doubtful_and_best(pairs) for k in kind]
+    wanted = sorted({i for pair in shown for i in (pair.first, pair.second)})
+    side_px = SIDES_PX[len(shown) > FEW_PAIRS]
+    made = _core.thumbnails(cache, [records[i] for i in wanted], max_side_px=side_px, threads=threads)
+    return dict(zip(wanted, made, strict=True))

@@ -1,8 +1,8 @@
-"""Which of the pairs that were looked at are duplicates."""
+"""Which of the pairs that were compared are duplicates."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from cryodedup import _core
 from cryodedup.micrographs.acquisition import Acquisition
-from cryodedup.micrographs.shot_agreement import Opinion, judge, leads_of
-from cryodedup.micrographs.significance import Floats, Null, Peaks, q_values
+from cryodedup.micrographs.places import Floats, Places
+from cryodedup.micrographs.shot_agreement import Names, Opinion, judge
+from cryodedup.micrographs.significance import Null, Peaks, q_values
 from cryodedup.params import MicrographParams
 
 DOUBTFUL_Q = 0.5
@@ -27,54 +28,58 @@ SMALL_OVERLAP, SMALL_CAUTION = 0.2, 100.0
 
 @dataclass(frozen=True)
 class Best:
-    """The best of the turns of each pair: significances, shift (n, 2) and turn."""
+    """The best of the turns of each pair: significances, and where."""
 
     peaks: Peaks
-    shifts: Floats
-    turns_deg: Floats
-
-
-def within(shifts: Floats, size: tuple[int, int], share: float) -> NDArray[np.bool_]:
-    """Which shifts (n, 2) are less than a share of the frame along both axes."""
-    inside: NDArray[np.bool_] = np.all(np.abs(shifts) < share * np.array(size), axis=1)
-    return inside
+    places: Places
 
 
 @dataclass(frozen=True)
 class Found:
     """Pairs with their significance at the best shift or at none, whichever is higher, and the chance of that."""
 
-    pairs: NDArray[np.uint32]
+    places: Places
     z: Floats
-    shifts: Floats
-    turns_deg: Floats
     chance: Floats
 
     @classmethod
-    def of(cls, pairs: NDArray[np.uint32], best: Best, null: Null, size: tuple[int, int]) -> Found:
+    def of(cls, best: Best, null: Null, size: tuple[int, int]) -> Found:
         """From the significances at both; ``size``: columns and rows of the reduced micrographs."""
         elsewhere, zero = null.chance(best.peaks)
         still = (zero < elsewhere) & (best.peaks.at_zero >= best.peaks.best)
-        z = np.where(still, best.peaks.at_zero, best.peaks.best)
-        shifts, turns = np.where(still[:, None], 0.0, best.shifts), np.where(still, 0.0, best.turns_deg)
-        small = np.prod(np.maximum(1 - np.abs(shifts) / np.array(size), 0), axis=1) < SMALL_OVERLAP
-        caution = np.where(small, SMALL_CAUTION, 1.0) * np.where(
-            within(shifts, size, STILL) & (null.cohort is not None), STILL_CAUTION, 1.0
+        places = Places(
+            best.places.pairs,
+            np.where(still[:, None], 0.0, best.places.shift_px),
+            np.where(still, 0.0, best.places.turn_deg),
         )
-        return cls(pairs, z, shifts, turns, np.minimum(np.where(still, zero, elsewhere) * caution, 1.0))
+        small = np.prod(np.maximum(1 - np.abs(places.shift_px) / np.array(size), 0), axis=1) < SMALL_OVERLAP
+        hardly_moved = places.within(size, STILL) & (null.cohort is not None)
+        caution = np.where(small, SMALL_CAUTION, 1.0) * np.where(hardly_moved, STILL_CAUTION, 1.0)
+        z = np.where(still, best.peaks.at_zero, best.peaks.best)
+        return cls(places, z, np.minimum(np.where(still, zero, elsewhere) * caution, 1.0))
 
 
 @dataclass(frozen=True)
 class Judged:
     """Pairs, at the end those that only the other shots of their holes led to; ``words``: what these say."""
 
-    pairs: NDArray[np.uint32]
+    places: Places
     z: Floats
-    shifts: Floats
-    turns_deg: Floats
     q: Floats
     accepted: NDArray[np.bool_]
     words: list[str]
+
+
+@dataclass(frozen=True)
+class Recruit:
+    """A pair that is a duplicate because it is where the shots of an accepted pair of holes have to be; ``q``: of its lead."""
+
+    chance: float
+    z: float
+    shift_px: tuple[float, float]
+    turn_deg: float
+    q: float
+    words: str
 
 
 def judge_pairs(
@@ -86,55 +91,93 @@ def judge_pairs(
     size: tuple[int, int],
     params: MicrographParams,
 ) -> Judged:
-    """Decides by the false-discovery rate of each pair, once the other shots of its holes were asked."""
+    """Decides by the false-discovery rate of each pair, once the other shots of its holes were measured.
 
-    def look(pairs: NDArray[np.uint32], shifts: Floats, turns_deg: Floats) -> tuple[Floats, Floats]:
-        places = (np.ascontiguousarray(shifts, np.float32), np.ascontiguousarray(turns_deg, np.float32))
-        z, where = session.find_near(pairs, *places, threads=params.threads)
-        return z.astype(float), where.astype(float)
+    Parameters
+    ----------
+    tested
+        How many pairs there were; ``found`` are those of them that were compared closely.
+    known
+        Of the session's micrographs.
+    size
+        Columns and rows of the reduced micrographs.
+    """
+
+    def measure_near(places: Places) -> tuple[Floats, Floats]:
+        near = session.find_near(places, threads=params.threads)
+        return near.z.astype(float), near.shift_px.astype(float)
 
     rows = np.flatnonzero(q_values(found.chance, tested) <= DOUBTFUL_Q)
-    near_zero, still = (within(found.shifts, size, share) for share in (FAR, STILL))
-    leads = leads_of([int(row) for row in rows], found.pairs, found.shifts, found.turns_deg, near_zero, still, known)
-    opinions = judge(leads, found.z[rows], known, look, null.elsewhere) if leads else []
+    leads = found.places.of(rows)
+    near_zero, still = (leads.within(size, share) for share in (FAR, STILL))
+    opinions = judge(leads, found.z[rows], near_zero, still, Names.of(known), measure_near, null.elsewhere)
     chance = found.chance.copy()
-    for opinion in opinions:
-        chance[opinion.lead.row] = opinion.chance(float(chance[opinion.lead.row]))
+    for row, opinion in zip(rows, opinions, strict=True):
+        chance[row] = opinion.chance(float(chance[row]))
     q = q_values(chance, tested)
     accepted = q <= params.fdr
-    leading = [opinion for opinion in opinions if accepted[opinion.lead.row]]
+    leading = {int(row): opinion for row, opinion in zip(rows, opinions, strict=True) if accepted[row]}
     words = [""] * len(q)
-    for opinion in leading:
-        words[opinion.lead.row] = opinion.words(known, params.fdr)
-    return _with_recruits(Judged(found.pairs, found.z, found.shifts, found.turns_deg, q, accepted, words), leading, known, params.fdr)
+    for at, opinion in leading.items():
+        words[at] = opinion.words(known, params.fdr)
+    return _with_recruits(Judged(found.places, found.z, q, accepted, words), leading, params.fdr)
 
 
-def _with_recruits(judged: Judged, leading: Sequence[Opinion], known: Sequence[Acquisition], fdr: float) -> Judged:
+class _Rows:
+    """Finds pairs in a table of pairs, of which there may be hundreds of thousands."""
+
+    def __init__(self, pairs: NDArray[np.uint32]) -> None:
+        self._keys = _keys(pairs)
+        self._order = np.argsort(self._keys)
+
+    def of(self, pairs: NDArray[np.uint32]) -> NDArray[np.intp]:
+        """The row of each pair; -1 for one that is not there."""
+        if not len(self._keys):
+            return np.full(len(pairs), -1)
+        rows = self._order[np.minimum(np.searchsorted(self._keys, _keys(pairs), sorter=self._order), len(self._order) - 1)]
+        return np.where(self._keys[rows] == _keys(pairs), rows, -1)
+
+
+def _keys(pairs: NDArray[np.uint32]) -> NDArray[np.uint64]:
+    return pairs[:, 0].astype(np.uint64) << np.uint64(32) | pairs[:, 1].astype(np.uint64)
+
+
+def _with_recruits(judged: Judged, leading: Mapping[int, Opinion], fdr: float) -> Judged:
     """Adds the pairs that are no duplicates by themselves, but are where the shots of an accepted pair of holes have to be."""
-    row_of = {(int(i), int(j)): row for row, (i, j) in enumerate(judged.pairs)}
-    by_themselves = {key for key, row in row_of.items() if judged.accepted[row]}
-    recruits: dict[tuple[int, int], tuple[float, float, tuple[float, float], float, float, str]] = {}
-    for opinion in leading:
-        if opinion.lead.still:
+    recruits = _recruits(judged, leading, fdr)
+    keys = sorted(recruits)
+    rates = q_values(np.array([recruits[key].chance for key in keys]), len(keys))
+    taken = [(key, max(float(rate), recruits[key].q)) for key, rate in zip(keys, rates, strict=True) if rate <= fdr]
+    pairs = np.array([key for key, _ in taken], np.uint32).reshape(-1, 2)
+    rows = _Rows(judged.places.pairs).of(pairs)
+    new = np.flatnonzero(rows < 0)
+    rows[new] = len(judged.z) + np.arange(len(new))
+    places = Places(
+        np.append(judged.places.pairs, pairs[new], axis=0),
+        np.append(judged.places.shift_px, np.zeros((len(new), 2)), axis=0),
+        np.append(judged.places.turn_deg, np.zeros(len(new))),
+    )
+    z, q = np.append(judged.z, np.zeros(len(new))), np.append(judged.q, np.ones(len(new)))
+    accepted, words = np.append(judged.accepted, np.zeros(len(new), bool)), [*judged.words, *[""] * len(new)]
+    for row, (key, rate) in zip(rows.tolist(), taken, strict=True):
+        one = recruits[key]
+        z[row], places.shift_px[row], places.turn_deg[row], q[row], accepted[row] = one.z, one.shift_px, one.turn_deg, rate, True
+        words[row] = one.words
+    return Judged(places, z, q, accepted, words)
+
+
+def _recruits(judged: Judged, leading: Mapping[int, Opinion], fdr: float) -> dict[tuple[int, int], Recruit]:
+    """By pair, the earlier micrograph first; of several leads the one by which the pair is least likely by chance."""
+    by_themselves = {(int(i), int(j)) for i, j in judged.places.pairs[judged.accepted]}
+    recruits: dict[tuple[int, int], Recruit] = {}
+    for row, opinion in leading.items():
+        if opinion.still:
             continue
         for member in opinion.recruits(by_themselves, fdr):
-            pair, (near_z, shift, chance) = opinion.lead.members[member], opinion.near[member]
-            key = (min(pair), max(pair))
-            of_lead = float(judged.q[opinion.lead.row])
-            if not (key in row_of and judged.accepted[row_of[key]]) and chance < recruits.get(key, (2.0,))[0]:
-                turn = opinion.lead.turn_deg if pair == key else -opinion.lead.turn_deg
-                recruits[key] = (chance, near_z, shift, turn, of_lead, judged.words[opinion.lead.row])
-    keys = sorted(recruits)
-    rates = q_values(np.array([recruits[key][0] for key in keys]), len(keys))
-    taken = [(key, max(float(rate), recruits[key][4])) for key, rate in zip(keys, rates, strict=True) if rate <= fdr]
-    rows = np.array([row_of.get(key, -1) for key, _ in taken], int)
-    new = [k for k, row in enumerate(rows) if row < 0]
-    rows[new] = len(judged.pairs) + np.arange(len(new))
-    z, q = np.append(judged.z, np.zeros(len(new))), np.append(judged.q, np.ones(len(new)))
-    shifts, accepted = np.append(judged.shifts, np.zeros((len(new), 2)), axis=0), np.append(judged.accepted, np.zeros(len(new), bool))
-    turns, words = np.append(judged.turns_deg, np.zeros(len(new))), [*judged.words, *[""] * len(new)]
-    for row, (key, rate) in zip(rows, taken, strict=True):
-        _, of_pair, shift, turn, _, words[row] = recruits[key]
-        z[row], shifts[row], turns[row], q[row], accepted[row] = of_pair, shift, turn, rate, True
-    pairs = np.append(judged.pairs, np.array([taken[k][0] for k in new], np.uint32).reshape(-1, 2), axis=0)
-    return Judged(pairs, z, shifts, turns, q, accepted, words)
+            i, j = (int(k) for k in opinion.members[member])
+            key, chance = (min(i, j), max(i, j)), float(opinion.chances[member])
+            if key not in by_themselves and chance < (recruits[key].chance if key in recruits else 2.0):
+                x, y = (float(value) for value in opinion.shift_px[member])
+                turn_deg = opinion.turn_deg if (i, j) == key else -opinion.turn_deg
+                recruits[key] = Recruit(chance, float(opinion.z[member]), (x, y), turn_deg, float(judged.q[row]), judged.words[row])
+    return recruits

@@ -89,7 +89,7 @@ def _measured(exposures: Exposures, pair: Pair) -> list[str]:
         f"{round(pair.rotation_deg, 2) + 0.0:.2f}",
         f"{pair.scale:.4f}",
     ]
-    return [*numbers, holes, shots, pair.pattern]
+    return [*numbers, holes, shots, pair.shot_agreement]
 
 
 def _write(path: Path, heads: Sequence[str], rows: Iterable[Sequence[object]]) -> None:

@@ -21,13 +21,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cryodedup.micrographs.acquisition import Acquisition
-from cryodedup.micrographs.significance import Floats
+from cryodedup.micrographs.places import Floats
 
 DAMAGE = 0.75
 """Share of the correlation that the second exposure keeps.
 
 Chosen on seeds 1 to 3 of simulated sessions (``benches/simulate``), by z of planted exposures over z of true second visits with the same
-original and move. Medians with 0.65, which the screening takes (``groups.rs``): 0.81 in the kind "plain", 0.76 "dim", 0.85 "beam edge",
+original and move. Medians with 0.65, which the screening takes (``planting.rs``): 0.81 in the kind "plain", 0.76 "dim", 0.85 "beam edge",
 1.13 "second visit damaged"; with 0.8: 1.00, 0.95, 1.05, 1.38. With 0.75 on seeds 4 and 5: 0.95, 0.94, 1.00, 1.33, and 0.84 "crowded".
 In "crystals" the planted ones are 1.4 times as significant: true ones lose more at the frequencies of the lattice.
 """
@@ -69,7 +69,7 @@ def plan(
     turn: int,
     distances: Sequence[int] | None,
     places: Sequence[int],
-    most: float | None,
+    max_shift_px: float | None,
 ) -> list[Planted]:
     """Which micrographs are exposed again, in whose place, and moved by how much.
 
@@ -87,7 +87,7 @@ def plan(
         The round, from 0: seeds what is random.
     distances
         Between the places of original and host, in a window search; None: any.
-    most
+    max_shift_px
         Largest move along an axis, reduced pixels; None: no limit.
     """
     rng = np.random.default_rng([10, turn])
@@ -112,15 +112,15 @@ def plan(
         if not hosts:
             continue
         chosen = int(rng.choice(hosts))
-        move = _move(OVERLAPS[turns % len(OVERLAPS)], size, most, rng)
+        move = _move(OVERLAPS[turns % len(OVERLAPS)], size, max_shift_px, rng)
         turns += 1
         for shot, row in unit.items():
-            planted.append(_planted(row, free[chosen][shot], move if len(unit) == 1 else _jittered(move, size, rng), size, most))
+            planted.append(_planted(row, free[chosen][shot], move if len(unit) == 1 else _jittered(move, size, rng), size, max_shift_px))
         del free[int(k)], free[chosen]
     return planted
 
 
-def _move(overlap: tuple[float, float], size: tuple[int, int], most: float | None, rng: np.random.Generator) -> Floats:
+def _move(overlap: tuple[float, float], size: tuple[int, int], max_shift_px: float | None, rng: np.random.Generator) -> Floats:
     """A move in a random direction after which a random share of the range is left in common."""
     for _ in range(DRAWS):
         share, angle = rng.uniform(*overlap), rng.uniform(0, 2 * np.pi)
@@ -129,7 +129,7 @@ def _move(overlap: tuple[float, float], size: tuple[int, int], most: float | Non
         # (1 - r a) (1 - r b) = share
         length = 2 * (1 - share) / ((a + b) + np.sqrt((a + b) ** 2 - 4 * a * b * (1 - share)))
         move = length * direction
-        if most is None or np.abs(move).max() <= most:
+        if max_shift_px is None or np.abs(move).max() <= max_shift_px:
             break
     return np.asarray(move)
 
@@ -138,8 +138,8 @@ def _jittered(move: Floats, size: tuple[int, int], rng: np.random.Generator) -> 
     return move + rng.normal(0, JITTER * size[0], 2)
 
 
-def _planted(original: int, host: int, move: Floats, size: tuple[int, int], most: float | None) -> Planted:
-    limit = np.array(size) - 1 if most is None else np.minimum(np.array(size) - 1, np.floor(most))
+def _planted(original: int, host: int, move: Floats, size: tuple[int, int], max_shift_px: float | None) -> Planted:
+    limit = np.array(size) - 1 if max_shift_px is None else np.minimum(np.array(size) - 1, np.floor(max_shift_px))
     x, y = (int(value) for value in np.rint(np.clip(move, -limit, limit)))
     return Planted(original, host, (x, y), (1 - abs(x) / size[0]) * (1 - abs(y) / size[1]))
 

@@ -23,16 +23,17 @@ from typing import Any
 
 import numpy as np
 
-from cryodedup.components import connected
-from cryodedup.micrographs.compare import Compared, Pair, Told, compare
+from cryodedup import _core
+from cryodedup.components import connected_components
+from cryodedup.micrographs.compare import Class, Compared, Pair, compare
 from cryodedup.micrographs.decide import decide
 from cryodedup.micrographs.exposures import Exposures
 from cryodedup.micrographs.planted_session import PlantedSession
 from cryodedup.micrographs.planting import Planted, plan
-from cryodedup.micrographs.reading import Record
 from cryodedup.micrographs.tilt import Tilts
 from cryodedup.micrographs.window import window_distances
 from cryodedup.params import MicrographParams
+from cryodedup.progress import SILENT, Progress
 from cryodedup.text import printable
 
 BANDS = ((0.5, 1.0), (0.3, 0.5), (0.15, 0.3))
@@ -144,12 +145,12 @@ class SelfTest:
 def self_test(
     cache: Path,
     compared: Sequence[Compared],
-    records: Mapping[int, Record],
+    records: Mapping[int, _core.Record],
     places: Mapping[int, int],
     exposures: Exposures,
     tilts: Tilts,
     params: MicrographParams,
-    told: Told,
+    progress: Progress = SILENT,
 ) -> SelfTest:
     """Plants second exposures among the micrographs of the most frequent size, and searches them.
 
@@ -172,7 +173,7 @@ def self_test(
     if len(usable) < MIN_MICROGRAPHS:
         return SelfTest(reason=_too_few(len(usable)))
     fdr = params.fdr * len(members) / len(real.members)
-    asked, quiet = replace(params, fdr=fdr), replace(told, say=lambda stage: told.say(f"self-test: {stage}"))
+    asked, reported = replace(params, fdr=fdr), _Prefixed(progress)
     score = Score([exposures.names[i] for i in members], _rows(real.pairs, members), params)
     with TemporaryDirectory(prefix="self-test-", dir=cache.parent) as directory:
         session = PlantedSession(cache, Path(directory) / "planted.cache", [records[i] for i in members], params)
@@ -186,19 +187,36 @@ def self_test(
                 turn=turn,
                 distances=window_distances(params, at[-1] + 1) if params.search == "window" else None,
                 places=at,
-                most=params.max_shift_reduced_px,
+                max_shift_px=params.max_shift_reduced_px,
             )
             if not planted:
                 break
             shown = dict.fromkeys(range(len(members))) | {one.host: one.original for one in planted}
             maps = tilts.of([members[row if original is None else original] for row, original in shown.items()])
-            found = compare(session.path, range(len(members)), session.records(planted), at, known, asked, quiet, maps)
+            of_class = Class(members=range(len(members)), records=session.records(planted), places=at, acquisitions=known, maps=maps)
+            found = compare(session.path, of_class, asked, reported)
             score.add(planted, found.pairs)
             if len(score.found) >= ENOUGH or (score.rounds + 1) * len(members) ** 2 > 2 * MAX_PAIRS:
                 break
     if not score.rounds:
         return SelfTest(reason="the self-test found no two micrographs, or holes with equal shots, one of which could be a second exposure")
     return score.result(micrographs=len(members), fdr=fdr if params.threshold is None else None, by_hole=any(one.hole for one in known))
+
+
+class _Prefixed:
+    """Passes on how far the search within the self-test is."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+
+    def stage(self, name: str, total: int | None = None) -> None:
+        self._progress.stage(f"self-test: {name}", total)
+
+    def advance_to(self, done: int) -> None:
+        self._progress.advance_to(done)
+
+    def note(self, text: str) -> None:
+        self._progress.note(text)
 
 
 def chosen(n: int) -> list[int]:
@@ -244,7 +262,7 @@ class Score:
         self._removed_wrongly += sum(int(row) not in shown for row in np.flatnonzero(~kept))
 
     def result(self, *, micrographs: int, fdr: float | None, by_hole: bool) -> SelfTest:
-        """All rounds together."""
+        """Of all rounds."""
         return SelfTest(
             micrographs=micrographs,
             rounds=self.rounds,
@@ -288,7 +306,7 @@ def _edge(i: int, j: int) -> Edge:
 
 def _same(edges: Iterable[Edge]) -> set[Edge]:
     """Any two rows that a chain of pairs leads from one to the other."""
-    return {(i, j) for component in connected(edges) for i in component for j in component if i < j}
+    return {(i, j) for component in connected_components(edges) for i in component for j in component if i < j}
 
 
 def _moved_alike(pair: Pair, planted: Planted, width: int) -> bool:

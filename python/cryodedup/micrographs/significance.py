@@ -19,9 +19,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from cryodedup.micrographs.places import Floats
 
 TAIL = 200
 """The tail is fitted to as many of the largest values, or to a tenth of all if these are fewer."""
@@ -34,11 +33,11 @@ FEW_AT_ZERO, FEW_AT_ZERO_SCALE = 10.0, 2.0
 """The same at zero shift, where the camera's pattern reaches 5 to 9 in frames of usual gain references."""
 BEYOND_PATTERN = 100.0
 """No pattern reaches this: frames that do are copies, or of one scene without any move, even if all do."""
-LEAST_FOR_BULK = 6
+MIN_FOR_BULK = 6
 """Of fewer pairs none is taken to be usual."""
 WILD = 15.0
 """A few mirrored pairs so many scales above the others are no chance: the session holds a mirrored copy."""
-LEAST_SCALE = 0.15
+MIN_SCALE = 0.15
 """The tail of a handful of values is not taken to fall faster than this, in standard deviations."""
 ZERO_CAUTION = 5.0
 """Chances at zero shift are multiplied by this: what is left of a strong pattern has a heavy tail, and few second visits hit so exactly."""
@@ -64,7 +63,7 @@ class Gumbel:
             return None
         half, high = np.quantile(values, [0.5, 0.8])
         # The quantile of p is middle - spread ln(-ln p).
-        spread = max(float(high - half) / float(np.log(np.log(0.5) / np.log(0.8))), LEAST_SCALE)
+        spread = max(float(high - half) / float(np.log(np.log(0.5) / np.log(0.8))), MIN_SCALE)
         return cls(float(half) + spread * float(np.log(np.log(2))), spread)
 
     def probability(self, z: Floats) -> Floats:
@@ -87,19 +86,19 @@ class Tail:
 
     @classmethod
     def fit(cls, values: Floats, tested: int) -> Tail:
-        """From the values that were looked at, of so many tested pairs."""
+        """From the values that were measured, of so many tested pairs."""
         values = np.sort(np.asarray(values, np.float64))[::-1]
         if len(values) < 3:
             return cls(start=FEW_START, scale=FEW_SCALE, rate=CAUTION, values=values)
         n = int(min(TAIL, max(2, len(values) // 10)))
         start = float(values[n])
-        usual = max(float(np.median(values[:n]) - start) / np.log(2), LEAST_SCALE)
+        usual = max(float(np.median(values[:n]) - start) / np.log(2), MIN_SCALE)
         wild = int(np.count_nonzero(values > start + WILD * usual))
         if 0 < wild <= n // 50:
             return cls.fit(values[wild:], tested)
         # A few outliers (bright specks that coincide) must not be thinned out by the many others: the largest of three means.
         scales = [float(np.mean(values[:k]) - values[k]) for k in (n, max(2, n // 8), max(2, n // 25))]
-        scale, rate = max(*scales, LEAST_SCALE), CAUTION * n / max(tested, 1)
+        scale, rate = max(*scales, MIN_SCALE), CAUTION * n / max(tested, 1)
         if len(values) < FEW:
             start, scale, rate = max(start, FEW_START), max(scale, FEW_SCALE), max(rate, CAUTION * 0.1)
         return cls(start=start, scale=scale, rate=rate, values=values)
@@ -159,7 +158,7 @@ class Null:
         above = np.exp(-np.maximum(z - other, 0) / (NEXT_SCALE * np.maximum(other, 1)))
         return np.where(self.next.probability(other) < PERIODIC, above, 0.0)
 
-    def least(self, chance: float) -> float:
+    def min_z(self, chance: float) -> float:
         """The significance from which the best shift has no more than such a chance."""
         z = np.linspace(0, 100, 10_001)
         return float(z[np.argmax(self.elsewhere(z) <= chance)])
@@ -201,7 +200,7 @@ def zero_tail(at_zero: Floats) -> Tail:
     Of few micrographs no fixed pattern is taken out, so that all of them may correlate: only what is far above the others, and above what
     a pattern usually makes, is more than that.
     """
-    if len(at_zero) < LEAST_FOR_BULK:
+    if len(at_zero) < MIN_FOR_BULK:
         return Tail(start=FEW_AT_ZERO, scale=FEW_AT_ZERO_SCALE, rate=0.01)
     low, middle = np.quantile(at_zero, [0.16, 0.5])
     sd = max(float(middle - low), 0.3)

@@ -1,6 +1,6 @@
 """Visits at different stage tilts: each shows the specimen foreshortened across the tilt axis, by the cosine of its tilt.
 
-Before they are compared, micrographs of another tilt than most are brought to the foreshortening of these. Particles, too, are seen from
+Before they are compared, micrographs of another tilt than the usual one are brought to its foreshortening. Particles, too, are seen from
 another direction then, so that pairs far apart in tilt correlate less.
 """
 
@@ -15,11 +15,11 @@ from typing import Any
 import numpy as np
 
 from cryodedup.micrographs.acquisition import Acquisition
-from cryodedup.micrographs.significance import Floats
+from cryodedup.micrographs.places import Floats
 
 Matrix = tuple[tuple[float, float], tuple[float, float]]
 SAME: Matrix = ((1.0, 0.0), (0.0, 1.0))
-LEAST = 0.005
+MIN_DIFFERENCE = 0.005
 """Micrographs that are foreshortened alike to so small a share are left as they are."""
 _SAMPLES = 64
 _SAME_AXIS_DEG = 5.0
@@ -30,11 +30,23 @@ _SAME_AXIS_DEG = 5.0
 class Tilts:
     """How micrographs are brought to one foreshortening.
 
-    ``maps``: of the micrographs of another tilt than most, by index, the matrix from a place in the image that is compared to that in
-    the micrograph, both seen from the middle; ``usual_deg``: the tilt of most; ``axis_deg``: counterclockwise from the y axis;
-    ``unmapped``: how many are of another tilt, but stay as they are, since the axis is not known; ``unknown``: of how many the tilt is
-    not known, where others differ; ``told_deg``: the axis of the metadata, where the user gave another one; ``idle``: whether the user gave
-    one that nothing needs.
+    Attributes
+    ----------
+    maps
+        Of the micrographs of another tilt than the usual one, by index, the matrix from a place in the image that is compared to that in
+        the micrograph, both seen from the middle.
+    usual_deg
+        The most frequent tilt.
+    axis_deg
+        Counterclockwise from the y axis.
+    unmapped
+        How many are of another tilt, but stay as they are, since the axis is not known.
+    unknown
+        Of how many the tilt is not known, where others differ.
+    metadata_deg
+        The axis of the metadata, where the user gave another one.
+    idle
+        Whether the user gave an axis that nothing needs.
     """
 
     maps: Mapping[int, Matrix] = field(default_factory=dict)
@@ -42,7 +54,7 @@ class Tilts:
     axis_deg: float | None = None
     unmapped: int = 0
     unknown: int = 0
-    told_deg: float | None = None
+    metadata_deg: float | None = None
     idle: bool = False
 
     def of(self, members: Sequence[int]) -> list[Matrix]:
@@ -53,10 +65,10 @@ class Tilts:
         """What a user has to know."""
         if self.idle:
             return ["--tilt-axis is not used: no micrograph is known to have another stage tilt than the others"]
-        if self.told_deg is not None:
+        if self.metadata_deg is not None:
             return [
-                f"--tilt-axis {self.axis_deg:g} is used, but the metadata tell another axis, {self.told_deg:g}: with a wrong one duplicates"
-                " between tilts are missed"
+                f"--tilt-axis {self.axis_deg:g} is used, but the metadata tell another axis, {self.metadata_deg:g}: with a wrong one"
+                " duplicates between tilts are missed"
             ]
         if self.unmapped:
             return [
@@ -84,21 +96,21 @@ def tilts_of(acquisitions: Sequence[Acquisition], axis_deg: float | None) -> Til
         return Tilts(idle=axis_deg is not None)
     # The tilt of most, and of those of about that tilt the middle.
     numbers = Counter(round(abs(tilt)) for tilt in known.values())
-    most = min(numbers, key=lambda tilt: (-numbers[tilt], tilt))
-    usual_deg = float(np.median([abs(tilt) for tilt in known.values() if round(abs(tilt)) == most]))
+    usual = min(numbers, key=lambda tilt: (-numbers[tilt], tilt))
+    usual_deg = float(np.median([abs(tilt) for tilt in known.values() if round(abs(tilt)) == usual]))
     stretches = {i: math.cos(math.radians(usual_deg)) / math.cos(math.radians(tilt)) for i, tilt in known.items()}
-    others = {i: stretch for i, stretch in stretches.items() if abs(stretch - 1) > LEAST}
+    others = {i: stretch for i, stretch in stretches.items() if abs(stretch - 1) > MIN_DIFFERENCE}
     unknown = len(acquisitions) - len(known)
     if not others:
         return Tilts(usual_deg=usual_deg, idle=axis_deg is not None)
-    told_deg = _middle_axis([one.tilt_axis_deg for one in acquisitions if one.tilt_axis_deg is not None])
-    if axis_deg is None and told_deg is None:
+    metadata_deg = _middle_axis([one.tilt_axis_deg for one in acquisitions if one.tilt_axis_deg is not None])
+    if axis_deg is None and metadata_deg is None:
         return Tilts(usual_deg=usual_deg, unmapped=len(others), unknown=unknown)
-    used_deg = told_deg if axis_deg is None else axis_deg
+    used_deg = metadata_deg if axis_deg is None else axis_deg
     assert used_deg is not None
     maps = {i: _across(used_deg, 1 / stretch) for i, stretch in others.items()}
-    contradicted = told_deg is not None and abs((used_deg - told_deg + 90) % 180 - 90) > _SAME_AXIS_DEG
-    return Tilts(maps, usual_deg, used_deg, unknown=unknown, told_deg=told_deg if contradicted else None)
+    contradicted = metadata_deg is not None and abs((used_deg - metadata_deg + 90) % 180 - 90) > _SAME_AXIS_DEG
+    return Tilts(maps, usual_deg, used_deg, unknown=unknown, metadata_deg=metadata_deg if contradicted else None)
 
 
 def _middle_axis(axes_deg: Sequence[float]) -> float | None:
@@ -120,11 +132,13 @@ def _across(axis_deg: float, stretch: float) -> Matrix:
 def common(size: tuple[int, int], shift: tuple[float, float], first: Matrix, second: Matrix) -> tuple[tuple[float, float], float]:
     """The shift of the micrographs in the middle of what they share, from that of the images that are compared, and the share of the frame.
 
+    Shifts are moves that lay the second on the first.
+
     The share is that of the micrograph which shows more of the specimen.
     """
     there, here = _places(size, np.array(shift), np.array(first), np.array(second))
     back, _ = _places(size, -np.array(shift), np.array(second), np.array(first))
-    x, y = (there - here).mean(axis=0) if len(here) else np.array(shift)
+    x, y = (here - there).mean(axis=0) if len(here) else np.array(shift)
     return (float(x), float(y)), min(len(here), len(back)) / _SAMPLES**2
 
 
@@ -133,6 +147,6 @@ def _places(size: tuple[int, int], shift: Floats, first: Floats, second: Floats)
     half = np.array(size) / 2
     steps = (np.arange(_SAMPLES) + 0.5) / _SAMPLES * 2 - 1
     here = np.stack(np.meshgrid(steps, steps), -1).reshape(-1, 2) * half
-    there = (here @ np.linalg.inv(first).T + shift) @ second.T
+    there = (here @ np.linalg.inv(first).T - shift) @ second.T
     inside = np.all(np.abs(there) <= half, axis=1)
     return there[inside], here[inside]

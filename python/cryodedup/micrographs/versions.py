@@ -24,10 +24,11 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from cryodedup.components import connected
+from cryodedup import _core
+from cryodedup.components import connected_components
 from cryodedup.micrographs.acquisition import identifies
 from cryodedup.micrographs.compare import Pair
-from cryodedup.micrographs.reading import Record
+from cryodedup.micrographs.places import Floats
 from cryodedup.micrographs.version_names import Marks, marks_of
 
 SAME_NOISE = 0.5
@@ -38,9 +39,9 @@ is left (bins of 26 Å)."""
 NOT_UNRELATED = 0.1
 """The same where names say so already: only to refuse two simulated or renamed sessions, and images that hold something else."""
 CROP, CLIP = 160, 3.0
-"""Pixels a side of the middle that are looked at, and where their differences are cut off, in standard deviations."""
-STILL_PX, SAME_NCC = 4, 0.7
-"""Largest shift, in reduced pixels, and least ncc of two versions that were found as a pair."""
+"""Pixels a side of the middle that are compared, and where their differences are cut off, in standard deviations."""
+STILL_REDUCED_PX, SAME_NCC = 4, 0.7
+"""Largest shift, in reduced pixels, and smallest ncc of two versions that were found as a pair."""
 _ENDS = 1 << 16
 
 
@@ -70,7 +71,7 @@ class Version:
 
 
 def find_versions(
-    images: Mapping[int, Header], records: Mapping[int, Record], cache: Path, rank: Sequence[int]
+    images: Mapping[int, Header], records: Mapping[int, _core.Record], cache: Path, rank: Sequence[int]
 ) -> tuple[list[Version], list[tuple[int, int]]]:
     """The versions among the micrographs that were read, by input order, and pairs that are none though their names say so.
 
@@ -79,7 +80,7 @@ def find_versions(
     images, records
         Headers, and places in the cache, by index.
     rank
-        The order of ``--keep``; of a family whole stays before half, dose-weighted before not, then the first in this order.
+        The order of ``--keep``; of a family, whole stays before half, dose-weighted before not, then the first in this order.
     """
     several = sorted(records, key=rank.__getitem__)  # the result does not depend on the order of the input
     marks = {i: marks_of(images[i].path) for i in several}
@@ -87,7 +88,7 @@ def find_versions(
     equal = _equal_pixels(several, records, cache)
     named, refused = _named(several, marks, records, cache)
     same = named + equal + _equal_names(several, marks, records, cache)
-    content = {i: k for k, members in enumerate(connected(equal)) for i in members}
+    content = {i: k for k, members in enumerate(connected_components(equal)) for i in members}
 
     def kind(kept: int, version: int) -> str:
         if kept in content and content[kept] == content.get(version):
@@ -116,7 +117,7 @@ def at_one_place(pairs: Iterable[Pair], paths: Sequence[Path], rank: Sequence[in
     width
         ``--bin``: pixels of the micrograph a reduced pixel.
     """
-    still = [pair for pair in pairs if max(map(abs, pair.shift_px)) <= STILL_PX * width and pair.ncc >= SAME_NCC]
+    still = [pair for pair in pairs if max(map(abs, pair.shift_px)) <= STILL_REDUCED_PX * width and pair.ncc >= SAME_NCC]
     marks = {i: marks_of(paths[i]) for pair in still for i in (pair.first, pair.second)}
     worth = {i: (one.half != "", one.weighting, rank[i]) for i, one in marks.items()}
     same = [(pair.first, pair.second) for pair in still if marks[pair.first].stem == marks[pair.second].stem]
@@ -136,9 +137,9 @@ def without_versions(order: Iterable[int], versions: Iterable[Version]) -> list[
 
 
 def _families(same: Iterable[tuple[int, int]], worth: Mapping[int, tuple[object, ...]], kind: Callable[[int, int], str]) -> list[Version]:
-    """The versions of each family of the ``same``; the one of least ``worth`` is kept."""
+    """The versions of each family of the ``same``; the one of smallest ``worth`` is kept."""
     versions = []
-    for family in connected(same):
+    for family in connected_components(same):
         kept = min(family, key=worth.__getitem__)
         versions += [Version(kept, i, kind(kept, i)) for i in family if i != kept]
     return sorted(versions, key=lambda one: one.version)
@@ -163,9 +164,9 @@ def _classes(several: Iterable[int], key: Callable[[int], object]) -> list[list[
     return [members for members in classes.values() if len(members) > 1]
 
 
-def _equal_pixels(several: Sequence[int], records: Mapping[int, Record], cache: Path) -> list[tuple[int, int]]:
-    candidates = _classes(several, lambda i: records[i][1:5])
-    return [pair for members in candidates for pair in _of_equal(members, lambda i: _pixels(cache, records[i]).tobytes())]
+def _equal_pixels(several: Sequence[int], records: Mapping[int, _core.Record], cache: Path) -> list[tuple[int, int]]:
+    candidates = _classes(several, lambda i: _content(records[i]))
+    return [pair for members in candidates for pair in _of_equal(members, lambda i: _core.read_pixels(cache, records[i]).tobytes())]
 
 
 def _copy(first: Header, second: Header) -> str:
@@ -181,27 +182,29 @@ def _ends(path: Path) -> bytes:
 
 
 def _named(
-    several: Sequence[int], marks: Mapping[int, Marks], records: Mapping[int, Record], cache: Path
+    several: Sequence[int], marks: Mapping[int, Marks], records: Mapping[int, _core.Record], cache: Path
 ) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
     """Versions by the suffixes of names in one folder, and those whose noise says that they are of two exposures."""
     same: list[tuple[int, int]] = []
     refused: list[tuple[int, int]] = []
     for first, i in _of_equal(several, lambda i: (marks[i].folder, marks[i].name)):
         halves = marks[first].half and marks[i].half and marks[first].half != marks[i].half
-        comparable = records[first][1:3] == records[i][1:3]
+        comparable = _size(records[first]) == _size(records[i])
         alike = halves or not comparable or _common_noise(cache, records[first], records[i]) >= NOT_UNRELATED
         (same if alike else refused).append((first, i))
     return same, refused
 
 
-def _common_noise(cache: Path, first: Record, second: Record) -> float:
+def _common_noise(cache: Path, first: _core.Record, second: _core.Record) -> float:
     return _correlation(_noise(_middle(cache, first)), _noise(_middle(cache, second)))
 
 
-def _equal_names(several: Sequence[int], marks: Mapping[int, Marks], records: Mapping[int, Record], cache: Path) -> list[tuple[int, int]]:
+def _equal_names(
+    several: Sequence[int], marks: Mapping[int, Marks], records: Mapping[int, _core.Record], cache: Path
+) -> list[tuple[int, int]]:
     """Versions among equal names in several folders."""
     found: list[tuple[int, int]] = []
-    sizes = {i: records[i][1:3] for i in several}
+    sizes = {i: _size(records[i]) for i in several}
     for members in _classes(several, lambda i: marks[i].stem):
         if len({marks[i].folder for i in members}) == 1:
             continue
@@ -222,20 +225,22 @@ def _is_same(first: Marks, second: Marks, noise: float | None) -> bool:
     return noise is not None and noise >= SAME_NOISE
 
 
-def _pixels(cache: Path, record: Record) -> NDArray[np.int16]:
-    start, width, height = record[:3]
-    return np.fromfile(cache, "<i2", count=width * height, offset=start).reshape(height, width)
+def _size(record: _core.Record) -> tuple[int, int]:
+    return (record.width, record.height)
 
 
-def _middle(cache: Path, record: Record) -> NDArray[np.int16]:
+def _content(record: _core.Record) -> tuple[float, ...]:
+    """What is equal for equal pixels."""
+    return (record.width, record.height, record.sd, record.mean)
+
+
+def _middle(cache: Path, record: _core.Record) -> Floats:
     """At most :data:`CROP` pixels a side."""
-    start, width, height = record[:3]
-    x, y = (max(0, (side - CROP) // 2) for side in (width, height))
-    rows = np.fromfile(cache, "<i2", count=width * min(CROP, height), offset=start + 2 * width * y)
-    return rows.reshape(-1, width)[:, x : x + CROP]
+    x, y = (max(0, (side - CROP) // 2) for side in (record.width, record.height))
+    return _core.read_pixels(cache, record, start=y, stop=y + CROP)[:, x : x + CROP]
 
 
-def _noise(pixels: NDArray[np.int16]) -> NDArray[np.float32]:
+def _noise(pixels: Floats) -> NDArray[np.float32]:
     """Differences of neighbours, cut off, of norm 1: what is large, or bright, counts little."""
     differences = np.diff(pixels.astype(np.float32), axis=1)
     differences -= differences.mean()

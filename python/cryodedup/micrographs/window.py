@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from cryodedup.params import MicrographParams
 
 DECOYS = 10_000
-"""Pairs with mirrored micrographs that a window search looks at, at most."""
-MOST_DECOYS_OF_ONE = 20
+"""Pairs with mirrored micrographs that a window search compares, at most."""
+MAX_DECOYS_OF_ONE = 20
 """As many of them have one mirrored micrograph in common."""
 RUN = 48
 """They are taken from as many micrographs in a row: their partners, too, are then the same."""
@@ -35,9 +35,8 @@ def window_pairs(places: Sequence[int], params: MicrographParams) -> NDArray[np.
 
 def window_distances(params: MicrographParams, n: int) -> list[int]:
     """Distances, in images, of a window search among ``n``."""
-    most = n - 1
     move, hole = params.images_per_move, params.images_per_hole
-    return [d for d in range(move, min(params.scan_range, most) + 1) if (d - move) % hole == 0 or d % hole == 0]
+    return [d for d in range(move, min(params.scan_range, n - 1) + 1) if (d - move) % hole == 0 or d % hole == 0]
 
 
 def sampled(pairs: NDArray[np.uint32]) -> NDArray[np.uint32]:
@@ -48,5 +47,5 @@ def sampled(pairs: NDArray[np.uint32]) -> NDArray[np.uint32]:
     turn = np.random.default_rng(0).permutation(int(run.max()) + 1)[run] * RUN + at
     order = np.argsort(turn, kind="stable")
     of_one = np.arange(len(pairs)) - np.searchsorted(turn[order], turn[order])
-    chosen = order[of_one < MOST_DECOYS_OF_ONE][:DECOYS]
+    chosen = order[of_one < MAX_DECOYS_OF_ONE][:DECOYS]
     return np.ascontiguousarray(pairs[np.sort(chosen)])

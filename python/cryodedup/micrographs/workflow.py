@@ -1,11 +1,11 @@
-"""The whole job: read, compare, decide."""
+"""The whole job, in stages that each return a value: open, read, find the versions, compare, decide."""
 
 from __future__ import annotations
 
-import os
 import time
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -14,36 +14,29 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cryodedup import _core
 from cryodedup.errors import InputError
+from cryodedup.formats.images import Image
 from cryodedup.micrographs import acquisition
-from cryodedup.micrographs.classes import class_warnings, comparable, pixel_sizes_a
-from cryodedup.micrographs.compare import Compared, Told, compare
+from cryodedup.micrographs.cache_file import CACHE, locked, move_other_file
+from cryodedup.micrographs.cautions import warnings_of
+from cryodedup.micrographs.classes import PixelSizes, class_warnings, comparable, pixel_sizes_a
+from cryodedup.micrographs.compare import Class, Compared, compare
 from cryodedup.micrographs.decide import Decision, decide, ranking, withhold
 from cryodedup.micrographs.exposures import Exposures, open_exposures
-from cryodedup.micrographs.forecast import MIN_SAID_S, forecast, peak_memory_gb
-from cryodedup.micrographs.gallery import doubtful_and_best, thumbnails
-from cryodedup.micrographs.reading import CACHE, Reading, locked, masked_warning, move_other_file, open_headers
+from cryodedup.micrographs.forecast import MIN_SAID_S, Forecast, forecast, peak_memory_gb
+from cryodedup.micrographs.gallery import thumbnails
+from cryodedup.micrographs.headers import open_headers
+from cryodedup.micrographs.reading import Reading, masked_warning
 from cryodedup.micrographs.result import MicrographOutcome
 from cryodedup.micrographs.self_test import self_test
-from cryodedup.micrographs.tilt import tilts_of
+from cryodedup.micrographs.tilt import Tilts, tilts_of
 from cryodedup.micrographs.versions import Version, at_one_place, find_versions, joined, not_versions, without_versions
 from cryodedup.params import MicrographParams, checked
-from cryodedup.progress import SILENT
-from cryodedup.progress import Progress as Listener
+from cryodedup.progress import SILENT, Progress
 
 _FLAT = 0.25
 """A frame of less than this share of the session's usual signal is called flat."""
-_MANY = 6
-"""Sets of more micrographs are warned about."""
-_FEW_STILL = 8
-_STILL = 1
-"""Pairs at a shift of at most so many reduced pixels are warned about where they are more than a few, and a fifth of all."""
-_PERIODIC = 0.02
-"""A larger share of pairs that match at several shifts is warned about."""
-_SMOOTH = 0.005
-"""Where the finest detail has a smaller share of the power of coarse detail, the noise was smoothed away."""
-_SMALL = 300 * 200
-"""Reduced micrographs of fewer pixels are warned about."""
 
 
 def find_duplicates(
@@ -52,107 +45,49 @@ def find_duplicates(
     *,
     cache: str | PathLike[str] | None = None,
     resume: bool = False,
-    progress: Listener = SILENT,
+    progress: Progress = SILENT,
 ) -> MicrographOutcome:
     """Finds micrographs that show the same hole; see :func:`cryodedup.find_duplicate_micrographs`."""
-    note, heard, stages = progress.note, progress.advance_to, [""]
-
-    def say(stage: str) -> None:
-        stages.append(stage)
-        progress.stage(stage)
-
-    def expect(total: int) -> None:
-        progress.stage(stages[-1], total)
-
     params = checked(params)
-    several = _paths(micrographs)
     started = time.perf_counter()
-    say("opening")
-    exposures = open_exposures(several, params.threads)
-    if params.keep == "best-ctf" and exposures.ctf_a is None:
-        raise InputError(f"{exposures.label}: found no rlnCtfMaxResolution or ctf_stats/ctf_fit_to_A, expected it for --keep best-ctf")
-    order, rule = acquisition.sort(exposures.names, exposures.acquisitions, params.order)
-    images, unreadable = open_headers(exposures, params.bin)
-    with ExitStack() as stack:
-        place = Path(cache) if cache is not None else Path(stack.enter_context(TemporaryDirectory(prefix="cryodedup-"))) / CACHE
-        stack.enter_context(locked(place))
-        moved = move_other_file(place)
-        say("reading")
-        expect(sum(image.bytes for image in images.values()))
-        # Read, and compared, in the order of exposure: the result does not depend on that of the input.
-        readable = [i for i in order if i in images]
-        reading = Reading(readable, images, params, place, resume, heard)
-        known_a = pixel_sizes_a(exposures, images)
-        expected = forecast(reading, place, [len(members) for members in comparable(readable, images, known_a)], params)
-        if expected is not None and expected.seconds >= MIN_SAID_S:
-            note(str(expected))
-        reading.read(reading.waiting)
-        records = reading.records
+    opened = _open(_paths(micrographs), params, progress)
+    with _cache_at(cache) as place:
+        prepared = _read(opened, params, place, resume, progress)
         read = time.perf_counter()
-        rank = ranking(order, exposures.ctf_a if params.keep == "best-ctf" else None).tolist()
-        versions, refused = find_versions(images, records, place, rank)
-        # A version has no place of its own in the order of exposure.
-        once = without_versions(order, versions)
-        at = {i: k for k, i in enumerate(once)}
-        classes = comparable((i for i in readable if i in at and i in records), images, known_a)
-        told = Told(say, expect, heard)
-        tilts = tilts_of(exposures.acquisitions, params.tilt_axis_deg)
-        compared = [
-            compare(
-                place,
-                members,
-                [records[i] for i in members],
-                [at[i] for i in members],
-                exposures.acquisitions,
-                params,
-                told,
-                tilts.of(members),
-            )
-            for members in classes
-            if len(members) > 1
-        ]
-        pairs = [pair for found in compared for pair in found.pairs]
-        versions = joined(versions, at_one_place(pairs, exposures.paths, rank, params.bin))
-        once = without_versions(order, versions)
-        among = set(once)
-        decision = decide([pair for pair in pairs if {pair.first, pair.second} <= among], rank, params.least_overlap)
-        shown = [decision.pairs[k] for kind in doubtful_and_best(decision.pairs) for k in kind]
-        pictures = thumbnails(place, records, shown)
-        decided = time.perf_counter()
-        tested = self_test(place, compared, records, at, exposures, tilts, params, told) if params.self_test else None
-    all_unreadable = dict(sorted({**unreadable, **reading.unreadable}.items()))
-    masked = dict(sorted(reading.masked.items()))
-    warnings = class_warnings(exposures.names, classes, images, known_a) + masked_warning(exposures.names, masked, images)
-    warnings += tilts.warnings() + _warnings(exposures, params, compared, decision, all_unreadable)
-    warnings += not_versions(exposures.names, refused)
-    if moved:
-        warnings.insert(0, f"{place}: found another file, or one damaged from its first byte on; moved to {moved}")
-    elif reading.damaged:
-        warnings.insert(0, f"{place}: was damaged; what was lost was read again")
+        unique = _unique(opened, prepared, place, params)
+        compared = [compare(place.path, of_class, params, progress) for of_class in unique.classes if len(of_class.members) > 1]
+        decided = _decide(opened, unique, compared, params)
+        pictures = thumbnails(place.path, prepared.records, decided.decision.pairs, params.threads)
+        done = time.perf_counter()
+        of_self = (compared, prepared.records, unique.at, opened.exposures, unique.tilts, params, progress)
+        tested = self_test(place.path, *of_self) if params.self_test else None
+    times_s = {"reading": read - started, "comparing": done - read}
+    sizes = [(image.nx, image.ny) if (image := opened.images.get(i)) else None for i in range(len(opened.exposures))]
     return MicrographOutcome(
         params=params,
-        exposures=exposures,
-        order=list(order),
-        order_rule=rule,
-        pairs=decision.pairs,
-        groups=decision.sets,
-        kept=_with_versions(decision.kept, versions),
-        versions=versions,
-        withheld=withhold(decision, len(once), params),
+        exposures=opened.exposures,
+        order=opened.order,
+        order_rule=opened.order_rule,
+        pairs=decided.decision.pairs,
+        groups=decided.decision.sets,
+        kept=_with_versions(decided.decision.kept, decided.versions),
+        versions=decided.versions,
+        withheld=withhold(decided.decision, decided.exposures, params),
         compared=compared,
-        tilts=tilts,
-        warnings=warnings,
-        unreadable=all_unreadable,
-        masked=masked,
+        tilts=unique.tilts,
+        warnings=_warnings(opened, prepared, unique, compared, decided, params),
+        unreadable=prepared.unreadable,
+        masked=prepared.masked,
         flat=_flat(compared),
-        sizes=[(images[i].nx, images[i].ny) if i in images else None for i in range(len(exposures))],
-        pixel_sizes_a=[known_a[i] or images[i].pixel_size_a if i in images else None for i in range(len(exposures))],
-        forecast=expected,
+        sizes=sizes,
+        pixel_sizes_a=[
+            opened.pixel_sizes_a[i] or opened.images[i].pixel_size_a if i in opened.images else None for i in range(len(opened.exposures))
+        ],
+        forecast=prepared.forecast,
         peak_memory_gb=peak_memory_gb(),
         thumbnails=pictures,
         self_test=tested,
-        times_s={"reading": read - started, "comparing": decided - read}
-        | ({"self-test": time.perf_counter() - decided} if params.self_test else {}),
+        times_s=times_s | ({"self-test": time.perf_counter() - done} if params.self_test else {}),
     )
 
 
@@ -163,6 +98,162 @@ def _paths(micrographs: object) -> list[Path]:
     if wrong:
         raise InputError(f"micrographs: found {wrong[0]!r}, expected a path or several")
     return [Path(item) for item in several]
+
+
+@dataclass(frozen=True)
+class Opened:
+    """The micrographs of the input, in its order, before their pixels are read.
+
+    Attributes
+    ----------
+    order, order_rule
+        Indices in the order of exposure, and what that is taken from.
+    rank
+        Of each micrograph its place in the order of ``--keep``.
+    images, unreadable
+        By index the header of each readable image, and what is wrong with each other one.
+    pixel_sizes_a
+        Of each readable image, Å; None where it is not known.
+    """
+
+    exposures: Exposures
+    order: list[int]
+    order_rule: str
+    rank: list[int]
+    images: Mapping[int, Image]
+    unreadable: Mapping[int, str]
+    pixel_sizes_a: PixelSizes
+
+
+def _open(paths: Sequence[Path], params: MicrographParams, progress: Progress) -> Opened:
+    progress.stage("opening")
+    exposures = open_exposures(paths, params.threads)
+    if params.keep == "best-ctf" and exposures.ctf_a is None:
+        raise InputError(f"{exposures.label}: found no rlnCtfMaxResolution or ctf_stats/ctf_fit_to_A, expected it for --keep best-ctf")
+    order, rule = acquisition.sort(exposures.names, exposures.acquisitions, params.order)
+    images, unreadable = open_headers(exposures, params.bin)
+    rank = ranking(order, exposures.ctf_a if params.keep == "best-ctf" else None).tolist()
+    return Opened(exposures, list(order), rule, rank, images, unreadable, pixel_sizes_a(exposures, images))
+
+
+@dataclass(frozen=True)
+class CachePlace:
+    """Where the prepared micrographs are kept; ``moved``: where another file was moved to that stood there."""
+
+    path: Path
+    moved: Path | None
+
+
+@contextmanager
+def _cache_at(cache: str | PathLike[str] | None) -> Iterator[CachePlace]:
+    if cache is None:
+        with TemporaryDirectory(prefix="cryodedup-") as directory, _cache_at(Path(directory) / CACHE) as place:
+            yield place
+        return
+    path = Path(cache)
+    with locked(path):
+        yield CachePlace(path, move_other_file(path))
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """The micrographs that were read.
+
+    Attributes
+    ----------
+    records
+        By index, of each micrograph that can be used its prepared image in the cache.
+    unreadable
+        By index why each other one cannot be used.
+    masked
+        By index how many pixels are NaN or infinite, of those used nevertheless.
+    forecast
+        What the run was expected to take.
+    warnings
+        About the cache.
+    """
+
+    records: Mapping[int, _core.Record]
+    unreadable: dict[int, str]
+    masked: dict[int, int]
+    forecast: Forecast | None
+    warnings: list[str]
+
+
+def _read(opened: Opened, params: MicrographParams, place: CachePlace, resume: bool, progress: Progress) -> Prepared:
+    """In the order of exposure: the result does not depend on that of the input."""
+    progress.stage("reading", sum(image.bytes for image in opened.images.values()))
+    readable = [i for i in opened.order if i in opened.images]
+    reading = Reading(readable, opened.images, params, place.path, resume, progress)
+    sizes = [len(members) for members in comparable(readable, opened.images, opened.pixel_sizes_a)]
+    expected = forecast(reading, place.path, sizes, params)
+    if expected is not None and expected.seconds >= MIN_SAID_S:
+        progress.note(str(expected))
+    reading.read(reading.waiting)
+    warnings = []
+    if place.moved:
+        warnings = [f"{place.path}: found another file, or one damaged from its first byte on; moved to {place.moved}"]
+    elif reading.damaged:
+        warnings = [f"{place.path}: was damaged; what was lost was read again"]
+    unreadable = dict(sorted({**opened.unreadable, **reading.unreadable}.items()))
+    return Prepared(reading.records, unreadable, dict(sorted(reading.masked.items())), expected, warnings)
+
+
+@dataclass(frozen=True)
+class Unique:
+    """One micrograph of each exposure.
+
+    Attributes
+    ----------
+    versions, refused
+        The others, and pairs that are no versions though their names say so.
+    at
+        By index the place in the order of exposure, in which a version has none of its own.
+    classes
+        What is compared with each other.
+    """
+
+    versions: list[Version]
+    refused: list[tuple[int, int]]
+    at: dict[int, int]
+    classes: list[Class]
+    tilts: Tilts
+
+
+def _unique(opened: Opened, prepared: Prepared, place: CachePlace, params: MicrographParams) -> Unique:
+    records, acquisitions = prepared.records, opened.exposures.acquisitions
+    versions, refused = find_versions(opened.images, records, place.path, opened.rank)
+    at = {i: k for k, i in enumerate(without_versions(opened.order, versions))}
+    tilts = tilts_of(acquisitions, params.tilt_axis_deg)
+    several = comparable((i for i in opened.order if i in at and i in records), opened.images, opened.pixel_sizes_a)
+    classes = [
+        Class(
+            members=members,
+            records=[records[i] for i in members],
+            places=[at[i] for i in members],
+            acquisitions=[acquisitions[i] for i in members],
+            maps=tilts.of(members),
+        )
+        for members in several
+    ]
+    return Unique(versions, refused, at, classes, tilts)
+
+
+@dataclass(frozen=True)
+class Decided:
+    """What stays of the exposures; ``versions``: with those that only the comparison showed; ``exposures``: how many there are."""
+
+    decision: Decision
+    versions: list[Version]
+    exposures: int
+
+
+def _decide(opened: Opened, unique: Unique, compared: Sequence[Compared], params: MicrographParams) -> Decided:
+    pairs = [pair for found in compared for pair in found.pairs]
+    versions = joined(unique.versions, at_one_place(pairs, opened.exposures.paths, opened.rank, params.bin))
+    among = set(without_versions(opened.order, versions))
+    of_exposures = [pair for pair in pairs if {pair.first, pair.second} <= among]
+    return Decided(decide(of_exposures, opened.rank, params.least_overlap), versions, len(among))
 
 
 def _with_versions(kept: NDArray[np.bool_], versions: Sequence[Version]) -> NDArray[np.bool_]:
@@ -182,69 +273,14 @@ def _flat(compared: Iterable[Compared]) -> list[int]:
 
 
 def _warnings(
-    exposures: Exposures,
-    params: MicrographParams,
-    compared: Sequence[Compared],
-    decision: Decision,
-    unreadable: Mapping[int, str],
+    opened: Opened, prepared: Prepared, unique: Unique, compared: Sequence[Compared], decided: Decided, params: MicrographParams
 ) -> list[str]:
-    warnings = []
-    for found in compared:
-        if found.size[0] * found.size[1] < _SMALL:
-            warnings.append(
-                f"{len(found.members):,} micrographs reduced to {found.size[0]} x {found.size[1]} pixels: so few tell little, and some"
-                " pairs may be false; a smaller --bin keeps more"
-            )
-        if found.coarse_noise < _SMOOTH:
-            warnings.append(
-                f"{len(found.members):,} micrographs have hardly any noise in their finest detail, as if low-pass filtered or denoised:"
-                " duplicates may be missed; expected motion-corrected micrographs as they are"
-            )
-        if (at_zero := found.screening.get("median_z_at_zero_shift", 0.0)) > 4:
-            warnings.append(
-                f"{len(found.members)} micrographs, too few to take the camera's fixed pattern out, correlate at zero shift (median z"
-                f" {at_zero:.1f}): that is taken to be the pattern"
-            )
-        if found.null.periodic > _PERIODIC:
-            warnings.append(
-                f"{100 * found.null.periodic:.0f} % of unrelated pairs match at several shifts, as lattices do: pairs then need a higher z,"
-                " and faint duplicates may be missed"
-            )
-        recalls = found.screening.get("predicted_recall_at_overlap_0.3", {})
-        if recalls and recalls.get(str(found.screening["group_size"]), 1.0) < 0.99:
-            size = found.screening["group_size"]
-            why = f"groups of {size}" if size > 1 else "dim micrographs"
-            warnings.append(f"{why}: screening is predicted to find {100 * recalls[str(size)]:.0f} % of those that overlap by 0.3")
-    if compared and not any(found.tested for found in compared):
-        warnings.append("the window holds no pair: --images-per-move is above --scan-range, or there are too few micrographs")
-    largest = max(map(len, decision.sets), default=0)
-    if largest > _MANY:
-        warnings.append(
-            f"one set holds {largest} micrographs, but hardly is a hole imaged so often: do many show something else in one place, as the"
-            " edge of the beam? Look at a few before they are removed"
-        )
-    if params.keep == "best-ctf" and exposures.ctf_a is not None:
-        unknown = int((~np.isfinite(exposures.ctf_a) | (exposures.ctf_a <= 0)).sum())
-        if unknown:
-            warnings.append(f"{unknown:,} of {len(exposures):,} micrographs have no fitted CTF resolution: within a set the others stay")
-    still = sum(max(map(abs, pair.shift_px)) <= _STILL * params.bin for pair in decision.pairs)
-    if still > max(_FEW_STILL, len(decision.pairs) / 5):
-        warnings.append(
-            f"{still:,} of {len(decision.pairs):,} pairs lie on each other without a shift: are there copies of one exposure, or is it the"
-            " pattern of a gain reference that few micrographs share? Look at a few before they are removed"
-        )
-    if exposures.also is not None:
-        warnings.append(f"names are looked up from {os.path.realpath(exposures.base)}, but all are found from {exposures.also}, too")
-    contradicted = sum(pair.pattern == "contradicted" for pair in decision.pairs)
-    if contradicted:
-        warnings.append(
-            f"the other shots of the same holes contradict {contradicted:,} of {len(decision.pairs):,} pairs, which count nevertheless:"
-            " look at them (column pattern)"
-        )
-    if unreadable:
-        first = next(iter(unreadable))
-        warnings.append(
-            f"{len(unreadable):,} of {len(exposures):,} micrographs could not be used, and stay: {exposures.names[first]}:"
-            f" {unreadable[first]}" + (" (and others, see summary.json)" if len(unreadable) > 1 else "")
-        )
-    return warnings
+    names = opened.exposures.names
+    return [
+        *prepared.warnings,
+        *class_warnings(names, [of_class.members for of_class in unique.classes], opened.images, opened.pixel_sizes_a),
+        *masked_warning(names, prepared.masked, opened.images),
+        *unique.tilts.warnings(),
+        *warnings_of(opened.exposures, params, compared, decided.decision, prepared.unreadable),
+        *not_versions(names, unique.refused),
+    ]

@@ -52,7 +52,7 @@ def card(result: MicrographOutcome, names: Sequence[str], k: int, *, small: bool
         places=places,
         overlap=overlap,
         facts=_facts(result, pair),
-        contradicted=pair.pattern == "contradicted",
+        contradicted=pair.shot_agreement == "contradicted",
     )
 
 
@@ -90,8 +90,8 @@ def _facts(result: MicrographOutcome, pair: Pair) -> list[tuple[str, str]]:
         facts.append(("hole, shot", "; ".join(f"{one.hole or '?'}, {one.shot or '?'}" for one in known)))
     if any(map(when, known)):
         facts.append(("taken", "; ".join(when(one) or "?" for one in known)))
-    if any(other.pattern for other in result.pairs):
-        facts.append(("agreeing shots", pair.pattern or "none"))
+    if any(other.shot_agreement for other in result.pairs):
+        facts.append(("agreeing shots", pair.shot_agreement or "none"))
     facts.append(("set", str(pair.set) if pair.set else f"none: less than {100 * result.params.least_overlap:g} % shared"))
     return facts
 

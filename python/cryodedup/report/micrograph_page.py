@@ -98,7 +98,7 @@ def _row(result: MicrographOutcome, pair: Pair) -> tuple[object, ...]:
         round(100 * pair.overlap),
         round(pair.shift_px[0]),
         round(pair.shift_px[1]),
-        pair.pattern,
+        pair.shot_agreement,
     )
 
 

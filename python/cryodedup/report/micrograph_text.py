@@ -54,7 +54,7 @@ def _compared(result: MicrographOutcome) -> str:
     compared = sum(len(found.members) for found in result.compared)
     which = "all pairs" if params.search == "all" else "the pairs within a window"
     shifts = "all shifts" if params.max_shift_px is None else f"shifts of up to {params.max_shift_px:g} pixels"
-    freed = any(len(found.members) >= _core.LEAST_FOR_PATTERN for found in result.compared)
+    freed = any(len(found.members) >= _core.MIN_FOR_FIXED_PATTERN for found in result.compared)
     pattern = ", freed of the camera's fixed pattern" if freed else ""
     return (
         f"Micrographs that show the same area were found with cryodedup {_core.__version__}: {which} ({pairs:,}) of {compared:,}"

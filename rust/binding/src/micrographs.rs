@@ -3,25 +3,83 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use cryodedup_core::Error;
-use cryodedup_core::micrographs::cache::{Kind, Record};
-use cryodedup_core::micrographs::{self, Band, Candidate, Confirmed, Matcher, Place, Seen, Sensitivity, Warp};
+use cryodedup_core::micrographs::search::{self, Candidate, Lead, Lists, Matcher, Place, Questions as CoreQuestions, Sensitivity, Shots};
+use cryodedup_core::micrographs::{self, Band, Seen, Warp, arrays};
 use numpy::{IntoPyArray, PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2};
 use pyo3::prelude::*;
 
 use crate::InputError;
 use crate::particles::Shape;
-use crate::preparation::AnyRecord;
+use crate::preparation::{Record, to_image};
 use crate::watched::{run, to_python};
+
+pub type Progress<'py> = Option<Bound<'py, PyAny>>;
+type Column1<'py, T> = PyReadonlyArray1<'py, T>;
+type Pairs<'py> = PyReadonlyArray2<'py, u32>;
+type BandOf = (f32, f32, f32);
+type Column<T> = Py<PyArray1<T>>;
+type Table<T> = Py<PyArray2<T>>;
+
+/// Anything that has these columns.
+#[derive(FromPyObject)]
+struct Places<'py> {
+    pairs: Pairs<'py>,
+    shift_px: PyReadonlyArray2<'py, f64>,
+    turn_deg: Column1<'py, f64>,
+}
+
+#[pyclass(frozen, get_all, module = "cryodedup._core")]
+pub struct Screening {
+    pairs: Table<u32>,
+    decoys: Table<u32>,
+    tested: u64,
+    decoys_tested: u64,
+    grid: Option<(usize, usize)>,
+    pool_size: usize,
+    min_z: f32,
+    min_z_of_pool: f32,
+    predicted_recall: Vec<(usize, f64)>,
+}
+
+#[pyclass(frozen, get_all, module = "cryodedup._core")]
+pub struct Matches {
+    z: Column<f32>,
+    shift_px: Table<f32>,
+    z_at_zero: Column<f32>,
+    z_next: Column<f32>,
+}
+
+#[pyclass(frozen, get_all, module = "cryodedup._core")]
+pub struct Confirmed {
+    shift_px: Table<f64>,
+    ncc: Column<f64>,
+    ccc: Column<f64>,
+    overlap: Column<f64>,
+    rotation_deg: Column<f64>,
+    scale: Column<f64>,
+}
+
+/// How well two images fit at their best shift.
+#[pyclass(frozen, get_all, eq, module = "cryodedup._core")]
+#[derive(PartialEq)]
+pub struct Correlation {
+    shift_px: (f64, f64),
+    ncc: f64,
+    ccc: f64,
+    overlap: f64,
+    z: f64,
+}
+
+#[pymethods]
+impl Correlation {
+    fn __repr__(&self) -> String {
+        let Self { shift_px, ncc, ccc, overlap, z } = self;
+        format!("Correlation(shift_px={shift_px:?}, ncc={ncc:?}, ccc={ccc:?}, overlap={overlap:?}, z={z:?})")
+    }
+}
 
 #[pyclass(frozen, module = "cryodedup._core")]
 pub struct Session(Arc<micrographs::Session>);
-
-type Pairs<'py> = (Bound<'py, PyArray2<u32>>, Bound<'py, PyArray1<f32>>);
-/// Significances and shifts.
-type Places<'py> = (Bound<'py, PyArray1<f32>>, Bound<'py, PyArray2<f32>>);
-/// Pairs, grid, group size, least height of a pair and of a group, pairs with mirrored ones, predictions.
-type Report = (u64, (usize, usize), usize, f32, f32, u64, Vec<(usize, f64)>);
 
 #[pymethods]
 impl Session {
@@ -30,16 +88,13 @@ impl Session {
     fn load(
         py: Python<'_>,
         cache: PathBuf,
-        records: Vec<AnyRecord>,
-        band: (f32, f32, f32),
+        records: Vec<Record>,
+        band: BandOf,
         maps: Vec<[[f64; 2]; 2]>,
         threads: usize,
-        progress: Option<Bound<'_, PyAny>>,
+        progress: Progress<'_>,
     ) -> PyResult<Self> {
-        let records: Vec<Record> = records
-            .into_iter()
-            .map(|(pixels_at, width, height, sd, mean, _, masked)| Record { pixels_at, width, height, sd, mean, kind: Kind::Image, masked })
-            .collect();
+        let records: Vec<_> = records.into_iter().map(|record| record.0).collect();
         let maps: Vec<Warp> = maps.into_iter().map(Warp).collect();
         let load = |monitor: &_| micrographs::Session::load(&cache, &records, to_band(band), maps, monitor);
         let session = run(py, threads, progress.as_ref(), load)?;
@@ -67,123 +122,181 @@ impl Session {
         self.0.signal.concat().into_pyarray(py).reshape(shape)
     }
 
-    #[pyo3(signature = (sensitivity, most, *, turns_deg, threads, progress=None))]
-    fn screen<'py>(
+    #[pyo3(signature = (sensitivity, max_shift_px, *, turns_deg, threads, progress=None))]
+    fn screen(
         &self,
-        py: Python<'py>,
+        py: Python<'_>,
         sensitivity: &str,
-        most: Option<f64>,
+        max_shift_px: Option<f64>,
         turns_deg: Vec<f64>,
         threads: usize,
-        progress: Option<Bound<'py, PyAny>>,
-    ) -> PyResult<(Pairs<'py>, Pairs<'py>, Report)> {
+        progress: Progress<'_>,
+    ) -> PyResult<Screening> {
         let sensitivity = match sensitivity {
             "fast" => Sensitivity::Fast,
             "auto" => Sensitivity::Auto,
             _ => Sensitivity::Full,
         };
-        let found = run(py, threads, progress.as_ref(), |monitor| micrographs::screen(&self.0, sensitivity, most, &turns_deg, monitor))?;
+        let screen = |monitor: &_| search::screen(&self.0, sensitivity, max_shift_px, &turns_deg, monitor);
+        let found = run(py, threads, progress.as_ref(), screen)?;
         let done = found.screening;
-        let report =
-            (done.pairs, done.grid, done.group_size, done.least.elsewhere, done.least_of_group.elsewhere, done.decoy_pairs, done.predicted);
-        Ok((to_pairs(py, &found.candidates)?, to_pairs(py, &found.decoys)?, report))
+        let pairs = |candidates: &[Candidate]| table(py, candidates.iter().map(|candidate| [candidate.i, candidate.j]));
+        Ok(Screening {
+            pairs: pairs(&found.candidates)?,
+            decoys: pairs(&found.decoys)?,
+            tested: done.pairs,
+            decoys_tested: done.decoy_pairs,
+            grid: (done.grid != (0, 0)).then_some(done.grid),
+            pool_size: done.pool_size,
+            min_z: done.threshold.elsewhere,
+            min_z_of_pool: done.pool_threshold.elsewhere,
+            predicted_recall: done.predicted,
+        })
     }
 
-    #[pyo3(signature = (pairs, most, *, mirrored, turn_deg=0.0, threads, progress=None))]
+    #[pyo3(signature = (pairs, max_shift_px, *, mirrored, turn_deg=0.0, threads, progress=None))]
     #[expect(clippy::too_many_arguments, reason = "one an option")]
-    #[expect(clippy::type_complexity, reason = "four columns")]
-    fn find<'py>(
+    fn find(
         &self,
-        py: Python<'py>,
-        pairs: PyReadonlyArray2<'py, u32>,
-        most: Option<f64>,
+        py: Python<'_>,
+        pairs: Pairs<'_>,
+        max_shift_px: Option<f64>,
         mirrored: bool,
         turn_deg: f64,
         threads: usize,
-        progress: Option<Bound<'py, PyAny>>,
-    ) -> PyResult<(Bound<'py, PyArray1<f32>>, Bound<'py, PyArray2<f32>>, Bound<'py, PyArray1<f32>>, Bound<'py, PyArray1<f32>>)> {
-        let pairs = self.pairs(&pairs)?;
+        progress: Progress<'_>,
+    ) -> PyResult<Matches> {
+        let pairs = checked(&pairs, self.0.len())?;
         let seen = Seen { mirrored, warp: Warp::of(turn_deg, 1.0) };
-        let found = run(py, threads, progress.as_ref(), |monitor| Matcher::new(&self.0, most).find(&pairs, seen, monitor))?;
-        let z: Vec<f32> = found.iter().map(|found| found.z).collect();
-        let shifts: Vec<f32> = found.iter().flat_map(|found| [found.shift.0, found.shift.1]).collect();
-        let at_zero: Vec<f32> = found.iter().map(|found| found.z_at_zero).collect();
-        let next: Vec<f32> = found.iter().map(|found| found.z_next).collect();
-        Ok((z.into_pyarray(py), shifts.into_pyarray(py).reshape([found.len(), 2])?, at_zero.into_pyarray(py), next.into_pyarray(py)))
+        let find = |monitor: &_| Matcher::new(&self.0, max_shift_px).find(&pairs, seen, monitor);
+        matches(py, &run(py, threads, progress.as_ref(), find)?)
     }
 
-    #[pyo3(signature = (pairs, shifts, turns_deg, *, threads))]
-    fn find_near<'py>(
-        &self,
-        py: Python<'py>,
-        pairs: PyReadonlyArray2<'py, u32>,
-        shifts: PyReadonlyArray2<'py, f32>,
-        turns_deg: PyReadonlyArray1<'py, f32>,
-        threads: usize,
-    ) -> PyResult<Places<'py>> {
-        let places = self.places(&pairs, &shifts, &turns_deg)?;
-        let found = run(py, threads, None, |monitor| Matcher::new(&self.0, None).find_near(&places, monitor))?;
-        let z: Vec<f32> = found.iter().map(|found| found.z).collect();
-        let shifts: Vec<f32> = found.iter().flat_map(|found| [found.shift.0, found.shift.1]).collect();
-        Ok((z.into_pyarray(py), shifts.into_pyarray(py).reshape([found.len(), 2])?))
+    #[pyo3(signature = (places, *, threads))]
+    fn find_near(&self, py: Python<'_>, places: Places<'_>, threads: usize) -> PyResult<Matches> {
+        let places = self.places(&places)?;
+        matches(py, &run(py, threads, None, |monitor| Matcher::new(&self.0, None).find_near(&places, monitor))?)
     }
 
-    #[pyo3(signature = (pairs, shifts, turns_deg, *, band, threads, progress=None))]
-    #[expect(clippy::too_many_arguments, reason = "one a column or option")]
-    fn confirm<'py>(
-        &self,
-        py: Python<'py>,
-        pairs: PyReadonlyArray2<'py, u32>,
-        shifts: PyReadonlyArray2<'py, f32>,
-        turns_deg: PyReadonlyArray1<'py, f32>,
-        band: (f32, f32, f32),
-        threads: usize,
-        progress: Option<Bound<'py, PyAny>>,
-    ) -> PyResult<Bound<'py, PyArray2<f64>>> {
-        let places = self.places(&pairs, &shifts, &turns_deg)?;
-        let found = run(py, threads, progress.as_ref(), |monitor| micrographs::confirm(&self.0, to_band(band), &places, monitor))?;
-        let row = |found: &Confirmed| [found.shift.0, found.shift.1, found.ncc, found.ccc, found.overlap, found.turn_deg, found.scale];
-        let columns: Vec<f64> = found.iter().flat_map(row).collect();
-        columns.into_pyarray(py).reshape([found.len(), 7])
+    #[pyo3(signature = (places, *, band, threads, progress=None))]
+    fn confirm(&self, py: Python<'_>, places: Places<'_>, band: BandOf, threads: usize, progress: Progress<'_>) -> PyResult<Confirmed> {
+        let places = self.places(&places)?;
+        let found = run(py, threads, progress.as_ref(), |monitor| search::confirm(&self.0, to_band(band), &places, monitor))?;
+        Ok(Confirmed {
+            shift_px: table(py, found.iter().map(|found| [found.shift.0, found.shift.1]))?,
+            ncc: column(py, found.iter().map(|found| found.ncc)),
+            ccc: column(py, found.iter().map(|found| found.ccc)),
+            overlap: column(py, found.iter().map(|found| found.overlap)),
+            rotation_deg: column(py, found.iter().map(|found| found.turn_deg)),
+            scale: column(py, found.iter().map(|found| found.scale)),
+        })
     }
 }
 
 impl Session {
-    fn places(
-        &self,
-        pairs: &PyReadonlyArray2<'_, u32>,
-        shifts: &PyReadonlyArray2<'_, f32>,
-        turns_deg: &PyReadonlyArray1<'_, f32>,
-    ) -> PyResult<Vec<Place>> {
-        let pairs = self.pairs(pairs)?;
-        let (shifts, turns) = (shifts.as_slice()?.as_chunks::<2>().0, turns_deg.as_slice()?);
+    fn places(&self, places: &Places<'_>) -> PyResult<Vec<Place>> {
+        let pairs = checked(&places.pairs, self.0.len())?;
+        let (shifts, turns) = (places.shift_px.as_slice()?.as_chunks::<2>().0, places.turn_deg.as_slice()?);
         if shifts.len() != pairs.len() || turns.len() != pairs.len() {
             let text = format!("found {} shifts and {} turns, expected one for each of {} pairs", shifts.len(), turns.len(), pairs.len());
             return Err(InputError::new_err(text));
         }
-        let place =
-            |((pair, shift), turn): ((&(u32, u32), &[f32; 2]), &f32)| Place { pair: *pair, shift: (shift[0], shift[1]), turn_deg: *turn };
+        let place = |((&pair, &[x, y]), &turn): ((&(u32, u32), &[f64; 2]), &f64)| Place {
+            pair,
+            shift: (x as f32, y as f32),
+            turn_deg: turn as f32,
+        };
         Ok(pairs.iter().zip(shifts).zip(turns).map(place).collect())
-    }
-
-    fn pairs(&self, pairs: &PyReadonlyArray2<'_, u32>) -> PyResult<Vec<(u32, u32)>> {
-        let n = self.0.len() as u32;
-        let pairs: Vec<(u32, u32)> = pairs.as_slice()?.chunks_exact(2).map(|pair| (pair[0], pair[1])).collect();
-        match pairs.iter().find(|(i, j)| *i >= n || *j >= n) {
-            Some(pair) => Err(InputError::new_err(format!("found pair {pair:?}, expected numbers below {n}"))),
-            None => Ok(pairs),
-        }
     }
 }
 
-fn to_band((highpass, lowpass, falloff): (f32, f32, f32)) -> Band {
+/// Pairs of numbers below `n`.
+fn checked(pairs: &Pairs<'_>, n: usize) -> PyResult<Vec<(u32, u32)>> {
+    let pairs: Vec<(u32, u32)> = pairs.as_slice()?.as_chunks().0.iter().map(|&[i, j]| (i, j)).collect();
+    match pairs.iter().find(|(i, j)| *i.max(j) as usize >= n) {
+        Some(pair) => Err(InputError::new_err(format!("found pair {pair:?}, expected numbers below {n}"))),
+        None => Ok(pairs),
+    }
+}
+
+fn column<T: numpy::Element>(py: Python<'_>, values: impl Iterator<Item = T>) -> Column<T> {
+    values.collect::<Vec<T>>().into_pyarray(py).unbind()
+}
+
+fn table<T: numpy::Element + Copy, const N: usize>(py: Python<'_>, rows: impl ExactSizeIterator<Item = [T; N]>) -> PyResult<Table<T>> {
+    let n = rows.len();
+    Ok(rows.flatten().collect::<Vec<T>>().into_pyarray(py).reshape([n, N])?.unbind())
+}
+
+fn matches(py: Python<'_>, found: &[search::Match]) -> PyResult<Matches> {
+    Ok(Matches {
+        z: column(py, found.iter().map(|found| found.z)),
+        shift_px: table(py, found.iter().map(|found| [found.shift.0, found.shift.1]))?,
+        z_at_zero: column(py, found.iter().map(|found| found.z_at_zero)),
+        z_next: column(py, found.iter().map(|found| found.z_next)),
+    })
+}
+
+fn to_band((highpass, lowpass, falloff): BandOf) -> Band {
     Band { highpass, lowpass, falloff }
 }
 
-fn to_pairs<'py>(py: Python<'py>, candidates: &[Candidate]) -> PyResult<Pairs<'py>> {
-    let pairs: Vec<u32> = candidates.iter().flat_map(|candidate| [candidate.i, candidate.j]).collect();
-    let heights: Vec<f32> = candidates.iter().map(|candidate| candidate.z).collect();
-    Ok((pairs.into_pyarray(py).reshape([candidates.len(), 2])?, heights.into_pyarray(py)))
+fn lists(py: Python<'_>, lists: Lists) -> (Column<u32>, Column<u64>) {
+    (lists.values.into_pyarray(py).unbind(), lists.starts.into_pyarray(py).unbind())
+}
+
+#[pyclass(frozen, get_all, module = "cryodedup._core")]
+pub struct Questions {
+    pairs: Table<u32>,
+    shift_px: Table<f64>,
+    turn_deg: Column<f64>,
+    members: (Column<u32>, Column<u64>),
+    decoys: (Column<u32>, Column<u64>),
+    decoy_members: (Column<u32>, Column<u64>),
+}
+
+#[pyclass(frozen, module = "cryodedup._core")]
+pub struct Leads(Shots, Vec<Lead>);
+
+#[pymethods]
+impl Leads {
+    #[new]
+    #[pyo3(signature = (places, *, by_place, holes, shots))]
+    fn new(places: Places<'_>, by_place: Column1<'_, bool>, holes: Column1<'_, u32>, shots: Column1<'_, u32>) -> PyResult<Self> {
+        let shots = Shots::new(holes.as_slice()?.to_vec(), shots.as_slice()?.to_vec());
+        let pairs = checked(&places.pairs, shots.len())?;
+        let at = places.shift_px.as_slice()?.as_chunks::<2>().0.iter().zip(places.turn_deg.as_slice()?);
+        let leads = pairs.iter().zip(at).zip(by_place.as_slice()?);
+        let leads = leads.map(|((&pair, (&[x, y], &turn)), &by_place)| Lead::new(&shots, pair, [x, y, turn], by_place)).collect();
+        Ok(Self(shots, leads))
+    }
+
+    #[getter]
+    fn by_name(&self, py: Python<'_>) -> Column<bool> {
+        column(py, self.1.iter().map(|lead| lead.by_name))
+    }
+
+    #[getter]
+    fn members(&self, py: Python<'_>) -> PyResult<Table<u32>> {
+        table(py, self.1.iter().flat_map(|lead| &lead.members).map(|&(a, b)| [a, b]).collect::<Vec<_>>().into_iter())
+    }
+
+    #[getter]
+    fn candidates(&self, py: Python<'_>) -> Column<i64> {
+        column(py, self.1.iter().map(|lead| lead.candidates(&self.0).count() as i64))
+    }
+
+    fn ask(&self, py: Python<'_>, chosen: Vec<Vec<u32>>) -> PyResult<Questions> {
+        let asked = CoreQuestions::new(&self.0, &self.1, chosen.iter().map(Vec::as_slice));
+        Ok(Questions {
+            pairs: table(py, asked.pairs.iter().map(|&(i, j)| [i, j]))?,
+            shift_px: table(py, asked.places.iter().map(|&[x, y, _]| [x, y]))?,
+            turn_deg: column(py, asked.places.iter().map(|place| place[2])),
+            members: lists(py, asked.members),
+            decoys: lists(py, asked.decoys),
+            decoy_members: lists(py, asked.decoy_members),
+        })
+    }
 }
 
 #[pyfunction]
@@ -192,32 +305,17 @@ pub fn prepare_image<'py>(
     py: Python<'py>,
     image: PyReadonlyArray2<'py, f32>,
     bin: usize,
-    band: (f32, f32, f32),
+    band: BandOf,
 ) -> PyResult<Bound<'py, PyArray2<f32>>> {
-    let [rows, columns] = image.shape_of();
-    if bin == 0 || rows.min(columns) < 2 * bin {
-        return Err(InputError::new_err(format!(
-            "image: found {rows} x {columns} pixels, expected at least two bins of {bin} along each side"
-        )));
-    }
-    let (pixels, width) = micrographs::prepare_image(image.as_slice()?, columns, bin, to_band(band)).map_err(to_python)?;
-    let rows = pixels.len() / width;
-    pixels.into_pyarray(py).reshape([rows, width])
+    let (pixels, width) = arrays::prepare(image.as_slice()?, image.shape_of()[1], bin, to_band(band)).map_err(to_python)?;
+    to_image(py, pixels, width)
 }
 
-/// Shift, ncc, ccc, overlap, z.
-type Fit = ((f64, f64), f64, f64, f64, f64);
-
 #[pyfunction]
-#[pyo3(signature = (first, second, *, most=None))]
-pub fn correlate(first: PyReadonlyArray2<'_, f32>, second: PyReadonlyArray2<'_, f32>, most: Option<f64>) -> PyResult<Fit> {
-    if first.shape_of() != second.shape_of() || first.shape_of().contains(&0) {
-        return Err(to_python(Error::input(format!(
-            "found images of shapes {:?} and {:?}, expected two of one shape",
-            first.shape_of(),
-            second.shape_of()
-        ))));
-    }
-    let fit = micrographs::correlate(first.as_slice()?, second.as_slice()?, first.shape_of()[1], most);
-    Ok((fit.shift, fit.ncc, fit.ccc, fit.overlap, fit.z))
+#[pyo3(signature = (first, second, *, max_shift_px=None))]
+pub fn correlate(first: PyReadonlyArray2<'_, f32>, second: PyReadonlyArray2<'_, f32>, max_shift_px: Option<f64>) -> PyResult<Correlation> {
+    let shapes = [first.shape_of(), second.shape_of()];
+    let found = arrays::correlate(first.as_slice()?, second.as_slice()?, shapes, max_shift_px).map_err(to_python)?;
+    let arrays::Correlation { shift, ncc, ccc, overlap, z } = found;
+    Ok(Correlation { shift_px: shift, ncc, ccc, overlap, z })
 }

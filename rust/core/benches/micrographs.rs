@@ -6,11 +6,13 @@ use std::io::Write as _;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use cryodedup_core::Monitor;
-use cryodedup_core::micrographs::correlator::Correlator;
-use cryodedup_core::micrographs::image::{Image, Table};
-use cryodedup_core::micrographs::kept::{keep, zeros};
-use cryodedup_core::micrographs::overlap::Overlap;
-use cryodedup_core::micrographs::{Frame, Matcher, Packing, Seen, Session};
+use cryodedup_core::micrographs::kernels::correlator::Correlator;
+use cryodedup_core::micrographs::kernels::image::{Image, Table};
+use cryodedup_core::micrographs::kernels::overlap::Overlap;
+use cryodedup_core::micrographs::kernels::spectra::{keep, zeros};
+use cryodedup_core::micrographs::read::{Frame, Packing};
+use cryodedup_core::micrographs::search::Matcher;
+use cryodedup_core::micrographs::{Seen, Session};
 use half::f16;
 use rustfft::num_complex::Complex32;
 

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cryodedup import _core
-from cryodedup.components import connected
+from cryodedup.components import connected_components
 from cryodedup.particles.inputs.picks import Floats
 from cryodedup.particles.ranking import Ranking
 from cryodedup.particles.select import Repeated
@@ -20,7 +20,8 @@ def connected_with(
     best = _core.components(*places, separation, threads=threads).astype(np.int64)
     if repeated is None:
         return best
-    sets = [sorted(members) for members in connected(zip(best[repeated.particles].tolist(), best[repeated.best].tolist(), strict=True))]
+    edges = zip(best[repeated.particles].tolist(), best[repeated.best].tolist(), strict=True)
+    sets = connected_components(edges)
     joined = np.array([member for members in sets for member in members], np.int64)
     set_of = np.repeat(np.arange(len(sets), dtype=np.uint64), [len(members) for members in sets])
     order = ranking.best_first(joined, set_of)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from cryodedup.components import connected
+from cryodedup.components import connected_components
 from cryodedup.errors import InputError
 from cryodedup.params import Match
 from cryodedup.particles.inputs.image_extents import image_extent_a, image_file
@@ -241,7 +241,7 @@ def _linked(clusters: Sequence[Cluster], links: Sequence[tuple[int, int]]) -> li
     """Joins what links connect; in the order of the first of each."""
     if not links:
         return list(clusters)
-    first_of = {i: members[0] for members in connected(links) for i in members}
+    first_of = {i: members[0] for members in connected_components(links) for i in members}
     members: dict[int, list[Seen]] = {}
     for i, cluster in enumerate(clusters):
         members.setdefault(first_of.get(i, i), []).extend(cluster.members)

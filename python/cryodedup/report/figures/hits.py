@@ -62,7 +62,7 @@ def hits(result: MicrographOutcome) -> Hits | None:
         order=result.order_rule,
         earlier=ends[:, 0],
         later=ends[:, 1],
-        contradicted=np.array([pair.pattern == "contradicted" for pair in result.pairs]),
+        contradicted=np.array([pair.shot_agreement == "contradicted" for pair in result.pairs]),
         borders=_borders({"stage positions": stages(in_order), "holes": [one.hole for one in in_order]}),
         windowed=result.params.search == "window",
     )

@@ -89,7 +89,7 @@ def significance(result: MicrographOutcome) -> Significance | None:
 def _accepted_from(of: Compared, result: MicrographOutcome) -> float | None:
     if result.params.threshold is not None:
         return None
-    return of.null.least(result.params.fdr * (len(of.pairs) + 1) / of.tested)
+    return of.null.min_z(result.params.fdr * (len(of.pairs) + 1) / of.tested)
 
 
 def ranked(values: Floats) -> tuple[Floats, NDArray[np.int64]]:

@@ -6,19 +6,20 @@
 use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
 use std::io::{Seek, SeekFrom, Write};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use rayon::prelude::*;
 
-use super::simd::fast;
+use crate::micrographs::kernels::simd::fast;
 use crate::rows::Input;
 use crate::{Error, Monitor, Result};
 
 const MAGIC: &[u8; 8] = b"CRYODUP1";
 const HEAD: usize = 64;
-/// Int16 units a standard deviation: with values cut off at ten, the range is used.
-const UNITS_A_SD: f32 = 3276.0;
+/// Int16 units a standard deviation, which nobody else needs to know: with values cut off at ten, the range is used.
+const UNITS_PER_SD: f32 = 3276.0;
 
 /// What a micrograph is known by: a digest of its path, size, time and of the parameters.
 pub type Key = [u8; 16];
@@ -77,10 +78,42 @@ impl Writer {
 
     /// Appends a record, and returns it with the place of its pixels.
     pub fn append_record(&self, key: &Key, pixels: &[f32], record: Record) -> Result<Record> {
-        let Record { width, height, sd, mean, kind, masked, .. } = record;
-        let scale = if sd > 0.0 { UNITS_A_SD / sd } else { 0.0 };
+        let scale = if record.sd > 0.0 { UNITS_PER_SD / record.sd } else { 0.0 };
         let mut bytes = vec![0; HEAD + 2 * pixels.len()];
         to_units(pixels, scale, &mut bytes[HEAD..]);
+        self.write(key, bytes, record)
+    }
+
+    /// Appends a copy of a record of another file.
+    pub fn append_copy(&self, key: &Key, input: &Input, record: Record) -> Result<Record> {
+        let mut bytes = Vec::new();
+        input.read(record.pixels_at, record.pixels_at + record.bytes(), &mut bytes)?;
+        self.write(key, [vec![0; HEAD], bytes].concat(), record)
+    }
+
+    /// Appends pixels in standard deviations of a record, which takes their place; what is more than ten of their own is cut off.
+    pub fn append_like(&self, key: &Key, pixels: &[f64], record: Record) -> Result<Record> {
+        let n = pixels.len() as f64;
+        let mean = pixels.iter().sum::<f64>() / n;
+        let sd = (pixels.iter().map(|pixel| (pixel - mean).powi(2)).sum::<f64>() / n).sqrt();
+        let scale = f64::from(UNITS_PER_SD) / sd.max(1e-6);
+        let unit = |pixel: &f64| ((pixel * scale).round_ties_even().clamp(-32_767.0, 32_767.0) as i16).to_le_bytes();
+        let bytes = vec![0; HEAD].into_iter().chain(pixels.iter().flat_map(unit)).collect();
+        self.write(key, bytes, Record { sd: (f64::from(record.sd) * sd) as f32, ..record })
+    }
+
+    /// Removes what was appended after a record.
+    pub fn truncate_after(&self, record: &Record) -> Result<()> {
+        let end = record.pixels_at + record.bytes();
+        let mut file = self.file.lock().map_err(|_| Error::Interrupted)?;
+        file.1 = end;
+        file.0.set_len(end).map_err(Error::at(&self.path))?;
+        file.0.seek(SeekFrom::Start(end)).map_err(Error::at(&self.path)).map(drop)
+    }
+
+    /// Writes a record whose pixels stand behind the room for its head.
+    fn write(&self, key: &Key, mut bytes: Vec<u8>, record: Record) -> Result<Record> {
+        let Record { width, height, sd, mean, kind, masked, .. } = record;
         let checksum = crc32fast::hash(&bytes[HEAD..]);
         let head = &mut bytes[..HEAD];
         head[..8].copy_from_slice(MAGIC);
@@ -110,6 +143,14 @@ pub struct Index {
     pub torn: bool,
     /// Records whose pixels do not fit their checksum, unless there is a sound one, too.
     pub broken: Vec<Key>,
+}
+
+/// Whether a file begins as a cache does.
+pub fn is_cache(path: &Path) -> Result<bool> {
+    let input = Input::open(path)?;
+    let mut start = Vec::new();
+    input.read(0, MAGIC.len() as u64, &mut start)?;
+    Ok(start == MAGIC)
 }
 
 /// Looks through a file; a missing one is empty.
@@ -152,17 +193,39 @@ impl Record {
         if self.kind == Kind::Image { 2 * (self.width * self.height) as u64 } else { 0 }
     }
 
+    /// Reads some rows of the pixels as they are stored, in units of the same size all over the image.
+    pub fn read_units(&self, input: &Input, rows: Range<usize>) -> Result<Vec<i16>> {
+        let at = |row: usize| self.pixels_at + 2 * (self.width * row) as u64;
+        let mut bytes = Vec::new();
+        input.read(at(rows.start), at(rows.end), &mut bytes)?;
+        if bytes.len() != 2 * self.width * rows.len() {
+            return Err(shorter(input));
+        }
+        Ok(bytes.as_chunks().0.iter().map(|unit| i16::from_le_bytes(*unit)).collect())
+    }
+
+    /// Reads some rows of the pixels, in standard deviations of the image, from the cache at `path`.
+    pub fn pixels(&self, path: &Path, rows: Range<usize>) -> Result<Vec<f64>> {
+        let rows = rows.start.min(rows.end).min(self.height)..rows.end.min(self.height);
+        let units = self.read_units(&Input::open(path)?, rows)?;
+        Ok(units.into_iter().map(|unit| f64::from(unit) / f64::from(UNITS_PER_SD)).collect())
+    }
+
     /// Reads the pixels.
     pub fn read(&self, input: &Input, buffer: &mut Vec<u8>, out: &mut Vec<f32>) -> Result<()> {
         input.read(self.pixels_at, self.pixels_at + self.bytes(), buffer)?;
         if buffer.len() as u64 != self.bytes() {
-            return Err(Error::input(format!("{}: became shorter while it was used", input.path().display())));
+            return Err(shorter(input));
         }
-        let scale = self.sd / UNITS_A_SD;
+        let scale = self.sd / UNITS_PER_SD;
         out.clear();
         out.extend(buffer.chunks_exact(2).map(|unit| f32::from(i16::from_le_bytes([unit[0], unit[1]])) * scale));
         Ok(())
     }
+}
+
+fn shorter(input: &Input) -> Error {
+    Error::input(format!("{}: became shorter while it was used", input.path().display()))
 }
 
 fast! {
@@ -205,8 +268,8 @@ mod tests {
             writer.append(&[k; 16], (3, 2), &pixels(k as usize), 2.0, 100.0, Kind::Image).unwrap();
         }
         writer.append(&[9; 16], (3, 2), &[], 0.0, 5.0, Kind::Blank).unwrap();
-        let look = || index(&path, &Monitor::default()).unwrap();
-        let Index { records, end, torn, broken } = look();
+        let measure = || index(&path, &Monitor::default()).unwrap();
+        let Index { records, end, torn, broken } = measure();
         assert_eq!((records.len(), end, torn, broken.len()), (4, 4 * 64 + 3 * 12, false, 0));
         let input = Input::open(&path).unwrap();
         let mut out = Vec::new();
@@ -215,7 +278,7 @@ mod tests {
         let whole = std::fs::read(&path).unwrap();
         for length in 0..whole.len() {
             std::fs::write(&path, &whole[..length]).unwrap();
-            let found = look();
+            let found = measure();
             assert_eq!(found.records.len(), (length / 76).min(3), "{length}");
             assert_eq!(found.torn, ![0, 76, 152, 228].contains(&length), "{length}");
         }
@@ -223,10 +286,10 @@ mod tests {
             let mut damaged = whole.clone();
             damaged[byte] ^= 0x10;
             std::fs::write(&path, &damaged).unwrap();
-            assert!(look().records.len() < 4 && (look().torn || look().broken.len() == 1), "{byte}");
+            assert!(measure().records.len() < 4 && (measure().torn || measure().broken.len() == 1), "{byte}");
         }
         std::fs::write(&path, &whole[..80]).unwrap();
-        Writer::open(&path, Some(look().end)).unwrap().append(&[7; 16], (3, 2), &pixels(1), 2.0, 1.0, Kind::Image).unwrap();
-        assert_eq!(look().records.len(), 2);
+        Writer::open(&path, Some(measure().end)).unwrap().append(&[7; 16], (3, 2), &pixels(1), 2.0, 1.0, Kind::Image).unwrap();
+        assert_eq!(measure().records.len(), 2);
     }
 }

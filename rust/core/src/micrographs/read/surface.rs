@@ -1,14 +1,17 @@
 //! A smooth surface through the cells of an image.
 
-use super::cells::Cells;
+use crate::micrographs::kernels::cells::Cells;
+use crate::micrographs::kernels::equations::solve;
 
 /// Polynomials of up to this degree in x times such in y are fitted before local means are taken, so that a steep change does not bend these at the borders.
 const DEGREE: usize = 3;
 /// Of fewer cells all count for the polynomial.
 const FEW_CELLS: usize = 1000;
+/// A term that the others explain but for this share is left out.
+const MIN_PIVOT: f64 = 1e-4;
 
 /// The polynomial surface of least squares through the means of the cells that count.
-pub(super) fn surface(means: &Cells, weight: &Cells) -> Vec<f32> {
+pub(crate) fn surface(means: &Cells, weight: &Cells) -> Vec<f32> {
     const TERMS: usize = (DEGREE + 1) * (DEGREE + 1);
     let powers = |k: usize, n: usize| -> [f64; DEGREE + 1] {
         let at = if n > 1 { 2.0 * k as f64 / (n - 1) as f64 - 1.0 } else { 0.0 };
@@ -34,22 +37,7 @@ pub(super) fn surface(means: &Cells, weight: &Cells) -> Vec<f32> {
             equation[TERMS] += f64::from(weight) * term * f64::from(mean);
         }
     }
-    let coefficients = solve(equations);
-    let at = |at: usize| terms(at).iter().zip(&coefficients).map(|(term, factor)| term * factor).sum::<f64>() as f32;
+    let coefficients: Vec<[f64; 1]> = solve(&mut equations, MIN_PIVOT);
+    let at = |at: usize| terms(at).iter().zip(&coefficients).map(|(term, [factor])| term * factor).sum::<f64>() as f32;
     (0..means.values.len()).map(at).collect()
-}
-
-/// Solves symmetric equations; a term that the others make superfluous gets 0.
-fn solve<const N: usize, const M: usize>(mut equations: [[f64; M]; N]) -> [f64; N] {
-    let least: [f64; N] = std::array::from_fn(|k| 1e-4 * equations[k][k]);
-    for k in 0..N {
-        let pivot = equations[k];
-        if pivot[k] > least[k] {
-            for (_, row) in equations.iter_mut().enumerate().filter(|&(other, _)| other != k) {
-                let factor = row[k] / pivot[k];
-                row.iter_mut().zip(&pivot).for_each(|(value, pivot)| *value -= factor * pivot);
-            }
-        }
-    }
-    std::array::from_fn(|k| if equations[k][k] > least[k] { equations[k][N] / equations[k][k] } else { 0.0 })
 }

@@ -1,0 +1,50 @@
+"""The file of the prepared micrographs: whose it is, and who uses it."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from cryodedup import _core
+from cryodedup.errors import InputError
+
+CACHE = "prepared.cache"
+
+
+def move_other_file(cache: Path) -> Path | None:
+    """Where a file was moved to that is no cache of ours: it may be somebody's."""
+    if not cache.exists() or not cache.stat().st_size:
+        return None
+    if _core.Preparation.is_cache(cache):
+        return None
+    if cache.name != CACHE:
+        raise InputError(f"{cache}: found another file, expected one of prepared micrographs, or none")
+    moved = cache.with_name(f"{cache.name}.found-{time.time_ns():x}")
+    return cache.rename(moved)
+
+
+@contextmanager
+def locked(cache: Path) -> Iterator[None]:
+    """Keeps other runs off the cache, where the file system knows locks; by a file of its own, as on some a locked file can not be read."""
+    if os.path.lexists(cache) and (cache.is_symlink() or not cache.is_file()):
+        raise InputError(f"{cache}: found no ordinary file where the prepared micrographs are to be kept")
+    path = cache.with_name(cache.name + ".lock")
+    try:
+        file = path.open("ab")
+    except OSError as error:
+        raise InputError(f"{cache}: {(error.strerror or str(error)).lower()}") from error
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise InputError(f"{cache}: found another run that uses it; wait for it, or choose another place for this one") from None
+        except OSError:
+            pass
+        try:
+            yield
+        finally:
+            path.unlink(missing_ok=True)

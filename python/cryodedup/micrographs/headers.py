@@ -1,0 +1,50 @@
+"""The headers of the micrographs: where each image stands in its file, and which cannot be used."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+
+from cryodedup.errors import InputError, MissingPackageError
+from cryodedup.formats.images import Image, open_image
+from cryodedup.micrographs.exposures import Exposures
+
+_MANY, _READERS = 64, 8
+"""Of so many files several are opened at a time: on a network file system each waits for an answer (1 ms each: READINGS)."""
+
+
+def open_headers(exposures: Exposures, width: int) -> tuple[dict[int, Image], dict[int, str]]:
+    """Headers of the readable images, and what is wrong with the others, by index. Each file is opened once, several at a time."""
+    executor = ThreadPoolExecutor(_READERS if len(exposures) >= _MANY else 1)
+    try:
+        outcomes = list(executor.map(partial(_open_header, width=width), exposures.paths))
+    finally:
+        executor.shutdown(cancel_futures=True)
+    images = {i: outcome for i, outcome in enumerate(outcomes) if not isinstance(outcome, str)}
+    unreadable = {i: outcome for i, outcome in enumerate(outcomes) if isinstance(outcome, str)}
+    if not images:
+        first = next(iter(unreadable))
+        none = f"; none of {len(exposures):,} micrographs can be used" if len(exposures) > 1 else ""
+        raise InputError(f"{exposures.paths[first]}: {unreadable[first]}{none}")
+    return images, unreadable
+
+
+def _open_header(path: Path, width: int) -> Image | str:
+    """The header, or why the image cannot be used."""
+    try:
+        image = open_image(path)
+    except MissingPackageError:
+        raise
+    except InputError as error:
+        return str(error).removeprefix(f"{path}: ")
+    except OSError as error:
+        return reason(error)
+    if min(image.nx, image.ny) < 16 * width:
+        return f"found {image.nx} x {image.ny} pixels, expected at least 16 bins of {width} along each side (--bin)"
+    return image
+
+
+def reason(error: OSError) -> str:
+    """What the operating system says."""
+    return (error.strerror or str(error)).lower()

@@ -1,0 +1,41 @@
+"""Pairs of micrographs at places: what is measured near a shift."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Places:
+    """Pairs, each with a shift and a turn.
+
+    Attributes
+    ----------
+    pairs
+        uint32 (n, 2): the two micrographs, numbered in the order of exposure.
+    shift_px
+        float64 (n, 2): the move (x, y), in reduced pixels, that lays the second on the first.
+    turn_deg
+        float64 (n,): the turn of the first, degrees from x to y.
+    """
+
+    pairs: NDArray[np.uint32]
+    shift_px: Floats
+    turn_deg: Floats
+
+    def __len__(self) -> int:
+        return len(self.pairs)
+
+    def of(self, rows: NDArray[np.intp] | NDArray[np.bool_]) -> Places:
+        """Some of them."""
+        return Places(self.pairs[rows], self.shift_px[rows], self.turn_deg[rows])
+
+    def within(self, size: tuple[int, int], share: float) -> NDArray[np.bool_]:
+        """Bool (n,): which shifts are less than a share of the frame (columns, rows) along both axes."""
+        inside: NDArray[np.bool_] = np.all(np.abs(self.shift_px) < share * np.array(size), axis=1)
+        return inside

@@ -1,0 +1,63 @@
+"""Lists of numbers of different lengths."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cryodedup.micrographs.places import Floats
+
+Starts: TypeAlias = NDArray[np.int64] | NDArray[np.uint64]
+
+
+@dataclass(frozen=True)
+class Ragged:
+    """Lists one after the other: list k is ``values[starts[k] : starts[k + 1]]``; ``starts`` is one longer than there are lists."""
+
+    values: Floats
+    starts: Starts
+
+    def __len__(self) -> int:
+        return len(self.starts) - 1
+
+    def __getitem__(self, k: int) -> Floats:
+        return self.values[int(self.starts[k]) : int(self.starts[k + 1])]
+
+    @property
+    def lengths(self) -> NDArray[np.int64]:
+        """Of each list, (n,)."""
+        starts = np.asarray(self.starts, np.int64)
+        lengths: NDArray[np.int64] = starts[1:] - starts[:-1]
+        return lengths
+
+    def of(self, which: NDArray[np.intp]) -> Ragged:
+        """Some of the lists."""
+        several = [self[int(k)] for k in which]
+        return Ragged(np.concatenate([np.zeros(0), *several]), np.cumsum([0, *map(len, several)]))
+
+    def quantiles(self, shares: Sequence[float]) -> Floats:
+        """Of each list, (n, shares), by linear interpolation; NaN of an empty one."""
+        found = np.full((len(self), len(shares)), np.nan)
+        for rows, matrix in self._by_length():
+            found[rows] = np.quantile(matrix, shares, axis=1).T
+        return found
+
+    def sums_of_largest(self, number: int) -> Floats:
+        """Of each list the sum of so many of its largest values, or of all if it has fewer; (n,)."""
+        found = np.zeros(len(self))
+        for rows, matrix in self._by_length():
+            found[rows] = np.sort(matrix, axis=1)[:, ::-1][:, :number].sum(axis=1)
+        return found
+
+    def _by_length(self) -> list[tuple[NDArray[np.intp], Floats]]:
+        """Lists of equal lengths as matrices, and which they are; without the empty ones."""
+        lengths = self.lengths
+        several = []
+        for length in sorted(set(lengths.tolist()) - {0}):
+            rows = np.flatnonzero(lengths == length)
+            several.append((rows, self.values[np.asarray(self.starts, np.int64)[rows, None] + np.arange(length)]))
+        return several

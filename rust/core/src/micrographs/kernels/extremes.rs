@@ -1,0 +1,58 @@
+//! The largest of many weighted values, and their standard deviation, in one pass.
+
+use rustfft::num_complex::Complex32;
+
+use super::simd::fast;
+
+/// Sums and maxima are taken in so many lanes: enough that no step waits for the one before. Even ones are of the real parts.
+pub(super) const LANES: usize = 32;
+
+/// Largest values and sums of squares, lane by lane.
+pub(super) struct Extremes {
+    max: [f32; LANES],
+    power: [f32; LANES],
+}
+
+/// Defines a function that takes the largest of the weighted values of some rows, and the sum of their squares.
+macro_rules! extremes {
+    ($name:ident, $of:expr) => {
+        fast! {
+            pub(super) fn $name(rows: &[Complex32], weights: &[f32], found: &mut Extremes) {
+                let (mut max, mut power) = (found.max, found.power);
+                let of = $of;
+                let (values, rest) = rows.as_chunks::<{ LANES / 2 }>();
+                let (factors, rest_factors) = weights.as_chunks::<{ LANES / 2 }>();
+                for (values, factors) in values.iter().zip(factors) {
+                    for k in 0..LANES {
+                        let value: f32 = if k % 2 == 0 { values[k / 2].re } else { values[k / 2].im } * factors[k / 2];
+                        let height = of(value);
+                        max[k] = if height > max[k] { height } else { max[k] };
+                        power[k] += value * value;
+                    }
+                }
+                for (value, factor) in rest.iter().zip(rest_factors) {
+                    for (k, value) in [value.re * factor, value.im * factor].into_iter().enumerate() {
+                        max[k] = max[k].max(of(value));
+                        power[k] += value * value;
+                    }
+                }
+                *found = Extremes { max, power };
+            }
+        }
+    };
+}
+
+extremes!(highest, |value: f32| value);
+extremes!(largest, |value: f32| value.abs());
+
+impl Extremes {
+    pub(super) fn new() -> Self {
+        Self { max: [0.0; LANES], power: [0.0; LANES] }
+    }
+
+    /// The largest of the real (0) or imaginary (1) parts, and the sum of their squares.
+    pub(super) fn of_part(&self, part: usize) -> (f32, f32) {
+        let of = |values: [f32; LANES]| values.into_iter().skip(part).step_by(2);
+        (of(self.max).fold(0.0, f32::max), of(self.power).sum())
+    }
+}

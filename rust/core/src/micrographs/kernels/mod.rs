@@ -1,0 +1,18 @@
+//! What works on pixels and coefficients, and knows of no file, no session and no pair.
+
+pub(crate) mod cells;
+pub mod common;
+pub mod correlator;
+pub(crate) mod equations;
+mod extremes;
+pub mod fft;
+pub mod image;
+pub mod overlap;
+pub mod peak;
+pub mod picture;
+pub mod rings;
+pub(crate) mod simd;
+pub mod sizes;
+pub mod spectra;
+pub(crate) mod taper;
+pub mod warp;

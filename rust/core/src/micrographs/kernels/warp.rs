@@ -1,0 +1,203 @@
+//! Images turned, magnified or mirrored.
+
+use super::overlap::Span;
+
+/// A linear map around the middle of a frame, in pixels of the reduced micrograph: the image that is made shows at pixel p what the given one
+/// shows at middle + matrix · (p - middle).
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Warp(pub [[f64; 2]; 2]);
+
+impl Default for Warp {
+    fn default() -> Self {
+        Self([[1.0, 0.0], [0.0, 1.0]])
+    }
+}
+
+impl Warp {
+    /// Turned by so many degrees, and magnified.
+    pub fn of(turn_deg: f64, scale: f64) -> Self {
+        let (sin, cos) = turn_deg.to_radians().sin_cos();
+        Self([[scale * cos, -scale * sin], [scale * sin, scale * cos]])
+    }
+
+    /// Whether it changes nothing.
+    pub fn is_none(self) -> bool {
+        self == Self::default()
+    }
+
+    /// This one, applied to what `inner` made.
+    #[must_use]
+    pub fn after(self, inner: Self) -> Self {
+        let (a, b) = (inner.0, self.0);
+        Self(std::array::from_fn(|row| std::array::from_fn(|column| a[row][0] * b[0][column] + a[row][1] * b[1][column])))
+    }
+
+    /// The angle of the turn in degrees, and the magnification.
+    pub fn turn_and_scale(self) -> (f64, f64) {
+        let [[a, b], [c, d]] = self.0;
+        ((c - b).atan2(a + d).to_degrees(), (a * d - b * c).abs().sqrt())
+    }
+
+    /// The image that is made; pixels that the given one does not show are 0. `pixel`: columns and rows of the reduced micrograph that a pixel
+    /// of the image takes.
+    pub fn apply<P: Pixel>(self, image: &[P], width: usize, pixel: (f64, f64)) -> Vec<P> {
+        if self.is_none() {
+            return image.to_vec();
+        }
+        let height = image.len() / width;
+        let [[a, b], [c, d]] = self.0;
+        let (b, c) = (b * pixel.1 / pixel.0, c * pixel.0 / pixel.1);
+        let middle = ((width - 1) as f64 / 2.0, (height - 1) as f64 / 2.0);
+        let mut out = Vec::with_capacity(image.len());
+        for y in 0..height {
+            let from_middle = y as f64 - middle.1;
+            let start = (middle.0 + b * from_middle - a * middle.0, middle.1 + d * from_middle - c * middle.0);
+            out.extend((0..width).map(|x| sample(image, (width, height), start.0 + a * x as f64, start.1 + c * x as f64)));
+        }
+        out
+    }
+
+    /// Where the middle of what overlaps lies in the given image, if the image that is made fits another one's pixels `lag` further on.
+    fn middle(self, (width, height): (usize, usize), lag: (f64, f64)) -> ([f64; 2], [f64; 2]) {
+        let along = |size: usize, lag: f64| {
+            Span::new(size, lag.round() as i32).map_or(0.0, |span| span.first as f64 + span.length as f64 / 2.0 - size as f64 / 2.0)
+        };
+        let made = [along(width, lag.0), along(height, lag.1)];
+        ([0, 1].map(|row| self.0[row][0] * made[0] + self.0[row][1] * made[1]), made)
+    }
+
+    /// From the lag of the image that is made to that of the given one in the middle of what overlaps; all in pixels of the reduced micrograph.
+    pub fn lag_of_given(self, size: (usize, usize), lag: (f64, f64)) -> (f64, f64) {
+        let (given, made) = self.middle(size, lag);
+        (lag.0 + made[0] - given[0], lag.1 + made[1] - given[1])
+    }
+
+    /// The other way round.
+    pub fn lag_of_made(self, size: (usize, usize), lag: (f64, f64)) -> (f64, f64) {
+        let (given, made) = self.middle(size, lag);
+        (lag.0 - made[0] + given[0], lag.1 - made[1] + given[1])
+    }
+}
+
+/// How the first micrograph of a pair is shown.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Seen {
+    /// Mirrored, it shows nothing of the second.
+    pub mirrored: bool,
+    /// Turned.
+    pub warp: Warp,
+}
+
+impl Seen {
+    /// Whether as it is.
+    pub fn is_plain(self) -> bool {
+        self == Self::default()
+    }
+
+    /// The pixels of image `i`, `width` columns, seen so; `pixel` as for [`Warp::apply`].
+    pub fn pixels(self, image: &[i8], width: usize, pixel: (f64, f64), i: usize) -> Vec<i8> {
+        let size = (width, image.len() / width);
+        if self.mirrored {
+            let mirrored: Vec<i8> = (0..image.len()).map(|at| image[mirror(at, size, i)]).collect();
+            return self.warp.apply(&mirrored, width, pixel);
+        }
+        self.warp.apply(image, width, pixel)
+    }
+}
+
+/// The place of a pixel in a mirrored image: of every other micrograph left and right are swapped, of the others top and bottom. A mirrored
+/// micrograph shows no other one's specimen, but has its spectrum, its edges and its bright spots.
+fn mirror(at: usize, (width, height): (usize, usize), i: usize) -> usize {
+    let (x, y) = (at % width, at / width);
+    if i.is_multiple_of(2) { (height - 1 - y) * width + x } else { y * width + width - 1 - x }
+}
+
+/// What an image is made of.
+pub trait Pixel: Copy {
+    /// The nearest value.
+    fn of(value: f32) -> Self;
+    /// As a number.
+    fn value(self) -> f32;
+}
+
+impl Pixel for i8 {
+    fn of(value: f32) -> Self {
+        value.round().clamp(-127.0, 127.0) as Self
+    }
+
+    fn value(self) -> f32 {
+        self.into()
+    }
+}
+
+impl Pixel for f32 {
+    fn of(value: f32) -> Self {
+        value
+    }
+
+    fn value(self) -> f32 {
+        self
+    }
+}
+
+/// The value between pixels by cubic convolution (Keys 1981, a = -1/2).
+fn sample<P: Pixel>(image: &[P], (width, height): (usize, usize), x: f64, y: f64) -> P {
+    let (left, top) = (x.floor(), y.floor());
+    let (column, row) = (left as i64 - 1, top as i64 - 1);
+    if column < 0 || row < 0 || column + 4 > width as i64 || row + 4 > height as i64 {
+        return P::of(0.0);
+    }
+    let (across, down) = (weights((x - left) as f32), weights((y - top) as f32));
+    let mut sum = 0.0;
+    for (k, weight) in down.iter().enumerate() {
+        let line = &image[(row as usize + k) * width + column as usize..][..4];
+        sum += weight * line.iter().zip(&across).map(|(&pixel, weight)| pixel.value() * weight).sum::<f32>();
+    }
+    P::of(sum)
+}
+
+/// The weights of four values for a place so far behind the second.
+pub(crate) fn weights(t: f32) -> [f32; 4] {
+    let near = |t: f32| (1.5 * t - 2.5) * t * t + 1.0;
+    let far = |t: f32| ((-0.5 * t + 2.5) * t - 4.0) * t + 2.0;
+    [far(1.0 + t), near(t), near(1.0 - t), far(2.0 - t)]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wave(x: f64, y: f64) -> f64 {
+        60.0 * (0.31 * x + 0.17 * y).sin() + 40.0 * (0.11 * x - 0.23 * y).cos()
+    }
+
+    #[test]
+    fn a_turned_image_shows_the_scene_turned() {
+        let (width, height, pixel) = (90, 64, (2.0, 1.5));
+        let image: Vec<i8> = (0..width * height).map(|at| wave((at % width) as f64, (at / width) as f64) as i8).collect();
+        let warp = Warp::of(3.0, 1.01);
+        let made = warp.apply(&image, width, pixel);
+        let ([[a, b], [c, d]], middle) = (warp.0, (44.5, 31.5));
+        for (x, y) in [(44, 31), (20, 20), (70, 50), (10, 55)] {
+            let (u, v) = ((f64::from(x) - middle.0) * pixel.0, (f64::from(y) - middle.1) * pixel.1);
+            let expected = wave(middle.0 + (a * u + b * v) / pixel.0, middle.1 + (c * u + d * v) / pixel.1);
+            let found = f64::from(made[y as usize * width + x as usize]);
+            assert!((found - expected).abs() < 3.0, "{x} {y}: {found} {expected}");
+        }
+        let (turn, scale) = warp.turn_and_scale();
+        assert!((turn - 3.0).abs() < 1e-9 && (scale - 1.01).abs() < 1e-9);
+        let (turn, scale) = Warp::of(1.0, 1.0).after(warp).turn_and_scale();
+        assert!((turn - 4.0).abs() < 1e-9 && (scale - 1.01).abs() < 1e-9);
+        assert_eq!(Warp::default().apply(&image, width, pixel), image);
+    }
+
+    #[test]
+    fn shifts_there_and_back() {
+        for shift in [(0.0, 0.0), (120.0, -80.0), (-300.0, 10.0)] {
+            let warp = Warp::of(-2.0, 0.99);
+            let made = warp.lag_of_made((720, 512), shift);
+            let back = warp.lag_of_given((720, 512), made);
+            assert!((back.0 - shift.0).abs() < 0.6 && (back.1 - shift.1).abs() < 0.6, "{shift:?} {made:?} {back:?}");
+        }
+    }
+}

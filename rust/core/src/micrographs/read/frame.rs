@@ -1,0 +1,215 @@
+//! Streaming the pixels of an MRC file, never a whole frame at once.
+
+use std::fs::File;
+use std::io::{ErrorKind, Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+
+use bytemuck::Pod;
+use half::f16;
+use half::slice::HalfFloatSliceExt;
+
+use super::finite::{Finite, Reduced, all_finite};
+use super::reduce::{Bins, Reduction, add_into};
+use crate::micrographs::kernels::simd::fast;
+use crate::{Error, Monitor, Result};
+
+/// About as many bytes are read at once: what fits the second-level cache.
+const CHUNK: usize = 192 << 10;
+/// So many float16 pixels are converted at once.
+const CONVERTED: usize = 1024;
+
+/// What was packed around a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Packing {
+    /// Nothing.
+    None,
+    /// `.gz`
+    Gzip,
+    /// `.bz2`
+    Bzip2,
+}
+
+/// Where and how the pixels of a micrograph stand; its header was read and checked before.
+#[derive(Clone, Debug)]
+pub struct Frame {
+    /// The file.
+    pub path: PathBuf,
+    /// Bytes in front of the first pixel, in the unpacked file.
+    pub start: u64,
+    /// MRC mode: 0 int8, 1 int16, 2 float32, 6 uint16, 12 float16.
+    pub mode: i32,
+    /// Whether the bytes of a pixel are the other way round than here.
+    pub swapped: bool,
+    /// Columns.
+    pub nx: usize,
+    /// Rows.
+    pub ny: usize,
+    /// Packed how.
+    pub packing: Packing,
+}
+
+impl Frame {
+    /// Reads the frame, averaging bins of `width` x `width` pixels on the way; returns the means, row after row, in [`Bins`] along each axis.
+    /// A frame with NaN or infinite pixels is read a second time, without these.
+    ///
+    /// # Errors
+    /// [`Error::Io`]; [`Error::Input`] for a file that ends too early, or an unknown mode.
+    pub fn reduce(&self, width: usize, monitor: &Monitor) -> Result<Reduced> {
+        if width == 0 || self.nx.min(self.ny) < width {
+            return Err(self.wrong(&format!("found {} x {} pixels, expected at least a bin of {width}", self.nx, self.ny)));
+        }
+        match self.mode {
+            0 => self.reduce_pixels::<i8>(width, monitor),
+            1 => self.reduce_pixels::<i16>(width, monitor),
+            2 => self.reduce_pixels::<f32>(width, monitor),
+            6 => self.reduce_pixels::<u16>(width, monitor),
+            12 => self.reduce_pixels::<f16>(width, monitor),
+            mode => Err(self.wrong(&format!("found mode {mode}, expected 0, 1, 2, 6 or 12"))),
+        }
+    }
+
+    fn reduce_pixels<T: Pixel>(&self, width: usize, monitor: &Monitor) -> Result<Reduced> {
+        let mut reduction = Reduction::new(self.nx, self.ny, width);
+        self.stream::<T>(width, monitor, |rows| T::add(rows, &mut reduction))?;
+        if all_finite(&reduction.means) {
+            return Ok(Reduced { means: reduction.means, masked: 0 });
+        }
+        let mut finite = Finite::new(self.nx, self.ny, width);
+        // The bytes were counted by the first pass.
+        self.stream::<T>(width, &Monitor::default(), |rows| finite.add_rows(rows, T::to_f32))?;
+        monitor.advance(0)?;
+        Ok(finite.reduced())
+    }
+
+    fn open(&self) -> Result<Box<dyn Read>> {
+        let mut file = File::open(&self.path).map_err(Error::at(&self.path))?;
+        let mut packed: Box<dyn Read> = match self.packing {
+            Packing::None => {
+                file.seek(SeekFrom::Start(self.start)).map_err(Error::at(&self.path))?;
+                return Ok(Box::new(file));
+            }
+            Packing::Gzip => Box::new(flate2::read::MultiGzDecoder::new(file)),
+            Packing::Bzip2 => Box::new(bzip2::read::MultiBzDecoder::new(file)),
+        };
+        std::io::copy(&mut packed.by_ref().take(self.start), &mut std::io::sink()).map_err(|error| self.unreadable(&error, 0))?;
+        Ok(packed)
+    }
+
+    /// Hands all rows to `add`, some bins at once.
+    fn stream<T: Pixel>(&self, width: usize, monitor: &Monitor, mut add: impl FnMut(&[T])) -> Result<()> {
+        let mut source = self.open()?;
+        let rows_at_once = (CHUNK / (self.nx * size_of::<T>()) / width).max(1) * width;
+        let mut raw = vec![T::zeroed(); rows_at_once * self.nx];
+        let mut row = 0;
+        while row < self.ny {
+            // The first bin may have fewer rows; all reads after it begin where a bin does.
+            let rows = if row == 0 { Bins::new(self.ny, width).first } else { rows_at_once }.min(self.ny - row);
+            let chunk = &mut raw[..rows * self.nx];
+            source.read_exact(bytemuck::cast_slice_mut(chunk)).map_err(|error| self.unreadable(&error, row))?;
+            if self.swapped {
+                T::swap(chunk);
+            }
+            add(chunk);
+            row += rows;
+            monitor.advance((rows * self.nx * size_of::<T>()) as u64)?;
+        }
+        if self.packing != Packing::None {
+            // To the end, where the checksum stands.
+            let rest = std::io::copy(&mut source, &mut std::io::sink());
+            rest.map_err(|error| self.wrong(&format!("found damaged compression ({error})")))?;
+        }
+        Ok(())
+    }
+
+    fn wrong(&self, text: &str) -> Error {
+        Error::input(format!("{}: {text}", self.path.display()))
+    }
+
+    fn unreadable(&self, error: &std::io::Error, row: usize) -> Error {
+        match error.kind() {
+            ErrorKind::UnexpectedEof => self.wrong(&format!("found less than {} of the {} rows its header tells of", row + 1, self.ny)),
+            _ if error.raw_os_error().is_some() => {
+                Error::Io { path: self.path.clone(), source: std::io::Error::new(error.kind(), error.to_string()) }
+            }
+            _ => self.wrong(&format!("found damaged compression ({error})")),
+        }
+    }
+}
+
+/// Asks the system to begin reading a file, and does not wait: several reads are in flight while pixels are summed.
+pub fn announce(path: &Path) {
+    #[cfg(target_os = "linux")]
+    if let Ok(file) = File::open(path) {
+        let _ = rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::WillNeed);
+    }
+    #[cfg(not(target_os = "linux"))]
+    let _ = path;
+}
+
+trait Pixel: Pod {
+    fn add(rows: &[Self], reduction: &mut Reduction);
+
+    fn to_f32(self) -> f32;
+
+    fn swap(raw: &mut [Self]) {
+        for pixel in bytemuck::cast_slice_mut::<Self, u8>(raw).chunks_exact_mut(size_of::<Self>()) {
+            pixel.reverse();
+        }
+    }
+}
+
+impl Pixel for f32 {
+    fn add(rows: &[Self], reduction: &mut Reduction) {
+        reduction.add_rows(rows);
+    }
+
+    fn to_f32(self) -> f32 {
+        self
+    }
+}
+
+impl Pixel for f16 {
+    fn add(rows: &[Self], reduction: &mut Reduction) {
+        reduction.add_rows_by(rows, add_f16);
+    }
+
+    fn to_f32(self) -> f32 {
+        Self::to_f32(self)
+    }
+}
+
+macro_rules! integer_pixel {
+    ($type:ty, $add:ident) => {
+        fast! {
+            fn $add(sums: &mut [f32], row: &[$type]) {
+                for (sum, &pixel) in sums.iter_mut().zip(row) {
+                    *sum += f32::from(pixel);
+                }
+            }
+        }
+
+        impl Pixel for $type {
+            fn add(rows: &[Self], reduction: &mut Reduction) {
+                reduction.add_rows_by(rows, $add);
+            }
+
+            fn to_f32(self) -> f32 {
+                self.into()
+            }
+        }
+    };
+}
+
+integer_pixel!(i8, add_i8);
+integer_pixel!(i16, add_i16);
+integer_pixel!(u16, add_u16);
+
+/// By half's conversion of slices, which uses the processor's own, in parts that stay in the first-level cache.
+fn add_f16(sums: &mut [f32], row: &[f16]) {
+    let mut part = [0.0; CONVERTED];
+    for (sums, pixels) in sums.chunks_mut(CONVERTED).zip(row.chunks(CONVERTED)) {
+        let part = &mut part[..pixels.len()];
+        pixels.convert_to_f32_slice(part);
+        add_into(sums, part);
+    }
+}

@@ -1,0 +1,135 @@
+//! Reading, reducing and flattening the micrographs of a session, once.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use rayon::prelude::*;
+
+use super::finite::{MAX_MASKED, Reduced};
+use super::flatten::{Flattened, flatten};
+use super::frame::{Frame, announce};
+use super::reduce::Bins;
+use crate::micrographs::cache::{self, Index, Key, Kind, Record, Writer};
+use crate::rows::Input;
+use crate::{Error, Monitor, Result};
+
+/// So many files after the one that a thread reads are announced to the system.
+const AHEAD: usize = 4;
+
+/// What is made for one run is not looked up again.
+const NO_KEY: Key = [0; 16];
+
+/// What became of a frame: its place in the cache, or why it could not be read.
+pub type Outcome = std::result::Result<Record, String>;
+
+/// The cache of a session while micrographs are prepared into it, each known by a key. Threads may share it.
+#[derive(Debug)]
+pub struct Preparation {
+    known: HashMap<Key, Record>,
+    broken: Vec<Key>,
+    torn: bool,
+    writer: Writer,
+}
+
+impl Preparation {
+    /// Opens the cache at `path`. With `resume` what it holds already is not read again; else it begins anew.
+    ///
+    /// # Errors
+    /// [`Error::Io`] of the cache, [`Error::Interrupted`].
+    pub fn open(path: &Path, resume: bool, monitor: &Monitor) -> Result<Self> {
+        let Index { records: known, end, torn, broken } = if resume { cache::index(path, monitor)? } else { Index::default() };
+        Ok(Self { known, broken, torn, writer: Writer::open(path, resume.then_some(end))? })
+    }
+
+    /// What the cache held when it was opened.
+    pub fn known(&self, key: &Key) -> Option<Record> {
+        self.known.get(key).copied()
+    }
+
+    /// Whether the cache was damaged when it was opened: half a record at its end, or a broken one of these micrographs.
+    pub fn damaged(&self, keys: &[Key]) -> bool {
+        self.torn || self.broken.iter().any(|key| keys.contains(key))
+    }
+
+    /// Reads frames. One that can not be read does not stop the others.
+    ///
+    /// # Errors
+    /// [`Error::Io`] of the cache, [`Error::Interrupted`].
+    pub fn read(&self, frames: &[Frame], keys: &[Key], width: usize, monitor: &Monitor) -> Result<Vec<Outcome>> {
+        if frames.len() != keys.len() || frames.iter().any(|frame| !is_two_bins((frame.nx, frame.ny), width)) {
+            return Err(Error::input("frames: found another number of keys, or frames of less than two bins"));
+        }
+        let read = |(at, (frame, key)): (usize, (&Frame, &Key))| {
+            if let Some(next) = frames.get(at + AHEAD) {
+                announce(&next.path);
+            }
+            match frame.reduce(width, monitor) {
+                Ok(reduced) => self.write(key, (frame.nx, frame.ny), width, reduced).map(Ok),
+                Err(Error::Interrupted) => Err(Error::Interrupted),
+                Err(Error::Io { source, .. }) => Ok(Err(source.to_string().split(" (os error").next().unwrap_or_default().to_lowercase())),
+                Err(error) => {
+                    let text = error.to_string();
+                    Ok(Err(text.strip_prefix(&format!("{}: ", frame.path.display())).unwrap_or(&text).to_owned()))
+                }
+            }
+        };
+        frames.par_iter().zip(keys).enumerate().map(read).collect()
+    }
+
+    /// Adds an image of `nx` columns that is in memory.
+    ///
+    /// # Errors
+    /// [`Error::Io`] of the cache.
+    pub fn add(&self, pixels: &[f32], nx: usize, key: &Key, width: usize) -> Result<Record> {
+        let size = (nx, pixels.len() / nx.max(1));
+        if !is_two_bins(size, width) {
+            return Err(Error::input("image: found less than two bins"));
+        }
+        self.write(key, size, width, Reduced::of(pixels, nx, width))
+    }
+
+    /// Adds a copy of a record of another cache.
+    ///
+    /// # Errors
+    /// [`Error::Io`] of either cache.
+    pub fn copy(&self, cache: &Path, record: Record) -> Result<Record> {
+        self.writer.append_copy(&NO_KEY, &Input::open(cache)?, record)
+    }
+
+    /// Adds prepared pixels, in standard deviations of a record, in its place.
+    ///
+    /// # Errors
+    /// [`Error::Io`] of the cache.
+    pub fn add_like(&self, pixels: &[f64], record: Record) -> Result<Record> {
+        if pixels.len() != record.width * record.height {
+            return Err(Error::input(format!("image: found {} pixels, expected those of the record", pixels.len())));
+        }
+        self.writer.append_like(&NO_KEY, pixels, record)
+    }
+
+    /// Removes what was added after a record.
+    ///
+    /// # Errors
+    /// [`Error::Io`] of the cache.
+    pub fn truncate_after(&self, record: &Record) -> Result<()> {
+        self.writer.truncate_after(record)
+    }
+
+    fn write(&self, key: &Key, (nx, ny): (usize, usize), width: usize, Reduced { means, masked }: Reduced) -> Result<Record> {
+        let size = (Bins::new(nx, width).count, Bins::new(ny, width).count);
+        let mean = (means.iter().map(|&mean| f64::from(mean)).sum::<f64>() / means.len().max(1) as f64) as f32;
+        let record = |kind, sd| Record { pixels_at: 0, width: size.0, height: size.1, sd, mean, kind, masked };
+        if f64::from(masked) > MAX_MASKED * (nx * ny) as f64 {
+            return self.writer.append_record(key, &[], record(Kind::NotFinite, 0.0));
+        }
+        match flatten(means, size.0) {
+            Flattened::Image(pixels, sd) => self.writer.append_record(key, &pixels, record(Kind::Image, sd)),
+            Flattened::Blank => self.writer.append_record(key, &[], record(Kind::Blank, 0.0)),
+            Flattened::NotFinite => self.writer.append_record(key, &[], record(Kind::NotFinite, 0.0)),
+        }
+    }
+}
+
+fn is_two_bins(size: (usize, usize), width: usize) -> bool {
+    width > 0 && size.0.min(size.1) >= 2 * width
+}

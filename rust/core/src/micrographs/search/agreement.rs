@@ -1,0 +1,272 @@
+//! Which pairs are measured to judge a pair that may be a duplicate, a *lead*: the other equal shots of its two holes, its *members*, and the same
+//! shots of other holes, its *decoys*.
+//!
+//! Only the pairs are made here, by the hundred thousand; what their significances say is for the statistics (`shot_agreement.py`).
+
+use std::collections::HashMap;
+
+/// Where names do not show the shots of a hole, so many micrographs on either side of a pair are members.
+pub const REACH: usize = 3;
+/// Of fewer micrographs none are decoys: all of them may show one scene.
+const MIN_FOR_DECOYS: usize = 24;
+
+type Pair = (u32, u32);
+
+/// The holes and shots of the micrographs, in the order of exposure.
+#[derive(Clone, Debug)]
+pub struct Shots {
+    hole_of: Vec<u32>,
+    shot_of: Vec<u32>,
+    /// Of each hole its shots, in the order of their first micrograph, with their micrographs.
+    in_hole: Vec<Vec<(u32, Vec<u32>)>>,
+    /// The micrographs of each shot of any known hole; of shot 0 also those of unknown holes.
+    with_shot: Vec<Vec<u32>>,
+    all: Vec<u32>,
+}
+
+impl Shots {
+    /// From the number of each micrograph's hole and shot; 0: not known.
+    pub fn new(holes: Vec<u32>, shots: Vec<u32>) -> Self {
+        let count = |numbers: &[u32]| numbers.iter().max().map_or(0, |&number| number as usize) + 1;
+        let mut in_hole: Vec<Vec<(u32, Vec<u32>)>> = vec![Vec::new(); count(&holes)];
+        let mut with_shot = vec![Vec::new(); count(&shots)];
+        for (i, (&hole, &shot)) in holes.iter().zip(&shots).enumerate() {
+            with_shot[if hole > 0 { shot as usize } else { 0 }].push(i as u32);
+            let there = &mut in_hole[hole as usize];
+            match there.iter_mut().find(|(other, _)| *other == shot) {
+                _ if hole == 0 || shot == 0 => {}
+                Some((_, micrographs)) => micrographs.push(i as u32),
+                None => there.push((shot, vec![i as u32])),
+            }
+        }
+        let all = (0..holes.len() as u32).collect();
+        Self { hole_of: holes, shot_of: shots, in_hole, with_shot, all }
+    }
+
+    /// How many micrographs.
+    pub fn len(&self) -> usize {
+        self.hole_of.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.hole_of.is_empty()
+    }
+
+    fn hole(&self, i: u32) -> u32 {
+        self.hole_of[i as usize]
+    }
+
+    /// The micrographs of one shot of a hole.
+    fn shot_of_hole(&self, hole: u32, shot: u32) -> &[u32] {
+        self.in_hole[hole as usize].iter().find(|(other, _)| *other == shot).map_or(&[], |(_, micrographs)| micrographs)
+    }
+
+    /// Whether names show that a pair is of one shot of two holes.
+    fn is_by_name(&self, (i, j): Pair) -> bool {
+        let shot = self.shot_of[i as usize];
+        self.hole(i) > 0 && self.hole(j) > 0 && shot > 0 && shot == self.shot_of[j as usize] && self.hole(i) != self.hole(j)
+    }
+
+    /// Pairs of the other equal shots of the two holes.
+    fn other_shots(&self, pair: Pair) -> Vec<Pair> {
+        let (first, second) = (self.hole(pair.0), self.hole(pair.1));
+        let both = self.in_hole[first as usize]
+            .iter()
+            .flat_map(|(shot, ones)| ones.iter().flat_map(|&a| self.shot_of_hole(second, *shot).iter().map(move |&b| (a, b))));
+        both.filter(|&(a, b)| (a, b) != pair && a != b).collect()
+    }
+
+    /// Pairs of the micrographs before and after both of a pair, whose holes are not known to be others.
+    fn beside(&self, (i, j): Pair) -> Vec<Pair> {
+        let reach = REACH as i64;
+        let same_hole = |a: u32, b: u32| self.hole(a) == 0 || self.hole(b) == 0 || self.hole(a) == self.hole(b);
+        let steps = (-reach..=reach).filter(|&step| step != 0);
+        let pairs = steps.filter_map(|step| Some((self.moved(i, step)?, self.moved(j, step)?)));
+        pairs.filter(|&(a, b)| same_hole(i, a) && same_hole(j, b)).collect()
+    }
+
+    /// The micrograph so many after one.
+    fn moved(&self, i: u32, step: i64) -> Option<u32> {
+        u32::try_from(i64::from(i) + step).ok().filter(|&k| (k as usize) < self.len())
+    }
+}
+
+/// A pair that may be a duplicate.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Lead {
+    /// The micrographs.
+    pub pair: Pair,
+    /// Its shift (x, y) and turn.
+    pub place: [f64; 3],
+    /// Pairs of the same visit, if it is one: of the first and of the second hole.
+    pub members: Vec<Pair>,
+    /// Whether names show the holes.
+    pub by_name: bool,
+}
+
+impl Lead {
+    /// `by_place`: whether neighbours in the order of exposure are members where no names show holes. They are not near zero shift, where neighbours,
+    /// too, share the camera and its edges; nor where the holes are known, but not to be imaged twice: neighbours then are of one hole, and
+    /// share its lattice.
+    pub fn new(shots: &Shots, pair: Pair, place: [f64; 3], by_place: bool) -> Self {
+        let by_name = shots.is_by_name(pair);
+        let both_known = shots.hole(pair.0) > 0 && shots.hole(pair.1) > 0;
+        let members = match (by_name, by_place && !both_known) {
+            (true, _) => shots.other_shots(pair),
+            (_, true) => shots.beside(pair),
+            _ => Vec::new(),
+        };
+        Self { pair, place, members, by_name }
+    }
+
+    /// The micrographs that may replace one of the pair in a decoy: the same shots of other holes, none beside it.
+    pub fn candidates<'a>(&self, shots: &'a Shots) -> impl Iterator<Item = u32> + use<'a> {
+        let (i, j) = self.pair;
+        let there = if self.by_name { &shots.with_shot[shots.shot_of[i as usize] as usize] } else { &shots.all };
+        let there = if shots.len() < MIN_FOR_DECOYS { &[] } else { there.as_slice() };
+        let own = [shots.hole(i), shots.hole(j)];
+        let is_other = move |k: u32| shots.hole(k) == 0 || !own.contains(&shots.hole(k));
+        there.iter().copied().filter(move |&k| is_other(k) && k.abs_diff(i).min(k.abs_diff(j)) as usize > REACH)
+    }
+
+    /// The lead and its members with one hole replaced by that of another micrograph: the first hole, or the second.
+    fn decoy(&self, shots: &Shots, other: u32, is_first: bool) -> Vec<Pair> {
+        let paired = |stand_in: u32, kept: u32| if is_first { (stand_in, kept) } else { (kept, stand_in) };
+        let (replaced, kept) = if is_first { self.pair } else { (self.pair.1, self.pair.0) };
+        let stand_in = |member: u32| {
+            if self.by_name {
+                return shots.shot_of_hole(shots.hole(other), shots.shot_of[member as usize]).last().copied();
+            }
+            shots.moved(other, i64::from(member) - i64::from(replaced))
+        };
+        let members = self.members.iter().filter_map(|&(a, b)| {
+            let (member, kept) = if is_first { (a, b) } else { (b, a) };
+            stand_in(member).filter(|&k| k != kept).map(|k| paired(k, kept))
+        });
+        std::iter::once(paired(other, kept)).chain(members).collect()
+    }
+}
+
+/// Lists of different lengths, one after the other: list k is `values[starts[k]..starts[k + 1]]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lists {
+    /// Of all lists.
+    pub values: Vec<u32>,
+    /// One more than there are lists.
+    pub starts: Vec<u64>,
+}
+
+impl Default for Lists {
+    fn default() -> Self {
+        Self { values: Vec::new(), starts: vec![0] }
+    }
+}
+
+impl Lists {
+    fn push(&mut self, list: impl IntoIterator<Item = u32>) {
+        self.values.extend(list);
+        self.starts.push(self.values.len() as u64);
+    }
+}
+
+/// Pairs to be measured near places, each once, and who asked for them.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Questions {
+    /// The pairs, the earlier micrograph first.
+    pub pairs: Vec<Pair>,
+    /// Shift (x, y) and turn of each.
+    pub places: Vec<[f64; 3]>,
+    /// Of each lead the rows of `pairs` that are its members.
+    pub members: Lists,
+    /// Of each lead its decoys: for each the row of the pair that stands for the lead.
+    pub decoys: Lists,
+    /// Of each decoy, lead by lead, the rows of the pairs that stand for the members.
+    pub decoy_members: Lists,
+    rows: HashMap<(Pair, [u64; 3]), u32>,
+}
+
+impl Questions {
+    /// `chosen`: of each lead the micrographs, as places in its [`Lead::candidates`], that make decoys; of every other one they replace the second
+    /// hole.
+    ///
+    /// # Panics
+    /// If a place is not below the number of candidates.
+    pub fn new<'a>(shots: &Shots, leads: &[Lead], chosen: impl Iterator<Item = &'a [u32]>) -> Self {
+        let mut questions = Self::default();
+        for (lead, chosen) in leads.iter().zip(chosen) {
+            let members: Vec<u32> = lead.members.iter().map(|&pair| questions.row(pair, lead.place)).collect();
+            questions.members.push(members);
+            let candidates: Vec<u32> = lead.candidates(shots).collect();
+            let mut firsts = Vec::with_capacity(chosen.len());
+            for (turn, &place) in chosen.iter().enumerate() {
+                let decoy = lead.decoy(shots, candidates[place as usize], turn % 2 == 0);
+                let rows: Vec<u32> = decoy.into_iter().map(|pair| questions.row(pair, lead.place)).collect();
+                firsts.push(rows[0]);
+                questions.decoy_members.push(rows[1..].iter().copied());
+            }
+            questions.decoys.push(firsts);
+        }
+        questions
+    }
+
+    fn row(&mut self, (i, j): Pair, place: [f64; 3]) -> u32 {
+        // Seen from the other micrograph the move and the turn are opposite; 0.0 - x is never -0.0.
+        let (pair, place) = if i < j { ((i, j), place.map(|value| value + 0.0)) } else { ((j, i), place.map(|value| 0.0 - value)) };
+        let (pairs, places) = (&mut self.pairs, &mut self.places);
+        *self.rows.entry((pair, place.map(f64::to_bits))).or_insert_with(|| {
+            pairs.push(pair);
+            places.push(place);
+            pairs.len() as u32 - 1
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Holes of three shots, the last of which has its first shot twice.
+    fn shots(holes: u32) -> Shots {
+        let all = (0..3 * holes).map(|i| (i / 3 + 1, i % 3 + 1)).chain([(holes, 1)]);
+        let (holes, shots) = all.unzip();
+        Shots::new(holes, shots)
+    }
+
+    #[test]
+    fn members_are_the_other_equal_shots_of_both_holes() {
+        let shots = shots(12);
+        let lead = Lead::new(&shots, (1, 34), [5.0, -3.0, 0.0], true);
+        assert!(lead.by_name);
+        assert_eq!(lead.members, [(0, 33), (0, 36), (2, 35)]);
+        let lead = Lead::new(&shots, (1, 35), [5.0, -3.0, 0.0], true);
+        assert!(!lead.by_name && lead.members.is_empty(), "two shots: {lead:?}");
+    }
+
+    #[test]
+    fn where_no_names_show_holes_neighbours_are_members() {
+        let shots = Shots::new(vec![0; 40], vec![0; 40]);
+        let lead = Lead::new(&shots, (1, 20), [5.0, -3.0, 0.0], true);
+        assert_eq!(lead.members, [(0, 19), (2, 21), (3, 22), (4, 23)]);
+        assert!(Lead::new(&shots, (1, 20), [0.0; 3], false).members.is_empty());
+        let candidates: Vec<u32> = lead.candidates(&shots).collect();
+        assert_eq!(candidates, (5..17).chain(24..40).collect::<Vec<_>>());
+        assert_eq!(Lead::new(&Shots::new(vec![0; 23], vec![0; 23]), (1, 20), [0.0; 3], true).candidates(&shots).count(), 28);
+    }
+
+    #[test]
+    fn decoys_are_the_same_shots_of_other_holes_and_each_pair_is_measured_once() {
+        let shots = shots(12);
+        let lead = Lead::new(&shots, (1, 31), [5.0, -3.0, 0.5], true);
+        let candidates: Vec<u32> = lead.candidates(&shots).collect();
+        assert!(candidates.iter().all(|k| k % 3 == 1 && ![0, 10].contains(&(k / 3))), "{candidates:?}");
+        let turned = Lead { pair: (31, 1), place: [-5.0, 3.0, -0.5], members: vec![(30, 0)], by_name: true };
+        let questions = Questions::new(&shots, &[lead, turned], [[0, 1].as_slice(), &[]].into_iter());
+        assert_eq!(questions.members, Lists { values: vec![0, 1, 0], starts: vec![0, 2, 3] });
+        let at = |rows: &[u32]| rows.iter().map(|&row| questions.pairs[row as usize]).collect::<Vec<_>>();
+        let (a, b) = (candidates[0], candidates[1]);
+        assert_eq!(at(&questions.decoys.values), [(a, 31), (1, b)]);
+        assert_eq!(at(&questions.decoy_members.values), [(a - 1, 30), (a + 1, 32), (0, b - 1), (2, b + 1)]);
+        assert!(questions.places.iter().all(|place| (place[0] - 5.0).abs() + (place[1] + 3.0).abs() + (place[2] - 0.5).abs() < 1e-12));
+    }
+}

@@ -1,0 +1,97 @@
+//! Pairs at the full resolution of the reduced micrographs.
+
+use rayon::prelude::*;
+
+use super::closely::{Matcher, Place};
+use super::tiles::{self, Tiles};
+use crate::micrographs::kernels::fft::Plan;
+use crate::micrographs::kernels::image::{Image, OwnedImage};
+use crate::micrographs::kernels::overlap::Overlap;
+use crate::micrographs::kernels::rings::Band;
+use crate::micrographs::kernels::taper::taper;
+use crate::micrographs::kernels::warp::Warp;
+use crate::micrographs::session::Session;
+use crate::micrographs::session::reader::Reader;
+use crate::{Monitor, Result};
+
+/// The outer part of each side over which a micrograph fades before it is filtered.
+const TAPER: f32 = 0.02;
+/// Filtered micrographs are kept for as many neighbours at once as have so many pixels.
+const TILE_PIXELS: usize = 64 * 720 * 512;
+
+/// What is reported of a pair.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Confirmed {
+    /// The move that lays the second on the first in the middle of what they share, in pixels of the reduced micrographs.
+    pub shift: (f64, f64),
+    /// Normalised cross-correlation over the overlap.
+    pub ncc: f64,
+    /// Pearson's coefficient over the whole frame, what is not covered filled with the mean.
+    pub ccc: f64,
+    /// Share of the frame that both show.
+    pub overlap: f64,
+    /// The turn of the first against the second, degrees, and its magnification.
+    pub turn_deg: f64,
+    /// See there.
+    pub scale: f64,
+}
+
+/// Fits turn, magnification and stretch of pairs, refines their shifts, and correlates them band-passed.
+pub fn confirm(session: &Session, band: Band, places: &[Place], monitor: &Monitor) -> Result<Vec<Confirmed>> {
+    let pairs: Vec<(u32, u32)> = places.iter().map(|place| place.pair).collect();
+    let matcher = Matcher::new(session, None);
+    let plan = Plan::new(session.size.0, session.size.1);
+    let filter = band.filter(&plan);
+    let tapers = (taper(plan.width, TAPER), taper(plan.height, TAPER));
+    let tile_size = (TILE_PIXELS / plan.len()).clamp(2, 256);
+    let mut tiles: Tiles<OwnedImage> = Tiles::new(tile_size);
+    let make = |reader: &mut Result<Reader>, two: [usize; 2]| {
+        monitor.advance(0)?;
+        let reader = reader.as_mut().map_err(|error| crate::Error::input(error.to_string()))?;
+        session.filtered(two, &plan, &filter, &tapers, reader).map(|images| images.map(|pixels| OwnedImage::new(pixels, plan.width)))
+    };
+    let near = |size: usize, view: usize| (0.55 * size as f64 / view as f64).max(1.0);
+    let near = (near(session.size.0, session.view_size.0), near(session.size.1, session.view_size.1));
+    let order = tiles::order(&pairs, tile_size);
+    let mut confirmed = vec![Confirmed::default(); pairs.len()];
+    for block in order.chunk_by(|&a, &b| tiles::of_tiles(pairs[a], tile_size) == tiles::of_tiles(pairs[b], tile_size)) {
+        tiles.fill(block.iter().map(|&at| pairs[at].1), false, || session.reader(&plan), make)?;
+        tiles.fill(block.iter().map(|&at| pairs[at].0), false, || session.reader(&plan), make)?;
+        let image = |i: u32| tiles.of(i as usize, false).view();
+        let found: Vec<Confirmed> = block
+            .par_iter()
+            .map(|&at| {
+                monitor.advance(1)?;
+                let (i, j) = places[at].pair;
+                Ok(pair(image(i), image(j), places[at].lag(), near, matcher.fit(&places[at])))
+            })
+            .collect::<Result<_>>()?;
+        block.iter().zip(found).for_each(|(&at, found)| confirmed[at] = found);
+    }
+    Ok(confirmed)
+}
+
+/// `start`: the lag that the views show; `near`: how far from it, along each axis, the images may show another; `warp`: of the first.
+fn pair(first: Image, second: Image, start: (f64, f64), near: (f64, f64), warp: Warp) -> Confirmed {
+    let size = (first.width, first.height());
+    let made = (!warp.is_none()).then(|| OwnedImage::new(warp.apply(first.pixels, first.width, (1.0, 1.0)), first.width));
+    let overlap = Overlap::new(made.as_ref().map_or(first, OwnedImage::view), second);
+    let (x, y) = warp.lag_of_made(size, start);
+    let whole = (x.round() as i32, y.round() as i32);
+    let peak = overlap.climb(overlap.climb(whole, 4, 4).at, 4, 1);
+    let lag = peak.sub_pixel();
+    // With another defocus some frequencies have turned their sign, and band-passed images match best in a ring around the shift.
+    let led_astray = (lag.0 - x).abs() > near.0 || (lag.1 - y).abs() > near.1;
+    let (at, lag) = if led_astray { (whole, (x, y)) } else { (peak.at, lag) };
+    let common = overlap.common(at);
+    let (x, y) = warp.lag_of_given(size, lag);
+    let (turn_deg, scale) = warp.turn_and_scale();
+    Confirmed {
+        shift: (-x, -y),
+        ncc: common.ncc,
+        ccc: common.whole_frame,
+        overlap: common.pixels / first.pixels.len() as f64,
+        turn_deg,
+        scale,
+    }
+}

@@ -1,0 +1,253 @@
+//! Which pairs are compared closely, and how they are chosen.
+
+use std::sync::Arc;
+
+use super::coarse::{Candidate, Coarse, Threshold};
+use super::planting::{Planted, plant};
+use super::pools::{Pools, SIZES};
+use crate::micrographs::kernels::correlator::Highest;
+use crate::micrographs::kernels::warp::{Seen, Warp};
+use crate::micrographs::session::Session;
+use crate::{Monitor, Result};
+
+/// So many pairs are compared closely whatever the sensitivity: of a small session all, so that screening loses none.
+const CLOSELY: u64 = 200_000;
+/// Of larger sessions this share, up to [`MAX_CLOSELY`].
+const SHARE: f64 = 0.03;
+/// Sessions of up to so many micrographs are screened at twice the resolution if their signal asks for it: memory and time allow it.
+const MAX_FINER: usize = 3500;
+/// At most about so many pairs are compared closely.
+const MAX_CLOSELY: u64 = 400_000;
+/// About so many pairs with mirrored micrographs are screened.
+const DECOYS: u64 = 300_000;
+/// Pairs that thresholds are taken from.
+const SAMPLED: usize = 20_000;
+/// Of all pools, so many may pass by chance.
+const GROUPS_PASSING: f64 = 0.003;
+/// Micrographs that second exposures are planted of.
+const PLANTED: usize = 300;
+/// The recall of planted pairs that a way of screening has to reach.
+const RECALL: f64 = 0.99;
+
+/// How pairs are screened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sensitivity {
+    /// The largest pools whatever they lose.
+    Fast,
+    /// Pools as large as the session's signal allows.
+    Auto,
+    /// Every pair by itself.
+    Full,
+}
+
+/// What was done.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Screening {
+    /// Pairs that there are.
+    pub pairs: u64,
+    /// Columns and rows of the grid; (0, 0): nothing was screened, all pairs are compared closely.
+    pub grid: (usize, usize),
+    /// Micrographs a pool; 1: every pair by itself.
+    pub pool_size: usize,
+    /// Peak height, in standard deviations, from which a pair is compared closely.
+    pub threshold: Threshold,
+    /// Peak height of a pool, from which its micrographs are tested one by one.
+    pub pool_threshold: Threshold,
+    /// Pairs with mirrored micrographs that were screened.
+    pub decoy_pairs: u64,
+    /// Group size, predicted recall of pairs that overlap by 0.3: what was considered.
+    pub predicted: Vec<(usize, f64)>,
+}
+
+/// Pairs to be compared closely.
+#[derive(Clone, Debug, Default)]
+pub struct Screened {
+    /// Of the session.
+    pub candidates: Vec<Candidate>,
+    /// Pairs of a mirrored micrograph and another one, that pass when screened one by one: what passes by chance.
+    pub decoys: Vec<Candidate>,
+    /// What was done.
+    pub screening: Screening,
+}
+
+/// Finds the pairs to be compared closely among all, the first of each turned by so many degrees in turn.
+pub fn screen(
+    session: &Arc<Session>,
+    sensitivity: Sensitivity,
+    max_shift_px: Option<f64>,
+    turns_deg: &[f64],
+    monitor: &Monitor,
+) -> Result<Screened> {
+    let n = session.len();
+    let all = |n: usize| (n as u64) * (n as u64).saturating_sub(1) / 2;
+    let mut screening = Screening { pairs: all(n), pool_size: 1, ..Screening::default() };
+    if n < 8 || (all(n) <= CLOSELY && sensitivity != Sensitivity::Fast) {
+        let every = || (0..n as u32).flat_map(|i| (i + 1..n as u32).map(move |j| Candidate { i, j, z: 0.0 })).collect();
+        screening.decoy_pairs = all(n);
+        return Ok(Screened { candidates: every(), decoys: every(), screening });
+    }
+    let mut coarse = Coarse::new(Arc::clone(session), 1, max_shift_px, monitor)?;
+    screening.threshold = threshold_of_pairs(&coarse, all(n), monitor)?;
+    let choice = choose(&coarse, screening.threshold, sensitivity, monitor)?;
+    let single = choice.predicted.first().map_or(1.0, |&(_, recall)| recall);
+    (screening.pool_size, screening.pool_threshold, screening.predicted) = (choice.size, choice.threshold, choice.predicted);
+    if sensitivity != Sensitivity::Fast && single < RECALL && n <= MAX_FINER {
+        drop(coarse);
+        coarse = Coarse::new(Arc::clone(session), 2, max_shift_px, monitor)?;
+        screening.threshold = threshold_of_pairs(&coarse, all(n), monitor)?;
+        let choice = choose(&coarse, screening.threshold, Sensitivity::Full, monitor)?;
+        (screening.pool_size, screening.pool_threshold, screening.predicted) = (choice.size, choice.threshold, choice.predicted);
+    }
+    screening.grid = coarse.grid();
+    let firsts: Vec<u32> = (0..n as u32).collect();
+    let pools = (screening.pool_size > 1).then(|| Pools::new(&coarse, screening.pool_size));
+    let candidates = at_every_turn(turns_deg, false, |seen| match &pools {
+        Some(pools) => pools.screen(&coarse, seen, screening.pool_threshold, screening.threshold, monitor),
+        None => coarse.screen(&firsts, seen, screening.threshold, monitor),
+    })?;
+    // An odd step: of even and odd micrographs, which are mirrored differently.
+    let every = (all(n) / DECOYS) as usize | 1;
+    let sampled: Vec<u32> = firsts.into_iter().step_by(every).collect();
+    screening.decoy_pairs = sampled.iter().map(|&i| n as u64 - 1 - u64::from(i)).sum();
+    let threshold = Threshold { at_zero: f32::INFINITY, ..screening.threshold };
+    let decoys = at_every_turn(turns_deg, true, |seen| coarse.screen(&sampled, seen, threshold, monitor))?;
+    Ok(Screened { candidates, decoys, screening })
+}
+
+/// What is found at any of the turns, each pair once.
+fn at_every_turn(turns_deg: &[f64], mirrored: bool, screen: impl Fn(Seen) -> Result<Vec<Candidate>>) -> Result<Vec<Candidate>> {
+    let mut found = Vec::new();
+    for &turn in turns_deg {
+        found.extend(screen(Seen { mirrored, warp: Warp::of(turn, 1.0) })?);
+    }
+    found.sort_by(|a, b| (a.i, a.j).cmp(&(b.i, b.j)).then(b.z.total_cmp(&a.z)));
+    found.dedup_by_key(|candidate| (candidate.i, candidate.j));
+    Ok(found)
+}
+
+/// Whole numbers that look random, the same every time.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, n: usize) -> usize {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        ((self.0 >> 33) as usize) % n
+    }
+}
+
+/// The value that a share of the others exceeds.
+fn quantile(mut values: Vec<f32>, share: f64) -> f32 {
+    values.sort_unstable_by(f32::total_cmp);
+    let at = (values.len() as f64 * (1.0 - share)).floor() as usize;
+    values.get(at.min(values.len().saturating_sub(1))).copied().unwrap_or_default()
+}
+
+/// The peak heights that as many pairs exceed as may pass; a fifth as many at zero shift.
+fn threshold_passed_by(heights: &[Highest], share: f64) -> Threshold {
+    let values = |of: &dyn Fn(&Highest) -> [f32; 2]| heights.iter().flat_map(of).collect::<Vec<f32>>();
+    let share = share.clamp(1.0 / heights.len() as f64, 1.0);
+    Threshold {
+        elsewhere: quantile(values(&|found| found.z), share),
+        at_zero: quantile(values(&|found| found.at_zero.map(f32::abs)), 0.2 * share),
+    }
+}
+
+fn threshold_of_pairs(coarse: &Coarse, pairs: u64, monitor: &Monitor) -> Result<Threshold> {
+    let wanted = ((SHARE * pairs as f64) as u64).clamp(CLOSELY, MAX_CLOSELY);
+    let mut random = Random(1);
+    let n = coarse.session.len();
+    let mut tests = Vec::new();
+    while tests.len() < SAMPLED / 2 {
+        let (i, k) = (random.below(n), random.below(n / 2));
+        if i / 2 != k {
+            tests.push((i as u32, k as u32));
+        }
+    }
+    Ok(threshold_passed_by(&coarse.sample(&tests, monitor)?, wanted as f64 / pairs as f64))
+}
+
+/// How pairs are tested.
+struct Choice {
+    size: usize,
+    threshold: Threshold,
+    predicted: Vec<(usize, f64)>,
+}
+
+/// The largest pool that loses less than one in a hundred of the planted pairs, its threshold, and what was predicted.
+fn choose(coarse: &Coarse, threshold: Threshold, sensitivity: Sensitivity, monitor: &Monitor) -> Result<Choice> {
+    let n = coarse.session.len();
+    let micrographs: Vec<u32> = (0..n).step_by(n.div_ceil(PLANTED)).map(|i| i as u32).collect();
+    let planted = plant(coarse, &micrographs, monitor)?;
+    let share = |passes: &dyn Fn(&Planted) -> bool| planted.iter().filter(|planted| passes(planted)).count() as f64 / planted.len() as f64;
+    let single = share(&|planted| planted.single >= threshold.elsewhere);
+    let mut choice = Choice { size: 1, threshold: Threshold::default(), predicted: vec![(1, single)] };
+    if sensitivity == Sensitivity::Full {
+        return Ok(choice);
+    }
+    for (at, &size) in SIZES.iter().enumerate() {
+        let Some(threshold) = threshold_of_pools(coarse, &Pools::new(coarse, size), monitor)? else { break };
+        let recall = share(&|planted| planted.single >= threshold.elsewhere && planted.pooled[at] >= threshold.elsewhere);
+        choice.predicted.push((size, recall));
+        if sensitivity == Sensitivity::Fast || recall >= RECALL {
+            (choice.size, choice.threshold) = (size, threshold);
+        }
+    }
+    Ok(choice)
+}
+
+/// The peak heights that few pools of unrelated micrographs exceed; None if there are no such pools.
+fn threshold_of_pools(coarse: &Coarse, pools: &Pools, monitor: &Monitor) -> Result<Option<Threshold>> {
+    let mut random = Random(pools.size as u64);
+    let mut tests = Vec::new();
+    for _ in 0..SAMPLED {
+        let (i, pool) = (random.below(coarse.session.len()), random.below(pools.len()));
+        if !pools.holds(pool, i) && tests.len() < SAMPLED / 10 {
+            tests.push((i as u32, pool as u32));
+        }
+    }
+    if tests.is_empty() {
+        return Ok(None);
+    }
+    // Mirrored micrographs are in none of the pools, whatever the session repeats; at zero shift it is what all have in common that counts.
+    let of = |mirrored: bool| {
+        Ok(threshold_passed_by(&pools.sample(coarse, &tests, Seen { mirrored, ..Seen::default() }, monitor)?, GROUPS_PASSING))
+    };
+    Ok(Some(Threshold { elsewhere: of(true)?.elsewhere, ..of(false)? }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::micrographs::session::tests::{SIZE, noise, shifted};
+
+    #[test]
+    fn of_a_small_session_every_pair_is_compared_closely() {
+        let session = Arc::new(Session::of_views(SIZE, noise(9), 0.9));
+        let found = screen(&session, Sensitivity::Auto, None, &[0.0], &Monitor::default()).unwrap();
+        assert_eq!((found.candidates.len(), found.decoys.len(), found.screening.grid), (36, 36, (0, 0)));
+    }
+
+    #[test]
+    fn copies_are_found_in_pools() {
+        let mut views = noise(120);
+        let length = SIZE.0 * SIZE.1;
+        let copies = [(0_u32, 111_u32), (1, 80), (20, 101), (33, 119)];
+        for (i, j) in copies {
+            let copy = shifted(&views, i as usize, (5, 4));
+            views[j as usize * length..][..length].copy_from_slice(&copy);
+        }
+        let session = Arc::new(Session::of_views(SIZE, views, 0.9));
+        let found = screen(&session, Sensitivity::Fast, None, &[0.0], &Monitor::default()).unwrap();
+        let pairs: Vec<(u32, u32)> = found.candidates.iter().map(|found| (found.i, found.j)).collect();
+        assert!(copies.iter().all(|pair| pairs.contains(pair)), "{:?}", found.screening);
+        assert!(found.screening.pool_size > 1 && found.screening.predicted.len() > 1, "{:?}", found.screening);
+        assert!(pairs.is_sorted() && found.decoys.iter().all(|decoy| decoy.i < decoy.j));
+    }
+
+    #[test]
+    fn a_share_of_the_values_is_above_the_quantile() {
+        let values: Vec<f32> = (0..1000).map(|value| value as f32).collect();
+        assert!((quantile(values, 0.01) - 990.0).abs() < 1e-6);
+        assert!(quantile(vec![], 0.5).abs() < 1e-6);
+    }
+}

@@ -1,0 +1,188 @@
+//! What micrographs taken with one gain reference have in common: its fixed pattern.
+//!
+//! A reference changes now and then, and a folder may hold several sessions. So a micrograph is not taken to show the pattern of those next to
+//! it: it is fitted by the means of those around it, by least squares, and what fits is taken out.
+
+use std::path::Path;
+
+use rayon::prelude::*;
+
+use super::pattern_means::{AROUND, HALVES, Half, Mean, halves_of};
+use super::reader::Reader;
+use super::views::Views;
+use crate::micrographs::cache::Record;
+use crate::micrographs::kernels::equations::solve;
+use crate::{Monitor, Result};
+
+/// So many micrographs, in the order given, make a block; every other one is of its second half.
+const BLOCK: usize = 48;
+/// Of fewer micrographs no pattern is taken out: their mean would hold what they show.
+pub const MIN_FOR_FIXED_PATTERN: usize = 24;
+/// A mean that is of the others but for such a share of its power is not fitted.
+const MIN_PIVOT: f64 = 1e-6;
+
+/// The means of micrographs of one size.
+#[derive(Debug, Default)]
+pub(crate) struct FixedPatterns {
+    micrographs: usize,
+    width: usize,
+    halves: Vec<Half>,
+    /// For each run of [`AROUND`] blocks the probe of each half (row) times the mean of each (column).
+    products: Vec<[[f64; HALVES]; HALVES]>,
+}
+
+impl FixedPatterns {
+    /// Reads micrographs of one size.
+    pub(crate) fn measure(cache: &Path, records: &[Record], views: &Views, monitor: &Monitor) -> Result<Self> {
+        let micrographs = records.len();
+        let blocks = if micrographs < MIN_FOR_FIXED_PATTERN { 0 } else { (micrographs / BLOCK).max(AROUND) };
+        let halves = (0..blocks).into_par_iter().map(|block| {
+            let mut reader = Reader::open(cache, &views.plan)?;
+            let mut half = |half: usize| {
+                let members = (0..micrographs).filter(|&i| half_of(i, micrographs, blocks) == half).map(|i| records[i]);
+                Mean::of(&members.collect::<Vec<_>>(), views, &mut reader, monitor)
+            };
+            let means = [half(2 * block)?, half(2 * block + 1)?];
+            Ok(halves_of(&means, views, &mut reader))
+        });
+        let halves: Vec<Half> = halves.collect::<Result<Vec<_>>>()?.into_iter().flatten().collect();
+        let width = views.plan.width;
+        let products = (0..(blocks + 1).saturating_sub(AROUND)).into_par_iter().map(|first| {
+            let run = &halves[2 * first..][..HALVES];
+            let means: Vec<Vec<f32>> = run.iter().map(|half| half.mean.values()).collect();
+            std::array::from_fn(|row| std::array::from_fn(|column| run[row].times(&means[column], width)))
+        });
+        Ok(Self { micrographs, width, products: products.collect(), halves })
+    }
+
+    /// Takes out of a micrograph what fits the means around it.
+    pub(crate) fn take_out(&self, micrograph: usize, pixels: &mut [f32]) {
+        if self.halves.is_empty() {
+            return;
+        }
+        let own = half_of(micrograph, self.micrographs, self.halves.len() / 2);
+        let first = (own / 2).saturating_sub(AROUND / 2).min(self.products.len() - 1);
+        let (run, products, own) = (&self.halves[2 * first..][..HALVES], &self.products[first], own - 2 * first);
+        // The other halves are fitted: the mean of its own would fit because the micrograph is in it.
+        let others = (0..HALVES).filter(|&half| half != own);
+        let equation = |row: usize| {
+            let factors = others.clone().map(|column| products[row][column]);
+            factors.chain([run[row].times(pixels, self.width), products[row][own]]).collect()
+        };
+        let mut equations: Vec<Vec<f64>> = others.clone().map(equation).collect();
+        let amounts = solve(&mut equations, MIN_PIVOT);
+        // As it is in what is taken out of its neighbours, it has to be in what is taken out of it: else they would have in common the noise of
+        // that. So its own half has the part that makes the noise smallest, and of the others goes what they would say of that.
+        let squares = |amount: fn(&[f64; 2]) -> f64| amounts.iter().map(|both| amount(both).powi(2)).sum::<f64>();
+        let (without, with) = (squares(|[image, _]| *image), 1.0 + squares(|[image, half]| image - half));
+        let of_own = without / (without + with);
+        for (half, [image, of_half]) in others.zip(&amounts) {
+            run[half].subtract(image - of_own * of_half, pixels);
+        }
+        run[own].subtract(of_own, pixels);
+    }
+}
+
+/// The half block of a micrograph: 2 x block, and 1 more for every other one.
+fn half_of(i: usize, n: usize, blocks: usize) -> usize {
+    2 * (i * blocks / n) + i % 2
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::pattern_means::add;
+    use super::super::tests::noise;
+    use super::*;
+    use crate::micrographs::cache::{Kind, Writer};
+    use crate::micrographs::kernels::rings::Band;
+
+    const SIZE: (usize, usize) = (96, 64);
+    const PIXELS: usize = SIZE.0 * SIZE.1;
+
+    /// Micrographs of noise of variance 1 and of the pattern of a reference each, if any: read, and what is left of them.
+    fn taken_out(references: &[Option<usize>], strength: f32) -> (Vec<Vec<f32>>, Vec<Vec<f32>>) {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("cache");
+        let writer = Writer::open(&path, None).unwrap();
+        let n = references.len();
+        let values: Vec<f32> = noise((n + 10) * 4).iter().map(|&value| f32::from(value) / 18.5).collect();
+        let record = |(i, reference): (usize, &Option<usize>)| {
+            let mut pixels = values[i * PIXELS..][..PIXELS].to_vec();
+            if let Some(reference) = reference {
+                add(&mut pixels, &values[(n + reference) * PIXELS..][..PIXELS], strength);
+            }
+            writer.append(&[i as u8; 16], SIZE, &pixels, 1.0 + strength * strength, 0.0, Kind::Image).unwrap()
+        };
+        let records: Vec<Record> = references.iter().enumerate().map(record).collect();
+        let views = Views::new(SIZE, Band { highpass: 0.02, lowpass: 0.2, falloff: 0.05 });
+        let patterns = FixedPatterns::measure(&path, &records, &views, &Monitor::default()).unwrap();
+        let mut reader = Reader::open(&path, &views.plan).unwrap();
+        let both = (0..n).map(|i| {
+            reader.read(&records[i]).unwrap();
+            let read = reader.pixels.clone();
+            patterns.take_out(i, &mut reader.pixels);
+            (read, reader.pixels.clone())
+        });
+        both.unzip()
+    }
+
+    /// The mean covariance of all pairs that are of one reference, of one half (first) and of two.
+    fn in_common(references: &[Option<usize>], images: &[Vec<f32>]) -> [f64; 2] {
+        let n = images.len();
+        let half = |i| half_of(i, n, (n / BLOCK).max(AROUND));
+        let (mut sums, mut counts) = ([0.0; 2], [0.0; 2]);
+        for (i, j) in (0..n).flat_map(|i| (0..i).map(move |j| (i, j))).filter(|&(i, j)| references[i] == references[j]) {
+            let which = usize::from(half(i) != half(j));
+            sums[which] += images[i].iter().zip(&images[j]).map(|(a, b)| f64::from(a * b)).sum::<f64>() / PIXELS as f64;
+            counts[which] += 1.0;
+        }
+        [0, 1].map(|which| sums[which] / counts[which])
+    }
+
+    #[test]
+    fn nothing_is_left_of_the_patterns_of_changing_references() {
+        let reference_of = |case: &str, i: usize| match case {
+            "one" => 0,
+            "change" => i / 70,
+            "back" => usize::from((50..100).contains(&i)),
+            _ => i % 2,
+        };
+        for case in ["one", "change", "back", "alternating"] {
+            let references: Vec<Option<usize>> = (0..150).map(|i| Some(reference_of(case, i))).collect();
+            for strength in [0.3, 0.6] {
+                let (read, left) = taken_out(&references, strength);
+                let power = f64::from(strength * strength);
+                assert!(in_common(&references, &read).iter().all(|common| (common / power - 1.0).abs() < 0.1), "{case} {strength}");
+                // As each is in the mean that is taken out of the others, a hundredth or so is negative: in no case positive.
+                assert!(in_common(&references, &left).iter().all(|common| (-0.03..0.001).contains(common)), "{case} {strength}");
+            }
+        }
+    }
+
+    #[test]
+    fn micrographs_without_a_pattern_stay_as_they_are() {
+        let mut references = [Some(0); 150];
+        (0..150).step_by(40).for_each(|i| references[i] = None);
+        let (read, left) = taken_out(&references, 0.6);
+        let share = |i: usize| read[i].iter().zip(&left[i]).map(|(a, b)| (a - b).powi(2)).sum::<f32>() / PIXELS as f32;
+        for (i, reference) in references.iter().enumerate() {
+            assert!(if reference.is_none() { share(i) < 0.02 } else { (0.2..0.5).contains(&share(i)) }, "{i} {}", share(i));
+        }
+    }
+
+    #[test]
+    fn few_micrographs_have_no_pattern() {
+        let (read, left) = taken_out(&[Some(0); MIN_FOR_FIXED_PATTERN - 1], 0.6);
+        assert_eq!(read, left);
+    }
+
+    #[test]
+    fn blocks_of_micrographs_are_nearly_equal() {
+        for n in [30, 192, 1000] {
+            let blocks = (n / BLOCK).max(AROUND);
+            let mut counts = vec![0; 2 * blocks];
+            (0..n).for_each(|i| counts[half_of(i, n, blocks)] += 1);
+            assert!(counts.iter().max().unwrap() - counts.iter().min().unwrap() <= 1, "{counts:?}");
+        }
+    }
+}

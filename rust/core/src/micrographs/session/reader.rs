@@ -1,0 +1,39 @@
+//! From a cache of reduced micrographs to images that are to be transformed.
+
+use std::path::Path;
+
+use super::views::Workspace;
+use crate::Result;
+use crate::micrographs::cache::Record;
+use crate::micrographs::kernels::fft::Plan;
+use crate::rows::Input;
+
+/// What one thread needs to read micrographs and transform them.
+pub(crate) struct Reader {
+    input: Input,
+    bytes: Vec<u8>,
+    pub(crate) pixels: Vec<f32>,
+    pub(crate) workspace: Workspace,
+}
+
+impl Reader {
+    pub(crate) fn open(cache: &Path, plan: &Plan) -> Result<Self> {
+        Ok(Self { input: Input::open(cache)?, bytes: Vec::new(), pixels: Vec::new(), workspace: Workspace::new(plan) })
+    }
+
+    /// Reads a micrograph's pixels.
+    pub(crate) fn read(&mut self, record: &Record) -> Result<()> {
+        record.read(&self.input, &mut self.bytes, &mut self.pixels)
+    }
+
+    /// Sets the real (0) or imaginary (1) part of the image to be transformed: the pixels multiplied by a factor, faded at their edges.
+    pub(crate) fn fade(&mut self, (columns, rows): &(Vec<f32>, Vec<f32>), factor: f32, part: usize) {
+        let width = columns.len();
+        for ((image, pixels), row) in self.workspace.image.chunks_exact_mut(width).zip(self.pixels.chunks_exact(width)).zip(rows) {
+            for ((value, pixel), column) in image.iter_mut().zip(pixels).zip(columns) {
+                let faded = pixel * factor * column * row;
+                if part == 0 { value.re = faded } else { value.im = faded }
+            }
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! Small pictures of prepared micrographs.
+
+use std::path::Path;
+
+use rayon::prelude::*;
+
+use super::cache::Record;
+use super::kernels::picture::picture;
+use crate::rows::Input;
+use crate::{Monitor, Result};
+
+/// A picture: grey levels, rows from the top down.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Thumbnail {
+    /// Row after row.
+    pub pixels: Vec<u8>,
+    /// Columns.
+    pub width: usize,
+}
+
+/// Pictures of prepared micrographs, of at most `max_side` pixels along the longer side.
+pub fn thumbnails(cache: &Path, records: &[Record], max_side: usize, monitor: &Monitor) -> Result<Vec<Thumbnail>> {
+    let make = |input: &mut Result<Input>, record: &Record| {
+        monitor.advance(1)?;
+        let input = input.as_ref().map_err(|error| crate::Error::input(error.to_string()))?;
+        let units = record.read_units(input, 0..record.height)?;
+        let step = record.width.max(record.height).div_ceil(max_side.max(1)).max(1);
+        let (means, width) = averaged(&units, record.width, step);
+        Ok(Thumbnail { pixels: picture(&means, width), width })
+    };
+    records.par_iter().map_init(|| Input::open(cache), make).collect()
+}
+
+/// Means of squares of `step` pixels a side, the last row first: row 0 of an MRC file is the bottom of its image. What makes no whole square is
+/// left out.
+fn averaged(units: &[i16], width: usize, step: usize) -> (Vec<f64>, usize) {
+    let (columns, rows) = (width / step, units.len() / width / step);
+    let mut means = Vec::with_capacity(columns * rows);
+    for row in (0..rows).rev() {
+        let lines = &units[row * step * width..][..step * width];
+        means.extend((0..columns).map(|column| {
+            let sum: i64 = lines.chunks_exact(width).flat_map(|line| &line[column * step..][..step]).map(|&unit| i64::from(unit)).sum();
+            sum as f64 / (step * step) as f64
+        }));
+    }
+    (means, columns)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn squares_are_averaged_and_rows_turned_over() {
+        let units: Vec<i16> = (0..35).collect();
+        let (means, width) = averaged(&units, 7, 2);
+        assert_eq!(width, 3);
+        assert_eq!(means, [18.0, 20.0, 22.0, 4.0, 6.0, 8.0]);
+    }
+}
