@@ -9,10 +9,10 @@ use cryodedup_core::micrographs::{self, Band, Candidate, Confirmed, Matcher, Pla
 use numpy::{IntoPyArray, PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2};
 use pyo3::prelude::*;
 
-use crate::InputError;
+use crate::errors::{InputError, to_python};
 use crate::particles::Shape;
 use crate::preparation::AnyRecord;
-use crate::watched::{run, to_python};
+use crate::watched::run;
 
 #[pyclass(frozen, module = "cryodedup._core")]
 pub struct Session(Arc<micrographs::Session>);

@@ -9,9 +9,9 @@ use cryodedup_core::micrographs::{self, Frame, Packing};
 use numpy::{IntoPyArray, PyArray2, PyArrayMethods, PyReadonlyArray2};
 use pyo3::prelude::*;
 
-use crate::InputError;
+use crate::errors::{InputError, to_python};
 use crate::particles::Shape;
-use crate::watched::{run, to_python};
+use crate::watched::run;
 
 /// Path, offset of the pixels, mode, swapped, columns, rows, packing ("", "gz", "bz2").
 type AnyFrame = (PathBuf, u64, i32, bool, usize, usize, String);

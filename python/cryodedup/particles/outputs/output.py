@@ -14,8 +14,6 @@ from cryodedup.errors import InputError
 
 Mask = NDArray[np.bool_]
 Progress = Callable[[int], object] | None
-Part = Any
-"""What :func:`cryodedup._core.split` takes."""
 
 
 @dataclass(frozen=True)

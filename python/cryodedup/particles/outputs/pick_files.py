@@ -9,7 +9,7 @@ from typing import Any
 
 from cryodedup import _core
 from cryodedup.formats.star import StarFile, quoted
-from cryodedup.particles.outputs.output import Mask, Part, Place, Progress
+from cryodedup.particles.outputs.output import Mask, Place, Progress
 
 
 @dataclass(frozen=True)
@@ -64,10 +64,10 @@ class PickFilesOutput:
         for pick, (kept_path, rejected_path) in zip(self.picks, places, strict=True):
             mask = kept[pick.first : pick.first + len(pick.rows)]
             start, end = pick.rows.start(0), pick.rows.start(len(pick.rows))
-            parts: list[Part] = [
-                (pick.path, 0, start),
-                (pick.path, pick.rows, mask, None, False),
-                (pick.path, end, pick.path.stat().st_size),
+            parts = [
+                _core.Part.span(pick.path, 0, start),
+                _core.Part.rows(pick.path, pick.rows, mask),
+                _core.Part.span(pick.path, end, pick.path.stat().st_size),
             ]
             _core.split(parts, kept_path, rejected_path, progress=progress)
         if self.index is not None:

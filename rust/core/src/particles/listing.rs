@@ -34,7 +34,11 @@ pub struct Listing<'a> {
 }
 
 /// Writes the table as CSV (RFC 4180, lines end in `\n`), with a line of column names.
+///
+/// # Errors
+/// [`Error::Parameter`]: a column is too short, or an index too large. [`Error::Io`], [`Error::Interrupted`].
 pub fn write_listing(path: &Path, listing: &Listing, monitor: &Monitor) -> Result<()> {
+    listing.check()?;
     let mut file = File::create(path).map_err(Error::at(path))?;
     let z = if listing.dimensions == 3 { "z_a," } else { "" };
     let names = format!("source,row,uid,micrograph,x_a,y_a,{z}score,kept_source,kept_row,kept_uid,distance_a\n");
@@ -51,9 +55,7 @@ pub fn write_listing(path: &Path, listing: &Listing, monitor: &Monitor) -> Resul
 }
 
 impl Listing<'_> {
-    /// # Errors
-    /// [`Error::Input`]: a column is too short, or an index too large.
-    pub fn check(&self) -> Result<()> {
+    fn check(&self) -> Result<()> {
         let n = self.micrograph_of.len();
         let fits = self.coordinates_a.len() == n * self.dimensions
             && self.distances_a.len() == self.rejected.len()
@@ -63,7 +65,11 @@ impl Listing<'_> {
             && self.sources.first().is_some_and(|source| source.1 == 0)
             && self.rejected.iter().chain(self.kept).all(|&particle| (particle as usize) < n)
             && self.micrograph_of.iter().all(|&micrograph| (micrograph as usize) < self.micrographs.len());
-        if fits { Ok(()) } else { Err(Error::input("listing: columns of different lengths, or an index beyond their end")) }
+        if fits {
+            Ok(())
+        } else {
+            Err(Error::parameter("listing", "columns of different lengths, or an index beyond their end", "one value a particle"))
+        }
     }
 
     fn lines(&self, rows: &[usize]) -> Vec<u8> {

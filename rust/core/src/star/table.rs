@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use super::{Cells, Column};
+use super::Column;
 use crate::Result;
-use crate::rows::{Input, Rows};
+use crate::rows::{Cells, Input, Rows};
 
 /// One block with its pairs, or with its loop.
 #[derive(Clone, Debug)]
