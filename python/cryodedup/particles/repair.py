@@ -6,6 +6,7 @@ import glob
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,7 +35,7 @@ def write_repaired(
     field = next(pick.halves.field for pick in picks if pick.halves is not None)
     outputs = [_moving(pick, field, rows) for pick, rows in zip(picks, moved, strict=True)]
     first, *others = [(output, np.ones(len(pick), bool)) for output, pick in zip(outputs, picks, strict=True)]
-    notes = first[0].write(Place(staging, final, WORDS), stem, first[1], others, progress)
+    notes: list[str] = first[0].write(Place(staging, final, WORDS), stem, first[1], others, progress)
     for path in staging.glob(f"{glob.escape(stem)}_{WORDS[1]}*"):
         path.unlink()
     datasets = [output for output in outputs if isinstance(output, DatasetOutput)]
@@ -47,7 +48,7 @@ def write_repaired(
     return notes
 
 
-def _moving(pick: Picks, field: str, rows: Mask) -> StarOutput | DatasetOutput:
+def _moving(pick: Picks, field: str, rows: Mask) -> Any:
     """How an input is written with its new half-sets; a dataset is changed after it is written."""
     if isinstance(pick.output, StarOutput):
         return replace(pick.output, moved=Moved(field, rows))
