@@ -328,8 +328,8 @@ def line_number(path: _Path, offset: int) -> int:
 def split(parts: Sequence[Part], kept: _Path, rejected: _Path, *, progress: _Progress = None) -> None:
     """Writes the parts one after the other to both files."""
 
-def read_cells(path: _Path, rows: Rows) -> list[list[bytes]]:
-    """All cells of a small table."""
+def read_cells(path: _Path, rows: Rows, chosen: Sequence[int] | None = None) -> list[list[bytes]]:
+    """All cells, without quotes, of a small table, or of some rows of a large one."""
 
 def scan_star(
     paths: Sequence[_Path],

@@ -28,7 +28,7 @@ def text(raw: bytes) -> str:
 
 
 def quoted(value: str) -> str:
-    """A value as a cell of a row, in quotes where it would not be read as one otherwise."""
+    """A value as a cell of a row, in quotes where it would not be read as one otherwise: the one rule of the package."""
     if value and value[0] not in "#\"'_;" and not any(character.isspace() for character in value) and "#" not in value:
         return value
     quote = "'" if '"' in value else '"'
@@ -140,15 +140,8 @@ class TableColumns:
         return bool(np.ptp(column) > 0) if isinstance(column, np.ndarray) and len(column) else bool(np.any(column))
 
     def some(self, label: str) -> list[str]:
-        column, rows = self.table.labels.index(label), self.table.rows
-        cells = []
-        with self.file.path.open("rb") as handle:
-            for row in _spread(len(self)):
-                handle.seek(rows.start(row))
-                line = handle.read(rows.start(row + 1) - rows.start(row))
-                start, end = _core.cell_spans(line)[column]
-                cells.append(text(line[start:end]).strip("'\""))
-        return cells
+        column = self.table.labels.index(label)
+        return [text(row[column]) for row in _core.read_cells(self.file.path, self.table.rows, _spread(len(self)))]
 
     def all_names(self, label: str) -> Names:
         (file,) = open_star([self.file.path], names=(label,))

@@ -102,7 +102,14 @@ pub fn cell_spans(line: &[u8]) -> Vec<(usize, usize)> {
 }
 
 #[pyfunction]
-pub fn read_cells<'py>(py: Python<'py>, path: PathBuf, rows: &Bound<'py, Rows>) -> PyResult<Vec<Vec<Bound<'py, PyBytes>>>> {
-    let cells = star::read_cells(&path, &rows.get().0).map_err(to_python)?;
+#[pyo3(signature = (path, rows, chosen=None))]
+pub fn read_cells<'py>(
+    py: Python<'py>,
+    path: PathBuf,
+    rows: &Bound<'py, Rows>,
+    chosen: Option<Vec<usize>>,
+) -> PyResult<Vec<Vec<Bound<'py, PyBytes>>>> {
+    let rows = &rows.get().0;
+    let cells = star::read_cells(&path, rows, chosen.unwrap_or_else(|| (0..rows.len()).collect())).map_err(to_python)?;
     Ok(cells.into_iter().map(|row| row.into_iter().map(|cell| PyBytes::new(py, &cell)).collect()).collect())
 }

@@ -147,7 +147,7 @@ fn a_quoted_number_sign_is_no_comment() {
     let (file, tables) = scanned(b"data_a\nloop_\n_name\n_x\n'#3 x' 1 # a comment\n");
     let table = &tables.expect("a STAR file")[0];
     assert_eq!((names(table), numbers(table)), (vec!["#3 x".to_owned()], vec![1.0]));
-    assert_eq!(read_cells(file.path(), &table.rows).expect("cells"), [[b"#3 x".to_vec(), b"1".to_vec()]]);
+    assert_eq!(read_cells(file.path(), &table.rows, [0]).expect("cells"), [[b"#3 x".to_vec(), b"1".to_vec()]]);
 }
 
 #[test]

@@ -43,9 +43,10 @@ pub fn write_listing(path: &Path, listing: &Listing, monitor: &Monitor) -> Resul
     let z = if listing.dimensions == 3 { "z_a," } else { "" };
     let names = format!("source,row,uid,micrograph,x_a,y_a,{z}score,kept_source,kept_row,kept_uid,distance_a\n");
     file.write_all(names.as_bytes()).map_err(Error::at(path))?;
-    let rows: Vec<usize> = (0..listing.rejected.len()).collect();
-    for batch in rows.chunks(1 << 18) {
-        let texts: Vec<Vec<u8>> = batch.par_chunks(1 << 13).map(|rows| listing.lines(rows)).collect();
+    // Batches of some megabytes: the text of all would take more memory than the particles.
+    let rows: Vec<u32> = (0..listing.rejected.len() as u32).collect();
+    for batch in rows.chunks(1 << 15) {
+        let texts: Vec<Vec<u8>> = batch.par_chunks(1 << 11).map(|rows| listing.lines(rows)).collect();
         for text in texts {
             file.write_all(&text).map_err(Error::at(path))?;
         }
@@ -72,9 +73,9 @@ impl Listing<'_> {
         }
     }
 
-    fn lines(&self, rows: &[usize]) -> Vec<u8> {
+    fn lines(&self, rows: &[u32]) -> Vec<u8> {
         let mut text = Vec::with_capacity(rows.len() * 128);
-        for &row in rows {
+        for row in rows.iter().map(|&row| row as usize) {
             let particle = self.rejected[row];
             self.identity(&mut text, particle, true);
             let start = particle as usize * self.dimensions;
