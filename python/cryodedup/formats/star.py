@@ -39,7 +39,7 @@ class Columns(Protocol):
     """A table of particles by column, from a file or from memory.
 
     ``labels`` are the names of the columns. ``numbers`` gives a column as float64 (n,), ``names`` as indices into its distinct values;
-    ``varies``: whether its numbers differ; ``some``: a few of its cells, from all over the table; ``all_names``: as ``names``, of a column
+    ``take``: as ``numbers``, of a column that is not asked for again; ``varies``: whether its numbers differ; ``some``: a few of its cells, from all over the table; ``all_names``: as ``names``, of a column
     that was not asked for; ``where`` names a row for messages; ``optics`` are the rows of the optics groups.
     """
 
@@ -51,6 +51,7 @@ class Columns(Protocol):
     def __len__(self) -> int: ...
     def __contains__(self, label: object) -> bool: ...
     def numbers(self, label: str) -> Numbers: ...
+    def take(self, label: str) -> Numbers: ...
     def names(self, label: str) -> Names: ...
     def varies(self, label: str) -> bool: ...
     def some(self, label: str) -> list[str]: ...
@@ -127,6 +128,12 @@ class TableColumns:
                 raise InputError(f"{self.label}, column {label}: {error}; expected numbers") from None
         return cast("Numbers", values)
 
+    def take(self, label: str) -> Numbers:
+        """As ``numbers``, and lets the column go: the file is held as long as its rows are to be written."""
+        values = self.numbers(label)
+        self.table.columns.pop(label)
+        return values
+
     def names(self, label: str) -> Names:
         column = self.table.columns[label]
         if isinstance(column, np.ndarray):  # asked for as a score, too
@@ -180,6 +187,9 @@ class FrameColumns:
             return np.ascontiguousarray(self.frame[label].to_numpy(dtype=np.float64, na_value=np.nan))
         except (TypeError, ValueError) as error:
             raise InputError(f"{self.label}, column {label}: {error}; expected numbers") from None
+
+    def take(self, label: str) -> Numbers:
+        return self.numbers(label)
 
     def names(self, label: str) -> Names:
         column = self.frame[label]

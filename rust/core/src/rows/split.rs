@@ -13,7 +13,7 @@ use crate::{Error, Monitor, Result};
 const BATCH: u64 = 512 << 10;
 
 /// As many batches wait for each writer.
-const QUEUE: usize = 8;
+const QUEUE: usize = 4;
 
 /// One piece of the two output files.
 #[derive(Clone, Debug)]
