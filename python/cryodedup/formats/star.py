@@ -39,8 +39,9 @@ class Columns(Protocol):
     """A table of particles by column, from a file or from memory.
 
     ``labels`` are the names of the columns. ``numbers`` gives a column as float64 (n,), ``names`` as indices into its distinct values;
-    ``take``: as ``numbers``, of a column that is not asked for again; ``varies``: whether its numbers differ; ``some``: a few of its cells, from all over the table; ``all_names``: as ``names``, of a column
-    that was not asked for; ``where`` names a row for messages; ``optics`` are the rows of the optics groups.
+    ``take``: as ``numbers``, of a column that is not asked for again; ``varies``: whether its numbers differ; ``some``: a few of its cells,
+    from all over the table; ``all_names``: as ``names``, of a column that was not asked for; ``where`` names a row for messages; ``optics``
+    are the rows of the optics groups.
     """
 
     label: str
