@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from os import PathLike
+from pathlib import Path
 from typing import Any, Protocol, TypeAlias, final, type_check_only
 
 import numpy as np
@@ -9,10 +10,8 @@ from numpy.typing import NDArray
 
 _Path: TypeAlias = str | PathLike[str]
 _Progress: TypeAlias = Callable[[int], object] | None
-_Rewrite: TypeAlias = tuple[int, list[tuple[bytes, bytes]]]
 _Band: TypeAlias = tuple[float, float, float]
 _Lists: TypeAlias = tuple[NDArray[np.uint32], NDArray[np.uint64]]
-_Part: TypeAlias = tuple[bytes, bytes] | tuple[_Path, int, int] | tuple[_Path, Rows, NDArray[np.bool_], _Rewrite | None, bool]
 
 __all__ = [
     "DEBUG_BUILD",
@@ -24,9 +23,11 @@ __all__ = [
     "InputError",
     "Leads",
     "Matches",
+    "Part",
     "Preparation",
     "Questions",
     "Record",
+    "Rewrite",
     "Rows",
     "Screening",
     "Session",
@@ -62,7 +63,52 @@ MAX_MASKED: float
 """Micrographs of a larger share of NaN or infinite pixels are not used."""
 
 class InputError(ValueError):
-    """The user's data or parameters are wrong; one line says where."""
+    """The user's data or parameters are wrong; one line says where.
+
+    The core gives its parts, too; each is None where there is none, as in an error that has its text only.
+    """
+
+    kind: str | None
+    """``parameter``, ``malformed`` (a file does not follow its format), or ``truncated`` (it ends too early)."""
+    name: str | None
+    """The parameter, or the column."""
+    path: Path | None
+    line: int | None
+    """Counted from 1."""
+    found: str | None
+    expected: str | None
+
+@final
+class Part:
+    """One piece of the two files that :func:`split` writes."""
+
+    @staticmethod
+    def text(kept: bytes, rejected: bytes) -> Part:
+        """Different texts at the same place."""
+
+    @staticmethod
+    def span(path: _Path, start: int, end: int) -> Part:
+        """A span of a file, into both."""
+
+    @staticmethod
+    def rows(path: _Path, rows: Rows, kept: NDArray[np.bool_], *, rewrites: Sequence[Rewrite] = ..., end_line: bool = False) -> Part:
+        """Rows of a file, each into one of the two, and what is between them into both.
+
+        ``rewrites``: cells that are written differently, at most one rewrite a column. ``end_line``: the last row ends with a newline even
+        if it has none in its file.
+        """
+
+@final
+class Rewrite:
+    """Cells of one column, counted from 0, that are written differently; all else stays as it is, byte for byte."""
+
+    @staticmethod
+    def replace(column: int, values: Sequence[tuple[bytes, bytes]]) -> Rewrite:
+        """New texts for old ones (without quotes), in all rows."""
+
+    @staticmethod
+    def other_half(column: int, moves: NDArray[np.bool_]) -> Rewrite:
+        """2 for 1 and 1 for 2, in the rows that move; ``1.000000`` becomes ``2.000000``."""
 
 @final
 class Frame:
@@ -535,11 +581,11 @@ def thumbnails(cache: _Path, records: Sequence[Record], *, max_side_px: int, thr
 def line_number(path: _Path, offset: int) -> int:
     """The number, from 1, of the line that holds the offset."""
 
-def split(parts: Sequence[_Part], kept: _Path, rejected: _Path, *, progress: _Progress = None) -> None:
-    """Writes two files from texts (kept, rejected), spans (path, start, end) and rows (path, rows, mask, rewrite, end_line)."""
+def split(parts: Sequence[Part], kept: _Path, rejected: _Path, *, progress: _Progress = None) -> None:
+    """Writes the parts one after the other to both files."""
 
-def read_cells(path: _Path, rows: Rows) -> list[list[bytes]]:
-    """All cells of a small table."""
+def read_cells(path: _Path, rows: Rows, chosen: Sequence[int] | None = None) -> list[list[bytes]]:
+    """All cells, without quotes, of a small table, or of some rows of a large one."""
 
 def scan_star(
     paths: Sequence[_Path],

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from cryodedup import _core
 from cryodedup.formats import cryosparc
-from cryodedup.formats.output import Mask, Part, Place
+from cryodedup.formats.output import Mask, Place
 from cryodedup.progress import Progress
 
 
@@ -56,11 +56,11 @@ class DatasetOutput:
                 part.save(targets[0], mask)
                 part.save(targets[1], ~mask)
                 continue
-            pieces: list[Part] = [(part.header(counts[0]), part.header(counts[1]))]
+            pieces = [_core.Part.text(part.header(counts[0]), part.header(counts[1]))]
             for output, mask in inputs:
                 source = output.parts[number]
                 assert isinstance(source, cryosparc.NpyFile)
-                pieces.append((source.path, source.rows, output.mask_of_part(number, mask), None, False))
+                pieces.append(_core.Part.rows(source.path, source.rows, output.mask_of_part(number, mask)))
             _core.split(pieces, *targets, progress=progress.advance_to)
         self._write_groups(place, stem, names, counts)
         return []

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from cryodedup import _core
-from cryodedup.formats.output import Mask, Part, Place
+from cryodedup.formats.output import Mask, Place
 from cryodedup.formats.star import StarFile, quoted
 from cryodedup.progress import Progress
 
@@ -65,10 +65,10 @@ class PickFilesOutput:
         for pick, (kept_path, rejected_path) in zip(self.picks, places, strict=True):
             mask = kept[pick.first : pick.first + len(pick.rows)]
             start, end = pick.rows.start(0), pick.rows.start(len(pick.rows))
-            parts: list[Part] = [
-                (pick.path, 0, start),
-                (pick.path, pick.rows, mask, None, False),
-                (pick.path, end, pick.path.stat().st_size),
+            parts = [
+                _core.Part.span(pick.path, 0, start),
+                _core.Part.rows(pick.path, pick.rows, mask),
+                _core.Part.span(pick.path, end, pick.path.stat().st_size),
             ]
             _core.split(parts, kept_path, rejected_path, progress=progress.advance_to)
         if self.index is not None:

@@ -28,7 +28,7 @@ def text(raw: bytes) -> str:
 
 
 def quoted(value: str) -> str:
-    """A value as a cell of a row, in quotes where it would not be read as one otherwise."""
+    """A value as a cell of a row, in quotes where it would not be read as one otherwise: the one rule of the package."""
     if value and value[0] not in "#\"'_;" and not any(character.isspace() for character in value) and "#" not in value:
         return value
     quote = "'" if '"' in value else '"'
@@ -39,8 +39,9 @@ class Columns(Protocol):
     """A table of particles by column, from a file or from memory.
 
     ``labels`` are the names of the columns. ``numbers`` gives a column as float64 (n,), ``names`` as indices into its distinct values;
-    ``varies``: whether its numbers differ; ``some``: a few of its cells, from all over the table; ``all_names``: as ``names``, of a column
-    that was not asked for; ``where`` names a row for messages; ``optics`` are the rows of the optics groups.
+    ``take``: as ``numbers``, of a column that is not asked for again; ``varies``: whether its numbers differ; ``some``: a few of its cells,
+    from all over the table; ``all_names``: as ``names``, of a column that was not asked for; ``where`` names a row for messages; ``optics``
+    are the rows of the optics groups.
     """
 
     label: str
@@ -51,6 +52,7 @@ class Columns(Protocol):
     def __len__(self) -> int: ...
     def __contains__(self, label: object) -> bool: ...
     def numbers(self, label: str) -> Numbers: ...
+    def take(self, label: str) -> Numbers: ...
     def names(self, label: str) -> Names: ...
     def varies(self, label: str) -> bool: ...
     def some(self, label: str) -> list[str]: ...
@@ -127,6 +129,12 @@ class TableColumns:
                 raise InputError(f"{self.label}, column {label}: {error}; expected numbers") from None
         return cast("Numbers", values)
 
+    def take(self, label: str) -> Numbers:
+        """As ``numbers``, and lets the column go: the file is held as long as its rows are to be written."""
+        values = self.numbers(label)
+        self.table.columns.pop(label)
+        return values
+
     def names(self, label: str) -> Names:
         column = self.table.columns[label]
         if isinstance(column, np.ndarray):  # asked for as a score, too
@@ -140,15 +148,8 @@ class TableColumns:
         return bool(np.ptp(column) > 0) if isinstance(column, np.ndarray) and len(column) else bool(np.any(column))
 
     def some(self, label: str) -> list[str]:
-        column, rows = self.table.labels.index(label), self.table.rows
-        cells = []
-        with self.file.path.open("rb") as handle:
-            for row in _spread(len(self)):
-                handle.seek(rows.start(row))
-                line = handle.read(rows.start(row + 1) - rows.start(row))
-                start, end = _core.cell_spans(line)[column]
-                cells.append(text(line[start:end]).strip("'\""))
-        return cells
+        column = self.table.labels.index(label)
+        return [text(row[column]) for row in _core.read_cells(self.file.path, self.table.rows, _spread(len(self)))]
 
     def all_names(self, label: str) -> Names:
         (file,) = open_star([self.file.path], names=(label,))
@@ -187,6 +188,9 @@ class FrameColumns:
             return np.ascontiguousarray(self.frame[label].to_numpy(dtype=np.float64, na_value=np.nan))
         except (TypeError, ValueError) as error:
             raise InputError(f"{self.label}, column {label}: {error}; expected numbers") from None
+
+    def take(self, label: str) -> Numbers:
+        return self.numbers(label)
 
     def names(self, label: str) -> Names:
         column = self.frame[label]

@@ -15,9 +15,17 @@ from cryodedup import _core
 from cryodedup.formats.optics_groups import Optics
 from cryodedup.formats.optimisation_set import NAME as OPTIMISATION_SET
 from cryodedup.formats.optimisation_set import OptimisationSet
-from cryodedup.formats.output import Mask, Output, Part, Place
+from cryodedup.formats.output import Mask, Output, Place
 from cryodedup.formats.star import StarFile
 from cryodedup.progress import Progress
+
+
+@dataclass(frozen=True)
+class Moved:
+    """Rows that change their half-set: bool (rows,), and the column that holds it."""
+
+    field: str
+    rows: Mask
 
 
 @dataclass(frozen=True)
@@ -28,6 +36,8 @@ class StarOutput:
     table: _core.Table
     optimisation_set: OptimisationSet | None = None
     suffix: str = ".star"
+    moved: Moved | None = None
+    """Rows that are written with the other half-set."""
 
     @property
     def stem(self) -> str:
@@ -57,16 +67,16 @@ class StarOutput:
         rows = [self._rows(kept, None, bool(others))]
         rows += [other._rows(mask, new, True) for (other, mask), new in zip(others, renumbered, strict=True)]
         start, end = (self.table.rows.start(row) for row in (0, len(self.table.rows)))
-        pieces: list[tuple[int, int, list[Part]]] = [(start, end, rows)]
+        pieces = [(start, end, rows)]
         if merged.added:
             lines = merged.added_lines(self.file.path)
-            pieces.append((merged.end, merged.end, [(lines, lines)]))
-        parts: list[Part] = []
+            pieces.append((merged.end, merged.end, [_core.Part.text(lines, lines)]))
+        parts: list[_core.Part] = []
         at = 0
         for piece_start, piece_end, piece in sorted(pieces, key=lambda piece: piece[0]):
-            parts += [(self.file.path, at, piece_start), *piece]
+            parts += [_core.Part.span(self.file.path, at, piece_start), *piece]
             at = piece_end
-        parts.append((self.file.path, at, self.file.path.stat().st_size))
+        parts.append(_core.Part.span(self.file.path, at, self.file.path.stat().st_size))
         _core.split(parts, *(place.staging / f"{stem}_{word}.star" for word in place.words), progress=progress.advance_to)
         return [*self._notes(others, renumbered), *self._write_set(place, stem)]
 
@@ -79,12 +89,14 @@ class StarOutput:
         (place.staging / name).write_text(self.optimisation_set.text_for(particles), "utf-8", "surrogateescape")
         return self.optimisation_set.lost
 
-    def _rows(self, kept: Mask, renumbered: dict[str, str] | None, end_line: bool) -> Part:
-        rewrite = None
+    def _rows(self, kept: Mask, renumbered: dict[str, str] | None, end_line: bool) -> _core.Part:
+        rewrites = []
         if renumbered:
-            column = self.table.labels.index("rlnOpticsGroup")
-            rewrite = (column, [(old.encode(), new.encode()) for old, new in renumbered.items()])
-        return self.file.path, self.table.rows, kept, rewrite, end_line
+            values = [(old.encode(), new.encode()) for old, new in renumbered.items()]
+            rewrites.append(_core.Rewrite.replace(self.table.labels.index("rlnOpticsGroup"), values))
+        if self.moved is not None:
+            rewrites.append(_core.Rewrite.other_half(self.table.labels.index(self.moved.field), self.moved.rows))
+        return _core.Part.rows(self.file.path, self.table.rows, kept, rewrites=rewrites, end_line=end_line)
 
     def _notes(self, others: Sequence[tuple[StarOutput, Mask]], renumbered: Iterable[dict[str, str]]) -> list[str]:
         notes = []

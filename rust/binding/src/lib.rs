@@ -4,6 +4,8 @@
 
 #![expect(clippy::needless_pass_by_value, reason = "Python hands over values")]
 
+mod errors;
+mod listing;
 mod micrographs;
 mod particles;
 mod preparation;
@@ -14,16 +16,9 @@ mod watched;
 
 use pyo3::prelude::*;
 
-pyo3::create_exception!(
-    cryodedup,
-    InputError,
-    pyo3::exceptions::PyValueError,
-    "The user's data or parameters are wrong; one line says where."
-);
-
 #[pymodule]
 fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
-    module.add("InputError", module.py().get_type::<InputError>())?;
+    errors::add_to(module)?;
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     module.add("MIN_FOR_FIXED_PATTERN", cryodedup_core::micrographs::session::fixed_pattern::MIN_FOR_FIXED_PATTERN)?;
     module.add("MAX_MASKED", cryodedup_core::micrographs::read::MAX_MASKED)?;
@@ -38,6 +33,8 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<preparation::Frame>()?;
     module.add_class::<preparation::Preparation>()?;
     module.add_class::<preparation::Record>()?;
+    module.add_class::<rows::Part>()?;
+    module.add_class::<rows::Rewrite>()?;
     module.add_class::<rows::Rows>()?;
     module.add_class::<star::Table>()?;
     module.add_function(wrap_pyfunction!(micrographs::correlate, module)?)?;
@@ -52,7 +49,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(particles::kept_at, module)?)?;
     module.add_function(wrap_pyfunction!(particles::nearest, module)?)?;
     module.add_function(wrap_pyfunction!(particles::overlaps, module)?)?;
-    module.add_function(wrap_pyfunction!(particles::write_listing, module)?)?;
+    module.add_function(wrap_pyfunction!(listing::write_listing, module)?)?;
     module.add_function(wrap_pyfunction!(records::read_records, module)?)?;
     module.add_function(wrap_pyfunction!(rows::line_number, module)?)?;
     module.add_function(wrap_pyfunction!(rows::split, module)?)?;

@@ -8,10 +8,10 @@ use cryodedup_core::micrographs::{self, Band, Seen, Warp, arrays};
 use numpy::{IntoPyArray, PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2};
 use pyo3::prelude::*;
 
-use crate::InputError;
+use crate::errors::{InputError, to_python};
 use crate::particles::Shape;
 use crate::preparation::{Record, to_image};
-use crate::watched::{run, to_python};
+use crate::watched::run;
 
 pub type Progress<'py> = Option<Bound<'py, PyAny>>;
 type Column1<'py, T> = PyReadonlyArray1<'py, T>;

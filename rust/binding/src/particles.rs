@@ -1,13 +1,11 @@
 //! Duplicates among particles.
 
-use std::path::PathBuf;
-
-use cryodedup_core::particles::{self, Listing, Particles, Rule};
+use cryodedup_core::particles::{self, Particles, Rule};
 use numpy::{IntoPyArray, PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2};
 use pyo3::prelude::*;
 use rayon::prelude::*;
 
-use crate::watched::{run, to_python};
+use crate::watched::run;
 
 type Columns<'py> = (Bound<'py, PyArray1<bool>>, Bound<'py, PyArray1<i64>>, Bound<'py, PyArray1<i64>>, Bound<'py, PyArray1<f64>>);
 
@@ -149,37 +147,4 @@ fn problem<'a>(
         scores: scores.map(|scores| scores.as_slice()).transpose()?,
         priority: priority.map(|priority| priority.as_slice()).transpose()?,
     })
-}
-
-#[pyfunction]
-#[pyo3(signature = (path, rejected, kept, distances_a, coordinates_a, micrograph_of, micrographs, scores, uids, sources, *, threads))]
-#[expect(clippy::too_many_arguments, reason = "one a column")]
-pub fn write_listing(
-    py: Python<'_>,
-    path: PathBuf,
-    rejected: PyReadonlyArray1<'_, u64>,
-    kept: PyReadonlyArray1<'_, u64>,
-    distances_a: PyReadonlyArray1<'_, f64>,
-    coordinates_a: PyReadonlyArray2<'_, f64>,
-    micrograph_of: PyReadonlyArray1<'_, u32>,
-    micrographs: Vec<String>,
-    scores: Option<PyReadonlyArray1<'_, f64>>,
-    uids: Option<PyReadonlyArray1<'_, u64>>,
-    sources: Vec<(String, u64, bool)>,
-    threads: usize,
-) -> PyResult<()> {
-    let listing = Listing {
-        rejected: rejected.as_slice()?,
-        kept: kept.as_slice()?,
-        distances_a: distances_a.as_slice()?,
-        coordinates_a: coordinates_a.as_slice()?,
-        dimensions: coordinates_a.shape_of()[1],
-        micrograph_of: micrograph_of.as_slice()?,
-        micrographs: &micrographs,
-        scores: scores.as_ref().map(|scores| scores.as_slice()).transpose()?,
-        uids: uids.as_ref().map(|uids| uids.as_slice()).transpose()?,
-        sources: &sources,
-    };
-    listing.check().map_err(to_python)?;
-    run(py, threads, None, |monitor| particles::write_listing(&path, &listing, monitor))
 }

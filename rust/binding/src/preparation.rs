@@ -9,9 +9,10 @@ use cryodedup_core::micrographs::thumbnails::thumbnails as core_thumbnails;
 use numpy::{Element, IntoPyArray, PyArray2, PyArrayMethods, PyReadonlyArray2};
 use pyo3::prelude::*;
 
+use crate::errors::to_python;
 use crate::micrographs::Progress;
 use crate::particles::Shape;
-use crate::watched::{run, to_python};
+use crate::watched::run;
 
 type Key = [u8; 16];
 type Image<'py, T> = PyResult<Bound<'py, PyArray2<T>>>;

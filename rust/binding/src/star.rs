@@ -1,9 +1,8 @@
 //! STAR files, and files of rows like them.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 
-use cryodedup_core::rows::Input;
+use cryodedup_core::rows::{Cells, Input};
 use cryodedup_core::star::{self, Column, Wanted};
 use cryodedup_core::{Monitor, Result};
 use numpy::IntoPyArray;
@@ -11,9 +10,10 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyBytes, PyDict};
 use rayon::prelude::*;
 
+use crate::errors::to_python;
 use crate::records::names_to_object;
 use crate::rows::Rows;
-use crate::watched::{run, to_python};
+use crate::watched::run;
 
 #[pyclass(frozen, get_all, module = "cryodedup._core")]
 pub struct Table {
@@ -40,7 +40,7 @@ impl Table {
             start: table.start,
             pairs: table.pairs.into_iter().map(|(label, value)| (label, PyBytes::new(py, &value).unbind())).collect(),
             labels: table.labels,
-            rows: Py::new(py, Rows(Arc::new(table.rows)))?,
+            rows: Py::new(py, Rows(table.rows))?,
             columns: columns.unbind(),
         })
     }
@@ -98,11 +98,18 @@ pub fn scan_rows(
 
 #[pyfunction]
 pub fn cell_spans(line: &[u8]) -> Vec<(usize, usize)> {
-    star::Cells::new(line).before_comment().map(|cell| (cell.start, cell.end)).collect()
+    Cells::new(line).before_comment().map(|cell| (cell.start, cell.end)).collect()
 }
 
 #[pyfunction]
-pub fn read_cells<'py>(py: Python<'py>, path: PathBuf, rows: &Bound<'py, Rows>) -> PyResult<Vec<Vec<Bound<'py, PyBytes>>>> {
-    let cells = star::read_cells(&path, &rows.get().0).map_err(to_python)?;
+#[pyo3(signature = (path, rows, chosen=None))]
+pub fn read_cells<'py>(
+    py: Python<'py>,
+    path: PathBuf,
+    rows: &Bound<'py, Rows>,
+    chosen: Option<Vec<usize>>,
+) -> PyResult<Vec<Vec<Bound<'py, PyBytes>>>> {
+    let rows = &rows.get().0;
+    let cells = star::read_cells(&path, rows, chosen.unwrap_or_else(|| (0..rows.len()).collect())).map_err(to_python)?;
     Ok(cells.into_iter().map(|row| row.into_iter().map(|cell| PyBytes::new(py, &cell)).collect()).collect())
 }

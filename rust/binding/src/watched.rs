@@ -1,78 +1,76 @@
 //! Running a job of the core while Python stays responsive.
 
-use std::sync::Mutex;
+use std::collections::HashMap;
 use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use cryodedup_core::{Error, Monitor};
-use pyo3::exceptions::{PyOSError, PyRuntimeError};
+use cryodedup_core::Monitor;
+use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
+use rayon::{ThreadPool, ThreadPoolBuilder};
 
-use crate::InputError;
+use crate::errors::to_python;
 
-/// How often signals are looked for, and progress is told.
+/// How often signals are looked for, and progress is reported.
 const INTERVAL: Duration = Duration::from_millis(100);
 
-/// Runs `job` in a pool of its own of `threads` threads (0: one a processor), calls `progress` with the units done, and stops the job when
-/// Ctrl-C is pressed. A pool a call costs 0.1 ms, and leaves no thread behind that a later `fork` would lose.
+/// The pools of one process.
+struct Pools {
+    process: u32,
+    by_threads: HashMap<usize, Arc<ThreadPool>>,
+}
+
+/// Only locked by a thread that holds the interpreter, and so does one that forks: no child begins with a lock that nobody will open.
+static POOLS: Mutex<Option<Pools>> = Mutex::new(None);
+
+/// The pool of so many threads (0: one a processor), made when it is first asked for. To make one for each call cost 0.1 ms, more than many calls.
+fn pool(_held: Python<'_>, threads: usize) -> PyResult<Arc<ThreadPool>> {
+    let mut pools = POOLS.lock().unwrap_or_else(PoisonError::into_inner);
+    let process = std::process::id();
+    if pools.as_ref().is_some_and(|pools| pools.process != process) {
+        // The threads of these pools stayed in the parent: even to drop them could wait for what one of them held.
+        std::mem::forget(pools.take());
+    }
+    let by_threads = &mut pools.get_or_insert_with(|| Pools { process, by_threads: HashMap::new() }).by_threads;
+    if let Some(pool) = by_threads.get(&threads) {
+        return Ok(pool.clone());
+    }
+    let pool = ThreadPoolBuilder::new().num_threads(threads).build();
+    let pool = Arc::new(pool.map_err(|error| PyRuntimeError::new_err(format!("no thread pool: {error}")))?);
+    by_threads.insert(threads, pool.clone());
+    Ok(pool)
+}
+
+/// Runs `job` in a pool of `threads` threads (0: one a processor), calls `progress` with the units done, and stops the job when Ctrl-C is
+/// pressed.
 pub fn run<T: Send>(
     py: Python<'_>,
     threads: usize,
     progress: Option<&Bound<'_, PyAny>>,
     job: impl FnOnce(&Monitor) -> cryodedup_core::Result<T> + Send,
 ) -> PyResult<T> {
-    let pool = rayon::ThreadPoolBuilder::new()
-        .num_threads(threads)
-        .build()
-        .map_err(|error| PyRuntimeError::new_err(format!("no thread pool: {error}")))?;
-    let monitor = Monitor::default();
-    std::thread::scope(|scope| {
-        let (sender, receiver) = channel();
-        let receiver = Mutex::new(receiver); // a receiver alone can not go where the interpreter is released
-        let monitor = &monitor;
-        let worker = scope.spawn(move || {
-            let _ = sender.send(pool.install(|| job(monitor)));
-        });
-        // A signal's exception, or the progress function's own, goes before the job's result.
+    let pool = pool(py, threads)?;
+    let (monitor, (sender, receiver)) = (Monitor::default(), channel());
+    let receiver = Mutex::new(receiver); // a receiver alone can not go where the interpreter is released
+    let wait = || receiver.lock().unwrap_or_else(PoisonError::into_inner).recv_timeout(INTERVAL);
+    let (result, raised) = pool.in_place_scope(|scope| {
+        scope.spawn(|_| drop(sender.send(job(&monitor))));
         let mut raised = Ok(());
-        let result = loop {
-            match py.detach(|| receiver.lock().map_or(Err(RecvTimeoutError::Disconnected), |receiver| receiver.recv_timeout(INTERVAL))) {
-                Ok(result) => break Some(result),
-                Err(RecvTimeoutError::Disconnected) => break None,
+        loop {
+            match py.detach(wait) {
                 Err(RecvTimeoutError::Timeout) if raised.is_ok() => {
-                    raised = py.check_signals().and_then(|()| match progress {
-                        Some(progress) => progress.call1((monitor.done(),)).map(drop),
-                        None => Ok(()),
-                    });
+                    raised = py.check_signals().and_then(|()| progress.map_or(Ok(()), |call| call.call1((monitor.done(),)).map(drop)));
                     if raised.is_err() {
                         monitor.cancel();
                     }
                 }
                 Err(RecvTimeoutError::Timeout) => {}
-            }
-        };
-        if let Err(panic) = worker.join() {
-            std::panic::resume_unwind(panic);
-        }
-        raised?;
-        match result {
-            Some(result) => result.map_err(to_python),
-            None => Err(PyRuntimeError::new_err("the job ended without a result")),
-        }
-    })
-}
-
-/// The exception for an error of the core.
-pub fn to_python(error: Error) -> PyErr {
-    match error {
-        Error::Input(text) => InputError::new_err(text),
-        Error::Io { path, source } => {
-            let text = source.to_string();
-            match source.raw_os_error() {
-                Some(code) => PyOSError::new_err((code, text.split(" (os error").next().unwrap_or_default().to_owned(), path)),
-                None => PyOSError::new_err(format!("{}: {text}", path.display())),
+                result => break (result.ok(), raised),
             }
         }
-        Error::Interrupted => pyo3::exceptions::PyKeyboardInterrupt::new_err(()),
-    }
+    });
+    // A signal's exception, or the progress function's own, goes before the job's result.
+    raised?;
+    result.map_or_else(|| Err(PyRuntimeError::new_err("the job ended without a result")), |result| result.map_err(to_python))
 }

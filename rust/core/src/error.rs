@@ -1,15 +1,45 @@
-//! What can go wrong.
+//! What can go wrong: few kinds, each with its parts, so that callers ask for the kind and never cut up a text.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 
-/// The error of every fallible function of this crate.
+/// The error of every fallible function of this crate. Its text is one line: the place, what was found, what was expected.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The user's data or parameters are wrong; the text is one line that names the place, what was found and what was expected.
-    #[error("{0}")]
-    Input(String),
+    /// A value or an array that the caller gave can not be used.
+    #[error("{name}: found {found}, expected {expected}")]
+    Parameter {
+        /// Which one.
+        name: String,
+        /// What it is.
+        found: String,
+        /// What it has to be.
+        expected: String,
+    },
+    /// A file holds what its format does not allow.
+    #[error("{}{place}: found {found}, expected {expected}", path.display())]
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// Where in it.
+        place: Place,
+        /// What stands there.
+        found: String,
+        /// What the format asks for.
+        expected: String,
+    },
+    /// A file ends before what it has to hold, or became shorter while it was read.
+    #[error("{}: found {found}, expected {expected}", path.display())]
+    Truncated {
+        /// The file.
+        path: PathBuf,
+        /// How much of it there is.
+        found: String,
+        /// How much there has to be.
+        expected: String,
+    },
     /// The operating system refused to read or write a file.
-    #[error("{path}: {source}")]
+    #[error("{}: {source}", path.display())]
     Io {
         /// The file.
         path: PathBuf,
@@ -19,19 +49,76 @@ pub enum Error {
     /// The caller asked to stop, through [`crate::Monitor::cancel`].
     #[error("interrupted")]
     Interrupted,
+    /// Where a kind has not been chosen yet.
+    #[doc(hidden)]
+    #[error("{0}")]
+    Input(String),
+}
+
+/// A place in a file, as messages name it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// The file as a whole.
+    Whole,
+    /// A line, counted from 1.
+    Line(u64),
+    /// The cell of a line, counted from 1, in the column of that name.
+    Cell(u64, String),
+}
+
+impl Place {
+    /// The line, if it is in one.
+    pub fn line(&self) -> Option<u64> {
+        match self {
+            Self::Whole => None,
+            Self::Line(line) | Self::Cell(line, _) => Some(*line),
+        }
+    }
+
+    /// The column, if it is a cell.
+    pub fn column(&self) -> Option<&str> {
+        if let Self::Cell(_, column) = self { Some(column) } else { None }
+    }
+}
+
+impl fmt::Display for Place {
+    /// What is put behind the name of the file.
+    fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
+        match self {
+            Self::Whole => Ok(()),
+            Self::Line(line) => write!(formatter, ", line {line}"),
+            Self::Cell(line, column) => write!(formatter, ", line {line}: {column}"),
+        }
+    }
 }
 
 /// A result with this crate's [`Error`].
 pub type Result<T> = std::result::Result<T, Error>;
 
 impl Error {
-    /// An [`Error::Input`] with the given text.
-    pub fn input(text: impl Into<String>) -> Self {
-        Self::Input(text.into())
+    /// An [`Error::Parameter`].
+    pub fn parameter(name: impl Into<String>, found: impl fmt::Display, expected: impl Into<String>) -> Self {
+        Self::Parameter { name: name.into(), found: found.to_string(), expected: expected.into() }
+    }
+
+    /// An [`Error::Malformed`].
+    pub fn malformed(path: &Path, place: Place, found: impl Into<String>, expected: impl Into<String>) -> Self {
+        Self::Malformed { path: path.to_owned(), place, found: found.into(), expected: expected.into() }
+    }
+
+    /// An [`Error::Truncated`].
+    pub fn truncated(path: &Path, found: impl Into<String>, expected: impl Into<String>) -> Self {
+        Self::Truncated { path: path.to_owned(), found: found.into(), expected: expected.into() }
     }
 
     /// For `map_err`: names the file in which an input/output error happened.
     pub fn at(path: &Path) -> impl Fn(std::io::Error) -> Self + '_ {
         move |source| Self::Io { path: path.to_owned(), source }
+    }
+
+    /// An error without a kind.
+    #[doc(hidden)]
+    pub fn input(text: impl Into<String>) -> Self {
+        Self::Input(text.into())
     }
 }

@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use crate::interning::{Interner, join};
+use crate::interning::{Names, intern, join};
 use crate::rows::Input;
 use crate::{Error, Monitor, Result};
 
@@ -61,43 +61,99 @@ pub enum Values {
     Names(Vec<u32>, Vec<Vec<u8>>),
 }
 
+/// The part of a column that one span of records fills, at its place.
+enum Piece<'a> {
+    Numbers(&'a mut [f64]),
+    Identifiers(&'a mut [u64]),
+    Names(&'a mut [u32], Names),
+}
+
+impl Number {
+    fn size(self) -> usize {
+        match self {
+            Self::F32 | Self::U32 | Self::I32 => 4,
+            Self::F64 | Self::U64 | Self::I64 => 8,
+        }
+    }
+
+    /// Reads one number of each record.
+    fn read<'a>(self, records: impl Iterator<Item = &'a [u8]>, offset: usize, out: &mut [f64]) {
+        match self {
+            Self::F32 => fill(out, records, |record| f64::from(f32::from_le_bytes(bytes(record, offset)))),
+            Self::F64 => fill(out, records, |record| f64::from_le_bytes(bytes(record, offset))),
+            Self::U32 => fill(out, records, |record| f64::from(u32::from_le_bytes(bytes(record, offset)))),
+            Self::I32 => fill(out, records, |record| f64::from(i32::from_le_bytes(bytes(record, offset)))),
+            Self::U64 => fill(out, records, |record| u64::from_le_bytes(bytes(record, offset)) as f64),
+            Self::I64 => fill(out, records, |record| i64::from_le_bytes(bytes(record, offset)) as f64),
+        }
+    }
+}
+
 impl Field {
+    /// The field at `offset` of a type as numpy writes it: `f4`, `f8`, `u4`, `u8`, `i4`, `i8` for numbers, `S97` for a name of 97 bytes; or
+    /// `uid` for an identifier.
+    ///
+    /// # Errors
+    /// [`Error::Parameter`] for any other type.
+    pub fn new(offset: usize, kind: &str) -> Result<Self> {
+        let number = match kind {
+            "f4" => Number::F32,
+            "f8" => Number::F64,
+            "u4" => Number::U32,
+            "u8" => Number::U64,
+            "i4" => Number::I32,
+            "i8" => Number::I64,
+            "uid" => return Ok(Self::Identifier { offset }),
+            _ => {
+                let length = kind.strip_prefix('S').and_then(|length| length.parse().ok());
+                let wrong = || Error::parameter("fields", format_args!("type {kind}"), "f4, f8, u4, u8, i4, i8, uid or S");
+                return length.map(|length| Self::Name { offset, length }).ok_or_else(wrong);
+            }
+        };
+        Ok(Self::Number { offset, number })
+    }
+
     fn end(self) -> usize {
         match self {
-            Self::Number { offset, number: Number::F32 | Number::U32 | Number::I32 } => offset + 4,
-            Self::Number { offset, .. } | Self::Identifier { offset } => offset + 8,
+            Self::Number { offset, number } => offset + number.size(),
+            Self::Identifier { offset } => offset + 8,
             Self::Name { offset, length } => offset + length,
         }
     }
 
-    fn of(self, records: &[u8], size: usize) -> Values {
-        let records = records.chunks_exact(size);
+    fn column(self, count: usize) -> Values {
         match self {
-            Self::Number { offset, number } => Values::Numbers(match number {
-                Number::F32 => records.map(|record| f64::from(f32::from_le_bytes(bytes(record, offset)))).collect(),
-                Number::F64 => records.map(|record| f64::from_le_bytes(bytes(record, offset))).collect(),
-                Number::U32 => records.map(|record| f64::from(u32::from_le_bytes(bytes(record, offset)))).collect(),
-                Number::I32 => records.map(|record| f64::from(i32::from_le_bytes(bytes(record, offset)))).collect(),
-                Number::U64 => records.map(|record| u64::from_le_bytes(bytes(record, offset)) as f64).collect(),
-                Number::I64 => records.map(|record| i64::from_le_bytes(bytes(record, offset)) as f64).collect(),
-            }),
-            Self::Identifier { offset } => Values::Identifiers(records.map(|record| u64::from_le_bytes(bytes(record, offset))).collect()),
-            Self::Name { offset, length } => {
-                let mut names = Interner::<Vec<u8>>::default();
+            Self::Number { .. } => Values::Numbers(vec![0.0; count]),
+            Self::Identifier { .. } => Values::Identifiers(vec![0; count]),
+            Self::Name { .. } => Values::Names(vec![0; count], Vec::new()),
+        }
+    }
+
+    fn read(self, records: &[u8], size: usize, piece: &mut Piece) {
+        let records = records.chunks_exact(size);
+        match (self, piece) {
+            (Self::Number { offset, number }, Piece::Numbers(out)) => number.read(records, offset, out),
+            (Self::Identifier { offset }, Piece::Identifiers(out)) => {
+                fill(out, records, |record| u64::from_le_bytes(bytes(record, offset)))
+            }
+            (Self::Name { offset, length }, Piece::Names(out, names)) => {
                 let mut last = (&[][..], u32::MAX);
-                let indices = records.map(|record| {
+                fill(out, records, |record| {
                     let name = &record[offset..offset + length];
                     if last.1 == u32::MAX || last.0 != name {
                         let trimmed = name.iter().rposition(|&byte| byte != 0).map_or(0, |end| end + 1);
-                        last = (name, names.intern(&name[..trimmed]));
+                        last = (name, intern(names, &name[..trimmed]));
                     }
                     last.1
                 });
-                let indices = indices.collect();
-                Values::Names(indices, names.into_values())
             }
+            _ => unreachable!("a column is made for its field"),
         }
     }
+}
+
+fn fill<'a, T>(out: &mut [T], records: impl Iterator<Item = &'a [u8]>, mut read: impl FnMut(&'a [u8]) -> T) {
+    out.iter_mut().zip(records).for_each(|(out, record)| *out = read(record));
 }
 
 fn bytes<const N: usize>(record: &[u8], offset: usize) -> [u8; N] {
@@ -106,64 +162,56 @@ fn bytes<const N: usize>(record: &[u8], offset: usize) -> [u8; N] {
     bytes
 }
 
+impl Values {
+    /// A piece a span of so many records.
+    fn pieces(&mut self, per_span: usize) -> Box<dyn Iterator<Item = Piece<'_>> + '_> {
+        match self {
+            Self::Numbers(values) => Box::new(values.chunks_mut(per_span).map(Piece::Numbers)),
+            Self::Identifiers(values) => Box::new(values.chunks_mut(per_span).map(Piece::Identifiers)),
+            Self::Names(indices, _) => Box::new(indices.chunks_mut(per_span).map(|indices| Piece::Names(indices, Names::default()))),
+        }
+    }
+}
+
 /// Reads the given fields of `count` records of `size` bytes, the first at `start`.
 ///
 /// # Errors
-/// [`Error::Input`]: the file is shorter than that; a field does not lie within a record.
+/// [`Error::Truncated`]: the file is shorter than that. [`Error::Parameter`]: a field does not lie within a record.
 pub fn read(input: &Input, start: u64, size: usize, count: u64, fields: &[Field], monitor: &Monitor) -> Result<Vec<Values>> {
     let needed = (size as u64).checked_mul(count).and_then(|bytes| bytes.checked_add(start));
-    if needed.is_none_or(|needed| needed > input.size()) {
+    if size == 0 || needed.is_none_or(|needed| needed > input.size()) {
         let present = input.size().saturating_sub(start) / (size as u64).max(1);
-        return Err(Error::input(format!("{}: found {present} whole records, expected {count} of {size} bytes", input.path().display())));
+        return Err(Error::truncated(input.path(), format!("{present} whole records"), format!("{count} of {size} bytes")));
     }
     if let Some(field) = fields.iter().find(|field| field.end() > size) {
-        return Err(Error::input(format!("{}: {field:?} does not lie within a record of {size} bytes", input.path().display())));
+        return Err(Error::parameter("fields", format_args!("{field:?}"), format!("one within a record of {size} bytes")));
     }
-    let per_span = (SPAN / (size as u64).max(1)).max(1);
-    let spans: Vec<Vec<Values>> = (0..count.div_ceil(per_span))
-        .into_par_iter()
-        .map_init(Vec::new, |buffer, span| {
-            let first = span * per_span;
-            let last = count.min(first + per_span);
-            input.read(start + first * size as u64, start + last * size as u64, buffer)?;
-            monitor.advance(buffer.len() as u64)?;
-            Ok(fields.iter().map(|field| field.of(buffer, size)).collect())
-        })
-        .collect::<Result<_>>()?;
-
-    let mut columns: Vec<Vec<Values>> = fields.iter().map(|_| Vec::with_capacity(spans.len())).collect();
-    for span in spans {
-        for (column, values) in columns.iter_mut().zip(span) {
-            column.push(values);
-        }
-    }
-    Ok(fields.par_iter().zip(columns).map(|(field, pieces)| assemble(*field, pieces)).collect())
+    let per_span = (SPAN / size as u64).max(1);
+    let mut columns: Vec<Values> = fields.iter().map(|field| field.column(count as usize)).collect();
+    let mut pieces: Vec<_> = columns.iter_mut().map(|column| column.pieces(per_span as usize)).collect();
+    let mut spans: Vec<Vec<Piece>> =
+        (0..count.div_ceil(per_span)).map(|_| pieces.iter_mut().filter_map(Iterator::next).collect()).collect();
+    drop(pieces);
+    spans.par_iter_mut().enumerate().try_for_each_init(Vec::new, |buffer, (span, pieces)| {
+        let first = span as u64 * per_span;
+        let last = count.min(first + per_span);
+        input.read(start + first * size as u64, start + last * size as u64, buffer)?;
+        fields.iter().zip(pieces).for_each(|(field, piece)| field.read(buffer, size, piece));
+        monitor.advance(buffer.len() as u64)
+    })?;
+    let names = fields.iter().enumerate().map(|(at, _)| join(spans.iter_mut().filter_map(|span| names_of(&mut span[at])))).collect();
+    drop(spans);
+    Ok(with_names(columns, names))
 }
 
-fn assemble(field: Field, pieces: Vec<Values>) -> Values {
-    match field {
-        Field::Number { .. } => Values::Numbers(concatenate(pieces.into_iter().filter_map(|piece| match piece {
-            Values::Numbers(values) => Some(values),
-            _ => None,
-        }))),
-        Field::Identifier { .. } => Values::Identifiers(concatenate(pieces.into_iter().filter_map(|piece| match piece {
-            Values::Identifiers(values) => Some(values),
-            _ => None,
-        }))),
-        Field::Name { .. } => {
-            let parts = pieces.into_iter().filter_map(|piece| match piece {
-                Values::Names(indices, names) => Some((indices, names)),
-                _ => None,
-            });
-            let (indices, names) = join(parts.collect());
-            Values::Names(indices, names)
-        }
-    }
+fn names_of<'a>(piece: &'a mut Piece<'_>) -> Option<(&'a mut [u32], Names)> {
+    if let Piece::Names(indices, names) = piece { Some((indices, std::mem::take(names))) } else { None }
 }
 
-/// Frees each piece as soon as it is copied.
-fn concatenate<T: Copy>(pieces: impl Iterator<Item = Vec<T>>) -> Vec<T> {
-    let mut all = Vec::new();
-    pieces.for_each(|piece| all.extend_from_slice(&piece));
-    all
+fn with_names(columns: Vec<Values>, names: Vec<Names>) -> Vec<Values> {
+    let join = |(column, names): (Values, Names)| match column {
+        Values::Names(indices, _) => Values::Names(indices, names.into_iter().collect()),
+        other => other,
+    };
+    columns.into_iter().zip(names).map(join).collect()
 }

@@ -5,9 +5,9 @@
 use std::io::Write;
 use std::path::PathBuf;
 
-use cryodedup_core::rows::{Input, Part, Rows, split};
+use cryodedup_core::rows::{Input, Part, Rewrite, Rows, split};
 use cryodedup_core::star::{Column, Table, Wanted, read_cells, scan};
-use cryodedup_core::{Monitor, Result};
+use cryodedup_core::{Error, Monitor, Result};
 use proptest::prelude::*;
 
 fn scanned(text: &[u8]) -> (tempfile::NamedTempFile, Result<Vec<Table>>) {
@@ -22,9 +22,17 @@ fn tables(text: &str) -> Vec<Table> {
     scanned(text.as_bytes()).1.expect("a STAR file")
 }
 
+/// What is wrong with a file, without its name.
 fn message(text: &str) -> String {
-    let text = scanned(text.as_bytes()).1.expect_err("refused").to_string();
-    text.split_once(", ").or_else(|| text.split_once(": ")).map_or(text.clone(), |(_, rest)| rest.to_owned())
+    let (file, result) = scanned(text.as_bytes());
+    let error = result.expect_err("refused");
+    assert!(matches!(error, Error::Malformed { .. }), "{error:?}");
+    error
+        .to_string()
+        .strip_prefix(&file.path().display().to_string())
+        .expect("names the file")
+        .trim_start_matches([',', ':', ' '])
+        .to_owned()
 }
 
 fn numbers(table: &Table) -> Vec<f64> {
@@ -70,6 +78,52 @@ fn quotes_vectors_and_missing_values() {
 }
 
 #[test]
+fn a_name_with_a_blank_is_not_two_cells_of_the_next_row() {
+    let tables = tables("data_\nloop_\n_name\n_x\n'1 2' 3\n1 2\n1 2\n12 2\n");
+    assert_eq!((names(&tables[0]), numbers(&tables[0])), (["1 2", "1", "1", "12"].map(String::from).to_vec(), vec![3.0, 2.0, 2.0, 2.0]));
+}
+
+/// Long enough for several spans, with rows of other lengths than the first ones make expect.
+#[test]
+fn rows_that_become_shorter_are_all_there() {
+    let long: String = (0..400).map(|i| format!("{i} long_{} {}\n", i / 7, "y".repeat(300))).collect();
+    let short: String = (400..150_000).map(|i| format!("{i} s{} y\n", i / 7)).collect();
+    let found = tables(&format!("data_\nloop_\n_x\n_name\n_y\n{long}{short}"));
+    assert_eq!(numbers(&found[0]), (0..150_000).map(f64::from).collect::<Vec<_>>());
+    assert_eq!(found[0].rows.len(), 150_000);
+    assert_eq!(names(&found[0])[399..402], ["long_57", "s57", "s57"]);
+}
+
+#[test]
+fn a_file_that_becomes_shorter_is_truncated() {
+    let (file, _) = scanned(b"data_\n");
+    let input = Input::open(file.path()).expect("open");
+    file.as_file().set_len(2).expect("shorter");
+    let error = scan(&input, &Wanted::default(), &Monitor::default()).expect_err("refused");
+    assert!(matches!(&error, Error::Truncated { path, .. } if path == file.path()), "{error:?}");
+}
+
+#[test]
+fn halves_are_rewritten_where_rows_move() {
+    let text: String = (0..20_000).map(|i| format!("m{i} {}.000 1\n", i % 2 + 1)).collect();
+    let (file, tables) = scanned(format!("data_\nloop_\n_name\n_x\n_y\n{text}").as_bytes());
+    let rows = &tables.expect("a STAR file")[0].rows;
+    let (kept, moves) = (vec![true; rows.len()], (0..rows.len()).map(|row| row % 3 == 0).collect::<Vec<_>>());
+    let directory = tempfile::tempdir().expect("a directory");
+    let outputs = ["kept", "rejected"].map(|name| directory.path().join(name));
+    let write = |column| {
+        let rewrite = Rewrite::OtherHalf { column, moves: moves.clone() };
+        let part = Part::Rows { path: file.path().to_owned(), rows, kept: &kept, rewrites: vec![&rewrite], end_line: false };
+        split(&[part], &outputs[0], &outputs[1], &Monitor::default())
+    };
+    write(1).expect("written");
+    let expected: String = (0..20_000).map(|i| format!("m{i} {}.000 1\n", if i % 3 == 0 { 2 - i % 2 } else { i % 2 + 1 })).collect();
+    assert!(std::fs::read_to_string(&outputs[0]).expect("read") == expected);
+    let refused = write(0).expect_err("no half-set").to_string();
+    assert!(refused.ends_with(", line 6: column 1: found 'm0', expected the half-set 1 or 2"), "{refused}");
+}
+
+#[test]
 fn names_stay_text() {
     let tables = tables("data_\nloop_\n_name\n_x\n0012 1\n12 1\nmic#1.mrc 1\n1e5 1\n");
     assert_eq!(names(&tables[0]), ["0012", "12", "mic#1.mrc", "1e5"]);
@@ -93,7 +147,7 @@ fn a_quoted_number_sign_is_no_comment() {
     let (file, tables) = scanned(b"data_a\nloop_\n_name\n_x\n'#3 x' 1 # a comment\n");
     let table = &tables.expect("a STAR file")[0];
     assert_eq!((names(table), numbers(table)), (vec!["#3 x".to_owned()], vec![1.0]));
-    assert_eq!(read_cells(file.path(), &table.rows).expect("cells"), [[b"#3 x".to_vec(), b"1".to_vec()]]);
+    assert_eq!(read_cells(file.path(), &table.rows, [0]).expect("cells"), [[b"#3 x".to_vec(), b"1".to_vec()]]);
 }
 
 #[test]
@@ -116,12 +170,12 @@ fn what_is_refused_is_named_with_its_line() {
     assert_eq!(message("data_\nloop_\n_x\n_name\n1 a\n2\n3 c\n"), "line 6: found a row of 1 cells, expected 2");
     assert_eq!(message("data_\nloop_\n_x\n_name\n1 a b\n"), "line 5: found a row of 3 cells, expected 2");
     assert_eq!(message("data_\nloop_\n_x\n_name\n1 a\nabc b\n"), "line 6: x: found 'abc', expected a number");
-    assert_eq!(message("x,y\n1,2\n"), "line 1: not a STAR file: found 'x,y', expected data_");
+    assert_eq!(message("x,y\n1,2\n"), "line 1: found 'x,y', expected data_, as STAR files begin");
     assert_eq!(message("data_\nnonsense\n"), "line 2: found 'nonsense', expected data_, loop_ or a label");
     assert_eq!(message("data_\nloop_\n1 2\n"), "line 3: found a loop_ without labels, expected a line that begins with _");
-    assert_eq!(message("data_\nloop_\n_x\n_x\n1 2\n"), "line 4: found the label _x a second time in one loop");
-    assert_eq!(message(""), "not a STAR file: found no data_ line");
-    assert_eq!(message("# only a comment\n"), "not a STAR file: found no data_ line");
+    assert_eq!(message("data_\nloop_\n_x\n_x\n1 2\n"), "line 4: found the label _x a second time in one loop, expected each label once");
+    assert_eq!(message(""), "found no data_ line, expected a STAR file");
+    assert_eq!(message("# only a comment\n"), "found no data_ line, expected a STAR file");
 }
 
 /// A table longer than several spans, with comments here and there and a table behind it.
@@ -170,7 +224,7 @@ fn split_table(text: &str, keep: impl Fn(usize) -> bool) -> (String, String) {
     let span = |start, end| Part::Span { path: path.clone(), start, end };
     let parts = [
         span(0, rows.start(0)),
-        Part::Rows { path: path.clone(), rows, kept: &kept, rewrite: None, end_line: false },
+        Part::Rows { path: path.clone(), rows, kept: &kept, rewrites: Vec::new(), end_line: false },
         span(rows.start(rows.len()), text.len() as u64),
     ];
     split(&parts, &outputs[0], &outputs[1], &Monitor::default()).expect("written");
@@ -231,8 +285,8 @@ fn records_are_split_like_lines() {
     let directory = tempfile::tempdir().expect("a directory");
     let outputs = ["kept", "rejected"].map(|name| directory.path().join(name));
     let parts = [
-        Part::Text { kept: b"K".to_vec(), rejected: b"R".to_vec() },
-        Part::Rows { path: file.path().to_owned(), rows: &rows, kept: &kept, rewrite: None, end_line: false },
+        Part::Text { kept: b"K", rejected: b"R" },
+        Part::Rows { path: file.path().to_owned(), rows: &rows, kept: &kept, rewrites: Vec::new(), end_line: false },
     ];
     split(&parts, &outputs[0], &outputs[1], &Monitor::default()).expect("written");
     for (path, head, wanted) in [(&outputs[0], b'K', true), (&outputs[1], b'R', false)] {

@@ -7,14 +7,18 @@ name that fits two micrographs is refused, not guessed: that is how 3.57 million
 
 from __future__ import annotations
 
+import gc
 import re
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from cryodedup.errors import InputError
 from cryodedup.params import Match
 from cryodedup.particles.inputs.matcher import Matcher, Seen, equal_files
+from cryodedup.particles.inputs.micrograph_names import Name, pattern_of
 from cryodedup.particles.inputs.picks import Micrograph
 from cryodedup.text import count
 
@@ -53,6 +57,23 @@ def unify(inputs: Sequence[Input], match: Match = "auto") -> Matched:
     InputError
         A name that fits two micrographs of another input, or two that fit one; numbers of tomograms beside names of such.
     """
+    with _without_collector():
+        return _unified(inputs, match)
+
+
+@contextmanager
+def _without_collector() -> Iterator[None]:
+    """Python's collector pauses: it took half the time, for a million objects of which none are in a circle."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
+def _unified(inputs: Sequence[Input], match: Match) -> Matched:
     seen, found = _matched(inputs, match)
     if match == "auto":
         told = [
@@ -68,7 +89,8 @@ def unify(inputs: Sequence[Input], match: Match = "auto") -> Matched:
 
 def _matched(inputs: Sequence[Input], match: Match) -> tuple[list[list[Seen]], Matcher]:
     _check_numbers(inputs)
-    seen = [[Seen(micrograph, label, i) for micrograph in micrographs] for i, (label, micrographs) in enumerate(inputs)]
+    names: dict[str, Name] = {}
+    seen = [[Seen(micrograph, label, i, names) for micrograph in micrographs] for i, (label, micrographs) in enumerate(inputs)]
     without = next((one for micrographs in seen for one in micrographs if match == "uid" and one.uid is None), None)
     if without is not None:
         raise InputError(f"{without.label}: micrograph {without.micrograph.name}: found no CryoSPARC uid, expected one for --match uid")
@@ -137,7 +159,7 @@ def _of_two_projects(pairs: Sequence[tuple[Seen, Seen]]) -> list[str]:
 def _overruled(inputs: Sequence[Input], found: Matcher, match: Match) -> list[str]:
     """A warning that counts what an explicit rule joined or parted otherwise than the evidence."""
     try:
-        usual = unify(inputs).numbers
+        usual = _unified(inputs, "auto").numbers
     except InputError as error:
         return [f"--match {match} used; without it: {error}"]
     flat = [(chosen, other) for mine, theirs in zip(found.numbers, usual, strict=True) for chosen, other in zip(mine, theirs, strict=True)]
@@ -173,16 +195,18 @@ def _partial_failures(seen: Sequence[Sequence[Seen]], numbers: Sequence[Sequence
     Where both inputs have such names they may be the same; where one has, the other may just have fewer micrographs.
     """
     warnings, notes = [], []
+    of_number = [dict(zip(some, ones, strict=True)) for some, ones in zip(numbers[:MAX_COMPARED], seen, strict=False)]
+    pattern = lru_cache(maxsize=None)(pattern_of)
     for i, first in enumerate(seen[:MAX_COMPARED]):
         for j in range(i):
-            mine, theirs = dict(zip(numbers[i], first, strict=True)), dict(zip(numbers[j], seen[j], strict=True))
+            mine, theirs = of_number[i], of_number[j]
             shared = mine.keys() & theirs.keys()
             if not shared:
                 continue
             by_path = all(mine[number].path == theirs[number].path and mine[number].directory for number in shared)
-            patterns = {one.name.pattern for number in shared for one in (mine[number], theirs[number])}
+            patterns = {pattern(stem) for number in shared for stem in (mine[number].name.stem, theirs[number].name.stem)}
             rests = [[one for number, one in ours.items() if number not in shared] for ours in (mine, theirs)]
-            alone, others = ([one for one in rest if one.name.pattern in patterns] for rest in rests)
+            alone, others = ([one for one in rest if pattern(one.name.stem) in patterns] for rest in rests)
             if _begin_alike(*rests):
                 alone, others, by_path = *rests, False
             text = (

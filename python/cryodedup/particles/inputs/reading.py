@@ -40,7 +40,7 @@ def read_inputs(paths: Sequence[Path], params: ParticleParams, progress: Progres
             found[path] = partial(pickers.read_folder, path, params)
         elif kind == "csg":
             group = cs.CsGroup.open(path)
-            found[path] = partial(_read_datasets, files_of(group), params, progress, group)
+            found[path] = partial(_read_group, group, params, progress)
         elif kind in single:
             found[path] = partial(single[kind], path, params)
         elif kind == "box" or (kind == "star" and has_picks_of_one_micrograph(opened[path])):
@@ -51,8 +51,9 @@ def read_inputs(paths: Sequence[Path], params: ParticleParams, progress: Progres
             folders[key].append(path)
         elif kind == "star":
             found[path] = partial(_read_star, opened[path], params)
-    for job in _jobs([path for path, kind in kinds if kind in ("npy", "csdat")], params):
-        found[min(job, key=paths.index)] = partial(_read_datasets, job, params, progress)
+    datasets = {path: open_dataset(path, params, progress) for path, kind in kinds if kind in ("npy", "csdat")}
+    for job in _jobs(datasets):
+        found[min(job, key=paths.index)] = partial(_read_datasets, [datasets[part] for part in job], params)
     picks = [found[path]() for path in paths if path in found]
     _refuse_twice(picks)
     return picks
@@ -109,9 +110,9 @@ def files_of(group: cs.CsGroup) -> list[Path]:
     return group.files
 
 
-def _jobs(datasets: Sequence[Path], params: ParticleParams) -> list[list[Path]]:
+def _jobs(opened: Mapping[Path, cs.NpyFile | cs.CsdatFile]) -> list[list[Path]]:
     """Puts a dataset without locations together with the one of the same particles that has them, as of one job."""
-    opened = {path: open_dataset(path, params) for path in datasets}
+    datasets = list(opened)
     lone = [path for path in datasets if cryosparc.X not in opened[path] and "uid" in opened[path]]
     jobs = {path: [path] for path in datasets if path not in lone}
     taken: dict[Path, Path] = {}
@@ -138,7 +139,7 @@ def _jobs(datasets: Sequence[Path], params: ParticleParams) -> list[list[Path]]:
     return sorted(jobs.values(), key=lambda job: min(order[path] for path in job))
 
 
-def _refuse_two_alignments(mains: Sequence[Path], opened: dict[Path, cs.NpyFile | cs.CsdatFile]) -> None:
+def _refuse_two_alignments(mains: Sequence[Path], opened: Mapping[Path, cs.NpyFile | cs.CsdatFile]) -> None:
     """The same particles, aligned in two jobs: which alignment is meant is the user's to say."""
     aligned = [path for path in mains if any(f"{key}/shift" in opened[path] for key in cryosparc.SHIFT_KEYS) and "uid" in opened[path]]
     for i, path in enumerate(aligned):
@@ -160,8 +161,11 @@ def open_dataset(path: Path, params: ParticleParams, progress: Progress = SILENT
     return cs.NpyFile.open(path, params.threads, progress.advance_to) if kind == "npy" else cs.CsdatFile.open(path)
 
 
-def _read_datasets(paths: Sequence[Path], params: ParticleParams, progress: Progress, group: cs.CsGroup | None = None) -> Picks:
-    parts = [open_dataset(path, params, progress) for path in paths]
+def _read_group(group: cs.CsGroup, params: ParticleParams, progress: Progress) -> Picks:
+    return _read_datasets([open_dataset(path, params, progress) for path in files_of(group)], params, group)
+
+
+def _read_datasets(parts: Sequence[cs.NpyFile | cs.CsdatFile], params: ParticleParams, group: cs.CsGroup | None = None) -> Picks:
     fields = cryosparc.Joined.by_uid(parts, str(group.path) if group else None)
     return cryosparc.read(fields, params, DatasetOutput(parts, fields.orders, group))
 

@@ -90,7 +90,7 @@ def read(columns: Columns, params: ParticleParams, output: Output, name: str | N
         shift_keys=shift_keys,
         shifts_a=shifts_a,
         scores=score(columns, params, (FIGURE_OF_MERIT, MATCH_SCORE)),
-        halves=_halves(columns.numbers(HALF)) if HALF in columns else None,
+        halves=_halves(columns.take(HALF)) if HALF in columns else None,
         filaments=Filaments(field=TUBE, filament_of=columns.names(TUBE)[0]) if TUBE in columns else None,
         output=output,
         where=columns.where,
@@ -141,13 +141,17 @@ def score(columns: Columns, params: ParticleParams, usual: Sequence[str]) -> Sco
             return None
         raise InputError(missing_score(columns.label, params.score_field, columns.labels))
     values = columns.numbers(label)
-    if label == FIGURE_OF_MERIT:
-        values = np.where(np.isin(values, UNSET_FIGURES_OF_MERIT), np.nan, values)
+    unset = np.isin(values, UNSET_FIGURES_OF_MERIT) if label == FIGURE_OF_MERIT else np.False_
+    if unset.any():  # no copy otherwise: 8 bytes a particle
+        values = np.where(unset, np.nan, values)
     return Scores(field=label, values=values)
 
 
 def _halves(values: Floats) -> Halves:
-    return Halves(field=HALF, values=np.where((values == 1) | (values == 2), values, 0).astype(np.uint8))
+    halves = np.zeros(len(values), np.uint8)
+    for half in (1, 2):
+        halves[values == half] = half
+    return Halves(field=HALF, values=halves)
 
 
 def _shifts(columns: Columns, dimensions: int) -> tuple[frozenset[str], Callable[[str], tuple[Floats, ...]]]:

@@ -110,7 +110,7 @@ def compare(picks: Sequence[Picks], params: ParticleParams, warnings: list[str])
     without = ", ".join(pick.label for pick, has in zip(picks, scored, strict=True) if not has and len(pick))
     if without and any(scored) and params.priority != "input":
         warnings.append(f"no score in {without}: its particles lose against all that have one; --priority input would let the order decide")
-    return np.concatenate(columns), described
+    return columns[0] if len(columns) == 1 else np.concatenate(columns), described
 
 
 def _score(field: str) -> str:

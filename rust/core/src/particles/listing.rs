@@ -34,14 +34,19 @@ pub struct Listing<'a> {
 }
 
 /// Writes the table as CSV (RFC 4180, lines end in `\n`), with a line of column names.
+///
+/// # Errors
+/// [`Error::Parameter`]: a column is too short, or an index too large. [`Error::Io`], [`Error::Interrupted`].
 pub fn write_listing(path: &Path, listing: &Listing, monitor: &Monitor) -> Result<()> {
+    listing.check()?;
     let mut file = File::create(path).map_err(Error::at(path))?;
     let z = if listing.dimensions == 3 { "z_a," } else { "" };
     let names = format!("source,row,uid,micrograph,x_a,y_a,{z}score,kept_source,kept_row,kept_uid,distance_a\n");
     file.write_all(names.as_bytes()).map_err(Error::at(path))?;
-    let rows: Vec<usize> = (0..listing.rejected.len()).collect();
-    for batch in rows.chunks(1 << 18) {
-        let texts: Vec<Vec<u8>> = batch.par_chunks(1 << 13).map(|rows| listing.lines(rows)).collect();
+    // Batches of some megabytes: the text of all would take more memory than the particles.
+    let rows: Vec<u32> = (0..listing.rejected.len() as u32).collect();
+    for batch in rows.chunks(1 << 15) {
+        let texts: Vec<Vec<u8>> = batch.par_chunks(1 << 11).map(|rows| listing.lines(rows)).collect();
         for text in texts {
             file.write_all(&text).map_err(Error::at(path))?;
         }
@@ -51,9 +56,7 @@ pub fn write_listing(path: &Path, listing: &Listing, monitor: &Monitor) -> Resul
 }
 
 impl Listing<'_> {
-    /// # Errors
-    /// [`Error::Input`]: a column is too short, or an index too large.
-    pub fn check(&self) -> Result<()> {
+    fn check(&self) -> Result<()> {
         let n = self.micrograph_of.len();
         let fits = self.coordinates_a.len() == n * self.dimensions
             && self.distances_a.len() == self.rejected.len()
@@ -63,12 +66,16 @@ impl Listing<'_> {
             && self.sources.first().is_some_and(|source| source.1 == 0)
             && self.rejected.iter().chain(self.kept).all(|&particle| (particle as usize) < n)
             && self.micrograph_of.iter().all(|&micrograph| (micrograph as usize) < self.micrographs.len());
-        if fits { Ok(()) } else { Err(Error::input("listing: columns of different lengths, or an index beyond their end")) }
+        if fits {
+            Ok(())
+        } else {
+            Err(Error::parameter("listing", "columns of different lengths, or an index beyond their end", "one value a particle"))
+        }
     }
 
-    fn lines(&self, rows: &[usize]) -> Vec<u8> {
+    fn lines(&self, rows: &[u32]) -> Vec<u8> {
         let mut text = Vec::with_capacity(rows.len() * 128);
-        for &row in rows {
+        for row in rows.iter().map(|&row| row as usize) {
             let particle = self.rejected[row];
             self.identity(&mut text, particle, true);
             let start = particle as usize * self.dimensions;

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
+use crate::error::Place;
 use crate::{Error, Result};
 
 /// An open input file of known size.
@@ -19,12 +20,12 @@ pub struct Input {
 
 impl Input {
     /// # Errors
-    /// [`Error::Io`] if it can not be opened, [`Error::Input`] if it is a directory.
+    /// [`Error::Io`] if it can not be opened, [`Error::Malformed`] if it is a directory.
     pub fn open(path: &Path) -> Result<Self> {
         let file = File::open(path).map_err(Error::at(path))?;
         let metadata = file.metadata().map_err(Error::at(path))?;
         if !metadata.is_file() {
-            return Err(Error::input(format!("{}: not a regular file", path.display())));
+            return Err(Error::malformed(path, Place::Whole, "a directory or a device", "a regular file"));
         }
         Ok(Self { file, path: path.to_owned(), size: metadata.len() })
     }
@@ -42,12 +43,15 @@ impl Input {
     /// Makes `buffer` hold the span from `start` to `end`, or to the file's end.
     ///
     /// # Errors
-    /// [`Error::Io`], also when the file has become shorter.
+    /// [`Error::Truncated`] when the file has become shorter, [`Error::Io`].
     pub fn read(&self, start: u64, end: u64, buffer: &mut Vec<u8>) -> Result<()> {
         let end = end.min(self.size);
         buffer.resize(end.saturating_sub(start) as usize, 0);
         self.read_exact_at(buffer, start).map_err(|error| match error.kind() {
-            ErrorKind::UnexpectedEof => Error::input(format!("{}: became shorter while it was read", self.path.display())),
+            ErrorKind::UnexpectedEof => {
+                let expected = format!("the {} bytes it had when it was opened", self.size);
+                Error::truncated(&self.path, "that it became shorter while it was read", expected)
+            }
             _ => Error::at(&self.path)(error),
         })
     }

@@ -1,6 +1,8 @@
 //! Columns that are parsed while rows are looked for.
 
-use crate::interning::{Interner, join};
+use super::share::{Filled, Share, close};
+use crate::interning::{Names, intern, join};
+use crate::rows::is_blank;
 
 /// Which columns to parse, by label without the leading underscore. A table has those of them that it has.
 #[derive(Clone, Debug, Default)]
@@ -44,40 +46,153 @@ impl Wanted {
     }
 }
 
-/// The part of a column that one span of rows gives.
+/// The values of a column of all spans, each in its own room.
 #[derive(Debug)]
-pub(super) enum Piece {
+pub(super) enum Store {
     Numbers(Vec<f64>),
-    Names { indices: Vec<u32>, names: Interner<Vec<u8>>, last: Vec<u8> },
-    Varying { first: Option<Vec<u8>>, varies: bool },
+    Names(Vec<u32>),
+    Varying,
 }
 
-impl Piece {
+impl Store {
     pub fn new(kind: Kind, rows: usize) -> Self {
         match kind {
-            Kind::Number => Self::Numbers(Vec::with_capacity(rows)),
-            Kind::Name => Self::Names { indices: Vec::with_capacity(rows), names: Interner::default(), last: Vec::new() },
-            Kind::Varying => Self::Varying { first: None, varies: false },
+            Kind::Number => Self::Numbers(vec![0.0; rows]),
+            Kind::Name => Self::Names(vec![0; rows]),
+            Kind::Varying => Self::Varying,
         }
     }
 
+    /// A piece a span, with room for so many rows.
+    pub fn pieces(&mut self, room: usize) -> Box<dyn Iterator<Item = Piece<'_>> + '_> {
+        match self {
+            Self::Numbers(all) => Box::new(all.chunks_mut(room).map(|room| Piece::Numbers(Share::new(room)))),
+            Self::Names(all) => Box::new(all.chunks_mut(room).map(|room| Piece::names(Share::new(room)))),
+            Self::Varying => Box::new(std::iter::repeat_with(Piece::varying)),
+        }
+    }
+
+    /// Puts the pieces of a column together, in order.
+    pub fn assemble(self, room: usize, pieces: Vec<Done>) -> Column {
+        match self {
+            Self::Numbers(all) => {
+                let filled = pieces.into_iter().filter_map(|piece| if let Done::Numbers(filled) = piece { Some(filled) } else { None });
+                Column::Numbers(close(all, room, &filled.collect::<Vec<_>>()))
+            }
+            Self::Names(all) => {
+                let parts = pieces
+                    .into_iter()
+                    .filter_map(|piece| if let Done::Names(filled, names) = piece { Some((filled, names)) } else { None });
+                let (filled, names): (Vec<_>, Vec<_>) = parts.unzip();
+                let mut indices = close(all, room, &filled);
+                let mut rest = &mut indices[..];
+                let parts = filled.iter().zip(names).map(|(filled, names)| {
+                    let (part, behind) = std::mem::take(&mut rest).split_at_mut(filled.len());
+                    rest = behind;
+                    (part, names)
+                });
+                let names = join(parts.collect::<Vec<_>>());
+                Column::Names(indices, names.into_iter().collect())
+            }
+            Self::Varying => {
+                let mut whole = Piece::varying();
+                let mut varying = false;
+                for piece in pieces {
+                    if let Done::Varying(Some(first), varies) = piece {
+                        varying |= varies;
+                        let _ = whole.push_text(&first);
+                    }
+                }
+                Column::Varying(varying || matches!(whole, Piece::Varying(_, true)))
+            }
+        }
+    }
+}
+
+/// The part of a column that one span of rows gives.
+#[derive(Debug)]
+pub(super) enum Piece<'a> {
+    Numbers(Share<'a, f64>),
+    Names {
+        indices: Share<'a, u32>,
+        names: Names,
+        last: Vec<u8>,
+    },
+    /// The first value, and whether others differ.
+    Varying(Option<Vec<u8>>, bool),
+}
+
+/// A piece that has all its rows.
+#[derive(Debug)]
+pub(super) enum Done {
+    Numbers(Filled<f64>),
+    Names(Filled<u32>, Names),
+    Varying(Option<Vec<u8>>, bool),
+}
+
+impl<'a> Piece<'a> {
+    pub fn new(kind: Kind) -> Self {
+        match kind {
+            Kind::Number => Self::Numbers(Share::new(&mut [])),
+            Kind::Name => Self::names(Share::new(&mut [])),
+            Kind::Varying => Self::varying(),
+        }
+    }
+
+    fn names(indices: Share<'a, u32>) -> Self {
+        Self::Names { indices, names: Names::default(), last: Vec::new() }
+    }
+
+    fn varying() -> Self {
+        Self::Varying(None, false)
+    }
+
+    pub fn done(self) -> Done {
+        match self {
+            Self::Numbers(share) => Done::Numbers(share.filled()),
+            Self::Names { indices, names, .. } => Done::Names(indices.filled(), names),
+            Self::Varying(first, varies) => Done::Varying(first, varies),
+        }
+    }
+
+    /// Takes the cell without quotes at the front of `line`.
+    ///
     /// # Errors
-    /// What was expected instead of the cell.
+    /// What was expected instead.
     #[inline]
-    pub fn push(&mut self, cell: &[u8]) -> Result<(), &'static str> {
+    pub fn push_first(&mut self, line: &[u8]) -> Result<(), &'static str> {
+        match self {
+            Self::Numbers(numbers) => numbers.push(first_number(line)?),
+            Self::Names { indices, last, .. }
+                if !last.is_empty() && line.starts_with(last) && line.get(last.len()).is_none_or(|&byte| is_blank(byte)) =>
+            {
+                // Rows of one micrograph mostly follow each other.
+                let index = indices.last().unwrap_or_default();
+                indices.push(index);
+            }
+            Self::Varying(_, true) => {}
+            _ => return self.push_text(first_cell(line)),
+        }
+        Ok(())
+    }
+
+    /// Takes a cell.
+    ///
+    /// # Errors
+    /// What was expected instead.
+    pub fn push_text(&mut self, cell: &[u8]) -> Result<(), &'static str> {
         match self {
             Self::Numbers(numbers) => numbers.push(number(cell)?),
-            Self::Names { indices, names, last } => match indices.last() {
-                // Rows of one micrograph mostly follow each other.
-                Some(&index) if last == cell => indices.push(index),
-                _ => {
-                    indices.push(names.intern(cell));
-                    last.clear();
+            Self::Names { indices, names, last } => {
+                indices.push(intern(names, cell));
+                last.clear();
+                // One with a blank, which stood in quotes, could be two cells of the next line.
+                if !cell.iter().any(|&byte| is_blank(byte)) {
                     last.extend(cell);
                 }
-            },
-            Self::Varying { first: None, varies: _ } => *self = Self::Varying { first: Some(cell.to_owned()), varies: false },
-            Self::Varying { first: Some(first), varies } => *varies = *varies || differs(first, cell),
+            }
+            Self::Varying(first @ None, _) => *first = Some(cell.to_owned()),
+            Self::Varying(Some(first), varies) => *varies = *varies || differs(first, cell),
         }
         Ok(())
     }
@@ -87,7 +202,18 @@ fn differs(a: &[u8], b: &[u8]) -> bool {
     a != b && number(a) != number(b)
 }
 
+fn first_cell(line: &[u8]) -> &[u8] {
+    &line[..line.iter().position(|&byte| is_blank(byte)).unwrap_or(line.len())]
+}
+
 #[inline]
+fn first_number(line: &[u8]) -> Result<f64, &'static str> {
+    match fast_float2::parse_partial(line) {
+        Ok((number, length)) if line.get(length).is_none_or(|&byte| is_blank(byte)) => Ok(number),
+        _ => number(first_cell(line)),
+    }
+}
+
 fn number(cell: &[u8]) -> Result<f64, &'static str> {
     if let Ok(number) = fast_float2::parse(cell) {
         return Ok(number);
@@ -95,40 +221,5 @@ fn number(cell: &[u8]) -> Result<f64, &'static str> {
     match cell {
         b"<NA>" | b"NA" | b"None" | b"null" | b"NULL" => Ok(f64::NAN),
         _ => Err("a number"),
-    }
-}
-
-/// Puts the pieces of a column together, in order.
-pub(super) fn assemble(kind: Kind, pieces: Vec<Piece>) -> Column {
-    match kind {
-        Kind::Number => {
-            let mut all =
-                Vec::with_capacity(pieces.iter().map(|piece| if let Piece::Numbers(numbers) = piece { numbers.len() } else { 0 }).sum());
-            for piece in pieces {
-                if let Piece::Numbers(numbers) = piece {
-                    all.extend(numbers);
-                }
-            }
-            Column::Numbers(all)
-        }
-        Kind::Name => {
-            let parts = pieces.into_iter().filter_map(|piece| match piece {
-                Piece::Names { indices, names, .. } => Some((indices, names.into_values())),
-                _ => None,
-            });
-            let (indices, names) = join(parts.collect());
-            Column::Names(indices, names)
-        }
-        Kind::Varying => {
-            let mut whole = Piece::new(kind, 0);
-            let mut varying = false;
-            for piece in pieces {
-                if let Piece::Varying { first: Some(first), varies } = piece {
-                    varying |= varies;
-                    let _ = whole.push(&first);
-                }
-            }
-            Column::Varying(varying || matches!(whole, Piece::Varying { varies: true, .. }))
-        }
     }
 }

@@ -1,15 +1,16 @@
 //! The lines of a STAR file outside the rows, and messages that name them.
 
-use super::Cells;
-use crate::rows::Input;
+use crate::error::Place;
+use crate::rows::{Cells, Input};
 use crate::{Error, Result};
 
 /// So many bytes are read at a time, or more for a longer line.
 const WINDOW: u64 = 64 << 10;
 
-pub(super) fn fail(input: &Input, offset: u64, message: &str) -> Error {
+/// An error of the line at `offset`, or why the line could not be counted.
+pub(super) fn malformed(input: &Input, offset: u64, found: impl Into<String>, expected: impl Into<String>) -> Error {
     match input.line_number(offset) {
-        Ok(line) => Error::input(format!("{}, line {line}: {message}", input.path().display())),
+        Ok(line) => Error::malformed(input.path(), Place::Line(line), found, expected),
         Err(error) => error,
     }
 }
@@ -93,9 +94,14 @@ impl<'a> Lines<'a> {
             match Line::of(line) {
                 Line::Nothing => {}
                 // A row may begin with an underscore, too; a label stands alone.
-                Line::Label(label, _) if Cells::new(line).count_rest() == 1 => {
+                Line::Label(label, _) if Cells::new(line).before_comment().count() == 1 => {
                     if labels.contains(&label) {
-                        return Err(fail(self.input, offset, &format!("found the label _{label} a second time in one loop")));
+                        return Err(malformed(
+                            self.input,
+                            offset,
+                            format!("the label _{label} a second time in one loop"),
+                            "each label once",
+                        ));
                     }
                     labels.push(label);
                     after = next;
@@ -105,7 +111,7 @@ impl<'a> Lines<'a> {
             offset = next;
         }
         if labels.is_empty() {
-            return Err(fail(self.input, offset, "found a loop_ without labels, expected a line that begins with _"));
+            return Err(malformed(self.input, offset, "a loop_ without labels", "a line that begins with _"));
         }
         Ok((labels, after))
     }

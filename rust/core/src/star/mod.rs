@@ -4,13 +4,13 @@
 //! row a line. What real files hold besides: labels with or without numbers, comments and blank lines anywhere, tabs, carriage returns,
 //! quoted cells, a block after a long table, two blocks of one name, values that begin with `data_`.
 
-mod cells;
+mod body;
 mod column;
 mod lines;
 mod scan;
+mod share;
 mod table;
 
-pub use cells::{Cell, Cells};
 pub use column::{Column, Wanted};
 pub use scan::{scan, scan_rows};
 pub use table::{Table, read_cells};

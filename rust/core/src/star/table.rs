@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use super::{Cells, Column};
+use super::Column;
 use crate::Result;
-use crate::rows::{Input, Rows};
+use crate::rows::{Cells, Input, Rows};
 
 /// One block with its pairs, or with its loop.
 #[derive(Clone, Debug)]
@@ -24,12 +24,17 @@ pub struct Table {
     pub columns: HashMap<String, Column>,
 }
 
-/// All cells of the given rows, without quotes: for tables that are small.
-pub fn read_cells(path: &Path, rows: &Rows) -> Result<Vec<Vec<Vec<u8>>>> {
+/// All cells of the chosen rows, without quotes: of small tables, or of a few rows.
+///
+/// # Errors
+/// [`Error::Parameter`](crate::Error::Parameter) for a row that is not there.
+pub fn read_cells(path: &Path, rows: &Rows, chosen: impl IntoIterator<Item = usize>) -> Result<Vec<Vec<Vec<u8>>>> {
     let input = Input::open(path)?;
     let mut line = Vec::new();
-    (0..rows.len())
+    chosen
+        .into_iter()
         .map(|row| {
+            rows.check(row + 1)?;
             let (start, end) = rows.span(row);
             input.read(start, end, &mut line)?;
             Ok(Cells::new(&line).before_comment().map(|cell| cell.text.to_owned()).collect())

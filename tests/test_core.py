@@ -1,0 +1,111 @@
+"""The compiled core as Python sees it: kinds of errors, pools of threads."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cryodedup import _core
+from cryodedup.errors import InputError
+from cryodedup.formats.star import open_star, quoted
+
+
+def _rejected() -> int:
+    """Two equal points, by all threads."""
+    points = np.zeros((2, 2))
+    return len(_core.deduplicate(points, None, None, None, 1.0, remove_entirely=False, threads=0)[1])
+
+
+def _child(results: multiprocessing.SimpleQueue[int]) -> None:
+    results.put(_rejected())
+
+
+@pytest.mark.skipif("fork" not in multiprocessing.get_all_start_methods(), reason="no fork on this system")
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_a_forked_child_has_threads_of_its_own() -> None:
+    assert _rejected() == 1  # the parent's pool
+    context = multiprocessing.get_context("fork")
+    results = context.SimpleQueue()
+    child = context.Process(target=_child, args=(results,))
+    child.start()
+    child.join(30)
+    hangs = child.is_alive()
+    child.kill()
+    assert not hangs
+    assert results.get() == 1
+    assert _rejected() == 1
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="threads are counted in /proc")
+def test_calls_share_a_pool() -> None:
+    _rejected()
+    before = len(os.listdir("/proc/self/task"))  # noqa: PTH208
+    for _ in range(20):
+        _rejected()
+    assert len(os.listdir("/proc/self/task")) == before  # noqa: PTH208
+
+
+def test_several_threads_may_call_at_once() -> None:
+    found: list[int] = []
+    threads = [threading.Thread(target=lambda: found.append(_rejected())) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert found == [1] * 8
+
+
+def test_an_exception_of_progress_ends_the_job(tmp_path: Path) -> None:
+    class StopError(Exception):
+        pass
+
+    def stop(_done: int) -> None:
+        raise StopError
+
+    path = tmp_path / "big"
+    with path.open("wb") as file:
+        file.truncate(4 << 30)  # sparse: seconds of reading, unless it is stopped
+    started = time.perf_counter()
+    with pytest.raises(StopError):
+        _core.read_records(path, 0, 4, 1 << 30, [(0, "S1")], threads=1, progress=stop)
+    assert time.perf_counter() - started < 20
+    assert _rejected() == 1
+
+
+def test_errors_have_parts(tmp_path: Path) -> None:
+    path = tmp_path / "p.star"
+    path.write_text("data_\nloop_\n_x\n_y\n1 2\n1 z\n")
+    with pytest.raises(InputError) as of_cell:
+        open_star([path], numbers=("x", "y"))
+    error = of_cell.value
+    assert (error.kind, error.name, error.path, error.line, error.found, error.expected) == ("malformed", "y", path, 6, "'z'", "a number")
+    assert str(error) == f"{path}, line 6: y: found 'z', expected a number"
+    with pytest.raises(InputError) as of_file:
+        _core.read_records(path, 0, 8, 100, [], threads=1)
+    assert (of_file.value.kind, of_file.value.path, of_file.value.line) == ("truncated", path, None)
+    with pytest.raises(InputError) as of_parameter:
+        _core.Rows.records(0, 4, 3).start(4)
+    assert (of_parameter.value.kind, of_parameter.value.name, of_parameter.value.found) == ("parameter", "row", "4")
+    assert InputError("text").kind is None
+    with pytest.raises(FileNotFoundError):
+        open_star([tmp_path / "none.star"])
+
+
+@pytest.mark.parametrize("value", ["a.mrc", "#a.mrc", "mic#1.mrc", "a b.mrc", "it's", 'say "x"', "_x", "", "'", ";", "x\ty", "data_x"])
+def test_a_quoted_value_is_read_as_it_was(tmp_path: Path, value: str) -> None:
+    path = tmp_path / "q.star"
+    path.write_text(f"data_\nloop_\n_a\n_b\n_c\n1 {quoted(value)} 2\n{quoted(value)} 1 2\n")
+    (file,) = open_star([path], names=("b",))
+    assert [[row["a"], row["b"]] for row in file.rows(file.tables[0])] == [["1", value], [value, "1"]]
+
+
+def test_one_decision_a_row(tmp_path: Path) -> None:
+    part = _core.Part.rows(tmp_path / "x", _core.Rows.records(0, 4, 3), np.ones(2, bool))
+    with pytest.raises(InputError, match="rows: found 2 decisions, expected one for each of 3 rows"):
+        _core.split([part], tmp_path / "k", tmp_path / "r")
