@@ -206,7 +206,7 @@ def _select(
     """Mask of the kept, the rejected, and for each of these what it duplicates."""
 
     def search(rows: Any) -> Selected:
-        kept, rejected, of, _ = _core.deduplicate(
+        found = _core.deduplicate(
             compared[rows],
             group_of[rows],
             None if scores is None else scores[rows],
@@ -216,7 +216,7 @@ def _select(
             threads=params.threads,
             progress=progress,
         )
-        return kept, rejected, of
+        return found.kept, found.rejected, found.duplicate_of
 
     if repeated is None:
         return search(slice(None))

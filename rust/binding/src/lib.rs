@@ -29,6 +29,8 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("MAX_MASKED", cryodedup_core::micrographs::mask::MAX_SHARE)?;
     module.add("DEBUG_BUILD", cfg!(debug_assertions))?;
     module.add_class::<micrographs::Session>()?;
+    module.add_class::<particles::Duplicates>()?;
+    module.add_class::<particles::HalfPairs>()?;
     module.add_class::<preparation::Preparation>()?;
     module.add_class::<rows::Rows>()?;
     module.add_class::<star::Table>()?;
