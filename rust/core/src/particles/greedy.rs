@@ -13,7 +13,7 @@ use rayon::prelude::*;
 
 use super::ranking::Ranking;
 use super::trees::each_span;
-use crate::kdtree::{Around, Bounds, Builder, LARGE, Node, Tree, squared};
+use crate::kdtree::{Around, Bounds, Builder, LARGE, LEAF, Node, Tree, squared};
 use crate::{Monitor, Result};
 
 /// So few points are compared with each other, without a tree.
@@ -21,6 +21,9 @@ const FEW: usize = 40;
 /// Points of the first regions of a large group, and how many times as many those of each next round have.
 const REGION: usize = 1 << 13;
 const GROWTH: usize = 8;
+
+/// Squared diagonal of the narrowest regions, in squared separations.
+const WIDE: f64 = 64.0;
 
 /// Not decided.
 const OPEN: u8 = 0;
@@ -98,13 +101,15 @@ struct Choice<'a, const D: usize> {
     states: Vec<AtomicU8>,
     /// Nodes without a point that is not decided.
     closed: Vec<AtomicBool>,
+    /// Nodes without an open point.
+    held: Vec<AtomicBool>,
 }
 
 impl<'a, const D: usize> Choice<'a, D> {
     fn new(tree: &'a Tree<D>, limit: f64, ranking: &'a Ranking) -> Self {
         let states = std::iter::repeat_with(|| AtomicU8::new(OPEN)).take(tree.len()).collect();
-        let closed = std::iter::repeat_with(AtomicBool::default).take(tree.nodes().len()).collect();
-        Self { tree, limit, ranking, states, closed }
+        let [closed, held] = std::array::from_fn(|_| std::iter::repeat_with(AtomicBool::default).take(tree.nodes().len()).collect());
+        Self { tree, limit, ranking, states, closed, held }
     }
 
     fn decide(&mut self, monitor: &Monitor) -> Result<()> {
@@ -117,18 +122,20 @@ impl<'a, const D: usize> Choice<'a, D> {
             for state in self.states.iter_mut().map(AtomicU8::get_mut).filter(|state| **state == WAITING) {
                 *state = OPEN;
             }
+            self.held.iter_mut().for_each(|held| *held.get_mut() = false);
             size *= GROWTH;
         }
         self.decide_in(0, monitor)
     }
 
-    /// The highest nodes that are not larger than `size`, and leaves.
+    /// The highest nodes that are not larger than `size`, but some separations wide: of narrower ones nearly all points would wait.
     fn regions(&self, size: usize) -> Vec<usize> {
         let (mut regions, mut below) = (Vec::new(), vec![0]);
         while let Some(node) = below.pop() {
             match self.tree.below(node) {
                 Some((left, right)) if self.tree.nodes()[node].len() > size => below.extend([right, left]),
-                _ => regions.push(node),
+                _ if self.tree.nodes()[node].bounds.diagonal() > WIDE * self.limit => regions.push(node),
+                _ => {}
             }
         }
         regions
@@ -183,7 +190,7 @@ impl<'a, const D: usize> Choice<'a, D> {
         if region == 0 {
             return false;
         }
-        let mut outside = Outside { choice: self, region, rank: self.rank(position), found: false };
+        let mut outside = Outside { choice: self, region: &self.tree.nodes()[region], rank: self.rank(position), found: false };
         self.tree.around(ball, self.limit, &mut outside);
         outside.found
     }
@@ -261,41 +268,56 @@ struct Hold<'a, const D: usize> {
 impl<const D: usize> Around for Hold<'_, D> {
     fn skips(&self, node: usize) -> bool {
         let range = self.choice.tree.nodes()[node].range();
-        range.end <= self.region.range().start || range.start >= self.region.range().end || self.choice.closed[node].load(Relaxed)
+        let is_outside = range.end <= self.region.range().start || range.start >= self.region.range().end;
+        is_outside || self.choice.held[node].load(Relaxed) || self.choice.closed[node].load(Relaxed)
     }
 
     fn whole(&mut self, node: usize) {
-        self.choice.tree.nodes()[node].range().for_each(|position| self.point(position));
+        let (range, region) = (self.choice.tree.nodes()[node].range(), self.region.range());
+        (range.start.max(region.start)..range.end.min(region.end)).for_each(|position| self.point(position));
     }
 
     fn point(&mut self, position: usize) {
+        // Another thread may reject it at this moment, which stays so.
         _ = self.choice.states[position].compare_exchange(OPEN, WAITING, Relaxed, Relaxed);
+    }
+
+    fn ascend(&mut self, node: usize) {
+        let (range, region) = (self.choice.tree.nodes()[node].range(), self.region.range());
+        if range.start < region.start || range.end > region.end {
+            return; // has points of other threads
+        }
+        let held = match self.choice.tree.below(node) {
+            Some((left, right)) => self.skips(left) && self.skips(right),
+            None => self.choice.tree.nodes()[node].range().all(|position| self.choice.state(position) != OPEN),
+        };
+        if held {
+            self.choice.held[node].store(true, Relaxed);
+        }
     }
 }
 
-/// Looks for a better point outside a region that is kept or not decided. Closed nodes count: another thread may be about to
-/// reject for a point kept in one.
+/// Looks for a better point outside a region that is kept or not decided.
 struct Outside<'a, const D: usize> {
     choice: &'a Choice<'a, D>,
-    region: usize,
+    region: &'a Node<D>,
     rank: (u64, u32),
     found: bool,
 }
 
 impl<const D: usize> Around for Outside<'_, D> {
     fn skips(&self, node: usize) -> bool {
-        self.found || node == self.region
+        let (range, region) = (self.choice.tree.nodes()[node].range(), self.region.range());
+        self.found || (region.start <= range.start && range.end <= region.end)
     }
 
+    /// Of many that are near one might be better: looking at all of them for each that asks would be quadratic in clumps.
     fn whole(&mut self, node: usize) {
-        let region = self.choice.tree.nodes()[self.region].range();
-        for position in self.choice.tree.nodes()[node].range() {
-            if self.found {
-                return;
-            }
-            if !region.contains(&position) {
-                self.point(position);
-            }
+        let range = self.choice.tree.nodes()[node].range();
+        if range.len() > LEAF {
+            self.found = true;
+        } else {
+            range.for_each(|position| self.point(position));
         }
     }
 
