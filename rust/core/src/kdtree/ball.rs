@@ -22,16 +22,13 @@ pub(crate) trait Around {
 impl<const D: usize> Tree<D> {
     /// Calls `visitor` with everything whose squared distance from `centre` is at most `limit`.
     pub fn around(&self, centre: &Bounds<D>, limit: f64, visitor: &mut impl Around) {
-        if !self.nodes.is_empty() {
+        if !self.nodes.is_empty() && !visitor.skips(0) && self.nodes[0].bounds.nearest(centre) <= limit {
             self.around_below(0, centre, limit, visitor);
         }
     }
 
     fn around_below(&self, at: usize, centre: &Bounds<D>, limit: f64, visitor: &mut impl Around) {
         let node = &self.nodes[at];
-        if visitor.skips(at) || node.bounds.nearest(centre) > limit {
-            return;
-        }
         if node.bounds.farthest(centre) <= limit {
             visitor.whole(at);
         } else if node.is_leaf() {
@@ -40,8 +37,11 @@ impl<const D: usize> Tree<D> {
                 .for_each(|position| visitor.point(position));
         } else {
             let (left, right) = self.children(at);
-            self.around_below(left, centre, limit, visitor);
-            self.around_below(right, centre, limit, visitor);
+            for child in [left, right] {
+                if self.nodes[child].bounds.nearest(centre) <= limit && !visitor.skips(child) {
+                    self.around_below(child, centre, limit, visitor);
+                }
+            }
         }
         visitor.ascend(at);
     }

@@ -30,12 +30,17 @@ impl<const D: usize> Tree<D> {
 }
 
 impl<const D: usize> Listing<'_, D> {
+    fn is_more(&self, pairs: usize) -> bool {
+        let is_more = pairs > self.most;
+        if is_more {
+            self.too_many.store(true, Relaxed);
+        }
+        is_more
+    }
+
     /// Lists all pairs of some positions and others.
     fn list(&self, ones: std::ops::Range<usize>, others: impl Fn(usize) -> std::ops::Range<usize>, edges: &mut Vec<Edge>) {
         for a in ones {
-            if self.too_many.load(Relaxed) {
-                return;
-            }
             for b in others(a) {
                 self.pair(a, b, squared(self.tree.point(a), self.tree.point(b)), edges);
             }
@@ -47,9 +52,7 @@ impl<const D: usize> Pairs<D> for Listing<'_, D> {
     type Found = Vec<Edge>;
 
     fn merge(&self, found: &mut Vec<Edge>, mut other: Vec<Edge>) {
-        if found.len() + other.len() > self.most {
-            self.too_many.store(true, Relaxed);
-        } else {
+        if !self.is_more(found.len() + other.len()) {
             found.append(&mut other);
         }
     }
@@ -60,23 +63,30 @@ impl<const D: usize> Pairs<D> for Listing<'_, D> {
 
     fn within(&self, node: usize, edges: &mut Vec<Edge>) {
         let range = self.tree.nodes[node].range();
+        if self.is_more(edges.len() + range.len() * (range.len() - 1) / 2) {
+            return;
+        }
         self.list(range.clone(), |a| a + 1..range.end, edges);
     }
 
     fn across(&self, a: usize, b: usize, edges: &mut Vec<Edge>) {
-        self.list(self.tree.nodes[a].range(), |_| self.tree.nodes[b].range(), edges);
+        let (one, other) = (self.tree.nodes[a].range(), self.tree.nodes[b].range());
+        if !self.is_more(edges.len() + one.len() * other.len()) {
+            self.list(one, |_| other.clone(), edges);
+        }
     }
 
     fn beside(&self, position: usize, node: usize, edges: &mut Vec<Edge>) {
-        self.list(position..position + 1, |_| self.tree.nodes[node].range(), edges);
+        let range = self.tree.nodes[node].range();
+        if !self.is_more(edges.len() + range.len()) {
+            self.list(position..position + 1, |_| range.clone(), edges);
+        }
     }
 
     #[inline]
     fn pair(&self, a: usize, b: usize, squared: f64, edges: &mut Vec<Edge>) {
-        if edges.len() > self.most {
-            self.too_many.store(true, Relaxed);
-            return;
+        if !self.is_more(edges.len() + 1) {
+            edges.push(Edge { a: a as u32, b: b as u32, squared });
         }
-        edges.push(Edge { a: a as u32, b: b as u32, squared });
     }
 }

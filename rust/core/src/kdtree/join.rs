@@ -86,9 +86,17 @@ impl<P: Pairs<D>, const D: usize> Walk<'_, P, D> {
                 self.inside(left, found);
                 self.inside(right, found);
             }
-            self.between(left, right, found);
+            if self.are_near(left, right) {
+                self.between(left, right, found);
+            }
         }
         self.pairs.ascend(at);
+    }
+
+    /// Asked before a pair of nodes is walked into: of those met, most are not near, and need no call.
+    #[inline]
+    fn are_near(&self, a: usize, b: usize) -> bool {
+        self.node(a).bounds.nearest(&self.node(b).bounds) <= self.limit
     }
 
     fn both(&self, found: &mut P::Found, one: impl FnOnce(&mut P::Found) + Send, other: impl FnOnce(&mut P::Found) + Send) {
@@ -109,7 +117,7 @@ impl<P: Pairs<D>, const D: usize> Walk<'_, P, D> {
 
     fn between(&self, a: usize, b: usize, found: &mut P::Found) {
         let (one, other) = (self.node(a), self.node(b));
-        if one.bounds.nearest(&other.bounds) > self.limit || self.pairs.is_known(a, b) {
+        if self.pairs.is_known(a, b) {
             return;
         }
         if one.bounds.farthest(&other.bounds) <= self.limit {
@@ -132,11 +140,18 @@ impl<P: Pairs<D>, const D: usize> Walk<'_, P, D> {
     fn split(&self, a: usize, b: usize, found: &mut P::Found) {
         let (left, right) = self.tree.children(a);
         self.pairs.descend(a, left, right);
-        if self.node(a).len() + self.node(b).len() > 2 * BRANCH {
-            self.both(found, |found| self.between(left, b, found), |found| self.between(right, b, found));
-        } else {
-            self.between(left, b, found);
-            self.between(right, b, found);
+        match (self.are_near(left, b), self.are_near(right, b)) {
+            (true, true) if self.node(a).len() + self.node(b).len() > 2 * BRANCH => {
+                self.both(found, |found| self.between(left, b, found), |found| self.between(right, b, found));
+            }
+            (to_left, to_right) => {
+                if to_left {
+                    self.between(left, b, found);
+                }
+                if to_right {
+                    self.between(right, b, found);
+                }
+            }
         }
         self.pairs.ascend(a);
     }

@@ -13,17 +13,19 @@ use rayon::prelude::*;
 
 use super::ranking::Ranking;
 use super::trees::each_span;
-use crate::kdtree::{Around, Bounds, Builder, LARGE, LEAF, Node, Tree, squared};
+use crate::kdtree::{Around, Bounds, Builder, Edge, LARGE, LEAF, Node, Tree, squared};
 use crate::{Monitor, Result};
 
-/// So few points are compared with each other, without a tree.
-const FEW: usize = 40;
+/// Pairs are listed if there are not more a point: where points are sparse that is a third of the work.
+const LISTED_PAIRS: usize = 2;
 /// Points of the first regions of a large group, and how many times as many those of each next round have.
 const REGION: usize = 1 << 13;
 const GROWTH: usize = 8;
 
-/// Squared diagonal of the narrowest regions, in squared separations.
-const WIDE: f64 = 64.0;
+/// Squared diagonal of the narrowest regions, in squared separations: narrower ones are mostly border, where points wait.
+const WIDE: f64 = 1600.0;
+/// Fewer points are sorted at once.
+const SORTED: usize = 4096;
 
 /// Not decided.
 const OPEN: u8 = 0;
@@ -40,11 +42,11 @@ pub(super) fn keep_best<const D: usize>(
     monitor: &Monitor,
     set: &(impl Fn(u32, u32) + Sync),
 ) -> Result<()> {
-    let crowded = tree.crowded(limit, monitor)?;
-    if crowded.len() <= FEW {
-        keep_best_of_few(tree, crowded, limit, ranking, set);
+    if let Some(edges) = tree.edges(limit, LISTED_PAIRS * tree.len(), monitor)? {
+        keep_best_of_pairs(tree, &edges, ranking, set);
         return Ok(());
     }
+    let crowded = tree.crowded(limit, monitor)?;
     let only_crowded;
     let tree = if 2 * crowded.len() < tree.len() {
         only_crowded = part_of(tree, &crowded, monitor)?;
@@ -64,21 +66,25 @@ pub(super) fn count_rejected<const D: usize>(tree: &Tree<D>, limit: f64, ranking
     Ok(choice.states.iter().filter(|state| state.load(Relaxed) == REJECTED).count() as u64)
 }
 
-fn keep_best_of_few<const D: usize>(tree: &Tree<D>, mut points: Vec<u32>, limit: f64, ranking: &Ranking, set: &impl Fn(u32, u32)) {
-    points.sort_unstable_by_key(|&position| ranking.rank(tree.id(position as usize)));
-    let mut kept: Vec<usize> = Vec::with_capacity(points.len());
-    for position in points.into_iter().map(|position| position as usize) {
-        let mut nearest = None;
-        for &other in &kept {
-            let squared = squared(tree.point(position), tree.point(other));
-            // The first of several at one distance is the best.
-            if squared <= limit && nearest.is_none_or(|(least, _)| squared < least) {
-                nearest = Some((squared, other));
-            }
-        }
-        match nearest {
-            Some((_, of)) => set(tree.id(position), tree.id(of)),
-            None => kept.push(position),
+/// From the worse points of all pairs, the best first: each is rejected if a better one of its pairs is not.
+fn keep_best_of_pairs<const D: usize>(tree: &Tree<D>, edges: &[Edge], ranking: &Ranking, set: &impl Fn(u32, u32)) {
+    let ranked = |position: u32| (ranking.rank(tree.id(position as usize)), position);
+    let in_order = |edge: &Edge| {
+        let (a, b) = (ranked(edge.a), ranked(edge.b));
+        (a.max(b), edge.squared, a.min(b))
+    };
+    let mut pairs: Vec<_> = edges.iter().map(in_order).collect();
+    let compare = |a: &Pair, b: &Pair| a.0.cmp(&b.0).then(a.1.total_cmp(&b.1)).then(a.2.cmp(&b.2));
+    if pairs.len() >= LARGE {
+        pairs.par_sort_unstable_by(compare);
+    } else {
+        pairs.sort_unstable_by(compare);
+    }
+    let mut is_rejected = vec![false; if pairs.is_empty() { 0 } else { tree.len() }];
+    for ((_, worse), _, (_, better)) in pairs {
+        if !is_rejected[worse as usize] && !is_rejected[better as usize] {
+            is_rejected[worse as usize] = true;
+            set(tree.id(worse as usize), tree.id(better as usize));
         }
     }
 }
@@ -93,6 +99,12 @@ fn part_of<const D: usize>(tree: &Tree<D>, positions: &[u32], monitor: &Monitor)
     builder.build(positions.iter().map(|&position| point(position)));
     Ok(builder.into_tree())
 }
+
+/// A worse point, the squared distance, and a better one; points by rank and position.
+type Pair = (((u64, u32), u32), f64, ((u64, u32), u32));
+
+/// A point's rank, its number in it, and its position.
+type Ranked = (u64, u32, u32);
 
 struct Choice<'a, const D: usize> {
     tree: &'a Tree<D>,
@@ -118,12 +130,16 @@ impl<'a, const D: usize> Choice<'a, D> {
         }
         let mut size = REGION;
         while self.tree.len() >= LARGE && size < self.tree.len() {
-            self.regions(size).into_par_iter().try_for_each(|region| self.decide_in(region, monitor))?;
+            let regions = self.regions(size);
+            size *= GROWTH;
+            if regions.is_empty() {
+                continue;
+            }
+            regions.into_par_iter().try_for_each(|region| self.decide_in(region, monitor))?;
             for state in self.states.iter_mut().map(AtomicU8::get_mut).filter(|state| **state == WAITING) {
                 *state = OPEN;
             }
             self.held.iter_mut().for_each(|held| *held.get_mut() = false);
-            size *= GROWTH;
         }
         self.decide_in(0, monitor)
     }
@@ -153,10 +169,33 @@ impl<'a, const D: usize> Choice<'a, D> {
         self.ranking.rank(self.tree.id(position))
     }
 
+    fn ranked(&self, position: usize) -> Ranked {
+        let (rank, id) = self.rank(position);
+        (rank, id, position as u32)
+    }
+
+    /// Goes through the points of a region from the best to the worst. Where they are dense most are rejected by the best quarter, and
+    /// need not be sorted.
     fn decide_in(&self, region: usize, monitor: &Monitor) -> Result<()> {
         let range = self.tree.nodes()[region].range();
-        let ranked = |position: usize| (self.rank(position), position as u32);
-        let mut order: Vec<_> = range.filter(|&position| !self.is_decided(position)).map(ranked).collect();
+        let mut order: Vec<Ranked> = range.filter(|&position| !self.is_decided(position)).map(|position| self.ranked(position)).collect();
+        loop {
+            let n = order.len();
+            if n <= SORTED {
+                return self.decide_on_all(&mut order, region, monitor);
+            }
+            order.select_nth_unstable(n / 4);
+            let mut rest = order.split_off(n / 4);
+            self.decide_on_all(&mut order, region, monitor)?;
+            rest.retain(|&(.., position)| !self.is_decided(position as usize));
+            if rest.len() > n / 2 {
+                return self.decide_on_all(&mut rest, region, monitor);
+            }
+            order = rest;
+        }
+    }
+
+    fn decide_on_all(&self, order: &mut [Ranked], region: usize, monitor: &Monitor) -> Result<()> {
         if region == 0 && order.len() >= LARGE {
             order.par_sort_unstable();
         } else {
@@ -164,7 +203,7 @@ impl<'a, const D: usize> Choice<'a, D> {
         }
         for points in order.chunks(1024) {
             monitor.advance(0)?;
-            points.iter().for_each(|&(_, position)| self.decide_on(position as usize, region));
+            points.iter().for_each(|&(.., position)| self.decide_on(position as usize, region));
         }
         Ok(())
     }

@@ -16,6 +16,7 @@ mod listing;
 mod nearest;
 mod overlaps;
 mod ranking;
+mod shuffled;
 mod trees;
 
 pub use components::components;
