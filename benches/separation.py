@@ -54,7 +54,7 @@ def thinned(points: Floats, groups: NDArray[np.uint32], apart: float) -> NDArray
         return np.ones(len(points), bool)
     kept = _core.deduplicate(
         np.ascontiguousarray(points), np.ascontiguousarray(groups), None, None, apart, remove_entirely=False, threads=1
-    )[0]
+    ).kept
     return np.asarray(kept)
 
 

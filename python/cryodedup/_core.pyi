@@ -19,7 +19,9 @@ __all__ = [
     "MIN_FOR_FIXED_PATTERN",
     "Confirmed",
     "Correlation",
+    "Duplicates",
     "Frame",
+    "HalfPairs",
     "InputError",
     "Leads",
     "Matches",
@@ -157,6 +159,46 @@ class Record:
     @property
     def masked_px(self) -> int:
         """Pixels of the micrograph that are NaN or infinite."""
+
+@final
+class Duplicates:
+    """Which of n particles stay; m are rejected."""
+
+    @property
+    def kept(self) -> NDArray[np.bool_]:
+        """Whether each particle stays, (n,)."""
+
+    @property
+    def rejected(self) -> NDArray[np.int64]:
+        """The others, ascending, (m,)."""
+
+    @property
+    def duplicate_of(self) -> NDArray[np.int64]:
+        """For each of these a particle that it duplicates, (m,)."""
+
+    @property
+    def distances(self) -> NDArray[np.float64]:
+        """How far it is from that, in the unit of the coordinates, (m,)."""
+
+@final
+class HalfPairs:
+    """Pairs within a separation, by the half-sets of their particles."""
+
+    @property
+    def within_one(self) -> int:
+        """Pairs with both in half 1."""
+
+    @property
+    def within_two(self) -> int:
+        """Pairs with both in half 2."""
+
+    @property
+    def across(self) -> int:
+        """Pairs with one in each."""
+
+    @property
+    def concerned(self) -> int:
+        """Particles of either half that have one of the other within the separation."""
 
 @final
 class Preparation:
@@ -445,8 +487,8 @@ def deduplicate(
     remove_entirely: bool,
     threads: int,
     progress: _Progress = None,
-) -> tuple[NDArray[np.bool_], NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
-    """Mask of the kept; the rejected; for each of these a particle it duplicates; and their distance."""
+) -> Duplicates:
+    """Keeps the best of particles within ``min_separation`` (0: of equal coordinates); with ``remove_entirely`` none of them."""
 
 def cell_spans(line: bytes) -> list[tuple[int, int]]:
     """First byte, and the byte after the last, of each cell of a line of a STAR file, quotes included."""
@@ -454,10 +496,8 @@ def cell_spans(line: bytes) -> list[tuple[int, int]]:
 def reduce_frame(frame: Frame, *, bin: int) -> NDArray[np.float32]:
     """Shape about (ny / bin, nx / bin): the means of bins."""
 
-def nearest(
-    coordinates: NDArray[np.float64], groups: NDArray[np.uint32] | None, reach: float, *, enough: float, threads: int
-) -> NDArray[np.float32]:
-    """Shape (n,): the distance of the nearest other particle of the group, or of any that is near ``enough``; infinite beyond the reach."""
+def nearest(coordinates: NDArray[np.float64], groups: NDArray[np.uint32] | None, reach: float, *, threads: int) -> NDArray[np.float32]:
+    """Shape (n,): the distance of the nearest other particle of the group; infinite beyond the reach."""
 
 def half_pairs(
     coordinates: NDArray[np.float64],
@@ -466,8 +506,8 @@ def half_pairs(
     separation: float,
     *,
     threads: int,
-) -> tuple[int, int, int, int]:
-    """Pairs within the separation within half 1, within half 2 and across, and the particles that have one of the other half."""
+) -> HalfPairs:
+    """Counts pairs within the separation; ``halves``: 1, 2, or 0 for neither."""
 
 def components(
     coordinates: NDArray[np.float64],

@@ -27,7 +27,7 @@ class Duplicates:
         int64 (m,), ascending: indices of the others.
     duplicate_of
         int64 (m,): for each rejected particle the nearest of the better ones kept within the separation; with ``remove_entirely``
-        another particle within it.
+        the nearest other particle within it, the best of several at one distance.
     distances_a
         float64 (m,): the distance between the two, Å.
     """
@@ -91,7 +91,7 @@ def deduplicate(
         return _of_table(coordinates_a, min_separation_a, remove_entirely, threads)
     params = ParticleParams(min_separation_a=min_separation_a, remove_entirely=bool(remove_entirely), threads=threads or 0)
     coordinates = _column(coordinates_a, np.float64, "coordinates_a", 2)
-    kept, rejected, duplicate_of, distances = _core.deduplicate(
+    found = _core.deduplicate(
         coordinates,
         None if groups is None else _group_numbers(groups),
         None if scores is None else _column(scores, np.float64, "scores"),
@@ -100,7 +100,7 @@ def deduplicate(
         remove_entirely=params.remove_entirely,
         threads=params.threads,
     )
-    return Duplicates(kept=kept, rejected=rejected, duplicate_of=duplicate_of, distances_a=distances)
+    return Duplicates(kept=found.kept, rejected=found.rejected, duplicate_of=found.duplicate_of, distances_a=found.distances)
 
 
 def _of_table(table: Any, min_separation_a: float, remove_entirely: bool, threads: int | None) -> Duplicates:

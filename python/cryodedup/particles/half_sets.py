@@ -84,8 +84,8 @@ def audit(halves: NDArray[np.uint8], coordinates_a: Floats, groups: NDArray[np.u
     halves
         uint8 (n,): 1, 2, or 0.
     """
-    within_one, within_two, across, concerned = _core.half_pairs(coordinates_a, groups, halves, separation_a, threads=threads)
-    return _half_sets(halves, concerned, within_one, across, within_two)
+    found = _core.half_pairs(coordinates_a, groups, halves, separation_a, threads=threads)
+    return _half_sets(halves, found.concerned, found.within_one, found.across, found.within_two)
 
 
 def without_duplicates(halves: NDArray[np.uint8]) -> HalfSets:

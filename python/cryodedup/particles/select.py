@@ -179,7 +179,7 @@ def _duplicate_of(
     """For each particle that which it duplicates, itself if it stays, int64 (n,)."""
 
     def search(rows: Any) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        _, rejected, of, _ = _core.deduplicate(
+        found = _core.deduplicate(
             compared[rows],
             micrograph_of[rows],
             None if ranking.scores is None else ranking.scores[rows],
@@ -189,7 +189,7 @@ def _duplicate_of(
             threads=params.threads,
             progress=progress.advance_to,
         )
-        return rejected, of
+        return found.rejected, found.duplicate_of
 
     duplicate_of = np.arange(len(compared))
     if repeated is None or params.remove_entirely:

@@ -31,6 +31,8 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<micrographs::Screening>()?;
     module.add_class::<micrographs::Session>()?;
     module.add_class::<preparation::Frame>()?;
+    module.add_class::<particles::Duplicates>()?;
+    module.add_class::<particles::HalfPairs>()?;
     module.add_class::<preparation::Preparation>()?;
     module.add_class::<preparation::Record>()?;
     module.add_class::<rows::Part>()?;

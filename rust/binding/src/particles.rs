@@ -3,11 +3,26 @@
 use cryodedup_core::particles::{self, Particles, Rule};
 use numpy::{IntoPyArray, PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2};
 use pyo3::prelude::*;
-use rayon::prelude::*;
 
 use crate::watched::run;
 
-type Columns<'py> = (Bound<'py, PyArray1<bool>>, Bound<'py, PyArray1<i64>>, Bound<'py, PyArray1<i64>>, Bound<'py, PyArray1<f64>>);
+/// What stays, as arrays of numpy.
+#[pyclass(frozen, get_all, module = "cryodedup._core")]
+pub struct Duplicates {
+    kept: Py<PyArray1<bool>>,
+    rejected: Py<PyArray1<i64>>,
+    duplicate_of: Py<PyArray1<i64>>,
+    distances: Py<PyArray1<f64>>,
+}
+
+/// Pairs of duplicates by half-set.
+#[pyclass(frozen, get_all, module = "cryodedup._core")]
+pub struct HalfPairs {
+    within_one: u64,
+    within_two: u64,
+    across: u64,
+    concerned: u64,
+}
 
 #[pyfunction]
 #[pyo3(signature = (coordinates, groups, scores, priority, min_separation, *, remove_entirely, threads, progress=None))]
@@ -22,27 +37,16 @@ pub fn deduplicate<'py>(
     remove_entirely: bool,
     threads: usize,
     progress: Option<Bound<'py, PyAny>>,
-) -> PyResult<Columns<'py>> {
+) -> PyResult<Duplicates> {
     let problem = problem(&coordinates, groups.as_ref(), scores.as_ref(), priority.as_ref())?;
-    let dimensions = problem.dimensions;
     let rule = if remove_entirely { Rule::RemoveEntirely } else { Rule::KeepBest };
-    let (kept, rejected, of, distances) = run(py, threads, progress.as_ref(), |monitor| {
-        let duplicate_of = particles::deduplicate(&problem, min_separation, rule, monitor)?;
-        let point = |i: usize| &problem.coordinates[i * dimensions..(i + 1) * dimensions];
-        let kept: Vec<bool> = duplicate_of.par_iter().enumerate().map(|(i, &of)| i as u32 == of).collect();
-        let rejected: Vec<i64> = (0..kept.len()).into_par_iter().filter(|&i| !kept[i]).map(to_i64).collect();
-        let of: Vec<i64> = rejected.iter().map(|&i| i64::from(duplicate_of[i as usize])).collect();
-        let distance =
-            |(&i, &of): (&i64, &i64)| point(i as usize).iter().zip(point(of as usize)).map(|(a, b)| (a - b).powi(2)).sum::<f64>().sqrt();
-        let distances: Vec<f64> = rejected.iter().zip(&of).map(distance).collect();
-        Ok((kept, rejected, of, distances))
-    })?;
-    Ok((kept.into_pyarray(py), rejected.into_pyarray(py), of.into_pyarray(py), distances.into_pyarray(py)))
-}
-
-/// At most `i32::MAX` particles were admitted.
-fn to_i64(i: usize) -> i64 {
-    i64::try_from(i).unwrap_or(i64::MAX)
+    let found = run(py, threads, progress.as_ref(), |monitor| particles::deduplicate(&problem, min_separation, rule, monitor))?;
+    Ok(Duplicates {
+        kept: found.kept.into_pyarray(py).unbind(),
+        rejected: found.rejected.into_pyarray(py).unbind(),
+        duplicate_of: found.duplicate_of.into_pyarray(py).unbind(),
+        distances: found.distances.into_pyarray(py).unbind(),
+    })
 }
 
 /// The shape of an array, as its read-only view does not give it.
@@ -75,17 +79,16 @@ pub fn overlaps<'py>(
 }
 
 #[pyfunction]
-#[pyo3(signature = (coordinates, groups, reach, *, enough, threads))]
+#[pyo3(signature = (coordinates, groups, reach, *, threads))]
 pub fn nearest<'py>(
     py: Python<'py>,
     coordinates: PyReadonlyArray2<'py, f64>,
     groups: Option<PyReadonlyArray1<'py, u32>>,
     reach: f64,
-    enough: f64,
     threads: usize,
 ) -> PyResult<Bound<'py, PyArray1<f32>>> {
     let problem = problem(&coordinates, groups.as_ref(), None, None)?;
-    Ok(run(py, threads, None, |monitor| particles::nearest(&problem, reach, enough, monitor))?.into_pyarray(py))
+    Ok(run(py, threads, None, |monitor| particles::nearest(&problem, reach, monitor))?.into_pyarray(py))
 }
 
 #[pyfunction]
@@ -97,11 +100,11 @@ pub fn half_pairs(
     halves: PyReadonlyArray1<'_, u8>,
     separation: f64,
     threads: usize,
-) -> PyResult<(u64, u64, u64, u64)> {
+) -> PyResult<HalfPairs> {
     let problem = problem(&coordinates, groups.as_ref(), None, None)?;
     let halves = halves.as_slice()?;
     let found = run(py, threads, None, |monitor| particles::half_pairs(&problem, halves, separation, monitor))?;
-    Ok((found.within_one, found.within_two, found.across, found.concerned))
+    Ok(HalfPairs { within_one: found.within_one, within_two: found.within_two, across: found.across, concerned: found.concerned })
 }
 
 #[pyfunction]

@@ -9,8 +9,10 @@
 //!
 //! Everything parallel runs in the rayon pool the caller is in.
 
+pub mod components;
 pub mod error;
 pub mod interning;
+mod kdtree;
 pub mod micrographs;
 pub mod monitor;
 pub mod particles;

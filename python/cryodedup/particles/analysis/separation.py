@@ -175,7 +175,7 @@ def suggest(coordinates_a: Floats, micrograph_of: Groups, threads: int = 0) -> S
     if first is None:
         usual = _usual_distance(points, groups, reach, threads)
     elif suggested is not None:
-        kept = _core.deduplicate(points, groups, None, None, suggested, remove_entirely=False, threads=threads)[0]
+        kept = _core.deduplicate(points, groups, None, None, suggested, remove_entirely=False, threads=threads).kept
         usual = _usual_distance(points[kept], groups[kept], reach, threads)
     return Suggestion(
         suggested_a=None if usual is None else suggested,

@@ -105,6 +105,6 @@ def _spacing(pick: Picks, coordinates_a: Floats, params: ParticleParams) -> floa
     keys = np.stack([pick.micrograph_of, pick.filaments.filament_of], axis=1)
     filament_of = np.unique(keys, axis=0, return_inverse=True)[1].reshape(-1).astype(np.uint32)
     points = np.ascontiguousarray(coordinates_a)
-    nearest = _core.nearest(points, filament_of, FAR * params.min_separation_a, enough=0.0, threads=params.threads)
+    nearest = _core.nearest(points, filament_of, FAR * params.min_separation_a, threads=params.threads)
     spacing = float(np.median(nearest))
     return spacing if np.isfinite(spacing) else None

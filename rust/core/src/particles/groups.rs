@@ -37,14 +37,21 @@ impl Members<'_> {
 }
 
 impl Groups {
-    pub fn new(groups: Option<&[u32]>, n: usize) -> Self {
-        let Some(groups) = groups else {
-            return Self { order: None, starts: vec![0, n as u32] };
+    /// If the particles of each group stand one after the other.
+    pub fn sorted(groups: Option<&[u32]>, n: usize) -> Option<Self> {
+        let starts = match groups {
+            None => vec![0, n as u32],
+            Some(groups) => runs(groups, size(groups))?,
         };
-        let size = groups.par_iter().max().map_or(0, |&largest| largest as usize + 1);
-        if let Some(starts) = runs(groups, size) {
-            return Self { order: None, starts };
-        }
+        Some(Self { order: None, starts })
+    }
+
+    pub fn new(groups: Option<&[u32]>, n: usize) -> Self {
+        Self::sorted(groups, n).unwrap_or_else(|| Self::shuffled(groups.unwrap_or_default()))
+    }
+
+    fn shuffled(groups: &[u32]) -> Self {
+        let (n, size) = (groups.len(), size(groups));
         let mut starts = vec![0; size + 1];
         for &group in groups {
             starts[group as usize + 1] += 1;
@@ -75,6 +82,11 @@ impl Groups {
     pub fn par_iter(&self) -> impl ParallelIterator<Item = Members<'_>> {
         (0..self.starts.len() - 1).into_par_iter().map(|group| self.members(group))
     }
+}
+
+/// How many numbers groups have.
+fn size(groups: &[u32]) -> usize {
+    groups.par_iter().max().map_or(0, |&largest| largest as usize + 1)
 }
 
 /// The starts of the runs of equal groups, if each group is a single run: the usual case, which needs no sorting.

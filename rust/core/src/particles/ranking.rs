@@ -2,14 +2,14 @@
 
 use rayon::prelude::*;
 
-/// One number a particle, the lower the better; equal ones are told apart by the particle's index.
-pub(super) enum Goodness<'a> {
+/// One number a particle, the lower the better; of equal ones the earlier particle is better.
+pub(super) enum Ranking<'a> {
     InputOrder,
     Scores(&'a [f64]),
     Ranks(Vec<u64>),
 }
 
-impl<'a> Goodness<'a> {
+impl<'a> Ranking<'a> {
     pub fn new(priority: Option<&[u32]>, scores: Option<&'a [f64]>) -> Self {
         match (priority, scores) {
             (None, None) => Self::InputOrder,
@@ -19,8 +19,14 @@ impl<'a> Goodness<'a> {
         }
     }
 
+    /// What sorts particles from the best to the worst, each in a place of its own.
     #[inline]
-    pub fn of(&self, particle: u32) -> u64 {
+    pub fn rank(&self, particle: u32) -> (u64, u32) {
+        (self.of(particle), particle)
+    }
+
+    #[inline]
+    fn of(&self, particle: u32) -> u64 {
         match self {
             Self::InputOrder => 0,
             Self::Scores(scores) => descending(scores[particle as usize]),
@@ -64,9 +70,9 @@ mod tests {
 
     #[test]
     fn priority_goes_before_score_and_order_last() {
-        let goodness = Goodness::new(Some(&[1, 0, 0, 1]), Some(&[9.0, 1.0, 2.0, 9.0]));
+        let ranking = Ranking::new(Some(&[1, 0, 0, 1]), Some(&[9.0, 1.0, 2.0, 9.0]));
         let mut order = [0, 1, 2, 3];
-        order.sort_by_key(|&particle| goodness.of(particle));
+        order.sort_by_key(|&particle| ranking.of(particle));
         assert_eq!(order, [2, 1, 0, 3]);
     }
 }

@@ -2,27 +2,30 @@
 
 use rayon::prelude::*;
 
-use super::{Goodness, Members, Particles};
+use super::Particles;
+use super::groups::Members;
+use super::ranking::Ranking;
+use crate::kdtree::LARGE;
 
 /// The particles of one group, cut into classes of equal coordinates, each from the best to the worst.
-pub(super) struct Classes {
+pub(super) struct EqualCoordinates {
     order: Vec<u32>,
     /// First position of each class, and the end of the last.
     starts: Vec<u32>,
 }
 
-impl Classes {
-    pub fn new(particles: &Particles, goodness: &Goodness, members: Members, parallel: bool) -> Self {
+impl EqualCoordinates {
+    pub fn new(particles: &Particles, ranking: &Ranking, members: Members) -> Self {
         let row = |particle: u32| particles.coordinates[particle as usize * particles.dimensions..].iter().take(particles.dimensions);
         let compare = |a: &u32, b: &u32| {
             row(*a)
                 .zip(row(*b))
                 .map(|(x, y)| (x + 0.0).total_cmp(&(y + 0.0))) // + 0.0: minus zero equals zero
                 .find(|order| order.is_ne())
-                .unwrap_or_else(|| (goodness.of(*a), *a).cmp(&(goodness.of(*b), *b)))
+                .unwrap_or_else(|| ranking.rank(*a).cmp(&ranking.rank(*b)))
         };
         let mut order: Vec<u32> = members.iter().collect();
-        if parallel {
+        if order.len() >= LARGE {
             order.par_sort_unstable_by(compare)
         } else {
             order.sort_unstable_by(compare)
@@ -36,7 +39,7 @@ impl Classes {
         Self { order, starts }
     }
 
-    pub fn for_each(&self, mut job: impl FnMut(&[u32])) {
+    pub fn for_each(&self, job: impl Fn(&[u32])) {
         for range in self.starts.windows(2) {
             job(&self.order[range[0] as usize..range[1] as usize]);
         }

@@ -1,0 +1,53 @@
+//! What is within a limit of a point, or of a box.
+
+use super::{Bounds, Tree};
+
+/// What is done with that.
+pub(crate) trait Around {
+    /// Whether a node does not matter.
+    fn skips(&self, _node: usize) -> bool {
+        false
+    }
+
+    /// All points of a node.
+    fn whole(&mut self, node: usize);
+
+    /// One point.
+    fn point(&mut self, position: usize);
+
+    /// Called after a node, or its children, were looked at.
+    fn ascend(&mut self, _node: usize) {}
+}
+
+impl<const D: usize> Tree<D> {
+    /// Calls `visitor` with everything whose squared distance from `centre` is at most `limit`.
+    pub fn around(&self, centre: &Bounds<D>, limit: f64, visitor: &mut impl Around) {
+        if !self.nodes.is_empty() && !visitor.skips(0) && self.nodes[0].bounds.nearest(centre) <= limit {
+            self.around_below(0, centre, limit, visitor);
+        }
+    }
+
+    fn around_below(&self, at: usize, centre: &Bounds<D>, limit: f64, visitor: &mut impl Around) {
+        let node = &self.nodes[at];
+        if node.bounds.farthest(centre) <= limit {
+            visitor.whole(at);
+        } else if node.is_leaf() {
+            node.range()
+                .filter(|&position| centre.nearest_to(&self.points[position]) <= limit)
+                .for_each(|position| visitor.point(position));
+        } else {
+            let (left, right) = self.children(at);
+            for child in [left, right] {
+                if self.nodes[child].bounds.nearest(centre) <= limit && !visitor.skips(child) {
+                    self.around_below(child, centre, limit, visitor);
+                }
+            }
+        }
+        visitor.ascend(at);
+    }
+
+    /// The children of a node; none of a leaf.
+    pub fn below(&self, node: usize) -> Option<(usize, usize)> {
+        (!self.nodes[node].is_leaf()).then(|| self.children(node))
+    }
+}

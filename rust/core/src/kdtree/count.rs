@@ -1,0 +1,74 @@
+//! How many pairs there are of each two colours within a limit.
+
+use super::Tree;
+use super::join::Pairs;
+use crate::{Monitor, Result};
+
+/// Pairs by the colours of their points; each is in one of `[a][b]` and `[b][a]`.
+pub(crate) type PairCounts<const C: usize> = [[u64; C]; C];
+
+struct Counting<const C: usize> {
+    /// The colour of each point, by position.
+    colours: Vec<u8>,
+    /// How many points of each colour a node has.
+    counts: Vec<[u32; C]>,
+}
+
+impl<const D: usize> Tree<D> {
+    /// The pairs of points whose squared distance is at most `limit`; `colour`: that of an id, below `C`.
+    pub fn count_pairs<const C: usize>(&self, limit: f64, colour: impl Fn(u32) -> u8, monitor: &Monitor) -> Result<PairCounts<C>> {
+        let colours: Vec<u8> = self.ids.iter().map(|&id| colour(id)).collect();
+        let add = |position: usize, mut counts: [u32; C]| {
+            counts[colours[position] as usize] += 1;
+            counts
+        };
+        let counts = self.gather([0; C], add, |a: [u32; C], b: [u32; C]| std::array::from_fn(|colour| a[colour] + b[colour]));
+        Ok(self.join(limit, &Counting { colours, counts }, monitor)?.0)
+    }
+}
+
+/// What one thread has counted.
+pub(super) struct Counted<const C: usize>(PairCounts<C>);
+
+impl<const C: usize> Default for Counted<C> {
+    fn default() -> Self {
+        Self([[0; C]; C])
+    }
+}
+
+impl<const C: usize, const D: usize> Pairs<D> for Counting<C> {
+    type Found = Counted<C>;
+
+    fn merge(&self, found: &mut Counted<C>, other: Counted<C>) {
+        found.0.iter_mut().flatten().zip(other.0.iter().flatten()).for_each(|(sum, count)| *sum += count);
+    }
+
+    fn within(&self, node: usize, found: &mut Counted<C>) {
+        let counts = self.counts[node].map(u64::from);
+        for one in 0..C {
+            found.0[one][one] += counts[one] * counts[one].saturating_sub(1) / 2;
+            for other in one + 1..C {
+                found.0[one][other] += counts[one] * counts[other];
+            }
+        }
+    }
+
+    fn across(&self, a: usize, b: usize, found: &mut Counted<C>) {
+        for one in 0..C {
+            for other in 0..C {
+                found.0[one][other] += u64::from(self.counts[a][one]) * u64::from(self.counts[b][other]);
+            }
+        }
+    }
+
+    fn beside(&self, position: usize, node: usize, found: &mut Counted<C>) {
+        for other in 0..C {
+            found.0[self.colours[position] as usize][other] += u64::from(self.counts[node][other]);
+        }
+    }
+
+    #[inline]
+    fn pair(&self, a: usize, b: usize, _squared: f64, found: &mut Counted<C>) {
+        found.0[self.colours[a] as usize][self.colours[b] as usize] += 1;
+    }
+}

@@ -1,0 +1,77 @@
+//! The next splits of a box, all at once: up to [`MAX_SPLITS`] halvings make a grid of cells, numbered so that each half of the box, each
+//! quarter, and so on, is a run of cells.
+
+use super::Bounds;
+
+/// More splits at once would be more cells than a core's cache holds places to write to.
+const MAX_SPLITS: u32 = 11;
+/// So many points a cell are aimed at: half of a leaf.
+const PER_CELL: usize = 4;
+
+/// How the cells of a box are numbered.
+#[derive(Debug)]
+pub(super) struct Grid<const D: usize> {
+    low: [f64; D],
+    /// Cells along an axis over the side of the box; `shrink` keeps the largest sides finite.
+    scale: [f64; D],
+    shrink: f64,
+    last: [u32; D],
+    /// For each axis and each place along it what it adds to the number of a cell.
+    parts: [Vec<u16>; D],
+    pub splits: u32,
+}
+
+impl<const D: usize> Default for Grid<D> {
+    fn default() -> Self {
+        Self { low: [0.0; D], scale: [0.0; D], shrink: 1.0, last: [0; D], parts: std::array::from_fn(|_| Vec::new()), splits: 0 }
+    }
+}
+
+impl<const D: usize> Grid<D> {
+    /// Halves the longest side as often as `n` points need; the box must have a side above 0.
+    pub fn lay(&mut self, bounds: &Bounds<D>, n: usize) {
+        let finite = (0..D).all(|axis| (bounds.high[axis] - bounds.low[axis]).is_finite());
+        self.shrink = if finite { 1.0 } else { 0.5 };
+        let sides: [f64; D] = std::array::from_fn(|axis| bounds.high[axis] * self.shrink - bounds.low[axis] * self.shrink);
+        self.splits = (n / PER_CELL).next_power_of_two().trailing_zeros().clamp(1, MAX_SPLITS);
+        let mut rest = sides;
+        for part in &mut self.parts {
+            part.clear();
+            part.push(0);
+        }
+        let mut axes = [0; MAX_SPLITS as usize];
+        for axis in &mut axes[..self.splits as usize] {
+            *axis = (1..D).fold(0, |longest, axis| if rest[axis] > rest[longest] { axis } else { longest });
+            rest[*axis] *= 0.5;
+        }
+        // From the last split to the first: the lowest bit of a cell's number, and of its place along that axis, to the highest.
+        for (bit, &axis) in axes[..self.splits as usize].iter().rev().enumerate() {
+            let part = &mut self.parts[axis];
+            for place in 0..part.len() {
+                part.push(part[place] | 1 << bit);
+            }
+        }
+        for axis in 0..D {
+            let cells = self.parts[axis].len();
+            self.low[axis] = bounds.low[axis] * self.shrink;
+            self.last[axis] = cells as u32 - 1;
+            self.scale[axis] = if cells > 1 { cells as f64 / sides[axis] } else { 0.0 };
+        }
+    }
+
+    /// The number of a point's cell. The points at both ends of the longest side are in different ones, however small it is: a side
+    /// so small that its scale is infinite has all but the lowest in the last cell (and 0 times infinity, NaN, is cell 0).
+    #[inline]
+    pub fn cell(&self, point: &[f64; D]) -> u16 {
+        let mut cell = 0;
+        for axis in 0..D {
+            let place = ((point[axis] * self.shrink - self.low[axis]) * self.scale[axis]) as u32;
+            cell |= self.parts[axis][place.min(self.last[axis]) as usize];
+        }
+        cell
+    }
+
+    pub fn cells(&self) -> usize {
+        1 << self.splits
+    }
+}

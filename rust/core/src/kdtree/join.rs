@@ -1,0 +1,190 @@
+//! All pairs of points within a limit, found by walking down two branches of the tree at a time.
+
+use super::{Node, Tree, squared};
+use crate::{Monitor, Result};
+
+/// Branches of more points than this are walked by several threads, and asked whether to go on.
+const BRANCH: usize = 2048;
+
+/// What is done with the pairs; each is met once, by itself or as one of many.
+pub(super) trait Pairs<const D: usize>: Sync {
+    /// What one thread gathers.
+    type Found: Default + Send;
+
+    /// Adds what another thread has gathered.
+    fn merge(&self, found: &mut Self::Found, other: Self::Found);
+
+    /// Whether the pairs within a node, or of two, do not matter any more.
+    fn is_known(&self, _a: usize, _b: usize) -> bool {
+        false
+    }
+
+    /// All pairs within a node.
+    fn within(&self, node: usize, found: &mut Self::Found);
+
+    /// All pairs of a point of one node and one of another.
+    fn across(&self, a: usize, b: usize, found: &mut Self::Found);
+
+    /// A point with all points of a node.
+    fn beside(&self, position: usize, node: usize, found: &mut Self::Found);
+
+    /// Two points, and the square of their distance.
+    fn pair(&self, a: usize, b: usize, squared: f64, found: &mut Self::Found);
+
+    /// Called before the children of a node are looked at.
+    fn descend(&self, _node: usize, _left: usize, _right: usize) {}
+
+    /// Called after something was found below a node.
+    fn ascend(&self, _node: usize) {}
+}
+
+struct Walk<'a, P, const D: usize> {
+    tree: &'a Tree<D>,
+    pairs: &'a P,
+    limit: f64,
+    monitor: &'a Monitor,
+}
+
+impl<const D: usize> Tree<D> {
+    /// Calls `pairs` with all pairs whose squared distance is at most `limit`.
+    ///
+    /// # Errors
+    /// [`crate::Error::Interrupted`].
+    pub(super) fn join<P: Pairs<D>>(&self, limit: f64, pairs: &P, monitor: &Monitor) -> Result<P::Found> {
+        let mut found = P::Found::default();
+        if !self.nodes.is_empty() {
+            Walk { tree: self, pairs, limit, monitor }.inside(0, &mut found);
+        }
+        monitor.advance(0)?;
+        Ok(found)
+    }
+}
+
+impl<P: Pairs<D>, const D: usize> Walk<'_, P, D> {
+    #[inline]
+    fn node(&self, node: usize) -> &Node<D> {
+        &self.tree.nodes[node]
+    }
+
+    fn inside(&self, at: usize, found: &mut P::Found) {
+        let node = self.node(at);
+        if node.len() < 2 || self.pairs.is_known(at, at) {
+            return;
+        }
+        if node.bounds.diagonal() <= self.limit {
+            self.pairs.within(at, found);
+            return;
+        }
+        if node.is_leaf() {
+            self.leaf(node, found);
+        } else {
+            let (left, right) = self.tree.children(at);
+            self.pairs.descend(at, left, right);
+            if node.len() > BRANCH {
+                self.both(found, |found| self.inside(left, found), |found| self.inside(right, found));
+            } else {
+                self.inside(left, found);
+                self.inside(right, found);
+            }
+            if self.are_near(left, right) {
+                self.between(left, right, found);
+            }
+        }
+        self.pairs.ascend(at);
+    }
+
+    /// Asked before a pair of nodes is walked into: of those met, most are not near, and need no call.
+    #[inline]
+    fn are_near(&self, a: usize, b: usize) -> bool {
+        self.node(a).bounds.nearest(&self.node(b).bounds) <= self.limit
+    }
+
+    fn both(&self, found: &mut P::Found, one: impl FnOnce(&mut P::Found) + Send, other: impl FnOnce(&mut P::Found) + Send) {
+        if self.monitor.advance(0).is_err() {
+            return;
+        }
+        let of_other = rayon::join(
+            || one(found),
+            || {
+                let mut found = P::Found::default();
+                other(&mut found);
+                found
+            },
+        )
+        .1;
+        self.pairs.merge(found, of_other);
+    }
+
+    fn between(&self, a: usize, b: usize, found: &mut P::Found) {
+        let (one, other) = (self.node(a), self.node(b));
+        if self.pairs.is_known(a, b) {
+            return;
+        }
+        if one.bounds.farthest(&other.bounds) <= self.limit {
+            self.pairs.across(a, b, found);
+            return;
+        }
+        match (one.is_leaf(), other.is_leaf()) {
+            (true, true) => {
+                self.leaves(a, b, found);
+                self.pairs.ascend(a);
+                self.pairs.ascend(b);
+            }
+            // The larger box is split: a small one with many points may be near all of a large one, or none.
+            (false, false) if one.bounds.diagonal() < other.bounds.diagonal() => self.split(b, a, found),
+            (true, false) => self.split(b, a, found),
+            _ => self.split(a, b, found),
+        }
+    }
+
+    fn split(&self, a: usize, b: usize, found: &mut P::Found) {
+        let (left, right) = self.tree.children(a);
+        self.pairs.descend(a, left, right);
+        match (self.are_near(left, b), self.are_near(right, b)) {
+            (true, true) if self.node(a).len() + self.node(b).len() > 2 * BRANCH => {
+                self.both(found, |found| self.between(left, b, found), |found| self.between(right, b, found));
+            }
+            (to_left, to_right) => {
+                if to_left {
+                    self.between(left, b, found);
+                }
+                if to_right {
+                    self.between(right, b, found);
+                }
+            }
+        }
+        self.pairs.ascend(a);
+    }
+
+    fn leaf(&self, node: &Node<D>, found: &mut P::Found) {
+        for a in node.range() {
+            for b in a + 1..node.range().end {
+                self.points(a, b, found);
+            }
+        }
+    }
+
+    fn leaves(&self, a: usize, b: usize, found: &mut P::Found) {
+        let (a, b) = if self.node(a).is_repeated() { (b, a) } else { (a, b) };
+        let (one, other) = (self.node(a), self.node(b));
+        for position in one.range() {
+            let point = self.tree.point(position);
+            if other.bounds.nearest_to(point) > self.limit {
+                continue;
+            }
+            if other.is_repeated() {
+                self.pairs.beside(position, b, found);
+            } else {
+                other.range().for_each(|other| self.points(position, other, found));
+            }
+        }
+    }
+
+    #[inline]
+    fn points(&self, a: usize, b: usize, found: &mut P::Found) {
+        let squared = squared(self.tree.point(a), self.tree.point(b));
+        if squared <= self.limit {
+            self.pairs.pair(a, b, squared, found);
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! Which particles are rejected, and what they duplicate.
+
+use rayon::prelude::*;
+
+use super::Particles;
+use super::column::Column;
+use super::equal::EqualCoordinates;
+use super::greedy::keep_best;
+use super::ranking::Ranking;
+use super::trees::{each_group, each_span, each_tree};
+use crate::kdtree::Tree;
+use crate::{Monitor, Result};
+
+/// What becomes of particles that have duplicates.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rule {
+    /// The best stays (see the module's text).
+    KeepBest,
+    /// None stays.
+    RemoveEntirely,
+}
+
+/// Which of n particles stay; m are rejected.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Duplicates {
+    /// For each of the n whether it stays.
+    pub kept: Vec<bool>,
+    /// The m others, ascending.
+    pub rejected: Vec<i64>,
+    /// For each of the m a particle that it duplicates.
+    pub duplicate_of: Vec<i64>,
+    /// For each of the m how far it is from that, in the unit of the coordinates.
+    pub distances: Vec<f64>,
+}
+
+/// Finds the particles that are duplicates.
+///
+/// With [`Rule::KeepBest`] a rejected particle duplicates the nearest of the kept ones that are better and within `min_separation`; with
+/// [`Rule::RemoveEntirely`] the nearest other one within it. Of several at one distance it is the best. A separation of 0 means
+/// equal coordinates. The result is the same for any number of threads, and within a group depends on nothing outside it.
+///
+/// Time O(n log n) for any arrangement of the points, ties and all; no list of pairs is made.
+///
+/// # Errors
+/// [`crate::Error::Input`]: separation negative or not finite, a coordinate not finite, columns of different lengths.
+pub fn deduplicate(particles: &Particles, min_separation: f64, rule: Rule, monitor: &Monitor) -> Result<Duplicates> {
+    Ok(Duplicates::new(particles, &duplicate_of(particles, min_separation, rule, monitor)?))
+}
+
+/// For each particle its own index if it is kept, else that of the one it duplicates.
+pub(super) fn duplicate_of(particles: &Particles, min_separation: f64, rule: Rule, monitor: &Monitor) -> Result<Vec<u32>> {
+    particles.check(min_separation)?;
+    let duplicate_of = Column::new(particles.len(), |particle| particle);
+    let ranking = Ranking::new(particles.priority, particles.scores);
+    let limit = min_separation * min_separation;
+    if min_separation == 0.0 {
+        each_group(particles, monitor, |members| {
+            EqualCoordinates::new(particles, &ranking, members).for_each(|equal| of_equal(rule, equal, &duplicate_of));
+            Ok(())
+        })?;
+    } else if particles.dimensions == 2 {
+        each_tree::<2>(particles, monitor, |tree| of_near(rule, tree, limit, &ranking, &duplicate_of, monitor))?;
+    } else {
+        each_tree::<3>(particles, monitor, |tree| of_near(rule, tree, limit, &ranking, &duplicate_of, monitor))?;
+    }
+    Ok(duplicate_of.into_vec())
+}
+
+fn of_equal(rule: Rule, equal: &[u32], duplicate_of: &Column) {
+    let [best, rest @ ..] = equal else { return };
+    rest.iter().for_each(|&particle| duplicate_of.set(particle, *best));
+    if let (Rule::RemoveEntirely, [second, ..]) = (rule, rest) {
+        duplicate_of.set(*best, *second);
+    }
+}
+
+fn of_near<const D: usize>(
+    rule: Rule,
+    tree: &mut Tree<D>,
+    limit: f64,
+    ranking: &Ranking,
+    duplicate_of: &Column,
+    monitor: &Monitor,
+) -> Result<()> {
+    match rule {
+        Rule::KeepBest => keep_best(tree, limit, ranking, monitor, &|particle, of| duplicate_of.set(particle, of)),
+        Rule::RemoveEntirely => remove_entirely(tree, limit, ranking, duplicate_of, monitor),
+    }
+}
+
+/// Sets for every particle that has a duplicate the nearest one.
+fn remove_entirely<const D: usize>(
+    tree: &mut Tree<D>,
+    limit: f64,
+    ranking: &Ranking,
+    duplicate_of: &Column,
+    monitor: &Monitor,
+) -> Result<()> {
+    let crowded = tree.crowded(limit, monitor)?;
+    tree.sort_repeated(|particle| ranking.rank(particle));
+    let tree = &*tree;
+    each_span(crowded.len(), monitor, |span| {
+        for &position in &crowded[span] {
+            if let Some((_, other)) = tree.nearest(position as usize, limit, |other| ranking.rank(tree.id(other))) {
+                duplicate_of.set(tree.id(position as usize), tree.id(other));
+            }
+        }
+    })
+}
+
+impl Duplicates {
+    fn new(particles: &Particles, duplicate_of: &[u32]) -> Self {
+        let dimensions = particles.dimensions;
+        let point = |i: usize| &particles.coordinates[i * dimensions..(i + 1) * dimensions];
+        let kept: Vec<bool> = duplicate_of.par_iter().enumerate().map(|(i, &of)| i as u32 == of).collect();
+        let rejected: Vec<i64> = (0..kept.len()).into_par_iter().filter(|&i| !kept[i]).map(|i| i as i64).collect();
+        let of: Vec<i64> = rejected.par_iter().map(|&i| i64::from(duplicate_of[i as usize])).collect();
+        let distance = |i: usize, of: usize| point(i).iter().zip(point(of)).map(|(a, b)| (a - b) * (a - b)).sum::<f64>().sqrt();
+        let distances = rejected.par_iter().zip(&of).map(|(&i, &of)| distance(i as usize, of as usize)).collect();
+        Self { kept, rejected, duplicate_of: of, distances }
+    }
+}

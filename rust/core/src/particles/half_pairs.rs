@@ -1,0 +1,69 @@
+//! Duplicates within and across the two half-sets of a refinement.
+
+use std::sync::Mutex;
+
+use super::Particles;
+use super::trees::each_tree;
+use crate::kdtree::Tree;
+use crate::{Error, Monitor, Result};
+
+/// Pairs within the separation, by the half-sets of their particles, 1 and 2.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct HalfPairs {
+    /// Both in half 1.
+    pub within_one: u64,
+    /// Both in half 2.
+    pub within_two: u64,
+    /// One in each.
+    pub across: u64,
+    /// Particles of either half that have one of the other within the separation.
+    pub concerned: u64,
+}
+
+impl std::ops::AddAssign for HalfPairs {
+    fn add_assign(&mut self, other: Self) {
+        self.within_one += other.within_one;
+        self.within_two += other.within_two;
+        self.across += other.across;
+        self.concerned += other.concerned;
+    }
+}
+
+/// How many pairs of particles within `separation` are in one half-set, and across the two; `halves`: 1, 2, or 0 for neither.
+///
+/// # Errors
+/// As [`super::deduplicate`]; a separation of 0; other halves.
+///
+/// # Panics
+/// Never: no thread panics while it holds the lock.
+pub fn half_pairs(particles: &Particles, halves: &[u8], separation: f64, monitor: &Monitor) -> Result<HalfPairs> {
+    particles.check(separation)?;
+    if separation <= 0.0 || halves.len() != particles.len() || halves.iter().any(|&half| half > 2) {
+        let n = particles.len();
+        return Err(Error::input(format!("half-sets: expected a separation above 0 and a number of 0 to 2 for each of {n} particles")));
+    }
+    let total = Mutex::new(HalfPairs::default());
+    let add = |found: HalfPairs| *total.lock().expect("no thread panics with it") += found;
+    let limit = separation * separation;
+    match particles.dimensions {
+        2 => each_tree::<2>(particles, monitor, |tree| count(tree, halves, limit, monitor).map(add))?,
+        _ => each_tree::<3>(particles, monitor, |tree| count(tree, halves, limit, monitor).map(add))?,
+    }
+    Ok(total.into_inner().expect("no thread panics with it"))
+}
+
+fn count<const D: usize>(tree: &Tree<D>, halves: &[u8], limit: f64, monitor: &Monitor) -> Result<HalfPairs> {
+    let half = |particle: u32| halves[particle as usize];
+    let [_, [_, within_one, across], [_, back, within_two]] = tree.count_pairs::<3>(limit, half, monitor)?;
+    let mut found = HalfPairs { within_one, within_two, across: across + back, concerned: 0 };
+    if found.across > 0 {
+        let bit = |half: u8| (1 << half) >> 1; // none for neither
+        let met = tree.meet(limit, |position| bit(half(tree.id(position))), monitor)?;
+        let is_concerned = |&(position, met): &(usize, u64)| match half(tree.id(position)) {
+            0 => false,
+            half => met & bit(3 - half) != 0,
+        };
+        found.concerned = met.into_iter().enumerate().filter(is_concerned).count() as u64;
+    }
+    Ok(found)
+}

@@ -1,0 +1,100 @@
+//! Particles whose groups come mixed: brought together before a tree is built over each.
+//!
+//! They are moved twice, each time within what fits a core's cache: to runs of some groups, then to each group. Fetching the
+//! points of one group from all over the input takes twice as long.
+
+use rayon::prelude::*;
+
+const CHUNK: usize = 1 << 15;
+/// Runs of groups that a chunk is cut into.
+const MAX_RUNS: u32 = 512;
+
+/// A particle that is moved.
+#[derive(Clone, Copy)]
+pub(super) struct Record<const D: usize> {
+    pub point: [f64; D],
+    pub particle: u32,
+    group: u32,
+}
+
+/// Some of the particles by run, and where each run starts.
+struct Chunk<const D: usize> {
+    records: Vec<Record<D>>,
+    starts: Vec<u32>,
+}
+
+/// All particles, by run in each chunk.
+pub(super) struct Shuffled<const D: usize> {
+    chunks: Vec<Chunk<D>>,
+    /// A group's run is its number without so many bits.
+    shift: u32,
+    pub runs: usize,
+}
+
+/// Room for the records of one run.
+#[derive(Default)]
+pub(super) struct Run<const D: usize> {
+    records: Vec<Record<D>>,
+    /// First record of each group, and the end of the last.
+    starts: Vec<u32>,
+}
+
+impl<const D: usize> Shuffled<D> {
+    pub fn new(points: &[[f64; D]], groups: &[u32]) -> Self {
+        let last = groups.par_iter().copied().max().unwrap_or(0);
+        let shift = (u32::BITS - (last / MAX_RUNS).leading_zeros()).min(u32::BITS - 1);
+        let runs = (last >> shift) as usize + 1;
+        let chunk = |(number, groups): (usize, &[u32])| {
+            let first = number * CHUNK;
+            let record = |(i, &group): (usize, &u32)| Record { point: points[first + i], particle: (first + i) as u32, group };
+            Chunk::new(groups.len(), || groups.iter().enumerate().map(record), |group| (group >> shift) as usize, runs)
+        };
+        Self { chunks: groups.par_chunks(CHUNK).enumerate().map(chunk).collect(), shift, runs }
+    }
+
+    /// Calls `job` with the records of each group of a run, in input order.
+    pub fn each_group<E>(&self, number: usize, run: &mut Run<D>, mut job: impl FnMut(&[Record<D>]) -> Result<(), E>) -> Result<(), E> {
+        let part = |chunk: &Chunk<D>| chunk.starts[number] as usize..chunk.starts[number + 1] as usize;
+        let records = || self.chunks.iter().flat_map(|chunk| &chunk.records[part(chunk)]).copied();
+        let first = (number << self.shift) as u32;
+        let n = self.chunks.iter().map(|chunk| part(chunk).len()).sum();
+        distribute(n, records, |group| (group - first) as usize, 1 << self.shift, &mut run.records, &mut run.starts);
+        run.starts
+            .windows(2)
+            .filter(|range| range[0] < range[1])
+            .try_for_each(|range| job(&run.records[range[0] as usize..range[1] as usize]))
+    }
+}
+
+impl<const D: usize> Chunk<D> {
+    fn new<I: Iterator<Item = Record<D>>>(n: usize, records: impl Fn() -> I, run: impl Fn(u32) -> usize, runs: usize) -> Self {
+        let mut chunk = Self { records: Vec::new(), starts: Vec::new() };
+        distribute(n, records, run, runs, &mut chunk.records, &mut chunk.starts);
+        chunk
+    }
+}
+
+/// Puts `n` records in the order of their keys below `keys`, equal ones as they come, and notes where each key's start.
+fn distribute<const D: usize, I: Iterator<Item = Record<D>>>(
+    n: usize,
+    records: impl Fn() -> I,
+    key: impl Fn(u32) -> usize,
+    keys: usize,
+    ordered: &mut Vec<Record<D>>,
+    starts: &mut Vec<u32>,
+) {
+    starts.clear();
+    starts.resize(keys + 1, 0);
+    records().for_each(|record| starts[key(record.group) + 1] += 1);
+    // What is before a key; while records are placed that moves on to its end, which is where the next one starts.
+    let mut before = 0;
+    for start in &mut starts[1..] {
+        before += std::mem::replace(start, before);
+    }
+    ordered.resize(n, Record { point: [0.0; D], particle: 0, group: 0 });
+    for record in records() {
+        let next = &mut starts[key(record.group) + 1];
+        ordered[*next as usize] = record;
+        *next += 1;
+    }
+}
