@@ -89,7 +89,7 @@ def hole(result: MicrographResult, refined: ParticleResult) -> tuple[str, str]:
     drawn = ""
     for index, moved, colour, radius in ((pair.first, move * 0, COLOURS["RELION"], 3.4), (pair.second, move, COLOURS["Topaz"], 1.7)):
         x, y = place + moved * scale
-        drawn += frame(x, y, *(scale * np.array(size_px)), f' style="stroke:{colour}"')
+        drawn += frame(x, y, scale * size_px[0], scale * size_px[1], f' style="stroke:{colour}"')
         drawn += circles(place + (_particles(refined, result.names[index]) / pixel_size_a + moved) * scale, radius, colour)
     x, y = pair.shift_px
     return drawn, f"moved by {x:.0f}, {y:.0f} px; overlap {100 * pair.overlap:.0f} %"
@@ -101,15 +101,13 @@ def _particles(refined: ParticleResult, micrograph: str) -> Any:
     return refined.coordinates_a[refined.kept & (picked.micrograph_of == number)]
 
 
-def draw() -> str:
-    """The picture, as the text of an SVG file."""
-    with TemporaryDirectory() as directory:
-        session = Path(directory)
-        pickers = deduplicate_particles(make_session(session).paths, ParticleParams(min_separation_a=SEPARATION_A))
-        planted = make_micrographs(session)
-        table = make_refined(planted).path
-        refined = deduplicate_particles(table, ParticleParams(min_separation_a=40, micrographs=planted.star))
-        exposures = find_duplicate_micrographs(planted.star, MicrographParams(bin=2))
+def draw(session: Path) -> str:
+    """The picture, as the text of an SVG file, from the directory of the sessions (``demo/session``)."""
+    inputs = [session / name for name in ("relion.star", "topaz.star", "cryosparc.cs")]
+    pickers = deduplicate_particles(inputs, ParticleParams(min_separation_a=SEPARATION_A))
+    micrographs = session / "micrographs.star"
+    refined = deduplicate_particles(session / "refined.star", ParticleParams(min_separation_a=40, micrographs=micrographs))
+    exposures = find_duplicate_micrographs(micrographs, MicrographParams(bin=2))
     found, stays = picks(pickers)
     pair, about = hole(exposures, refined)
     legend = " ".join(f'<tspan fill="{colour}">● {name}</tspan>' for name, colour in COLOURS.items())
@@ -126,5 +124,14 @@ def draw() -> str:
     )
 
 
+def main() -> None:
+    """Makes the sessions and draws the picture."""
+    with TemporaryDirectory() as directory:
+        session = Path(directory)
+        make_session(session)
+        make_refined(make_micrographs(session))
+        PICTURE.write_text(draw(session), "utf-8")
+
+
 if __name__ == "__main__":
-    PICTURE.write_text(draw(), "utf-8")
+    main()
