@@ -67,6 +67,13 @@ def test_every_page_is_reached_from_the_readme() -> None:
     assert set(PAGES) - {ROOT / "README.md"} <= linked
 
 
+def test_the_map_names_folders_that_are_there() -> None:
+    cells = re.findall(r"^\| (`[^|]+`) \|", (ROOT / "CONTRIBUTING.md").read_text("utf-8"), re.MULTILINE)
+    places = [place for cell in cells for place in re.findall("`([^`]+)`", cell)]
+    assert len(places) > 15
+    assert [place for place in places if not (ROOT / place).exists()] == []
+
+
 @pytest.mark.parametrize("page", [page for page in PAGES if list(commands(page))], ids=lambda page: page.name)
 def test_commands_have_these_options(page: Path) -> None:
     for name, *arguments in commands(page):
