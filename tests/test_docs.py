@@ -45,7 +45,7 @@ def anchors(page: Path) -> set[str]:
 def commands(page: Path) -> Iterator[list[str]]:
     """The words of each call of cryodedup in the shell blocks of a page."""
     for kind, block in BLOCK.findall(page.read_text("utf-8")):
-        for line in block.splitlines() if kind == "sh" else []:
+        for line in block.replace("\\\n", "").splitlines() if kind == "sh" else []:
             if line.startswith("cryodedup "):
                 words = shlex.split(line)
                 yield words[1 : words.index(">") if ">" in words else None]
@@ -89,11 +89,11 @@ def test_the_recipes_of_the_readme_print_this(directory: Path, monkeypatch: pyte
     blocks = BLOCK.findall(recipes)
     assert [kind for kind, _ in blocks] == ["sh", "text"] * 3
     for (_, line), (_, printed) in zip(blocks[::2], blocks[1::2], strict=True):
-        ran = command(*shlex.split(line)[1:])
+        ran = command(*shlex.split(line.replace("\\\n", ""))[1:])
         assert ran.status == 0, ran.err
         assert set(printed.splitlines()) <= set(ran.out.splitlines())
     held = re.findall(r"^`(\w+)/` then holds (.*?)\n\n", recipes, re.MULTILINE | re.DOTALL)
-    assert [written for written, _ in held] == ["picks", "unique"]
+    assert [written for written, _ in held] == ["picks", "clean", "unique"]
     for written, names in held:
         files = re.findall(r"`(\w+\.\w+)`", names)
         assert len(files) >= 2
