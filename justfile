@@ -18,8 +18,8 @@ test: build
 # format everything
 format:
     cargo fmt
-    ruff format python tests benches
-    ruff check --fix python tests benches
+    ruff format python tests benches docs
+    ruff check --fix python tests benches docs
 
 # speed, side by side with peers
 bench: build

@@ -1,0 +1,112 @@
+"""The pages: links lead somewhere, commands are what the program takes, the README's recipes print what it shows, its picture is the demo's.
+
+The examples in docs/python.md run as doctests.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import shlex
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import rich_click as click
+
+from cases import Ran
+from cryodedup.cli import cli
+from cryodedup.demo import make_micrographs, make_refined, make_session
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")] + sorted((ROOT / "docs").glob("*.md"))
+LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
+BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
+
+
+@pytest.fixture(scope="module")
+def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where `cryodedup demo -o demo` left its sessions."""
+    directory = tmp_path_factory.mktemp("docs")
+    session = directory / "demo" / "session"
+    make_session(session)
+    make_refined(make_micrographs(session))
+    return directory
+
+
+def anchors(page: Path) -> set[str]:
+    """What headings of a page are called in links to them, as GitHub and GitLab make it."""
+    text = BLOCK.sub("", page.read_text("utf-8"))
+    headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def commands(page: Path) -> Iterator[list[str]]:
+    """The words of each call of cryodedup in the shell blocks of a page."""
+    for kind, block in BLOCK.findall(page.read_text("utf-8")):
+        for line in block.replace("\\\n", "").splitlines() if kind == "sh" else []:
+            if line.startswith("cryodedup "):
+                words = shlex.split(line)
+                yield words[1 : words.index(">") if ">" in words else None]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    for link in LINK.findall(page.read_text("utf-8")):
+        if re.match("https?://", link):
+            continue
+        name, _, anchor = link.partition("#")
+        target = page.parent / name if name else page
+        assert target.is_file(), f"{link}: no such file"
+        assert not anchor or anchor in anchors(target), f"{link}: no such heading"
+
+
+def test_every_page_is_reached_from_the_readme() -> None:
+    linked = {ROOT / link.partition("#")[0] for link in LINK.findall((ROOT / "README.md").read_text("utf-8"))}
+    assert set(PAGES) - {ROOT / "README.md"} <= linked
+
+
+def test_the_map_names_folders_that_are_there() -> None:
+    cells = re.findall(r"^\| (`[^|]+`) \|", (ROOT / "CONTRIBUTING.md").read_text("utf-8"), re.MULTILINE)
+    places = [place for cell in cells for place in re.findall("`([^`]+)`", cell)]
+    assert len(places) > 15
+    assert [place for place in places if not (ROOT / place).exists()] == []
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if list(commands(page))], ids=lambda page: page.name)
+def test_commands_have_these_options(page: Path) -> None:
+    for name, *arguments in commands(page):
+        command = cli.get_command(click.Context(cli), name)
+        assert command is not None, name
+        command.make_context(name, arguments)  # raises what the command line would print for a wrong option or value
+
+
+def test_the_recipes_of_the_readme_print_this(directory: Path, monkeypatch: pytest.MonkeyPatch, command: Callable[..., Ran]) -> None:
+    monkeypatch.chdir(directory)
+    readme = (ROOT / "README.md").read_text("utf-8")
+    recipes = readme[readme.index("## Three recipes") : readme.index("## Documentation")]
+    blocks = BLOCK.findall(recipes)
+    assert [kind for kind, _ in blocks] == ["sh", "text"] * 3
+    for (_, line), (_, printed) in zip(blocks[::2], blocks[1::2], strict=True):
+        ran = command(*shlex.split(line.replace("\\\n", ""))[1:])
+        assert ran.status == 0, ran.err
+        assert set(printed.splitlines()) <= set(ran.out.splitlines())
+    held = re.findall(r"^`(\w+)/` then holds (.*?)\n\n", recipes, re.MULTILINE | re.DOTALL)
+    assert [written for written, _ in held] == ["picks", "clean", "unique"]
+    for written, names in held:
+        files = re.findall(r"`(\w+\.\w+)`", names)
+        assert len(files) >= 2
+        assert [name for name in files if not Path(written, name).is_file()] == []
+
+
+def test_the_picture_is_that_of_the_demo(directory: Path) -> None:
+    spec = importlib.util.spec_from_file_location("overview", ROOT / "docs" / "overview.py")
+    assert spec is not None
+    assert spec.loader is not None
+    overview = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(overview)
+    drawn, shown = overview.draw(directory / "demo" / "session"), (ROOT / "docs" / "overview.svg").read_text("utf-8")
+    assert NUMBER.sub("", drawn) == NUMBER.sub("", shown), "repeat: python docs/overview.py"
+    numbers = [[float(number) for number in NUMBER.findall(text)] for text in (drawn, shown)]
+    assert numbers[0] == pytest.approx(numbers[1], abs=0.2)
