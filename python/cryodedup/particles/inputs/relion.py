@@ -120,7 +120,7 @@ def _subtracted(columns: Columns) -> list[str]:
 
 def _refuse_fractions(columns: Columns, position: Sequence[Floats]) -> None:
     """Warp's template matching gives places as fractions of the tomogram; in pixels most are further than one from the edge."""
-    if not len(columns):
+    if not len(columns) or 2 * np.count_nonzero(position[0] > 1) > len(columns):  # the usual case, without a median of all
         return
     within = np.median(np.max(np.abs(position), axis=0)) <= 1
     if within and any((column != np.floor(column)).any() for column in position):

@@ -7,6 +7,7 @@
 mod body;
 mod column;
 mod lines;
+mod row;
 mod scan;
 mod share;
 mod table;
