@@ -113,6 +113,7 @@ def _with_exact_still_ones(session: _core.Session, places: Places, threads: int)
 
 
 def pair_of(decided: Judged, at: int, measured: Measured, of_class: Class, params: MicrographParams) -> Pair:
+    """The judged pair at a row, with what was measured of it."""
     row, found = measured.row[at], measured.found
     (x, y), overlap = (float(value) for value in found.shift_px[row]), float(found.overlap[row])
     first, second = (int(k) for k in decided.places.pairs[at])
