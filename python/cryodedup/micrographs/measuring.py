@@ -1,0 +1,140 @@
+"""Pairs of micrographs that show the same, measured at the full reduced resolution."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cryodedup import _core
+from cryodedup.micrographs.acquisition import Acquisition
+from cryodedup.micrographs.judging import Judged
+from cryodedup.micrographs.places import Floats, Places
+from cryodedup.micrographs.tilt import Matrix, common
+from cryodedup.params import MicrographParams
+from cryodedup.progress import Progress
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two micrographs that show the same; indices are those of the input.
+
+    Attributes
+    ----------
+    shift_px
+        The move (x, y), in pixels of the micrograph, that lays the second on the first in the middle of what they share, once it is turned
+        by ``rotation_deg`` (from x to y) and magnified by ``scale``.
+    shot_agreement
+        What the other shots of the two holes say: see :meth:`cryodedup.micrographs.shot_agreement.Opinion.words`.
+    set
+        The set of duplicates, from 1; 0: the pair is none of duplicates.
+    """
+
+    first: int
+    second: int
+    z: float
+    q: float
+    ncc: float
+    ccc: float
+    overlap: float
+    shift_px: tuple[float, float]
+    shot_agreement: str = ""
+    rotation_deg: float = 0.0
+    scale: float = 1.0
+    set: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Class:
+    """Micrographs that are compared with each other, of one size and pixel size, in the order of exposure.
+
+    Attributes
+    ----------
+    members
+        Their indices in the input.
+    records
+        Their prepared images in the cache.
+    places
+        Of each its place in the order of exposure of all micrographs.
+    acquisitions
+        What is known of each.
+    maps
+        Of each how it is brought to the stage tilt of the others; empty where all are tilted alike.
+    """
+
+    members: Sequence[int]
+    records: Sequence[_core.Record]
+    places: Sequence[int]
+    acquisitions: Sequence[Acquisition]
+    maps: Sequence[Matrix] = ()
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Columns and rows of the reduced micrographs."""
+        return (self.records[0].width, self.records[0].height)
+
+    @property
+    def every(self) -> int:
+        """How many pairs there are."""
+        return len(self.records) * (len(self.records) - 1) // 2
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What was measured of some judged pairs at the full reduced resolution; ``row``: of each judged pair its row here, or -1."""
+
+    found: _core.Confirmed
+    row: NDArray[np.intp]
+
+    @property
+    def ccc(self) -> Floats:
+        return self.found.ccc
+
+
+def measure(session: _core.Session, decided: Judged, params: MicrographParams, progress: Progress) -> Measured:
+    """The accepted pairs, or all of a window."""
+    wanted = np.arange(len(decided.places)) if params.search == "window" else np.flatnonzero(decided.accepted)
+    places = _with_exact_still_ones(session, decided.places.of(wanted), params.threads)
+    progress.stage("measuring", len(wanted))
+    found = session.confirm(places, band=params.band, threads=params.threads, progress=progress.advance_to)
+    row = np.full(len(decided.places), -1)
+    row[wanted] = np.arange(len(wanted))
+    return Measured(found, row)
+
+
+def _with_exact_still_ones(session: _core.Session, places: Places, threads: int) -> Places:
+    """Where exactly pairs match that were found at zero shift, which stands for all shifts of about a pixel."""
+    still = np.flatnonzero(np.all(places.shift_px == 0, axis=1))
+    shift_px = places.shift_px.copy()
+    shift_px[still] = session.find_near(places.of(still), threads=threads).shift_px
+    return replace(places, shift_px=shift_px)
+
+
+def pair_of(decided: Judged, at: int, measured: Measured, of_class: Class, params: MicrographParams) -> Pair:
+    """The judged pair at a row, with what was measured of it."""
+    row, found = measured.row[at], measured.found
+    (x, y), overlap = (float(value) for value in found.shift_px[row]), float(found.overlap[row])
+    first, second = (int(k) for k in decided.places.pairs[at])
+    if of_class.maps:
+        (x, y), overlap = common(of_class.size, (x, y), of_class.maps[first], of_class.maps[second])
+    return Pair(
+        of_class.members[first],
+        of_class.members[second],
+        float(decided.z[at]),
+        float(decided.q[at]),
+        float(found.ncc[row]),
+        float(found.ccc[row]),
+        overlap,
+        (x * params.bin + 0.0, y * params.bin + 0.0),
+        decided.words[at],
+        float(found.rotation_deg[row]) + 0.0,
+        float(found.scale[row]),
+    )
+
+
+def window_ccc(pairs: NDArray[np.uint32], measured: Measured, of_class: Class) -> list[tuple[int, int, float]]:
+    """Of every pair of a window the two micrographs, by their indices in the input, and the ccc."""
+    first, second = np.asarray(of_class.members)[pairs.T.astype(np.intp)] if len(pairs) else np.zeros((2, 0), int)
+    return list(zip(first.tolist(), second.tolist(), measured.ccc[measured.row[: len(pairs)]].tolist(), strict=True))
