@@ -111,6 +111,17 @@ impl Error {
         Self::Truncated { path: path.to_owned(), found: found.into(), expected: expected.into() }
     }
 
+    /// The text without the file, for a list of files and reasons.
+    pub fn reason(&self) -> String {
+        match self {
+            Self::Malformed { place: Place::Whole, found, expected, .. } | Self::Truncated { found, expected, .. } => {
+                format!("found {found}, expected {expected}")
+            }
+            Self::Io { source, .. } => source.to_string().split(" (os error").next().unwrap_or_default().to_lowercase(),
+            other => other.to_string(),
+        }
+    }
+
     /// For `map_err`: names the file in which an input/output error happened.
     pub fn at(path: &Path) -> impl Fn(std::io::Error) -> Self + '_ {
         move |source| Self::Io { path: path.to_owned(), source }

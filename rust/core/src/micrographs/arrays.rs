@@ -20,12 +20,12 @@ const TAPER: f32 = 0.02;
 /// columns there are; a blank image gives zeros.
 ///
 /// # Errors
-/// [`Error::Input`] for an image of less than two bins along a side, or with pixels that are no numbers.
+/// [`Error::Parameter`] for an image of less than two bins along a side, or with pixels that are no numbers.
 pub fn prepare(image: &[f32], width: usize, bin: usize, band: Band) -> Result<(Vec<f32>, usize)> {
     let height = image.len() / width.max(1);
     if bin == 0 || width.min(height) < 2 * bin {
-        let text = format!("image: found {height} x {width} pixels, expected at least two bins of {bin} along each side");
-        return Err(Error::input(text));
+        let expected = format!("at least two bins of {bin} along each side");
+        return Err(Error::parameter("image", format!("{height} x {width} pixels"), expected));
     }
     let mut reduction = Reduction::new(width, image.len() / width, bin);
     reduction.add_rows(image);
@@ -35,7 +35,7 @@ pub fn prepare(image: &[f32], width: usize, bin: usize, band: Band) -> Result<(V
     let pixels = match flatten(means, columns) {
         Flattened::Image(pixels, _) => pixels,
         Flattened::Blank => return Ok((vec![0.0; n], columns)),
-        Flattened::NotFinite => return Err(Error::input("image: found NaN or infinite pixels, expected numbers")),
+        Flattened::NotFinite => return Err(Error::parameter("image", "NaN or infinite pixels", "numbers")),
     };
     let plan = Plan::new(columns, n / columns);
     let tapers = (taper(plan.width, TAPER), taper(plan.height, TAPER));
@@ -70,11 +70,11 @@ pub struct Correlation {
 /// (Σh²)² / Σh⁴ / n.
 ///
 /// # Errors
-/// [`Error::Input`] for images of different `shapes` (rows, columns), or of no pixel.
+/// [`Error::Parameter`] for images of different `shapes` (rows, columns), or of no pixel.
 pub fn correlate(first: &[f32], second: &[f32], shapes: [[usize; 2]; 2], max_shift_px: Option<f64>) -> Result<Correlation> {
     let [height, width] = shapes[0];
     if shapes[0] != shapes[1] || shapes[0].contains(&0) {
-        return Err(Error::input(format!("found images of shapes {:?} and {:?}, expected two of one shape", shapes[0], shapes[1])));
+        return Err(Error::parameter("images", format!("shapes {:?} and {:?}", shapes[0], shapes[1]), "two of one shape"));
     }
     let grid = (good_size(2 * width), good_size(2 * height));
     let correlator = Correlator::new((width as f64, height as f64), grid, max_shift_px.map(|max| (max, max)), 0);

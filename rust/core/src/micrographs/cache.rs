@@ -225,7 +225,7 @@ impl Record {
 }
 
 fn shorter(input: &Input) -> Error {
-    Error::input(format!("{}: became shorter while it was used", input.path().display()))
+    Error::truncated(input.path(), "a file that became shorter while it was used", "one that stays as it is")
 }
 
 fast! {

@@ -20,15 +20,15 @@ pub struct Thumbnail {
 
 /// Pictures of prepared micrographs, of at most `max_side` pixels along the longer side.
 pub fn thumbnails(cache: &Path, records: &[Record], max_side: usize, monitor: &Monitor) -> Result<Vec<Thumbnail>> {
-    let make = |input: &mut Result<Input>, record: &Record| {
+    let input = Input::open(cache)?;
+    let make = |record: &Record| {
         monitor.advance(1)?;
-        let input = input.as_ref().map_err(|error| crate::Error::input(error.to_string()))?;
-        let units = record.read_units(input, 0..record.height)?;
+        let units = record.read_units(&input, 0..record.height)?;
         let step = record.width.max(record.height).div_ceil(max_side.max(1)).max(1);
         let (means, width) = averaged(&units, record.width, step);
         Ok(Thumbnail { pixels: picture(&means, width), width })
     };
-    records.par_iter().map_init(|| Input::open(cache), make).collect()
+    records.par_iter().map(make).collect()
 }
 
 /// Means of squares of `step` pixels a side, the last row first: row 0 of an MRC file is the bottom of its image. What makes no whole square is

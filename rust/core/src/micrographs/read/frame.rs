@@ -10,6 +10,7 @@ use half::f16;
 use super::finite::{Finite, Reduced, all_finite};
 use super::reduce::{Bins, Reduction};
 use crate::micrographs::kernels::simd::fast;
+use crate::error::Place;
 use crate::{Error, Monitor, Result};
 
 /// About as many bytes are read at once: what fits the second-level cache.
@@ -45,6 +46,9 @@ pub struct Frame {
     pub packing: Packing,
 }
 
+/// What a packed file has to be.
+const WHOLE: &str = "a whole file";
+
 impl Frame {
     /// Reads the frame, averaging bins of `width` x `width` pixels on the way; returns the means, row after row, in [`Bins`] along each axis.
     /// A frame with NaN or infinite pixels is read a second time, without these.
@@ -53,7 +57,7 @@ impl Frame {
     /// [`Error::Io`]; [`Error::Input`] for a file that ends too early, or an unknown mode.
     pub fn reduce(&self, width: usize, monitor: &Monitor) -> Result<Reduced> {
         if width == 0 || self.nx.min(self.ny) < width {
-            return Err(self.wrong(&format!("found {} x {} pixels, expected at least a bin of {width}", self.nx, self.ny)));
+            return Err(self.malformed(format!("{} x {} pixels", self.nx, self.ny), &format!("at least a bin of {width}")));
         }
         match self.mode {
             0 => self.reduce_pixels::<i8>(width, monitor),
@@ -61,7 +65,7 @@ impl Frame {
             2 => self.reduce_pixels::<f32>(width, monitor),
             6 => self.reduce_pixels::<u16>(width, monitor),
             12 => self.reduce_pixels::<f16>(width, monitor),
-            mode => Err(self.wrong(&format!("found mode {mode}, expected 0, 1, 2, 6 or 12"))),
+            mode => Err(self.malformed(format!("mode {mode}"), "0, 1, 2, 6 or 12")),
         }
     }
 
@@ -113,22 +117,22 @@ impl Frame {
         if self.packing != Packing::None {
             // To the end, where the checksum stands.
             let rest = std::io::copy(&mut source, &mut std::io::sink());
-            rest.map_err(|error| self.wrong(&format!("found damaged compression ({error})")))?;
+            rest.map_err(|error| self.malformed(format!("damaged compression ({error})"), WHOLE))?;
         }
         Ok(())
     }
 
-    fn wrong(&self, text: &str) -> Error {
-        Error::input(format!("{}: {text}", self.path.display()))
+    fn malformed(&self, found: String, expected: &str) -> Error {
+        Error::malformed(&self.path, Place::Whole, found, expected)
     }
 
     fn unreadable(&self, error: &std::io::Error, row: usize) -> Error {
         match error.kind() {
-            ErrorKind::UnexpectedEof => self.wrong(&format!("found less than {} of the {} rows its header tells of", row + 1, self.ny)),
+            ErrorKind::UnexpectedEof => Error::truncated(&self.path, format!("less than {} of the {} rows its header gives", row + 1, self.ny), "all of them"),
             _ if error.raw_os_error().is_some() => {
                 Error::Io { path: self.path.clone(), source: std::io::Error::new(error.kind(), error.to_string()) }
             }
-            _ => self.wrong(&format!("found damaged compression ({error})")),
+            _ => self.malformed(format!("damaged compression ({error})"), WHOLE),
         }
     }
 }

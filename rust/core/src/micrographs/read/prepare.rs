@@ -57,7 +57,8 @@ impl Preparation {
     /// [`Error::Io`] of the cache, [`Error::Interrupted`].
     pub fn read(&self, frames: &[Frame], keys: &[Key], width: usize, monitor: &Monitor) -> Result<Vec<Outcome>> {
         if frames.len() != keys.len() || frames.iter().any(|frame| !is_two_bins((frame.nx, frame.ny), width)) {
-            return Err(Error::input("frames: found another number of keys, or frames of less than two bins"));
+            let found = "another number of keys, or frames of less than two bins";
+            return Err(Error::parameter("frames", found, "a key for each, and two bins along each side"));
         }
         let read = |(at, (frame, key)): (usize, (&Frame, &Key))| {
             if let Some(next) = frames.get(at + AHEAD) {
@@ -66,11 +67,7 @@ impl Preparation {
             match frame.reduce(width, monitor) {
                 Ok(reduced) => self.write(key, (frame.nx, frame.ny), width, reduced).map(Ok),
                 Err(Error::Interrupted) => Err(Error::Interrupted),
-                Err(Error::Io { source, .. }) => Ok(Err(source.to_string().split(" (os error").next().unwrap_or_default().to_lowercase())),
-                Err(error) => {
-                    let text = error.to_string();
-                    Ok(Err(text.strip_prefix(&format!("{}: ", frame.path.display())).unwrap_or(&text).to_owned()))
-                }
+                Err(error) => Ok(Err(error.reason())),
             }
         };
         frames.par_iter().zip(keys).enumerate().map(read).collect()
@@ -83,7 +80,7 @@ impl Preparation {
     pub fn add(&self, pixels: &[f32], nx: usize, key: &Key, width: usize) -> Result<Record> {
         let size = (nx, pixels.len() / nx.max(1));
         if !is_two_bins(size, width) {
-            return Err(Error::input("image: found less than two bins"));
+            return Err(Error::parameter("image", "less than two bins", "two along each side"));
         }
         self.write(key, size, width, Reduced::of(pixels, nx, width))
     }
@@ -102,7 +99,7 @@ impl Preparation {
     /// [`Error::Io`] of the cache.
     pub fn add_like(&self, pixels: &[f64], record: Record) -> Result<Record> {
         if pixels.len() != record.width * record.height {
-            return Err(Error::input(format!("image: found {} pixels, expected those of the record", pixels.len())));
+            return Err(Error::parameter("image", format!("{} pixels", pixels.len()), "those of the record"));
         }
         self.writer.append_like(&NO_KEY, pixels, record)
     }

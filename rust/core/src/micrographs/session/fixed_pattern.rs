@@ -3,7 +3,7 @@
 //! A reference changes now and then, and a folder may hold several sessions. So a micrograph is not taken to show the pattern of those next to
 //! it: it is fitted by the means of those around it, by least squares, and what fits is taken out.
 
-use std::path::Path;
+use std::sync::Arc;
 
 use rayon::prelude::*;
 
@@ -12,6 +12,7 @@ use super::reader::Reader;
 use super::views::Views;
 use crate::micrographs::cache::Record;
 use crate::micrographs::kernels::equations::solve;
+use crate::rows::Input;
 use crate::{Monitor, Result};
 
 /// So many micrographs, in the order given, make a block; every other one is of its second half.
@@ -33,11 +34,11 @@ pub(crate) struct FixedPatterns {
 
 impl FixedPatterns {
     /// Reads micrographs of one size.
-    pub(crate) fn measure(cache: &Path, records: &[Record], views: &Views, monitor: &Monitor) -> Result<Self> {
+    pub(crate) fn measure(cache: &Arc<Input>, records: &[Record], views: &Views, monitor: &Monitor) -> Result<Self> {
         let micrographs = records.len();
         let blocks = if micrographs < MIN_FOR_FIXED_PATTERN { 0 } else { (micrographs / BLOCK).max(AROUND) };
         let halves = (0..blocks).into_par_iter().map(|block| {
-            let mut reader = Reader::open(cache, &views.plan)?;
+            let mut reader = Reader::new(cache, &views.plan);
             let mut half = |half: usize| {
                 let members = (0..micrographs).filter(|&i| half_of(i, micrographs, blocks) == half).map(|i| records[i]);
                 Mean::of(&members.collect::<Vec<_>>(), views, &mut reader, monitor)
@@ -115,8 +116,9 @@ mod tests {
         };
         let records: Vec<Record> = references.iter().enumerate().map(record).collect();
         let views = Views::new(SIZE, Band { highpass: 0.02, lowpass: 0.2, falloff: 0.05 });
-        let patterns = FixedPatterns::measure(&path, &records, &views, &Monitor::default()).unwrap();
-        let mut reader = Reader::open(&path, &views.plan).unwrap();
+        let cache = Arc::new(Input::open(&path).unwrap());
+        let patterns = FixedPatterns::measure(&cache, &records, &views, &Monitor::default()).unwrap();
+        let mut reader = Reader::new(&cache, &views.plan);
         let both = (0..n).map(|i| {
             reader.read(&records[i]).unwrap();
             let read = reader.pixels.clone();

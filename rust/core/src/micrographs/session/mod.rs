@@ -7,7 +7,8 @@ pub(crate) mod reader;
 mod views;
 mod whiten;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::sync::Arc;
 
 use rayon::prelude::*;
 
@@ -16,7 +17,8 @@ use crate::micrographs::kernels::fft::Plan;
 use crate::micrographs::kernels::image::{Image, Table};
 use crate::micrographs::kernels::rings::{Band, RINGS};
 use crate::micrographs::kernels::warp::Warp;
-use crate::{Monitor, Result};
+use crate::rows::Input;
+use crate::{Error, Monitor, Result};
 use fixed_pattern::FixedPatterns;
 use reader::Reader;
 use views::{Views, quantise_both, reduce, small_plan};
@@ -34,7 +36,8 @@ pub struct Session {
     pub independent: f64,
     /// Of each micrograph the share of its power that is not shot noise, in rings of the reduced micrograph's spectrum.
     pub signal: Vec<[f32; RINGS]>,
-    cache: PathBuf,
+    /// The cache of the prepared micrographs; none where views were at hand.
+    cache: Option<Arc<Input>>,
     records: Vec<Record>,
     maps: Vec<Warp>,
     patterns: FixedPatterns,
@@ -51,13 +54,14 @@ impl Session {
         let size = records.first().map_or((2, 2), |record| (record.width, record.height));
         let views = Views::new(size, band);
         let [view_size, small_size] = views.sizes();
+        let cache = Arc::new(Input::open(cache)?);
         let mut session = Self {
             size,
             view_size,
             small_size,
             independent: views.independent(),
             signal: Vec::new(),
-            cache: cache.to_owned(),
+            cache: Some(cache.clone()),
             records: records.to_vec(),
             maps,
             patterns: FixedPatterns::default(),
@@ -65,7 +69,7 @@ impl Session {
             tables: Vec::new(),
             small_views: Vec::new(),
         };
-        session.patterns = FixedPatterns::measure(cache, records, &views, monitor)?;
+        session.patterns = FixedPatterns::measure(&cache, records, &views, monitor)?;
         let (length, small_length) = (view_size.0 * view_size.1, small_size.0 * small_size.1);
         let mut all = (vec![0; length * records.len()], vec![0; small_length * records.len()]);
         let signal = all
@@ -74,9 +78,8 @@ impl Session {
             .zip(all.1.par_chunks_mut(2 * small_length))
             .enumerate()
             .map_init(
-                || session.reader(&views.plan),
+                || Reader::new(&cache, &views.plan),
                 |reader, (k, (view, small))| {
-                    let reader = reader.as_mut().map_err(|error| crate::Error::input(error.to_string()))?;
                     let count = view.len() / length;
                     monitor.advance(count as u64)?;
                     session.read_two([2 * k, 2 * k + count - 1], &views.tapers, reader)?;
@@ -107,7 +110,7 @@ impl Session {
             small_size,
             independent: 1.0,
             signal: vec![[signal; RINGS]; n],
-            cache: PathBuf::new(),
+            cache: None,
             records: vec![],
             maps: vec![],
             patterns: FixedPatterns::default(),
@@ -144,8 +147,12 @@ impl Session {
         (self.size.0 as f64 / width as f64, self.size.1 as f64 / height as f64)
     }
 
-    pub(crate) fn reader(&self, plan: &Plan) -> Result<Reader> {
-        Reader::open(&self.cache, plan)
+    /// The cache of the prepared micrographs.
+    ///
+    /// # Errors
+    /// [`Error::Parameter`]: the session was made of views.
+    pub(crate) fn cache(&self) -> Result<&Arc<Input>> {
+        self.cache.as_ref().ok_or_else(|| Error::parameter("session", "views without micrographs", "micrographs that were prepared"))
     }
 
     /// Reads two micrographs without their fixed pattern, faded at their edges, of standard deviation 1 (so that

@@ -1,6 +1,6 @@
 //! From a cache of reduced micrographs to images that are to be transformed.
 
-use std::path::Path;
+use std::sync::Arc;
 
 use super::views::Workspace;
 use crate::Result;
@@ -10,15 +10,15 @@ use crate::rows::Input;
 
 /// What one thread needs to read micrographs and transform them.
 pub(crate) struct Reader {
-    input: Input,
+    input: Arc<Input>,
     bytes: Vec<u8>,
     pub(crate) pixels: Vec<f32>,
     pub(crate) workspace: Workspace,
 }
 
 impl Reader {
-    pub(crate) fn open(cache: &Path, plan: &Plan) -> Result<Self> {
-        Ok(Self { input: Input::open(cache)?, bytes: Vec::new(), pixels: Vec::new(), workspace: Workspace::new(plan) })
+    pub(crate) fn new(cache: &Arc<Input>, plan: &Plan) -> Self {
+        Self { input: cache.clone(), bytes: Vec::new(), pixels: Vec::new(), workspace: Workspace::new(plan) }
     }
 
     /// Reads a micrograph's pixels.
