@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
-from cryodedup.errors import InputError, MissingPackageError
+from cryodedup.errors import InputError, MissingPackageError, reason_of
 from cryodedup.formats.images import Image, open_image
 from cryodedup.micrographs.exposures import Exposures
 
@@ -37,15 +37,8 @@ def _open_header(path: Path, width: int) -> Image | str:
         image = open_image(path)
     except MissingPackageError:
         raise
-    except InputError as error:
-        return str(error).removeprefix(f"{path}: ")
-    except OSError as error:
-        return reason(error)
+    except (InputError, OSError) as error:
+        return reason_of(error, path)
     if min(image.nx, image.ny) < 16 * width:
         return f"found {image.nx} x {image.ny} pixels, expected at least 16 bins of {width} along each side (--bin)"
     return image
-
-
-def reason(error: OSError) -> str:
-    """What the operating system says."""
-    return (error.strerror or str(error)).lower()

@@ -9,10 +9,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from cryodedup import _core
-from cryodedup.errors import InputError
+from cryodedup.errors import InputError, reason_of
 from cryodedup.formats.images import Image
 from cryodedup.formats.tiff import TiffImage
-from cryodedup.micrographs.headers import reason
 from cryodedup.params import MicrographParams
 from cryodedup.progress import SILENT, Progress
 
@@ -108,10 +107,8 @@ class Reading:
         assert isinstance(image, TiffImage)
         try:
             pixels = image.read()
-        except InputError as error:
-            return str(error).removeprefix(f"{image.path}: ")
-        except OSError as error:
-            return reason(error)
+        except (InputError, OSError) as error:
+            return reason_of(error, image.path)
         return self._preparation.add(pixels, self._keys[i], bin=self._params.bin)
 
     def _settle(self, i: int, outcome: _core.Record | str) -> None:
