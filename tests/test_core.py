@@ -19,7 +19,7 @@ from cryodedup.formats.star import open_star, quoted
 def _rejected() -> int:
     """Two equal points, by all threads."""
     points = np.zeros((2, 2))
-    return len(_core.deduplicate(points, None, None, None, 1.0, remove_entirely=False, threads=0)[1])
+    return len(_core.deduplicate(points, None, None, None, 1.0, remove_entirely=False, threads=0).rejected)
 
 
 def _child(results: multiprocessing.SimpleQueue[int]) -> None:

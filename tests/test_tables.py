@@ -76,8 +76,21 @@ def test_datasets(tmp_path: Path) -> None:
 def test_tables_are_not_written_to_files(path: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="use the result's kept_table"):
         deduplicate_particles(starfile.read(path)).write(tmp_path / "out")
-    with pytest.raises(InputError, match=r"use write\(directory\)"):
-        deduplicate_particles(path).kept_table()
+
+
+def test_kept_rows_of_a_file_are_what_starfile_reads_and_names_stay_text(tmp_path: Path) -> None:
+    columns = "CoordinateX CoordinateY MicrographName OpticsGroup"
+    path = star(tmp_path / "p.star", [(0, 0, "0012", 1), (1, 0, "0012", 1), (900, 0, "0012", 1)], columns, optics((1, "007", 1.0)))
+    kept = deduplicate_particles(path).kept_table()
+    assert list(kept) == ["optics", "particles"]
+    assert kept["particles"]["rlnCoordinateX"].tolist() == [0, 900]
+    assert kept["particles"]["rlnMicrographName"].tolist() == ["0012", "0012"]
+    assert kept["optics"]["rlnOpticsGroupName"].tolist() == ["007"]
+    plain = star(tmp_path / "q.star", [(0, 0, "m"), (1, 0, "m")])
+    assert len(deduplicate_particles(plain, ParticleParams(pixel_size_a=1.0)).kept_table()) == 1
+    dataset = deduplicate_particles(cs(tmp_path / "p.cs", records([(0, 0), (5, 0)])))
+    with pytest.raises(InputError, match=r"p\.cs: kept_table: found no STAR file"):
+        dataset.kept_table()
 
 
 @pytest.mark.parametrize(
