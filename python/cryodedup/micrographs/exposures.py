@@ -14,7 +14,7 @@ import numpy as np
 from cryodedup import _core
 from cryodedup.errors import InputError
 from cryodedup.formats import cryosparc
-from cryodedup.formats.detect import kind_of
+from cryodedup.formats.detect import UnknownFormatError, kind_of
 from cryodedup.formats.images import IMAGES, OTHERS, is_image
 from cryodedup.formats.star import StarFile, TableColumns, open_star
 from cryodedup.micrographs.acquisition import Acquisition, acquisitions_of
@@ -132,9 +132,7 @@ def _from_table(path: Path, threads: int) -> Exposures:
     kind: str
     try:
         kind = kind_of(path)
-    except InputError:
-        if not path.exists():
-            raise
+    except UnknownFormatError:
         kind = ""
     if kind == "star":
         return _from_star(path, threads)
