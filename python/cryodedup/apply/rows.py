@@ -14,7 +14,7 @@ from cryodedup import _core
 from cryodedup.errors import InputError
 from cryodedup.formats import cryosparc as cs
 from cryodedup.formats.cryosparc_output import DatasetOutput
-from cryodedup.formats.detect import kind_of
+from cryodedup.formats.detect import UnknownFormatError, kind_of
 from cryodedup.formats.optimisation_set import OptimisationSet
 from cryodedup.formats.output import Mask, Output, Place
 from cryodedup.formats.star import StarFile, TableColumns, has_coordinates, open_star
@@ -116,8 +116,8 @@ def read_rows(path: Path, params: ParticleParams, progress: Progress = SILENT, *
 def _kind(path: Path) -> str:
     try:
         return kind_of(path)
-    except InputError:
-        if path.suffix == ".txt" and path.is_file():
+    except UnknownFormatError:
+        if path.suffix == ".txt":
             return "list"
         raise
 

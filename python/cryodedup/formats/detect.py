@@ -33,13 +33,19 @@ _REFUSED = {
 _IMAGES = {b"II*\0": "a TIFF image", b"MM\0*": "a TIFF image", b"II+\0": "a TIFF image or an EER movie"}
 
 
+class UnknownFormatError(InputError):
+    """A file can be read, but is of no format that is; the message says what was found, and what to do with it."""
+
+
 def kind_of(path: Path) -> Kind:
     """What an input is.
 
     Raises
     ------
+    UnknownFormatError
+        No format that is read.
     InputError
-        No format that is read; the message says what was found, and what to do with it.
+        No such file, or one that can not be opened.
     """
     if os.path.isdir(path):  # noqa: PTH112  unlike Path's, never raises
         return "folder"
@@ -60,7 +66,7 @@ def kind_of(path: Path) -> Kind:
     if path.suffix.lower() == ".box":
         return "box"
     if not first:
-        raise InputError(f"{path}: found an empty file, expected {READABLE}")
+        raise UnknownFormatError(f"{path}: found an empty file, expected {READABLE}")
     return _kind_of_numbers(path, lines)
 
 
@@ -84,22 +90,22 @@ def _refuse_foreign(path: Path, head: bytes) -> None:
     """Refuses files of other kinds by their first bytes."""
     found = next((text for magic, text in _REFUSED.items() if head.startswith(magic)), None)
     if found is not None:
-        raise InputError(f"{path}: found {found}")
+        raise UnknownFormatError(f"{path}: found {found}")
     if head.startswith(b"IMODV1"):
-        raise InputError(f"{path}: found an IMOD model, expected its points as text: model2point {path.name} points.txt")
+        raise UnknownFormatError(f"{path}: found an IMOD model, expected its points as text: model2point {path.name} points.txt")
     if head.startswith(b"CCC,"):
-        raise InputError(
+        raise UnknownFormatError(
             f"{path}: found a motive list of PEET, which holds offsets to the points of a model and no places; expected {READABLE}"
         )
     if path.suffix.lower() in (".em", ".tblb"):
-        raise InputError(f"{path}: found a binary {path.suffix.lower()} file, which is not read, expected {READABLE}")
+        raise UnknownFormatError(f"{path}: found a binary {path.suffix.lower()} file, which is not read, expected {READABLE}")
     image = "an MRC image" if head[208:212] == b"MAP " else _IMAGES.get(head[:4])
     if image is not None:
-        raise InputError(
+        raise UnknownFormatError(
             f"{path}: found {image}, expected picks or particles ({READABLE}); to compare images, use cryodedup micrographs {path.name}"
         )
     if head.lstrip()[:1] in (b"<", b"{") and path.suffix.lower() in (".xml", ".xmd", ".json"):
-        raise InputError(f"{path}: found {path.suffix[1:].upper()}, which is not read, expected {READABLE}")
+        raise UnknownFormatError(f"{path}: found {path.suffix[1:].upper()}, which is not read, expected {READABLE}")
 
 
 def _lines(head: bytes) -> list[bytes]:
@@ -115,21 +121,21 @@ def _kind_of_numbers(path: Path, lines: Sequence[bytes]) -> Kind:
     rows = [line.split() for line in lines]
     if not all(_is_number(cell) for cell in rows[0]):
         if b"," in lines[0] and all(_is_number(cell) for cell in lines[0].split(b",") if cell.strip()):
-            raise InputError(
+            raise UnknownFormatError(
                 f"{path}: found numbers separated by commas; PEET, emClarity, cisTEM and EPicker write such files, each with other columns"
                 f" and units; expected {READABLE}"
             )
         shown = lines[0][:40].decode("utf-8", "replace")
-        raise InputError(f"{path}: found {shown!r} at its start, expected {READABLE}")
+        raise UnknownFormatError(f"{path}: found {shown!r} at its start, expected {READABLE}")
     columns = len(rows[0])
     if columns >= DYNAMO_COLUMNS:
-        raise InputError(
+        raise UnknownFormatError(
             f"{path}: found rows of {columns} numbers, which may be a Dynamo table or one of emClarity; name a Dynamo table NAME.tbl"
         )
     could_be = _could_be(rows)
     if could_be == [POINTS.get(columns)]:
         return "points"
-    raise InputError(
+    raise UnknownFormatError(
         f"{path}: found rows of {columns} numbers, which could be {' or '.join(could_be) or 'of many programs'}; expected IMOD points (x y"
         " z, contour x y z, or object contour x y z), or EMAN boxes in a file NAME.box"
     )

@@ -14,7 +14,7 @@ from cryodedup import _core
 from cryodedup.errors import InputError
 from cryodedup.formats import cryosparc
 from cryodedup.formats.cryosparc_output import DatasetOutput
-from cryodedup.formats.detect import kind_of
+from cryodedup.formats.detect import UnknownFormatError, kind_of
 from cryodedup.formats.image_names import IMAGES, OTHERS, is_image
 from cryodedup.formats.list_output import ListOutput
 from cryodedup.formats.project import base_of
@@ -115,9 +115,7 @@ def _from_table(path: Path, threads: int) -> Exposures:
     kind: str
     try:
         kind = kind_of(path)
-    except InputError:
-        if not path.exists():
-            raise
+    except UnknownFormatError:
         kind = ""
     if kind == "star":
         return _from_star(path, threads)
