@@ -234,9 +234,7 @@ def cell_spans(line: bytes) -> list[tuple[int, int]]:
 def reduce_frame(frame: _Frame, *, bin: int) -> NDArray[np.float32]:
     """Shape about (ny / bin, nx / bin): the means of bins."""
 
-def nearest(
-    coordinates: NDArray[np.float64], groups: NDArray[np.uint32] | None, reach: float, *, threads: int
-) -> NDArray[np.float32]:
+def nearest(coordinates: NDArray[np.float64], groups: NDArray[np.uint32] | None, reach: float, *, threads: int) -> NDArray[np.float32]:
     """Shape (n,): the distance of the nearest other particle of the group; infinite beyond the reach."""
 
 def half_pairs(
