@@ -1,5 +1,7 @@
 //! Boxes, and how far things are from each other.
 
+#![allow(clippy::needless_range_loop, reason = "several arrays are indexed by the axis")]
+
 /// The squared distance of two points: the one expression by which all distances are compared.
 #[inline]
 pub(crate) fn squared<const D: usize>(a: &[f64; D], b: &[f64; D]) -> f64 {
@@ -55,6 +57,7 @@ impl<const D: usize> Bounds<D> {
 
     /// Whether all its points are equal.
     #[inline]
+    #[expect(clippy::float_cmp, reason = "equal is meant")]
     pub fn is_one_place(&self) -> bool {
         self.low == self.high
     }

@@ -1,6 +1,8 @@
 //! The next splits of a box, all at once: up to [`MAX_SPLITS`] halvings make a grid of cells, numbered so that each half of the box, each
 //! quarter, and so on, is a run of cells.
 
+#![allow(clippy::needless_range_loop, reason = "several arrays are indexed by the axis")]
+
 use super::Bounds;
 
 /// More splits at once would be more cells than a core's cache holds places to write to.

@@ -35,8 +35,8 @@ impl<K: Ord, R: Fn(usize) -> K, const D: usize> Search<'_, K, R, D> {
         let point = self.tree.point(self.position);
         let (left, right) = self.tree.children(at);
         let [to_left, to_right] = [left, right].map(|child| self.tree.nodes[child].bounds.nearest_to(point));
-        // The side of the point itself first, in case of a tie.
-        if to_left < to_right || to_left == to_right && self.tree.nodes[left].range().contains(&self.position) {
+        // Of two boxes that hold the point, which happens at their borders, first the one that it is in.
+        if to_left < to_right || (to_left <= to_right && self.tree.nodes[left].range().contains(&self.position)) {
             self.below(left, to_left);
             self.below(right, to_right);
         } else {

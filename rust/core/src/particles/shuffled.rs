@@ -31,11 +31,11 @@ pub(super) struct Shuffled<const D: usize> {
     pub runs: usize,
 }
 
-/// Room for the records of one run.
+/// Room for the records of one run, or one chunk.
 #[derive(Default)]
 pub(super) struct Run<const D: usize> {
     records: Vec<Record<D>>,
-    /// First record of each group, and the end of the last.
+    /// First record of each group (run), and the end of the last.
     starts: Vec<u32>,
 }
 
@@ -44,12 +44,15 @@ impl<const D: usize> Shuffled<D> {
         let last = groups.par_iter().copied().max().unwrap_or(0);
         let shift = (u32::BITS - (last / MAX_RUNS).leading_zeros()).min(u32::BITS - 1);
         let runs = (last >> shift) as usize + 1;
-        let chunk = |(number, groups): (usize, &[u32])| {
+        // Put in order in a thread's own room, which stays in its cache, and copied: filling new memory out of order takes longer.
+        let chunk = |room: &mut Run<D>, (number, groups): (usize, &[u32])| {
             let first = number * CHUNK;
             let record = |(i, &group): (usize, &u32)| Record { point: points[first + i], particle: (first + i) as u32, group };
-            Chunk::new(groups.len(), || groups.iter().enumerate().map(record), |group| (group >> shift) as usize, runs)
+            let records = || groups.iter().enumerate().map(record);
+            distribute(groups.len(), records, |group| (group >> shift) as usize, runs, &mut room.records, &mut room.starts);
+            Chunk { records: room.records.clone(), starts: room.starts.clone() }
         };
-        Self { chunks: groups.par_chunks(CHUNK).enumerate().map(chunk).collect(), shift, runs }
+        Self { chunks: groups.par_chunks(CHUNK).enumerate().map_init(Run::default, chunk).collect(), shift, runs }
     }
 
     /// Calls `job` with the records of each group of a run, in input order.
@@ -63,14 +66,6 @@ impl<const D: usize> Shuffled<D> {
             .windows(2)
             .filter(|range| range[0] < range[1])
             .try_for_each(|range| job(&run.records[range[0] as usize..range[1] as usize]))
-    }
-}
-
-impl<const D: usize> Chunk<D> {
-    fn new<I: Iterator<Item = Record<D>>>(n: usize, records: impl Fn() -> I, run: impl Fn(u32) -> usize, runs: usize) -> Self {
-        let mut chunk = Self { records: Vec::new(), starts: Vec::new() };
-        distribute(n, records, run, runs, &mut chunk.records, &mut chunk.starts);
-        chunk
     }
 }
 
@@ -92,9 +87,10 @@ fn distribute<const D: usize, I: Iterator<Item = Record<D>>>(
         before += std::mem::replace(start, before);
     }
     ordered.resize(n, Record { point: [0.0; D], particle: 0, group: 0 });
-    for record in records() {
+    // `for_each` of chained iterators is one loop in the other; `for` asks at every step which it is in.
+    records().for_each(|record| {
         let next = &mut starts[key(record.group) + 1];
         ordered[*next as usize] = record;
         *next += 1;
-    }
+    });
 }

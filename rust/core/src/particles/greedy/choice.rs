@@ -1,7 +1,4 @@
-//! The greedy choice of the kept points of one group, by many threads with the result of one.
-//!
-//! Only points that have another one within the separation matter. From the best to the worst, each that is still open is kept, and rejects
-//! the open ones round it. So the work is bounded for any arrangement: a point is rejected once, and nodes without an open point are passed over.
+//! Which points stay, decided from the best to the worst.
 //!
 //! In a large group each thread does that in a region of its own. A point has to wait for the next, larger regions if a better one outside
 //! is within the separation and open, or if one that waits is; what is decided never changes, so the outcome is that of the
@@ -11,13 +8,10 @@ use std::sync::atomic::{AtomicBool, AtomicU8, Ordering::Relaxed};
 
 use rayon::prelude::*;
 
-use super::ranking::Ranking;
-use super::trees::each_span;
-use crate::kdtree::{Around, Bounds, Builder, Edge, LARGE, LEAF, Node, Tree, squared};
+use crate::kdtree::{Around, Bounds, LARGE, LEAF, Node, Tree};
+use crate::particles::ranking::Ranking;
 use crate::{Monitor, Result};
 
-/// Pairs are listed if there are not more a point: where points are sparse that is a third of the work.
-const LISTED_PAIRS: usize = 2;
 /// Points of the first regions of a large group, and how many times as many those of each next round have.
 const REGION: usize = 1 << 13;
 const GROWTH: usize = 8;
@@ -26,6 +20,8 @@ const GROWTH: usize = 8;
 const WIDE: f64 = 1600.0;
 /// Fewer points are sorted at once.
 const SORTED: usize = 4096;
+/// Of more the best are sorted first, one in so many.
+const FIRST: usize = 16;
 
 /// Not decided.
 const OPEN: u8 = 0;
@@ -34,82 +30,13 @@ const WAITING: u8 = 1;
 const KEPT: u8 = 2;
 const REJECTED: u8 = 3;
 
-/// Calls `set` with every rejected particle and the nearest of the kept ones that are within the separation and better.
-pub(super) fn keep_best<const D: usize>(
-    tree: &Tree<D>,
-    limit: f64,
-    ranking: &Ranking,
-    monitor: &Monitor,
-    set: &(impl Fn(u32, u32) + Sync),
-) -> Result<()> {
-    if let Some(edges) = tree.edges(limit, LISTED_PAIRS * tree.len(), monitor)? {
-        keep_best_of_pairs(tree, &edges, ranking, set);
-        return Ok(());
-    }
-    let crowded = tree.crowded(limit, monitor)?;
-    let only_crowded;
-    let tree = if 2 * crowded.len() < tree.len() {
-        only_crowded = part_of(tree, &crowded, monitor)?;
-        &only_crowded
-    } else {
-        tree
-    };
-    let mut choice = Choice::new(tree, limit, ranking);
-    choice.decide(monitor)?;
-    choice.find_kept(monitor, set)
-}
-
-/// How many points are rejected.
-pub(super) fn count_rejected<const D: usize>(tree: &Tree<D>, limit: f64, ranking: &Ranking, monitor: &Monitor) -> Result<u64> {
-    let mut choice = Choice::new(tree, limit, ranking);
-    choice.decide(monitor)?;
-    Ok(choice.states.iter().filter(|state| state.load(Relaxed) == REJECTED).count() as u64)
-}
-
-/// From the worse points of all pairs, the best first: each is rejected if a better one of its pairs is not.
-fn keep_best_of_pairs<const D: usize>(tree: &Tree<D>, edges: &[Edge], ranking: &Ranking, set: &impl Fn(u32, u32)) {
-    let ranked = |position: u32| (ranking.rank(tree.id(position as usize)), position);
-    let in_order = |edge: &Edge| {
-        let (a, b) = (ranked(edge.a), ranked(edge.b));
-        (a.max(b), edge.squared, a.min(b))
-    };
-    let mut pairs: Vec<_> = edges.iter().map(in_order).collect();
-    let compare = |a: &Pair, b: &Pair| a.0.cmp(&b.0).then(a.1.total_cmp(&b.1)).then(a.2.cmp(&b.2));
-    if pairs.len() >= LARGE {
-        pairs.par_sort_unstable_by(compare);
-    } else {
-        pairs.sort_unstable_by(compare);
-    }
-    let mut is_rejected = vec![false; if pairs.is_empty() { 0 } else { tree.len() }];
-    for ((_, worse), _, (_, better)) in pairs {
-        if !is_rejected[worse as usize] && !is_rejected[better as usize] {
-            is_rejected[worse as usize] = true;
-            set(tree.id(worse as usize), tree.id(better as usize));
-        }
-    }
-}
-
-/// A tree over some of the points of another.
-fn part_of<const D: usize>(tree: &Tree<D>, positions: &[u32], monitor: &Monitor) -> Result<Tree<D>> {
-    let point = |position: u32| (*tree.point(position as usize), tree.id(position as usize));
-    if positions.len() >= LARGE {
-        return Tree::build_large(positions.len(), |i| point(positions[i]), monitor);
-    }
-    let mut builder = Builder::default();
-    builder.build(positions.iter().map(|&position| point(position)));
-    Ok(builder.into_tree())
-}
-
-/// A worse point, the squared distance, and a better one; points by rank and position.
-type Pair = (((u64, u32), u32), f64, ((u64, u32), u32));
-
 /// A point's rank, its number in it, and its position.
 type Ranked = (u64, u32, u32);
 
-struct Choice<'a, const D: usize> {
-    tree: &'a Tree<D>,
-    limit: f64,
-    ranking: &'a Ranking<'a>,
+pub(super) struct Choice<'a, const D: usize> {
+    pub tree: &'a Tree<D>,
+    pub limit: f64,
+    pub ranking: &'a Ranking<'a>,
     states: Vec<AtomicU8>,
     /// Nodes without a point that is not decided.
     closed: Vec<AtomicBool>,
@@ -118,13 +45,13 @@ struct Choice<'a, const D: usize> {
 }
 
 impl<'a, const D: usize> Choice<'a, D> {
-    fn new(tree: &'a Tree<D>, limit: f64, ranking: &'a Ranking) -> Self {
+    pub fn new(tree: &'a Tree<D>, limit: f64, ranking: &'a Ranking) -> Self {
         let states = std::iter::repeat_with(|| AtomicU8::new(OPEN)).take(tree.len()).collect();
         let [closed, held] = std::array::from_fn(|_| std::iter::repeat_with(AtomicBool::default).take(tree.nodes().len()).collect());
         Self { tree, limit, ranking, states, closed, held }
     }
 
-    fn decide(&mut self, monitor: &Monitor) -> Result<()> {
+    pub fn decide(&mut self, monitor: &Monitor) -> Result<()> {
         if self.tree.len() == 0 {
             return Ok(());
         }
@@ -161,11 +88,19 @@ impl<'a, const D: usize> Choice<'a, D> {
         self.states[position].load(Relaxed)
     }
 
+    pub fn is_kept(&self, position: usize) -> bool {
+        self.state(position) == KEPT
+    }
+
+    pub fn is_rejected(&self, position: usize) -> bool {
+        self.state(position) == REJECTED
+    }
+
     fn is_decided(&self, position: usize) -> bool {
         self.state(position) >= KEPT
     }
 
-    fn rank(&self, position: usize) -> (u64, u32) {
+    pub fn rank(&self, position: usize) -> (u64, u32) {
         self.ranking.rank(self.tree.id(position))
     }
 
@@ -174,7 +109,7 @@ impl<'a, const D: usize> Choice<'a, D> {
         (rank, id, position as u32)
     }
 
-    /// Goes through the points of a region from the best to the worst. Where they are dense most are rejected by the best quarter, and
+    /// Goes through the points of a region from the best to the worst. Where they are dense most are rejected by the best few, and
     /// need not be sorted.
     fn decide_in(&self, region: usize, monitor: &Monitor) -> Result<()> {
         let range = self.tree.nodes()[region].range();
@@ -184,8 +119,8 @@ impl<'a, const D: usize> Choice<'a, D> {
             if n <= SORTED {
                 return self.decide_on_all(&mut order, region, monitor);
             }
-            order.select_nth_unstable(n / 4);
-            let mut rest = order.split_off(n / 4);
+            order.select_nth_unstable(n / FIRST);
+            let mut rest = order.split_off(n / FIRST);
             self.decide_on_all(&mut order, region, monitor)?;
             rest.retain(|&(.., position)| !self.is_decided(position as usize));
             if rest.len() > n / 2 {
@@ -232,37 +167,6 @@ impl<'a, const D: usize> Choice<'a, D> {
         let mut outside = Outside { choice: self, region: &self.tree.nodes()[region], rank: self.rank(position), found: false };
         self.tree.around(ball, self.limit, &mut outside);
         outside.found
-    }
-
-    /// Calls `set` with the rejected ones and what they duplicate.
-    fn find_kept(&self, monitor: &Monitor, set: &(impl Fn(u32, u32) + Sync)) -> Result<()> {
-        let kept: Vec<u32> = (0..self.tree.len() as u32).filter(|&position| self.state(position as usize) == KEPT).collect();
-        let kept = part_of(self.tree, &kept, monitor)?;
-        each_span(self.tree.nodes().len(), monitor, |span| {
-            let mut near = Near { tree: &kept, positions: Vec::new() };
-            for leaf in self.tree.nodes()[span].iter().filter(|node| node.is_leaf()) {
-                if leaf.range().any(|position| self.state(position) == REJECTED) {
-                    near.positions.clear();
-                    kept.around(&leaf.bounds, self.limit, &mut near);
-                    self.find_kept_of(leaf, &near, set);
-                }
-            }
-        })
-    }
-
-    fn find_kept_of(&self, leaf: &Node<D>, near: &Near<D>, set: &impl Fn(u32, u32)) {
-        for position in leaf.range().filter(|&position| self.state(position) == REJECTED) {
-            let rank = self.rank(position);
-            let distance = |&kept: &usize| {
-                let squared = squared(self.tree.point(position), near.tree.point(kept));
-                let rank_of_kept = self.ranking.rank(near.tree.id(kept));
-                (squared <= self.limit && rank_of_kept < rank).then_some((squared, rank_of_kept))
-            };
-            let nearest = near.positions.iter().filter_map(distance).min_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
-            if let Some((_, (_, of))) = nearest {
-                set(self.tree.id(position), of);
-            }
-        }
     }
 }
 
@@ -361,22 +265,6 @@ impl<const D: usize> Around for Outside<'_, D> {
     }
 
     fn point(&mut self, position: usize) {
-        self.found |= self.choice.state(position) != REJECTED && self.choice.rank(position) < self.rank;
-    }
-}
-
-/// Collects positions.
-struct Near<'a, const D: usize> {
-    tree: &'a Tree<D>,
-    positions: Vec<usize>,
-}
-
-impl<const D: usize> Around for Near<'_, D> {
-    fn whole(&mut self, node: usize) {
-        self.positions.extend(self.tree.nodes()[node].range());
-    }
-
-    fn point(&mut self, position: usize) {
-        self.positions.push(position);
+        self.found |= !self.choice.is_rejected(position) && self.choice.rank(position) < self.rank;
     }
 }

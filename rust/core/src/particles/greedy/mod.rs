@@ -1,0 +1,131 @@
+//! The greedy choice of the kept points of one group, by many threads with the result of one.
+//!
+//! Only points that have another one within the separation matter. From the best to the worst, each that is still open is kept, and rejects
+//! the open ones round it. So the work is bounded for any arrangement: a point is rejected once, and nodes without an open point are passed over.
+
+mod choice;
+mod kept;
+
+use rayon::prelude::*;
+
+use super::ranking::Ranking;
+use crate::kdtree::{Around, Bounds, Builder, Edge, LARGE, Node, Tree};
+use crate::{Monitor, Result};
+use choice::Choice;
+
+/// Pairs are listed if there are not more a point: where points are sparse that is a third of the work.
+const LISTED_PAIRS: usize = 2;
+/// Points of a large group that are asked how many are near them: 0.2 ms.
+const SAMPLED: usize = 256;
+/// Of a larger share of points that have others near them, these are not sorted out first.
+const MOSTLY: f64 = 0.5;
+/// A worse point, the squared distance, and a better one; points by rank and position.
+type Pair = (((u64, u32), u32), f64, ((u64, u32), u32));
+
+/// Calls `set` with every rejected particle and the nearest of the kept ones that are within the separation and better.
+pub(super) fn keep_best<const D: usize>(
+    tree: &Tree<D>,
+    limit: f64,
+    ranking: &Ranking,
+    monitor: &Monitor,
+    set: &(impl Fn(u32, u32) + Sync),
+) -> Result<()> {
+    let sample = Sample::of(tree, limit);
+    if sample.neighbours <= 2.0 * LISTED_PAIRS as f64
+        && let Some(edges) = tree.edges(limit, LISTED_PAIRS * tree.len(), monitor)?
+    {
+        keep_best_of_pairs(tree, &edges, ranking, set);
+        return Ok(());
+    }
+    let only_crowded;
+    let mut tree = tree;
+    if sample.crowded < MOSTLY {
+        only_crowded = part_of(tree, &tree.crowded(limit, monitor)?, monitor)?;
+        tree = &only_crowded;
+    }
+    let mut choice = Choice::new(tree, limit, ranking);
+    choice.decide(monitor)?;
+    kept::find(&choice, monitor, set)
+}
+
+/// What some points of a large group have around them; of a small one, which is in the cache, it is faster to try.
+#[derive(Default)]
+struct Sample {
+    /// Others within the separation, on average.
+    neighbours: f64,
+    /// The share of points that have one.
+    crowded: f64,
+}
+
+impl Sample {
+    fn of<const D: usize>(tree: &Tree<D>, limit: f64) -> Self {
+        let mut sample = Self::default();
+        if tree.len() >= LARGE {
+            for i in 0..SAMPLED {
+                let point = tree.point(i * (tree.len() / SAMPLED));
+                let mut near = Number { nodes: tree.nodes(), points: 0 };
+                tree.around(&Bounds { low: *point, high: *point }, limit, &mut near);
+                sample.neighbours += (near.points - 1) as f64 / SAMPLED as f64;
+                sample.crowded += f64::from(u8::from(near.points > 1)) / SAMPLED as f64;
+            }
+        }
+        sample
+    }
+}
+
+/// How many points are rejected.
+pub(super) fn count_rejected<const D: usize>(tree: &Tree<D>, limit: f64, ranking: &Ranking, monitor: &Monitor) -> Result<u64> {
+    let mut choice = Choice::new(tree, limit, ranking);
+    choice.decide(monitor)?;
+    Ok((0..tree.len()).filter(|&position| choice.is_rejected(position)).count() as u64)
+}
+
+/// From the worse points of all pairs, the best first: each is rejected if a better one of its pairs is not.
+fn keep_best_of_pairs<const D: usize>(tree: &Tree<D>, edges: &[Edge], ranking: &Ranking, set: &impl Fn(u32, u32)) {
+    let ranked = |position: u32| (ranking.rank(tree.id(position as usize)), position);
+    let in_order = |edge: &Edge| {
+        let (a, b) = (ranked(edge.a), ranked(edge.b));
+        (a.max(b), edge.squared, a.min(b))
+    };
+    let mut pairs: Vec<_> = edges.iter().map(in_order).collect();
+    let compare = |a: &Pair, b: &Pair| a.0.cmp(&b.0).then(a.1.total_cmp(&b.1)).then(a.2.cmp(&b.2));
+    if pairs.len() >= LARGE {
+        pairs.par_sort_unstable_by(compare);
+    } else {
+        pairs.sort_unstable_by(compare);
+    }
+    let mut is_rejected = vec![false; if pairs.is_empty() { 0 } else { tree.len() }];
+    for ((_, worse), _, (_, better)) in pairs {
+        if !is_rejected[worse as usize] && !is_rejected[better as usize] {
+            is_rejected[worse as usize] = true;
+            set(tree.id(worse as usize), tree.id(better as usize));
+        }
+    }
+}
+
+/// A tree over some of the points of another.
+fn part_of<const D: usize>(tree: &Tree<D>, positions: &[u32], monitor: &Monitor) -> Result<Tree<D>> {
+    let point = |position: u32| (*tree.point(position as usize), tree.id(position as usize));
+    if positions.len() >= LARGE {
+        return Tree::build_large(positions.len(), |i| point(positions[i]), monitor);
+    }
+    let mut builder = Builder::default();
+    builder.build(positions.iter().map(|&position| point(position)));
+    Ok(builder.into_tree())
+}
+
+/// Counts points.
+struct Number<'a, const D: usize> {
+    nodes: &'a [Node<D>],
+    points: usize,
+}
+
+impl<const D: usize> Around for Number<'_, D> {
+    fn whole(&mut self, node: usize) {
+        self.points += self.nodes[node].len();
+    }
+
+    fn point(&mut self, _position: usize) {
+        self.points += 1;
+    }
+}
