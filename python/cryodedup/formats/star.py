@@ -53,6 +53,7 @@ class Columns(Protocol):
     def __contains__(self, label: object) -> bool: ...
     def numbers(self, label: str) -> Numbers: ...
     def take(self, label: str) -> Numbers: ...
+    def release(self) -> None: ...
     def names(self, label: str) -> Names: ...
     def varies(self, label: str) -> bool: ...
     def some(self, label: str) -> list[str]: ...
@@ -135,6 +136,10 @@ class TableColumns:
         self.table.columns.pop(label)
         return values
 
+    def release(self) -> None:
+        """Lets all columns go."""
+        self.table.columns.clear()
+
     def names(self, label: str) -> Names:
         column = self.table.columns[label]
         if isinstance(column, np.ndarray):  # asked for as a score, too
@@ -191,6 +196,9 @@ class FrameColumns:
 
     def take(self, label: str) -> Numbers:
         return self.numbers(label)
+
+    def release(self) -> None:
+        """Nothing: the table is the caller's."""
 
     def names(self, label: str) -> Names:
         column = self.frame[label]

@@ -29,6 +29,8 @@ class WithinDistance:
     separation_a: float
     needs_components = False
     """Whether duplicates across half-sets are counted by the connected components."""
+    needs_shifts = False
+    """Whether shifts themselves are compared, besides the centres that they led to."""
 
     def columns(self, picks: Sequence[Picks], centres: Centres) -> Floats:
         """What is compared: the centres, Å."""
@@ -60,6 +62,7 @@ class EqualValues:
     by_origin: bool
     separation_a = 0.0
     needs_components = True
+    needs_shifts = True
 
     def columns(self, picks: Sequence[Picks], centres: Centres) -> Floats:
         """What is compared: the stored values, which no arithmetic has touched; float64 (n, columns)."""

@@ -92,7 +92,7 @@ def select(joined: Joined, centres: Centres, criterion: Criterion, params: Parti
     """Ranks the particles, and keeps the best of those that are duplicates of each other."""
     warnings = criterion.warnings(joined.picks, centres, params)
     scores, scores_used = compare(joined.picks, params, warnings)
-    ranking = Ranking(scores, joined.source_of if params.priority == "input" else None)
+    ranking = Ranking(scores, np.ascontiguousarray(joined.source_of) if params.priority == "input" else None)
     compared = criterion.columns(joined.picks, centres)
     repeated = None if params.undo_symmetry_expansion else _repeated_uids(joined.picks, ranking)
     if repeated is not None:

@@ -33,8 +33,10 @@ def find_duplicates(particles: Any, params: ParticleParams, progress: Progress =
     read = time.perf_counter()
     progress.stage("searching")
     joined = join(picks, params)
+    del picks
     centres = place(joined, params)
     criterion = criterion_of(params)
+    joined = joined if criterion.needs_shifts else joined.without_shifts()
     before = [*joined.warnings, *centres.warnings, *option_warnings(joined, params), *_place_warnings(joined, centres, params)]
     selection = select(joined, centres, criterion, params, progress)
     analysis = analyse(joined, centres, selection, criterion, params)

@@ -105,6 +105,8 @@ class Picks:
         Which shifts the input has.
     shifts_a
         Gives the columns to be subtracted from the centres, in Å, for one of ``shift_keys``.
+    release
+        Lets go of what only ``shifts_a`` needs.
     added_shifts
         2 or 3 columns (n,), in pixels, that ``position`` has already, beyond ``stored``; (): none.
     filaments
@@ -134,6 +136,7 @@ class Picks:
     heights_px: Floats | float | None = None
     shift_keys: frozenset[str] = frozenset()
     shifts_a: Callable[[str], tuple[Floats, ...]] = lambda key: ()
+    release: Callable[[], None] = lambda: None
     scores: Scores | None = None
     uids: NDArray[np.uint64] | None = None
     expanded_from: NDArray[np.uint64] | None = None

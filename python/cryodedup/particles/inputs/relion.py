@@ -89,6 +89,7 @@ def read(columns: Columns, params: ParticleParams, output: Output, name: str | N
         pixel_size_of=pixel_size_of,
         shift_keys=shift_keys,
         shifts_a=shifts_a,
+        release=columns.release,
         scores=score(columns, params, (FIGURE_OF_MERIT, MATCH_SCORE)),
         halves=_halves(columns.take(HALF)) if HALF in columns else None,
         filaments=Filaments(field=TUBE, filament_of=columns.names(TUBE)[0]) if TUBE in columns else None,
