@@ -41,7 +41,14 @@ fn smaller(a: f64, b: f64) -> f64 {
 impl<const D: usize> Bounds<D> {
     #[inline]
     pub fn of(points: &[[f64; D]]) -> Self {
-        points.iter().fold(Self::default(), |bounds, point| bounds.join(&Self { low: *point, high: *point }))
+        points.iter().fold(Self::default(), Self::with)
+    }
+
+    /// The smallest box round it and a point.
+    #[inline]
+    #[must_use]
+    pub fn with(self, point: &[f64; D]) -> Self {
+        self.join(&Self { low: *point, high: *point })
     }
 
     /// The smallest box round two.

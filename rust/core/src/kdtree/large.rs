@@ -30,63 +30,91 @@ impl<const D: usize> Tree<D> {
     /// # Errors
     /// [`crate::Error::Interrupted`].
     pub fn build_large(n: usize, point: impl Fn(usize) -> ([f64; D], u32) + Sync + Send, monitor: &Monitor) -> Result<Self> {
-        let (mut points, mut ids): (Vec<_>, Vec<_>) = (0..n).into_par_iter().map(point).unzip();
-        monitor.advance(0)?;
-        let nodes = split(Cell { points: &mut points, ids: &mut ids, offset: 0 }, &mut Workshop::default(), monitor)?;
+        let Some(split) = Split::of(n, &point, monitor)? else {
+            let (points, ids): (Vec<_>, Vec<_>) = (0..n).into_par_iter().map(point).unzip();
+            let root = Node { bounds: Bounds::of(&points), start: 0, end: n as u32, right: 0 };
+            return Ok(Self { points, ids, nodes: if n > 0 { vec![root] } else { Vec::new() } });
+        };
+        let (mut points, mut ids) = (vec![[0.0; D]; n], vec![0; n]);
+        let nodes = split.build(Cell { points: &mut points, ids: &mut ids, offset: 0 }, monitor)?;
         Ok(Self { points, ids, nodes })
     }
 }
 
-/// Puts the points in order; the nodes over them.
-fn split<const D: usize>(all: Cell<D>, workshop: &mut Workshop<D>, monitor: &Monitor) -> Result<Vec<Node<D>>> {
+/// Points put in the order of the cells of a grid.
+struct Split<const D: usize> {
+    grid: Grid<D>,
+    chunks: Vec<Chunk<D>>,
+}
+
+impl<const D: usize> Split<D> {
+    /// None if all points are in one place.
+    fn of(n: usize, point: impl Fn(usize) -> ([f64; D], u32) + Sync, monitor: &Monitor) -> Result<Option<Self>> {
+        monitor.advance(0)?;
+        let chunk = |number: usize| number * CHUNK..n.min((number + 1) * CHUNK);
+        let chunks = (0..n.div_ceil(CHUNK)).into_par_iter().map(chunk);
+        let of_chunk = |chunk: std::ops::Range<usize>| chunk.fold(Bounds::default(), |bounds: Bounds<D>, i| bounds.with(&point(i).0));
+        let bounds = chunks.clone().map(of_chunk).reduce(Bounds::default, |a, b| a.join(&b));
+        if n == 0 || bounds.is_one_place() {
+            return Ok(None);
+        }
+        monitor.advance(0)?;
+        let mut grid = Grid::default();
+        grid.lay(&bounds, n);
+        let chunks = chunks.map(|chunk| Chunk::new(&grid, chunk, &point)).collect();
+        monitor.advance(0)?;
+        Ok(Some(Self { grid, chunks }))
+    }
+
+    /// Brings the points of each cell together; the nodes over all of them.
+    fn build(self, all: Cell<D>, monitor: &Monitor) -> Result<Vec<Node<D>>> {
+        let fill = |workshop: &mut Workshop<D>, (number, cell): (usize, Cell<D>)| {
+            let mut at = 0;
+            for chunk in &self.chunks {
+                let part = chunk.starts[number] as usize..chunk.starts[number + 1] as usize;
+                cell.points[at..at + part.len()].copy_from_slice(&chunk.points[part.clone()]);
+                cell.ids[at..at + part.len()].copy_from_slice(&chunk.ids[part.clone()]);
+                at += part.len();
+            }
+            build(cell, workshop, monitor)
+        };
+        let cells = cut(all, &self.chunks, self.grid.cells());
+        let parts = cells.into_par_iter().enumerate().map_init(Workshop::default, fill).collect::<Result<Vec<_>>>()?;
+        drop(self.chunks);
+        Ok(assemble(&parts))
+    }
+}
+
+/// The nodes over the points of a cell, which are put in order.
+fn build<const D: usize>(cell: Cell<D>, workshop: &mut Workshop<D>, monitor: &Monitor) -> Result<Vec<Node<D>>> {
     monitor.advance(0)?;
-    let n = all.points.len();
+    let n = cell.points.len();
     let mut nodes = Vec::new();
     if n < LARGE {
         if n > 0 {
-            workshop.split(&mut Part { points: all.points, ids: all.ids, nodes: &mut nodes, offset: all.offset }, 0, n as u32);
+            workshop.split(&mut Part { points: cell.points, ids: cell.ids, nodes: &mut nodes, offset: cell.offset }, 0, n as u32);
         }
         return Ok(nodes);
     }
-    let bounds = all.points.par_chunks(CHUNK).map(Bounds::of).reduce(Bounds::default, |a, b| a.join(&b));
-    if bounds.is_one_place() {
-        return Ok(vec![Node { bounds, start: all.offset, end: all.offset + n as u32, right: 0 }]);
+    match Split::of(n, |i| (cell.points[i], cell.ids[i]), monitor)? {
+        Some(split) => split.build(cell, monitor),
+        None => Ok(vec![Node { bounds: Bounds::of(cell.points), start: cell.offset, end: cell.offset + n as u32, right: 0 }]),
     }
-    let mut grid = Grid::default();
-    grid.lay(&bounds, n);
-    let chunks: Vec<Chunk<D>> =
-        all.points.par_chunks(CHUNK).zip(all.ids.par_chunks(CHUNK)).map(|(points, ids)| Chunk::new(&grid, points, ids)).collect();
-    monitor.advance(0)?;
-    let fill = |workshop: &mut Workshop<D>, (number, cell): (usize, Cell<D>)| {
-        let mut at = 0;
-        for chunk in &chunks {
-            let part = chunk.starts[number] as usize..chunk.starts[number + 1] as usize;
-            cell.points[at..at + part.len()].copy_from_slice(&chunk.points[part.clone()]);
-            cell.ids[at..at + part.len()].copy_from_slice(&chunk.ids[part.clone()]);
-            at += part.len();
-        }
-        split(cell, workshop, monitor)
-    };
-    let cells = cut(all, &chunks, grid.cells());
-    let parts = cells.into_par_iter().enumerate().map_init(Workshop::default, fill).collect::<Result<Vec<_>>>()?;
-    drop(chunks);
-    Ok(assemble(parts))
 }
 
 impl<const D: usize> Chunk<D> {
-    fn new(grid: &Grid<D>, points: &[[f64; D]], ids: &[u32]) -> Self {
-        let cells: Vec<u16> = points.iter().map(|point| grid.cell(point)).collect();
+    fn new(grid: &Grid<D>, range: std::ops::Range<usize>, point: impl Fn(usize) -> ([f64; D], u32)) -> Self {
+        let cells: Vec<u16> = range.clone().map(|i| grid.cell(&point(i).0)).collect();
         let mut starts = vec![0; grid.cells() + 1];
         cells.iter().for_each(|&cell| starts[cell as usize + 1] += 1);
         for cell in 0..grid.cells() {
             starts[cell + 1] += starts[cell];
         }
         let mut next = starts.clone();
-        let mut chunk = Self { points: vec![[0.0; D]; points.len()], ids: vec![0; ids.len()], starts };
-        for ((&cell, point), &id) in cells.iter().zip(points).zip(ids) {
+        let mut chunk = Self { points: vec![[0.0; D]; range.len()], ids: vec![0; range.len()], starts };
+        for (&cell, i) in cells.iter().zip(range) {
             let place = &mut next[cell as usize];
-            chunk.points[*place as usize] = *point;
-            chunk.ids[*place as usize] = id;
+            (chunk.points[*place as usize], chunk.ids[*place as usize]) = point(i);
             *place += 1;
         }
         chunk
@@ -108,27 +136,57 @@ fn cut<'a, const D: usize>(all: Cell<'a, D>, chunks: &[Chunk<D>], cells: usize) 
     found
 }
 
-/// The nodes over 2^k parts, and theirs.
-fn assemble<const D: usize>(parts: Vec<Vec<Node<D>>>) -> Vec<Node<D>> {
-    fn append<const D: usize>(nodes: &mut Vec<Node<D>>, parts: &mut [Vec<Node<D>>]) {
+/// Where the nodes of 2^k parts stand, and those over them.
+#[derive(Default)]
+struct Plan {
+    /// First node of each piece, and the part that it is; none: a node over parts.
+    pieces: Vec<(usize, Option<usize>)>,
+    /// Nodes over parts, each with its right child.
+    over: Vec<(usize, usize)>,
+    total: usize,
+}
+
+impl Plan {
+    fn add<const D: usize>(&mut self, parts: &[Vec<Node<D>>], first: usize) {
         if let [part] = parts {
-            nodes.append(&mut std::mem::take(part));
+            self.pieces.push((self.total, Some(first)));
+            self.total += part.len();
             return;
         }
-        let (left, right) = parts.split_at_mut(parts.len() / 2);
+        let (left, right) = parts.split_at(parts.len() / 2);
         let is_empty = |parts: &[Vec<Node<D>>]| parts.iter().all(Vec::is_empty);
-        if is_empty(left) || is_empty(right) {
-            return append(nodes, if is_empty(left) { right } else { left });
+        match (is_empty(left), is_empty(right)) {
+            (true, _) => self.add(right, first + left.len()),
+            (_, true) => self.add(left, first),
+            _ => {
+                let at = self.total;
+                self.pieces.push((at, None));
+                self.total += 1;
+                self.add(left, first);
+                self.over.push((at, self.total));
+                self.add(right, first + left.len());
+            }
         }
-        let at = nodes.len();
-        nodes.push(Node::default());
-        append(nodes, left);
-        let next = nodes.len();
-        append(nodes, right);
-        nodes[at] = Node::over(&nodes[at + 1], &nodes[next], next - at);
     }
-    let mut parts = parts;
-    let mut nodes = Vec::with_capacity(parts.iter().map(Vec::len).sum::<usize>() + parts.len());
-    append(&mut nodes, &mut parts);
+}
+
+/// All nodes in one: of 10 M points that is 190 MB, so by all threads.
+fn assemble<const D: usize>(parts: &[Vec<Node<D>>]) -> Vec<Node<D>> {
+    let mut plan = Plan::default();
+    plan.add(parts, 0);
+    let piece_of = |i: usize| plan.pieces.partition_point(|piece| piece.0 <= i) - 1;
+    let node = |piece: &mut usize, i: usize| {
+        let end = plan.pieces.get(*piece + 1).map_or(plan.total, |next| next.0);
+        if !(plan.pieces[*piece].0..end).contains(&i) {
+            *piece = piece_of(i);
+        }
+        let (start, part) = plan.pieces[*piece];
+        part.map_or_else(Node::default, |part| parts[part][i - start])
+    };
+    let mut nodes: Vec<Node<D>> = (0..plan.total).into_par_iter().map_init(|| 0, node).collect();
+    plan.over.sort_unstable();
+    for &(at, right) in plan.over.iter().rev() {
+        nodes[at] = Node::over(&nodes[at + 1], &nodes[right], right - at);
+    }
     nodes
 }
