@@ -9,8 +9,8 @@ use half::f16;
 
 use super::finite::{Finite, Reduced, all_finite};
 use super::reduce::{Bins, Reduction};
-use crate::micrographs::kernels::simd::fast;
 use crate::error::Place;
+use crate::micrographs::kernels::simd::fast;
 use crate::{Error, Monitor, Result};
 
 /// About as many bytes are read at once: what fits the second-level cache.
@@ -128,7 +128,9 @@ impl Frame {
 
     fn unreadable(&self, error: &std::io::Error, row: usize) -> Error {
         match error.kind() {
-            ErrorKind::UnexpectedEof => Error::truncated(&self.path, format!("less than {} of the {} rows its header gives", row + 1, self.ny), "all of them"),
+            ErrorKind::UnexpectedEof => {
+                Error::truncated(&self.path, format!("less than {} of the {} rows its header gives", row + 1, self.ny), "all of them")
+            }
             _ if error.raw_os_error().is_some() => {
                 Error::Io { path: self.path.clone(), source: std::io::Error::new(error.kind(), error.to_string()) }
             }
