@@ -17,7 +17,7 @@ from cryodedup.formats.star_output import StarOutput
 from cryodedup.params import ParticleParams
 from cryodedup.particles.analysis.advice import Advice, advise
 from cryodedup.particles.analysis.analyse import Analysis
-from cryodedup.particles.analysis.half_set_audit import HalfSetAudit
+from cryodedup.particles.analysis.half_set_verdict import HalfSetAudit
 from cryodedup.particles.centres import Centres
 from cryodedup.particles.criterion import Criterion
 from cryodedup.particles.inputs.picks import Floats, Picks

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use cryodedup_core::micrographs::search::{self, Candidate, Lead, Lists, Matcher, Place, Questions as CoreQuestions, Sensitivity, Shots};
-use cryodedup_core::micrographs::{self, Band, Seen, Warp, arrays};
+use cryodedup_core::micrographs::{self, Band, Seen, Warp, single_images};
 use numpy::{IntoPyArray, PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2};
 use pyo3::prelude::*;
 
@@ -307,7 +307,7 @@ pub fn prepare_image<'py>(
     bin: usize,
     band: BandOf,
 ) -> PyResult<Bound<'py, PyArray2<f32>>> {
-    let (pixels, width) = arrays::prepare(image.as_slice()?, image.shape_of()[1], bin, to_band(band)).map_err(to_python)?;
+    let (pixels, width) = single_images::prepare(image.as_slice()?, image.shape_of()[1], bin, to_band(band)).map_err(to_python)?;
     to_image(py, pixels, width)
 }
 
@@ -315,7 +315,7 @@ pub fn prepare_image<'py>(
 #[pyo3(signature = (first, second, *, max_shift_px=None))]
 pub fn correlate(first: PyReadonlyArray2<'_, f32>, second: PyReadonlyArray2<'_, f32>, max_shift_px: Option<f64>) -> PyResult<Correlation> {
     let shapes = [first.shape_of(), second.shape_of()];
-    let found = arrays::correlate(first.as_slice()?, second.as_slice()?, shapes, max_shift_px).map_err(to_python)?;
-    let arrays::Correlation { shift, ncc, ccc, overlap, z } = found;
+    let found = single_images::correlate(first.as_slice()?, second.as_slice()?, shapes, max_shift_px).map_err(to_python)?;
+    let single_images::Correlation { shift, ncc, ccc, overlap, z } = found;
     Ok(Correlation { shift_px: shift, ncc, ccc, overlap, z })
 }

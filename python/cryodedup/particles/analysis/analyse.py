@@ -11,7 +11,7 @@ from cryodedup import _core
 from cryodedup.params import ParticleParams
 from cryodedup.particles.analysis.connected import connected_with
 from cryodedup.particles.analysis.consensus import Sets, combinations
-from cryodedup.particles.analysis.half_set_audit import HalfSetAudit
+from cryodedup.particles.analysis.half_set_verdict import HalfSetAudit
 from cryodedup.particles.analysis.separation import Suggestion, suggest
 from cryodedup.particles.centres import Centres
 from cryodedup.particles.criterion import Criterion

@@ -8,12 +8,12 @@
 //! A *shift* is everywhere the move (x, y), in pixels, that lays the second image on the first. The kernels count the other way, in *lags*:
 //! pixel x of the first shows what pixel x + lag of the second shows.
 
-pub mod arrays;
 pub mod cache;
 pub mod kernels;
 pub mod read;
 pub mod search;
 pub mod session;
+pub mod single_images;
 pub mod thumbnails;
 
 pub use kernels::rings::Band;
