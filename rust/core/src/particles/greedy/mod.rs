@@ -19,9 +19,6 @@ const LISTED_PAIRS: usize = 2;
 const SAMPLED: usize = 256;
 /// Of a larger share of points that have others near them, these are not sorted out first.
 const MOSTLY: f64 = 0.5;
-/// A worse point, the squared distance, and a better one; points by rank and position.
-type Pair = (((u64, u32), u32), f64, ((u64, u32), u32));
-
 /// Calls `set` with every rejected particle and the nearest of the kept ones that are within the separation and better.
 pub(super) fn keep_best<const D: usize>(
     tree: &Tree<D>,
@@ -34,7 +31,7 @@ pub(super) fn keep_best<const D: usize>(
     if sample.neighbours <= 2.0 * LISTED_PAIRS as f64
         && let Some(edges) = tree.edges(limit, LISTED_PAIRS * tree.len(), monitor)?
     {
-        keep_best_of_pairs(tree, &edges, ranking, set);
+        keep_best_of_pairs(tree, edges, ranking, set);
         return Ok(());
     }
     let only_crowded;
@@ -81,24 +78,28 @@ pub(super) fn count_rejected<const D: usize>(tree: &Tree<D>, limit: f64, ranking
 }
 
 /// From the worse points of all pairs, the best first: each is rejected if a better one of its pairs is not.
-fn keep_best_of_pairs<const D: usize>(tree: &Tree<D>, edges: &[Edge], ranking: &Ranking, set: &impl Fn(u32, u32)) {
-    let ranked = |position: u32| (ranking.rank(tree.id(position as usize)), position);
-    let in_order = |edge: &Edge| {
-        let (a, b) = (ranked(edge.a), ranked(edge.b));
-        (a.max(b), edge.squared, a.min(b))
+fn keep_best_of_pairs<const D: usize>(tree: &Tree<D>, mut edges: Vec<Edge>, ranking: &Ranking, set: &impl Fn(u32, u32)) {
+    let rank = |position: u32| ranking.rank(tree.id(position as usize));
+    let worse_first = |(number, edge): (u32, &mut Edge)| {
+        let (a, b) = (rank(edge.a), rank(edge.b));
+        if a < b {
+            std::mem::swap(&mut edge.a, &mut edge.b);
+        }
+        let (rank, id) = a.max(b);
+        (rank, id, number)
     };
-    let mut pairs: Vec<_> = edges.iter().map(in_order).collect();
-    let compare = |a: &Pair, b: &Pair| a.0.cmp(&b.0).then(a.1.total_cmp(&b.1)).then(a.2.cmp(&b.2));
-    if pairs.len() >= LARGE {
-        pairs.par_sort_unstable_by(compare);
+    let mut order: Vec<(u64, u32, u32)> = (0..).zip(&mut edges).map(worse_first).collect();
+    if order.len() >= LARGE {
+        order.par_sort_unstable();
     } else {
-        pairs.sort_unstable_by(compare);
+        order.sort_unstable();
     }
-    let mut is_rejected = vec![false; if pairs.is_empty() { 0 } else { tree.len() }];
-    for ((_, worse), _, (_, better)) in pairs {
-        if !is_rejected[worse as usize] && !is_rejected[better as usize] {
-            is_rejected[worse as usize] = true;
-            set(tree.id(worse as usize), tree.id(better as usize));
+    let mut is_rejected = vec![false; if order.is_empty() { 0 } else { tree.len() }];
+    for pairs in order.chunk_by(|one, next| one.1 == next.1) {
+        let kept = pairs.iter().map(|pair| &edges[pair.2 as usize]).filter(|edge| !is_rejected[edge.b as usize]);
+        if let Some(Edge { a, b, .. }) = kept.min_by(|x, y| x.squared.total_cmp(&y.squared).then_with(|| rank(x.b).cmp(&rank(y.b)))) {
+            is_rejected[*a as usize] = true;
+            set(tree.id(*a as usize), tree.id(*b as usize));
         }
     }
 }
