@@ -2,7 +2,7 @@
 //!
 //! One direction: [`search`] → [`session`] → [`read`] → [`cache`] → [`kernels`]. The way of a micrograph: [`read::Frame::reduce`] averages bins
 //! while it reads; [`read::flatten`] takes out the slow change of brightness; the [`cache`] keeps that; [`Session::load`] takes out the fixed
-//! pattern and makes whitened views. Pairs go through [`search::screen`], [`search::Matcher::find`] and [`search::confirm`]; [`arrays`] is
+//! pattern and makes whitened views. Pairs go through [`search::screen`], [`search::Matcher::find`] and [`search::confirm`]; [`single_images`] is
 //! for images at hand.
 //!
 //! A *shift* is everywhere the move (x, y), in pixels, that lays the second image on the first. The kernels count the other way, in *lags*:
