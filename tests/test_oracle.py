@@ -86,7 +86,7 @@ def test_chains_are_not_over_deleted() -> None:
     [
         ({"coordinates_a": [1, 2]}, "coordinates_a: found shape (2,), expected (n, 2) or (n, 3)"),
         ({"coordinates_a": [[1], [2]]}, "coordinates: found 1 columns, expected 2 or 3"),
-        ({"coordinates_a": [[0, 0], [1, np.inf]]}, "particle 1: coordinate 1 is inf, expected a finite number"),
+        ({"coordinates_a": [[0, 0], [1, np.inf]]}, "particle 1, coordinate 1: found inf, expected a finite number"),
         ({"coordinates_a": [[0, 0]], "scores": [1, 2]}, "scores: found 2 values, expected 1, one a particle"),
         ({"coordinates_a": [[0, 0]], "groups": [1, 2]}, "groups: found 2 values, expected 1, one a particle"),
         ({"coordinates_a": [[0, 0]], "groups": [np.nan]}, "groups: found nan, expected integers or names"),

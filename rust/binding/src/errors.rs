@@ -25,7 +25,6 @@ pub fn to_python(error: Error) -> PyErr {
             input_error(text, ("malformed", column, Some(path), line, found, expected))
         }
         Error::Truncated { path, found, expected } => input_error(text, ("truncated", None, Some(path), None, found, expected)),
-        Error::Input(text) => InputError::new_err(text),
         Error::Io { path, source } => {
             let text = source.to_string();
             match source.raw_os_error() {

@@ -49,10 +49,6 @@ pub enum Error {
     /// The caller asked to stop, through [`crate::Monitor::cancel`].
     #[error("interrupted")]
     Interrupted,
-    /// Where a kind has not been chosen yet.
-    #[doc(hidden)]
-    #[error("{0}")]
-    Input(String),
 }
 
 /// A place in a file, as messages name it.
@@ -125,11 +121,5 @@ impl Error {
     /// For `map_err`: names the file in which an input/output error happened.
     pub fn at(path: &Path) -> impl Fn(std::io::Error) -> Self + '_ {
         move |source| Self::Io { path: path.to_owned(), source }
-    }
-
-    /// An error without a kind.
-    #[doc(hidden)]
-    pub fn input(text: impl Into<String>) -> Self {
-        Self::Input(text.into())
     }
 }

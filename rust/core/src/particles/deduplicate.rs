@@ -42,7 +42,7 @@ pub struct Duplicates {
 /// Time O(n log n) for any arrangement of the points, ties and all; no list of pairs is made.
 ///
 /// # Errors
-/// [`crate::Error::Input`]: separation negative or not finite, a coordinate not finite, columns of different lengths.
+/// [`crate::Error::Parameter`]: separation negative or not finite, a coordinate not finite, columns of different lengths.
 pub fn deduplicate(particles: &Particles, min_separation: f64, rule: Rule, monitor: &Monitor) -> Result<Duplicates> {
     Ok(Duplicates::new(particles, &duplicate_of(particles, min_separation, rule, monitor)?))
 }

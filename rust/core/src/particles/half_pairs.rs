@@ -40,7 +40,11 @@ pub fn half_pairs(particles: &Particles, halves: &[u8], separation: f64, monitor
     particles.check(separation)?;
     if separation <= 0.0 || halves.len() != particles.len() || halves.iter().any(|&half| half > 2) {
         let n = particles.len();
-        return Err(Error::input(format!("half-sets: expected a separation above 0 and a number of 0 to 2 for each of {n} particles")));
+        return Err(Error::parameter(
+            "half-sets",
+            "others",
+            format!("a separation above 0 and a number of 0 to 2 for each of {n} particles"),
+        ));
     }
     let total = Mutex::new(HalfPairs::default());
     let add = |found: HalfPairs| *total.lock().expect("no thread panics with it") += found;

@@ -59,24 +59,24 @@ impl Particles<'_> {
 
     fn check(&self, min_separation: f64) -> Result<()> {
         if !(min_separation >= 0.0 && min_separation.is_finite()) {
-            return Err(Error::input(format!("minimum separation: found {min_separation}, expected a finite number, 0 or more")));
+            return Err(Error::parameter("minimum separation", min_separation, "a finite number, 0 or more"));
         }
         let n = self.len();
         if self.dimensions == 0 || self.coordinates.len() != n * self.dimensions {
-            return Err(Error::input(format!(
-                "coordinates: found {} values, expected a multiple of {} columns",
-                self.coordinates.len(),
-                self.dimensions
-            )));
+            return Err(Error::parameter(
+                "coordinates",
+                format!("{} values", self.coordinates.len()),
+                format!("a multiple of {} columns", self.dimensions),
+            ));
         }
         if n > i32::MAX as usize {
-            return Err(Error::input(format!("found {n} particles, expected at most {}", i32::MAX)));
+            return Err(Error::parameter("particles", n, format!("at most {}", i32::MAX)));
         }
         for (what, length) in
             [("groups", self.groups.map(<[_]>::len)), ("scores", self.scores.map(<[_]>::len)), ("priority", self.priority.map(<[_]>::len))]
         {
             if length.is_some_and(|length| length != n) {
-                return Err(Error::input(format!("{what}: found {} values, expected {n}, one a particle", length.unwrap_or(0))));
+                return Err(Error::parameter(what, format!("{} values", length.unwrap_or(0)), format!("{n}, one a particle")));
             }
         }
         if self.coordinates.par_chunks(1 << 16).all(|values| values.iter().all(|value| value.is_finite())) {
@@ -84,6 +84,6 @@ impl Particles<'_> {
         }
         let bad = self.coordinates.iter().position(|value| !value.is_finite()).unwrap_or(0);
         let (particle, axis) = (bad / self.dimensions, bad % self.dimensions);
-        Err(Error::input(format!("particle {particle}: coordinate {axis} is {}, expected a finite number", self.coordinates[bad])))
+        Err(Error::parameter(format!("particle {particle}, coordinate {axis}"), self.coordinates[bad], "a finite number"))
     }
 }

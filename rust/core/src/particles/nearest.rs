@@ -12,7 +12,7 @@ use crate::{Error, Monitor, Result};
 pub fn nearest(particles: &Particles, reach: f64, monitor: &Monitor) -> Result<Vec<f32>> {
     particles.check(reach)?;
     if reach <= 0.0 {
-        return Err(Error::input(format!("reach: found {reach}, expected more than 0")));
+        return Err(Error::parameter("reach", reach, "more than 0"));
     }
     let found = Column::new(particles.len(), |_| f32::INFINITY.to_bits());
     match particles.dimensions {

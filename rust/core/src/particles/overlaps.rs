@@ -25,10 +25,14 @@ struct Table {
 pub fn overlaps(particles: &Particles, sources: &[u32], n_sources: usize, min_separation: f64, monitor: &Monitor) -> Result<Vec<u64>> {
     particles.check(min_separation)?;
     if n_sources > MAX_SOURCES {
-        return Err(Error::input(format!("found {n_sources} sources, expected at most {MAX_SOURCES}")));
+        return Err(Error::parameter("sources", n_sources, format!("at most {MAX_SOURCES}")));
     }
     if sources.len() != particles.len() || sources.iter().any(|&source| source as usize >= n_sources) {
-        return Err(Error::input(format!("sources: expected one number below {n_sources} for each of {} particles", particles.len())));
+        return Err(Error::parameter(
+            "sources",
+            "other numbers",
+            format!("one below {n_sources} for each of {} particles", particles.len()),
+        ));
     }
     let table = Table { n_sources, counts: (0..n_sources * n_sources).map(|_| AtomicU64::new(0)).collect() };
     if min_separation == 0.0 {

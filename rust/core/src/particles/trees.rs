@@ -27,7 +27,7 @@ pub(super) fn each_tree<const D: usize>(
 ) -> Result<()> {
     let (points, rest) = particles.coordinates.as_chunks::<D>();
     if particles.dimensions != D || !rest.is_empty() {
-        return Err(Error::input(format!("coordinates: found {} columns, expected 2 or 3", particles.dimensions)));
+        return Err(Error::parameter("coordinates", format!("{} columns", particles.dimensions), "2 or 3"));
     }
     match Groups::sorted(particles.groups, particles.len()) {
         Some(groups) => each_sorted_tree(points, &groups, monitor, job),

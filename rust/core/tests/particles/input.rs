@@ -18,7 +18,7 @@ fn bad_input_is_refused() {
         deduplicate(particles, separation, Rule::KeepBest, &Monitor::default()).expect_err("refused").to_string()
     };
     let two = Particles { coordinates: &[0.0, 0.0, 1.0, f64::NAN], dimensions: 2, ..Particles::default() };
-    assert_eq!(refused(&two, 1.0), "particle 1: coordinate 1 is NaN, expected a finite number");
+    assert_eq!(refused(&two, 1.0), "particle 1, coordinate 1: found NaN, expected a finite number");
     assert_eq!(refused(&two, -1.0), "minimum separation: found -1, expected a finite number, 0 or more");
     let flat = Particles { coordinates: &[0.0], dimensions: 1, ..Particles::default() };
     assert_eq!(refused(&flat, 1.0), "coordinates: found 1 columns, expected 2 or 3");

@@ -54,7 +54,7 @@ impl Frame {
     /// A frame with NaN or infinite pixels is read a second time, without these.
     ///
     /// # Errors
-    /// [`Error::Io`]; [`Error::Input`] for a file that ends too early, or an unknown mode.
+    /// [`Error::Io`]; [`Error::Truncated`]; [`Error::Malformed`] for an unknown mode or damaged compression.
     pub fn reduce(&self, width: usize, monitor: &Monitor) -> Result<Reduced> {
         if width == 0 || self.nx.min(self.ny) < width {
             return Err(self.malformed(format!("{} x {} pixels", self.nx, self.ny), &format!("at least a bin of {width}")));
