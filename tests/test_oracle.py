@@ -75,6 +75,22 @@ def test_removed_entirely() -> None:
     assert deduplicate(points, min_separation_a=10, remove_entirely=True).kept.tolist() == [False, False, False, True, False, False]
 
 
+@pytest.mark.parametrize("dimensions", [2, 3])
+@pytest.mark.parametrize("arrangement", ARRANGEMENTS)
+def test_removed_entirely_for_the_nearest_other(arrangement: str, dimensions: int) -> None:
+    points = ARRANGEMENTS[arrangement](dimensions)
+    scores = RNG.integers(0, 3, len(points)).astype(float)
+    squares = ((points[:, None] - points[None]) ** 2).sum(axis=2)
+    np.fill_diagonal(squares, np.inf)
+    order = np.lexsort((np.arange(len(points)), -scores))
+    for separation in (10.0, 14.2):
+        found = deduplicate(points, None, scores, separation, remove_entirely=True)
+        rejected = np.flatnonzero((squares <= separation**2).any(axis=1))
+        np.testing.assert_array_equal(found.rejected, rejected)
+        if len(rejected):
+            np.testing.assert_array_equal(found.duplicate_of, order[squares[rejected][:, order].argmin(axis=1)])  # the first is the best
+
+
 def test_chains_are_not_over_deleted() -> None:
     """One per connected component would keep 1 of these, deleting whatever is near a later row 1; every second can stay."""
     chain = np.stack([np.arange(9) * 15.0, np.zeros(9)], axis=1)
