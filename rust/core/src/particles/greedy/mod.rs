@@ -19,6 +19,7 @@ const LISTED_PAIRS: usize = 2;
 const SAMPLED: usize = 256;
 /// Of a larger share of points that have others near them, these are not sorted out first.
 const MOSTLY: f64 = 0.5;
+
 /// Calls `set` with every rejected particle and the nearest of the kept ones that are within the separation and better.
 pub(super) fn keep_best<const D: usize>(
     tree: &Tree<D>,
