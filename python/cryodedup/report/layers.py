@@ -37,20 +37,13 @@ class Layer(Protocol):
         """What stands for it in a legend, within ``SWATCH`` times ``SIZE``."""
 
 
-@dataclass(frozen=True)
-class _Labelled:
-    """A layer that a legend shows as a line."""
-
-    def swatch(self) -> Svg:
-        return element("path", d=f"M0 {SIZE / 2:g}h{SWATCH:g}", class_=self.style())
-
-    def style(self) -> str:
-        """The classes of its lines."""
-        raise NotImplementedError
+def line_swatch(style: str) -> Svg:
+    """A short line of these classes, for a legend."""
+    return element("path", d=f"M0 {SIZE / 2:g}h{SWATCH:g}", class_=style)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Line(_Labelled):
+class Line:
     """A line through points; ``marked`` with dots, where few points make it; ``stepped``: level up to the next point."""
 
     x: Floats
@@ -64,6 +57,9 @@ class Line(_Labelled):
     def style(self) -> str:
         return f"line stroke-{self.paint} {self.dash}".strip()
 
+    def swatch(self) -> Svg:
+        return line_swatch(self.style())
+
     def draw(self, frame: Frame) -> Svg:
         x, y = frame.across(self.x), frame.down(self.y)
         if not len(x):
@@ -75,7 +71,7 @@ class Line(_Labelled):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Steps(_Labelled):
+class Steps:
     """A histogram: counts between edges, as an outline or ``filled`` to the axis."""
 
     edges: Floats
@@ -88,7 +84,7 @@ class Steps(_Labelled):
         return f"area fill-{self.paint}" if self.filled else f"line stroke-{self.paint}"
 
     def swatch(self) -> Svg:
-        return element("rect", x=0, y=1, width=SWATCH, height=SIZE - 2, class_=self.style()) if self.filled else super().swatch()
+        return element("rect", x=0, y=1, width=SWATCH, height=SIZE - 2, class_=self.style()) if self.filled else line_swatch(self.style())
 
     def draw(self, frame: Frame) -> Svg:
         x, y = short(frame.across(self.edges)), short(frame.down(self.counts))
@@ -98,7 +94,7 @@ class Steps(_Labelled):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Rules(_Labelled):
+class Rules:
     """Lines across the whole frame, at values of one axis."""
 
     at: Floats
@@ -110,6 +106,9 @@ class Rules(_Labelled):
 
     def style(self) -> str:
         return f"line stroke-{self.paint} {self.dash} {'faint' if self.faint else ''}".strip()
+
+    def swatch(self) -> Svg:
+        return line_swatch(self.style())
 
     def draw(self, frame: Frame) -> Svg:
         if self.horizontal:
