@@ -17,6 +17,7 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from cryodedup import _core
+from cryodedup.particles.points import Points
 
 FRAME_A = np.array([5760.0, 4092.0])
 PER_FRAME = 300
@@ -57,8 +58,7 @@ class Bench:
 
     def select(self, points: np.ndarray, groups: Any = None, scores: Any = None, radius: float = RADIUS_A) -> Side:
         points = np.ascontiguousarray(points, float)
-        call = {"remove_entirely": False, "threads": self.threads}
-        return Side("cryodedup", lambda: _core.deduplicate(points, groups, scores, None, radius, **call).kept)
+        return Side("cryodedup", lambda: _core.deduplicate(Points(points, groups, scores), radius, threads=self.threads).kept)
 
     def selections(self) -> dict[str, Callable[[], Case]]:
         n = self.n
@@ -111,12 +111,12 @@ class Bench:
             points, groups = self.frames(n)
             if dimensions == 3:
                 points = self.rng.random((n, 3)) * TOMOGRAM_A
-            ours = Side("cryodedup", lambda: _core.nearest(points, groups, 1e5, threads=self.threads))
+            ours = Side("cryodedup", lambda: _core.nearest(Points(points, groups), 1e5, threads=self.threads))
             return Case(n, ours, Side("cKDTree", lambda: nearest_per_frame(points, groups)), True)
 
         def curve() -> Case:
             points, groups = self.frames(n)
-            ours = Side("cryodedup", lambda: _core.kept_at(points, groups, None, None, CURVE_A.tolist(), threads=self.threads))
+            ours = Side("cryodedup", lambda: _core.kept_at(Points(points, groups), CURVE_A.tolist(), threads=self.threads))
             return Case(n, ours, self.select(points, groups, radius=CURVE_A[-1])._replace(name="one selection"))
 
         return {"nearest": lambda: nearest(2), "nearest 3d": lambda: nearest(3), "curve": curve}
@@ -132,12 +132,12 @@ class Bench:
         def pairs(name: str) -> Case:
             points, radius = places(name)
             halves = self.rng.integers(1, 3, len(points)).astype(np.uint8)
-            return Case(len(points), Side("cryodedup", lambda: _core.half_pairs(points, None, halves, radius, threads=self.threads)))
+            return Case(len(points), Side("cryodedup", lambda: _core.half_pairs(Points(points), halves, radius, threads=self.threads)))
 
         def overlaps(name: str) -> Case:
             points, radius = places(name)
             sources = self.rng.integers(0, 3, len(points)).astype(np.uint32)
-            return Case(len(points), Side("cryodedup", lambda: _core.overlaps(points, None, sources, 3, radius, threads=self.threads)))
+            return Case(len(points), Side("cryodedup", lambda: _core.overlaps(Points(points), sources, 3, radius, threads=self.threads)))
 
         names = ("15 A", "3000 A", "line")
         halves = {f"half-sets {name}": (lambda name=name: pairs(name)) for name in names}

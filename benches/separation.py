@@ -30,6 +30,7 @@ from numpy.typing import NDArray
 
 from cryodedup import InputError, ParticleParams, _core, deduplicate_particles
 from cryodedup.particles.analysis.separation import Suggestion, suggest
+from cryodedup.particles.points import Points
 
 Floats = NDArray[np.float64]
 Rng = np.random.Generator
@@ -52,9 +53,7 @@ def thinned(points: Floats, groups: NDArray[np.uint32], apart: float) -> NDArray
     """Which stay if each that is within a distance of an earlier one goes: random sequential adsorption."""
     if apart <= 0 or not len(points):
         return np.ones(len(points), bool)
-    kept = _core.deduplicate(
-        np.ascontiguousarray(points), np.ascontiguousarray(groups), None, None, apart, remove_entirely=False, threads=1
-    ).kept
+    kept = _core.deduplicate(Points(np.ascontiguousarray(points), np.ascontiguousarray(groups)), apart, threads=1).kept
     return np.asarray(kept)
 
 

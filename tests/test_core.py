@@ -14,12 +14,13 @@ import pytest
 from cryodedup import _core
 from cryodedup.errors import InputError
 from cryodedup.formats.star import open_star, quoted
+from cryodedup.particles.points import Points
 
 
 def _rejected() -> int:
     """Two equal points, by all threads."""
     points = np.zeros((2, 2))
-    return len(_core.deduplicate(points, None, None, None, 1.0, remove_entirely=False, threads=0).rejected)
+    return len(_core.deduplicate(Points(points), 1.0, threads=0).rejected)
 
 
 def _child(results: multiprocessing.SimpleQueue[int]) -> None:

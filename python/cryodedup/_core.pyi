@@ -160,6 +160,19 @@ class Record:
     def masked_px(self) -> int:
         """Pixels of the micrograph that are NaN or infinite."""
 
+@type_check_only
+class _Points(Protocol):
+    """What the searches read: see :class:`cryodedup.particles.points.Points`."""
+
+    @property
+    def coordinates(self) -> NDArray[np.float64]: ...
+    @property
+    def groups(self) -> NDArray[np.uint32] | None: ...
+    @property
+    def scores(self) -> NDArray[np.float64] | None: ...
+    @property
+    def priority(self) -> NDArray[np.uint32] | None: ...
+
 @final
 class Duplicates:
     """Which of n particles stay; m are rejected."""
@@ -478,13 +491,10 @@ class Table:
         """Numbers: float64 array. Names: (uint32 array of indices, list of distinct bytes). Varying: bool."""
 
 def deduplicate(
-    coordinates: NDArray[np.float64],
-    groups: NDArray[np.uint32] | None,
-    scores: NDArray[np.float64] | None,
-    priority: NDArray[np.uint32] | None,
+    points: _Points,
     min_separation: float,
     *,
-    remove_entirely: bool,
+    remove_entirely: bool = False,
     threads: int,
     progress: _Progress = None,
 ) -> Duplicates:
@@ -496,12 +506,11 @@ def cell_spans(line: bytes) -> list[tuple[int, int]]:
 def reduce_frame(frame: Frame, *, bin: int) -> NDArray[np.float32]:
     """Shape about (ny / bin, nx / bin): the means of bins."""
 
-def nearest(coordinates: NDArray[np.float64], groups: NDArray[np.uint32] | None, reach: float, *, threads: int) -> NDArray[np.float32]:
+def nearest(points: _Points, reach: float, *, threads: int) -> NDArray[np.float32]:
     """Shape (n,): the distance of the nearest other particle of the group; infinite beyond the reach."""
 
 def half_pairs(
-    coordinates: NDArray[np.float64],
-    groups: NDArray[np.uint32] | None,
+    points: _Points,
     halves: NDArray[np.uint8],
     separation: float,
     *,
@@ -510,10 +519,7 @@ def half_pairs(
     """Counts pairs within the separation; ``halves``: 1, 2, or 0 for neither."""
 
 def components(
-    coordinates: NDArray[np.float64],
-    groups: NDArray[np.uint32] | None,
-    scores: NDArray[np.float64] | None,
-    priority: NDArray[np.uint32] | None,
+    points: _Points,
     separation: float,
     *,
     threads: int,
@@ -521,10 +527,7 @@ def components(
     """Shape (n,): the best of the particles each is connected with by steps within the separation."""
 
 def kept_at(
-    coordinates: NDArray[np.float64],
-    groups: NDArray[np.uint32] | None,
-    scores: NDArray[np.float64] | None,
-    priority: NDArray[np.uint32] | None,
+    points: _Points,
     separations: Sequence[float],
     *,
     threads: int,
@@ -532,11 +535,10 @@ def kept_at(
     """How many particles stay at each separation."""
 
 def overlaps(
-    coordinates: NDArray[np.float64],
-    groups: NDArray[np.uint32] | None,
+    points: _Points,
     sources: NDArray[np.uint32],
     n_sources: int,
-    min_separation: float,
+    separation: float,
     *,
     threads: int,
 ) -> NDArray[np.uint64]:

@@ -23,6 +23,7 @@ from cryodedup.particles.inputs.identity import unify
 from cryodedup.particles.inputs.micrograph_names import normalised_path
 from cryodedup.particles.inputs.picks import Micrograph, Picks
 from cryodedup.particles.inputs.pixel_sizes import certain_sizes_a
+from cryodedup.particles.points import Points
 from cryodedup.text import count, shown
 
 IMAGE = "rlnImageName"
@@ -153,7 +154,7 @@ def _without_kept(rows: FileRows, verdicts: Verdicts, micrograph_of: NDArray[np.
         return []
     places = np.column_stack(rows.picks.position) * sizes[:, None]
     reach = WITHIN * params.min_separation_a
-    near = _core.overlaps(places, micrograph_of, (verdicts == REJECTED).astype(np.uint32), 2, reach, threads=params.threads)
+    near = _core.overlaps(Points(places, micrograph_of), (verdicts == REJECTED).astype(np.uint32), 2, reach, threads=params.threads)
     alone = int((verdicts == REJECTED).sum() - near[1, 0])
     if not alone:
         return []

@@ -20,6 +20,7 @@ from cryodedup.params import ParticleParams
 from cryodedup.params.checks import is_number
 from cryodedup.particles.inputs.picks import Floats, Picks
 from cryodedup.particles.inputs.pixel_sizes import certain_sizes_a, likely_sizes_a
+from cryodedup.particles.points import Points
 
 TOLERANCE = 0.01
 """Pixels (Å where coordinates are in Å). RELION writes six decimals of single precision, 0.0005 px at 4,000; CryoSPARC's fractions are as
@@ -61,7 +62,7 @@ def _at(points: Floats, micrograph_of: NDArray[np.uint32], verdicts: Verdicts, t
     """The verdicts on the places of the last points, from those on the first."""
     number = np.full(len(points), NOTHING, np.uint64)
     usable = np.isfinite(points).all(axis=1)
-    same = _core.components(points[usable], micrograph_of[usable], None, None, TOLERANCE, threads=threads)
+    same = _core.components(Points(points, micrograph_of).take(usable), TOLERANCE, threads=threads)
     number[usable] = same
     known = number[: len(verdicts)]
     return look_up(known[known != NOTHING], verdicts[known != NOTHING], number[len(verdicts) :])

@@ -12,6 +12,7 @@ from cryodedup import _core
 from cryodedup.errors import InputError
 from cryodedup.params import ParticleParams
 from cryodedup.particles.inputs.reading import is_table
+from cryodedup.particles.points import Points
 from cryodedup.particles.workflow import find_duplicates
 
 
@@ -91,15 +92,13 @@ def deduplicate(
         return _of_table(coordinates_a, min_separation_a, remove_entirely, threads)
     params = ParticleParams(min_separation_a=min_separation_a, remove_entirely=bool(remove_entirely), threads=threads or 0)
     coordinates = _column(coordinates_a, np.float64, "coordinates_a", 2)
-    found = _core.deduplicate(
+    points = Points(
         coordinates,
         None if groups is None else _group_numbers(groups),
         None if scores is None else _column(scores, np.float64, "scores"),
         None if priority is None else _column(priority, np.uint32, "priority"),
-        float(params.min_separation_a),
-        remove_entirely=params.remove_entirely,
-        threads=params.threads,
     )
+    found = _core.deduplicate(points, float(params.min_separation_a), remove_entirely=params.remove_entirely, threads=params.threads)
     return Duplicates(kept=found.kept, rejected=found.rejected, duplicate_of=found.duplicate_of, distances_a=found.distances)
 
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from cryodedup import _core
 from cryodedup.errors import InputError
 from cryodedup.particles.inputs.picks import Floats, Picks
+from cryodedup.particles.points import Points
 
 FSC_THRESHOLD = 0.143
 """Rosenthal and Henderson 2003, J. Mol. Biol. 333, 721."""
@@ -84,7 +85,7 @@ def audit(halves: NDArray[np.uint8], coordinates_a: Floats, groups: NDArray[np.u
     halves
         uint8 (n,): 1, 2, or 0.
     """
-    found = _core.half_pairs(coordinates_a, groups, halves, separation_a, threads=threads)
+    found = _core.half_pairs(Points(coordinates_a, groups), halves, separation_a, threads=threads)
     return _half_sets(halves, found.concerned, found.within_one, found.across, found.within_two)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +16,7 @@ from cryodedup.particles.criterion import Criterion
 from cryodedup.particles.inputs.picks import Floats, Picks
 from cryodedup.particles.inputs.scores import compare
 from cryodedup.particles.joining import Joined
+from cryodedup.particles.points import Points
 from cryodedup.particles.ranking import Ranking
 from cryodedup.particles.votes import votes
 from cryodedup.progress import Progress
@@ -177,13 +177,11 @@ def _duplicate_of(
     progress: Progress,
 ) -> NDArray[np.int64]:
     """For each particle that which it duplicates, itself if it stays, int64 (n,)."""
+    points = Points(compared, micrograph_of, ranking.scores, ranking.priority)
 
-    def search(rows: Any) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    def search(rows: NDArray[np.int64] | None) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         found = _core.deduplicate(
-            compared[rows],
-            micrograph_of[rows],
-            None if ranking.scores is None else ranking.scores[rows],
-            None if ranking.priority is None else ranking.priority[rows],
+            points if rows is None else points.take(rows),
             separation,
             remove_entirely=params.remove_entirely,
             threads=params.threads,
@@ -193,7 +191,7 @@ def _duplicate_of(
 
     duplicate_of = np.arange(len(compared))
     if repeated is None or params.remove_entirely:
-        rejected, of = search(slice(None))
+        rejected, of = search(None)
         duplicate_of[rejected] = of
         if repeated is not None:
             duplicate_of[repeated.best] = repeated.particles

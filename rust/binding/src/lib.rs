@@ -4,6 +4,7 @@
 
 #![expect(clippy::needless_pass_by_value, reason = "Python hands over values")]
 
+mod arrays;
 mod errors;
 mod listing;
 mod micrographs;
@@ -17,46 +18,31 @@ mod watched;
 use pyo3::prelude::*;
 
 #[pymodule]
-fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
-    errors::add_to(module)?;
-    module.add("__version__", env!("CARGO_PKG_VERSION"))?;
-    module.add("MIN_FOR_FIXED_PATTERN", cryodedup_core::micrographs::session::fixed_pattern::MIN_FOR_FIXED_PATTERN)?;
-    module.add("MAX_MASKED", cryodedup_core::micrographs::read::MAX_MASKED)?;
-    module.add("DEBUG_BUILD", cfg!(debug_assertions))?;
-    module.add_class::<micrographs::Confirmed>()?;
-    module.add_class::<micrographs::Correlation>()?;
-    module.add_class::<micrographs::Leads>()?;
-    module.add_class::<micrographs::Matches>()?;
-    module.add_class::<micrographs::Questions>()?;
-    module.add_class::<micrographs::Screening>()?;
-    module.add_class::<micrographs::Session>()?;
-    module.add_class::<preparation::Frame>()?;
-    module.add_class::<particles::Duplicates>()?;
-    module.add_class::<particles::HalfPairs>()?;
-    module.add_class::<preparation::Preparation>()?;
-    module.add_class::<preparation::Record>()?;
-    module.add_class::<rows::Part>()?;
-    module.add_class::<rows::Rewrite>()?;
-    module.add_class::<rows::Rows>()?;
-    module.add_class::<star::Table>()?;
-    module.add_function(wrap_pyfunction!(micrographs::correlate, module)?)?;
-    module.add_function(wrap_pyfunction!(micrographs::prepare_image, module)?)?;
-    module.add_function(wrap_pyfunction!(preparation::picture, module)?)?;
-    module.add_function(wrap_pyfunction!(preparation::read_pixels, module)?)?;
-    module.add_function(wrap_pyfunction!(preparation::reduce_frame, module)?)?;
-    module.add_function(wrap_pyfunction!(preparation::thumbnails, module)?)?;
-    module.add_function(wrap_pyfunction!(particles::components, module)?)?;
-    module.add_function(wrap_pyfunction!(particles::deduplicate, module)?)?;
-    module.add_function(wrap_pyfunction!(particles::half_pairs, module)?)?;
-    module.add_function(wrap_pyfunction!(particles::kept_at, module)?)?;
-    module.add_function(wrap_pyfunction!(particles::nearest, module)?)?;
-    module.add_function(wrap_pyfunction!(particles::overlaps, module)?)?;
-    module.add_function(wrap_pyfunction!(listing::write_listing, module)?)?;
-    module.add_function(wrap_pyfunction!(records::read_records, module)?)?;
-    module.add_function(wrap_pyfunction!(rows::line_number, module)?)?;
-    module.add_function(wrap_pyfunction!(rows::split, module)?)?;
-    module.add_function(wrap_pyfunction!(star::cell_spans, module)?)?;
-    module.add_function(wrap_pyfunction!(star::read_cells, module)?)?;
-    module.add_function(wrap_pyfunction!(star::scan_rows, module)?)?;
-    module.add_function(wrap_pyfunction!(star::scan_star, module)?)
+mod _core {
+    use cryodedup_core::micrographs::{read, session};
+    use pyo3::prelude::*;
+
+    #[pymodule_export]
+    use crate::listing::write_listing;
+    #[pymodule_export]
+    use crate::micrographs::{Confirmed, Correlation, Leads, Matches, Questions, Screening, Session, correlate, prepare_image};
+    #[pymodule_export]
+    use crate::particles::{Duplicates, HalfPairs, components, deduplicate, half_pairs, kept_at, nearest, overlaps};
+    #[pymodule_export]
+    use crate::preparation::{Frame, Preparation, Record, picture, read_pixels, reduce_frame, thumbnails};
+    #[pymodule_export]
+    use crate::records::read_records;
+    #[pymodule_export]
+    use crate::rows::{Part, Rewrite, Rows, line_number, split};
+    #[pymodule_export]
+    use crate::star::{Table, cell_spans, read_cells, scan_rows, scan_star};
+
+    #[pymodule_init]
+    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        crate::errors::add_to(module)?;
+        module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+        module.add("MIN_FOR_FIXED_PATTERN", session::fixed_pattern::MIN_FOR_FIXED_PATTERN)?;
+        module.add("MAX_MASKED", read::MAX_MASKED)?;
+        module.add("DEBUG_BUILD", cfg!(debug_assertions))
+    }
 }

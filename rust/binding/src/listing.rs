@@ -6,7 +6,7 @@ use cryodedup_core::particles::{Listing, write_listing as write};
 use numpy::{PyReadonlyArray1, PyReadonlyArray2};
 use pyo3::prelude::*;
 
-use crate::particles::Shape;
+use crate::arrays::Shape;
 use crate::watched::run;
 
 #[pyfunction]

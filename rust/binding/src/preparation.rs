@@ -2,20 +2,18 @@
 
 use std::path::PathBuf;
 
-use cryodedup_core::micrographs::cache::{self, Kind};
+use cryodedup_core::micrographs::cache;
 use cryodedup_core::micrographs::kernels::picture::picture as core_picture;
-use cryodedup_core::micrographs::read::{self, Packing};
+use cryodedup_core::micrographs::read;
 use cryodedup_core::micrographs::thumbnails::thumbnails as core_thumbnails;
-use numpy::{Element, IntoPyArray, PyArray2, PyArrayMethods, PyReadonlyArray2};
+use numpy::PyReadonlyArray2;
 use pyo3::prelude::*;
 
+use crate::arrays::{Image, Progress, Shape, readable};
 use crate::errors::to_python;
-use crate::micrographs::Progress;
-use crate::particles::Shape;
 use crate::watched::run;
 
 type Key = [u8; 16];
-type Image<'py, T> = PyResult<Bound<'py, PyArray2<T>>>;
 
 #[pyclass(frozen, from_py_object, module = "cryodedup._core")]
 #[derive(Clone)]
@@ -26,43 +24,19 @@ impl Frame {
     #[new]
     #[pyo3(signature = (path, *, start, mode, nx, ny, swapped=false, packing=""))]
     fn new(path: PathBuf, start: u64, mode: i32, nx: usize, ny: usize, swapped: bool, packing: &str) -> Self {
-        let packing = match packing {
-            "gz" => Packing::Gzip,
-            "bz2" => Packing::Bzip2,
-            _ => Packing::None,
-        };
-        Self(read::Frame { path, start, mode, swapped, nx, ny, packing })
+        Self(read::Frame { path, start, mode, swapped, nx, ny, packing: packing.into() })
     }
 }
 
-#[pyclass(frozen, from_py_object, module = "cryodedup._core")]
-#[derive(Clone)]
-pub struct Record(pub cache::Record);
-
-macro_rules! getters {
-    ($class:ident: $($name:ident -> $type:ty = $of:expr;)+) => {
-        #[pymethods]
-        impl $class {
-            $(#[getter]
-            fn $name(&self) -> $type {
-                ($of)(&self.0)
-            })+
-        }
-    };
-}
-
-getters! {
-    Record:
-    width -> usize = |record: &cache::Record| record.width;
-    height -> usize = |record: &cache::Record| record.height;
-    sd -> f32 = |record: &cache::Record| record.sd;
-    mean -> f32 = |record: &cache::Record| record.mean;
-    masked_px -> u32 = |record: &cache::Record| record.masked;
-    kind -> &'static str = |record: &cache::Record| match record.kind {
-        Kind::Image => "image",
-        Kind::Blank => "blank",
-        Kind::NotFinite => "not finite",
-    };
+readable! {
+    Record(cache::Record) {
+        width: usize = |record| record.width;
+        height: usize = |record| record.height;
+        sd: f32 = |record| record.sd;
+        mean: f32 = |record| record.mean;
+        masked_px: u32 = |record| record.masked;
+        kind: &'static str = |record| record.kind.name();
+    }
 }
 
 /// What became of a frame.
@@ -133,40 +107,28 @@ impl Preparation {
 
 #[pyfunction]
 #[pyo3(signature = (cache, record, *, start=0, stop=None))]
-pub fn read_pixels(py: Python<'_>, cache: PathBuf, record: Record, start: usize, stop: Option<usize>) -> Image<'_, f64> {
+pub fn read_pixels(py: Python<'_>, cache: PathBuf, record: Record, start: usize, stop: Option<usize>) -> PyResult<Image<f64>> {
     let rows = start..stop.unwrap_or(record.0.height);
-    let pixels = py.detach(|| record.0.pixels(&cache, rows)).map_err(to_python)?;
-    to_image(py, pixels, record.0.width)
+    py.detach(|| record.0.pixels(&cache, rows)).map(|pixels| Image(pixels, record.0.width)).map_err(to_python)
 }
 
 #[pyfunction]
 #[pyo3(signature = (cache, records, *, max_side_px, threads))]
-pub fn thumbnails(
-    py: Python<'_>,
-    cache: PathBuf,
-    records: Vec<Record>,
-    max_side_px: usize,
-    threads: usize,
-) -> PyResult<Vec<Bound<'_, PyArray2<u8>>>> {
-    let records: Vec<cache::Record> = records.into_iter().map(|record| record.0).collect();
+pub fn thumbnails(py: Python<'_>, cache: PathBuf, records: Vec<Record>, max_side_px: usize, threads: usize) -> PyResult<Vec<Image<u8>>> {
+    let records: Vec<_> = records.into_iter().map(|record| record.0).collect();
     let made = run(py, threads, None, |monitor| core_thumbnails(&cache, &records, max_side_px, monitor))?;
-    made.into_iter().map(|one| to_image(py, one.pixels, one.width)).collect()
+    Ok(made.into_iter().map(|one| Image(one.pixels, one.width)).collect())
 }
 
 #[pyfunction]
-pub fn picture<'py>(py: Python<'py>, image: PyReadonlyArray2<'py, f64>) -> Image<'py, u8> {
+pub fn picture(image: PyReadonlyArray2<'_, f64>) -> PyResult<Image<u8>> {
     let width = image.shape_of()[1];
-    to_image(py, core_picture(image.as_slice()?, width), width)
+    Ok(Image(core_picture(image.as_slice()?, width), width))
 }
 
 #[pyfunction]
 #[pyo3(signature = (frame, *, bin))]
-pub fn reduce_frame(py: Python<'_>, frame: Frame, bin: usize) -> Image<'_, f32> {
+pub fn reduce_frame(py: Python<'_>, frame: Frame, bin: usize) -> PyResult<Image<f32>> {
     let reduced = run(py, 1, None, |monitor| frame.0.reduce(bin, monitor))?;
-    to_image(py, reduced.means, read::reduce::Bins::new(frame.0.nx, bin).count)
-}
-
-pub fn to_image<T: Element>(py: Python<'_>, pixels: Vec<T>, width: usize) -> Image<'_, T> {
-    let rows = pixels.len() / width.max(1);
-    pixels.into_pyarray(py).reshape([rows, width])
+    Ok(Image(reduced.means, read::reduce::Bins::new(frame.0.nx, bin).count))
 }

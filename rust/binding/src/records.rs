@@ -8,6 +8,7 @@ use numpy::IntoPyArray;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList};
 
+use crate::arrays::Progress;
 use crate::errors::to_python;
 use crate::watched::run;
 
@@ -22,7 +23,7 @@ pub fn read_records<'py>(
     count: u64,
     fields: Vec<(usize, String)>,
     threads: usize,
-    progress: Option<Bound<'py, PyAny>>,
+    progress: Progress<'py>,
 ) -> PyResult<Bound<'py, PyList>> {
     let fields = fields.iter().map(|(offset, kind)| Field::new(*offset, kind)).collect::<Result<Vec<_>, _>>().map_err(to_python)?;
     let input = Input::open(&path).map_err(to_python)?;

@@ -6,6 +6,7 @@ use cryodedup_core::rows::{self, Input};
 use numpy::PyReadonlyArray1;
 use pyo3::prelude::*;
 
+use crate::arrays::Progress;
 use crate::errors::to_python;
 use crate::watched::run;
 
@@ -88,7 +89,7 @@ impl Part {
 
 #[pyfunction]
 #[pyo3(signature = (parts, kept, rejected, *, progress=None))]
-pub fn split(py: Python<'_>, parts: Vec<Py<Part>>, kept: PathBuf, rejected: PathBuf, progress: Option<Bound<'_, PyAny>>) -> PyResult<()> {
+pub fn split(py: Python<'_>, parts: Vec<Py<Part>>, kept: PathBuf, rejected: PathBuf, progress: Progress<'_>) -> PyResult<()> {
     let parts: Vec<rows::Part> = parts.iter().map(|part| part.get().as_part()).collect();
     run(py, 1, progress.as_ref(), |monitor| rows::split(&parts, &kept, &rejected, monitor))
 }

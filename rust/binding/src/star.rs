@@ -2,14 +2,13 @@
 
 use std::path::PathBuf;
 
-use cryodedup_core::rows::{Cells, Input};
+use cryodedup_core::rows::Cells;
 use cryodedup_core::star::{self, Column, Wanted};
-use cryodedup_core::{Monitor, Result};
 use numpy::IntoPyArray;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyBytes, PyDict};
-use rayon::prelude::*;
 
+use crate::arrays::Progress;
 use crate::errors::to_python;
 use crate::records::names_to_object;
 use crate::rows::Rows;
@@ -46,21 +45,6 @@ impl Table {
     }
 }
 
-/// Scans the files in parallel, and each large one by all threads.
-fn scan_all(
-    py: Python<'_>,
-    paths: &[PathBuf],
-    threads: usize,
-    progress: Option<&Bound<'_, PyAny>>,
-    scan: impl Fn(usize, &Input, &Monitor) -> Result<Vec<star::Table>> + Sync,
-) -> PyResult<Vec<Vec<Table>>> {
-    let files = run(py, threads, progress, |monitor| {
-        let scan = |(i, path): (usize, &PathBuf)| scan(i, &Input::open(path)?, monitor);
-        paths.par_iter().enumerate().map(scan).collect::<Result<Vec<_>>>()
-    })?;
-    files.into_iter().map(|tables| tables.into_iter().map(|table| Table::wrap(py, table)).collect()).collect()
-}
-
 #[pyfunction]
 #[pyo3(signature = (paths, *, numbers, names, varying, threads, progress=None))]
 pub fn scan_star(
@@ -70,10 +54,11 @@ pub fn scan_star(
     names: Vec<String>,
     varying: Vec<String>,
     threads: usize,
-    progress: Option<Bound<'_, PyAny>>,
+    progress: Progress<'_>,
 ) -> PyResult<Vec<Vec<Table>>> {
     let wanted = Wanted { numbers, names, varying };
-    scan_all(py, &paths, threads, progress.as_ref(), |_, input, monitor| star::scan(input, &wanted, monitor))
+    let files = run(py, threads, progress.as_ref(), |monitor| star::scan_files(&paths, &wanted, monitor))?;
+    files.into_iter().map(|tables| tables.into_iter().map(|table| Table::wrap(py, table)).collect()).collect()
 }
 
 #[pyfunction]
@@ -87,13 +72,11 @@ pub fn scan_rows(
     numbers: Vec<String>,
     names: Vec<String>,
     threads: usize,
-    progress: Option<Bound<'_, PyAny>>,
+    progress: Progress<'_>,
 ) -> PyResult<Vec<Table>> {
     let wanted = Wanted { numbers, names, varying: Vec::new() };
-    let files = scan_all(py, &paths, threads, progress.as_ref(), |i, input, monitor| {
-        Ok(vec![star::scan_rows(input, starts[i], &labels[i], &wanted, monitor)?])
-    })?;
-    Ok(files.into_iter().flatten().collect())
+    let tables = run(py, threads, progress.as_ref(), |monitor| star::scan_rows_of_files(&paths, &starts, &labels, &wanted, monitor))?;
+    tables.into_iter().map(|table| Table::wrap(py, table)).collect()
 }
 
 #[pyfunction]

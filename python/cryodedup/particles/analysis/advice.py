@@ -11,6 +11,7 @@ from cryodedup import _core
 from cryodedup.particles.analysis.neighbours import Groups, nearest_distances, sampled, spread_at_random
 from cryodedup.particles.analysis.separation import Suggestion
 from cryodedup.particles.inputs.picks import Floats
+from cryodedup.particles.points import Points
 
 BINS = 120
 MAX_FOR_CURVE = 500_000
@@ -99,10 +100,8 @@ def advise(
     before, after = (np.histogram(distances, edges)[0] for distances in found)
     separations = _tried(end, separation_a, float(np.ptp(coordinates_a)))
     rows = sampled(coordinates_a, micrograph_of, MAX_FOR_CURVE)
-    some_scores = None if scores is None else scores[rows]
-    some_priority = None if priority is None else priority[rows]
-    some, of = coordinates_a[rows], micrograph_of[rows]
-    stay = np.array(_core.kept_at(some, of, some_scores, some_priority, separations.tolist(), threads=threads))
+    some = Points(coordinates_a, micrograph_of, scores, priority).take(rows)
+    stay = np.array(_core.kept_at(some, separations.tolist(), threads=threads))
     several = 0 if isinstance(rows, slice) else len(rows)
     if several:
         stay = np.rint(stay * (len(kept) / several)).astype(np.int64)

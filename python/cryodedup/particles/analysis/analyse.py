@@ -17,6 +17,7 @@ from cryodedup.particles.centres import Centres
 from cryodedup.particles.criterion import Criterion
 from cryodedup.particles.half_sets import halves_of_all, without_duplicates
 from cryodedup.particles.joining import Joined
+from cryodedup.particles.points import Points
 from cryodedup.particles.select import Selection
 
 MAX_SOURCES = 64
@@ -100,14 +101,12 @@ def _overlaps(joined: Joined, selection: Selection, params: ParticleParams) -> t
         return None, []
     if n > MAX_SOURCES:
         return None, [f"{n} inputs: their overlaps are not counted (more than {MAX_SOURCES})"]
-    places = selection.compared, joined.micrograph_of, joined.source_of
-    return _core.overlaps(*places, n, params.min_separation_a, threads=params.threads), []
+    points = Points(selection.compared, joined.micrograph_of)
+    return _core.overlaps(points, joined.source_of, n, params.min_separation_a, threads=params.threads), []
 
 
 def _component_of(joined: Joined, selection: Selection, criterion: Criterion, params: ParticleParams) -> NDArray[np.int64] | None:
     """What is connected by duplicates, where it is needed: to repair half-sets, and to count equal particles."""
     if params.half_sets != "repair" and not criterion.needs_components:
         return None
-    return connected_with(
-        selection.compared, joined.micrograph_of, selection.ranking, criterion.separation_a, selection.repeated, params.threads
-    )
+    return connected_with(selection, joined.micrograph_of, criterion.separation_a, params.threads)

@@ -7,17 +7,15 @@ from numpy.typing import NDArray
 
 from cryodedup import _core
 from cryodedup.components import connected_components
-from cryodedup.particles.inputs.picks import Floats
-from cryodedup.particles.ranking import Ranking
-from cryodedup.particles.select import Repeated
+from cryodedup.particles.points import Points
+from cryodedup.particles.select import Selection
 
 
-def connected_with(
-    compared: Floats, micrograph_of: NDArray[np.uint32], ranking: Ranking, separation: float, repeated: Repeated | None, threads: int
-) -> NDArray[np.int64]:
+def connected_with(selection: Selection, micrograph_of: NDArray[np.uint32], separation: float, threads: int) -> NDArray[np.int64]:
     """For each particle, int64 (n,), the best of those connected with it by steps within the separation, or by a common uid."""
-    places = compared, micrograph_of, ranking.scores, ranking.priority
-    best = _core.components(*places, separation, threads=threads).astype(np.int64)
+    ranking, repeated = selection.ranking, selection.repeated
+    points = Points(selection.compared, micrograph_of, ranking.scores, ranking.priority)
+    best = _core.components(points, separation, threads=threads).astype(np.int64)
     if repeated is None:
         return best
     edges = zip(best[repeated.particles].tolist(), best[repeated.best].tolist(), strict=True)

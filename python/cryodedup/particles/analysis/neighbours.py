@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from cryodedup import _core
 from cryodedup.particles.inputs.picks import Floats
+from cryodedup.particles.points import Points
 
 Groups = NDArray[np.uint32]
 
@@ -68,7 +69,7 @@ def spread_at_random(coordinates_a: Floats, micrograph_of: Groups) -> float:
 def nearest_distances(coordinates_a: Floats, micrograph_of: Groups, reach_a: float, threads: int) -> Floats:
     """Distances of the nearest neighbours of those that have one within reach, ascending."""
     points, of = np.ascontiguousarray(coordinates_a), np.ascontiguousarray(micrograph_of)
-    found = _core.nearest(points, of, reach_a, threads=threads)
+    found = _core.nearest(Points(points, of), reach_a, threads=threads)
     return np.sort(found[np.isfinite(found)]).astype(np.float64)
 
 

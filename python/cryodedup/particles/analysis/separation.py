@@ -16,6 +16,7 @@ from cryodedup.particles.analysis.lattice import finest_spacing, lattice_spacing
 from cryodedup.particles.analysis.neighbours import Groups, extent, nearest_distances, pair_distances, sampled, spread_at_random
 from cryodedup.particles.analysis.pair_curve import WIDTH, PairCurve
 from cryodedup.particles.inputs.picks import Floats
+from cryodedup.particles.points import Points
 
 SAMPLE, MAX_PAIRS = 20_000, 250_000
 """Particles (or up to twice as many, in whole micrographs) and pairs of them that are looked at: 30 ms."""
@@ -175,7 +176,7 @@ def suggest(coordinates_a: Floats, micrograph_of: Groups, threads: int = 0) -> S
     if first is None:
         usual = _usual_distance(points, groups, reach, threads)
     elif suggested is not None:
-        kept = _core.deduplicate(points, groups, None, None, suggested, remove_entirely=False, threads=threads).kept
+        kept = _core.deduplicate(Points(points, groups), suggested, threads=threads).kept
         usual = _usual_distance(points[kept], groups[kept], reach, threads)
     return Suggestion(
         suggested_a=None if usual is None else suggested,

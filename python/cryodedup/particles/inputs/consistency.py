@@ -11,6 +11,7 @@ from cryodedup import _core
 from cryodedup.params import ParticleParams
 from cryodedup.particles.inputs.picks import Floats, Picks
 from cryodedup.particles.inputs.pixel_sizes import Resolved
+from cryodedup.particles.points import Points
 
 BY_CHANCE = 0.05
 """Meetings are counted at the distance within which so many particles have a neighbour of another input by chance."""
@@ -60,7 +61,7 @@ def mirrored(
     if distance <= 0:
         return []
     met, met_otherwise = (
-        int(_core.overlaps(places, group_of, source_of, len(picks), distance, threads=params.threads)[np.ix_(sparc, ~sparc)].sum())
+        int(_core.overlaps(Points(places, group_of), source_of, len(picks), distance, threads=params.threads)[np.ix_(sparc, ~sparc)].sum())
         for places in (coordinates_a, turned)
     )
     by_chance = BY_CHANCE * np.isin(source_of, np.flatnonzero(sparc)).sum()
@@ -105,6 +106,6 @@ def _spacing(pick: Picks, coordinates_a: Floats, params: ParticleParams) -> floa
     keys = np.stack([pick.micrograph_of, pick.filaments.filament_of], axis=1)
     filament_of = np.unique(keys, axis=0, return_inverse=True)[1].reshape(-1).astype(np.uint32)
     points = np.ascontiguousarray(coordinates_a)
-    nearest = _core.nearest(points, filament_of, FAR * params.min_separation_a, threads=params.threads)
+    nearest = _core.nearest(Points(points, filament_of), FAR * params.min_separation_a, threads=params.threads)
     spacing = float(np.median(nearest))
     return spacing if np.isfinite(spacing) else None

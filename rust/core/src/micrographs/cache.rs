@@ -35,6 +35,17 @@ pub enum Kind {
     NotFinite,
 }
 
+impl Kind {
+    /// In words.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Image => "image",
+            Self::Blank => "blank",
+            Self::NotFinite => "not finite",
+        }
+    }
+}
+
 /// The head of a record.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Record {

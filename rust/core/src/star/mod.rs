@@ -13,5 +13,5 @@ mod share;
 mod table;
 
 pub use column::{Column, Wanted};
-pub use scan::{scan, scan_rows};
+pub use scan::{scan, scan_files, scan_rows, scan_rows_of_files};
 pub use table::{Table, read_cells};

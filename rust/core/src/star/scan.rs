@@ -1,6 +1,9 @@
 //! Going through a file once, from block to block.
 
 use std::collections::HashMap;
+use std::path::PathBuf;
+
+use rayon::prelude::*;
 
 use super::body::Body;
 use super::column::Wanted;
@@ -55,6 +58,30 @@ pub fn scan(input: &Input, wanted: &Wanted, monitor: &Monitor) -> Result<Vec<Tab
 pub fn scan_rows(input: &Input, start: u64, labels: &[String], wanted: &Wanted, monitor: &Monitor) -> Result<Table> {
     let body = Body { input, labels, keywords: false }.scan(start, wanted, monitor)?;
     Ok(Table { labels: labels.to_vec(), rows: body.rows, columns: body.columns, ..Table::new(String::new(), start) })
+}
+
+/// [`scan`] for several files, in parallel.
+pub fn scan_files(paths: &[PathBuf], wanted: &Wanted, monitor: &Monitor) -> Result<Vec<Vec<Table>>> {
+    paths.par_iter().map(|path| scan(&Input::open(path)?, wanted, monitor)).collect()
+}
+
+/// [`scan_rows`] for several files, in parallel; `starts` and `labels`: of each.
+///
+/// # Errors
+/// As [`scan`]; columns of different lengths.
+pub fn scan_rows_of_files(
+    paths: &[PathBuf],
+    starts: &[u64],
+    labels: &[Vec<String>],
+    wanted: &Wanted,
+    monitor: &Monitor,
+) -> Result<Vec<Table>> {
+    if starts.len() != paths.len() || labels.len() != paths.len() {
+        let found = format!("{} starts and {} lists of labels", starts.len(), labels.len());
+        return Err(Error::parameter("paths", found, format!("one for each of {} files", paths.len())));
+    }
+    let all = paths.par_iter().zip(starts).zip(labels);
+    all.map(|((path, &start), labels)| scan_rows(&Input::open(path)?, start, labels, wanted, monitor)).collect()
 }
 
 impl Table {

@@ -27,6 +27,17 @@ pub enum Packing {
     Bzip2,
 }
 
+impl From<&str> for Packing {
+    /// Any other word than `gz` and `bz2` stands for nothing.
+    fn from(word: &str) -> Self {
+        match word {
+            "gz" => Self::Gzip,
+            "bz2" => Self::Bzip2,
+            _ => Self::None,
+        }
+    }
+}
+
 /// Where and how the pixels of a micrograph stand; its header was read and checked before.
 #[derive(Clone, Debug)]
 pub struct Frame {

@@ -4,6 +4,7 @@ use rayon::prelude::*;
 use rustfft::num_complex::Complex32;
 
 use super::fit::fit;
+use super::place::{Pair, Place};
 use super::tiles::{self, Tiles};
 use crate::micrographs::kernels::correlator::{Correlator, Map, Maps};
 use crate::micrographs::kernels::fft::Scratch;
@@ -44,30 +45,12 @@ pub struct Match {
     pub z_next: f32,
 }
 
-/// Where a pair was found.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Place {
-    /// The micrographs.
-    pub pair: (u32, u32),
-    /// The move that lays the second on the first in the middle of what they share, in pixels of the reduced micrographs.
-    pub shift: (f32, f32),
-    /// The first has to be turned by so many degrees.
-    pub turn_deg: f32,
-}
-
 /// Finds the best shifts of pairs.
 #[derive(Debug)]
 pub struct Matcher<'a> {
     session: &'a Session,
     correlator: Correlator,
     max_shift_px: Option<f64>,
-}
-
-impl Place {
-    /// The same as a lag.
-    pub(super) fn lag(&self) -> (f64, f64) {
-        (-f64::from(self.shift.0), -f64::from(self.shift.1))
-    }
 }
 
 struct Thread {
@@ -93,7 +76,7 @@ impl<'a> Matcher<'a> {
     }
 
     /// The best shift of each pair (i, j), the first of which is seen in a given way.
-    pub fn find(&self, pairs: &[(u32, u32)], seen: Seen, monitor: &Monitor) -> Result<Vec<Match>> {
+    pub fn find(&self, pairs: &[Pair], seen: Seen, monitor: &Monitor) -> Result<Vec<Match>> {
         let other = !seen.is_plain();
         let order = tiles::order(pairs, TILE);
         let mut matches = vec![Match::default(); pairs.len()];
@@ -158,7 +141,7 @@ impl<'a> Matcher<'a> {
     /// Works on the views of a pair, the first turned, at the lag, in pixels of the turned view, that a place stands for.
     fn at_place<T>(&self, place: &Place, work: impl FnOnce(&Overlap, Warp, (i32, i32)) -> T) -> T {
         let Place { pair: (i, j), turn_deg, .. } = *place;
-        let warp = Warp::of(turn_deg.into(), 1.0);
+        let warp = Warp::of(f64::from(turn_deg as f32), 1.0);
         let made = self.made(i as usize, Seen { warp, ..Seen::default() });
         let first = made.as_ref().map_or_else(|| self.session.view(i as usize), OwnedImage::view);
         let overlap = Overlap::new(first, self.session.view(j as usize));

@@ -2,7 +2,8 @@
 
 use rayon::prelude::*;
 
-use super::closely::{Matcher, Place};
+use super::closely::Matcher;
+use super::place::{Pair, Place};
 use super::tiles::{self, Tiles};
 use crate::micrographs::kernels::fft::Plan;
 use crate::micrographs::kernels::image::{Image, OwnedImage};
@@ -38,7 +39,7 @@ pub struct Confirmed {
 
 /// Fits turn, magnification and stretch of pairs, refines their shifts, and correlates them band-passed.
 pub fn confirm(session: &Session, band: Band, places: &[Place], monitor: &Monitor) -> Result<Vec<Confirmed>> {
-    let pairs: Vec<(u32, u32)> = places.iter().map(|place| place.pair).collect();
+    let pairs: Vec<Pair> = places.iter().map(|place| place.pair).collect();
     let matcher = Matcher::new(session, None);
     let plan = Plan::new(session.size.0, session.size.1);
     let cache = session.cache()?;

@@ -40,13 +40,24 @@ pub enum Sensitivity {
     Full,
 }
 
+impl From<&str> for Sensitivity {
+    /// Any other word than `fast` and `auto` stands for the full search.
+    fn from(word: &str) -> Self {
+        match word {
+            "fast" => Self::Fast,
+            "auto" => Self::Auto,
+            _ => Self::Full,
+        }
+    }
+}
+
 /// What was done.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Screening {
     /// Pairs that there are.
     pub pairs: u64,
-    /// Columns and rows of the grid; (0, 0): nothing was screened, all pairs are compared closely.
-    pub grid: (usize, usize),
+    /// Columns and rows of the grid; none: nothing was screened, all pairs are compared closely.
+    pub grid: Option<(usize, usize)>,
     /// Micrographs a pool; 1: every pair by itself.
     pub pool_size: usize,
     /// Peak height, in standard deviations, from which a pair is compared closely.
@@ -98,7 +109,7 @@ pub fn screen(
         let choice = choose(&coarse, screening.threshold, Sensitivity::Full, monitor)?;
         (screening.pool_size, screening.pool_threshold, screening.predicted) = (choice.size, choice.threshold, choice.predicted);
     }
-    screening.grid = coarse.grid();
+    screening.grid = Some(coarse.grid());
     let firsts: Vec<u32> = (0..n as u32).collect();
     let pools = (screening.pool_size > 1).then(|| Pools::new(&coarse, screening.pool_size));
     let candidates = at_every_turn(turns_deg, false, |seen| match &pools {
@@ -224,7 +235,7 @@ mod tests {
     fn of_a_small_session_every_pair_is_compared_closely() {
         let session = Arc::new(Session::of_views(SIZE, noise(9), 0.9));
         let found = screen(&session, Sensitivity::Auto, None, &[0.0], &Monitor::default()).unwrap();
-        assert_eq!((found.candidates.len(), found.decoys.len(), found.screening.grid), (36, 36, (0, 0)));
+        assert_eq!((found.candidates.len(), found.decoys.len(), found.screening.grid), (36, 36, None));
     }
 
     #[test]

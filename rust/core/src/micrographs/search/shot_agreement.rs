@@ -5,12 +5,12 @@
 
 use std::collections::HashMap;
 
+use super::place::{Pair, Place};
+
 /// Where names do not show the shots of a hole, so many micrographs on either side of a pair are members.
 pub const REACH: usize = 3;
 /// Of fewer micrographs none are decoys: all of them may show one scene.
 const MIN_FOR_DECOYS: usize = 24;
-
-type Pair = (u32, u32);
 
 /// The holes and shots of the micrographs, in the order of exposure.
 #[derive(Clone, Debug)]
@@ -145,6 +145,42 @@ impl Lead {
             stand_in(member).filter(|&k| k != kept).map(|k| paired(k, kept))
         });
         std::iter::once(paired(other, kept)).chain(members).collect()
+    }
+}
+
+/// Leads and the micrographs that they are among.
+#[derive(Clone, Debug)]
+pub struct Leads {
+    shots: Shots,
+    leads: Vec<Lead>,
+}
+
+impl Leads {
+    /// `by_place`: for each of the places, see [`Lead::new`].
+    pub fn new(shots: Shots, places: &[Place], by_place: &[bool]) -> Self {
+        let lead = |(at, &by_place): (&Place, &bool)| Lead::new(&shots, at.pair, [at.shift.0, at.shift.1, at.turn_deg], by_place);
+        let leads = places.iter().zip(by_place).map(lead).collect();
+        Self { shots, leads }
+    }
+
+    /// Of each lead whether names show the holes.
+    pub fn by_name(&self) -> impl Iterator<Item = bool> {
+        self.leads.iter().map(|lead| lead.by_name)
+    }
+
+    /// The members of all leads, one lead after the other.
+    pub fn members(&self) -> impl Iterator<Item = Pair> {
+        self.leads.iter().flat_map(|lead| &lead.members).copied()
+    }
+
+    /// Of each lead how many micrographs may replace one of the pair in a decoy.
+    pub fn candidates(&self) -> impl Iterator<Item = usize> {
+        self.leads.iter().map(|lead| lead.candidates(&self.shots).count())
+    }
+
+    /// See [`Questions::new`].
+    pub fn ask(&self, chosen: &[Vec<u32>]) -> Questions {
+        Questions::new(&self.shots, &self.leads, chosen.iter().map(Vec::as_slice))
     }
 }
 

@@ -1,0 +1,49 @@
+//! Pairs of micrographs, and where they were found.
+
+use crate::{Error, Result};
+
+/// Two micrographs, by their numbers.
+pub type Pair = (u32, u32);
+
+/// Where a pair was found.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Place {
+    /// The micrographs.
+    pub pair: Pair,
+    /// The move that lays the second on the first in the middle of what they share, in pixels of the reduced micrographs.
+    pub shift: (f64, f64),
+    /// The first has to be turned by so many degrees.
+    pub turn_deg: f64,
+}
+
+impl Place {
+    /// The same as a lag, as exact as a match is.
+    pub(super) fn lag(&self) -> (f64, f64) {
+        (-f64::from(self.shift.0 as f32), -f64::from(self.shift.1 as f32))
+    }
+}
+
+/// Pairs of `n` micrographs from their numbers, two after two.
+///
+/// # Errors
+/// [`Error::Parameter`]: a number that none has.
+pub fn pairs(numbers: &[u32], n: usize) -> Result<Vec<Pair>> {
+    match numbers.iter().find(|&&number| number as usize >= n) {
+        Some(number) => Err(Error::parameter("pairs", number, format!("numbers below {n}"))),
+        None => Ok(numbers.as_chunks().0.iter().map(|&[i, j]| (i, j)).collect()),
+    }
+}
+
+/// Places from their columns: pairs and shifts two after two.
+///
+/// # Errors
+/// As [`pairs`]; columns of different lengths.
+pub fn places(numbers: &[u32], shifts: &[f64], turns_deg: &[f64], n: usize) -> Result<Vec<Place>> {
+    let (pairs, shifts) = (pairs(numbers, n)?, shifts.as_chunks::<2>().0);
+    if shifts.len() != pairs.len() || turns_deg.len() != pairs.len() {
+        let found = format!("{} shifts and {} turns", shifts.len(), turns_deg.len());
+        return Err(Error::parameter("places", found, format!("one for each of {} pairs", pairs.len())));
+    }
+    let place = |((&pair, &[x, y]), &turn_deg): ((&Pair, &[f64; 2]), &f64)| Place { pair, shift: (x, y), turn_deg };
+    Ok(pairs.iter().zip(shifts).zip(turns_deg).map(place).collect())
+}
