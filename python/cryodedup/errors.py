@@ -1,14 +1,60 @@
 """What the package raises."""
 
+from __future__ import annotations
+
+from collections.abc import Callable
 from pathlib import Path
 
 from cryodedup._core import InputError
 
-__all__ = ["InputError", "MissingPackageError", "reason_of"]
+__all__ = ["InputError", "MissingPackageError", "ParameterError", "UnknownPixelSizeError", "reason_of"]
 
 
 class MissingPackageError(InputError):
     """An optional package is not installed: no file of the kind can be read."""
+
+
+class UnknownPixelSizeError(InputError):
+    """Something is counted in pixels whose size the file does not give."""
+
+
+class ParameterError(InputError):
+    """A parameter is wrong, or two of them do not go together.
+
+    Parameters
+    ----------
+    text
+        Names each parameter in braces, ``{min_votes}``: the command line shows the option instead.
+    values
+        What other braces stand for.
+    """
+
+    def __init__(self, text: str, **values: object) -> None:
+        super().__init__(text)
+        self.values = values
+
+    @classmethod
+    def of(cls, name: str, found: object, expected: str) -> ParameterError:
+        """The usual one."""
+        return cls(f"{{{name}}}: found {{found!r}}, expected {{expected}}", found=found, expected=expected)
+
+    def named(self, name_of: Callable[[str], str]) -> str:
+        """The text, with other names for the parameters."""
+        return str(self.args[0]).format_map(_Values(self.values, name_of))
+
+    def __str__(self) -> str:
+        return self.named(str)
+
+
+class _Values(dict[str, object]):
+    """What braces stand for: a value, or else the name of a parameter."""
+
+    def __init__(self, values: dict[str, object], name_of: Callable[[str], str]) -> None:
+        super().__init__(values)
+        self.name_of = name_of
+
+    def __missing__(self, parameter: str) -> str:
+        return self.name_of(parameter)
 
 
 def reason_of(error: InputError | OSError, path: Path) -> str:

@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 
 from cryodedup.apply.rows import FileRows, read_rows
 from cryodedup.apply.verdicts import Verdicts, of_mask
-from cryodedup.errors import InputError
+from cryodedup.errors import InputError, ParameterError
 from cryodedup.formats.pick_output import PickFilesOutput
 from cryodedup.micrographs.listings import VERSIONS
 from cryodedup.micrographs.summary import SCHEMA as OF_MICROGRAPHS
 from cryodedup.output_directory import LISTING, SUMMARY
-from cryodedup.params import Match, ParticleParams
+from cryodedup.params import ParticleParams
 from cryodedup.particles.inputs.micrograph_names import normalised_path
 from cryodedup.particles.inputs.pickers import micrograph_name
 from cryodedup.particles.inputs.picks import Micrograph, Picks
@@ -147,18 +147,18 @@ def _check_summary(summary: Mapping[str, Any]) -> None:
         raise TypeError("counts or names of files are missing")
 
 
-def earlier_params(summary: Mapping[str, Any], flip_y: bool | None, match: Match | None, threads: int) -> ParticleParams:
-    """How the particles of an earlier run are read, and its micrographs matched: as that run did, unless it is said otherwise."""
+def earlier_params(path: Path, summary: Mapping[str, Any]) -> ParticleParams:
+    """How the particles of an earlier run were read, and its micrographs matched, by its summary, which stands in ``path``."""
     used = summary.get("parameters") or {}
-    return ParticleParams(
-        match=match or used.get("match", "auto"),
-        tomograms=used.get("tomograms") if summary["schema"] == OF_PARTICLES else None,
-        min_separation_a=used.get("min_separation_a", 0.0) if summary["schema"] == OF_PARTICLES else 0.0,
-        pixel_size_a=used.get("pixel_size_a") if summary["schema"] == OF_PARTICLES else None,
-        flip_y=bool(used.get("flip_y")) if flip_y is None else flip_y,
-        score_field="none",
-        threads=threads,
-    )
+    of_particles = ("tomograms", "min_separation_a", "pixel_size_a") if summary["schema"] == OF_PARTICLES else ()
+    try:
+        return ParticleParams(
+            **{"min_separation_a": 0.0, **{name: used[name] for name in ("match", *of_particles) if name in used}},
+            flip_y=bool(used.get("flip_y")),
+            score_field="none",
+        )
+    except (ParameterError, TypeError, AttributeError) as error:
+        raise InputError(f"{path}: found damaged parameters ({error}), expected those of a finished run") from None
 
 
 def _there(directory: Path, name: str) -> Path:

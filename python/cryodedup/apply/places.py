@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from cryodedup import _core
 from cryodedup.apply.earlier import ChosenParticles
 from cryodedup.apply.verdicts import NOTHING, Verdicts, combine, look_up
-from cryodedup.errors import InputError
+from cryodedup.errors import UnknownPixelSizeError
 from cryodedup.params import ParticleParams
 from cryodedup.params.checks import is_number
 from cryodedup.particles.inputs.picks import Floats, Picks
@@ -97,7 +97,7 @@ def _shifts_px(picks: Picks, axes: int, pixel_size_a: float | None) -> Floats | 
         return None
     try:
         shifts_a = picks.shifts_a(key)[:axes]
-    except InputError:  # pixels of images whose size is not known
+    except UnknownPixelSizeError:
         return None
     size_a = 1.0 if picks.in_angstrom else likely_sizes_a(picks, pixel_size_a)
     if not shifts_a:  # they are in the positions already

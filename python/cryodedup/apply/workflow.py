@@ -15,6 +15,7 @@ from cryodedup.apply.rows import FileRows, Lists, passthrough_of, read_rows
 from cryodedup.apply.verdicts import UNKNOWN
 from cryodedup.errors import InputError
 from cryodedup.formats.cryosparc_output import DatasetOutput
+from cryodedup.output_directory import SUMMARY
 from cryodedup.params import Match as MicrographMatch
 from cryodedup.params import ParticleParams
 from cryodedup.progress import SILENT, Progress
@@ -33,7 +34,8 @@ def apply_earlier(
     paths = _paths(files)
     progress.stage("reading")
     summary = read_summary(directory)
-    params = earlier_params(summary, flip_y, match, threads)
+    params = earlier_params(directory / SUMMARY, summary)
+    params = replace(params, match=match or params.match, flip_y=params.flip_y if flip_y is None else flip_y, threads=threads)
     earlier = read_earlier(directory, params, summary)
     partners = passthrough_of(paths)
     alone = [path for path in paths if path not in partners.values()]

@@ -18,7 +18,8 @@ from typing import NoReturn
 import rich_click as click
 
 from cryodedup import __version__
-from cryodedup.errors import InputError
+from cryodedup.cli.options import option_of
+from cryodedup.errors import InputError, ParameterError
 from cryodedup.formats.image_names import is_image
 
 USERS_FAULT = {
@@ -96,6 +97,8 @@ def run(arguments: Sequence[str] | None = None) -> int:
             error.show()
             return 2
         return _fail(error.format_message(), 2)
+    except ParameterError as error:
+        return _fail(error.named(option_of), 2)
     except InputError as error:
         return _fail(str(error), 2)
     except (KeyboardInterrupt, click.Abort):

@@ -219,7 +219,7 @@ def micrographs(
     if window and chosen["search"] == "all":
         raise InputError(f"found --{window[0].replace('_', '-')} with --search all, expected --search window")
     chosen["search"] = chosen["search"] or ("window" if window else "all")
-    params = options.params_of(MicrographParams, {"bin": bin_} | {name: value for name, value in chosen.items() if value is not None})
+    params = MicrographParams(bin=bin_, **{name: value for name, value in chosen.items() if value is not None})
     overwrite = overwrite or (resume and holds_withheld(output))
     check_directory(output, overwrite)
     refuse_inputs_among_outputs(output, inputs, OUTPUTS)

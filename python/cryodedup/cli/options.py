@@ -5,17 +5,14 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar, get_args
+from typing import Any, get_args
 
 import rich_click as click
-from rich.markup import escape
 
 from cryodedup.errors import InputError
 
-Params = TypeVar("Params")
 EACH_ONES = ["--output", "--overwrite", "--no-report", "--json", "--threads", "--quiet", "--help"]
 
 
@@ -57,37 +54,13 @@ def option_of(parameter: str) -> str:
     return f"--{re.sub('_(deg|a|px|cycles_per_px)$', '', parameter).replace('_', '-')}"
 
 
-@contextmanager
-def naming_options(names: Iterable[str]) -> Iterator[None]:
-    """Errors within name options, not the parameters that these set."""
-    try:
-        yield
-    except InputError as error:
-        raise InputError(_with_options(str(error), sorted(names, key=len, reverse=True))) from None
-
-
-def params_of(kind: Callable[..., Params], chosen: Mapping[str, Any]) -> Params:
-    """The parameters; an error names the option, not the parameter."""
-    with naming_options(chosen):
-        return kind(**chosen)
-
-
-def _with_options(text: str, names: Sequence[str]) -> str:
-    """Options instead of parameters; those that are ordinary words only where the message begins with them."""
-    subject, colon, rest = text.partition(":")
-    for name in names:
-        word = rf"(?<![\w-]){name}(?!\w)"
-        subject = re.sub(word, option_of(name), subject)
-        rest = re.sub(word, option_of(name), rest) if "_" in name else rest
-    return subject + colon + rest
-
-
 def closing_table(heads: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     """Sums a job up on a terminal; a log has it in its lines already."""
     if not sys.stdout.isatty():
         return
     from rich import box
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
 
     table = Table(box=box.SIMPLE)

@@ -207,14 +207,11 @@ def particles(
     writes = not (dry_run or advise)
     if output is None and writes:
         raise InputError("found no --output, expected a directory for the results (-o DIR), or --dry-run")
-    params = options.params_of(
-        ParticleParams, {"min_separation_a": min_separation, "pixel_size_a": _pixel_sizes_chosen(pixel_size), **chosen}
-    )
+    params = ParticleParams(min_separation_a=min_separation, pixel_size_a=_pixel_sizes_chosen(pixel_size), **chosen)
     if output is not None and writes:
         check_directory(output, overwrite)
     with Display(sum(path.stat().st_size for path in inputs if path.is_file()), quiet=quiet) as display:
-        with options.naming_options(["min_votes"]):
-            found = find_duplicates(list(inputs), params, display)
+        found = find_duplicates(list(inputs), params, display)
         delivered = Delivered([], summarise(found, NOT_WRITTEN))
         if output is not None and writes:
             display.stage("writing")

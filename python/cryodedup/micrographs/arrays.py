@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from cryodedup import _core
 from cryodedup._core import Correlation
-from cryodedup.errors import InputError
+from cryodedup.errors import InputError, ParameterError
 from cryodedup.params import MicrographParams, checked
 from cryodedup.params.checks import is_number
 
@@ -74,7 +74,7 @@ def correlate(first: ArrayLike, second: ArrayLike, *, max_shift_px: float | None
     ([5, 10], 1.0)
     """
     if max_shift_px is not None and not (is_number(max_shift_px) and max_shift_px >= 0):
-        raise InputError(f"max_shift_px: found {max_shift_px!r}, expected a number of pixels, 0 or more")
+        raise ParameterError.of("max_shift_px", max_shift_px, "a number of pixels, 0 or more")
     return _core.correlate(_image(first), _image(second), max_shift_px=max_shift_px)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from numbers import Integral, Real
 from typing import Any, TypeGuard, get_args
 
-from cryodedup.errors import InputError
+from cryodedup.errors import ParameterError
 
 MAX_THREADS = 1024
 
@@ -27,11 +27,11 @@ def check_choices(params: object, choices: Mapping[str, Any]) -> None:
     for name, literal in choices.items():
         allowed, value = get_args(literal), getattr(params, name)
         if value not in allowed:
-            raise InputError(f"{name}: found {value!r}, expected {' or '.join(allowed)}")
+            raise ParameterError.of(name, value, " or ".join(allowed))
 
 
 def check_at_most(params: object, limits: Mapping[str, int]) -> None:
     """Refuses numbers above a limit."""
     for name, limit in limits.items():
         if getattr(params, name) > limit:
-            raise InputError(f"{name}: found {getattr(params, name)}, expected at most {limit}")
+            raise ParameterError.of(name, getattr(params, name), f"at most {limit}")

@@ -6,7 +6,7 @@ import math
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from cryodedup.errors import InputError
+from cryodedup.errors import InputError, ParameterError
 from cryodedup.params.checks import MAX_THREADS, check_at_most, check_choices, is_number, is_whole
 
 Search = Literal["all", "window"]
@@ -113,14 +113,14 @@ class MicrographParams:
     def __post_init__(self) -> None:
         self._check_whole_numbers()
         if not isinstance(self.self_test, bool):
-            raise InputError(f"self_test: found {self.self_test!r}, expected True or False")
+            raise ParameterError.of("self_test", self.self_test, "True or False")
         check_at_most(self, {"threads": MAX_THREADS, "bin": MAX_BIN})
         for name, (low, high, reach) in _RANGES.items():
             value = getattr(self, name)
             if value is None and name in _OPTIONAL:
                 continue
             if not (is_number(value) and low <= value <= high and (name != "fdr" or 0 < value < 1)):
-                raise InputError(f"{name}: found {value!r}, expected a number, {reach}")
+                raise ParameterError.of(name, value, f"a number, {reach}")
         self._choose_search()
         check_choices(self, _CHOICES)
         self._check_bands()
@@ -129,13 +129,14 @@ class MicrographParams:
         for name in ("bin", "images_per_move", "images_per_hole", "scan_range", "max_set", "threads"):
             value, low = getattr(self, name), 0 if name == "threads" else 1
             if not is_whole(value) or value < low:
-                raise InputError(f"{name}: found {value!r}, expected a whole number, {low} or more")
+                raise ParameterError.of(name, value, f"a whole number, {low} or more")
 
     def _choose_search(self) -> None:
         """A window that is chosen chooses the search."""
         reached = [name for name in _WINDOW if getattr(self, name) != getattr(type(self), name)]
         if self.search == "all" and reached:
-            raise InputError(f"{reached[0]}: found {getattr(self, reached[0])} with search 'all', expected search 'window'")
+            text = f"{{{reached[0]}}}: found {getattr(self, reached[0])} with {{search}} all, expected {{search}} window"
+            raise ParameterError(text)
         if self.search is None:
             object.__setattr__(self, "search", "window" if reached else "all")
 
@@ -143,13 +144,14 @@ class MicrographParams:
         for name, numbers in _BANDS.items():
             value = getattr(self, name)
             if not (isinstance(value, tuple | list) and len(value) in numbers and all(is_number(number) for number in value)):
-                raise InputError(f"{name}: found {value!r}, expected {' or '.join(map(str, numbers))} numbers of cycles per reduced pixel")
+                raise ParameterError.of(name, value, f"{' or '.join(map(str, numbers))} numbers of cycles per reduced pixel")
             object.__setattr__(self, name, tuple(float(number) for number in value))
             if not all(0 <= number <= NYQUIST for number in self.__dict__[name]):
-                raise InputError(f"{name}: found {value}, expected numbers from 0 to {NYQUIST} (Nyquist), cycles per reduced pixel")
+                raise ParameterError.of(name, value, f"numbers from 0 to {NYQUIST} (Nyquist), cycles per reduced pixel")
         low, high = self.lowpass_cycles_per_px[0], self.highpass_cycles_per_px[0]
         if low <= high:
-            raise InputError(f"lowpass_cycles_per_px {low:g} and highpass_cycles_per_px {high:g}: expected the lowpass above the highpass")
+            text = "{lowpass_cycles_per_px} {low:g} and {highpass_cycles_per_px} {high:g}: expected the lowpass above the highpass"
+            raise ParameterError(text, low=low, high=high)
 
     @property
     def turns_deg(self) -> list[float]:

@@ -9,7 +9,7 @@ from numbers import Real
 from pathlib import Path
 from typing import Literal
 
-from cryodedup.errors import InputError
+from cryodedup.errors import ParameterError
 from cryodedup.params.checks import MAX_THREADS, check_choices, is_number, is_whole
 
 ShiftKey = Literal["auto", "alignments3D", "alignments2D", "none"]
@@ -118,24 +118,25 @@ class ParticleParams:
         if self.undo_symmetry_expansion:
             self._undo_symmetry_expansion()
         if not (math.isfinite(self.min_separation_a) and self.min_separation_a >= 0):
-            raise InputError(f"min_separation_a: found {self.min_separation_a}, expected a number of Å, 0 or more")
+            raise ParameterError.of("min_separation_a", self.min_separation_a, "a number of Å, 0 or more")
         check_choices(self, _CHOICES)
         self._check_ranges()
         self._check_rules()
 
     def _check_kinds(self) -> None:
         if isinstance(self.min_separation_a, bool) or not isinstance(self.min_separation_a, Real):
-            raise InputError(f"min_separation_a: found {self.min_separation_a!r}, expected a number")
+            raise ParameterError.of("min_separation_a", self.min_separation_a, "a number")
         for name in ("threads", "seed", "min_votes"):
             if not is_whole(getattr(self, name)):
-                raise InputError(f"{name}: found {getattr(self, name)!r}, expected a whole number")
+                raise ParameterError.of(name, getattr(self, name), "a whole number")
 
     def _undo_symmetry_expansion(self) -> None:
         """Sets what it stands for."""
         if self.min_separation_a not in (0, type(self).min_separation_a):
             object.__setattr__(self, "unused", (UNUSED_SEPARATION.format(self.min_separation_a),))
         if self.shift_key not in ("auto", "none"):
-            raise InputError(f"undo_symmetry_expansion compares stored coordinates; found shift_key {self.shift_key}, expected none")
+            text = "{undo_symmetry_expansion} compares stored coordinates; found {shift_key} {found}, expected none"
+            raise ParameterError(text, found=self.shift_key)
         object.__setattr__(self, "min_separation_a", 0.0)
         object.__setattr__(self, "shift_key", "none")
 
@@ -143,25 +144,27 @@ class ParticleParams:
         if not (0 <= self.threads <= MAX_THREADS and self.seed >= 0):
             name, value = ("seed", self.seed) if self.seed < 0 else ("threads", self.threads)
             limit = f", {MAX_THREADS} at most" if name == "threads" else ""
-            raise InputError(f"{name}: found {value}, expected 0 or more{limit}")
+            raise ParameterError.of(name, value, f"0 or more{limit}")
         if self.min_votes < 1:
-            raise InputError(f"min_votes: found {self.min_votes}, expected 1 or more")
+            raise ParameterError.of("min_votes", self.min_votes, "1 or more")
 
     def _check_rules(self) -> None:
         """Choices that contradict each other."""
         if self.min_votes > 1 and self.remove_entirely:
-            raise InputError("min_votes and remove_entirely: found both, expected one: what several inputs found has duplicates")
+            raise ParameterError("{min_votes} and {remove_entirely}: found both, expected one: what several inputs found has duplicates")
         if self.half_sets == "repair" and (self.min_votes > 1 or self.remove_entirely or self.undo_symmetry_expansion):
-            raise InputError("half_sets repair removes nothing: found min_votes, remove_entirely or undo_symmetry_expansion, expected none")
+            raise ParameterError(
+                "{half_sets} repair removes nothing: found {min_votes}, {remove_entirely} or {undo_symmetry_expansion}, expected none"
+            )
         if not isinstance(self.score_field, str):
-            raise InputError(f"score_field: found {self.score_field!r}, expected the name of a column")
+            raise ParameterError.of("score_field", self.score_field, "the name of a column")
 
     def _check_pixel_sizes(self) -> None:
         given = self.pixel_size_a
         for value in [] if given is None else given.values() if isinstance(given, Mapping) else [given]:
             if not is_number(value):
-                raise InputError(f"pixel_size_a: found {value!r}, expected a number")
+                raise ParameterError.of("pixel_size_a", value, "a number")
             if value <= 0:
-                raise InputError(f"pixel_size_a: found {value}, expected a positive number of Å")
+                raise ParameterError.of("pixel_size_a", value, "a positive number of Å")
         if self.pixel_size_override and not given:
-            raise InputError("pixel_size_override: found no pixel_size_a, expected the one to use")
+            raise ParameterError("{pixel_size_override}: found no {pixel_size_a}, expected the one to use")

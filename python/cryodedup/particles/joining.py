@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from cryodedup.errors import InputError
+from cryodedup.errors import InputError, ParameterError
 from cryodedup.params import ParticleParams
 from cryodedup.particles.coverage import Coverage, coverage_of
 from cryodedup.particles.half_sets import check_repairable
@@ -68,7 +68,7 @@ def join(picks: Sequence[Picks], params: ParticleParams) -> Joined:
     if params.half_sets == "repair":
         check_repairable(picks)
     if params.min_votes > len(picks):
-        raise InputError(f"min_votes: found {params.min_votes}, expected at most {len(picks)}, the number of inputs")
+        raise ParameterError.of("min_votes", params.min_votes, f"at most {len(picks)}, the number of inputs")
     matched = unify([(pick.label, pick.micrographs) for pick in picks], params.match)
     table = read_micrographs(Path(params.micrographs)) if params.micrographs else None
     rows_of = [[None] * len(pick.micrographs) if table is None else table.rows_of(pick, params.match) for pick in picks]

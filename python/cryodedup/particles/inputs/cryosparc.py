@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cryodedup import units
-from cryodedup.errors import InputError
+from cryodedup.errors import InputError, UnknownPixelSizeError
 from cryodedup.formats.cryosparc import Distinct, Fields, Wanted, check_type, unpack
 from cryodedup.formats.star import text
 from cryodedup.particles.inputs.picks import Filaments, Floats, Halves, Micrograph, Picks, PixelSize, Scores, first_of_each
@@ -280,7 +280,7 @@ def _pixel_sizes(fields: Joined) -> tuple[NDArray[np.uint32] | None, list[PixelS
 
 def _shifts_a(fields: Joined, key: str, y_sign: float) -> tuple[Floats, ...]:
     if f"{key}/psize_A" not in fields:
-        raise InputError(f"{fields.label}: found {key}/shift without {key}/psize_A, expected both; or use --shift-key none")
+        raise UnknownPixelSizeError(f"{fields.label}: found {key}/shift without {key}/psize_A, expected both; or use --shift-key none")
     scale = fields.numbers(f"{key}/psize_A")
     return fields.numbers(f"{key}/shift", 0) * scale, fields.numbers(f"{key}/shift", 1) * (scale * y_sign)
 

@@ -32,7 +32,7 @@ def image_file(name: str, label: str) -> Path | None:
 
 @lru_cache(maxsize=4096)
 def image_extent_a(name: str, label: str) -> tuple[float, float] | None:
-    """Width and height of a micrograph that an input names, Å; None: no MRC file is found, or it gives no pixel size."""
+    """Width and height of a micrograph that an input names, Å; None: there is no MRC file that can be read and gives its pixel size."""
     found = image_file(name, label)
     try:
         header = None if found is None else open_mrc(found)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cryodedup.errors import InputError
+from cryodedup.errors import InputError, UnknownPixelSizeError
 from cryodedup.formats.star import Columns, has_coordinates
 from cryodedup.particles.inputs.picks import Filaments, Floats, Halves, Micrograph, Picks, Scores
 from cryodedup.particles.inputs.relion_pixels import PIXEL_SIZES, check_optics, counted_in, pixel_sizes, positive
@@ -187,7 +187,7 @@ def _image_pixel_size(columns: Columns) -> Floats | float:
     sizes = {row["rlnImagePixelSize"] for row in columns.optics if "rlnImagePixelSize" in row}
     if len(sizes) == 1:
         return positive(columns.label, "rlnImagePixelSize", sizes.pop())
-    raise InputError(
+    raise UnknownPixelSizeError(
         f"{columns.label}: found rlnOriginX in pixels, expected rlnMagnification and rlnDetectorPixelSize (or rlnPixelSize) to tell their"
         " size; or use --shift-key none"
     )

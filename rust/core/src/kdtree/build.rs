@@ -3,7 +3,7 @@
 //! The splits of several levels are made at once, by counting the points of each cell of a grid and moving every point once. Tried before:
 //! median splits (55 to 63 ns a point), sorting by Morton keys (16).
 
-use super::grid::Grid;
+use super::splits::Splits;
 use super::{Bounds, LEAF, Node, Tree};
 
 /// What building a tree needs, kept from one tree to the next.
@@ -16,7 +16,7 @@ pub(crate) struct Builder<const D: usize> {
 /// Room to move points in.
 #[derive(Debug, Default)]
 pub(super) struct Workshop<const D: usize> {
-    grid: Grid<D>,
+    splits: Splits<D>,
     cells: Vec<u16>,
     /// First positions of the cells of all grids at hand, the coarsest first.
     starts: Vec<u32>,
@@ -64,10 +64,10 @@ impl<const D: usize> Workshop<D> {
             part.leaf(bounds, start, end);
             return;
         }
-        self.grid.lay(&bounds, (end - start) as usize);
-        let (first, splits) = (self.starts.len(), self.grid.splits);
+        self.splits.lay(&bounds, (end - start) as usize);
+        let (first, levels) = (self.starts.len(), self.splits.levels);
         self.distribute(part, start as usize, end as usize);
-        self.grow(part, first, splits);
+        self.grow(part, first, levels);
         self.starts.truncate(first);
     }
 
@@ -79,10 +79,10 @@ impl<const D: usize> Workshop<D> {
         self.ids.clear();
         self.ids.extend_from_slice(ids);
         let first = self.starts.len();
-        self.starts.resize(first + self.grid.cells() + 1, 0);
+        self.starts.resize(first + self.splits.cells() + 1, 0);
         let starts = &mut self.starts[first..];
         self.cells.clear();
-        self.cells.extend(points.iter().map(|point| self.grid.cell(point)));
+        self.cells.extend(points.iter().map(|point| self.splits.cell(point)));
         for &cell in &self.cells {
             starts[cell as usize + 1] += 1;
         }
@@ -102,30 +102,30 @@ impl<const D: usize> Workshop<D> {
         starts.iter_mut().for_each(|start_of| *start_of += start as u32);
     }
 
-    /// Adds the nodes over 2^`splits` cells, the starts of which stand at `first`.
-    fn grow(&mut self, part: &mut Part<D>, first: usize, splits: u32) {
-        let (start, end) = (self.starts[first], self.starts[first + (1 << splits)]);
+    /// Adds the nodes over 2^`levels` cells, the starts of which stand at `first`.
+    fn grow(&mut self, part: &mut Part<D>, first: usize, levels: u32) {
+        let (start, end) = (self.starts[first], self.starts[first + (1 << levels)]);
         if (end - start) as usize <= LEAF {
             part.leaf(Bounds::of(&part.points[start as usize..end as usize]), start, end);
             return;
         }
-        if splits == 0 {
+        if levels == 0 {
             self.split(part, start, end);
             return;
         }
-        let half = first + (1 << (splits - 1));
+        let half = first + (1 << (levels - 1));
         let middle = self.starts[half];
         if middle == start {
-            return self.grow(part, half, splits - 1);
+            return self.grow(part, half, levels - 1);
         }
         if middle == end {
-            return self.grow(part, first, splits - 1);
+            return self.grow(part, first, levels - 1);
         }
         let at = part.nodes.len();
         part.nodes.push(Node::default());
-        self.grow(part, first, splits - 1);
+        self.grow(part, first, levels - 1);
         let right = part.nodes.len();
-        self.grow(part, half, splits - 1);
+        self.grow(part, half, levels - 1);
         part.nodes[at] = Node::over(&part.nodes[at + 1], &part.nodes[right], right - at);
     }
 }

@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 
 use super::build::{Part, Workshop};
-use super::grid::Grid;
+use super::splits::Splits;
 use super::{Bounds, LARGE, Node, Tree};
 use crate::{Monitor, Result};
 
@@ -43,7 +43,7 @@ impl<const D: usize> Tree<D> {
 
 /// Points put in the order of the cells of a grid.
 struct Split<const D: usize> {
-    grid: Grid<D>,
+    splits: Splits<D>,
     chunks: Vec<Chunk<D>>,
 }
 
@@ -59,11 +59,11 @@ impl<const D: usize> Split<D> {
             return Ok(None);
         }
         monitor.advance(0)?;
-        let mut grid = Grid::default();
-        grid.lay(&bounds, n);
-        let chunks = chunks.map(|chunk| Chunk::new(&grid, chunk, &point)).collect();
+        let mut splits = Splits::default();
+        splits.lay(&bounds, n);
+        let chunks = chunks.map(|chunk| Chunk::new(&splits, chunk, &point)).collect();
         monitor.advance(0)?;
-        Ok(Some(Self { grid, chunks }))
+        Ok(Some(Self { splits, chunks }))
     }
 
     /// Brings the points of each cell together; the nodes over all of them.
@@ -78,7 +78,7 @@ impl<const D: usize> Split<D> {
             }
             build(cell, workshop, monitor)
         };
-        let cells = cut(all, &self.chunks, self.grid.cells());
+        let cells = cut(all, &self.chunks, self.splits.cells());
         let parts = cells.into_par_iter().enumerate().map_init(Workshop::default, fill).collect::<Result<Vec<_>>>()?;
         drop(self.chunks);
         Ok(assemble(&parts))
@@ -103,11 +103,11 @@ fn build<const D: usize>(cell: Cell<D>, workshop: &mut Workshop<D>, monitor: &Mo
 }
 
 impl<const D: usize> Chunk<D> {
-    fn new(grid: &Grid<D>, range: std::ops::Range<usize>, point: impl Fn(usize) -> ([f64; D], u32)) -> Self {
-        let cells: Vec<u16> = range.clone().map(|i| grid.cell(&point(i).0)).collect();
-        let mut starts = vec![0; grid.cells() + 1];
+    fn new(splits: &Splits<D>, range: std::ops::Range<usize>, point: impl Fn(usize) -> ([f64; D], u32)) -> Self {
+        let cells: Vec<u16> = range.clone().map(|i| splits.cell(&point(i).0)).collect();
+        let mut starts = vec![0; splits.cells() + 1];
         cells.iter().for_each(|&cell| starts[cell as usize + 1] += 1);
-        for cell in 0..grid.cells() {
+        for cell in 0..splits.cells() {
             starts[cell + 1] += starts[cell];
         }
         let mut next = starts.clone();

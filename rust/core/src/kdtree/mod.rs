@@ -15,11 +15,11 @@ mod connect;
 mod count;
 mod crowded;
 mod edges;
-mod grid;
 mod join;
 mod large;
 mod meet;
 mod nearest;
+mod splits;
 #[cfg(test)]
 mod tests;
 

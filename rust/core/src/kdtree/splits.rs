@@ -12,7 +12,7 @@ const PER_CELL: usize = 4;
 
 /// How the cells of a box are numbered.
 #[derive(Debug)]
-pub(super) struct Grid<const D: usize> {
+pub(super) struct Splits<const D: usize> {
     low: [f64; D],
     /// Cells along an axis over the side of the box; `shrink` keeps the largest sides finite.
     scale: [f64; D],
@@ -20,34 +20,34 @@ pub(super) struct Grid<const D: usize> {
     last: [u32; D],
     /// For each axis and each place along it what it adds to the number of a cell.
     parts: [Vec<u16>; D],
-    pub splits: u32,
+    pub levels: u32,
 }
 
-impl<const D: usize> Default for Grid<D> {
+impl<const D: usize> Default for Splits<D> {
     fn default() -> Self {
-        Self { low: [0.0; D], scale: [0.0; D], shrink: 1.0, last: [0; D], parts: std::array::from_fn(|_| Vec::new()), splits: 0 }
+        Self { low: [0.0; D], scale: [0.0; D], shrink: 1.0, last: [0; D], parts: std::array::from_fn(|_| Vec::new()), levels: 0 }
     }
 }
 
-impl<const D: usize> Grid<D> {
+impl<const D: usize> Splits<D> {
     /// Halves the longest side as often as `n` points need; the box must have a side above 0.
     pub fn lay(&mut self, bounds: &Bounds<D>, n: usize) {
         let finite = (0..D).all(|axis| (bounds.high[axis] - bounds.low[axis]).is_finite());
         self.shrink = if finite { 1.0 } else { 0.5 };
         let sides: [f64; D] = std::array::from_fn(|axis| bounds.high[axis] * self.shrink - bounds.low[axis] * self.shrink);
-        self.splits = (n / PER_CELL).next_power_of_two().trailing_zeros().clamp(1, MAX_SPLITS);
+        self.levels = (n / PER_CELL).next_power_of_two().trailing_zeros().clamp(1, MAX_SPLITS);
         let mut rest = sides;
         for part in &mut self.parts {
             part.clear();
             part.push(0);
         }
         let mut axes = [0; MAX_SPLITS as usize];
-        for axis in &mut axes[..self.splits as usize] {
+        for axis in &mut axes[..self.levels as usize] {
             *axis = (1..D).fold(0, |longest, axis| if rest[axis] > rest[longest] { axis } else { longest });
             rest[*axis] *= 0.5;
         }
         // From the last split to the first: the lowest bit of a cell's number, and of its place along that axis, to the highest.
-        for (bit, &axis) in axes[..self.splits as usize].iter().rev().enumerate() {
+        for (bit, &axis) in axes[..self.levels as usize].iter().rev().enumerate() {
             let part = &mut self.parts[axis];
             for place in 0..part.len() {
                 part.push(part[place] | 1 << bit);
@@ -74,6 +74,6 @@ impl<const D: usize> Grid<D> {
     }
 
     pub fn cells(&self) -> usize {
-        1 << self.splits
+        1 << self.levels
     }
 }
