@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from cases import Ran, cs, needs_shared, optics, records, star
-from cryodedup import InputError, ParticleParams, ParticleResult, deduplicate_particles
+from cryodedup import InputError, ParticleParams, ParticleResult, apply_choice, deduplicate_particles
 from cryodedup.particles.half_sets import HalfSets
 
 Command = Callable[..., Ran]
@@ -139,6 +139,15 @@ def test_votes_count_inputs_that_cover_the_micrograph(command: Command, tmp_path
     assert decided.kept.tolist() == [True, False, False, True, False, False]
     ran = command("particles", *inputs, "--pixel-size", 1, "--min-votes", 2, "--votes-where", "all", "--dry-run")
     assert "kept 1, rejected 5" in ran.out
+
+
+def test_an_empty_file_may_have_fewer_axes(tmp_path: Path) -> None:
+    deep = star(tmp_path / "deep.star", [(0, 0, 1, "t"), (0, 0, 2, "t")], "CoordinateX CoordinateY CoordinateZ TomoName")
+    flat = star(tmp_path / "flat.star", [], "CoordinateX CoordinateY TomoName")
+    result = deduplicate_particles([flat, deep], ParticleParams(pixel_size_a=1))
+    assert result.kept.tolist() == [True, False]
+    result.write(tmp_path / "out", report=False)
+    assert apply_choice(tmp_path / "out", deep).files[0].kept.tolist() == [True, False]
 
 
 def test_an_empty_file_of_picks_covers(tmp_path: Path) -> None:

@@ -90,7 +90,7 @@ def test_errors_have_parts(tmp_path: Path) -> None:
         _core.read_records(path, 0, 8, 100, [], threads=1)
     assert (of_file.value.kind, of_file.value.path, of_file.value.line) == ("truncated", path, None)
     with pytest.raises(InputError) as of_parameter:
-        _core.Rows.records(0, 4, 3).start(4)
+        _core.Rows.records(path, 0, 4, 3).start(4)
     assert (of_parameter.value.kind, of_parameter.value.name, of_parameter.value.found) == ("parameter", "row", "4")
     assert InputError("text").kind is None
     with pytest.raises(FileNotFoundError):
@@ -106,6 +106,8 @@ def test_a_quoted_value_is_read_as_it_was(tmp_path: Path, value: str) -> None:
 
 
 def test_one_decision_a_row(tmp_path: Path) -> None:
-    part = _core.Part.rows(tmp_path / "x", _core.Rows.records(0, 4, 3), np.ones(2, bool))
+    path = tmp_path / "x"
+    path.write_bytes(b"x" * 12)
+    part = _core.Part.rows(path, _core.Rows.records(path, 0, 4, 3), np.ones(2, bool))
     with pytest.raises(InputError, match="rows: found 2 decisions, expected one for each of 3 rows"):
         _core.split([part], tmp_path / "k", tmp_path / "r")

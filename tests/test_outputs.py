@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 import csv
+import errno
 import json
+import os
+import re
+import shutil
+import signal
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -186,6 +192,104 @@ def test_an_input_is_never_replaced(tmp_path: Path) -> None:
             result.write(out, overwrite=overwrite)
     assert [entry.name for entry in out.iterdir()] == ["particles_kept.star"]
     assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("change", [b"", b" 1", b" 12345678901"])
+def test_an_input_that_was_changed_is_not_written(tmp_path: Path, change: bytes) -> None:
+    for path in (star(tmp_path / "p.star", [(0, 0, "m"), (1, 0, "m")]), cs(tmp_path / "p.cs", records([(0, 0), (1, 0)]))):
+        result = deduplicate_particles(path, ParticleParams(pixel_size_a=1))
+        content = path.read_bytes()
+        path.write_bytes(content[: -len(change)] + change[::-1] if len(change) < 3 else content + change)
+        os.utime(path, ns=(0, path.stat().st_mtime_ns + 1_000_000_000))
+        with pytest.raises(
+            InputError, match=rf"{path}: found that it was changed after it had been read, expected it unchanged; run again"
+        ):
+            result.write(tmp_path / "out")
+        assert not (tmp_path / "out").exists()
+
+
+def _contents(directory: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(directory)): path.read_bytes() for path in directory.rglob("*") if path.is_file()}
+
+
+def _without_times(contents: dict[str, bytes]) -> dict[str, bytes]:
+    return {name: re.sub(rb'"times_s": {[^}]*}', b"", content) for name, content in contents.items() if name != "report.html"}
+
+
+def _renames(first: int, count: int, instead: Callable[[Path], None]) -> Callable[[Path, Path], Path]:
+    """Path.rename, of which the calls from ``first`` on, ``count`` of them, do something else."""
+    rename, calls = Path.rename, 0
+
+    def do(path: Path, target: Path) -> Path:
+        nonlocal calls
+        calls += 1
+        if first < calls <= first + count:
+            instead(path)
+        return rename(path, target)
+
+    return do
+
+
+def _fail(path: Path) -> None:
+    raise OSError(errno.EIO, "Input/output error", str(path))
+
+
+@pytest.fixture
+def replaced(tmp_path: Path, result: ParticleResult) -> Path:
+    """A result that ``result`` is to replace: of a dataset, with a page."""
+    deduplicate_particles(cs(tmp_path / "c.cs", records([(0, 0), (1, 0)]))).write(tmp_path / "out")
+    return tmp_path / "out"
+
+
+def test_moves_that_fail_are_undone(replaced: Path, result: ParticleResult, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = _contents(replaced)
+    for first in range(100):
+        try:
+            with monkeypatch.context() as patch:
+                patch.setattr(Path, "rename", _renames(first, 1, _fail))
+                result.write(replaced, overwrite=True)
+        except OSError:
+            assert _contents(replaced) == before
+        else:
+            break
+    assert first > 8
+    assert not [path for path in replaced.iterdir() if path.name.startswith(".")]
+    assert (replaced / "particles_kept.star").exists()
+    assert not (replaced / "particles_kept.cs").exists()
+
+
+def test_an_earlier_result_that_cannot_be_put_back_is_told_of(
+    replaced: Path, result: ParticleResult, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = _contents(replaced)
+    monkeypatch.setattr(Path, "rename", _renames(12, 99, _fail))
+    with pytest.raises(OSError, match=r"Input/output error; the earlier result could not be put back: it is in (.*/\.cryodedup-.*/\.old)"):
+        result.write(replaced, overwrite=True)
+    now = _contents(replaced)
+    set_aside = {name.split(".old/")[-1]: content for name, content in now.items() if ".old/" in name}
+    assert {name: set_aside.get(name, now.get(name)) for name in before} == before
+
+
+def test_a_summary_stands_beside_whole_results_only(tmp_path: Path, replaced: Path, result: ParticleResult) -> None:
+    """The process is killed before each of the moves."""
+    result.write(tmp_path / "whole")
+    whole = _without_times(_contents(tmp_path / "whole"))
+    shutil.copytree(replaced, tmp_path / "earlier")
+    earlier = _contents(replaced)
+    for first in range(100):
+        shutil.rmtree(replaced)
+        shutil.copytree(tmp_path / "earlier", replaced)
+        child = os.fork()
+        if child == 0:
+            Path.rename = _renames(first, 1, lambda path: os.kill(os.getpid(), signal.SIGKILL))  # type: ignore[method-assign]
+            result.write(replaced, overwrite=True)
+            os._exit(0)
+        status = os.waitpid(child, 0)[1]
+        now = {name: content for name, content in _contents(replaced).items() if not name.startswith(".")}
+        assert "summary.json" not in now or now == earlier or _without_times(now) == whole
+        if status == 0:
+            break
+    assert first > 8
 
 
 def test_a_failure_leaves_nothing(tmp_path: Path, result: ParticleResult, monkeypatch: pytest.MonkeyPatch) -> None:

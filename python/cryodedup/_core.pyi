@@ -253,10 +253,10 @@ class Preparation:
 
 @final
 class Rows:
-    """The byte spans of a table's rows in its file."""
+    """The byte spans of a table's rows in its file; what is read later by them is refused if the file was changed since."""
 
     @staticmethod
-    def records(start: int, size: int, count: int) -> Rows: ...
+    def records(path: _Path, start: int, size: int, count: int) -> Rows: ...
     def __len__(self) -> int: ...
     def start(self, row: int) -> int:
         """Offset of a row, or, for ``row == len(self)``, of the end of the last."""

@@ -20,6 +20,7 @@ SUMMARY, LISTING, PAGE, FIGURES = "summary.json", "duplicates.csv", "report.html
 _FIGURE = r"figures/\w+\.(png|svg)"
 FIGURES_OF_PAGE = "cryodedup-figures"
 """The name under which a page lists its figures, in its head: no summary does, since it is the same without a page."""
+_OLD = ".old"
 _HEAD = 4096
 """Bytes of a page that hold this list."""
 _OURS = re.compile(
@@ -53,7 +54,8 @@ def staged(directory: Path, overwrite: bool, inputs: Set[Path], schema: str, *, 
         with _unstoppable():
             _move(staging, directory, overwrite, inputs, outdated)
     finally:
-        shutil.rmtree(staging, ignore_errors=True)
+        if not _holds_files(staging / _OLD):
+            shutil.rmtree(staging, ignore_errors=True)
         if made and not any(directory.iterdir()):
             directory.rmdir()
 
@@ -108,15 +110,16 @@ def refuse_inputs_among_outputs(directory: Path, inputs: Sequence[Path], outputs
 
 @contextmanager
 def _unstoppable() -> Iterator[None]:
-    """Holds Ctrl-C back while files are moved, so that what is told of them is true."""
+    """Ignores Ctrl-C and a scheduler's signal while files are moved, so that what is said of them is true."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)  # None: not set by Python
 
 
 def _listed_outputs(directory: Path, schema: str) -> list[str]:
@@ -162,7 +165,11 @@ def _holds_input(path: Path, inputs: Set[Path]) -> bool:
 
 
 def _move(staging: Path, directory: Path, overwrite: bool, inputs: Set[Path], outdated: Sequence[str]) -> None:
-    """Moves what was written into place; nothing is replaced before it is known that all can be."""
+    """Moves what was written into place.
+
+    Nothing is replaced before it is known that all may be, and if a move fails, those before it are undone. The summary is the first to go
+    and the last to come: a directory that has one is whole, even if the machine stops in between.
+    """
     new = sorted(_staged_names(staging))
     for name in new:
         target = directory / name
@@ -174,18 +181,35 @@ def _move(staging: Path, directory: Path, overwrite: bool, inputs: Set[Path], ou
             raise InputError(f"{target}: output exists; choose another --output, or add --overwrite")
         if target.is_dir() != name.endswith("/") or ("/" in name and name not in outdated):
             raise InputError(f"{target}: found what no earlier run of this command wrote; choose another --output")
-    old = staging / ".old"
+    old = staging / _OLD
     (old / FIGURES).mkdir(parents=True)
     going = [name for name in outdated if not _holds_input(Path(os.path.realpath(directory / name)), inputs)]
-    for name in dict.fromkeys([*new, *going]):
-        target = directory / name
-        if name in new and target.is_file() and not target.is_symlink():
-            continue  # replaced in one step below
-        if target.exists() or target.is_symlink():
-            target.rename(old / name)
+    leaving = [name for name in dict.fromkeys([*new, *going]) if os.path.lexists(directory / name)]
     if any(name.startswith(f"{FIGURES}/") for name in new):
         (directory / FIGURES).mkdir(exist_ok=True)
-    for name in new:
-        (staging / name).replace(directory / name)
+    moves = [(directory / name, old / name) for name in sorted(leaving, key=lambda name: name != SUMMARY)]
+    moves += [(staging / name, directory / name) for name in sorted(new, key=lambda name: name == SUMMARY)]
+    _move_all(moves, old)
+    shutil.rmtree(old, ignore_errors=True)
     if (directory / FIGURES).is_dir() and not any((directory / FIGURES).iterdir()):
         (directory / FIGURES).rmdir()
+
+
+def _move_all(moves: Sequence[tuple[Path, Path]], old: Path) -> None:
+    done: list[tuple[Path, Path]] = []
+    try:
+        for start, end in moves:
+            start.rename(end)
+            done.append((start, end))
+    except OSError as failed:
+        try:
+            for start, end in reversed(done):
+                end.rename(start)
+        except OSError:
+            told = f"{failed.strerror}; the earlier result could not be put back: it is in {old}"
+            raise OSError(failed.errno, told, failed.filename) from None
+        raise
+
+
+def _holds_files(directory: Path) -> bool:
+    return any(not path.is_dir() for path in directory.rglob("*"))

@@ -48,7 +48,7 @@ def by_place(
         return np.zeros(len(picks), np.uint8)
     of = np.concatenate([chosen_of, picks_of])
     unit = _units(both)
-    stored = [np.column_stack([one.position[axis] for axis in range(axes)]) * scale for one, scale in zip(both, unit, strict=True)]
+    stored = [_stored(one, axes) * scale for one, scale in zip(both, unit, strict=True)]
     verdicts = _at(np.concatenate(stored), of, chosen.verdicts, threads)
     chosen_a = params.pixel_size_a if is_number(params.pixel_size_a) else None
     shifts = [_shifts_px(one, axes, chosen_a) for one in both]
@@ -56,6 +56,11 @@ def by_place(
         centres = [place if shift is None else place - shift * scale for place, shift, scale in zip(stored, shifts, unit, strict=True)]
         verdicts = combine(verdicts, _at(np.concatenate(centres), of, chosen.verdicts, threads))
     return verdicts
+
+
+def _stored(picks: Picks, axes: int) -> Floats:
+    """Coordinates, float64 (n, axes); where there are no particles there may be fewer columns."""
+    return np.column_stack(picks.position[:axes]) if len(picks) else np.zeros((0, axes))
 
 
 def _at(points: Floats, micrograph_of: NDArray[np.uint32], verdicts: Verdicts, threads: int) -> Verdicts:

@@ -70,6 +70,7 @@ class NpyFile:
     dtype: np.dtype[Any]
     count: int
     start: int
+    rows: _core.Rows
     threads: int = 0
     progress: Callable[[int], object] | None = None
     _loaded: dict[tuple[int, str], Any] = field(default_factory=dict)
@@ -95,7 +96,8 @@ class NpyFile:
         present = (path.stat().st_size - start) // dtype.itemsize
         if present < shape[0]:
             raise InputError(f"{path}: found {present} whole records, expected {shape[0]} as its header says; is it truncated?")
-        return cls(path, dtype, int(shape[0]), start, threads, progress)
+        rows = _core.Rows.records(path, start, dtype.itemsize, int(shape[0]))
+        return cls(path, dtype, int(shape[0]), start, rows, threads, progress)
 
     @property
     def label(self) -> str:
@@ -144,11 +146,6 @@ class NpyFile:
     def distinct(self, field: str) -> Distinct:
         index, values = cast("Distinct", self._read(field, "distinct"))
         return index, [_utf8(value) for value in values] if self.dtype[field].kind == "U" else values
-
-    @property
-    def rows(self) -> _core.Rows:
-        """Where the records are."""
-        return _core.Rows.records(self.start, self.dtype.itemsize, self.count)
 
     def header(self, count: int) -> bytes:
         """The header of a file of ``count`` such records; for all of them, as it stands."""

@@ -77,6 +77,8 @@ def place(joined: Joined, params: ParticleParams) -> Centres:
     coordinates_a = np.empty((bounds[-1], dimensions))
     mixed = _are_mixed(picks)
     for i, (pick, size) in enumerate(zip(picks, sizes, strict=True)):
+        if not len(pick):  # it may have fewer axes than the others
+            continue
         mine = coordinates_a[bounds[i] : bounds[i + 1]]
         _place(pick, size.sizes_a, key, mine)
         extents = _extents(pick, table, rows_of[i])

@@ -16,8 +16,9 @@ pub struct Rows(pub rows::Rows);
 #[pymethods]
 impl Rows {
     #[staticmethod]
-    fn records(start: u64, size: u64, count: u64) -> Self {
-        Self(rows::Rows::Records { start, size, count })
+    fn records(path: PathBuf, start: u64, size: u64, count: u64) -> PyResult<Self> {
+        let input = Input::open(&path).map_err(to_python)?;
+        Ok(Self(rows::Rows::records(input.version(), start, size, count)))
     }
 
     fn __len__(&self) -> usize {

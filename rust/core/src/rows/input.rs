@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use crate::error::Place;
 use crate::{Error, Result};
@@ -15,7 +16,14 @@ use crate::{Error, Result};
 pub struct Input {
     file: File,
     path: PathBuf,
+    version: Version,
+}
+
+/// What changes when a file does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Version {
     size: u64,
+    modified: Option<SystemTime>,
 }
 
 impl Input {
@@ -27,7 +35,8 @@ impl Input {
         if !metadata.is_file() {
             return Err(Error::malformed(path, Place::Whole, "a directory or a device", "a regular file"));
         }
-        Ok(Self { file, path: path.to_owned(), size: metadata.len() })
+        let version = Version { size: metadata.len(), modified: metadata.modified().ok() };
+        Ok(Self { file, path: path.to_owned(), version })
     }
 
     /// Its path, as given.
@@ -37,7 +46,12 @@ impl Input {
 
     /// Bytes, when it was opened.
     pub fn size(&self) -> u64 {
-        self.size
+        self.version.size
+    }
+
+    /// That of when it was opened.
+    pub fn version(&self) -> Version {
+        self.version
     }
 
     /// Makes `buffer` hold the span from `start` to `end`, or to the file's end.
@@ -45,11 +59,11 @@ impl Input {
     /// # Errors
     /// [`Error::Truncated`] when the file has become shorter, [`Error::Io`].
     pub fn read(&self, start: u64, end: u64, buffer: &mut Vec<u8>) -> Result<()> {
-        let end = end.min(self.size);
+        let end = end.min(self.size());
         buffer.resize(end.saturating_sub(start) as usize, 0);
         self.read_exact_at(buffer, start).map_err(|error| match error.kind() {
             ErrorKind::UnexpectedEof => {
-                let expected = format!("the {} bytes it had when it was opened", self.size);
+                let expected = format!("the {} bytes it had when it was opened", self.size());
                 Error::truncated(&self.path, "that it became shorter while it was read", expected)
             }
             _ => Error::at(&self.path)(error),

@@ -9,41 +9,60 @@ mod rewrite;
 mod split;
 
 pub use cells::{Cell, Cells, is_blank};
-pub use input::Input;
+pub use input::{Input, Version};
 pub use marks::{Marks, Starts};
 pub use offsets::Offsets;
 pub use rewrite::Rewrite;
 pub use split::{Part, split};
 
+use std::path::Path;
+
+use crate::error::Place;
 use crate::{Error, Result};
 
 /// Where the rows of a table are in its file.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Rows {
-    /// Records of one size, one after the other.
-    Records {
-        /// Offset of the first.
-        start: u64,
-        /// Bytes of each.
-        size: u64,
-        /// How many.
-        count: u64,
-    },
-    /// Lines, with their ends.
-    Lines {
-        /// Offset of each row, and that of the end of the last.
-        starts: Offsets,
-        /// Spans between rows that belong to none (comments, blank lines), ascending, at most one between two rows.
-        gaps: Vec<(u64, u64)>,
-    },
+pub struct Rows {
+    of: Version,
+    spans: Spans,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Spans {
+    Records { start: u64, size: u64, count: u64 },
+    Lines { starts: Offsets, gaps: Vec<(u64, u64)> },
 }
 
 impl Rows {
+    /// `count` records of one size, in bytes, one after the other from the offset `start` on.
+    pub fn records(of: Version, start: u64, size: u64, count: u64) -> Self {
+        Self { of, spans: Spans::Records { start, size, count } }
+    }
+
+    /// Lines, with their ends: the offset of each, and that of the end of the last; and the spans between them that belong to none (comments,
+    /// blank lines), ascending, at most one between two rows.
+    pub fn lines(of: Version, starts: Offsets, gaps: Vec<(u64, u64)>) -> Self {
+        Self { of, spans: Spans::Lines { starts, gaps } }
+    }
+
+    /// Opens the file that they are rows of.
+    ///
+    /// # Errors
+    /// [`Error::Malformed`] if it was changed since; as [`Input::open`].
+    pub fn open(&self, path: &Path) -> Result<Input> {
+        let input = Input::open(path)?;
+        if input.version() == self.of {
+            return Ok(input);
+        }
+        let found = "that it was changed after it had been read";
+        Err(Error::malformed(path, Place::Whole, found, "it unchanged; run again"))
+    }
+
     /// How many.
     pub fn len(&self) -> usize {
-        match self {
-            Self::Records { count, .. } => *count as usize,
-            Self::Lines { starts, .. } => starts.len().saturating_sub(1),
+        match &self.spans {
+            Spans::Records { count, .. } => *count as usize,
+            Spans::Lines { starts, .. } => starts.len().saturating_sub(1),
         }
     }
 
@@ -60,9 +79,9 @@ impl Rows {
 
     /// Offset of a row, or of the end of the last.
     pub fn start(&self, row: usize) -> u64 {
-        match self {
-            Self::Records { start, size, .. } => start + size * row as u64,
-            Self::Lines { starts, .. } => starts.get(row),
+        match &self.spans {
+            Spans::Records { start, size, .. } => start + size * row as u64,
+            Spans::Lines { starts, .. } => starts.get(row),
         }
     }
 
@@ -74,20 +93,20 @@ impl Rows {
 
     /// The first row from `from` on that starts at `offset` or later; their number if none does.
     fn first_from(&self, from: usize, offset: u64) -> usize {
-        match self {
-            Self::Records { start, size, .. } => {
+        match &self.spans {
+            Spans::Records { start, size, .. } => {
                 let before = offset.saturating_sub(*start).div_ceil((*size).max(1)) as usize;
                 before.clamp(from, self.len())
             }
-            Self::Lines { starts, .. } => starts.first_from(from, offset).min(self.len()),
+            Spans::Lines { starts, .. } => starts.first_from(from, offset).min(self.len()),
         }
     }
 
     /// The first gap from `from` on.
     fn next_gap(&self, from: u64) -> Option<(u64, u64)> {
-        match self {
-            Self::Records { .. } => None,
-            Self::Lines { gaps, .. } => gaps.get(gaps.partition_point(|gap| gap.0 < from)).copied(),
+        match &self.spans {
+            Spans::Records { .. } => None,
+            Spans::Lines { gaps, .. } => gaps.get(gaps.partition_point(|gap| gap.0 < from)).copied(),
         }
     }
 }

@@ -124,7 +124,7 @@ fn send(outputs: &[Output; 2], part: &Part, monitor: &Monitor) -> Result<()> {
             let mut rewrites = rewrites.clone();
             rewrites.sort_by_key(|rewrite| rewrite.column());
             let chosen = Chosen { rows, kept, rewrites: &rewrites, end_line: *end_line };
-            send_rows(outputs, &Input::open(path)?, chosen, monitor)
+            send_rows(outputs, &rows.open(path)?, chosen, monitor)
         }
     }
 }

@@ -146,7 +146,7 @@ impl Body<'_> {
         // One column after the other: each gives its spare room back before the next is closed up.
         let columns =
             places.iter().map(label).zip(stores.into_iter().zip(columns).map(|(store, pieces)| store.assemble(room, pieces))).collect();
-        Scanned { rows: Rows::Lines { starts, gaps }, columns, end }
+        Scanned { rows: Rows::lines(self.input.version(), starts, gaps), columns, end }
     }
 
     /// The rows whose lines start from `from` on within `length` bytes.

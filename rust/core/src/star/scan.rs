@@ -10,7 +10,7 @@ use super::column::Wanted;
 use super::lines::{Line, Lines, malformed, shown};
 use super::table::Table;
 use crate::error::Place;
-use crate::rows::{Input, Offsets, Rows};
+use crate::rows::{Input, Offsets, Rows, Version};
 use crate::{Error, Monitor, Result};
 
 /// All tables of a STAR file, with the wanted columns.
@@ -27,10 +27,10 @@ pub fn scan(input: &Input, wanted: &Wanted, monitor: &Monitor) -> Result<Vec<Tab
         offset = next;
         match (Line::of(line), tables.last_mut()) {
             (Line::Nothing, _) => {}
-            (Line::Block(name), _) => tables.push(Table::new(name, start)),
+            (Line::Block(name), _) => tables.push(Table::new(input.version(), name, start)),
             (Line::Loop, Some(table)) => {
                 if !table.labels.is_empty() {
-                    let second = Table::new(table.block.clone(), start);
+                    let second = Table::new(input.version(), table.block.clone(), start);
                     tables.push(second);
                 }
                 let (labels, first_row) = lines.labels(next)?;
@@ -57,7 +57,7 @@ pub fn scan(input: &Input, wanted: &Wanted, monitor: &Monitor) -> Result<Vec<Tab
 /// As [`scan`].
 pub fn scan_rows(input: &Input, start: u64, labels: &[String], wanted: &Wanted, monitor: &Monitor) -> Result<Table> {
     let body = Body { input, labels, keywords: false }.scan(start, wanted, monitor)?;
-    Ok(Table { labels: labels.to_vec(), rows: body.rows, columns: body.columns, ..Table::new(String::new(), start) })
+    Ok(Table { labels: labels.to_vec(), rows: body.rows, columns: body.columns, ..Table::new(input.version(), String::new(), start) })
 }
 
 /// [`scan`] for several files, in parallel.
@@ -85,8 +85,8 @@ pub fn scan_rows_of_files(
 }
 
 impl Table {
-    fn new(block: String, start: u64) -> Self {
-        let rows = Rows::Lines { starts: Offsets::from_iter([start]), gaps: Vec::new() };
+    fn new(of: Version, block: String, start: u64) -> Self {
+        let rows = Rows::lines(of, Offsets::from_iter([start]), Vec::new());
         Self { block, start, pairs: Vec::new(), labels: Vec::new(), rows, columns: HashMap::new() }
     }
 }

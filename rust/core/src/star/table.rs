@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::Column;
 use crate::Result;
-use crate::rows::{Cells, Input, Rows};
+use crate::rows::{Cells, Rows};
 
 /// One block with its pairs, or with its loop.
 #[derive(Clone, Debug)]
@@ -27,9 +27,9 @@ pub struct Table {
 /// All cells of the chosen rows, without quotes: of small tables, or of a few rows.
 ///
 /// # Errors
-/// [`Error::Parameter`](crate::Error::Parameter) for a row that is not there.
+/// [`Error::Parameter`](crate::Error::Parameter) for a row that is not there; as [`Rows::open`].
 pub fn read_cells(path: &Path, rows: &Rows, chosen: impl IntoIterator<Item = usize>) -> Result<Vec<Vec<Vec<u8>>>> {
-    let input = Input::open(path)?;
+    let input = rows.open(path)?;
     let mut line = Vec::new();
     chosen
         .into_iter()
