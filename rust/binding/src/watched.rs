@@ -55,7 +55,9 @@ pub fn run<T: Send>(
     let receiver = Mutex::new(receiver); // a receiver alone can not go where the interpreter is released
     let wait = || receiver.lock().unwrap_or_else(PoisonError::into_inner).recv_timeout(INTERVAL);
     let (result, raised) = pool.in_place_scope(|scope| {
-        scope.spawn(|_| drop(sender.send(job(&monitor))));
+        let monitor = &monitor;
+        // The sender goes along: a job that panics drops it, which ends the waiting.
+        scope.spawn(move |_| drop(sender.send(job(monitor))));
         let mut raised = Ok(());
         loop {
             match py.detach(wait) {

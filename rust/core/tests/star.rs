@@ -211,7 +211,8 @@ fn a_long_table_is_read_by_many_threads_as_by_one() {
         assert_eq!(&text[start as usize..end as usize], format!("{line}\n"));
     }
     let again = read(3);
-    assert_eq!((numbers(&again[0]), &again[0].rows), (numbers(&found[0]), &found[0].rows));
+    assert_eq!(numbers(&again[0]), numbers(&found[0]));
+    (0..60_000).for_each(|row| assert_eq!(again[0].rows.span(row), found[0].rows.span(row)));
 }
 
 fn split_table(text: &str, keep: impl Fn(usize) -> bool) -> (String, String) {
