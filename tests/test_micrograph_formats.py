@@ -160,7 +160,10 @@ def test_a_tiff_that_vanishes_while_it_is_read(
     monkeypatch.setattr("cryodedup.micrographs.reading._TIFF_READERS", 1)
     result = find_duplicate_micrographs(images[0].parent, PARAMS)
     reasons = {Path(result.names[i]): reason for i, reason in result.unreadable.items()}
-    assert reasons == {gone: "no such file or directory", other: "found (64, 64), expected (512, 720); was the file changed meanwhile?"}
+    assert reasons == {
+        gone: "no such file or directory",
+        other: "found (64, 64), expected (512, 720); was the file changed in the meantime?",
+    }
     assert found(result).keys() == found(expected).keys()
 
 

@@ -1,4 +1,4 @@
-"""Visits at different stage tilts: what the metadata tell, and how micrographs are brought to one foreshortening."""
+"""Visits at different stage tilts: what the metadata give, and how micrographs are resampled to one foreshortening."""
 
 from __future__ import annotations
 
@@ -79,12 +79,18 @@ def test_tilts_that_are_alike_or_unknown_change_nothing() -> None:
 def test_without_an_axis_it_is_said() -> None:
     tilts = tilts_of(tilted(0.0, 0.0, 30.0, axis=None), None)
     (warning,) = tilts.warnings()
-    assert "1 micrographs were taken at another stage tilt" in warning
+    assert "1 micrograph was taken at another stage tilt than most" in warning
     assert "--tilt-axis" in warning
     assert not tilts.maps
     assert tilts_of(tilted(0.0, 0.0, 30.0, axis=None), 90.0).maps == tilts_of(tilted(0.0, 0.0, 30.0), None).maps
     (warning,) = tilts_of([*tilted(0.0, 0.0, 30.0), Acquisition()], None).warnings()
-    assert "of 1 micrographs the stage tilt is not known" in warning
+    assert "the stage tilt of 1 micrograph is not known" in warning
+
+
+def test_all_warnings_about_tilts_are_given() -> None:
+    axis, unknown = tilts_of([*tilted(0.0, 0.0, 30.0), Acquisition()], 45.0).warnings()
+    assert "--tilt-axis 45 is used, but the metadata give 90" in axis
+    assert "the stage tilt of 1 micrograph is not known" in unknown
 
 
 def test_axes_around_180_degrees_are_one() -> None:

@@ -1,4 +1,4 @@
-"""Noisy images made fit to be seen."""
+"""Contrast-adjusted pictures of noisy images."""
 
 from __future__ import annotations
 

@@ -24,12 +24,17 @@ from cryodedup.write.particles import write_particles
 
 @click.command()
 @click.option(
-    "-o", "--output", type=click.Path(path_type=Path), required=True, metavar="DIR", help="Directory for the sessions and the results."
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    required=True,
+    metavar="DIR",
+    help="Write the sessions and the results into this directory.",
 )
-@click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True, help="Of the simulated sessions.")
+@click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True, help="Draw the simulated sessions from this seed.")
 @click.option("--overwrite", is_flag=True, help="Replace an earlier demo in DIR.")
 def demo(output: Path, seed: int, overwrite: bool) -> None:
-    """Make small sessions with planted duplicates, of picks, micrographs and refined particles, and find them."""
+    """Simulate small sessions of picks, micrographs and refined particles with planted duplicates, and find the duplicates."""
     for name in ("particles", "unique", "refined"):
         check_directory(output / name, overwrite)
     session = output / "session"
@@ -70,13 +75,13 @@ def _of_picks(session: Session, found: ParticleOutcome) -> list[str]:
     return [
         f"planted: {of.planted:,} duplicate picks of {of.true_particles:,} particles, and {of.false_picks:,} picks of nothing",
         f"found:   {of.found:,} of them ({100 * of.found / of.planted:.2f} %); {of.extra:,} other picks were rejected",
-        f"particles still there: {of.represented:,} of the {of.picked:,} that any picker found\n",
+        f"particles represented: {of.represented:,} of the {of.picked:,} that at least one picker found\n",
     ]
 
 
 def _of_refined(refined: Refined, found: ParticleOutcome) -> list[str]:
     twice, right, others = refined.compare(found)
-    return [f"planted: {twice:,} particles that were picked twice, and drifted together", f"found:   {right:,} of them; {others} others"]
+    return [f"planted: {twice:,} particles that were picked twice and drifted together", f"found:   {right:,} of them; {others} others"]
 
 
 def _micrographs(planted: Planted, results: Path, overwrite: bool) -> None:
@@ -84,8 +89,8 @@ def _micrographs(planted: Planted, results: Path, overwrite: bool) -> None:
     found = micrograph_workflow.find_duplicates(planted.star, MicrographParams(bin=BIN))
     micrographs.show(found, write_micrographs(found, results, overwrite=overwrite, command=command))
     right, others, error = planted.compare(found)
-    print(f"\nplanted: {len(planted.pairs)} micrographs that show what another one shows")
-    print(f"found:   {right} of them, the moves right to {error:.1f} px; {others} others\n")
+    print(f"\nplanted: {len(planted.pairs)} micrographs that show the same area as another one")
+    print(f"found:   {right} of them, with shifts correct to {error:.1f} px; {others} others\n")
 
 
 def _show_command(*arguments: object) -> str:

@@ -26,7 +26,7 @@ from cryodedup.write.micrographs import OUTPUTS, write_micrographs
 DEFAULTS = MicrographParams()
 MAX_SHOWN = 10
 WITHHELD = 3
-"""Exit status where a limit is passed."""
+"""Exit status if a limit is exceeded."""
 
 click.rich_click.OPTION_GROUPS["cryodedup micrographs"] = [
     {
@@ -51,7 +51,7 @@ click.rich_click.OPTION_GROUPS["cryodedup micrographs"] = [
 
 
 class Numbers(click.ParamType[Any]):
-    """One or two numbers with a comma between them."""
+    """One or two numbers separated by a comma."""
 
     name = "numbers"
 
@@ -62,7 +62,7 @@ class Numbers(click.ParamType[Any]):
         try:
             return tuple(float(part) for part in str(value).split(","))
         except ValueError:
-            self.fail(f"found {value!r}, expected numbers with a comma between them", param, ctx)
+            self.fail(f"found {value!r}, expected numbers separated by a comma", param, ctx)
 
 
 def _joined(numbers: tuple[float, ...]) -> str:
@@ -82,13 +82,13 @@ def _joined(numbers: tuple[float, ...]) -> str:
     "--images-per-move",
     type=int,
     metavar="N",
-    help=f"Begin the window at this distance: images per stage position.  [default: {DEFAULTS.images_per_move}]",
+    help=f"Start the window at this distance, in images: those per stage position.  [default: {DEFAULTS.images_per_move}]",
 )
 @click.option(
     "--images-per-hole",
     type=int,
     metavar="N",
-    help=f"Step through the window by this many: images per hole.  [default: {DEFAULTS.images_per_hole}]",
+    help=f"Step through the window by this many images: those per hole.  [default: {DEFAULTS.images_per_hole}]",
 )
 @click.option("--scan-range", type=int, metavar="N", help=f"End the window at this distance, in images.  [default: {DEFAULTS.scan_range}]")
 @click.option(
@@ -96,11 +96,11 @@ def _joined(numbers: tuple[float, ...]) -> str:
     type=options.choice(Order),
     default=DEFAULTS.order,
     show_default=True,
-    help="Sort the exposures in this order. auto: time, where names or EPU's metadata give it, else name.",
+    help="Take the exposures in this order. auto: by time if all names or metadata give it, else by name.",
 )
-@click.option("--fdr", type=float, metavar="Q", help=f"Accept this share of false duplicates.  [default: {DEFAULTS.fdr}]")
+@click.option("--fdr", type=float, metavar="Q", help=f"Accept pairs up to this false-discovery rate.  [default: {DEFAULTS.fdr}]")
 @click.option("--threshold", type=float, metavar="CCC", help="Decide by the correlation coefficient, as microduplicate_screener does.")
-@click.option("--bin", "bin_", type=int, default=DEFAULTS.bin, show_default=True, metavar="N", help="Average N x N pixels.")
+@click.option("--bin", "bin_", type=int, default=DEFAULTS.bin, show_default=True, metavar="N", help="Average blocks of N x N pixels.")
 @click.option(
     "--highpass",
     "highpass_cycles_per_px",
@@ -127,7 +127,7 @@ def _joined(numbers: tuple[float, ...]) -> str:
     "search_angle_deg",
     type=float,
     metavar="DEG",
-    help="Search for second visits that are rotated by up to so many degrees; above 0.6 the search takes longer, 5 times for 3."
+    help="Search for second visits rotated by up to this angle, in degrees. Above 0.6 the search takes longer (5 times as long for 3)."
     f"  [default: {DEFAULTS.search_angle_deg:g}]",
 )
 @click.option(
@@ -135,15 +135,15 @@ def _joined(numbers: tuple[float, ...]) -> str:
     "tilt_axis_deg",
     type=float,
     metavar="DEG",
-    help="Set the angle of the tilt axis, counterclockwise from the y axis. Needed where some micrographs were taken at another stage tilt,"
-    " and only EPU's .xml gives it.",
+    help="Set the angle of the tilt axis, in degrees counterclockwise from the y axis. Needed if some micrographs were taken at another"
+    " stage tilt, and the metadata (EPU's .xml) give only the tilt.",
 )
 @click.option(
     "--keep",
     type=options.choice(Keep),
     default=DEFAULTS.keep,
     show_default=True,
-    help="Keep this one of a set: the one of least pre-exposure, or the one of best fitted CTF.",
+    help="Keep the earliest exposure of each set, or the one with the best CTF fit (best-ctf).",
 )
 @click.option(
     "--min-overlap",
@@ -173,7 +173,7 @@ def _joined(numbers: tuple[float, ...]) -> str:
     type=options.choice(Sensitivity),
     default=DEFAULTS.sensitivity,
     show_default=True,
-    help="Choose how large sessions are screened. auto: in groups where the signal allows it; full: each pair by itself; fast: in groups.",
+    help="Choose how large sessions are screened. auto: in groups if the signal allows it; full: pair by pair; fast: in groups.",
 )
 @click.option(
     "--self-test",
@@ -214,7 +214,7 @@ def micrographs(
     if output is None:
         raise InputError("found no --output, expected a directory for the results (-o DIR)")
     if chosen["threshold"] is not None and chosen["fdr"] is not None:
-        raise InputError("found --fdr and --threshold, expected one of them: duplicates are told by the one or by the other")
+        raise InputError("found --fdr and --threshold, expected one of them")
     window = [name for name in ("images_per_move", "images_per_hole", "scan_range") if chosen[name] is not None]
     if window and chosen["search"] == "all":
         raise InputError(f"found --{window[0].replace('_', '-')} with --search all, expected --search window")
@@ -245,7 +245,7 @@ def micrographs(
 
 
 def show(result: MicrographOutcome, delivered: Delivered) -> None:
-    """Prints what was found, and where it is."""
+    """Prints what was found, and the files that were written."""
     summary = delivered.summary
     images = count(summary["micrographs"], "micrograph")
     print(f"{summary['input']}: {images}, {summary['compared']:,} compared, in order of {result.order_rule}")
@@ -254,14 +254,14 @@ def show(result: MicrographOutcome, delivered: Delivered) -> None:
     names = [shown(name) for name in result.names]
     if result.versions:
         print(f"    {versions(result)}")
-    if told := tilts(result):
-        print(f"    {told}")
+    if about_tilts := tilts(result):
+        print(f"    {about_tilts}")
     for pair in result.duplicates[:MAX_SHOWN]:
         x, y = (round(shift) + 0.0 for shift in pair.shift_px)
         agreement = f", {pair.shot_agreement}" if pair.shot_agreement else ""
         print(
-            f"    {names[pair.first]} = {names[pair.second]}: z {pair.z:.1f}, ccc {pair.ccc:.2f}, overlap {100 * pair.overlap:.0f} %, moved"
-            f" by {x:.0f}, {y:.0f} px{agreement}"
+            f"    {names[pair.first]} = {names[pair.second]}: z {pair.z:.1f}, ccc {pair.ccc:.2f}, overlap {100 * pair.overlap:.0f} %, shift"
+            f" {x:.0f}, {y:.0f} px{agreement}"
         )
     if len(result.duplicates) > MAX_SHOWN:
         print(f"    ... and {len(result.duplicates) - MAX_SHOWN:,} more")
@@ -286,23 +286,24 @@ def show(result: MicrographOutcome, delivered: Delivered) -> None:
 
 
 def _rule(params: MicrographParams) -> str:
-    least = f", overlap ≥ {100 * params.least_overlap:g} %" if params.least_overlap else ""
+    overlap = f", overlap ≥ {100 * params.least_overlap:g} %" if params.least_overlap else ""
     if params.threshold is None:
-        return f"false-discovery rate {params.fdr:g}{least}"
-    return f"ccc ≥ {params.threshold:g}{least}" + (f", of those of z ≥ {DOUBTFUL_Z:g}" if params.search == "all" else "")
+        return f"false-discovery rate {params.fdr:g}{overlap}"
+    significance = f", z ≥ {DOUBTFUL_Z:g}" if params.search == "all" else ""
+    return f"ccc ≥ {params.threshold:g}{significance}{overlap}"
 
 
 def _screening(size: dict[str, Any]) -> str:
     done = size["screening"]
     where = f"{size['micrographs']:,} of {size['reduced'][0]} x {size['reduced'][1]} reduced pixels: {count(done['pairs'], 'pair')}"
     if done["search"] == "window":
-        return f"{where} of the window, all looked at closely"
+        return f"{where} of the window, all compared closely"
     if done["grid"] is None:
-        return f"{where}, all looked at closely"
+        return f"{where}, all compared closely"
     predicted = done["predicted_recall_at_overlap_0.3"]
-    how = f"in groups of {done['group_size']}" if done["group_size"] > 1 else "each by itself"
-    told = ", ".join(f"{recall:.2f} {'singly' if count == '1' else f'in groups of {count}'}" for count, recall in predicted.items())
+    how = f"in groups of {done['group_size']}" if done["group_size"] > 1 else "one by one"
+    recalls = ", ".join(f"{recall:.2f} {'one by one' if size == '1' else f'in groups of {size}'}" for size, recall in predicted.items())
     return (
-        f"{where}, screened {how} at {done['grid'][0]} x {done['grid'][1]} (predicted recall at overlap 0.3: {told});"
-        f" {done['looked_at_closely']:,} looked at closely"
+        f"{where}, screened {how} at {done['grid'][0]} x {done['grid'][1]} (predicted recall at overlap 0.3: {recalls});"
+        f" {done['looked_at_closely']:,} compared closely"
     )

@@ -57,7 +57,7 @@ class TiffImage:
         with _opened(self.path) as file:
             pixels = file.pages[0].asarray(maxworkers=1)
         if pixels.shape != (self.ny, self.nx):
-            raise InputError(f"{self.path}: found {pixels.shape}, expected {(self.ny, self.nx)}; was the file changed meanwhile?")
+            raise InputError(f"{self.path}: found {pixels.shape}, expected {(self.ny, self.nx)}; was the file changed in the meantime?")
         return np.ascontiguousarray(pixels[::-1], np.float32)
 
 

@@ -1,4 +1,4 @@
-"""Images as arrays: for those who build something of their own."""
+"""Images as arrays, for users who build their own tools."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ __all__ = ["Correlation", "correlate", "prepare"]
 def prepare(image: ArrayLike, params: MicrographParams | None = None) -> NDArray[np.float32]:
     """Reduces, flattens and filters an image, ready for :func:`correlate`.
 
-    Bins of ``params.bin`` pixels a side are averaged as IMOD's ``newstack -bin`` does; the polynomial surface of third degree is taken
-    out; the edges fade to 0; and the result is band-passed as by IMOD's ``mtffilter``.
+    Bins of ``params.bin`` pixels a side are averaged as IMOD's ``newstack -bin`` does; a polynomial surface of third degree is
+    subtracted; the edges fade to 0; and the result is band-passed as by IMOD's ``mtffilter``.
 
     Parameters
     ----------
@@ -29,7 +29,7 @@ def prepare(image: ArrayLike, params: MicrographParams | None = None) -> NDArray
 
     Returns
     -------
-    float32, shape about (ny / bin, nx / bin); zeros for an image that is blank.
+    float32, shape about (ny / bin, nx / bin); zeros for a blank image.
 
     Raises
     ------
@@ -47,7 +47,7 @@ def prepare(image: ArrayLike, params: MicrographParams | None = None) -> NDArray
 
 
 def correlate(first: ArrayLike, second: ArrayLike, *, max_shift_px: float | None = None) -> Correlation:
-    """Correlates two images at every shift, zero-padded so that none is taken for another, and measures the best one exactly.
+    """Correlates two images at every shift, zero-padded so that shifts do not wrap around, and measures the best one exactly.
 
     Parameters
     ----------
@@ -58,7 +58,7 @@ def correlate(first: ArrayLike, second: ArrayLike, *, max_shift_px: float | None
 
     Returns
     -------
-    :class:`Correlation`: the move (x, y) that lays the second on the first, sub-pixel, with ``ncc``, ``ccc``, ``overlap`` and ``z``.
+    :class:`Correlation`: the sub-pixel shift (x, y) that superimposes the second on the first, and ``ncc``, ``ccc``, ``overlap``, ``z``.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""The file of the prepared micrographs: whose it is, and who uses it."""
+"""The file of the prepared micrographs: whether it is ours, and which run uses it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ CACHE = "prepared.cache"
 
 
 def move_other_file(cache: Path) -> Path | None:
-    """Where a file was moved to that is no cache of ours: it may be somebody's."""
+    """Renames a file that is not our cache, since it may be the user's; returns its new path, None if there is no such file."""
     if not cache.exists() or not cache.stat().st_size:
         return None
     if _core.Preparation.is_cache(cache):
@@ -29,7 +29,7 @@ def move_other_file(cache: Path) -> Path | None:
 
 @contextmanager
 def locked(cache: Path) -> Iterator[None]:
-    """Keeps other runs off the cache, where the file system knows locks; by a file of its own, as on some a locked file can not be read."""
+    """Keeps other runs off the cache if the file system supports locks; by a file of its own, since some cannot read a locked file."""
     if os.path.lexists(cache) and (cache.is_symlink() or not cache.is_file()):
         raise InputError(f"{cache}: found no ordinary file where the prepared micrographs are to be kept")
     path = cache.with_name(cache.name + ".lock")

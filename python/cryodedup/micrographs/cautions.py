@@ -13,26 +13,26 @@ from cryodedup.micrographs.exposures import Exposures
 from cryodedup.params import MicrographParams
 
 _MANY = 6
-"""Sets of more micrographs are warned about."""
+"""There is a warning about a set of more micrographs."""
 _FEW_STILL = 8
 _STILL_REDUCED_PX = 1
-"""Pairs at a shift of at most so many reduced pixels are warned about where they are more than a few, and a fifth of all."""
+"""Pairs whose shift is at most this many reduced pixels lead to a warning if they are more than ``_FEW_STILL`` and a fifth of all."""
 _PERIODIC = 0.02
-"""A larger share of pairs that match at several shifts is warned about."""
+"""There is a warning if a larger share of unrelated pairs matches at several shifts."""
 _SMOOTH = 0.005
-"""Where the finest detail has a smaller share of the power of coarse detail, the noise was smoothed away."""
+"""If the share of noise in the power at high resolution is smaller, the noise was smoothed away."""
 _SMALL = 300 * 200
-"""Reduced micrographs of fewer pixels are warned about."""
+"""There is a warning about reduced micrographs of fewer pixels."""
 _FIXED_PATTERN_Z = 4.0
 """A larger median z at zero shift is reported."""
 _RECALL = 0.99
-"""A smaller predicted recall of the screening is warned about."""
+"""There is a warning if the predicted recall of the screening is smaller."""
 
 
 def warnings_of(
     exposures: Exposures, params: MicrographParams, compared: Sequence[Compared], decision: Decision, unreadable: Mapping[int, str]
 ) -> list[str]:
-    """All of them, in the order in which they are shown."""
+    """All warnings, in the order in which they are shown."""
     several = (
         *(text for found in compared for text in _of_class(found)),
         *_of_window(compared),
@@ -49,29 +49,30 @@ def warnings_of(
 def _of_class(found: Compared) -> Iterator[str]:
     if found.size[0] * found.size[1] < _SMALL:
         yield (
-            f"{len(found.members):,} micrographs reduced to {found.size[0]} x {found.size[1]} pixels: so few tell little, and some"
-            " pairs may be false; a smaller --bin keeps more"
+            f"{len(found.members):,} micrographs are only {found.size[0]} x {found.size[1]} pixels after binning: such small images give"
+            " little evidence, and some pairs may be false; choose a smaller --bin"
         )
     if found.coarse_noise < _SMOOTH:
         yield (
-            f"{len(found.members):,} micrographs have hardly any noise in their finest detail, as if low-pass filtered or denoised:"
-            " duplicates may be missed; expected motion-corrected micrographs as they are"
+            f"{len(found.members):,} micrographs have hardly any noise at high resolution, as if low-pass filtered or denoised:"
+            " duplicates may be missed; give unfiltered motion-corrected micrographs"
         )
     if (at_zero := found.screening.get("median_z_at_zero_shift", 0.0)) > _FIXED_PATTERN_Z:
         yield (
-            f"{len(found.members)} micrographs, too few to take the camera's fixed pattern out, correlate at zero shift (median z"
-            f" {at_zero:.1f}): that is taken to be the pattern"
+            f"{len(found.members)} micrographs correlate at zero shift (median z {at_zero:.1f}), and are too few to subtract the camera's"
+            " fixed pattern: the correlation is attributed to the pattern, and duplicates at zero shift may be missed"
         )
     if found.null.periodic > _PERIODIC:
         yield (
-            f"{100 * found.null.periodic:.0f} % of unrelated pairs match at several shifts, as lattices do: pairs then need a higher z,"
-            " and faint duplicates may be missed"
+            f"{100 * found.null.periodic:.0f} % of unrelated pairs match at several shifts, as crystal lattices do: pairs need a higher z,"
+            " and weak duplicates may be missed"
         )
     recalls = found.screening.get("predicted_recall_at_overlap_0.3", {})
-    if recalls and recalls.get(str(found.screening["group_size"]), 1.0) < _RECALL:
-        size = found.screening["group_size"]
-        why = f"groups of {size}" if size > 1 else "dim micrographs"
-        yield f"{why}: screening is predicted to find {100 * recalls[str(size)]:.0f} % of those that overlap by 0.3"
+    size = found.screening.get("group_size", 1)
+    if recalls and (recall := recalls.get(str(size), 1.0)) < _RECALL:
+        why = f"screening in groups of {size}" if size > 1 else "the micrographs have little signal: screening"
+        better = "; --sensitivity full finds more" if recalls.get("1", 0.0) > recall else ""
+        yield f"{why} is predicted to find only {100 * recall:.0f} % of the pairs with an overlap of 0.3{better}"
 
 
 def _of_window(compared: Sequence[Compared]) -> Iterator[str]:
@@ -83,8 +84,8 @@ def _of_large_sets(decision: Decision) -> Iterator[str]:
     largest = max(map(len, decision.sets), default=0)
     if largest > _MANY:
         yield (
-            f"one set holds {largest} micrographs, but hardly is a hole imaged so often: do many show something else in one place, as the"
-            " edge of the beam? Look at a few before they are removed"
+            f"one set holds {largest} micrographs, but a hole is rarely imaged that often: they may share something else, such as the edge"
+            " of the beam; look at some of them before you remove any"
         )
 
 
@@ -93,29 +94,36 @@ def _of_unknown_ctf(exposures: Exposures, params: MicrographParams) -> Iterator[
         return
     unknown = int((~np.isfinite(exposures.ctf_a) | (exposures.ctf_a <= 0)).sum())
     if unknown:
-        yield f"{unknown:,} of {len(exposures):,} micrographs have no fitted CTF resolution: within a set the others stay"
+        have = "has" if unknown == 1 else "have"
+        yield (
+            f"{unknown:,} of {len(exposures):,} micrographs {have} no CTF resolution: micrographs of the same set that have one are"
+            " preferred"
+        )
 
 
 def _of_still_pairs(pairs: Sequence[Pair], params: MicrographParams) -> Iterator[str]:
     still = sum(max(map(abs, pair.shift_px)) <= _STILL_REDUCED_PX * params.bin for pair in pairs)
     if still > max(_FEW_STILL, len(pairs) / 5):
         yield (
-            f"{still:,} of {len(pairs):,} pairs lie on each other without a shift: are there copies of one exposure, or is it the"
-            " pattern of a gain reference that few micrographs share? Look at a few before they are removed"
+            f"{still:,} of {len(pairs):,} pairs have no shift (at most {params.bin} px): they may be copies of one exposure, or show the"
+            " pattern of a gain reference that few micrographs share; look at some of them before you remove any"
         )
 
 
 def _of_two_bases(exposures: Exposures) -> Iterator[str]:
     if exposures.also is not None:
-        yield f"names are looked up from {os.path.realpath(exposures.base)}, but all are found from {exposures.also}, too"
+        yield (
+            f"image names are resolved from {os.path.realpath(exposures.base)}, but all files also exist in {exposures.also}; check that"
+            " the first is meant"
+        )
 
 
 def _of_contradicted(pairs: Sequence[Pair]) -> Iterator[str]:
     contradicted = sum(pair.shot_agreement == "contradicted" for pair in pairs)
     if contradicted:
         yield (
-            f"the other shots of the same holes contradict {contradicted:,} of {len(pairs):,} pairs, which count nevertheless:"
-            " look at them (column pattern)"
+            f"{contradicted:,} of {len(pairs):,} pairs {'is' if contradicted == 1 else 'are'} contradicted by the other shots of the same"
+            " holes, but counted like the others: check them on the page (column pattern in duplicates.csv)"
         )
 
 
@@ -123,6 +131,7 @@ def _of_unreadable(exposures: Exposures, unreadable: Mapping[int, str]) -> Itera
     if unreadable:
         first = next(iter(unreadable))
         yield (
-            f"{len(unreadable):,} of {len(exposures):,} micrographs could not be used, and stay: {exposures.names[first]}:"
+            f"{len(unreadable):,} of {len(exposures):,} micrographs could not be used and {'is' if len(unreadable) == 1 else 'are'} kept:"
+            f" {exposures.names[first]}:"
             f" {unreadable[first]}" + (" (and others, see summary.json)" if len(unreadable) > 1 else "")
         )

@@ -9,7 +9,7 @@ from cryodedup.formats.images import Image
 from cryodedup.micrographs.exposures import Exposures
 
 TOLERANCE = 0.01
-"""Pixel sizes that differ by at most this share are taken for one: the search finds such changes of magnification itself."""
+"""Pixel sizes that differ by at most this share are taken as equal: the search finds such changes of magnification."""
 _UNSET_A = 1.0
 """What programs write into a header when they do not know the pixel size."""
 PixelSizes = Mapping[int, float | None]

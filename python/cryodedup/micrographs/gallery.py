@@ -19,7 +19,7 @@ FEW_PAIRS, SIDES_PX = 60, (360, 200)
 def doubtful_and_best(pairs: Sequence[Pair]) -> tuple[list[int], list[int]]:
     """Indices of the pairs to be shown, at most :data:`MAX_PAIRS`: the most doubtful, worst first, and the others, best first.
 
-    Doubtful are those that other shots of their holes contradict, then the least significant ones.
+    The most doubtful are those that other shots of their holes contradict, then the least significant ones.
     """
     order = sorted(range(len(pairs)), key=lambda k: (pairs[k].shot_agreement != "contradicted", pairs[k].z))
     contradicted = sum(pair.shot_agreement == "contradicted" for pair in pairs)

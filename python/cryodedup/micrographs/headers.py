@@ -1,4 +1,4 @@
-"""The headers of the micrographs: where each image stands in its file, and which cannot be used."""
+"""The headers of the micrographs: the position of each image in its file, and which images cannot be used."""
 
 from __future__ import annotations
 

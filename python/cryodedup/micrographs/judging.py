@@ -18,17 +18,17 @@ from cryodedup.params import MicrographParams
 DOUBTFUL_Q = 0.5
 """Pairs of a false-discovery rate up to this may be duplicates, if other shots of their holes agree."""
 FAR = 0.1
-"""Moves of less than this share of the frame along both axes are near zero: edges of beam and foil lie there."""
+"""Shifts of less than this share of the frame along both axes are near zero, where edges of beam and foil match."""
 STILL, STILL_CAUTION = 0.03, 100.0
-"""The chance of pairs that moved by less than this share of the frame along both axes is multiplied: edges that vary a little match. Of few
-pairs such ones need much anyway."""
+"""The chance of pairs whose shift is less than this share of the frame along both axes is multiplied, since edges that vary a little match.
+Not needed with few pairs, where such pairs must be more significant anyway."""
 SMALL_OVERLAP, SMALL_CAUTION = 0.2, 100.0
-"""The chance of pairs that share less of the frame is multiplied: one vesicle or flake in each is a large part of what they share."""
+"""The chance of pairs that share less of the frame is multiplied: one vesicle or flake in each is a large part of their overlap."""
 
 
 @dataclass(frozen=True)
 class Best:
-    """The best of the turns of each pair: significances, and where."""
+    """The best rotation of each pair: significances and places."""
 
     peaks: Peaks
     places: Places
@@ -61,7 +61,7 @@ class Found:
 
 @dataclass(frozen=True)
 class Judged:
-    """Pairs, at the end those that only the other shots of their holes led to; ``words``: what these say."""
+    """Judged pairs, last those that only the other shots of their holes led to; ``words``: the agreement of these shots."""
 
     places: Places
     z: Floats
@@ -72,7 +72,7 @@ class Judged:
 
 @dataclass(frozen=True)
 class Recruit:
-    """A pair that is a duplicate because it is where the shots of an accepted pair of holes have to be; ``q``: of its lead."""
+    """A pair that is a duplicate because it has the shift of an accepted pair of the same holes; ``q``: that of its lead."""
 
     chance: float
     z: float
@@ -91,12 +91,12 @@ def judge_pairs(
     size: tuple[int, int],
     params: MicrographParams,
 ) -> Judged:
-    """Decides by the false-discovery rate of each pair, once the other shots of its holes were measured.
+    """Decides by the false-discovery rate of each pair, after the other shots of its holes were measured.
 
     Parameters
     ----------
     tested
-        How many pairs there were; ``found`` are those of them that were compared closely.
+        The number of all pairs; ``found`` contains those that were compared closely.
     known
         Of the session's micrographs.
     size
@@ -131,7 +131,7 @@ class _Rows:
         self._order = np.argsort(self._keys)
 
     def of(self, pairs: NDArray[np.uint32]) -> NDArray[np.intp]:
-        """The row of each pair; -1 for one that is not there."""
+        """The row of each pair; -1 for a pair that is not in the table."""
         if not len(self._keys):
             return np.full(len(pairs), -1)
         rows = self._order[np.minimum(np.searchsorted(self._keys, _keys(pairs), sorter=self._order), len(self._order) - 1)]
@@ -143,7 +143,7 @@ def _keys(pairs: NDArray[np.uint32]) -> NDArray[np.uint64]:
 
 
 def _with_recruits(judged: Judged, leading: Mapping[int, Opinion], fdr: float) -> Judged:
-    """Adds the pairs that are no duplicates by themselves, but are where the shots of an accepted pair of holes have to be."""
+    """Adds pairs that are not accepted by themselves, but have the shift that the shots of an accepted pair of holes must have."""
     recruits = _recruits(judged, leading, fdr)
     keys = sorted(recruits)
     rates = q_values(np.array([recruits[key].chance for key in keys]), len(keys))

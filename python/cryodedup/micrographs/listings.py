@@ -31,13 +31,13 @@ def write_listings(found: MicrographOutcome, directory: Path) -> None:
 
 
 def write_duplicates(exposures: Exposures, duplicates: Iterable[Pair], path: Path) -> None:
-    """One row a pair whose second micrograph is removed."""
+    """One row for each pair whose second micrograph is removed."""
     rows = ([*_names(exposures, pair), pair.set, *_measured(exposures, pair)] for pair in duplicates)
     _write(path, ["Original", "Duplicate", "set", *MEASURED], rows)
 
 
 def write_overlaps(exposures: Exposures, overlaps: Iterable[Pair], kept: NDArray[np.bool_], path: Path) -> None:
-    """One row a pair that shares too little for one of them to be removed; ``both_kept``: whether neither is, for another reason."""
+    """One row for each pair that shares too little to remove one; ``both_kept``: whether neither is removed for another reason."""
     rows = (
         [*_names(exposures, pair), "yes" if kept[pair.first] and kept[pair.second] else "no", *_measured(exposures, pair)]
         for pair in overlaps
@@ -46,7 +46,7 @@ def write_overlaps(exposures: Exposures, overlaps: Iterable[Pair], kept: NDArray
 
 
 def write_versions(names: Sequence[str], versions: Iterable[Version], duplicates: Iterable[Pair], path: Path) -> None:
-    """One row a version. ``duplicate_of``: where the exposure is itself removed, the micrograph that stays instead."""
+    """One row for each version. ``duplicate_of``: the micrograph that is kept instead, if the exposure itself is removed."""
     original: dict[int, int] = {}
     for pair in duplicates:
         original.setdefault(pair.second, pair.first)

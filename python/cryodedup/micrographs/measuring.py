@@ -1,4 +1,4 @@
-"""Pairs of micrographs that show the same, measured at the full reduced resolution."""
+"""Pairs of micrographs that show the same area, measured at the full resolution of the reduced images."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from cryodedup.progress import Progress
 
 @dataclass(frozen=True)
 class Pair:
-    """Two micrographs that show the same; indices are those of the input.
+    """Two micrographs that show the same area; indices are those of the input.
 
     Attributes
     ----------
     shift_px
-        The move (x, y), in pixels of the micrograph, that lays the second on the first in the middle of what they share, once it is turned
-        by ``rotation_deg`` (from x to y) and magnified by ``scale``.
+        The shift (x, y), in pixels of the micrograph, that superimposes the second on the first, at the middle of their overlap, once the
+        second is rotated by ``rotation_deg`` (from x to y) and magnified by ``scale``.
     shot_agreement
-        What the other shots of the two holes say: see :meth:`cryodedup.micrographs.shot_agreement.Opinion.words`.
+        The agreement of the other shots of the two holes: see :meth:`cryodedup.micrographs.shot_agreement.Opinion.words`.
     set
-        The set of duplicates, from 1; 0: the pair is none of duplicates.
+        The number of the set of duplicates, from 1; 0: the pair shares too little.
     """
 
     first: int
@@ -57,11 +57,11 @@ class Class:
     records
         Their prepared images in the cache.
     places
-        Of each its place in the order of exposure of all micrographs.
+        The place of each in the order of exposure of all micrographs.
     acquisitions
-        What is known of each.
+        Metadata of each.
     maps
-        Of each how it is brought to the stage tilt of the others; empty where all are tilted alike.
+        The matrix that resamples each to the stage tilt of the others; empty if all have the same tilt.
     """
 
     members: Sequence[int]
@@ -105,7 +105,7 @@ def measure(session: _core.Session, decided: Judged, params: MicrographParams, p
 
 
 def _with_exact_still_ones(session: _core.Session, places: Places, threads: int) -> Places:
-    """Where exactly pairs match that were found at zero shift, which stands for all shifts of about a pixel."""
+    """The exact shifts of pairs that were found at zero shift, which stands for all shifts of about a pixel."""
     still = np.flatnonzero(np.all(places.shift_px == 0, axis=1))
     shift_px = places.shift_px.copy()
     shift_px[still] = session.find_near(places.of(still), threads=threads).shift_px
@@ -135,6 +135,6 @@ def pair_of(decided: Judged, at: int, measured: Measured, of_class: Class, param
 
 
 def window_ccc(pairs: NDArray[np.uint32], measured: Measured, of_class: Class) -> list[tuple[int, int, float]]:
-    """Of every pair of a window the two micrographs, by their indices in the input, and the ccc."""
+    """The two micrographs of every pair of a window, by their indices in the input, and the ccc."""
     first, second = np.asarray(of_class.members)[pairs.T.astype(np.intp)] if len(pairs) else np.zeros((2, 0), int)
     return list(zip(first.tolist(), second.tolist(), measured.ccc[measured.row[: len(pairs)]].tolist(), strict=True))

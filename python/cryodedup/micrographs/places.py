@@ -1,4 +1,4 @@
-"""Pairs of micrographs at places: what is measured near a shift."""
+"""Pairs of micrographs, each with the shift near which it is measured."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ class Places:
     pairs
         uint32 (n, 2): the two micrographs, numbered in the order of exposure.
     shift_px
-        float64 (n, 2): the move (x, y), in reduced pixels, that lays the second on the first.
+        float64 (n, 2): the shift (x, y), in reduced pixels, that superimposes the second on the first.
     turn_deg
-        float64 (n,): the turn of the first, degrees from x to y.
+        float64 (n,): the rotation of the first, degrees from x to y.
     """
 
     pairs: NDArray[np.uint32]

@@ -1,4 +1,4 @@
-"""Some prepared micrographs in a cache of their own, and second exposures behind them."""
+"""Some prepared micrographs in a cache of their own, followed by second exposures."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class PlantedSession:
         self._signal: Floats = loaded.signal.astype(float)
 
     def records(self, planted: Sequence[Planted]) -> list[_core.Record]:
-        """The records of all micrographs, those of hosts replaced by second exposures, which are written now."""
+        """Writes second exposures; returns the records of all micrographs, with those of the hosts replaced."""
         records = list(self._records)
         planter = Planter(self.size, self._signal.shape[1])
         self._copy.truncate_after(self._records[-1])

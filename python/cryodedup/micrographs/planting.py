@@ -1,14 +1,14 @@
-"""Second exposures of a session's own micrographs, made by computing, for the self-test.
+"""Second exposures of a session's own micrographs, computed for the self-test.
 
-A second exposure is laid into another micrograph of the session, the *host*, in whose place it is searched. So the number of micrographs,
+A second exposure is put into another micrograph of the session, the *host*, in whose place it is searched. So the number of micrographs,
 their names and order, the camera's fixed pattern, the edge of the beam and hot pixels stay what they are in the session, and noise and
 new content are real. Where the two overlap, ring by ring of the spectrum,
 
-    planted = g · r · moved original + √(1 - g²) · host,     g = DAMAGE · s,
+    planted = g · r · shifted original + √(1 - g²) · host,     g = DAMAGE · s,
 
 where s is the share of the original's power that is signal, and r lifts the original's power to that of the host. Two exposures of
-independent noise correlate by s in a ring; :data:`DAMAGE` stands for what the beam, another movement and a slightly other defocus take of
-that. Elsewhere the host is as it was.
+independent noise correlate by s in a ring; :data:`DAMAGE` stands for the part of that which radiation damage, different motion and a
+slightly different defocus leave. Outside the overlap the host is unchanged.
 """
 
 from __future__ import annotations
@@ -27,21 +27,21 @@ DAMAGE = 0.75
 """Share of the correlation that the second exposure keeps.
 
 Chosen on seeds 1 to 3 of simulated sessions (``benches/simulate``), by z of planted exposures over z of true second visits with the same
-original and move. Medians with 0.65, which the screening takes (``planting.rs``): 0.81 in the kind "plain", 0.76 "dim", 0.85 "beam edge",
+original and shift. Medians with 0.65, which the screening takes (``planting.rs``): 0.81 in the kind "plain", 0.76 "dim", 0.85 "beam edge",
 1.13 "second visit damaged"; with 0.8: 1.00, 0.95, 1.05, 1.38. With 0.75 on seeds 4 and 5: 0.95, 0.94, 1.00, 1.33, and 0.84 "crowded".
 In "crystals" the planted ones are 1.4 times as significant: true ones lose more at the frequencies of the lattice.
 """
 OVERLAPS = ((0.5, 0.95), (0.3, 0.5), (0.16, 0.3))
 """Overlaps are drawn from these ranges in turn."""
 JITTER = 0.004
-"""The shots of a hole are moved alike, but for a normal scatter of this share of the frame's width: that of the beam shift."""
+"""The shots of a hole have the same shift, but for a normal scatter of this share of the frame's width: that of the beam shift."""
 DRAWS = 200
-"""So many moves are drawn to find one within the largest shift that is searched."""
+"""Number of shifts that are drawn to find one within the largest shift that is searched."""
 
 
 @dataclass(frozen=True)
 class Planted:
-    """A second exposure: rows of the original and the host, and the move (x, y), in reduced pixels, that lays it on the original."""
+    """A second exposure: rows of original and host, and the shift (x, y), in reduced pixels, that superimposes it on the original."""
 
     original: int
     host: int
@@ -71,7 +71,7 @@ def plan(
     places: Sequence[int],
     max_shift_px: float | None,
 ) -> list[Planted]:
-    """Which micrographs are exposed again, in whose place, and moved by how much.
+    """Which micrographs are exposed again, in the place of which hosts, and at which shifts.
 
     Where names show holes, all shots of a hole are exposed again in the place of the same shots of a later one.
 
@@ -80,15 +80,15 @@ def plan(
     usable
         Rows that may be originals or hosts, in the order of exposure.
     duplicates
-        Pairs of rows, the smaller first, that show the same already: none of them becomes original and host.
+        Pairs of rows, the smaller first, that already show the same area: they do not become original and host of each other.
     number
-        So many are planted at least, if there are as many.
+        At least this many are planted, if there are enough micrographs.
     turn
         The round, from 0: seeds what is random.
     distances
         Between the places of original and host, in a window search; None: any.
     max_shift_px
-        Largest move along an axis, reduced pixels; None: no limit.
+        Largest shift along an axis, reduced pixels; None: no limit.
     """
     rng = np.random.default_rng([10, turn])
     units = holes(usable, acquisitions)
@@ -121,7 +121,7 @@ def plan(
 
 
 def _move(overlap: tuple[float, float], size: tuple[int, int], max_shift_px: float | None, rng: np.random.Generator) -> Floats:
-    """A move in a random direction after which a random share of the range is left in common."""
+    """A shift in a random direction that leaves an overlap drawn from the range."""
     for _ in range(DRAWS):
         share, angle = rng.uniform(*overlap), rng.uniform(0, 2 * np.pi)
         direction = np.array([np.cos(angle), np.sin(angle)])
@@ -161,7 +161,7 @@ class Planter:
         original, host
             Shape (height, width), in standard deviations; pixels of exactly 0 are masked, and stay so.
         move
-            What lays the second exposure on the original: x, y in pixels.
+            The shift (x, y), in pixels, that superimposes the second exposure on the original.
         signal
             Shape (rings,): of the original, the share of power that is signal.
         """
@@ -184,7 +184,7 @@ class Planter:
 
 
 def common(move: tuple[int, int], size: tuple[int, int]) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
-    """Rows and columns of what both see: in the second exposure, and in the original, where it lies further along by the move."""
+    """Rows and columns of the overlap: in the second exposure, and in the original, where it is displaced by the shift."""
     second = [slice(max(0, -d), n - max(0, d)) for d, n in zip(move, size, strict=True)]
     first = [slice(max(0, d), n - max(0, -d)) for d, n in zip(move, size, strict=True)]
     return (second[1], second[0]), (first[1], first[0])

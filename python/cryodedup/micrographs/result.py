@@ -1,4 +1,4 @@
-"""What the job finds among micrographs: frozen, whole when it is made."""
+"""The result of a job among micrographs: complete when it is made, and frozen."""
 
 from __future__ import annotations
 
@@ -33,24 +33,23 @@ class MicrographOutcome:
     kept
         bool (n,): whether the micrograph stays.
     versions
-        Micrographs of an exposure that another one shows, too: copies, not dose-weighted ones, halves. They are removed, and were not
-        compared.
+        Further micrographs of an exposure: copies, ones that are not dose-weighted, halves. They are removed, and were not compared.
     withheld
         Why the kept and the removed micrographs are not written: more are removed than ``max_removed`` or ``max_set`` allow; else None.
     order
-        Indices in the order of exposure; ``order_rule`` tells by what.
+        Indices in the order of exposure; ``order_rule`` names the rule of that order.
     unreadable
-        Index and reason for each micrograph that could not be used: unreadable, truncated or blank; they stay.
+        Index and reason for each micrograph that could not be used: unreadable, truncated or blank; they are kept.
     masked
         Index of each micrograph with NaN or infinite pixels that is used, and how many; they were replaced by the mean around them.
     flat
-        Micrographs of hardly any signal; compared like the others.
+        Micrographs with hardly any signal; they are compared like the others.
     self_test
         What was found of planted second exposures: :class:`SelfTest`; None if it was not asked for.
     pixel_sizes_a, sizes
-        Of each micrograph: Å, of the table or else of its header, and columns and rows; None where it could not be read.
+        For each micrograph the pixel size, Å, from the table or else from its header, and columns and rows; None if not known.
     forecast, peak_memory_gb
-        What the run was expected to take (None: too short to ask), and the most memory that the process had.
+        The expected time and memory (None: the run was too short for a forecast), and the highest memory use of the process.
     thumbnails
         Small pictures, uint8 (ny, nx), rows from the top down, of the micrographs of the best and the most doubtful pairs, by index.
     """
@@ -89,12 +88,12 @@ class MicrographOutcome:
 
     @property
     def overlaps(self) -> list[Pair]:
-        """Pairs that share less than is asked of duplicates."""
+        """Pairs that share less than ``min_overlap``."""
         return [pair for pair in self.pairs if not pair.set]
 
     @property
     def kept_overlaps(self) -> list[Pair]:
-        """Those of which both stay: what lies in the shared area is counted twice."""
+        """The overlaps of which both micrographs are kept: particles in the shared area are counted twice."""
         return [pair for pair in self.overlaps if self.kept[pair.first] and self.kept[pair.second]]
 
     @property

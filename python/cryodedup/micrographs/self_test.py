@@ -4,8 +4,8 @@ At most :data:`MAX_MICROGRAPHS` micrographs are taken, in runs of neighbours, si
 Some are replaced by second exposures of others (:mod:`cryodedup.micrographs.planting`), and ``compare`` and ``decide`` run with the
 parameters of the real search. Small sessions have several rounds, each with other second exposures.
 
-In a large session more pairs are tested, and chance makes more of them alike. The false-discovery rate of the self-test is therefore lower,
-by the share of the session that was taken: with as many duplicates among the others, both then ask for the same significance.
+In a large session more pairs are tested, and more of them match by chance. The false-discovery rate of the self-test is therefore lower,
+by the share of the session that was taken: if the rest has as many duplicates, both then need the same significance.
 
 The recall is too high in two respects: a second visit at a much lower dose or another defocus loses more than :data:`planting.DAMAGE`, and
 a session of more than 630 micrographs may be screened in groups, which loses some pairs (``predicted_recall_at_overlap_0.3``) and which the
@@ -37,23 +37,23 @@ from cryodedup.progress import SILENT, Progress
 from cryodedup.text import printable
 
 BANDS = ((0.5, 1.0), (0.3, 0.5), (0.15, 0.3))
-"""Recall is reported for overlaps in these ranges; the last holds what jitter pushes below it."""
+"""Recall is reported for overlaps in these ranges; the last one includes overlaps that jitter pushes below it."""
 MAX_MICROGRAPHS = 300
 RUNS = 3
-"""So many runs of neighbours are taken of a larger session."""
+"""Number of runs of neighbours that are taken from a larger session."""
 MIN_MICROGRAPHS = 12
-"""Fewer micrographs with signal are no test."""
+"""The smallest number of micrographs with signal for a test."""
 PLANTED, ENOUGH = 48, 40
-"""So many second exposures are wanted in a round, but at most a third of the micrographs are replaced; with ``ENOUGH`` no round follows."""
+"""Number of second exposures wanted in a round; at most a third of the micrographs are replaced. With ``ENOUGH`` no round follows."""
 MAX_ROUNDS = 8
 MAX_PAIRS = 45_000
 """No round follows that would bring the number of pairs, in all rounds, above this."""
 TOLERANCE = 4
-"""A planted pair is found if its shift is right within so many reduced pixels."""
+"""A planted pair counts as found if its shift is correct to this many reduced pixels."""
 DIM = 0.25
 """Micrographs of less than this share of the usual signal are not exposed again."""
 MAX_NAMED = 20
-"""So many false pairs are named in the summary."""
+"""Number of false pairs that the summary names."""
 
 Edge = tuple[int, int]
 

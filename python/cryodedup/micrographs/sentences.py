@@ -1,4 +1,4 @@
-"""What terminal and page both say of a result."""
+"""Sentences about a result that the terminal and the page have in common."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from cryodedup.micrographs.self_test import Band, SelfTest
 from cryodedup.text import count
 
 FALSE_NAMED = 3
-"""So many false pairs of the self-test are named."""
+"""Number of false pairs of the self-test that are named."""
 
 
 def kinds(result: MicrographOutcome) -> str:
-    """How many versions of each kind."""
+    """The number of versions of each kind."""
     return ", ".join(f"{number:,} {kind}" for kind, number in result.kinds.items())
 
 
@@ -26,8 +26,8 @@ def versions(result: MicrographOutcome) -> str:
 
 def overlaps(result: MicrographOutcome) -> str:
     """How many pairs share too little to be removed, and what that means for the particles."""
-    least = f"{100 * result.params.least_overlap:g} %"
-    total = f"{count(len(result.overlaps), 'pair')} {'share' if len(result.overlaps) != 1 else 'shares'} less than {least} of the frame"
+    smallest = f"{100 * result.params.least_overlap:g} %"
+    total = f"{count(len(result.overlaps), 'pair')} {'share' if len(result.overlaps) != 1 else 'shares'} less than {smallest} of the frame"
     both = result.kept_overlaps
     if not both:
         return f"{total} (overlaps.csv); no two kept micrographs share an area that was found"
@@ -40,18 +40,19 @@ def overlaps(result: MicrographOutcome) -> str:
 
 
 def tilts(result: MicrographOutcome) -> str:
-    """What was done about stage tilts; empty where all are alike."""
+    """How stage tilts were matched before the comparison; empty if all micrographs have the same tilt."""
     tilts = result.tilts
     if not tilts.maps or tilts.usual_deg is None or tilts.axis_deg is None:
         return ""
+    were, they = ("was", "it was") if len(tilts.maps) == 1 else ("were", "they were")
     return (
-        f"{count(len(tilts.maps), 'micrograph')} of another stage tilt brought to that of most, {abs(tilts.usual_deg):.0f} degrees (tilt"
-        f" axis {tilts.axis_deg:.1f} degrees from y)"
+        f"{count(len(tilts.maps), 'micrograph')} {were} taken at another stage tilt; {they} resampled to match the most common one,"
+        f" {tilts.usual_deg:.0f} degrees (tilt axis {tilts.axis_deg:.1f} degrees counterclockwise from y)"
     )
 
 
 def self_test(test: SelfTest) -> str:
-    """What was found of planted second exposures."""
+    """How many planted second exposures were found."""
     if test.reason:
         return f"self-test: {test.reason}"
     recalls = ", ".join(f"{band.found:,} of {band.planted:,} at {overlap_range(band)}" for band in test.bands if band.planted)

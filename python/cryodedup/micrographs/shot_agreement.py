@@ -1,4 +1,4 @@
-"""The shots of one pair of holes support each other: if a hole was imaged twice, all of its shots were, moved by about the same.
+"""The shots of one pair of holes support each other: if a hole was imaged twice, so were all of its shots, with about the same shift.
 
 A pair of micrographs that may be a duplicate, a *lead*, is judged with its *members*: the pairs of the other equal shots of its two holes,
 measured near the same shift. Names show hole and shot; where they do not, the shots before and after both stand in (those of i and j,
@@ -29,7 +29,7 @@ from cryodedup.micrographs.significance import Tail
 DECOYS = 8
 """Decoys of each lead: half with another first hole, half with another second."""
 FEW_DECOYS = 40
-"""So few in all show no distribution: that of noise is taken."""
+"""With fewer decoys in all, the distribution of noise is used."""
 NOISE, NOISE_SD = 2.3, 0.6
 """The best significance near a given shift, in noise."""
 NEAR_PLACES = 60
@@ -124,7 +124,7 @@ class Opinion:
         return found
 
     def words(self, acquisitions: Sequence[Acquisition], agreeing: float) -> str:
-        """What is reported of the members.
+        """What is reported about the members.
 
         ``"3 of 4"``: shots of the two holes that agree, at such a chance; ``"contradicted"``: others exist, none agrees; ``"3 in a row"``
         where names do not show holes; or ``""``.

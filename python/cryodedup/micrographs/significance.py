@@ -1,8 +1,8 @@
-"""How likely unrelated micrographs are to look as alike as a pair does.
+"""How likely unrelated micrographs are to match as well as a pair does.
 
 The null distributions are the session's own, and a pair has to stand out from all of them:
 
-* *Mirrored*: pairs of a mirrored micrograph and another one show nothing of each other, but have the same spectra, edges and bright spots
+* *Mirrored*: pairs of a mirrored micrograph and another one have no area in common, but the same spectra, edges and bright spots
   (target and decoy, as in proteomics: Elias and Gygi 2007, Nature Methods 4, 207). Beyond the values that occur, the tail falls
   exponentially, as that of a Gumbel distribution does.
 * *Cohort*: nearly all pairs of a session are unrelated, so that the bulk of all pairs (or of pairs taken at random) is a null distribution

@@ -1,7 +1,7 @@
 """Visits at different stage tilts: each shows the specimen foreshortened across the tilt axis, by the cosine of its tilt.
 
-Before they are compared, micrographs of another tilt than the usual one are brought to its foreshortening. Particles, too, are seen from
-another direction then, so that pairs far apart in tilt correlate less.
+Before they are compared, micrographs of another tilt than the usual one are resampled to its foreshortening. Particles are still seen from
+another direction, so pairs far apart in tilt correlate less.
 """
 
 from __future__ import annotations
@@ -16,33 +16,34 @@ import numpy as np
 
 from cryodedup.micrographs.acquisition import Acquisition
 from cryodedup.micrographs.places import Floats
+from cryodedup.text import count
 
 Matrix = tuple[tuple[float, float], tuple[float, float]]
 SAME: Matrix = ((1.0, 0.0), (0.0, 1.0))
 MIN_DIFFERENCE = 0.005
-"""Micrographs that are foreshortened alike to so small a share are left as they are."""
+"""Micrographs whose foreshortening differs from the usual one by no more than this share are left as they are."""
 _SAMPLES = 64
 _SAME_AXIS_DEG = 5.0
-"""A user's axis that differs by more from that of the metadata is warned about."""
+"""There is a warning if the user's axis differs from that of the metadata by more."""
 
 
 @dataclass(frozen=True)
 class Tilts:
-    """How micrographs are brought to one foreshortening.
+    """How micrographs are resampled to one foreshortening.
 
     Attributes
     ----------
     maps
-        Of the micrographs of another tilt than the usual one, by index, the matrix from a place in the image that is compared to that in
-        the micrograph, both seen from the middle.
+        For each micrograph of another tilt than the usual one, by its index: the matrix that takes a place in the image that is compared to
+        its place in the micrograph, both counted from the middle.
     usual_deg
-        The most frequent tilt.
+        The most common tilt, degrees, without its sign.
     axis_deg
-        Counterclockwise from the y axis.
+        The angle of the tilt axis, degrees counterclockwise from the y axis.
     unmapped
-        How many are of another tilt, but stay as they are, since the axis is not known.
+        Number of micrographs of another tilt that are compared as they are, since the axis is not known.
     unknown
-        Of how many the tilt is not known, where others differ.
+        Number of micrographs whose tilt is not known, if others differ in tilt.
     metadata_deg
         The axis of the metadata, where the user gave another one.
     idle
@@ -58,31 +59,34 @@ class Tilts:
     idle: bool = False
 
     def of(self, members: Sequence[int]) -> list[Matrix]:
-        """The matrices of some micrographs; none if all stay as they are."""
+        """The matrices of some micrographs; an empty list if all of them stay as they are."""
         return [self.maps.get(i, SAME) for i in members] if any(i in self.maps for i in members) else []
 
     def warnings(self) -> list[str]:
-        """What a user has to know."""
+        """What a user has to know: all that applies."""
+        warnings = []
         if self.idle:
-            return ["--tilt-axis is not used: no micrograph is known to have another stage tilt than the others"]
+            warnings.append("--tilt-axis is not used: no micrograph is known to have another stage tilt than the others")
         if self.metadata_deg is not None:
-            return [
-                f"--tilt-axis {self.axis_deg:g} is used, but the metadata tell another axis, {self.metadata_deg:g}: with a wrong one"
-                " duplicates between tilts are missed"
-            ]
+            warnings.append(
+                f"--tilt-axis {self.axis_deg:g} is used, but the metadata give {self.metadata_deg:g}: with a wrong axis, duplicates between"
+                " tilts are missed; check it"
+            )
         if self.unmapped:
-            return [
-                f"{self.unmapped:,} micrographs were taken at another stage tilt than most ({self.usual_deg:.0f} degrees), but the tilt"
-                " axis is not known: duplicates between tilts are missed; --tilt-axis tells it"
-            ]
+            warnings.append(
+                f"{count(self.unmapped, 'micrograph')} {'was' if self.unmapped == 1 else 'were'} taken at another stage tilt than most"
+                f" ({self.usual_deg:.0f} degrees), but the angle of the tilt axis is not known: duplicates between tilts are missed; set it"
+                " with --tilt-axis"
+            )
         if self.maps and self.unknown:
-            return [
-                f"of {self.unknown:,} micrographs the stage tilt is not known: it is taken to be that of most, {self.usual_deg:.0f} degrees"
-            ]
-        return []
+            warnings.append(
+                f"the stage tilt of {count(self.unknown, 'micrograph')} is not known: it is taken to be that of most,"
+                f" {self.usual_deg:.0f} degrees"
+            )
+        return warnings
 
     def summary(self) -> dict[str, Any] | None:
-        """What ``summary.json`` holds; None where all are tilted alike."""
+        """What ``summary.json`` holds; None if all micrographs have the same tilt."""
         if not (self.maps or self.unmapped) or self.usual_deg is None:
             return None
         axis_deg = None if self.axis_deg is None else round(self.axis_deg, 2)
@@ -90,11 +94,11 @@ class Tilts:
 
 
 def tilts_of(acquisitions: Sequence[Acquisition], axis_deg: float | None) -> Tilts:
-    """From what is known of each exposure; ``axis_deg``: from the user, None: from the metadata."""
+    """Tilts from the metadata of each exposure. ``axis_deg``: the tilt axis that the user gives; None: that of the metadata."""
     known = {i: one.tilt_deg for i, one in enumerate(acquisitions) if one.tilt_deg is not None and abs(one.tilt_deg) < 89}
     if not known:
         return Tilts(idle=axis_deg is not None)
-    # The tilt of most, and of those of about that tilt the middle.
+    # The most common tilt to a degree, then the median of the tilts that round to it.
     numbers = Counter(round(abs(tilt)) for tilt in known.values())
     usual = min(numbers, key=lambda tilt: (-numbers[tilt], tilt))
     usual_deg = float(np.median([abs(tilt) for tilt in known.values() if round(abs(tilt)) == usual]))
@@ -114,7 +118,7 @@ def tilts_of(acquisitions: Sequence[Acquisition], axis_deg: float | None) -> Til
 
 
 def _middle_axis(axes_deg: Sequence[float]) -> float | None:
-    """The direction of most axes: 179 degrees and -1 degree are one."""
+    """The median direction of some axes: 179 degrees and -1 degree are one."""
     if not axes_deg:
         return None
     doubled = np.exp(2j * np.deg2rad(np.asarray(axes_deg, float)))
@@ -123,18 +127,17 @@ def _middle_axis(axes_deg: Sequence[float]) -> float | None:
 
 
 def _across(axis_deg: float, stretch: float) -> Matrix:
-    """Stretches at a right angle to the axis, which points to (-sin, cos) of its angle."""
+    """The matrix that stretches at a right angle to the axis, which points along (-sin, cos) of its angle."""
     x, y = math.cos(math.radians(axis_deg)), math.sin(math.radians(axis_deg))
     more = stretch - 1
     return ((1 + more * x * x, more * x * y), (more * x * y, 1 + more * y * y))
 
 
 def common(size: tuple[int, int], shift: tuple[float, float], first: Matrix, second: Matrix) -> tuple[tuple[float, float], float]:
-    """The shift of the micrographs in the middle of what they share, from that of the images that are compared, and the share of the frame.
+    """The shift of two micrographs at the middle of their overlap, and the overlap as a share of the frame.
 
-    Shifts are moves that lay the second on the first.
-
-    The share is that of the micrograph which shows more of the specimen.
+    ``shift`` is that of the images that are compared. Both shifts superimpose the second on the first. The share is that of the
+    micrograph which shows the larger area of the specimen.
     """
     there, here = _places(size, np.array(shift), np.array(first), np.array(second))
     back, _ = _places(size, -np.array(shift), np.array(second), np.array(first))
@@ -143,7 +146,7 @@ def common(size: tuple[int, int], shift: tuple[float, float], first: Matrix, sec
 
 
 def _places(size: tuple[int, int], shift: Floats, first: Floats, second: Floats) -> tuple[Floats, Floats]:
-    """Places of the second micrograph that the first shows, too, and where."""
+    """Places in the second micrograph that the first one shows, too, and the same places in the first."""
     half = np.array(size) / 2
     steps = (np.arange(_SAMPLES) + 0.5) / _SAMPLES * 2 - 1
     here = np.stack(np.meshgrid(steps, steps), -1).reshape(-1, 2) * half

@@ -1,6 +1,6 @@
 """Versions of one exposure: copies, dose-weighted and not, halves of its movie. One of each family is compared, before any statistics.
 
-Evidence, from the cheapest to the dearest:
+Evidence, from the cheapest to the most expensive:
 
 * names that processing gives: one folder and one name but for the suffixes of motion correction (``_DW``, ``_noDW``, ``_EVN``, ...);
   Warp's folders ``even`` and ``odd`` count as the one above them. They must share some noise, unless they are the two halves;
@@ -60,7 +60,7 @@ class Header(Protocol):
 
 @dataclass(frozen=True)
 class Version:
-    """A micrograph of an exposure of which another one is compared; indices are those of the input.
+    """A further micrograph of an exposure, of which another one is compared; indices are those of the input.
 
     ``kind``: ``same file``, ``equal pixels``, ``even half``, ``odd half``, ``not dose-weighted`` or ``same exposure``.
     """
@@ -73,7 +73,7 @@ class Version:
 def find_versions(
     images: Mapping[int, Header], records: Mapping[int, _core.Record], cache: Path, rank: Sequence[int]
 ) -> tuple[list[Version], list[tuple[int, int]]]:
-    """The versions among the micrographs that were read, by input order, and pairs that are none though their names say so.
+    """The versions among the micrographs that were read, by input order, and pairs that are not versions although their names suggest it.
 
     Parameters
     ----------
@@ -99,7 +99,7 @@ def find_versions(
 
 
 def not_versions(names: Sequence[str], refused: Sequence[tuple[int, int]]) -> list[str]:
-    """A warning about names that promise versions."""
+    """A warning about pairs that are named like versions, but are not."""
     if not refused:
         return []
     first, second = (names[i] for i in refused[0])
@@ -108,7 +108,7 @@ def not_versions(names: Sequence[str], refused: Sequence[tuple[int, int]]) -> li
 
 
 def at_one_place(pairs: Iterable[Pair], paths: Sequence[Path], rank: Sequence[int], width: int) -> list[Version]:
-    """Versions that only the comparison can recognise: pairs that lie on each other, of equal names in two folders.
+    """Versions that only the comparison can recognise: pairs without a shift, of equal names in two folders.
 
     Parameters
     ----------

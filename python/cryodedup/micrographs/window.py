@@ -1,4 +1,4 @@
-"""The pairs of a window search, as microduplicate_screener takes them."""
+"""The pairs of a window search, chosen as in microduplicate_screener."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What can be chosen, and its defaults."""
+"""Parameters and their defaults."""
 
 from cryodedup.params.micrographs import MIN_OVERLAP, Keep, MicrographParams, Order, Search, Sensitivity, checked
 from cryodedup.params.particles import (

@@ -1,4 +1,4 @@
-"""Checks of values that users choose; an error names the parameter, what was found and what was expected."""
+"""Checks of the values of parameters; an error names the parameter, what was found and what was expected."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ MAX_THREADS = 1024
 
 
 def is_number(value: object) -> TypeGuard[float]:
-    """Whether a value is a finite real number, and no truth value."""
+    """Whether a value is a finite real number, and not a bool."""
     return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def is_whole(value: object) -> TypeGuard[int]:
-    """Whether a value is a whole number, and no truth value."""
+    """Whether a value is a whole number, and not a bool."""
     return isinstance(value, Integral) and not isinstance(value, bool)
 
 
 def check_choices(params: object, choices: Mapping[str, Any]) -> None:
-    """Refuses values that the ``Literal`` of a parameter has not."""
+    """Refuses values that are not in the ``Literal`` of a parameter."""
     for name, literal in choices.items():
         allowed, value = get_args(literal), getattr(params, name)
         if value not in allowed:

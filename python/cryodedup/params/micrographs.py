@@ -1,4 +1,4 @@
-"""What can be chosen for micrographs, and its defaults: once, for the command line and the API."""
+"""Parameters for micrographs and their defaults, the same for the command line and for Python."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ Sensitivity = Literal["auto", "fast", "full"]
 
 NYQUIST = 0.5
 REACHED_DEG, SCREENED_DEG = 0.6, 1.0
-"""Micrographs that are turned by no more than this against each other are found, and pass the screening, without being turned."""
+"""Largest rotations between two micrographs at which the search finds them, and screening passes them, without rotating one."""
 MAX_ANGLE_DEG = 10.0
 MAX_BIN = 64
 MIN_OVERLAP = 0.5
-"""Where an area that is seen twice and one that is seen once weigh the same."""
+"""At this overlap, keeping both counts as much area twice as removing one loses."""
 _RANGES = {
     "fdr": (0.0, 1.0, "more than 0 and less than 1"),
     "threshold": (-1.0, 1.0, "from -1 to 1"),
@@ -35,12 +35,12 @@ _WINDOW = ("images_per_move", "images_per_hole", "scan_range")
 _CHOICES = {"search": Search, "order": Order, "keep": Keep, "sensitivity": Sensitivity}
 _IN_SUMMARY = {"max_shift_px": "max_shift", "highpass_cycles_per_px": "highpass", "lowpass_cycles_per_px": "lowpass"}
 _BANDS = {"highpass_cycles_per_px": (1, 2), "lowpass_cycles_per_px": (2,)}
-"""How many numbers each takes."""
+"""The allowed lengths of each."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class MicrographParams:
-    """How micrographs that show the same are found, and which of them stay.
+    """How duplicate micrographs are found, and which of them are kept.
 
     Parameters
     ----------
@@ -51,31 +51,32 @@ class MicrographParams:
         The window, in images: from ``images_per_move`` on, in steps of ``images_per_hole``, up to ``scan_range``; and multiples of
         ``images_per_hole``. All ≥ 1.
     order
-        Of the exposures; ``auto``: time where all names or metadata tell it, else by name.
+        Order in which the exposures were taken; ``auto``: by time where all names or metadata give it, else by name.
     fdr
         False-discovery rate up to which pairs are duplicates, between 0 and 1.
     threshold
-        Decide by ``ccc`` at least this, instead of by ``fdr``; between -1 and 1. Without a window, pairs of significance below 4 are
-        not looked at: no ccc worth the name is there.
+        Decide by ``ccc`` at least this, instead of by ``fdr``; between -1 and 1. Without a window, pairs with a
+        significance below 4 are not accepted.
     bin
-        Pixels a side that are averaged.
+        Side of the blocks of pixels that are averaged.
     highpass_cycles_per_px
-        Width of the rise from zero frequency, cycles per reduced pixel; IMOD's mtffilter has a second number, which has no effect.
+        Width of the rise from zero frequency, cycles per reduced pixel. A second number, as IMOD's mtffilter takes it, has no effect.
     lowpass_cycles_per_px
-        Where the fall begins, and its width, cycles per reduced pixel.
+        Frequency at which the fall begins, and its width, cycles per reduced pixel.
     max_shift_px
         Largest shift along an axis, pixels of the micrograph; None: up to where a tenth of the frame overlaps.
     search_angle_deg
-        Largest rotation between two visits of a hole, degrees, 0 to 10. Up to 0.6 costs nothing more: the search as it is finds that.
-        Beyond, each pair is compared at several turns, 1.2 degrees apart, which takes as many times as long.
+        Largest rotation between two visits of a hole, degrees, 0 to 10. Rotations of up to 0.6 are found without extra cost. Above, each
+        pair is compared at several rotations, 1.2 degrees apart, which takes that many times as long.
     tilt_axis_deg
-        Angle of the tilt axis in the micrographs, degrees counterclockwise from the y axis, as IMOD and SerialEM count it; needed where
-        some were taken at another stage tilt, and the metadata (EPU's ``.xml``) tell the tilt only. None: that of SerialEM's ``.mdoc``.
+        Angle of the tilt axis in the micrographs, degrees counterclockwise from the y axis, as IMOD and SerialEM count it; needed if
+        some were taken at another stage tilt, and the metadata (EPU's ``.xml``) give only the tilt. None: that of SerialEM's ``.mdoc``.
     keep
-        Which of a set stays: the ``earliest``, or the one of best fitted CTF (``rlnCtfMaxResolution``, ``ctf_stats/ctf_fit_to_A``).
+        Which micrograph of a set is kept: the ``earliest``, or the one with the best CTF fit (``rlnCtfMaxResolution``,
+        ``ctf_stats/ctf_fit_to_A``).
     min_overlap
-        A micrograph is removed if it shares at least this part of the frame, 0 to 1, with one that is kept; pairs that share less are
-        listed, and both stay. None: 0.5 when deciding by ``fdr``, 0 with ``threshold``.
+        A micrograph is removed if it shares at least this part of the frame, 0 to 1, with one that is kept. Pairs that share less are
+        only listed. None: 0.5 when deciding by ``fdr``, 0 with ``threshold``.
     max_removed
         Largest share of the exposures, 0 to 1, that may be removed as duplicates; beyond it the result is withheld.
     max_set
@@ -83,10 +84,10 @@ class MicrographParams:
     self_test
         Plant second exposures of the session's own micrographs, search them in the same way, and report how many are found.
     sensitivity
-        How large sessions are screened. ``auto``: in groups where their signal allows it, else pair by pair; ``full``: always pair by
+        Screening strategy for large sessions. ``auto``: in groups if the signal allows it, else pair by pair; ``full``: always pair by
         pair; ``fast``: always in groups.
     threads
-        0: one a processor. The result does not depend on it.
+        0: one for each processor. The result does not depend on it.
     """
 
     search: Search | None = None
@@ -132,7 +133,7 @@ class MicrographParams:
                 raise ParameterError.of(name, value, f"a whole number, {low} or more")
 
     def _choose_search(self) -> None:
-        """A window that is chosen chooses the search."""
+        """If one of the window's parameters is given, the search is ``window``."""
         reached = [name for name in _WINDOW if getattr(self, name) != getattr(type(self), name)]
         if self.search == "all" and reached:
             text = f"{{{reached[0]}}}: found {getattr(self, reached[0])} with {{search}} all, expected {{search}} window"
@@ -155,12 +156,12 @@ class MicrographParams:
 
     @property
     def turns_deg(self) -> list[float]:
-        """Turns at which pairs are compared, 0 first: from each to the next the search finds pairs without one."""
+        """Rotations at which pairs are compared, 0 first, so close that the search finds all rotations between them."""
         return _turns(self.search_angle_deg, REACHED_DEG)
 
     @property
     def screened_turns_deg(self) -> list[float]:
-        """The same for screening, which sees less detail."""
+        """The same for screening, which is less sensitive to rotation."""
         return _turns(self.search_angle_deg, SCREENED_DEG)
 
     @property
@@ -170,30 +171,30 @@ class MicrographParams:
 
     @property
     def least_overlap(self) -> float:
-        """``min_overlap``, or what stands for None."""
+        """``min_overlap``, or the value that None stands for."""
         if self.min_overlap is not None:
             return self.min_overlap
         return MIN_OVERLAP if self.threshold is None else 0.0
 
     def used(self) -> dict[str, Any]:
-        """All parameters by the names of schema 1 of the summary, with what stands for None where that depends on others."""
+        """All parameters by the names of schema 1 of the summary; None is replaced by its value where that depends on other parameters."""
         values = asdict(self) | {"min_overlap": self.least_overlap}
         return {_IN_SUMMARY.get(name, name): value for name, value in values.items()}
 
     @property
     def band(self) -> tuple[float, float, float]:
-        """Highpass, lowpass and falloff of the images that ``ncc`` and ``ccc`` are of."""
+        """High-pass, low-pass and falloff of the images for which ``ncc`` and ``ccc`` are computed."""
         return (self.highpass_cycles_per_px[0], *self.lowpass_cycles_per_px)
 
     @property
     def search_band(self) -> tuple[float, float, float]:
-        """That of the whitened images that are searched: with the default band-pass from 0.02, falling like a Gaussian of width 0.15."""
+        """The same for the whitened images that are searched: by default from 0.02 on, falling like a Gaussian of width 0.15."""
         return (self.highpass_cycles_per_px[0] / 2, 0.0, 0.6 * self.lowpass_cycles_per_px[0])
 
 
-def _turns(most_deg: float, reached_deg: float) -> list[float]:
-    """0, and as many turns on both sides that none up to the largest is further than so much from one."""
-    steps = max(0, math.ceil((most_deg - reached_deg) / (2 * reached_deg) - 1e-9))
+def _turns(max_deg: float, reached_deg: float) -> list[float]:
+    """0 and rotations to both sides, so that every rotation up to ``max_deg`` is within ``reached_deg`` of one of them."""
+    steps = max(0, math.ceil((max_deg - reached_deg) / (2 * reached_deg) - 1e-9))
     return [0.0, *(sign * step * 2 * reached_deg for step in range(1, steps + 1) for sign in (1, -1))]
 
 

@@ -22,7 +22,7 @@ Rectangle = tuple[float, float, float, float]
 
 @dataclass(frozen=True, kw_only=True)
 class Card:
-    """A pair in the gallery. The stage holds both pictures where they lie on each other; ``aspect``: its width over its height."""
+    """A pair in the gallery. The stage holds both pictures, superimposed; ``aspect``: its width divided by its height."""
 
     number: int
     first: str
@@ -39,16 +39,16 @@ def card(result: MicrographOutcome, names: Sequence[str], k: int, *, small: bool
     """Of the k-th pair; ``names``: what the micrographs are called, ``small``: whether pictures are reduced further."""
     pair = result.pairs[k]
     size = result.sizes[pair.first] or (1, 1)
-    move = (pair.shift_px[0] / size[0], -pair.shift_px[1] / size[1])  # pages count y from the top
+    shift = (pair.shift_px[0] / size[0], -pair.shift_px[1] / size[1])  # pages count y from the top
     longest = SMALL_PX if small else None
     first, second = (jpeg(result.thumbnails[i], longest=longest, quality=QUALITY) for i in (pair.first, pair.second))
-    places, overlap = _placed(move)
+    places, overlap = _placed(shift)
     return Card(
         number=k + 1,
         first=first,
         second=second,
         names=(names[pair.first], names[pair.second]),
-        aspect=size[0] * (1 + abs(move[0])) / (size[1] * (1 + abs(move[1]))),
+        aspect=size[0] * (1 + abs(shift[0])) / (size[1] * (1 + abs(shift[1]))),
         places=places,
         overlap=overlap,
         facts=_facts(result, pair),
@@ -56,9 +56,9 @@ def card(result: MicrographOutcome, names: Sequence[str], k: int, *, small: bool
     )
 
 
-def _placed(move: tuple[float, float]) -> tuple[tuple[Rectangle, Rectangle], Rectangle]:
-    """Where two frames lie on their stage, and what they share; ``move``: of the second, as shares of a frame, y downwards."""
-    (x, y), (width, height) = move, (1 + abs(move[0]), 1 + abs(move[1]))
+def _placed(shift: tuple[float, float]) -> tuple[tuple[Rectangle, Rectangle], Rectangle]:
+    """Where two frames lie on their stage, and their overlap; ``shift``: of the second, as shares of a frame, y downwards."""
+    (x, y), (width, height) = shift, (1 + abs(shift[0]), 1 + abs(shift[1]))
     places = [
         (100 * left / width, 100 * top / height, 100 / width, 100 / height)
         for left, top in ((max(0, -x), max(0, -y)), (max(0, x), max(0, y)))
@@ -81,7 +81,7 @@ def _facts(result: MicrographOutcome, pair: Pair) -> list[tuple[str, str]]:
         ("z, q", f"{pair.z:.1f}, {pair.q:.2g}"),
         ("ccc, ncc", f"{pair.ccc:.3f}, {pair.ncc:.3f}"),
         ("overlap", f"{100 * pair.overlap:.0f} %"),
-        ("moved by", f"{x:,.0f}, {y:,.0f} px{in_a}"),
+        ("shift", f"{x:,.0f}, {y:,.0f} px{in_a}"),
     ]
     if pair.rotation_deg or pair.scale != 1:
         facts.append(("rotation, scale", f"{pair.rotation_deg:.2f}°, {pair.scale:.4f}"))

@@ -45,7 +45,7 @@ def _before(result: MicrographOutcome) -> list[str]:
     """What happened before the comparison."""
     removed = f"Before the comparison all versions of an exposure but one were removed ({kinds(result)})." if result.versions else ""
     tilted = tilts(result)
-    return [sentence for sentence in (removed, f"Before the comparison, {tilted}." if tilted else "") if sentence]
+    return [sentence for sentence in (removed, f"{tilted}." if tilted else "") if sentence]
 
 
 def _compared(result: MicrographOutcome) -> str:
@@ -86,13 +86,13 @@ def _outcome(result: MicrographOutcome) -> str:
 
 
 def _overlapping(result: MicrographOutcome) -> list[str]:
-    least = f"{100 * result.params.least_overlap:g} %"
+    smallest = f"{100 * result.params.least_overlap:g} %"
     found = []
     if result.params.least_overlap and result.groups:
-        found.append(f"Each removed micrograph shares at least {least} of the frame with a kept one.")
+        found.append(f"Each removed micrograph shares at least {smallest} of the frame with a kept one.")
     if result.overlaps:
         share = "shares" if len(result.overlaps) == 1 else "share"
-        found.append(f"{count(len(result.overlaps), 'pair')} that {share} less than {least} of the frame stayed.")
+        found.append(f"{count(len(result.overlaps), 'pair')} that {share} less than {smallest} of the frame were kept.")
     return found
 
 

@@ -1,5 +1,5 @@
 "use strict";
-// Tables are sorted by a click on a head, numbers as numbers (data-value goes before the text).
+// A click on a column head sorts the table, numbers as numbers (by data-value, if given, else by the text).
 for (const table of document.querySelectorAll("table.sortable")) {
   const heads = [...table.tHead.rows[0].cells];
   const value = (row, at) => row.cells[at].dataset.value ?? row.cells[at].textContent.trim();
@@ -20,7 +20,7 @@ for (const table of document.querySelectorAll("table.sortable")) {
     head.addEventListener("keydown", (event) => event.key === "Enter" && sort());
   });
 }
-// Two images laid on each other: blinking while the mouse is over them or after a click, until the next one; "b" blinks all.
+// Two superimposed images blink while the mouse is over them, or from one click to the next; "b" blinks all.
 const stages = [...document.querySelectorAll(".stage")];
 let all = false;
 let phase = false;
@@ -34,7 +34,7 @@ setInterval(() => {
     stage.classList.toggle("alone", on && !phase);
   }
 }, 450);
-// Beneath them what both show, side by side: on paper and on a phone that tells more than one upon the other.
+// Below each pair the overlap from both images, side by side: on paper and on a phone that shows more than the superposition does.
 const box = (element) => ["left", "top", "width", "height"].map((side) => parseFloat(element.style[side]));
 for (const stage of stages) {
   const [left, top, width, height] = box(stage.querySelector(".overlap"));
