@@ -87,12 +87,12 @@ def test_a_users_pixel_size_that_is_not_used_is_said(tmp_path: Path) -> None:
     path = star(tmp_path / "p.star", [(100, 0, "m", 1)], COLUMNS, optics((1, "o", 0.5)))
     result = run(path, pixel_size_a=0.51)
     assert sizes(result) == [(0.5, "rlnMicrographPixelSize")]
-    assert "--pixel-size 0.51 not used: rlnMicrographPixelSize says 0.5 Å" in result.warnings[0]
-    with pytest.raises(InputError, match=r"optics group 1: found --pixel-size 1, while rlnMicrographPixelSize says 0.5 Å"):
+    assert "--pixel-size 0.51 not used: rlnMicrographPixelSize gives 0.5 Å" in result.warnings[0]
+    with pytest.raises(InputError, match=r"optics group 1: found --pixel-size 1, while rlnMicrographPixelSize gives 0.5 Å"):
         run(path, pixel_size_a=1.0)
     result = run(path, pixel_size_a=1.0, pixel_size_override=True)
     assert (sizes(result), result.coordinates_a[0, 0]) == ([(1.0, "--pixel-size-override")], 100)
-    assert "pixel size 1 Å used as --pixel-size-override says, not 0.5 Å" in result.warnings[0]
+    assert "pixel size 1 Å used because of --pixel-size-override, not 0.5 Å" in result.warnings[0]
 
 
 def test_optics_group_that_is_not_listed(tmp_path: Path) -> None:
@@ -214,7 +214,7 @@ def test_a_file_without_micrograph_names_is_one_micrograph_and_says_so(tmp_path:
     path = star(tmp_path / "p.star", [(0, 0, 1), (1, 0, 2)], "CoordinateX CoordinateY ClassNumber")
     result = run(path, pixel_size_a=1)
     assert result.kept.tolist() == [True, False]
-    assert "all its particles are taken as of one micrograph" in result.warnings[0]
+    assert "all its particles are taken to be in one micrograph" in result.warnings[0]
 
 
 @pytest.mark.parametrize(
@@ -247,7 +247,7 @@ def test_y_counted_from_the_other_edge_is_noticed_and_mended(tmp_path: Path) -> 
     array["alignments3D/shift"] = (0, 7)
     turned = cs(tmp_path / "p.cs", array)
     result = run([stars, turned], pixel_size_a=1)
-    assert any("60 would with --flip-y: y seems to be counted from different edges" in warning for warning in result.warnings)
+    assert any("60 would have one with --flip-y: y seems to be counted from different edges" in warning for warning in result.warnings)
     result = run([stars, turned], pixel_size_a=1, flip_y=True)
     assert result.analysis.overlaps is not None
     assert result.analysis.overlaps.tolist() == [[0, 60], [60, 0]]
@@ -283,8 +283,8 @@ def test_what_micrographs_overrule_is_told(tmp_path: Path) -> None:
     listed = micrographs(tmp_path / "mics.star", [("m.mrc", 1)])
     warnings = run(path, micrographs=str(listed)).warnings
     assert f"{path}: {listed} names 1 of its 2 micrographs, not n.mrc" in warnings
-    assert any(f"{path}: pixel size 0.5 Å from {listed} used, not 9 Å as the input says" in warning for warning in warnings)
-    with pytest.raises(InputError, match=rf"found --pixel-size 7, while {listed} says 0.5 Å"):
+    assert any(f"{path}: pixel size 0.5 Å from {listed} used, not 9 Å from the input" in warning for warning in warnings)
+    with pytest.raises(InputError, match=rf"found --pixel-size 7, while {listed} gives 0.5 Å"):
         run(path, micrographs=listed, pixel_size_a=7.0)
 
 

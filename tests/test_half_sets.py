@@ -146,7 +146,7 @@ def test_cells_as_odd_as_may_be_are_found(row: str, tmp_path: Path) -> None:
 def test_what_is_kept_may_be_of_one_half_and_all_may_be(tmp_path: Path) -> None:
     rows = [(100 * k + x, 50, "m", 10 - x, 1 + x) for k in range(200) for x in (0, 1)]
     result = deduplicate_particles(star(tmp_path / "p.star", rows, COLUMNS), ParticleParams(pixel_size_a=1.0))
-    assert "the half-sets of what is kept have 200 and 0 particles: " in result.warnings[-1]
+    assert "the half-sets of the kept particles have 200 and 0 particles, " in result.warnings[-1]
     alone = star(tmp_path / "q.star", [(*row[:4], 1) for row in rows], COLUMNS)
     result = deduplicate_particles(alone, ParticleParams(pixel_size_a=1.0))
     assert result.warnings == ("all particles are of one half-set: duplicates across the two can not be counted",)
@@ -171,7 +171,7 @@ def test_repair_changes_one_column_only(tmp_path: Path, command: Callable[..., R
     ran = command("particles", path, "--pixel-size", 1, "--half-sets", "repair", "-o", tmp_path / "out")
     assert ran.status == 0
     assert re.search(r"within 20 Å: all stay, \d+ duplicates, \d+ particles moved to the other half-set", ran.out)
-    assert re.search(r"half-sets repaired: \d+ and \d+ particles, 0 pairs across them, FSC of noise 0.000", ran.out)
+    assert re.search(r"repaired half-sets: \d+ and \d+ particles, 0 pairs across them, FSC of noise 0.000", ran.out)
     assert "all 480 kept → particles_repaired.star" in ran.out
     assert sorted(entry.name for entry in (tmp_path / "out").iterdir()) == [
         "duplicates.csv", "figures", "particles_repaired.star", "report.html", "summary.json",

@@ -126,7 +126,9 @@ def test_both_directories_in_one_input_are_two() -> None:
     assert match(one, two).count == 1
     found = match(one, [*two, *named("session1/mic_2.mrc")])
     assert found.numbers == [[0], [1, 2]]
-    assert found.notes[0].startswith("equal names taken as two: 1 micrograph, as session1/mic_1.mrc of A and session2/mic_1.mrc of B")
+    assert found.notes[0].startswith(
+        "micrographs of equal names treated as different: 1, such as session1/mic_1.mrc of A and session2/mic_1.mrc of B"
+    )
     assert match(one, two, named("session1/mic_7.mrc", "session2/mic_7.mrc")).numbers == [[0], [1], [2, 3]]
     assert match(named("session1/mic_1.mrc", "session2/mic_1.mrc"), named("session2/mic_1.mrc", "session3/mic_9.mrc")).numbers == [
         [0, 1],
@@ -138,12 +140,12 @@ def test_matching_by_name_alone_is_said_with_both_paths() -> None:
     found = match(named("session1/mic_1.mrc", "session1/mic_2.mrc"), named("session2/mic_1.mrc", "session2/mic_2.mrc"))
     assert found.numbers == [[0, 1], [0, 1]]
     assert found.warnings == [
-        "2 micrographs of equal names in different directories taken as the same, as session1/mic_1.mrc of A and session2/mic_1.mrc of B; if they"
-        " are two, use --match path"
+        "2 micrographs of equal names in different directories taken as the same, such as session1/mic_1.mrc of A and session2/mic_1.mrc of B; if"
+        " they are different, use --match path"
     ]
     programs = match(named("MotionCorr/x.mrc"), named(f"J2/{UID}_x_patch_aligned.mrc"))
     assert programs.warnings == []
-    assert programs.notes == [f"matched by name: 1 micrograph, as MotionCorr/x.mrc of A and J2/{UID}_x_patch_aligned.mrc of B"]
+    assert programs.notes == [f"matched by name: 1 micrograph, such as MotionCorr/x.mrc of A and J2/{UID}_x_patch_aligned.mrc of B"]
 
 
 def test_an_explicit_rule_goes_before_the_evidence() -> None:
@@ -151,9 +153,9 @@ def test_an_explicit_rule_goes_before_the_evidence() -> None:
     assert match(first, again).count == 2  # imported once more, one exposure gets a new uid
     by_name = match(first, again, how="name")
     assert by_name.count == 1
-    assert "--match name goes before the evidence: 1 micrograph taken as one" in by_name.warnings[0]
+    assert "--match name overrides the evidence: 1 micrograph treated as the same" in by_name.warnings[0]
     by_path = match(named("a/x.mrc"), named("b/x.mrc"), how="path")
-    assert (by_path.count, "1 micrograph taken as two though these speak for one" in by_path.warnings[0]) == (2, True)
+    assert (by_path.count, "1 micrograph treated as different although uids, paths or names agree" in by_path.warnings[0]) == (2, True)
     assert match(named("a/x.mrc", uid=1), named("a/x.mrc", uid=2), how="path").count == 1
     assert match(named("a/x.mrc", uid=1), named("b/y.mrc", uid=1), named("a/x.mrc", uid=2), how="uid").numbers == [[0], [0], [1]]
     with pytest.raises(InputError, match=r"B: micrograph a/x.mrc: found no CryoSPARC uid, expected one for --match uid"):
@@ -174,11 +176,11 @@ def test_an_equal_name_goes_before_one_without_suffixes() -> None:
 def test_names_that_are_not_recognised_are_said() -> None:
     found = match(named("a_1.mrc", "a_2.mrc", "a_3.mrc"), named("a_1.mrc", "a_20.mrc", "b_1.mrc"))
     assert found.warnings == [
-        "B and A share 1 micrograph, as a_1.mrc; 1 only in B, as a_20.mrc and 2 only in A, as a_2.mrc: if these are the same, their names were"
-        " not recognised"
+        "B and A share 1 micrograph, such as a_1.mrc; 1 only in B, such as a_20.mrc and 2 only in A, such as a_2.mrc: if these are the same"
+        " micrographs, their names were not recognised"
     ]
     fewer = match(named("a_1.mrc", "a_2.mrc", "a_3.mrc"), named("a_1.mrc"))
-    assert (fewer.warnings, fewer.notes) == ([], ["B and A share 1 micrograph, as a_1.mrc; 2 only in A, as a_2.mrc"])
+    assert (fewer.warnings, fewer.notes) == ([], ["B and A share 1 micrograph, such as a_1.mrc; 2 only in A, such as a_2.mrc"])
 
 
 @given(
@@ -218,7 +220,7 @@ def test_two_sessions_of_other_cameras_in_one_run(command: Command, tmp_path: Pa
     assert deduplicate_particles(inputs).kept.all()
     ran = command("particles", *inputs, "--match", "name", "--dry-run")
     assert "kept 1, rejected 1" in ran.out
-    assert "warning: --match name goes before the evidence: 1 micrograph" in ran.out
+    assert "warning: --match name overrides the evidence: 1 micrograph" in ran.out
 
 
 def mrc(path: Path, shape: tuple[int, int], pixel_size_a: float) -> None:
@@ -267,11 +269,14 @@ def test_picks_of_two_sessions_that_are_named_alike_are_said(tmp_path: Path) -> 
     paths = [tmp_path / "session1/mic_1.box", tmp_path / "session2/mic_1.box"]
     result = deduplicate_particles(paths, ParticleParams(pixel_size_a=1))
     assert result.kept.tolist() == [True, False]
-    assert f"matched by name: 1 micrograph, as {paths[0]} and {paths[1]}" in result.notes
+    assert f"matched by name: 1 micrograph, such as {paths[0]} and {paths[1]}" in result.notes
     assert deduplicate_particles(paths, ParticleParams(pixel_size_a=1, match="path")).kept.all()
     cbox = star(tmp_path / "p.star", [(5, 5, "MotionCorr/mic_1.mrc")])
     other = deduplicate_particles([paths[0], cbox], ParticleParams(pixel_size_a=1))
-    assert (other.warnings, list(other.notes)) == ((), [f"matched by name: 1 micrograph, as {paths[0]} and MotionCorr/mic_1.mrc of {cbox}"])
+    assert (other.warnings, list(other.notes)) == (
+        (),
+        [f"matched by name: 1 micrograph, such as {paths[0]} and MotionCorr/mic_1.mrc of {cbox}"],
+    )
 
 
 @pytest.mark.parametrize(("shape", "same"), [((100, 120), True), ((400, 400), False)])
@@ -289,5 +294,6 @@ def test_equal_paths_in_two_projects(tmp_path: Path, shape: tuple[int, int], sam
 def test_an_unknown_suffix_is_said() -> None:
     found = match(named(*(f"x{i}.mrc" for i in range(9))), named("x0.mrc", *(f"x{i}_foo.mrc" for i in range(1, 9))))
     assert (
-        "8 only in B, as x1_foo.mrc and 8 only in A, as x1.mrc: if these are the same, their names were not recognised" in found.warnings[0]
+        "8 only in B, such as x1_foo.mrc and 8 only in A, such as x1.mrc: if these are the same micrographs, their names were not recognised"
+        in found.warnings[0]
     )

@@ -63,7 +63,7 @@ def test_a_chosen_value_far_from_a_certain_one_is_refused_with_both(tmp_path: Pa
             assert run(path, pixel_size_a=chosen, **certain).coordinates_a[0, 0] == 200
             continue
         with pytest.raises(
-            InputError, match=rf"--pixel-size {chosen:g}, while .* says 2 Å; leave --pixel-size out, or add --pixel-size-override"
+            InputError, match=rf"--pixel-size {chosen:g}, while .* gives 2 Å; leave --pixel-size out, or add --pixel-size-override"
         ):
             run(path, pixel_size_a=chosen, **certain)
         assert run(path, pixel_size_a=chosen, pixel_size_override=True, **certain).coordinates_a[0, 0] == pytest.approx(100 * chosen)
@@ -154,7 +154,9 @@ def test_tomograms_give_pixel_sizes_and_extents(tmp_path: Path) -> None:
 def test_an_export_is_checked_against_the_extent(tmp_path: Path) -> None:
     given = tomograms(tmp_path / "tomograms.star", ("TS_01.tomostar", 0.7894, 500, 1000, 800, 5))
     path = exported(tmp_path / "p.star", "1.mrcs")  # 500 px of 4 Å, in 1000 px of 0.79 Å
-    with pytest.raises(InputError, match="expected coordinates within, so the pixel size is wrong"):
+    with pytest.raises(
+        InputError, match="expected centres within it; of 2 checked particles 1 other is outside, too: the pixel size is probably wrong"
+    ):
         run(path, micrographs=given)
     assert run(path, micrographs=given, pixel_size_a=0.7894).coordinates_a[0, 0] == pytest.approx(78.94)
 
@@ -195,7 +197,7 @@ def test_centred_angstroms_meet_pixels_where_the_tomograms_are_known(tmp_path: P
     ):
         run([centred, pixels], pixel_size_a=2.0)
     unknown = tomograms(tmp_path / "unknown.star", ("TS_01", 2.0, -999, -999, -999, 8))
-    with pytest.raises(InputError, match="of TS_01 at least, to join them; give --micrographs"):
+    with pytest.raises(InputError, match="to join them, such as that of TS_01; give --micrographs"):
         run([centred, pixels], micrographs=unknown)
     assert len(run(centred).kept) == 1  # alone it needs no size
 
@@ -307,7 +309,7 @@ def test_fractions_of_micrographs_that_are_binned_otherwise(tmp_path: Path) -> N
     binned = star(
         tmp_path / "m.star", [("000000000000000000007_a.mrc", 1)], "MicrographName OpticsGroup", optics((1, "o", 2.0)), "micrographs"
     )
-    with pytest.raises(InputError, match="its micrographs are binned otherwise, and locations are fractions"):
+    with pytest.raises(InputError, match="its micrographs have another binning, and locations are fractions"):
         run(path, micrographs=binned)
 
 

@@ -117,7 +117,9 @@ def test_the_angstrom_origins_win_where_both_are(tmp_path: Path) -> None:
 
 def test_origins_in_pixels_need_the_images_pixel_size(tmp_path: Path) -> None:
     path = star(tmp_path / "p.star", [(100, 0, "m", 3)], "CoordinateX CoordinateY MicrographName OriginX")
-    with pytest.raises(InputError, match=r"p\.star: found rlnOriginX in pixels, expected rlnMagnification and rlnDetectorPixelSize"):
+    with pytest.raises(
+        InputError, match=r"p\.star: found rlnOriginX in pixels of unknown size, expected rlnMagnification and rlnDetectorPixelSize"
+    ):
         run(path)
     assert run(path, shift_key="none") == [True]
 
@@ -168,7 +170,7 @@ def test_a_distance_of_zero_compares_what_is_stored(tmp_path: Path) -> None:
         (HEAD + "m 0 0\nm one 2\n", "p.star, line 8: rlnCoordinateX: found 'one', expected a number"),
         (
             HEAD + "m 0 0\nm nan 2\nm inf 2\n",
-            "p.star, line 8: found a centre at x nan y 2 Å, expected finite coordinates and shifts; so has 1 other",
+            "p.star, line 8: found a centre at x nan y 2 Å, expected finite coordinates and shifts; 1 other is not finite, too",
         ),
         (HEAD + "m 0 0\nm inf 2\n", "p.star, line 8: found a centre at x inf y 2 Å"),
         (HEAD + "m <NA> 0\n", "p.star, line 7: found a centre at x nan y 0 Å"),

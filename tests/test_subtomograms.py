@@ -52,7 +52,7 @@ def test_dynamo_tables_of_other_lengths(tmp_path: Path, columns: int) -> None:
     path = dynamo(tmp_path / "t.tbl", {20: 1, 24: 10, 25: 20, 26: 30, 36: 2.5}, columns=columns)
     if columns == 42:
         assert run(path, pixel_size_a=None).coordinates_a.tolist() == [[25, 50, 75]]
-        with pytest.raises(InputError, match=r"while apix \(column 36\) says 2.5 Å"):
+        with pytest.raises(InputError, match=r"while apix \(column 36\) gives 2.5 Å"):
             run(path)
     else:
         assert run(path).coordinates_a.tolist() == [[100, 200, 300]]

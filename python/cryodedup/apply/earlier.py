@@ -1,4 +1,4 @@
-"""What an earlier run chose, from the directory of its result."""
+"""The choice of an earlier run, read from the directory of its result."""
 
 from __future__ import annotations
 

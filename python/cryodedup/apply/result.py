@@ -1,4 +1,4 @@
-"""What the choice of an earlier run means for other files, and how they are written."""
+"""The choice of an earlier run applied to other files, and how they are written."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from cryodedup.text import count, printable
 
 SCHEMA = "cryodedup.apply/1"
 EXAMPLES = 3
-"""So many of what was not found are named."""
+"""Number of rows not found that are named."""
 
 
 @dataclass(frozen=True)
@@ -54,17 +54,17 @@ class AppliedFile:
 
     @property
     def kept(self) -> NDArray[np.bool_]:
-        """Mask of the rows that stay, bool (n,): all but those that the result rejects for certain."""
+        """Mask of the rows that are kept, bool (n,): all but those that the result rejects for certain."""
         return np.asarray(self.match.verdicts != REJECTED)
 
     @property
     def not_found(self) -> NDArray[np.bool_]:
-        """Mask of the rows that the earlier run never saw; they stay."""
+        """Mask of the rows that the earlier run did not see; they are kept."""
         return np.asarray(self.match.verdicts == UNKNOWN)
 
     @property
     def undecided(self) -> NDArray[np.bool_]:
-        """Mask of the rows that are at the place (or have the uid) of a kept and of a rejected particle; they stay."""
+        """Mask of the rows that are at the place (or have the uid) of both a kept and a rejected particle; they are kept."""
         return np.asarray(self.match.verdicts == BOTH)
 
     @property

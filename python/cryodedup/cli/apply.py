@@ -29,11 +29,11 @@ click.rich_click.OPTION_GROUPS["cryodedup apply"] = [
 @click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
 @click.argument("files", nargs=-1, required=True, type=options.Input(), metavar="FILE...")
 @click.option("-o", "--output", type=click.Path(path_type=Path), metavar="DIR2", help="Write the new files into this directory, not DIR.")
-@click.option("--flip-y", is_flag=True, help="Count y of CryoSPARC files from the other edge (default: as the earlier run did).")
+@click.option("--flip-y", is_flag=True, help="Count y of CryoSPARC files from the other edge (default: as in the earlier run).")
 @click.option(
     "--match",
     type=options.choice(Match),
-    help="Match micrographs by path, name or uid alone, or by all three (auto; default: as the earlier run did).",
+    help="Match micrographs by path, name or uid alone, or by all three (auto); default: as in the earlier run.",
 )
 @click.option("--overwrite", is_flag=True, help="Replace an earlier result in DIR2.")
 @click.option("--dry-run", is_flag=True, help="Match and count the rows; write nothing.")
@@ -54,9 +54,9 @@ def apply(
 ) -> None:
     """Apply the choice of an earlier run to other files of the project.
 
-    DIR is the result of cryodedup micrographs or cryodedup particles. FILE... are, after micrographs, tables of movies, micrographs,
-    exposures or particles, or lists of names; after particles, other files of these particles. Rows are copied byte for byte. Rows that
-    the earlier run never saw are kept, counted and named.
+    DIR is the result of cryodedup micrographs or cryodedup particles. FILE... are, after cryodedup micrographs, tables of movies,
+    micrographs, exposures or particles, or lists of names; after cryodedup particles, other files of the same particles. Rows are copied
+    byte for byte. Rows that the earlier run did not see are kept and counted, and some of them are named.
 
     Example: cryodedup apply unique Extract/job009/particles.star -o applied
     """
@@ -78,7 +78,7 @@ def apply(
 
 
 def show(delivered: Delivered) -> None:
-    """Prints what was matched, and where it is."""
+    """Prints what was matched, and the files that were written."""
     files = delivered.summary["files"]
     for file in files:
         print(f"{shown(file['input'])}: {count(file['rows'], 'row')} of {file['lists']}, {_matched(file)}")

@@ -1,4 +1,4 @@
-"""What the commands have in common: arguments, options, words."""
+"""What the commands have in common: arguments, options, and how results are printed."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ EACH_ONES = ["--output", "--overwrite", "--no-report", "--json", "--threads", "-
 
 
 class Input(click.ParamType[Any]):
-    """A path, or a pattern; not the empty text, which a path takes for the current directory."""
+    """A path or a pattern. Empty text is refused: ``Path("")`` would be the current directory."""
 
     name = "path"
 
@@ -36,7 +36,7 @@ threads = click.option(
     type=int,
     default=0,
     metavar="N",
-    help="Use N threads; 0: one for each processor. The result does not depend on it.  [default: 0]",
+    help="Use N threads; 0: one for each processor. The result does not depend on N.  [default: 0]",
 )
 overwrite = click.option("--overwrite", is_flag=True, help="Replace an earlier result in DIR.")
 no_report = click.option("--no-report", is_flag=True, help="Do not make the page (report.html, figures).")
@@ -55,7 +55,7 @@ def option_of(parameter: str) -> str:
 
 
 def closing_table(heads: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """Sums a job up on a terminal; a log has it in its lines already."""
+    """Prints a summary table on a terminal; a log contains the same numbers in its lines."""
     if not sys.stdout.isatty():
         return
     from rich import box
@@ -72,5 +72,5 @@ def closing_table(heads: Sequence[str], rows: Sequence[Sequence[object]]) -> Non
 
 
 def show_json(summary: Mapping[str, Any]) -> None:
-    """Prints a summary as it stands in ``summary.json``."""
+    """Prints a summary as ``summary.json`` contains it."""
     print(json.dumps(summary, indent=1, ensure_ascii=False))

@@ -1,4 +1,4 @@
-"""Shows how far a job is: a bar on a terminal, lines elsewhere."""
+"""Shows the progress of a job: a bar on a terminal, lines elsewhere."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 OF_BYTES = ("reading", "writing")
 """Stages that count bytes; others count particles, micrographs or pairs."""
 BETWEEN_LINES_S = 30.0
-"""In a log, a job that takes long says so this often."""
+"""Seconds between two lines of progress in a log."""
 
 
 class Display:
@@ -37,7 +37,7 @@ class Display:
         self._stop_bar()
 
     def stage(self, name: str, total: int | None = None) -> None:
-        """A stage begins; one of unknown ``total`` that counts bytes has those of the files."""
+        """Begins a stage. Without ``total``, a stage that counts bytes gets the size of the files."""
         self.name, self.done, self._before = name, 0, 0
         self._began = time.monotonic()
         self.total = total if total is not None else self.size if name in OF_BYTES else 0
@@ -55,7 +55,7 @@ class Display:
             print(text, file=sys.stderr, flush=True)
 
     def advance_to(self, done: int) -> None:
-        """So many units of the stage's present step are done."""
+        """Sets the number of units of the stage's present step that are done."""
         if self.quiet:
             return
         if done < self.done - self._before:  # a further step, which counts from 0 again

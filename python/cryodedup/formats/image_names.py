@@ -1,4 +1,4 @@
-"""Which files are images, by the endings of their names."""
+"""Which files are images, by their file extensions."""
 
 from __future__ import annotations
 

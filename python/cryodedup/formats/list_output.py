@@ -1,4 +1,4 @@
-"""Lists of paths, of micrographs that were given as files."""
+"""Lists of the paths of micrographs that were given as files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""MRC files: the header, read and checked by mrcfile, and where the pixels stand."""
+"""MRC files: the header, read and checked by mrcfile, and the position of the pixels."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def open_mrc(path: Path) -> MrcImage:
     InputError
         Not an MRC file, not one image of real numbers, or a file shorter than its header says.
     OSError
-        The file can not be read.
+        The file cannot be read.
     """
     if not S_ISREG(path.stat().st_mode):
         raise InputError(f"{path}: found no regular file, expected an image")

@@ -14,7 +14,7 @@ ID, NAME = "rlnOpticsGroup", "rlnOpticsGroupName"
 
 @dataclass
 class Optics:
-    """The table of optics groups of the first file, to which those of others are added."""
+    """The table of optics groups of the first file, to which the groups of other files are added."""
 
     labels: list[str]
     rows: list[dict[str, str]]
@@ -30,7 +30,7 @@ class Optics:
         return cls(table.labels, file.rows(table), table.rows.start(len(table.rows)))
 
     def add(self, other: Optics) -> dict[str, str]:
-        """Adds what is not there yet; returns the groups of ``other`` that get another number."""
+        """Adds groups that are not there yet; returns the groups of ``other`` that get another number."""
         renumbered = {}
         for row in other.rows:
             same = next((known for known in self.rows if {**known, ID: ""} == {**row, ID: ""}), None)

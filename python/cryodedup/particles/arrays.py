@@ -58,8 +58,8 @@ def deduplicate(
     ----------
     coordinates_a
         (n, 2) or (n, 3), Å; for a separation of 0 any number of columns. Finite. Or a table, as ``starfile.read`` and
-        ``cryosparc.dataset.Dataset.load`` return it, which tells groups and scores itself: by the defaults of
-        :func:`cryodedup.deduplicate_particles`, which takes more options.
+        ``cryosparc.dataset.Dataset.load`` return it; groups and scores are then taken from it by the defaults of
+        :func:`cryodedup.deduplicate_particles`, which has more options.
     groups
         (n,), integers or names: only particles of one group (a micrograph, a tomogram) can be duplicates. None: all are of one.
     scores
@@ -88,7 +88,7 @@ def deduplicate(
     """
     if is_table(coordinates_a):
         if groups is not None or scores is not None or priority is not None:
-            raise InputError("deduplicate: found groups, scores or priority beside a table, which tells them itself; expected it alone")
+            raise InputError("deduplicate: found groups, scores or priority with a table, which contains them; expected the table alone")
         return _of_table(coordinates_a, min_separation_a, remove_entirely, threads)
     params = ParticleParams(min_separation_a=min_separation_a, remove_entirely=bool(remove_entirely), threads=threads or 0)
     coordinates = _column(coordinates_a, np.float64, "coordinates_a", 2)

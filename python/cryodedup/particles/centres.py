@@ -17,13 +17,13 @@ from cryodedup.particles.joining import Joined
 from cryodedup.text import count
 
 OUTSIDE, MAX_OUTSIDE = 0.05, 0.1
-"""A tenth of the particles further beyond the micrograph than this share of it: the pixel size is not that of the coordinates."""
+"""If a tenth of the particles lie beyond the micrograph by more than this share of it, the pixel size is not that of the coordinates."""
 MAX_CHECKED = 50_000
-"""Of more particles some from all over the file are looked at."""
+"""Of more particles, about this many from all over the file are checked."""
 TABLE = "--micrographs tomograms.star"
 SAME_PLACE_A = 0.01
 NOT_SET = np.uint64(2**64 - 1)
-"""A uid that no particle has, in the place of 0."""
+"""A uid that no particle has, used in place of 0."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,7 +92,7 @@ def place(joined: Joined, params: ParticleParams) -> Centres:
 
 
 def _refuse_two_alignments(joined: Joined, centres: Centres) -> None:
-    """Particles of one uid that two inputs align differently: which alignment is meant is the user's to say."""
+    """Refuses particles of one uid that two inputs align differently: the user has to choose one alignment."""
     if centres.shift_key == "none":
         return
     picks, bounds = joined.picks, joined.bounds
@@ -104,7 +104,7 @@ def _refuse_two_alignments(joined: Joined, centres: Centres) -> None:
             differ = np.abs(moved).max(axis=1, initial=0.0) > SAME_PLACE_A
             if differ.any():
                 raise InputError(
-                    f"{picks[i].label}: found {count(int(differ.sum()), 'particle')} (by uid) aligned otherwise in {picks[j].label},"
+                    f"{picks[i].label}: found {count(int(differ.sum()), 'particle')} (by uid) aligned differently in {picks[j].label},"
                     " expected one alignment of each particle: name one of the two, or use --shift-key none"
                 )
 
@@ -129,7 +129,7 @@ def _shift_key(picks: Sequence[Picks], params: ParticleParams) -> str:
 
 
 def _dimensions(picks: Sequence[Picks]) -> int:
-    """3 if there is a z; one that is the same everywhere counts as none where other inputs have none."""
+    """3 if there is a z. A z that is the same everywhere does not count if other inputs have none."""
     with_z = [pick for pick in picks if len(pick.position) == 3]
     without = [pick for pick in picks if len(pick.position) == 2 and len(pick)]
     if not with_z or not without:
@@ -142,7 +142,7 @@ def _dimensions(picks: Sequence[Picks]) -> int:
 
 def _place(pick: Picks, sizes_a: Floats | float, shift_key: str, out: Floats) -> None:
     shifts = used_shifts(pick, shift_key)
-    with np.errstate(over="ignore", invalid="ignore"):  # what comes of it is refused below
+    with np.errstate(over="ignore", invalid="ignore"):  # values that are not finite are refused below
         for axis in range(out.shape[1]):
             np.multiply(pick.position[axis], sizes_a, out=out[:, axis])
             if axis < len(shifts):
@@ -153,7 +153,7 @@ def _place(pick: Picks, sizes_a: Floats | float, shift_key: str, out: Floats) ->
     if bad.any():
         row = int(bad.argmax())
         values = " ".join(f"{axis} {value:g}" for axis, value in zip("xyz", out[row], strict=False))
-        more = f"; so {_have(int(bad.sum()) - 1)}" if bad.sum() > 1 else ""
+        more = f"; {_others(int(bad.sum()) - 1)} not finite, too" if bad.sum() > 1 else ""
         raise InputError(f"{pick.where(row)}: found a centre at {values} Å, expected finite coordinates and shifts{more}")
 
 
@@ -163,7 +163,7 @@ def _are_mixed(picks: Sequence[Picks]) -> bool:
 
 
 def _extents(pick: Picks, table: MicrographTable | None, places: Sequence[int | None]) -> Floats:
-    """Of each micrograph width, height and depth, Å, float64 (micrographs, 3); NaN where they are not known."""
+    """Width, height and depth of each micrograph, Å, float64 (micrographs, 3); NaN where they are not known."""
     extents = np.full((len(pick.micrographs), 3), np.nan)
     for row, micrograph in zip(extents, pick.micrographs, strict=True):
         if micrograph.extent_a is not None:
@@ -176,21 +176,21 @@ def _extents(pick: Picks, table: MicrographTable | None, places: Sequence[int | 
 
 
 def _from_corner(pick: Picks, extents: Floats, picks: Sequence[Picks]) -> Floats:
-    """From the middle of each particle's tomogram to its corner, Å: half its size, as RELION 5 has it."""
+    """Half the size of each particle's tomogram, Å: the offset from its corner to its middle, as RELION 5 defines it."""
     present = np.unique(pick.micrograph_of)
     unknown = present[np.isnan(extents[present]).any(axis=1)]
     if len(unknown):
         other = next(other.label for other in picks if len(other) and not other.centered)
         raise InputError(
             f"{pick.label}: found coordinates counted from the middle of the tomogram, but from a corner in {other}: expected the sizes of"
-            f" the tomograms, of {pick.micrographs[int(unknown[0])].name} at least, to join them; give {TABLE}"
+            f" the tomograms to join them, such as that of {pick.micrographs[int(unknown[0])].name}; give {TABLE}"
         )
     halves: Floats = 0.5 * extents[pick.micrograph_of]
     return halves
 
 
 def _check_extents(pick: Picks, extents: Floats, coordinates_a: Floats) -> None:
-    """Refuses coordinates that lie beyond their micrographs: their pixel size is another one."""
+    """Refuses coordinates that lie beyond their micrographs: the pixel size is wrong."""
     axes = coordinates_a.shape[1]
     some = np.arange(0, len(pick), 1 + len(pick) // MAX_CHECKED)
     rows = some[~np.isnan(extents[pick.micrograph_of[some], :axes]).any(axis=1)]
@@ -199,10 +199,11 @@ def _check_extents(pick: Picks, extents: Floats, coordinates_a: Floats) -> None:
     if beyond.any() and beyond.sum() > MAX_OUTSIDE * len(rows):
         row = int(np.flatnonzero(beyond)[0])
         place, limit = (" x ".join(f"{value:.0f}" for value in values[row]) for values in (coordinates_a[rows], limits))
+        more = f"; of {len(rows):,} checked particles {_others(int(beyond.sum()) - 1)} outside, too" if beyond.sum() > 1 else ""
         raise InputError(
             f"{pick.where(int(rows[row]))}: found a centre at {place} Å in {pick.micrographs[int(pick.micrograph_of[rows[row]])].name},"
-            f" which is {limit} Å large; so {_have(int(beyond.sum()) - 1)} of {len(rows):,}: expected coordinates within, so the pixel size"
-            " is wrong; give the right one by --pixel-size with --pixel-size-override"
+            f" which is {limit} Å large, expected centres within it{more}: the pixel size is probably wrong; set it with --pixel-size and"
+            " --pixel-size-override"
         )
 
 
@@ -212,5 +213,5 @@ def _beyond(coordinates_a: Floats, limits: Floats) -> NDArray[np.bool_]:
     return np.asarray(outside.any(axis=1), np.bool_)
 
 
-def _have(others: int) -> str:
-    return "has 1 other" if others == 1 else f"have {others:,} others"
+def _others(n: int) -> str:
+    return "1 other is" if n == 1 else f"{n:,} others are"

@@ -1,4 +1,4 @@
-"""What is said of duplicates across half-sets: before, and in what is written."""
+"""The verdict on duplicates across half-sets, in the input and in what is written."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from cryodedup.particles.half_sets import DIGITS, FSC_THRESHOLD, HalfSets
 from cryodedup.text import count
 
 UNEQUAL = 0.9
-"""Half-sets whose sizes differ by more are warned about."""
+"""There is a warning if the ratio of the sizes of two half-sets is smaller."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,25 +72,26 @@ class HalfSetAudit:
             f" duplicates across them; {before.concerned:,} particles ({share:.1f} %) have a duplicate in the other half{each}",
             f"shared noise alone raises the FSC to {before.noise_fsc:.3f}, counted pair by pair; the threshold is {FSC_THRESHOLD}"
             f" (f/(1+f) = {before.f_over_1_plus_f:.3f}, which leaves out duplicates within a half)",
-            f"half-sets {'of what is kept' if self.moved is None else 'repaired'}: {after.sizes[0]:,} and {after.sizes[1]:,} particles,"
-            f" {count(after.pairs_across, 'pair')} across them, FSC of noise {after.noise_fsc:.3f}",
+            f"{'half-sets of the kept particles' if self.moved is None else 'repaired half-sets'}: {after.sizes[0]:,} and"
+            f" {after.sizes[1]:,} particles, {count(after.pairs_across, 'pair')} across them, FSC of noise {after.noise_fsc:.3f}",
         ]
 
     @property
     def warnings(self) -> list[str]:
-        """Where the resolution of a map from these particles would be faked, and where a repair goes too far."""
+        """Warnings about a resolution that would be too good, and about half-sets of unequal size."""
         warnings = [self.verdict] if self.found.grade != "none" else []
         (one, two), found = self.written.sizes, self.found.sizes
         before, chance = min(found) / max(found), 4 / np.sqrt(max(1, one + two))
         if min(one, two) >= (min(UNEQUAL, before) - chance) * max(one, two):
             return warnings
         sizes = f"{one:,} and {two:,} particles"
-        best = "the best ones of the duplicates are mostly of one half"
         return [
             *warnings,
-            f"the half-sets of what is kept have {sizes}: {best}; split them anew before they are refined"
+            f"the half-sets of the kept particles have {sizes}, since most of the kept duplicates were in one half-set; split the particles"
+            " into new half-sets before you refine them"
             if self.moved is None
-            else f"the new half-sets have {sizes}: {best}, or too many particles are connected within {self.separation_a:g} Å",
+            else f"the new half-sets have {sizes}: most of the best duplicates were in one half-set, or too many particles are connected"
+            f" within {self.separation_a:g} Å",
         ]
 
     def summary(self) -> dict[str, Any]:

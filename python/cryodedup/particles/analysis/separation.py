@@ -33,8 +33,8 @@ MIN_PER_MICROGRAPH = 3
 MAX_REJECTED = 0.01
 """If more is rejected without a peak of duplicates, a warning says so."""
 CHANCE, MANY_TIMES = 0.25, 3.0
-"""Of particles at random so many times the squared ratio of the separation to the usual distance are rejected; many times more are"
-" duplicates."""
+"""Of randomly placed particles, about this many times the squared ratio of the separation to the usual distance are rejected; many times
+more are duplicates."""
 
 
 @dataclass(frozen=True, kw_only=True)

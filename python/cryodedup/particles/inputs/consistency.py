@@ -1,4 +1,4 @@
-"""Warnings about inputs that seem not to fit together, or not to be what they are taken for."""
+"""Warnings about inputs that do not seem to fit together, or to be what they are taken for."""
 
 from __future__ import annotations
 
@@ -14,25 +14,27 @@ from cryodedup.particles.inputs.pixel_sizes import Resolved
 from cryodedup.particles.points import Points
 
 BY_CHANCE = 0.05
-"""Meetings are counted at the distance within which so many particles have a neighbour of another input by chance."""
-MIRRORED_LEAST, MIRRORED_RATIO = 20, 3
-"""So many meetings, and so many times more than without turning y over and than chance has, are a sign (on two real sets 1367 to 64)."""
+"""Neighbours in another input are counted at the distance within which this share of the particles has one by chance."""
+MIN_MIRRORED, MIRRORED_RATIO = 20, 3
+"""y seems to be counted from different edges if, with y flipped, at least this many particles have a neighbour in another input, and this
+many times more than without flipping and than by chance (in two real sets: 1367 with, 64 without)."""
 FAR = 2.0
-"""Neighbours in a filament are looked for up to so many times the minimum separation."""
+"""Neighbours in a filament are searched for up to this many times the minimum separation."""
 
 
 def unrelated(picks: Sequence[Picks], shared: NDArray[np.int64]) -> list[str]:
-    """Warnings for inputs that have no micrograph in common with any other: most likely their names do not tell."""
+    """Warnings for inputs that have no micrograph in common with any other: most likely their names differ."""
     warnings: list[str] = []
     for i, pick in enumerate(picks):
         others = [j for j in range(len(picks)) if j != i and len(picks[j])]
         if len(picks) == 2 and i == 1 and warnings:
-            continue  # the same of the other one
+            continue  # the other input has the same warning
         if len(pick) and others and not shared[i, others].any():
             names = f"{pick.micrographs[0].name} here, {picks[others[0]].micrographs[0].name} in {picks[others[0]].label}"
             uids = " with other uids" if pick.micrographs[0].uid and picks[others[0]].micrographs[0].uid else ""
             warnings.append(
-                f"{pick.label}: no micrograph in common with another input, so none of its particles can meet theirs ({names}{uids})"
+                f"{pick.label}: no micrograph in common with another input, so none of its particles can be a duplicate of theirs"
+                f" ({names}{uids})"
             )
     return warnings
 
@@ -45,9 +47,9 @@ def mirrored(
     source_of: NDArray[np.uint32],
     params: ParticleParams,
 ) -> list[str]:
-    """A warning if CryoSPARC's inputs meet the others much more often when their y is counted from the other edge.
+    """A warning if CryoSPARC's particles have many more neighbours in other inputs when their y is counted from the other edge.
 
-    Judged at a short distance, whatever the minimum separation: at a long one chance meets as often either way.
+    Judged at a short distance, whatever the minimum separation: at a long one, there are as many by chance either way.
     """
     sparc = np.array([pick.heights_px is not None for pick in picks])
     if sparc.all() or not sparc.any() or not len(coordinates_a):
@@ -65,24 +67,24 @@ def mirrored(
         for places in (coordinates_a, turned)
     )
     by_chance = BY_CHANCE * np.isin(source_of, np.flatnonzero(sparc)).sum()
-    if met_otherwise < max(MIRRORED_LEAST, MIRRORED_RATIO * met, MIRRORED_RATIO * by_chance):
+    if met_otherwise < max(MIN_MIRRORED, MIRRORED_RATIO * met, MIRRORED_RATIO * by_chance):
         return []
     change = "without" if params.flip_y else "with"
     return [
-        f"{met:,} particles of CryoSPARC's inputs have one of another input within {distance:.0f} Å, but {met_otherwise:,} would {change}"
-        " --flip-y: y seems to be counted from different edges, so duplicates are missed"
+        f"{met:,} particles of CryoSPARC's inputs have one of another input within {distance:.0f} Å, but {met_otherwise:,} would have one"
+        f" {change} --flip-y: y seems to be counted from different edges, so duplicates are missed; repeat the command {change} --flip-y"
     ]
 
 
 def _short_distance(coordinates_a: Floats, group_of: NDArray[np.uint32]) -> float:
-    """Within which so few particles have a neighbour by chance, Å: of the area that they take up in the median micrograph."""
+    """The distance within which few particles have a neighbour by chance, Å, from their density in the median micrograph."""
     sides = np.diff(np.quantile(coordinates_a[:, :2], [0.01, 0.99], axis=0), axis=0)[0]
     in_group = np.median(np.bincount(group_of)[group_of])
     return float(np.sqrt(BY_CHANCE * sides[0] * sides[1] / (np.pi * max(1.0, in_group))))
 
 
 def filament_warnings(picks: Sequence[Picks], coordinates_a: Floats, params: ParticleParams) -> list[str]:
-    """A warning where a filament's own segments lie within the minimum separation."""
+    """A warning if neighbouring segments of a filament lie within the minimum separation."""
     warnings = []
     start = 0
     for pick in picks:
@@ -101,7 +103,7 @@ def filament_warnings(picks: Sequence[Picks], coordinates_a: Floats, params: Par
 
 
 def _spacing(pick: Picks, coordinates_a: Floats, params: ParticleParams) -> float | None:
-    """The median distance of a segment to the next of its filament, Å; None: more than half have none near."""
+    """The median distance from a segment to the nearest one of its filament, Å; None if half of them or more have none nearby."""
     assert pick.filaments is not None
     keys = np.stack([pick.micrograph_of, pick.filaments.filament_of], axis=1)
     filament_of = np.unique(keys, axis=0, return_inverse=True)[1].reshape(-1).astype(np.uint32)

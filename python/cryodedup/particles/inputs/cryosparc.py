@@ -159,7 +159,7 @@ def read(fields: Joined, params: ParticleParams, output: Output) -> Picks:
 
 
 def _expanded_from(fields: Joined) -> NDArray[np.uint64] | None:
-    """0 everywhere: not set."""
+    """The particle that each was expanded from; None if they are 0 everywhere: not set."""
     values = fields.uids(EXPANDED) if EXPANDED in fields else np.zeros(0, np.uint64)
     return values if values.any() else None
 
@@ -173,17 +173,17 @@ def _filaments(fields: Joined) -> Filaments | None:
 
 
 def _warnings(fields: Joined) -> list[str]:
-    """What is missing where a passthrough file stands alone."""
+    """A warning if a passthrough file is given without its main file."""
     if len(fields.parts) > 1 or IMAGES in fields or "passthrough" not in fields.label:
         return []
     return [
-        f"{fields.label}: a passthrough file alone: what is written has no images ({IMAGES}), and no alignments but its own; name the main"
-        " file, too, or the .csg of the job"
+        f"{fields.label}: a passthrough file alone: the files written have no images ({IMAGES}), and only its own alignments; name the"
+        " main file, too, or the .csg of the job"
     ]
 
 
 def _wanted(fields: Joined, params: ParticleParams) -> list[Wanted]:
-    """What will be asked for in any case, or most likely."""
+    """The fields that are needed in any case, or probably."""
     wanted: list[Wanted] = [
         (X, "number"),
         (Y, "number"),
@@ -204,7 +204,7 @@ def _wanted(fields: Joined, params: ParticleParams) -> list[Wanted]:
 
 
 def _halves(fields: Joined) -> Halves | None:
-    """Counted from 0 there, from 1 here; 0 everywhere: not yet refined."""
+    """Half-sets, counted from 0 in CryoSPARC and from 1 here; 0 everywhere: not yet refined."""
     field = next((f"{key}/split" for key in SHIFT_KEYS if f"{key}/split" in fields), None)
     values = np.zeros(0) if field is None else fields.numbers(field)
     if field is None or not values.any():

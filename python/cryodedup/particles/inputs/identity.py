@@ -1,8 +1,8 @@
 """Which micrographs of several inputs are the same.
 
-By CryoSPARC's uid where both have one; else by path; else by the name without directories, CryoSPARC's uid in front of it and the
-suffixes that processing adds. Names are equal for two micrographs, too, as in two sessions: where anything speaks for two, they are two. A
-name that fits two micrographs is refused, not guessed: that is how 3.57 million particles once became 4.76 million.
+By CryoSPARC's uid if both have one; else by path; else by the name without directories, without CryoSPARC's uid in front of it and without
+the suffixes that processing adds. Two different micrographs may have equal names, for example in two sessions: if there is evidence that
+they differ, they are kept apart. A name that fits two micrographs is refused: a guess once turned 3.57 million particles into 4.76 million.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ Input = tuple[str, Sequence[Micrograph]]
 """Its label, and its micrographs."""
 
 MAX_COMPARED = 64
-"""So many inputs are looked through for names that were not recognised."""
+"""Number of inputs that are searched for names that were not recognised."""
 MAX_NOTED = 6
 MAP = "--tomograms"
 
@@ -55,7 +55,7 @@ def unify(inputs: Sequence[Input], match: Match = "auto") -> Matched:
     Raises
     ------
     InputError
-        A name that fits two micrographs of another input, or two that fit one; numbers of tomograms beside names of such.
+        A name that fits two micrographs of another input, or two names that fit one; tomograms numbered in one input and named in another.
     """
     with _without_collector():
         return _unified(inputs, match)
@@ -63,7 +63,7 @@ def unify(inputs: Sequence[Input], match: Match = "auto") -> Matched:
 
 @contextmanager
 def _without_collector() -> Iterator[None]:
-    """Python's collector pauses: it took half the time, for a million objects of which none are in a circle."""
+    """Pauses Python's garbage collector: it took half the time, for a million objects without reference cycles."""
     was_on = gc.isenabled()
     gc.disable()
     try:
@@ -76,13 +76,13 @@ def _without_collector() -> Iterator[None]:
 def _unified(inputs: Sequence[Input], match: Match) -> Matched:
     seen, found = _matched(inputs, match)
     if match == "auto":
-        told = [
+        texts = [
             _by_name(found.by_name_only),
             ([], _taken_as_two(found.taken_as_two)),
             (_of_two_projects(found.of_two_projects), []),
             _partial_failures(seen, found.numbers),
         ]
-        warnings, notes = ([text for texts in kind for text in texts] for kind in zip(*told, strict=True))
+        warnings, notes = ([text for some in kind for text in some] for kind in zip(*texts, strict=True))
         return Matched(found.numbers, found.count, warnings, notes)
     return Matched(found.numbers, found.count, _overruled(inputs, found, match))
 
@@ -100,14 +100,14 @@ def _matched(inputs: Sequence[Input], match: Match) -> tuple[list[list[Seen]], M
 def same_as(
     label: str, micrographs: Sequence[Micrograph], other_label: str, others: Sequence[Micrograph], match: Match
 ) -> list[int | None]:
-    """For each micrograph the place of the same one among others, None for none."""
+    """For each micrograph the index of the same one among others; None if there is none."""
     numbers, theirs = _matched([(other_label, others), (label, micrographs)], match)[1].numbers
     place = {number: i for i, number in enumerate(numbers)}
     return [place.get(number) for number in theirs]
 
 
 def _check_numbers(inputs: Sequence[Input]) -> None:
-    """Numbers of tomograms and names of such do not meet by themselves."""
+    """Refuses inputs of which some number tomograms and others name them: they cannot be matched without a list."""
     numbered = next((label for label, micrographs in inputs if any(m.number is not None for m in micrographs)), None)
     named = next((label for label, micrographs in inputs if any(m.number is None for m in micrographs)), None)
     if numbered is not None and named is not None:
@@ -118,31 +118,30 @@ def _check_numbers(inputs: Sequence[Input]) -> None:
 
 
 def _by_name(pairs: Sequence[tuple[Seen, Seen]]) -> tuple[list[str], list[str]]:
-    """A warning where equal names in different directories were taken for one, and a note where programs rename micrographs."""
+    """A warning about equal names in different directories taken as the same, and a note about micrographs that programs renamed."""
     warnings, notes = [], []
     doubtful = [pair for pair in pairs if equal_files(*pair)]
     if doubtful:
         first, second = doubtful[0]
         warnings.append(
-            f"{count(len(doubtful), 'micrograph')} of equal names in different directories taken as the same, as {first} and {second}; if"
-            " they are two, use --match path"
+            f"{count(len(doubtful), 'micrograph')} of equal names in different directories taken as the same, such as {first} and"
+            f" {second}; if they are different, use --match path"
         )
     named = [pair for pair in pairs if not equal_files(*pair)]
     if named:
         first, second = named[0]
-        notes.append(f"matched by name: {count(len(named), 'micrograph')}, as {first} and {second}")
+        notes.append(f"matched by name: {count(len(named), 'micrograph')}, such as {first} and {second}")
     return warnings, notes
 
 
 def _taken_as_two(pairs: Sequence[tuple[Seen, Seen]]) -> list[str]:
-    """A note about equal names that something speaks against."""
+    """A note about equal names that the evidence keeps apart."""
     if not pairs:
         return []
     first, second = pairs[0]
     return [
-        f"equal names taken as two: {count(len(pairs), 'micrograph')}, as {first} and {second}, since uids, extents or directories"
-        " speak for it;"
-        " if they are the same, use --match name"
+        f"micrographs of equal names treated as different: {len(pairs):,}, such as {first} and {second}, since their uids or extents differ"
+        " or one input has both directories; if they are the same, use --match name"
     ]
 
 
@@ -152,12 +151,12 @@ def _of_two_projects(pairs: Sequence[tuple[Seen, Seen]]) -> list[str]:
     first, second = pairs[0]
     return [
         f"{first.micrograph.name} leads to different files from {first.label} and from {second.label}: equal paths are taken as one"
-        " micrograph; if these are two projects, run them apart"
+        " micrograph; if these are two projects, run them separately"
     ]
 
 
 def _overruled(inputs: Sequence[Input], found: Matcher, match: Match) -> list[str]:
-    """A warning that counts what an explicit rule joined or parted otherwise than the evidence."""
+    """A warning that counts the micrographs which an explicit rule joined or separated against the evidence."""
     try:
         usual = _unified(inputs, "auto").numbers
     except InputError as error:
@@ -167,13 +166,13 @@ def _overruled(inputs: Sequence[Input], found: Matcher, match: Match) -> list[st
     parted = _split_up([other for _, other in flat], [chosen for chosen, _ in flat])
     if not joined and not parted:
         return []
-    told = [f"{count(joined, 'micrograph')} taken as one though paths, uids or extents speak for two"] if joined else []
-    told += [f"{count(parted, 'micrograph')} taken as two though these speak for one"] if parted else []
-    return [f"--match {match} goes before the evidence: {' and '.join(told)}"]
+    against = [f"{count(joined, 'micrograph')} treated as the same although paths, uids or extents differ"] if joined else []
+    against += [f"{count(parted, 'micrograph')} treated as different although uids, paths or names agree"] if parted else []
+    return [f"--match {match} overrides the evidence: {' and '.join(against)}"]
 
 
 def _split_up(numbers: Sequence[int], finer: Sequence[int]) -> int:
-    """How many numbers have members of several finer numbers."""
+    """How many numbers have members with different finer numbers."""
     parts: defaultdict[int, set[int]] = defaultdict(set)
     for number, part in zip(numbers, finer, strict=True):
         parts[number].add(part)
@@ -181,7 +180,7 @@ def _split_up(numbers: Sequence[int], finer: Sequence[int]) -> int:
 
 
 def _begin_alike(first: Sequence[Seen], second: Sequence[Seen]) -> bool:
-    """Whether a name of one is another one's with more behind it, as an unknown suffix."""
+    """Whether a name of one is a name of the other with something added at its end, such as an unknown suffix."""
     for some, others in ((first, second), (second, first)):
         stems = {one.name.stem for one in others}
         if any(one.name.stem[: match.start()] in stems for one in some for match in re.finditer(r"[_.-]", one.name.stem)):
@@ -192,7 +191,7 @@ def _begin_alike(first: Sequence[Seen], second: Sequence[Seen]) -> bool:
 def _partial_failures(seen: Sequence[Sequence[Seen]], numbers: Sequence[Sequence[int]]) -> tuple[list[str], list[str]]:
     """Warnings and notes about pairs of inputs of which some names are shared and others of the same pattern are not.
 
-    Where both inputs have such names they may be the same; where one has, the other may just have fewer micrographs.
+    If both inputs have such names, they may be the same; if only one has, the other may just have fewer micrographs.
     """
     warnings, notes = [], []
     of_number = [dict(zip(some, ones, strict=True)) for some, ones in zip(numbers[:MAX_COMPARED], seen, strict=False)]
@@ -210,11 +209,12 @@ def _partial_failures(seen: Sequence[Sequence[Seen]], numbers: Sequence[Sequence
             if _begin_alike(*rests):
                 alone, others, by_path = *rests, False
             text = (
-                f"{first[0].label} and {seen[j][0].label} share {count(len(shared), 'micrograph')}, as {mine[min(shared)].micrograph.name}"
+                f"{first[0].label} and {seen[j][0].label} share {count(len(shared), 'micrograph')}, such as"
+                f" {mine[min(shared)].micrograph.name}"
             )
-            only = [f"{len(some):,} only in {some[0].label}, as {some[0].micrograph.name}" for some in (alone, others) if some]
+            only = [f"{len(some):,} only in {some[0].label}, such as {some[0].micrograph.name}" for some in (alone, others) if some]
             if len(only) > 1 and not by_path:
-                warnings.append(f"{text}; {' and '.join(only)}: if these are the same, their names were not recognised")
+                warnings.append(f"{text}; {' and '.join(only)}: if these are the same micrographs, their names were not recognised")
             elif only and len(seen) <= MAX_NOTED:
                 notes.append(f"{text}; {only[0]}")
     return warnings, notes

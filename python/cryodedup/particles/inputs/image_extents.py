@@ -1,4 +1,4 @@
-"""How large the images of micrographs are, where their files are at hand."""
+"""The extents of micrographs whose image files can be read."""
 
 from __future__ import annotations
 

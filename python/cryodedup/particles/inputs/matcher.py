@@ -1,6 +1,6 @@
-"""Which micrographs of several inputs are one: by uid and path, then by name where nothing speaks for two.
+"""Which micrographs of several inputs are the same: by uid and path, then by name unless there is evidence that they differ.
 
-All inputs are looked at together, so that their order decides nothing but the numbers.
+All inputs are matched together, so that their order decides nothing but the numbers.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from cryodedup.particles.inputs.picks import Micrograph
 EXTENT_TOLERANCE = 0.02
 """Binning keeps the extent of a micrograph, but for pixels at its edges."""
 MAX_IMAGES = 3
-"""So many images of two directories are compared in size: a session has one camera."""
+"""Number of images of two directories that are compared in size: a session has one camera."""
 
 
 class Seen:
@@ -55,7 +55,7 @@ class Seen:
 
 
 class Cluster:
-    """Micrographs that are one; and the inputs that have it, with what is known of them."""
+    """Micrographs that are the same, the inputs that have them, and what is known of them."""
 
     __slots__ = ("directories", "extents_a", "inputs", "members", "uids")
 
@@ -110,7 +110,7 @@ class Matcher:
     by_name_only
         Pairs of what was taken as one by name alone, one for each micrograph; of equal files in different directories if there are such.
     taken_as_two, of_two_projects
-        Pairs of equal names that something speaks against, and of equal paths that lead to different files.
+        Pairs of equal names that the evidence keeps apart, and of equal paths that lead to different files.
     """
 
     def __init__(self, match: Match, seen: Sequence[Sequence[Seen]]) -> None:
@@ -201,7 +201,7 @@ class Matcher:
         return self._fits(one, other) and not self._of_another_project(one.members[0], other.members[0])
 
     def _may_be(self, one: Cluster, other: Cluster) -> bool:
-        """Whether nothing says that equal names are of two micrographs."""
+        """Whether there is no evidence that equal names are of two micrographs."""
         if self.match == "name":
             return True
         if not self._fits(one, other) or self._known_apart(one, other):
@@ -210,7 +210,7 @@ class Matcher:
         return not self._images_differ(first, second) and not self._of_another_project(first, second)
 
     def _fits(self, one: Cluster, other: Cluster) -> bool:
-        """Not with another uid, nor with another extent."""
+        """Whether neither uids nor extents differ."""
         if one.uids and other.uids and one.uids.isdisjoint(other.uids):
             return False
         return not (one.extents_a and other.extents_a) or not any(
@@ -226,7 +226,7 @@ class Matcher:
         return self.known_apart[key]
 
     def _images_differ(self, one: Seen, other: Seen) -> bool:
-        """Whether images in the directories of two micrographs are of other extents; some of each pair of directories are looked at."""
+        """Whether images in the directories of two micrographs differ in extent; some of each pair of directories are compared."""
         if one.directory == other.directory or not one.directory or not other.directory:
             return False
         key = frozenset((one.directory, other.directory))
@@ -236,7 +236,7 @@ class Matcher:
         return any(looked)
 
     def _of_another_project(self, one: Seen, other: Seen) -> bool:
-        """Whether equal paths lead to images of other extents from two inputs; where they lead to other files, that is noted."""
+        """Whether equal paths lead from two inputs to images that differ in extent; different files of one extent are noted."""
         if one.path != other.path or one.path.startswith("/"):
             return False
         places = frozenset((self.parents[one.source], self.parents[other.source]))
@@ -257,7 +257,7 @@ def _paths(cluster: Cluster) -> list[str]:
 
 
 def _joined(clusters: Sequence[Cluster], key: Callable[[Cluster], int | None]) -> list[Cluster]:
-    """Joins those of one key; None has none."""
+    """Joins clusters with equal keys; None is no key."""
     first: dict[int, int] = {}
     links = []
     for i, cluster in enumerate(clusters):
@@ -268,7 +268,7 @@ def _joined(clusters: Sequence[Cluster], key: Callable[[Cluster], int | None]) -
 
 
 def _linked(clusters: Sequence[Cluster], links: Sequence[tuple[int, int]], *, checked: bool = False) -> list[Cluster]:
-    """Joins what is connected by links; in the order of the first of each. ``checked``: refuses what joins two of one input."""
+    """Joins clusters connected by links, in the order of the first of each. ``checked``: refuses to join two of one input."""
     if not links:
         return list(clusters)
     parts = {members[0]: members for members in connected_components(links)}
@@ -281,7 +281,7 @@ def _linked(clusters: Sequence[Cluster], links: Sequence[tuple[int, int]], *, ch
 
 
 def _check_joined(clusters: Sequence[Cluster], parts: Sequence[int]) -> None:
-    """Refuses what joins two of one input, each by another name."""
+    """Refuses to join two micrographs of one input through different names."""
     if len(parts) < 3:
         return
     of_input: dict[int, int] = {}
@@ -301,7 +301,7 @@ def _example(one: Cluster, other: Cluster) -> tuple[Seen, Seen]:
 def _ambiguous(single: Cluster, first: Cluster, second: Cluster) -> InputError:
     """A micrograph that may be either of two which are not one."""
     one, rivals = single.members[0], sorted((first.members[0], second.members[0]), key=lambda seen: (seen.source, seen.path))
-    advice = "expected one: give the inputs paths or uids that tell them apart, or run them apart"
+    advice = "expected one: give the inputs paths or uids that distinguish them, or run them separately"
     if rivals[0].source == rivals[1].source > one.source:
         names = " and ".join(rival.micrograph.name for rival in rivals)
         return InputError(f"{rivals[0].label}: found two micrographs that fit {one} by name, {names}; {advice}")

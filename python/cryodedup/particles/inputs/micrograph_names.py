@@ -1,4 +1,4 @@
-"""What programs make of a micrograph's name: CryoSPARC's uid in front, suffixes of processing behind, other spellings of a path."""
+"""How programs change a micrograph's name: CryoSPARC's uid in front, suffixes of processing at the end, other spellings of a path."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _SUFFIX = re.compile(
 
 _NUMBER = re.compile(r"\d+")
 _LAST = frozenset("dcWwSresRx\n")
-"""What a suffix ends in; most names end in a digit, and searching them all for suffixes took half the time of matching."""
+"""The last characters of suffixes: most names end in a digit, and searching all names for suffixes took half the time of matching."""
 
 
 def normalised_path(name: str) -> str:
@@ -67,7 +67,7 @@ class Name(NamedTuple):
 
 
 def pattern_of(stem: str) -> str:
-    """A stem with a mark for each number: names of one kind have one."""
+    """A stem with each number replaced by a mark: names of one kind have equal patterns."""
     return _NUMBER.sub("#", stem)
 
 

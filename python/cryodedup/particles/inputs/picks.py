@@ -25,9 +25,9 @@ class Micrograph:
     uid
         CryoSPARC's, where the input gives it.
     file
-        The file of picks that is named after it, or names it without a directory; ``name`` is then no path.
+        The file of picks that is named after it, or that names it without a directory; ``name`` is then not a path.
     number
-        That of a tomogram in files which number them (Dynamo, STOPGAP); ``name`` is then no name.
+        The number of a tomogram in files that number them (Dynamo, STOPGAP); ``name`` then only repeats it.
     sides_px, extent_a
         Its width and height in pixels and in Å, where the input gives them.
     """
@@ -42,10 +42,10 @@ class Micrograph:
 
 @dataclass(frozen=True, kw_only=True)
 class PixelSize:
-    """A micrograph pixel size of some of an input's particles, and where it stands.
+    """A micrograph pixel size of some of an input's particles, and where it was found.
 
-    ``uncertain`` says why it may not be that of the coordinates, as that of the movie before binning; the user's value goes before it.
-    ``conflict`` says what in the same file contradicts it, and ``conflicting`` is its value: then only the user can settle it.
+    ``uncertain``: why it may not be that of the coordinates (such as that of the movie before binning); the user's value is then preferred.
+    ``conflict``: what in the same file contradicts it, and ``conflicting``: the value there; then the user has to choose.
     """
 
     of: str
@@ -66,7 +66,7 @@ class Scores:
 
 @dataclass(frozen=True, kw_only=True)
 class Halves:
-    """The half-set of each particle, uint8 (n,): 1 or 2, 0 where it is in none; and the column that tells it."""
+    """The half-set of each particle, uint8 (n,): 1 or 2, 0 where it is in none; and the column that holds it."""
 
     field: str
     values: NDArray[np.uint8]
@@ -89,28 +89,28 @@ class Picks:
     micrograph_of
         uint32 (n,), index into ``micrographs``.
     stored
-        2 or 3 columns (n,), the coordinates as they stand in the file: what is compared for a separation of 0.
+        2 or 3 columns (n,): the coordinates as the file gives them; they are compared for a separation of 0.
     position
         2 or 3 columns (n,): the centres before shifts.
     pixel_size_of
         uint32 (n,), index into ``pixel_sizes``; None: all have the first.
     counted_in
         What positions are counted in: ``angstrom``; pixels of the ``micrograph`` (or of the unbinned tilt series), of a reconstructed
-        ``tomogram``, which most often is binned, or of the images that Warp exported (``export``).
+        ``tomogram``, which is usually binned, or of the images that Warp exported (``export``).
     centered
         Whether positions are counted from the middle of the tomogram (RELION 5), not from a corner.
     heights_px
-        Of the micrographs, for one that may count y from the other edge: (n,) or one for all; None: not known.
+        Heights of the micrographs, for an input that may count y from the other edge: (n,) or one for all; None: an input that does not.
     shift_keys
         Which shifts the input has.
     shifts_a
-        Gives the columns to be subtracted from the centres, in Å, for one of ``shift_keys``.
+        A function that returns, for one of ``shift_keys``, the columns to be subtracted from the centres, in Å.
     release
-        Lets go of what only ``shifts_a`` needs.
+        A function that frees what only ``shifts_a`` needs.
     added_shifts
-        2 or 3 columns (n,), in pixels, that ``position`` has already, beyond ``stored``; (): none.
+        2 or 3 columns (n,), in pixels: shifts that ``position`` contains and ``stored`` does not; (): none.
     filaments
-        Of helical segments, the filament of each.
+        The filament of each helical segment.
     uids
         Unique identifiers, uint64 (n,).
     expanded_from
@@ -118,7 +118,7 @@ class Picks:
     halves
         The half-set of each particle.
     where
-        Names a row for messages: the file and the line or record.
+        A function that names a row for messages: the file and the line or record.
     """
 
     label: str
@@ -150,7 +150,7 @@ class Picks:
         return len(self.micrograph_of)
 
     def part(self, start: int, end: int) -> Picks:
-        """The particles of some rows that follow each other, and the micrographs that these are of; without scores and half-sets."""
+        """The particles of consecutive rows and their micrographs, without scores, half-sets and filaments."""
         rows = slice(start, end)
         present, of = np.unique(self.micrograph_of[rows], return_inverse=True)
         heights = self.heights_px

@@ -18,20 +18,18 @@ from cryodedup.text import count
 
 CHOSEN, OVERRIDE = "--pixel-size", "--pixel-size-override"
 TOLERANCE = 0.05
-"""A user's value may differ from a certain one by this share: calibrations are refined. By more, one of the two is wrong."""
+"""A user's value may differ from a certain one by this share, since calibrations are refined. If it differs by more, one is wrong."""
 EQUAL = 1e-4
 MAX_LISTED = 6
 RECONSTRUCTED_IN = f"{OPTION}, binned"
-RECONSTRUCTED = (
-    "the pixel size of the reconstructed tomogram; if the particles were picked in one that is binned otherwise, give --pixel-size"
-)
+RECONSTRUCTED = "the pixel size of the reconstructed tomogram; if the particles were picked at another binning, give --pixel-size"
 
 
 @dataclass(frozen=True)
 class Resolved:
-    """Pixel sizes of one input's particles: one for all, or one each; and for the summary, what was found where.
+    """Pixel sizes of one input's particles, one for all or one for each, and where they were found, for the summary.
 
-    ``known`` is False where none was found and none is needed: ``sizes_a`` is then 1.
+    ``known``: False if none was found and none is needed; ``sizes_a`` is then 1.
     """
 
     sizes_a: Floats | float
@@ -41,12 +39,12 @@ class Resolved:
 
 
 def chosen_by_input(labels: Sequence[str], chosen: float | Mapping[str, float] | None) -> list[float | None]:
-    """For each input the pixel size that the user gives: one for all, or by the input's path, file name or stem.
+    """The pixel size that the user gives for each input: one for all, or by the input's path, file name or stem.
 
     Raises
     ------
     InputError
-        A name that fits no input, or two.
+        A name that fits no input or several, or an input that is named twice.
     """
     if not isinstance(chosen, Mapping):
         return [chosen] * len(labels)
@@ -73,7 +71,7 @@ def resolve(
     rows
         The place of each micrograph in the table.
     chosen_a
-        What the user gives for this input; with ``override`` it goes before all.
+        The value that the user gives for this input; with ``override`` it is used whatever the files contain.
     needed
         Whether a missing one is an error.
     """
@@ -120,7 +118,7 @@ def certain_sizes_a(picks: Picks) -> Floats:
 
 
 def likely_sizes_a(picks: Picks, chosen_a: float | None) -> Floats:
-    """The same by the one order without ``--micrographs``: a certain value, the user's, an uncertain one."""
+    """The same without ``--micrographs``: a certain value, else the user's, else an uncertain one."""
     doubtful = [
         chosen_a if chosen_a is not None and (size.uncertain or size.value_a is None) else size.value_a for size in picks.pixel_sizes
     ]
@@ -133,7 +131,7 @@ def _each(picks: Picks, sizes: Sequence[float | None]) -> Floats:
 
 
 def _doubts(label: str, sizes: Sequence[PixelSize]) -> list[str]:
-    """One warning for all groups of one reason."""
+    """One warning for all groups that are uncertain for the same reason."""
     warnings = []
     for reason in dict.fromkeys(size.uncertain for size in sizes):
         mine = [size for size in sizes if size.uncertain == reason]
@@ -148,7 +146,7 @@ def _listed(sizes: Floats) -> str:
 
 
 def _of_table(picks: Picks, table: MicrographTable | None, rows: Sequence[int | None]) -> tuple[Floats, Floats]:
-    """Of each micrograph the pixel size that ``--micrographs`` gives, NaN for none; and one that may be that of coordinates."""
+    """For each micrograph the certain and the uncertain pixel size that ``--micrographs`` gives; NaN for none."""
     certain, uncertain = (np.full(len(picks.micrographs), np.nan) for _ in range(2))
     if table is None or picks.counted_in == "export":
         return certain, uncertain
@@ -161,7 +159,7 @@ def _of_table(picks: Picks, table: MicrographTable | None, rows: Sequence[int | 
 
 
 def _of_table_warnings(picks: Picks, table: MicrographTable, by_micrograph: Floats, chosen_a: float | None) -> list[str]:
-    """Which micrographs ``--micrographs`` does not name, and what it gives otherwise than the user or the input."""
+    """Warnings about micrographs that ``--micrographs`` does not name, and about values that differ from those of the user or the input."""
     covered = ~np.isnan(by_micrograph)
     warnings = []
     if not covered.all():
@@ -175,38 +173,39 @@ def _of_table_warnings(picks: Picks, table: MicrographTable, by_micrograph: Floa
         if picks.format == "CryoSPARC" and any(min(abs(size - other) for other in own) > TOLERANCE * size for size in sizes):
             raise InputError(
                 f"{picks.label}: found a pixel size of {_listed(np.array(own))} Å, but of {_listed(np.array(sizes))} Å in {table.path}"
-                " without the"
-                " sizes of the micrographs: its micrographs are binned otherwise, and locations are fractions; leave --micrographs out"
+                ", which"
+                " does not give the sizes of the micrographs: its micrographs have another binning, and locations are fractions; leave"
+                " --micrographs out"
             )
-        told, given = (", ".join(f"{size:g}" for size in values) for values in (sizes, own))
+        used, given = (", ".join(f"{size:g}" for size in values) for values in (sizes, own))
         warnings.append(
-            f"{picks.label}: pixel size {told} Å from {table.path} used, not {given} Å as the input says: coordinates are taken as in"
+            f"{picks.label}: pixel size {used} Å from {table.path} used, not {given} Å from the input: coordinates are taken to be in"
             " pixels of these micrographs"
         )
     return list(dict.fromkeys(warnings))
 
 
 def _compare_chosen(of: str, chosen_a: float | None, certain_a: float, where: str) -> list[str]:
-    """A warning if the user's value is not that of the file; an error if one of the two is wrong."""
+    """A warning if the user's value differs from that of the file; an error if it differs by more than 5 %."""
     if chosen_a is None or abs(chosen_a - certain_a) <= EQUAL * certain_a:
         return []
     if abs(chosen_a - certain_a) > TOLERANCE * certain_a:
         raise InputError(
-            f"{of}: found {CHOSEN} {chosen_a:g}, while {where} says {certain_a:g} Å; leave {CHOSEN} out, or add {OVERRIDE} if yours is"
-            " right"
+            f"{of}: found {CHOSEN} {chosen_a:g}, while {where} gives {certain_a:g} Å; leave {CHOSEN} out, or add {OVERRIDE} if your"
+            " value is right"
         )
-    return [f"{of}: {CHOSEN} {chosen_a:g} not used: {where} says {certain_a:g} Å; {OVERRIDE} would use it"]
+    return [f"{of}: {CHOSEN} {chosen_a:g} not used: {where} gives {certain_a:g} Å; add {OVERRIDE} to use your value"]
 
 
 def _overridden(picks: Picks, by_micrograph: Floats, chosen_a: float) -> Resolved:
-    told = {size.value_a for size in picks.pixel_sizes if size.value_a is not None} | set(by_micrograph[~np.isnan(by_micrograph)].tolist())
-    others = ", ".join(f"{size:g}" for size in sorted(told) if abs(size - chosen_a) > EQUAL * chosen_a)
-    warnings = [f"{picks.label}: pixel size {chosen_a:g} Å used as {OVERRIDE} says, not {others} Å"] if others else []
+    known = {size.value_a for size in picks.pixel_sizes if size.value_a is not None} | set(by_micrograph[~np.isnan(by_micrograph)].tolist())
+    others = ", ".join(f"{size:g}" for size in sorted(known) if abs(size - chosen_a) > EQUAL * chosen_a)
+    warnings = [f"{picks.label}: pixel size {chosen_a:g} Å used because of {OVERRIDE}, not {others} Å"] if others else []
     return Resolved(chosen_a, [{"of": "all", "pixel_size_a": chosen_a, "found_in": OVERRIDE}], warnings)
 
 
 def _groups_needed(picks: Picks, covered: np.ndarray) -> Sequence[int]:
-    """The groups of pixel sizes that have particles in a micrograph which ``--micrographs`` does not give."""
+    """The groups of pixel sizes that have particles in a micrograph whose pixel size ``--micrographs`` does not give."""
     if not len(picks) or not picks.pixel_sizes:
         return []
     if len(picks.pixel_sizes) == 1:
@@ -230,7 +229,7 @@ def _of_group(picks: Picks, size: PixelSize, chosen_a: float | None, found: list
         if chosen_a is None or all(abs(chosen_a - value) > TOLERANCE * value for value in either):
             raise InputError(
                 f"{where}: found a pixel size of {size.value_a:g} Å in {size.found_in}, but {size.conflict}; coordinates may be in either:"
-                f" expected one, give {CHOSEN}"
+                f" expected one; give {CHOSEN}"
             )
     elif size.value_a is not None and not size.uncertain:
         warnings += _compare_chosen(where, chosen_a, size.value_a, size.found_in)
@@ -252,6 +251,6 @@ def _missing(picks: Picks, size: PixelSize, covered: np.ndarray) -> str:
         )
     if len(picks.position) == 3:
         return f"{picks.label}: found no pixel size of the tilt series; give --micrographs tomograms.star, or --pixel-size"
-    untold = picks.micrographs[int(np.flatnonzero(~covered)[0])].name if covered.any() else None
-    place = f" for micrograph {untold}, which --micrographs does not name" if untold else f" for {size.of}" if size.of else ""
+    missing = picks.micrographs[int(np.flatnonzero(~covered)[0])].name if covered.any() else None
+    place = f" for micrograph {missing}, which --micrographs does not name" if missing else f" for {size.of}" if size.of else ""
     return f"{picks.label}: found no micrograph pixel size{place}; give --micrographs micrographs.star (or .cs), or --pixel-size"

@@ -1,8 +1,8 @@
 """Particles of RELION and Warp tables.
 
 Conventions (RELION's source and real files): the centre is the coordinate minus the origin; before 3.1 origins are in pixels of the
-particle image, later in Å; in tomograms the origin is first rotated by the subtomogram's own angles. What pixels coordinates are
-counted in is in :mod:`cryodedup.particles.inputs.relion_pixels`.
+particle image, later in Å; in tomograms the origin is first rotated by the subtomogram's own angles. The pixels
+that coordinates are counted in are found by :mod:`cryodedup.particles.inputs.relion_pixels`.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ IMAGE_SCALE = ("rlnMagnification", "rlnDetectorPixelSize", "rlnPixelSize")
 MICROGRAPH_NAMES = ("rlnTomoName", "rlnMicrographName")
 TUBE = "rlnHelicalTubeID"
 MATCH_SCORE = "rlnLCCmax"
-"""Of pytom-match-pick."""
+"""The score of pytom-match-pick."""
 HALF = "rlnRandomSubset"
 ANGLES = ("rlnAngleRot", "rlnAngleTilt")
 
@@ -53,7 +53,7 @@ def numbers(params: ParticleParams) -> list[str]:
 
 
 def read(columns: Columns, params: ParticleParams, output: Output, name: str | None = None) -> Picks:
-    """The particles of a table; ``name`` is the micrograph of a table that does not tell it."""
+    """The particles of a table; ``name``: the micrograph of a table that does not give it."""
     if not has_coordinates(label for label in (*COORDINATES, *CENTERED_COORDINATES) if label in columns):
         raise InputError(
             f"{columns.label}: found no location columns, expected {COORDINATES[0]} and {COORDINATES[1]}, or {CENTERED_COORDINATES[0]}..."
@@ -71,7 +71,7 @@ def read(columns: Columns, params: ParticleParams, output: Output, name: str | N
     else:
         micrograph_of, names = np.zeros(len(columns), np.uint32), [name or columns.label]
         if name is None:
-            warnings.append(f"{columns.label}: no rlnMicrographName or rlnTomoName: all its particles are taken as of one micrograph")
+            warnings.append(f"{columns.label}: no rlnMicrographName or rlnTomoName: all its particles are taken to be in one micrograph")
     warnings += _subtracted(columns)
     counted = "angstrom" if centered else counted_in(columns, names, deep=len(position) == 3, of_one=name is not None)
     pixel_size_of, sizes = (None, []) if centered else pixel_sizes(columns, counted)
@@ -100,7 +100,7 @@ def read(columns: Columns, params: ParticleParams, output: Output, name: str | N
 
 
 def _check_columns(columns: Columns, centered: bool) -> None:
-    """Refuses columns that mean something only with others."""
+    """Refuses columns that have a meaning only together with others that are missing."""
     for labels in (CENTERED_COORDINATES if centered else (), SUBTOMOGRAM_ANGLES):
         present, missing = ([label for label in labels if (label in columns) == there] for there in (True, False))
         if present and missing:
@@ -108,7 +108,7 @@ def _check_columns(columns: Columns, centered: bool) -> None:
 
 
 def _subtracted(columns: Columns) -> list[str]:
-    """RELION's particle subtraction moves boxes where it re-centres, and leaves the coordinates as they were."""
+    """A warning: RELION's particle subtraction moves the boxes where it re-centres, and leaves the coordinates as they were."""
     if "rlnImageOriginalName" not in columns or "rlnImageName" not in columns:
         return []
     if not any("Subtract/" in name for name in columns.some("rlnImageName")):
@@ -132,7 +132,7 @@ def _refuse_fractions(columns: Columns, position: Sequence[Floats]) -> None:
 
 
 def score(columns: Columns, params: ParticleParams, usual: Sequence[str]) -> Scores | None:
-    """The column asked for; for ``auto`` the first of the usual ones that is there."""
+    """The column that the user chose; for ``auto`` the first of the usual ones that the table has."""
     if params.score_field == "none":
         return None
     wanted = usual if params.score_field == "auto" else candidates(params.score_field)
@@ -158,7 +158,7 @@ def _halves(values: Floats) -> Halves:
 def _shifts(columns: Columns, dimensions: int) -> tuple[frozenset[str], Callable[[str], tuple[Floats, ...]]]:
     if ORIGINS_A[0] not in columns and ORIGINS_PX[0] not in columns:
         return frozenset(), lambda key: ()
-    # RELION has one set of origins; which step made them shows in the angles.
+    # RELION has one set of origins; the angles show which step made them.
     refined = any(label in columns and columns.varies(label) for label in ANGLES)
     return frozenset({"alignments3D" if refined else "alignments2D"}), lambda key: _origins_a(columns, dimensions)
 
@@ -178,9 +178,9 @@ def _origins_a(columns: Columns, dimensions: int) -> tuple[Floats, ...]:
 
 
 def _image_pixel_size(columns: Columns) -> Floats | float:
-    """Of the particle images, Å: what origins in pixels are counted in."""
+    """The pixel size of the particle images, Å, which origins in pixels are counted in."""
     if "rlnMagnification" in columns and "rlnDetectorPixelSize" in columns:
-        with np.errstate(divide="ignore", invalid="ignore"):  # what comes of it is refused with the centres
+        with np.errstate(divide="ignore", invalid="ignore"):  # centres that are not finite are refused later
             return image_pixel_size_a(columns.numbers("rlnDetectorPixelSize"), columns.numbers("rlnMagnification"))
     if "rlnPixelSize" in columns:
         return columns.numbers("rlnPixelSize")
@@ -188,8 +188,8 @@ def _image_pixel_size(columns: Columns) -> Floats | float:
     if len(sizes) == 1:
         return positive(columns.label, "rlnImagePixelSize", sizes.pop())
     raise UnknownPixelSizeError(
-        f"{columns.label}: found rlnOriginX in pixels, expected rlnMagnification and rlnDetectorPixelSize (or rlnPixelSize) to tell their"
-        " size; or use --shift-key none"
+        f"{columns.label}: found rlnOriginX in pixels of unknown size, expected rlnMagnification and rlnDetectorPixelSize, or rlnPixelSize;"
+        " or use --shift-key none"
     )
 
 

@@ -1,4 +1,4 @@
-"""What the coordinates of a RELION or Warp table are counted in, and the size of these pixels.
+"""The unit of the coordinates of a RELION or Warp table, and the pixel size.
 
 Never ``rlnImagePixelSize``, which is that of the possibly binned particle.
 """
@@ -28,7 +28,7 @@ TOLERANCE = 0.02
 """Names give two decimals."""
 MOVIES = "the pixel size of the movie before binning; if the micrographs were binned, give --micrographs or --pixel-size"
 UNCONFIRMED = (
-    "which is right if coordinates are in pixels of the exported images, as WarpTools writes them; nothing else in the file says so"
+    "which is right if coordinates are in pixels of the exported images, as WarpTools writes them; nothing else in the file confirms it"
 )
 UNBINNED = "the pixel size of the unbinned tilt series, while Warp counts coordinates in pixels of the images it exported"
 

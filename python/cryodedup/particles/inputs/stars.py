@@ -20,11 +20,11 @@ INDEX = ("rlnMicrographCoordinates",)
 CBOX = ("CoordinateX", "CoordinateY", "CoordinateZ", "Width", "Height", "filamentid")
 M_COORDINATES = ("wrpCoordinateX1", "wrpCoordinateX")
 OTHERS = {"cisTEM": "cisTEM", "xcoor": "Xmipp", "ptmCoordinate": "pytom-match-pick"}
-"""Programs by how the labels of their columns begin."""
+"""Programs, by the beginning of their column labels."""
 
 
 def open_stars(paths: Sequence[Path], params: ParticleParams, progress: Progress = SILENT) -> list[StarFile]:
-    """Scans STAR files of any kind for all that may be asked for."""
+    """Scans STAR files of any kind for all columns that may be needed."""
     numbers = [*relion.numbers(params), *CBOX, *STOPGAP_NUMBERS, *other_scores(params)]
     names = (*relion.NAMES, *INDEX, HALF_SET)
     return open_star(paths, numbers=numbers, names=names, varying=relion.ANGLES, threads=params.threads, progress=progress.advance_to)

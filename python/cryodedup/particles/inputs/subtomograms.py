@@ -1,6 +1,6 @@
 """Particles of tomography programs other than RELION: Dynamo, STOPGAP, IMOD.
 
-Their coordinates are in pixels of the tomogram that they were picked in, which most often is binned; tomograms have numbers, not names.
+Their coordinates are in pixels of the tomogram that they were picked in, which is usually binned; tomograms have numbers, not names.
 """
 
 from __future__ import annotations
@@ -165,7 +165,7 @@ def _shifted(places: Sequence[Floats], shifts: Sequence[Floats]) -> tuple[Floats
 
 
 def _shift_note(label: str, columns: str, shifts: Sequence[Floats]) -> list[str]:
-    """These shifts belong to the place, whatever other inputs have."""
+    """These shifts belong to the position, whatever shifts other inputs have."""
     return [f"{label}: its shifts ({columns}) are added to its places"] if any(column.any() for column in shifts) else []
 
 

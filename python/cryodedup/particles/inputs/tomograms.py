@@ -16,7 +16,7 @@ NAME, NUMBERS = "rlnTomoName", ("rlnTomoNumber", "tomo_num")
 
 
 def read_tomograms(path: Path) -> dict[int, str]:
-    """From lines ``NUMBER NAME``, as Dynamo's ``.doc`` files have them, or a STAR table of rlnTomoName and rlnTomoNumber.
+    """Reads lines ``NUMBER NAME``, as in Dynamo's ``.doc`` files, or a STAR table of rlnTomoName and rlnTomoNumber.
 
     Raises
     ------
@@ -93,11 +93,11 @@ def _named(micrograph: Micrograph, label: str, names: dict[int, str], path: Path
 
 
 def number_note(picks: Sequence[Picks]) -> list[str]:
-    """A warning where inputs meet by numbers alone."""
+    """A warning if inputs are matched by numbers alone."""
     numbered = [pick.label for pick in picks if any(micrograph.number is not None for micrograph in pick.micrographs)]
     if len(numbered) < 2:
         return []
     return [
-        f"{', '.join(numbered)}: tomograms of equal numbers are taken as the same, since nothing else names them; if the inputs are of two"
-        f" projects, give each its own names by {OPTION}"
+        f"{', '.join(numbered)}: tomograms of equal numbers are taken as the same, since nothing else identifies them; if the inputs are"
+        f" from two projects, give each its own names with {OPTION}"
     ]
