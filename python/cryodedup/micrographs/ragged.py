@@ -40,14 +40,14 @@ class Ragged:
         return Ragged(np.concatenate([np.zeros(0), *several]), np.cumsum([0, *map(len, several)]))
 
     def quantiles(self, shares: Sequence[float]) -> Floats:
-        """Of each list, (n, shares), by linear interpolation; NaN of an empty one."""
+        """Quantiles of each list, (n, shares), by linear interpolation; NaN for an empty one."""
         found = np.full((len(self), len(shares)), np.nan)
         for rows, matrix in self._by_length():
             found[rows] = np.quantile(matrix, shares, axis=1).T
         return found
 
     def sums_of_largest(self, number: int) -> Floats:
-        """Of each list the sum of so many of its largest values, or of all if it has fewer; (n,)."""
+        """The sum of the given number of largest values of each list, or of all if it has fewer; (n,)."""
         found = np.zeros(len(self))
         for rows, matrix in self._by_length():
             found[rows] = np.sort(matrix, axis=1)[:, ::-1][:, :number].sum(axis=1)

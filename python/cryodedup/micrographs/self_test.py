@@ -90,11 +90,11 @@ class SelfTest:
     bands
         Recall by overlap.
     false_pairs
-        Names of accepted pairs that were not planted and that the real search does not put into one set.
+        Names of accepted pairs that were not planted and that the real search does not put into the same set.
     own_false
-        So many of them, the first ones, are between two of the session's own micrographs: false, or missed by the real search.
+        How many of them, the first ones, are between two of the session's own micrographs: false, or missed by the real search.
     removed_wrongly
-        Micrographs, in all rounds, that the decision removed though none that is kept shows the same.
+        Micrographs, in all rounds, that the decision removed although no kept one shows the same area.
     found
         Each planted overlap with the significance of its pair, None if it was not found.
     """
@@ -220,7 +220,7 @@ class _Prefixed:
 
 
 def chosen(n: int) -> list[int]:
-    """Of so many micrographs, in the order of exposure, those that are taken: all, or runs from the first to the last."""
+    """The micrographs that are taken, in the order of exposure: all, or runs from the first to the last."""
     if n <= MAX_MICROGRAPHS:
         return list(range(n))
     length = MAX_MICROGRAPHS // RUNS

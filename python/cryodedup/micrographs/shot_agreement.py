@@ -33,15 +33,15 @@ FEW_DECOYS = 40
 NOISE, NOISE_SD = 2.3, 0.6
 """The best significance near a given shift, in noise."""
 NEAR_PLACES = 60
-"""So many of the places near a shift are independent: no chance is smaller than that of the best of them in noise..."""
+"""Number of independent places near a shift: no chance is smaller than that of the best of them in noise..."""
 NEAR_SHARE = 0.001
-"""...nor than so much of the chance of the best of all places: more than their share of these, as unrelated pairs prefer some."""
+"""...nor than this share of the chance of the best of all places: more than their share of the places, as unrelated pairs prefer some."""
 TOP = 2
-"""The support of a lead is the sum of as many of its members' significances, the largest."""
+"""The support of a lead is the sum of this many of its members' significances, the largest ones."""
 IQR_PER_SD = 1.35
 """Distance of the quartiles of a normal distribution, in standard deviations."""
 MIN_FOR_LOCATION = 4
-"""Of fewer decoys the location and width of all decoys are taken."""
+"""With fewer decoys, the location and width of all decoys are used."""
 
 Pair = tuple[int, int]
 MeasureNear = Callable[[Places], tuple[Floats, Floats]]
@@ -218,7 +218,7 @@ def _judge(
 
 
 def _chosen(candidates: NDArray[np.int64], seed: int) -> list[list[int]]:
-    """Of each lead the micrographs that make decoys, as places among so many candidates, at random."""
+    """For each lead the micrographs that make decoys, drawn at random: indices among the given number of candidates."""
     rng = np.random.default_rng(seed)
     return [rng.choice(n, min(DECOYS, n), replace=False).tolist() if n else [] for n in candidates.tolist()]
 

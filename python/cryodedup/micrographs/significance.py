@@ -23,30 +23,30 @@ import numpy as np
 from cryodedup.micrographs.places import Floats
 
 TAIL = 200
-"""The tail is fitted to as many of the largest values, or to a tenth of all if these are fewer."""
+"""The tail is fitted to this many of the largest values, or to a tenth of all if these are fewer."""
 CAUTION = 2.0
-"""Unrelated pairs are taken to be so many times as likely to reach a value as mirrored ones: edges that lie on the same side of many
-micrographs fall on one another more often unmirrored."""
+"""Unrelated pairs are taken to be this many times as likely to reach a value as mirrored ones: edges that lie on the same side of many
+micrographs coincide more often unmirrored."""
 FEW, FEW_START, FEW_SCALE = 200, 4.6, 0.35
 """So few values do not show the tail: a tenth of all is then taken to be above this, falling at least as slowly as in sessions of noise."""
 FEW_AT_ZERO, FEW_AT_ZERO_SCALE = 10.0, 2.0
 """The same at zero shift, where the camera's pattern reaches 5 to 9 in frames of usual gain references."""
 BEYOND_PATTERN = 100.0
-"""No pattern reaches this: frames that do are copies, or of one scene without any move, even if all do."""
+"""No pattern reaches this: frames that do are copies, or show one scene without any shift, even if all do."""
 MIN_FOR_BULK = 6
-"""Of fewer pairs none is taken to be usual."""
+"""With fewer pairs, none is taken to be usual."""
 WILD = 15.0
-"""A few mirrored pairs so many scales above the others are no chance: the session holds a mirrored copy."""
+"""A few mirrored pairs this many scales above the others are not due to chance: the session holds a mirrored copy."""
 MIN_SCALE = 0.15
 """The tail of a handful of values is not taken to fall faster than this, in standard deviations."""
 ZERO_CAUTION = 5.0
 """Chances at zero shift are multiplied by this: what is left of a strong pattern has a heavy tail, and few second visits hit so exactly."""
 ZERO_HEAVY = 1.5
-"""The tail there is taken to fall so many times as slowly as what is seen of it."""
+"""The tail there is taken to fall this many times as slowly as the part of it that is seen."""
 PERIODIC = 0.001
 """A next best place that unrelated pairs reach less often than that shows a lattice, or an edge along an edge..."""
 NEXT_SCALE = 0.085
-"""...and the best place is above it by chance like an exponential variable of so many times its height."""
+"""...and by chance the best place exceeds it by an exponential variable whose mean is this many times its height."""
 
 
 @dataclass(frozen=True)
@@ -208,7 +208,7 @@ def zero_tail(at_zero: Floats) -> Tail:
     if len(at_zero) < FEW:
         start, scale = min(max(start, FEW_AT_ZERO), BEYOND_PATTERN), max(scale, FEW_AT_ZERO_SCALE)
         return Tail(start=start, scale=min(scale, BEYOND_PATTERN / 10), rate=0.01)
-    # If all were imaged twice without a move, one pair in n is a duplicate: below those lie edges and patterns.
+    # If all were imaged twice without a shift, one pair in n is a duplicate: below those lie edges and patterns.
     rate = max(0.01, 1.5 / float(np.sqrt(2 * len(at_zero))))
     shares = [0.16, min(5 * rate, 0.1), rate]
     values = np.quantile(at_zero, [1 - share for share in shares])

@@ -8,7 +8,7 @@ from typing import NamedTuple
 _UID = re.compile(r"^(\d{17,21})_(?=.)")
 _DATE = re.compile(r"^(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])")
 PADDED = 21
-"""CryoSPARC pads uids to so many digits; where it does not they have 17 to 20, and those that begin with a date are time stamps."""
+"""CryoSPARC pads uids to this many digits. Without padding they have 17 to 20; digits that begin with a date are a time stamp."""
 
 _EXTENSION = re.compile(r"\.(?:mrcs?|tiff?|eer|tomostar|gz|bz2|rec|st|ali)$", re.IGNORECASE)
 _SUFFIX = re.compile(
