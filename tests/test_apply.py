@@ -631,7 +631,7 @@ def test_a_partner_that_is_not_in_the_file_is_said(tmp_path: Path) -> None:
     )
     (file,) = apply_choice(directory, path).files
     assert file.kept.tolist() == [False, True]
-    assert "1 row rejected though nothing that stays in this file is within 40 Å" in file.warnings[0]
+    assert "1 row rejected although no kept row of this file is within 40 Å" in file.warnings[0]
     whole = picked(tmp_path / "whole.star")
     assert apply_choice(directory, whole).warnings == []
 

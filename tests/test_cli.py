@@ -49,7 +49,7 @@ shifts: none; scores: ranks within each input
 2 of T/relion.star have one of T/sparc.cs nearby, 1 the other way round
 5 particles in 2 micrographs, within 20 Å: kept 3, rejected 2 (40.0 %)
 there are too few neighbours to separate duplicates from them: no separation is suggested
-note: matched by name: 1 micrograph, as MotionCorr/job002/a.mrc of T/relion.star and J2/motioncorrected/000000000000000000007_a.mrc of T/sparc.cs
+note: matched by name: 1 micrograph, such as MotionCorr/job002/a.mrc of T/relion.star and J2/motioncorrected/000000000000000000007_a.mrc of T/sparc.cs
 written: T/out/duplicates.csv
 written: T/out/figures
 written: T/out/particles_kept.cs
@@ -156,7 +156,7 @@ def bad(tmp_path: Path, relion: Path, sparc: Path) -> dict[str, tuple[list[objec
         "a name that fits two": (
             [tmp_path / "two.star", tmp_path / "plain.star", *out, "--pixel-size", "1"],
             "T/plain.star: micrograph m: found two candidates by name, d1/m.mrc of T/two.star and d2/m.mrc of T/two.star; expected one: give the inputs"
-            " paths or uids that tell them apart",
+            " paths or uids that distinguish them",
         ),
         "output exists": (
             [relion, "-o", tmp_path / "old"],
@@ -278,8 +278,8 @@ def test_the_demo_finds_what_it_plants(command: Command, tmp_path: Path) -> None
     assert ran.status == 0
     assert "planted: 3,880 duplicate picks of 2,400 particles" in ran.out
     assert "found:   3,880 of them (100.00 %); 23 other picks were rejected" in ran.out
-    assert "found:   9 of them, the moves right to 0.2 px; 0 others" in ran.out
-    assert "planted: 1,658 particles that were picked twice, and drifted together\nfound:   1,658 of them; 0 others" in ran.out
+    assert "found:   9 of them, with shifts correct to 0.2 px; 0 others" in ran.out
+    assert "planted: 1,658 particles that were picked twice and drifted together\nfound:   1,658 of them; 0 others" in ran.out
     typed = [line.removeprefix("$ ") for line in ran.out.splitlines() if line.startswith("$ ")]
     for line, name in zip(typed, ("particles", "unique", "refined"), strict=True):
         assert html.escape(line) in (tmp_path / name / "report.html").read_text()
@@ -315,9 +315,9 @@ def mistaken(tmp_path: Path, relion: Path) -> dict[str, tuple[list[object], str]
         "a score by its short name": (["particles", relion, *out, "--score-field", "AutopickFigure"], "T/relion.star: found no column AutopickFigure (--score-field), expected it in every input; columns, nearest names first: rlnAutopickFigureOfMerit,"),
         "negative threads": (["particles", relion, *out, "-j", "-3"], "--threads: found -3, expected 0 or more, 1024 at most"),
         "two rules at once": (["particles", relion, *out, "--min-votes", "2", "--remove-entirely"], "--min-votes and --remove-entirely: found both, expected one"),
-        "missing images": (["micrographs", micrographs, *out], "T/micrographs_ctf.star: found 1 of 2 micrographs missing: T/b.mrc; names are looked up from T; run this in the RELION (or CryoSPARC) project directory"),
-        "no command": ([tmp_path / "x.star"], "T/x.star: found a file in the place of a command; did you mean: cryodedup particles T/x.star"),
-        "no command, images": ([tmp_path / "job"], "T/job: found a file in the place of a command; did you mean: cryodedup micrographs T/job"),
+        "missing images": (["micrographs", micrographs, *out], "T/micrographs_ctf.star: found 1 of 2 micrographs missing: T/b.mrc; names are resolved from T; run this in the RELION (or CryoSPARC) project directory"),
+        "no command": ([tmp_path / "x.star"], "T/x.star: found a file in place of a command; did you mean: cryodedup particles T/x.star"),
+        "no command, images": ([tmp_path / "job"], "T/job: found a file in place of a command; did you mean: cryodedup micrographs T/job"),
     }  # fmt: skip
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from cases import Ran, cs, needs_shared, optics, records, star
-from cryodedup import InputError, ParticleParams, ParticleResult, apply_choice, deduplicate_particles
+from cryodedup import InputError, ParticleParams, ParticleResult, apply_choice, deduplicate, deduplicate_particles
 from cryodedup.particles.half_sets import HalfSets
 
 Command = Callable[..., Ran]
@@ -57,13 +57,13 @@ def test_two_alignments_of_the_same_particles_are_refused(tmp_path: Path) -> Non
     whole = records([(100, 100), (300, 300)], ALIGNED)
     whole["alignments2D/psize_A"] = 1
     first, second = cs(tmp_path / "J1.cs", whole), cs(tmp_path / "J2.cs", whole)
-    with pytest.raises(InputError, match=r"J2\.cs: found the same particles \(by uid\) as in .*J1\.cs, aligned anew"):
+    with pytest.raises(InputError, match=r"J2\.cs: found the same particles \(by uid\) as in .*J1\.cs, with alignments in both"):
         run([first, second])
 
 
 def test_a_passthrough_alone_warns(tmp_path: Path) -> None:
     main, passthrough = split(tmp_path)
-    assert "a passthrough file alone: what is written has no images (blob/path)" in run(passthrough).warnings[0]
+    assert "a passthrough file alone: the files written have no images (blob/path)" in run(passthrough).warnings[0]
     assert run([main, passthrough]).warnings == ()
 
 
@@ -328,7 +328,7 @@ def test_particles_that_two_groups_align_otherwise_are_refused(tmp_path: Path) -
         (tmp_path / name / "p.csg").write_text("results:\n  location: {metafile: '>p.cs', num_items: 2, type: particle.location}\n")
         inputs.append(tmp_path / name / "p.csg")
     with pytest.raises(
-        InputError, match=r"J2.p\.csg: found 2 particles \(by uid\) aligned otherwise in .*J1.p\.csg, expected one alignment"
+        InputError, match=r"J2.p\.csg: found 2 particles \(by uid\) aligned differently in .*J1.p\.csg, expected one alignment"
     ):
         run(inputs, shift_key="alignments2D")
     result = run(inputs, shift_key="none")
@@ -375,7 +375,7 @@ def test_coordinate_files_keep_their_units_and_filaments(tmp_path: Path) -> None
     result = run(path, min_separation_a=50)
     assert result.coordinates_a[0].tolist() == [200, 200]
     assert any("segments of a filament" in warning for warning in result.warnings)
-    with pytest.raises(InputError, match="--pixel-size 5, while rlnMicrographPixelSize says 2 Å"):
+    with pytest.raises(InputError, match="--pixel-size 5, while rlnMicrographPixelSize gives 2 Å"):
         run(path, pixel_size_a=5)
     centred = tmp_path / "TS_1_particles.star"
     centred.write_text("data_\n\nloop_\n" + "".join(f"_rlnCenteredCoordinate{axis}Angst\n" for axis in "XYZ") + "10 0 0\n18 0 0\n90 0 0\n")
@@ -392,5 +392,38 @@ def test_a_data_frame_with_one_label_twice_is_refused() -> None:
 
 def test_notes_are_there_before_anything_is_written(command: Command, tmp_path: Path) -> None:
     inputs = [picked(tmp_path / "a.star", ("s1/x.mrc", 100, 100)), picked(tmp_path / "b.star", ("s2/x_DW.mrc", 100, 100))]
-    assert "matched by name: 1 micrograph, as s1/x.mrc of" in run(inputs, pixel_size_a=1).notes[0]
+    assert "matched by name: 1 micrograph, such as s1/x.mrc of" in run(inputs, pixel_size_a=1).notes[0]
     assert "note: matched by name: 1 micrograph" in command("particles", *inputs, "--pixel-size", 1, "--dry-run").out
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: ParticleParams(flip_y="yes"), "flip_y: found 'yes', expected True or False"),  # type: ignore[arg-type]
+        (lambda: ParticleParams(remove_entirely=np.ones(3)), "remove_entirely: found array"),  # type: ignore[arg-type]
+        (lambda: ParticleParams(micrographs=3), "micrographs: found 3, expected a path"),  # type: ignore[arg-type]
+        (lambda: ParticleParams(pixel_size_a={1: 2.0}), "pixel_size_a: found {1: 2.0}, expected names of inputs"),  # type: ignore[dict-item]
+        (lambda: ParticleParams(min_separation_a=10**400), "min_separation_a: found 1000"),
+        (lambda: deduplicate_particles("x.star", {}), "params: found dict, expected ParticleParams"),  # type: ignore[arg-type]
+        (lambda: deduplicate([[0, 0]], groups=np.ma.masked_array([1], [True])), "groups: found a masked array"),
+    ],
+)
+def test_wrong_arguments_are_named(call: Callable[[], object], message: str) -> None:
+    with pytest.raises(InputError) as raised:
+        call()
+    assert str(raised.value).startswith(message)
+
+
+def test_what_was_chosen_does_not_change(tmp_path: Path) -> None:
+    result = deduplicate_particles(star(tmp_path / "p.star", [(0, 0, "m"), (1, 0, "m")]), ParticleParams(pixel_size_a=1))
+    for column in (result.kept, result.rejected, result.duplicate_of, result.distances_a):
+        with pytest.raises(ValueError, match="read-only"):
+            column[0] = 0
+
+
+def test_a_kept_table_is_of_the_file_that_was_read(tmp_path: Path) -> None:
+    path = star(tmp_path / "p.star", [(0, 0, "m"), (1, 0, "m")])
+    result = deduplicate_particles(path, ParticleParams(pixel_size_a=1))
+    path.write_text(path.read_text() + "9 9 m\n")
+    with pytest.raises(InputError, match="found that it was changed after it had been read"):
+        result.kept_table()

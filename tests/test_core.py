@@ -73,7 +73,7 @@ def test_an_exception_of_progress_ends_the_job(tmp_path: Path) -> None:
         file.truncate(4 << 30)  # sparse: seconds of reading, unless it is stopped
     started = time.perf_counter()
     with pytest.raises(StopError):
-        _core.read_records(path, 0, 4, 1 << 30, [(0, "S1")], threads=1, progress=stop)
+        _core.read_records(path, _core.Rows.records(path, 0, 4, 1 << 30), [(0, "S1")], threads=1, progress=stop)
     assert time.perf_counter() - started < 20
     assert _rejected() == 1
 
@@ -87,7 +87,7 @@ def test_errors_have_parts(tmp_path: Path) -> None:
     assert (error.kind, error.name, error.path, error.line, error.found, error.expected) == ("malformed", "y", path, 6, "'z'", "a number")
     assert str(error) == f"{path}, line 6: y: found 'z', expected a number"
     with pytest.raises(InputError) as of_file:
-        _core.read_records(path, 0, 8, 100, [], threads=1)
+        _core.read_records(path, _core.Rows.records(path, 0, 8, 100), [], threads=1)
     assert (of_file.value.kind, of_file.value.path, of_file.value.line) == ("truncated", path, None)
     with pytest.raises(InputError) as of_parameter:
         _core.Rows.records(path, 0, 4, 3).start(4)

@@ -23,7 +23,7 @@ Command = Callable[..., Ran]
 
 
 def pair(first: int, second: int, overlap: float = 0.8, z: float = 20.0) -> Pair:
-    return Pair(first, second, z, 1e-9, 0.4, overlap * 0.4, overlap, (10.0 * (second - first), -4.0))
+    return Pair(first, second, z, 1e-9, 0.4, overlap * 0.4, overlap, (10.0 * (second - first), -4.0), rotation_deg=0.5, scale=1.25)
 
 
 def greedy(n: int, pairs: Sequence[Pair], rank: Sequence[int], least: float) -> list[bool]:
@@ -60,12 +60,15 @@ def test_the_decision_is_greedy_and_its_listings_fit_it(session: tuple[list[Pair
     assert all(kept[one.first] and rank[one.first] < rank[one.second] and one.overlap >= least for one in firsts.values())
     assert all(made.sets[one.set - 1][0] == one.first and one.second in made.sets[one.set - 1] for one in firsts.values())
     assert sorted(i for members in made.sets for i in members[1:]) == sorted(firsts)
-    # Nothing is lost, and a pair that was turned has its shift turned.
-    shifts = {(one.first, one.second): one.shift_px for one in pairs}
+    # Nothing is lost, and where the two of a pair change places, shift, rotation and magnification are those the other way round.
+    given_shifts = {(one.first, one.second): one.shift_px for one in pairs}
     assert len(made.pairs) == len(pairs)
     for one in made.pairs:
-        x, y = one.shift_px
-        assert shifts.get((one.first, one.second)) == (x, y) or shifts[one.second, one.first] == (-x, -y)
+        if (one.first, one.second) in given_shifts:
+            assert (one.shift_px, one.rotation_deg, one.scale) == (given_shifts[one.first, one.second], 0.5, 1.25)
+        else:
+            x, y = given_shifts[one.second, one.first]
+            assert (one.shift_px, one.rotation_deg, one.scale) == ((-x, -y), -0.5, 0.8)
 
 
 def test_a_chain_keeps_its_ends_and_the_removed_one_names_both() -> None:

@@ -301,7 +301,7 @@ def test_a_window_without_pairs(session: Planted, command: Command, tmp_path: Pa
         (["--bin", "1000"], "bin: found 1000, expected at most 64"),
         (["--lowpass", "0.7,0.05"], "expected numbers from 0 to 0.5 (Nyquist)"),
         (["--lowpass", "0.01,0.05"], "--lowpass 0.01 and --highpass 0.04: expected the lowpass above the highpass"),
-        (["--highpass", "a"], "found 'a', expected numbers with a comma between them"),
+        (["--highpass", "a"], "found 'a', expected numbers separated by a comma"),
         (["--fdr", "0"], "fdr: found 0.0, expected a number, more than 0 and less than 1"),
         (["--threshold", "2"], "threshold: found 2.0, expected a number, from -1 to 1"),
         (["--fdr", "0.05", "--threshold", "0.2"], "found --fdr and --threshold, expected one of them"),
@@ -350,7 +350,7 @@ def test_wrong_inputs_are_one_line(session: Planted, command: Command, tmp_path:
     fails("none of 2 micrographs can be used", header_only, complex_one)
     fails("found an empty INPUT", "")
     star.write_text("data_micrographs\nloop_\n_rlnMicrographName #1\n000001@a.mrcs\n")
-    fails("expected those of whole micrographs", star)
+    fails("expected names of micrographs", star)
     fails("found a table among 2 inputs", session.star, first)
     for fields, text in (
         ([("micrograph_blob/path", "S9")], "found no field uid"),
@@ -404,7 +404,9 @@ def test_names_are_looked_up_where_most_are_found(
         shutil.copy(path, other / "Micrographs")
     result = find_duplicate_micrographs(star, params)
     assert result.summary()["looked_up_from"] == str(other)
-    assert f"names are looked up from {other}, but all are found from {tmp_path}, too" in result.warnings
+    assert (
+        f"image names are resolved from {other}, but all files also exist in {tmp_path}; check that the first is meant" in result.warnings
+    )
 
 
 def test_a_broken_link_in_a_folder_is_an_unreadable_image(session: Planted, images: list[Path]) -> None:
@@ -444,7 +446,10 @@ def test_a_ctf_that_is_not_known_is_told(session: Planted, images: list[Path], c
     star.write_text("data_micrographs\nloop_\n_rlnMicrographName #1\n_rlnCtfMaxResolution #2\n" + rows)
     ran = command("micrographs", star, "--bin", BIN, "--keep", "best-ctf", "-o", tmp_path / "out")
     unknown = len(range(0, len(images), 7))
-    assert f"warning: {unknown} of {len(images)} micrographs have no fitted CTF resolution: within a set the others stay" in ran.out
+    assert (
+        f"warning: {unknown} of {len(images)} micrographs have no CTF resolution: micrographs of the same set that have one are preferred"
+        in ran.out
+    )
     removed = (tmp_path / "out" / "micrographs_removed.txt").read_text().splitlines()
     pairs = pairs_of(find_duplicate_micrographs(star, MicrographParams(bin=BIN, keep="best-ctf")))
     ctf = {path.name: np.inf if k % 7 == 0 else 4 + k / 10 for k, path in enumerate(images)}
@@ -455,14 +460,14 @@ def test_a_ctf_that_is_not_known_is_told(session: Planted, images: list[Path], c
 
 def test_much_reduced_micrographs_are_warned_about(session: Planted, command: Command, tmp_path: Path) -> None:
     ran = command("micrographs", session.star, "--bin", 8, "-o", tmp_path / "out")
-    assert "micrographs reduced to 90 x 64 pixels: so few tell little" in ran.out
+    assert "micrographs are only 90 x 64 pixels after binning: such small images give little evidence" in ran.out
 
 
 @pytest.mark.parametrize(
     ("call", "message"),
     [
         (lambda: MicrographParams(fdr=None), "fdr: found None"),  # type: ignore[arg-type]
-        (lambda: MicrographParams(search="all", scan_range=5), "scan_range: found 5 with search 'all', expected search 'window'"),
+        (lambda: MicrographParams(search="all", scan_range=5), "scan_range: found 5 with search all, expected search window"),
         (lambda: find_duplicate_micrographs("x", {"bin": 2}), "params: found dict, expected MicrographParams"),  # type: ignore[arg-type]
         (lambda: find_duplicate_micrographs(None), "micrographs: found None, expected a path or several"),  # type: ignore[arg-type]
         (lambda: find_duplicate_micrographs(["a", 3]), "micrographs: found 3, expected a path or several"),  # type: ignore[list-item]

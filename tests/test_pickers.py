@@ -55,6 +55,23 @@ def test_cbox_has_corners_and_confidence(tmp_path: Path) -> None:
     assert (tmp_path / "out" / "a_kept.cbox").read_text() == path.read_text().replace("10 20 <NA> 100 60 <NA> 0.3\n", "")
 
 
+def test_a_line_of_topaz_is_counted_from_the_top(tmp_path: Path) -> None:
+    path = tmp_path / "t.txt"
+    path.write_text("# picks\n\nimage_name\tx\ty\n")
+    with pytest.raises(InputError, match="line 3: found columns image_name x y, expected image_name x_coord y_coord"):
+        deduplicate_particles(path)
+
+
+def test_files_of_one_index_have_one_score(tmp_path: Path) -> None:
+    write(tmp_path / "a.cbox", CBOX + "0 0 <NA> 10 10 <NA> 0.5\n")
+    write(tmp_path / "b.box", "0 0 10 10 0.7\n5 0 10 10 0.9\n")
+    columns = "MicrographName MicrographCoordinates"
+    index = star(tmp_path / "autopick.star", [("a.mrc", "a.cbox"), ("b.mrc", "b.box")], columns, "", "coordinate_files")
+    with pytest.raises(InputError, match="found scores Confidence and score in its files, expected one in all"):
+        run(index)
+    assert run(index, score_field="none").kept.sum() == 2
+
+
 def test_topaz(tmp_path: Path) -> None:
     path = write(tmp_path / "picks.txt", "image_name\tx_coord\ty_coord\tscore\na\t10\t10\t-1.5\na\t12\t10\t3\nb\t10\t10\t0\n")
     result = run(path)

@@ -45,7 +45,7 @@ def test_the_function_for_arrays_takes_tables(path: Path) -> None:
     found = deduplicate(tables, min_separation_a=20)
     assert found.kept.tolist() == [False, True, True]
     assert (found.rejected.tolist(), found.duplicate_of.tolist(), found.distances_a.tolist()) == ([0], [1], [2.0])
-    with pytest.raises(InputError, match="found groups, scores or priority beside a table"):
+    with pytest.raises(InputError, match="found groups, scores or priority with a table"):
         deduplicate(tables, groups=[1, 1, 1])
 
 
@@ -76,6 +76,19 @@ def test_datasets(tmp_path: Path) -> None:
 def test_tables_are_not_written_to_files(path: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="use the result's kept_table"):
         deduplicate_particles(starfile.read(path)).write(tmp_path / "out")
+
+    halves = starfile.read(path)
+    halves["particles"]["rlnRandomSubset"] = [1, 2, 1]
+    with pytest.raises(InputError, match="found a table, expected files to write; put repaired_halves into the table"):
+        deduplicate_particles(halves, ParticleParams(half_sets="repair")).write(tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_uids_of_a_structured_array_have_their_type() -> None:
+    array = records([(0, 0), (5, 0)])
+    other = array.astype([(name, "<f4" if name == "uid" else array.dtype[name]) for name in array.dtype.names])
+    with pytest.raises(InputError, match="field uid: found type float32, expected uint64"):
+        deduplicate_particles(other)
 
 
 def test_kept_rows_of_a_file_are_what_starfile_reads_and_names_stay_text(tmp_path: Path) -> None:

@@ -42,6 +42,7 @@ __all__ = [
     "half_pairs",
     "kept_at",
     "line_number",
+    "load_numpy",
     "nearest",
     "overlaps",
     "picture",
@@ -562,9 +563,7 @@ def write_listing(
 
 def read_records(
     path: _Path,
-    start: int,
-    size: int,
-    count: int,
+    rows: Rows,
     fields: Sequence[tuple[int, str]],
     *,
     threads: int,
@@ -619,6 +618,9 @@ def read_pixels(cache: _Path, record: Record, *, start: int = 0, stop: int | Non
 
 def thumbnails(cache: _Path, records: Sequence[Record], *, max_side_px: int, threads: int) -> list[NDArray[np.uint8]]:
     """Pictures of prepared micrographs, shape (ny, nx), rows from the top down, the longer side of at most so many pixels."""
+
+def load_numpy() -> None:
+    """Finds NumPy's own functions, which the first array does otherwise; a signal's exception in the midst of that would be a panic."""
 
 def line_number(path: _Path, offset: int) -> int:
     """The number, from 1, of the line that holds the offset."""

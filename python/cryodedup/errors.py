@@ -2,12 +2,27 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable
 from pathlib import Path
 
 from cryodedup._core import InputError
 
-__all__ = ["InputError", "MissingPackageError", "ParameterError", "UnknownPixelSizeError", "reason_of"]
+__all__ = ["USERS_FAULT", "InputError", "MissingPackageError", "ParameterError", "UnknownPixelSizeError", "reason_of"]
+
+
+USERS_FAULT = {
+    errno.EACCES,
+    errno.EPERM,
+    errno.ENOENT,
+    errno.ENOTDIR,
+    errno.EISDIR,
+    errno.EEXIST,
+    errno.ENAMETOOLONG,
+    errno.ELOOP,
+    errno.EROFS,
+}
+"""Errors of the system that another path would mend."""
 
 
 class MissingPackageError(InputError):
@@ -36,7 +51,9 @@ class ParameterError(InputError):
     @classmethod
     def of(cls, name: str, found: object, expected: str) -> ParameterError:
         """The usual one."""
-        return cls(f"{{{name}}}: found {{found!r}}, expected {{expected}}", found=found, expected=expected)
+        error = cls(f"{{{name}}}: found {{found!r}}, expected {{expected}}", found=found, expected=expected)
+        error.kind, error.name, error.found, error.expected = "parameter", name, repr(found), expected
+        return error
 
     def named(self, name_of: Callable[[str], str]) -> str:
         """The text, with other names for the parameters."""

@@ -6,15 +6,14 @@ import json
 import os
 import re
 import shutil
-import signal
-import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence, Set
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from cryodedup.errors import InputError
+from cryodedup.signals import held_back
 
 SUMMARY, LISTING, PAGE, FIGURES = "summary.json", "duplicates.csv", "report.html", "figures"
 _FIGURE = r"figures/\w+\.(png|svg)"
@@ -51,18 +50,19 @@ def staged(directory: Path, overwrite: bool, inputs: Set[Path], schema: str, *, 
     staging.mkdir()
     try:
         yield staging
-        with _unstoppable():
+        with held_back():
             _move(staging, directory, overwrite, inputs, outdated)
     finally:
         if not _holds_files(staging / _OLD):
             shutil.rmtree(staging, ignore_errors=True)
-        if made and not any(directory.iterdir()):
-            directory.rmdir()
+        if made:
+            with suppress(OSError):  # not empty, or not there any more
+                directory.rmdir()
 
 
 def names_of_outputs(staging: Path) -> list[str]:
     """What will be in the directory: what is staged, folders with a stroke behind, figures one by one; and the summary."""
-    return sorted([*_staged_names(staging), SUMMARY])
+    return sorted({*_staged_names(staging), SUMMARY})
 
 
 def top_level(names: Sequence[str]) -> list[str]:
@@ -108,20 +108,6 @@ def refuse_inputs_among_outputs(directory: Path, inputs: Sequence[Path], outputs
             raise InputError(f"{path}: found an input where an output is to be written; choose another --output")
 
 
-@contextmanager
-def _unstoppable() -> Iterator[None]:
-    """Ignores Ctrl-C and a scheduler's signal while files are moved, so that what is said of them is true."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, signal.SIG_DFL if handler is None else handler)  # None: not set by Python
-
-
 def _listed_outputs(directory: Path, schema: str) -> list[str]:
     """What an earlier run says it wrote here: removed when overwritten, so that no old file stands among the new."""
     try:
@@ -160,8 +146,8 @@ def holds_withheld(directory: Path) -> bool:
         return False
 
 
-def _holds_input(path: Path, inputs: Set[Path]) -> bool:
-    return any(path == file or path in file.parents for file in inputs)
+def _with_folders(inputs: Set[Path]) -> Set[Path]:
+    return inputs | {folder for path in inputs for folder in path.parents}
 
 
 def _move(staging: Path, directory: Path, overwrite: bool, inputs: Set[Path], outdated: Sequence[str]) -> None:
@@ -170,10 +156,10 @@ def _move(staging: Path, directory: Path, overwrite: bool, inputs: Set[Path], ou
     Nothing is replaced before it is known that all may be, and if a move fails, those before it are undone. The summary is the first to go
     and the last to come: a directory that has one is whole, even if the machine stops in between.
     """
-    new = sorted(_staged_names(staging))
+    new, held = sorted(_staged_names(staging)), _with_folders(inputs)
     for name in new:
         target = directory / name
-        if _holds_input(Path(os.path.realpath(target)), inputs):
+        if Path(os.path.realpath(target)) in held:
             raise InputError(f"{target}: found an input where an output is to be written; choose another --output")
         if not os.path.lexists(target):
             continue
@@ -183,7 +169,7 @@ def _move(staging: Path, directory: Path, overwrite: bool, inputs: Set[Path], ou
             raise InputError(f"{target}: found what no earlier run of this command wrote; choose another --output")
     old = staging / _OLD
     (old / FIGURES).mkdir(parents=True)
-    going = [name for name in outdated if not _holds_input(Path(os.path.realpath(directory / name)), inputs)]
+    going = [name for name in outdated if Path(os.path.realpath(directory / name)) not in held]
     leaving = [name for name in dict.fromkeys([*new, *going]) if os.path.lexists(directory / name)]
     if any(name.startswith(f"{FIGURES}/") for name in new):
         (directory / FIGURES).mkdir(exist_ok=True)

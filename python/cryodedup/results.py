@@ -15,7 +15,7 @@ from cryodedup.formats.output import NOT_WRITTEN
 from cryodedup.micrographs import summary as micrograph_summary
 from cryodedup.micrographs import workflow as micrograph_workflow
 from cryodedup.micrographs.result import MicrographOutcome
-from cryodedup.params import Match, MicrographParams, ParticleParams
+from cryodedup.params import Match, MicrographParams, ParticleParams, checked
 from cryodedup.particles import summary as particle_summary
 from cryodedup.particles import workflow as particle_workflow
 from cryodedup.particles.result import ParticleOutcome
@@ -116,7 +116,7 @@ def deduplicate_particles(particles: Any, params: ParticleParams | None = None, 
     >>> result.kept
     array([ True, False,  True])
     """
-    return _as(ParticleResult, particle_workflow.find_duplicates(particles, params or ParticleParams(), progress))
+    return _as(ParticleResult, particle_workflow.find_duplicates(particles, checked(params, ParticleParams), progress))
 
 
 def find_duplicate_micrographs(

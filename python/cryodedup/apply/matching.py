@@ -1,4 +1,4 @@
-"""The verdict of an earlier run on each row of a file, and the identity it was found by."""
+"""The verdict of an earlier run on each row of a file, and by which identity the row was found."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ from cryodedup.text import count, shown
 
 IMAGE = "rlnImageName"
 MOSTLY, BY_CHANCE, STEPS = 0.9, 0.25, ((1.0, 0.0), (0.0, 1.0), (-1.0, 1.0), (2.0, -1.0))
-"""Where fewer rows than this share are found, it is tested how many would be found one or two pixels further, as moved rows are by"
-" chance."""
+"""If less than the first share of the rows is found, the number that would be found one or two pixels further, by chance, is counted; the
+file is refused if it is more than the second share of those found."""
 WITHIN = 2.0
-"""Shifts may differ between files: what is rejected has a duplicate within so many times the separation."""
+"""Shifts may differ between files: the duplicate of a rejected row is searched for within this many times the separation."""
 UID, PATH, NAME, PLACE, SOURCE = "uid", "path", "name", "place", "sym_expand/src_uid"
 
 
@@ -79,11 +79,9 @@ def _lost(chosen: ChosenMicrographs, rows: FileRows, verdicts: Verdicts, same: M
     if not lost:
         return []
     return [
-        f"{rows.label}: {count(len(lost), 'micrograph')} removed as duplicates of others that have no rows in this file, as"
-        f" {shown(lost[0])} of"
-        f" {shown(chosen.kept_for[lost[0]])}: nothing of their area remains in it; if that is not meant, run cryodedup micrographs on"
-        " what you"
-        " selected"
+        f"{rows.label}: {count(len(lost), 'micrograph')} removed as duplicates of others that have no rows in this file, such as"
+        f" {shown(lost[0])} of {shown(chosen.kept_for[lost[0]])}: nothing of their area remains in it; if you do not want that, run"
+        " cryodedup micrographs on your selection"
     ]
 
 
@@ -132,7 +130,7 @@ def by_rows_of_others(rows: FileRows, others: Sequence[tuple[FileRows, Verdicts]
 
 
 def by_particles(earlier: Earlier, rows: FileRows, params: ParticleParams) -> Match:
-    """By uid where the file and the result have any in common; else by place, and by the name of the image what this leaves undecided."""
+    """By uid if the file and the result have any in common; else by place, and for rows that this leaves undecided by the image name."""
     verdicts = _by_uid(earlier.particles, rows.uids, len(rows))
     expanded = np.where(verdicts == UNKNOWN, _by_uid(earlier.particles, rows.source_uids, len(rows)), UNKNOWN)
     if (verdicts | expanded).any():
@@ -140,14 +138,14 @@ def by_particles(earlier: Earlier, rows: FileRows, params: ParticleParams) -> Ma
     if rows.picks is None:
         return Match(verdicts, {})
     found = _by_places(earlier.particles, rows, params)
-    named = _by_image(found, rows, found.verdicts == BOTH)
+    named = _by_image(found, rows, found.verdicts == BOTH, params.threads)
     verdicts = np.where(named == UNKNOWN, found.verdicts, named)
     by = _counted({PLACE: (found.verdicts != UNKNOWN) & (named == UNKNOWN), IMAGE: named != UNKNOWN})
     return Match(verdicts, by, warnings=tuple(found.warnings + _without_kept(rows, verdicts, found.micrograph_of, params)))
 
 
 def _without_kept(rows: FileRows, verdicts: Verdicts, micrograph_of: NDArray[np.uint32], params: ParticleParams) -> list[str]:
-    """A warning about rejected rows near which nothing stays: the particle that they duplicate is not in this file."""
+    """A warning about rejected rows without a kept one nearby: the particle that they duplicate is not in this file."""
     assert rows.picks is not None
     sizes = certain_sizes_a(rows.picks)
     if params.min_separation_a <= 0 or not np.isfinite(sizes).all() or not (verdicts == REJECTED).any():
@@ -159,9 +157,8 @@ def _without_kept(rows: FileRows, verdicts: Verdicts, micrograph_of: NDArray[np.
     if not alone:
         return []
     return [
-        f"{rows.label}: {count(alone, 'row')} rejected though nothing that stays in this file is within {reach:g} Å: what they"
-        " duplicate is not in"
-        " it, so that the particle is lost here; if that is not meant, run cryodedup particles on this file itself"
+        f"{rows.label}: {count(alone, 'row')} rejected although no kept row of this file is within {reach:g} Å: the particle that"
+        " each one duplicates is not in this file, and is lost here; if you do not want that, run cryodedup particles on this file itself"
     ]
 
 
@@ -205,11 +202,9 @@ def _by_places(chosen: Sequence[ChosenParticles], rows: FileRows, params: Partic
         by_chance = int(np.mean([(verdicts_on(_moved(rows.picks, step)) != UNKNOWN).sum() for step in STEPS]))
         if by_chance > BY_CHANCE * found:
             raise InputError(
-                f"{rows.label}: found {found:,} of {count(len(rows), 'row')} at a place of the earlier result, but {by_chance:,} would"
-                " be by chance:"
-                " coordinates have changed since, as by extraction with re-centring after a refinement; run cryodedup particles on this"
-                " file"
-                " itself"
+                f"{rows.label}: found {found:,} of {count(len(rows), 'row')} at a place of the earlier result, but {by_chance:,} would be"
+                " by chance: coordinates have changed since, for example by extraction with re-centring after a refinement; run cryodedup"
+                " particles on this file itself"
             )
     return _Placed(verdicts, pairs, micrograph_of, [f"{rows.label}: {warning}" for warning in matched.warnings])
 
@@ -219,10 +214,10 @@ def _moved(picks: Picks, step: Sequence[float]) -> Picks:
     return replace(picks, position=position, stored=position)
 
 
-def _by_image(placed: _Placed, rows: FileRows, wanted: NDArray[np.bool_]) -> Verdicts:
+def _by_image(placed: _Placed, rows: FileRows, wanted: NDArray[np.bool_], threads: int) -> Verdicts:
     """The verdicts on the wanted rows by RELION's images, among the particles at their place."""
     verdicts = np.zeros(len(rows), np.uint8)
-    asked = _images(rows.output) if wanted.any() else None
+    asked = _images(rows.output, threads) if wanted.any() else None
     if asked is None or rows.picks is None:
         return verdicts
     known: dict[tuple[str, int], list[tuple[tuple[float, ...], int]]] = {}
@@ -230,7 +225,7 @@ def _by_image(placed: _Placed, rows: FileRows, wanted: NDArray[np.bool_]) -> Ver
         start = 0
         for pick, first, verdict in zip(chosen.picks, chosen.starts, (KEPT, REJECTED), strict=True):
             places = list(zip(*(column.tolist() for column in pick.position), strict=True))
-            names = (_images(pick.output) or [])[first : first + len(pick)]
+            names = (_images(pick.output, threads) or [])[first : first + len(pick)]
             for name, number, place in zip(names, numbers[start : start + len(pick)].tolist(), places, strict=bool(names)):
                 known.setdefault((name, number), []).append((place, verdict))
             start += len(pick)
@@ -245,11 +240,11 @@ def _by_image(placed: _Placed, rows: FileRows, wanted: NDArray[np.bool_]) -> Ver
     return verdicts
 
 
-def _images(output: Output) -> list[str] | None:
+def _images(output: Output, threads: int) -> list[str] | None:
     """The name of the image of each row of a STAR file that has them."""
     if not isinstance(output, StarOutput) or IMAGE not in output.table.labels:
         return None
-    (file,) = open_star([output.file.path], names=(IMAGE,))
+    (file,) = open_star([output.file.path], names=(IMAGE,), threads=threads)
     table = next(table for table in file.tables if table.start == output.table.start)
     index, names = TableColumns(file, table).names(IMAGE)
     return [names[i] for i in index]
@@ -269,7 +264,7 @@ def refuse_unmatched(earlier: Earlier, rows: FileRows, match: Match) -> None:
     if not ((match.verdicts == KEPT) | (match.verdicts == REJECTED)).any():
         raise InputError(
             f"{rows.label}: found {int((match.verdicts == BOTH).sum()):,} particles at the place of a kept and of a rejected one of"
-            f" {directory}, and no others; expected some that can be told apart: run cryodedup particles on this file itself"
+            f" {directory}, and no others; expected some that can be distinguished: run cryodedup particles on this file itself"
         )
 
 

@@ -1,4 +1,4 @@
-"""What the rows of a file are of: particles or micrographs, and which."""
+"""The particles or micrographs that the rows of a file stand for."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from cryodedup import _core
 from cryodedup.errors import InputError
 from cryodedup.formats import cryosparc as cs
 from cryodedup.formats.cryosparc_output import DatasetOutput
+from cryodedup.formats.datasets import open_dataset
 from cryodedup.formats.detect import UnknownFormatError, kind_of
 from cryodedup.formats.optimisation_set import OptimisationSet
 from cryodedup.formats.output import Mask, Output, Place
@@ -22,7 +23,7 @@ from cryodedup.formats.star_output import StarOutput
 from cryodedup.params import ParticleParams
 from cryodedup.particles.inputs import cryosparc
 from cryodedup.particles.inputs.picks import Micrograph, Picks
-from cryodedup.particles.inputs.reading import files_of, open_dataset, read_inputs
+from cryodedup.particles.inputs.reading import files_of, read_inputs
 from cryodedup.particles.inputs.stars import has_picks_of_one_micrograph, is_motive_list, open_stars
 from cryodedup.particles.inputs.tomograms import with_names
 from cryodedup.progress import SILENT, Progress
@@ -108,7 +109,7 @@ def read_rows(path: Path, params: ParticleParams, progress: Progress = SILENT, *
     if kind == "star":
         (file,) = open_stars([path], params, progress) if places else open_star([path], names=MICROGRAPH_LABELS, threads=params.threads)
         if not (has_picks_of_one_micrograph(file) or (places and _has_places(file))):
-            return _read_names(file)
+            return _read_names(file, params.threads)
     (picks,) = read_inputs([path], params, progress)
     return of_picks(with_names(picks, params))
 
@@ -128,10 +129,10 @@ def _has_places(file: StarFile) -> bool:
     return any(has_coordinates(table.labels) for table in file.tables)
 
 
-def passthrough_of(paths: Sequence[Path]) -> dict[Path, Path]:
+def passthrough_of(paths: Sequence[Path], threads: int) -> dict[Path, Path]:
     """Of main files of CryoSPARC without locations the passthrough file of the same particles, if it is there, too."""
     datasets = [path for path in paths if path.suffix == ".cs" and path.is_file() and kind_of(path) in ("npy", "csdat")]
-    opened = {path: open_dataset(path, ParticleParams()) for path in datasets}
+    opened = {path: open_dataset(path, threads) for path in datasets}
     located = [path for path in datasets if "passthrough" in path.name and cryosparc.X in opened[path] and "uid" in opened[path]]
     found: dict[Path, Path] = {}
     for path in datasets:
@@ -143,11 +144,11 @@ def passthrough_of(paths: Sequence[Path]) -> dict[Path, Path]:
     return found
 
 
-def _read_names(file: StarFile) -> FileRows:
+def _read_names(file: StarFile, threads: int) -> FileRows:
     """A STAR table by the micrographs it names."""
     table = _named_table(file)
     if not any(label in table.columns for label in MICROGRAPH_LABELS):  # it was scanned for other columns
-        (file,) = open_star([file.path], names=MICROGRAPH_LABELS)
+        (file,) = open_star([file.path], names=MICROGRAPH_LABELS, threads=threads)
         table = _named_table(file)
     columns = TableColumns(file, table)
     index, names = columns.names(next(label for label in MICROGRAPH_LABELS if label in columns))
@@ -174,8 +175,8 @@ def _named_table(file: StarFile) -> _core.Table:
 
 
 def _read_datasets(paths: Sequence[Path], params: ParticleParams, progress: Progress, group: cs.CsGroup | None, places: bool) -> FileRows:
-    parts = [open_dataset(path, params, progress) for path in paths]
-    fields = cryosparc.Joined.by_uid(parts, str(group.path) if group else None)
+    parts = [open_dataset(path, params.threads, progress.advance_to) for path in paths]
+    fields = cryosparc.JoinedFields.by_uid(parts, str(group.path) if group else None)
     blob = next((blob for blob in BLOBS if f"{blob}/path" in fields), None)
     is_located = cryosparc.UID in fields or cryosparc.PATH in fields
     output = DatasetOutput(parts, fields.orders, group, kind="particle" if is_located or blob is None else "exposure")
@@ -199,7 +200,7 @@ def _read_datasets(paths: Sequence[Path], params: ParticleParams, progress: Prog
 
 
 def _micrographs(
-    fields: cryosparc.Joined, blob: str | None, uids: NDArray[np.uint64] | None
+    fields: cryosparc.JoinedFields, blob: str | None, uids: NDArray[np.uint64] | None
 ) -> tuple[NDArray[np.uint32], Sequence[Micrograph]]:
     """Of particles by their locations; of exposures, which are micrographs, by their own names."""
     if cryosparc.UID in fields or cryosparc.PATH in fields:
@@ -214,7 +215,7 @@ def _micrographs(
 
 @dataclass(frozen=True)
 class LinesOutput:
-    """A list of names, one a line; lines without a name stay in both files."""
+    """A list of names, one on each line; lines without a name are written to both files."""
 
     path: Path
     lines: Sequence[bytes]

@@ -37,7 +37,7 @@ def apply_earlier(
     params = earlier_params(directory / SUMMARY, summary)
     params = replace(params, match=match or params.match, flip_y=params.flip_y if flip_y is None else flip_y, threads=threads)
     earlier = read_earlier(directory, params, summary)
-    partners = passthrough_of(paths)
+    partners = passthrough_of(paths, threads)
     alone = [path for path in paths if path not in partners.values()]
     places = earlier.of == "particles"
     read = [read_rows(path, params, progress, places=places, with_it=[partners[path]] if path in partners else []) for path in alone]

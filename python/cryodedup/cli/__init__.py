@@ -1,11 +1,10 @@
 """The command line: parse, call, show.
 
-Exit status 0 done, 1 a fault of ours or the system's, 2 wrong input, 3 the result is withheld, 130 interrupted.
+Exit status 0 done, 1 a fault of ours or the system's, 2 wrong input, 3 the result is withheld, 130 interrupted, 143 ended by SIGTERM.
 """
 
 from __future__ import annotations
 
-import errno
 import io
 import shlex
 import signal
@@ -17,30 +16,17 @@ from typing import NoReturn
 
 import rich_click as click
 
-from cryodedup import __version__
+from cryodedup import __version__, _core
 from cryodedup.cli.options import option_of
-from cryodedup.errors import InputError, ParameterError
+from cryodedup.errors import USERS_FAULT, InputError, ParameterError
 from cryodedup.formats.image_names import is_image
-
-USERS_FAULT = {
-    errno.EACCES,
-    errno.EPERM,
-    errno.ENOENT,
-    errno.ENOTDIR,
-    errno.EISDIR,
-    errno.EEXIST,
-    errno.ENAMETOOLONG,
-    errno.ELOOP,
-    errno.EROFS,
-}
-"""Errors of the system that another path would mend."""
-
+from cryodedup.signals import held_back
 
 COMMANDS = ("particles", "micrographs", "apply", "demo")
 
 
 class Commands(click.RichGroup):
-    """Commands, each imported when it is called; a file in the place of one is answered with the command that takes it."""
+    """Commands, each imported when it is called. If a file is given in place of a command, the error names the command that takes it."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Their names."""
@@ -48,7 +34,12 @@ class Commands(click.RichGroup):
 
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         """The command of a name, if there is one."""
-        return getattr(import_module(f"cryodedup.cli.{name}"), name) if name in COMMANDS else None
+        if name not in COMMANDS:
+            return None
+        with held_back():  # in the midst of this an exception would be taken for a broken installation
+            command: click.Command = getattr(import_module(f"cryodedup.cli.{name}"), name)
+            _core.load_numpy()
+        return command
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
         """The command that is called."""
@@ -60,9 +51,7 @@ class Commands(click.RichGroup):
                 raise
             takes_images = path.is_dir() or is_image(path) or "micrographs" in path.name or "exposures" in path.name
             command = "micrographs" if takes_images else "particles"
-            raise click.UsageError(
-                f"{args[0]}: found a file in the place of a command; did you mean: cryodedup {command} {args[0]}"
-            ) from None
+            raise click.UsageError(f"{args[0]}: found a file in place of a command; did you mean: cryodedup {command} {args[0]}") from None
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
@@ -76,13 +65,13 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     signal.signal(signal.SIGTERM, _end)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            # Names of files need not fit the terminal's encoding; lines go out as they are printed, also into a log.
+            # File names need not fit the terminal's encoding. Lines appear as they are printed, also in a log.
             stream.reconfigure(errors="replace", line_buffering=True)
     sys.exit(run(arguments))
 
 
 def _end(number: int, frame: object) -> NoReturn:
-    """Ends on a scheduler's signal as on Ctrl-C: what is half-written goes."""
+    """Ends the run on a scheduler's signal as on Ctrl-C: half-written files are removed."""
     sys.exit(128 + number)
 
 

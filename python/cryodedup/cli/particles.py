@@ -17,6 +17,7 @@ from cryodedup.formats.output import NOT_WRITTEN
 from cryodedup.output_directory import check_directory
 from cryodedup.params import HalfSetsRule, Match, NormalizeScores, ParticleParams, Priority, ScoreOrder, ShiftKey, VotesWhere
 from cryodedup.particles.analysis.consensus import outvoted_words
+from cryodedup.particles.inputs.scores import are_ranks_compared
 from cryodedup.particles.result import ParticleOutcome
 from cryodedup.particles.summary import summarise
 from cryodedup.particles.workflow import find_duplicates
@@ -272,7 +273,7 @@ def show(found: ParticleOutcome, delivered: Delivered) -> None:
     """Prints what was found, and where it is."""
     summary, params = delivered.summary, found.params
     show_sources(summary)
-    ranked = params.normalize_scores == "rank" or (params.normalize_scores == "auto" and len(found.sources) > 1)
+    ranked = are_ranks_compared(params, len(found.sources))
     print(f"shifts: {found.centres.shift_key}; scores: {'ranks within each input' if ranked else 'as they stand'}")
     _show_overlaps(found)
     what = "duplicates by origin or exact coordinates" if params.undo_symmetry_expansion else f"within {params.min_separation_a:g} Å"

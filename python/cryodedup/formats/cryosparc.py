@@ -16,7 +16,6 @@ from cryodedup.errors import InputError
 
 NPY_MAGIC = b"\x93NUMPY"
 CSDAT_MAGIC = b"\x95CSDAT"
-PARQUET_MAGIC = b"PAR1"
 LONGEST_HEADER = 1 << 24
 """Version 4 headers pass numpy's default limit of 10,000 characters; a hostile one could ask for gigabytes."""
 
@@ -83,6 +82,8 @@ class NpyFile:
                 version = np.lib.format.read_magic(file)
                 read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
                 shape, _, dtype = read(file, max_header_size=LONGEST_HEADER)
+            except (OSError, MemoryError):
+                raise
             except Exception as error:  # a damaged header makes numpy raise what it likes
                 reason = str(error).splitlines()[0] if str(error) else "unreadable"
                 raise InputError(f"{path}: found a damaged NPY header ({reason}), expected that of a CryoSPARC dataset") from None
@@ -112,9 +113,7 @@ class NpyFile:
     def load(self, wanted: Iterable[Wanted]) -> None:
         """Reads fields in one pass over the file; each is given away when it is asked for."""
         places = [self._place(name, how) for name, how in wanted if name in self]
-        columns = _core.read_records(
-            self.path, self.start, self.dtype.itemsize, self.count, places, threads=self.threads, progress=self.progress
-        )
+        columns = _core.read_records(self.path, self.rows, places, threads=self.threads, progress=self.progress)
         self._loaded.update(zip(places, columns, strict=True))
 
     def _read(self, name: str, how: int | Literal["number", "uid", "distinct"]) -> Any:
@@ -216,6 +215,7 @@ class RecordArray:
         return np.ascontiguousarray(values if element is None else values[:, element], np.float64)
 
     def uids(self, field: str = "uid") -> NDArray[np.uint64]:
+        check_type(self, field, "<u8")
         return np.ascontiguousarray(self.fields[field], np.uint64)
 
     def distinct(self, field: str) -> Distinct:
@@ -246,7 +246,11 @@ class CsdatFile(RecordArray):
             raise InputError(f"{path}: a .cs file in CSDAT form; reading it needs: pip install 'cryodedup[cryosparc]'") from None
         try:
             dataset = Dataset.load(path)
+        except (OSError, MemoryError):
+            raise
         except Exception as error:
+            if isinstance(error.__cause__, OSError | MemoryError):
+                raise error.__cause__ from None
             cause = " ".join(str(error.__cause__ or error).split())
             raise InputError(f"{path}: found a damaged CSDAT stream ({cause}), expected a CryoSPARC dataset") from None
         records = RecordArray.of(dataset)
@@ -271,13 +275,14 @@ class CsGroup:
         import yaml
 
         try:
-            content = yaml.safe_load(path.read_text())
-            group = cls(path, content)
-            assert group.files
-        except OSError:
+            group = cls(path, yaml.safe_load(path.read_text("utf-8")))
+            named = bool(group.files)
+        except (OSError, MemoryError):
             raise
         except Exception:  # yaml's own errors, and those of the types it builds
-            raise InputError(f"{path}: found no results with a metafile, expected a CryoSPARC group (.csg)") from None
+            named = False
+        if not named:
+            raise InputError(f"{path}: found no results with a metafile, expected a CryoSPARC group (.csg)")
         return group
 
     @property

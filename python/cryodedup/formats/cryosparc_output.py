@@ -82,7 +82,7 @@ class DatasetOutput:
                 text = cryosparc.group_text(
                     [(part.dtype, name[which]) for part, name in zip(self.parts, names, strict=True)], count, word, self.kind
                 )
-            (place.staging / f"{stem}_{word}.csg").write_text(text)
+            (place.staging / f"{stem}_{word}.csg").write_text(text, "utf-8")
 
 
 def dataset_names(stem: str, count: int, words: tuple[str, str]) -> list[tuple[str, str]]:

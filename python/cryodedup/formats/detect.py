@@ -9,7 +9,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Literal
 
-from cryodedup.errors import InputError
+from cryodedup.errors import USERS_FAULT, InputError
 from cryodedup.formats.cryosparc import CSDAT_MAGIC, NPY_MAGIC
 
 Kind = Literal["folder", "npy", "csdat", "star", "csg", "topaz", "box", "dynamo", "points"]
@@ -80,10 +80,12 @@ def _head(path: Path) -> bytes:
     try:
         with path.open("rb") as file:
             return file.read(HEAD)
+    except OSError as error:
+        if error.errno not in USERS_FAULT:
+            raise
+        raise InputError(f"{path}: {(error.strerror or 'unreadable').lower()}") from None
     except ValueError:  # a zero byte in the name, as a group may give it
         raise InputError(f"{str(path)!r}: found a name that no file can have") from None
-    except OSError as error:
-        raise InputError(f"{path}: {(error.strerror or 'unreadable').lower()}") from None
 
 
 def _refuse_foreign(path: Path, head: bytes) -> None:

@@ -11,7 +11,7 @@ from cryodedup.formats.project import base_of
 from cryodedup.formats.star import StarFile, open_star, quoted, text
 
 NAME = "optimisation_set.star"
-PARTICLES, TOMOGRAMS, TRAJECTORIES = "rlnTomoParticlesFile", "rlnTomoTomogramsFile", "rlnTomoTrajectoriesFile"
+PARTICLES, TRAJECTORIES = "rlnTomoParticlesFile", "rlnTomoTrajectoriesFile"
 
 
 @dataclass(frozen=True)

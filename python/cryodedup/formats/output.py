@@ -14,8 +14,6 @@ from cryodedup.errors import InputError
 from cryodedup.progress import Progress
 
 Mask = NDArray[np.bool_]
-Part = Any
-"""What :func:`cryodedup._core.split` takes."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +68,7 @@ class Output(Protocol):
         """Inputs of equal keys can be written into one file."""
 
     def write(self, place: Place, stem: str, kept: Mask, others: Sequence[tuple[Any, Mask]], progress: Progress) -> list[str]:
-        """Writes ``<stem>_kept`` and ``<stem>_rejected`` of this input and the others of equal key; returns what is to be told."""
+        """Writes ``<stem>_kept`` and ``<stem>_rejected`` of this input and the others with an equal key; returns notes for the user."""
 
 
 def plan(outputs: Sequence[Output]) -> list[tuple[str, list[int]]]:

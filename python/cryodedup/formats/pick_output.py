@@ -56,9 +56,9 @@ class PickFilesOutput:
 
     def write(self, place: Place, stem: str, kept: Mask, others: Sequence[tuple[Any, Mask]], progress: Progress) -> list[str]:
         if self.is_single:
-            places = [tuple(place.staging / f"{stem}_{word}{self.source.suffix}" for word in ("kept", "rejected"))]
+            places = [tuple(place.staging / f"{stem}_{word}{self.source.suffix}" for word in place.words)]
         else:
-            folders = [place.staging / f"{stem}_{word}" for word in ("kept", "rejected")]
+            folders = [place.staging / f"{stem}_{word}" for word in place.words]
             for folder in folders:
                 folder.mkdir()
             places = [tuple(folder / name for folder in folders) for name in _distinct_names([pick.path for pick in self.picks])]
@@ -85,9 +85,9 @@ class PickFilesOutput:
         final = place.final.resolve()
         # RELION looks paths up from the project's directory.
         base = final.relative_to(project) if final.is_relative_to(project) else final
-        for word in ("kept", "rejected"):
+        for word in place.words:
             lines = []
-            for start, end, name in zip(starts, starts[1:], names, strict=False):
+            for start, end, name in zip(starts[:-1], starts[1:], names, strict=True):
                 line = content[start:end]
                 first, last = _core.cell_spans(line)[column]
                 path = quoted(str(base / f"{stem}_{word}" / name)).encode("utf-8", "surrogateescape")

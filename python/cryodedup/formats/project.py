@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 SAMPLE = 20
-"""So many names are looked for everywhere; all are where several directories have some."""
+"""This many names are searched for in every directory; all names, if several directories have some of these."""
 
 
 def bases(table: Path) -> list[Path]:
@@ -28,8 +28,3 @@ def base_of(table: Path, names: Sequence[str]) -> tuple[Path, Path | None]:
     found = {base: sum((base / name).exists() for name in names) for base in likely}
     likely.sort(key=lambda base: -found[base])
     return likely[0], likely[1] if found[likely[1]] == len(names) else None
-
-
-def find(table: Path, name: str) -> Path | None:
-    """The file that a single name leads to, None if there is none."""
-    return next((base / name for base in bases(table) if (base / name).is_file()), None) if name else None

@@ -131,13 +131,13 @@ class TableColumns:
         return cast("Numbers", values)
 
     def take(self, label: str) -> Numbers:
-        """As ``numbers``, and lets the column go: the file is held as long as its rows are to be written."""
+        """As ``numbers``, and frees the column: the file is held as long as its rows are to be written."""
         values = self.numbers(label)
         self.table.columns.pop(label)
         return values
 
     def release(self) -> None:
-        """Lets all columns go."""
+        """Frees all columns."""
         self.table.columns.clear()
 
     def names(self, label: str) -> Names:
@@ -150,7 +150,10 @@ class TableColumns:
 
     def varies(self, label: str) -> bool:
         column = self.table.columns.get(label, False)
-        return bool(np.ptp(column) > 0) if isinstance(column, np.ndarray) and len(column) else bool(np.any(column))
+        if not isinstance(column, np.ndarray):
+            return bool(column)
+        known = column[~np.isnan(column)]
+        return bool((known != known[:1]).any())
 
     def some(self, label: str) -> list[str]:
         column = self.table.labels.index(label)
@@ -198,7 +201,7 @@ class FrameColumns:
         return self.numbers(label)
 
     def release(self) -> None:
-        """Nothing: the table is the caller's."""
+        """Does nothing: the table belongs to the caller."""
 
     def names(self, label: str) -> Names:
         column = self.frame[label]

@@ -152,5 +152,4 @@ def unjoined(outputs: Sequence[Output], planned: Sequence[tuple[str, list[int]]]
     if len(stars) < 2:
         return []
     names = ", ".join(str(output.file.path) for output in stars)
-    same = len({tuple(output.table.labels) for output in stars}) == 1
-    return [f"{names}: written apart, since the columns of their {'optics groups' if same else 'particles'} differ"]
+    return [f"{names}: written to files of their own, since their columns, optics groups or optimisation sets differ"]

@@ -13,15 +13,15 @@ EXPECTED = "image_name x_coord y_coord [z_coord] score"
 
 def open_topaz(path: Path, threads: int = 0) -> _core.Table:
     """Scans one file of the picks in all images."""
-    start = 0
+    start, line, head = 0, 0, b""
     with path.open("rb") as file:
         for head in file:
-            start += len(head)
+            start, line = start + len(head), line + 1
             if head.strip() and not head.startswith(b"#"):
                 break
     if b"," in head:
-        raise InputError(f"{path}, line 1: found commas, expected blanks or tabs between {EXPECTED}")
+        raise InputError(f"{path}, line {line}: found commas, expected blanks or tabs between {EXPECTED}")
     labels = head.decode("utf-8", "replace").split()
     if len(set(labels)) != len(labels) or not {"image_name", "x_coord", "y_coord"} <= set(labels):
-        raise InputError(f"{path}, line 1: found columns {' '.join(labels)}, expected {EXPECTED}")
+        raise InputError(f"{path}, line {line}: found columns {' '.join(labels)}, expected {EXPECTED}")
     return _core.scan_rows([path], [start], [labels], numbers=NUMBERS, names=("image_name",), threads=threads)[0]

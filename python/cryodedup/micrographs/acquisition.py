@@ -116,18 +116,15 @@ def _with_xml(known: Acquisition, path: Path) -> Acquisition:
 def _mdocs(directory: Path) -> dict[str, Path]:
     """SerialEM's files in a directory, by the name of the image and by that without its ending."""
     try:
-        there = sorted(Path(entry) for entry in os.scandir(directory) if entry.name.endswith(".mdoc"))
-    except OSError:
+        there = sorted(Path(entry) for entry in os.scandir(directory) if entry.name.endswith(".mdoc") and entry.is_file())
+    except (FileNotFoundError, NotADirectoryError):
         return {}
     return {name: mdoc for mdoc in there for name in (mdoc.stem, Path(mdoc.stem).stem)}
 
 
 def _with_mdoc(known: Acquisition, mdoc: Path) -> Acquisition:
     """The mdoc of one exposure; that of a tilt series says nothing of a single one."""
-    try:
-        content = mdoc.read_text("utf-8", "replace") if mdoc.stat().st_size <= _LONGEST_METADATA else ""
-    except OSError:
-        return known
+    content = mdoc.read_text("utf-8", "replace") if mdoc.stat().st_size <= _LONGEST_METADATA else ""
     tilts, axis, rotations = (_MDOC[what].findall(content) for what in ("tilt", "axis", "rotation"))
     if len(tilts) != 1:
         return known
@@ -156,12 +153,13 @@ def sort(names: Sequence[str], acquisitions: Sequence[Acquisition], order: str) 
     Raises
     ------
     InputError
-        Order ``time`` was chosen, and a name does not contain it.
+        Order ``time`` was chosen, and not all names contain it, in one form.
     """
     untimed = next((name for name, known in zip(names, acquisitions, strict=True) if known.time is None), None)
     kinds = {tuple(map(type, known.time)) for known in acquisitions if known.time is not None}
     if order == "time" and (untimed is not None or len(kinds) > 1):
-        raise InputError(f"{untimed or names[0]}: found no time in the name, as in the others; expected --order name, natural or input")
+        found = "times of several kinds in the names" if untimed is None else f"no time in the name {untimed}"
+        raise InputError(f"--order time: found {found}, expected one kind of time in all; use --order name, natural or input")
     rule = order if order != "auto" else "time" if untimed is None and len(kinds) == 1 else "name"
     indices = range(len(names))
     if rule == "time":

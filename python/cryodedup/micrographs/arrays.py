@@ -42,7 +42,7 @@ def prepare(image: ArrayLike, params: MicrographParams | None = None) -> NDArray
     >>> prepare(np.random.default_rng(1).normal(size=(363, 515)), MicrographParams(bin=4)).shape
     (91, 129)
     """
-    params = checked(params)
+    params = checked(params, MicrographParams)
     return _core.prepare_image(_image(image), bin=params.bin, band=params.band)
 
 

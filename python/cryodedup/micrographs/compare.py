@@ -23,7 +23,7 @@ __all__ = ["COHORT", "DOUBTFUL_Z", "Class", "Compared", "Pair", "compare"]
 
 DOUBTFUL_Z = 4.0
 """Below this no pair's ccc is measured: nothing that passes any sensible threshold is there."""
-COHORT = 5000
+COHORT = 10_000
 """Pairs taken at random, where not all are compared closely, to see what unrelated ones reach."""
 
 
@@ -188,8 +188,8 @@ def _better(before: Best, now: Best) -> Best:
 
 def _at_random(n: int) -> NDArray[np.uint32]:
     """Pairs of ``n`` micrographs, the same ones every time."""
-    pairs = np.sort(np.random.default_rng(1).integers(0, n, (2 * COHORT, 2)), axis=1)
-    return np.ascontiguousarray(np.unique(pairs[pairs[:, 0] < pairs[:, 1]], axis=0)[:: 1 + len(pairs) // (4 * COHORT)], np.uint32)
+    pairs = np.sort(np.random.default_rng(1).integers(0, n, (COHORT, 2)), axis=1)
+    return np.ascontiguousarray(np.unique(pairs[pairs[:, 0] < pairs[:, 1]], axis=0), np.uint32)
 
 
 def _signal(shares: NDArray[np.float32], low: float, high: float) -> Floats:

@@ -81,7 +81,7 @@ def decide(pairs: Sequence[Pair], rank: Sequence[int] | NDArray[np.int64], min_o
     rank
         Of each micrograph, as :func:`ranking` returns: no two are equal.
     """
-    ordered = [pair if rank[pair.first] < rank[pair.second] else turned(pair) for pair in pairs]
+    ordered = [pair if rank[pair.first] < rank[pair.second] else swapped(pair) for pair in pairs]
     strong = [pair for pair in ordered if pair.overlap >= min_overlap]
     weak = [replace(pair, set=0) for pair in ordered if not pair.overlap >= min_overlap]
     originals = _originals(strong, rank)
@@ -89,7 +89,7 @@ def decide(pairs: Sequence[Pair], rank: Sequence[int] | NDArray[np.int64], min_o
     kept[list(originals)] = False
     number = {i: k + 1 for k, i in enumerate(sorted(set(originals.values()), key=lambda i: rank[i]))}
     set_of = number | {i: number[original] for i, original in originals.items()}
-    strong = [turned(pair) if kept[pair.second] else pair for pair in strong]  # in a chain of three the last is kept, the middle is not
+    strong = [swapped(pair) if kept[pair.second] else pair for pair in strong]  # in a chain of three the last is kept, the middle is not
     duplicates = [replace(pair, set=set_of[pair.second]) for pair in strong]
     # The rows of a set follow each other, so do those of a removed micrograph, and that with its original comes first.
     duplicates.sort(key=lambda pair: (pair.set, rank[pair.second], pair.first != originals[pair.second], rank[pair.first]))
@@ -120,10 +120,17 @@ def withhold(decision: Decision, exposures: int, params: MicrographParams) -> Wi
     return Withheld(", and ".join(reasons), " ".join(options)) if reasons else None
 
 
-def turned(pair: Pair) -> Pair:
+def swapped(pair: Pair) -> Pair:
     """The same pair with its second micrograph first."""
     x, y = pair.shift_px
-    return replace(pair, first=pair.second, second=pair.first, shift_px=(-x, -y))
+    return replace(
+        pair,
+        first=pair.second,
+        second=pair.first,
+        shift_px=(0.0 - x, 0.0 - y),
+        rotation_deg=0.0 - pair.rotation_deg,
+        scale=1 / pair.scale,
+    )
 
 
 def _originals(strong: Sequence[Pair], rank: Sequence[int] | NDArray[np.int64]) -> dict[int, int]:

@@ -14,6 +14,7 @@ from cryodedup import _core
 from cryodedup.errors import InputError
 from cryodedup.formats import cryosparc
 from cryodedup.formats.cryosparc_output import DatasetOutput
+from cryodedup.formats.datasets import open_dataset
 from cryodedup.formats.detect import UnknownFormatError, kind_of
 from cryodedup.formats.image_names import IMAGES, OTHERS, is_image
 from cryodedup.formats.list_output import ListOutput
@@ -26,15 +27,15 @@ BLOB = "micrograph_blob"
 CTF = {"star": "rlnCtfMaxResolution", "cs": "ctf_stats/ctf_fit_to_A"}
 PIXEL_SIZE = "rlnMicrographPixelSize"
 GROUP = "rlnOpticsGroup"
-MOST_NAMED = 3
+MAX_NAMED = 3
 
 
 @dataclass(frozen=True)
 class Exposures:
     """Micrographs in input order.
 
-    ``base``: the directory from which names are looked up; ``also``: another one from which all are found. ``ctf_a``: resolution to which
-    the CTF was fitted, Å, NaN where it is not known; None where no input tells it. ``pixel_sizes_a``: of the table, likewise.
+    ``base``: the directory from which names are resolved; ``also``: another one in which all files exist. ``ctf_a``: resolution to which
+    the CTF was fitted, Å, NaN where it is not known; None if no input gives it. ``pixel_sizes_a``: likewise, pixel sizes in the table.
     """
 
     label: str
@@ -52,12 +53,12 @@ class Exposures:
 
 
 def open_exposures(inputs: Sequence[Path], threads: int = 0) -> Exposures:
-    """From one STAR file, CryoSPARC dataset or folder, or from any number of image files and patterns.
+    """Opens one STAR file, CryoSPARC dataset or folder, or any number of image files and patterns.
 
     Raises
     ------
     InputError
-        Nothing of the kind, a missing column, a name twice, or files that are not there: all of them in one message.
+        No such input, a missing column, a name that occurs twice, or missing files: one message counts all of them.
     """
     expanded = [path for item in inputs for path in _expanded(item)]
     if not expanded:
@@ -76,7 +77,7 @@ def open_exposures(inputs: Sequence[Path], threads: int = 0) -> Exposures:
 
 
 def _expanded(item: Path) -> list[Path]:
-    """The files that an input stands for: of a folder or a pattern the images, or, if there is none, the movies, to be refused as such."""
+    """The files that an input stands for: the images in a folder or of a pattern; if there are none, its movies, which are then refused."""
     if item.is_dir():
         there = sorted(path for path in item.iterdir() if not path.name.startswith("."))
     elif not os.path.lexists(item) and glob.has_magic(str(item)):
@@ -94,7 +95,7 @@ def _is_other(path: Path) -> bool:
 
 
 def _refuse_two_formats(item: Path, images: Sequence[Path]) -> None:
-    """One micrograph as .mrc and .tif, or a micrograph beside its movie: which of them is meant is the user's to say."""
+    """Refuses a micrograph that is there in two formats, or beside its movie in TIFF format: the user has to choose."""
     first: dict[str, Path] = {}
     for path in images:
         ending = max((ending for ending in IMAGES if path.name.lower().endswith(ending)), key=len)
@@ -135,7 +136,7 @@ def _from_star(path: Path, threads: int) -> Exposures:
 
 
 def _star_pixel_sizes_a(columns: TableColumns) -> np.ndarray | None:
-    """Of the micrographs' rows, or of their optics groups; the size of the movies' pixels says nothing of binned micrographs."""
+    """Pixel sizes from the rows or their optics groups; that of the movies is not used, since micrographs may be binned."""
     if PIXEL_SIZE in columns:
         return columns.numbers(PIXEL_SIZE)
     if GROUP not in columns or not any(PIXEL_SIZE in row for row in columns.optics):
@@ -165,16 +166,16 @@ def _micrograph_table(file: StarFile) -> _core.Table:
 
 def _from_dataset(path: Path, kind: str) -> Exposures:
     group = cryosparc.CsGroup.open(path) if kind == "csg" else None
-    parts = [_open_part(part) for part in (group.files if group else [path])]
+    parts = [open_dataset(part) for part in (group.files if group else [path])]
     main = next((part for part in parts if f"{BLOB}/path" in part), None)
     if main is None:
         raise InputError(f"{path}: found no field {BLOB}/path, expected a dataset of exposures")
     dtype = main.dtype[f"{BLOB}/path"]
     if dtype.kind not in "SUO":
         raise InputError(f"{path}: field {BLOB}/path: found type {dtype}, expected text")
-    untold = next((part.label for part in parts if "uid" not in part), None)
-    if untold is not None:
-        raise InputError(f"{untold}: found no field uid, expected a dataset of exposures")
+    without = next((part.label for part in parts if "uid" not in part), None)
+    if without is not None:
+        raise InputError(f"{without}: found no field uid, expected a dataset of exposures")
     if any(len(part) != len(main) or not np.array_equal(part.uids(), main.uids()) for part in parts):
         raise InputError(f"{path}: found datasets of different exposures, expected equal uids in equal order")
     index, raw = main.distinct(f"{BLOB}/path")
@@ -184,12 +185,6 @@ def _from_dataset(path: Path, kind: str) -> Exposures:
     return replace(_located(str(path), names, path, output, ctf), pixel_sizes_a=sizes_a)
 
 
-def _open_part(path: Path) -> cryosparc.NpyFile | cryosparc.CsdatFile:
-    if kind_of(path) == "npy":
-        return cryosparc.NpyFile.open(path)
-    return cryosparc.CsdatFile.open(path)
-
-
 def _located(label: str, names: Sequence[str], table: Path, output: StarOutput | DatasetOutput, ctf: np.ndarray | None) -> Exposures:
     """Names are relative to the project's directory."""
     base, also = base_of(table, names)
@@ -197,16 +192,16 @@ def _located(label: str, names: Sequence[str], table: Path, output: StarOutput |
 
 
 def _refuse_missing(exposures: Exposures) -> None:
-    # A broken link in a folder is one of its images, and can not be read.
+    # A broken link in a folder counts as an image that cannot be read.
     is_there = os.path.lexists if isinstance(exposures.output, ListOutput) else os.path.exists
     missing = [str(path) for path in exposures.paths if not is_there(path)]
     if missing:
-        shown = ", ".join(missing[:MOST_NAMED]) + (f" and {len(missing) - MOST_NAMED} more" if len(missing) > MOST_NAMED else "")
+        shown = ", ".join(missing[:MAX_NAMED]) + (f" and {len(missing) - MAX_NAMED} more" if len(missing) > MAX_NAMED else "")
         listed = "" if isinstance(exposures.output, ListOutput) else "; run this in the RELION (or CryoSPARC) project directory"
         raise InputError(
-            f"{exposures.label}: found {len(missing):,} of {len(exposures):,} micrographs missing: {shown}; names are looked up from"
+            f"{exposures.label}: found {len(missing):,} of {len(exposures):,} micrographs missing: {shown}; names are resolved from"
             f" {os.path.realpath(exposures.base)}{listed}"
-            + ("; @ stands in names of images within a stack, expected those of whole micrographs" if "@" in missing[0] else "")
+            + ("; names with @ are those of images in a stack, expected names of micrographs" if "@" in missing[0] else "")
         )
 
 

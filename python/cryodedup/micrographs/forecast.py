@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 from collections.abc import Sequence
@@ -17,6 +16,7 @@ from cryodedup.micrographs.reading import Reading
 from cryodedup.micrographs.self_test import MAX_PAIRS
 from cryodedup.micrographs.window import sampled, window_pairs
 from cryodedup.params import MicrographParams
+from cryodedup.processors import processors
 
 MIN_SAID_S = 60.0
 """Shorter runs begin without a word."""
@@ -150,11 +150,6 @@ def _measure(cache: Path, records: Sequence[_core.Record], params: MicrographPar
     short, long = seconds(few), seconds(more)
     rings = session.signal.shape[1]
     return max((long - short) / (more - few), 0.5 * long / more), float(session.signal[:, 2 : rings // 4].mean())
-
-
-def processors() -> int:
-    """How many this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def peak_memory_gb() -> float:

@@ -13,10 +13,11 @@ from cryodedup.errors import InputError, reason_of
 from cryodedup.formats.images import Image
 from cryodedup.formats.tiff import TiffImage
 from cryodedup.params import MicrographParams
+from cryodedup.processors import processors
 from cryodedup.progress import SILENT, Progress
 
 _TIFF_READERS = 8
-"""At most so many TIFF files are in memory at once, each as float32."""
+"""Largest number of TIFF files in memory at once, each as float32."""
 
 
 class Reading:
@@ -93,7 +94,7 @@ class Reading:
         """By threads of Python, each with one image in memory: decoding and reducing release the interpreter."""
         if not now:
             return
-        executor = ThreadPoolExecutor(min(self._params.threads or os.cpu_count() or 1, _TIFF_READERS))
+        executor = ThreadPoolExecutor(min(self._params.threads or processors(), _TIFF_READERS))
         try:
             for i, outcome in zip(now, executor.map(self._prepare_tiff, now), strict=True):
                 self._settle(i, outcome)

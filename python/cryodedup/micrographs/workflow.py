@@ -48,7 +48,7 @@ def find_duplicates(
     progress: Progress = SILENT,
 ) -> MicrographOutcome:
     """Finds micrographs that show the same hole; see :func:`cryodedup.find_duplicate_micrographs`."""
-    params = checked(params)
+    params = checked(params, MicrographParams)
     started = time.perf_counter()
     opened = _open(_paths(micrographs), params, progress)
     with _cache_at(cache) as place:
@@ -80,9 +80,7 @@ def find_duplicates(
         masked=prepared.masked,
         flat=_flat(compared),
         sizes=sizes,
-        pixel_sizes_a=[
-            opened.pixel_sizes_a[i] or opened.images[i].pixel_size_a if i in opened.images else None for i in range(len(opened.exposures))
-        ],
+        pixel_sizes_a=[opened.pixel_sizes_a.get(i) for i in range(len(opened.exposures))],
         forecast=prepared.forecast,
         peak_memory_gb=peak_memory_gb(),
         thumbnails=pictures,

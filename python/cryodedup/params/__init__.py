@@ -1,6 +1,7 @@
 """Parameters and their defaults."""
 
-from cryodedup.params.micrographs import MIN_OVERLAP, Keep, MicrographParams, Order, Search, Sensitivity, checked
+from cryodedup.params.checks import checked
+from cryodedup.params.micrographs import MIN_OVERLAP, Keep, MicrographParams, Order, Search, Sensitivity
 from cryodedup.params.particles import (
     HalfSetsRule,
     Match,

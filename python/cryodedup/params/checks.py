@@ -3,23 +3,36 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from numbers import Integral, Real
-from typing import Any, TypeGuard, get_args
+from typing import Any, TypeGuard, TypeVar, get_args
 
-from cryodedup.errors import ParameterError
+import numpy as np
+
+from cryodedup.errors import InputError, ParameterError
 
 MAX_THREADS = 1024
+Params = TypeVar("Params")
 
 
 def is_number(value: object) -> TypeGuard[float]:
     """Whether a value is a finite real number, and not a bool."""
-    return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
+    try:
+        return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
+    except OverflowError:  # a whole number beyond the floats
+        return False
 
 
 def is_whole(value: object) -> TypeGuard[int]:
     """Whether a value is a whole number, and not a bool."""
     return isinstance(value, Integral) and not isinstance(value, bool)
+
+
+def check_switches(params: object, names: Iterable[str]) -> None:
+    """Refuses what is neither true nor false."""
+    for name in names:
+        if not isinstance(getattr(params, name), bool | np.bool_):
+            raise ParameterError.of(name, getattr(params, name), "True or False")
 
 
 def check_choices(params: object, choices: Mapping[str, Any]) -> None:
@@ -35,3 +48,18 @@ def check_at_most(params: object, limits: Mapping[str, int]) -> None:
     for name, limit in limits.items():
         if getattr(params, name) > limit:
             raise ParameterError.of(name, getattr(params, name), f"at most {limit}")
+
+
+def checked(params: object, kind: type[Params]) -> Params:
+    """The parameters, or the defaults for None.
+
+    Raises
+    ------
+    InputError
+        Something else.
+    """
+    if params is None:
+        return kind()
+    if not isinstance(params, kind):
+        raise InputError(f"params: found {type(params).__name__}, expected {kind.__name__}")
+    return params

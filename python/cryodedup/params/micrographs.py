@@ -6,8 +6,8 @@ import math
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from cryodedup.errors import InputError, ParameterError
-from cryodedup.params.checks import MAX_THREADS, check_at_most, check_choices, is_number, is_whole
+from cryodedup.errors import ParameterError
+from cryodedup.params.checks import MAX_THREADS, check_at_most, check_choices, check_switches, is_number, is_whole
 
 Search = Literal["all", "window"]
 Order = Literal["auto", "time", "name", "natural", "input"]
@@ -113,8 +113,7 @@ class MicrographParams:
 
     def __post_init__(self) -> None:
         self._check_whole_numbers()
-        if not isinstance(self.self_test, bool):
-            raise ParameterError.of("self_test", self.self_test, "True or False")
+        check_switches(self, ["self_test"])
         check_at_most(self, {"threads": MAX_THREADS, "bin": MAX_BIN})
         for name, (low, high, reach) in _RANGES.items():
             value = getattr(self, name)
@@ -196,16 +195,3 @@ def _turns(max_deg: float, reached_deg: float) -> list[float]:
     """0 and rotations to both sides, so that every rotation up to ``max_deg`` is within ``reached_deg`` of one of them."""
     steps = max(0, math.ceil((max_deg - reached_deg) / (2 * reached_deg) - 1e-9))
     return [0.0, *(sign * step * 2 * reached_deg for step in range(1, steps + 1) for sign in (1, -1))]
-
-
-def checked(params: MicrographParams | None) -> MicrographParams:
-    """The parameters, or their defaults.
-
-    Raises
-    ------
-    InputError
-        Something else.
-    """
-    if params is not None and not isinstance(params, MicrographParams):
-        raise InputError(f"params: found {type(params).__name__}, expected MicrographParams")
-    return params or MicrographParams()

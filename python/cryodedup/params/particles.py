@@ -1,16 +1,15 @@
-"""What can be chosen for particles, and its defaults: once, for the command line and the API."""
+"""Parameters for particles and their defaults, the same for the command line and for Python."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from numbers import Real
+from os import PathLike
 from pathlib import Path
 from typing import Literal
 
 from cryodedup.errors import ParameterError
-from cryodedup.params.checks import MAX_THREADS, check_choices, is_number, is_whole
+from cryodedup.params.checks import MAX_THREADS, check_choices, check_switches, is_number, is_whole
 
 ShiftKey = Literal["auto", "alignments3D", "alignments2D", "none"]
 ScoreOrder = Literal["auto", "higher", "lower"]
@@ -34,7 +33,7 @@ _CHOICES = {
 
 @dataclass(frozen=True, kw_only=True)
 class ParticleParams:
-    """How duplicate particles are found, and which of them stay.
+    """How duplicate particles are found, and which of them are kept.
 
     Parameters
     ----------
@@ -42,19 +41,21 @@ class ParticleParams:
         Particles of one micrograph whose centres are at most this far apart are duplicates, in Å; 0: only those whose stored
         coordinates (and shifts, if used) are equal.
     pixel_size_a
-        Pixel size of the coordinates, Å, where neither ``micrographs`` nor the input gives a certain one: one for all inputs, or a mapping
-        from an input's path, file name or stem to its own. A value that differs from a certain one by more than 5 % is an error.
+        Pixel size of the coordinates, Å, used where neither ``micrographs`` nor the input gives a certain one: one value for all inputs, or
+        a mapping from an input's path, file name or stem to its value. A value that differs from a certain one by more than 5 % is an
+        error.
     pixel_size_override
-        Use ``pixel_size_a`` whatever the files say.
+        Use ``pixel_size_a`` whatever the files contain.
     micrographs
-        A file of micrographs (``.star``, ``.cs``) or of tomograms (``tomograms.star``): their pixel sizes, and where known their extents.
+        A file of micrographs (``.star``, ``.cs``) or of tomograms (``tomograms.star``), for pixel sizes and, if known, extents.
         With ``min_votes`` it also sets which micrographs all inputs cover.
     tomograms
         A file with a number and a name of a tomogram in each line (or a STAR table of rlnTomoNumber and rlnTomoName), for inputs that
         number tomograms (Dynamo, STOPGAP).
     match
-        How micrographs of different inputs are matched. ``auto``: by CryoSPARC uid, path, then name, unless anything speaks for two:
-        other uids, extents that differ by more than 2 %, both directories in one input. ``path``, ``name``, ``uid``: by that alone.
+        How micrographs of different inputs are matched. ``auto``: by CryoSPARC uid, path, then name, unless there is evidence
+        that two of them differ: different uids, extents that differ by more than 2 %, or an input that has both directories. ``path``,
+        ``name``, ``uid``: by that alone.
     shift_key
         Which alignment shifts move the centres. ``auto``: alignments3D if all inputs have it; else alignments2D if there is one input
         and it has it; else none. The origins of a STAR file count as alignments3D if its Tilt or Rot angles vary, else as alignments2D.
@@ -63,7 +64,7 @@ class ParticleParams:
     score_order
         Which scores are better; ``auto``: known for the usual fields.
     flip_y
-        Count y of CryoSPARC inputs from the other edge of the micrograph, where another program's files count it so.
+        Count y of CryoSPARC inputs from the other edge of the micrograph, as files of other programs may do.
     remove_entirely
         Reject every particle that has a duplicate, instead of keeping the best.
     priority
@@ -71,21 +72,21 @@ class ParticleParams:
     normalize_scores
         ``rank``: compare ranks within each input instead of scores; ``auto``: rank if there are several inputs.
     min_votes
-        Keep only particles that at least so many inputs found: sets of duplicates with members from as many.
+        Keep only particles that at least this many inputs found: sets of duplicates with members from that many inputs.
     votes_where
         ``covered``: in a micrograph that fewer than ``min_votes`` inputs cover, all of these have to have found a particle; an input
         covers the micrographs that it has picks or an empty file of picks for, or all of ``micrographs``. ``all``: the same number
         everywhere.
     half_sets
-        ``audit``: count duplicates across the half-sets of a refinement; ``repair``: also put all that hang together by duplicates into
-        one half, that of the best of them; what is written then is ``particles_repaired``: all particles, with new half-sets.
+        ``audit``: count duplicates across the half-sets of a refinement; ``repair``: also put all particles that are connected by
+        duplicates into one half, that of the best of them, and write ``particles_repaired``: all particles, with new half-sets.
     undo_symmetry_expansion
-        Keep one of the particles that a symmetry expansion made of each: those of one ``sym_expand/src_uid`` where present, else those
-        with equal stored coordinates: sets ``min_separation_a`` to 0 and ``shift_key`` to none.
+        Keep one copy of each particle of a symmetry expansion. Copies have equal ``sym_expand/src_uid`` if the input has it, else
+        equal stored coordinates. Sets ``min_separation_a`` to 0 and ``shift_key`` to none.
     seed
-        For random choice.
+        Seed of the random ranks (``score_field`` none), 0 or more.
     threads
-        0: one a processor. The result does not depend on it.
+        0: one for each processor. The result does not depend on it.
     """
 
     min_separation_a: float = 20.0
@@ -113,19 +114,23 @@ class ParticleParams:
         self._check_kinds()
         self._check_pixel_sizes()
         for name in ("micrographs", "tomograms"):
-            if getattr(self, name) is not None:
-                object.__setattr__(self, name, Path(getattr(self, name)))
+            path = getattr(self, name)
+            if not isinstance(path, str | PathLike | None):
+                raise ParameterError.of(name, path, "a path")
+            if path is not None:
+                object.__setattr__(self, name, Path(path))
         if self.undo_symmetry_expansion:
             self._undo_symmetry_expansion()
-        if not (math.isfinite(self.min_separation_a) and self.min_separation_a >= 0):
+        if self.min_separation_a < 0:
             raise ParameterError.of("min_separation_a", self.min_separation_a, "a number of Å, 0 or more")
         check_choices(self, _CHOICES)
         self._check_ranges()
         self._check_rules()
 
     def _check_kinds(self) -> None:
-        if isinstance(self.min_separation_a, bool) or not isinstance(self.min_separation_a, Real):
-            raise ParameterError.of("min_separation_a", self.min_separation_a, "a number")
+        check_switches(self, ["pixel_size_override", "flip_y", "remove_entirely", "undo_symmetry_expansion"])
+        if not is_number(self.min_separation_a):
+            raise ParameterError.of("min_separation_a", self.min_separation_a, "a number of Å, 0 or more")
         for name in ("threads", "seed", "min_votes"):
             if not is_whole(getattr(self, name)):
                 raise ParameterError.of(name, getattr(self, name), "a whole number")
@@ -161,6 +166,8 @@ class ParticleParams:
 
     def _check_pixel_sizes(self) -> None:
         given = self.pixel_size_a
+        if isinstance(given, Mapping) and not all(isinstance(name, str) for name in given):
+            raise ParameterError.of("pixel_size_a", given, "names of inputs and their values")
         for value in [] if given is None else given.values() if isinstance(given, Mapping) else [given]:
             if not is_number(value):
                 raise ParameterError.of("pixel_size_a", value, "a number")

@@ -90,7 +90,7 @@ def deduplicate(
         if groups is not None or scores is not None or priority is not None:
             raise InputError("deduplicate: found groups, scores or priority with a table, which contains them; expected the table alone")
         return _of_table(coordinates_a, min_separation_a, remove_entirely, threads)
-    params = ParticleParams(min_separation_a=min_separation_a, remove_entirely=bool(remove_entirely), threads=threads or 0)
+    params = ParticleParams(min_separation_a=min_separation_a, remove_entirely=remove_entirely, threads=threads or 0)
     coordinates = _column(coordinates_a, np.float64, "coordinates_a", 2)
     points = Points(
         coordinates,
@@ -127,6 +127,8 @@ def _column(values: Any, dtype: Any, name: str, dimensions: int = 1) -> NDArray[
 
 def _group_numbers(groups: ArrayLike) -> NDArray[np.uint32]:
     """Dense numbers from 0; integers that are dense already are taken as they are."""
+    if np.ma.isMaskedArray(groups):
+        raise InputError("groups: found a masked array, expected one without gaps")
     try:
         labels = np.asarray(groups)
         if labels.dtype.kind == "O":

@@ -53,7 +53,8 @@ def _moving(pick: Picks, field: str, rows: Mask) -> Any:
     """How an input is written with its new half-sets; a dataset is changed after it is written."""
     if isinstance(pick.output, StarOutput):
         return replace(pick.output, moved=Moved(field, rows))
-    assert isinstance(pick.output, DatasetOutput)  # no other input has half-sets
+    if not isinstance(pick.output, DatasetOutput):
+        raise InputError(f"{pick.label}: found a table, expected files to write; put repaired_halves into the table")
     return pick.output
 
 

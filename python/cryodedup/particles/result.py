@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cryodedup import _core
 from cryodedup.errors import InputError
 from cryodedup.formats.star import has_coordinates
 from cryodedup.formats.star_frames import read_frames
@@ -157,17 +158,20 @@ class ParticleOutcome:
         if self.tables is None:
             return self._kept_of_file(source, mask)
         table = self.tables[source] if isinstance(self.tables, list | tuple) else self.tables
-        if isinstance(table, dict):
+        if callable(getattr(table, "fields", None)):  # a Dataset, which is a mapping, too
+            return table.mask(mask)
+        if isinstance(table, Mapping):
             return {
                 name: frame[mask] if name != "optics" and has_coordinates(getattr(frame, "columns", ())) else frame
                 for name, frame in table.items()
             }
-        return table.mask(mask) if callable(getattr(table, "fields", None)) else table[mask]
+        return table[mask]
 
     def _kept_of_file(self, source: int, mask: NDArray[np.bool_]) -> Any:
         picks = self.sources[source].picks
         if not isinstance(picks.output, StarOutput):
             raise InputError(f"{picks.label}: kept_table: found no STAR file, expected one, or a table; use write(directory)")
+        _core.read_cells(picks.output.file.path, picks.output.table.rows, [])  # refused if the file was changed since
         blocks = read_frames(picks.output.file.path)
         kept = {name: frame[mask] if name == picks.output.table.block else frame for name, frame in blocks.items()}
         return kept if len(kept) > 1 else next(iter(kept.values()))

@@ -65,6 +65,10 @@ class Selection:
     scores_used: list[dict[str, object]]
     warnings: list[str]
 
+    def __post_init__(self) -> None:
+        for column in (self.kept, self.rejected, self.duplicate_of, self.distances_a):
+            column.setflags(write=False)
+
     @property
     def repeated_uids(self) -> int:
         """How many particles have the uid of another."""

@@ -1,4 +1,4 @@
-"""How many inputs found the same particle, and what stays where enough of them have to."""
+"""How many inputs found the same particle."""
 
 from __future__ import annotations
 

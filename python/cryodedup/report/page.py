@@ -16,7 +16,7 @@ from cryodedup.report.figure import Figure
 from cryodedup.report.svg import Svg, joined
 from cryodedup.text import shown
 
-OF_THE_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS)
+OF_THE_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS)
 _TEMPLATES = Path(__file__).parent / "templates"
 
 

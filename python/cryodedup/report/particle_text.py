@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from cryodedup import _core
 from cryodedup.particles.analysis.consensus import outvoted_words
+from cryodedup.particles.inputs.scores import are_ranks_compared
 from cryodedup.particles.result import ParticleOutcome
 from cryodedup.text import count
 
@@ -62,7 +63,7 @@ def _choice(result: ParticleOutcome) -> str:
         return "All particles that have a duplicate were removed."
     fields = {str(source.score["field"]) for source in result.sources if source.score.get("field")}
     order = "in random order" if "random" in fields else f"from best to worst {' or '.join(sorted(fields))}" if fields else "in input order"
-    if fields and (params.normalize_scores == "rank" or (params.normalize_scores == "auto" and len(result.sources) > 1)):
+    if fields and are_ranks_compared(params, len(result.sources)):
         order += " (compared by rank within each set)"
     first = "set by set in the order of the inputs, and within a set " if params.priority == "input" else ""
     return f"Particles were considered {first}{order}; each was kept unless it was a duplicate of a particle kept before."

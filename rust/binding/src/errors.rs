@@ -1,6 +1,7 @@
 //! The exceptions for errors of the core.
 
 use cryodedup_core::Error;
+use cryodedup_core::error::text_of;
 use pyo3::exceptions::{PyKeyboardInterrupt, PyOSError, PyValueError};
 use pyo3::prelude::*;
 
@@ -26,9 +27,9 @@ pub fn to_python(error: Error) -> PyErr {
         }
         Error::Truncated { path, found, expected } => input_error(text, ("truncated", None, Some(path), None, found, expected)),
         Error::Io { path, source } => {
-            let text = source.to_string();
+            let text = text_of(&source);
             match source.raw_os_error() {
-                Some(code) => PyOSError::new_err((code, text.split(" (os error").next().unwrap_or_default().to_owned(), path)),
+                Some(code) => PyOSError::new_err((code, text, path)),
                 None => PyOSError::new_err(format!("{}: {text}", path.display())),
             }
         }

@@ -37,6 +37,12 @@ mod _core {
     #[pymodule_export]
     use crate::star::{Table, cell_spans, read_cells, scan_rows, scan_star};
 
+    /// Finds `NumPy`'s own functions, which the first array does otherwise.
+    #[pyfunction]
+    fn load_numpy(py: Python<'_>) {
+        drop(numpy::PyArray1::<u8>::zeros(py, 0, false));
+    }
+
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
         crate::errors::add_to(module)?;

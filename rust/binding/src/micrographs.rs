@@ -150,7 +150,8 @@ impl Session {
         threads: usize,
         progress: Progress<'_>,
     ) -> PyResult<Screening> {
-        let screen = |monitor: &_| search::screen(&self.0, sensitivity.into(), max_shift_px, &turns_deg, monitor);
+        let sensitivity = sensitivity.parse().map_err(to_python)?;
+        let screen = |monitor: &_| search::screen(&self.0, sensitivity, max_shift_px, &turns_deg, monitor);
         Ok(Screening(Arc::new(run(py, threads, progress.as_ref(), screen)?)))
     }
 

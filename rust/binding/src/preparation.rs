@@ -23,8 +23,9 @@ pub struct Frame(read::Frame);
 impl Frame {
     #[new]
     #[pyo3(signature = (path, *, start, mode, nx, ny, swapped=false, packing=""))]
-    fn new(path: PathBuf, start: u64, mode: i32, nx: usize, ny: usize, swapped: bool, packing: &str) -> Self {
-        Self(read::Frame { path, start, mode, swapped, nx, ny, packing: packing.into() })
+    fn new(path: PathBuf, start: u64, mode: i32, nx: usize, ny: usize, swapped: bool, packing: &str) -> PyResult<Self> {
+        let packing = packing.parse().map_err(to_python)?;
+        Ok(Self(read::Frame { path, start, mode, swapped, nx, ny, packing }))
     }
 }
 

@@ -3,31 +3,28 @@
 use std::path::PathBuf;
 
 use cryodedup_core::records::{self, Field, Values};
-use cryodedup_core::rows::Input;
 use numpy::IntoPyArray;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList};
 
 use crate::arrays::Progress;
 use crate::errors::to_python;
+use crate::rows::Rows;
 use crate::watched::run;
 
 #[pyfunction]
-#[pyo3(signature = (path, start, size, count, fields, *, threads, progress=None))]
-#[expect(clippy::too_many_arguments, reason = "one an option")]
+#[pyo3(signature = (path, rows, fields, *, threads, progress=None))]
 pub fn read_records<'py>(
     py: Python<'py>,
     path: PathBuf,
-    start: u64,
-    size: usize,
-    count: u64,
+    rows: &Bound<'py, Rows>,
     fields: Vec<(usize, String)>,
     threads: usize,
     progress: Progress<'py>,
 ) -> PyResult<Bound<'py, PyList>> {
     let fields = fields.iter().map(|(offset, kind)| Field::new(*offset, kind)).collect::<Result<Vec<_>, _>>().map_err(to_python)?;
-    let input = Input::open(&path).map_err(to_python)?;
-    let columns = run(py, threads, progress.as_ref(), |monitor| records::read(&input, start, size, count, &fields, monitor))?;
+    let rows = &rows.get().0;
+    let columns = run(py, threads, progress.as_ref(), |monitor| records::read(&path, rows, &fields, monitor))?;
     PyList::new(py, columns.into_iter().map(|values| to_object(py, values)).collect::<PyResult<Vec<_>>>()?)
 }
 

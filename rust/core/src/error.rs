@@ -88,6 +88,11 @@ impl fmt::Display for Place {
     }
 }
 
+/// What the system says, without the number that is put behind it.
+pub fn text_of(error: &std::io::Error) -> String {
+    error.to_string().split(" (os error").next().unwrap_or_default().to_owned()
+}
+
 /// A result with this crate's [`Error`].
 pub type Result<T> = std::result::Result<T, Error>;
 
@@ -113,7 +118,7 @@ impl Error {
             Self::Malformed { place: Place::Whole, found, expected, .. } | Self::Truncated { found, expected, .. } => {
                 format!("found {found}, expected {expected}")
             }
-            Self::Io { source, .. } => source.to_string().split(" (os error").next().unwrap_or_default().to_lowercase(),
+            Self::Io { source, .. } => text_of(source).to_lowercase(),
             other => other.to_string(),
         }
     }

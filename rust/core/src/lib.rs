@@ -6,10 +6,10 @@
 //! * [`records`]: the few needed fields of a file of fixed-size records (CryoSPARC `.cs`).
 //! * [`rows`]: byte spans of rows, and the writing of the kept and the rejected ones unchanged.
 //! * [`interning`]: names to dense indices.
+//! * [`error`] and [`monitor`]: what can go wrong, and how a long job is watched and stopped.
 //!
 //! Everything parallel runs in the rayon pool the caller is in.
 
-pub mod components;
 pub mod error;
 pub mod interning;
 mod kdtree;
@@ -19,6 +19,7 @@ pub mod particles;
 pub mod records;
 pub mod rows;
 pub mod star;
+mod union_find;
 
 pub use error::{Error, Result};
 pub use monitor::Monitor;

@@ -1,9 +1,11 @@
 //! The few needed fields of files of fixed-size records, such as CryoSPARC's `.cs` in NPY form.
 
+use std::path::Path;
+
 use rayon::prelude::*;
 
 use crate::interning::{Names, intern, join};
-use crate::rows::Input;
+use crate::rows::Rows;
 use crate::{Error, Monitor, Result};
 
 /// Records are read in spans of about this many bytes.
@@ -173,11 +175,14 @@ impl Values {
     }
 }
 
-/// Reads the given fields of `count` records of `size` bytes, the first at `start`.
+/// Reads the given fields of records.
 ///
 /// # Errors
-/// [`Error::Truncated`]: the file is shorter than that. [`Error::Parameter`]: a field does not lie within a record.
-pub fn read(input: &Input, start: u64, size: usize, count: u64, fields: &[Field], monitor: &Monitor) -> Result<Vec<Values>> {
+/// [`Error::Truncated`]: the file is too short. [`Error::Parameter`]: the rows are not records, or a field does not lie within one. As
+/// [`Rows::open`].
+pub fn read(path: &Path, rows: &Rows, fields: &[Field], monitor: &Monitor) -> Result<Vec<Values>> {
+    let (start, size, count) = rows.as_records().ok_or_else(|| Error::parameter("rows", "lines", "records of one size"))?;
+    let (input, size) = (rows.open(path)?, size as usize);
     let needed = (size as u64).checked_mul(count).and_then(|bytes| bytes.checked_add(start));
     if size == 0 || needed.is_none_or(|needed| needed > input.size()) {
         let present = input.size().saturating_sub(start) / (size as u64).max(1);

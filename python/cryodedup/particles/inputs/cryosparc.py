@@ -34,7 +34,7 @@ SHIFT_KEYS = ("alignments3D", "alignments2D")
 
 
 @dataclass(frozen=True)
-class Joined:
+class JoinedFields:
     """Several datasets of the same particles, as the main and the passthrough file of a job: rows in the order of the first.
 
     ``orders`` gives for each dataset the row of every particle; None where it is the same.
@@ -45,8 +45,8 @@ class Joined:
     label: str
 
     @classmethod
-    def by_uid(cls, parts: Sequence[Fields], label: str | None = None) -> Joined:
-        """Joined on ``uid``, since the order may differ; all must hold the same particles."""
+    def by_uid(cls, parts: Sequence[Fields], label: str | None = None) -> JoinedFields:
+        """JoinedFields on ``uid``, since the order may differ; all must hold the same particles."""
         if len(parts) == 1:
             return cls(parts, [None], label or parts[0].label)
         for part in parts:
@@ -110,7 +110,7 @@ def _order(label: str, first: NDArray[np.uint64], other: Fields) -> NDArray[np.i
     return order
 
 
-def read(fields: Joined, params: ParticleParams, output: Output) -> Picks:
+def read(fields: JoinedFields, params: ParticleParams, output: Output) -> Picks:
     """The particles of one dataset, or of several joined."""
     missing = [field for field in (X, Y, SHAPE) if field not in fields]
     if missing or not (UID in fields or PATH in fields):
@@ -158,13 +158,13 @@ def read(fields: Joined, params: ParticleParams, output: Output) -> Picks:
     )
 
 
-def _expanded_from(fields: Joined) -> NDArray[np.uint64] | None:
+def _expanded_from(fields: JoinedFields) -> NDArray[np.uint64] | None:
     """The particle that each was expanded from; None if they are 0 everywhere: not set."""
     values = fields.uids(EXPANDED) if EXPANDED in fields else np.zeros(0, np.uint64)
     return values if values.any() else None
 
 
-def _filaments(fields: Joined) -> Filaments | None:
+def _filaments(fields: JoinedFields) -> Filaments | None:
     if FILAMENT not in fields:
         others = next((name for name in fields.names if name.startswith("filament/")), None)
         return None if others is None else Filaments(field=others, filament_of=np.zeros(len(fields), np.uint32))
@@ -172,7 +172,7 @@ def _filaments(fields: Joined) -> Filaments | None:
     return Filaments(field=FILAMENT, filament_of=index) if any(value.strip(b"\0") for value in values) else None
 
 
-def _warnings(fields: Joined) -> list[str]:
+def _warnings(fields: JoinedFields) -> list[str]:
     """A warning if a passthrough file is given without its main file."""
     if len(fields.parts) > 1 or IMAGES in fields or "passthrough" not in fields.label:
         return []
@@ -182,7 +182,7 @@ def _warnings(fields: Joined) -> list[str]:
     ]
 
 
-def _wanted(fields: Joined, params: ParticleParams) -> list[Wanted]:
+def _wanted(fields: JoinedFields, params: ParticleParams) -> list[Wanted]:
     """The fields that are needed in any case, or probably."""
     wanted: list[Wanted] = [
         (X, "number"),
@@ -203,7 +203,7 @@ def _wanted(fields: Joined, params: ParticleParams) -> list[Wanted]:
     return wanted
 
 
-def _halves(fields: Joined) -> Halves | None:
+def _halves(fields: JoinedFields) -> Halves | None:
     """Half-sets, counted from 0 in CryoSPARC and from 1 here; 0 everywhere: not yet refined."""
     field = next((f"{key}/split" for key in SHIFT_KEYS if f"{key}/split" in fields), None)
     values = np.zeros(0) if field is None else fields.numbers(field)
@@ -218,7 +218,7 @@ def _of_each(values: Floats, index: NDArray[np.uint32]) -> Floats | float:
     return np.asarray(values[index], np.float64)
 
 
-def _check_shapes(fields: Joined, shape_of: NDArray[np.uint32], sides: Floats) -> None:
+def _check_shapes(fields: JoinedFields, shape_of: NDArray[np.uint32], sides: Floats) -> None:
     bad = np.flatnonzero((sides <= 0).any(axis=1))
     if len(bad):
         row = int(np.flatnonzero(shape_of == bad[0])[0])
@@ -226,7 +226,7 @@ def _check_shapes(fields: Joined, shape_of: NDArray[np.uint32], sides: Floats) -
         raise InputError(f"{fields.label}, record {row}: {SHAPE}: found {found}, expected the micrograph's sides in pixels")
 
 
-def micrographs_of(fields: Joined) -> tuple[NDArray[np.uint32], list[Micrograph]]:
+def micrographs_of(fields: JoinedFields) -> tuple[NDArray[np.uint32], list[Micrograph]]:
     """The micrograph of each particle, as an index into the micrographs."""
     paths = fields.distinct(PATH) if PATH in fields else None
     if UID not in fields:
@@ -243,7 +243,7 @@ def micrographs_of(fields: Joined) -> tuple[NDArray[np.uint32], list[Micrograph]
     return index, [Micrograph(name=name, uid=uid) for name, uid in zip(names, uids, strict=True)]
 
 
-def _check_fractions(fields: Joined, stored: tuple[Floats, Floats]) -> None:
+def _check_fractions(fields: JoinedFields, stored: tuple[Floats, Floats]) -> None:
     far = np.flatnonzero((np.abs(stored[0]) > MAX_FRACTION) | (np.abs(stored[1]) > MAX_FRACTION))
     if len(far) > 0.5 * len(fields):
         row = int(far[0])
@@ -269,7 +269,7 @@ def _with_extents(
     return found
 
 
-def _pixel_sizes(fields: Joined) -> tuple[NDArray[np.uint32] | None, list[PixelSize]]:
+def _pixel_sizes(fields: JoinedFields) -> tuple[NDArray[np.uint32] | None, list[PixelSize]]:
     if PIXEL_SIZE not in fields:  # as in files of version 2 and 3
         return None, [PixelSize(of="", value_a=None, found_in="")]
     index, raw = fields.distinct(PIXEL_SIZE, "<f4")
@@ -278,14 +278,14 @@ def _pixel_sizes(fields: Joined) -> tuple[NDArray[np.uint32] | None, list[PixelS
     return index, [PixelSize(of="", value_a=value if value > 0 else None, found_in=PIXEL_SIZE) for value in values]
 
 
-def _shifts_a(fields: Joined, key: str, y_sign: float) -> tuple[Floats, ...]:
+def _shifts_a(fields: JoinedFields, key: str, y_sign: float) -> tuple[Floats, ...]:
     if f"{key}/psize_A" not in fields:
         raise UnknownPixelSizeError(f"{fields.label}: found {key}/shift without {key}/psize_A, expected both; or use --shift-key none")
     scale = fields.numbers(f"{key}/psize_A")
     return fields.numbers(f"{key}/shift", 0) * scale, fields.numbers(f"{key}/shift", 1) * (scale * y_sign)
 
 
-def _scores(fields: Joined, params: ParticleParams) -> Scores | None:
+def _scores(fields: JoinedFields, params: ParticleParams) -> Scores | None:
     if params.score_field == "none" or (params.score_field == "auto" and NCC_SCORE not in fields):
         return None
     wanted = NCC_SCORE if params.score_field == "auto" else params.score_field

@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from cryodedup.errors import InputError
-from cryodedup.formats.cryosparc import CsdatFile, CsGroup, NpyFile, check_type, unpack
+from cryodedup.formats.cryosparc import CsGroup, check_type, unpack
+from cryodedup.formats.datasets import open_dataset
 from cryodedup.formats.detect import kind_of
 from cryodedup.formats.star import StarFile, has_coordinates, open_star, text
 from cryodedup.params import Match
@@ -63,7 +64,7 @@ class MicrographTable:
         return self.sizes_a[row] if extent is None or micrograph.sides_px is None else extent[0] / micrograph.sides_px[0]
 
     def rows_of(self, picks: Picks, match: Match) -> list[int | None]:
-        """For each micrograph of an input its place here, None for none. Not every table has uids, or the same paths."""
+        """For each micrograph of an input its row here; None if there is none. Not every table has uids, or the same paths."""
         return same_as(picks.label, picks.micrographs, str(self.path), self.micrographs, "name" if match == "name" else "auto")
 
 
@@ -146,7 +147,7 @@ def _size_of(path: Path, row: dict[str, str], group: dict[str, str], what: str, 
 
 
 def _of_cs(path: Path) -> MicrographTable:
-    fields = NpyFile.open(path) if kind_of(path) == "npy" else CsdatFile.open(path)
+    fields = open_dataset(path)
     blob = "micrograph_blob/psize_A" in fields
     prefix = "micrograph_blob/" if blob else "location/micrograph_"
     size, name, shape = (f"{prefix}{field}" for field in ("psize_A", "path", "shape"))

@@ -207,6 +207,9 @@ def _joined_pieces(
     sizes = list(dict.fromkeys(piece.pixel_size for piece in filled)) or [NO_SIZE]
     counted = (filled[0].counted_in if filled else None) or ("tomogram" if dimensions == 3 else "micrograph")
     scored = [piece.score for piece in filled if piece.score is not None]
+    if len({score.field for score in scored}) > 1:
+        fields = " and ".join(sorted({score.field for score in scored}))
+        raise InputError(f"{source}: found scores {fields} in its files, expected one in all; choose it with --score-field, or none")
     scores = None
     if scored:
         values = _concatenate(piece.score.values if piece.score else np.full(len(piece.rows), np.nan) for piece in filled)

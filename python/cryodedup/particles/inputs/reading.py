@@ -1,4 +1,4 @@
-"""From the files and tables a user names to columns of particles, whatever their formats."""
+"""Reads files and tables of any format into columns of particles."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import numpy as np
 from cryodedup.errors import InputError
 from cryodedup.formats import cryosparc as cs
 from cryodedup.formats.cryosparc_output import DatasetOutput
+from cryodedup.formats.datasets import DatasetFile, open_dataset
 from cryodedup.formats.detect import kind_of
 from cryodedup.formats.optimisation_set import OptimisationSet
 from cryodedup.formats.output import NoOutput
@@ -51,7 +52,7 @@ def read_inputs(paths: Sequence[Path], params: ParticleParams, progress: Progres
             folders[key].append(path)
         elif kind == "star":
             found[path] = partial(_read_star, opened[path], params)
-    datasets = {path: open_dataset(path, params, progress) for path, kind in kinds if kind in ("npy", "csdat")}
+    datasets = {path: open_dataset(path, params.threads, progress.advance_to) for path, kind in kinds if kind in ("npy", "csdat")}
     for job in _jobs(datasets):
         found[min(job, key=paths.index)] = partial(_read_datasets, [datasets[part] for part in job], params)
     picks = [found[path]() for path in paths if path in found]
@@ -60,7 +61,7 @@ def read_inputs(paths: Sequence[Path], params: ParticleParams, progress: Progres
 
 
 def _refuse_twice(picks: Sequence[Picks]) -> None:
-    """A file that is read twice, as itself and as one of a folder, an index, a group: all its particles would be duplicates."""
+    """Refuses a file that is read twice, by itself and as part of a folder, an index or a group: all its particles would be duplicates."""
     seen: dict[tuple[int, int], str] = {}
     for pick in picks:
         for path in pick.output.row_files:
@@ -74,7 +75,7 @@ def _refuse_twice(picks: Sequence[Picks]) -> None:
 def read_table(table: Any, params: ParticleParams, label: str = "table") -> Picks:
     """Reads what ``starfile.read`` or ``cryosparc.dataset.Dataset.load`` return, or a structured array of CryoSPARC's fields."""
     if isinstance(table, np.ndarray) or callable(getattr(table, "fields", None)):
-        return cryosparc.read(cryosparc.Joined.by_uid([cs.RecordArray.of(table, label)]), params, NoOutput())
+        return cryosparc.read(cryosparc.JoinedFields.by_uid([cs.RecordArray.of(table, label)]), params, NoOutput())
     return relion.read(FrameColumns(table, label), params, NoOutput())
 
 
@@ -100,18 +101,18 @@ def _read_star(file: StarFile, params: ParticleParams) -> Picks:
 
 
 def files_of(group: cs.CsGroup) -> list[Path]:
-    """The files of a group, which have to be there."""
+    """The files of a group; refuses a group whose files are missing."""
     missing = [path for path in group.files if not path.is_file()]
     if missing:
         raise InputError(
             f"{group.path}: found no {missing[0].name} beside it, which it names; a .csg holds no particles: export the whole result group,"
-            " or copy its .cs files, too"
+            " or copy its .cs files as well"
         )
     return group.files
 
 
-def _jobs(opened: Mapping[Path, cs.NpyFile | cs.CsdatFile]) -> list[list[Path]]:
-    """Puts a dataset without locations together with the one of the same particles that has them, as of one job."""
+def _jobs(opened: Mapping[Path, DatasetFile]) -> list[list[Path]]:
+    """Joins each dataset without locations to the one that has the locations of the same particles, as of one job."""
     datasets = list(opened)
     lone = [path for path in datasets if cryosparc.X not in opened[path] and "uid" in opened[path]]
     jobs = {path: [path] for path in datasets if path not in lone}
@@ -139,8 +140,8 @@ def _jobs(opened: Mapping[Path, cs.NpyFile | cs.CsdatFile]) -> list[list[Path]]:
     return sorted(jobs.values(), key=lambda job: min(order[path] for path in job))
 
 
-def _refuse_two_alignments(mains: Sequence[Path], opened: Mapping[Path, cs.NpyFile | cs.CsdatFile]) -> None:
-    """The same particles, aligned in two jobs: which alignment is meant is the user's to say."""
+def _refuse_two_alignments(mains: Sequence[Path], opened: Mapping[Path, DatasetFile]) -> None:
+    """Refuses the same particles aligned in two jobs: the user has to choose one alignment."""
     aligned = [path for path in mains if any(f"{key}/shift" in opened[path] for key in cryosparc.SHIFT_KEYS) and "uid" in opened[path]]
     for i, path in enumerate(aligned):
         for other in aligned[:i]:
@@ -148,25 +149,17 @@ def _refuse_two_alignments(mains: Sequence[Path], opened: Mapping[Path, cs.NpyFi
                 uids, theirs = (np.sort(opened[one].uids()) for one in (path, other))
                 if np.array_equal(uids, theirs):
                     raise InputError(
-                        f"{path}: found the same particles (by uid) as in {other}, aligned anew; expected one alignment of each particle:"
-                        " name one of the two"
+                        f"{path}: found the same particles (by uid) as in {other}, with alignments in both; expected one alignment of each"
+                        " particle: name one of the two"
                     )
 
 
-def open_dataset(path: Path, params: ParticleParams, progress: Progress = SILENT) -> cs.NpyFile | cs.CsdatFile:
-    """A dataset in NPY or CSDAT form, as its first bytes say."""
-    kind = kind_of(path)
-    if kind not in ("npy", "csdat"):
-        raise InputError(f"{path}: found no CryoSPARC dataset, expected one, as a group names it")
-    return cs.NpyFile.open(path, params.threads, progress.advance_to) if kind == "npy" else cs.CsdatFile.open(path)
-
-
 def _read_group(group: cs.CsGroup, params: ParticleParams, progress: Progress) -> Picks:
-    return _read_datasets([open_dataset(path, params, progress) for path in files_of(group)], params, group)
+    return _read_datasets([open_dataset(path, params.threads, progress.advance_to) for path in files_of(group)], params, group)
 
 
-def _read_datasets(parts: Sequence[cs.NpyFile | cs.CsdatFile], params: ParticleParams, group: cs.CsGroup | None = None) -> Picks:
-    fields = cryosparc.Joined.by_uid(parts, str(group.path) if group else None)
+def _read_datasets(parts: Sequence[DatasetFile], params: ParticleParams, group: cs.CsGroup | None = None) -> Picks:
+    fields = cryosparc.JoinedFields.by_uid(parts, str(group.path) if group else None)
     return cryosparc.read(fields, params, DatasetOutput(parts, fields.orders, group))
 
 

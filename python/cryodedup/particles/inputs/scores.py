@@ -40,7 +40,7 @@ MAX_LISTED = 12
 """Columns named where the one asked for is not there."""
 
 UNSET_FIGURES_OF_MERIT = (-999.0, -9999.0)
-"""What RELION, and EPicker, write for a pick that has none."""
+"""Values that RELION and EPicker write for a pick without a score."""
 
 
 def short(field: str) -> str:
@@ -80,11 +80,18 @@ def higher_is_better(field: str, order: str) -> bool:
     raise InputError(f"--score-field {field}: whether higher or lower is better is not known for it; add --score-order higher or lower")
 
 
+def are_ranks_compared(params: ParticleParams, inputs: int) -> bool:
+    """Whether scores are compared as ranks within each input."""
+    if params.score_field == "none":
+        return False
+    return params.normalize_scores == "rank" or (params.normalize_scores == "auto" and inputs > 1)
+
+
 def compare(picks: Sequence[Picks], params: ParticleParams, warnings: list[str]) -> tuple[Floats | None, list[dict[str, object]]]:
-    """All inputs' scores in one column, higher is better, None: input order; and for each input what is told of its scores."""
+    """All inputs' scores in one column, higher is better, None: input order; and a description of each input's scores for the summary."""
     if params.score_field == "none":
         return _random(picks, params.seed), [{"field": "random", "seed": params.seed} for _ in picks]
-    rank = params.normalize_scores == "rank" or (params.normalize_scores == "auto" and len(picks) > 1)
+    rank = are_ranks_compared(params, len(picks))
     described: list[dict[str, object]] = []
     columns: list[Floats] = []
     for pick in picks:

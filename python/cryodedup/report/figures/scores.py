@@ -34,7 +34,9 @@ def score_pairs(result: ParticleOutcome) -> ScorePairs | None:
     other = source_of[result.rejected] != source_of[result.duplicate_of]
     loser, winner = result.selection.ranking.scores[result.rejected[other]], result.selection.ranking.scores[result.duplicate_of[other]]
     finite = np.isfinite(loser) & np.isfinite(winner)
-    if finite.sum() < 2 or not np.isfinite([np.ptp(winner[finite]), np.ptp(loser[finite])]).all():
+    with np.errstate(over="ignore"):
+        spans = [np.ptp(column[finite]) if finite.any() else 0.0 for column in (winner, loser)]
+    if finite.sum() < 2 or not np.isfinite(spans).all():
         return None
     (winner_bins, winner_edges), (loser_bins, loser_edges) = _binned(winner[finite]), _binned(loser[finite])
     counts = np.bincount(winner_bins * BINS + loser_bins, minlength=BINS**2).reshape(BINS, BINS)

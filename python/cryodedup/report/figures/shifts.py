@@ -30,7 +30,7 @@ class Shifts:
     frame_px
         Width and height of the largest micrograph.
     pixel_size_a
-        None: not known.
+        None: not known, or not the same for all.
     """
 
     shift_px: Floats
@@ -44,11 +44,12 @@ def shifts(result: MicrographOutcome) -> Shifts | None:
     sizes = [size for pair in result.pairs if (size := result.sizes[pair.first]) is not None]
     if not sizes:
         return None
+    known = {size for size in result.pixel_sizes_a if size is not None}
     return Shifts(
         shift_px=np.array([pair.shift_px for pair in result.pairs], float),
         z=np.array([pair.z for pair in result.pairs], float),
         frame_px=(max(width for width, _ in sizes), max(height for _, height in sizes)),
-        pixel_size_a=next((size for size in result.pixel_sizes_a if size), None),
+        pixel_size_a=known.pop() if len(known) == 1 else None,
     )
 
 

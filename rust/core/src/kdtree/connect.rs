@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use super::Tree;
 use super::join::Pairs;
-use crate::components::UnionFind;
+use crate::union_find::UnionFind;
 use crate::{Monitor, Result};
 
 struct Connecting<'a, const D: usize> {

@@ -8,7 +8,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{Seek, SeekFrom, Write};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError};
 
 use rayon::prelude::*;
 
@@ -116,7 +116,7 @@ impl Writer {
     /// Removes what was appended after a record.
     pub fn truncate_after(&self, record: &Record) -> Result<()> {
         let end = record.pixels_at + record.bytes();
-        let mut file = self.file.lock().map_err(|_| Error::Interrupted)?;
+        let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
         file.1 = end;
         file.0.set_len(end).map_err(Error::at(&self.path))?;
         file.0.seek(SeekFrom::Start(end)).map_err(Error::at(&self.path)).map(drop)
@@ -135,7 +135,7 @@ impl Writer {
         }
         let of_head = crc32fast::hash(&head[..HEAD - 4]);
         head[HEAD - 4..].copy_from_slice(&of_head.to_le_bytes());
-        let mut file = self.file.lock().map_err(|_| Error::Interrupted)?;
+        let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
         file.0.write_all(&bytes).map_err(Error::at(&self.path))?;
         let pixels_at = file.1 + HEAD as u64;
         file.1 += bytes.len() as u64;

@@ -33,7 +33,7 @@ pub fn prepare(image: &[f32], width: usize, bin: usize, band: Band) -> Result<(V
     let columns = Bins::new(width, bin).count;
     let n = means.len();
     let pixels = match flatten(means, columns) {
-        Flattened::Image(pixels, _) => pixels,
+        Flattened::Image(pixels) => pixels,
         Flattened::Blank => return Ok((vec![0.0; n], columns)),
         Flattened::NotFinite => return Err(Error::parameter("image", "NaN or infinite pixels", "numbers")),
     };

@@ -58,6 +58,11 @@ impl Rows {
         Err(Error::malformed(path, Place::Whole, found, "it unchanged; run again"))
     }
 
+    /// Offset of the first, bytes of each, and how many there are, if they are records of one size.
+    pub fn as_records(&self) -> Option<(u64, u64, u64)> {
+        if let Spans::Records { start, size, count } = self.spans { Some((start, size, count)) } else { None }
+    }
+
     /// How many.
     pub fn len(&self) -> usize {
         match &self.spans {

@@ -62,7 +62,8 @@ pub fn scan_rows(input: &Input, start: u64, labels: &[String], wanted: &Wanted, 
 
 /// [`scan`] for several files, in parallel.
 pub fn scan_files(paths: &[PathBuf], wanted: &Wanted, monitor: &Monitor) -> Result<Vec<Vec<Table>>> {
-    paths.par_iter().map(|path| scan(&Input::open(path)?, wanted, monitor)).collect()
+    let scanned: Vec<_> = paths.par_iter().map(|path| scan(&Input::open(path)?, wanted, monitor)).collect();
+    first_error(scanned)
 }
 
 /// [`scan_rows`] for several files, in parallel; `starts` and `labels`: of each.
@@ -81,7 +82,16 @@ pub fn scan_rows_of_files(
         return Err(Error::parameter("paths", found, format!("one for each of {} files", paths.len())));
     }
     let all = paths.par_iter().zip(starts).zip(labels);
-    all.map(|((path, &start), labels)| scan_rows(&Input::open(path)?, start, labels, wanted, monitor)).collect()
+    let scanned: Vec<_> = all.map(|((path, &start), labels)| scan_rows(&Input::open(path)?, start, labels, wanted, monitor)).collect();
+    first_error(scanned)
+}
+
+/// All, or the error of the first file that has one, whichever thread came to it first; but if the job was interrupted, that.
+fn first_error<T>(files: Vec<Result<T>>) -> Result<Vec<T>> {
+    if files.iter().any(|file| matches!(file, Err(Error::Interrupted))) {
+        return Err(Error::Interrupted);
+    }
+    files.into_iter().collect()
 }
 
 impl Table {

@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::{ErrorKind, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 
 use bytemuck::Pod;
 use half::f16;
@@ -27,13 +28,15 @@ pub enum Packing {
     Bzip2,
 }
 
-impl From<&str> for Packing {
-    /// Any other word than `gz` and `bz2` stands for nothing.
-    fn from(word: &str) -> Self {
+impl FromStr for Packing {
+    type Err = Error;
+
+    fn from_str(word: &str) -> Result<Self> {
         match word {
-            "gz" => Self::Gzip,
-            "bz2" => Self::Bzip2,
-            _ => Self::None,
+            "" => Ok(Self::None),
+            "gz" => Ok(Self::Gzip),
+            "bz2" => Ok(Self::Bzip2),
+            other => Err(Error::parameter("packing", other, "gz, bz2 or nothing")),
         }
     }
 }
@@ -142,10 +145,10 @@ impl Frame {
             ErrorKind::UnexpectedEof => {
                 Error::truncated(&self.path, format!("less than {} of the {} rows its header gives", row + 1, self.ny), "all of them")
             }
-            _ if error.raw_os_error().is_some() => {
-                Error::Io { path: self.path.clone(), source: std::io::Error::new(error.kind(), error.to_string()) }
-            }
-            _ => self.malformed(format!("damaged compression ({error})"), WHOLE),
+            _ => match error.raw_os_error() {
+                Some(code) => Error::Io { path: self.path.clone(), source: std::io::Error::from_raw_os_error(code) },
+                None => self.malformed(format!("damaged compression ({error})"), WHOLE),
+            },
         }
     }
 }

@@ -120,7 +120,7 @@ impl Preparation {
             return self.writer.append_record(key, &[], record(Kind::NotFinite, 0.0));
         }
         match flatten(means, size.0) {
-            Flattened::Image(pixels, sd) => self.writer.append_record(key, &pixels, record(Kind::Image, sd)),
+            Flattened::Image(pixels) => self.writer.append_record(key, &pixels, record(Kind::Image, 1.0)),
             Flattened::Blank => self.writer.append_record(key, &[], record(Kind::Blank, 0.0)),
             Flattened::NotFinite => self.writer.append_record(key, &[], record(Kind::NotFinite, 0.0)),
         }

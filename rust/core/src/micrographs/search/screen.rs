@@ -1,5 +1,6 @@
 //! Which pairs are compared closely, and how they are chosen.
 
+use std::str::FromStr;
 use std::sync::Arc;
 
 use super::coarse::{Candidate, Coarse, Threshold};
@@ -8,7 +9,7 @@ use super::pools::{Pools, SIZES};
 use crate::micrographs::kernels::correlator::Highest;
 use crate::micrographs::kernels::warp::{Seen, Warp};
 use crate::micrographs::session::Session;
-use crate::{Monitor, Result};
+use crate::{Error, Monitor, Result};
 
 /// So many pairs are compared closely whatever the sensitivity: of a small session all, so that screening loses none.
 const CLOSELY: u64 = 200_000;
@@ -23,7 +24,7 @@ const DECOYS: u64 = 300_000;
 /// Pairs that thresholds are taken from.
 const SAMPLED: usize = 20_000;
 /// Of all pools, so many may pass by chance.
-const GROUPS_PASSING: f64 = 0.003;
+const POOLS_PASSING: f64 = 0.003;
 /// Micrographs that second exposures are planted of.
 const PLANTED: usize = 300;
 /// The recall of planted pairs that a way of screening has to reach.
@@ -40,13 +41,15 @@ pub enum Sensitivity {
     Full,
 }
 
-impl From<&str> for Sensitivity {
-    /// Any other word than `fast` and `auto` stands for the full search.
-    fn from(word: &str) -> Self {
+impl FromStr for Sensitivity {
+    type Err = Error;
+
+    fn from_str(word: &str) -> Result<Self> {
         match word {
-            "fast" => Self::Fast,
-            "auto" => Self::Auto,
-            _ => Self::Full,
+            "fast" => Ok(Self::Fast),
+            "auto" => Ok(Self::Auto),
+            "full" => Ok(Self::Full),
+            other => Err(Error::parameter("sensitivity", other, "fast, auto or full")),
         }
     }
 }
@@ -221,7 +224,7 @@ fn threshold_of_pools(coarse: &Coarse, pools: &Pools, monitor: &Monitor) -> Resu
     }
     // Mirrored micrographs are in none of the pools, whatever the session repeats; at zero shift it is what all have in common that counts.
     let of = |mirrored: bool| {
-        Ok(threshold_passed_by(&pools.sample(coarse, &tests, Seen { mirrored, ..Seen::default() }, monitor)?, GROUPS_PASSING))
+        Ok(threshold_passed_by(&pools.sample(coarse, &tests, Seen { mirrored, ..Seen::default() }, monitor)?, POOLS_PASSING))
     };
     Ok(Some(Threshold { elsewhere: of(true)?.elsewhere, ..of(false)? }))
 }
