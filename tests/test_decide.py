@@ -172,7 +172,7 @@ def test_a_withheld_result_and_a_second_decision_that_reads_nothing(tmp_path: Pa
     (out / "micrographs_kept.star").write_text("of an earlier run")
     ran = command(*arguments, "--overwrite", "--resume", "--max-removed", "0.2")
     assert ran.status == 3
-    assert ran.err.startswith("cryodedup: withheld: 2 of 6 exposures (33 %) would be removed, above --max-removed 0.2;")
+    assert ran.err.startswith("cryodedup: withheld: 2 of 6 exposures (33 %) would be removed, more than --max-removed 0.2;")
     assert len(ran.err.splitlines()) == 1
     assert not [path.name for path in out.iterdir() if path.name.startswith("micrographs_")]
     assert {"duplicates.csv", "overlaps.csv", "versions.csv", "report.html", "summary.json", "prepared.cache"} <= {

@@ -161,7 +161,7 @@ def test_pairs_of_micrographs_stand_where_they_were_taken(micrographs: Micrograp
     assert moves is not None
     root = parsed(shifts.draw(moves))
     assert sum(one.get("d", "").count("M") for one in of_class(root, "path", "points")) == 9
-    assert {"move in x (px)", "move in y (px)", "significance z"} <= set(words(root))
+    assert {"shift in x (px)", "shift in y (px)", "significance z"} <= set(words(root))
 
 
 def test_significances_are_counted_from_the_highest(micrographs: MicrographResult) -> None:

@@ -210,7 +210,7 @@ def test_the_cache_saves_reading_and_its_damage_is_noticed(session: Planted, ima
     for damaged in (whole[:500] + b"\xff" + whole[501:], whole[: len(whole) // 2]):
         cache.write_bytes(damaged)
         ran = command(*arguments, "--resume", "--overwrite")
-        assert (ran.status, f"warning: {cache}: was damaged; what was lost was read again" in ran.out) == (0, True)
+        assert (ran.status, f"warning: {cache}: the cache was damaged; the lost part was read again" in ran.out) == (0, True)
         summary = json.loads((out / "summary.json").read_text())
         assert summary["unreadable"]
         assert "damaged" not in command(*arguments, "--resume", "--overwrite").out
@@ -368,7 +368,7 @@ def test_what_is_no_cache_of_ours_is_moved_not_lost(session: Planted, command: C
     ran = command("micrographs", session.star, "--bin", BIN, "-o", cache.parent)
     (moved,) = cache.parent.glob("prepared.cache.found-*")
     assert moved.read_text() == "precious, and not ours"
-    assert f"warning: {cache}: found another file, or one damaged from its first byte on; moved to {moved}" in ran.out
+    assert f"warning: {cache}: found another file, or one damaged at its start; it was moved to {moved}" in ran.out
     with pytest.raises(InputError, match="found another file, expected one of prepared micrographs, or none"):
         find_duplicate_micrographs(session.star, cache=moved)
     assert moved.read_text() == "precious, and not ours"

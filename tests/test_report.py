@@ -253,4 +253,4 @@ def test_arrows_are_long_enough_to_be_seen(tmp_path: Path) -> None:
     params = ParticleParams(pixel_size_a=1.0, shift_key="alignments2D")
     deduplicate_particles(star(tmp_path / "p.star", rows, columns), params).write(tmp_path / "out")
     text = Page(tmp_path / "out" / "report.html").text
-    assert "where shifts put them, 10 times as long as the moves: 5.0 Å in the median." in text
+    assert "where shifts put them, 10 times as long as the shifts: 5.0 Å in the median." in text

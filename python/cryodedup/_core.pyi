@@ -264,7 +264,7 @@ class Rows:
 
 @type_check_only
 class _Places(Protocol):
-    """Pairs (n, 2), the moves that lay the second on the first (n, 2), in reduced pixels, and the turns of the first (n,), degrees."""
+    """Pairs (n, 2); the shifts that superimpose the second on the first (n, 2), reduced pixels; the rotation of the first (n,), degrees."""
 
     @property
     def pairs(self) -> NDArray[np.uint32]: ...
@@ -323,7 +323,7 @@ class Matches:
 
     @property
     def shift_px(self) -> NDArray[np.float32]:
-        """(n, 2): the move (x, y), in reduced pixels, that lays the second on the first."""
+        """(n, 2): the shift (x, y), in reduced pixels, that superimposes the second on the first."""
 
     @property
     def z_at_zero(self) -> NDArray[np.float32]:
@@ -339,7 +339,7 @@ class Confirmed:
 
     @property
     def shift_px(self) -> NDArray[np.float64]:
-        """(n, 2): the move (x, y), in reduced pixels, that lays the second on the first in the middle of what they share."""
+        """(n, 2): the shift (x, y), in reduced pixels, that superimposes the second on the first in the middle of what they share."""
 
     @property
     def ncc(self) -> NDArray[np.float64]:
@@ -580,7 +580,7 @@ class Correlation:
 
     @property
     def shift_px(self) -> tuple[float, float]:
-        """The move (x, y), in pixels of the images, that lays the second on the first; sub-pixel."""
+        """The shift (x, y), in pixels of the images, that superimposes the second on the first; sub-pixel."""
 
     @property
     def ncc(self) -> float:

@@ -1,4 +1,4 @@
-"""What the package raises."""
+"""The exceptions of the package."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ USERS_FAULT = {
     errno.ELOOP,
     errno.EROFS,
 }
-"""Errors of the system that another path would mend."""
+"""Errors of the system that the user can avoid by giving another path."""
 
 
 class MissingPackageError(InputError):
@@ -50,7 +50,7 @@ class ParameterError(InputError):
 
     @classmethod
     def of(cls, name: str, found: object, expected: str) -> ParameterError:
-        """The usual one."""
+        """The usual message."""
         error = cls(f"{{{name}}}: found {{found!r}}, expected {{expected}}", found=found, expected=expected)
         error.kind, error.name, error.found, error.expected = "parameter", name, repr(found), expected
         return error

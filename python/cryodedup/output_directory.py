@@ -29,7 +29,7 @@ _OURS = re.compile(
 
 @contextmanager
 def staged(directory: Path, overwrite: bool, inputs: Set[Path], schema: str, *, leaving: re.Pattern[str] | None = None) -> Iterator[Path]:
-    """A directory beside the results, whose content becomes that of ``directory`` if all goes well; else nothing changes.
+    """A directory inside that of the results; its content is moved there if all goes well, else nothing changes.
 
     Parameters
     ----------
@@ -86,7 +86,7 @@ def write_summary(staging: Path, summary: Mapping[str, Any]) -> None:
 
 
 def check_directory(directory: Path, overwrite: bool) -> None:
-    """Refuses a directory that can not be one, or that holds an earlier result."""
+    """Refuses a path that cannot be the output directory, or one that holds an earlier result."""
     if str(directory) in ("", "."):
         raise InputError(f"found {str(directory)!r} as --output, expected a directory of its own")
     if (real := Path(os.path.realpath(directory))) == real.parent:
@@ -101,7 +101,7 @@ def check_directory(directory: Path, overwrite: bool) -> None:
 
 
 def refuse_inputs_among_outputs(directory: Path, inputs: Sequence[Path], outputs: re.Pattern[str]) -> None:
-    """Tells before the work what :func:`staged` tells after it: an input stands where an output of such a name is to be written."""
+    """Refuses before the work, as :func:`staged` does after it, an input that is where an output is to be written."""
     for path in inputs:
         real = Path(os.path.realpath(path))
         if real.parent == Path(os.path.realpath(directory)) and outputs.fullmatch(real.name):
@@ -192,8 +192,8 @@ def _move_all(moves: Sequence[tuple[Path, Path]], old: Path) -> None:
             for start, end in reversed(done):
                 end.rename(start)
         except OSError:
-            told = f"{failed.strerror}; the earlier result could not be put back: it is in {old}"
-            raise OSError(failed.errno, told, failed.filename) from None
+            text = f"{failed.strerror}; the earlier result could not be put back: it is in {old}"
+            raise OSError(failed.errno, text, failed.filename) from None
         raise
 
 

@@ -102,7 +102,7 @@ click.rich_click.OPTION_GROUPS["cryodedup particles"] = [
     type=options.choice(Match),
     default=DEFAULTS.match,
     show_default=True,
-    help="Match micrographs of different inputs by path, name or uid alone. auto: by all three; evidence for two micrographs wins.",
+    help="Match micrographs of different inputs by path, name or uid alone. auto: by all three, unless there is evidence that they differ.",
 )
 @click.option(
     "--tomograms",
@@ -148,14 +148,19 @@ click.rich_click.OPTION_GROUPS["cryodedup particles"] = [
     help="Prefer particles of earlier inputs, whatever their scores (input).",
 )
 @click.option(
-    "--min-votes", type=int, default=DEFAULTS.min_votes, show_default=True, metavar="N", help="Keep only particles that N inputs found."
+    "--min-votes",
+    type=int,
+    default=DEFAULTS.min_votes,
+    show_default=True,
+    metavar="N",
+    help="Keep only particles that at least N inputs found.",
 )
 @click.option(
     "--votes-where",
     type=options.choice(VotesWhere),
     default=DEFAULTS.votes_where,
     show_default=True,
-    help="Ask for fewer votes in micrographs that fewer than N inputs cover (covered), or for N everywhere (all).",
+    help="Require fewer votes in micrographs that fewer than N inputs cover (covered), or N everywhere (all).",
 )
 @click.option(
     "--half-sets",
@@ -178,7 +183,7 @@ click.rich_click.OPTION_GROUPS["cryodedup particles"] = [
 @click.option(
     "--advise",
     is_flag=True,
-    help="Suggest a minimum separation from the distances, and print how many particles stay at others; write nothing.",
+    help="Suggest a minimum separation from the distances, and print how many particles others would keep; write nothing.",
 )
 @options.quiet
 @click.pass_obj
@@ -242,13 +247,13 @@ def show_advice(found: ParticleOutcome, *, as_json: bool) -> None:
         return
     show_sources(summary)
     if advice is None:
-        print("no distances to look at: there are fewer than two particles, or their pixel size is not known")
+        print("no distances to measure: there are fewer than two particles, or their pixel size is not known")
         return
     for text in [*advice.lines(n, separation), *_half_set_lines(found)]:
         print(text)
     for warning in found.warnings:
         print(f"warning: {shown(warning)}")
-    print("separation (Å)  stay")
+    print("separation (Å)  kept")
     for tried, kept in zip(advice.separations_a, advice.kept, strict=True):
         print(f"{tried:14.1f}  {kept:,} ({100 * kept / n:.1f} %)")
 
@@ -258,7 +263,7 @@ def _half_set_lines(found: ParticleOutcome) -> list[str]:
 
 
 def show_sources(summary: Mapping[str, Any]) -> None:
-    """Prints what was read, and from it used."""
+    """Prints what was read, and which values were used."""
     for source in summary["sources"]:
         where = f"{count(source['particles'], 'particle')} in {count(source['micrographs'], 'micrograph')}"
         print(f"{shown(source['input'])}: {where} ({source['format']})")
@@ -274,7 +279,7 @@ def show(found: ParticleOutcome, delivered: Delivered) -> None:
     summary, params = delivered.summary, found.params
     show_sources(summary)
     ranked = are_ranks_compared(params, len(found.sources))
-    print(f"shifts: {found.centres.shift_key}; scores: {'ranks within each input' if ranked else 'as they stand'}")
+    print(f"shifts: {found.centres.shift_key}; scores: {'ranks within each input' if ranked else 'as given'}")
     _show_overlaps(found)
     what = "duplicates by origin or exact coordinates" if params.undo_symmetry_expansion else f"within {params.min_separation_a:g} Å"
     print(f"{count(summary['particles'], 'particle')} in {count(summary['micrographs'], 'micrograph')}, {what}: {_outcome(found, summary)}")

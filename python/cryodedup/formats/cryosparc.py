@@ -43,11 +43,11 @@ class Fields(Protocol):
 
 
 Wanted = tuple[str, int | Literal["number", "uid", "distinct"]]
-"""A field, and how it will be asked for; the number is that of an element."""
+"""A field, and how it will be read; a number is the index of an element."""
 
 
 def check_type(fields: Fields, field: str, dtype: str, columns: int = 1) -> None:
-    """Raises InputError unless a field is of so many numbers of a type."""
+    """Raises InputError unless a field has this many numbers of this type."""
     found = fields.dtype[field]
     base, shape = found.subdtype if found.subdtype is not None else (found, ())
     if base != np.dtype(dtype) or shape != (() if columns == 1 else (columns,)):
@@ -111,7 +111,7 @@ class NpyFile:
         return self.dtype.names is not None and field in self.dtype.names
 
     def load(self, wanted: Iterable[Wanted]) -> None:
-        """Reads fields in one pass over the file; each is given away when it is asked for."""
+        """Reads fields in one pass over the file; each column is freed once it was asked for."""
         places = [self._place(name, how) for name, how in wanted if name in self]
         columns = _core.read_records(self.path, self.rows, places, threads=self.threads, progress=self.progress)
         self._loaded.update(zip(places, columns, strict=True))

@@ -34,11 +34,11 @@ _IMAGES = {b"II*\0": "a TIFF image", b"MM\0*": "a TIFF image", b"II+\0": "a TIFF
 
 
 class UnknownFormatError(InputError):
-    """A file can be read, but is of no format that is; the message says what was found, and what to do with it."""
+    """A file that can be read, but has no known format; the message says what was found, and what to do."""
 
 
 def kind_of(path: Path) -> Kind:
-    """What an input is.
+    """The kind of an input.
 
     Raises
     ------
@@ -119,7 +119,7 @@ def _lines(head: bytes) -> list[bytes]:
 
 
 def _kind_of_numbers(path: Path, lines: Sequence[bytes]) -> Kind:
-    """Of plain numbers only points are known without a suffix that says so; what could be something else is refused."""
+    """Plain numbers are only known as points if a suffix says so; anything else is refused."""
     rows = [line.split() for line in lines]
     if not all(_is_number(cell) for cell in rows[0]):
         if b"," in lines[0] and all(_is_number(cell) for cell in lines[0].split(b",") if cell.strip()):
@@ -144,7 +144,7 @@ def _kind_of_numbers(path: Path, lines: Sequence[bytes]) -> Kind:
 
 
 def _could_be(rows: Sequence[Sequence[bytes]]) -> list[str]:
-    """What the first rows of numbers may mean."""
+    """What the first rows of numbers could mean."""
     columns = len(rows[0])
     if columns not in (2, 3, 4, 5) or any(len(row) != columns or not all(map(_is_number, row)) for row in rows):
         return []
@@ -162,7 +162,7 @@ def _could_be(rows: Sequence[Sequence[bytes]]) -> list[str]:
 
 
 def _are_numbered(rows: Sequence[tuple[float, ...]]) -> bool:
-    """Objects and contours are counted from 0 or 1, in order; contours anew in each object."""
+    """Objects and contours are counted from 0 or 1, in order; contours start again in each object."""
     whole = all(value.is_integer() for row in rows for value in row)
     begins = not rows or all(value in (0, 1) for value in rows[0])
     return whole and begins and all(a <= b for a, b in pairwise(rows))

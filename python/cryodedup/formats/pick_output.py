@@ -24,12 +24,12 @@ class PickFile:
 
 @dataclass(frozen=True)
 class PickFilesOutput:
-    """Files of picks, most often one a micrograph: into folders of the same file names; a single file into files."""
+    """Files of picks, usually one for each micrograph: written into folders under the same names; a single file into files."""
 
     source: Path
     picks: Sequence[PickFile]
     index: tuple[StarFile, _core.Table, Path] | None = None
-    """A RELION index and the project's directory: the index is written anew with the paths of the new files."""
+    """A RELION index and the project's directory: the index is written again with the paths of the new files."""
 
     @property
     def suffix(self) -> str:

@@ -30,7 +30,7 @@ class Moved:
 
 @dataclass(frozen=True)
 class StarOutput:
-    """A STAR file of particles; and the optimisation set that names it, which is written anew."""
+    """A STAR file of particles, and the optimisation set that names it, which is written again."""
 
     file: StarFile
     table: _core.Table
@@ -81,7 +81,7 @@ class StarOutput:
         return [*self._notes(others, renumbered), *self._write_set(place, stem)]
 
     def _write_set(self, place: Place, stem: str) -> list[str]:
-        """The optimisation set of the particles that stay."""
+        """The optimisation set of the kept particles."""
         if self.optimisation_set is None:
             return []
         name = OPTIMISATION_SET if stem == "particles" else f"{stem}_{OPTIMISATION_SET}"
@@ -112,7 +112,7 @@ class StarOutput:
 
 @dataclass(frozen=True)
 class ParticleRows:
-    """A file with several rows a particle, which stay or go as one.
+    """A file with several rows a particle, which are kept or rejected together.
 
     Attributes
     ----------
@@ -146,7 +146,7 @@ class ParticleRows:
 
 
 def unjoined(outputs: Sequence[Output], planned: Sequence[tuple[str, list[int]]]) -> list[str]:
-    """Notes for STAR inputs that are written apart from others."""
+    """Notes on STAR inputs that are written to files of their own."""
     firsts = [outputs[members[0]] for _, members in planned]
     stars = [output for output in firsts if isinstance(output, StarOutput)]
     if len(stars) < 2:

@@ -1,6 +1,6 @@
 """Hole, shot, time and stage of micrographs, from their names and the metadata of EPU and SerialEM beside them.
 
-The names are those that EPU, SerialEM and Leginon give; programs add things in front and behind.
+The names are those that EPU, SerialEM and Leginon give; programs add prefixes and suffixes.
 """
 
 from __future__ import annotations
@@ -123,7 +123,7 @@ def _mdocs(directory: Path) -> dict[str, Path]:
 
 
 def _with_mdoc(known: Acquisition, mdoc: Path) -> Acquisition:
-    """The mdoc of one exposure; that of a tilt series says nothing of a single one."""
+    """The .mdoc of one exposure; that of a tilt series does not describe single exposures."""
     content = mdoc.read_text("utf-8", "replace") if mdoc.stat().st_size <= _LONGEST_METADATA else ""
     tilts, axis, rotations = (_MDOC[what].findall(content) for what in ("tilt", "axis", "rotation"))
     if len(tilts) != 1:

@@ -22,9 +22,9 @@ from cryodedup.progress import SILENT, Progress
 __all__ = ["COHORT", "DOUBTFUL_Z", "Class", "Compared", "Pair", "compare"]
 
 DOUBTFUL_Z = 4.0
-"""Below this no pair's ccc is measured: nothing that passes any sensible threshold is there."""
+"""Pairs of lower significance have no ccc: no sensible threshold would accept them."""
 COHORT = 10_000
-"""Pairs taken at random, where not all are compared closely, to see what unrelated ones reach."""
+"""Number of random pairs, used if not all pairs are compared closely, to measure what unrelated pairs reach."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -158,7 +158,7 @@ def _null(
 
 
 def _best(session: _core.Session, pairs: NDArray[np.uint32], params: MicrographParams, *, mirrored: bool, progress: Progress) -> Best:
-    """Compares pairs at every turn; at zero shift only as they are."""
+    """Compares pairs at every rotation; at zero shift only without rotation."""
     found: Best | None = None
     for turn_deg in params.turns_deg:
         matches = session.find(

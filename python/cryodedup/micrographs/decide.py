@@ -1,8 +1,8 @@
-"""Which micrographs stay: the greedy rule of the particles, in the order of ``--keep``.
+"""Which micrographs are kept: the greedy rule of the particles, in the order of ``--keep``.
 
 Go through the micrographs from the first to the last in that order; remove one if it shares at least ``min_overlap`` of the frame with one
 that is already kept. So every removed micrograph has a kept partner with a pair of that overlap, no two kept ones have, and no chain is
-over-deleted: of a montage, whose neighbours overlap by a tenth, every frame stays. One of each connected component, the rule before, kept
+over-deleted: of a montage, whose neighbours overlap by a tenth, every frame is kept. One of each connected component, the rule before, kept
 1 of 49.
 """
 
@@ -41,7 +41,7 @@ class Decision:
 
 @dataclass(frozen=True)
 class Withheld:
-    """Why a result is not acted upon, and the options that accept it."""
+    """Why a result is withheld, and the options that accept it."""
 
     reason: str
     options: str
@@ -77,7 +77,7 @@ def decide(pairs: Sequence[Pair], rank: Sequence[int] | NDArray[np.int64], min_o
     Parameters
     ----------
     pairs
-        At most one of any two micrographs.
+        At most one pair of any two micrographs.
     rank
         Of each micrograph, as :func:`ranking` returns: no two are equal.
     """
@@ -111,11 +111,11 @@ def withhold(decision: Decision, exposures: int, params: MicrographParams) -> Wi
     if removed > params.max_removed * exposures + 1e-9:  # 0.35 of 20 is 7
         share = f"{100 * removed / exposures:.0f} %"
         reasons.append(
-            f"{removed:,} of {count(exposures, 'exposure')} ({share}) would be removed, above --max-removed {params.max_removed:g}"
+            f"{removed:,} of {count(exposures, 'exposure')} ({share}) would be removed, more than --max-removed {params.max_removed:g}"
         )
         options.append("--max-removed 1")
     if largest > params.max_set:
-        reasons.append(f"one set holds {largest:,} micrographs, above --max-set {params.max_set}")
+        reasons.append(f"one set holds {largest:,} micrographs, more than --max-set {params.max_set}")
         options.append(f"--max-set {largest}")
     return Withheld(", and ".join(reasons), " ".join(options)) if reasons else None
 

@@ -153,7 +153,7 @@ def _measure(cache: Path, records: Sequence[_core.Record], params: MicrographPar
 
 
 def peak_memory_gb() -> float:
-    """The most memory that this process has had."""
+    """The highest memory use of this process."""
     import resource
 
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -36,7 +36,7 @@ from cryodedup.params import MicrographParams, checked
 from cryodedup.progress import SILENT, Progress
 
 _FLAT = 0.25
-"""A frame of less than this share of the session's usual signal is called flat."""
+"""A frame with less than this share of the session's usual signal is called flat."""
 
 
 def find_duplicates(
@@ -190,9 +190,9 @@ def _read(opened: Opened, params: MicrographParams, place: CachePlace, resume: b
     reading.read(reading.waiting)
     warnings = []
     if place.moved:
-        warnings = [f"{place.path}: found another file, or one damaged from its first byte on; moved to {place.moved}"]
+        warnings = [f"{place.path}: found another file, or one damaged at its start; it was moved to {place.moved}"]
     elif reading.damaged:
-        warnings = [f"{place.path}: was damaged; what was lost was read again"]
+        warnings = [f"{place.path}: the cache was damaged; the lost part was read again"]
     unreadable = dict(sorted({**opened.unreadable, **reading.unreadable}.items()))
     return Prepared(reading.records, unreadable, dict(sorted(reading.masked.items())), expected, warnings)
 
@@ -262,7 +262,7 @@ def _with_versions(kept: NDArray[np.bool_], versions: Sequence[Version]) -> NDAr
 
 
 def _flat(compared: Iterable[Compared]) -> list[int]:
-    """Micrographs of hardly any signal: no specimen, or no beam to speak of."""
+    """Micrographs with hardly any signal: no specimen, or almost no beam."""
     flat: list[int] = []
     for found in compared:
         usual = float(np.median(found.signal))

@@ -1,4 +1,4 @@
-"""What the job finds among particles: frozen, whole when it is made."""
+"""The result of a job among particles: complete when it is made, and frozen."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from cryodedup.particles.select import Selection
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
-    """One input, where its particles begin among all, their pixel sizes (Å), and what is said of their scores."""
+    """One input, the index of its first particle, their pixel sizes (Å), and the description of its scores."""
 
     picks: Picks
     start: int
@@ -70,12 +70,12 @@ class ParticleOutcome:
 
     @property
     def kept(self) -> NDArray[np.bool_]:
-        """Whether the particle stays, bool (n,)."""
+        """Whether the particle is kept, bool (n,)."""
         return self.selection.kept
 
     @property
     def rejected(self) -> NDArray[np.int64]:
-        """The particles that do not stay, int64 (m,), ascending."""
+        """The rejected particles, int64 (m,), ascending."""
         return self.selection.rejected
 
     @property

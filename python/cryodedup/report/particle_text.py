@@ -1,4 +1,4 @@
-"""What the page about particles says in sentences."""
+"""The sentences of the page about particles."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from cryodedup.text import count
 
 
 def verdict(result: ParticleOutcome) -> str:
-    """How many, kept, rejected, in how many micrographs, at what distance."""
+    """The numbers of particles, kept and rejected, the number of micrographs, and the distance."""
     n, rejected = len(result.kept), len(result.rejected)
     at = f"at {result.criterion}"
     where = f"{count(n, 'pick')} in {count(result.n_micrographs, 'micrograph')}"
@@ -21,7 +21,7 @@ def verdict(result: ParticleOutcome) -> str:
 
 
 def half_set_sentence(result: ParticleOutcome) -> str:
-    """What half-sets show, if it is bad."""
+    """The verdict on the half-sets, if it is bad."""
     if result.half_sets is None or result.half_sets.found.grade == "none":
         return ""
     text = result.half_sets.verdict

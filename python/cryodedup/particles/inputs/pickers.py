@@ -34,11 +34,11 @@ SUFFIXES = (".box", ".cbox", ".star")
 IN_JOBS = ("autopick.star", "manualpick.star", "particles.star", "optimisation_set.star")
 """What RELION's job folders hold; refinements hold files that end in _data.star."""
 _PICKER = re.compile(r"_(?:auto|manual|topaz)?picks?$|_extract$|_particles$")
-"""What RELION puts behind a micrograph's name in that of its coordinate file."""
+"""What RELION appends to a micrograph's name in that of its coordinate file."""
 
 
 def suffix(path: Path) -> str:
-    """That part of a file's name which tells the picker, not the micrograph."""
+    """The part of a file's name that names the picker, not the micrograph."""
     found = _PICKER.search(path.stem)
     return found.group() if found else ""
 
@@ -63,7 +63,7 @@ def read_folder(path: Path, params: ParticleParams) -> Picks:
 
 
 def _instead_of_folder(path: Path) -> str:
-    """What to give instead of a folder that is none of picks."""
+    """What to give instead of a folder that holds no picks."""
     inner = next((name for name in ("CBOX", "EMAN", "STAR") if (path / name).is_dir()), None)
     if inner is not None:
         return f"but a folder of picks in it; use {path / inner}"

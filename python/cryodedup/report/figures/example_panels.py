@@ -49,12 +49,12 @@ def _arrows(points: Floats, picked: Floats, times: int) -> Arrows:
 
 
 def _drift_a(example: Example) -> float:
-    """The length of the median move."""
+    """The length of the median shift."""
     return 0.0 if example.picked_a is None else float(np.median(np.hypot(*(example.centres_a - example.picked_a).T)))
 
 
 def _enlarged(example: Example) -> int:
-    """How many times as long as the moves their arrows are."""
+    """How many times as long as the shifts their arrows are."""
     left, right, bottom, top = example.extent_a
     return int(np.clip(ARROW * max(right - left, top - bottom) / max(_drift_a(example), 1e-6), 1, MAX_TIMES))
 
@@ -70,6 +70,6 @@ def caption(example: Example, rejected: str, times: int) -> str:
     found += f" ({example.image.missing})." if example.image.missing else "."
     found += " Seen along z." if example.seen_along_z else ""
     if example.picked_a is not None:
-        long = "as long as the moves" if times == 1 else f"{times} times as long as the moves"
+        long = "as long as the shifts" if times == 1 else f"{times} times as long as the shifts"
         found += f" Arrows lead from where particles were picked to where shifts put them, {long}: {_drift_a(example):.1f} Å in the median."
     return found

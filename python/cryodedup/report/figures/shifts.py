@@ -14,17 +14,17 @@ from cryodedup.report.layers import Layer, Points, Rules
 from cryodedup.report.raster import hex_of, shade
 
 SHADES = 16
-"""Of the colours of points; more are not told apart."""
+"""Number of colours of the points; more cannot be distinguished."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Shifts:
-    """Moves of pairs.
+    """Shifts of pairs.
 
     Attributes
     ----------
     shift_px
-        float64 (pairs, 2): the move (x, y) in pixels of the micrograph that lays the second on the first, y upwards.
+        float64 (pairs, 2): the shift (x, y) in pixels of the micrograph that superimposes the second on the first, y upwards.
     z
         float64 (pairs,): significances.
     frame_px
@@ -63,18 +63,18 @@ def draw(data: Shifts) -> Figure:
     for k in np.unique(of).tolist():
         x, y = data.shift_px[of == k].T
         layers.append(Points(x=x, y=y, size=5.0, colour=hex_of(shade(k / (SHADES - 1)))))
-    x_axis, y_axis = (Axis(label=f"move in {name} (px)", low=-side, high=side) for name, side in (("x", width), ("y", height)))
+    x_axis, y_axis = (Axis(label=f"shift in {name} (px)", low=-side, high=side) for name, side in (("x", width), ("y", height)))
     bar = ColourBar(label="significance z", low=low, high=high)
-    drawing = chart(x_axis, y_axis, layers, "Moves of duplicates against their originals", equal=True, colour_bar=bar)
+    drawing = chart(x_axis, y_axis, layers, "Shifts of duplicates against their originals", equal=True, colour_bar=bar)
     return Figure("shifts", (drawing,), caption(data))
 
 
 def caption(data: Shifts) -> str:
-    """What is seen, and the longest move."""
+    """What is seen, and the longest shift."""
     width, height = data.frame_px
-    found = f"Moves that lay duplicates on their originals, coloured by significance. A move as long as an axis ({width:,} x {height:,} px)"
-    found += " leaves no overlap."
+    found = "Shifts that superimpose duplicates on their originals, coloured by significance."
+    found += f" A shift as long as an axis ({width:,} x {height:,} px) leaves no overlap."
     if data.pixel_size_a:
         longest = float(np.hypot(*data.shift_px.T).max())
-        found += f" The longest move is {longest:,.0f} px = {longest * data.pixel_size_a:,.0f} Å."
+        found += f" The longest shift is {longest:,.0f} px = {longest * data.pixel_size_a:,.0f} Å."
     return found

@@ -59,7 +59,7 @@ class Significance:
 
 
 def significance(result: MicrographOutcome) -> Significance | None:
-    """From a result; None where no pair was looked at closely."""
+    """From a result; None if no pair was compared closely."""
     of = max(result.compared, key=lambda one: len(one.members), default=None)
     if of is None or not len(of.observed):
         return None

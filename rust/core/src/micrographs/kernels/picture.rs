@@ -1,4 +1,4 @@
-//! Noisy images made fit to be seen.
+//! Contrast-adjusted pictures of noisy images.
 
 /// Shares of the pixels that are darker than black, and lighter than white.
 const DARKEST: f64 = 0.005;
