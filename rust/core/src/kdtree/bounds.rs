@@ -1,17 +1,8 @@
-//! Boxes, and how far things are from each other.
+//! Boxes, and how far they are from points and from each other.
 
 #![allow(clippy::needless_range_loop, reason = "several arrays are indexed by the axis")]
 
-/// The squared distance of two points: the one expression by which all distances are compared.
-#[inline]
-pub(crate) fn squared<const D: usize>(a: &[f64; D], b: &[f64; D]) -> f64 {
-    let mut sum = 0.0;
-    for axis in 0..D {
-        let difference = a[axis] - b[axis];
-        sum += difference * difference;
-    }
-    sum
-}
+use super::squared;
 
 /// A box: the lowest and the highest coordinate along each axis.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -14,6 +14,7 @@ mod build;
 mod connect;
 mod count;
 mod crowded;
+mod distance;
 mod edges;
 mod join;
 mod large;
@@ -26,8 +27,9 @@ mod tests;
 use std::ops::Range;
 
 pub(crate) use ball::Around;
-pub(crate) use bounds::{Bounds, squared};
+pub(crate) use bounds::Bounds;
 pub(crate) use build::Builder;
+pub(crate) use distance::squared;
 pub(crate) use edges::Edge;
 
 /// Leaves have at most this many points, unless all are equal. 16 were not faster.
