@@ -9,6 +9,8 @@ import os
 import re
 import shutil
 import signal
+import subprocess
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,6 +21,7 @@ import starfile
 from cases import cs, optics, records, star
 from cryodedup import InputError, ParticleParams, ParticleResult, deduplicate_particles
 from cryodedup.particles import listing as listings
+from cryodedup.staging import staging_directory
 
 COLUMNS = "CoordinateX CoordinateY MicrographName OpticsGroup AutopickFigureOfMerit"
 
@@ -289,7 +292,44 @@ def test_a_summary_stands_beside_whole_results_only(tmp_path: Path, replaced: Pa
         assert "summary.json" not in now or now == earlier or _without_times(now) == whole
         if status == 0:
             break
+        # It is no result for a run that may not replace one, and nothing of it is left by a run that may.
+        with pytest.raises(InputError, match=r"output exists|found a result that a killed run had begun to replace"):
+            result.write(replaced)
+        result.write(replaced, overwrite=True)
+        assert _without_times(_contents(replaced)) == whole
     assert first > 8
+
+
+def test_only_what_dead_runs_left_is_removed(tmp_path: Path, result: ParticleResult) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    with staging_directory(out) as own:
+        place, _, number = own.name.removeprefix(".cryodedup-").rsplit("-", 2)
+        dead = subprocess.Popen(["true"])
+        dead.wait()
+        for name, silent_s in (
+            (f"{place}-{os.getppid()}-{number}", 7200),  # it runs, whatever the clock says
+            (f"{place}-{dead.pid}-{number}", 0),
+            (f"elsewhere-{os.getpid()}-{number}", 600),
+            (f"elsewhere-{os.getpid()}-abc", 7200),
+            ("notes", 7200),
+        ):
+            (out / f".cryodedup-{name}").mkdir()
+            (out / f".cryodedup-{name}" / "particles_kept.star").write_text("rows")
+            os.utime(out / f".cryodedup-{name}", (time.time() - silent_s,) * 2)
+        result.write(out)
+        left = {path.name for path in out.iterdir() if path.name.startswith(".")}
+        expected = {f"{place}-{os.getppid()}-{number}", f"elsewhere-{os.getpid()}-{number}", "notes"}
+        assert left == {own.name, *(f".cryodedup-{name}" for name in expected)}
+    assert not own.exists()
+
+
+def test_the_current_directory_can_be_the_output(tmp_path: Path, result: ParticleResult, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert result.write(".")
+    assert (tmp_path / "summary.json").exists()
+    with pytest.raises(InputError, match="found an empty path as --output, expected a directory"):
+        result.write("")
 
 
 def test_a_failure_leaves_nothing(tmp_path: Path, result: ParticleResult, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ import cryodedup
 
 PACKAGE = Path(cryodedup.__file__).parent
 FLOORS = (
-    {"errors", "components", "text", "units", "progress", "processors", "signals"},
+    {"errors", "components", "text", "units", "progress", "processors", "signals", "staging"},
     {"params"},
     {"formats", "pictures", "output_directory"},
     {"particles", "micrographs"},

@@ -6,7 +6,6 @@ import json
 import os
 import re
 import shutil
-import time
 from collections.abc import Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -14,12 +13,12 @@ from typing import Any
 
 from cryodedup.errors import InputError
 from cryodedup.signals import held_back
+from cryodedup.staging import OLD, abandoned, holds_earlier, staging_directory
 
 SUMMARY, LISTING, PAGE, FIGURES = "summary.json", "duplicates.csv", "report.html", "figures"
 _FIGURE = r"figures/\w+\.(png|svg)"
 FIGURES_OF_PAGE = "cryodedup-figures"
 """The name under which a page lists its figures, in its head: no summary does, since it is the same without a page."""
-_OLD = ".old"
 _HEAD = 4096
 """Bytes of a page that hold this list."""
 _OURS = re.compile(
@@ -43,18 +42,23 @@ def staged(directory: Path, overwrite: bool, inputs: Set[Path], schema: str, *, 
         Names of files that go, too, whoever wrote them: beside these results they would mislead.
     """
     check_directory(directory, overwrite)
-    outdated = [*_listed_outputs(directory, schema), *_found_outputs(directory, leaving, overwrite)]
     made = not directory.exists()
     directory.mkdir(parents=True, exist_ok=True)
-    staging = directory / f".cryodedup-{os.getpid()}-{time.monotonic_ns():x}"
-    staging.mkdir()
     try:
-        yield staging
-        with held_back():
-            _move(staging, directory, overwrite, inputs, outdated)
+        with staging_directory(directory) as staging:
+            left = abandoned(directory, staging)
+            of_earlier = [directory, *(path / OLD for path in left)]
+            listed = [name for place in of_earlier for name in _listed_outputs(place, of_earlier, schema)]
+            outdated = [*dict.fromkeys(listed), *_found_outputs(directory, leaving, overwrite)]
+            for path in left:
+                if not holds_earlier(path):
+                    shutil.rmtree(path, ignore_errors=True)
+            yield staging
+            with held_back():
+                _move(staging, directory, overwrite, inputs, outdated)
+            for path in left:
+                shutil.rmtree(path, ignore_errors=True)
     finally:
-        if not _holds_files(staging / _OLD):
-            shutil.rmtree(staging, ignore_errors=True)
         if made:
             with suppress(OSError):  # not empty, or not there any more
                 directory.rmdir()
@@ -82,13 +86,21 @@ def _staged_names(staging: Path) -> list[str]:
 
 def write_summary(staging: Path, summary: Mapping[str, Any]) -> None:
     """Writes ``summary.json``."""
-    (staging / SUMMARY).write_text(json.dumps(summary, indent=1, ensure_ascii=False) + "\n", "utf-8", "surrogateescape")
+    with (staging / SUMMARY).open("w", encoding="utf-8", errors="surrogateescape") as file:
+        file.write(json.dumps(summary, indent=1, ensure_ascii=False) + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def given_directory(directory: Path | str) -> Path:
+    """The path; not the empty text, as an unset variable of a script gives it, which a path takes for the current directory."""
+    if not str(directory):
+        raise InputError("found an empty path as --output, expected a directory")
+    return Path(directory)
 
 
 def check_directory(directory: Path, overwrite: bool) -> None:
     """Refuses a path that cannot be the output directory, or one that holds an earlier result."""
-    if str(directory) in ("", "."):
-        raise InputError(f"found {str(directory)!r} as --output, expected a directory of its own")
     if (real := Path(os.path.realpath(directory))) == real.parent:
         raise InputError(f"{directory}: found the root of the file system as --output, expected a directory of its own")
     if os.path.lexists(directory) and not directory.is_dir():
@@ -96,6 +108,12 @@ def check_directory(directory: Path, overwrite: bool) -> None:
     present = [name for name in (SUMMARY, LISTING) if (directory / name).exists()]
     if present and not overwrite:
         raise InputError(f"{directory / present[0]}: output exists; choose another --output, or add --overwrite")
+    unfinished = next((path for path in abandoned(directory) if holds_earlier(path)), None)
+    if unfinished is not None and not overwrite:
+        raise InputError(
+            f"{directory}: found a result that a killed run had begun to replace (the earlier files are in {unfinished / OLD}); add"
+            " --overwrite, or choose another --output"
+        )
     if os.path.lexists(directory / FIGURES) and not (directory / FIGURES).is_dir():
         raise InputError(f"{directory / FIGURES}: found a file where a directory is to be written; choose another --output")
 
@@ -108,13 +126,16 @@ def refuse_inputs_among_outputs(directory: Path, inputs: Sequence[Path], outputs
             raise InputError(f"{path}: found an input where an output is to be written; choose another --output")
 
 
-def _listed_outputs(directory: Path, schema: str) -> list[str]:
-    """What an earlier run says it wrote here: removed when overwritten, so that no old file stands among the new."""
+def _listed_outputs(directory: Path, places: Sequence[Path], schema: str) -> list[str]:
+    """What an earlier run says it wrote, by its summary: removed when overwritten, so that no old file stands among the new.
+
+    ``places``: where its page may be, if a run was killed while it replaced the result.
+    """
     try:
         summary = json.loads((directory / SUMMARY).read_text("utf-8"))
         outputs = summary["outputs"] if str(summary["schema"]).split("/")[0] == schema.split("/", maxsplit=1)[0] else []
         listed = [name for name in outputs if isinstance(name, str) and _OURS.fullmatch(name)]
-        return list(dict.fromkeys([*listed, *_page_and_figures(directory)])) if outputs else []
+        return [*listed, *(name for place in places for name in _page_and_figures(place))] if outputs else []
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return []
 
@@ -167,7 +188,7 @@ def _move(staging: Path, directory: Path, overwrite: bool, inputs: Set[Path], ou
             raise InputError(f"{target}: output exists; choose another --output, or add --overwrite")
         if target.is_dir() != name.endswith("/") or ("/" in name and name not in outdated):
             raise InputError(f"{target}: found what no earlier run of this command wrote; choose another --output")
-    old = staging / _OLD
+    old = staging / OLD
     (old / FIGURES).mkdir(parents=True)
     going = [name for name in outdated if Path(os.path.realpath(directory / name)) not in held]
     leaving = [name for name in dict.fromkeys([*new, *going]) if os.path.lexists(directory / name)]
@@ -176,6 +197,7 @@ def _move(staging: Path, directory: Path, overwrite: bool, inputs: Set[Path], ou
     moves = [(directory / name, old / name) for name in sorted(leaving, key=lambda name: name != SUMMARY)]
     moves += [(staging / name, directory / name) for name in sorted(new, key=lambda name: name == SUMMARY)]
     _move_all(moves, old)
+    _make_lasting(directory)
     shutil.rmtree(old, ignore_errors=True)
     if (directory / FIGURES).is_dir() and not any((directory / FIGURES).iterdir()):
         (directory / FIGURES).rmdir()
@@ -185,7 +207,7 @@ def _move_all(moves: Sequence[tuple[Path, Path]], old: Path) -> None:
     done: list[tuple[Path, Path]] = []
     try:
         for start, end in moves:
-            start.rename(end)
+            _rename(start, end)
             done.append((start, end))
     except OSError as failed:
         try:
@@ -197,5 +219,20 @@ def _move_all(moves: Sequence[tuple[Path, Path]], old: Path) -> None:
         raise
 
 
-def _holds_files(directory: Path) -> bool:
-    return any(not path.is_dir() for path in directory.rglob("*"))
+def _rename(start: Path, end: Path) -> None:
+    try:
+        start.rename(end)
+    except FileNotFoundError:
+        # NFS repeats a request whose answer was lost: it was done before, and this time there is nothing.
+        if os.path.lexists(start) or not os.path.lexists(end):
+            raise
+
+
+def _make_lasting(directory: Path) -> None:
+    """Asks the system to keep the moves even if the power fails."""
+    with suppress(OSError):  # not every file system can
+        handle = os.open(directory, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)

@@ -15,6 +15,7 @@ from cryodedup.formats.output import NOT_WRITTEN
 from cryodedup.micrographs import summary as micrograph_summary
 from cryodedup.micrographs import workflow as micrograph_workflow
 from cryodedup.micrographs.result import MicrographOutcome
+from cryodedup.output_directory import given_directory
 from cryodedup.params import Match, MicrographParams, ParticleParams, checked
 from cryodedup.particles import summary as particle_summary
 from cryodedup.particles import workflow as particle_workflow
@@ -45,7 +46,7 @@ class ParticleResult(ParticleOutcome):
         InputError
             Files of these names are there and ``overwrite`` is not given, or one of them is an input.
         """
-        return _paths(write_particles(self, Path(directory), overwrite=overwrite, report=report, progress=progress))
+        return _paths(write_particles(self, given_directory(directory), overwrite=overwrite, report=report, progress=progress))
 
 
 class MicrographResult(MicrographOutcome):
@@ -65,7 +66,7 @@ class MicrographResult(MicrographOutcome):
         InputError
             Files of these names are there and ``overwrite`` is not given, or one of them is an input.
         """
-        return _paths(write_micrographs(self, Path(directory), overwrite=overwrite, report=report))
+        return _paths(write_micrographs(self, given_directory(directory), overwrite=overwrite, report=report))
 
 
 class Applied(AppliedChoice):
@@ -80,7 +81,7 @@ class Applied(AppliedChoice):
             The directory is that of the earlier result; files of these names are there and ``overwrite`` is not given, or one of them is
             an input.
         """
-        return write_applied(self, Path(directory), overwrite=overwrite, progress=progress).paths
+        return write_applied(self, given_directory(directory), overwrite=overwrite, progress=progress).paths
 
 
 def deduplicate_particles(particles: Any, params: ParticleParams | None = None, *, progress: Progress = SILENT) -> ParticleResult:

@@ -28,7 +28,7 @@ click.rich_click.OPTION_GROUPS["cryodedup apply"] = [
 @click.command(no_args_is_help=True)
 @click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
 @click.argument("files", nargs=-1, required=True, type=options.Input(), metavar="FILE...")
-@click.option("-o", "--output", type=click.Path(path_type=Path), metavar="DIR2", help="Write the new files into this directory, not DIR.")
+@click.option("-o", "--output", type=options.Output(), metavar="DIR2", help="Write the new files into this directory, not DIR.")
 @click.option("--flip-y", is_flag=True, help="Count y of CryoSPARC files from the other edge (default: as in the earlier run).")
 @click.option(
     "--match",

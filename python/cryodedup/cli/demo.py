@@ -8,7 +8,7 @@ from pathlib import Path
 
 import rich_click as click
 
-from cryodedup.cli import micrographs, particles
+from cryodedup.cli import micrographs, options, particles
 from cryodedup.demo.micrographs import BIN, Planted, make_micrographs
 from cryodedup.demo.particles import MIN_SEPARATION_A, Session, make_session
 from cryodedup.demo.refined import Refined, make_refined
@@ -26,7 +26,7 @@ from cryodedup.write.particles import write_particles
 @click.option(
     "-o",
     "--output",
-    type=click.Path(path_type=Path),
+    type=options.Output(),
     required=True,
     metavar="DIR",
     help="Write the sessions and the results into this directory.",

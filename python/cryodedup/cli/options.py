@@ -12,6 +12,7 @@ from typing import Any, get_args
 import rich_click as click
 
 from cryodedup.errors import InputError
+from cryodedup.output_directory import given_directory
 
 EACH_ONES = ["--output", "--overwrite", "--no-report", "--json", "--threads", "--quiet", "--help"]
 
@@ -28,8 +29,18 @@ class Input(click.ParamType[Any]):
         return Path(value)
 
 
+class Output(click.ParamType[Any]):
+    """The path of a directory."""
+
+    name = "path"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        """To a path."""
+        return given_directory(value)
+
+
 inputs = click.argument("inputs", nargs=-1, required=True, type=Input(), metavar="INPUT...")
-output = click.option("-o", "--output", type=click.Path(path_type=Path), metavar="DIR", help="Write the results into this directory.")
+output = click.option("-o", "--output", type=Output(), metavar="DIR", help="Write the results into this directory.")
 threads = click.option(
     "-j",
     "--threads",

@@ -1,6 +1,6 @@
 //! Reading spans of a file by several threads.
 
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
@@ -24,6 +24,18 @@ pub struct Input {
 pub struct Version {
     size: u64,
     modified: Option<SystemTime>,
+    /// Another file under the same name has another number, even if it was given the time of the first.
+    number: u64,
+}
+
+impl Version {
+    fn of(metadata: &Metadata) -> Self {
+        #[cfg(unix)]
+        let number = std::os::unix::fs::MetadataExt::ino(metadata);
+        #[cfg(not(unix))]
+        let number = 0;
+        Self { size: metadata.len(), modified: metadata.modified().ok(), number }
+    }
 }
 
 impl Input {
@@ -35,8 +47,7 @@ impl Input {
         if !metadata.is_file() {
             return Err(Error::malformed(path, Place::Whole, "a directory or a device", "a regular file"));
         }
-        let version = Version { size: metadata.len(), modified: metadata.modified().ok() };
-        Ok(Self { file, path: path.to_owned(), version })
+        Ok(Self { file, path: path.to_owned(), version: Version::of(&metadata) })
     }
 
     /// Its path, as given.

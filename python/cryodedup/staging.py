@@ -1,0 +1,89 @@
+"""Directories in which results are written before they are moved into place, and those that killed runs left."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+OLD = ".old"
+"""In it: what the moves take out of the way, to be put back if one of them fails."""
+_NAME = re.compile(r"\.cryodedup-(?P<place>.+)-(?P<pid>\d+)-[0-9a-f]+")
+_BEAT_S = 60.0
+_SILENT_S = 3600.0
+"""A run of another machine is taken for dead if its directory was not touched for so long, by the clock of the file server."""
+
+
+@contextmanager
+def staging_directory(directory: Path) -> Iterator[Path]:
+    """A new directory inside another, touched once a minute while it is in use; removed at the end unless :data:`OLD` still holds files."""
+    staging = directory / f".cryodedup-{_place()}-{os.getpid()}-{time.monotonic_ns():x}"
+    staging.mkdir()
+    ended = threading.Event()
+    threading.Thread(target=_beat, args=(staging, ended), daemon=True).start()
+    try:
+        yield staging
+    finally:
+        ended.set()
+        if not _holds_files(staging / OLD):
+            shutil.rmtree(staging, ignore_errors=True)
+
+
+def abandoned(directory: Path, beside: Path | None = None) -> list[Path]:
+    """The staging directories of runs that are dead; ``beside``: that of this run, which was made just now."""
+    if not directory.is_dir():
+        return []
+    found = [(entry, match) for entry in directory.iterdir() if (match := _NAME.fullmatch(entry.name)) and entry.is_dir()]
+    now = time.time() if beside is None else beside.stat().st_mtime
+    return [entry for entry, match in found if entry != beside and _is_dead(entry, match["place"], int(match["pid"]), now)]
+
+
+def holds_earlier(staging: Path) -> bool:
+    """Whether a run was killed while it moved an earlier result out of the way."""
+    return _holds_files(staging / OLD)
+
+
+def _place() -> str:
+    """Where process numbers mean what they mean here: the machine, since its start, and the container."""
+    parts = [re.sub(r"[^\w.]", "_", socket.gethostname()) or "unnamed"]
+    with suppress(OSError):
+        parts.append(Path("/proc/sys/kernel/random/boot_id").read_text("ascii")[:8])
+    with suppress(OSError):
+        parts.append(re.sub(r"\D", "", os.readlink("/proc/self/ns/pid")))  # noqa: PTH115
+    return "-".join(parts)
+
+
+def _is_dead(staging: Path, place: str, pid: int, now: float) -> bool:
+    if place == _place():
+        return not _runs(pid)
+    try:
+        return now - staging.stat().st_mtime > _SILENT_S
+    except OSError:  # it has just gone
+        return False
+
+
+def _runs(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:  # another user's
+        return True
+    return True
+
+
+def _beat(staging: Path, ended: threading.Event) -> None:
+    while not ended.wait(_BEAT_S):
+        with suppress(OSError):
+            os.utime(staging)
+
+
+def _holds_files(directory: Path) -> bool:
+    """Files that NFS keeps under names of its own, since somebody has them open, are gone already."""
+    return any(not path.is_dir() and not path.name.startswith(".nfs") for path in directory.rglob("*"))
