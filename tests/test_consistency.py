@@ -354,7 +354,7 @@ def test_at_zero_separation_units_that_never_meet_are_said(tmp_path: Path) -> No
     inputs = [cs(tmp_path / "p.cs", records([(100, 100)])), star(tmp_path / "p.star", [(100, 100, "a.mrc")])]
     result = run(inputs, min_separation_a=0, pixel_size_a={"p.star": 1.0})
     assert any(
-        "count coordinates in different units: at a separation of 0 none of them are equal" in warning for warning in result.warnings
+        "store coordinates in different units: at a separation of 0 none of them are equal" in warning for warning in result.warnings
     )
 
 

@@ -149,7 +149,7 @@ def test_what_is_kept_may_be_of_one_half_and_all_may_be(tmp_path: Path) -> None:
     assert "the half-sets of the kept particles have 200 and 0 particles, " in result.warnings[-1]
     alone = star(tmp_path / "q.star", [(*row[:4], 1) for row in rows], COLUMNS)
     result = deduplicate_particles(alone, ParticleParams(pixel_size_a=1.0))
-    assert result.warnings == ("all particles are of one half-set: duplicates across the two can not be counted",)
+    assert result.warnings == ("all particles are of one half-set: duplicates across the two cannot be counted",)
 
 
 def test_a_stem_with_the_letters_of_patterns(tmp_path: Path) -> None:

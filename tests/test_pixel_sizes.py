@@ -147,7 +147,7 @@ def test_tomograms_give_pixel_sizes_and_extents(tmp_path: Path) -> None:
     result = run(path, micrographs=given)
     assert (result.coordinates_a.tolist(), sizes(result)) == ([[200, 400, 600]], [(2.0, "--micrographs")])
     beyond = star(tmp_path / "p.star", [("TS_01", 100, 4400, 300)], "TomoName CoordinateX CoordinateY CoordinateZ")
-    with pytest.raises(InputError, match=r"line 10: found a centre at 200 x 8800 x 600 Å in TS_01, which is 8000 x 8000 x 2000 Å large"):
+    with pytest.raises(InputError, match=r"line 10: found a centre at 200 x 8800 x 600 Å in TS_01, whose size is 8000 x 8000 x 2000 Å"):
         run(beyond, micrographs=given)
 
 
@@ -155,7 +155,7 @@ def test_an_export_is_checked_against_the_extent(tmp_path: Path) -> None:
     given = tomograms(tmp_path / "tomograms.star", ("TS_01.tomostar", 0.7894, 500, 1000, 800, 5))
     path = exported(tmp_path / "p.star", "1.mrcs")  # 500 px of 4 Å, in 1000 px of 0.79 Å
     with pytest.raises(
-        InputError, match="expected centres within it; of 2 checked particles 1 other is outside, too: the pixel size is probably wrong"
+        InputError, match="expected centres within it; of 2 checked particles 1 other is also outside: the pixel size is probably wrong"
     ):
         run(path, micrographs=given)
     assert run(path, micrographs=given, pixel_size_a=0.7894).coordinates_a[0, 0] == pytest.approx(78.94)

@@ -65,7 +65,8 @@ def test_what_was_accepted_and_what_was_compared_with_none(demo: Path, tmp_path:
     shutil.copytree(demo / "session" / "Micrographs", images)
     mrcfile.write(images / "small.mrc", np.random.default_rng(1).normal(50, 7, (300, 400)).astype(np.float32))
     result = find_duplicate_micrographs(images, MicrographParams(bin=BIN))
-    assert any(warning.endswith(f"only those of one size are compared, {images / 'small.mrc'} with none") for warning in result.warnings)
+    alone = f"only those of one size are compared, {images / 'small.mrc'} with no other"
+    assert any(warning.endswith(alone) for warning in result.warnings)
     turned = replace(result.pairs[0], rotation_deg=-1.25, scale=1.004)
     replace(result, pairs=[turned, *result.pairs[1:]]).write(tmp_path / "out")
     text = Page(tmp_path / "out" / "report.html").text

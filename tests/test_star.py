@@ -170,7 +170,7 @@ def test_a_distance_of_zero_compares_what_is_stored(tmp_path: Path) -> None:
         (HEAD + "m 0 0\nm one 2\n", "p.star, line 8: rlnCoordinateX: found 'one', expected a number"),
         (
             HEAD + "m 0 0\nm nan 2\nm inf 2\n",
-            "p.star, line 8: found a centre at x nan y 2 Å, expected finite coordinates and shifts; 1 other is not finite, too",
+            "p.star, line 8: found a centre at x nan y 2 Å, expected finite coordinates and shifts; 1 other is also not finite",
         ),
         (HEAD + "m 0 0\nm inf 2\n", "p.star, line 8: found a centre at x inf y 2 Å"),
         (HEAD + "m <NA> 0\n", "p.star, line 7: found a centre at x nan y 0 Å"),

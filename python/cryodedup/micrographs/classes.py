@@ -1,4 +1,4 @@
-"""Which micrographs are compared with each other: those of one size and one pixel size."""
+"""Classes of micrographs that are compared with each other: those of one size and one pixel size."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from cryodedup.micrographs.exposures import Exposures
 TOLERANCE = 0.01
 """Pixel sizes that differ by at most this share are taken as equal: the search finds such changes of magnification."""
 _UNSET_A = 1.0
-"""What programs write into a header when they do not know the pixel size."""
+"""The pixel size, Å, that programs write into a header when they do not know it."""
 PixelSizes = Mapping[int, float | None]
 
 
 def pixel_sizes_a(exposures: Exposures, images: Mapping[int, Image]) -> dict[int, float | None]:
-    """The pixel size of each readable micrograph: of the table, else of its header; None where neither gives it."""
+    """The pixel size of each readable micrograph, Å: from the table, else from its header; None where neither gives it."""
     table = exposures.pixel_sizes_a
     known: dict[int, float | None] = {}
     for i, image in images.items():
@@ -29,7 +29,7 @@ def pixel_sizes_a(exposures: Exposures, images: Mapping[int, Image]) -> dict[int
 def comparable(members: Iterable[int], images: Mapping[int, Image], known_a: PixelSizes) -> list[list[int]]:
     """Micrographs that are compared with each other, the largest class first.
 
-    Those of unknown pixel size are in the largest class of their size in pixels.
+    Micrographs of unknown pixel size join the largest class of their size in pixels.
     """
     by_size: dict[tuple[int, int], list[int]] = {}
     for i in members:
@@ -56,7 +56,7 @@ def _by_pixel_size(members: Sequence[int], known_a: PixelSizes) -> list[list[int
 
 
 def class_warnings(names: Sequence[str], classes: Sequence[Sequence[int]], images: Mapping[int, Image], known_a: PixelSizes) -> list[str]:
-    """What is not compared because of its size or pixel size, and what is although its pixel size is not known."""
+    """Warnings about micrographs that are not compared because of their size or pixel size, or are although their pixel size is unknown."""
     by_size: dict[tuple[int, int], list[Sequence[int]]] = {}
     for members in classes:
         by_size.setdefault((images[members[0]].nx, images[members[0]].ny), []).append(members)
@@ -78,7 +78,7 @@ def _of_sizes(names: Sequence[str], by_size: Mapping[tuple[int, int], Sequence[S
     several = {size: [i for members in same for i in members] for size, same in by_size.items()}
     sizes = ", ".join(f"{len(members):,} of {nx} x {ny}" for (nx, ny), members in several.items())
     alone = [names[members[0]] for members in several.values() if len(members) == 1]
-    which = f", {', '.join(alone[:3])}{', ...' if len(alone) > 3 else ''} with none" if alone else ""
+    which = f", {', '.join(alone[:3])}{', ...' if len(alone) > 3 else ''} with no other" if alone else ""
     return f"micrographs of {len(several)} sizes ({sizes}): only those of one size are compared{which}"
 
 

@@ -1,4 +1,4 @@
-"""Which pairs are shown as small pictures: the most doubtful and the best."""
+"""The pairs that are shown as small pictures: the most doubtful and the best."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from cryodedup.micrographs.compare import Pair
 
 MAX_PAIRS = 200
 FEW_PAIRS, SIDES_PX = 60, (360, 200)
-"""Pixels along the longer side of a picture, where there are few pairs, and where there are more."""
+"""Up to this many pairs are shown as larger pictures; pixels along the longer side of larger and smaller pictures."""
 
 
 def doubtful_and_best(pairs: Sequence[Pair]) -> tuple[list[int], list[int]]:

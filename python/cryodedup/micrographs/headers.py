@@ -11,12 +11,12 @@ from cryodedup.formats.images import Image, open_image
 from cryodedup.micrographs.exposures import Exposures
 
 _MANY, _READERS = 64, 8
-"""From this number of files on, several are opened at a time: on a network file system each one waits for an answer. At 1 ms per answer,
-1,000 headers take 0.25 s; one after the other, with each file opened four times (as before), they took 9.4 s."""
+"""From ``_MANY`` files on, ``_READERS`` are opened at a time, since on a network file system each one waits for an answer. At 1 ms per
+answer, 1,000 headers take 0.25 s; one after the other, with each file opened four times (as before), they took 9.4 s."""
 
 
 def open_headers(exposures: Exposures, width: int) -> tuple[dict[int, Image], dict[int, str]]:
-    """Headers of the readable images, and what is wrong with the others, by index. Each file is opened once, several at a time."""
+    """The headers of the readable images, and why the others cannot be used, by index. Each file is opened once, several at a time."""
     executor = ThreadPoolExecutor(_READERS if len(exposures) >= _MANY else 1)
     try:
         outcomes = list(executor.map(partial(_open_header, width=width), exposures.paths))

@@ -16,19 +16,20 @@ from cryodedup.micrographs.significance import Null, Peaks, q_values
 from cryodedup.params import MicrographParams
 
 DOUBTFUL_Q = 0.5
-"""Pairs of a false-discovery rate up to this may be duplicates, if other shots of their holes agree."""
+"""Pairs with a q-value up to this may be duplicates, if other shots of their holes agree."""
 FAR = 0.1
 """Shifts of less than this share of the frame along both axes are near zero, where edges of beam and foil match."""
 STILL, STILL_CAUTION = 0.03, 100.0
-"""The chance of pairs whose shift is less than this share of the frame along both axes is multiplied, since edges that vary a little match.
-Not needed with few pairs, where such pairs must be more significant anyway."""
+"""If the shift is less than ``STILL`` of the frame along both axes, the probability of a pair is multiplied by ``STILL_CAUTION``, since
+edges that vary a little match there. With few pairs this is not needed: such pairs must be more significant anyway."""
 SMALL_OVERLAP, SMALL_CAUTION = 0.2, 100.0
-"""The chance of pairs that share less of the frame is multiplied: one vesicle or flake in each is a large part of their overlap."""
+"""If the overlap is less than ``SMALL_OVERLAP`` of the frame, the probability of a pair is multiplied by ``SMALL_CAUTION``: a single
+vesicle or flake in each image is a large part of such an overlap."""
 
 
 @dataclass(frozen=True)
 class Best:
-    """The best rotation of each pair: significances and places."""
+    """Significances and shifts of each pair at its best rotation."""
 
     peaks: Peaks
     places: Places
@@ -36,7 +37,7 @@ class Best:
 
 @dataclass(frozen=True)
 class Found:
-    """Pairs with their significance at the best shift or at none, whichever is higher, and the chance of that."""
+    """Pairs with their significance and its probability: at zero shift if it is higher and less probable there, else at the best shift."""
 
     places: Places
     z: Floats
@@ -44,7 +45,7 @@ class Found:
 
     @classmethod
     def of(cls, best: Best, null: Null, size: tuple[int, int]) -> Found:
-        """From the significances at both; ``size``: columns and rows of the reduced micrographs."""
+        """Chooses between the best shift and zero shift; ``size``: columns and rows of the reduced micrographs."""
         elsewhere, zero = null.chance(best.peaks)
         still = (zero < elsewhere) & (best.peaks.at_zero >= best.peaks.best)
         places = Places(
@@ -61,7 +62,7 @@ class Found:
 
 @dataclass(frozen=True)
 class Judged:
-    """Judged pairs, last those that only the other shots of their holes led to; ``words``: the agreement of these shots."""
+    """Judged pairs; at the end those found only through other shots of their holes. ``words``: the agreement of these shots."""
 
     places: Places
     z: Floats
@@ -72,7 +73,7 @@ class Judged:
 
 @dataclass(frozen=True)
 class Recruit:
-    """A pair that is a duplicate because it has the shift of an accepted pair of the same holes; ``q``: that of its lead."""
+    """A pair that is a duplicate because it has the shift of an accepted pair of the same holes, its lead; ``q``: that of the lead."""
 
     chance: float
     z: float
@@ -91,14 +92,14 @@ def judge_pairs(
     size: tuple[int, int],
     params: MicrographParams,
 ) -> Judged:
-    """Decides by the false-discovery rate of each pair, after the other shots of its holes were measured.
+    """Accepts pairs by their q-values, after measuring the other shots of their holes.
 
     Parameters
     ----------
     tested
         The number of all pairs; ``found`` contains those that were compared closely.
     known
-        Of the session's micrographs.
+        Metadata of the session's micrographs.
     size
         Columns and rows of the reduced micrographs.
     """
@@ -143,7 +144,7 @@ def _keys(pairs: NDArray[np.uint32]) -> NDArray[np.uint64]:
 
 
 def _with_recruits(judged: Judged, leading: Mapping[int, Opinion], fdr: float) -> Judged:
-    """Adds pairs that are not accepted by themselves, but have the shift that the shots of an accepted pair of holes must have."""
+    """Adds pairs that are not accepted by themselves, but have the shift expected from an accepted pair of the same holes."""
     recruits = _recruits(judged, leading, fdr)
     keys = sorted(recruits)
     rates = q_values(np.array([recruits[key].chance for key in keys]), len(keys))
@@ -167,7 +168,7 @@ def _with_recruits(judged: Judged, leading: Mapping[int, Opinion], fdr: float) -
 
 
 def _recruits(judged: Judged, leading: Mapping[int, Opinion], fdr: float) -> dict[tuple[int, int], Recruit]:
-    """By pair, the earlier micrograph first; of several leads the one by which the pair is least likely by chance."""
+    """Recruits by pair, the earlier micrograph first; of several leads the one by which the pair is least likely by chance."""
     by_themselves = {(int(i), int(j)) for i, j in judged.places.pairs[judged.accepted]}
     recruits: dict[tuple[int, int], Recruit] = {}
     for row, opinion in leading.items():

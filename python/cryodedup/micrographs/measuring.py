@@ -77,13 +77,13 @@ class Class:
 
     @property
     def every(self) -> int:
-        """How many pairs there are."""
+        """Number of all pairs of these micrographs."""
         return len(self.records) * (len(self.records) - 1) // 2
 
 
 @dataclass(frozen=True)
 class Measured:
-    """What was measured of some judged pairs at the full reduced resolution; ``row``: of each judged pair its row here, or -1."""
+    """Measurements of some judged pairs at the full reduced resolution; ``row``: for each judged pair its row in ``found``, or -1."""
 
     found: _core.Confirmed
     row: NDArray[np.intp]
@@ -94,7 +94,7 @@ class Measured:
 
 
 def measure(session: _core.Session, decided: Judged, params: MicrographParams, progress: Progress) -> Measured:
-    """The accepted pairs, or all of a window."""
+    """Measures the accepted pairs, or all pairs of a window search."""
     wanted = np.arange(len(decided.places)) if params.search == "window" else np.flatnonzero(decided.accepted)
     places = _with_exact_still_ones(session, decided.places.of(wanted), params.threads)
     progress.stage("measuring", len(wanted))
@@ -105,7 +105,7 @@ def measure(session: _core.Session, decided: Judged, params: MicrographParams, p
 
 
 def _with_exact_still_ones(session: _core.Session, places: Places, threads: int) -> Places:
-    """The exact shifts of pairs that were found at zero shift, which stands for all shifts of about a pixel."""
+    """Replaces zero shifts, which stand for all shifts of about a pixel, by the exact ones."""
     still = np.flatnonzero(np.all(places.shift_px == 0, axis=1))
     shift_px = places.shift_px.copy()
     shift_px[still] = session.find_near(places.of(still), threads=threads).shift_px
@@ -113,7 +113,7 @@ def _with_exact_still_ones(session: _core.Session, places: Places, threads: int)
 
 
 def pair_of(decided: Judged, at: int, measured: Measured, of_class: Class, params: MicrographParams) -> Pair:
-    """The judged pair at a row, with what was measured of it."""
+    """The judged pair at a row, with its measurements."""
     row, found = measured.row[at], measured.found
     (x, y), overlap = (float(value) for value in found.shift_px[row]), float(found.overlap[row])
     first, second = (int(k) for k in decided.places.pairs[at])
@@ -135,6 +135,6 @@ def pair_of(decided: Judged, at: int, measured: Measured, of_class: Class, param
 
 
 def window_ccc(pairs: NDArray[np.uint32], measured: Measured, of_class: Class) -> list[tuple[int, int, float]]:
-    """The two micrographs of every pair of a window, by their indices in the input, and the ccc."""
+    """The two micrographs of every pair of a window search, by their indices in the input, and the ccc."""
     first, second = np.asarray(of_class.members)[pairs.T.astype(np.intp)] if len(pairs) else np.zeros((2, 0), int)
     return list(zip(first.tolist(), second.tolist(), measured.ccc[measured.row[: len(pairs)]].tolist(), strict=True))

@@ -1,4 +1,4 @@
-"""Pairs of micrographs, each with the shift near which it is measured."""
+"""Pairs of micrographs, each with a shift and a rotation."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Places:
-    """Pairs, each with a shift and a turn.
+    """Pairs, each with a shift and a rotation.
 
     Attributes
     ----------
@@ -32,7 +32,7 @@ class Places:
         return len(self.pairs)
 
     def of(self, rows: NDArray[np.intp] | NDArray[np.bool_]) -> Places:
-        """Some of them."""
+        """A selection of the pairs, by index or mask."""
         return Places(self.pairs[rows], self.shift_px[rows], self.turn_deg[rows])
 
     def within(self, size: tuple[int, int], share: float) -> NDArray[np.bool_]:

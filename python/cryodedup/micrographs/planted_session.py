@@ -1,4 +1,4 @@
-"""Some prepared micrographs in a cache of their own, followed by second exposures."""
+"""A separate cache with copies of some prepared micrographs, followed by the planted second exposures."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from cryodedup.params import MicrographParams
 
 
 class PlantedSession:
-    """A copy of some prepared micrographs, whose records :class:`cryodedup._core.Session` loads.
+    """A copy of some prepared micrographs; :class:`cryodedup._core.Session` can load its records.
 
     Parameters
     ----------
     cache, records
-        Where the micrographs are, all of one size.
+        The cache that holds the micrographs, and their records in it; all are of one size.
     path
-        Of the copy.
+        Path of the copy.
     """
 
     def __init__(self, cache: Path, path: Path, records: Sequence[_core.Record], params: MicrographParams) -> None:

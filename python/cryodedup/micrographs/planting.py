@@ -1,14 +1,14 @@
 """Second exposures of a session's own micrographs, computed for the self-test.
 
-A second exposure is put into another micrograph of the session, the *host*, in whose place it is searched. So the number of micrographs,
-their names and order, the camera's fixed pattern, the edge of the beam and hot pixels stay what they are in the session, and noise and
-new content are real. Where the two overlap, ring by ring of the spectrum,
+A second exposure is blended into another micrograph of the session, the *host*, and replaces it in the search. So the number of
+micrographs, their names and order, the camera's fixed pattern, the edge of the beam and hot pixels are those of the session, and noise and
+new content are real. Where the two overlap, in each ring of the spectrum,
 
     planted = g · r · shifted original + √(1 - g²) · host,     g = DAMAGE · s,
 
-where s is the share of the original's power that is signal, and r lifts the original's power to that of the host. Two exposures of
-independent noise correlate by s in a ring; :data:`DAMAGE` stands for the part of that which radiation damage, different motion and a
-slightly different defocus leave. Outside the overlap the host is unchanged.
+where s is the share of the original's power that is signal, and r scales the original to the power of the host. Two exposures with
+independent noise have a correlation of s in a ring; :data:`DAMAGE` is the part of it that is left after radiation damage, different motion
+and a slightly different defocus. Outside the overlap the host is unchanged.
 """
 
 from __future__ import annotations
@@ -27,16 +27,16 @@ DAMAGE = 0.75
 """Share of the correlation that the second exposure keeps.
 
 Chosen on seeds 1 to 3 of simulated sessions (``benches/simulate``), by z of planted exposures over z of true second visits with the same
-original and shift. Medians with 0.65, which the screening takes (``planting.rs``): 0.81 in the kind "plain", 0.76 "dim", 0.85 "beam edge",
+original and shift. Medians with 0.65, used for screening (``planting.rs``): 0.81 for the kind "plain", 0.76 "dim", 0.85 "beam edge",
 1.13 "second visit damaged"; with 0.8: 1.00, 0.95, 1.05, 1.38. With 0.75 on seeds 4 and 5: 0.95, 0.94, 1.00, 1.33, and 0.84 "crowded".
-In "crystals" the planted ones are 1.4 times as significant: true ones lose more at the frequencies of the lattice.
+In "crystals" planted exposures are 1.4 times as significant: true ones lose more at the frequencies of the lattice.
 """
 OVERLAPS = ((0.5, 0.95), (0.3, 0.5), (0.16, 0.3))
 """Overlaps are drawn from these ranges in turn."""
 JITTER = 0.004
-"""The shots of a hole have the same shift, but for a normal scatter of this share of the frame's width: that of the beam shift."""
+"""Standard deviation of the shifts of the shots of a hole, as a share of the frame's width: the scatter of the beam shift."""
 DRAWS = 200
-"""Number of shifts that are drawn to find one within the largest shift that is searched."""
+"""Maximum number of shifts drawn to find one within the searched range."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Planted:
 
 
 def holes(rows: Sequence[int], acquisitions: Sequence[Acquisition]) -> list[dict[str, int]]:
-    """The rows of each hole by shot, in the order of their first; one whose hole is not known stands alone, as shot ``""``."""
+    """The rows of each hole by shot, in order of first appearance. A row of unknown hole or shot is a hole of its own, with shot ``""``."""
     of_hole: dict[str, dict[str, int]] = defaultdict(dict)
     for row in rows:
         known = acquisitions[row]
@@ -71,9 +71,9 @@ def plan(
     places: Sequence[int],
     max_shift_px: float | None,
 ) -> list[Planted]:
-    """Which micrographs are exposed again, in the place of which hosts, and at which shifts.
+    """Chooses which micrographs are exposed again, which hosts they replace, and the shifts.
 
-    Where names show holes, all shots of a hole are exposed again in the place of the same shots of a later one.
+    Where names give holes, all shots of a hole are exposed again and replace the same shots of a later hole.
 
     Parameters
     ----------
@@ -84,9 +84,11 @@ def plan(
     number
         At least this many are planted, if there are enough micrographs.
     turn
-        The round, from 0: seeds what is random.
+        The round, from 0; it seeds the random choices.
     distances
-        Between the places of original and host, in a window search; None: any.
+        Allowed distances between the places of original and host, in a window search; None: any.
+    places
+        Place of each row in the order of exposure.
     max_shift_px
         Largest shift along an axis, reduced pixels; None: no limit.
     """
@@ -121,7 +123,7 @@ def plan(
 
 
 def _move(overlap: tuple[float, float], size: tuple[int, int], max_shift_px: float | None, rng: np.random.Generator) -> Floats:
-    """A shift in a random direction that leaves an overlap drawn from the range."""
+    """A shift in a random direction, for an overlap drawn from the range."""
     for _ in range(DRAWS):
         share, angle = rng.uniform(*overlap), rng.uniform(0, 2 * np.pi)
         direction = np.array([np.cos(angle), np.sin(angle)])
@@ -159,11 +161,11 @@ class Planter:
         Parameters
         ----------
         original, host
-            Shape (height, width), in standard deviations; pixels of exactly 0 are masked, and stay so.
+            Shape (height, width), in standard deviations; pixels of exactly 0 are masked, and remain masked.
         move
             The shift (x, y), in pixels, that superimposes the second exposure on the original.
         signal
-            Shape (rings,): of the original, the share of power that is signal.
+            Shape (rings,): the share of the original's power that is signal.
         """
         spectra = [np.fft.rfft2(image) for image in (original, host)]
         share = np.clip(DAMAGE * signal, 0, 1)
@@ -184,7 +186,7 @@ class Planter:
 
 
 def common(move: tuple[int, int], size: tuple[int, int]) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
-    """Rows and columns of the overlap: in the second exposure, and in the original, where it is displaced by the shift."""
+    """Slices (rows, columns) of the overlap: in the second exposure, and in the original."""
     second = [slice(max(0, -d), n - max(0, d)) for d, n in zip(move, size, strict=True)]
     first = [slice(max(0, d), n - max(0, -d)) for d, n in zip(move, size, strict=True)]
     return (second[1], second[0]), (first[1], first[0])

@@ -16,7 +16,7 @@ Starts: TypeAlias = NDArray[np.int64] | NDArray[np.uint64]
 
 @dataclass(frozen=True)
 class Ragged:
-    """Lists one after the other: list k is ``values[starts[k] : starts[k + 1]]``; ``starts`` is one longer than there are lists."""
+    """Concatenated lists: list k is ``values[starts[k] : starts[k + 1]]``; ``starts`` has one more element than there are lists."""
 
     values: Floats
     starts: Starts
@@ -29,13 +29,13 @@ class Ragged:
 
     @property
     def lengths(self) -> NDArray[np.int64]:
-        """Of each list, (n,)."""
+        """Length of each list, (n,)."""
         starts = np.asarray(self.starts, np.int64)
         lengths: NDArray[np.int64] = starts[1:] - starts[:-1]
         return lengths
 
     def of(self, which: NDArray[np.intp]) -> Ragged:
-        """Some of the lists."""
+        """A selection of the lists, by index."""
         several = [self[int(k)] for k in which]
         return Ragged(np.concatenate([np.zeros(0), *several]), np.cumsum([0, *map(len, several)]))
 
@@ -54,7 +54,7 @@ class Ragged:
         return found
 
     def _by_length(self) -> list[tuple[NDArray[np.intp], Floats]]:
-        """Lists of equal lengths as matrices, and which they are; without the empty ones."""
+        """The non-empty lists of each length as a matrix, with their indices."""
         lengths = self.lengths
         several = []
         for length in sorted(set(lengths.tolist()) - {0}):

@@ -1,4 +1,4 @@
-"""Reading micrographs, reduced, into the file of a prepared session."""
+"""Reads and reduces micrographs, and stores them in the cache of a session."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ _TIFF_READERS = 8
 
 
 class Reading:
-    """Micrographs on their way into the cache of a session.
+    """Micrographs that are being read into the cache of a session.
 
     Attributes
     ----------
     waiting
-        Indices of those that are still to be read: what the cache does not hold already.
+        Indices of the micrographs that are still to be read, because the cache does not hold them yet.
     records
-        Of each micrograph that can be used its record in the cache.
+        The record in the cache of each micrograph that can be used, by index.
     unreadable
-        Of each other one that was read the reason.
+        Why a micrograph that was read cannot be used, by index.
     damaged
-        Whether the cache was damaged; what was lost is read again.
+        Whether the cache was damaged; the lost micrographs are read again.
     """
 
     def __init__(
@@ -60,20 +60,20 @@ class Reading:
                 self._settle(i, record)
 
     def spread(self, count: int) -> list[int]:
-        """So many of those that wait, spread over the session."""
+        """At most ``count`` of the waiting micrographs, spread over the session."""
         return self.waiting[:: max(1, len(self.waiting) // count)][:count]
 
     def bytes_of(self, some: Sequence[int]) -> int:
-        """Of the pixels of some micrographs."""
+        """Number of bytes of the pixels of some micrographs."""
         return sum(self._images[i].bytes for i in some)
 
     @property
     def masked(self) -> dict[int, int]:
-        """How many pixels are NaN or infinite, of each micrograph that is used although some are."""
+        """Number of NaN or infinite pixels of each micrograph that has some and is used nevertheless, by index."""
         return {i: record.masked_px for i, record in self.records.items() if record.masked_px}
 
     def read(self, some: Sequence[int]) -> None:
-        """Reads some of those that wait."""
+        """Reads some of the waiting micrographs."""
         now = set(some)
         self.waiting = [i for i in self.waiting if i not in now]
         tiff = {i for i in some if isinstance(self._images[i], TiffImage)}
@@ -91,7 +91,7 @@ class Reading:
             self._settle(i, outcome)
 
     def _read_tiff(self, now: Sequence[int]) -> None:
-        """By threads of Python, each with one image in memory: decoding and reducing release the interpreter."""
+        """Reads in Python threads, each with one image in memory: decoding and reducing release the GIL."""
         if not now:
             return
         executor = ThreadPoolExecutor(min(self._params.threads or processors(), _TIFF_READERS))
@@ -100,7 +100,7 @@ class Reading:
                 self._settle(i, outcome)
                 self._advance(0)
         finally:
-            # After Ctrl-C, or when the disk is full, what was not begun is not begun any more.
+            # After Ctrl-C, or when the disk is full, no further image is started.
             executor.shutdown(cancel_futures=True)
 
     def _prepare_tiff(self, i: int) -> _core.Record | str:
@@ -124,7 +124,7 @@ class Reading:
             self.records[i] = outcome
 
     def _advance(self, done: int) -> None:
-        """Of the present call so many bytes are done, besides what was settled before it."""
+        """Reports progress: ``done`` bytes of this call, in addition to those settled before it."""
         self._progress.advance_to(self._done + done)
 
 
@@ -136,7 +136,7 @@ def _too_many_masked(masked: int, image: Image) -> str:
 
 
 def masked_warning(names: Sequence[str], masked: Mapping[int, int], images: Mapping[int, Image]) -> list[str]:
-    """That some micrographs are used although pixels are missing."""
+    """A warning that some micrographs are used although they have NaN or infinite pixels."""
     if not masked:
         return []
     worst = max(masked, key=lambda i: masked[i] / (images[i].nx * images[i].ny))
@@ -149,6 +149,6 @@ def masked_warning(names: Sequence[str], masked: Mapping[int, int], images: Mapp
 
 
 def _key(image: Image, width: int) -> bytes:
-    """What a prepared micrograph is known by: its file, as it is now, and how it was reduced."""
+    """Key of a prepared micrograph: path, size and modification time of its file, and the bin width."""
     text = f"2|{os.path.realpath(image.path)}|{image.size}|{image.mtime_ns}|{width}"
     return hashlib.blake2b(text.encode("utf-8", "surrogateescape"), digest_size=16).digest()

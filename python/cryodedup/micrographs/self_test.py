@@ -1,16 +1,17 @@
-"""How many second exposures of this session's micrographs would be found: some are planted, and the whole search and decision run on them.
+"""Estimates the recall: second exposures of this session's micrographs are planted, and the whole search and decision are run on them.
 
 At most :data:`MAX_MICROGRAPHS` micrographs are taken, in runs of neighbours, since the camera's fixed pattern is measured on neighbours.
-Some are replaced by second exposures of others (:mod:`cryodedup.micrographs.planting`), and ``compare`` and ``decide`` run with the
-parameters of the real search. Small sessions have several rounds, each with other second exposures.
+Some are replaced by second exposures of others (:mod:`cryodedup.micrographs.planting`), and ``compare`` and ``decide`` are run with the
+parameters of the real search. Small sessions are tested in several rounds, each with different second exposures.
 
-In a large session more pairs are tested, and more of them match by chance. The false-discovery rate of the self-test is therefore lower,
-by the share of the session that was taken: if the rest has as many duplicates, both then need the same significance.
+In a large session more pairs are tested, and more of them match by chance. The false-discovery rate of the self-test is therefore that of
+the real search times the share of the session that is tested. Pairs then need the same significance in both, if the rest of the session has
+as many duplicates.
 
-The recall is too high in two respects: a second visit at a much lower dose or another defocus loses more than :data:`planting.DAMAGE`, and
-a session of more than 630 micrographs may be screened in groups, which loses some pairs (``predicted_recall_at_overlap_0.3``) and which the
-smaller self-test does not do. It is too low in another: where names show no holes, each second exposure is planted alone, without the
-other shots of its hole to support it.
+The recall is too high in two respects: a second visit at a much lower dose or another defocus loses more signal than
+:data:`planting.DAMAGE`; and a session of more than 630 micrographs may be screened in groups, which loses some pairs
+(``predicted_recall_at_overlap_0.3``), whereas the smaller self-test is not. It is too low in another respect: where names do not give
+holes, each second exposure is planted alone, without the support of the other shots of its hole.
 """
 
 from __future__ import annotations
@@ -44,23 +45,23 @@ RUNS = 3
 MIN_MICROGRAPHS = 12
 """The smallest number of micrographs with signal for a test."""
 PLANTED, ENOUGH = 48, 40
-"""Number of second exposures wanted in a round; at most a third of the micrographs are replaced. With ``ENOUGH`` no round follows."""
+"""Second exposures to plant in a round, at most a third of the micrographs; after ``ENOUGH`` in all rounds no further round follows."""
 MAX_ROUNDS = 8
 MAX_PAIRS = 45_000
-"""No round follows that would bring the number of pairs, in all rounds, above this."""
+"""Maximum number of pairs in all rounds; a round that would exceed it is not run."""
 TOLERANCE = 4
 """A planted pair counts as found if its shift is correct to this many reduced pixels."""
 DIM = 0.25
-"""Micrographs of less than this share of the usual signal are not exposed again."""
+"""Micrographs with less than this share of the median signal are neither exposed again nor replaced."""
 MAX_NAMED = 20
-"""Number of false pairs that the summary names."""
+"""Maximum number of false pairs named in the summary."""
 
 Edge = tuple[int, int]
 
 
 @dataclass(frozen=True)
 class Band:
-    """Second exposures whose overlap is in a range: how many were planted, found, and the significance of those found."""
+    """Second exposures whose overlap is in a range: how many were planted and found, and the median significance of those found."""
 
     overlap: tuple[float, float]
     planted: int
@@ -75,28 +76,28 @@ class Band:
 
 @dataclass(frozen=True, kw_only=True)
 class SelfTest:
-    """What became of planted second exposures.
+    """Result of the self-test: which planted second exposures were found.
 
     Attributes
     ----------
     reason
-        Why nothing was planted; else empty.
+        Why nothing was planted; empty if something was.
     micrographs, rounds
-        Micrographs in each round, and rounds.
+        Number of micrographs in each round, and of rounds.
     fdr
-        The false-discovery rate that decided; None with ``threshold``.
+        The false-discovery rate of the test; None if ``threshold`` decides.
     by_hole
-        Whether names show holes, so that all shots of a hole were exposed again.
+        Whether names give holes, so that all shots of a hole were exposed again.
     bands
         Recall by overlap.
     false_pairs
         Names of accepted pairs that were not planted and that the real search does not put into the same set.
     own_false
-        How many of them, the first ones, are between two of the session's own micrographs: false, or missed by the real search.
+        How many of them (listed first) are between two unchanged micrographs of the session: either false, or missed by the real search.
     removed_wrongly
         Micrographs, in all rounds, that the decision removed although no kept one shows the same area.
     found
-        Each planted overlap with the significance of its pair, None if it was not found.
+        The overlap of each planted exposure with the significance of its pair; None if it was not found.
     """
 
     reason: str = ""
@@ -112,7 +113,7 @@ class SelfTest:
 
     @property
     def planted(self) -> int:
-        """Second exposures, in all rounds."""
+        """Number of second exposures in all rounds."""
         return sum(band.planted for band in self.bands)
 
     def summary(self) -> dict[str, Any]:
@@ -152,16 +153,16 @@ def self_test(
     params: MicrographParams,
     progress: Progress = SILENT,
 ) -> SelfTest:
-    """Plants second exposures among the micrographs of the most frequent size, and searches them.
+    """Plants second exposures in the largest class of micrographs, and runs the search on them.
 
     Parameters
     ----------
     cache
-        The prepared micrographs; a temporary copy of some, with the planted ones, is made beside it.
+        The cache of the prepared micrographs; a temporary copy of some, with the planted ones, is made beside it.
     compared
-        What the real search found.
+        Results of the real search.
     records, places
-        By the index of a micrograph in the input; places are those in the order of exposure.
+        Records in the cache, and places in the order of exposure, by the index of a micrograph in the input.
     """
     real = max(compared, key=lambda found: len(found.members), default=None)
     if real is None:
@@ -204,7 +205,7 @@ def self_test(
 
 
 class _Prefixed:
-    """Passes on how far the search within the self-test is."""
+    """Passes on the progress of the search within the self-test, with a prefix."""
 
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
@@ -220,7 +221,7 @@ class _Prefixed:
 
 
 def chosen(n: int) -> list[int]:
-    """The micrographs that are taken, in the order of exposure: all, or runs from the first to the last."""
+    """Indices of the micrographs to test, of ``n`` in the order of exposure: all, or runs spread from the first to the last."""
     if n <= MAX_MICROGRAPHS:
         return list(range(n))
     length = MAX_MICROGRAPHS // RUNS
@@ -229,7 +230,7 @@ def chosen(n: int) -> list[int]:
 
 
 class Score:
-    """What all rounds found; rows are those of the self-test's micrographs."""
+    """Collects the results of all rounds; rows number the micrographs of the self-test."""
 
     def __init__(self, names: Sequence[str], duplicates: Iterable[Edge], params: MicrographParams) -> None:
         self._names, self._params = names, params
@@ -262,7 +263,7 @@ class Score:
         self._removed_wrongly += sum(int(row) not in shown for row in np.flatnonzero(~kept))
 
     def result(self, *, micrographs: int, fdr: float | None, by_hole: bool) -> SelfTest:
-        """Of all rounds."""
+        """The result of all rounds."""
         return SelfTest(
             micrographs=micrographs,
             rounds=self.rounds,
@@ -305,7 +306,7 @@ def _edge(i: int, j: int) -> Edge:
 
 
 def _same(edges: Iterable[Edge]) -> set[Edge]:
-    """Any two rows that a chain of pairs leads from one to the other."""
+    """All pairs of rows that are connected by a chain of edges."""
     return {(i, j) for component in connected_components(edges) for i in component for j in component if i < j}
 
 

@@ -1,14 +1,14 @@
 """The shots of one pair of holes support each other: if a hole was imaged twice, so were all of its shots, with about the same shift.
 
 A pair of micrographs that may be a duplicate, a *lead*, is judged with its *members*: the pairs of the other equal shots of its two holes,
-measured near the same shift. Names show hole and shot; where they do not, the shots before and after both stand in (those of i and j,
-i + 1 and j + 1, ...).
+measured near the same shift. File names give hole and shot; where they do not, the exposures before and after the pair are used instead
+(of the pair i and j: i + 1 and j + 1, ...).
 
-What unrelated micrographs reach there is measured on *decoys* that keep the geometry: the same shots of other holes, taken at random, near
-the same shift, the best of as many places. So an edge of beam or foil that lies at one place in each shot, and whatever else the shots of
-all holes share, supports no lead, and refutes those that it makes itself.
+The significance that unrelated micrographs reach there is measured on *decoys* with the same geometry: the same shots of other holes,
+chosen at random, near the same shift, each the best of as many places. So an edge of beam or foil at the same place in every shot, and
+whatever else the shots of all holes share, supports no lead, and leads caused by it are refuted.
 
-Which pairs these are is found by the core (:class:`cryodedup._core.Leads`); the statistics are here.
+The core selects these pairs (:class:`cryodedup._core.Leads`); this module holds the statistics.
 """
 
 from __future__ import annotations
@@ -27,15 +27,16 @@ from cryodedup.micrographs.ragged import Ragged, Starts
 from cryodedup.micrographs.significance import Tail
 
 DECOYS = 8
-"""Decoys of each lead: half with another first hole, half with another second."""
+"""Maximum number of decoys of each lead: half replace its first hole, half its second."""
 FEW_DECOYS = 40
-"""With fewer decoys in all, the distribution of noise is used."""
+"""With fewer decoys in total, the distribution expected from noise is used."""
 NOISE, NOISE_SD = 2.3, 0.6
-"""The best significance near a given shift, in noise."""
+"""Mean and standard deviation of the best significance near a given shift, in noise."""
 NEAR_PLACES = 60
-"""Number of independent places near a shift: no chance is smaller than that of the best of them in noise..."""
+"""Number of independent places near a shift: no chance is taken to be smaller than that of the best of these in noise..."""
 NEAR_SHARE = 0.001
-"""...nor than this share of the chance of the best of all places: more than their share of the places, as unrelated pairs prefer some."""
+"""...nor smaller than this share of the chance of the best of all places. The share is larger than that of the places near a shift, since
+unrelated pairs prefer some places."""
 TOP = 2
 """The support of a lead is the sum of this many of its members' significances, the largest ones."""
 IQR_PER_SD = 1.35
@@ -45,43 +46,44 @@ MIN_FOR_LOCATION = 4
 
 Pair = tuple[int, int]
 MeasureNear = Callable[[Places], tuple[Floats, Floats]]
-"""From pairs at places to the significances near these shifts (n,), and where exactly (n, 2)."""
+"""Measures pairs near given shifts: returns their significances (n,) and the exact shifts (n, 2)."""
 Chance = Callable[[Floats], Floats]
 
 
 @dataclass(frozen=True)
 class Names:
-    """Holes and shots of the micrographs, in the order of exposure, as numbers, uint32 (n,); 0: not known."""
+    """Numbers of the hole and shot of each micrograph, in the order of exposure, uint32 (n,); 0: unknown."""
 
     holes: NDArray[np.uint32]
     shots: NDArray[np.uint32]
 
     @classmethod
     def of(cls, acquisitions: Sequence[Acquisition]) -> Names:
-        """By their names, equal ones with equal numbers."""
+        """Numbers holes and shots; equal names get equal numbers."""
         return cls(_numbered([one.hole for one in acquisitions]), _numbered([one.shot for one in acquisitions]))
 
 
 @dataclass(frozen=True)
 class Opinion:
-    """What was found about a lead.
+    """The evidence for or against a lead from the other shots of its holes.
 
     Attributes
     ----------
     pair, turn_deg
-        The lead; its turn.
+        The lead, and its rotation in degrees.
     by_name
-        Whether names show the holes.
+        Whether the names of both micrographs give their holes.
     still
-        Whether the shift is so small that edges of beam and foil may lie there in all shots, which then show nothing.
+        Whether the shift is so small that edges of beam and foil may match in all shots, which are then no evidence.
     here
-        The chance that an unrelated pair of the same shots is as significant near its shift.
+        The probability that an unrelated pair of the same shots is as significant near the shift of the lead.
     support
-        The chance that the members of unrelated holes agree as much; 1 without members.
+        The probability that the members of unrelated holes agree as well; 1 without members.
     members
-        Other pairs (m, 2), of the first and of the second hole.
+        uint32 (m, 2): the other pairs, of a micrograph of the first hole and one of the second.
     z, shift_px, chances
-        Of each member the significance near the shift, the shift (of the later one against the earlier), and the chance of that.
+        For each member the significance near the shift, the shift (of the later micrograph relative to the earlier one), and the
+        probability of that significance.
     """
 
     pair: Pair
@@ -96,7 +98,7 @@ class Opinion:
     chances: Floats
 
     def chance(self, alone: float) -> float:
-        """The chance of the lead and its support combined (Fisher's method), from that of the lead alone."""
+        """The probability of the lead combined with its support (Fisher's method); ``alone``: that of the lead by itself."""
         alone = max(alone, self.here, 1e-300)
         if not len(self.members) or self.still:
             return alone
@@ -104,10 +106,11 @@ class Opinion:
         return min(1.0, 2 * min(alone, product * (1 - float(np.log(product)))))
 
     def recruits(self, are_duplicates: Container[Pair], agreeing: float) -> list[int]:
-        """Which members may be duplicates because the lead is one: all of known holes.
+        """The indices of members that may be duplicates because the lead is one: all, if the holes are known.
 
-        Elsewhere most members are no shots of the same holes; those are taken that are connected with the lead, step by step in the row, by
-        pairs that are duplicates by themselves (``are_duplicates``, the earlier micrograph first) or agree at a chance of ``agreeing``.
+        Otherwise most members are not shots of the same holes. Then the members before and after the lead are taken, step by step, up to
+        and including the first one that neither is a duplicate by itself (``are_duplicates``, the earlier micrograph first) nor agrees at
+        a probability of at most ``agreeing``.
         """
         if self.by_name:
             return list(range(len(self.members)))
@@ -126,8 +129,8 @@ class Opinion:
     def words(self, acquisitions: Sequence[Acquisition], agreeing: float) -> str:
         """What is reported about the members.
 
-        ``"3 of 4"``: shots of the two holes that agree, at such a chance; ``"contradicted"``: others exist, none agrees; ``"3 in a row"``
-        where names do not show holes; or ``""``.
+        ``"3 of 4"``: 3 of the 4 shots of the two holes agree, at a probability of at most ``agreeing``; ``"contradicted"``: the holes have
+        other shots, and none agrees; ``"3 in a row"``: where names do not give holes; or ``""``.
         """
 
         def shots(firsts: Sequence[int]) -> int:
@@ -151,22 +154,22 @@ def judge(
     elsewhere: Chance,
     seed: int = 0,
 ) -> list[Opinion]:
-    """Measures the members and the decoys of all leads; those near zero shift, where decoys share edges, are judged apart from the others.
+    """Measures the members and decoys of all leads. Leads near zero shift, where decoys share edges, are judged separately.
 
     Parameters
     ----------
     leads, z
         Pairs that may be duplicates, and the significance of each.
     near_zero, still
-        Bool (n,): whether the shift is so small that edges of beam and foil lie there; so small that they may lie there in all shots.
+        Bool (n,): whether the shift is so small that edges of beam and foil match there; so small that they may match in all shots.
     names
-        Of all micrographs of the session.
+        Holes and shots of all micrographs of the session.
     measure_near
         Measures pairs near given shifts.
     elsewhere
-        The chance that the best of all shifts of unrelated micrographs is at least that significant.
+        The probability that the best of all shifts of unrelated micrographs reaches a significance.
     seed
-        Of the choice of decoys.
+        Seed of the random choice of decoys.
     """
     opinions: dict[int, Opinion] = {}
     for which in (~near_zero, near_zero):
@@ -194,7 +197,7 @@ def _judge(
     members, decoys, others = (Ragged(near_z[rows], starts) for rows, starts in (asked.members, asked.decoys, asked.decoy_members))
     here = np.maximum(_standardised(decoys, z), in_noise(z))
     support = _support(members, others.sums_of_largest(TOP), decoys.starts)
-    of_lead = Ragged(others.values, others.starts[decoys.starts])  # of each lead all pairs of its decoys that stand for members
+    of_lead = Ragged(others.values, others.starts[decoys.starts])  # for each lead, the pairs of all its decoys that replace members
     opinions = []
     for k in range(len(leads)):
         rows = slice(*(int(at) for at in members.starts[k : k + 2]))
@@ -218,13 +221,13 @@ def _judge(
 
 
 def _chosen(candidates: NDArray[np.int64], seed: int) -> list[list[int]]:
-    """For each lead the micrographs that make decoys, drawn at random: indices among the given number of candidates."""
+    """For each lead the micrographs that make its decoys, drawn at random: indices into its candidates."""
     rng = np.random.default_rng(seed)
     return [rng.choice(n, min(DECOYS, n), replace=False).tolist() if n else [] for n in candidates.tolist()]
 
 
 def _support(members: Ragged, of_decoys: Floats, starts: Starts) -> Floats:
-    """The chance that the members of unrelated holes agree as much; ``of_decoys``: the sums of decoys, lead by lead from ``starts`` on."""
+    """The probability that the members of unrelated holes agree as well; ``of_decoys``: sums of the decoys, by lead from ``starts``."""
     observed, decoys = members.sums_of_largest(TOP), Ragged(of_decoys, starts)
     support = np.ones(len(observed))
     numbers = np.minimum(members.lengths, TOP + 1)
@@ -235,17 +238,17 @@ def _support(members: Ragged, of_decoys: Floats, starts: Starts) -> Floats:
 
 
 def _chances_of_members(decoys: Floats, observed: Floats, elsewhere: Chance) -> Floats:
-    """The chance of the significance of each member of a lead, each measured against all decoys of the lead."""
+    """The probability of the significance of each member of a lead, compared with all decoys of the lead."""
     alike = Ragged(np.tile(decoys, len(observed)), len(decoys) * np.arange(len(observed) + 1))
     chances = _standardised(alike, observed)
     return np.maximum(chances, np.maximum(in_noise(observed), NEAR_SHARE * elsewhere(observed)))
 
 
 def _standardised(decoys: Ragged, observed: Floats, terms: int = 1) -> Floats:
-    """The chance of each observed value; ``terms``: how many significances were added up.
+    """The probability of each observed value; ``terms``: how many significances were added up.
 
-    Each is measured against its own decoys, but no narrower than against all: few show location and width, and all of them the shape of the
-    tail.
+    Each value is standardised with the median and quartiles of its own decoys, but at least with those of all decoys; the shape of the tail
+    is estimated from all decoys together, since a few cannot show it.
     """
     if not len(observed):
         return observed
@@ -265,12 +268,12 @@ def _standardised(decoys: Ragged, observed: Floats, terms: int = 1) -> Floats:
 
 
 def in_noise(z: Floats) -> Floats:
-    """The chance that images of noise are as significant near a given shift."""
+    """The probability that images of noise are as significant near a given shift."""
     return np.array([min(1.0, NEAR_PLACES * 0.5 * math.erfc(value / math.sqrt(2))) for value in z])
 
 
 def _tail(scaled: Floats) -> Tail:
-    """The upper tenth of standardised values; a few that are themselves duplicates do not make it flat."""
+    """The tail fitted to the upper tenth of standardised values; a few duplicates among the decoys do not broaden it."""
     if len(scaled) < FEW_DECOYS:
         return Tail(start=1.5, scale=0.7, rate=0.2)
     start = max(float(np.quantile(scaled, 0.9)), 1.3)

@@ -1,6 +1,6 @@
-"""What the name of a micrograph says about how it was made from its movie.
+"""How a micrograph was made from its movie, as far as its name shows.
 
-| program | dose-weighted | not | halves |
+| program | dose-weighted | unweighted | halves |
 |---|---|---|---|
 | MotionCor2, MotionCor3 | ``x_DW.mrc``, ``x_DWS.mrc`` | ``x.mrc`` | ``x_EVN.mrc``, ``x_ODD.mrc`` |
 | RELION | ``x.mrc`` | ``x_noDW.mrc`` | ``x_EVN.mrc``, ``x_ODD.mrc`` |
@@ -28,11 +28,11 @@ WEIGHTED, UNMARKED, UNWEIGHTED = 0, 1, 2
 
 @dataclass(frozen=True)
 class Marks:
-    """A name taken apart.
+    """The parts of a name.
 
-    ``folder``: its directory, without the ``even`` or ``odd`` of a half; ``name``: without the suffixes of processing; ``stem``: without
-    CryoSPARC's uid in front, too, unless nothing else is left; ``half``: ``even``, ``odd`` or empty; ``weighting``:
-    :data:`WEIGHTED`, :data:`UNMARKED` or :data:`UNWEIGHTED`, the better ones first.
+    ``folder``: the directory, without the ``even`` or ``odd`` of a half; ``name``: the file name without extension and processing suffixes;
+    ``stem``: the same without CryoSPARC's uid in front, unless nothing else is left; ``half``: ``even``, ``odd`` or empty; ``weighting``:
+    :data:`WEIGHTED`, :data:`UNMARKED` or :data:`UNWEIGHTED`, the best first.
     """
 
     folder: str
@@ -43,7 +43,7 @@ class Marks:
 
 
 def marks_of(path: Path) -> Marks:
-    """From the path of a micrograph.
+    """Splits the path of a micrograph into its parts.
 
     Examples
     --------

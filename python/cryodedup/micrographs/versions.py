@@ -1,15 +1,16 @@
-"""Versions of one exposure: copies, dose-weighted and not, halves of its movie. One of each family is compared, before any statistics.
+"""Versions of one exposure: copies, dose-weighted and unweighted sums, halves of its movie. Only one of each family is compared.
 
 Evidence, from the cheapest to the most expensive:
 
-* names that processing gives: one folder and one name but for the suffixes of motion correction (``_DW``, ``_noDW``, ``_EVN``, ...);
-  Warp's folders ``even`` and ``odd`` count as the one above them. They must share some noise, unless they are the two halves;
-* equal pixels: mean and sd in the cache are equal, and then so are all reduced pixels. The same file: its size, beginning and end, too;
-* equal names in several folders and the same noise. Two exposures of one area share the specimen; only versions of one exposure share
-  the electrons. The names of a whole acquisition (EPU's hole, shot and time; CryoSPARC's uid) need hardly any of that evidence. A frame
-  number in two folders is none by itself.
+* names given by processing: the same folder and the same name except for suffixes of motion correction (``_DW``, ``_noDW``, ``_EVN``, ...);
+  Warp's folders ``even`` and ``odd`` count as the folder above them. The images must share some noise, unless they are the two halves;
+* equal pixels: all reduced pixels are equal. It is the same file if size, beginning and end of the files are equal, too;
+* equal names in several folders, and the same noise. Two exposures of one area share the specimen; only versions of one exposure share the
+  electrons. Names that identify an acquisition (EPU's hole, shot and time; CryoSPARC's uid) need hardly any common noise. An equal frame
+  number in two folders is no evidence by itself.
 
-What motion correction moved by a few pixels has another noise at zero shift; :func:`at_one_place` recognises it when the pair is found.
+If motion correction shifted a version by a few pixels, the noise differs at zero shift; :func:`at_one_place` recognises it once the pair is
+found.
 """
 
 from __future__ import annotations
@@ -32,21 +33,21 @@ from cryodedup.micrographs.places import Floats
 from cryodedup.micrographs.version_names import Marks, marks_of
 
 SAME_NOISE = 0.5
-"""Correlation of neighbouring pixels' differences above which two frames are of the same electrons, beyond that of one of them with an
-unrelated frame, where only the camera's pattern is common. On simulated frames at bins of 1 to 8 pixels 0.70 to 0.89 for a sum and one of
-its halves, 0.78 to 1.00 for dose-weighted and not; 0.01 to 0.3 for another exposure of the area at no shift, 0.6 where hardly any noise
-is left (bins of 26 Å)."""
+"""Correlation of the differences of neighbouring pixels above which two frames show the same electrons, after subtracting the correlation
+with an unrelated frame, which shares only the camera's pattern. On simulated frames at bins of 1 to 8 pixels: 0.70 to 0.89 for a sum and
+one of its halves, 0.78 to 1.00 for dose-weighted and unweighted sums, 0.01 to 0.3 for another exposure of the area at zero shift, and 0.6
+for that where hardly any noise is left (bins of 26 Å)."""
 NOT_UNRELATED = 0.1
-"""The same where names say so already: only to refuse two simulated or renamed sessions, and images that hold something else."""
+"""The same where names already indicate versions: refuses only simulated or renamed sessions, and images of something else."""
 CROP, CLIP = 160, 3.0
-"""Pixels a side of the middle that are compared, and where their differences are cut off, in standard deviations."""
+"""Side of the compared square in the middle, in pixels; limit at which differences are clipped, in standard deviations."""
 STILL_REDUCED_PX, SAME_NCC = 4, 0.7
 """Largest shift, in reduced pixels, and smallest ncc of two versions that were found as a pair."""
 _ENDS = 1 << 16
 
 
 class Header(Protocol):
-    """What is known of an image file of any format before its pixels are read: where it is, its columns and rows, its bytes."""
+    """Header of an image file of any format: path, columns, rows, and size in bytes."""
 
     @property
     def path(self) -> Path: ...
@@ -60,7 +61,7 @@ class Header(Protocol):
 
 @dataclass(frozen=True)
 class Version:
-    """A further micrograph of an exposure, of which another one is compared; indices are those of the input.
+    """A further version of an exposure, of which ``kept`` is compared; indices are those of the input.
 
     ``kind``: ``same file``, ``equal pixels``, ``even half``, ``odd half``, ``not dose-weighted`` or ``same exposure``.
     """
@@ -73,14 +74,15 @@ class Version:
 def find_versions(
     images: Mapping[int, Header], records: Mapping[int, _core.Record], cache: Path, rank: Sequence[int]
 ) -> tuple[list[Version], list[tuple[int, int]]]:
-    """The versions among the micrographs that were read, by input order, and pairs that are not versions although their names suggest it.
+    """The versions among the micrographs that were read, in input order, and pairs that are not versions although their names suggest it.
 
     Parameters
     ----------
     images, records
-        Headers, and places in the cache, by index.
+        Headers, and records in the cache, by index.
     rank
-        The order of ``--keep``; of a family, whole stays before half, dose-weighted before not, then the first in this order.
+        Rank of each micrograph in the order of ``--keep``. Of a family, a whole movie is kept before a half, a dose-weighted sum before an
+        unweighted one, a larger image before a smaller one, and then the one of lowest rank.
     """
     several = sorted(records, key=rank.__getitem__)  # the result does not depend on the order of the input
     marks = {i: marks_of(images[i].path) for i in several}
@@ -99,23 +101,23 @@ def find_versions(
 
 
 def not_versions(names: Sequence[str], refused: Sequence[tuple[int, int]]) -> list[str]:
-    """A warning about pairs that are named like versions, but are not."""
+    """A warning about pairs whose names suggest versions of one exposure, but which are not."""
     if not refused:
         return []
     first, second = (names[i] for i in refused[0])
     others = f" (and {len(refused) - 1:,} more such pairs)" if len(refused) > 1 else ""
-    return [f"{first} and {second} are named like versions of one exposure{others}, but have no noise in common: both are compared"]
+    return [f"{first} and {second} have names like versions of one exposure{others}, but no noise in common: both are compared"]
 
 
 def at_one_place(pairs: Iterable[Pair], paths: Sequence[Path], rank: Sequence[int], width: int) -> list[Version]:
-    """Versions that only the comparison can recognise: pairs without a shift, of equal names in two folders.
+    """Versions that only the comparison can recognise: pairs of equal names in two folders, at nearly zero shift.
 
     Parameters
     ----------
     pairs
-        Those found; such a pair, and every other one of the version, is no longer one.
+        The pairs found. The caller drops all pairs of a version.
     width
-        ``--bin``: pixels of the micrograph a reduced pixel.
+        ``--bin``: pixels of the micrograph per reduced pixel.
     """
     still = [pair for pair in pairs if max(map(abs, pair.shift_px)) <= STILL_REDUCED_PX * width and pair.ncc >= SAME_NCC]
     marks = {i: marks_of(paths[i]) for pair in still for i in (pair.first, pair.second)}
@@ -125,19 +127,19 @@ def at_one_place(pairs: Iterable[Pair], paths: Sequence[Path], rank: Sequence[in
 
 
 def joined(before: Sequence[Version], later: Sequence[Version]) -> list[Version]:
-    """All versions, where some that were kept before turned out to be versions themselves."""
+    """All versions, after some micrographs that were kept before turned out to be versions themselves."""
     kept = {one.version: one.kept for one in later}
     return sorted([*(replace(one, kept=kept.get(one.kept, one.kept)) for one in before), *later], key=lambda one: one.version)
 
 
 def without_versions(order: Iterable[int], versions: Iterable[Version]) -> list[int]:
-    """One micrograph of each exposure."""
+    """The order without the versions: one micrograph of each exposure."""
     others = {one.version for one in versions}
     return [i for i in order if i not in others]
 
 
 def _families(same: Iterable[tuple[int, int]], worth: Mapping[int, tuple[object, ...]], kind: Callable[[int, int], str]) -> list[Version]:
-    """The versions of each family of the ``same``; the one of smallest ``worth`` is kept."""
+    """The versions of each family connected by ``same``; the member with the smallest ``worth`` is kept."""
     versions = []
     for family in connected_components(same):
         kept = min(family, key=worth.__getitem__)
@@ -152,12 +154,12 @@ def _kind(kept: Marks, version: Marks) -> str:
 
 
 def _of_equal(several: Iterable[int], key: Callable[[int], object]) -> list[tuple[int, int]]:
-    """The first of each class of equal keys with each of its others."""
+    """Pairs of the first of each class of equal keys with each other member."""
     return [(members[0], i) for members in _classes(several, key) for i in members[1:]]
 
 
 def _classes(several: Iterable[int], key: Callable[[int], object]) -> list[list[int]]:
-    """Those of equal keys, where there are at least two."""
+    """Classes of equal keys with at least two members."""
     classes: dict[object, list[int]] = defaultdict(list)
     for i in several:
         classes[key(i)].append(i)
@@ -170,7 +172,7 @@ def _equal_pixels(several: Sequence[int], records: Mapping[int, _core.Record], c
 
 
 def _copy(first: Header, second: Header) -> str:
-    """Of two images whose reduced pixels are all equal, whether their files are, too."""
+    """The kind of two images whose reduced pixels are all equal: whether their files are equal, too."""
     return "same file" if first.size == second.size and _ends(first.path) == _ends(second.path) else "equal pixels"
 
 
@@ -184,7 +186,7 @@ def _ends(path: Path) -> bytes:
 def _named(
     several: Sequence[int], marks: Mapping[int, Marks], records: Mapping[int, _core.Record], cache: Path
 ) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
-    """Versions by the suffixes of names in one folder, and those whose noise says that they are of two exposures."""
+    """Versions by the suffixes of names in one folder, and such pairs whose noise shows that they are two exposures."""
     same: list[tuple[int, int]] = []
     refused: list[tuple[int, int]] = []
     for first, i in _of_equal(several, lambda i: (marks[i].folder, marks[i].name)):
@@ -202,7 +204,7 @@ def _common_noise(cache: Path, first: _core.Record, second: _core.Record) -> flo
 def _equal_names(
     several: Sequence[int], marks: Mapping[int, Marks], records: Mapping[int, _core.Record], cache: Path
 ) -> list[tuple[int, int]]:
-    """Versions among equal names in several folders."""
+    """Versions among micrographs of equal names in several folders."""
     found: list[tuple[int, int]] = []
     sizes = {i: _size(records[i]) for i in several}
     for members in _classes(several, lambda i: marks[i].stem):
@@ -219,7 +221,7 @@ def _equal_names(
 
 
 def _is_same(first: Marks, second: Marks, noise: float | None) -> bool:
-    """Whether two of equal stems are versions; ``noise``: how far it is the same, None for frames of two sizes."""
+    """Whether two micrographs of equal stems are versions; ``noise``: correlation of their noise, None for frames of two sizes."""
     if identifies(first.stem) or first.name == second.name != first.stem:  # EPU's hole, shot and time, or CryoSPARC's uid
         return bool(first.half or second.half) or noise is None or noise >= NOT_UNRELATED
     return noise is not None and noise >= SAME_NOISE
@@ -230,18 +232,18 @@ def _size(record: _core.Record) -> tuple[int, int]:
 
 
 def _content(record: _core.Record) -> tuple[float, ...]:
-    """What is equal for equal pixels."""
+    """A key that is equal for equal pixels."""
     return (record.width, record.height, record.sd, record.mean)
 
 
 def _middle(cache: Path, record: _core.Record) -> Floats:
-    """At most :data:`CROP` pixels a side."""
+    """The middle of a micrograph, at most :data:`CROP` pixels along each side."""
     x, y = (max(0, (side - CROP) // 2) for side in (record.width, record.height))
     return _core.read_pixels(cache, record, start=y, stop=y + CROP)[:, x : x + CROP]
 
 
 def _noise(pixels: Floats) -> NDArray[np.float32]:
-    """Differences of neighbours, cut off, of norm 1: what is large, or bright, counts little."""
+    """Clipped differences of neighbouring pixels, normalised to 1: large and bright features count little."""
     differences = np.diff(pixels.astype(np.float32), axis=1)
     differences -= differences.mean()
     limit = CLIP * 1.4826 * float(np.median(np.abs(differences)))

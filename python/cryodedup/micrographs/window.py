@@ -10,19 +10,19 @@ from numpy.typing import NDArray
 from cryodedup.params import MicrographParams
 
 DECOYS = 10_000
-"""Pairs with mirrored micrographs that a window search compares, at most."""
+"""Maximum number of pairs with mirrored micrographs that a window search compares."""
 MAX_DECOYS_OF_ONE = 20
-"""As many of them have one mirrored micrograph in common."""
+"""At most this many of them share one mirrored micrograph."""
 RUN = 48
-"""They are taken from as many micrographs in a row: their partners, too, are then the same."""
+"""They are taken from runs of this many consecutive micrographs, which then have most of their partners in common."""
 
 
 def window_pairs(places: Sequence[int], params: MicrographParams) -> NDArray[np.uint32]:
     """The pairs of a window search, shape (pairs, 2).
 
-    ``places``: of the micrographs that can be compared, ascending, among all: one that is missing does not shift the others. Distances
-    d from ``images_per_move`` to ``scan_range``: those the screener takes, ``images_per_move`` and on in steps of ``images_per_hole``,
-    and the multiples of ``images_per_hole``, which are those of equal shots.
+    ``places``: the places of the micrographs that can be compared among all micrographs, ascending; a missing micrograph does not shift the
+    others. Distances from ``images_per_move`` to ``scan_range`` are compared: those of the screener, from ``images_per_move`` in steps of
+    ``images_per_hole``, and the multiples of ``images_per_hole``, at which shots of equal number lie.
     """
     at = np.asarray(places, np.int64)
     found = [np.zeros((0, 2), np.uint32)]
@@ -34,13 +34,13 @@ def window_pairs(places: Sequence[int], params: MicrographParams) -> NDArray[np.
 
 
 def window_distances(params: MicrographParams, n: int) -> list[int]:
-    """Distances, in images, of a window search among ``n``."""
+    """Distances, in images, of a window search among ``n`` images."""
     move, hole = params.images_per_move, params.images_per_hole
     return [d for d in range(move, min(params.scan_range, n - 1) + 1) if (d - move) % hole == 0 or d % hole == 0]
 
 
 def sampled(pairs: NDArray[np.uint32]) -> NDArray[np.uint32]:
-    """At most :data:`DECOYS` of a window's pairs (n, 2): those of runs of first micrographs taken at random, the same ones every time."""
+    """At most :data:`DECOYS` of a window's pairs (n, 2): the first micrographs are those of random runs, the same every time."""
     if len(pairs) <= DECOYS:
         return pairs
     run, at = pairs[:, 0] // RUN, pairs[:, 0] % RUN

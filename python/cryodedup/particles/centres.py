@@ -1,4 +1,4 @@
-"""Where particles are: their centres in Å, all inputs in one frame."""
+"""The centres of all particles in Å, in a coordinate system common to all inputs."""
 
 from __future__ import annotations
 
@@ -17,9 +17,10 @@ from cryodedup.particles.joining import Joined
 from cryodedup.text import count
 
 OUTSIDE, MAX_OUTSIDE = 0.05, 0.1
-"""If a tenth of the particles lie beyond the micrograph by more than this share of it, the pixel size is not that of the coordinates."""
+"""If more than a tenth of the particles lie outside the micrograph by more than 5 % of its side, the pixel size is not that of the
+coordinates."""
 MAX_CHECKED = 50_000
-"""Of more particles, about this many from all over the file are checked."""
+"""Maximum number of particles that are checked, spread over the file."""
 TABLE = "--micrographs tomograms.star"
 SAME_PLACE_A = 0.01
 NOT_SET = np.uint64(2**64 - 1)
@@ -28,7 +29,7 @@ NOT_SET = np.uint64(2**64 - 1)
 
 @dataclass(frozen=True, kw_only=True)
 class Centres:
-    """Where the particles of all inputs are.
+    """The centres of the particles of all inputs.
 
     Attributes
     ----------
@@ -37,7 +38,7 @@ class Centres:
     sizes
         The pixel sizes of each input.
     shift_key
-        Which alignment shifts moved them.
+        The alignment shifts that were applied.
     """
 
     coordinates_a: Floats
@@ -51,18 +52,18 @@ class Centres:
 
     @property
     def warnings(self) -> list[str]:
-        """Of the pixel sizes."""
+        """The warnings about pixel sizes."""
         return [warning for size in self.sizes for warning in size.warnings]
 
 
 def place(joined: Joined, params: ParticleParams) -> Centres:
-    """The centres of all particles.
+    """Computes the centres of all particles.
 
     Raises
     ------
     InputError
-        No pixel size, or one that the coordinates do not fit; frames that cannot be joined; centres that are not finite; particles of
-        one uid that two inputs align differently.
+        No pixel size, or one that does not fit the coordinates; coordinate systems that cannot be joined; centres that are not finite;
+        particles of one uid that two inputs align differently.
     """
     picks, table, rows_of = joined.picks, joined.table, joined.rows_of
     chosen = chosen_by_input([pick.label for pick in picks], params.pixel_size_a)
@@ -110,7 +111,7 @@ def _refuse_two_alignments(joined: Joined, centres: Centres) -> None:
 
 
 def used_shifts(pick: Picks, shift_key: str) -> tuple[Floats, ...]:
-    """The shifts that are used, to be subtracted from the centres, Å."""
+    """The shifts to be subtracted from the positions, Å; empty if none are used."""
     return () if shift_key == "none" else pick.shifts_a(shift_key)
 
 
@@ -129,7 +130,7 @@ def _shift_key(picks: Sequence[Picks], params: ParticleParams) -> str:
 
 
 def _dimensions(picks: Sequence[Picks]) -> int:
-    """3 if there is a z. A z that is the same everywhere does not count if other inputs have none."""
+    """3 if there is a z coordinate, else 2. A z that is the same everywhere does not count if other inputs have none."""
     with_z = [pick for pick in picks if len(pick.position) == 3]
     without = [pick for pick in picks if len(pick.position) == 2 and len(pick)]
     if not with_z or not without:
@@ -153,17 +154,17 @@ def _place(pick: Picks, sizes_a: Floats | float, shift_key: str, out: Floats) ->
     if bad.any():
         row = int(bad.argmax())
         values = " ".join(f"{axis} {value:g}" for axis, value in zip("xyz", out[row], strict=False))
-        more = f"; {_others(int(bad.sum()) - 1)} not finite, too" if bad.sum() > 1 else ""
+        more = f"; {_others(int(bad.sum()) - 1)} also not finite" if bad.sum() > 1 else ""
         raise InputError(f"{pick.where(row)}: found a centre at {values} Å, expected finite coordinates and shifts{more}")
 
 
 def _are_mixed(picks: Sequence[Picks]) -> bool:
-    """Whether some count from the middle of the tomogram and others from a corner."""
+    """Whether some inputs count coordinates from the middle of the tomogram and others from a corner."""
     return len({pick.centered for pick in picks if len(pick)}) > 1
 
 
 def _extents(pick: Picks, table: MicrographTable | None, places: Sequence[int | None]) -> Floats:
-    """Width, height and depth of each micrograph, Å, float64 (micrographs, 3); NaN where they are not known."""
+    """Width, height and depth of each micrograph, Å, float64 (micrographs, 3); NaN where unknown."""
     extents = np.full((len(pick.micrographs), 3), np.nan)
     for row, micrograph in zip(extents, pick.micrographs, strict=True):
         if micrograph.extent_a is not None:
@@ -199,10 +200,10 @@ def _check_extents(pick: Picks, extents: Floats, coordinates_a: Floats) -> None:
     if beyond.any() and beyond.sum() > MAX_OUTSIDE * len(rows):
         row = int(np.flatnonzero(beyond)[0])
         place, limit = (" x ".join(f"{value:.0f}" for value in values[row]) for values in (coordinates_a[rows], limits))
-        more = f"; of {len(rows):,} checked particles {_others(int(beyond.sum()) - 1)} outside, too" if beyond.sum() > 1 else ""
+        more = f"; of {len(rows):,} checked particles {_others(int(beyond.sum()) - 1)} also outside" if beyond.sum() > 1 else ""
         raise InputError(
             f"{pick.where(int(rows[row]))}: found a centre at {place} Å in {pick.micrographs[int(pick.micrograph_of[rows[row]])].name},"
-            f" which is {limit} Å large, expected centres within it{more}: the pixel size is probably wrong; set it with --pixel-size and"
+            f" whose size is {limit} Å, expected centres within it{more}: the pixel size is probably wrong; set it with --pixel-size and"
             " --pixel-size-override"
         )
 

@@ -1,7 +1,7 @@
 """What makes two particles duplicates: a distance of at most the minimum separation, or equal stored values.
 
-The two differ in what is compared, in how duplicates across half-sets are counted, and in words. Whether the separation is 0 is asked
-once, by :func:`criterion_of`.
+The two differ in what is compared, in how duplicates across half-sets are counted, and in how they are described. Only
+:func:`criterion_of` checks whether the separation is 0.
 """
 
 from __future__ import annotations
@@ -24,20 +24,20 @@ Halves = NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class WithinDistance:
-    """Centres at most so far apart, Å, above 0."""
+    """Duplicates are particles whose centres are at most ``separation_a`` apart, Å, above 0."""
 
     separation_a: float
     needs_components = False
-    """Whether duplicates across half-sets are counted by the connected components."""
+    """Whether duplicates across half-sets are counted from connected components."""
     needs_shifts = False
-    """Whether shifts themselves are compared, besides the centres that they led to."""
+    """Whether the shifts themselves are compared, in addition to the coordinates."""
 
     def columns(self, picks: Sequence[Picks], centres: Centres) -> Floats:
-        """What is compared: the centres, Å."""
+        """The columns that are compared: the centres, Å."""
         return centres.coordinates_a
 
     def warnings(self, picks: Sequence[Picks], centres: Centres, params: ParticleParams) -> list[str]:
-        """Where neighbours by design, the segments of a filament, are within the distance."""
+        """Warns if segments of a filament, which are close to each other by design, are within the separation."""
         return filament_warnings(picks, centres.coordinates_a, params)
 
     def half_sets(self, halves: Halves, centres: Centres, micrograph_of: Groups, component_of: object, threads: int) -> HalfSets:
@@ -54,9 +54,9 @@ class WithinDistance:
 
 @dataclass(frozen=True)
 class EqualValues:
-    """Equal stored coordinates, and equal shifts where these are used; or, to undo a symmetry expansion, one particle of origin.
+    """Duplicates have equal stored coordinates, and equal shifts where shifts are used; or, to undo a symmetry expansion, one origin.
 
-    Stored values of different units (fractions, Å, pixels of another size) are never equal.
+    Stored values in different units (fractions, Å, pixels of another size) are never equal.
     """
 
     by_origin: bool
@@ -65,7 +65,7 @@ class EqualValues:
     needs_shifts = True
 
     def columns(self, picks: Sequence[Picks], centres: Centres) -> Floats:
-        """What is compared: the stored values, which no arithmetic has touched; float64 (n, columns)."""
+        """The columns that are compared: the values as stored, without any arithmetic; float64 (n, columns)."""
         n, dimensions = centres.coordinates_a.shape
         compared = np.zeros((n, 2 + 2 * dimensions))
         start = 0
@@ -88,20 +88,20 @@ class EqualValues:
         return compared
 
     def warnings(self, picks: Sequence[Picks], centres: Centres, params: ParticleParams) -> list[str]:
-        """Where equal coordinates cannot be found, since they are counted in different units."""
+        """Warns if coordinates cannot be equal, since inputs store them in different units."""
         present = [pick for pick in picks if len(pick)]
         other = next((pick for pick in present if _unit(pick) != _unit(present[0])), None)
         if other is None:
             return []
         return [
-            f"{present[0].label} and {other.label} count coordinates in different units: at a separation of 0 none of them are equal;"
-            " choose a small --min-separation to compare their places"
+            f"{present[0].label} and {other.label} store coordinates in different units: at a separation of 0 none of them are equal;"
+            " choose a small --min-separation to compare their positions"
         ]
 
     def half_sets(
         self, halves: Halves, centres: Centres, micrograph_of: Groups, component_of: NDArray[np.int64] | None, threads: int
     ) -> HalfSets:
-        """Counts duplicates across half-sets; ``component_of``: int64 (n,), the same for all that are equal."""
+        """Counts duplicates across half-sets; ``component_of``: int64 (n,), the same for all equal particles."""
         assert component_of is not None
         return audit_equal(halves, component_of)
 
@@ -128,5 +128,5 @@ def criterion_of(params: ParticleParams) -> Criterion:
 
 
 def _unit(pick: Picks) -> int:
-    """A number for what stored coordinates are counted in: pixels, fractions, Å."""
+    """A number for the unit of stored coordinates: 0 pixels, 1 fractions, 2 Å."""
     return 1 if pick.format == "CryoSPARC" else 2 if pick.in_angstrom else 0

@@ -1,4 +1,4 @@
-"""Duplicates across the half-sets of a gold-standard refinement: what they fake, and how to keep all particles without it."""
+"""Duplicates across the half-sets of a gold-standard refinement, and their effect on the FSC."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from cryodedup.particles.inputs.picks import Floats, Picks
 from cryodedup.particles.points import Points
 
 FSC_THRESHOLD = 0.143
-"""Rosenthal and Henderson 2003, J. Mol. Biol. 333, 721."""
+"""The usual threshold (Rosenthal and Henderson 2003, J. Mol. Biol. 333, 721)."""
 FSC_PRESENT = 0.02
-"""An FSC of noise above this shows in the curve."""
+"""An FSC of noise above this is visible in the curve."""
 DIGITS = 3
-"""With which an FSC is printed, and judged."""
+"""Decimals with which an FSC is printed, and judged."""
 Grade = Literal["none", "present", "reaches the threshold"]
 
 
@@ -27,21 +27,21 @@ Grade = Literal["none", "present", "reaches the threshold"]
 class HalfSets:
     """What duplicates across the half-sets do to the FSC.
 
-    A particle and its duplicate have the same noise. So each pair across the halves gives as much to the covariance of the half-maps as
-    a particle gives to the variance of its own, and each pair within a half gives twice that to its variance: where there is nothing but
-    noise, the FSC is p12 / √((n1 + 2 p11) (n2 + 2 p22)). If each particle has one duplicate at most, always in the other half, and f
-    particles have one for each that has none, that is f / (1 + f). Shifts and orientations that differ between duplicates lower it
-    towards high resolution; of chains, whose ends are no duplicates of each other, it is not more than an estimate. Particles of one uid
-    that are further apart than the separation are not counted.
+    A particle and its duplicate have the same noise. So each pair across the halves adds as much to the covariance of the half-maps as a
+    particle adds to the variance of its own half-map, and each pair within a half adds twice as much to its variance: for noise alone the
+    FSC is p12 / √((n1 + 2 p11) (n2 + 2 p22)), with n particles in each half and p pairs within and across them. If each particle has at
+    most one duplicate, always in the other half, and f is the ratio of particles with a duplicate to those without, this is f / (1 + f).
+    Differences between the shifts and orientations of duplicates lower it towards high resolution. For chains of particles, whose ends are
+    not duplicates of each other, it is only an estimate. Particles of one uid that are further apart than the separation are not counted.
 
     Attributes
     ----------
     sizes
-        Particles of half 1 and 2.
+        Number of particles in half 1 and in half 2.
     pairs_across
-        Pairs of duplicates of which one is in half 1 and one in half 2.
+        Number of pairs of duplicates with one particle in each half.
     concerned
-        Particles that have a duplicate in the other half.
+        Number of particles that have a duplicate in the other half.
     noise_fsc
         The FSC of half-maps of noise alone.
     """
@@ -53,13 +53,13 @@ class HalfSets:
 
     @property
     def f(self) -> float:
-        """Particles that have a duplicate in the other half, for each particle that has none."""
+        """Ratio of the particles that have a duplicate in the other half to those that have none."""
         others = sum(self.sizes) - self.concerned
         return self.concerned / others if others else (np.inf if self.concerned else 0.0)
 
     @property
     def grade(self) -> Grade:
-        """What duplicates across the half-sets do to the FSC, judged by the number as it is printed."""
+        """The effect on the FSC, graded by the number as it is printed."""
         printed = round(self.noise_fsc, DIGITS)
         if printed >= FSC_THRESHOLD:
             return "reaches the threshold"
@@ -67,12 +67,12 @@ class HalfSets:
 
     @property
     def f_over_1_plus_f(self) -> float:
-        """F / (1 + f), the share of the particles that are concerned."""
+        """F / (1 + f), the share of particles that have a duplicate in the other half."""
         return self.concerned / max(1, sum(self.sizes))
 
 
 def halves_of_all(picks: Iterable[Picks]) -> NDArray[np.uint8] | None:
-    """The half of each particle of all inputs, 0 where it is not known; None if no input has particles in both."""
+    """The half of each particle of all inputs, 0 where it is unknown; None unless both halves occur."""
     columns = [pick.halves.values if pick.halves is not None else np.zeros(len(pick), np.uint8) for pick in picks]
     return np.concatenate(columns) if all(any((column == half).any() for column in columns) for half in (1, 2)) else None
 
@@ -90,12 +90,12 @@ def audit(halves: NDArray[np.uint8], coordinates_a: Floats, groups: NDArray[np.u
 
 
 def without_duplicates(halves: NDArray[np.uint8]) -> HalfSets:
-    """The half-sets of particles of which none are duplicates of each other, as deduplication leaves them."""
+    """Half-sets without any duplicates, as after deduplication."""
     return _half_sets(halves, 0, 0, 0, 0)
 
 
 def audit_equal(halves: NDArray[np.uint8], sets: NDArray[np.int64]) -> HalfSets:
-    """The same where duplicates are equal; ``sets``: int64 (n,), for each particle one of those that it is equal to, the same for all."""
+    """As :func:`audit`, for duplicates with equal values; ``sets``: int64 (n,), the same for all equal particles."""
     one, two = (np.bincount(sets[halves == half], minlength=len(halves)) for half in (1, 2))
     concerned = (one + two)[(one > 0) & (two > 0)].sum()
     within = [int((count * (count - 1) // 2).sum()) for count in (one, two)]
@@ -109,7 +109,7 @@ def _half_sets(halves: NDArray[np.uint8], concerned: int, within_one: int, acros
 
 
 def check_repairable(picks: Sequence[Picks]) -> None:
-    """Raises InputError for an input or a particle without a half-set, or if all are in one."""
+    """Raises InputError for an input or a particle without a half-set, for half-sets of STOPGAP, or if all particles are in one half."""
     for pick in picks:
         if pick.halves is not None and pick.halves.field == "halfset":
             raise InputError(

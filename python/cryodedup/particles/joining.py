@@ -1,4 +1,4 @@
-"""What several inputs are together: their particles in one order, in micrographs that have one number each."""
+"""Joins several inputs: their particles in one order, and one number for each micrograph."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ from cryodedup.particles.inputs.tomograms import number_note, with_names
 
 @dataclass(frozen=True, kw_only=True)
 class Joined:
-    """The particles of all inputs, n together.
+    """The n particles of all inputs.
 
     Attributes
     ----------
     bounds
-        int64 (inputs + 1,): where the particles of each input begin and end.
+        int64 (inputs + 1,): index of the first particle of each input, and n.
     source_of, micrograph_of
         uint32 (n,): the input and the micrograph of each particle; micrographs are numbered over all inputs.
     shared_micrographs
         int64 (inputs, inputs): how many micrographs two inputs have in common.
     table, rows_of
-        The table of ``--micrographs``, None if there is none; and for each input the rows of its micrographs in it, None for none.
+        The table of ``--micrographs``, or None; and for each input the row of each of its micrographs in the table, None if it has none.
     """
 
     picks: Sequence[Picks]
@@ -48,7 +48,7 @@ class Joined:
     warnings: list[str]
 
     def without_shifts(self) -> Joined:
-        """Without the columns of shifts, which nobody asks for once particles are placed by distance: 16 bytes a particle."""
+        """The same without the columns of shifts, which are not needed after the centres are computed: saves 16 bytes a particle."""
         for pick in self.picks:
             pick.release()
         return replace(self, picks=[replace(pick, shifts_a=lambda key: ()) for pick in self.picks])
@@ -60,7 +60,7 @@ def join(picks: Sequence[Picks], params: ParticleParams) -> Joined:
     Raises
     ------
     InputError
-        What does not fit together, or cannot be done with these inputs.
+        Inputs that do not fit together, or options that are not possible with them.
     """
     picks = [with_names(pick, params) for pick in picks]
     for pick in picks:
@@ -95,19 +95,19 @@ def join(picks: Sequence[Picks], params: ParticleParams) -> Joined:
 
 
 def _numbered(pick: Picks, numbers: Sequence[int]) -> NDArray[np.uint32]:
-    """The number of each particle's micrograph; the input's own column where it has these numbers already."""
+    """The number of each particle's micrograph; the input's own column if it has these numbers already."""
     same = np.array_equal(numbers, np.arange(len(numbers)))
     return pick.micrograph_of if same else np.asarray(numbers, np.uint32)[pick.micrograph_of]
 
 
 def _source_of(counts: NDArray[np.int64]) -> NDArray[np.uint32]:
-    """The input of each particle; of one input a view of a single number."""
+    """The input of each particle; for a single input, a view of one number."""
     if len(counts) == 1:
         return np.broadcast_to(np.uint32(0), int(counts[0]))
     return np.repeat(np.arange(len(counts), dtype=np.uint32), counts)
 
 
 def _refuse_unset(pick: Picks) -> None:
-    """Coordinates that were never set: all are 0, though micrographs have several."""
+    """Refuses coordinates that were never set: all are 0, although a micrograph has more than two particles."""
     if len(pick) and not pick.centered and np.bincount(pick.micrograph_of).max() > 2 and not any(column.any() for column in pick.stored):
         raise InputError(f"{pick.label}: found coordinates that are all 0, as if they had never been set; expected places")

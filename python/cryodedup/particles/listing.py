@@ -1,4 +1,4 @@
-"""``duplicates.csv``: a line for each rejected particle, and the kept one it duplicates."""
+"""``duplicates.csv``: a line for each rejected particle, with the kept particle that it duplicates."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def write_listing(
     *,
     threads: int,
 ) -> None:
-    """Writes the table; ``duplicate_of`` is None where nothing is kept of a duplicate, and NaN is an empty cell."""
+    """Writes the table; ``duplicate_of`` is None if all duplicates are removed, and a distance of NaN gives an empty cell."""
     firsts = np.cumsum([0, *(len(pick.micrographs) for pick in picks)])
     starts = np.cumsum([0, *map(len, picks)])
     scores = [np.full(len(pick), np.nan) if pick.scores is None else pick.scores.values for pick in picks]

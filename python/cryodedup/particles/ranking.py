@@ -1,4 +1,4 @@
-"""The order from the best particle to the worst: priority, then score, then input order. The core has the same, for its searches."""
+"""The order from the best particle to the worst: priority, then score, then input order. The searches of the core use the same order."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from cryodedup.particles.inputs.picks import Floats
 
 @dataclass(frozen=True)
 class Ranking:
-    """What the choice goes by.
+    """What decides which of several duplicates is kept.
 
     Attributes
     ----------
     scores
         float64 (n,): higher is better, NaN is worst; None: input order.
     priority
-        uint32 (n,): lower is better, and goes before the score; None: all are equal.
+        uint32 (n,): lower is better, and takes precedence over the score; None: all are equal.
     """
 
     scores: Floats | None
     priority: NDArray[np.uint32] | None
 
     def best_first(self, particles: NDArray[np.int64], sets: NDArray[np.uint64]) -> NDArray[np.int64]:
-        """The order, int64 (m,), that sorts some particles by the set that each is of, and within a set from the best to the worst."""
+        """The order, int64 (m,), that sorts some particles by their sets, and within a set from the best to the worst."""
         score = np.zeros(len(particles)) if self.scores is None else np.nan_to_num(-self.scores[particles], nan=np.inf)
         priority = np.zeros(len(particles), np.uint32) if self.priority is None else self.priority[particles]
         return np.asarray(np.lexsort((particles, score, priority, sets)), np.int64)

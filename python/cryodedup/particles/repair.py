@@ -1,4 +1,4 @@
-"""Writing all particles with new half-sets: the input's own lines or records, but for that one column."""
+"""Writes all particles with new half-sets: the lines or records of the input, with only that column changed."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ WORDS = ("repaired", "unused")
 def write_repaired(
     staging: Path, final: Path, stem: str, picks: Sequence[Picks], halves: Sequence[NDArray[np.uint8]], progress: Progress
 ) -> list[str]:
-    """Writes ``<stem>_repaired`` of inputs that are written together; returns notes for the user.
+    """Writes ``<stem>_repaired`` for inputs that are written together; returns notes for the user.
 
     Parameters
     ----------
@@ -45,12 +45,12 @@ def write_repaired(
         fields = {name for output in datasets for part in output.parts for name in part.dtype.names or () if name.endswith("/split")} - {
             field
         }
-        notes = [*notes, *(f"{stem}_{WORDS[0]}: {field} is repaired, {name} is as it was" for name in sorted(fields))]
+        notes = [*notes, *(f"{stem}_{WORDS[0]}: {field} is repaired, {name} is unchanged" for name in sorted(fields))]
     return notes
 
 
 def _moving(pick: Picks, field: str, rows: Mask) -> Any:
-    """How an input is written with its new half-sets; a dataset is changed after it is written."""
+    """The output that writes an input with its new half-sets; a dataset is changed after it is written."""
     if isinstance(pick.output, StarOutput):
         return replace(pick.output, moved=Moved(field, rows))
     if not isinstance(pick.output, DatasetOutput):

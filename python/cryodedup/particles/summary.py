@@ -1,4 +1,4 @@
-"""``summary.json`` of a job among particles."""
+"""``summary.json`` of a search for duplicate particles."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from cryodedup.particles.result import ParticleOutcome, Source
 
 SCHEMA = "cryodedup.particles/1"
 MAX_COMBINATIONS = 1000
-"""Of more combinations of inputs the most frequent are listed."""
+"""Maximum number of combinations of inputs listed, the most frequent ones; the others are added up."""
 
 
 def summarise(found: ParticleOutcome, written: Written) -> dict[str, Any]:
-    """What ``summary.json`` holds; ``schema`` names its version."""
+    """The content of ``summary.json``; ``schema`` gives its version."""
     analysis, repaired = found.analysis, found.repaired_halves is not None
     n, rejected = len(found.kept), len(found.rejected)
     parameters = {key: str(value) if isinstance(value, Path) else value for key, value in asdict(found.params).items() if key != "unused"}

@@ -7,7 +7,10 @@ from numpy.typing import NDArray
 
 
 def votes(set_of: NDArray[np.int64], source_of: NDArray[np.uint32], n_sources: int) -> NDArray[np.int64]:
-    """By how many sources each set was found, int64 (n,), 0 for particles that name none; ``set_of``: that which names each one's set."""
+    """Number of sources that found each set, int64 (n,), at the particle that represents the set; 0 elsewhere.
+
+    ``set_of``: for each particle the one that represents its set.
+    """
     count = np.zeros(len(set_of), np.int64)
     for source in range(n_sources):
         found = np.zeros(len(set_of), bool)

@@ -1,4 +1,4 @@
-"""The whole job: read, join, place, select, analyse."""
+"""The whole search for duplicate particles: read, join, compute centres, select, analyse."""
 
 from __future__ import annotations
 
@@ -60,14 +60,14 @@ def _read_tables(tables: Sequence[Any], params: ParticleParams) -> list[Picks]:
 
 
 def _place_warnings(joined: Joined, centres: Centres, params: ParticleParams) -> list[str]:
-    """Where distances say that y is counted from different edges."""
+    """Warns if the distances suggest that inputs count y from different edges."""
     if not centres.in_angstrom:
         return []
     return mirrored(joined.picks, centres.sizes, centres.coordinates_a, joined.micrograph_of, joined.source_of, params)
 
 
 def _inputs(particles: Any) -> tuple[list[Any], list[Path]]:
-    """Tables, or paths."""
+    """The inputs as tables or as paths; the other list is empty."""
     several = list(particles) if isinstance(particles, list | tuple | Iterator) else [particles]
     paths = [Path(item) for item in several if isinstance(item, str | PathLike)]
     if not several or 0 < len(paths) < len(several):

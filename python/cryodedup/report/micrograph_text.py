@@ -1,4 +1,4 @@
-"""What the page about micrographs says in sentences."""
+"""The sentences of the page about micrographs."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def verdict(result: MicrographOutcome) -> str:
 
 
 def _taken(result: MicrographOutcome) -> str:
-    """When those were taken that are removed as duplicates; empty where that is not known of all."""
+    """When the micrographs removed as duplicates were taken; empty if that is not known for all."""
     removed = {i for group in result.groups for i in group if not result.kept[i]}
     times = [when(result.exposures.acquisitions[i]) for i in result.order if i in removed]
     if not times or not all(times):
@@ -42,7 +42,7 @@ def methods(result: MicrographOutcome) -> str:
 
 
 def _before(result: MicrographOutcome) -> list[str]:
-    """What happened before the comparison."""
+    """The steps before the comparison."""
     removed = f"Before the comparison all versions of an exposure but one were removed ({kinds(result)})." if result.versions else ""
     tilted = tilts(result)
     return [sentence for sentence in (removed, f"{tilted}." if tilted else "") if sentence]
@@ -54,8 +54,8 @@ def _compared(result: MicrographOutcome) -> str:
     compared = sum(len(found.members) for found in result.compared)
     which = "all pairs" if params.search == "all" else "the pairs within a window"
     shifts = "all shifts" if params.max_shift_px is None else f"shifts of up to {params.max_shift_px:g} pixels"
-    freed = any(len(found.members) >= _core.MIN_FOR_FIXED_PATTERN for found in result.compared)
-    pattern = ", freed of the camera's fixed pattern" if freed else ""
+    corrected = any(len(found.members) >= _core.MIN_FOR_FIXED_PATTERN for found in result.compared)
+    pattern = " and corrected for the camera's fixed pattern" if corrected else ""
     return (
         f"Micrographs that show the same area were found with cryodedup {_core.__version__}: {which} ({pairs:,}) of {compared:,}"
         f" micrographs, binned {params.bin} times, whitened{pattern}, were cross-correlated at {shifts}."
@@ -63,7 +63,7 @@ def _compared(result: MicrographOutcome) -> str:
 
 
 def _rule(result: MicrographOutcome) -> str:
-    """What a pair had to reach."""
+    """The criterion by which pairs were accepted."""
     params = result.params
     if params.threshold is not None:
         significant = f" and a significance of {DOUBTFUL_Z:g}" if params.search == "all" else ""
@@ -97,7 +97,7 @@ def _overlapping(result: MicrographOutcome) -> list[str]:
 
 
 def about_self_test(test: SelfTest) -> list[str]:
-    """What was planted and what it shows, in paragraphs."""
+    """Paragraphs about the self-test: what was planted, and the results."""
     if test.reason:
         return [f"Nothing was planted: {test.reason}."]
     return [_planted(test), _accepted(test), _limits()]

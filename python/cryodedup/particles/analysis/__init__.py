@@ -1,1 +1,1 @@
-"""What the particles show: distances, half-sets, which pickers agree."""
+"""Analysis of the particles: distances, half-sets, and agreement of pickers."""

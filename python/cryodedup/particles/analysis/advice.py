@@ -15,13 +15,13 @@ from cryodedup.particles.points import Points
 
 BINS = 120
 MAX_FOR_CURVE = 500_000
-"""Of more particles some micrographs give the curve."""
+"""With more particles, the curve is computed from some of the micrographs."""
 SEPARATIONS = 25
-"""So many separations are tried for the curve, besides the one that was used."""
+"""Number of evenly spaced separations in the curve; two smaller ones and the one that was used are added."""
 FAR, MIN_REACH_A = 4.0, 1e-3
-"""Distances are looked at up to so many times that to the nearest of particles spread at random, and at least so many Å."""
+"""Distances are considered up to this many times the nearest-neighbour distance of randomly placed particles, and at least this many Å."""
 FINEST = 2.0**-40
-"""Separations of a smaller share of the extent are too small to be tried."""
+"""Separations below this share of the extent of the coordinates are not tried."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,11 +35,11 @@ class Advice:
     edges_a
         float64 (bins + 1,): limits of the histograms' bins, Å.
     before, after
-        int64 (bins,): particles by the distance of their nearest neighbour, of all and of the kept ones.
+        int64 (bins,): histograms of the nearest-neighbour distances, of all particles and of the kept ones.
     separations_a, kept
-        float64 and int64 (m,): how many particles stay at each separation; estimates if ``sampled``.
+        float64 and int64 (m,): how many particles are kept at each separation; estimates if ``sampled``.
     sampled
-        The curve is that of so many particles, all of some micrographs; 0: of all.
+        Number of particles from which the curve is estimated, all those of some micrographs; 0: the curve is exact.
     """
 
     suggestion: Suggestion
@@ -51,11 +51,11 @@ class Advice:
     sampled: int
 
     def lines(self, n: int, separation_a: float) -> list[str]:
-        """What the distances suggest, for the terminal and the page; ``n``: all particles, ``separation_a``: what was used."""
+        """What the distances suggest, for the terminal and the page; ``n``: number of particles, ``separation_a``: the one used."""
         at = int(np.searchsorted(self.separations_a, separation_a))
         about = f"about {self.kept[at]:,}" if self.sampled else f"{self.kept[at]:,}"
         of = f" (from micrographs taken at random, with {self.sampled:,} particles)" if self.sampled else ""
-        stay = f"by distance alone, the best of each kept, at {separation_a:g} Å {about} of {n:,} particles stay{of}"
+        stay = f"by distance alone, keeping the best duplicates, {about} of {n:,} particles are kept at {separation_a:g} Å{of}"
         return [*self.suggestion.lines(), stay]
 
     def summary(self) -> dict[str, object]:
@@ -82,13 +82,13 @@ def advise(
     coordinates_a, micrograph_of
         float64 (n, 2) or (n, 3), Å, and uint32 (n,).
     kept
-        bool (n,): which particles a separation kept.
+        bool (n,): which particles were kept.
     suggestion
-        What :func:`separation.suggest` says of them.
+        The result of :func:`separation.suggest` for them.
     separation_a
-        That separation; it is one of those tried.
+        The separation used; it is one of those tried.
     scores, priority
-        float64 and uint32 (n,): what the choice goes by; None: input order.
+        float64 and uint32 (n,): which particles are better, as in :class:`Points`; None: input order.
     """
     if len(kept) < 2:
         return None
@@ -128,7 +128,7 @@ def advise_on_sample(
     priority: NDArray[np.uint32] | None = None,
     threads: int = 0,
 ) -> Advice | None:
-    """As :func:`advise`; of more than ``max_particles`` some micrographs give histograms and curve, scaled to all particles."""
+    """As :func:`advise`; with more than ``max_particles``, histograms and curve come from some micrographs, scaled to all particles."""
     rows = sampled(coordinates_a, micrograph_of, max_particles)
     found = advise(
         coordinates_a[rows],

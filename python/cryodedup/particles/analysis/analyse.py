@@ -1,4 +1,4 @@
-"""What a selection means: overlaps of inputs, half-sets, the separation that the particles suggest."""
+"""Analyses a selection: overlaps of inputs, half-sets, and the separation that the particles suggest."""
 
 from __future__ import annotations
 
@@ -21,30 +21,30 @@ from cryodedup.particles.points import Points
 from cryodedup.particles.select import Selection
 
 MAX_SOURCES = 64
-"""Up to this many inputs are compared with each other in the summary."""
+"""Maximum number of inputs that are compared with each other."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Analysis:
-    """What is found beside the selection.
+    """Results in addition to the selection.
 
     Attributes
     ----------
     overlaps
-        uint64 (inputs, inputs): how many particles of the first input have one of the second within the separation, itself not counted;
-        None for one input.
+        uint64 (inputs, inputs): how many particles of the input in the row have another particle, of the input in the column, within the
+        separation; None for one input.
     found_by
-        How many sets of duplicates (a single particle is one, too) were found by exactly which inputs; None for one input.
+        Number of sets of duplicates (a single particle is a set, too) by the inputs that found them; None for one input.
     halves, repaired_halves
-        uint8 (n,): the half-set of each particle, 1 or 2, 0 where it is in none; None if no input gives any. And with ``half_sets``
-        ``repair`` the new ones.
+        uint8 (n,): the half-set of each particle, 1 or 2, 0 where it has none; None if the inputs do not give both half-sets. And the new
+        half-sets with ``half_sets='repair'``.
     component_of
-        int64 (n,): the best of all particles that each is connected with by steps between duplicates; known for ``half_sets``
-        ``repair``, and where the separation is 0 and there are half-sets.
+        int64 (n,): for each particle the best of those connected with it by chains of duplicates; known if there are half-sets, and either
+        ``half_sets='repair'`` or a separation of 0.
     half_sets
-        What duplicates across the half-sets do to the FSC; None if no input has half-sets.
+        The effect of duplicates across the half-sets on the FSC; None if there are no half-sets.
     suggestion
-        The minimum separation that the particles themselves suggest, whatever was used.
+        The minimum separation that the particles suggest, whichever was used.
     """
 
     overlaps: NDArray[np.uint64] | None
@@ -58,15 +58,15 @@ class Analysis:
 
 
 def analyse(joined: Joined, centres: Centres, selection: Selection, criterion: Criterion, params: ParticleParams) -> Analysis:
-    """Looks at what was selected."""
+    """Analyses a selection."""
     overlaps, warnings = _overlaps(joined, selection, params)
     halves = halves_of_all(joined.picks)
     if halves is None and any(pick.halves is not None and pick.halves.values.any() for pick in joined.picks):
-        warnings.append("all particles are of one half-set: duplicates across the two can not be counted")
+        warnings.append("all particles are of one half-set: duplicates across the two cannot be counted")
     suggestion = Suggestion()
     if centres.in_angstrom and not params.undo_symmetry_expansion:
         suggestion = suggest(centres.coordinates_a, joined.micrograph_of, params.threads)
-    if all(pick.filaments is None for pick in joined.picks):  # segments of a filament are near by design, and have their own warning
+    if all(pick.filaments is None for pick in joined.picks):  # segments of a filament are close by design, and have their own warning
         warnings += suggestion.warnings(params.min_separation_a, selection.rejected_by_distance, len(selection.kept))
     component_of = _component_of(joined, selection, criterion, params) if halves is not None else None
     repaired = halves[component_of] if params.half_sets == "repair" and halves is not None and component_of is not None else None
@@ -106,7 +106,7 @@ def _overlaps(joined: Joined, selection: Selection, params: ParticleParams) -> t
 
 
 def _component_of(joined: Joined, selection: Selection, criterion: Criterion, params: ParticleParams) -> NDArray[np.int64] | None:
-    """What is connected by duplicates, where it is needed: to repair half-sets, and to count equal particles."""
+    """Components connected by duplicates, where they are needed: to repair half-sets, and to count equal particles."""
     if params.half_sets != "repair" and not criterion.needs_components:
         return None
     return connected_with(selection, joined.micrograph_of, criterion.separation_a, params.threads)

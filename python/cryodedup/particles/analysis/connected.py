@@ -12,7 +12,7 @@ from cryodedup.particles.select import Selection
 
 
 def connected_with(selection: Selection, micrograph_of: NDArray[np.uint32], separation: float, threads: int) -> NDArray[np.int64]:
-    """For each particle, int64 (n,), the best of those connected with it by steps within the separation, or by a common uid."""
+    """For each particle, int64 (n,), the best of those connected with it by chains of duplicates: within the separation, or of one uid."""
     ranking, repeated = selection.ranking, selection.repeated
     points = Points(selection.compared, micrograph_of, ranking.scores, ranking.priority)
     best = _core.components(points, separation, threads=threads).astype(np.int64)

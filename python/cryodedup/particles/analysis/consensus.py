@@ -9,7 +9,7 @@ Sets = dict[tuple[int, ...], int]
 
 
 def combinations(set_of: NDArray[np.int64], source_of: NDArray[np.uint32], n_sources: int) -> Sets:
-    """How many sets were found by exactly these sources (at most 64), the largest first."""
+    """Number of sets found by each combination of sources (at most 64 sources), the most frequent first."""
     bits = np.zeros(len(set_of), np.uint64)
     for source in range(n_sources):
         bits[set_of[source_of == source]] |= np.uint64(1 << source)
@@ -22,7 +22,7 @@ def combinations(set_of: NDArray[np.int64], source_of: NDArray[np.uint32], n_sou
 
 
 def jaccard(sets: Sets, n_sources: int) -> NDArray[np.float64]:
-    """Of the sets found by either of two sources the share found by both, float64 (n_sources, n_sources)."""
+    """The share of the sets found by either of two sources that both found, float64 (n_sources, n_sources)."""
     both = np.zeros((n_sources, n_sources))
     for sources, count in sets.items():
         both[np.ix_(sources, sources)] += count
@@ -31,5 +31,5 @@ def jaccard(sets: Sets, n_sources: int) -> NDArray[np.float64]:
 
 
 def outvoted_words(outvoted: int, min_votes: int) -> str:
-    """What a count of rejected particles is followed by, where votes were asked for."""
+    """The end of a sentence about rejected particles: how many had too few votes; empty if none."""
     return f", {outvoted:,} of them since fewer than {min_votes} inputs found them" if min_votes > 1 and outvoted else ""

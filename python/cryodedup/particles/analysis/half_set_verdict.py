@@ -1,4 +1,4 @@
-"""The verdict on duplicates across half-sets, in the input and in what is written."""
+"""The verdict on duplicates across half-sets, in the input and in the output."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from cryodedup.particles.half_sets import DIGITS, FSC_THRESHOLD, HalfSets
 from cryodedup.text import count
 
 UNEQUAL = 0.9
-"""There is a warning if the ratio of the sizes of two half-sets is smaller."""
+"""A warning is given if the ratio of the sizes of the two half-sets is smaller."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,15 +21,16 @@ class HalfSetAudit:
     Attributes
     ----------
     found, written
-        Of all particles; and of the kept ones, which have no duplicates, or of all with their new half-sets.
+        Counts for all particles of the input; and for the output: the kept particles, which have no duplicates, or all particles with
+        their new half-sets.
     moved
-        How many particles changed their half-set; None: nothing is repaired.
+        How many particles changed their half-set; None: without repair.
     particles
-        How many there are, those in neither half included.
+        Number of all particles, including those in neither half.
     separation_a
-        Within which particles were taken for duplicates, Å.
+        The minimum separation used, Å.
     doubt
-        Why the pairs may be neighbours, not duplicates.
+        Why the pairs may be neighbours, not duplicates; or None.
     """
 
     found: HalfSets
@@ -41,7 +42,7 @@ class HalfSetAudit:
 
     @property
     def verdict(self) -> str:
-        """In one sentence, the same for the top of the page, the terminal and the warnings."""
+        """The verdict in one sentence, the same at the top of the page, in the terminal and in the warnings."""
         found = self.found
         if found.grade == "none":
             few = "few" if found.pairs_across else "no"
@@ -60,7 +61,7 @@ class HalfSetAudit:
         return f"{raised}, {level}{invalid}; refine the kept particles, or use --half-sets repair"
 
     def lines(self) -> list[str]:
-        """What duplicates across the half-sets do, for the terminal and the page; the verdict first."""
+        """Sentences for the terminal and the page; the verdict first."""
         before, after = self.found, self.written
         share = 100 * before.f_over_1_plus_f
         each = f", f = {before.f:.3g} for each one that has none" if np.isfinite(before.f) else ""
@@ -95,7 +96,7 @@ class HalfSetAudit:
         ]
 
     def summary(self) -> dict[str, Any]:
-        """What ``summary.json`` holds."""
+        """The entry in ``summary.json``."""
         return {
             "verdict": self.found.grade,
             "threshold": FSC_THRESHOLD,

@@ -1,4 +1,4 @@
-"""The grid that coordinates were picked on."""
+"""The lattice (grid) on which coordinates were picked."""
 
 from __future__ import annotations
 
@@ -8,24 +8,27 @@ from numpy.typing import NDArray
 from cryodedup.particles.inputs.picks import Floats
 
 HARMONICS = (1, 2, 3)
-"""A lattice has power at multiples of its frequency as well; filaments and crystals of real particles lose it there."""
+"""A lattice also has power at multiples of its frequency, where filaments and crystals of real particles have lost theirs."""
 FINENESS = 7
-"""Coordinates are counted in bins of the finest spacing over this: the third harmonic is still below the limit of the bins."""
+"""Coordinates are counted in bins of the finest spacing divided by this: the third harmonic is then below the Nyquist frequency of the
+bins."""
 BACKGROUND_BLOCKS = 40
-"""The background of the power spectrum is its median in so many blocks of frequencies."""
+"""The background of the power spectrum is its median in each of this many blocks of frequencies."""
 MIN_POWER = 5.0
-"""Power over background at each harmonic along each axis: chance passes it at one frequency with exp(-30)."""
+"""Minimum power over background at each harmonic along each axis; by chance this is passed at a frequency with a probability of
+exp(-30)."""
 MIN_COHERENCE = 0.03
-"""Power at the first harmonic as a share of that of a perfect lattice: one of five inputs may have a lattice of its own."""
+"""Minimum power at the first harmonic, as a share of that of a perfect lattice; so low because only one of five inputs may have a
+lattice."""
 FINEST, FINEST_OF_EXTENT = 1 / 400, 1 / 4000
-"""Lattices are looked for from such a share of the distance between neighbours, and of the extent, on: usually 1 Å."""
+"""The finest lattice searched for, as a share of the distance between neighbours and of the extent (the larger counts): usually 1 Å."""
 COARSEST, COARSEST_OF_EXTENT = 1 / 2, 1 / 20
 APART = 32
-"""Differences are of particles that are one in so many apart in their order: mostly of one input, and not beside each other."""
+"""Differences are taken between particles n / 32 apart in their order: mostly of one input, and not next to each other."""
 
 
 def finest_spacing(coordinates_a: Floats, typical_a: float) -> float:
-    """The finest spacing that is looked for, Å; what is finer is smoothed over unseen."""
+    """The finest spacing searched for, Å; finer lattices are smoothed over without being detected."""
     return max(FINEST * typical_a, FINEST_OF_EXTENT * float(np.ptp(coordinates_a, axis=0).max()))
 
 
@@ -33,15 +36,15 @@ def lattice_spacing(coordinates_a: Floats, typical_a: float) -> float:
     """The spacing of the square or cubic lattice that coordinates lie on, in Å; 0 if there is none.
 
     It is the longest period of the differences of coordinates: the lowest frequency at which the power spectrum has a peak at each
-    harmonic along each axis. Differences within one input are multiples of its spacing, whatever its offset; of several inputs each
-    keeps its peak. So the power of two lattices of one spacing can not cancel, as that of the coordinates themselves can.
+    harmonic along each axis. Differences within one input are multiples of its spacing, whatever its offset, and each of several
+    inputs has its own peak. So the power of two lattices of one spacing cannot cancel, as that of the coordinates themselves could.
 
     Parameters
     ----------
     coordinates_a
-        float64 (n, axes), inputs one after the other, without wild ones.
+        float64 (n, axes), inputs one after the other, without outliers.
     typical_a
-        The typical distance between neighbours; a lattice is finer.
+        The typical distance between neighbours, Å; a lattice is finer.
     """
     step = max(1, len(coordinates_a) // APART)
     differences = coordinates_a[step:] - coordinates_a[:-step]
@@ -66,18 +69,18 @@ def lattice_spacing(coordinates_a: Floats, typical_a: float) -> float:
 
 
 def _power(values: Floats, bin_size: float, bins: int) -> Floats:
-    """Power spectrum of where values lie; they may be wrapped round, the frequencies are multiples of that of the whole."""
+    """Power spectrum of the histogram of values, which may wrap around, since only multiples of the lowest frequency are needed."""
     counts = np.bincount(np.floor(values / bin_size).astype(np.int64) % bins, minlength=bins)
     return np.asarray(np.abs(np.fft.rfft(counts)) ** 2)
 
 
 def _background(power: Floats) -> Floats:
-    """What the spectrum has between its peaks; the median of exponentially distributed power is ln 2 of its mean."""
+    """The spectrum between its peaks, from medians: the median of exponentially distributed power is ln 2 times its mean."""
     size = len(power) // BACKGROUND_BLOCKS
     medians = np.median(power[: size * BACKGROUND_BLOCKS].reshape(BACKGROUND_BLOCKS, size), axis=1) / np.log(2)
     return np.asarray(np.interp(np.arange(len(power)), size * (np.arange(BACKGROUND_BLOCKS) + 0.5), medians))
 
 
 def _best_near(values: Floats, at: NDArray[np.int64], reach: int) -> Floats:
-    """The largest value within so many places: a peak lies between two, and its multiples as many times further off."""
+    """The largest value within ``reach`` places: a peak lies between two places, and its k-th harmonic up to k times as far off."""
     return np.asarray(np.max([values[at + step] for step in range(-reach, reach + 1)], axis=0))

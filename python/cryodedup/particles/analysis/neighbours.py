@@ -12,15 +12,15 @@ from cryodedup.particles.points import Points
 Groups = NDArray[np.uint32]
 
 MEAN_AT_RANDOM = {1: 0.5, 2: 0.5, 3: 0.554}
-"""Mean distance to the nearest neighbour over the root of the density (Hertz 1909, Math. Ann. 67, 387)."""
+"""Mean nearest-neighbour distance of random points, times the density to the power 1 / dimensions (Hertz 1909, Math. Ann. 67, 387)."""
 FLAT = 1e-6
-"""An axis along which particles extend over less than this share of the longest is none."""
+"""An axis along which particles extend over less than this share of the longest axis is ignored."""
 STRIDE_FOR_BOX = 50_000
-"""About so many particles say where a box lies that holds a given share of them."""
+"""The limits of a box that holds a given share of the particles are estimated from about this many."""
 
 
 def sampled(coordinates_a: Floats, micrograph_of: Groups, most: int) -> NDArray[np.int64] | slice:
-    """All particles, or those of as many micrographs, taken at random, as have ``most``; of a huge one a box. The same every time."""
+    """All particles, or about ``most`` of them: those of random micrographs, or of a box in a very large one. The same every time."""
     if len(micrograph_of) <= most:
         return slice(None)
     count = np.bincount(micrograph_of)
@@ -32,7 +32,7 @@ def sampled(coordinates_a: Floats, micrograph_of: Groups, most: int) -> NDArray[
 
 
 def _boxed(coordinates_a: Floats, rows: NDArray[np.int64], most: int) -> NDArray[np.int64]:
-    """Those in the middle along every axis: a compact box with about ``most`` of them."""
+    """The particles in the middle along every axis: a compact box with about ``most`` of them."""
     axes = coordinates_a.shape[1]
     margin = 0.5 - 0.5 * (most / len(rows)) ** (1 / axes)
     few = rows[:: max(1, len(rows) // STRIDE_FOR_BOX)]
@@ -43,11 +43,11 @@ def _boxed(coordinates_a: Floats, rows: NDArray[np.int64], most: int) -> NDArray
 
 
 def extent(coordinates_a: Floats) -> tuple[Floats, Floats]:
-    """The lower and the upper limit along each axis of what holds nearly all: wild ones change nothing. Equal where an axis is none."""
+    """Lower and upper limits along each axis within which nearly all particles lie, robust to outliers; equal for an ignored axis."""
     if not len(coordinates_a):
         return np.zeros(coordinates_a.shape[1]), np.zeros(coordinates_a.shape[1])
     low, high = np.quantile(coordinates_a, [0.01, 0.99], axis=0)
-    margin = (high - low) / 98  # if they are spread evenly
+    margin = (high - low) / 98  # as if they were spread evenly
     real = high - low > FLAT * (high - low).max()
     return np.where(real, low - margin, low), np.where(real, high + margin, low)
 
@@ -55,8 +55,8 @@ def extent(coordinates_a: Floats) -> tuple[Floats, Floats]:
 def spread_at_random(coordinates_a: Floats, micrograph_of: Groups) -> float:
     """The distance to the nearest neighbour if particles were spread at random over their micrograph, Å.
 
-    It is that of the median particle; 0 where there are fewer than two, or all are in one place. All micrographs are taken to be as large
-    as the extent of all.
+    The density is that around the median particle; 0 if there are fewer than two particles, or all are in one place. Each micrograph is
+    taken to be as large as the extent of all particles.
     """
     low, high = extent(coordinates_a)
     sides = (high - low)[high > low]
@@ -67,17 +67,17 @@ def spread_at_random(coordinates_a: Floats, micrograph_of: Groups) -> float:
 
 
 def nearest_distances(coordinates_a: Floats, micrograph_of: Groups, reach_a: float, threads: int) -> Floats:
-    """Distances of the nearest neighbours of those that have one within reach, ascending."""
+    """Nearest-neighbour distances of the particles that have a neighbour within ``reach_a``, ascending."""
     points, of = np.ascontiguousarray(coordinates_a), np.ascontiguousarray(micrograph_of)
     found = _core.nearest(Points(points, of), reach_a, threads=threads)
     return np.sort(found[np.isfinite(found)]).astype(np.float64)
 
 
 def pair_distances(coordinates_a: Floats, micrograph_of: Groups, reach_a: float, most: int) -> tuple[Floats, float]:
-    """Distances of all pairs of one micrograph within reach, ascending; and the share of all pairs that they are.
+    """Distances of pairs in the same micrograph within ``reach_a``, ascending; and which share of all pairs was counted.
 
-    Particles are sorted by micrograph, row of cells and x, so that what is within reach of one lies in a few spans. If there would be more
-    than ``most`` pairs, every k-th particle's are taken.
+    Particles are sorted by micrograph, row of cells and x, so that those within reach of a particle lie in a few spans. If there would be
+    more than ``most`` pairs, only those of every k-th particle are counted.
     """
     order, spans = _spans(coordinates_a, micrograph_of, reach_a)
     points = coordinates_a[order]
@@ -93,10 +93,10 @@ def pair_distances(coordinates_a: Floats, micrograph_of: Groups, reach_a: float,
 
 
 def _spans(coordinates_a: Floats, micrograph_of: Groups, reach: float) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """The order in which particles are sorted, and the spans (rows, 2, n) in it in which later ones within reach of each one lie."""
+    """The order that sorts the particles, and the spans in it, (rows, 2, n), that contain the later particles within reach of each."""
     x = coordinates_a[:, 0] - coordinates_a[:, 0].min()
     cells = ((coordinates_a[:, 1:] - coordinates_a[:, 1:].min(axis=0)) / reach).astype(np.int64)
-    across = cells.max(axis=0) + 3  # an empty row on either side, so that no row is beside one of another micrograph
+    across = cells.max(axis=0) + 3  # an empty row on either side, so that rows of different micrographs are not adjacent
     row = np.unique(micrograph_of, return_inverse=True)[1].astype(np.int64)
     for axis in range(cells.shape[1]):
         row = row * across[axis] + cells[:, axis] + 1

@@ -1,4 +1,4 @@
-"""Where the number of pairs steps down behind the duplicates, and up again at real neighbours."""
+"""The distances at which the density of pairs drops beyond the duplicates, and rises again at real neighbours."""
 
 from __future__ import annotations
 
@@ -10,44 +10,47 @@ from numpy.typing import NDArray
 from cryodedup.particles.inputs.picks import Floats
 
 RADII, RATIO = 90, 1.08
-"""Distances at which pairs are counted, and what each is over the one before: from a thousandth of the reach on."""
+"""Number of distances at which pairs are counted, and their ratio: they start at a thousandth of the reach."""
 WIDTH = 1.4
-"""What is behind a step is looked at up to so many times its distance at least; a valley that is narrower is none."""
+"""The density beyond a step is measured up to at least this many times its distance; a narrower valley does not count."""
 EVIDENCE = 12.0
-"""Log likelihood ratio of a step against none: exp(-12) is 6e-6, and some hundreds of distances are tried for each step."""
+"""Minimum log likelihood ratio of a step against none: exp(-12) is 6e-6, and some hundreds of distances are tried for each step."""
 NEAR = 2.5
-"""A further step down at up to so many times the distance is the tail of the one before."""
+"""A further step down within this many times the distance of the previous one is its tail."""
 BESIDE = 1.5
-"""Further off it is another sort of duplicates (refined ones beside exact copies) if pairs are so many times as dense as behind it."""
+"""Further away it is another kind of duplicates (refined ones in addition to exact copies) if pairs before it are this many times as dense
+as beyond it."""
 INNERMOST = 400
-"""Duplicates are densest at zero: where so many of them would be if they were spread evenly, there are not less."""
+"""Duplicates are densest at zero: the innermost volume in which this many would be expected if they were spread evenly has at least as
+many."""
 OFFSET, FEW = 15.0, 0.05
-"""Duplicates of one offset do not begin at zero, but up to so many times their distance there is hardly a pair more, as a share."""
+"""Duplicates with a common offset do not start at zero; but up to ``OFFSET`` times their distance there are at most ``FEW`` more pairs, as
+a share."""
 MAX_LOST = 0.01
-"""A valley ends where so many of the particles would be lost to neighbours (that is 1 %): the limit of what is right is 2 %."""
+"""A valley ends where this share of the particles (1 %) would be lost to neighbours; a suggestion is right if it loses up to 2 %."""
 MAX_FLOOR = 0.1
-"""Of the pairs up to the end of duplicates so many, as a share, may be of the floor. With more, as false picks make it, the end is
-uncertain: on even seeds 6 of 10 wrong suggestions had more, and 1 % of the right ones."""
+"""Maximum share of the even floor among the pairs up to the end of duplicates. With more, as from false picks, the end is uncertain: on
+even seeds 6 of 10 wrong suggestions had more, and 1 % of the right ones."""
 DIRECTIONS = 16
-"""Directions over a right angle, for the share of a shell that is inside."""
+"""Number of directions over a right angle, to average the share of a shell that is inside the micrograph."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class PairCurve:
-    """Pairs within each of many distances.
+    """Numbers of pairs within many distances.
 
     Attributes
     ----------
     radii_a
         float64 (n + 1,): distances in Å, from 0.
     pairs
-        float64 (n + 1,): pairs within them.
+        float64 (n + 1,): number of pairs within each.
     volumes
-        float64 (n + 1,): area or volume within them, less what lies outside the micrograph: pairs at random are proportional to it.
+        float64 (n + 1,): area or volume within each, without the part outside the micrograph; random pairs are proportional to it.
     distances_a
         float64 (pairs,), ascending: the distances themselves.
     particles
-        How many particles these are the pairs of.
+        Number of particles whose pairs were counted.
     """
 
     radii_a: Floats
@@ -61,17 +64,17 @@ class PairCurve:
         """Counts pair distances; ``sides_a``: the extent of a micrograph along each axis."""
         radii = np.concatenate([[0.0], reach_a * RATIO ** np.arange(1.0 - RADII, 1.0)])
         pairs = np.searchsorted(distances_a, radii, side="right").astype(float)
-        pairs[0] = 0  # exact copies are within any distance, too
+        pairs[0] = 0  # exact copies are counted within every other distance
         return cls(radii_a=radii, pairs=pairs, volumes=_volumes(radii, sides_a), distances_a=distances_a, particles=particles)
 
     def picks_per_object(self, end: int) -> float:
-        """How many picks a particle has, if all pairs up to a radius are duplicates: pairs of two neighbours count its square."""
+        """Mean number of picks per object, if all pairs up to a radius are duplicates; pairs of neighbours are multiplied by its square."""
         return float(1 + 2 * self.pairs[end] / self.particles)
 
     def first_descent_end(self) -> int | None:
-        """The radius up to which duplicates reach; None if there are none.
+        """Index of the radius up to which duplicates reach; None if there are none.
 
-        Step by step: where pairs are much denser than behind, and densest at the centre.
+        Found step by step: pairs are much denser before the end of a step than beyond it, and densest at the centre.
         """
         end = 0
         while (step := self._step_down(end)) is not None:
@@ -79,11 +82,11 @@ class PairCurve:
         return end or None
 
     def _step_down(self, start: int) -> int | None:
-        """The end of the best step down behind a radius, if it is one of duplicates."""
+        """The end of the best step down beyond a radius, if it is one of duplicates."""
         end, far, evidence = self._best_step(start, len(self.pairs))
         if evidence < EVIDENCE:
             return None
-        while True:  # a step may hold duplicates, and neighbours in rings round them
+        while True:  # a step may contain duplicates, and neighbours in rings around them
             inner, _, inner_evidence = self._best_step(start, end + 1)
             if inner_evidence < EVIDENCE or (self._begins_at(start, end) and self._begins_at(inner, end)):
                 break
@@ -97,7 +100,7 @@ class PairCurve:
         return end if self._begins_at(start, end) else None
 
     def _best_step(self, start: int, stop: int) -> tuple[int, int, float]:
-        """End, end of what is behind, and evidence of the best step down between two radii."""
+        """The best step down between two radii: its end, the end of the interval beyond it, and its evidence."""
         inner, outer = self._intervals(start, stop)
         if not len(inner):
             return start, start, 0.0
@@ -110,7 +113,7 @@ class PairCurve:
         return float((self.pairs[end] - self.pairs[start]) / (self.volumes[end] - self.volumes[start]))
 
     def _begins_at(self, start: int, end: int) -> bool:
-        """Whether the pairs of a step are, up to chance, as dense where it begins as on average; those of neighbours lie at its end."""
+        """Whether the pairs of a step are, up to chance, as dense at its beginning as on average; those of neighbours lie at its end."""
         n = self.pairs[end] - self.pairs[start]
         if n == 0:
             return True
@@ -118,21 +121,21 @@ class PairCurve:
         return bool(self._inside(start, end, expected / float(n)) >= max(1.0, expected - 2 * np.sqrt(expected)))
 
     def _inside(self, start: int, end: int, share: float) -> float:
-        """Pairs in the innermost share of the volume between two radii."""
+        """Number of pairs in the innermost share of the volume between two radii."""
         volume = self.volumes[start] + share * (self.volumes[end] - self.volumes[start])
         radius = np.interp(np.sqrt(volume), np.sqrt(self.volumes), self.radii_a)
         return float(np.searchsorted(self.distances_a, radius, side="right") - self.pairs[start])
 
     def _is_alone(self, end: int) -> bool:
-        """Whether next to no pairs are behind those within a radius for a long way."""
+        """Whether hardly any pairs follow those within a radius, up to ``OFFSET`` times that radius."""
         far = int(np.searchsorted(self.radii_a, OFFSET * self.radii_a[end]))
         return far < len(self.pairs) and bool(self.pairs[far] <= (1 + FEW) * self.pairs[end])
 
     def second_descent_start(self, end: int) -> float | None:
-        """The distance from which on neighbours would be lost, Å; None: there is no valley behind the duplicates.
+        """The distance from which neighbours would be lost, Å; None: there is no valley beyond the duplicates.
 
-        ``end``: that of the first descent. Where the pairs step up again behind it, the even floor of the valley is of false picks, and
-        what exceeds it is counted. If they do not, the floor may be of particles, and all pairs are counted.
+        ``end``: index of the end of the first descent. If the density rises again beyond it, the even floor of the valley is attributed to
+        false picks, and only the excess is counted. If not, the floor may be real particles, and all pairs are counted.
         """
         per_object = self.picks_per_object(end)
         low, high = self._quiet(end, per_object)
@@ -154,7 +157,7 @@ class PairCurve:
         return float(start)
 
     def _quiet(self, end: int, per_object: float) -> tuple[int, int]:
-        """The limits of the first ring behind the duplicates that has fewer pairs than any that begins in it."""
+        """The limits of the first ring beyond the duplicates that is no denser than any ring that begins within it."""
         high = np.searchsorted(self.radii_a, WIDTH * self.radii_a)
         inside = np.minimum(high, len(self.pairs) - 1)
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -165,7 +168,7 @@ class PairCurve:
         return low, int(high[low])
 
     def _step_up(self, start: int, per_object: float) -> int | None:
-        """The radius behind which pairs are denser than before, None if they are nowhere."""
+        """Index of the radius beyond which pairs are denser than before; None if there is none."""
         inner, outer = self._intervals(start, len(self.pairs))
         n, volume = self.pairs - self.pairs[start], self.volumes - self.volumes[start]
         evidence = -_evidence(n[inner], n[outer], volume[inner] / volume[outer])
@@ -174,14 +177,14 @@ class PairCurve:
         return int(inner[evidence.argmax()])
 
     def _intervals(self, start: int, stop: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """All ends of a step behind a radius, and of what is behind each."""
+        """All possible ends of a step beyond a radius, each with all ends of the interval that follows."""
         inner, outer = np.triu_indices(stop, 1)
         good = (inner > start) & (self.radii_a[outer] >= WIDTH * self.radii_a[inner])
         return inner[good], outer[good]
 
 
 def _evidence(inside: Floats, n: Floats, share: Floats) -> Floats:
-    """Log likelihood ratio of ``inside`` of ``n`` pairs in a share of the volume, against an even spread; negative if they are too few."""
+    """Log likelihood ratio of ``inside`` of ``n`` pairs in a share of the volume, against an even spread; negative if there are fewer."""
     found = inside / np.maximum(n, 1)
     with np.errstate(divide="ignore", invalid="ignore"):
         more = np.where(found > 0, found * np.log(found / share), 0.0)
@@ -190,9 +193,9 @@ def _evidence(inside: Floats, n: Floats, share: Floats) -> Floats:
 
 
 def _volumes(radii: Floats, sides: Floats) -> Floats:
-    """Mean area (volume) within distances of a particle that lies inside its micrograph as well, up to a factor.
+    """Mean area (volume) within each distance of a particle that lies inside the micrograph, up to a factor.
 
-    A shell's share inside is the mean of (1 - r |x| / a) (1 - r |y| / b) over directions (x, y).
+    The share of a shell that is inside is the mean of (1 - r |x| / a) (1 - r |y| / b) over directions (x, y).
     """
     sides = sides[sides > 0]
     middles = 0.5 * (radii[1:] + radii[:-1])
@@ -202,7 +205,7 @@ def _volumes(radii: Floats, sides: Floats) -> Floats:
 
 
 def _directions(axes: int) -> Floats:
-    """Unit vectors evenly over the quarter of a circle or the eighth of a sphere, shape (n, axes)."""
+    """Unit vectors evenly spread over a quarter of a circle or an eighth of a sphere, shape (n, axes)."""
     steps = (np.arange(DIRECTIONS) + 0.5) / DIRECTIONS
     if axes == 1:
         return np.ones((1, 1))

@@ -1,8 +1,8 @@
-"""What minimum separation the particles themselves suggest.
+"""The minimum separation that the particles suggest.
 
-Against the minimum separation, the number of particles that stay falls twice: first duplicates go, then real neighbours. Between lies a
-valley with few pairs, and in it the separation that is suggested. Its limits are read off the distances of all pairs of a sample, see
-:mod:`pair_curve`. Coordinates on a lattice have few distances; they are spread over the cells of the lattice first.
+As the minimum separation grows, the number of kept particles falls twice: first duplicates are lost, then real neighbours. Between them is
+a valley with few pairs, which contains the suggested separation. Its limits are estimated from the distances of all pairs in a sample, see
+:mod:`pair_curve`. Coordinates on a lattice have only a few distances; they are first moved at random within the cells of the lattice.
 """
 
 from __future__ import annotations
@@ -19,22 +19,22 @@ from cryodedup.particles.inputs.picks import Floats
 from cryodedup.particles.points import Points
 
 SAMPLE, MAX_PAIRS = 20_000, 250_000
-"""Particles (or up to twice as many, in whole micrographs) and pairs of them that are looked at: 30 ms."""
+"""Number of particles in the sample (or up to twice as many, in whole micrographs), and of their pairs: 30 ms."""
 REACH = 6.0
-"""Pairs are counted up to so many times the distance of the nearest neighbour at random: with 8 picks of each, neighbours are at 6."""
+"""Pairs are counted up to this many times the nearest-neighbour distance at random: with 8 picks per object, neighbours are at 6."""
 HIGHEST = 0.7
-"""The suggestion is the middle of the valley, or higher up to such a share of it."""
+"""The suggestion is in the middle of the valley, or above it up to this share of the valley."""
 MARGIN = 4.0
-"""The end of few duplicates is uncertain: the suggestion lies above it by this over the root of their number, as a share."""
+"""With few pairs the end of the duplicates is uncertain: the suggestion is above it by at least the share ``MARGIN`` / √pairs."""
 MIN_NEIGHBOURS = 20
-"""With fewer distances the usual one is not known, and nothing is suggested."""
+"""With fewer distances the usual one cannot be estimated, and nothing is suggested."""
 MIN_PER_MICROGRAPH = 3
-"""Nor is it where the median particle is in a micrograph with fewer."""
+"""The same if the median particle is in a micrograph with fewer particles."""
 MAX_REJECTED = 0.01
-"""If more is rejected without a peak of duplicates, a warning says so."""
+"""A warning is given if a larger share is rejected without a peak of duplicates."""
 CHANCE, MANY_TIMES = 0.25, 3.0
-"""Of randomly placed particles, about this many times the squared ratio of the separation to the usual distance are rejected; many times
-more are duplicates."""
+"""Of randomly placed particles, about ``CHANCE`` times the squared ratio of the separation to the usual distance are rejected; if more than
+``MANY_TIMES`` as many are, they are duplicates."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,15 +44,15 @@ class Suggestion:
     Attributes
     ----------
     suggested_a
-        The minimum separation that is suggested: in the valley between duplicates and neighbours. None: there is none, or none is seen.
+        The suggested minimum separation, in the valley between duplicates and neighbours. None: there is no clear valley.
     usual_distance_a
-        The most frequent distance of nearest neighbours once duplicates are gone. None: too few, or neighbours that may be duplicates.
+        The most frequent nearest-neighbour distance after removing duplicates. None: too few distances, or neighbours may be duplicates.
     first_descent_end_a
-        Nearly all duplicates are nearer than this. None: no peak of duplicates is seen.
+        Nearly all duplicates are closer than this. None: there is no peak of duplicates.
     second_descent_start_a
-        From here on neighbours would be rejected. None: no gap is seen behind the duplicates.
+        From this separation on, neighbours would be rejected. None: there is no gap beyond the duplicates.
     lattice_a
-        The spacing of the lattice that coordinates lie on, the coarsest of several. None: there is none, or it is too fine to matter.
+        The spacing of the lattice on which coordinates lie, the coarsest of several. None: there is none, or it is too fine to matter.
     """
 
     suggested_a: float | None = None
@@ -106,7 +106,7 @@ class Suggestion:
         return self.no_peak or (self.usual_distance_a is not None and separation_a > self.usual_distance_a)
 
     def warnings(self, separation_a: float, rejected: int, particles: int) -> list[str]:
-        """What to say of a run with a separation that rejected so many of so many particles as duplicates."""
+        """Warnings about a separation that rejected ``rejected`` of ``particles`` particles as duplicates."""
         return [*self._above_neighbours(separation_a), *self._without_peak(separation_a, rejected, particles)]
 
     def _above_neighbours(self, separation_a: float) -> list[str]:
@@ -115,29 +115,27 @@ class Suggestion:
         if usual is not None and separation_a > usual:
             return [
                 f"the minimum separation, {separation_a:g} Å, is above the usual distance of neighbours, {usual:.4g} Å: particles that"
-                " are not"
-                f" duplicates are rejected; {instead}"
+                f" are not duplicates are rejected; {instead}"
             ]
         if start is not None and separation_a > start:
             return [
                 f"the minimum separation, {separation_a:g} Å, is above {start:.4g} Å, where the distances of neighbours start:"
-                " particles that are"
-                f" not duplicates are rejected; {instead}"
+                " particles that are not duplicates are rejected;"
+                f" {instead}"
             ]
         return []
 
     def _without_peak(self, separation_a: float, rejected: int, particles: int) -> list[str]:
-        """Where no more is rejected than neighbours at their usual distance explain."""
+        """A warning if no more is rejected than neighbours at their usual distance would explain."""
         if not self.no_peak or self.usual_distance_a is None or rejected <= MAX_REJECTED * particles:
             return []
         by_chance = CHANCE * (separation_a / self.usual_distance_a) ** 2
         if rejected > MANY_TIMES * by_chance * particles:
-            return []  # a few close pairs make no peak, but are no neighbours
+            return []  # a few close pairs make no peak, but are not neighbours
         return [
             "no peak of duplicates stands out from the distances of neighbours, and"
             f" {100 * rejected / particles:.1f} % of the particles are rejected: these are probably neighbours, not duplicates; choose"
-            " a minimum"
-            f" separation below {separation_a:g} Å, or keep all"
+            f" a minimum separation below {separation_a:g} Å, or keep all"
         ]
 
 
@@ -149,7 +147,7 @@ def suggest(coordinates_a: Floats, micrograph_of: Groups, threads: int = 0) -> S
     coordinates_a
         float64 (n, 2) or (n, 3), Å.
     micrograph_of
-        uint32 (n,): particles of different micrographs are no neighbours.
+        uint32 (n,): particles of different micrographs are not neighbours.
     threads
         0: one a processor. The result does not depend on it.
 
@@ -188,7 +186,7 @@ def suggest(coordinates_a: Floats, micrograph_of: Groups, threads: int = 0) -> S
 
 
 def _sample(coordinates_a: Floats, micrograph_of: Groups) -> tuple[Floats, Groups]:
-    """Some particles and their micrographs, without those that lie far from all others."""
+    """A sample of the particles and their micrographs, without those far from all others."""
     rows = sampled(coordinates_a, micrograph_of, SAMPLE)
     points, groups = np.asarray(coordinates_a[rows], np.float64), micrograph_of[rows]
     low, high = extent(points)
@@ -197,7 +195,7 @@ def _sample(coordinates_a: Floats, micrograph_of: Groups) -> tuple[Floats, Group
 
 
 def _curve(points: Floats, groups: Groups, cell: float, reach: float) -> PairCurve:
-    """Of the points, each moved at random within its cell of a lattice."""
+    """The pair curve of the points, each moved at random within its cell of a lattice."""
     spread = points + np.random.default_rng(0).uniform(-0.5, 0.5, points.shape) * cell
     distances, share = pair_distances(spread, groups, reach, MAX_PAIRS)
     low, high = extent(points)
@@ -205,7 +203,7 @@ def _curve(points: Floats, groups: Groups, cell: float, reach: float) -> PairCur
 
 
 def _valley(curve: PairCurve) -> tuple[float | None, float | None, float | None]:
-    """The end of duplicates, the start of neighbours, and what is suggested between them."""
+    """The end of duplicates, the start of neighbours, and the separation suggested between them."""
     end = curve.first_descent_end()
     if end is None:
         return None, None, None
@@ -218,7 +216,7 @@ def _valley(curve: PairCurve) -> tuple[float | None, float | None, float | None]
 
 
 def _usual_distance(points: Floats, groups: Groups, reach: float, threads: int) -> float | None:
-    """The most frequent distance of nearest neighbours; None: too few."""
+    """The most frequent nearest-neighbour distance; None: too few."""
     if not len(groups) or np.median(np.bincount(groups)[groups]) < MIN_PER_MICROGRAPH:
         return None
     distances = nearest_distances(points, groups, reach, threads)
@@ -226,7 +224,7 @@ def _usual_distance(points: Floats, groups: Groups, reach: float, threads: int) 
 
 
 def mode(values: Floats) -> float:
-    """The most frequent of ascending values: the maximum of their density, smoothed by the rule of Silverman (1986)."""
+    """The mode of ascending values: the maximum of their density, smoothed by the rule of Silverman (1986)."""
     spread = min(float(np.std(values)), float(np.subtract(*np.quantile(values, [0.75, 0.25]))) / 1.34)
     width = max(0.9 * spread * len(values) ** -0.2, 1e-3 * float(values[-1]), 1e-9)
     counts, edges = np.histogram(values, np.arange(0.0, np.quantile(values, 0.99) + 4 * width, 0.25 * width))
