@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import pickle
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import yaml
 
 from cases import cs, needs_shared, records, star
 from cryodedup import InputError, ParticleParams, deduplicate_particles
+from cryodedup.formats import csdat
 from cryodedup.formats.cryosparc import NpyFile
 
 ALIGNMENTS = [("alignments3D/shift", "<f4", (2,)), ("alignments3D/psize_A", "<f4")]
@@ -251,16 +253,16 @@ def test_csdat_gives_what_npy_gives(derived: Path, tmp_path: Path) -> None:
     for stem in ("J10_em_testdata_particles", "J20_sppractice_particles"):
         npy = deduplicate_particles(derived / f"{stem}.csg", ParticleParams(min_separation_a=130))
         inputs = [derived / f"{stem}_csdat.cs", derived / f"{stem.replace('_particles', '_passthrough_particles')}.cs"]
-        csdat = deduplicate_particles(inputs, ParticleParams(min_separation_a=130))
-        np.testing.assert_array_equal(npy.kept, csdat.kept)
-        assert not csdat.kept.all()
-        csdat.write(tmp_path / stem)
+        streamed = deduplicate_particles(inputs, ParticleParams(min_separation_a=130))
+        np.testing.assert_array_equal(npy.kept, streamed.kept)
+        assert not streamed.kept.all()
+        streamed.write(tmp_path / stem)
         written = dataset.load(tmp_path / stem / "particles_kept.cs")
         assert (tmp_path / stem / "particles_kept.cs").read_bytes().startswith(b"\x95CSDAT")
-        assert written == dataset.load(inputs[0]).mask(csdat.kept)
+        assert written == dataset.load(inputs[0]).mask(streamed.kept)
         again = deduplicate_particles(tmp_path / stem / "particles_kept.csg", ParticleParams(min_separation_a=130))
         assert again.kept.all()
-        assert len(again.kept) == csdat.kept.sum()
+        assert len(again.kept) == streamed.kept.sum()
 
 
 def test_repeated_uids_in_main_and_passthrough(tmp_path: Path) -> None:
@@ -349,3 +351,34 @@ def test_damaged_groups(tmp_path: Path, text: str) -> None:
     (tmp_path / "p.csg").write_text(text)
     with pytest.raises(InputError, match=r"p\.csg: found"):
         run(tmp_path / "p.csg")
+
+
+@pytest.fixture
+def stream(tmp_path: Path) -> Path:
+    dataset = pytest.importorskip("cryosparc.dataset", reason="needs the extra [cryosparc]")
+    array = records([(i, i) for i in range(50)], micrograph_path=[f"J2/{i % 7}.mrc".encode() for i in range(50)])
+    plain = cs(tmp_path / "plain.cs", array)
+    dataset.Dataset.load(plain).save(tmp_path / "p.cs", format=dataset.CSDAT_FORMAT)
+    return tmp_path / "p.cs"
+
+
+def test_no_truncated_stream_is_read(stream: Path) -> None:
+    """Many of these end a process that gives them to cryosparc-tools."""
+    whole = stream.read_bytes()
+    assert csdat.load(stream)["uid"].tolist() == list(range(1, 51))
+    ends_of_names = [place + 1 for place in range(len(whole) - 60, len(whole) - 1) if whole[place] == 0]
+    for end in [*range(7, len(whole), 97), *ends_of_names[:3]]:
+        stream.write_bytes(whole[:end])
+        with pytest.raises(InputError, match=r"p\.cs: found a damaged CSDAT stream \(.+\), expected a CryoSPARC dataset"):
+            csdat.load(stream)
+
+
+def test_streams_with_changed_bytes_do_not_end_the_process(stream: Path) -> None:
+    whole, rng = stream.read_bytes(), np.random.default_rng(3)
+    for _ in range(8):
+        changed = bytearray(whole)
+        for place in rng.integers(10, len(whole), 4):
+            changed[place] = rng.integers(256)
+        stream.write_bytes(changed)
+        with contextlib.suppress(InputError):  # of numbers there is no checksum
+            assert len(csdat.load(stream)) == 50

@@ -1,4 +1,4 @@
-"""EMAN ``.box`` files: x y width height, and perhaps a fifth column; x and y of the corner, in pixels."""
+"""EMAN ``.box`` files: x y width height, and an optional fifth column; x and y are those of the corner, in pixels."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from cryodedup.errors import InputError
 
 LABELS = ("x", "y", "w", "h", "score")
 FLAGS = (-3.0, -2.0, -1.0, 0.0)
-"""EMAN1 marks in its fifth column how a box was made (-3: a plain one; -1 and -2: the ends of a helix)."""
+"""Values of EMAN1 in the fifth column for how a box was made (-3: manually or automatically, -1 and -2: the ends of a helix)."""
 HELIX_ENDS = (-1.0, -2.0)
 
 
 def open_boxes(paths: Sequence[Path], threads: int = 0) -> list[_core.Table]:
-    """Scans them; an empty file is a micrograph without picks.
+    """Scans box files; an empty file is a micrograph without picks.
 
     Raises
     ------
     InputError
-        Rows of other than 4 or 5 numbers, sizes that are not whole and positive, ends of helices.
+        Rows without 4 or 5 numbers, sizes that are not positive whole numbers, rows of tomogram boxes, or ends of helices.
     """
     tables = _core.scan_rows(paths, [0] * len(paths), [_labels(path) for path in paths], numbers=LABELS, names=(), threads=threads)
     for path, table in zip(paths, tables, strict=True):

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from cryodedup import _core
 from cryodedup.errors import InputError
+from cryodedup.formats import csdat
 
 NPY_MAGIC = b"\x93NUMPY"
-CSDAT_MAGIC = b"\x95CSDAT"
 LONGEST_HEADER = 1 << 24
 """Version 4 headers pass numpy's default limit of 10,000 characters; a hostile one could ask for gigabytes."""
 
@@ -240,19 +240,7 @@ class CsdatFile(RecordArray):
     @classmethod
     def open(cls, path: Path) -> CsdatFile:
         """Needs the extra ``[cryosparc]``."""
-        try:
-            from cryosparc.dataset import Dataset
-        except ImportError:
-            raise InputError(f"{path}: a .cs file in CSDAT form; reading it needs: pip install 'cryodedup[cryosparc]'") from None
-        try:
-            dataset = Dataset.load(path)
-        except (OSError, MemoryError):
-            raise
-        except Exception as error:
-            if isinstance(error.__cause__, OSError | MemoryError):
-                raise error.__cause__ from None
-            cause = " ".join(str(error.__cause__ or error).split())
-            raise InputError(f"{path}: found a damaged CSDAT stream ({cause}), expected a CryoSPARC dataset") from None
+        dataset = csdat.load(path)
         records = RecordArray.of(dataset)
         return cls(str(path), records.fields, len(records), path, dataset)
 

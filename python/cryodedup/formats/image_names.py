@@ -1,4 +1,4 @@
-"""Which files are images, by their file extensions."""
+"""File extensions of images."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from pathlib import Path
 
 TIFF = (".tif", ".tiff")
 IMAGES = (".mrc", ".mrc.gz", ".mrc.bz2", *TIFF)
-"""Endings of micrographs."""
+"""Extensions of micrographs."""
 OTHERS = {".eer": "an EER movie", ".mrcs": "a movie or a stack", ".gain": "a gain reference"}
-"""Endings of what lies beside micrographs, and what it is."""
+"""Extensions of other files found beside micrographs, and what these are."""
 
 
 def is_image(path: Path) -> bool:
-    """Whether a file is a micrograph by the ending of its name."""
+    """Whether a file is a micrograph, by its extension."""
     return path.name.lower().endswith(IMAGES)

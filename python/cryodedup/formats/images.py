@@ -1,4 +1,4 @@
-"""One micrograph in a file of any format that is read."""
+"""Opens a micrograph in a file of any supported format."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ Image: TypeAlias = MrcImage | TiffImage
 
 
 def open_image(path: Path) -> Image:
-    """Reads and checks the header of an MRC or TIFF file, which its first bytes decide; the file is opened once.
+    """Reads and checks the header of an MRC or TIFF file; its first bytes decide the format. The file is opened once.
 
     Raises
     ------
     InputError
-        Neither; a movie; or what :func:`read_mrc` and :func:`read_tiff` find wrong.
+        Neither format, or a movie; see also :func:`read_mrc` and :func:`read_tiff`.
     OSError
         The file cannot be read.
     """

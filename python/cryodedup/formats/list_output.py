@@ -1,4 +1,4 @@
-"""Lists of the paths of micrographs that were given as files."""
+"""Output for micrographs that were given as files: lists of their paths."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from cryodedup.progress import Progress
 
 @dataclass(frozen=True)
 class ListOutput:
-    """Of micrographs given as files: lists of their paths."""
+    """Writes micrographs that were given as files as lists of their paths."""
 
     names: Sequence[str]
     suffix: str = ".txt"
     files: tuple[Path, ...] = ()
 
     def write(self, place: Place, stem: str, kept: Mask, others: Sequence[tuple[Any, Mask]], progress: Progress) -> list[str]:
-        """Writes one path a line."""
+        """Writes a list for each of ``place.words``, one path per line."""
         for word, mask in zip(place.words, (kept, ~kept), strict=True):
             chosen = [name for name, wanted in zip(self.names, mask, strict=True) if wanted]
             text = "".join(f"{name}\n" for name in chosen)

@@ -22,16 +22,16 @@ from cryodedup.errors import InputError
 MODES = {0: "int8", 1: "int16", 2: "float32", 6: "uint16", 12: "float16"}
 _BYTES = {0: 1, 1: 2, 2: 4, 6: 2, 12: 2}
 _HEADER, _NSYMBT = 1024, 92
-"""Bytes of the header; where in it the length of the extended header stands."""
+"""Length of the header, and offset in it of the length of the extended header, bytes."""
 _INTERPRETING = Lock()
-"""Headers are read by several threads, but warnings are silenced for all of them at once."""
+"""Held while warnings are silenced, which affects all threads."""
 MAX_PIXELS = 1 << 29
 _PACKED = {b"\x1f\x8b": "gz", b"BZ": "bz2"}
 
 
 @dataclass(frozen=True)
 class MrcImage:
-    """One image in an MRC file; what the core needs to stream it, and size and time, which change if the file does."""
+    """One image in an MRC file: what the core needs to stream it, and size and modification time, to detect a changed file."""
 
     path: Path
     start: int
@@ -46,18 +46,18 @@ class MrcImage:
 
     @property
     def bytes(self) -> int:
-        """Of its pixels."""
+        """Number of bytes of the pixels."""
         return self.nx * self.ny * _BYTES[self.mode]
 
     @property
     def frame(self) -> _core.Frame:
-        """For the core to stream the pixels."""
+        """The frame from which the core streams the pixels."""
         where: dict[str, int] = {"start": self.start, "mode": self.mode, "nx": self.nx, "ny": self.ny}
         return _core.Frame(self.path, **where, swapped=self.swapped, packing=self.packing)
 
 
 def open_mrc(path: Path) -> MrcImage:
-    """Reads and checks a header; plain, ``.gz`` or ``.bz2``, judged by content.
+    """Reads and checks the header of a plain, gzip or bzip2 file; its content decides which.
 
     Raises
     ------
@@ -73,7 +73,7 @@ def open_mrc(path: Path) -> MrcImage:
 
 
 def read_mrc(path: Path, file: BinaryIO) -> MrcImage:
-    """As :func:`open_mrc` from a regular file that is open already, at its first byte."""
+    """As :func:`open_mrc`, for a regular file that is already open, at its first byte."""
     stat = os.fstat(file.fileno())
     packing = _PACKED.get(file.read(2), "")
     file.seek(0)
@@ -99,7 +99,7 @@ def _pixel_size_a(header: np.ndarray) -> float | None:
 
 
 def _header(path: Path, file: BinaryIO, packing: str) -> np.ndarray:
-    """The first bytes, interpreted by mrcfile, which finds the byte order also where the machine stamp is wrong."""
+    """The header as interpreted by mrcfile, which finds the byte order even if the machine stamp is wrong."""
     import mrcfile.mrcinterpreter
 
     try:
@@ -117,7 +117,7 @@ def _header(path: Path, file: BinaryIO, packing: str) -> np.ndarray:
     except (ValueError, EOFError, OSError, zlib.error) as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise
-        reason = " ".join(str(error).split()) or "it ends too early"
+        reason = " ".join(str(error).split()) or "the file ends too early"
         raise InputError(f"{path}: found a damaged MRC header ({reason})") from None
 
 

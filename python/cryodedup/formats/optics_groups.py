@@ -1,4 +1,4 @@
-"""Joining the optics groups of several STAR files."""
+"""Joins the optics groups of several STAR files."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Optics:
     labels: list[str]
     rows: list[dict[str, str]]
     end: int
-    """Offset behind the table's last row."""
+    """Offset in the file of the end of the table's last row."""
     added: list[dict[str, str]] = field(default_factory=list)
 
     @classmethod
@@ -30,7 +30,7 @@ class Optics:
         return cls(table.labels, file.rows(table), table.rows.start(len(table.rows)))
 
     def add(self, other: Optics) -> dict[str, str]:
-        """Adds groups that are not there yet; returns the groups of ``other`` that get another number."""
+        """Adds the groups of ``other`` that are new; returns the new numbers of its groups that are renumbered, by the old ones."""
         renumbered = {}
         for row in other.rows:
             same = next((known for known in self.rows if {**known, ID: ""} == {**row, ID: ""}), None)
@@ -51,7 +51,7 @@ class Optics:
         return next(candidate for candidate in candidates if candidate not in taken)
 
     def added_lines(self, path: Path) -> bytes:
-        """The new rows as text, to be put behind the last one of the file."""
+        """The added rows as text, to be inserted after the last row of the table."""
         with path.open("rb") as file:
             file.seek(self.end - 1)
             start = "" if file.read(1) == b"\n" else "\n"

@@ -16,14 +16,14 @@ PARTICLES, TRAJECTORIES = "rlnTomoParticlesFile", "rlnTomoTrajectoriesFile"
 
 @dataclass(frozen=True)
 class OptimisationSet:
-    """A set and the particles it names.
+    """An optimisation set.
 
     Attributes
     ----------
     entries
-        What stands in the file, by label.
+        The values in the file, by label.
     base
-        The directory from which its paths lead to files.
+        The directory to which its paths are relative.
     """
 
     path: Path
@@ -32,7 +32,7 @@ class OptimisationSet:
 
     @classmethod
     def of(cls, file: StarFile) -> OptimisationSet | None:
-        """From a STAR file, written as a list or as a loop of one row; None if it is no such set."""
+        """The set in a STAR file, as pairs of label and value or as a loop of one row; None if the file is not such a set."""
         entries = next((dict(table.pairs) for table in file.tables if PARTICLES in dict(table.pairs)), None)
         if entries is not None:
             named = {label: text(value) for label, value in entries.items()}
@@ -46,7 +46,7 @@ class OptimisationSet:
 
     @classmethod
     def beside(cls, particles: Path) -> OptimisationSet | None:
-        """The set beside a file of particles, if it names that file."""
+        """The set in the same directory as a particle file, if it names that file; else None."""
         for path in sorted(particles.parent.glob(f"*{NAME}")):
             (file,) = open_star([path])
             found = cls.of(file)
@@ -56,7 +56,7 @@ class OptimisationSet:
 
     @property
     def particles(self) -> Path:
-        """The file of particles."""
+        """The path of the particle file."""
         path = self.base / self.entries[PARTICLES]
         if not path.is_file():
             raise InputError(f"{self.path}: {PARTICLES}: found no file {self.entries[PARTICLES]}; run this in the RELION project directory")
@@ -64,11 +64,11 @@ class OptimisationSet:
 
     @property
     def lost(self) -> list[str]:
-        """What the new set does not name, and why."""
+        """Notes on what is left out of the new set, and why."""
         if TRAJECTORIES not in self.entries:
             return []
         return [
-            f"{self.path}: {TRAJECTORIES} is left out of the new set, since it holds the trajectories of all particles in their order; run"
+            f"{self.path}: {TRAJECTORIES} is left out of the new set, since it contains the trajectories of all particles in their order; run"
             " Bayesian polishing again"
         ]
 
@@ -81,12 +81,12 @@ class OptimisationSet:
         return f"\ndata_\n\n{lines}\n"
 
     def _led(self, value: str) -> str:
-        """A path that leads to the same file from anywhere, if the set's own leads there from its directory, as Warp's."""
+        """A path for the new set: absolute if the value is relative to the directory of the set, as Warp's are, else unchanged."""
         path = self.base / value
         is_own = os.path.realpath(self.base) == os.path.realpath(self.path.parent)
         return os.path.realpath(path) if is_own and path.is_file() else value
 
 
 def _base(path: Path, named: str) -> Path:
-    """RELION looks paths up from the project's directory, Warp's lead from the file."""
+    """The base of the paths: RELION's are relative to the project directory, Warp's to the directory of the file."""
     return base_of(path, [named])[0]

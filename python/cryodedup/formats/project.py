@@ -1,4 +1,4 @@
-"""Where the names in a table lead from: RELION's from the project's directory, Warp's and others' from the table's own."""
+"""The directory to which the paths in a table are relative: RELION's project directory, or for Warp and others that of the table."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 SAMPLE = 20
-"""This many names are searched for in every directory; all names, if several directories have some of these."""
+"""This many paths are looked up in each directory; all of them, if more than one directory has some of these."""
 
 
 def bases(table: Path) -> list[Path]:
-    """The current directory, in which RELION is run, then the table's own and those above it, nearest first; each once."""
+    """The current directory, in which RELION is run, then that of the table and those above it, nearest first; each once."""
     places: dict[str, Path] = {}
     for place in (Path(), table.parent, *table.absolute().parent.parents):
         places.setdefault(os.path.realpath(place), place)
@@ -19,7 +19,7 @@ def bases(table: Path) -> list[Path]:
 
 
 def base_of(table: Path, names: Sequence[str]) -> tuple[Path, Path | None]:
-    """The directory from which most names lead to files, the first of :func:`bases` among equals; and another from which all do, if any."""
+    """The directory in which most of the names exist, the first of :func:`bases` among equals; and another in which all exist, or None."""
     if all(map(os.path.isabs, names)):
         return Path(), None
     likely = [base for base in bases(table) if any((base / name).exists() for name in names[:SAMPLE])]

@@ -1,7 +1,7 @@
 """STAR files (RELION, crYOLO, and tables from ``starfile``).
 
-Values are read by the package's own scanner, also those of small tables: ``starfile`` turns the name ``0012`` into 12 and cuts
-``mic#1.mrc`` at the ``#``, and importing it takes longer than reading a million rows.
+All values are read by the package's own scanner, even those of small tables: ``starfile`` reads the name ``0012`` as 12, truncates
+``mic#1.mrc`` at the ``#``, and takes longer to import than a million rows take to read.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from cryodedup.errors import InputError
 ROWS_LOOKED_AT = 16
 Numbers = NDArray[np.float64]
 Names = tuple[NDArray[np.uint32], list[str]]
-"""For each row the index of its name, and the distinct names in order of first appearance."""
+"""For each row the index of its name, and the distinct names."""
 
 
 def text(raw: bytes) -> str:
@@ -28,7 +28,7 @@ def text(raw: bytes) -> str:
 
 
 def quoted(value: str) -> str:
-    """A value as a cell of a row, in quotes where it would not be read as one otherwise: the one rule of the package."""
+    """A value as one cell of a row, quoted if necessary; the only place in the package that quotes."""
     if value and value[0] not in "#\"'_;" and not any(character.isspace() for character in value) and "#" not in value:
         return value
     quote = "'" if '"' in value else '"'
@@ -38,10 +38,10 @@ def quoted(value: str) -> str:
 class Columns(Protocol):
     """A table of particles by column, from a file or from memory.
 
-    ``labels`` are the names of the columns. ``numbers`` gives a column as float64 (n,), ``names`` as indices into its distinct values;
-    ``take``: as ``numbers``, of a column that is not asked for again; ``varies``: whether its numbers differ; ``some``: a few of its cells,
-    from all over the table; ``all_names``: as ``names``, of a column that was not asked for; ``where`` names a row for messages; ``optics``
-    are the rows of the optics groups.
+    ``labels`` are the names of the columns. ``numbers`` returns a column as float64 (n,), ``names`` as indices into its distinct values;
+    ``take``: as ``numbers``, for a column that is not used again; ``release``: frees all columns; ``varies``: whether the values of a column
+    differ; ``some``: a few of its cells, spread over the table; ``all_names``: as ``names``, for a column that was not parsed; ``where``
+    names a row in messages; ``optics`` are the rows of the optics groups.
     """
 
     label: str
@@ -71,7 +71,7 @@ class StarFile:
         self.tables = tables
 
     def find(self, block: str) -> _core.Table | None:
-        """The first table of that name which has rows or columns."""
+        """The first table of this name that has columns; None if there is none."""
         return next((table for table in self.tables if table.block == block and table.labels), None)
 
     def rows(self, table: _core.Table) -> list[dict[str, str]]:
@@ -123,7 +123,7 @@ class TableColumns:
 
     def numbers(self, label: str) -> Numbers:
         values = self.table.columns[label]
-        if not isinstance(values, np.ndarray):  # asked for as names or angles, too
+        if not isinstance(values, np.ndarray):  # also requested as names or varying
             try:
                 values = np.array([float(row[label]) for row in self.file.rows(self.table)])
             except ValueError as error:
@@ -131,7 +131,7 @@ class TableColumns:
         return cast("Numbers", values)
 
     def take(self, label: str) -> Numbers:
-        """As ``numbers``, and frees the column: the file is held as long as its rows are to be written."""
+        """As ``numbers``, and frees the column: the table itself is kept until its rows are written."""
         values = self.numbers(label)
         self.table.columns.pop(label)
         return values
@@ -142,7 +142,7 @@ class TableColumns:
 
     def names(self, label: str) -> Names:
         column = self.table.columns[label]
-        if isinstance(column, np.ndarray):  # asked for as a score, too
+        if isinstance(column, np.ndarray):  # also requested as a number
             values, inverse = np.unique(column, return_inverse=True)
             return inverse.astype(np.uint32), [_as_text(float(value)) for value in values]
         indices, names = column
@@ -169,7 +169,7 @@ class TableColumns:
 
 
 class FrameColumns:
-    """A table as ``starfile.read`` returns it: a DataFrame, or a dict of them with their blocks' names."""
+    """A table as ``starfile.read`` returns it: a DataFrame, or a dict of DataFrames by the names of their blocks."""
 
     def __init__(self, tables: Any, label: str = "table") -> None:
         self.label = label
@@ -224,12 +224,12 @@ class FrameColumns:
 
 
 def _spread(count: int) -> list[int]:
-    """A few rows from all over a table."""
+    """Indices of a few rows, spread over a table."""
     return sorted({int(row) for row in np.linspace(0, count - 1, min(count, ROWS_LOOKED_AT))})
 
 
 def _as_text(value: object) -> str:
-    """As it stands in a file: pandas makes the group 1 of a column with gaps 1.0."""
+    """A value as written in a file: in a column with missing values pandas turns the group 1 into 1.0."""
     return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
@@ -246,7 +246,7 @@ def _particles_and_optics(tables: Any) -> tuple[Any, Any]:
 
 
 def has_coordinates(labels: Iterable[str]) -> bool:
-    """Whether a table of these columns is one of particles."""
+    """Whether a table with these columns contains particles."""
     present = set(labels)
     return any(
         {f"{name}X{unit}", f"{name}Y{unit}"} <= present for name, unit in (("rlnCoordinate", ""), ("rlnCenteredCoordinate", "Angst"))

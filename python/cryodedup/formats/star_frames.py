@@ -1,4 +1,4 @@
-"""STAR files as DataFrames, through ``starfile``: for users and for the demo. Importing it costs 0.9 s, so the command line never does."""
+"""STAR files as DataFrames, by ``starfile``: for users and the demo. Importing it takes 0.9 s, so other commands never do."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from typing import Any
 from cryodedup.formats.star import open_star
 
 NAMES = ("Name", "File", "Path", "Uid")
-"""Columns with one of these in their label hold names, whatever they look like: 0012 is no number."""
+"""Columns with one of these words in their label contain names, even if these look like numbers, such as 0012."""
 
 
 def read_frames(path: Path) -> dict[str, Any]:
-    """The blocks of a file by name, a DataFrame for each loop; columns of names are read as they stand.
+    """The blocks of a file by name, a DataFrame for each loop; columns of names are read as text.
 
     Raises
     ------
     InputError
-        The file is no STAR file.
+        The file is not a STAR file.
     """
     import starfile
 
@@ -29,17 +29,17 @@ def read_frames(path: Path) -> dict[str, Any]:
 
 
 def is_name(label: str) -> bool:
-    """Whether a column holds names."""
+    """Whether a column contains names."""
     return any(word in label for word in NAMES)
 
 
 def optics(**columns: object) -> dict[str, object]:
-    """A block of one optics group."""
+    """A block with one optics group."""
     return {"rlnOpticsGroupName": ["opticsGroup1"], "rlnOpticsGroup": 1, **columns}
 
 
 def write_frames(path: Path, blocks: Mapping[str, Mapping[str, object]]) -> None:
-    """Writes a loop for each block of columns; numbers get six decimals."""
+    """Writes each block of columns as a loop; floating-point numbers get six decimals."""
     import pandas
     import starfile
 

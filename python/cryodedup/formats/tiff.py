@@ -1,8 +1,8 @@
 """Micrographs in TIFF files, read by tifffile (extra ``[tiff]``).
 
-The first row of a TIFF file is the top of the image, that of an MRC file the bottom. IMOD turns the rows over when it reads a TIFF file
+The first row of a TIFF file is the top of the image, that of an MRC file the bottom. IMOD reverses the rows when it reads a TIFF file
 (``ReadSection`` in ``libiimod/iitif.c``: row = ysize - 1 - y), and so do MotionCor2 and RELION, "regardless of the TIFFTAG_ORIENTATION"
-(RELION's manual, Reference, Conventions; ``rwTIFF.h``). So do we: shifts have the sign that they have for MRC files.
+(RELION's manual, Reference, Conventions; ``rwTIFF.h``). So does this module: shifts have the same sign as for MRC files.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from cryodedup.formats.mrc import MAX_PIXELS
 MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _EER = (65000, 65001, 65002)
 _ANGSTROM = {2: 2.54e8, 3: 1e8}
-"""Å in a unit of resolution: inch, cm."""
+"""Å per unit of resolution, by its TIFF code: inch, cm."""
 _PLAUSIBLE_A = (0.05, 50.0)
-"""Pixel sizes of micrographs; 72 dots per inch, which many programs write, is no such size."""
+"""Range of plausible pixel sizes, Å; the 72 dots per inch that many programs write are outside."""
 
 
 @dataclass(frozen=True)
 class TiffImage:
-    """A TIFF file of one image; ``itemsize``: bytes of a pixel. ``size`` and ``mtime_ns`` change if the file does."""
+    """A TIFF file of one image; ``itemsize``: bytes per pixel; ``size`` and ``mtime_ns``: to detect a changed file."""
 
     path: Path
     nx: int
@@ -41,16 +41,16 @@ class TiffImage:
 
     @property
     def bytes(self) -> int:
-        """Of its pixels."""
+        """Number of bytes of the pixels, decompressed."""
         return self.nx * self.ny * self.itemsize
 
     def read(self) -> NDArray[np.float32]:
-        """The pixels, shape (ny, nx), the bottom row first as in an MRC file.
+        """Reads the pixels, shape (ny, nx), the bottom row first as in an MRC file.
 
         Raises
         ------
         InputError
-            The file is damaged, or not the one that was opened.
+            The file is damaged, or its size in pixels has changed since it was opened.
         OSError
             The file cannot be read.
         """
@@ -68,7 +68,7 @@ def open_tiff(path: Path) -> TiffImage:
 
 
 def read_tiff(path: Path, file: BinaryIO) -> TiffImage:
-    """Reads and checks the header of a TIFF file that is open, at its first byte.
+    """Reads and checks the header of a TIFF file that is already open, at its first byte.
 
     Raises
     ------
@@ -92,7 +92,7 @@ def read_tiff(path: Path, file: BinaryIO) -> TiffImage:
 
 
 class _opened:  # noqa: N801  a context manager
-    """An open TIFF file (``file``: where it is open already); what goes wrong with its content is an InputError."""
+    """An open TIFF file (``file``: if it is already open); errors in its content become InputErrors."""
 
     def __init__(self, path: Path, file: BinaryIO | None = None) -> None:
         self.path = path
@@ -101,7 +101,7 @@ class _opened:  # noqa: N801  a context manager
 
     def __enter__(self) -> Any:
         try:
-            # Not by the rules of OME and others: they may lead to further files.
+            # Without the rules of OME and Micro-Manager, which may open further files.
             self.file = self.tifffile.TiffFile(self.source, is_ome=False, is_mmstack=False)
         except Exception as error:
             self._translate(error)
@@ -125,7 +125,7 @@ def _tifffile(path: Path) -> Any:
         import tifffile
     except ImportError:
         raise MissingPackageError(f"{path}: found a TIFF file, which needs tifffile: pip install 'cryodedup[tiff]'") from None
-    # It logs what it finds odd in a file; without a handler Python would print that.
+    # It logs oddities of a file; without a handler Python would print these.
     logger = logging.getLogger("tifffile")
     if not logger.handlers:
         logger.addHandler(logging.NullHandler())
@@ -135,7 +135,7 @@ def _tifffile(path: Path) -> Any:
 def _check(path: Path, page: Any, size: int) -> None:
     nx, ny = page.imagewidth, page.imagelength
     if page.samplesperpixel != 1 or page.imagedepth != 1:
-        raise InputError(f"{path}: found {page.samplesperpixel} x {page.imagedepth} values a pixel, expected one: no colours, no volume")
+        raise InputError(f"{path}: found {page.samplesperpixel} x {page.imagedepth} values per pixel, expected one: no colours, no volume")
     if page.dtype is None or page.dtype.kind not in "iuf":
         raise InputError(f"{path}: found pixels of type {page.dtype or 'unknown'}, expected real numbers")
     if nx < 1 or ny < 1 or nx * ny > MAX_PIXELS:
@@ -155,12 +155,12 @@ def _check_codecs(path: Path, page: Any) -> None:
         except KeyError as error:
             text = str(error.args[0])
             if "imagecodecs" not in text:
-                raise InputError(f"{path}: found a compression that is not read ({text})") from None
+                raise InputError(f"{path}: found a compression that is not supported ({text})") from None
             raise MissingPackageError(f"{path}: found {code.name} compression, which needs imagecodecs: pip install imagecodecs") from None
 
 
 def _pixel_size_a(page: Any) -> float | None:
-    """From the resolution in the header, where it is that of a micrograph."""
+    """The pixel size from the resolution in the header, if it is plausible for a micrograph."""
     tags = page.tags
     unit = _ANGSTROM.get(int(tags["ResolutionUnit"].value)) if "ResolutionUnit" in tags else None
     if unit is None or "XResolution" not in tags:
