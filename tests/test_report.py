@@ -65,7 +65,7 @@ def test_the_page_of_refined_particles_tells_of_half_sets_and_shows_images(demo:
         "8,211 picks in 45 micrographs: 6,553 kept, 1,658 rejected (20.2 %) at a minimum separation of 40 Å.",
         "which reaches the 0.143 threshold: the resolution from these half-sets is not valid",
         "816 pairs of duplicates across them",
-        "Arrows lead from where particles were picked to where shifts put them",
+        "Arrows point from picked to shifted positions",
     ):
         assert wanted in page.text
     assert "image was not found" not in page.text
@@ -201,7 +201,7 @@ def test_a_page_that_fails_costs_no_results(tmp_path: Path, monkeypatch: pytest.
     assert {entry.name for entry in (tmp_path / "out").iterdir()} == {
         "duplicates.csv", "particles_kept.star", "particles_rejected.star", "summary.json",
     }  # fmt: skip
-    assert delivered.warnings == ("no page was made: ZeroDivisionError: division by zero; please report this",)
+    assert delivered.warnings == ("no page was written: ZeroDivisionError: division by zero; please report this",)
 
 
 def test_pages_of_hardly_anything(tmp_path: Path) -> None:
@@ -253,4 +253,4 @@ def test_arrows_are_long_enough_to_be_seen(tmp_path: Path) -> None:
     params = ParticleParams(pixel_size_a=1.0, shift_key="alignments2D")
     deduplicate_particles(star(tmp_path / "p.star", rows, columns), params).write(tmp_path / "out")
     text = Page(tmp_path / "out" / "report.html").text
-    assert "where shifts put them, 10 times as long as the shifts: 5.0 Å in the median." in text
+    assert "Arrows point from picked to shifted positions, 10 times as long as the shifts (median 5.0 Å)." in text

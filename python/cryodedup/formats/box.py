@@ -12,7 +12,7 @@ from cryodedup.errors import InputError
 
 LABELS = ("x", "y", "w", "h", "score")
 FLAGS = (-3.0, -2.0, -1.0, 0.0)
-"""Values of EMAN1 in the fifth column for how a box was made (-3: manually or automatically, -1 and -2: the ends of a helix)."""
+"""Values of EMAN1 in the fifth column for how a box was made (-3: a plain one; -1 and -2: the ends of a helix)."""
 HELIX_ENDS = (-1.0, -2.0)
 
 

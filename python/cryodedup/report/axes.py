@@ -1,4 +1,4 @@
-"""Axes: where values lie, which ticks they have, and how much room their letters take."""
+"""Axes: positions of values, ticks, and the room that their labels take."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ Floats = NDArray[np.float64]
 NICE = (1.0, 2.0, 5.0, 10.0)
 TICK, PAD = 4.0, 5.0
 BEYOND = 0.5
-"""Values off an axis are drawn at most so many lengths of it beyond: a path to 10^300 is cut off by no viewer in the same way."""
+"""Values off an axis are drawn at most this many axis lengths beyond it: viewers clip a path to 10^300 in different ways."""
 SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Axis:
-    """One axis; it runs backwards where ``low`` is above ``high``. ``ticks``: None: where they are nice."""
+    """One axis; it runs backwards if ``low`` is above ``high``. ``ticks``: None: at round numbers."""
 
     label: str
     low: float
@@ -34,7 +34,7 @@ class Axis:
     ticks: Sequence[float] | None = None
 
     def share(self, values: ArrayLike) -> Floats:
-        """Where values lie, from 0 at ``low`` to 1 at ``high``; on a logarithmic axis 0 and less lie below it."""
+        """Positions of values, from 0 at ``low`` to 1 at ``high``; on a logarithmic axis values of 0 and less lie below it."""
         found = np.asarray(values, np.float64)
         low, high = self.low, self.high
         if self.log:
@@ -43,7 +43,7 @@ class Axis:
         return np.clip((found - low) / ((high - low) or 1.0), -BEYOND, 1 + BEYOND)
 
     def nice_ticks(self, most: int) -> list[float]:
-        """At most about so many ticks."""
+        """At most about ``most`` ticks."""
         low, high = sorted((self.low, self.high))
         if self.ticks is not None:
             inside = [tick for tick in self.ticks if low <= tick <= high]
@@ -53,7 +53,7 @@ class Axis:
 
 @dataclass(frozen=True)
 class Frame:
-    """The rectangle of a drawing in which data lie."""
+    """The rectangle of a drawing that contains the data."""
 
     x: Axis
     y: Axis
@@ -63,11 +63,11 @@ class Frame:
     height: float
 
     def across(self, values: ArrayLike) -> Floats:
-        """From values on the x axis to the right."""
+        """Distances of x values from the left side, CSS pixels."""
         return np.asarray(self.width * self.x.share(values))
 
     def down(self, values: ArrayLike) -> Floats:
-        """From values on the y axis downwards."""
+        """Distances of y values from the top, CSS pixels."""
         return np.asarray(self.height * (1 - self.y.share(values)))
 
 
@@ -84,7 +84,7 @@ def linear_ticks(low: float, high: float, most: int, *, integer: bool = False) -
 
 
 def log_ticks(low: float, high: float, most: int) -> list[float]:
-    """Powers of 10, every one or fewer; where there are fewer than three of them, 2 and 5 times these as well."""
+    """Powers of 10, or every k-th of them; if there are fewer than three, also 2 and 5 times these."""
     first, last = math.ceil(math.log10(low) - 1e-9), math.floor(math.log10(high) + 1e-9)
     powers = range(first, last + 1)
     if len(powers) >= 3:
@@ -95,7 +95,7 @@ def log_ticks(low: float, high: float, most: int) -> list[float]:
 
 
 def tick_texts(ticks: Sequence[float], *, log: bool = False) -> list[str]:
-    """The ticks as people read them: 2,000, 0.05, 10⁶."""
+    """The labels of ticks: 2,000, 0.05, 10⁶."""
     if log and ticks and max(ticks) / min(ticks) >= 1e4 and max(ticks) >= 1e5:
         return [_power(tick) for tick in ticks]
     step = min(np.diff(ticks)) if len(ticks) > 1 and not log else 0.0
@@ -111,7 +111,7 @@ def _power(tick: float) -> str:
 
 
 def ticks_across(axis: Axis, width: float) -> tuple[list[float], list[str]]:
-    """Ticks of a horizontal axis, as many as fit beside each other."""
+    """Ticks of a horizontal axis and their labels, as many as fit side by side."""
     for most in range(8, 1, -1):
         ticks = axis.nice_ticks(most)
         texts = tick_texts(ticks, log=axis.log)
@@ -123,19 +123,19 @@ def ticks_across(axis: Axis, width: float) -> tuple[list[float], list[str]]:
 
 
 def ticks_up(axis: Axis, height: float) -> tuple[list[float], list[str]]:
-    """Ticks of a vertical axis."""
+    """Ticks of a vertical axis and their labels."""
     ticks = axis.nice_ticks(max(2, int(height / 34)))
     return ticks, tick_texts(ticks, log=axis.log)
 
 
 def margins(y: Axis, heights: Sequence[float]) -> tuple[float, float]:
-    """Room for letters to the left of a frame of one of some heights, and below it."""
+    """Room for labels to the left of a frame of any of these heights, and below it."""
     widest = max((text_width(words) for height in heights for words in ticks_up(y, height)[1]), default=0.0)
     return widest + TICK + PAD + (SIZE + PAD if y.label else 0), 2 * (SIZE + PAD) + TICK
 
 
 def draw_axes(frame: Frame) -> Svg:
-    """Lines, ticks and labels of both axes; the frame's corner is at its ``left`` and ``top``."""
+    """Lines, ticks and labels of both axes; the upper left corner of the frame is at its ``left`` and ``top``."""
     return joined([draw_across(frame), draw_up(frame)])
 
 

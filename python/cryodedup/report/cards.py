@@ -1,4 +1,4 @@
-"""Pairs of micrographs as cards of a gallery."""
+"""Cards of the gallery of pairs of micrographs."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from cryodedup.micrographs.result import MicrographOutcome
 from cryodedup.report.raster import jpeg
 
 SMALL_PX = 140
-"""Pixels along the longer side of a picture, where there are more than a few pairs."""
+"""Pixels along the longer side of a picture, if there are many pairs."""
 QUALITY = 55
 
 
 Rectangle = tuple[float, float, float, float]
-"""Left, top, width and height as shares of a stage, in per cent."""
+"""Left, top, width and height, in per cent of the stage."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +36,7 @@ class Card:
 
 
 def card(result: MicrographOutcome, names: Sequence[str], k: int, *, small: bool) -> Card:
-    """Of the k-th pair; ``names``: what the micrographs are called, ``small``: whether pictures are reduced further."""
+    """The card of the k-th pair; ``names``: of all micrographs, ``small``: whether pictures are reduced further."""
     pair = result.pairs[k]
     size = result.sizes[pair.first] or (1, 1)
     shift = (pair.shift_px[0] / size[0], -pair.shift_px[1] / size[1])  # pages count y from the top
@@ -57,7 +57,7 @@ def card(result: MicrographOutcome, names: Sequence[str], k: int, *, small: bool
 
 
 def _placed(shift: tuple[float, float]) -> tuple[tuple[Rectangle, Rectangle], Rectangle]:
-    """Where two frames lie on their stage, and their overlap; ``shift``: of the second, as shares of a frame, y downwards."""
+    """The positions of two frames on their stage, and their overlap; ``shift``: of the second, as a share of the frame, y downwards."""
     (x, y), (width, height) = shift, (1 + abs(shift[0]), 1 + abs(shift[1]))
     places = [
         (100 * left / width, 100 * top / height, 100 / width, 100 / height)

@@ -13,17 +13,18 @@ from cryodedup.report.raster import hex_of, shade
 from cryodedup.report.svg import SIZE, WIDTH, Drawing, Svg, element, joined, number, text, text_width
 
 HEIGHT = 220.0
-"""Of a frame."""
+"""Height of a frame, CSS pixels."""
 TALLEST, THINNEST = 420.0, 48.0
+"""Largest height, and smallest width and height, of a frame with axes of one scale."""
 RIGHT, TOP = 24.0, 8.0
 LEGEND_ROW = SIZE + 6
 BAR_WIDTH, BAR_SHADES = 12.0, 32
-"""Of the colour bar."""
+"""Width of the colour bar, CSS pixels, and its number of colours."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ColourBar:
-    """What colours mean: from ``low`` to ``high``."""
+    """The scale of colours, from ``low`` to ``high``."""
 
     label: str
     low: float
@@ -31,7 +32,7 @@ class ColourBar:
     log: bool = False
 
     def axis(self) -> Axis:
-        """The same as an axis."""
+        """The scale as an axis."""
         return Axis(label=self.label, low=self.low, high=self.high, log=self.log)
 
 
@@ -46,7 +47,7 @@ def chart(
     colour_bar: ColourBar | None = None,
     width: float = WIDTH,
 ) -> Drawing:
-    """Layers within axes, and above them a title and what the layers are. ``equal``: both axes have one scale, as a map has."""
+    """Draws layers within axes, with a title and a legend above. ``equal``: both axes have the same scale, as on a map."""
     left, bottom = margins(y, [HEIGHT, TALLEST] if equal else [HEIGHT])
     heading = text(left, SIZE, title, "letters strong") if title else Svg("")
     legend, top = _legend([layer for layer in layers if layer.label], width, heading)
@@ -56,7 +57,7 @@ def chart(
     if equal:
         across, height = _to_scale(x, y, across)
     frame = Frame(x, y, left, top, across, height)
-    # An inner svg cuts off what lies beyond its borders, without an id as a clipping path would need it.
+    # An inner svg clips at its borders, without the id that a clipping path would need.
     inner = element("svg", *(layer.draw(frame) for layer in layers), x=left, y=top, width=across, height=height)
     parts = [legend, inner, draw_axes(frame)]
     if colour_bar is not None:
@@ -65,14 +66,14 @@ def chart(
 
 
 def _to_scale(x: Axis, y: Axis, width: float) -> tuple[float, float]:
-    """Width and height of a frame in which both axes have one scale; but none is so thin that it cannot be read."""
+    """Width and height of a frame whose axes have the same scale, unless it would be too thin to read."""
     ratio = abs(y.high - y.low) / max(abs(x.high - x.low), 1e-300)
     height = min(TALLEST, width * ratio)
     return max(THINNEST, min(width, height / ratio)) if ratio else width, max(THINNEST, height)
 
 
 def _legend(layers: Sequence[Layer], width: float, title: Svg) -> tuple[Svg, float]:
-    """Title and labels in rows, and how high they are."""
+    """Title and legend in rows, and their height."""
     parts, x, row = [title] if title else [], 4.0, int(bool(title))
     for layer in layers:
         room = SWATCH + 5 + text_width(layer.label) + 14
@@ -97,7 +98,7 @@ def _bar_ticks(bar: ColourBar) -> list[float]:
 
 
 def _colour_bar(bar: ColourBar, x: float, top: float, height: float) -> Svg:
-    """Beside a frame."""
+    """The colour bar to the right of a frame."""
     step = height / BAR_SHADES
     colours = map(hex_of, shade(np.linspace(1, 0, BAR_SHADES)))
     parts = [element("rect", x=x, y=top + k * step, width=BAR_WIDTH, height=step + 0.3, fill=colour) for k, colour in enumerate(colours)]

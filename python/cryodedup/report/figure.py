@@ -9,14 +9,14 @@ from cryodedup.report.svg import Drawing, document
 from cryodedup.text import shown
 
 MAX_LETTERS, HEAD = 28, 5
-"""Of a name in a figure, and of what is left of a beginning that all names have."""
+"""Maximum number of letters of a name in a figure, and of what is left of a common beginning of long names."""
 WIDE = 600.0
-"""Wider figures, in CSS pixels, have a row of a page for themselves."""
+"""Wider figures, in CSS pixels, take a whole row of the page."""
 
 
 @dataclass(frozen=True)
 class Figure:
-    """A figure: the stem of its file, its drawings side by side, and the sentences below it."""
+    """A figure: the stem of its file name, its drawings side by side, and its caption."""
 
     name: str
     panels: tuple[Drawing, ...]
@@ -24,16 +24,16 @@ class Figure:
 
     @property
     def wide(self) -> bool:
-        """Whether letters would be too small in half the width of a page."""
+        """Whether the letters would be too small in half the width of a page."""
         return self.panels[0].width > WIDE
 
     def file(self, style: str) -> str:
-        """As an SVG file of its own."""
+        """The figure as a separate SVG file."""
         return document(self.panels, style)
 
 
 def shortened(names: Sequence[str]) -> list[str]:
-    """Names that are not too long for a figure: what all begin with goes first, then the middle."""
+    """Names short enough for a figure: first the common beginning is shortened, then the middle."""
     common = _common_beginning(names)
     if max(map(len, names)) > MAX_LETTERS and common > HEAD:
         names = [f"{name[: HEAD - 1]}…{name[common:]}" for name in names]

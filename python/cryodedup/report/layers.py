@@ -1,4 +1,4 @@
-"""What is drawn within axes: lines, histograms, points. Each layer has a colour, by its name in ``figure.css``, and may have a label."""
+"""Layers drawn within axes: lines, histograms, points. A layer has a colour, named as in ``figure.css``, and may have a label."""
 
 from __future__ import annotations
 
@@ -16,35 +16,35 @@ Paint = Literal["first", "second", "mark", "grey"]
 Dash = Literal["", "dashed", "dotted"]
 
 MAX_POINTS = 6000
-"""More points are one raster picture of two pixels for each CSS pixel: as elements they take 12 bytes each, and a browser's patience."""
+"""More points are drawn as one raster picture, with two pixels per CSS pixel: in a path they take 12 bytes each and slow browsers down."""
 MAX_CIRCLES = 1500
-"""More circles than this overlap: they are drawn as points."""
+"""More circles would overlap, and are drawn as points."""
 SWATCH = 18.0
-"""Width of a colour in a legend."""
+"""Width of a swatch in a legend, CSS pixels."""
 
 
 class Layer(Protocol):
-    """Something within axes."""
+    """One layer within axes."""
 
     @property
     def label(self) -> str:
-        """What a legend says of it; empty: nothing."""
+        """Its label in the legend; empty: none."""
 
     def draw(self, frame: Frame) -> Svg:
-        """Its elements, counted from the frame's upper left corner."""
+        """Its elements, in coordinates from the upper left corner of the frame."""
 
     def swatch(self) -> Svg:
-        """What stands for it in a legend, within ``SWATCH`` times ``SIZE``."""
+        """Its symbol in a legend, of at most ``SWATCH`` by ``SIZE``."""
 
 
 def line_swatch(style: str) -> Svg:
-    """A short line of these classes, for a legend."""
+    """A short line with these CSS classes, for a legend."""
     return element("path", d=f"M0 {SIZE / 2:g}h{SWATCH:g}", class_=style)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Line:
-    """A line through points; ``marked`` with dots, where few points make it; ``stepped``: level up to the next point."""
+    """A line through points; ``marked``: with a dot at each point; ``stepped``: horizontal up to the next point."""
 
     x: Floats
     y: Floats
@@ -72,7 +72,7 @@ class Line:
 
 @dataclass(frozen=True, kw_only=True)
 class Steps:
-    """A histogram: counts between edges, as an outline or ``filled`` to the axis."""
+    """A histogram: counts between edges, as an outline, or ``filled`` down to the axis."""
 
     edges: Floats
     counts: NDArray[np.integer] | Floats
@@ -120,7 +120,7 @@ class Rules:
 
 @dataclass(frozen=True, kw_only=True)
 class Points:
-    """Dots, or squares, of ``size`` CSS pixels. ``colour``: another one than those of ``figure.css``, as ``#rrggbb``."""
+    """Dots, or squares, of ``size`` CSS pixels. ``colour``: used instead of ``paint``, as ``#rrggbb``."""
 
     x: Floats
     y: Floats
@@ -149,7 +149,7 @@ class Points:
 
 @dataclass(frozen=True, kw_only=True)
 class Circles:
-    """Circles around places, so that what is below them is seen."""
+    """Open circles, so that the image below them remains visible."""
 
     x: Floats
     y: Floats
@@ -170,7 +170,7 @@ class Circles:
 
 @dataclass(frozen=True, kw_only=True)
 class Arrows:
-    """From places to others."""
+    """Arrows from (``x``, ``y``) to (``to_x``, ``to_y``)."""
 
     x: Floats
     y: Floats
@@ -197,7 +197,7 @@ class Arrows:
 
 @dataclass(frozen=True, kw_only=True)
 class Picture:
-    """A raster picture, given as an address that holds it, over a range of both axes: left, right, bottom, top."""
+    """A raster picture, given as a data URL, over a range of both axes: left, right, bottom, top."""
 
     address: str
     extent: tuple[float, float, float, float]
@@ -213,10 +213,10 @@ class Picture:
 
 
 def _picture(address: str, width: float, height: float, x: float = 0.0, y: float = 0.0) -> Svg:
-    address_of = {"xlink:href": address}  # not href, which LibreOffice and older slides do not know
+    address_of = {"xlink:href": address}  # not href, which LibreOffice and older presentation programs do not support
     return element("image", x=x, y=y, width=width, height=height, preserveAspectRatio="none", **address_of)
 
 
 def _points(x: Floats, y: Floats) -> str:
-    """A path of lines of hardly any length, whose caps are the dots."""
+    """A path of lines of almost no length, whose round caps are the dots."""
     return "".join(f"M{a} {b}h.01" for a, b in zip(short(x), short(y), strict=True))

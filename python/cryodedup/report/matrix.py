@@ -1,4 +1,4 @@
-"""A matrix of numbers."""
+"""A matrix of percentages as a drawing."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from cryodedup.report.axes import Floats
 from cryodedup.report.svg import SIZE, Drawing, Svg, element, joined, text, text_width
 
 SIDE, EDGE = 40.0, 8.0
-"""Of a square, and around the drawing."""
+"""Side of a square, and margin around the drawing, CSS pixels."""
 TURN_DEG, COS, SIN = -35.0, 0.82, 0.58
-"""How column names are turned, so that they do not run into each other."""
+"""Rotation of column names, so that they do not overlap, and about its cosine and sine."""
 PALEST, DARKEST = 0.04, 0.6
-"""Opacity of 0 and 100 %: the number in a square is read on a white page and on a dark one."""
+"""Opacity of 0 and 100 %: the number in a square can be read on a white and on a dark page."""
 
 
 def matrix(percent: Floats, names: Sequence[str], alt: str) -> Drawing:
-    """Percentages, shape (n, n), rows from the top down, in squares that are the darker the higher they are."""
+    """Percentages, shape (n, n), rows from the top down, in squares; higher percentages are darker."""
     n, widths = len(names), [text_width(name) for name in names]
     left = EDGE + max(max(width, COS * width - (k + 0.5) * SIDE) for k, width in enumerate(widths))
     cells = [_cell(left + j * SIDE, EDGE + i * SIDE, float(share)) for (i, j), share in np.ndenumerate(percent)]

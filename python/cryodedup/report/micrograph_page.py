@@ -20,18 +20,18 @@ from cryodedup.report.micrograph_text import about_self_test, methods, verdict
 from cryodedup.report.page import Page, page
 
 MAX_LISTED = 500
-"""Rows of a table; the listings have all."""
+"""Maximum number of rows of a table on the page; the CSV files have all."""
 
 
 def micrograph_page(result: MicrographOutcome, *, command: str | None, notes: Sequence[str] = ()) -> Page:
-    """The page about a result; nothing is written, and the result stays as it is.
+    """Makes the page about a result; nothing is written, and the result is not changed.
 
     Parameters
     ----------
     command
         The command line; None: the job was called from Python.
     notes
-        What was noted while files were written.
+        Notes from writing the files.
     """
     return page(
         "micrographs.html.j2",
@@ -51,7 +51,7 @@ def micrograph_page(result: MicrographOutcome, *, command: str | None, notes: Se
 
 
 def _figures(result: MicrographOutcome) -> list[Figure]:
-    """Those for which there is something to show."""
+    """The figures for which there are data."""
     chances, pairs, moves = significance.significance(result), hits.hits(result), shifts.shifts(result)
     return [
         *([significance.draw(chances)] if chances else []),
@@ -61,7 +61,7 @@ def _figures(result: MicrographOutcome) -> list[Figure]:
 
 
 def _gallery(result: MicrographOutcome) -> dict[str, Any]:
-    """Pictures of the pairs that are looked at first."""
+    """Pictures of the most doubtful and the best pairs."""
     doubtful, best = doubtful_and_best(result.pairs)
     names = short(result.names)
     shown = len(doubtful) + len(best)
@@ -70,7 +70,7 @@ def _gallery(result: MicrographOutcome) -> dict[str, Any]:
 
 
 def _tables(result: MicrographOutcome) -> dict[str, Any]:
-    """Pairs, versions, and micrographs to be checked."""
+    """Tables of pairs, versions, and micrographs to be checked."""
     return {
         "duplicates": [_row(result, pair) for pair in result.duplicates[:MAX_LISTED]],
         "overlaps": [_row(result, pair) for pair in result.overlaps[:MAX_LISTED]],
@@ -103,19 +103,19 @@ def _row(result: MicrographOutcome, pair: Pair) -> tuple[object, ...]:
 
 
 def _alone(result: MicrographOutcome) -> list[str]:
-    """Micrographs that were compared with none, since no other one is of their size."""
+    """Micrographs that were compared with no other, since none has the same size."""
     compared = {i for found in result.compared for i in found.members} | set(result.unreadable) | {one.version for one in result.versions}
     return [result.names[i] for i, size in enumerate(result.sizes) if size is not None and i not in compared][:MAX_LISTED]
 
 
 def _sets(result: MicrographOutcome) -> list[tuple[int, int]]:
-    """How many sets are how large."""
+    """Sizes of the sets of duplicates, and how many sets have each."""
     sizes, counts = np.unique([len(group) for group in result.groups], return_counts=True)
     return list(zip(sizes.astype(int).tolist(), counts.tolist(), strict=True))
 
 
 def _self_test(result: MicrographOutcome) -> dict[str, Any]:
-    """What became of planted second exposures."""
+    """The results of the self-test."""
     test = result.self_test
     return {
         "about_self_test": about_self_test(test) if test else [],
@@ -125,7 +125,7 @@ def _self_test(result: MicrographOutcome) -> dict[str, Any]:
 
 
 def _recalls(result: MicrographOutcome) -> list[tuple[object, ...]]:
-    """Overlap, planted, found, recall in per cent, median significance."""
+    """Rows of overlap, planted, found, recall in per cent, median significance."""
     bands = result.self_test.bands if result.self_test else ()
     return [
         (

@@ -1,4 +1,4 @@
-"""Micrographs of which significantly more is rejected than of others."""
+"""Micrographs with significantly more rejected picks than expected."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 from cryodedup.particles.result import ParticleOutcome
 
 CHANCE = 0.05
-"""Micrographs stand out if chance would make one of them like that in so many sessions."""
+"""A micrograph stands out if in at most this share of sessions one would be as extreme by chance."""
 MAX_SHOWN = 20
 
 
 @dataclass(frozen=True, kw_only=True)
 class Outlier:
-    """A micrograph: its picks, how many of them are rejected, and how many standard deviations that is above what is expected."""
+    """A micrograph: its picks, how many are rejected, and by how many standard deviations that exceeds the expected number."""
 
     name: str
     picks: int
@@ -27,13 +27,13 @@ class Outlier:
 
     @property
     def percent(self) -> float:
-        """The share that is rejected."""
+        """The share of rejected picks, in per cent."""
         return 100 * self.rejected / self.picks
 
 
 @dataclass(frozen=True, kw_only=True)
 class Outliers:
-    """Micrographs that stand out; ``percent``: the share of all picks that is rejected; ``emptied``: micrographs of which all are."""
+    """Micrographs that stand out; ``percent``: rejected share of all picks; ``emptied``: number of micrographs with all picks rejected."""
 
     micrographs: tuple[Outlier, ...]
     percent: float
@@ -41,7 +41,7 @@ class Outliers:
 
 
 def outliers(result: ParticleOutcome) -> Outliers:
-    """Each micrograph is compared with those that the same inputs cover; at most ``MAX_SHOWN``, the most extreme first."""
+    """Compares each micrograph with those covered by the same inputs; returns at most ``MAX_SHOWN``, the most extreme first."""
     n = np.bincount(result.micrograph_of, minlength=result.n_micrographs)
     rejected = np.bincount(result.micrograph_of[result.rejected], minlength=result.n_micrographs)
     shares = _expected_shares(result, n, rejected)
@@ -61,7 +61,7 @@ def outliers(result: ParticleOutcome) -> Outliers:
 
 
 def _expected_shares(result: ParticleOutcome, n: NDArray[np.int64], rejected: NDArray[np.int64]) -> NDArray[np.float64]:
-    """For each micrograph the rejected share of those that the same inputs cover, float64 (micrographs,)."""
+    """For each micrograph the rejected share of all picks in micrographs covered by the same inputs, float64 (micrographs,)."""
     if not len(n):
         return np.zeros(0)
     alike = result.joined.coverage.alike() if len(result.sources) > 1 else np.zeros(len(n), np.int64)
@@ -69,7 +69,7 @@ def _expected_shares(result: ParticleOutcome, n: NDArray[np.int64], rejected: ND
 
 
 def binomial_tail(min_successes: int, n: int, share: float) -> float:
-    """The probability of at least so many of n, each of which is one with a probability between 0 and 1."""
+    """The probability of at least ``min_successes`` among n independent trials with the probability ``share``."""
     if not 0 < share < 1:
         return float(min_successes <= n * share)
     odds = np.log(share) - np.log1p(-share)
@@ -80,7 +80,7 @@ def binomial_tail(min_successes: int, n: int, share: float) -> float:
 
 
 def names_of_micrographs(result: ParticleOutcome, wanted: Sequence[int]) -> dict[int, str]:
-    """The names of some micrographs, as the first input that has each gives them."""
+    """The names of some micrographs, each as the first input with picks in it gives it."""
     names: dict[int, str] = {}
     for source in result.sources:
         sought = np.zeros(result.n_micrographs, bool)

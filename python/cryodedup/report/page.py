@@ -1,4 +1,4 @@
-"""A page as text: templates, style and figures in one file."""
+"""Makes an HTML page: template, style, script and figures in one file."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _TEMPLATES = Path(__file__).parent / "templates"
 
 @dataclass(frozen=True)
 class Page:
-    """A page, and by its stem each figure as a file of its own."""
+    """A page, and its figures as separate SVG files, by stem."""
 
     html: str
     figures: dict[str, str]
@@ -36,12 +36,12 @@ class Page:
 
 
 def write_page(make: Callable[[], Page], directory: Path) -> list[str]:
-    """Makes a page among the results, and returns what to warn of. If it fails, the results are worth more: they stay, without the page.
+    """Writes a page beside the results, and returns warnings. If making it fails, the results are kept without the page.
 
     Raises
     ------
     OSError
-        The disk is full or broken: the results would fare no better.
+        The disk is full or broken, which would affect the results, too.
     """
     try:
         make().write(directory)
@@ -50,12 +50,12 @@ def write_page(make: Callable[[], Page], directory: Path) -> list[str]:
             raise
         (directory / PAGE).unlink(missing_ok=True)
         shutil.rmtree(directory / FIGURES, ignore_errors=True)
-        return [f"no page was made: {type(error).__name__}: {error}; please report this"]
+        return [f"no page was written: {type(error).__name__}: {error}; please report this"]
     return []
 
 
 def page(template: str, figures: Sequence[Figure], **context: Any) -> Page:
-    """Fills a template; everything put in is escaped. ``figures``: by their names in the template's ``figures``, in files in this style."""
+    """Fills a template; all values are escaped. The template gets ``figures`` by name; each is also returned as a separate file."""
     drawn = {figure.name: figure for figure in figures}
     html = (
         _environment()
@@ -67,7 +67,7 @@ def page(template: str, figures: Sequence[Figure], **context: Any) -> Page:
 
 
 def file_style() -> str:
-    """The style of figures with the colours of a white page written out: slides and editors know no variables."""
+    """The style of figures with the colours of a white page filled in: presentation programs and editors do not support CSS variables."""
     colours = dict(re.findall(r"--(\w+): (#\w+)", _text("page.css").split("}", maxsplit=1)[0]))
     return re.sub(r"var\(--(\w+)\)", lambda found: colours[found[1]], _text("figure.css"))
 
@@ -87,7 +87,7 @@ def _environment() -> Any:
 
 
 def _panels(figure: Figure) -> Svg:
-    """The drawings of a figure as markup; what is in them was escaped when they were drawn."""
+    """The drawings of a figure as markup; their texts were escaped when they were drawn."""
     return joined(panel.inline() for panel in figure.panels)
 
 

@@ -18,19 +18,19 @@ from cryodedup.report.page import Page, page
 from cryodedup.report.particle_text import half_set_sentence, methods, verdict
 
 MAX_SAMPLED = 100_000
-"""Of more particles some micrographs give histogram and curve: their lines are then right to a tenth of their width."""
+"""With more particles, histogram and curve are computed from some of the micrographs: the error is then a tenth of the line width."""
 MAX_INPUTS = 60
 
 
 def particle_page(result: ParticleOutcome, *, command: str | None, notes: Sequence[str] = ()) -> Page:
-    """The page about a result; nothing is written, and the result stays as it is.
+    """Makes the page about a result; nothing is written, and the result is not changed.
 
     Parameters
     ----------
     command
         The command line; None: the job was called from Python.
     notes
-        What was noted while files were written, besides the result's own notes.
+        Notes from writing the files, in addition to the result's own notes.
     """
     advice = _advice(result)
     words = ("best", "duplicates") if result.repaired_halves is not None else ("kept", "rejected")
@@ -57,7 +57,7 @@ def particle_page(result: ParticleOutcome, *, command: str | None, notes: Sequen
 
 
 def _advice(result: ParticleOutcome) -> Advice | None:
-    """What the distances suggest; None where they are not known in Å."""
+    """What the distances suggest; None if they are not known in Å."""
     if not result.centres.in_angstrom:
         return None
     return advise_on_sample(
@@ -84,7 +84,7 @@ def _advised(result: ParticleOutcome, advice: Advice | None, after_word: str) ->
 
 
 def _compared(result: ParticleOutcome) -> list[Figure]:
-    """Inputs against each other."""
+    """Figures that compare the inputs."""
     matrix, combinations, pairs = pickers.pickers(result), found_by.found_by(result), scores.score_pairs(result)
     return [
         *([pickers.draw(matrix)] if matrix else []),
@@ -130,7 +130,7 @@ def _pairs_of_inputs(result: ParticleOutcome) -> list[tuple[object, ...]]:
 
 
 def _with_rows(found: Outliers) -> dict[str, Any]:
-    """As the template takes them."""
+    """Outliers in the form that the template uses."""
     rows = [(one.name, one.picks, one.rejected, round(one.percent, 1), round(one.excess, 1)) for one in found.micrographs]
     return {"rows": rows, "percent": found.percent, "emptied": found.emptied}
 

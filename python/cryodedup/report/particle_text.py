@@ -10,7 +10,7 @@ from cryodedup.text import count
 
 
 def verdict(result: ParticleOutcome) -> str:
-    """The numbers of particles, kept and rejected, the number of micrographs, and the distance."""
+    """Numbers of picks, kept and rejected ones, the number of micrographs, and the criterion."""
     n, rejected = len(result.kept), len(result.rejected)
     at = f"at {result.criterion}"
     where = f"{count(n, 'pick')} in {count(result.n_micrographs, 'micrograph')}"

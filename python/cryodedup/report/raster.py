@@ -1,4 +1,4 @@
-"""Raster pictures as addresses that hold them: micrographs, maps of counts, points that are too many for a path."""
+"""Raster pictures as data URLs: micrographs, maps of counts, and points if they are too many for a path."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ Floats = NDArray[np.float64]
 Bytes = NDArray[np.uint8]
 
 COLOURS = {"first": "#3d8fd9", "second": "#e8832a", "mark": "#d6336c", "grey": "#7b828c"}
-"""For raster pictures, which cannot follow the page: they stand out from a dark page as well as from a white one."""
+"""Colours for raster pictures, which do not change with the page: they are visible on a dark and on a white page."""
 VIRIDIS = ("#355f8d", "#2e6f8e", "#277e8e", "#228d8d", "#1e9c89", "#25ab82", "#38b977", "#56c667", "#7ad151")
-"""The colour map of that name (van der Walt and Smith 2015, CC0) from 0.3 to 0.8: no colour is lost on a dark page or on a white one."""
+"""The colour map of that name (van der Walt and Smith 2015, CC0) from 0.3 to 0.8: all colours are visible on a dark and on a white page."""
 FINE = 2
-"""Pixels for each CSS pixel."""
+"""Pixels per CSS pixel."""
 MAX_COVERED = 0.4
-"""Dots are smaller where they would cover more of a picture: how dense they lie is seen then."""
+"""Largest share of a picture covered by dots; dots are made smaller, so that their density is visible."""
 CELL_PX = 8
-"""Pixels along a cell of a map, so that programs that smooth pictures leave its edges sharp."""
+"""Pixels along each side of a cell of a map, so that its edges are sharp in programs that smooth pictures."""
 
 
 def shade(shares: ArrayLike) -> Bytes:
@@ -32,19 +32,19 @@ def shade(shares: ArrayLike) -> Bytes:
 
 
 def hex_of(colour: Bytes) -> str:
-    """As ``#rrggbb``."""
+    """A colour as ``#rrggbb``."""
     return f"#{bytes(colour.tolist()).hex()}"
 
 
 def cells_png(shares: Floats) -> str:
-    """A map of numbers from 0 to 1, shape (ny, nx), rows from the top down; NaN: nothing is there."""
+    """A map of numbers from 0 to 1, shape (ny, nx), rows from the top down; NaN: transparent."""
     known = np.isfinite(shares)
     picture = np.concatenate([shade(np.where(known, shares, 0.0)), np.where(known, 255, 0).astype(np.uint8)[..., None]], axis=-1)
     return png(picture.repeat(CELL_PX, axis=0).repeat(CELL_PX, axis=1))
 
 
 def dots_png(x: Floats, y: Floats, width: float, height: float, size: float, colour: str) -> str:
-    """Square dots at places in CSS pixels from the upper left corner, as a picture of such a width and height."""
+    """A picture of square dots; positions, width and height in CSS pixels, from the upper left corner."""
     shape = (max(1, round(FINE * height)), max(1, round(FINE * width)))
     side = round(min(FINE * size, max(1.0, (MAX_COVERED * shape[0] * shape[1] / len(x)) ** 0.5)))
     rows, columns = np.floor(FINE * y - side / 2).astype(int), np.floor(FINE * x - side / 2).astype(int)
@@ -61,12 +61,12 @@ def dots_png(x: Floats, y: Floats, width: float, height: float, size: float, col
 
 
 def png(picture: Bytes) -> str:
-    """uint8 (ny, nx), (ny, nx, 3) or (ny, nx, 4) without loss."""
+    """A lossless data URL of uint8 (ny, nx), (ny, nx, 3) or (ny, nx, 4)."""
     return _address(picture, "png", optimize=False)
 
 
 def jpeg(picture: Bytes, *, longest: int | None = None, quality: int = 75) -> str:
-    """uint8 (ny, nx), reduced to at most ``longest`` pixels along the longer side."""
+    """A data URL of uint8 (ny, nx), reduced to at most ``longest`` pixels along the longer side."""
     return _address(picture, "jpeg", longest, quality=quality)
 
 

@@ -1,4 +1,4 @@
-"""SVG as text. Whatever comes from outside is escaped here, once; no element has an id, since several drawings share a page."""
+"""SVG as text. All texts and values are escaped here, once; no element has an id, since several drawings share a page."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from numpy.typing import ArrayLike
 from cryodedup.text import shown
 
 Svg = NewType("Svg", str)
-"""Text whose markup is ours: made by :func:`element`, :func:`text` and :func:`joined` only, so that mypy sees what is not escaped."""
+"""Escaped markup, as :func:`element`, :func:`text` and :func:`joined` return it; so mypy finds text that is not escaped."""
 
 SIZE, SMALL_SIZE = 12.0, 10.0
-"""Heights of letters, as the classes ``letters`` and ``small`` of ``figure.css`` have them."""
+"""Font sizes of the classes ``letters`` and ``small`` in ``figure.css``, CSS pixels."""
 LETTER, WIDE_LETTER = 0.62, 1.05
-"""Width of a letter as a share of its height. That of DejaVu Sans, the widest of the usual fonts: nothing is cut off in the others."""
+"""Width of a letter as a share of the font size, for DejaVu Sans, the widest of the usual fonts: with the others nothing is cut off."""
 WIDTH = 460.0
-"""Of most drawings, CSS pixels: their letters can be read on a telephone, and two drawings fit beside each other."""
+"""Width of most drawings, CSS pixels: letters can be read on a phone, and two drawings fit side by side."""
 GAP = 16.0
 
 
 @dataclass(frozen=True)
 class Drawing:
-    """A picture: its size in CSS pixels where it is not scaled, what it shows in words, and its elements."""
+    """A drawing: its unscaled size in CSS pixels, its description in words, and its elements."""
 
     width: float
     height: float
@@ -35,7 +35,7 @@ class Drawing:
     body: Svg
 
     def inline(self) -> Svg:
-        """As an element of a page."""
+        """The drawing as an element of a page."""
         return element("svg", *self._content(), class_="chart", role="img", aria_label=self.alt, viewBox=self._box(), style=self._limit())
 
     def _content(self) -> tuple[Svg, Svg]:
@@ -45,12 +45,12 @@ class Drawing:
         return f"0 0 {number(self.width)} {number(self.height)}"
 
     def _limit(self) -> str:
-        """Letters are of one size in all drawings, and not larger than those of the page around them."""
+        """Limits the width, so that letters have the same size in all drawings, about that of the page around them."""
         return f"width:{number(min(100.0, 100.0 * self.width / WIDTH))}%;max-width:{number(1.2 * self.width)}px"
 
 
 def document(drawings: Sequence[Drawing], style: str) -> str:
-    """A file of its own: drawings beside each other, and the style that they have in a page."""
+    """A separate SVG file: drawings side by side, with the given style."""
     width, height = sum(one.width + GAP for one in drawings) - GAP, max(one.height for one in drawings)
     places = np.cumsum([0.0, *(one.width + GAP for one in drawings)])
     panels = [
@@ -64,50 +64,50 @@ def document(drawings: Sequence[Drawing], style: str) -> str:
 
 
 def element(tag: str, *content: Svg, **attributes: str | float) -> Svg:
-    """An element; ``class_`` is the attribute class, and ``_`` within a name a hyphen."""
+    """An element; ``class_`` gives the attribute ``class``, and ``_`` within a name becomes a hyphen."""
     written = "".join(f' {_named(name)}="{_valued(value)}"' for name, value in attributes.items())
     return Svg(f"<{tag}{written}>{''.join(content)}</{tag}>" if content else f"<{tag}{written}/>")
 
 
 def text(x: float, y: float, words: str, style: str = "letters", anchor: str = "start", turned: float = 0.0) -> Svg:
-    """Words on one line, ``turned`` clockwise by degrees about where they are anchored."""
+    """Words on one line, ``turned`` clockwise by this many degrees about their anchor."""
     turn = {"transform": f"rotate({number(turned)} {number(x)} {number(y)})"} if turned else {}
     return element("text", escaped(words), x=x, y=y, class_=style, text_anchor=anchor, **turn)
 
 
 def escaped(words: str) -> Svg:
-    """Words as they are to be read; characters that would act, or that XML does not allow, are boxes."""
+    """Words with markup escaped; characters that cannot be printed are replaced by U+FFFD."""
     return Svg(escape(shown(words)))
 
 
 def joined(parts: Iterable[Svg]) -> Svg:
-    """One after the other."""
+    """Joins parts, one after the other."""
     return Svg("".join(parts))
 
 
 def polyline(x: ArrayLike, y: ArrayLike) -> str:
-    """The path through points."""
+    """A path through points, with straight lines."""
     return "M" + "L".join(f"{a} {b}" for a, b in zip(short(x), short(y), strict=True))
 
 
 def stairs(x: ArrayLike, y: ArrayLike) -> str:
-    """The path through points that is level from each one to the next."""
+    """A path through points, horizontal from each point to the x of the next."""
     across, down = short(x), short(y)
     return f"M{across[0]} {down[0]}" + "".join(f"H{a}V{b}" for a, b in zip(across[1:], down[1:], strict=True))
 
 
 def short(values: ArrayLike) -> list[str]:
-    """Numbers in tenths of a CSS pixel: a path is half as long, and no eye sees the difference."""
+    """Numbers rounded to tenths of a CSS pixel: a path is half as long, and looks the same."""
     return [f"{value:.7g}" for value in (np.round(np.asarray(values, float), 1) + 0.0).tolist()]
 
 
 def number(value: float) -> str:
-    """A number in hundredths."""
+    """A number rounded to hundredths."""
     return f"{round(value, 2) + 0.0:.9g}"
 
 
 def text_width(words: str, size: float = SIZE) -> float:
-    """About how wide words are; rather too wide."""
+    """An estimate of the width of words, rather too large."""
     return size * sum(WIDE_LETTER if east_asian_width(char) in "WF" else LETTER for char in words)
 
 

@@ -9,13 +9,13 @@ from cryodedup.report.charts import RIGHT
 from cryodedup.report.svg import SIZE, SMALL_SIZE, WIDTH, Drawing, Svg, element, joined, number, text, text_width
 
 HEIGHT, ROW, BELOW = 150.0, 20.0, 14.0
-"""Of the bars, of a row of dots, and between them."""
+"""Heights of the bars, of a row of dots, and of the gap between, CSS pixels."""
 NARROWEST, WIDEST = 20.0, 56.0
-"""Of the column of a combination."""
+"""Limits of the width of a column, CSS pixels."""
 
 
 def upset(counts: Sequence[int], members: Sequence[Sequence[int]], names: Sequence[str], label: str, alt: str) -> Drawing:
-    """A bar for each combination of names; ``members``: the indices of its names. ``label``: what is counted."""
+    """Draws a bar for each combination of names; ``members``: the indices of its names; ``label``: what is counted."""
     axis = Axis(label=label, low=0.0, high=float(max(counts)), integer=True)
     left = max(max(map(text_width, names)) + 14, margins(axis, [HEIGHT])[0])
     pitch = min(WIDEST, max(NARROWEST, (WIDTH - left) / len(counts)))
@@ -32,7 +32,7 @@ def upset(counts: Sequence[int], members: Sequence[Sequence[int]], names: Sequen
 
 
 def _bar(frame: Frame, x: float, pitch: float, count: int, *, upright: bool) -> Svg:
-    """With its count above, turned where there is not room enough."""
+    """A bar with its count above, which is upright if there is not enough room."""
     height = frame.height - float(frame.down(count))
     y = frame.top + frame.height - height
     bar = element("rect", x=x - 0.3 * pitch, y=y, width=0.6 * pitch, height=height, class_="bar fill-first")
@@ -42,7 +42,7 @@ def _bar(frame: Frame, x: float, pitch: float, count: int, *, upright: bool) -> 
 
 
 def _dots(x: float, top: float, n: int, members: Sequence[int]) -> Svg:
-    """A column of dots, those of the members joined by a line."""
+    """A column of dots; those of the members are joined by a line."""
     places = [top + k * ROW for k in range(n)]
     inside = [places[k] for k in members]
     every = [element("circle", cx=x, cy=y, r=4, class_="fill-grey faint") for y in places]

@@ -1,4 +1,4 @@
-"""Distances of nearest neighbours, before and after."""
+"""Nearest-neighbour distances, before and after deduplication."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from cryodedup.report.layers import Steps
 
 @dataclass(frozen=True, kw_only=True)
 class Distances:
-    """A histogram of the distances of nearest neighbours.
+    """Histograms of the nearest-neighbour distances.
 
     Attributes
     ----------
     edges_a
         float64 (bins + 1,): limits of the bins, Å.
     before, after
-        int64 (bins,): particles with such a distance, of all and of those kept.
+        int64 (bins,): numbers of all particles and of the kept ones with such a distance.
     after_word
-        What those kept are called: "kept", or "best" where a repair keeps all.
+        How the kept ones are called: "kept", or "best" if a repair keeps all.
     separations
-        The separation that was used, and what is suggested.
+        The separation used, and the suggested one.
     sampled
-        The counts are estimates from so many particles; 0: from all.
+        Number of particles from which the counts are estimated; 0: all were counted.
     """
 
     edges_a: Floats
@@ -54,7 +54,7 @@ def distances(advice: Advice, separation_a: float, after_word: str) -> Distances
 
 
 def draw(data: Distances) -> Figure:
-    """As two histograms on a logarithmic axis."""
+    """Draws two histograms on a logarithmic axis."""
     highest = max(10.0, 1.5 * float(max(data.before.max(initial=0), data.after.max(initial=0))))
     layers = [
         Steps(edges=data.edges_a, counts=data.before, paint="first", filled=True, label="all"),
@@ -68,7 +68,7 @@ def draw(data: Distances) -> Figure:
 
 
 def caption(data: Distances) -> str:
-    """What is seen."""
+    """The caption."""
     found = f"Distance from each particle to its nearest neighbour, for all particles and for the {data.after_word} ones."
     if data.separations.suggested_a is not None:
         found += " Duplicates form the peak on the left, neighbours the peak on the right."

@@ -14,13 +14,13 @@ from cryodedup.report.raster import jpeg
 from cryodedup.report.svg import Drawing
 
 ARROW, MAX_TIMES = 0.025, 20
-"""Arrows are enlarged until the median one is such a share of the frame, up to so many times."""
+"""Arrows are enlarged until the median one has this share of the frame, at most ``MAX_TIMES`` times."""
 RADIUS, SMALL_RADIUS, CROWDED = 4.2, 2.0, 800
-"""Of a circle, CSS pixels; the smaller one where there are more particles than ``CROWDED``."""
+"""Radius of the circles, CSS pixels; the smaller one if there are at least ``CROWDED`` particles."""
 
 
 def draw(example: Example, words: tuple[str, str]) -> Figure:
-    """``words``: what the particles that stay and the others are called."""
+    """Draws both panels; ``words``: how the kept particles and the others are called."""
     times = _enlarged(example)
     address = None if example.image.pixels is None else jpeg(np.ascontiguousarray(example.image.pixels[::-1]))
     kinds: tuple[tuple[bool, Paint], ...] = ((True, "first"), (False, "mark"))
@@ -54,13 +54,13 @@ def _drift_a(example: Example) -> float:
 
 
 def _enlarged(example: Example) -> int:
-    """How many times as long as the shifts their arrows are."""
+    """Factor by which the arrows are longer than the shifts."""
     left, right, bottom, top = example.extent_a
     return int(np.clip(ARROW * max(right - left, top - bottom) / max(_drift_a(example), 1e-6), 1, MAX_TIMES))
 
 
 def caption(example: Example, rejected: str, times: int) -> str:
-    """Which micrograph this is, and what arrows mean."""
+    """Which micrograph is shown, and what the arrows mean."""
     chosen = {
         "worst": f"largest share of {rejected}",
         "median": f"in the middle by share of {rejected}",
@@ -71,5 +71,5 @@ def caption(example: Example, rejected: str, times: int) -> str:
     found += " Seen along z." if example.seen_along_z else ""
     if example.picked_a is not None:
         long = "as long as the shifts" if times == 1 else f"{times} times as long as the shifts"
-        found += f" Arrows lead from where particles were picked to where shifts put them, {long}: {_drift_a(example):.1f} Å in the median."
+        found += f" Arrows point from picked to shifted positions, {long} (median {_drift_a(example):.1f} Å)."
     return found

@@ -1,4 +1,4 @@
-"""Micrographs to be shown: the worst, the median and a random one, with the image behind where it can be read."""
+"""Example micrographs: the worst, the median and a random one, with the image if it can be read."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from cryodedup.particles.result import ParticleOutcome, Source
 from cryodedup.pictures import to_bytes
 
 MIN_PARTICLES = 5
-"""Particles that a micrograph has to have to be shown, if any has so many."""
+"""Minimum number of particles of an example, if any micrograph has as many."""
 SIDE_PX = 480
-"""Pixels along the longer side of what is shown of an image."""
+"""Maximum number of pixels along the longer side of a reduced image."""
 MARGIN = 0.03
-"""Of the extent of the particles, around them where the frame is not known."""
+"""Margin around the particles, as a share of their extent, if the frame is not known."""
 
 Extent = tuple[float, float, float, float]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Image:
-    """The image of a micrograph, uint8 (ny, nx), rows from the bottom up, None where there is none; ``size_px``: its columns and rows.
+    """The image of a micrograph, uint8 (ny, nx), rows from the bottom up, or None; ``size_px``: columns and rows of the full image.
 
-    ``missing`` says why there is none, if one was to be there.
+    ``missing``: why there is no image although one was expected.
     """
 
     pixels: NDArray[np.uint8] | None = None
@@ -46,13 +46,13 @@ class Example:
     word
         ``worst``, ``median`` or ``random``.
     centres_a, picked_a
-        float64 (n, 2): where particles are, and where they were picked, if shifts moved them, Å.
+        float64 (n, 2): centres of the particles, Å, and where they were picked, if shifts were applied.
     kept
-        bool (n,).
+        bool (n,): whether each particle is kept.
     extent_a
         Left, right, bottom and top of the frame, Å.
     seen_along_z
-        Particles have a z as well: some that lie on each other here do not.
+        Whether the particles also have a z coordinate; those that overlap in the figure may be far apart.
     """
 
     word: str
@@ -66,7 +66,7 @@ class Example:
 
 
 def examples(result: ParticleOutcome) -> list[Example]:
-    """The micrograph with the largest share of rejected particles, one in the middle, and a random one, the same every time."""
+    """The micrographs with the largest and the median share of rejected particles, and a random one, the same every time."""
     micrographs = None if result.params.micrographs is None else Path(result.params.micrographs)
     n = np.bincount(result.micrograph_of, minlength=result.n_micrographs)
     rejected = np.bincount(result.micrograph_of[result.rejected], minlength=result.n_micrographs)
@@ -101,7 +101,7 @@ def _example(result: ParticleOutcome, word: str, number: int, micrographs: Path 
 
 
 def _extent(source: Source, at: int, centres: Floats, size_px: tuple[int, int] | None) -> Extent:
-    """That of the image; or of the particles, with the height of the micrograph where it is known."""
+    """The extent of the image; or of the particles, with the height of the micrograph if it is known."""
     pixel_a = float(source.sizes_a[at]) if isinstance(source.sizes_a, np.ndarray) else float(source.sizes_a)
     if size_px is not None and not source.picks.in_angstrom:
         return 0.0, size_px[0] * pixel_a, 0.0, size_px[1] * pixel_a
@@ -113,7 +113,7 @@ def _extent(source: Source, at: int, centres: Floats, size_px: tuple[int, int] |
 
 
 def _around(centres: Floats) -> Extent:
-    """From the origin, or below where particles are, to the last particle, and a little around."""
+    """The extent of the particles and the origin, with a margin (at the left and bottom only if particles lie below the origin)."""
     low, high = (np.append(bound, 0.0)[:2] for bound in (np.minimum(centres.min(axis=0), 0.0), centres.max(axis=0)))
     margin = MARGIN * float(max(1.0, *(high - low)))
     left, bottom = (float(value) - margin * (value < 0) for value in low)
@@ -133,7 +133,7 @@ def _picked(result: ParticleOutcome, rows: NDArray[np.int64], source_of: NDArray
 
 
 def _image(name: str, micrographs: Path | None) -> Image:
-    """Looked up from here and from above the table of micrographs."""
+    """The image, searched for from the current directory, and from those above the table of micrographs."""
     if micrographs is None:
         return Image()
     bases = [Path(), *micrographs.absolute().parents]

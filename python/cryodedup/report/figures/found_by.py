@@ -1,4 +1,4 @@
-"""Which combination of inputs found how many particles."""
+"""Number of particles found by each combination of inputs."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from cryodedup.report.figures.pickers import MAX_SHOWN, names_of_inputs
 from cryodedup.report.upset import upset
 
 MAX_COMBINATIONS = 24
-"""The most frequent ones are drawn."""
+"""Maximum number of combinations drawn, the most frequent ones."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class FoundBy:
-    """How many sets of duplicates (a single particle is a set) were found by exactly which inputs.
+    """Number of sets of duplicates (a single particle is a set, too) by the inputs that found them.
 
-    ``combinations``: the indices in ``names`` of the inputs of each, the most frequent first; ``sets``: how many; ``left_out``: how many
-    combinations are not here.
+    ``combinations``: for each, the indices of its inputs in ``names``, the most frequent first; ``sets``: their numbers of sets;
+    ``left_out``: number of combinations that are not included.
     """
 
     names: tuple[str, ...]
@@ -28,7 +28,7 @@ class FoundBy:
 
 
 def found_by(result: ParticleOutcome) -> FoundBy | None:
-    """From a result; None where sets are not known."""
+    """The data from a result; None if sets are not known."""
     sets = result.analysis.found_by or {}
     chosen = [(sources, number) for sources, number in sets.items() if max(sources) < MAX_SHOWN][:MAX_COMBINATIONS]
     if not chosen:
@@ -45,7 +45,7 @@ def found_by(result: ParticleOutcome) -> FoundBy | None:
 
 
 def draw(data: FoundBy) -> Figure:
-    """As bars over dots."""
+    """Draws bars over dots."""
     drawing = upset(data.sets, data.combinations, shortened(data.names), "particles", "Bars: particles by the inputs that found them")
     caption = "Particles (sets of duplicates) by the inputs that found them: those with an orange dot, and no others."
     caption += f" {data.left_out:,} combinations are not shown: rarer ones, or of further inputs." if data.left_out else ""

@@ -1,4 +1,4 @@
-"""Which exposures show the same area, in the order in which they were taken."""
+"""Pairs of exposures that show the same area, in the order in which they were taken."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from cryodedup.report.figure import Figure
 from cryodedup.report.layers import Layer, Line, Paint, Points, Rules
 
 MAX_LINES = 120
-"""More borders of holes or stage positions are not drawn: they would cover the pairs."""
+"""Maximum number of borders of holes or stage positions; more would cover the pairs, and are not drawn."""
 SAME_STAGE_M = 0.5e-6
-"""Stage positions, in metres, that differ by more are two."""
+"""Stage positions that differ by more, in metres, are different."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,15 +28,15 @@ class Hits:
     Attributes
     ----------
     exposures
-        How many there are; ``order``: what they are in the order of.
+        Number of exposures; ``order``: the criterion by which they are ordered.
     earlier, later
         int64 (pairs,): their places in that order, from 1.
     contradicted
-        bool (pairs,): the other shots of the same holes disagree.
+        bool (pairs,): whether the other shots of the same holes disagree.
     borders
-        Between exposures of one place: for each word ("holes") float64 (m,), between two places.
+        Borders between holes and between stage positions: for each word ("holes") float64 (m,), halfway between two places.
     windowed
-        Only pairs of a window were compared.
+        Whether only pairs of a window were compared.
     """
 
     exposures: int
@@ -49,7 +49,7 @@ class Hits:
 
 
 def hits(result: MicrographOutcome) -> Hits | None:
-    """From a result; None without pairs."""
+    """The data from a result; None without pairs."""
     if not result.pairs:
         return None
     n = len(result.order)
@@ -69,7 +69,7 @@ def hits(result: MicrographOutcome) -> Hits | None:
 
 
 def _borders(kinds: dict[str, Sequence[object]]) -> dict[str, Floats]:
-    """Where the values change, for those that are known and do not change too often."""
+    """The places where values change, for values that are known and do not change too often."""
     found = {}
     for word, values in kinds.items():
         changes = np.array([k + 0.5 for k in range(1, len(values)) if values[k] != values[k - 1]])
@@ -79,7 +79,7 @@ def _borders(kinds: dict[str, Sequence[object]]) -> dict[str, Floats]:
 
 
 def stages(acquisitions: Sequence[Acquisition]) -> list[int]:
-    """A number for each stretch of exposures at one position of the stage; zeros where it is not known."""
+    """A number for each run of exposures at one stage position; all zeros if a position is unknown."""
     groups: list[int] = []
     last = None
     for one in acquisitions:
@@ -92,7 +92,7 @@ def stages(acquisitions: Sequence[Acquisition]) -> list[int]:
 
 
 def draw(data: Hits) -> Figure:
-    """As a matrix, the first exposure in the upper left corner."""
+    """Draws a matrix, with the first exposure in the upper left corner."""
     n, size = data.exposures, float(np.clip(350 / max(data.exposures, 1), 3.0, 8.0))
     layers: list[Layer] = []
     for borders in data.borders.values():
@@ -113,7 +113,7 @@ def draw(data: Hits) -> Figure:
 
 
 def caption(data: Hits) -> str:
-    """What is seen."""
+    """The caption."""
     found = "Pairs of exposures that show the same area. Lines parallel to the diagonal are holes that were imaged a second time, in the"
     found += " same order."
     found += f" Thin lines: borders between {' and between '.join(data.borders)}." if data.borders else ""

@@ -1,4 +1,4 @@
-"""How many particles each separation keeps."""
+"""The number of particles kept at each minimum separation."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from cryodedup.report.layers import Line
 
 @dataclass(frozen=True, kw_only=True)
 class Kept:
-    """Particles that each separation keeps.
+    """Numbers of particles kept at each minimum separation.
 
     Attributes
     ----------
     separations_a, kept
-        float64 and int64 (m,): minimum separations in Å, and how many particles each would keep; of so many ``particles``.
+        float64 and int64 (m,): minimum separations in Å, and how many of all ``particles`` would be kept.
     separations
-        The separation that was used, and what is suggested.
+        The separation used, and the suggested one.
     sampled
-        The numbers are estimates from so many particles; 0: from all.
+        Number of particles from which the curve is estimated; 0: all were used.
     """
 
     separations_a: Floats
@@ -37,12 +37,12 @@ class Kept:
 
     @property
     def percent(self) -> Floats:
-        """The same as a share, in per cent, float64 (m,)."""
+        """The kept share, in per cent, float64 (m,)."""
         return np.asarray(100.0 * self.kept / max(1, self.particles))
 
 
 def kept(advice: Advice, separation_a: float, particles: int) -> Kept:
-    """From what the distances suggest; ``particles``: how many there are."""
+    """The data from an advice; ``particles``: the number of all particles."""
     return Kept(
         separations_a=advice.separations_a,
         kept=advice.kept,
@@ -53,7 +53,7 @@ def kept(advice: Advice, separation_a: float, particles: int) -> Kept:
 
 
 def draw(data: Kept) -> Figure:
-    """As a line from 0 to 100 %."""
+    """Draws a line from 0 to 100 %."""
     layers = [Line(x=data.separations_a, y=data.percent, paint="first", marked=True), *data.separations.rules()]
     marks = [data.separations.used_a, data.separations.suggested_a or 0.0, data.separations.neighbours_a or 0.0]
     x = Axis(label="minimum separation (Å)", low=0.0, high=1.02 * max(float(data.separations_a.max(initial=0.0)), *marks, 1e-9), grid=True)
@@ -62,7 +62,7 @@ def draw(data: Kept) -> Figure:
 
 
 def caption(data: Kept) -> str:
-    """What is seen."""
+    """The caption."""
     found = "Share of the particles that each minimum separation would keep."
     marked = {"the suggested separation": data.separations.suggested_a, "the usual distance of neighbours": data.separations.neighbours_a}
     dotted = [word for word, value in marked.items() if value is not None]

@@ -1,4 +1,4 @@
-"""Which input finds what another input finds, pair by pair."""
+"""The agreement of each pair of inputs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from cryodedup.report.figure import Figure, shortened
 from cryodedup.report.matrix import matrix
 
 MAX_SHOWN = 12
-"""Of more inputs the first ones are drawn: a larger matrix is not read."""
+"""Maximum number of inputs drawn, the first ones: a larger matrix would be hard to read."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,11 +24,11 @@ class Pickers:
     Attributes
     ----------
     names
-        Of the inputs, at most ``MAX_SHOWN``.
+        Names of the inputs, at most ``MAX_SHOWN``.
     overlaps
-        int64 (n, n): particles of the first input that have one of the second within the separation, itself not counted.
+        int64 (n, n): particles of the input in the row that have another particle, of the input in the column, within the separation.
     particles
-        int64 (n,): of each input.
+        int64 (n,): number of particles of each input.
     """
 
     names: tuple[str, ...]
@@ -37,12 +37,12 @@ class Pickers:
 
     @property
     def percent(self) -> Floats:
-        """The overlaps as shares of the first input, in per cent, float64 (n, n)."""
+        """The overlaps in per cent of the input in the row, float64 (n, n)."""
         return np.asarray(100.0 * self.overlaps / np.maximum(self.particles, 1)[:, None])
 
 
 def pickers(result: ParticleOutcome) -> Pickers | None:
-    """From a result; None for one input, or more than are compared."""
+    """The data from a result; None for one input, or for more than are compared."""
     if result.analysis.overlaps is None:
         return None
     n = min(len(result.sources), MAX_SHOWN)
@@ -51,14 +51,14 @@ def pickers(result: ParticleOutcome) -> Pickers | None:
 
 
 def names_of_inputs(result: ParticleOutcome) -> tuple[str, ...]:
-    """Their files without directories, where that names one input only."""
+    """The names of the input files, without directories if they are unique."""
     labels = [source.picks.label for source in result.sources]
     short = [Path(label).name or label for label in labels]
     return tuple(label if short.count(name) > 1 else name for name, label in zip(short, labels, strict=True))
 
 
 def draw(data: Pickers) -> Figure:
-    """As a matrix of percentages."""
+    """Draws a matrix of percentages."""
     alt = "Matrix: the share of each input's particles that have a particle of another input nearby"
     caption = (
         "Share (%) of the particles of the input in each row that have a particle of the input in each column within the minimum"

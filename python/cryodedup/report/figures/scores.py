@@ -1,4 +1,4 @@
-"""Scores of the two particles of a pair from different inputs."""
+"""Scores of duplicates from different inputs, against each other."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ BINS = 60
 
 @dataclass(frozen=True, kw_only=True)
 class ScorePairs:
-    """A map of pairs: ``counts``, int64 (BINS, BINS), by the score of the winner and that of the loser, each between its edges."""
+    """A two-dimensional histogram of pairs: ``counts``, int64 (BINS, BINS), by the scores of winner and loser."""
 
     counts: NDArray[np.int64]
     winner_edges: Floats
@@ -27,7 +27,7 @@ class ScorePairs:
 
 
 def score_pairs(result: ParticleOutcome) -> ScorePairs | None:
-    """Of duplicates from different inputs, as the choice compared them; None where there are none, or no scores."""
+    """Scores of duplicates from different inputs, as they were compared; None if there are fewer than two such pairs, or no scores."""
     if result.selection.ranking.scores is None or result.params.remove_entirely:
         return None
     source_of = result.joined.source_of
@@ -51,7 +51,7 @@ def _binned(values: Floats) -> tuple[NDArray[np.int64], Floats]:
 
 
 def draw(data: ScorePairs) -> Figure:
-    """As a map of colours, the winner to the right, the loser upwards."""
+    """Draws a colour map, with the winner along x and the loser along y."""
     x, y = data.winner_edges, data.loser_edges
     highest = max(float(data.counts.max()), 1.0)
     shares = np.log(np.where(data.counts > 0, data.counts, np.nan)) / max(np.log(highest), 1e-9)

@@ -12,7 +12,7 @@ from cryodedup.report.layers import Layer, Rules
 
 @dataclass(frozen=True, kw_only=True)
 class Separations:
-    """The separation that was used, the one that the distances suggest, and the usual distance of neighbours, Å; None: not known."""
+    """The separation used, the one that the distances suggest, and the usual distance of neighbours, Å; None: unknown."""
 
     used_a: float
     suggested_a: float | None
@@ -20,11 +20,11 @@ class Separations:
 
     @classmethod
     def of(cls, suggestion: Suggestion, used_a: float) -> Separations:
-        """From a suggestion."""
+        """The separations from a suggestion."""
         return cls(used_a=used_a, suggested_a=suggestion.suggested_a, neighbours_a=suggestion.usual_distance_a)
 
     def rules(self) -> list[Layer]:
-        """As vertical lines."""
+        """Vertical lines with labels."""
         found: list[Layer] = [Rules(at=np.array([self.used_a]), label=f"used: {self.used_a:g} Å")]
         if self.suggested_a is not None:
             at, label = np.array([self.suggested_a]), f"suggested: {self.suggested_a:.0f} Å"

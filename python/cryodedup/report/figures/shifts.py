@@ -1,4 +1,4 @@
-"""How far duplicates are moved against their originals."""
+"""Shifts of duplicates relative to their originals."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Shifts:
     frame_px
         Width and height of the largest micrograph.
     pixel_size_a
-        None: not known, or not the same for all.
+        Å; None: unknown, or not the same for all.
     """
 
     shift_px: Floats
@@ -40,7 +40,7 @@ class Shifts:
 
 
 def shifts(result: MicrographOutcome) -> Shifts | None:
-    """From a result; None without pairs."""
+    """The data from a result; None without pairs."""
     sizes = [size for pair in result.pairs if (size := result.sizes[pair.first]) is not None]
     if not sizes:
         return None
@@ -54,7 +54,7 @@ def shifts(result: MicrographOutcome) -> Shifts | None:
 
 
 def draw(data: Shifts) -> Figure:
-    """As points on a map, coloured by significance."""
+    """Draws points on a map, coloured by significance."""
     width, height = data.frame_px
     low, high = float(data.z.min()), float(data.z.max())
     zero = np.zeros(1)
@@ -65,12 +65,12 @@ def draw(data: Shifts) -> Figure:
         layers.append(Points(x=x, y=y, size=5.0, colour=hex_of(shade(k / (SHADES - 1)))))
     x_axis, y_axis = (Axis(label=f"shift in {name} (px)", low=-side, high=side) for name, side in (("x", width), ("y", height)))
     bar = ColourBar(label="significance z", low=low, high=high)
-    drawing = chart(x_axis, y_axis, layers, "Shifts of duplicates against their originals", equal=True, colour_bar=bar)
+    drawing = chart(x_axis, y_axis, layers, "Shifts of duplicates relative to their originals", equal=True, colour_bar=bar)
     return Figure("shifts", (drawing,), caption(data))
 
 
 def caption(data: Shifts) -> str:
-    """What is seen, and the longest shift."""
+    """The caption, with the longest shift."""
     width, height = data.frame_px
     found = "Shifts that superimpose duplicates on their originals, coloured by significance."
     found += f" A shift as long as an axis ({width:,} x {height:,} px) leaves no overlap."

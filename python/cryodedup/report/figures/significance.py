@@ -1,4 +1,4 @@
-"""How many pairs of micrographs reach each significance, and how many would by chance."""
+"""The number of pairs of micrographs that reach each significance, and the number expected by chance."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from cryodedup.report.layers import Layer, Line, Points, Rules
 
 TICKS = (2, 3, 4, 5, 7, 10, 20, 50, 100, 200, 500)
 FEW_POINTS = 20
-"""Fewer pairs are also drawn as points."""
+"""If there are fewer pairs, each is also drawn as a point."""
 EACH = 1000
-"""So many of the most significant pairs are drawn one by one, the others ever more sparsely."""
+"""This many of the most significant pairs are drawn one by one, the others more and more sparsely."""
 LOWEST_Z = 3.0
 
 
@@ -36,11 +36,11 @@ class Significance:
     chance_z, chance
         float64 (200,): how many pairs are expected by chance, an upper estimate.
     min_z
-        From which z on a pair is accepted by itself; None where ``threshold``, a correlation coefficient, decides.
+        About the smallest z at which a pair is accepted by itself; None if ``threshold``, a correlation coefficient, decides.
     tested, accepted, supported
-        Pairs compared; accepted; accepted at a lower z since other shots of their holes agree.
+        Numbers of pairs: compared; accepted; accepted at a lower z since other shots of their holes agree.
     refused
-        Whether some pairs of at least ``min_z`` are not accepted.
+        Whether some pairs with at least ``min_z`` are not accepted.
     """
 
     found_z: Floats
@@ -59,7 +59,7 @@ class Significance:
 
 
 def significance(result: MicrographOutcome) -> Significance | None:
-    """From a result; None if no pair was compared closely."""
+    """The data from a result; None if no pair was compared closely."""
     of = max(result.compared, key=lambda one: len(one.members), default=None)
     if of is None or not len(of.observed):
         return None
@@ -93,7 +93,7 @@ def _accepted_from(of: Compared, result: MicrographOutcome) -> float | None:
 
 
 def ranked(values: Floats) -> tuple[Floats, NDArray[np.int64]]:
-    """Values from the highest, and how many are at least as high: each of the first thousand, then ever fewer of the others."""
+    """Values from the highest, and how many are at least as high: each of the first ``EACH``, then fewer and fewer of the others."""
     every, fewer = np.arange(1, min(len(values), EACH) + 1), np.geomspace(1, len(values), EACH).astype(np.int64)
     ranks = np.unique(np.concatenate([every, fewer]))
     places = len(values) - ranks
@@ -101,7 +101,7 @@ def ranked(values: Floats) -> tuple[Floats, NDArray[np.int64]]:
 
 
 def draw(data: Significance) -> Figure:
-    """On logarithmic axes."""
+    """Draws the curves on logarithmic axes."""
     layers: list[Layer] = [Line(x=data.found_z, y=data.found.astype(float), paint="first", stepped=True, label="found")]
     if len(data.found_z) < FEW_POINTS:
         layers.append(Points(x=data.found_z, y=data.found.astype(float), size=5.0))
@@ -119,7 +119,7 @@ def draw(data: Significance) -> Figure:
 
 
 def caption(data: Significance) -> str:
-    """What is seen, and what was accepted."""
+    """The caption, with the number of accepted pairs."""
     found = f"Pairs of at least each significance z, of {data.tested:,} compared, and how many are expected by chance (dashed: an upper"
     found += f" estimate, from {CAUTION:g} times the mirrored pairs and from the bulk of all pairs)."
     if data.min_z is None:
