@@ -40,8 +40,8 @@ class Columns(Protocol):
 
     ``labels`` are the names of the columns. ``numbers`` returns a column as float64 (n,), ``names`` as indices into its distinct values;
     ``take``: as ``numbers``, for a column that is not used again; ``release``: frees all columns; ``varies``: whether the values of a
-    column differ; ``some``: a few of its cells, spread over the table; ``all_names``: as ``names``, for a column that was not parsed; ``where``
-    names a row in messages; ``optics`` are the rows of the optics groups.
+    column differ; ``some``: a few of its cells, spread over the table; ``all_names``: as ``names``, for a column that was not parsed;
+    ``where`` names a row in messages; ``optics`` are the rows of the optics groups.
     """
 
     label: str
