@@ -1,26 +1,26 @@
-//! What is within a limit of a point, or of a box.
+//! Points within a limit of a point, or of a box.
 
 use super::{Bounds, Tree};
 
-/// What is done with that.
+/// What is done with these points.
 pub(crate) trait Around {
-    /// Whether a node does not matter.
+    /// Whether a node can be skipped.
     fn skips(&self, _node: usize) -> bool {
         false
     }
 
-    /// All points of a node.
+    /// Called if all points of a node are within the limit.
     fn whole(&mut self, node: usize);
 
-    /// One point.
+    /// Called for a single point within the limit.
     fn point(&mut self, position: usize);
 
-    /// Called after a node, or its children, were looked at.
+    /// Called after a node and its children were visited.
     fn ascend(&mut self, _node: usize) {}
 }
 
 impl<const D: usize> Tree<D> {
-    /// Calls `visitor` with everything whose squared distance from `centre` is at most `limit`.
+    /// Calls `visitor` with all nodes and points whose squared distance from `centre` is at most `limit`.
     pub fn around(&self, centre: &Bounds<D>, limit: f64, visitor: &mut impl Around) {
         if !self.nodes.is_empty() && !visitor.skips(0) && self.nodes[0].bounds.nearest(centre) <= limit {
             self.around_below(0, centre, limit, visitor);
@@ -46,7 +46,7 @@ impl<const D: usize> Tree<D> {
         visitor.ascend(at);
     }
 
-    /// The children of a node; none of a leaf.
+    /// The children of a node; `None` for a leaf.
     pub fn below(&self, node: usize) -> Option<(usize, usize)> {
         (!self.nodes[node].is_leaf()).then(|| self.children(node))
     }

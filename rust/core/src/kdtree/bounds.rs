@@ -1,4 +1,4 @@
-//! Boxes, and how far they are from points and from each other.
+//! Bounding boxes, and their distances from points and from each other.
 
 #![allow(clippy::needless_range_loop, reason = "several arrays are indexed by the axis")]
 
@@ -12,13 +12,13 @@ pub(crate) struct Bounds<const D: usize> {
 }
 
 impl<const D: usize> Default for Bounds<D> {
-    /// The box of no point.
+    /// The box of no points.
     fn default() -> Self {
         Self { low: [f64::INFINITY; D], high: [f64::NEG_INFINITY; D] }
     }
 }
 
-/// As `f64::max`, for numbers that are no NaN: one instruction instead of four.
+/// As `f64::max`, for numbers that are not NaN: one instruction instead of four.
 #[inline]
 fn larger(a: f64, b: f64) -> f64 {
     if a > b { a } else { b }
@@ -35,14 +35,14 @@ impl<const D: usize> Bounds<D> {
         points.iter().fold(Self::default(), Self::with)
     }
 
-    /// The smallest box round it and a point.
+    /// The smallest box around this one and a point.
     #[inline]
     #[must_use]
     pub fn with(self, point: &[f64; D]) -> Self {
         self.join(&Self { low: *point, high: *point })
     }
 
-    /// The smallest box round two.
+    /// The smallest box around two.
     #[inline]
     #[must_use]
     pub fn join(mut self, other: &Self) -> Self {
@@ -60,13 +60,13 @@ impl<const D: usize> Bounds<D> {
         self.low == self.high
     }
 
-    /// No two of its points are further apart, squared.
+    /// Upper limit of the squared distance between any two of its points.
     #[inline]
     pub fn diagonal(&self) -> f64 {
         squared(&self.high, &self.low)
     }
 
-    /// No point of one is nearer to one of the other, squared.
+    /// Lower limit of the squared distance between points of two boxes.
     #[inline]
     pub fn nearest(&self, other: &Self) -> f64 {
         let mut sum = 0.0;
@@ -77,7 +77,7 @@ impl<const D: usize> Bounds<D> {
         sum
     }
 
-    /// No point of one is further from one of the other, squared.
+    /// Upper limit of the squared distance between points of two boxes.
     #[inline]
     pub fn farthest(&self, other: &Self) -> f64 {
         let mut sum = 0.0;
@@ -88,7 +88,7 @@ impl<const D: usize> Bounds<D> {
         sum
     }
 
-    /// As [`Bounds::nearest`] for a point.
+    /// As [`Bounds::nearest`], for a point.
     #[inline]
     pub fn nearest_to(&self, point: &[f64; D]) -> f64 {
         let mut sum = 0.0;

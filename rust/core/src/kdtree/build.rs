@@ -1,35 +1,35 @@
-//! Building a tree by one thread.
+//! Building a tree in one thread.
 //!
-//! The splits of several levels are made at once, by counting the points of each cell of a grid and moving every point once. Tried before:
-//! median splits (55 to 63 ns a point), sorting by Morton keys (16).
+//! The splits of several levels are made at once by counting the points of each cell of a grid and moving every point once. Tried before:
+//! median splits (55 to 63 ns per point), sorting by Morton keys (16).
 
 use super::splits::Splits;
 use super::{Bounds, LEAF, Node, Tree};
 
-/// What building a tree needs, kept from one tree to the next.
+/// Buffers for building trees, reused from one tree to the next.
 #[derive(Debug, Default)]
 pub(crate) struct Builder<const D: usize> {
     tree: Tree<D>,
     workshop: Workshop<D>,
 }
 
-/// Room to move points in.
+/// Buffers for moving points.
 #[derive(Debug, Default)]
 pub(super) struct Workshop<const D: usize> {
     splits: Splits<D>,
     cells: Vec<u16>,
-    /// First positions of the cells of all grids at hand, the coarsest first.
+    /// First positions of the cells of the current grids, the coarsest first.
     starts: Vec<u32>,
     points: Vec<[f64; D]>,
     ids: Vec<u32>,
 }
 
-/// Points and their numbers, to be put in order, and the nodes over them.
+/// Points and their numbers, which are reordered, and the nodes above them.
 pub(super) struct Part<'a, const D: usize> {
     pub points: &'a mut [[f64; D]],
     pub ids: &'a mut [u32],
     pub nodes: &'a mut Vec<Node<D>>,
-    /// The position of the first of the points in the whole tree.
+    /// The position in the whole tree of the first of these points.
     pub offset: u32,
 }
 
@@ -57,7 +57,7 @@ impl<const D: usize> Builder<D> {
 }
 
 impl<const D: usize> Workshop<D> {
-    /// Adds the nodes over the points from `start` to `end`, and puts these in order.
+    /// Reorders the points from `start` to `end`, and adds the nodes above them.
     pub fn split(&mut self, part: &mut Part<D>, start: u32, end: u32) {
         let bounds = Bounds::of(&part.points[start as usize..end as usize]);
         if (end - start) as usize <= LEAF || bounds.is_one_place() {
@@ -71,7 +71,7 @@ impl<const D: usize> Workshop<D> {
         self.starts.truncate(first);
     }
 
-    /// Moves the points to the order of their cells, and adds the first position of each cell, and the end of the last.
+    /// Reorders the points by cell, and adds the first position of each cell, and the end of the last.
     fn distribute(&mut self, part: &mut Part<D>, start: usize, end: usize) {
         let (points, ids) = (&mut part.points[start..end], &mut part.ids[start..end]);
         self.points.clear();
@@ -86,7 +86,7 @@ impl<const D: usize> Workshop<D> {
         for &cell in &self.cells {
             starts[cell as usize + 1] += 1;
         }
-        // What is before a cell; while points are placed that moves on to its end, which is where the next one starts.
+        // The number of points before each cell; as points are placed, it advances to the end of the cell, the start of the next one.
         let mut before = 0;
         for count in &mut starts[1..] {
             let of_this = *count;
@@ -102,7 +102,7 @@ impl<const D: usize> Workshop<D> {
         starts.iter_mut().for_each(|start_of| *start_of += start as u32);
     }
 
-    /// Adds the nodes over 2^`levels` cells, the starts of which stand at `first`.
+    /// Adds the nodes above 2^`levels` cells; their starts are stored from `first` on.
     fn grow(&mut self, part: &mut Part<D>, first: usize, levels: u32) {
         let (start, end) = (self.starts[first], self.starts[first + (1 << levels)]);
         if (end - start) as usize <= LEAF {
@@ -137,7 +137,7 @@ impl<const D: usize> Part<'_, D> {
 }
 
 impl<const D: usize> Node<D> {
-    /// The node over two others, the second of which stands `right` nodes further on.
+    /// The parent of two nodes; the second one is `right` nodes further on.
     pub(super) fn over(left: &Self, other: &Self, right: usize) -> Self {
         Self { bounds: left.bounds.join(&other.bounds), start: left.start, end: other.end, right: right as u32 }
     }

@@ -1,4 +1,4 @@
-//! Which points are connected by steps within a limit.
+//! Sets of points connected by steps within a limit.
 
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 

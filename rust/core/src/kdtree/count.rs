@@ -1,21 +1,21 @@
-//! How many pairs there are of each two colours within a limit.
+//! Number of pairs within a limit, for each two colours.
 
 use super::Tree;
 use super::join::Pairs;
 use crate::{Monitor, Result};
 
-/// Pairs by the colours of their points; each is in one of `[a][b]` and `[b][a]`.
+/// Number of pairs by the colours of their points; each pair is counted in either `[a][b]` or `[b][a]`.
 pub(crate) type PairCounts<const C: usize> = [[u64; C]; C];
 
 struct Counting<const C: usize> {
     /// The colour of each point, by position.
     colours: Vec<u8>,
-    /// How many points of each colour a node has.
+    /// Number of points of each colour in a node.
     counts: Vec<[u32; C]>,
 }
 
 impl<const D: usize> Tree<D> {
-    /// The pairs of points whose squared distance is at most `limit`; `colour`: that of an id, below `C`.
+    /// Counts the pairs whose squared distance is at most `limit`; `colour`: returns the colour of an id, below `C`.
     pub fn count_pairs<const C: usize>(&self, limit: f64, colour: impl Fn(u32) -> u8, monitor: &Monitor) -> Result<PairCounts<C>> {
         let colours: Vec<u8> = self.ids.iter().map(|&id| colour(id)).collect();
         let add = |position: usize, mut counts: [u32; C]| {

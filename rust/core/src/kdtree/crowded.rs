@@ -1,4 +1,4 @@
-//! Which points have another one within a limit.
+//! Points with another one within a limit.
 
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
@@ -6,7 +6,7 @@ use super::join::Pairs;
 use super::{Node, Tree};
 use crate::{Monitor, Result};
 
-/// Marks, set once and for all; a node's says that all its points are marked.
+/// Marks, which are never cleared; a mark on a node means that all its points are marked.
 struct Crowded<'a, const D: usize> {
     tree: &'a Tree<D>,
     points: Vec<AtomicBool>,
@@ -18,7 +18,7 @@ fn unset(n: usize) -> Vec<AtomicBool> {
 }
 
 impl<const D: usize> Tree<D> {
-    /// The positions of the points that have another one whose squared distance is at most `limit`, ascending.
+    /// The positions, ascending, of all points that have another one at a squared distance of at most `limit`.
     pub fn crowded(&self, limit: f64, monitor: &Monitor) -> Result<Vec<u32>> {
         let marks = Crowded { tree: self, points: unset(self.len()), nodes: unset(self.nodes.len()) };
         self.join(limit, &marks, monitor)?;

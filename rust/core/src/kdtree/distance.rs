@@ -1,8 +1,8 @@
-//! Where distances are compared.
+//! The squared distance, in one place.
 
 #![allow(clippy::needless_range_loop, reason = "several arrays are indexed by the axis")]
 
-/// The squared distance of two points: the one expression by which all distances are compared.
+/// The squared distance of two points: the only expression for distances that are compared.
 #[inline]
 pub(crate) fn squared<const D: usize>(a: &[f64; D], b: &[f64; D]) -> f64 {
     let mut sum = 0.0;

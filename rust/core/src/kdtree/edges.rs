@@ -1,4 +1,4 @@
-//! A list of all pairs within a limit, if they are not too many.
+//! A list of all pairs within a limit, unless there are too many.
 
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
@@ -21,7 +21,7 @@ struct Listing<'a, const D: usize> {
 }
 
 impl<const D: usize> Tree<D> {
-    /// All pairs whose squared distance is at most `limit`; none if there are more than `most`.
+    /// All pairs whose squared distance is at most `limit`; `None` if there are more than `most`.
     pub fn edges(&self, limit: f64, most: usize, monitor: &Monitor) -> Result<Option<Vec<Edge>>> {
         let listing = Listing { tree: self, most, too_many: AtomicBool::new(false) };
         let edges = self.join(limit, &listing, monitor)?;
@@ -38,7 +38,7 @@ impl<const D: usize> Listing<'_, D> {
         is_more
     }
 
-    /// Lists all pairs of some positions and others.
+    /// Lists all pairs of a position in one range and a position in another.
     fn list(&self, ones: std::ops::Range<usize>, others: impl Fn(usize) -> std::ops::Range<usize>, edges: &mut Vec<Edge>) {
         for a in ones {
             for b in others(a) {

@@ -3,35 +3,35 @@
 use super::{Node, Tree, squared};
 use crate::{Monitor, Result};
 
-/// Branches of more points than this are walked by several threads, and asked whether to go on.
+/// Branches with more points are searched by several threads, which check for an interrupt.
 const BRANCH: usize = 2048;
 
-/// What is done with the pairs; each is met once, by itself or as one of many.
+/// What is done with the pairs; each is reported once, by itself or as one of many.
 pub(super) trait Pairs<const D: usize>: Sync {
-    /// What one thread gathers.
+    /// What one thread collects.
     type Found: Default + Send;
 
-    /// Adds what another thread has gathered.
+    /// Adds what another thread has collected.
     fn merge(&self, found: &mut Self::Found, other: Self::Found);
 
-    /// Whether the pairs within a node, or of two, do not matter any more.
+    /// Whether the pairs within a node, or between two, are no longer needed.
     fn is_known(&self, _a: usize, _b: usize) -> bool {
         false
     }
 
-    /// All pairs within a node.
+    /// Called if all pairs within a node are within the limit.
     fn within(&self, node: usize, found: &mut Self::Found);
 
-    /// All pairs of a point of one node and one of another.
+    /// Called if all pairs of a point of one node and a point of another are within the limit.
     fn across(&self, a: usize, b: usize, found: &mut Self::Found);
 
-    /// A point with all points of a node.
+    /// Called if a point is within the limit of all points of a node.
     fn beside(&self, position: usize, node: usize, found: &mut Self::Found);
 
-    /// Two points, and the square of their distance.
+    /// Called for a single pair, with its squared distance.
     fn pair(&self, a: usize, b: usize, squared: f64, found: &mut Self::Found);
 
-    /// Called before the children of a node are looked at.
+    /// Called before the children of a node are visited.
     fn descend(&self, _node: usize, _left: usize, _right: usize) {}
 
     /// Called after something was found below a node.
@@ -93,7 +93,7 @@ impl<P: Pairs<D>, const D: usize> Walk<'_, P, D> {
         self.pairs.ascend(at);
     }
 
-    /// Asked before a pair of nodes is walked into: of those met, most are not near, and need no call.
+    /// Checked before a pair of nodes is searched: most pairs are not close, and need no call.
     #[inline]
     fn are_near(&self, a: usize, b: usize) -> bool {
         self.node(a).bounds.nearest(&self.node(b).bounds) <= self.limit
@@ -130,7 +130,7 @@ impl<P: Pairs<D>, const D: usize> Walk<'_, P, D> {
                 self.pairs.ascend(a);
                 self.pairs.ascend(b);
             }
-            // The larger box is split: a small one with many points may be near all of a large one, or none.
+            // The larger box is split: a small one with many points may be close to all of a large one, or to nothing in it.
             (false, false) if one.bounds.diagonal() < other.bounds.diagonal() => self.split(b, a, found),
             (true, false) => self.split(b, a, found),
             _ => self.split(a, b, found),

@@ -1,4 +1,4 @@
-//! Building the tree over one large group by all threads.
+//! Building the tree of one large group with all threads.
 
 use rayon::prelude::*;
 
@@ -7,7 +7,7 @@ use super::splits::Splits;
 use super::{Bounds, LARGE, Node, Tree};
 use crate::{Monitor, Result};
 
-/// Points that one thread puts in order at once: 1.3 MB of them.
+/// Number of points that one thread reorders at once: 1.3 MB.
 const CHUNK: usize = 1 << 16;
 
 /// Some of the points, in the order of their cells, and where each cell starts.
@@ -17,7 +17,7 @@ struct Chunk<const D: usize> {
     starts: Vec<u32>,
 }
 
-/// The points of a cell, to be filled in and built over.
+/// Memory for the points of a cell, over which nodes are then built.
 struct Cell<'a, const D: usize> {
     points: &'a mut [[f64; D]],
     ids: &'a mut [u32],
@@ -25,7 +25,7 @@ struct Cell<'a, const D: usize> {
 }
 
 impl<const D: usize> Tree<D> {
-    /// A tree over `n` points, given with their numbers, by all threads.
+    /// Builds a tree over `n` points, given with their numbers, with all threads.
     ///
     /// # Errors
     /// [`crate::Error::Interrupted`].
@@ -41,14 +41,14 @@ impl<const D: usize> Tree<D> {
     }
 }
 
-/// Points put in the order of the cells of a grid.
+/// Points ordered by the cells of a grid.
 struct Split<const D: usize> {
     splits: Splits<D>,
     chunks: Vec<Chunk<D>>,
 }
 
 impl<const D: usize> Split<D> {
-    /// None if all points are in one place.
+    /// `None` if all points are equal.
     fn of(n: usize, point: impl Fn(usize) -> ([f64; D], u32) + Sync, monitor: &Monitor) -> Result<Option<Self>> {
         monitor.advance(0)?;
         let chunk = |number: usize| number * CHUNK..n.min((number + 1) * CHUNK);
@@ -66,7 +66,7 @@ impl<const D: usize> Split<D> {
         Ok(Some(Self { splits, chunks }))
     }
 
-    /// Brings the points of each cell together; the nodes over all of them.
+    /// Collects the points of each cell; returns the nodes above all of them.
     fn build(self, all: Cell<D>, monitor: &Monitor) -> Result<Vec<Node<D>>> {
         let fill = |workshop: &mut Workshop<D>, (number, cell): (usize, Cell<D>)| {
             let mut at = 0;
@@ -85,7 +85,7 @@ impl<const D: usize> Split<D> {
     }
 }
 
-/// The nodes over the points of a cell, which are put in order.
+/// Reorders the points of a cell, and returns the nodes above them.
 fn build<const D: usize>(cell: Cell<D>, workshop: &mut Workshop<D>, monitor: &Monitor) -> Result<Vec<Node<D>>> {
     monitor.advance(0)?;
     let n = cell.points.len();
@@ -121,7 +121,7 @@ impl<const D: usize> Chunk<D> {
     }
 }
 
-/// The room of each cell.
+/// The part of the memory for each cell.
 fn cut<'a, const D: usize>(all: Cell<'a, D>, chunks: &[Chunk<D>], cells: usize) -> Vec<Cell<'a, D>> {
     let Cell { mut points, mut ids, mut offset } = all;
     let mut found = Vec::with_capacity(cells);
@@ -136,12 +136,12 @@ fn cut<'a, const D: usize>(all: Cell<'a, D>, chunks: &[Chunk<D>], cells: usize) 
     found
 }
 
-/// Where the nodes of 2^k parts stand, and those over them.
+/// The places of the nodes of 2^k parts, and of the nodes above them.
 #[derive(Default)]
 struct Plan {
-    /// First node of each piece, and the part that it is; none: a node over parts.
+    /// First node of each piece, and its part; `None`: a node above parts.
     pieces: Vec<(usize, Option<usize>)>,
-    /// Nodes over parts, each with its right child.
+    /// Nodes above parts, each with its right child.
     over: Vec<(usize, usize)>,
     total: usize,
 }
@@ -170,7 +170,7 @@ impl Plan {
     }
 }
 
-/// All nodes in one: of 10 M points that is 190 MB, so by all threads.
+/// Concatenates all nodes, with all threads: 190 MB for 10 M points.
 fn assemble<const D: usize>(parts: &[Vec<Node<D>>]) -> Vec<Node<D>> {
     let mut plan = Plan::default();
     plan.add(parts, 0);

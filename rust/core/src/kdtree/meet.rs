@@ -1,4 +1,4 @@
-//! Which colours each point has within a limit. Sets of colours are the bits of one word.
+//! The colours within a limit of each point. Sets of colours are the bits of one word.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
@@ -6,15 +6,15 @@ use super::join::Pairs;
 use super::{Node, Tree};
 use crate::{Monitor, Result};
 
-/// The colours met so far.
+/// The colours found so far.
 struct Meeting<'a, C, const D: usize> {
     tree: &'a Tree<D>,
-    /// The colours (none, or one) of the point at a position.
+    /// The colour of the point at a position, if any.
     colour: C,
-    /// The colours of a node's points, and those of at least two of them.
+    /// The colours of a node's points, and those that at least two of them have.
     present: Vec<(u64, u64)>,
     points: Vec<AtomicU64>,
-    /// What all points of a node have met; pushed down when it is next walked through.
+    /// The colours found for all points of a node; passed on to its children when it is next visited.
     nodes: Vec<AtomicU64>,
 }
 
@@ -72,7 +72,7 @@ impl<C: Fn(usize) -> u64, const D: usize> Meeting<'_, C, D> {
         &self.tree.nodes[at]
     }
 
-    /// Whether all points of one node have met the colours of another.
+    /// Whether the colours of node `b` were already found for all points of node `a`.
     fn has_met(&self, a: usize, b: usize) -> bool {
         self.present[b].0 & !self.nodes[a].load(Relaxed) == 0
     }

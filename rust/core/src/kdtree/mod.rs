@@ -1,12 +1,13 @@
-//! One k-d tree for everything that asks how near points are: which have a neighbour, which is the nearest, how many pairs there are, what is
-//! connected.
+//! A k-d tree for all searches by distance: which points have a neighbour, which one is the nearest, how many pairs there are, and which
+//! points are connected.
 //!
-//! A node is split at the middle of its longest side, and its box is then drawn tightly round its points. Splits at the middle keep boxes
-//! compact, so that only so many of a size fit round one of them: that bounds every search, for any arrangement of points. (Median
-//! splits do not, and cost 55 ns a point to build, these 8.) The tree knows nothing of a separation: one serves any number of them.
+//! A node is split at the middle of its longest side, and its box is then shrunk to its points. Splits at the middle keep boxes
+//! compact, so that only a limited number of a given size fit around one of them: this bounds every search, for any arrangement of points.
+//! (Median splits do not, and take 55 ns per point to build instead of 8.) The tree does not depend on a separation: one tree serves any
+//! number of them.
 //!
-//! Boxes and points are compared by the same arithmetic, in f64 and without fused multiply-add. Rounding is monotonic, so what is said of two
-//! boxes holds for every pair of their points, without any margin.
+//! Boxes and points are compared by the same arithmetic, in f64 and without fused multiply-add. Rounding is monotonic, so the
+//! limits found for two boxes hold for every pair of their points, without any margin.
 
 mod ball;
 mod bounds;
@@ -32,10 +33,10 @@ pub(crate) use build::Builder;
 pub(crate) use distance::squared;
 pub(crate) use edges::Edge;
 
-/// Leaves have at most this many points, unless all are equal. 16 were not faster.
+/// Maximum number of points in a leaf, unless all are equal. 16 were not faster.
 pub(crate) const LEAF: usize = 8;
 
-/// A group of at least this many points is built, and searched, by all threads; a smaller one by one of them.
+/// The tree of a group of at least this many points is built and searched with all threads; that of a smaller one with one thread.
 pub(crate) const LARGE: usize = 50_000;
 
 /// A box and the points in it: a leaf, or two further nodes.
@@ -44,7 +45,7 @@ pub(crate) struct Node<const D: usize> {
     pub bounds: Bounds<D>,
     start: u32,
     end: u32,
-    /// How many nodes further on the right child stands; the left one is the next. 0: a leaf.
+    /// How many nodes further on the right child is; the left one is the next node. 0: a leaf.
     right: u32,
 }
 
@@ -70,19 +71,19 @@ impl<const D: usize> Node<D> {
         self.right == 0
     }
 
-    /// Whether it is a leaf of more points than leaves have: all are equal.
+    /// Whether it is a leaf with more than [`LEAF`] points, which are all equal.
     #[inline]
     pub fn is_repeated(&self) -> bool {
         self.right == 0 && self.len() > LEAF
     }
 }
 
-/// The tree over some points, in an order of its own: what it finds are positions in that order.
+/// The tree over some points, in an order of its own: searches return positions in that order.
 #[derive(Debug, Default)]
 pub(crate) struct Tree<const D: usize> {
     points: Vec<[f64; D]>,
     ids: Vec<u32>,
-    /// In preorder, the root first; none if there is no point.
+    /// In preorder, the root first; empty if there are no points.
     nodes: Vec<Node<D>>,
 }
 
@@ -100,7 +101,7 @@ impl<const D: usize> Tree<D> {
         &self.points[position]
     }
 
-    /// The number that the point at a position was given when the tree was built.
+    /// The number that was given to the point at a position when the tree was built.
     #[inline]
     pub fn id(&self, position: usize) -> u32 {
         self.ids[position]
@@ -110,13 +111,13 @@ impl<const D: usize> Tree<D> {
         &self.ids
     }
 
-    /// The children of a node that is no leaf.
+    /// The children of a node that is not a leaf.
     #[inline]
     fn children(&self, node: usize) -> (usize, usize) {
         (node + 1, node + self.nodes[node].right as usize)
     }
 
-    /// Puts the points that are equal to many others in order, the lowest keys first.
+    /// Sorts the points within leaves of equal points by key, the lowest first.
     pub fn sort_repeated<K: Ord>(&mut self, key: impl Fn(u32) -> K) {
         for node in self.nodes.iter().filter(|node| node.is_repeated()) {
             self.ids[node.range()].sort_unstable_by_key(|&id| key(id));

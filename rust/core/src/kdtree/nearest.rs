@@ -12,8 +12,8 @@ struct Search<'a, K, R, const D: usize> {
 }
 
 impl<const D: usize> Tree<D> {
-    /// The square of the distance and the position of the nearest point but the one at `position`, if it is at most `limit`; of several, the
-    /// one of the lowest rank. Of points that are equal to many others ([`Tree::sort_repeated`]) only the first two count.
+    /// Squared distance and position of the nearest point other than that at `position`, if the squared distance is at most `limit`; of
+    /// several, the one of the lowest rank. Of points that are equal to many others ([`Tree::sort_repeated`]) only the first two count.
     pub fn nearest<K: Ord>(&self, position: usize, limit: f64, rank: impl Fn(usize) -> K) -> Option<(f64, usize)> {
         let mut search = Search { tree: self, position, limit, rank, found: None };
         search.below(0, 0.0);
@@ -35,7 +35,7 @@ impl<K: Ord, R: Fn(usize) -> K, const D: usize> Search<'_, K, R, D> {
         let point = self.tree.point(self.position);
         let (left, right) = self.tree.children(at);
         let [to_left, to_right] = [left, right].map(|child| self.tree.nodes[child].bounds.nearest_to(point));
-        // Of two boxes that hold the point, which happens at their borders, first the one that it is in.
+        // If both boxes contain the point, as at their borders, the one that it belongs to is searched first.
         if to_left < to_right || (to_left <= to_right && self.tree.nodes[left].range().contains(&self.position)) {
             self.below(left, to_left);
             self.below(right, to_right);

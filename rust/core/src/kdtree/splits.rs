@@ -5,20 +5,20 @@
 
 use super::Bounds;
 
-/// More splits at once would be more cells than a core's cache holds places to write to.
+/// With more splits at once, the places to write to, one per cell, would not fit the cache of a core.
 const MAX_SPLITS: u32 = 11;
-/// So many points a cell are aimed at: half of a leaf.
+/// Intended number of points per cell: half of a leaf.
 const PER_CELL: usize = 4;
 
 /// How the cells of a box are numbered.
 #[derive(Debug)]
 pub(super) struct Splits<const D: usize> {
     low: [f64; D],
-    /// Cells along an axis over the side of the box; `shrink` keeps the largest sides finite.
+    /// Number of cells along an axis divided by the side of the box; `shrink` keeps the largest sides finite.
     scale: [f64; D],
     shrink: f64,
     last: [u32; D],
-    /// For each axis and each place along it what it adds to the number of a cell.
+    /// For each axis, what each place along it adds to the number of a cell.
     parts: [Vec<u16>; D],
     pub levels: u32,
 }
@@ -30,7 +30,7 @@ impl<const D: usize> Default for Splits<D> {
 }
 
 impl<const D: usize> Splits<D> {
-    /// Halves the longest side as often as `n` points need; the box must have a side above 0.
+    /// Halves the longest side as often as needed for `n` points; the box must have a side above 0.
     pub fn lay(&mut self, bounds: &Bounds<D>, n: usize) {
         let finite = (0..D).all(|axis| (bounds.high[axis] - bounds.low[axis]).is_finite());
         self.shrink = if finite { 1.0 } else { 0.5 };
@@ -62,7 +62,7 @@ impl<const D: usize> Splits<D> {
     }
 
     /// The number of a point's cell. The points at both ends of the longest side are in different ones, however small it is: a side
-    /// so small that its scale is infinite has all but the lowest in the last cell (and 0 times infinity, NaN, is cell 0).
+    /// so small that its scale is infinite puts all but the lowest points in the last cell (and 0 times infinity, NaN, gives cell 0).
     #[inline]
     pub fn cell(&self, point: &[f64; D]) -> u16 {
         let mut cell = 0;

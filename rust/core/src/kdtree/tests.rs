@@ -1,4 +1,4 @@
-//! What every tree has to be, whatever its points.
+//! Properties of every tree, for any points.
 
 use proptest::prelude::*;
 
@@ -25,7 +25,7 @@ fn check<const D: usize>(tree: &Tree<D>, points: &[[f64; D]]) {
     assert!(tree.ids.iter().zip(&tree.points).all(
         |(&id, point)| squared(&points[id as usize], point) == 0.0 || points[id as usize].map(f64::to_bits) == point.map(f64::to_bits)
     ));
-    let mut next = 0; // position of the first point that is in no leaf before
+    let mut next = 0; // position of the first point after all leaves so far
     for (at, node) in tree.nodes.iter().enumerate() {
         assert_eq!(node.bounds, Bounds::of(&tree.points[node.range()]), "tight");
         assert!(!node.is_empty());
@@ -52,7 +52,7 @@ proptest! {
     #[test]
     fn boxes_are_tight_and_hold_every_point_once(flat in points::<2>(), solid in points::<3>()) {
         let (mut of_flat, mut of_solid) = (Builder::default(), Builder::default());
-        for _ in 0..2 { // the second time in used rooms
+        for _ in 0..2 { // the second time with used buffers
             check(of_flat.build(numbered(&flat)), &flat);
             check(of_solid.build(numbered(&solid)), &solid);
         }

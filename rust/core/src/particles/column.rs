@@ -1,4 +1,4 @@
-//! A number for each particle, to be set by many threads.
+//! A number for each particle, set by several threads.
 
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 

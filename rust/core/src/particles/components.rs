@@ -1,4 +1,4 @@
-//! Which particles are connected by chains of duplicates.
+//! Components of particles connected by chains of duplicates.
 
 use super::Particles;
 use super::column::Column;
@@ -7,7 +7,7 @@ use super::ranking::Ranking;
 use super::trees::each_tree;
 use crate::{Monitor, Result};
 
-/// For each particle the best of those that it is connected with by steps of at most `separation`, which may be itself.
+/// For each particle the best of those connected with it by steps of at most `separation`, which may be itself.
 ///
 /// # Errors
 /// As [`super::deduplicate`].

@@ -1,4 +1,4 @@
-//! Which particles are rejected, and what they duplicate.
+//! Which particles are rejected, and which ones they duplicate.
 
 use rayon::prelude::*;
 
@@ -11,25 +11,25 @@ use super::trees::{each_group, each_span, each_tree};
 use crate::kdtree::Tree;
 use crate::{Monitor, Result};
 
-/// What becomes of particles that have duplicates.
+/// How particles that have duplicates are treated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rule {
-    /// The best stays (see the module's text).
+    /// The best one is kept, see [`super`].
     KeepBest,
-    /// None stays.
+    /// None is kept.
     RemoveEntirely,
 }
 
-/// Which of n particles stay; m are rejected.
+/// Which of n particles are kept; m are rejected.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Duplicates {
-    /// For each of the n whether it stays.
+    /// For each of the n particles whether it is kept.
     pub kept: Vec<bool>,
-    /// The m others, ascending.
+    /// The indices of the m rejected particles, ascending.
     pub rejected: Vec<i64>,
-    /// For each of the m a particle that it duplicates.
+    /// For each rejected particle one that it duplicates.
     pub duplicate_of: Vec<i64>,
-    /// For each of the m how far it is from that, in the unit of the coordinates.
+    /// For each rejected particle the distance to that one, in the unit of the coordinates.
     pub distances: Vec<f64>,
 }
 
@@ -47,7 +47,7 @@ pub fn deduplicate(particles: &Particles, min_separation: f64, rule: Rule, monit
     Ok(Duplicates::new(particles, &duplicate_of(particles, min_separation, rule, monitor)?))
 }
 
-/// For each particle its own index if it is kept, else that of the one it duplicates.
+/// For each particle its own index if it is kept, else that of the particle it duplicates.
 pub(super) fn duplicate_of(particles: &Particles, min_separation: f64, rule: Rule, monitor: &Monitor) -> Result<Vec<u32>> {
     particles.check(min_separation)?;
     let duplicate_of = Column::new(particles.len(), |particle| particle);
@@ -88,7 +88,7 @@ fn of_near<const D: usize>(
     }
 }
 
-/// Sets for every particle that has a duplicate the nearest one.
+/// Sets the nearest duplicate of every particle that has one.
 fn remove_entirely<const D: usize>(
     tree: &mut Tree<D>,
     limit: f64,

@@ -7,7 +7,7 @@ use super::groups::Members;
 use super::ranking::Ranking;
 use crate::kdtree::LARGE;
 
-/// The particles of one group, cut into classes of equal coordinates, each from the best to the worst.
+/// The particles of one group in classes of equal coordinates, each from the best to the worst.
 pub(super) struct EqualCoordinates {
     order: Vec<u32>,
     /// First position of each class, and the end of the last.

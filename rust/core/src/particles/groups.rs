@@ -2,9 +2,9 @@
 
 use rayon::prelude::*;
 
-/// Where the particles of each group are.
+/// The particles ordered by group.
 pub(super) struct Groups {
-    /// Particles ordered by group; none if they come that way.
+    /// Particle indices ordered by group; `None` if the input is in that order.
     order: Option<Vec<u32>>,
     /// First position of each group, and the end of the last.
     starts: Vec<u32>,
@@ -37,7 +37,7 @@ impl Members<'_> {
 }
 
 impl Groups {
-    /// If the particles of each group stand one after the other.
+    /// If the particles of each group are consecutive.
     pub fn sorted(groups: Option<&[u32]>, n: usize) -> Option<Self> {
         let starts = match groups {
             None => vec![0, n as u32],
@@ -84,7 +84,7 @@ impl Groups {
     }
 }
 
-/// How many numbers groups have.
+/// The number of possible group numbers.
 fn size(groups: &[u32]) -> usize {
     groups.par_iter().max().map_or(0, |&largest| largest as usize + 1)
 }

@@ -7,7 +7,7 @@ use super::trees::each_tree;
 use crate::kdtree::Tree;
 use crate::{Error, Monitor, Result};
 
-/// Pairs within the separation, by the half-sets of their particles, 1 and 2.
+/// Number of pairs within the separation, by the half-sets of their particles, 1 and 2.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct HalfPairs {
     /// Both in half 1.
@@ -16,7 +16,7 @@ pub struct HalfPairs {
     pub within_two: u64,
     /// One in each.
     pub across: u64,
-    /// Particles of either half that have one of the other within the separation.
+    /// Number of particles of either half that have one of the other within the separation.
     pub concerned: u64,
 }
 
@@ -29,10 +29,10 @@ impl std::ops::AddAssign for HalfPairs {
     }
 }
 
-/// How many pairs of particles within `separation` are in one half-set, and across the two; `halves`: 1, 2, or 0 for neither.
+/// Counts pairs of particles within `separation`, in each half-set and across the two; `halves`: 1, 2, or 0 for neither.
 ///
 /// # Errors
-/// As [`super::deduplicate`]; a separation of 0; other halves.
+/// As [`super::deduplicate`]; also for a separation of 0, and halves other than 0, 1 and 2.
 ///
 /// # Panics
 /// Never: no thread panics while it holds the lock.
@@ -61,7 +61,7 @@ fn count<const D: usize>(tree: &Tree<D>, halves: &[u8], limit: f64, monitor: &Mo
     let [_, [_, within_one, across], [_, back, within_two]] = tree.count_pairs::<3>(limit, half, monitor)?;
     let mut found = HalfPairs { within_one, within_two, across: across + back, concerned: 0 };
     if found.across > 0 {
-        let bit = |half: u8| (1 << half) >> 1; // none for neither
+        let bit = |half: u8| (1 << half) >> 1; // no bit for neither half
         let met = tree.meet(limit, |position| bit(half(tree.id(position))), monitor)?;
         let is_concerned = |&(position, met): &(usize, u64)| match half(tree.id(position)) {
             0 => false,

@@ -1,4 +1,4 @@
-//! How many particles stay at each of several separations.
+//! Number of particles kept at each of several separations.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
@@ -10,12 +10,12 @@ use super::trees::each_tree;
 use crate::kdtree::{Edge, Tree};
 use crate::{Monitor, Result};
 
-/// Separations that are decided at once: the bits of a word.
+/// Number of separations treated at once: the bits of a word.
 const AT_ONCE: usize = 64;
-/// With more pairs a particle within the largest separation, they are not listed.
+/// Maximum number of pairs per particle, within the largest separation, that are listed.
 const PAIRS_EACH: usize = 24;
 
-/// How many particles stay ([`super::Rule::KeepBest`]) at each of some separations; all are tried on a group while it is at hand.
+/// Number of particles kept ([`super::Rule::KeepBest`]) at each of some separations; all are tried on one group before the next.
 ///
 /// # Errors
 /// As [`super::deduplicate`].
@@ -68,7 +68,7 @@ fn rejected_at<const D: usize>(particles: &Particles, separations: &[f64], monit
     Ok(totals.into_iter().map(AtomicU64::into_inner).collect())
 }
 
-/// For each point, from the best to the worst, the better ones nearby.
+/// For each point, from the best to the worst, the better ones close to it.
 struct Better {
     starts: Vec<u32>,
     /// Places in that order, and squared distances.
@@ -101,7 +101,7 @@ impl Better {
         Self { starts, pairs }
     }
 
-    /// How many points are rejected at each of up to 64 limits, ascending: the greedy choice for all at once, each a bit.
+    /// How many points are rejected at each of up to 64 limits, ascending: the greedy choice for all limits at once, one bit each.
     fn rejected(&self, limits: &[f64]) -> Vec<u64> {
         let mut kept = vec![0_u64; self.starts.len() - 1];
         let mut counters = Counters::default();

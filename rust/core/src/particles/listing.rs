@@ -8,12 +8,12 @@ use rayon::prelude::*;
 
 use crate::{Error, Monitor, Result};
 
-/// What is listed of the particles; all columns are in the order of the particles of all sources, one source after the other.
+/// The columns of the listing; all are in the order of the particles of all sources, one source after the other.
 #[derive(Clone, Copy, Debug)]
 pub struct Listing<'a> {
     /// The rejected particles, ascending.
     pub rejected: &'a [u64],
-    /// For each rejected one the kept one it duplicates, itself if it duplicates none; empty if none is kept.
+    /// For each rejected one the kept one it duplicates, itself if it duplicates none; empty if all duplicates are removed.
     pub kept: &'a [u64],
     /// For each rejected one the distance to the particle it duplicates, in Å; NaN: there is none.
     pub distances_a: &'a [f64],
@@ -43,7 +43,7 @@ pub fn write_listing(path: &Path, listing: &Listing, monitor: &Monitor) -> Resul
     let z = if listing.dimensions == 3 { "z_a," } else { "" };
     let names = format!("source,row,uid,micrograph,x_a,y_a,{z}score,kept_source,kept_row,kept_uid,distance_a\n");
     file.write_all(names.as_bytes()).map_err(Error::at(path))?;
-    // Batches of some megabytes: the text of all would take more memory than the particles.
+    // Batches of some megabytes: the whole text would take more memory than the particles.
     let rows: Vec<u32> = (0..listing.rejected.len() as u32).collect();
     for batch in rows.chunks(1 << 15) {
         let texts: Vec<Vec<u8>> = batch.par_chunks(1 << 11).map(|rows| listing.lines(rows)).collect();
@@ -97,7 +97,7 @@ impl Listing<'_> {
         text
     }
 
-    /// Source, row and uid, then the micrograph if asked, each with a comma after it.
+    /// Source, row and uid, then the micrograph if requested, each followed by a comma.
     fn identity(&self, text: &mut Vec<u8>, particle: u64, micrograph: bool) {
         let source = self.sources.partition_point(|source| source.1 <= particle) - 1;
         let (name, start, has_uid) = &self.sources[source];
@@ -117,7 +117,7 @@ impl Listing<'_> {
 }
 
 fn put(text: &mut Vec<u8>, arguments: std::fmt::Arguments) {
-    // Writing to a vector can not fail.
+    // Writing to a vector cannot fail.
     let _ = text.write_fmt(arguments);
 }
 
@@ -161,7 +161,7 @@ fn digits(text: &mut Vec<u8>, mut number: u64, width: usize) {
     text.extend(reversed[..count].iter().rev());
 }
 
-/// As few digits as tell the value apart, from other single-precision values if it is one.
+/// As few digits as identify the value, among single-precision values if it is one.
 fn shortest(text: &mut Vec<u8>, value: f64) {
     let single = value as f32;
     if value.is_nan() {

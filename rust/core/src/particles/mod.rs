@@ -1,8 +1,8 @@
-//! Which particles are duplicates, and which of them stay.
+//! Which particles are duplicates, and which of them are kept.
 //!
 //! Two particles of a group (a micrograph, a tomogram) are duplicates when their distance is at most the minimum separation. The kept
 //! ones are found greedily, from the best to the worst: keep a particle unless an already kept one is within the separation. So no two
-//! kept ones are duplicates, and every rejected one has a kept one within the separation that is at least as good.
+//! kept particles are duplicates, and every rejected one has a kept one within the separation that is at least as good.
 
 mod column;
 mod components;
@@ -36,23 +36,23 @@ use crate::{Error, Result};
 pub struct Particles<'a> {
     /// Coordinates, row-major (n, `dimensions`), in the unit of the separation.
     pub coordinates: &'a [f64],
-    /// 2 or 3; for a separation of 0 any number of columns that have to be equal.
+    /// 2 or 3; for a separation of 0 any number of columns, which must be equal.
     pub dimensions: usize,
-    /// The group of each particle, 0 to some number not much larger than n; none: all are of one group.
+    /// The group of each particle, 0 to some number not much larger than n; `None`: all are in one group.
     pub groups: Option<&'a [u32]>,
-    /// Higher is better, NaN is worst; none: an earlier particle is better.
+    /// Higher is better, NaN is worst; `None`: an earlier particle is better.
     pub scores: Option<&'a [f64]>,
-    /// Goes before the score: lower is better.
+    /// Takes precedence over the score; lower is better.
     pub priority: Option<&'a [u32]>,
 }
 
 impl Particles<'_> {
-    /// How many there are.
+    /// The number of particles.
     pub fn len(&self) -> usize {
         self.coordinates.len() / self.dimensions.max(1)
     }
 
-    /// Whether there is none.
+    /// Whether there are no particles.
     pub fn is_empty(&self) -> bool {
         self.coordinates.is_empty()
     }

@@ -1,14 +1,14 @@
-//! How far the nearest other particle is.
+//! The distance of the nearest other particle.
 
 use super::Particles;
 use super::column::Column;
 use super::trees::{each_span, each_tree};
 use crate::{Error, Monitor, Result};
 
-/// For each particle the distance of the nearest other one of its group, if that is within `reach`, else infinite.
+/// For each particle the distance of the nearest other one in its group, if that is within `reach`, else infinity.
 ///
 /// # Errors
-/// As [`super::deduplicate`]; a reach of 0.
+/// As [`super::deduplicate`]; also for a reach of 0.
 pub fn nearest(particles: &Particles, reach: f64, monitor: &Monitor) -> Result<Vec<f32>> {
     particles.check(reach)?;
     if reach <= 0.0 {

@@ -1,4 +1,4 @@
-//! How many particles of one source have one of another nearby.
+//! Number of particles of one source that are close to one of another.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
@@ -17,11 +17,11 @@ struct Table {
     counts: Vec<AtomicU64>,
 }
 
-/// How many particles of each source have one of each source within `min_separation`, itself not counted: row-major
-/// (`n_sources`, `n_sources`), the first index that of the particles counted.
+/// Counts the particles of each source that have another particle, of each source, within `min_separation`: row-major
+/// (`n_sources`, `n_sources`); the first index is the source of the particles counted.
 ///
 /// # Errors
-/// As [`super::deduplicate`]; more than 64 sources.
+/// As [`super::deduplicate`]; also for more than 64 sources.
 pub fn overlaps(particles: &Particles, sources: &[u32], n_sources: usize, min_separation: f64, monitor: &Monitor) -> Result<Vec<u64>> {
     particles.check(min_separation)?;
     if n_sources > MAX_SOURCES {
@@ -50,7 +50,7 @@ pub fn overlaps(particles: &Particles, sources: &[u32], n_sources: usize, min_se
 }
 
 impl Table {
-    /// Counts a particle that has others nearby.
+    /// Counts a particle by the sources of those close to it.
     fn count(&self, source: u32, mut others: u64) {
         while others != 0 {
             let other = others.trailing_zeros() as usize;

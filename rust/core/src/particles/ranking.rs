@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-/// One number a particle, the lower the better; of equal ones the earlier particle is better.
+/// One number per particle, the lower the better; of equal ones the earlier particle is better.
 pub(super) enum Ranking<'a> {
     InputOrder,
     Scores(&'a [f64]),
@@ -19,7 +19,7 @@ impl<'a> Ranking<'a> {
         }
     }
 
-    /// What sorts particles from the best to the worst, each in a place of its own.
+    /// A key that sorts particles from the best to the worst, different for each.
     #[inline]
     pub fn rank(&self, particle: u32) -> (u64, u32) {
         (self.of(particle), particle)
@@ -41,7 +41,7 @@ fn descending(score: f64) -> u64 {
     if score.is_nan() {
         return u64::MAX;
     }
-    let bits = (score + 0.0).to_bits(); // + 0.0: minus zero is no worse than zero
+    let bits = (score + 0.0).to_bits(); // + 0.0: minus zero equals zero
     if bits >> 63 == 0 { !(bits | 1 << 63) } else { bits }
 }
 

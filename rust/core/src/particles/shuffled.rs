@@ -1,12 +1,12 @@
-//! Particles whose groups come mixed: brought together before a tree is built over each.
+//! Particles in arbitrary order of groups: collected by group before a tree is built for each.
 //!
-//! They are moved twice, each time within what fits a core's cache: to runs of some groups, then to each group. Fetching the
-//! points of one group from all over the input takes twice as long.
+//! They are moved twice, each time within the cache of a core: to runs of several groups, then to each group. Fetching the points of
+//! one group from all over the input takes twice as long.
 
 use rayon::prelude::*;
 
 const CHUNK: usize = 1 << 15;
-/// Runs of groups that a chunk is cut into.
+/// Number of runs of groups into which a chunk is divided.
 const MAX_RUNS: u32 = 512;
 
 /// A particle that is moved.
@@ -26,12 +26,12 @@ struct Chunk<const D: usize> {
 /// All particles, by run in each chunk.
 pub(super) struct Shuffled<const D: usize> {
     chunks: Vec<Chunk<D>>,
-    /// A group's run is its number without so many bits.
+    /// A group's run is its number without this many low bits.
     shift: u32,
     pub runs: usize,
 }
 
-/// Room for the records of one run, or one chunk.
+/// Buffer for the records of one run, or one chunk.
 #[derive(Default)]
 pub(super) struct Run<const D: usize> {
     records: Vec<Record<D>>,
@@ -44,7 +44,7 @@ impl<const D: usize> Shuffled<D> {
         let last = groups.par_iter().copied().max().unwrap_or(0);
         let shift = (u32::BITS - (last / MAX_RUNS).leading_zeros()).min(u32::BITS - 1);
         let runs = (last >> shift) as usize + 1;
-        // Put in order in a thread's own room, which stays in its cache, and copied: filling new memory out of order takes longer.
+        // Ordered in a buffer of the thread, which remains in its cache, and copied: filling new memory out of order takes longer.
         let chunk = |room: &mut Run<D>, (number, groups): (usize, &[u32])| {
             let first = number * CHUNK;
             let record = |(i, &group): (usize, &u32)| Record { point: points[first + i], particle: (first + i) as u32, group };
@@ -69,7 +69,7 @@ impl<const D: usize> Shuffled<D> {
     }
 }
 
-/// Puts `n` records in the order of their keys below `keys`, equal ones as they come, and notes where each key's start.
+/// Sorts `n` records by their keys, which are below `keys`, stably, and records where those of each key start.
 fn distribute<const D: usize, I: Iterator<Item = Record<D>>>(
     n: usize,
     records: impl Fn() -> I,
@@ -81,13 +81,13 @@ fn distribute<const D: usize, I: Iterator<Item = Record<D>>>(
     starts.clear();
     starts.resize(keys + 1, 0);
     records().for_each(|record| starts[key(record.group) + 1] += 1);
-    // What is before a key; while records are placed that moves on to its end, which is where the next one starts.
+    // The number of records before each key; as records are placed, it advances to the end of the key, the start of the next one.
     let mut before = 0;
     for start in &mut starts[1..] {
         before += std::mem::replace(start, before);
     }
     ordered.resize(n, Record { point: [0.0; D], particle: 0, group: 0 });
-    // `for_each` of chained iterators is one loop in the other; `for` asks at every step which it is in.
+    // `for_each` on chained iterators runs one loop after the other; `for` checks at every step which one is active.
     records().for_each(|record| {
         let next = &mut starts[key(record.group) + 1];
         ordered[*next as usize] = record;

@@ -1,4 +1,4 @@
-//! The tree of each group: built once, used, and freed before the next of its thread.
+//! The tree of each group: built once, used, and freed before the thread builds the next.
 
 use rayon::prelude::*;
 
@@ -8,7 +8,7 @@ use super::shuffled::{Run, Shuffled};
 use crate::kdtree::{Builder, LARGE, Tree};
 use crate::{Error, Monitor, Result};
 
-/// Calls `job` with every group: the small ones in parallel, then the large ones one after the other, so that each can use all threads.
+/// Calls `job` with every group: small ones in parallel, then large ones one after the other, each with all threads.
 pub(super) fn each_group(particles: &Particles, monitor: &Monitor, job: impl Fn(Members) -> Result<()> + Sync) -> Result<()> {
     let groups = Groups::new(particles.groups, particles.len());
     let run = |members: Members| {
@@ -19,7 +19,7 @@ pub(super) fn each_group(particles: &Particles, monitor: &Monitor, job: impl Fn(
     groups.iter().filter(|members| members.len() >= LARGE).try_for_each(run)
 }
 
-/// Calls `job` with the tree over every group, as [`each_group`]; its points are numbered by particle.
+/// Calls `job` with the tree of every group, as [`each_group`]; its points are numbered by particle.
 pub(super) fn each_tree<const D: usize>(
     particles: &Particles,
     monitor: &Monitor,
@@ -72,7 +72,7 @@ fn each_shuffled_tree<const D: usize>(
     })
 }
 
-/// Calls `job` with spans of the numbers below `n`, by all threads if there are many.
+/// Calls `job` with spans of the numbers below `n`, with all threads if there are many.
 pub(super) fn each_span(n: usize, monitor: &Monitor, job: impl Fn(std::ops::Range<usize>) + Sync + Send) -> Result<()> {
     const SPAN: usize = 4096;
     if n < LARGE {
