@@ -1,7 +1,7 @@
 //! The file of a prepared session: reduced and flattened micrographs, one record after the other, so that none is read twice.
 //!
-//! A record is a head of 64 bytes and the pixels as int16, little-endian. A file that ends in the middle of a record, as after a crash, loses
-//! that record; one whose pixels do not fit their checksum is passed over.
+//! A record consists of a header of 64 bytes and the pixels as int16, little-endian. If a file ends in the middle of a record, as after a
+//! crash, that record is lost; a record whose pixels do not match their checksum is ignored.
 
 use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
@@ -18,13 +18,13 @@ use crate::{Error, Monitor, Result};
 
 const MAGIC: &[u8; 8] = b"CRYODUP1";
 const HEAD: usize = 64;
-/// Int16 units a standard deviation, which nobody else needs to know: with values cut off at ten, the range is used.
+/// Int16 units per standard deviation, used only here: with values cut off at ten, the range is used well.
 const UNITS_PER_SD: f32 = 3276.0;
 
-/// What a micrograph is known by: a digest of its path, size, time and of the parameters.
+/// The key of a micrograph: a digest of its path, size, modification time and parameters.
 pub type Key = [u8; 16];
 
-/// What became of a micrograph.
+/// The outcome of preparing a micrograph.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// Prepared.
@@ -46,7 +46,7 @@ impl Kind {
     }
 }
 
-/// The head of a record.
+/// The header of a record.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Record {
     /// Offset of its pixels.
@@ -59,13 +59,13 @@ pub struct Record {
     pub sd: f32,
     /// Mean of the reduced micrograph, before it was flattened.
     pub mean: f32,
-    /// What became of it.
+    /// The outcome.
     pub kind: Kind,
     /// Pixels of the micrograph that are NaN or infinite.
     pub masked: u32,
 }
 
-/// A file that records are appended to.
+/// A file to which records are appended.
 #[derive(Debug)]
 pub struct Writer {
     file: Mutex<(File, u64)>,
@@ -73,7 +73,7 @@ pub struct Writer {
 }
 
 impl Writer {
-    /// Begins anew, or goes on after the last whole record.
+    /// Starts a new file, or continues after the last complete record.
     pub fn open(path: &Path, resume_at: Option<u64>) -> Result<Self> {
         let mut file = OpenOptions::new().write(true).create(true).truncate(resume_at.is_none()).open(path).map_err(Error::at(path))?;
         let end = resume_at.unwrap_or_default();
@@ -82,7 +82,7 @@ impl Writer {
         Ok(Self { file: Mutex::new((file, end)), path: path.to_owned() })
     }
 
-    /// Appends a record without masked pixels; `pixels` are empty for one that is no image.
+    /// Appends a record without masked pixels; `pixels` are empty for a micrograph that cannot be used.
     pub fn append(&self, key: &Key, (width, height): (usize, usize), pixels: &[f32], sd: f32, mean: f32, kind: Kind) -> Result<Record> {
         self.append_record(key, pixels, Record { pixels_at: 0, width, height, sd, mean, kind, masked: 0 })
     }
@@ -102,7 +102,8 @@ impl Writer {
         self.write(key, [vec![0; HEAD], bytes].concat(), record)
     }
 
-    /// Appends pixels in standard deviations of a record, which takes their place; what is more than ten of their own is cut off.
+    /// Appends pixels in standard deviations of a record, as a replacement for it; values beyond ten of their own standard deviations are
+    /// cut off.
     pub fn append_like(&self, key: &Key, pixels: &[f64], record: Record) -> Result<Record> {
         let n = pixels.len() as f64;
         let mean = pixels.iter().sum::<f64>() / n;
@@ -113,7 +114,7 @@ impl Writer {
         self.write(key, bytes, Record { sd: (f64::from(record.sd) * sd) as f32, ..record })
     }
 
-    /// Removes what was appended after a record.
+    /// Removes everything after a record.
     pub fn truncate_after(&self, record: &Record) -> Result<()> {
         let end = record.pixels_at + record.bytes();
         let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
@@ -122,7 +123,7 @@ impl Writer {
         file.0.seek(SeekFrom::Start(end)).map_err(Error::at(&self.path)).map(drop)
     }
 
-    /// Writes a record whose pixels stand behind the room for its head.
+    /// Writes a record; its pixels follow the space for its header.
     fn write(&self, key: &Key, mut bytes: Vec<u8>, record: Record) -> Result<Record> {
         let Record { width, height, sd, mean, kind, masked, .. } = record;
         let checksum = crc32fast::hash(&bytes[HEAD..]);
@@ -143,20 +144,20 @@ impl Writer {
     }
 }
 
-/// What a file holds.
+/// The content of a file.
 #[derive(Clone, Debug, Default)]
 pub struct Index {
-    /// Sound records.
+    /// Intact records.
     pub records: HashMap<Key, Record>,
-    /// Where to go on after the last whole record.
+    /// Offset of the end of the last complete record.
     pub end: u64,
-    /// Whether something else stands there: half a record, as after a crash.
+    /// Whether data follow it: an incomplete record, as after a crash.
     pub torn: bool,
-    /// Records whose pixels do not fit their checksum, unless there is a sound one, too.
+    /// Keys of records whose pixels do not match their checksum, unless there is also an intact one.
     pub broken: Vec<Key>,
 }
 
-/// Whether a file begins as a cache does.
+/// Whether a file starts like a cache.
 pub fn is_cache(path: &Path) -> Result<bool> {
     let input = Input::open(path)?;
     let mut start = Vec::new();
@@ -164,7 +165,7 @@ pub fn is_cache(path: &Path) -> Result<bool> {
     Ok(start == MAGIC)
 }
 
-/// Looks through a file; a missing one is empty.
+/// Reads the content of a file; a missing one is empty.
 pub fn index(path: &Path, monitor: &Monitor) -> Result<Index> {
     if !path.exists() {
         return Ok(Index::default());
@@ -204,7 +205,7 @@ impl Record {
         if self.kind == Kind::Image { 2 * (self.width * self.height) as u64 } else { 0 }
     }
 
-    /// Reads some rows of the pixels as they are stored, in units of the same size all over the image.
+    /// Reads some rows of the pixels as they are stored, in the same unit for the whole image.
     pub fn read_units(&self, input: &Input, rows: Range<usize>) -> Result<Vec<i16>> {
         let at = |row: usize| self.pixels_at + 2 * (self.width * row) as u64;
         let mut bytes = Vec::new();

@@ -1,11 +1,11 @@
 //! Micrographs that show the same hole.
 //!
-//! One direction: [`search`] → [`session`] → [`read`] → [`cache`] → [`kernels`]. The way of a micrograph: [`read::Frame::reduce`] averages bins
-//! while it reads; [`read::flatten`] takes out the slow change of brightness; the [`cache`] keeps that; [`Session::load`] takes out the fixed
-//! pattern and makes whitened views. Pairs go through [`search::screen`], [`search::Matcher::find`] and [`search::confirm`]; [`single_images`] is
-//! for images at hand.
+//! One direction: [`search`] → [`session`] → [`read`] → [`cache`] → [`kernels`]. The steps for a micrograph: [`read::Frame::reduce`]
+//! averages bins while it reads; [`read::flatten`] removes the slow change of brightness; the [`cache`] stores the result;
+//! [`Session::load`] subtracts the fixed pattern and makes whitened views. Pairs go through [`search::screen`], [`search::Matcher::find`]
+//! and [`search::confirm`]; [`single_images`] is for images in memory.
 //!
-//! A *shift* is everywhere the move (x, y), in pixels, that lays the second image on the first. The kernels count the other way, in *lags*:
+//! A *shift* is always the translation (x, y), in pixels, that superimposes the second image on the first. The kernels use *lags* instead:
 //! pixel x of the first shows what pixel x + lag of the second shows.
 
 pub mod cache;

@@ -1,4 +1,4 @@
-//! Single images and pairs, for those who build something of their own.
+//! Functions for single images and pairs, for other programs.
 
 use rustfft::num_complex::Complex32;
 
@@ -16,11 +16,11 @@ use crate::{Error, Result};
 /// The outer part of each side over which an image fades before it is filtered.
 const TAPER: f32 = 0.02;
 
-/// Averages bins of `bin` x `bin` pixels, takes the slow change of brightness out, fades the edges and filters. Returns the pixels and how many
-/// columns there are; a blank image gives zeros.
+/// Averages bins of `bin` x `bin` pixels, removes the slow change of brightness, fades the edges and filters. Returns the pixels and the
+/// number of columns; a blank image gives zeros.
 ///
 /// # Errors
-/// [`Error::Parameter`] for an image of less than two bins along a side, or with pixels that are no numbers.
+/// [`Error::Parameter`] for an image of less than two bins along a side, or with pixels that are NaN or infinite.
 pub fn prepare(image: &[f32], width: usize, bin: usize, band: Band) -> Result<(Vec<f32>, usize)> {
     let height = image.len() / width.max(1);
     if bin == 0 || width.min(height) < 2 * bin {
@@ -48,14 +48,14 @@ pub fn prepare(image: &[f32], width: usize, bin: usize, band: Band) -> Result<(V
     Ok((values.into_iter().map(|value| value.re / n as f32).collect(), columns))
 }
 
-/// How well two images fit at their best shift.
+/// The correlation of two images at their best shift.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Correlation {
-    /// The move (x, y), in pixels, that lays the second on the first.
+    /// The shift (x, y), in pixels, that superimposes the second on the first.
     pub shift: (f64, f64),
     /// Normalised cross-correlation over the overlap.
     pub ncc: f64,
-    /// Pearson's coefficient over the whole frame, what the moved second image does not cover filled with its mean.
+    /// Pearson's coefficient over the whole frame; the part not covered by the shifted second image is filled with its mean.
     pub ccc: f64,
     /// Share of the frame that both show.
     pub overlap: f64,
@@ -63,14 +63,15 @@ pub struct Correlation {
     pub z: f64,
 }
 
-/// Correlates two images of one size at every shift, zero-padded, and measures the best one exactly. `max_shift_px`: largest shift along an axis.
+/// Correlates two images of one size at all shifts, zero-padded, and measures the best one exactly. `max_shift_px`: largest shift along an
+/// axis.
 ///
-/// The significance is that of the search ([`Common::z`]). Of the images only their spectra are known, so the independent values a pixel are those of
-/// noise of these spectra, Σa Σb / Σab / n for the powers a and b of n coefficients; the search knows its filter h, and there this is
-/// (Σh²)² / Σh⁴ / n.
+/// The significance is that of the search ([`Common::z`]). Only the spectra of the images are known, so the number of independent values
+/// per pixel is that of noise with these spectra, Σa Σb / Σab / n for the powers a and b of n coefficients; the search knows its filter h,
+/// for which this is (Σh²)² / Σh⁴ / n.
 ///
 /// # Errors
-/// [`Error::Parameter`] for images of different `shapes` (rows, columns), or of no pixel.
+/// [`Error::Parameter`] for images of different `shapes` (rows, columns), or without pixels.
 pub fn correlate(first: &[f32], second: &[f32], shapes: [[usize; 2]; 2], max_shift_px: Option<f64>) -> Result<Correlation> {
     let [height, width] = shapes[0];
     if shapes[0] != shapes[1] || shapes[0].contains(&0) {
@@ -110,7 +111,7 @@ fn padded_spectrum(plan: &Plan, image: &[f32], width: usize) -> Vec<Complex32> {
     spectrum
 }
 
-/// Independent values a pixel of the products of noise with these spectra.
+/// Number of independent values per pixel in the products of noise with these spectra.
 fn independent(first: &[Complex32], second: &[Complex32]) -> f64 {
     let power = |spectrum: &[Complex32]| spectrum.iter().map(|value| f64::from(value.norm_sqr())).collect::<Vec<_>>();
     let (first, second) = (power(first), power(second));
@@ -118,7 +119,7 @@ fn independent(first: &[Complex32], second: &[Complex32]) -> f64 {
     if product > 0.0 { first.iter().sum::<f64>() * second.iter().sum::<f64>() / product / first.len() as f64 } else { 0.0 }
 }
 
-/// What two images have in common at a lag, block by block as the search takes it.
+/// What two images have in common at a lag, in blocks as in the search.
 fn common(first: &[f32], second: &[f32], width: usize, (x, y): (i32, i32)) -> Common {
     let (Some(columns), Some(rows)) = (Span::new(width, x), Span::new(first.len() / width, y)) else { return Common::default() };
     let blocks = Blocks::new(columns.length, rows.length, 1);

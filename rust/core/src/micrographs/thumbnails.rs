@@ -9,7 +9,7 @@ use super::kernels::picture::picture;
 use crate::rows::Input;
 use crate::{Monitor, Result};
 
-/// A picture: grey levels, rows from the top down.
+/// A picture in grey levels, rows from the top down.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Thumbnail {
     /// Row after row.
@@ -31,7 +31,7 @@ pub fn thumbnails(cache: &Path, records: &[Record], max_side: usize, monitor: &M
     records.par_iter().map(make).collect()
 }
 
-/// Means of squares of `step` pixels a side, the last row first: row 0 of an MRC file is the bottom of its image. What makes no whole square is
+/// Means of squares of `step` pixels a side, the last row first: row 0 of an MRC file is the bottom of its image. Incomplete squares are
 /// left out.
 fn averaged(units: &[i16], width: usize, step: usize) -> (Vec<f64>, usize) {
     let (columns, rows) = (width / step, units.len() / width / step);

@@ -8,7 +8,7 @@ pub(crate) const MIN_BLOCK: usize = 8;
 /// Sums over the pixels of a rectangle of an image.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Moments {
-    /// How many pixels.
+    /// Number of pixels.
     pub pixels: f64,
     /// Their sum.
     pub sum: f64,
@@ -31,7 +31,7 @@ impl Moments {
     }
 }
 
-/// How an overlap is cut into blocks.
+/// The division of an overlap into blocks.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Blocks {
     /// Where columns of blocks begin and end.
@@ -58,9 +58,9 @@ impl Blocks {
 pub struct Common {
     /// Normalised cross-correlation over the overlap.
     pub ncc: f64,
-    /// The same without the block of the overlap that contributes most: a single bright thing in each image does not make a match.
+    /// The same without the block of the overlap that contributes most: a single bright feature in each image does not make a match.
     pub without_best: f64,
-    /// Pearson's coefficient over the whole first frame, what the shifted second image does not cover filled with its mean.
+    /// Pearson's coefficient over the whole first frame; the part not covered by the shifted second image is filled with its mean.
     pub whole_frame: f64,
     /// Pixels of the overlap.
     pub pixels: f64,
@@ -87,8 +87,9 @@ impl Common {
         }
     }
 
-    /// The significance: atanh of the correlation without its best block, times the root of the number of independent values; `independent`: such
-    /// values a pixel. Fisher's transform has the variance 1 / n for n independent values (Fisher 1915, Biometrika 10, 507).
+    /// The significance: atanh of the correlation without its best block, times the root of the number of independent values;
+    /// `independent`: such values per pixel. Fisher's transform has the variance 1 / n for n independent values (Fisher 1915, Biometrika
+    /// 10, 507).
     pub fn z(self, independent: f64) -> f64 {
         self.without_best.clamp(-0.999_999, 0.999_999).atanh() * (self.shown * independent).sqrt()
     }

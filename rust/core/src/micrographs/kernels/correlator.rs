@@ -11,10 +11,10 @@ use super::spectra::{multiply, multiply_packed};
 /// Lags at which less than this share of a frame overlaps are not searched.
 pub const MIN_OVERLAP: f64 = 0.1;
 
-/// Peaks of a map are sought in blocks of this many columns.
+/// Peaks of a map are searched for in blocks of this many columns.
 const PEAK_BLOCK: usize = 16;
 
-/// Correlates spectra of zero-padded images. What it finds is divided by the root of the overlap, so that noise is the same for all shifts.
+/// Correlates spectra of zero-padded images. The result is divided by the root of the overlap, so that noise is the same for all shifts.
 #[derive(Debug)]
 pub struct Correlator {
     /// Of the grid.
@@ -42,14 +42,14 @@ pub struct Map {
 pub struct Highest {
     /// Of each map the largest, or the largest absolute value.
     pub z: [f32; 2],
-    /// At zero shift, which does not count for the above: there the fixed pattern of the camera shows.
+    /// At zero shift, which is excluded above, since the fixed pattern of the camera correlates there.
     pub at_zero: [f32; 2],
 }
 
 impl Correlator {
-    /// For images of `image` columns and rows (of the grid's pixels, perhaps not whole) on a grid of `grid`; shifts beyond `max_shift` grid pixels
-    /// along an axis are not searched, nor are those of up to `zero` (if that is not 0) along both. On a grid of less than twice the image's size two
-    /// shifts share a place.
+    /// For images of `image` columns and rows (of the grid's pixels, perhaps not whole) on a grid of `grid`; shifts beyond `max_shift` grid
+    /// pixels along an axis are not searched, nor are those of up to `zero` (if that is not 0) along both. On a grid of less than twice the
+    /// image's size two shifts share a place.
     pub fn new(image: (f64, f64), grid: (usize, usize), max_shift: Option<(f64, f64)>, zero: usize) -> Self {
         let along = |image: f64, grid: usize, max_shift: Option<f64>| {
             move |k: usize| {
@@ -73,7 +73,7 @@ impl Correlator {
         };
         let mut weights = weights_without(zero);
         if weights.iter().all(|&weight| weight <= 0.0) {
-            weights = weights_without(0); // nothing else is allowed
+            weights = weights_without(0); // no other shift is allowed
         }
         let searched = weights.iter().filter(|&&weight| weight > 0.0).count().max(1) as f32;
         Self { plan: Plan::new(grid.0, grid.1), weights, searched }
@@ -84,7 +84,8 @@ impl Correlator {
         Maps { half_way: vec![Complex32::default(); self.plan.len()], scratch: self.plan.scratch() }
     }
 
-    /// The highest values of the correlation of one image with two packed into one spectrum, that of the second plus i times the third. `absolute`: of the absolute values.
+    /// The highest values of the correlation of one image with two packed into one spectrum, that of the second plus i times the third.
+    /// `absolute`: of the absolute values.
     pub fn highest(&self, first: &[i16], packed: &[i16], absolute: bool, maps: &mut Maps) -> Highest {
         let mut found = Extremes::new();
         let mut zero = Complex32::default();
@@ -106,8 +107,8 @@ impl Correlator {
         Highest { z: [found[0].0 / sd[0], found[1].0 / sd[1]], at_zero: [zero.re / sd[0], zero.im / sd[1]] }
     }
 
-    /// The two maps themselves, weighted, and of each their maxima in blocks of [`PEAK_BLOCK`] columns and [`BLOCK`] rows; row after row, zero shift
-    /// first. The value at lag s is the sum over x of first(x) · second(x + s); `f32::MIN` where it is not searched.
+    /// The two maps themselves, weighted, and of each their maxima in blocks of [`PEAK_BLOCK`] columns and [`BLOCK`] rows; row after row,
+    /// zero shift first. The value at lag s is the sum over x of first(x) · second(x + s); `f32::MIN` where it is not searched.
     pub fn maps_of(&self, first: &[i16], second: &[i16], third: &[i16], maps: &mut Maps, out: &mut [Map; 2]) {
         let height = self.plan.height;
         let product = |x: usize, block: &mut [Complex32]| multiply_packed(block, x * height, first, second, third);

@@ -1,7 +1,7 @@
 //! Symmetric linear equations, some of them superfluous.
 
-/// Solves equations, each a row of n factors and `RIGHTS` right sides; an unknown whose pivot falls below `min_pivot` of its first value, because the
-/// others make it superfluous, is 0.
+/// Solves equations, each a row of n factors and `RIGHTS` right sides; an unknown whose pivot falls below `min_pivot` of its first value,
+/// because the others make it superfluous, is 0.
 pub fn solve<Row: AsRef<[f64]> + AsMut<[f64]> + Clone, const RIGHTS: usize>(equations: &mut [Row], min_pivot: f64) -> Vec<[f64; RIGHTS]> {
     let n = equations.len();
     let least: Vec<f64> = (0..n).map(|k| min_pivot * equations[k].as_ref()[k].max(0.0)).collect();

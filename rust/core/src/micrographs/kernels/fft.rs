@@ -20,14 +20,14 @@ pub struct Plan {
     inverse: [Arc<dyn Fft<f32>>; 2],
 }
 
-/// Memory that one thread needs for one plan.
+/// Memory of one thread for one plan.
 #[derive(Clone, Debug, Default)]
 pub struct Scratch {
     block: Vec<Complex32>,
     fft: Vec<Complex32>,
 }
 
-/// So many rows or columns are transformed and transposed at a time; they fit the first-level cache.
+/// Number of rows or columns transformed and transposed at a time; they fit the first-level cache.
 pub(crate) const BLOCK: usize = 8;
 
 impl std::fmt::Debug for Plan {
@@ -89,8 +89,8 @@ impl Plan {
         unpack_column(column, opposite, first, second);
     }
 
-    /// From a spectrum that `fill` writes, column block by column block (its first column, the block), to blocks of rows of the image, which
-    /// `take` gets (first row, rows): nothing but the transposed half-way stage leaves the cache.
+    /// From a spectrum that `fill` writes, column block by column block (its first column, the block), to blocks of rows of the image,
+    /// which `take` gets (first row, rows): only the transposed intermediate stage leaves the cache.
     pub fn inverse_by_blocks(
         &self,
         half_way: &mut [Complex32],
@@ -126,7 +126,8 @@ fast! {
     }
 }
 
-/// Writes lines of `length` as columns `at`, `at + 1`, ... of `out`, whose rows have `width`. Blocks turned in registers were tried, and are slower.
+/// Writes lines of `length` as columns `at`, `at + 1`, ... of `out`, whose rows have `width`. Blocks turned in registers were tried, and
+/// are slower.
 fn transpose(lines: &[Complex32], length: usize, out: &mut [Complex32], width: usize, at: usize) {
     if lines.len() == BLOCK * length {
         let mut starts = lines.chunks_exact(length);
@@ -145,14 +146,14 @@ fn transpose(lines: &[Complex32], length: usize, out: &mut [Complex32], width: u
     }
 }
 
-/// The frequency of a coefficient, in cycles a pixel: from -1/2 to 1/2.
+/// The frequency of a coefficient, in cycles per pixel: from -1/2 to 1/2.
 pub fn frequency(k: usize, n: usize) -> f32 {
     let signed = if 2 * k >= n { k as f32 - n as f32 } else { k as f32 };
     signed / n as f32
 }
 
-/// Copies the coefficients that two spectra of different sizes have in common, without those at the smaller one's Nyquist frequency; the others
-/// of `to` become 0.
+/// Copies the coefficients that two spectra of different sizes have in common, without those at the smaller one's Nyquist frequency; the
+/// others of `to` become 0.
 pub fn resize(from: &[Complex32], from_plan: &Plan, to: &mut [Complex32], to_plan: &Plan) {
     to.fill(Complex32::default());
     let columns = common(from_plan.width, to_plan.width);

@@ -1,4 +1,4 @@
-//! An int8 image whose sums over rectangles are at hand.
+//! An int8 image with precomputed sums over rectangles.
 
 use std::ops::Range;
 
@@ -127,7 +127,7 @@ impl Image<'_> {
     }
 }
 
-/// Units of an int8 image's pixels a standard deviation: the noise of rounding is 0.06 % of the image's power.
+/// Units of an int8 image's pixels per standard deviation: the noise of rounding is 0.06 % of the image's power.
 pub const UNITS: f32 = 12.0;
 
 /// To int8 of standard deviation [`UNITS`].

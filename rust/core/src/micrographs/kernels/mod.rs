@@ -1,4 +1,4 @@
-//! What works on pixels and coefficients, and knows of no file, no session and no pair.
+//! Functions on pixels and coefficients, independent of files, sessions and pairs.
 
 pub(crate) mod cells;
 pub mod common;

@@ -10,8 +10,8 @@ use super::simd::fast;
 /// Wide blocks begin at multiples of so many columns.
 const MULTIPLIED_AT_ONCE: usize = 32;
 
-/// Two images of one size. At a *lag*, pixel x of the first lies on pixel x + lag of the second: the opposite of the shift that lays the second on
-/// the first.
+/// Two images of one size. At a *lag*, pixel x of the first lies on pixel x + lag of the second: the opposite of the shift that
+/// superimposes the second on the first.
 #[derive(Clone, Copy, Debug)]
 pub struct Overlap<'a> {
     first: Image<'a>,
@@ -45,8 +45,8 @@ impl<'a> Overlap<'a> {
         (self.first.width, self.first.height().min(self.second.height()))
     }
 
-    /// The overlap at a lag in so many parts along each side: columns and rows of the first image, `margin` pixels inside. None if it is too
-    /// small.
+    /// The overlap at a lag in so many parts along each side: columns and rows of the first image, `margin` pixels inside. None if it is
+    /// too small.
     pub fn regions(&self, lag: (i32, i32), parts: usize, margin: usize) -> Option<Vec<(Range<usize>, Range<usize>)>> {
         let (columns, rows) = self.region(lag)?;
         let cut = |span: &Span, k: usize| {
@@ -95,7 +95,7 @@ impl<'a> Overlap<'a> {
         (&self.first.pixels[a..a + columns.length], &self.second.pixels[b..b + columns.length])
     }
 
-    /// The highest product near `start`, by going uphill at most `steps` steps; of one row in `every`.
+    /// The highest product near `start`, by at most `steps` uphill steps; of one row in `every`.
     pub fn climb(&self, start: (i32, i32), steps: usize, every: usize) -> Peak {
         let beside = |(x, y): (i32, i32), side: usize| (x + BESIDE[side].0, y + BESIDE[side].1);
         let mut peak = Peak { at: start, height: self.product_of_rows(start, every), beside: [f64::NAN; 4] };

@@ -1,7 +1,7 @@
 //! Peaks between pixels.
 
-/// Where the parabola through a highest value and the values one pixel before and after it has its vertex: -0.5 to 0.5 pixels from the middle; 0
-/// where a neighbour was not searched (`f32::MIN` or less).
+/// Where the parabola through a highest value and the values one pixel before and after it has its vertex: -0.5 to 0.5 pixels from the
+/// middle; 0 where a neighbour was not searched (`f32::MIN` or less).
 pub fn vertex(before: f64, middle: f64, after: f64) -> f64 {
     let bend = before - 2.0 * middle + after;
     let searched = before.min(after) > f64::from(f32::MIN);

@@ -4,7 +4,7 @@
 const DARKEST: f64 = 0.005;
 const LIGHTEST: f64 = 0.995;
 
-/// A little smoothed (an eye does not average as a correlation does), contrast from percentiles; pixels row after row.
+/// Slightly smoothed (the eye does not average as a correlation does), with contrast from percentiles; pixels row after row.
 pub fn picture(image: &[f64], width: usize) -> Vec<u8> {
     let mut smooth = image.to_vec();
     for _ in 0..2 {
@@ -17,7 +17,7 @@ pub fn picture(image: &[f64], width: usize) -> Vec<u8> {
     smooth.into_iter().map(|value| (((value - low) / range).clamp(0.0, 1.0) * 255.0) as u8).collect()
 }
 
-/// Each pixel with half of the mean of its neighbours above and below, then of those at its sides; beyond the edge stands the edge.
+/// Each pixel with half of the mean of its neighbours above and below, then of those at its sides; beyond the edge the edge is repeated.
 fn blurred(image: &[f64], width: usize) -> Vec<f64> {
     let height = image.len() / width.max(1);
     let mean = |before: f64, here: f64, after: f64| 0.25 * before + 0.5 * here + 0.25 * after;

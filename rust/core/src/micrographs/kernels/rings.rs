@@ -9,12 +9,12 @@ use super::simd::fast;
 pub const RINGS: usize = 128;
 const CORNER: f32 = std::f32::consts::FRAC_1_SQRT_2;
 
-/// The radius in the middle of a ring, cycles a pixel.
+/// The radius in the middle of a ring, cycles per pixel.
 pub fn ring_radius(ring: usize) -> f32 {
     (ring as f32 + 0.5) * CORNER / RINGS as f32
 }
 
-/// The radius of each coefficient, cycles a pixel.
+/// The radius of each coefficient, cycles per pixel.
 pub fn radii(plan: &Plan) -> impl Iterator<Item = f32> + use<> {
     let (width, height) = (plan.width, plan.height);
     (0..width).flat_map(move |x| (0..height).map(move |y| frequency(x, width).hypot(frequency(y, height))))
@@ -25,7 +25,7 @@ pub fn radii(plan: &Plan) -> impl Iterator<Item = f32> + use<> {
 pub struct Rings(Vec<u8>);
 
 impl Rings {
-    /// Of coefficients of these radii, cycles a pixel.
+    /// Of coefficients of these radii, cycles per pixel.
     pub fn new(radii: impl Iterator<Item = f32>) -> Self {
         Self(radii.map(|radius| ((radius / CORNER * RINGS as f32) as usize).min(RINGS - 1) as u8).collect())
     }
@@ -35,14 +35,14 @@ impl Rings {
         self.0[at].into()
     }
 
-    /// The mean power in each ring of two real images, whose spectrum, that of the first plus i times that of the second, is given; 0 where a
-    /// ring has no coefficient.
+    /// The mean power in each ring of two real images, whose spectrum, that of the first plus i times that of the second, is given; 0 where
+    /// a ring has no coefficient.
     pub fn power(&self, packed: &[Complex32], plan: &Plan) -> [[f64; RINGS]; 2] {
         self.means(packed, plan, powers_of_two).map(|means| means.map(Option::unwrap_or_default))
     }
 
-    /// The level of the power in each ring: the mean of noise whose powers have this geometric mean, so that a few coefficients of a lattice or
-    /// of an edge do not lift it.
+    /// The level of the power in each ring: the mean of noise whose powers have this geometric mean, so that a few coefficients of a
+    /// lattice or of an edge do not lift it.
     pub fn level(&self, packed: &[Complex32], plan: &Plan) -> [[f64; RINGS]; 2] {
         let level = |mean: Option<f64>| mean.map_or(0.0, |mean| (mean + LEVEL_ABOVE_GEOMETRIC_MEAN).exp2() - f64::from(MIN_POWER));
         self.means(packed, plan, logarithms_of_two).map(|means| means.map(|mean| level(mean).max(0.0)))
@@ -113,7 +113,7 @@ fast! {
     }
 }
 
-/// A band-pass of Gaussian flanks, as IMOD's `mtffilter` has it; in cycles a pixel.
+/// A band-pass of Gaussian flanks, as IMOD's `mtffilter` has it; in cycles per pixel.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Band {
     /// Width of the rise from zero frequency: 1 - exp(-s² / 2 highpass²). 0: none.
@@ -132,7 +132,7 @@ impl Band {
         high * if radius > self.lowpass { gauss(radius - self.lowpass, self.falloff) } else { 1.0 }
     }
 
-    /// The filter for each coefficient; zero frequency is taken out.
+    /// The filter for each coefficient; zero frequency is removed.
     pub fn filter(self, plan: &Plan) -> Vec<f32> {
         let mut filter: Vec<f32> = radii(plan).map(|radius| self.at(radius)).collect();
         filter[0] = 0.0;

@@ -1,4 +1,4 @@
-//! Fading an image at its edges.
+//! Fades an image at its edges.
 
 /// Rises from 0 to 1 over the outer `share` of an axis of `n` points by half a cosine, and falls again.
 pub fn taper(n: usize, share: f32) -> Vec<f32> {

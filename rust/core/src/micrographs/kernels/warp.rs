@@ -1,9 +1,9 @@
-//! Images turned, magnified or mirrored.
+//! Images that are rotated, magnified or mirrored.
 
 use super::overlap::Span;
 
-/// A linear map around the middle of a frame, in pixels of the reduced micrograph: the image that is made shows at pixel p what the given one
-/// shows at middle + matrix · (p - middle).
+/// A linear map around the middle of a frame, in pixels of the reduced micrograph: the image that is made shows at pixel p what the given
+/// one shows at middle + matrix · (p - middle).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Warp(pub [[f64; 2]; 2]);
 
@@ -14,7 +14,7 @@ impl Default for Warp {
 }
 
 impl Warp {
-    /// Turned by so many degrees, and magnified.
+    /// A rotation by an angle in degrees, and a magnification.
     pub fn of(turn_deg: f64, scale: f64) -> Self {
         let (sin, cos) = turn_deg.to_radians().sin_cos();
         Self([[scale * cos, -scale * sin], [scale * sin, scale * cos]])
@@ -32,14 +32,14 @@ impl Warp {
         Self(std::array::from_fn(|row| std::array::from_fn(|column| a[row][0] * b[0][column] + a[row][1] * b[1][column])))
     }
 
-    /// The angle of the turn in degrees, and the magnification.
+    /// The angle of rotation in degrees, and the magnification.
     pub fn turn_and_scale(self) -> (f64, f64) {
         let [[a, b], [c, d]] = self.0;
         ((c - b).atan2(a + d).to_degrees(), (a * d - b * c).abs().sqrt())
     }
 
-    /// The image that is made; pixels that the given one does not show are 0. `pixel`: columns and rows of the reduced micrograph that a pixel
-    /// of the image takes.
+    /// The image that is made; pixels that the given one does not show are 0. `pixel`: columns and rows of the reduced micrograph that a
+    /// pixel of the image takes.
     pub fn apply<P: Pixel>(self, image: &[P], width: usize, pixel: (f64, f64)) -> Vec<P> {
         if self.is_none() {
             return image.to_vec();
@@ -66,7 +66,8 @@ impl Warp {
         ([0, 1].map(|row| self.0[row][0] * made[0] + self.0[row][1] * made[1]), made)
     }
 
-    /// From the lag of the image that is made to that of the given one in the middle of what overlaps; all in pixels of the reduced micrograph.
+    /// From the lag of the image that is made to that of the given one in the middle of what overlaps; all in pixels of the reduced
+    /// micrograph.
     pub fn lag_of_given(self, size: (usize, usize), lag: (f64, f64)) -> (f64, f64) {
         let (given, made) = self.middle(size, lag);
         (lag.0 + made[0] - given[0], lag.1 + made[1] - given[1])
@@ -79,17 +80,17 @@ impl Warp {
     }
 }
 
-/// How the first micrograph of a pair is shown.
+/// How the first micrograph of a pair is transformed.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Seen {
-    /// Mirrored, it shows nothing of the second.
+    /// Mirrored: it matches nothing in the second.
     pub mirrored: bool,
-    /// Turned.
+    /// Rotated.
     pub warp: Warp,
 }
 
 impl Seen {
-    /// Whether as it is.
+    /// Whether it is unchanged.
     pub fn is_plain(self) -> bool {
         self == Self::default()
     }
@@ -106,7 +107,7 @@ impl Seen {
 }
 
 /// The place of a pixel in a mirrored image: of every other micrograph left and right are swapped, of the others top and bottom. A mirrored
-/// micrograph shows no other one's specimen, but has its spectrum, its edges and its bright spots.
+/// micrograph matches no other one's specimen, but keeps its spectrum, its edges and its bright spots.
 fn mirror(at: usize, (width, height): (usize, usize), i: usize) -> usize {
     let (x, y) = (at % width, at / width);
     if i.is_multiple_of(2) { (height - 1 - y) * width + x } else { y * width + width - 1 - x }

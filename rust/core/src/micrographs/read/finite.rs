@@ -81,7 +81,7 @@ impl Finite {
     }
 }
 
-/// Fills NaN by the mean of the neighbours that are none, from the border of each gap to its middle.
+/// Fills NaN with the mean of the neighbours that are not NaN, from the border of each gap to its middle.
 fn fill_gaps(image: &mut [f32], width: usize) {
     let mut gaps: Vec<usize> = (0..image.len()).filter(|&at| image[at].is_nan()).collect();
     while !gaps.is_empty() {

@@ -1,5 +1,5 @@
-//! Taking out of an image what is not specimen: the slow change of brightness, what lies outside the beam or under an opaque foil, and pixels that
-//! no electron image has.
+//! Removes from an image what is not specimen: the slow change of brightness, areas outside the beam or under an opaque foil, and pixel
+//! values that electrons cannot cause.
 
 use super::mask::Shown;
 use super::surface::surface;
@@ -18,10 +18,10 @@ pub const MAX_SD: f32 = 10.0;
 #[derive(Clone, Debug, PartialEq)]
 pub enum Flattened {
     /// Pixels around 0, 0 exactly where they are masked, the others of standard deviation 1. In units of the local variance of the noise:
-    /// as electrons are counted, that is a constant for each image times the contrast relative to the local brightness, also where the image
-    /// was moved to another mean.
+    /// as electrons are counted, that is a constant for each image times the contrast relative to the local brightness, also where the
+    /// image was moved to another mean.
     Image(Vec<f32>),
-    /// Every pixel has one value.
+    /// All pixels have the same value.
     Blank,
     /// There are NaN or infinite pixels.
     NotFinite,

@@ -14,13 +14,13 @@ use crate::error::Place;
 use crate::micrographs::kernels::simd::fast;
 use crate::{Error, Monitor, Result};
 
-/// About as many bytes are read at once: what fits the second-level cache.
+/// About the number of bytes read at once: they fit the second-level cache.
 const CHUNK: usize = 192 << 10;
 
-/// What was packed around a file.
+/// The compression of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Packing {
-    /// Nothing.
+    /// None.
     None,
     /// `.gz`
     Gzip,
@@ -41,31 +41,31 @@ impl FromStr for Packing {
     }
 }
 
-/// Where and how the pixels of a micrograph stand; its header was read and checked before.
+/// Position and format of the pixels of a micrograph; its header was read and checked before.
 #[derive(Clone, Debug)]
 pub struct Frame {
     /// The file.
     pub path: PathBuf,
-    /// Bytes in front of the first pixel, in the unpacked file.
+    /// Offset of the first pixel, bytes, in the decompressed file.
     pub start: u64,
     /// MRC mode: 0 int8, 1 int16, 2 float32, 6 uint16, 12 float16.
     pub mode: i32,
-    /// Whether the bytes of a pixel are the other way round than here.
+    /// Whether the byte order of a pixel is not that of this machine.
     pub swapped: bool,
     /// Columns.
     pub nx: usize,
     /// Rows.
     pub ny: usize,
-    /// Packed how.
+    /// Its compression.
     pub packing: Packing,
 }
 
-/// What a packed file has to be.
+/// The traits that a compressed file needs.
 const WHOLE: &str = "a whole file";
 
 impl Frame {
-    /// Reads the frame, averaging bins of `width` x `width` pixels on the way; returns the means, row after row, in [`Bins`] along each axis.
-    /// A frame with NaN or infinite pixels is read a second time, without these.
+    /// Reads the frame, averaging bins of `width` x `width` pixels on the way; returns the means, row after row, in [`Bins`] along each
+    /// axis. A frame with NaN or infinite pixels is read a second time, without these.
     ///
     /// # Errors
     /// [`Error::Io`]; [`Error::Truncated`]; [`Error::Malformed`] for an unknown mode or damaged compression.
@@ -129,7 +129,7 @@ impl Frame {
             monitor.advance((rows * self.nx * size_of::<T>()) as u64)?;
         }
         if self.packing != Packing::None {
-            // To the end, where the checksum stands.
+            // To the end, where the checksum is.
             let rest = std::io::copy(&mut source, &mut std::io::sink());
             rest.map_err(|error| self.malformed(format!("damaged compression ({error})"), WHOLE))?;
         }

@@ -1,5 +1,5 @@
-//! Which parts of an image show specimen: what lies outside the beam, under an opaque foil, at an edge, or in a pixel that no electron image has, is
-//! masked.
+//! Which parts of an image show specimen: what lies outside the beam, under an opaque foil, at an edge, or in a pixel that no electron
+//! image has, is masked.
 
 use crate::micrographs::kernels::cells::Cells;
 
@@ -7,7 +7,7 @@ use crate::micrographs::kernels::cells::Cells;
 const DARK: f32 = 0.12;
 /// ...and the mean is below theirs by so many standard deviations, there is no beam, or no electron gets through.
 const BELOW: f32 = 5.0;
-/// Bright parts differ among themselves: the mean has to be below by so many times what their brightest are above them.
+/// Bright parts differ among themselves: the mean must be below theirs by this many times the excess of the brightest above them.
 const BEYOND: f32 = 6.0;
 /// Cells with so many times the usual variance hold a hot pixel or the trace of an X-ray...
 const WILD: f32 = 50.0;

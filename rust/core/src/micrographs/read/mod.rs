@@ -1,5 +1,5 @@
-//! From files to prepared micrographs in the cache: averaged in bins while they are read, without the slow change of brightness, edges of beam and
-//! foil, and what is brighter or darker than any specimen.
+//! From files to prepared micrographs in the cache: averaged in bins while they are read, without the slow change of brightness, edges of
+//! beam and foil, and what is brighter or darker than any specimen.
 
 pub mod finite;
 pub mod flatten;

@@ -13,13 +13,13 @@ use crate::micrographs::cache::{self, Index, Key, Kind, Record, Writer};
 use crate::rows::Input;
 use crate::{Error, Monitor, Result};
 
-/// So many files after the one that a thread reads are announced to the system.
+/// Number of files that are announced to the system ahead of the one being read.
 const AHEAD: usize = 4;
 
-/// What is made for one run is not looked up again.
+/// The key of records made for a single run, which are not looked up again.
 const NO_KEY: Key = [0; 16];
 
-/// What became of a frame: its place in the cache, or why it could not be read.
+/// The outcome for a frame: its record in the cache, or why it could not be read.
 pub type Outcome = std::result::Result<Record, String>;
 
 /// The cache of a session while micrographs are prepared into it, each known by a key. Threads may share it.
@@ -32,7 +32,7 @@ pub struct Preparation {
 }
 
 impl Preparation {
-    /// Opens the cache at `path`. With `resume` what it holds already is not read again; else it begins anew.
+    /// Opens the cache at `path`. With `resume` its records are used again; otherwise it starts empty.
     ///
     /// # Errors
     /// [`Error::Io`] of the cache, [`Error::Interrupted`].
@@ -41,17 +41,17 @@ impl Preparation {
         Ok(Self { known, broken, torn, writer: Writer::open(path, resume.then_some(end))? })
     }
 
-    /// What the cache held when it was opened.
+    /// The records that the cache held when it was opened.
     pub fn known(&self, key: &Key) -> Option<Record> {
         self.known.get(key).copied()
     }
 
-    /// Whether the cache was damaged when it was opened: half a record at its end, or a broken one of these micrographs.
+    /// Whether the cache was damaged when it was opened: an incomplete record at its end, or a damaged one of these micrographs.
     pub fn damaged(&self, keys: &[Key]) -> bool {
         self.torn || self.broken.iter().any(|key| keys.contains(key))
     }
 
-    /// Reads frames. One that can not be read does not stop the others.
+    /// Reads frames. A frame that cannot be read does not stop the others.
     ///
     /// # Errors
     /// [`Error::Io`] of the cache, [`Error::Interrupted`].
@@ -104,7 +104,7 @@ impl Preparation {
         self.writer.append_like(&NO_KEY, pixels, record)
     }
 
-    /// Removes what was added after a record.
+    /// Removes all records after a given one.
     ///
     /// # Errors
     /// [`Error::Io`] of the cache.

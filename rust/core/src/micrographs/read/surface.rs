@@ -3,7 +3,8 @@
 use crate::micrographs::kernels::cells::Cells;
 use crate::micrographs::kernels::equations::solve;
 
-/// Polynomials of up to this degree in x times such in y are fitted before local means are taken, so that a steep change does not bend these at the borders.
+/// Polynomials of up to this degree in x times such in y are fitted before local means are taken, so that a steep change does not bend
+/// these at the borders.
 const DEGREE: usize = 3;
 /// Of fewer cells all count for the polynomial.
 const FEW_CELLS: usize = 1000;

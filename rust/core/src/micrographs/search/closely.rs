@@ -1,4 +1,4 @@
-//! Candidates at the resolution of the views, zero-padded so that no shift is taken for another.
+//! Compares candidates at the resolution of the views, zero-padded so that shifts are unambiguous.
 
 use rayon::prelude::*;
 use rustfft::num_complex::Complex32;
@@ -16,19 +16,19 @@ use crate::micrographs::kernels::warp::{Seen, Warp};
 use crate::micrographs::session::Session;
 use crate::{Monitor, Result};
 
-/// So many peaks of each pair are measured exactly.
+/// Number of peaks of each pair that are measured exactly.
 const PEAKS: usize = 4;
 /// Correlations at zero shift below this many standard deviations are not refined.
 const WORTH_REFINING: f32 = 2.5;
-/// Less significant pairs show no turn.
+/// In less significant pairs a rotation cannot be measured.
 const WORTH_FITTING: f32 = 4.5;
-/// Spectra are made for as many micrographs at once.
+/// Spectra are made for this many micrographs at once.
 const TILE: usize = 96;
 /// How far from a place, in view pixels, [`Matcher::find_near`] searches.
 const NEAR: i32 = 6;
-/// Places at most so many view pixels apart are of one peak.
+/// Places at most this many view pixels apart belong to one peak.
 const ONE_PEAK: u32 = 3;
-/// Shifts of up to so many view pixels along both axes count as none: there the fixed pattern of the camera shows.
+/// Shifts of up to this many view pixels along both axes count as zero: the fixed pattern of the camera correlates there.
 pub const ZERO: i32 = 1;
 
 /// The best shift of a pair.
@@ -37,11 +37,11 @@ pub struct Match {
     /// Significance at the best shift: atanh of the correlation over the overlap, without its best block, times the root of the number of
     /// independent values.
     pub z: f32,
-    /// The move that lays the second on the first, in pixels of the reduced micrographs.
+    /// The shift that superimposes the second on the first, in pixels of the reduced micrographs.
     pub shift: (f32, f32),
     /// Significance at zero shift.
     pub z_at_zero: f32,
-    /// Significance at the next best place: of lattices nearly that at the best.
+    /// Significance at the second-best place; for lattices nearly that at the best.
     pub z_next: f32,
 }
 
@@ -75,7 +75,7 @@ impl<'a> Matcher<'a> {
         Self { session, correlator, max_shift_px }
     }
 
-    /// The best shift of each pair (i, j), the first of which is seen in a given way.
+    /// The best shift of each pair (i, j), with the first seen in a given way.
     pub fn find(&self, pairs: &[Pair], seen: Seen, monitor: &Monitor) -> Result<Vec<Match>> {
         let other = !seen.is_plain();
         let order = tiles::order(pairs, TILE);
@@ -125,7 +125,7 @@ impl<'a> Matcher<'a> {
         places.par_iter().map(near).collect()
     }
 
-    /// The map to be applied to the first of a pair so that it fits the second best.
+    /// The map to apply to the first of a pair for the best match with the second.
     pub fn fit(&self, place: &Place) -> Warp {
         self.at_place(place, |overlap, warp, middle| {
             let at = overlap.climb(middle, 3, 1).at;

@@ -1,4 +1,4 @@
-//! Every pair at low resolution: the search that costs n².
+//! Correlates all pairs at low resolution: the part of the search that takes time proportional to n².
 
 use std::sync::Arc;
 
@@ -13,14 +13,14 @@ use crate::micrographs::kernels::warp::Seen;
 use crate::micrographs::session::Session;
 use crate::{Monitor, Result};
 
-/// Pixels of the grid: 128 x 96 for a frame of 720 x 512.
+/// About the number of pixels of the grid: 128 x 96 for a frame of 720 x 512.
 const GRID_PIXELS: f64 = 128.0 * 96.0;
-/// Of the grid's sides, what the image takes; the rest is zero, so that shifts up to a third of the frame have their place for themselves.
+/// The share of the grid's sides that the image takes; the rest is zero, so that shifts up to a third of the frame do not share a place.
 const FILLED: f64 = 0.75;
-/// So many rows of the table of pairs are worked on at a time, so that the columns are fetched from memory that much more seldom.
+/// Number of rows of the table of pairs processed at a time; the columns are fetched from memory less often by this factor.
 const ROWS: usize = 8;
 
-/// Two micrographs that may show the same.
+/// Two micrographs that may show the same area.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Candidate {
     /// The first.
@@ -31,7 +31,7 @@ pub struct Candidate {
     pub z: f32,
 }
 
-/// Peak heights, in standard deviations, from which something passes.
+/// Minimum peak heights, in standard deviations.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Threshold {
     /// Anywhere but at zero shift.
@@ -43,7 +43,7 @@ pub struct Threshold {
 /// Micrographs at low resolution, as spectra of zero-padded images, two packed into one.
 #[derive(Debug)]
 pub struct Coarse {
-    /// What they are of.
+    /// The session.
     pub session: Arc<Session>,
     pub(crate) correlator: Correlator,
     /// The images, before they are padded.
@@ -69,7 +69,7 @@ pub(crate) struct Thread {
 }
 
 impl Coarse {
-    /// `max_shift_px`: largest shift along an axis, in pixels of the reduced micrographs. `finer`: so many times the resolution.
+    /// `max_shift_px`: largest shift along an axis, in pixels of the reduced micrographs. `finer`: factor of a higher resolution.
     pub fn new(session: Arc<Session>, finer: usize, max_shift_px: Option<f64>, monitor: &Monitor) -> Result<Self> {
         let (width, height) = session.view_size;
         let pixels = GRID_PIXELS * (finer * finer) as f64;
@@ -139,7 +139,7 @@ impl Coarse {
         resize(&thread.view_spectrum, &self.view, &mut thread.small_spectrum, &self.image);
         self.image.inverse(&mut thread.small_spectrum, &mut thread.small, &mut thread.small_scratch);
         if other.is_none() {
-            // What rounding leaves must not be blown up.
+            // Rounding errors must not be amplified.
             thread.small.iter_mut().for_each(|value| value.im = 0.0);
         }
         normalise(&mut thread.small);
@@ -156,13 +156,13 @@ impl Coarse {
         keep(&thread.spectrum, (self.image.len() as f32).sqrt(), out);
     }
 
-    /// The spectrum of one image, to be correlated with packed ones.
+    /// The spectrum of one image, for correlation with packed ones.
     pub(crate) fn single(&self, i: usize, seen: Seen, thread: &mut Thread, out: &mut [i16]) {
         self.shrink(i, None, seen, thread);
         self.spectrum(thread, out);
     }
 
-    /// The spectrum that images 2k and 2k + 1 are packed into.
+    /// The spectrum of images 2k and 2k + 1, packed into one.
     pub(crate) fn packed(&self, k: usize) -> &[i16] {
         let length = 2 * self.length();
         &self.packed[k * length..(k + 1) * length]
@@ -207,7 +207,7 @@ impl Coarse {
         })
     }
 
-    /// Takes what passes of one correlation with images 2k and 2k + 1.
+    /// Takes the pairs that pass in one correlation with images 2k and 2k + 1.
     pub(crate) fn keep(&self, i: u32, k: usize, highest: &Highest, threshold: Threshold, found: &mut Vec<Candidate>) {
         for (half, (&z, &at_zero)) in highest.z.iter().zip(&highest.at_zero).enumerate() {
             let j = (2 * k + half) as u32;
@@ -217,7 +217,7 @@ impl Coarse {
         }
     }
 
-    /// Works on a few rows of the table of pairs at a time.
+    /// Processes a few rows of the table of pairs at a time.
     pub(crate) fn rows(
         &self,
         firsts: &[u32],
@@ -245,14 +245,14 @@ impl Coarse {
     }
 }
 
-/// One micrograph that is compared with many.
+/// A micrograph that is compared with many others.
 #[derive(Clone)]
 pub(crate) struct Row {
     pub(crate) i: u32,
     pub(crate) spectrum: Vec<i16>,
 }
 
-/// Makes real and imaginary part of variance 1.
+/// Scales real and imaginary parts to variance 1.
 pub(crate) fn normalise(image: &mut [Complex32]) {
     let n = image.len() as f32;
     let power = image.iter().fold([0.0_f32; 2], |[re, im], value| [re + value.re * value.re, im + value.im * value.im]);

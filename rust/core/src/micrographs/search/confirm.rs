@@ -1,4 +1,4 @@
-//! Pairs at the full resolution of the reduced micrographs.
+//! Measures pairs at the full resolution of the reduced micrographs.
 
 use rayon::prelude::*;
 
@@ -17,27 +17,27 @@ use crate::{Monitor, Result};
 
 /// The outer part of each side over which a micrograph fades before it is filtered.
 const TAPER: f32 = 0.02;
-/// Filtered micrographs are kept for as many neighbours at once as have so many pixels.
+/// Pixels of the filtered micrographs in one tile of neighbours.
 const TILE_PIXELS: usize = 64 * 720 * 512;
 
 /// What is reported of a pair.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Confirmed {
-    /// The move that lays the second on the first in the middle of what they share, in pixels of the reduced micrographs.
+    /// The shift that superimposes the second on the first in the middle of their overlap, in pixels of the reduced micrographs.
     pub shift: (f64, f64),
     /// Normalised cross-correlation over the overlap.
     pub ncc: f64,
-    /// Pearson's coefficient over the whole frame, what is not covered filled with the mean.
+    /// Pearson's coefficient over the whole frame; the part that is not covered is filled with the mean.
     pub ccc: f64,
     /// Share of the frame that both show.
     pub overlap: f64,
-    /// The turn of the first against the second, degrees, and its magnification.
+    /// The rotation of the first relative to the second, degrees, and its magnification.
     pub turn_deg: f64,
     /// See there.
     pub scale: f64,
 }
 
-/// Fits turn, magnification and stretch of pairs, refines their shifts, and correlates them band-passed.
+/// Fits rotation, magnification and stretch of pairs, refines their shifts, and correlates them band-passed.
 pub fn confirm(session: &Session, band: Band, places: &[Place], monitor: &Monitor) -> Result<Vec<Confirmed>> {
     let pairs: Vec<Pair> = places.iter().map(|place| place.pair).collect();
     let matcher = Matcher::new(session, None);
@@ -81,7 +81,7 @@ fn pair(first: Image, second: Image, start: (f64, f64), near: (f64, f64), warp: 
     let whole = (x.round() as i32, y.round() as i32);
     let peak = overlap.climb(overlap.climb(whole, 4, 4).at, 4, 1);
     let lag = peak.sub_pixel();
-    // With another defocus some frequencies have turned their sign, and band-passed images match best in a ring around the shift.
+    // With another defocus the sign of some frequencies is inverted, and band-passed images match best in a ring around the shift.
     let led_astray = (lag.0 - x).abs() > near.0 || (lag.1 - y).abs() > near.1;
     let (at, lag) = if led_astray { (whole, (x, y)) } else { (peak.at, lag) };
     let common = overlap.common(at);

@@ -1,7 +1,7 @@
-//! The turn, magnification and stretch between two exposures of one scene, from how parts of their overlap are shifted against each other.
+//! The rotation, magnification and stretch between two exposures of one scene, from the relative shifts of parts of their overlap.
 //!
-//! Each part's products at shifts around the common one are taken once. A map of the plane moves every part by as much as it says, and the sum of the
-//! products there is what it is worth: so parts too dim to show a shift of their own still count.
+//! Each part's products at shifts around the common one are computed once. A map of the plane predicts a shift for every part, and its
+//! score is the sum of the products at these shifts: so parts too dim to show a shift of their own still count.
 
 use std::ops::Range;
 
@@ -10,31 +10,32 @@ use crate::micrographs::kernels::warp::{Warp, weights};
 
 /// Parts of the overlap along each side.
 const PARTS: usize = 4;
-/// Products of parts are taken at so many pixels of the image on either side of the common lag.
+/// Products of parts are computed up to this many pixels of the image on either side of the common lag.
 const REACH: i32 = 4;
 const SIDE: usize = 2 * REACH as usize + 1;
-/// Turns, and magnifications as angles whose sine they add, are sought up to so many degrees, in so many steps on either side.
+/// Rotations, and magnifications as angles whose sine they add, are searched up to this many degrees, in this many steps on either side.
 const MAX_DEG: f64 = 0.9;
 const STEPS: i32 = 9;
-/// A map has to be worth so many standard deviations more than none...
+/// The score of a map must exceed that of none by this many standard deviations...
 const MIN_GAIN: f64 = 2.0;
-/// ...and this share of it.
+/// ...and by this share of it.
 const MIN_SHARE: f64 = 0.01;
 
-/// A part of an overlap: its middle from the frame's, in pixels of the reduced micrograph, and its products at the shifts around the common one.
+/// A part of an overlap: its middle from the frame's, in pixels of the reduced micrograph, and its products at the shifts around the common
+/// one.
 struct Part {
     middle: [f64; 2],
     products: [f64; SIDE * SIDE],
 }
 
-/// The map that has to be applied to the first image so that it fits the second best, near a shift in pixels of the image; none if that is not worth
-/// it. `pixel`: columns and rows of the reduced micrograph that a pixel takes; `unit`: the standard deviation of the sum of products over the overlap,
-/// by the root of its size, that unrelated images have.
+/// The map to apply to the first image for the best match with the second, near a shift in pixels of the image; `None` if the improvement
+/// is too small. `pixel`: columns and rows of the reduced micrograph that a pixel takes; `unit`: the standard deviation of the sum of
+/// products over the overlap, by the root of its size, that unrelated images have.
 pub fn fit(overlap: &Overlap, shift: (i32, i32), pixel: (f64, f64), unit: f64) -> Warp {
     let Some((parts, pixels)) = parts(overlap, shift, pixel) else { return Warp::default() };
     let worth =
         |warp: Warp, moved: [f64; 2]| -> f64 { parts.iter().map(|part| part.at(warp, moved, pixel)).sum::<f64>() / pixels.sqrt() / unit };
-    // Further moves of the whole overlap, in steps of so much of a pixel.
+    // Further translations of the whole overlap, in steps of a fraction of a pixel.
     let best_move = |warp: Warp, part: i32| {
         let moves = (-part..=part).flat_map(|y| (-part..=part).map(move |x| [x, y].map(|k| f64::from(k) / f64::from(part))));
         moves.map(|moved| worth(warp, moved)).fold(f64::MIN, f64::max)
@@ -85,9 +86,10 @@ fn parts(overlap: &Overlap, shift: (i32, i32), pixel: (f64, f64)) -> Option<(Vec
 }
 
 impl Part {
-    /// The product where a map and a further move take the part, between the pixels.
+    /// The product at the shift of the part by a map and a further translation, interpolated.
     fn at(&self, warp: Warp, moved: [f64; 2], pixel: (f64, f64)) -> f64 {
-        // The made image shows at p what the first shows at m(p): what the first shows at q is at about q - (m - 1) q, and moves on by that much.
+        // The made image shows at p what the first shows at m(p): what the first shows at q is at about q - (m - 1) q, and moves on by that
+        // much.
         let [[a, b], [c, d]] = warp.0;
         let [x, y] = self.middle;
         let by = [((a - 1.0) * x + b * y) / pixel.0, (c * x + (d - 1.0) * y) / pixel.1];

@@ -1,5 +1,5 @@
-//! Which pairs show the same: all at low resolution ([`screen`]), those that pass closely ([`Matcher`]), and the accepted ones exactly
-//! ([`confirm`]).
+//! Finds pairs that show the same area: all pairs at low resolution ([`screen`]), those that pass closely ([`Matcher`]), and the accepted
+//! ones exactly ([`confirm`]).
 
 mod closely;
 mod coarse;

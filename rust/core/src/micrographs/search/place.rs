@@ -1,18 +1,18 @@
-//! Pairs of micrographs, and where they were found.
+//! Pairs of micrographs, and their shifts.
 
 use crate::{Error, Result};
 
 /// Two micrographs, by their numbers.
 pub type Pair = (u32, u32);
 
-/// Where a pair was found.
+/// The shift and rotation at which a pair was found.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Place {
     /// The micrographs.
     pub pair: Pair,
-    /// The move that lays the second on the first in the middle of what they share, in pixels of the reduced micrographs.
+    /// The shift that superimposes the second on the first in the middle of their overlap, in pixels of the reduced micrographs.
     pub shift: (f64, f64),
-    /// The first has to be turned by so many degrees.
+    /// The rotation of the first, in degrees.
     pub turn_deg: f64,
 }
 
@@ -23,10 +23,10 @@ impl Place {
     }
 }
 
-/// Pairs of `n` micrographs from their numbers, two after two.
+/// Pairs of `n` micrographs from their numbers, two at a time.
 ///
 /// # Errors
-/// [`Error::Parameter`]: a number that none has.
+/// [`Error::Parameter`]: a number that is too large.
 pub fn pairs(numbers: &[u32], n: usize) -> Result<Vec<Pair>> {
     match numbers.iter().find(|&&number| number as usize >= n) {
         Some(number) => Err(Error::parameter("pairs", number, format!("numbers below {n}"))),
@@ -34,7 +34,7 @@ pub fn pairs(numbers: &[u32], n: usize) -> Result<Vec<Pair>> {
     }
 }
 
-/// Places from their columns: pairs and shifts two after two.
+/// Places from their columns; pairs and shifts two numbers at a time.
 ///
 /// # Errors
 /// As [`pairs`]; columns of different lengths.

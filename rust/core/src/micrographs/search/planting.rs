@@ -1,4 +1,4 @@
-//! How high the peak of a second exposure would be, measured on the session itself: shifted copies of its micrographs, weakened to what of them is
+//! The height of the peak of a second exposure, estimated from the session itself: shifted copies of its micrographs, reduced to their
 //! signal and mixed with other micrographs of the session as noise, are planted and searched, one by one and in pools.
 
 use rayon::prelude::*;
@@ -12,12 +12,12 @@ use crate::micrographs::kernels::spectra::{add, zeros};
 use crate::micrographs::kernels::warp::Seen;
 use crate::{Monitor, Result};
 
-/// Of a peak's height, what a second exposure keeps: damage, another defocus and movement take the rest.
+/// The share of a peak's height that a second exposure keeps after damage, another defocus and movement.
 const KEPT_BY_SECOND_EXPOSURE: f32 = 0.65;
 /// Planted copies overlap by this much.
 const PLANTED_OVERLAP: f64 = 0.3;
 
-/// Of planted copies, the peak height in the correlation with one micrograph and with pools of each of [`SIZES`].
+/// Peak heights of planted copies in the correlation with one micrograph and with pools of each of [`SIZES`].
 #[derive(Clone, Debug, PartialEq)]
 pub struct Planted {
     /// Found one by one.
@@ -73,7 +73,7 @@ impl Others {
     }
 }
 
-/// Makes `thread.small` what a second exposure of micrograph i would be, shifted so that 0.3 of the frame overlaps.
+/// Sets `thread.small` to a second exposure of micrograph i, shifted so that 0.3 of the frame overlaps.
 fn second_exposure(coarse: &Coarse, others: &Others, thread: &mut Thread) {
     let plan = &coarse.image;
     let (mut image, mut spectrum) = (vec![Complex32::default(); plan.len()], vec![Complex32::default(); plan.len()]);

@@ -1,6 +1,7 @@
-//! Group testing: one correlation with the sum of several micrographs tests all of them; what passes is resolved one by one.
+//! Group testing: one correlation with the sum of several micrographs tests all of them; the members of pools that pass are tested one by
+//! one.
 //!
-//! The noise of a sum of m grows as the root of m, so the signal decides how large m may be: see `planting`.
+//! The noise of a sum of m grows as the root of m, so the signal limits m: see `planting`.
 
 use rayon::prelude::*;
 use rustfft::num_complex::Complex32;
@@ -13,20 +14,20 @@ use crate::{Monitor, Result};
 
 /// Sizes of pools that are considered.
 pub const SIZES: [usize; 4] = [2, 4, 8, 16];
-/// Members of a pool stand this far apart (in packed pairs), so that those of one hole are in different ones.
+/// Distance of the members of a pool (in packed pairs), so that those of one hole are in different pools.
 const STRIDE: usize = 8;
 
 /// Sums of packed spectra.
 #[derive(Debug)]
 pub struct Pools {
-    /// Micrographs a pool.
+    /// Micrographs per pool.
     pub size: usize,
     sums: Vec<i16>,
     members: Vec<Vec<usize>>,
 }
 
 impl Pools {
-    /// Sums of `size` micrographs each, with signs that look random.
+    /// Sums of `size` micrographs each, with pseudo-random signs.
     pub fn new(coarse: &Coarse, size: usize) -> Self {
         let packed = coarse.session.len().div_ceil(2);
         let mut members = Vec::new();
@@ -47,7 +48,7 @@ impl Pools {
         Self { size, sums, members }
     }
 
-    /// How many.
+    /// The number of pools.
     pub fn len(&self) -> usize {
         self.members.len()
     }
@@ -102,9 +103,9 @@ impl Pools {
     }
 }
 
-/// +1 or -1: what all micrographs have in common does not add up.
+/// +1 or -1, so that what all micrographs have in common does not add up.
 pub(super) fn sign(k: usize) -> f32 {
-    // The mixing of splitmix64: neighbours and multiples have nothing to do with each other.
+    // The mixing of splitmix64: neighbours and multiples are uncorrelated.
     let mut bits = (k as u64 + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
     bits = (bits ^ (bits >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
     bits = (bits ^ (bits >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);

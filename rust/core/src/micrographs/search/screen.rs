@@ -1,4 +1,4 @@
-//! Which pairs are compared closely, and how they are chosen.
+//! Selection of the pairs that are compared closely.
 
 use std::str::FromStr;
 use std::sync::Arc;
@@ -11,29 +11,29 @@ use crate::micrographs::kernels::warp::{Seen, Warp};
 use crate::micrographs::session::Session;
 use crate::{Error, Monitor, Result};
 
-/// So many pairs are compared closely whatever the sensitivity: of a small session all, so that screening loses none.
+/// This many pairs are compared closely at any sensitivity: all pairs of a small session, so that screening loses none.
 const CLOSELY: u64 = 200_000;
-/// Of larger sessions this share, up to [`MAX_CLOSELY`].
+/// The share of pairs compared closely in larger sessions, up to [`MAX_CLOSELY`].
 const SHARE: f64 = 0.03;
-/// Sessions of up to so many micrographs are screened at twice the resolution if their signal asks for it: memory and time allow it.
+/// Sessions of up to this many micrographs are screened at twice the resolution if their signal requires it; memory and time allow it.
 const MAX_FINER: usize = 3500;
-/// At most about so many pairs are compared closely.
+/// About the maximum number of pairs compared closely.
 const MAX_CLOSELY: u64 = 400_000;
-/// About so many pairs with mirrored micrographs are screened.
+/// About the number of pairs with mirrored micrographs that are screened.
 const DECOYS: u64 = 300_000;
-/// Pairs that thresholds are taken from.
+/// Number of pairs from which thresholds are estimated.
 const SAMPLED: usize = 20_000;
-/// Of all pools, so many may pass by chance.
+/// The share of all pools that may pass by chance.
 const POOLS_PASSING: f64 = 0.003;
-/// Micrographs that second exposures are planted of.
+/// Number of micrographs of which second exposures are planted.
 const PLANTED: usize = 300;
-/// The recall of planted pairs that a way of screening has to reach.
+/// Minimum recall of planted pairs for a way of screening.
 const RECALL: f64 = 0.99;
 
 /// How pairs are screened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sensitivity {
-    /// The largest pools whatever they lose.
+    /// The largest pools, whatever they lose.
     Fast,
     /// Pools as large as the session's signal allows.
     Auto,
@@ -54,14 +54,14 @@ impl FromStr for Sensitivity {
     }
 }
 
-/// What was done.
+/// How pairs were screened.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Screening {
-    /// Pairs that there are.
+    /// Number of all pairs.
     pub pairs: u64,
-    /// Columns and rows of the grid; none: nothing was screened, all pairs are compared closely.
+    /// Columns and rows of the grid; `None`: without screening, all pairs are compared closely.
     pub grid: Option<(usize, usize)>,
-    /// Micrographs a pool; 1: every pair by itself.
+    /// Micrographs per pool; 1: every pair by itself.
     pub pool_size: usize,
     /// Peak height, in standard deviations, from which a pair is compared closely.
     pub threshold: Threshold,
@@ -78,13 +78,13 @@ pub struct Screening {
 pub struct Screened {
     /// Of the session.
     pub candidates: Vec<Candidate>,
-    /// Pairs of a mirrored micrograph and another one, that pass when screened one by one: what passes by chance.
+    /// Pairs of a mirrored micrograph and another one that pass when screened one by one: those that pass by chance.
     pub decoys: Vec<Candidate>,
     /// What was done.
     pub screening: Screening,
 }
 
-/// Finds the pairs to be compared closely among all, the first of each turned by so many degrees in turn.
+/// Selects the pairs to be compared closely among all, with the first of each rotated by each of the given angles.
 pub fn screen(
     session: &Arc<Session>,
     sensitivity: Sensitivity,
@@ -119,7 +119,7 @@ pub fn screen(
         Some(pools) => pools.screen(&coarse, seen, screening.pool_threshold, screening.threshold, monitor),
         None => coarse.screen(&firsts, seen, screening.threshold, monitor),
     })?;
-    // An odd step: of even and odd micrographs, which are mirrored differently.
+    // An odd step takes even and odd micrographs, which are mirrored differently.
     let every = (all(n) / DECOYS) as usize | 1;
     let sampled: Vec<u32> = firsts.into_iter().step_by(every).collect();
     screening.decoy_pairs = sampled.iter().map(|&i| n as u64 - 1 - u64::from(i)).sum();
@@ -128,7 +128,7 @@ pub fn screen(
     Ok(Screened { candidates, decoys, screening })
 }
 
-/// What is found at any of the turns, each pair once.
+/// The pairs found at any rotation, each once.
 fn at_every_turn(turns_deg: &[f64], mirrored: bool, screen: impl Fn(Seen) -> Result<Vec<Candidate>>) -> Result<Vec<Candidate>> {
     let mut found = Vec::new();
     for &turn in turns_deg {
@@ -139,7 +139,7 @@ fn at_every_turn(turns_deg: &[f64], mirrored: bool, screen: impl Fn(Seen) -> Res
     Ok(found)
 }
 
-/// Whole numbers that look random, the same every time.
+/// Pseudo-random integers, the same every time.
 struct Random(u64);
 
 impl Random {
@@ -156,7 +156,7 @@ fn quantile(mut values: Vec<f32>, share: f64) -> f32 {
     values.get(at.min(values.len().saturating_sub(1))).copied().unwrap_or_default()
 }
 
-/// The peak heights that as many pairs exceed as may pass; a fifth as many at zero shift.
+/// The peak heights exceeded by as many pairs as may pass, a fifth of them at zero shift.
 fn threshold_passed_by(heights: &[Highest], share: f64) -> Threshold {
     let values = |of: &dyn Fn(&Highest) -> [f32; 2]| heights.iter().flat_map(of).collect::<Vec<f32>>();
     let share = share.clamp(1.0 / heights.len() as f64, 1.0);
@@ -187,7 +187,7 @@ struct Choice {
     predicted: Vec<(usize, f64)>,
 }
 
-/// The largest pool that loses less than one in a hundred of the planted pairs, its threshold, and what was predicted.
+/// The largest pool that loses less than one in a hundred of the planted pairs, its threshold, and the predictions.
 fn choose(coarse: &Coarse, threshold: Threshold, sensitivity: Sensitivity, monitor: &Monitor) -> Result<Choice> {
     let n = coarse.session.len();
     let micrographs: Vec<u32> = (0..n).step_by(n.div_ceil(PLANTED)).map(|i| i as u32).collect();
@@ -209,7 +209,7 @@ fn choose(coarse: &Coarse, threshold: Threshold, sensitivity: Sensitivity, monit
     Ok(choice)
 }
 
-/// The peak heights that few pools of unrelated micrographs exceed; None if there are no such pools.
+/// The peak heights exceeded by few pools of unrelated micrographs; `None` if there are no such pools.
 fn threshold_of_pools(coarse: &Coarse, pools: &Pools, monitor: &Monitor) -> Result<Option<Threshold>> {
     let mut random = Random(pools.size as u64);
     let mut tests = Vec::new();
@@ -222,7 +222,7 @@ fn threshold_of_pools(coarse: &Coarse, pools: &Pools, monitor: &Monitor) -> Resu
     if tests.is_empty() {
         return Ok(None);
     }
-    // Mirrored micrographs are in none of the pools, whatever the session repeats; at zero shift it is what all have in common that counts.
+    // Mirrored micrographs match none of the pools, whatever the session repeats; at zero shift only what all have in common matters.
     let of = |mirrored: bool| {
         Ok(threshold_passed_by(&pools.sample(coarse, &tests, Seen { mirrored, ..Seen::default() }, monitor)?, POOLS_PASSING))
     };

@@ -1,15 +1,15 @@
-//! Which pairs are measured to judge a pair that may be a duplicate, a *lead*: the other equal shots of its two holes, its *members*, and the same
-//! shots of other holes, its *decoys*.
+//! Which pairs are measured to judge a pair that may be a duplicate, a *lead*: the other equal shots of its two holes, its *members*, and
+//! the same shots of other holes, its *decoys*.
 //!
-//! Only the pairs are made here, by the hundred thousand; what their significances say is for the statistics (`shot_agreement.py`).
+//! Only the pairs, up to hundreds of thousands, are selected here; their significances are evaluated in `shot_agreement.py`.
 
 use std::collections::HashMap;
 
 use super::place::{Pair, Place};
 
-/// Where names do not show the shots of a hole, so many micrographs on either side of a pair are members.
+/// Where names do not give the shots of a hole, this many micrographs on either side of a pair are members.
 pub const REACH: usize = 3;
-/// Of fewer micrographs none are decoys: all of them may show one scene.
+/// With fewer micrographs there are no decoys, since all may show one scene.
 const MIN_FOR_DECOYS: usize = 24;
 
 /// The holes and shots of the micrographs, in the order of exposure.
@@ -17,7 +17,7 @@ const MIN_FOR_DECOYS: usize = 24;
 pub struct Shots {
     hole_of: Vec<u32>,
     shot_of: Vec<u32>,
-    /// Of each hole its shots, in the order of their first micrograph, with their micrographs.
+    /// The shots of each hole, in the order of their first micrograph, with their micrographs.
     in_hole: Vec<Vec<(u32, Vec<u32>)>>,
     /// The micrographs of each shot of any known hole; of shot 0 also those of unknown holes.
     with_shot: Vec<Vec<u32>>,
@@ -25,7 +25,7 @@ pub struct Shots {
 }
 
 impl Shots {
-    /// From the number of each micrograph's hole and shot; 0: not known.
+    /// From the numbers of each micrograph's hole and shot; 0: unknown.
     pub fn new(holes: Vec<u32>, shots: Vec<u32>) -> Self {
         let count = |numbers: &[u32]| numbers.iter().max().map_or(0, |&number| number as usize) + 1;
         let mut in_hole: Vec<Vec<(u32, Vec<u32>)>> = vec![Vec::new(); count(&holes)];
@@ -43,12 +43,12 @@ impl Shots {
         Self { hole_of: holes, shot_of: shots, in_hole, with_shot, all }
     }
 
-    /// How many micrographs.
+    /// The number of micrographs.
     pub fn len(&self) -> usize {
         self.hole_of.len()
     }
 
-    /// Whether there is none.
+    /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.hole_of.is_empty()
     }
@@ -62,7 +62,7 @@ impl Shots {
         self.in_hole[hole as usize].iter().find(|(other, _)| *other == shot).map_or(&[], |(_, micrographs)| micrographs)
     }
 
-    /// Whether names show that a pair is of one shot of two holes.
+    /// Whether names show that a pair consists of equal shots of two holes.
     fn is_by_name(&self, (i, j): Pair) -> bool {
         let shot = self.shot_of[i as usize];
         self.hole(i) > 0 && self.hole(j) > 0 && shot > 0 && shot == self.shot_of[j as usize] && self.hole(i) != self.hole(j)
@@ -77,7 +77,7 @@ impl Shots {
         both.filter(|&(a, b)| (a, b) != pair && a != b).collect()
     }
 
-    /// Pairs of the micrographs before and after both of a pair, whose holes are not known to be others.
+    /// Pairs of the micrographs before and after both of a pair, unless their holes are known to be others.
     fn beside(&self, (i, j): Pair) -> Vec<Pair> {
         let reach = REACH as i64;
         let same_hole = |a: u32, b: u32| self.hole(a) == 0 || self.hole(b) == 0 || self.hole(a) == self.hole(b);
@@ -86,7 +86,7 @@ impl Shots {
         pairs.filter(|&(a, b)| same_hole(i, a) && same_hole(j, b)).collect()
     }
 
-    /// The micrograph so many after one.
+    /// The micrograph `step` places after one.
     fn moved(&self, i: u32, step: i64) -> Option<u32> {
         u32::try_from(i64::from(i) + step).ok().filter(|&k| (k as usize) < self.len())
     }
@@ -97,18 +97,18 @@ impl Shots {
 pub struct Lead {
     /// The micrographs.
     pub pair: Pair,
-    /// Its shift (x, y) and turn.
+    /// Its shift (x, y) and rotation.
     pub place: [f64; 3],
-    /// Pairs of the same visit, if it is one: of the first and of the second hole.
+    /// Pairs of the same second visit, if it is one, each of the first and of the second hole.
     pub members: Vec<Pair>,
-    /// Whether names show the holes.
+    /// Whether names give the holes.
     pub by_name: bool,
 }
 
 impl Lead {
-    /// `by_place`: whether neighbours in the order of exposure are members where no names show holes. They are not near zero shift, where neighbours,
-    /// too, share the camera and its edges; nor where the holes are known, but not to be imaged twice: neighbours then are of one hole, and
-    /// share its lattice.
+    /// `by_place`: whether neighbours in the order of exposure are members where names do not give holes. They are not near zero shift,
+    /// where neighbours, too, share the camera and its edges; nor where the holes are known, but not to be imaged twice: neighbours then
+    /// are of one hole, and share its lattice.
     pub fn new(shots: &Shots, pair: Pair, place: [f64; 3], by_place: bool) -> Self {
         let by_name = shots.is_by_name(pair);
         let both_known = shots.hole(pair.0) > 0 && shots.hole(pair.1) > 0;
@@ -148,7 +148,7 @@ impl Lead {
     }
 }
 
-/// Leads and the micrographs that they are among.
+/// Leads among the micrographs of a session.
 #[derive(Clone, Debug)]
 pub struct Leads {
     shots: Shots,
@@ -163,7 +163,7 @@ impl Leads {
         Self { shots, leads }
     }
 
-    /// Of each lead whether names show the holes.
+    /// For each lead whether names give the holes.
     pub fn by_name(&self) -> impl Iterator<Item = bool> {
         self.leads.iter().map(|lead| lead.by_name)
     }
@@ -173,7 +173,7 @@ impl Leads {
         self.leads.iter().flat_map(|lead| &lead.members).copied()
     }
 
-    /// Of each lead how many micrographs may replace one of the pair in a decoy.
+    /// For each lead the number of micrographs that may replace one of the pair in a decoy.
     pub fn candidates(&self) -> impl Iterator<Item = usize> {
         self.leads.iter().map(|lead| lead.candidates(&self.shots).count())
     }
@@ -187,7 +187,7 @@ impl Leads {
 /// Lists of different lengths, one after the other: list k is `values[starts[k]..starts[k + 1]]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lists {
-    /// Of all lists.
+    /// The values of all lists.
     pub values: Vec<u32>,
     /// One more than there are lists.
     pub starts: Vec<u64>,
@@ -206,25 +206,25 @@ impl Lists {
     }
 }
 
-/// Pairs to be measured near places, each once, and who asked for them.
+/// Pairs to be measured near given shifts, each once, and for which leads and decoys.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Questions {
     /// The pairs, the earlier micrograph first.
     pub pairs: Vec<Pair>,
-    /// Shift (x, y) and turn of each.
+    /// Shift (x, y) and rotation of each.
     pub places: Vec<[f64; 3]>,
-    /// Of each lead the rows of `pairs` that are its members.
+    /// For each lead the rows of `pairs` that are its members.
     pub members: Lists,
-    /// Of each lead its decoys: for each the row of the pair that stands for the lead.
+    /// For each lead and each of its decoys, the row of the pair that replaces the lead.
     pub decoys: Lists,
-    /// Of each decoy, lead by lead, the rows of the pairs that stand for the members.
+    /// For each decoy, lead by lead, the rows of the pairs that replace the members.
     pub decoy_members: Lists,
     rows: HashMap<(Pair, [u64; 3]), u32>,
 }
 
 impl Questions {
-    /// `chosen`: of each lead the micrographs, as places in its [`Lead::candidates`], that make decoys; of every other one they replace the second
-    /// hole.
+    /// `chosen`: of each lead the micrographs, as places in its [`Lead::candidates`], that make decoys; of every other one they replace the
+    /// second hole.
     ///
     /// # Panics
     /// If a place is not below the number of candidates.
@@ -247,7 +247,7 @@ impl Questions {
     }
 
     fn row(&mut self, (i, j): Pair, place: [f64; 3]) -> u32 {
-        // Seen from the other micrograph the move and the turn are opposite; 0.0 - x is never -0.0.
+        // With the micrographs exchanged, shift and rotation are opposite; 0.0 - x is never -0.0.
         let (pair, place) = if i < j { ((i, j), place.map(|value| value + 0.0)) } else { ((j, i), place.map(|value| 0.0 - value)) };
         let (pairs, places) = (&mut self.pairs, &mut self.places);
         *self.rows.entry((pair, place.map(f64::to_bits))).or_insert_with(|| {

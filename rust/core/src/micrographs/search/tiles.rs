@@ -1,13 +1,13 @@
-//! What is made of micrographs to compare them, kept for those that stand next to each other while their pairs are worked on.
+//! Data computed from micrographs to compare them, kept for tiles of neighbours while their pairs are processed.
 
 use rayon::prelude::*;
 
 use crate::Result;
 
-/// So many tiles are kept: those of the first and the second of the pairs at hand, and what was used before.
+/// Number of tiles kept: those of the first and second micrographs of the current pairs, and previous ones.
 const KEPT: usize = 4;
 
-/// Things made of micrographs, in tiles of neighbours.
+/// Data computed from micrographs, in tiles of neighbours.
 #[derive(Debug)]
 pub struct Tiles<T> {
     size: usize,
@@ -21,7 +21,7 @@ struct Tile<T> {
     made: Vec<Option<T>>,
 }
 
-/// The order in which pairs use each tile as seldom as may be: indices of `pairs`.
+/// The order of pairs in which tiles are exchanged least often: indices of `pairs`.
 pub fn order(pairs: &[(u32, u32)], size: usize) -> Vec<usize> {
     let mut order: Vec<usize> = (0..pairs.len()).collect();
     order.sort_unstable_by_key(|&at| (of_tiles(pairs[at], size), pairs[at]));
@@ -39,7 +39,7 @@ impl<T: Clone + Send> Tiles<T> {
         Self { size, tiles: Vec::new() }
     }
 
-    /// Makes what is not there yet of some micrographs of one tile, two at a time (of an odd number the last one twice).
+    /// Computes the missing data of some micrographs of one tile, two at a time (the last one twice if the number is odd).
     pub fn fill<Thread>(
         &mut self,
         wanted: impl Iterator<Item = u32>,
@@ -64,10 +64,10 @@ impl<T: Clone + Send> Tiles<T> {
         Ok(())
     }
 
-    /// What was made of a micrograph.
+    /// The data of a micrograph.
     ///
     /// # Panics
-    /// If it was not asked for in one of the last two calls of [`Tiles::fill`].
+    /// If it was not requested in one of the last two calls of [`Tiles::fill`].
     pub fn of(&self, i: usize, mirrored: bool) -> &T {
         let tile = self.tiles.iter().find(|tile| (tile.number, tile.mirrored) == (i / self.size, mirrored));
         tile.and_then(|tile| tile.made[i % self.size].as_ref()).expect("filled before")

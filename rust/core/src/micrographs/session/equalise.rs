@@ -14,8 +14,8 @@ const MIN_SHOWN: f32 = 0.5;
 /// Pixels are cut at this many local standard deviations.
 const CLIP: f32 = 4.0;
 
-/// Makes the local standard deviation 1: an edge or a flake then counts for no more than its area. Where hardly anything is, as under a mask, 0
-/// stays.
+/// Scales the local standard deviation to 1: an edge or a flake then counts for no more than its area. Where there is hardly anything, as
+/// under a mask, 0 remains 0.
 pub(crate) fn equalise(pixels: &mut [f32], width: usize, shown: &Cells) {
     let mut power = shown.with(vec![0.0; shown.values.len()]);
     let across = power.across;

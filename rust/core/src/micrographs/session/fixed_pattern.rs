@@ -1,7 +1,7 @@
-//! What micrographs taken with one gain reference have in common: its fixed pattern.
+//! The fixed pattern that micrographs taken with one gain reference have in common.
 //!
-//! A reference changes now and then, and a folder may hold several sessions. So a micrograph is not taken to show the pattern of those next to
-//! it: it is fitted by the means of those around it, by least squares, and what fits is taken out.
+//! A reference changes now and then, and a folder may hold several sessions. So a micrograph is not taken to show the pattern of those next
+//! to it: the means of those around it are fitted to it by least squares, and the fit is subtracted.
 
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ use crate::{Monitor, Result};
 
 /// So many micrographs, in the order given, make a block; every other one is of its second half.
 const BLOCK: usize = 48;
-/// Of fewer micrographs no pattern is taken out: their mean would hold what they show.
+/// With fewer micrographs no pattern is subtracted: their mean would contain their specimen.
 pub const MIN_FOR_FIXED_PATTERN: usize = 24;
 /// A mean that is of the others but for such a share of its power is not fitted.
 const MIN_PIVOT: f64 = 1e-6;
@@ -56,7 +56,7 @@ impl FixedPatterns {
         Ok(Self { micrographs, width, products: products.collect(), halves })
     }
 
-    /// Takes out of a micrograph what fits the means around it.
+    /// Subtracts from a micrograph the fit of the means around it.
     pub(crate) fn take_out(&self, micrograph: usize, pixels: &mut [f32]) {
         if self.halves.is_empty() {
             return;
@@ -72,8 +72,8 @@ impl FixedPatterns {
         };
         let mut equations: Vec<Vec<f64>> = others.clone().map(equation).collect();
         let amounts = solve(&mut equations, MIN_PIVOT);
-        // As it is in what is taken out of its neighbours, it has to be in what is taken out of it: else they would have in common the noise of
-        // that. So its own half has the part that makes the noise smallest, and of the others goes what they would say of that.
+        // As it is in what is taken out of its neighbours, it has to be in what is taken out of it: else they would have in common the
+        // noise of that. So its own half has the part that makes the noise smallest, and of the others goes what they would say of that.
         let squares = |amount: fn(&[f64; 2]) -> f64| amounts.iter().map(|both| amount(both).powi(2)).sum::<f64>();
         let (without, with) = (squares(|[image, _]| *image), 1.0 + squares(|[image, half]| image - half));
         let of_own = without / (without + with);

@@ -32,11 +32,11 @@ pub struct Session {
     pub view_size: (usize, usize),
     /// Columns and rows of the small views, of two thirds of the resolution, in which peaks are sought.
     pub small_size: (usize, usize),
-    /// Independent values a pixel of the view: fewer than 1, as the band is limited.
+    /// Independent values per pixel of the view: less than 1, since the band is limited.
     pub independent: f64,
-    /// Of each micrograph the share of its power that is not shot noise, in rings of the reduced micrograph's spectrum.
+    /// For each micrograph the share of its power that is not shot noise, in rings of the reduced micrograph's spectrum.
     pub signal: Vec<[f32; RINGS]>,
-    /// The cache of the prepared micrographs; none where views were at hand.
+    /// The cache of the prepared micrographs; `None` for a session made of views.
     cache: Option<Arc<Input>>,
     records: Vec<Record>,
     maps: Vec<Warp>,
@@ -48,8 +48,8 @@ pub struct Session {
 
 impl Session {
     /// Reads the micrographs at these places of a cache, all of one size, takes out what is the same in all (the fixed pattern of the gain
-    /// reference), and makes their views. `band`: of the view, in cycles a reduced pixel. `maps`: of each micrograph how it is seen, as one that
-    /// was tilted; none: as they are.
+    /// reference), and makes their views. `band`: of the view, in cycles per reduced pixel. `maps`: of each micrograph how it is seen, as
+    /// one that was tilted; none: as they are.
     pub fn load(cache: &Path, records: &[Record], band: Band, maps: Vec<Warp>, monitor: &Monitor) -> Result<Self> {
         let size = records.first().map_or((2, 2), |record| (record.width, record.height));
         let views = Views::new(size, band);
@@ -95,7 +95,7 @@ impl Session {
         Ok(session)
     }
 
-    /// Of views that are at hand already, one after the other: for measuring. `signal`: the share of power that is not noise.
+    /// A session of existing views, one after the other: for benchmarks. `signal`: the share of power that is not noise.
     pub fn of_views(view_size: (usize, usize), views: Vec<i8>, signal: f32) -> Self {
         let n = views.len() / (view_size.0 * view_size.1);
         let plan = small_plan(&Plan::new(view_size.0, view_size.1));
@@ -120,12 +120,12 @@ impl Session {
         }
     }
 
-    /// How many micrographs.
+    /// The number of micrographs.
     pub fn len(&self) -> usize {
         self.signal.len()
     }
 
-    /// Whether there is none.
+    /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.signal.is_empty()
     }
@@ -190,7 +190,7 @@ impl Session {
     }
 }
 
-/// The first so many, and the rest.
+/// The first elements, and the rest.
 fn split(both: &mut [i8], length: usize) -> [&mut [i8]; 2] {
     let (first, second) = both.split_at_mut(length);
     [first, second]

@@ -9,12 +9,12 @@ use crate::micrographs::kernels::rings::RINGS;
 use crate::micrographs::kernels::simd::fast;
 use crate::{Monitor, Result};
 
-/// One micrograph of so many is transformed to measure the power that they have.
+/// One micrograph in this many is transformed to measure their power.
 const SAMPLED: usize = 4;
-/// A micrograph is fitted by the halves of so many blocks, its own in the middle.
+/// The halves of this many blocks are fitted to a micrograph, its own block in the middle.
 pub(super) const AROUND: usize = 3;
 pub(super) const HALVES: usize = 2 * AROUND;
-/// The fit looks at one row of so many: more than enough pixels for five unknowns.
+/// The fit uses one row in this many: more than enough pixels for five unknowns.
 const ROWS_APART: usize = 4;
 
 /// The mean of half a block.

@@ -1,4 +1,4 @@
-//! From a cache of reduced micrographs to images that are to be transformed.
+//! Reads micrographs from a cache into images for Fourier transforms.
 
 use std::sync::Arc;
 

@@ -13,16 +13,16 @@ use crate::micrographs::kernels::rings::{Band, RINGS, Rings, radii, ring_radius}
 use crate::micrographs::kernels::sizes::nearest_good;
 use crate::micrographs::kernels::taper::taper;
 
-/// Views have about as many pixels: 384 x 256 for a frame of 720 x 512.
+/// About the number of pixels of a view: 384 x 256 for a frame of 720 x 512.
 const VIEW_PIXELS: f64 = 384.0 * 256.0;
 /// The outer part of each side over which a micrograph fades.
 const TAPER: f32 = 0.025;
 /// The same of a view, once it is whitened.
 const VIEW_TAPER: f32 = 0.05;
-/// The spectrum of shot noise is taken from here, cycles a reduced pixel: hardly any signal reaches so far.
+/// The spectrum of shot noise is taken from here, cycles per reduced pixel: hardly any signal reaches so far.
 const NOISE: std::ops::Range<f32> = 0.42..0.49;
 
-/// Of the micrograph's columns and rows one in so many is tested for the mask.
+/// One column and row of the micrograph in this many is tested for the mask.
 const STEP: usize = 2;
 /// The power of an image in rings of its spectrum.
 pub(crate) type Power = [f64; RINGS];
@@ -65,7 +65,7 @@ impl Workspace {
 }
 
 impl Views {
-    /// `band`: in cycles a reduced pixel.
+    /// `band`: in cycles per reduced pixel.
     pub(crate) fn new(size: (usize, usize), band: Band) -> Self {
         let shrink = (VIEW_PIXELS / (size.0 * size.1) as f64).sqrt().min(1.0);
         let view = (nearest_good(size.0 as f64 * shrink, size.0), nearest_good(size.1 as f64 * shrink, size.1));
@@ -146,7 +146,8 @@ impl Views {
         [0, 1].map(|part| empty.with(counts.iter().map(|count| count[part] / count[2].max(1.0)).collect()))
     }
 
-    /// Each image's coefficients multiplied by the factor of their ring, cut where they stand out of it, levelled, and multiplied by the filter.
+    /// Each image's coefficients multiplied by the factor of their ring, cut where they stand out of it, levelled, and multiplied by the
+    /// filter.
     fn whiten(&self, packed: &[Complex32], factors: &[[f32; RINGS]; 2]) -> Vec<Complex32> {
         let height = self.view.height;
         let mut both = [vec![Complex32::default(); packed.len()], vec![Complex32::default(); packed.len()]];
@@ -168,7 +169,7 @@ impl Views {
         out
     }
 
-    /// Of white noise through the filter: (Σh²)² / Σh⁴ a pixel of the view.
+    /// Of white noise through the filter: (Σh²)² / Σh⁴ per pixel of the view.
     pub(crate) fn independent(&self) -> f64 {
         let sum = |power: i32| self.filter.iter().map(|&value| f64::from(value).powi(power)).sum::<f64>();
         sum(2).powi(2) / sum(4).max(f64::MIN_POSITIVE) / self.view.len() as f64
