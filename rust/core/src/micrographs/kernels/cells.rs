@@ -4,7 +4,7 @@ use super::simd::fast;
 
 /// Cells of this side are read fastest.
 const USUAL_SIDE: usize = 8;
-/// Gaussians of at least so many cells are made of boxes.
+/// Gaussians of at least this many cells are made of boxes.
 const WIDE: f32 = 3.0;
 
 /// A value for each cell of an image, row after row.
@@ -32,7 +32,7 @@ impl Cells {
         Self { values, ..*self }
     }
 
-    /// The value that so many of 100 are below.
+    /// The given percentile of the values.
     pub fn percentile(&self, percent: usize) -> f32 {
         let mut values = self.values.clone();
         let at = (values.len() * percent / 100).min(values.len().saturating_sub(1));

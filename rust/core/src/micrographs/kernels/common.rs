@@ -1,6 +1,6 @@
 //! What two images have in common, from sums over their overlap.
 
-/// An overlap is cut into at most so many columns and rows of blocks.
+/// An overlap is cut into at most this many columns and rows of blocks.
 pub(crate) const BLOCKS: usize = 6;
 /// Blocks are not made smaller than this many pixels.
 pub(crate) const MIN_BLOCK: usize = 8;
@@ -43,7 +43,7 @@ pub(crate) struct Blocks {
 }
 
 impl Blocks {
-    /// Of so many columns and rows; wide blocks begin at multiples of `step` columns.
+    /// Blocks for an overlap of the given columns and rows; wide blocks begin at multiples of `step` columns.
     pub(crate) fn new(columns: usize, rows: usize, step: usize) -> Self {
         let count = |length: usize| (length / MIN_BLOCK).clamp(1, BLOCKS);
         let (across, down) = (count(columns), count(rows));

@@ -4,7 +4,7 @@ use rustfft::num_complex::Complex32;
 
 use super::simd::fast;
 
-/// Sums and maxima are taken in so many lanes: enough that no step waits for the one before. Even ones are of the real parts.
+/// Number of lanes for sums and maxima: enough that no step waits for the one before. Even lanes are for the real parts.
 pub(super) const LANES: usize = 32;
 
 /// Largest values and sums of squares, lane by lane.

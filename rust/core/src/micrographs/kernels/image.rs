@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::common::Moments;
 use super::simd::fast;
 
-/// Sums are kept for cells of so many columns and rows.
+/// Sums are kept for cells of this many columns and rows.
 const CELL: (usize, usize) = (32, 8);
 
 /// A sum of pixels, and of their squares.
@@ -148,7 +148,7 @@ fast! {
 }
 
 fast! {
-    /// To int8, of so many units a 1.
+    /// To int8, with this many units per 1.
     pub(crate) fn round(image: &[f32], factor: f32, out: &mut [i8]) {
         for (out, pixel) in out.iter_mut().zip(image) {
             *out = (pixel * factor).round_ties_even().clamp(-127.0, 127.0) as i8;

@@ -7,7 +7,7 @@ use super::image::{Image, UNITS};
 use super::peak::vertex;
 use super::simd::fast;
 
-/// Wide blocks begin at multiples of so many columns.
+/// Wide blocks begin at multiples of this many columns.
 const MULTIPLIED_AT_ONCE: usize = 32;
 
 /// Two images of one size. At a *lag*, pixel x of the first lies on pixel x + lag of the second: the opposite of the shift that
@@ -45,7 +45,7 @@ impl<'a> Overlap<'a> {
         (self.first.width, self.first.height().min(self.second.height()))
     }
 
-    /// The overlap at a lag in so many parts along each side: columns and rows of the first image, `margin` pixels inside. None if it is
+    /// The overlap at a lag, divided into parts along each side: columns and rows of the first image, `margin` pixels inside. None if it is
     /// too small.
     pub fn regions(&self, lag: (i32, i32), parts: usize, margin: usize) -> Option<Vec<(Range<usize>, Range<usize>)>> {
         let (columns, rows) = self.region(lag)?;
@@ -76,7 +76,7 @@ impl<'a> Overlap<'a> {
         self.product_of_rows(lag, 1)
     }
 
-    /// The same of one row in so many.
+    /// The same, of one row in `step`.
     fn product_of_rows(&self, lag: (i32, i32), step: usize) -> f64 {
         let Some((columns, rows)) = self.region(lag) else { return f64::MIN };
         let sum: i64 = (0..rows.length)

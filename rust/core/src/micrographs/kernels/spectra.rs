@@ -9,7 +9,7 @@ use super::simd::fast;
 /// A coefficient of usual size; those of more than 128 times that size are cut.
 const USUAL: f32 = 256.0;
 
-/// Room for `n` spectra of so many coefficients: of each first the real, then the imaginary parts.
+/// Memory for `n` spectra with the given number of coefficients; of each first the real, then the imaginary parts.
 pub fn zeros(n: usize, length: usize) -> Vec<i16> {
     vec![0; 2 * length * n]
 }

@@ -5,19 +5,20 @@ use crate::micrographs::kernels::cells::Cells;
 
 /// Where the variance is less than this share of that of the brightest parts...
 const DARK: f32 = 0.12;
-/// ...and the mean is below theirs by so many standard deviations, there is no beam, or no electron gets through.
+/// ...and the mean is below theirs by this many standard deviations, there is no beam, or no electron gets through.
 const BELOW: f32 = 5.0;
 /// Bright parts differ among themselves: the mean must be below theirs by this many times the excess of the brightest above them.
 const BEYOND: f32 = 6.0;
-/// Cells with so many times the usual variance hold a hot pixel or the trace of an X-ray...
+/// Cells with this many times the usual variance hold a hot pixel or the trace of an X-ray...
 const WILD: f32 = 50.0;
-/// ...and those whose neighbours on both sides differ by so many standard deviations the edge of a flake or foil: no particle is so bright.
+/// ...and those whose neighbours on both sides differ by this many standard deviations the edge of a flake or foil: no particle is so
+/// bright.
 const STEP: f32 = 8.0;
-/// Around those, cells with so many times the usual variance belong to them.
+/// Around those, cells with this many times the usual variance belong to them.
 const BESIDE_WILD: f32 = 4.0;
 /// Cells around dark ones that are masked, too: the edge's fringes are there.
 const FRINGE: usize = 3;
-/// The mask's edge is soft over about so many cells.
+/// The mask's edge is soft over about this many cells.
 const SOFT: f32 = 1.0;
 /// Parts of fewer cells, cut off from all others by the mask, are masked, too...
 const MIN_PART: usize = 24;

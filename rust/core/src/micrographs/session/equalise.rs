@@ -5,7 +5,7 @@ use crate::micrographs::kernels::simd::fast;
 
 /// Pixels of a cell's side, of which local standard deviations are taken...
 pub(crate) const CELL: usize = 8;
-/// ...in Gaussian windows of so many cells.
+/// ...in Gaussian windows of this many cells.
 const WINDOW: f32 = 2.0;
 /// Local powers below this share of the usual one are not lifted further.
 const MIN_POWER: f32 = 0.15;

@@ -30,7 +30,7 @@ pub struct Session {
     pub size: (usize, usize),
     /// Columns and rows of the views.
     pub view_size: (usize, usize),
-    /// Columns and rows of the small views, of two thirds of the resolution, in which peaks are sought.
+    /// Columns and rows of the small views, of two thirds of the resolution, in which peaks are searched for.
     pub small_size: (usize, usize),
     /// Independent values per pixel of the view: less than 1, since the band is limited.
     pub independent: f64,
@@ -142,7 +142,7 @@ impl Session {
         &self.small_views[i * length..(i + 1) * length]
     }
 
-    /// Columns and rows of the reduced micrographs that a pixel of an image of so many columns and rows takes.
+    /// Columns and rows of the reduced micrographs per pixel of an image of the given columns and rows.
     pub fn pixel_of(&self, (width, height): (usize, usize)) -> (f64, f64) {
         (self.size.0 as f64 / width as f64, self.size.1 as f64 / height as f64)
     }

@@ -26,7 +26,7 @@ pub(super) struct Half {
     pub(super) probe: Rounded,
 }
 
-/// Values rounded to so many `unit`s each: in a mean of micrographs that makes no difference.
+/// Values rounded to multiples of `unit`, which makes no difference in a mean of micrographs.
 #[derive(Debug)]
 pub(super) struct Rounded {
     units: Vec<i8>,

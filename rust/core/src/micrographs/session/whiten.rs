@@ -7,9 +7,9 @@ use crate::micrographs::kernels::simd::fast;
 
 /// Coefficients of more than this many times the level of their ring are cut to that level: one of 7,000 of noise, and those of a lattice.
 const NOTCH: f32 = 3.0;
-/// Levels of a spectrum are those of cells of so many coefficients a side...
+/// Levels of a spectrum are those of cells of this many coefficients per side...
 const SPECTRAL_CELL: usize = 4;
-/// ...in Gaussian windows of so many cells; noise stays below [`SPECTRAL_LEVEL`].
+/// ...in Gaussian windows of this many cells; noise stays below [`SPECTRAL_LEVEL`].
 const SPECTRAL_WINDOW: f32 = 1.0;
 const SPECTRAL_LEVEL: f32 = 1.2;
 
