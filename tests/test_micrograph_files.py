@@ -578,3 +578,19 @@ def test_a_real_session_in_order_of_time(real: Path) -> None:
     assert rule == "time"
     assert sum(place == i for place, i in enumerate(order)) == 0
     assert len({item.stage for item in known}) < len(known)
+
+
+def test_what_a_small_file_claims_or_unpacks_to_is_bounded(tmp_path: Path) -> None:
+    image = np.random.default_rng(1).normal(50, 10, (96, 96)).astype(np.float32)
+    for name in ("a", "b", "c", "d"):
+        with mrcfile.new(tmp_path / f"{name}.mrc") as file:
+            file.set_data(image)
+    content = (tmp_path / "c.mrc").read_bytes()
+    (tmp_path / "c.mrc.bz2").write_bytes(bz2.compress(content + bytes(3 << 20)))
+    (tmp_path / "c.mrc").unlink()
+    (tmp_path / "d.mrc").write_bytes(content[:92] + (2_000_000_000).to_bytes(4, "little") + content[96:])
+    reasons = find_duplicate_micrographs(tmp_path, MicrographParams(bin=2)).unreadable.values()
+    assert [reason.partition(",")[0] for reason in sorted(reasons)] == [
+        "found an extended header of 2",
+        "found more than 1048576 bytes behind the pixels",
+    ]

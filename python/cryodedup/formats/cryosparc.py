@@ -16,7 +16,7 @@ from cryodedup.errors import InputError
 from cryodedup.formats import csdat
 
 NPY_MAGIC = b"\x93NUMPY"
-LONGEST_HEADER = 1 << 24
+LONGEST_HEADER = 1 << 20
 """Version 4 headers pass numpy's default limit of 10,000 characters; a hostile one could ask for gigabytes."""
 
 Distinct = tuple[NDArray[np.uint32], list[bytes]]

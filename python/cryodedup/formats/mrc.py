@@ -23,6 +23,8 @@ MODES = {0: "int8", 1: "int16", 2: "float32", 6: "uint16", 12: "float16"}
 _BYTES = {0: 1, 1: 2, 2: 4, 6: 2, 12: 2}
 _HEADER, _NSYMBT = 1024, 92
 """Length of the header, and offset in it of the length of the extended header, bytes."""
+_LONGEST_EXTENDED = 1 << 26
+"""Bytes. The usual ones have up to 128 for a section."""
 _INTERPRETING = Lock()
 """Held while warnings are silenced, which affects all threads."""
 MAX_PIXELS = 1 << 29
@@ -85,6 +87,8 @@ def read_mrc(path: Path, file: BinaryIO) -> MrcImage:
         raise InputError(f"{path}: found a movie or a stack ({nz} sections), expected one motion-corrected micrograph")
     if nx < 1 or ny < 1 or nx * ny > MAX_PIXELS:
         raise InputError(f"{path}: found {nx} x {ny} pixels, expected an image")
+    if int(header["nsymbt"]) > _LONGEST_EXTENDED:
+        raise InputError(f"{path}: found an extended header of {int(header['nsymbt']):,} bytes, expected at most {_LONGEST_EXTENDED:,}")
     start = _HEADER + int(header["nsymbt"])
     needed = start + nx * ny * _BYTES[mode]
     if start < _HEADER or (not packing and stat.st_size < needed):

@@ -1,5 +1,7 @@
 //! The lines of a STAR file outside the rows, and messages that name them.
 
+use indexmap::IndexSet;
+
 use crate::error::Place;
 use crate::rows::{Cells, Input};
 use crate::{Error, Result};
@@ -88,7 +90,7 @@ impl<'a> Lines<'a> {
 
     /// The labels of a loop, and the offset of what follows them.
     pub fn labels(&mut self, mut offset: u64) -> Result<(Vec<String>, u64)> {
-        let mut labels = Vec::new();
+        let mut labels = IndexSet::new();
         let mut after = offset;
         while let Some((line, next)) = self.at(offset)? {
             match Line::of(line) {
@@ -96,14 +98,10 @@ impl<'a> Lines<'a> {
                 // A row may begin with an underscore, too; a label stands alone.
                 Line::Label(label, _) if Cells::new(line).before_comment().count() == 1 => {
                     if labels.contains(&label) {
-                        return Err(malformed(
-                            self.input,
-                            offset,
-                            format!("the label _{label} a second time in one loop"),
-                            "each label once",
-                        ));
+                        let found = format!("the label _{label} a second time in one loop");
+                        return Err(malformed(self.input, offset, found, "each label once"));
                     }
-                    labels.push(label);
+                    labels.insert(label);
                     after = next;
                 }
                 _ => break,
@@ -113,6 +111,6 @@ impl<'a> Lines<'a> {
         if labels.is_empty() {
             return Err(malformed(self.input, offset, "a loop_ without labels", "a line that begins with _"));
         }
-        Ok((labels, after))
+        Ok((labels.into_iter().collect(), after))
     }
 }

@@ -60,7 +60,10 @@ pub struct Frame {
     pub packing: Packing,
 }
 
-/// The traits that a compressed file needs.
+/// At most so many bytes may follow the pixels of a compressed file.
+const MAX_REST: u64 = 1 << 20;
+
+/// What was expected of a compressed file that is damaged.
 const WHOLE: &str = "a whole file";
 
 impl Frame {
@@ -129,9 +132,12 @@ impl Frame {
             monitor.advance((rows * self.nx * size_of::<T>()) as u64)?;
         }
         if self.packing != Packing::None {
-            // To the end, where the checksum is.
-            let rest = std::io::copy(&mut source, &mut std::io::sink());
-            rest.map_err(|error| self.malformed(format!("damaged compression ({error})"), WHOLE))?;
+            // To the end, where the checksum is; but a small file can unpack to any length.
+            let rest = std::io::copy(&mut source.take(MAX_REST + 1), &mut std::io::sink());
+            let rest = rest.map_err(|error| self.malformed(format!("damaged compression ({error})"), WHOLE))?;
+            if rest > MAX_REST {
+                return Err(self.malformed(format!("more than {MAX_REST} bytes behind the pixels"), "one image, as its header gives"));
+            }
         }
         Ok(())
     }
