@@ -1,6 +1,7 @@
 //! Rows of files, and the writing of chosen ones.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use cryodedup_core::rows::{self, Input};
 use numpy::PyReadonlyArray1;
@@ -11,14 +12,14 @@ use crate::errors::to_python;
 use crate::watched::run;
 
 #[pyclass(frozen, module = "cryodedup._core")]
-pub struct Rows(pub rows::Rows);
+pub struct Rows(pub Arc<rows::Rows>);
 
 #[pymethods]
 impl Rows {
     #[staticmethod]
     fn records(path: PathBuf, start: u64, size: u64, count: u64) -> PyResult<Self> {
         let input = Input::open(&path).map_err(to_python)?;
-        Ok(Self(rows::Rows::records(input.version(), start, size, count)))
+        Ok(Self(Arc::new(rows::Rows::records(input.version(), start, size, count))))
     }
 
     fn __len__(&self) -> usize {
@@ -32,66 +33,48 @@ impl Rows {
 }
 
 #[pyclass(frozen, module = "cryodedup._core")]
-pub struct Rewrite(rows::Rewrite);
+pub struct Rewrite(Arc<rows::Rewrite>);
 
 #[pymethods]
 impl Rewrite {
     #[staticmethod]
     fn replace(column: usize, values: Vec<(Vec<u8>, Vec<u8>)>) -> Self {
-        Self(rows::Rewrite::Replace { column, values })
+        Self(Arc::new(rows::Rewrite::Replace { column, values }))
     }
 
     #[staticmethod]
     fn other_half(column: usize, moves: PyReadonlyArray1<'_, bool>) -> PyResult<Self> {
-        Ok(Self(rows::Rewrite::OtherHalf { column, moves: moves.as_slice()?.to_vec() }))
+        Ok(Self(Arc::new(rows::Rewrite::OtherHalf { column, moves: moves.as_slice()?.to_vec() })))
     }
 }
 
 #[pyclass(frozen, module = "cryodedup._core")]
-pub struct Part(Piece);
-
-enum Piece {
-    Text(Vec<u8>, Vec<u8>),
-    Span(PathBuf, u64, u64),
-    Rows { path: PathBuf, rows: Py<Rows>, kept: Vec<bool>, rewrites: Vec<Py<Rewrite>>, end_line: bool },
-}
+pub struct Part(rows::Part);
 
 #[pymethods]
 impl Part {
     #[staticmethod]
     fn text(kept: Vec<u8>, rejected: Vec<u8>) -> Self {
-        Self(Piece::Text(kept, rejected))
+        Self(rows::Part::Text { kept, rejected })
     }
 
     #[staticmethod]
     fn span(path: PathBuf, start: u64, end: u64) -> Self {
-        Self(Piece::Span(path, start, end))
+        Self(rows::Part::Span { path, start, end })
     }
 
     #[staticmethod]
     #[pyo3(signature = (path, rows, kept, *, rewrites=vec![], end_line=false))]
     fn rows(path: PathBuf, rows: Py<Rows>, kept: PyReadonlyArray1<'_, bool>, rewrites: Vec<Py<Rewrite>>, end_line: bool) -> PyResult<Self> {
-        Ok(Self(Piece::Rows { path, rows, kept: kept.as_slice()?.to_vec(), rewrites, end_line }))
-    }
-}
-
-impl Part {
-    fn as_part(&self) -> rows::Part<'_> {
-        match &self.0 {
-            Piece::Text(kept, rejected) => rows::Part::Text { kept, rejected },
-            Piece::Span(path, start, end) => rows::Part::Span { path: path.clone(), start: *start, end: *end },
-            Piece::Rows { path, rows, kept, rewrites, end_line } => {
-                let rewrites = rewrites.iter().map(|rewrite| &rewrite.get().0).collect();
-                rows::Part::Rows { path: path.clone(), rows: &rows.get().0, kept, rewrites, end_line: *end_line }
-            }
-        }
+        let rewrites = rewrites.iter().map(|rewrite| Arc::clone(&rewrite.get().0)).collect();
+        Ok(Self(rows::Part::Rows { path, rows: Arc::clone(&rows.get().0), kept: kept.as_slice()?.to_vec(), rewrites, end_line }))
     }
 }
 
 #[pyfunction]
 #[pyo3(signature = (parts, kept, rejected, *, progress=None))]
 pub fn split(py: Python<'_>, parts: Vec<Py<Part>>, kept: PathBuf, rejected: PathBuf, progress: Progress<'_>) -> PyResult<()> {
-    let parts: Vec<rows::Part> = parts.iter().map(|part| part.get().as_part()).collect();
+    let parts: Vec<_> = parts.iter().map(|part| &part.get().0).collect();
     run(py, 1, progress.as_ref(), |monitor| rows::split(&parts, &kept, &rejected, monitor))
 }
 

@@ -39,7 +39,7 @@ impl Table {
             start: table.start,
             pairs: table.pairs.into_iter().map(|(label, value)| (label, PyBytes::new(py, &value).unbind())).collect(),
             labels: table.labels,
-            rows: Py::new(py, Rows(table.rows))?,
+            rows: Py::new(py, Rows(table.rows.into()))?,
             columns: columns.unbind(),
         })
     }

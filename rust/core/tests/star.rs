@@ -4,6 +4,7 @@
 
 use std::io::Write;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use cryodedup_core::rows::{Input, Part, Rewrite, Rows, split};
 use cryodedup_core::star::{Column, Table, Wanted, read_cells, scan};
@@ -107,14 +108,14 @@ fn a_file_that_becomes_shorter_is_truncated() {
 fn halves_are_rewritten_where_rows_move() {
     let text: String = (0..20_000).map(|i| format!("m{i} {}.000 1\n", i % 2 + 1)).collect();
     let (file, tables) = scanned(format!("data_\nloop_\n_name\n_x\n_y\n{text}").as_bytes());
-    let rows = &tables.expect("a STAR file")[0].rows;
+    let rows = Arc::new(tables.expect("a STAR file")[0].rows.clone());
     let (kept, moves) = (vec![true; rows.len()], (0..rows.len()).map(|row| row % 3 == 0).collect::<Vec<_>>());
     let directory = tempfile::tempdir().expect("a directory");
     let outputs = ["kept", "rejected"].map(|name| directory.path().join(name));
     let write = |column| {
-        let rewrite = Rewrite::OtherHalf { column, moves: moves.clone() };
-        let part = Part::Rows { path: file.path().to_owned(), rows, kept: &kept, rewrites: vec![&rewrite], end_line: false };
-        split(&[part], &outputs[0], &outputs[1], &Monitor::default())
+        let rewrites = vec![Arc::new(Rewrite::OtherHalf { column, moves: moves.clone() })];
+        let part = Part::Rows { path: file.path().to_owned(), rows: Arc::clone(&rows), kept: kept.clone(), rewrites, end_line: false };
+        split(&[&part], &outputs[0], &outputs[1], &Monitor::default())
     };
     write(1).expect("written");
     let expected: String = (0..20_000).map(|i| format!("m{i} {}.000 1\n", if i % 3 == 0 { 2 - i % 2 } else { i % 2 + 1 })).collect();
@@ -217,18 +218,18 @@ fn a_long_table_is_read_by_many_threads_as_by_one() {
 
 fn split_table(text: &str, keep: impl Fn(usize) -> bool) -> (String, String) {
     let (file, tables) = scanned(text.as_bytes());
-    let rows = &tables.expect("a STAR file")[0].rows;
-    let kept: Vec<bool> = (0..rows.len()).map(keep).collect();
+    let rows = Arc::new(tables.expect("a STAR file")[0].rows.clone());
+    let kept = (0..rows.len()).map(keep).collect();
     let path = file.path().to_owned();
     let directory = tempfile::tempdir().expect("a directory");
     let outputs = ["kept", "rejected"].map(|name| directory.path().join(name));
     let span = |start, end| Part::Span { path: path.clone(), start, end };
     let parts = [
         span(0, rows.start(0)),
-        Part::Rows { path: path.clone(), rows, kept: &kept, rewrites: Vec::new(), end_line: false },
+        Part::Rows { path: path.clone(), rows: Arc::clone(&rows), kept, rewrites: Vec::new(), end_line: false },
         span(rows.start(rows.len()), text.len() as u64),
     ];
-    split(&parts, &outputs[0], &outputs[1], &Monitor::default()).expect("written");
+    split(&parts.each_ref(), &outputs[0], &outputs[1], &Monitor::default()).expect("written");
     let read = |path: &PathBuf| std::fs::read_to_string(path).expect("read");
     (read(&outputs[0]), read(&outputs[1]))
 }
@@ -286,10 +287,10 @@ fn records_are_split_like_lines() {
     let directory = tempfile::tempdir().expect("a directory");
     let outputs = ["kept", "rejected"].map(|name| directory.path().join(name));
     let parts = [
-        Part::Text { kept: b"K", rejected: b"R" },
-        Part::Rows { path: file.path().to_owned(), rows: &rows, kept: &kept, rewrites: Vec::new(), end_line: false },
+        Part::Text { kept: b"K".to_vec(), rejected: b"R".to_vec() },
+        Part::Rows { path: file.path().to_owned(), rows: rows.into(), kept, rewrites: Vec::new(), end_line: false },
     ];
-    split(&parts, &outputs[0], &outputs[1], &Monitor::default()).expect("written");
+    split(&parts.each_ref(), &outputs[0], &outputs[1], &Monitor::default()).expect("written");
     for (path, head, wanted) in [(&outputs[0], b'K', true), (&outputs[1], b'R', false)] {
         let expected: Vec<u8> =
             std::iter::once(head).chain((0..200_000_u32).filter(|i| (i % 3 != 0) == wanted).flat_map(u32::to_le_bytes)).collect();

@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 use super::batch::{Chosen, Scratch};
@@ -16,14 +17,14 @@ const BATCH: u64 = 512 << 10;
 const QUEUE: usize = 4;
 
 /// One piece of the two output files.
-#[derive(Clone, Debug)]
-pub enum Part<'a> {
+#[derive(Debug)]
+pub enum Part {
     /// The same place, different texts.
     Text {
         /// Into the file of the kept rows.
-        kept: &'a [u8],
+        kept: Vec<u8>,
         /// Into the file of the rejected rows.
-        rejected: &'a [u8],
+        rejected: Vec<u8>,
     },
     /// A span of a file, into both.
     Span {
@@ -39,17 +40,17 @@ pub enum Part<'a> {
         /// The file.
         path: PathBuf,
         /// Its rows.
-        rows: &'a Rows,
+        rows: Arc<Rows>,
         /// For each row whether it is kept.
-        kept: &'a [bool],
+        kept: Vec<bool>,
         /// Cells to be written differently, at most one rewrite a column.
-        rewrites: Vec<&'a Rewrite>,
+        rewrites: Vec<Arc<Rewrite>>,
         /// Ends the last row by a newline if it has none.
         end_line: bool,
     },
 }
 
-impl Part<'_> {
+impl Part {
     fn check(&self) -> Result<()> {
         let Part::Rows { rows, kept, rewrites, .. } = self else { return Ok(()) };
         let lengths = rewrites.iter().filter_map(|rewrite| rewrite.rows()).chain([kept.len()]);
@@ -66,8 +67,8 @@ impl Part<'_> {
 ///
 /// # Errors
 /// [`Error::Parameter`]: not one decision a row. [`Error::Io`], [`Error::Malformed`] for a cell that can not be rewritten; the files are then incomplete.
-pub fn split(parts: &[Part], kept: &Path, rejected: &Path, monitor: &Monitor) -> Result<()> {
-    parts.iter().try_for_each(Part::check)?;
+pub fn split(parts: &[&Part], kept: &Path, rejected: &Path, monitor: &Monitor) -> Result<()> {
+    parts.iter().try_for_each(|part| part.check())?;
     let create = |path: &Path| File::create(path).map_err(Error::at(path));
     let files = [(create(kept)?, kept), (create(rejected)?, rejected)];
     std::thread::scope(|scope| {
@@ -116,12 +117,12 @@ impl Output {
 fn send(outputs: &[Output; 2], part: &Part, monitor: &Monitor) -> Result<()> {
     match part {
         Part::Text { kept, rejected } => {
-            outputs[0].send(kept.to_vec())?;
-            outputs[1].send(rejected.to_vec())
+            outputs[0].send(kept.clone())?;
+            outputs[1].send(rejected.clone())
         }
         Part::Span { path, start, end } => send_span(outputs, &Input::open(path)?, (*start, *end), monitor),
         Part::Rows { path, rows, kept, rewrites, end_line } => {
-            let mut rewrites = rewrites.clone();
+            let mut rewrites: Vec<&Rewrite> = rewrites.iter().map(AsRef::as_ref).collect();
             rewrites.sort_by_key(|rewrite| rewrite.column());
             let chosen = Chosen { rows, kept, rewrites: &rewrites, end_line: *end_line };
             send_rows(outputs, &rows.open(path)?, chosen, monitor)
