@@ -6,7 +6,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -47,21 +47,23 @@ def staged(directory: Path, overwrite: bool, inputs: Set[Path], schema: str, *, 
     try:
         with staging_directory(directory) as staging:
             left = abandoned(directory, staging)
-            of_earlier = [directory, *(path / OLD for path in left)]
-            listed = [name for place in of_earlier for name in _listed_outputs(place, of_earlier, schema)]
-            outdated = [*dict.fromkeys(listed), *_found_outputs(directory, leaving, overwrite)]
-            for path in left:
-                if not holds_earlier(path):
-                    shutil.rmtree(path, ignore_errors=True)
+            places = [directory, *(path / OLD for path in left)]
+            listed = {place: _listed_outputs(place, places, schema) for place in places}
+            outdated = [*dict.fromkeys(name for names in listed.values() for name in names), *_found_outputs(directory, leaving, overwrite)]
+            _remove(path for path in left if not holds_earlier(path))
             yield staging
             with held_back():
                 _move(staging, directory, overwrite, inputs, outdated)
-            for path in left:
-                shutil.rmtree(path, ignore_errors=True)
+            _remove(path for path in left if listed[path / OLD])  # what another command's result was is not replaced by this one
     finally:
         if made:
             with suppress(OSError):  # not empty, or not there any more
                 directory.rmdir()
+
+
+def _remove(directories: Iterable[Path]) -> None:
+    for directory in directories:
+        shutil.rmtree(directory, ignore_errors=True)
 
 
 def names_of_outputs(staging: Path) -> list[str]:

@@ -50,17 +50,21 @@ def holds_earlier(staging: Path) -> bool:
 
 
 def _place() -> str:
-    """Where process numbers mean what they mean here: the machine, since its start, and the container."""
-    parts = [re.sub(r"[^\w.]", "_", socket.gethostname()) or "unnamed"]
-    with suppress(OSError):
-        parts.append(Path("/proc/sys/kernel/random/boot_id").read_text("ascii")[:8])
-    with suppress(OSError):
-        parts.append(re.sub(r"\D", "", os.readlink("/proc/self/ns/pid")))  # noqa: PTH115
-    return "-".join(parts)
+    """The place where a process number means what it means here: the machine since its start, and the container.
+
+    It ends in ``unknown`` where the system has no names for these.
+    """
+    host = re.sub(r"[^\w.]", "_", socket.gethostname()) or "unnamed"
+    try:
+        start = Path("/proc/sys/kernel/random/boot_id").read_text("ascii")[:8]
+        container = re.sub(r"\D", "", os.readlink("/proc/self/ns/pid"))  # noqa: PTH115
+    except OSError:
+        return f"{host}-unknown"
+    return f"{host}-{start}-{container}"
 
 
 def _is_dead(staging: Path, place: str, pid: int, now: float) -> bool:
-    if place == _place():
+    if place == _place() and not place.endswith("-unknown"):
         return not _runs(pid)
     try:
         return now - staging.stat().st_mtime > _SILENT_S

@@ -78,6 +78,7 @@ class PickFilesOutput:
     def _write_index(self, place: Place, stem: str, names: Sequence[str]) -> None:
         assert self.index is not None
         file, table, project = self.index
+        _core.read_cells(file.path, table.rows, [])  # refuses a file that was changed since it was read
         column = table.labels.index("rlnMicrographCoordinates")
         with file.path.open("rb") as handle:
             content = handle.read()

@@ -171,7 +171,7 @@ class ParticleOutcome:
         picks = self.sources[source].picks
         if not isinstance(picks.output, StarOutput):
             raise InputError(f"{picks.label}: kept_table: found no STAR file, expected one, or a table; use write(directory)")
-        _core.read_cells(picks.output.file.path, picks.output.table.rows, [])  # refused if the file was changed since
+        _core.read_cells(picks.output.file.path, picks.output.table.rows, [])  # refuses a file that was changed since it was read
         blocks = read_frames(picks.output.file.path)
         kept = {name: frame[mask] if name == picks.output.table.block else frame for name, frame in blocks.items()}
         return kept if len(kept) > 1 else next(iter(kept.values()))
