@@ -243,7 +243,7 @@ class Preparation:
     def add(self, image: NDArray[np.float32], key: bytes, *, bin: int) -> Record:
         """Reduces and flattens an image that is in memory, shape (ny, nx)."""
 
-    def copy(self, cache: _Path, record: Record) -> Record:
+    def copy(self, record: Record) -> Record:
         """Adds a copy of a record of another cache; it has no key."""
 
     def add_like(self, image: NDArray[np.float64], record: Record) -> Record:
@@ -251,6 +251,9 @@ class Preparation:
 
     def truncate_after(self, record: Record) -> None:
         """Removes what was added after a record."""
+
+def find_records(caches: Sequence[_Path], keys: Sequence[bytes], *, threads: int, progress: _Progress = None) -> list[Record | None]:
+    """The records of some keys in several caches; None for one that none of them holds."""
 
 @final
 class Rows:
@@ -274,8 +277,8 @@ class _Places(Protocol):
     def turn_deg(self) -> NDArray[np.float64]: ...
 
 @final
-class Screening:
-    """The pairs to be compared closely, and how they were chosen."""
+class Screened:
+    """Pairs to be compared closely."""
 
     @property
     def pairs(self) -> NDArray[np.uint32]:
@@ -285,33 +288,78 @@ class Screening:
     def decoys(self) -> NDArray[np.uint32]:
         """(n, 2): pairs whose first micrograph is mirrored, that pass when screened one by one."""
 
+@final
+class Screening:
+    """How pairs are screened; heights of peaks, in standard deviations, are given anywhere but at zero shift, and at zero shift."""
+
+    def __new__(
+        cls,
+        *,
+        pairs: int,
+        decoy_pairs: int,
+        grid: tuple[int, int] | None,
+        finer: int,
+        pool_size: int,
+        min_z: tuple[float, float],
+        min_z_of_pool: tuple[float, float],
+        predicted_recall: Sequence[tuple[int, float]],
+    ) -> Screening: ...
     @property
-    def tested(self) -> int:
+    def pairs(self) -> int:
         """Pairs that there are."""
 
     @property
-    def decoys_tested(self) -> int:
-        """Pairs with mirrored micrographs that were screened."""
+    def decoy_pairs(self) -> int:
+        """Pairs with mirrored micrographs that are screened."""
 
     @property
     def grid(self) -> tuple[int, int] | None:
-        """Columns and rows of the grid; None: nothing was screened, all pairs are compared closely."""
+        """Columns and rows of the grid; None: nothing is screened, all pairs are compared closely."""
+
+    @property
+    def finer(self) -> int:
+        """Factor of a higher resolution than the usual one."""
 
     @property
     def pool_size(self) -> int:
-        """Micrographs that were tested by one correlation; 1: each pair by itself."""
+        """Micrographs that are tested by one correlation; 1: each pair by itself."""
 
     @property
-    def min_z(self) -> float:
-        """Height of a pair's peak, in standard deviations, from which it passes."""
+    def min_z(self) -> tuple[float, float]:
+        """Heights of a pair's peak from which it passes."""
 
     @property
-    def min_z_of_pool(self) -> float:
+    def min_z_of_pool(self) -> tuple[float, float]:
         """The same of a pool."""
 
     @property
     def predicted_recall(self) -> list[tuple[int, float]]:
         """Pool sizes that were considered, and the share of planted pairs of overlap 0.3 that each finds."""
+
+def in_shard(firsts: Sequence[int] | NDArray[np.uint32], shard: tuple[int, int]) -> NDArray[np.bool_]:
+    """(n,): whether pairs, by their first micrograph, are of a shard (number from 0, number of shards)."""
+
+@final
+class Screener:
+    """Chooses the pairs of a session to be compared closely, among all."""
+
+    @staticmethod
+    def plan(session: Session, sensitivity: str, max_shift_px: float | None, *, threads: int, progress: _Progress = None) -> Screener:
+        """Decides how. ``sensitivity``: ``"auto"``, ``"fast"``, ``"full"``; ``max_shift_px``: along an axis, reduced pixels."""
+
+    @staticmethod
+    def open(session: Session, screening: Screening, max_shift_px: float | None, path: _Path) -> Screener:
+        """As it was decided elsewhere; ``path``: of the file that :meth:`save` wrote."""
+
+    def save(self, path: _Path) -> None:
+        """Writes the spectra of the micrographs, if pairs are screened."""
+
+    @property
+    def screening(self) -> Screening:
+        """How."""
+
+    def screen(self, *, shard: tuple[int, int], turns_deg: Sequence[float], threads: int, progress: _Progress = None) -> Screened:
+        """Chooses among the pairs of a shard; ``turns_deg``: of the first micrograph of each pair, in turn."""
 
 @final
 class Matches:
@@ -367,19 +415,31 @@ class Session:
 
     @staticmethod
     def load(
-        cache: _Path,
         records: Sequence[Record],
         *,
         band: _Band,
         maps: Sequence[tuple[tuple[float, float], tuple[float, float]]] = ...,
+        directory: _Path | None = None,
         threads: int,
         progress: _Progress = None,
     ) -> Session:
         """Takes the fixed pattern out of prepared micrographs, and makes whitened views of them in a band.
 
         ``band``: highpass, lowpass and falloff, cycles a reduced pixel;
-        ``maps``: of each, if any, the matrix from a place in the image that is compared to that in the micrograph.
+        ``maps``: of each, if any, the matrix from a place in the image that is compared to that in the micrograph;
+        ``directory``: where the views are written, and read from, if memory is not to hold them.
         """
+
+    @staticmethod
+    def open(directory: _Path) -> Session:
+        """A session that was saved; its views stay in the directory."""
+
+    def save(self, directory: _Path) -> None:
+        """Adds the rest to the directory into which the session was loaded."""
+
+    @property
+    def records(self) -> list[Record]:
+        """Its prepared micrographs."""
 
     @staticmethod
     def of_views(views: NDArray[np.int8], width: int, signal: float) -> Session:
@@ -393,15 +453,6 @@ class Session:
     @property
     def signal(self) -> NDArray[np.float32]:
         """Share of power that is not shot noise, (n, rings)."""
-
-    def screen(
-        self, sensitivity: str, max_shift_px: float | None, *, turns_deg: Sequence[float], threads: int, progress: _Progress = None
-    ) -> Screening:
-        """Chooses the pairs to be compared closely.
-
-        ``sensitivity``: ``"auto"``, ``"fast"``, ``"full"``; ``max_shift_px``: along an axis, reduced pixels; ``turns_deg``: of the first
-        micrograph of each pair, in turn.
-        """
 
     def find(
         self,
@@ -613,10 +664,10 @@ def correlate(first: NDArray[np.float32], second: NDArray[np.float32], *, max_sh
 def picture(image: NDArray[np.float64]) -> NDArray[np.uint8]:
     """A little smoothed, contrast from percentiles; shape (ny, nx), as the image."""
 
-def read_pixels(cache: _Path, record: Record, *, start: int = 0, stop: int | None = None) -> NDArray[np.float64]:
+def read_pixels(record: Record, *, start: int = 0, stop: int | None = None) -> NDArray[np.float64]:
     """Some rows of a prepared micrograph, shape (rows, width), in standard deviations; the bottom of the image first."""
 
-def thumbnails(cache: _Path, records: Sequence[Record], *, max_side_px: int, threads: int) -> list[NDArray[np.uint8]]:
+def thumbnails(records: Sequence[Record], *, max_side_px: int, threads: int) -> list[NDArray[np.uint8]]:
     """Pictures of prepared micrographs, shape (ny, nx), rows from the top down, the longer side of at most so many pixels."""
 
 def load_numpy() -> None:

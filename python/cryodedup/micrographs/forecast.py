@@ -6,12 +6,11 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
 from cryodedup import _core
-from cryodedup.micrographs.compare import COHORT
+from cryodedup.micrographs.blocks import COHORT
 from cryodedup.micrographs.reading import Reading
 from cryodedup.micrographs.self_test import MAX_PAIRS
 from cryodedup.micrographs.window import sampled, window_pairs
@@ -76,7 +75,7 @@ class Forecast:
         return {"reading_s": round(self.reading_s, 1), "comparing_s": round(self.comparing_s, 1), "memory_gb": round(self.memory_gb, 2)}
 
 
-def forecast(reading: Reading, cache: Path, sizes: Sequence[int], params: MicrographParams) -> Forecast | None:
+def forecast(reading: Reading, sizes: Sequence[int], params: MicrographParams) -> Forecast | None:
     """Reads some frames, spread over the session, times them and a few comparisons, and multiplies; ``sizes``: of the classes.
 
     None for runs that are surely short. The frames are not read again. How the core will screen depends on the signal, which is taken from
@@ -91,7 +90,7 @@ def forecast(reading: Reading, cache: Path, sizes: Sequence[int], params: Microg
     work = sum(comparing_work(n, params, signal=0.0) for n in sizes)
     if reading_s + work * _PAIR_CORE_S / threads < _MIN_MEASURED_S:
         return None
-    measured = _measure(cache, list(reading.records.values()), params, threads)
+    measured = _measure(list(reading.records.values()), params, threads)
     if measured is None:
         return None
     pair_s, signal = measured
@@ -132,12 +131,12 @@ def memory_gb(n: int, threads: int) -> float:
     return (_BASE_MB + _THREAD_MB * threads + _FRAME_MB * n + _SPECTRUM_MB * min(n, _SPECTRA)) / 1024
 
 
-def _measure(cache: Path, records: Sequence[_core.Record], params: MicrographParams, threads: int) -> tuple[float, float] | None:
+def _measure(records: Sequence[_core.Record], params: MicrographParams, threads: int) -> tuple[float, float] | None:
     """From a few of the session's own frames: what a close comparison takes on this machine with all threads at work, and their signal."""
     alike = [record for record in records if (record.width, record.height) == (records[0].width, records[0].height)][:4]
     if len(alike) < 2:
         return None
-    session = _core.Session.load(cache, alike, band=params.search_band, threads=params.threads)
+    session = _core.Session.load(alike, band=params.search_band, threads=params.threads)
     every = np.array([(i, j) for i in range(len(alike)) for j in range(i + 1, len(alike))], np.uint32)
 
     def seconds(count: int) -> float:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,10 +27,10 @@ def doubtful_and_best(pairs: Sequence[Pair]) -> tuple[list[int], list[int]]:
     return doubtful, order[number:][::-1][: MAX_PAIRS - number]
 
 
-def thumbnails(cache: Path, records: Mapping[int, _core.Record], pairs: Sequence[Pair], threads: int) -> dict[int, NDArray[np.uint8]]:
+def thumbnails(records: Mapping[int, _core.Record], pairs: Sequence[Pair], threads: int) -> dict[int, NDArray[np.uint8]]:
     """Pictures of the micrographs of the pairs to be shown, by their indices: uint8 (ny, nx), rows from the top down."""
     shown = [pairs[k] for kind in doubtful_and_best(pairs) for k in kind]
     wanted = sorted({i for pair in shown for i in (pair.first, pair.second)})
     side_px = SIDES_PX[len(shown) > FEW_PAIRS]
-    made = _core.thumbnails(cache, [records[i] for i in wanted], max_side_px=side_px, threads=threads)
+    made = _core.thumbnails([records[i] for i in wanted], max_side_px=side_px, threads=threads)
     return dict(zip(wanted, made, strict=True))

@@ -16,18 +16,17 @@ class PlantedSession:
 
     Parameters
     ----------
-    cache, records
-        The cache that holds the micrographs, and their records in it; all are of one size.
     path
         Path of the copy.
+    records
+        The prepared micrographs, all of one size.
     """
 
-    def __init__(self, cache: Path, path: Path, records: Sequence[_core.Record], params: MicrographParams) -> None:
-        self.path = path
+    def __init__(self, path: Path, records: Sequence[_core.Record], params: MicrographParams) -> None:
         self.size = (records[0].width, records[0].height)
         self._copy = _core.Preparation.open(path, resume=False)
-        self._records = [self._copy.copy(cache, record) for record in records]
-        loaded = _core.Session.load(path, self._records, band=params.search_band, threads=params.threads)
+        self._records = [self._copy.copy(record) for record in records]
+        loaded = _core.Session.load(self._records, band=params.search_band, threads=params.threads)
         self._signal: Floats = loaded.signal.astype(float)
 
     def records(self, planted: Sequence[Planted]) -> list[_core.Record]:
@@ -36,7 +35,7 @@ class PlantedSession:
         planter = Planter(self.size, self._signal.shape[1])
         self._copy.truncate_after(self._records[-1])
         for one in planted:
-            original, host = (_core.read_pixels(self.path, self._records[row]) for row in (one.original, one.host))
+            original, host = (_core.read_pixels(self._records[row]) for row in (one.original, one.host))
             pixels = planter.second_exposure(original, host, one.move, self._signal[one.original])
             records[one.host] = self._copy.add_like(pixels, self._records[one.host])
         return records

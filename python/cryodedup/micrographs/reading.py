@@ -46,7 +46,7 @@ class Reading:
     ) -> None:
         self._images, self._params, self._progress = images, params, progress
         self._preparation = _core.Preparation.open(cache, resume=resume)
-        self._keys = {i: _key(images[i], params.bin) for i in readable}
+        self._keys = {i: key_of(images[i], params.bin) for i in readable}
         keys = list(self._keys.values())
         self.damaged = self._preparation.damaged(keys)
         self.records: dict[int, _core.Record] = {}
@@ -70,7 +70,7 @@ class Reading:
     @property
     def masked(self) -> dict[int, int]:
         """Number of NaN or infinite pixels of each micrograph that has some and is used nevertheless, by index."""
-        return {i: record.masked_px for i, record in self.records.items() if record.masked_px}
+        return masked_px(self.records)
 
     def read(self, some: Sequence[int]) -> None:
         """Reads some of the waiting micrographs."""
@@ -114,18 +114,27 @@ class Reading:
 
     def _settle(self, i: int, outcome: _core.Record | str) -> None:
         self._done += self._images[i].bytes
-        if isinstance(outcome, str):
-            self.unreadable[i] = outcome
-        elif outcome.kind == "blank":
-            self.unreadable[i] = "blank: every pixel has one value"
-        elif outcome.kind == "not finite":
-            self.unreadable[i] = _too_many_masked(outcome.masked_px, self._images[i])
-        else:
+        refused = outcome if isinstance(outcome, str) else refusal(outcome, self._images[i])
+        if refused is not None:
+            self.unreadable[i] = refused
+        elif not isinstance(outcome, str):
             self.records[i] = outcome
 
     def _advance(self, done: int) -> None:
         """Reports progress: ``done`` bytes of this call, in addition to those settled before it."""
         self._progress.advance_to(self._done + done)
+
+
+def masked_px(records: Mapping[int, _core.Record]) -> dict[int, int]:
+    """Of those that have some, the number of NaN or infinite pixels."""
+    return {i: record.masked_px for i, record in sorted(records.items()) if record.masked_px}
+
+
+def refusal(record: _core.Record, image: Image) -> str | None:
+    """Why a micrograph that was read cannot be used; None: it can."""
+    if record.kind == "blank":
+        return "blank: every pixel has one value"
+    return _too_many_masked(record.masked_px, image) if record.kind == "not finite" else None
 
 
 def _too_many_masked(masked: int, image: Image) -> str:
@@ -148,7 +157,7 @@ def masked_warning(names: Sequence[str], masked: Mapping[int, int], images: Mapp
     ]
 
 
-def _key(image: Image, width: int) -> bytes:
+def key_of(image: Image, width: int) -> bytes:
     """Key of a prepared micrograph: path, size and modification time of its file, and the bin width."""
     text = f"2|{os.path.realpath(image.path)}|{image.size}|{image.mtime_ns}|{width}"
     return hashlib.blake2b(text.encode("utf-8", "surrogateescape"), digest_size=16).digest()

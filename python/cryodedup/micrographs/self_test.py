@@ -19,7 +19,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -144,7 +143,7 @@ class SelfTest:
 
 
 def self_test(
-    cache: Path,
+    scratch: Path,
     compared: Sequence[Compared],
     records: Mapping[int, _core.Record],
     places: Mapping[int, int],
@@ -157,12 +156,12 @@ def self_test(
 
     Parameters
     ----------
-    cache
-        The cache of the prepared micrographs; a temporary copy of some, with the planted ones, is made beside it.
+    scratch
+        An empty directory for a copy of some prepared micrographs, with the planted ones.
     compared
         Results of the real search.
     records, places
-        Records in the cache, and places in the order of exposure, by the index of a micrograph in the input.
+        Prepared micrographs, and places in the order of exposure, by the index of a micrograph in the input.
     """
     real = max(compared, key=lambda found: len(found.members), default=None)
     if real is None:
@@ -176,29 +175,28 @@ def self_test(
     fdr = params.fdr * len(members) / len(real.members)
     asked, reported = replace(params, fdr=fdr), _Prefixed(progress)
     score = Score([exposures.names[i] for i in members], _rows(real.pairs, members), params)
-    with TemporaryDirectory(prefix="self-test-", dir=cache.parent) as directory:
-        session = PlantedSession(cache, Path(directory) / "planted.cache", [records[i] for i in members], params)
-        for turn in range(MAX_ROUNDS):
-            planted = plan(
-                usable,
-                known,
-                session.size,
-                score.same,
-                number=min(PLANTED, len(usable) // 3),
-                turn=turn,
-                distances=window_distances(params, at[-1] + 1) if params.search == "window" else None,
-                places=at,
-                max_shift_px=params.max_shift_reduced_px,
-            )
-            if not planted:
-                break
-            shown = dict.fromkeys(range(len(members))) | {one.host: one.original for one in planted}
-            maps = tilts.of([members[row if original is None else original] for row, original in shown.items()])
-            of_class = Class(members=range(len(members)), records=session.records(planted), places=at, acquisitions=known, maps=maps)
-            found = compare(session.path, of_class, asked, reported)
-            score.add(planted, found.pairs)
-            if len(score.found) >= ENOUGH or (score.rounds + 1) * len(members) ** 2 > 2 * MAX_PAIRS:
-                break
+    session = PlantedSession(scratch / "planted.cache", [records[i] for i in members], params)
+    for turn in range(MAX_ROUNDS):
+        planted = plan(
+            usable,
+            known,
+            session.size,
+            score.same,
+            number=min(PLANTED, len(usable) // 3),
+            turn=turn,
+            distances=window_distances(params, at[-1] + 1) if params.search == "window" else None,
+            places=at,
+            max_shift_px=params.max_shift_reduced_px,
+        )
+        if not planted:
+            break
+        shown = dict.fromkeys(range(len(members))) | {one.host: one.original for one in planted}
+        maps = tilts.of([members[row if original is None else original] for row, original in shown.items()])
+        of_class = Class(members=range(len(members)), records=session.records(planted), places=at, acquisitions=known, maps=maps)
+        found = compare(of_class, asked, scratch, reported)
+        score.add(planted, found.pairs)
+        if len(score.found) >= ENOUGH or (score.rounds + 1) * len(members) ** 2 > 2 * MAX_PAIRS:
+            break
     if not score.rounds:
         return SelfTest(reason="the self-test found no two micrographs, or holes with equal shots, one of which could be a second exposure")
     return score.result(micrographs=len(members), fdr=fdr if params.threshold is None else None, by_hole=any(one.hole for one in known))

@@ -72,7 +72,7 @@ class Version:
 
 
 def find_versions(
-    images: Mapping[int, Header], records: Mapping[int, _core.Record], cache: Path, rank: Sequence[int]
+    images: Mapping[int, Header], records: Mapping[int, _core.Record], rank: Sequence[int]
 ) -> tuple[list[Version], list[tuple[int, int]]]:
     """The versions among the micrographs that were read, in input order, and pairs that are not versions although their names suggest it.
 
@@ -87,9 +87,9 @@ def find_versions(
     several = sorted(records, key=rank.__getitem__)  # the result does not depend on the order of the input
     marks = {i: marks_of(images[i].path) for i in several}
     worth = {i: (marks[i].half != "", marks[i].weighting, -images[i].nx * images[i].ny, rank[i]) for i in several}
-    equal = _equal_pixels(several, records, cache)
-    named, refused = _named(several, marks, records, cache)
-    same = named + equal + _equal_names(several, marks, records, cache)
+    equal = _equal_pixels(several, records)
+    named, refused = _named(several, marks, records)
+    same = named + equal + _equal_names(several, marks, records)
     content = {i: k for k, members in enumerate(connected_components(equal)) for i in members}
 
     def kind(kept: int, version: int) -> str:
@@ -166,9 +166,9 @@ def _classes(several: Iterable[int], key: Callable[[int], object]) -> list[list[
     return [members for members in classes.values() if len(members) > 1]
 
 
-def _equal_pixels(several: Sequence[int], records: Mapping[int, _core.Record], cache: Path) -> list[tuple[int, int]]:
+def _equal_pixels(several: Sequence[int], records: Mapping[int, _core.Record]) -> list[tuple[int, int]]:
     candidates = _classes(several, lambda i: _content(records[i]))
-    return [pair for members in candidates for pair in _of_equal(members, lambda i: _core.read_pixels(cache, records[i]).tobytes())]
+    return [pair for members in candidates for pair in _of_equal(members, lambda i: _core.read_pixels(records[i]).tobytes())]
 
 
 def _copy(first: Header, second: Header) -> str:
@@ -184,7 +184,7 @@ def _ends(path: Path) -> bytes:
 
 
 def _named(
-    several: Sequence[int], marks: Mapping[int, Marks], records: Mapping[int, _core.Record], cache: Path
+    several: Sequence[int], marks: Mapping[int, Marks], records: Mapping[int, _core.Record]
 ) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
     """Versions by the suffixes of names in one folder, and such pairs whose noise shows that they are two exposures."""
     same: list[tuple[int, int]] = []
@@ -192,28 +192,26 @@ def _named(
     for first, i in _of_equal(several, lambda i: (marks[i].folder, marks[i].name)):
         halves = marks[first].half and marks[i].half and marks[first].half != marks[i].half
         comparable = _size(records[first]) == _size(records[i])
-        alike = halves or not comparable or _common_noise(cache, records[first], records[i]) >= NOT_UNRELATED
+        alike = halves or not comparable or _common_noise(records[first], records[i]) >= NOT_UNRELATED
         (same if alike else refused).append((first, i))
     return same, refused
 
 
-def _common_noise(cache: Path, first: _core.Record, second: _core.Record) -> float:
-    return _correlation(_noise(_middle(cache, first)), _noise(_middle(cache, second)))
+def _common_noise(first: _core.Record, second: _core.Record) -> float:
+    return _correlation(_noise(_middle(first)), _noise(_middle(second)))
 
 
-def _equal_names(
-    several: Sequence[int], marks: Mapping[int, Marks], records: Mapping[int, _core.Record], cache: Path
-) -> list[tuple[int, int]]:
+def _equal_names(several: Sequence[int], marks: Mapping[int, Marks], records: Mapping[int, _core.Record]) -> list[tuple[int, int]]:
     """Versions among micrographs of equal names in several folders."""
     found: list[tuple[int, int]] = []
     sizes = {i: _size(records[i]) for i in several}
     for members in _classes(several, lambda i: marks[i].stem):
         if len({marks[i].folder for i in members}) == 1:
             continue
-        noise = {i: _noise(_middle(cache, records[i])) for i in members}
+        noise = {i: _noise(_middle(records[i])) for i in members}
         first = members[0]
         other = next((i for i in several if marks[i].stem != marks[first].stem and sizes[i] == sizes[first]), None)
-        usual = max(0.0, _correlation(noise[first], _noise(_middle(cache, records[other])))) if other is not None else 0.0
+        usual = max(0.0, _correlation(noise[first], _noise(_middle(records[other])))) if other is not None else 0.0
         for i, j in combinations(members, 2):
             same = _correlation(noise[i], noise[j]) - usual if sizes[i] == sizes[j] else None
             found += [(i, j)] * _is_same(marks[i], marks[j], same)
@@ -236,10 +234,10 @@ def _content(record: _core.Record) -> tuple[float, ...]:
     return (record.width, record.height, record.sd, record.mean)
 
 
-def _middle(cache: Path, record: _core.Record) -> Floats:
+def _middle(record: _core.Record) -> Floats:
     """The middle of a micrograph, at most :data:`CROP` pixels along each side."""
     x, y = (max(0, (side - CROP) // 2) for side in (record.width, record.height))
-    return _core.read_pixels(cache, record, start=y, stop=y + CROP)[:, x : x + CROP]
+    return _core.read_pixels(record, start=y, stop=y + CROP)[:, x : x + CROP]
 
 
 def _noise(pixels: Floats) -> NDArray[np.float32]:

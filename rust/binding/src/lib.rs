@@ -19,17 +19,19 @@ use pyo3::prelude::*;
 
 #[pymodule]
 mod _core {
-    use cryodedup_core::micrographs::{read, session};
+    use cryodedup_core::micrographs::{kernels, read, session};
     use pyo3::prelude::*;
 
     #[pymodule_export]
     use crate::listing::write_listing;
     #[pymodule_export]
-    use crate::micrographs::{Confirmed, Correlation, Leads, Matches, Questions, Screening, Session, correlate, prepare_image};
+    use crate::micrographs::{
+        Confirmed, Correlation, Leads, Matches, Questions, Screened, Screener, Screening, Session, correlate, in_shard, prepare_image,
+    };
     #[pymodule_export]
     use crate::particles::{Duplicates, HalfPairs, components, deduplicate, half_pairs, kept_at, nearest, overlaps};
     #[pymodule_export]
-    use crate::preparation::{Frame, Preparation, Record, picture, read_pixels, reduce_frame, thumbnails};
+    use crate::preparation::{Frame, Preparation, Record, find_records, picture, read_pixels, reduce_frame, thumbnails};
     #[pymodule_export]
     use crate::records::read_records;
     #[pymodule_export]
@@ -49,6 +51,7 @@ mod _core {
         module.add("__version__", env!("CARGO_PKG_VERSION"))?;
         module.add("MIN_FOR_FIXED_PATTERN", session::fixed_pattern::MIN_FOR_FIXED_PATTERN)?;
         module.add("MAX_MASKED", read::MAX_MASKED)?;
+        module.add("INSTRUCTION_SET", kernels::fft::instruction_set())?;
         module.add("DEBUG_BUILD", cfg!(debug_assertions))
     }
 }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use cryodedup_core::micrographs::search::{self, Candidate, Confirmed as Measures, Match, Matcher, Place, Screened, Shots};
+use cryodedup_core::micrographs::search::{self, Candidate, Confirmed as Measures, Match, Matcher, Place, Shard, Shots, Threshold};
 use cryodedup_core::micrographs::{self, Band, Seen, Warp, single_images};
 use numpy::{PyReadonlyArray1, PyReadonlyArray2};
 use pyo3::prelude::*;
@@ -31,16 +31,131 @@ impl Places<'_> {
 }
 
 readable! {
-    Screening(Arc<Screened>) {
+    Screened(Arc<search::Screened>) {
         pairs: Image<u32> = |found| found.candidates.iter().map(|&Candidate { i, j, .. }| [i, j]).collect();
         decoys: Image<u32> = |found| found.decoys.iter().map(|&Candidate { i, j, .. }| [i, j]).collect();
-        tested: u64 = |found| found.screening.pairs;
-        decoys_tested: u64 = |found| found.screening.decoy_pairs;
-        grid: Option<(usize, usize)> = |found| found.screening.grid;
-        pool_size: usize = |found| found.screening.pool_size;
-        min_z: f32 = |found| found.screening.threshold.elsewhere;
-        min_z_of_pool: f32 = |found| found.screening.pool_threshold.elsewhere;
-        predicted_recall: Vec<(usize, f64)> = |found| found.screening.predicted.clone();
+    }
+}
+
+type Heights = (f32, f32);
+
+/// How pairs are screened.
+#[pyclass(frozen, get_all, from_py_object, module = "cryodedup._core")]
+#[derive(Clone)]
+pub struct Screening {
+    pairs: u64,
+    decoy_pairs: u64,
+    grid: Option<(usize, usize)>,
+    finer: usize,
+    pool_size: usize,
+    min_z: Heights,
+    min_z_of_pool: Heights,
+    predicted_recall: Vec<(usize, f64)>,
+}
+
+#[pymethods]
+impl Screening {
+    #[new]
+    #[pyo3(signature = (*, pairs, decoy_pairs, grid, finer, pool_size, min_z, min_z_of_pool, predicted_recall))]
+    #[expect(clippy::too_many_arguments, reason = "one an attribute")]
+    fn new(
+        pairs: u64,
+        decoy_pairs: u64,
+        grid: Option<(usize, usize)>,
+        finer: usize,
+        pool_size: usize,
+        min_z: Heights,
+        min_z_of_pool: Heights,
+        predicted_recall: Vec<(usize, f64)>,
+    ) -> Self {
+        Self { pairs, decoy_pairs, grid, finer, pool_size, min_z, min_z_of_pool, predicted_recall }
+    }
+}
+
+impl From<&search::Screening> for Screening {
+    fn from(one: &search::Screening) -> Self {
+        let heights = |Threshold { elsewhere, at_zero }: Threshold| (elsewhere, at_zero);
+        Self {
+            pairs: one.pairs,
+            decoy_pairs: one.decoy_pairs,
+            grid: one.grid,
+            finer: one.finer,
+            pool_size: one.pool_size,
+            min_z: heights(one.threshold),
+            min_z_of_pool: heights(one.pool_threshold),
+            predicted_recall: one.predicted.clone(),
+        }
+    }
+}
+
+impl From<Screening> for search::Screening {
+    fn from(one: Screening) -> Self {
+        let threshold = |(elsewhere, at_zero): Heights| Threshold { elsewhere, at_zero };
+        Self {
+            pairs: one.pairs,
+            decoy_pairs: one.decoy_pairs,
+            grid: one.grid,
+            finer: one.finer,
+            pool_size: one.pool_size,
+            threshold: threshold(one.min_z),
+            pool_threshold: threshold(one.min_z_of_pool),
+            predicted: one.predicted_recall,
+        }
+    }
+}
+
+/// Which pairs, by their first micrograph, are of a shard.
+#[pyfunction]
+pub fn in_shard(firsts: Vec<u32>, shard: (usize, usize)) -> PyResult<Column<bool>> {
+    let shard = Shard::new(shard.0, shard.1).map_err(to_python)?;
+    Ok(firsts.into_iter().map(|first| shard.holds(first)).collect())
+}
+
+#[pyclass(frozen, module = "cryodedup._core")]
+pub struct Screener(search::Screener);
+
+#[pymethods]
+impl Screener {
+    #[staticmethod]
+    #[pyo3(signature = (session, sensitivity, max_shift_px, *, threads, progress=None))]
+    fn plan(
+        py: Python<'_>,
+        session: &Session,
+        sensitivity: &str,
+        max_shift_px: Option<f64>,
+        threads: usize,
+        progress: Progress<'_>,
+    ) -> PyResult<Self> {
+        let sensitivity = sensitivity.parse().map_err(to_python)?;
+        run(py, threads, progress.as_ref(), |monitor| search::Screener::plan(&session.0, sensitivity, max_shift_px, monitor)).map(Self)
+    }
+
+    #[staticmethod]
+    #[pyo3(signature = (session, screening, max_shift_px, path))]
+    fn open(py: Python<'_>, session: &Session, screening: Screening, max_shift_px: Option<f64>, path: PathBuf) -> PyResult<Self> {
+        py.detach(|| search::Screener::open(&session.0, screening.into(), max_shift_px, &path)).map(Self).map_err(to_python)
+    }
+
+    fn save(&self, py: Python<'_>, path: PathBuf) -> PyResult<()> {
+        py.detach(|| self.0.save(&path)).map_err(to_python)
+    }
+
+    #[getter]
+    fn screening(&self) -> Screening {
+        (&self.0.screening).into()
+    }
+
+    #[pyo3(signature = (*, shard, turns_deg, threads, progress=None))]
+    fn screen(
+        &self,
+        py: Python<'_>,
+        shard: (usize, usize),
+        turns_deg: Vec<f64>,
+        threads: usize,
+        progress: Progress<'_>,
+    ) -> PyResult<Screened> {
+        let shard = Shard::new(shard.0, shard.1).map_err(to_python)?;
+        Ok(Screened(Arc::new(run(py, threads, progress.as_ref(), |monitor| self.0.screen(shard, &turns_deg, monitor))?)))
     }
 }
 
@@ -104,26 +219,40 @@ pub struct Session(Arc<micrographs::Session>);
 #[pymethods]
 impl Session {
     #[staticmethod]
-    #[pyo3(signature = (cache, records, *, band, maps=vec![], threads, progress=None))]
+    #[pyo3(signature = (records, *, band, maps=vec![], directory=None, threads, progress=None))]
     fn load(
         py: Python<'_>,
-        cache: PathBuf,
         records: Vec<Record>,
         band: BandOf,
         maps: Vec<[[f64; 2]; 2]>,
+        directory: Option<PathBuf>,
         threads: usize,
         progress: Progress<'_>,
     ) -> PyResult<Self> {
         let records: Vec<_> = records.into_iter().map(|record| record.0).collect();
         let maps: Vec<Warp> = maps.into_iter().map(Warp).collect();
-        let load = |monitor: &_| micrographs::Session::load(&cache, &records, to_band(band), maps, monitor);
+        let load = |monitor: &_| micrographs::Session::load(&records, to_band(band), maps, directory.as_deref(), monitor);
         Ok(Self(Arc::new(run(py, threads, progress.as_ref(), load)?)))
     }
 
     #[staticmethod]
     fn of_views(views: PyReadonlyArray2<'_, i8>, width: usize, signal: f32) -> PyResult<Self> {
         let height = views.shape_of()[1] / width;
-        Ok(Self(Arc::new(micrographs::Session::of_views((width, height), views.as_slice()?.to_vec(), signal))))
+        Ok(Self(Arc::new(micrographs::Session::of_views((width, height), views.as_slice()?, signal))))
+    }
+
+    #[staticmethod]
+    fn open(py: Python<'_>, directory: PathBuf) -> PyResult<Self> {
+        py.detach(|| micrographs::Session::open(&directory)).map(|session| Self(Arc::new(session))).map_err(to_python)
+    }
+
+    fn save(&self, py: Python<'_>, directory: PathBuf) -> PyResult<()> {
+        py.detach(|| self.0.save(&directory)).map_err(to_python)
+    }
+
+    #[getter]
+    fn records(&self) -> Vec<Record> {
+        self.0.records().iter().cloned().map(Record).collect()
     }
 
     fn __len__(&self) -> usize {
@@ -138,21 +267,6 @@ impl Session {
     #[getter]
     fn signal(&self) -> Image<f32> {
         self.0.signal.iter().copied().collect()
-    }
-
-    #[pyo3(signature = (sensitivity, max_shift_px, *, turns_deg, threads, progress=None))]
-    fn screen(
-        &self,
-        py: Python<'_>,
-        sensitivity: &str,
-        max_shift_px: Option<f64>,
-        turns_deg: Vec<f64>,
-        threads: usize,
-        progress: Progress<'_>,
-    ) -> PyResult<Screening> {
-        let sensitivity = sensitivity.parse().map_err(to_python)?;
-        let screen = |monitor: &_| search::screen(&self.0, sensitivity, max_shift_px, &turns_deg, monitor);
-        Ok(Screening(Arc::new(run(py, threads, progress.as_ref(), screen)?)))
     }
 
     #[pyo3(signature = (pairs, max_shift_px, *, mirrored, turn_deg=0.0, threads, progress=None))]

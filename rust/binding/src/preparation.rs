@@ -30,14 +30,28 @@ impl Frame {
 }
 
 readable! {
-    Record(cache::Record) {
-        width: usize = |record| record.width;
-        height: usize = |record| record.height;
-        sd: f32 = |record| record.sd;
-        mean: f32 = |record| record.mean;
-        masked_px: u32 = |record| record.masked;
-        kind: &'static str = |record| record.kind.name();
+    Record(cache::Stored) {
+        width: usize = |stored| stored.record.width;
+        height: usize = |stored| stored.record.height;
+        sd: f32 = |stored| stored.record.sd;
+        mean: f32 = |stored| stored.record.mean;
+        masked_px: u32 = |stored| stored.record.masked;
+        kind: &'static str = |stored| stored.record.kind.name();
     }
+}
+
+/// The records of these keys in some caches; `None`: in none of them.
+#[pyfunction]
+#[pyo3(signature = (caches, keys, *, threads, progress=None))]
+pub fn find_records(
+    py: Python<'_>,
+    caches: Vec<PathBuf>,
+    keys: Vec<Key>,
+    threads: usize,
+    progress: Progress<'_>,
+) -> PyResult<Vec<Option<Record>>> {
+    let found = run(py, threads, progress.as_ref(), |monitor| cache::find(&caches, &keys, monitor))?;
+    Ok(found.into_iter().map(|found| found.map(Record)).collect())
 }
 
 /// What became of a frame.
@@ -93,31 +107,31 @@ impl Preparation {
         py.detach(|| self.0.add(pixels, columns, &key, bin)).map(Record).map_err(to_python)
     }
 
-    fn copy(&self, py: Python<'_>, cache: PathBuf, record: Record) -> PyResult<Record> {
-        py.detach(|| self.0.copy(&cache, record.0)).map(Record).map_err(to_python)
+    fn copy(&self, py: Python<'_>, record: Record) -> PyResult<Record> {
+        py.detach(|| self.0.copy(&record.0)).map(Record).map_err(to_python)
     }
 
     fn add_like(&self, image: PyReadonlyArray2<'_, f64>, record: Record) -> PyResult<Record> {
-        self.0.add_like(image.as_slice()?, record.0).map(Record).map_err(to_python)
+        self.0.add_like(image.as_slice()?, record.0.record).map(Record).map_err(to_python)
     }
 
     fn truncate_after(&self, record: Record) -> PyResult<()> {
-        self.0.truncate_after(&record.0).map_err(to_python)
+        self.0.truncate_after(&record.0.record).map_err(to_python)
     }
 }
 
 #[pyfunction]
-#[pyo3(signature = (cache, record, *, start=0, stop=None))]
-pub fn read_pixels(py: Python<'_>, cache: PathBuf, record: Record, start: usize, stop: Option<usize>) -> PyResult<Image<f64>> {
-    let rows = start..stop.unwrap_or(record.0.height);
-    py.detach(|| record.0.pixels(&cache, rows)).map(|pixels| Image(pixels, record.0.width)).map_err(to_python)
+#[pyo3(signature = (record, *, start=0, stop=None))]
+pub fn read_pixels(py: Python<'_>, record: Record, start: usize, stop: Option<usize>) -> PyResult<Image<f64>> {
+    let cache::Record { width, height, .. } = record.0.record;
+    py.detach(|| record.0.pixels(start..stop.unwrap_or(height))).map(|pixels| Image(pixels, width)).map_err(to_python)
 }
 
 #[pyfunction]
-#[pyo3(signature = (cache, records, *, max_side_px, threads))]
-pub fn thumbnails(py: Python<'_>, cache: PathBuf, records: Vec<Record>, max_side_px: usize, threads: usize) -> PyResult<Vec<Image<u8>>> {
+#[pyo3(signature = (records, *, max_side_px, threads))]
+pub fn thumbnails(py: Python<'_>, records: Vec<Record>, max_side_px: usize, threads: usize) -> PyResult<Vec<Image<u8>>> {
     let records: Vec<_> = records.into_iter().map(|record| record.0).collect();
-    let made = run(py, threads, None, |monitor| core_thumbnails(&cache, &records, max_side_px, monitor))?;
+    let made = run(py, threads, None, |monitor| core_thumbnails(&records, max_side_px, monitor))?;
     Ok(made.into_iter().map(|one| Image(one.pixels, one.width)).collect())
 }
 

@@ -74,7 +74,7 @@ fn overlapping(criterion: &mut Criterion) {
     }
     group.finish();
     let size = (384, 256);
-    let session = Session::of_views(size, pixels(40 * size.0 * size.1).collect(), 0.5);
+    let session = Session::of_views(size, &pixels(40 * size.0 * size.1).collect::<Vec<i8>>(), 0.5);
     let pairs: Vec<(u32, u32)> = (0..40).flat_map(|i| (i + 1..40).map(move |j| (i, j))).collect();
     let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().expect("a pool");
     let mut group = criterion.benchmark_group("match");

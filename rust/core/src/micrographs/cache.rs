@@ -8,7 +8,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{Seek, SeekFrom, Write};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use rayon::prelude::*;
 
@@ -65,6 +65,22 @@ pub struct Record {
     pub masked: u32,
 }
 
+/// A record and the file that holds it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Stored {
+    /// The file.
+    pub path: Arc<Path>,
+    /// The record in it.
+    pub record: Record,
+}
+
+/// A record and its file, open.
+#[derive(Clone, Debug)]
+pub(crate) struct Source {
+    input: Arc<Input>,
+    pub(crate) record: Record,
+}
+
 /// A file to which records are appended.
 #[derive(Debug)]
 pub struct Writer {
@@ -96,10 +112,10 @@ impl Writer {
     }
 
     /// Appends a copy of a record of another file.
-    pub fn append_copy(&self, key: &Key, input: &Input, record: Record) -> Result<Record> {
+    pub fn append_copy(&self, key: &Key, Stored { path, record }: &Stored) -> Result<Record> {
         let mut bytes = Vec::new();
-        input.read(record.pixels_at, record.pixels_at + record.bytes(), &mut bytes)?;
-        self.write(key, [vec![0; HEAD], bytes].concat(), record)
+        Input::open(path)?.read(record.pixels_at, record.pixels_at + record.bytes(), &mut bytes)?;
+        self.write(key, [vec![0; HEAD], bytes].concat(), *record)
     }
 
     /// Appends pixels in standard deviations of a record, as a replacement for it; values beyond ten of their own standard deviations are
@@ -200,36 +216,66 @@ pub fn index(path: &Path, monitor: &Monitor) -> Result<Index> {
     Ok(Index { records, end, torn: end < input.size(), broken })
 }
 
+/// The records of some keys in several files; of equal ones that of the last file.
+pub fn find(paths: &[PathBuf], keys: &[Key], monitor: &Monitor) -> Result<Vec<Option<Stored>>> {
+    let mut known = HashMap::new();
+    for path in paths {
+        let of_file: Arc<Path> = path.as_path().into();
+        let records = index(path, monitor)?.records.into_iter();
+        known.extend(records.map(|(key, record)| (key, Stored { path: Arc::clone(&of_file), record })));
+    }
+    Ok(keys.iter().map(|key| known.get(key).cloned()).collect())
+}
+
 impl Record {
     fn bytes(&self) -> u64 {
         if self.kind == Kind::Image { 2 * (self.width * self.height) as u64 } else { 0 }
     }
+}
 
+impl Stored {
+    /// Reads some rows of the pixels, in standard deviations of the image.
+    pub fn pixels(&self, rows: Range<usize>) -> Result<Vec<f64>> {
+        let source = Source { input: Arc::new(Input::open(&self.path)?), record: self.record };
+        let rows = rows.start.min(rows.end).min(self.record.height)..rows.end.min(self.record.height);
+        Ok(source.units(rows)?.into_iter().map(|unit| f64::from(unit) / f64::from(UNITS_PER_SD)).collect())
+    }
+}
+
+/// Opens each file of some records once.
+pub(crate) fn open_all<'a>(stored: &'a [Stored]) -> Result<Vec<Source>> {
+    let mut inputs: HashMap<&'a Path, Arc<Input>> = HashMap::new();
+    let open = |Stored { path, record }: &'a Stored| {
+        let input = match inputs.get(&**path) {
+            Some(input) => Arc::clone(input),
+            None => Arc::clone(inputs.entry(path).or_insert(Arc::new(Input::open(path)?))),
+        };
+        Ok(Source { input, record: *record })
+    };
+    stored.iter().map(open).collect()
+}
+
+impl Source {
     /// Reads some rows of the pixels as they are stored, in the same unit for the whole image.
-    pub fn read_units(&self, input: &Input, rows: Range<usize>) -> Result<Vec<i16>> {
-        let at = |row: usize| self.pixels_at + 2 * (self.width * row) as u64;
+    pub(crate) fn units(&self, rows: Range<usize>) -> Result<Vec<i16>> {
+        let Record { pixels_at, width, .. } = self.record;
+        let at = |row: usize| pixels_at + 2 * (width * row) as u64;
         let mut bytes = Vec::new();
-        input.read(at(rows.start), at(rows.end), &mut bytes)?;
-        if bytes.len() != 2 * self.width * rows.len() {
-            return Err(shorter(input));
+        self.input.read(at(rows.start), at(rows.end), &mut bytes)?;
+        if bytes.len() != 2 * width * rows.len() {
+            return Err(shorter(&self.input));
         }
         Ok(bytes.as_chunks().0.iter().map(|unit| i16::from_le_bytes(*unit)).collect())
     }
 
-    /// Reads some rows of the pixels, in standard deviations of the image, from the cache at `path`.
-    pub fn pixels(&self, path: &Path, rows: Range<usize>) -> Result<Vec<f64>> {
-        let rows = rows.start.min(rows.end).min(self.height)..rows.end.min(self.height);
-        let units = self.read_units(&Input::open(path)?, rows)?;
-        Ok(units.into_iter().map(|unit| f64::from(unit) / f64::from(UNITS_PER_SD)).collect())
-    }
-
     /// Reads the pixels.
-    pub fn read(&self, input: &Input, buffer: &mut Vec<u8>, out: &mut Vec<f32>) -> Result<()> {
-        input.read(self.pixels_at, self.pixels_at + self.bytes(), buffer)?;
-        if buffer.len() as u64 != self.bytes() {
-            return Err(shorter(input));
+    pub(crate) fn read(&self, buffer: &mut Vec<u8>, out: &mut Vec<f32>) -> Result<()> {
+        let (start, bytes) = (self.record.pixels_at, self.record.bytes());
+        self.input.read(start, start + bytes, buffer)?;
+        if buffer.len() as u64 != bytes {
+            return Err(shorter(&self.input));
         }
-        let scale = self.sd / UNITS_PER_SD;
+        let scale = self.record.sd / UNITS_PER_SD;
         out.clear();
         out.extend(buffer.chunks_exact(2).map(|unit| f32::from(i16::from_le_bytes([unit[0], unit[1]])) * scale));
         Ok(())
@@ -283,9 +329,9 @@ mod tests {
         let measure = || index(&path, &Monitor::default()).unwrap();
         let Index { records, end, torn, broken } = measure();
         assert_eq!((records.len(), end, torn, broken.len()), (4, 4 * 64 + 3 * 12, false, 0));
-        let input = Input::open(&path).unwrap();
         let mut out = Vec::new();
-        records[&[2; 16]].read(&input, &mut Vec::new(), &mut out).unwrap();
+        let stored = Stored { path: path.as_path().into(), record: records[&[2; 16]] };
+        open_all(&[stored]).unwrap()[0].read(&mut Vec::new(), &mut out).unwrap();
         assert!(out.iter().zip(pixels(2)).all(|(a, b)| (a - b).abs() < 1e-3));
         let whole = std::fs::read(&path).unwrap();
         for length in 0..whole.len() {

@@ -2,7 +2,7 @@
 //!
 //! One direction: [`search`] → [`session`] → [`read`] → [`cache`] → [`kernels`]. The steps for a micrograph: [`read::Frame::reduce`]
 //! averages bins while it reads; [`read::flatten`] removes the slow change of brightness; the [`cache`] stores the result;
-//! [`Session::load`] subtracts the fixed pattern and makes whitened views. Pairs go through [`search::screen`], [`search::Matcher::find`]
+//! [`Session::load`] subtracts the fixed pattern and makes whitened views. Pairs go through [`search::Screener`], [`search::Matcher::find`]
 //! and [`search::confirm`]; [`single_images`] is for images in memory.
 //!
 //! A *shift* is always the translation (x, y), in pixels, that superimposes the second image on the first. The kernels use *lags* instead:
@@ -11,6 +11,7 @@
 pub mod cache;
 pub mod kernels;
 pub mod read;
+mod saved;
 pub mod search;
 pub mod session;
 pub mod single_images;

@@ -1,12 +1,9 @@
 //! Small pictures of prepared micrographs.
 
-use std::path::Path;
-
 use rayon::prelude::*;
 
-use super::cache::Record;
+use super::cache::{Source, Stored, open_all};
 use super::kernels::picture::picture;
-use crate::rows::Input;
 use crate::{Monitor, Result};
 
 /// A picture in grey levels, rows from the top down.
@@ -19,16 +16,16 @@ pub struct Thumbnail {
 }
 
 /// Pictures of prepared micrographs, of at most `max_side` pixels along the longer side.
-pub fn thumbnails(cache: &Path, records: &[Record], max_side: usize, monitor: &Monitor) -> Result<Vec<Thumbnail>> {
-    let input = Input::open(cache)?;
-    let make = |record: &Record| {
+pub fn thumbnails(records: &[Stored], max_side: usize, monitor: &Monitor) -> Result<Vec<Thumbnail>> {
+    let make = |source: &Source| {
         monitor.advance(1)?;
-        let units = record.read_units(&input, 0..record.height)?;
-        let step = record.width.max(record.height).div_ceil(max_side.max(1)).max(1);
-        let (means, width) = averaged(&units, record.width, step);
+        let (width, height) = (source.record.width, source.record.height);
+        let units = source.units(0..height)?;
+        let step = width.max(height).div_ceil(max_side.max(1)).max(1);
+        let (means, width) = averaged(&units, width, step);
         Ok(Thumbnail { pixels: picture(&means, width), width })
     };
-    records.par_iter().map(make).collect()
+    open_all(records)?.par_iter().map(make).collect()
 }
 
 /// Means of squares of `step` pixels a side, the last row first: row 0 of an MRC file is the bottom of its image. Incomplete squares are

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use rustfft::{Fft, FftPlanner, num_complex::Complex32};
+use rustfft::{Fft, num_complex::Complex32};
 
 use super::simd::fast;
 
@@ -18,6 +18,16 @@ pub struct Plan {
     pub height: usize,
     forward: [Arc<dyn Fft<f32>>; 2],
     inverse: [Arc<dyn Fft<f32>>; 2],
+}
+
+/// The instructions with which transforms are computed on this processor: their rounding differs from one set to another, all else here
+/// gives the same result on each.
+pub fn instruction_set() -> &'static str {
+    #[cfg(all(target_arch = "x86_64", not(feature = "plain")))]
+    if std::is_x86_feature_detected!("avx") && std::is_x86_feature_detected!("fma") {
+        return "x86_64, AVX and FMA";
+    }
+    std::env::consts::ARCH
 }
 
 /// Memory of one thread for one plan.
@@ -39,7 +49,10 @@ impl std::fmt::Debug for Plan {
 impl Plan {
     /// Plans transforms of this size; any size works, those of [`super::sizes::good_size`] are fast.
     pub fn new(width: usize, height: usize) -> Self {
-        let mut planner = FftPlanner::new();
+        #[cfg(not(feature = "plain"))]
+        let mut planner = rustfft::FftPlanner::new();
+        #[cfg(feature = "plain")]
+        let mut planner = rustfft::FftPlannerScalar::new();
         let forward = [planner.plan_fft_forward(width), planner.plan_fft_forward(height)];
         let inverse = [planner.plan_fft_inverse(width), planner.plan_fft_inverse(height)];
         Self { width, height, forward, inverse }

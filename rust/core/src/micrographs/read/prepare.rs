@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::path::Path;
+use std::sync::Arc;
 
 use rayon::prelude::*;
 
@@ -9,8 +10,7 @@ use super::finite::{MAX_MASKED, Reduced};
 use super::flatten::{Flattened, flatten};
 use super::frame::{Frame, announce};
 use super::reduce::Bins;
-use crate::micrographs::cache::{self, Index, Key, Kind, Record, Writer};
-use crate::rows::Input;
+use crate::micrographs::cache::{self, Index, Key, Kind, Record, Stored, Writer};
 use crate::{Error, Monitor, Result};
 
 /// Number of files that are announced to the system ahead of the one being read.
@@ -20,11 +20,12 @@ const AHEAD: usize = 4;
 const NO_KEY: Key = [0; 16];
 
 /// The outcome for a frame: its record in the cache, or why it could not be read.
-pub type Outcome = std::result::Result<Record, String>;
+pub type Outcome = std::result::Result<Stored, String>;
 
 /// The cache of a session while micrographs are prepared into it, each known by a key. Threads may share it.
 #[derive(Debug)]
 pub struct Preparation {
+    path: Arc<Path>,
     known: HashMap<Key, Record>,
     broken: Vec<Key>,
     torn: bool,
@@ -38,12 +39,12 @@ impl Preparation {
     /// [`Error::Io`] of the cache, [`Error::Interrupted`].
     pub fn open(path: &Path, resume: bool, monitor: &Monitor) -> Result<Self> {
         let Index { records: known, end, torn, broken } = if resume { cache::index(path, monitor)? } else { Index::default() };
-        Ok(Self { known, broken, torn, writer: Writer::open(path, resume.then_some(end))? })
+        Ok(Self { path: path.into(), known, broken, torn, writer: Writer::open(path, resume.then_some(end))? })
     }
 
     /// The records that the cache held when it was opened.
-    pub fn known(&self, key: &Key) -> Option<Record> {
-        self.known.get(key).copied()
+    pub fn known(&self, key: &Key) -> Option<Stored> {
+        self.known.get(key).map(|&record| self.stored(record))
     }
 
     /// Whether the cache was damaged when it was opened: an incomplete record at its end, or a damaged one of these micrographs.
@@ -77,7 +78,7 @@ impl Preparation {
     ///
     /// # Errors
     /// [`Error::Io`] of the cache.
-    pub fn add(&self, pixels: &[f32], nx: usize, key: &Key, width: usize) -> Result<Record> {
+    pub fn add(&self, pixels: &[f32], nx: usize, key: &Key, width: usize) -> Result<Stored> {
         let size = (nx, pixels.len() / nx.max(1));
         if !is_two_bins(size, width) {
             return Err(Error::parameter("image", "less than two bins", "two along each side"));
@@ -89,19 +90,19 @@ impl Preparation {
     ///
     /// # Errors
     /// [`Error::Io`] of either cache.
-    pub fn copy(&self, cache: &Path, record: Record) -> Result<Record> {
-        self.writer.append_copy(&NO_KEY, &Input::open(cache)?, record)
+    pub fn copy(&self, record: &Stored) -> Result<Stored> {
+        self.writer.append_copy(&NO_KEY, record).map(|record| self.stored(record))
     }
 
     /// Adds prepared pixels, in standard deviations of a record, in its place.
     ///
     /// # Errors
     /// [`Error::Io`] of the cache.
-    pub fn add_like(&self, pixels: &[f64], record: Record) -> Result<Record> {
+    pub fn add_like(&self, pixels: &[f64], record: Record) -> Result<Stored> {
         if pixels.len() != record.width * record.height {
             return Err(Error::parameter("image", format!("{} pixels", pixels.len()), "those of the record"));
         }
-        self.writer.append_like(&NO_KEY, pixels, record)
+        self.writer.append_like(&NO_KEY, pixels, record).map(|record| self.stored(record))
     }
 
     /// Removes all records after a given one.
@@ -112,18 +113,21 @@ impl Preparation {
         self.writer.truncate_after(record)
     }
 
-    fn write(&self, key: &Key, (nx, ny): (usize, usize), width: usize, Reduced { means, masked }: Reduced) -> Result<Record> {
+    fn write(&self, key: &Key, (nx, ny): (usize, usize), width: usize, Reduced { means, masked }: Reduced) -> Result<Stored> {
         let size = (Bins::new(nx, width).count, Bins::new(ny, width).count);
         let mean = (means.iter().map(|&mean| f64::from(mean)).sum::<f64>() / means.len().max(1) as f64) as f32;
         let record = |kind, sd| Record { pixels_at: 0, width: size.0, height: size.1, sd, mean, kind, masked };
-        if f64::from(masked) > MAX_MASKED * (nx * ny) as f64 {
-            return self.writer.append_record(key, &[], record(Kind::NotFinite, 0.0));
-        }
-        match flatten(means, size.0) {
+        let flattened = if f64::from(masked) > MAX_MASKED * (nx * ny) as f64 { Flattened::NotFinite } else { flatten(means, size.0) };
+        let written = match flattened {
             Flattened::Image(pixels) => self.writer.append_record(key, &pixels, record(Kind::Image, 1.0)),
             Flattened::Blank => self.writer.append_record(key, &[], record(Kind::Blank, 0.0)),
             Flattened::NotFinite => self.writer.append_record(key, &[], record(Kind::NotFinite, 0.0)),
-        }
+        };
+        written.map(|record| self.stored(record))
+    }
+
+    fn stored(&self, record: Record) -> Stored {
+        Stored { path: Arc::clone(&self.path), record }
     }
 }
 

@@ -1,5 +1,7 @@
 //! Compares candidates at the resolution of the views, zero-padded so that shifts are unambiguous.
 
+use std::borrow::Cow;
+
 use rayon::prelude::*;
 use rustfft::num_complex::Complex32;
 
@@ -14,7 +16,7 @@ use crate::micrographs::kernels::sizes::good_size;
 use crate::micrographs::kernels::spectra::{keep_part, zeros};
 use crate::micrographs::kernels::warp::{Seen, Warp};
 use crate::micrographs::session::Session;
-use crate::{Monitor, Result};
+use crate::{Error, Monitor, Result};
 
 /// Number of peaks of each pair that are measured exactly.
 const PEAKS: usize = 4;
@@ -84,12 +86,15 @@ impl<'a> Matcher<'a> {
         let make = |seen: Seen| {
             move |thread: &mut Thread, two: [usize; 2]| {
                 monitor.advance(0)?;
-                Ok(self.spectra(two, seen, thread))
+                self.spectra(two, seen, thread)
             }
         };
+        // Two are transformed as one complex image, always the same two: what is found of a pair then does not depend on the other pairs,
+        // not even by rounding.
+        let both = |i: u32| [i & !1, (i | 1).min(self.session.len() as u32 - 1)];
         for block in order.chunk_by(|&a, &b| tiles::of_tiles(pairs[a], TILE) == tiles::of_tiles(pairs[b], TILE)) {
-            tiles.fill(block.iter().map(|&at| pairs[at].1), false, || self.thread(), make(Seen::default()))?;
-            tiles.fill(block.iter().map(|&at| pairs[at].0), other, || self.thread(), make(seen))?;
+            tiles.fill(block.iter().flat_map(|&at| both(pairs[at].1)), false, || self.thread(), make(Seen::default()))?;
+            tiles.fill(block.iter().flat_map(|&at| both(pairs[at].0)), other, || self.thread(), make(seen))?;
             // Where the first has to be made all of a row at once.
             let at_once = if other { block.len() } else { 2 };
             let jobs: Vec<&[usize]> = block.chunk_by(|&a, &b| pairs[a].0 == pairs[b].0).flat_map(|row| row.chunks(at_once)).collect();
@@ -100,7 +105,7 @@ impl<'a> Matcher<'a> {
                     |thread, job| {
                         monitor.advance(job.len() as u64)?;
                         let partners: Vec<usize> = job.iter().map(|&at| pairs[at].1 as usize).collect();
-                        Ok(self.row(pairs[job[0]].0 as usize, &partners, &tiles, seen, thread))
+                        self.row(pairs[job[0]].0 as usize, &partners, &tiles, seen, thread)
                     },
                 )
                 .collect::<Result<_>>()?;
@@ -115,18 +120,18 @@ impl<'a> Matcher<'a> {
     pub fn find_near(&self, places: &[Place], monitor: &Monitor) -> Result<Vec<Match>> {
         let near = |place: &Place| {
             monitor.advance(1)?;
-            Ok(self.at_place(place, |overlap, warp, middle| {
+            self.at_place(place, |overlap, warp, middle| {
                 let around = (-NEAR..=NEAR).flat_map(|dy| (-NEAR..=NEAR).map(move |dx| (middle.0 + dx, middle.1 + dy)));
                 let best = around.max_by(|&a, &b| overlap.product(a).total_cmp(&overlap.product(b))).unwrap_or(middle);
                 let shift = self.shift_of(overlap.climb(best, 0, 1), warp);
                 Match { z: self.z(overlap, best), shift, ..Match::default() }
-            }))
+            })
         };
         places.par_iter().map(near).collect()
     }
 
     /// The map to apply to the first of a pair for the best match with the second.
-    pub fn fit(&self, place: &Place) -> Warp {
+    pub fn fit(&self, place: &Place) -> Result<Warp> {
         self.at_place(place, |overlap, warp, middle| {
             let at = overlap.climb(middle, 3, 1).at;
             if self.z(overlap, at) < WORTH_FITTING {
@@ -139,15 +144,14 @@ impl<'a> Matcher<'a> {
     }
 
     /// Works on the views of a pair, the first turned, at the lag, in pixels of the turned view, that a place stands for.
-    fn at_place<T>(&self, place: &Place, work: impl FnOnce(&Overlap, Warp, (i32, i32)) -> T) -> T {
+    fn at_place<T>(&self, place: &Place, work: impl FnOnce(&Overlap, Warp, (i32, i32)) -> T) -> Result<T> {
         let Place { pair: (i, j), turn_deg, .. } = *place;
         let warp = Warp::of(f64::from(turn_deg as f32), 1.0);
-        let made = self.made(i as usize, Seen { warp, ..Seen::default() });
-        let first = made.as_ref().map_or_else(|| self.session.view(i as usize), OwnedImage::view);
-        let overlap = Overlap::new(first, self.session.view(j as usize));
+        let (first, second) = (self.seen(i as usize, Seen { warp, ..Seen::default() })?, self.session.view(j as usize)?);
+        let overlap = Overlap::new(first.view(), second.view());
         let pixel = self.session.pixel_of(self.session.view_size);
         let (x, y) = warp.lag_of_made(self.session.size, place.lag());
-        work(&overlap, warp, ((x / pixel.0).round() as i32, (y / pixel.1).round() as i32))
+        Ok(work(&overlap, warp, ((x / pixel.0).round() as i32, (y / pixel.1).round() as i32)))
     }
 
     /// The shift of a peak, between pixels of the views, the first of which was made by a map.
@@ -170,12 +174,15 @@ impl<'a> Matcher<'a> {
     }
 
     /// The spectra of two zero-padded small views.
-    fn spectra(&self, of: [usize; 2], seen: Seen, thread: &mut Thread) -> [Vec<i16>; 2] {
+    fn spectra(&self, of: [usize; 2], seen: Seen, thread: &mut Thread) -> Result<[Vec<i16>; 2]> {
         let (width, height) = self.session.small_size;
         let plan = &self.correlator.plan;
         let pixel = self.session.pixel_of((width, height));
-        let made = of.map(|i| if seen.is_plain() { vec![] } else { seen.pixels(self.session.small_view(i), width, pixel, i) });
-        let views = [0, 1].map(|k| if seen.is_plain() { self.session.small_view(of[k]) } else { &made[k] });
+        let view = |i: usize| {
+            let view = self.session.small_view(i)?;
+            Ok::<_, Error>(if seen.is_plain() { view } else { Cow::Owned(seen.pixels(&view, width, pixel, i)) })
+        };
+        let views = [view(of[0])?, view(of[1])?];
         for (y, row) in thread.padded.chunks_exact_mut(plan.width).enumerate() {
             for (x, value) in row[..width].iter_mut().enumerate() {
                 let at = y * width + x;
@@ -194,32 +201,37 @@ impl<'a> Matcher<'a> {
                 keep_part(column, x * plan.height, size, spectrum);
             }
         }
-        spectra
+        Ok(spectra)
     }
 
     /// One micrograph against some others, two at a time.
-    fn row(&self, i: usize, partners: &[usize], tiles: &Tiles<Vec<i16>>, seen: Seen, thread: &mut Thread) -> Vec<Match> {
-        let made = self.made(i, seen);
-        let first = made.as_ref().map_or_else(|| self.session.view(i), OwnedImage::view);
+    fn row(&self, i: usize, partners: &[usize], tiles: &Tiles<Vec<i16>>, seen: Seen, thread: &mut Thread) -> Result<Vec<Match>> {
+        let first = self.seen(i, seen)?;
         let mut matches = Vec::with_capacity(partners.len());
         for two in partners.chunks(2) {
             let (one, other) = (tiles.of(two[0], false), tiles.of(two[two.len() - 1], false));
             self.correlator.maps_of(tiles.of(i, !seen.is_plain()), one, other, &mut thread.maps, &mut thread.found);
-            matches.extend(two.iter().zip(&thread.found).map(|(&j, map)| self.best(first, j, map, seen.warp)));
+            for (&j, map) in two.iter().zip(&thread.found) {
+                matches.push(self.best(first.view(), self.session.view(j)?.view(), map, seen.warp));
+            }
         }
-        matches
+        Ok(matches)
     }
 
-    /// A view seen otherwise than it is.
-    fn made(&self, i: usize, seen: Seen) -> Option<OwnedImage> {
-        let view = self.session.view(i);
-        let pixels = || seen.pixels(view.pixels, view.width, self.session.pixel_of(self.session.view_size), i);
-        (!seen.is_plain()).then(|| OwnedImage::new(pixels(), view.width))
+    /// A view, seen in a given way.
+    fn seen(&self, i: usize, seen: Seen) -> Result<Cow<'_, OwnedImage>> {
+        let plain = self.session.view(i)?;
+        if seen.is_plain() {
+            return Ok(plain);
+        }
+        let view = plain.view();
+        let pixels = seen.pixels(view.pixels, view.width, self.session.pixel_of(self.session.view_size), i);
+        Ok(Cow::Owned(OwnedImage::new(pixels, view.width)))
     }
 
     /// The most significant of the highest peaks of a map; `warp`: of the first image.
-    fn best(&self, first: Image, j: usize, map: &Map, warp: Warp) -> Match {
-        let overlap = Overlap::new(first, self.session.view(j));
+    fn best(&self, first: Image, second: Image, map: &Map, warp: Warp) -> Match {
+        let overlap = Overlap::new(first, second);
         let mut result = Match { z_at_zero: self.z(&overlap, (0, 0)), ..Match::default() };
         if result.z_at_zero > WORTH_REFINING {
             result.z_at_zero = self.z(&overlap, overlap.climb((0, 0), 1, 1).at);
@@ -278,7 +290,7 @@ mod tests {
             let copy = shifted(&views, 0, shift);
             views[at * copy.len()..(at + 1) * copy.len()].copy_from_slice(&copy);
         }
-        let session = Session::of_views(SIZE, views, 0.9);
+        let session = Session::of_views(SIZE, &views, 0.9);
         let find = |pairs: &[(u32, u32)], max_shift_px, mirrored| {
             Matcher::new(&session, max_shift_px).find(pairs, Seen { mirrored, ..Seen::default() }, &Monitor::default()).unwrap()
         };

@@ -1,24 +1,31 @@
 //! Correlates all pairs at low resolution: the part of the search that takes time proportional to n².
 
+use std::fs::File;
+use std::io::Write;
+use std::path::Path;
 use std::sync::Arc;
 
 use rayon::prelude::*;
 use rustfft::num_complex::Complex32;
 
+use crate::error::Place;
 use crate::micrographs::kernels::correlator::{Correlator, Highest, Maps};
 use crate::micrographs::kernels::fft::{Plan, Scratch, resize};
 use crate::micrographs::kernels::sizes::{good_size, nearest_good};
 use crate::micrographs::kernels::spectra::{keep, zeros};
 use crate::micrographs::kernels::warp::Seen;
 use crate::micrographs::session::Session;
-use crate::{Monitor, Result};
+use crate::rows::Input;
+use crate::{Error, Monitor, Result};
 
 /// About the number of pixels of the grid: 128 x 96 for a frame of 720 x 512.
 const GRID_PIXELS: f64 = 128.0 * 96.0;
 /// The share of the grid's sides that the image takes; the rest is zero, so that shifts up to a third of the frame do not share a place.
 const FILLED: f64 = 0.75;
 /// Number of rows of the table of pairs processed at a time; the columns are fetched from memory less often by this factor.
-const ROWS: usize = 8;
+pub(super) const ROWS: usize = 8;
+/// Coefficients that are read or written at once.
+const AT_ONCE: usize = 1 << 20;
 
 /// Two micrographs that may show the same area.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -70,7 +77,26 @@ pub(crate) struct Thread {
 
 impl Coarse {
     /// `max_shift_px`: largest shift along an axis, in pixels of the reduced micrographs. `finer`: factor of a higher resolution.
+    ///
+    /// # Errors
+    /// [`Error::Io`] of the views, [`Error::Interrupted`].
     pub fn new(session: Arc<Session>, finer: usize, max_shift_px: Option<f64>, monitor: &Monitor) -> Result<Self> {
+        let mut coarse = Self::empty(session, finer, max_shift_px);
+        let length = coarse.length();
+        let mut packed = zeros(coarse.session.len().div_ceil(2), length);
+        packed.par_chunks_mut(2 * length).enumerate().try_for_each_init(
+            || coarse.thread(),
+            |thread, (k, spectrum)| {
+                coarse.shrink(2 * k, Some(2 * k + 1), Seen::default(), thread)?;
+                coarse.spectrum(thread, spectrum);
+                monitor.advance(0)
+            },
+        )?;
+        coarse.packed = packed;
+        Ok(coarse)
+    }
+
+    fn empty(session: Arc<Session>, finer: usize, max_shift_px: Option<f64>) -> Self {
         let (width, height) = session.view_size;
         let pixels = GRID_PIXELS * (finer * finer) as f64;
         let grid_width = nearest_good((pixels * width as f64 / height as f64).sqrt(), good_size(2 * width));
@@ -84,20 +110,41 @@ impl Coarse {
             max_shift_px.map(|max| (max * scales.0 + 1.0, max * scales.1 + 1.0)),
             1,
         );
-        let n = session.len();
-        let mut coarse = Self { session, correlator, image, view: Plan::new(width, height), packed: Vec::new(), max_shift_px };
-        let length = coarse.length();
-        let mut packed = zeros(n.div_ceil(2), length);
-        packed.par_chunks_mut(2 * length).enumerate().try_for_each_init(
-            || coarse.thread(),
-            |thread, (k, spectrum)| {
-                coarse.shrink(2 * k, Some(2 * k + 1), Seen::default(), thread);
-                coarse.spectrum(thread, spectrum);
-                monitor.advance(0)
-            },
-        )?;
-        coarse.packed = packed;
+        Self { session, correlator, image, view: Plan::new(width, height), packed: Vec::new(), max_shift_px }
+    }
+
+    /// The spectra that [`Coarse::save`] wrote.
+    ///
+    /// # Errors
+    /// [`Error::Io`], [`Error::Malformed`].
+    pub fn open(session: Arc<Session>, finer: usize, max_shift_px: Option<f64>, path: &Path) -> Result<Self> {
+        let mut coarse = Self::empty(session, finer, max_shift_px);
+        let input = Input::open(path)?;
+        let expected = (4 * coarse.session.len().div_ceil(2) * coarse.length()) as u64;
+        if input.size() != expected {
+            return Err(Error::malformed(path, Place::Whole, format!("{} bytes", input.size()), format!("{expected} bytes")));
+        }
+        coarse.packed = zeros(1, expected as usize / 4);
+        let (mut at, mut buffer) = (0, Vec::new());
+        for out in coarse.packed.chunks_mut(AT_ONCE) {
+            input.read(at, at + 2 * out.len() as u64, &mut buffer)?;
+            at += buffer.len() as u64;
+            out.iter_mut().zip(buffer.as_chunks().0).for_each(|(out, &bytes)| *out = i16::from_le_bytes(bytes));
+        }
         Ok(coarse)
+    }
+
+    /// Writes the spectra.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn save(&self, path: &Path) -> Result<()> {
+        let mut file = File::create(path).map_err(Error::at(path))?;
+        for values in self.packed.chunks(AT_ONCE) {
+            let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+            file.write_all(&bytes).map_err(Error::at(path))?;
+        }
+        file.sync_all().map_err(Error::at(path))
     }
 
     /// Coefficients of a spectrum.
@@ -127,11 +174,12 @@ impl Coarse {
     }
 
     /// Two views at low resolution, as real and imaginary part of `thread.small`, each of variance 1.
-    pub(crate) fn shrink(&self, first: usize, second: Option<usize>, seen: Seen, thread: &mut Thread) {
-        let view = self.session.view(first).pixels;
-        let other = second.filter(|&second| second < self.session.len()).map(|second| self.session.view(second).pixels);
-        let made = (!seen.is_plain()).then(|| seen.pixels(view, self.view.width, self.session.pixel_of(self.session.view_size), first));
-        let view = made.as_deref().unwrap_or(view);
+    pub(crate) fn shrink(&self, first: usize, second: Option<usize>, seen: Seen, thread: &mut Thread) -> Result<()> {
+        let second = second.filter(|&second| second < self.session.len()).map(|second| self.session.view(second)).transpose()?;
+        let (first_view, other) = (self.session.view(first)?, second.as_deref().map(|image| image.view().pixels));
+        let plain = first_view.view().pixels;
+        let made = (!seen.is_plain()).then(|| seen.pixels(plain, self.view.width, self.session.pixel_of(self.session.view_size), first));
+        let view = made.as_deref().unwrap_or(plain);
         for (at, value) in thread.view.iter_mut().enumerate() {
             *value = Complex32::new(f32::from(view[at]), other.map_or(0.0, |other| f32::from(other[at])));
         }
@@ -143,6 +191,7 @@ impl Coarse {
             thread.small.iter_mut().for_each(|value| value.im = 0.0);
         }
         normalise(&mut thread.small);
+        Ok(())
     }
 
     /// The spectrum of the padded `thread.small`.
@@ -157,9 +206,10 @@ impl Coarse {
     }
 
     /// The spectrum of one image, for correlation with packed ones.
-    pub(crate) fn single(&self, i: usize, seen: Seen, thread: &mut Thread, out: &mut [i16]) {
-        self.shrink(i, None, seen, thread);
+    pub(crate) fn single(&self, i: usize, seen: Seen, thread: &mut Thread, out: &mut [i16]) -> Result<()> {
+        self.shrink(i, None, seen, thread)?;
         self.spectrum(thread, out);
+        Ok(())
     }
 
     /// The spectrum of images 2k and 2k + 1, packed into one.
@@ -187,7 +237,7 @@ impl Coarse {
                 || (self.thread(), zeros(1, self.length())),
                 |(thread, first), &(i, k)| {
                     monitor.advance(0)?;
-                    self.single(i as usize, seen, thread, first);
+                    self.single(i as usize, seen, thread, first)?;
                     Ok(test(first, k as usize, &mut thread.maps))
                 },
             )
@@ -230,7 +280,7 @@ impl Coarse {
             |(thread, rows), firsts| {
                 for (row, &i) in rows.iter_mut().zip(firsts) {
                     row.i = i;
-                    self.single(i as usize, seen, thread, &mut row.spectrum);
+                    self.single(i as usize, seen, thread, &mut row.spectrum)?;
                 }
                 let mut found = Vec::new();
                 work(&rows[..firsts.len()], thread, &mut found);

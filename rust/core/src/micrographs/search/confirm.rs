@@ -42,29 +42,27 @@ pub fn confirm(session: &Session, band: Band, places: &[Place], monitor: &Monito
     let pairs: Vec<Pair> = places.iter().map(|place| place.pair).collect();
     let matcher = Matcher::new(session, None);
     let plan = Plan::new(session.size.0, session.size.1);
-    let cache = session.cache()?;
-    let filter = band.filter(&plan);
-    let tapers = (taper(plan.width, TAPER), taper(plan.height, TAPER));
+    let filtering = session.filtering(&plan, band, (taper(plan.width, TAPER), taper(plan.height, TAPER)))?;
     let tile_size = (TILE_PIXELS / plan.len()).clamp(2, 256);
     let mut tiles: Tiles<OwnedImage> = Tiles::new(tile_size);
     let make = |reader: &mut Reader, two: [usize; 2]| {
         monitor.advance(0)?;
-        session.filtered(two, &plan, &filter, &tapers, reader).map(|images| images.map(|pixels| OwnedImage::new(pixels, plan.width)))
+        filtering.two(two, reader)
     };
     let near = |size: usize, view: usize| (0.55 * size as f64 / view as f64).max(1.0);
     let near = (near(session.size.0, session.view_size.0), near(session.size.1, session.view_size.1));
     let order = tiles::order(&pairs, tile_size);
     let mut confirmed = vec![Confirmed::default(); pairs.len()];
     for block in order.chunk_by(|&a, &b| tiles::of_tiles(pairs[a], tile_size) == tiles::of_tiles(pairs[b], tile_size)) {
-        tiles.fill(block.iter().map(|&at| pairs[at].1), false, || Reader::new(cache, &plan), make)?;
-        tiles.fill(block.iter().map(|&at| pairs[at].0), false, || Reader::new(cache, &plan), make)?;
+        tiles.fill(block.iter().map(|&at| pairs[at].1), false, || Reader::new(&plan), make)?;
+        tiles.fill(block.iter().map(|&at| pairs[at].0), false, || Reader::new(&plan), make)?;
         let image = |i: u32| tiles.of(i as usize, false).view();
         let found: Vec<Confirmed> = block
             .par_iter()
             .map(|&at| {
                 monitor.advance(1)?;
                 let (i, j) = places[at].pair;
-                Ok(pair(image(i), image(j), places[at].lag(), near, matcher.fit(&places[at])))
+                Ok(pair(image(i), image(j), places[at].lag(), near, matcher.fit(&places[at])?))
             })
             .collect::<Result<_>>()?;
         block.iter().zip(found).for_each(|(&at, found)| confirmed[at] = found);

@@ -1,4 +1,4 @@
-//! Finds pairs that show the same area: all pairs at low resolution ([`screen`]), those that pass closely ([`Matcher`]), and the accepted
+//! Finds pairs that show the same area: all pairs at low resolution ([`Screener`]), those that pass closely ([`Matcher`]), and the accepted
 //! ones exactly ([`confirm`]).
 
 mod closely;
@@ -13,8 +13,8 @@ pub mod shot_agreement;
 mod tiles;
 
 pub use closely::{Match, Matcher};
-pub use coarse::Candidate;
+pub use coarse::{Candidate, Threshold};
 pub use confirm::{Confirmed, confirm};
 pub use place::{Pair, Place, pairs, places};
-pub use screen::{Screened, Screening, Sensitivity, screen};
+pub use screen::{Screened, Screener, Screening, Sensitivity, Shard};
 pub use shot_agreement::{Lead, Leads, Lists, Questions, Shots};

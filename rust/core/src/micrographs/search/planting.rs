@@ -36,9 +36,9 @@ pub fn plant(coarse: &Coarse, micrographs: &[u32], monitor: &Monitor) -> Result<
             |(thread, [first, planted, pool], sum), (turn, &i)| {
                 monitor.advance(0)?;
                 let others = Others { i: i as usize, turn, n: coarse.session.len() };
-                second_exposure(coarse, &others, thread);
+                second_exposure(coarse, &others, thread)?;
                 coarse.spectrum(thread, planted);
-                coarse.single(i as usize, Seen::default(), thread, first);
+                coarse.single(i as usize, Seen::default(), thread, first)?;
                 let single = coarse.correlator.highest(first, planted, false, &mut thread.maps).z[0];
                 sum.fill(Complex32::default());
                 add(sum, planted, 1.0);
@@ -74,14 +74,14 @@ impl Others {
 }
 
 /// Sets `thread.small` to a second exposure of micrograph i, shifted so that 0.3 of the frame overlaps.
-fn second_exposure(coarse: &Coarse, others: &Others, thread: &mut Thread) {
+fn second_exposure(coarse: &Coarse, others: &Others, thread: &mut Thread) -> Result<()> {
     let plan = &coarse.image;
     let (mut image, mut spectrum) = (vec![Complex32::default(); plan.len()], vec![Complex32::default(); plan.len()]);
-    coarse.shrink(others.pick(1), None, Seen::default(), thread);
+    coarse.shrink(others.pick(1), None, Seen::default(), thread)?;
     std::mem::swap(&mut image, &mut thread.small);
     let mut noise = spectrum.clone();
     plan.forward(&mut image, &mut noise, &mut plan.scratch());
-    coarse.shrink(others.i, None, Seen::default(), thread);
+    coarse.shrink(others.i, None, Seen::default(), thread)?;
     std::mem::swap(&mut image, &mut thread.small);
     plan.forward(&mut image, &mut spectrum, &mut plan.scratch());
     let signal = &coarse.session.signal[others.i];
@@ -97,7 +97,7 @@ fn second_exposure(coarse: &Coarse, others: &Others, thread: &mut Thread) {
     plan.inverse(&mut spectrum, &mut image, &mut plan.scratch());
     image.iter_mut().for_each(|value| value.im = 0.0);
     normalise(&mut image);
-    coarse.shrink(others.pick(2), None, Seen::default(), thread);
+    coarse.shrink(others.pick(2), None, Seen::default(), thread)?;
     // Along one axis, the other, or both.
     let max = |scale: f64| coarse.max_shift_px.map_or(f64::INFINITY, |max| max * scale);
     let along = |share: f64, size: usize, full: usize| ((1.0 - share) * size as f64).min(max(size as f64 / full as f64)).round() as usize;
@@ -111,6 +111,7 @@ fn second_exposure(coarse: &Coarse, others: &Others, thread: &mut Thread) {
             thread.small[y * plan.width + x] = image[(y + dy) * plan.width + x + dx];
         }
     }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -68,17 +68,17 @@ impl Pools {
         self.members[pool].contains(&(micrograph / 2))
     }
 
-    /// All pairs (i, j > i) whose peak is high enough, of those whose pool's peak is; the first seen in a given way.
+    /// All pairs (i, j > i) of the given first ones whose peak is high enough, of those whose pool's peak is; the first seen in a given way.
     pub fn screen(
         &self,
         coarse: &Coarse,
+        firsts: &[u32],
         seen: Seen,
         pool_threshold: Threshold,
         threshold: Threshold,
         monitor: &Monitor,
     ) -> Result<Vec<Candidate>> {
-        let firsts: Vec<u32> = (0..coarse.session.len() as u32).collect();
-        coarse.rows(&firsts, seen, monitor, |block, thread, found| {
+        coarse.rows(firsts, seen, monitor, |block, thread, found| {
             for (pool, members) in self.members.iter().enumerate() {
                 for row in block {
                     let own = row.i as usize / 2;
@@ -127,7 +127,7 @@ pub(super) mod tests {
     const ALL: Threshold = Threshold { elsewhere: -1.0, at_zero: -1.0 };
 
     pub(in super::super) fn coarse(views: Vec<i8>) -> Coarse {
-        Coarse::new(Arc::new(Session::of_views(SIZE, views, 0.9)), 1, None, &Monitor::default()).unwrap()
+        Coarse::new(Arc::new(Session::of_views(SIZE, &views, 0.9)), 1, None, &Monitor::default()).unwrap()
     }
 
     #[test]
@@ -140,7 +140,7 @@ pub(super) mod tests {
             let expected: Vec<(u32, u32)> = firsts.iter().flat_map(|&i| (i + 1..n as u32).map(move |j| (i, j))).collect();
             assert_eq!(pairs, expected);
             let pools = Pools::new(&coarse, size);
-            assert_eq!(pools.screen(&coarse, Seen::default(), ALL, ALL, &Monitor::default()).unwrap(), single);
+            assert_eq!(pools.screen(&coarse, &firsts, Seen::default(), ALL, ALL, &Monitor::default()).unwrap(), single);
             let mut members: Vec<usize> = pools.members.concat();
             members.sort_unstable();
             assert_eq!(members, (0..n.div_ceil(2)).collect::<Vec<_>>());

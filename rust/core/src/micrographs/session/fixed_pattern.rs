@@ -3,16 +3,14 @@
 //! A reference changes now and then, and a folder may hold several sessions. So a micrograph is not taken to show the pattern of those next
 //! to it: the means of those around it are fitted to it by least squares, and the fit is subtracted.
 
-use std::sync::Arc;
-
 use rayon::prelude::*;
 
 use super::pattern_means::{AROUND, HALVES, Half, Mean, halves_of};
 use super::reader::Reader;
 use super::views::Views;
-use crate::micrographs::cache::Record;
+use crate::micrographs::cache::Source;
 use crate::micrographs::kernels::equations::solve;
-use crate::rows::Input;
+use crate::micrographs::saved::{Pack, Unpack};
 use crate::{Monitor, Result};
 
 /// So many micrographs, in the order given, make a block; every other one is of its second half.
@@ -34,13 +32,13 @@ pub(crate) struct FixedPatterns {
 
 impl FixedPatterns {
     /// Reads micrographs of one size.
-    pub(crate) fn measure(cache: &Arc<Input>, records: &[Record], views: &Views, monitor: &Monitor) -> Result<Self> {
+    pub(crate) fn measure(records: &[Source], views: &Views, monitor: &Monitor) -> Result<Self> {
         let micrographs = records.len();
         let blocks = if micrographs < MIN_FOR_FIXED_PATTERN { 0 } else { (micrographs / BLOCK).max(AROUND) };
         let halves = (0..blocks).into_par_iter().map(|block| {
-            let mut reader = Reader::new(cache, &views.plan);
+            let mut reader = Reader::new(&views.plan);
             let mut half = |half: usize| {
-                let members = (0..micrographs).filter(|&i| half_of(i, micrographs, blocks) == half).map(|i| records[i]);
+                let members = (0..micrographs).filter(|&i| half_of(i, micrographs, blocks) == half).map(|i| &records[i]);
                 Mean::of(&members.collect::<Vec<_>>(), views, &mut reader, monitor)
             };
             let means = [half(2 * block)?, half(2 * block + 1)?];
@@ -54,6 +52,25 @@ impl FixedPatterns {
             std::array::from_fn(|row| std::array::from_fn(|column| run[row].times(&means[column], width)))
         });
         Ok(Self { micrographs, width, products: products.collect(), halves })
+    }
+
+    pub(super) fn pack(&self, pack: &mut Pack) {
+        pack.whole(self.micrographs);
+        pack.whole(self.width);
+        pack.whole(self.halves.len());
+        self.halves.iter().for_each(|half| half.pack(pack));
+        pack.whole(self.products.len());
+        self.products.iter().flatten().flatten().for_each(|&product| pack.real(product));
+    }
+
+    pub(super) fn unpack(file: &mut Unpack) -> Result<Self> {
+        let (micrographs, width) = (file.whole()?, file.whole()?);
+        let halves = (0..file.whole()?).map(|_| Half::unpack(file)).collect::<Result<_>>()?;
+        let mut products = vec![[[0.0; HALVES]; HALVES]; file.whole()?];
+        for product in products.as_flattened_mut().as_flattened_mut() {
+            *product = file.real()?;
+        }
+        Ok(Self { micrographs, width, halves, products })
     }
 
     /// Subtracts from a micrograph the fit of the means around it.
@@ -94,7 +111,7 @@ mod tests {
     use super::super::pattern_means::add;
     use super::super::tests::noise;
     use super::*;
-    use crate::micrographs::cache::{Kind, Writer};
+    use crate::micrographs::cache::{Kind, Stored, Writer, open_all};
     use crate::micrographs::kernels::rings::Band;
 
     const SIZE: (usize, usize) = (96, 64);
@@ -112,13 +129,13 @@ mod tests {
             if let Some(reference) = reference {
                 add(&mut pixels, &values[(n + reference) * PIXELS..][..PIXELS], strength);
             }
-            writer.append(&[i as u8; 16], SIZE, &pixels, 1.0 + strength * strength, 0.0, Kind::Image).unwrap()
+            let record = writer.append(&[i as u8; 16], SIZE, &pixels, 1.0 + strength * strength, 0.0, Kind::Image).unwrap();
+            Stored { path: path.as_path().into(), record }
         };
-        let records: Vec<Record> = references.iter().enumerate().map(record).collect();
+        let records = open_all(&references.iter().enumerate().map(record).collect::<Vec<_>>()).unwrap();
         let views = Views::new(SIZE, Band { highpass: 0.02, lowpass: 0.2, falloff: 0.05 });
-        let cache = Arc::new(Input::open(&path).unwrap());
-        let patterns = FixedPatterns::measure(&cache, &records, &views, &Monitor::default()).unwrap();
-        let mut reader = Reader::new(&cache, &views.plan);
+        let patterns = FixedPatterns::measure(&records, &views, &Monitor::default()).unwrap();
+        let mut reader = Reader::new(&views.plan);
         let both = (0..n).map(|i| {
             reader.read(&records[i]).unwrap();
             let read = reader.pixels.clone();

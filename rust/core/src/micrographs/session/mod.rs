@@ -4,24 +4,31 @@ mod equalise;
 pub mod fixed_pattern;
 mod pattern_means;
 pub(crate) mod reader;
+mod saved;
+mod store;
 mod views;
 mod whiten;
 
-use std::path::Path;
-use std::sync::Arc;
+use std::borrow::Cow;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
 
 use rayon::prelude::*;
 
-use crate::micrographs::cache::Record;
+use crate::micrographs::cache::{Source, Stored, open_all};
 use crate::micrographs::kernels::fft::Plan;
-use crate::micrographs::kernels::image::{Image, Table};
+use crate::micrographs::kernels::image::OwnedImage;
 use crate::micrographs::kernels::rings::{Band, RINGS};
 use crate::micrographs::kernels::warp::Warp;
-use crate::rows::Input;
 use crate::{Error, Monitor, Result};
 use fixed_pattern::FixedPatterns;
 use reader::Reader;
+use saved::VIEWS;
+use store::{Shown, Store};
 use views::{Views, quantise_both, reduce, small_plan};
+
+/// So many pairs of views a thread are made before they are stored.
+const BATCH: usize = 16;
 
 /// Micrographs of one size. Each has a *view*: reduced further, its spectrum whitened and limited to the most informative band, in int8.
 #[derive(Debug)]
@@ -36,87 +43,77 @@ pub struct Session {
     pub independent: f64,
     /// For each micrograph the share of its power that is not shot noise, in rings of the reduced micrograph's spectrum.
     pub signal: Vec<[f32; RINGS]>,
-    /// The cache of the prepared micrographs; `None` for a session made of views.
-    cache: Option<Arc<Input>>,
-    records: Vec<Record>,
+    /// The prepared micrographs; none for a session made of views.
+    records: Vec<Stored>,
     maps: Vec<Warp>,
-    patterns: FixedPatterns,
-    views: Vec<i8>,
-    tables: Vec<Table>,
-    small_views: Vec<i8>,
+    patterns: OnceLock<Arc<FixedPatterns>>,
+    /// The directory from which the patterns are read when they are needed.
+    saved: Option<PathBuf>,
+    store: Store,
 }
 
 impl Session {
-    /// Reads the micrographs at these places of a cache, all of one size, takes out what is the same in all (the fixed pattern of the gain
-    /// reference), and makes their views. `band`: of the view, in cycles per reduced pixel. `maps`: of each micrograph how it is seen, as
-    /// one that was tilted; none: as they are.
-    pub fn load(cache: &Path, records: &[Record], band: Band, maps: Vec<Warp>, monitor: &Monitor) -> Result<Self> {
-        let size = records.first().map_or((2, 2), |record| (record.width, record.height));
+    /// Reads prepared micrographs, all of one size, takes out what is the same in all (the fixed pattern of the gain reference), and makes
+    /// their views. `band`: of the view, in cycles per reduced pixel. `maps`: of each micrograph how it is seen, as one that was tilted;
+    /// none: as they are. `directory`: where the views are written, if memory is not to hold them.
+    pub fn load(records: &[Stored], band: Band, maps: Vec<Warp>, directory: Option<&Path>, monitor: &Monitor) -> Result<Self> {
+        let size = records.first().map_or((2, 2), |stored| (stored.record.width, stored.record.height));
         let views = Views::new(size, band);
+        let sources = open_all(records)?;
+        let patterns = Arc::new(FixedPatterns::measure(&sources, &views, monitor)?);
         let [view_size, small_size] = views.sizes();
-        let cache = Arc::new(Input::open(cache)?);
-        let mut session = Self {
+        let mut store = Store::new(views.sizes(), directory.map(|directory| directory.join(VIEWS)).as_deref())?;
+        let frames = Frames { size, sources: &sources, maps: &maps, patterns: &patterns };
+        let mut signal = Vec::with_capacity(records.len());
+        let pairs: Vec<usize> = (0..records.len().div_ceil(2)).collect();
+        for batch in pairs.chunks(BATCH * rayon::current_num_threads()) {
+            let make = |reader: &mut Reader, &k: &usize| {
+                let two = [2 * k, (2 * k + 1).min(records.len() - 1)];
+                monitor.advance((two[1] - two[0] + 1) as u64)?;
+                frames.read_two(two, &views.tapers, reader)?;
+                Ok(views.make(&mut reader.workspace))
+            };
+            let made = batch.par_iter().map_init(|| Reader::new(&views.plan), make).collect::<Result<Vec<_>>>()?;
+            for (shown, shares) in made.into_iter().flatten().take(records.len() - signal.len()) {
+                store.append(shown)?;
+                signal.push(shares);
+            }
+        }
+        Ok(Self {
             size,
             view_size,
             small_size,
             independent: views.independent(),
-            signal: Vec::new(),
-            cache: Some(cache.clone()),
+            signal,
             records: records.to_vec(),
             maps,
-            patterns: FixedPatterns::default(),
-            views: Vec::new(),
-            tables: Vec::new(),
-            small_views: Vec::new(),
-        };
-        session.patterns = FixedPatterns::measure(&cache, records, &views, monitor)?;
-        let (length, small_length) = (view_size.0 * view_size.1, small_size.0 * small_size.1);
-        let mut all = (vec![0; length * records.len()], vec![0; small_length * records.len()]);
-        let signal = all
-            .0
-            .par_chunks_mut(2 * length)
-            .zip(all.1.par_chunks_mut(2 * small_length))
-            .enumerate()
-            .map_init(
-                || Reader::new(&cache, &views.plan),
-                |reader, (k, (view, small))| {
-                    let count = view.len() / length;
-                    monitor.advance(count as u64)?;
-                    session.read_two([2 * k, 2 * k + count - 1], &views.tapers, reader)?;
-                    let signal = views.make(&mut reader.workspace, split(view, length), split(small, small_length));
-                    Ok(signal.into_iter().take(count).collect())
-                },
-            )
-            .collect::<Result<Vec<Vec<_>>>>()?
-            .concat();
-        (session.views, session.small_views) = all;
-        session.tables = tables(&session.views, view_size);
-        session.signal = signal;
-        Ok(session)
+            patterns: OnceLock::from(patterns),
+            saved: None,
+            store: store.complete()?,
+        })
     }
 
     /// A session of existing views, one after the other: for benchmarks. `signal`: the share of power that is not noise.
-    pub fn of_views(view_size: (usize, usize), views: Vec<i8>, signal: f32) -> Self {
-        let n = views.len() / (view_size.0 * view_size.1);
+    pub fn of_views(view_size: (usize, usize), views: &[i8], signal: f32) -> Self {
+        let length = view_size.0 * view_size.1;
+        let n = views.len() / length;
         let plan = small_plan(&Plan::new(view_size.0, view_size.1));
-        let (length, small_size) = (view_size.0 * view_size.1, (plan.width, plan.height));
-        let mut small_views = vec![0; n * plan.len()];
-        small_views.par_chunks_mut(2 * plan.len()).zip(views.par_chunks(2 * length)).for_each(|(small, two)| {
-            reduce(view_size, [&two[..length], &two[two.len() - length..]], split(small, plan.len()));
-        });
+        let small_size = (plan.width, plan.height);
+        let small: Vec<Vec<i8>> =
+            views.par_chunks(2 * length).flat_map(|two| reduce(view_size, [&two[..length], &two[two.len() - length..]])).collect();
+        let store =
+            Store::in_memory(view_size.0, views.chunks(length).zip(small).map(|(view, small)| Shown { view: view.to_vec(), small }));
         Self {
             size: view_size,
             view_size,
             small_size,
             independent: 1.0,
             signal: vec![[signal; RINGS]; n],
-            cache: None,
             records: vec![],
             maps: vec![],
-            patterns: FixedPatterns::default(),
-            tables: tables(&views, view_size),
-            views,
-            small_views,
+            patterns: OnceLock::new(),
+            saved: None,
+            store,
         }
     }
 
@@ -130,16 +127,19 @@ impl Session {
         self.signal.is_empty()
     }
 
+    /// The prepared micrographs.
+    pub fn records(&self) -> &[Stored] {
+        &self.records
+    }
+
     /// The view of a micrograph.
-    pub fn view(&self, i: usize) -> Image<'_> {
-        let (width, height) = self.view_size;
-        Image { pixels: &self.views[i * width * height..][..width * height], width, table: &self.tables[i] }
+    pub fn view(&self, i: usize) -> Result<Cow<'_, OwnedImage>> {
+        self.store.view(i)
     }
 
     /// The small view of a micrograph.
-    pub fn small_view(&self, i: usize) -> &[i8] {
-        let length = self.small_size.0 * self.small_size.1;
-        &self.small_views[i * length..(i + 1) * length]
+    pub fn small_view(&self, i: usize) -> Result<Cow<'_, [i8]>> {
+        self.store.small(i)
     }
 
     /// Columns and rows of the reduced micrographs per pixel of an image of the given columns and rows.
@@ -147,38 +147,66 @@ impl Session {
         (self.size.0 as f64 / width as f64, self.size.1 as f64 / height as f64)
     }
 
-    /// The cache of the prepared micrographs.
+    /// The micrographs at their full reduced size.
     ///
     /// # Errors
-    /// [`Error::Parameter`]: the session was made of views.
-    pub(crate) fn cache(&self) -> Result<&Arc<Input>> {
-        self.cache.as_ref().ok_or_else(|| Error::parameter("session", "views without micrographs", "micrographs that were prepared"))
+    /// [`Error::Parameter`]: the session was made of views. [`Error::Io`].
+    pub(crate) fn filtering<'a>(&'a self, plan: &'a Plan, band: Band, tapers: (Vec<f32>, Vec<f32>)) -> Result<Filtering<'a>> {
+        if self.records.len() != self.len() {
+            return Err(Error::parameter("session", "views without micrographs", "micrographs that were prepared"));
+        }
+        let patterns = Arc::clone(self.patterns()?);
+        Ok(Filtering { session: self, sources: open_all(&self.records)?, patterns, plan, filter: band.filter(plan), tapers })
     }
 
+    fn patterns(&self) -> Result<&Arc<FixedPatterns>> {
+        if let Some(patterns) = self.patterns.get() {
+            return Ok(patterns);
+        }
+        let read = self.saved.as_deref().map_or_else(|| Ok(FixedPatterns::default()), saved::patterns)?;
+        Ok(self.patterns.get_or_init(|| Arc::new(read)))
+    }
+}
+
+/// The micrographs of a session while they are read.
+struct Frames<'a> {
+    size: (usize, usize),
+    sources: &'a [Source],
+    maps: &'a [Warp],
+    patterns: &'a FixedPatterns,
+}
+
+impl Frames<'_> {
     /// Reads two micrographs without their fixed pattern, faded at their edges, of standard deviation 1 (so that
     /// neither drowns in the rounding of the other), as real and imaginary part of the image to be transformed.
     fn read_two(&self, two: [usize; 2], tapers: &(Vec<f32>, Vec<f32>), reader: &mut Reader) -> Result<()> {
         for (part, i) in two.into_iter().enumerate() {
-            reader.read(&self.records[i])?;
+            reader.read(&self.sources[i])?;
             self.patterns.take_out(i, &mut reader.pixels);
             if let Some(map) = self.maps.get(i).filter(|map| !map.is_none()) {
                 reader.pixels = map.apply(&reader.pixels, self.size.0, (1.0, 1.0));
             }
-            reader.fade(tapers, 1.0 / self.records[i].sd, part);
+            reader.fade(tapers, 1.0 / self.sources[i].record.sd, part);
         }
         Ok(())
     }
+}
 
-    /// Two micrographs at their full reduced size, faded at their edges and filtered, in int8.
-    pub(crate) fn filtered(
-        &self,
-        two: [usize; 2],
-        plan: &Plan,
-        filter: &[f32],
-        tapers: &(Vec<f32>, Vec<f32>),
-        reader: &mut Reader,
-    ) -> Result<[Vec<i8>; 2]> {
-        self.read_two(two, tapers, reader)?;
+/// The micrographs of a session at their full reduced size, faded at their edges and filtered.
+pub(crate) struct Filtering<'a> {
+    session: &'a Session,
+    sources: Vec<Source>,
+    patterns: Arc<FixedPatterns>,
+    plan: &'a Plan,
+    filter: Vec<f32>,
+    tapers: (Vec<f32>, Vec<f32>),
+}
+
+impl Filtering<'_> {
+    /// Two of them, in int8.
+    pub(crate) fn two(&self, two: [usize; 2], reader: &mut Reader) -> Result<[OwnedImage; 2]> {
+        let Self { session, sources, patterns, plan, filter, tapers } = self;
+        Frames { size: session.size, sources, maps: &session.maps, patterns }.read_two(two, tapers, reader)?;
         let workspace = &mut reader.workspace;
         workspace.forward(plan);
         // The filter is real and even: real and imaginary part do not mix.
@@ -186,18 +214,8 @@ impl Session {
         workspace.inverse(plan);
         let (mut first, mut second) = (vec![0; plan.len()], vec![0; plan.len()]);
         quantise_both(&workspace.image, [&mut first, &mut second]);
-        Ok([first, second])
+        Ok([first, second].map(|pixels| OwnedImage::new(pixels, plan.width)))
     }
-}
-
-/// The first elements, and the rest.
-fn split(both: &mut [i8], length: usize) -> [&mut [i8]; 2] {
-    let (first, second) = both.split_at_mut(length);
-    [first, second]
-}
-
-fn tables(views: &[i8], (width, height): (usize, usize)) -> Vec<Table> {
-    views.par_chunks(width * height).map(|view| Table::new(view, width)).collect()
 }
 
 #[cfg(test)]
@@ -237,11 +255,11 @@ pub(crate) mod tests {
             (0..width * height).map(|at| (17.0 * (std::f64::consts::TAU * turns(at)).cos()).round() as i8).collect()
         };
         let waves = [(1.0, 2.0), (3.0, 0.0), (0.0, 1.0)];
-        let session = Session::of_views((24, 12), waves.map(|wave_of| wave(24, 12, wave_of)).concat(), 0.5);
+        let session = Session::of_views((24, 12), &waves.map(|wave_of| wave(24, 12, wave_of)).concat(), 0.5);
         assert_eq!((session.len(), session.small_size), (3, (16, 8)));
         for (i, wave_of) in waves.into_iter().enumerate() {
             let expected = wave(16, 8, wave_of);
-            assert!(session.small_view(i).iter().zip(expected).all(|(found, expected)| found.abs_diff(expected) <= 1), "{i}");
+            assert!(session.small_view(i).unwrap().iter().zip(expected).all(|(found, expected)| found.abs_diff(expected) <= 1), "{i}");
         }
     }
 
@@ -251,7 +269,7 @@ pub(crate) mod tests {
         let path = directory.path().join("cache");
         let view_of = |wild: f32| {
             let writer = Writer::open(&path, None).unwrap();
-            let records: Vec<Record> = (0..30_u8)
+            let records: Vec<Stored> = (0..30_u8)
                 .map(|i| {
                     let mut pixels: Vec<f32> = noise(31)[usize::from(i) * 48 * 32..][..48 * 32].iter().map(|&pixel| pixel.into()).collect();
                     if i == 3 {
@@ -259,12 +277,14 @@ pub(crate) mod tests {
                     }
                     let sd = (pixels.iter().map(|pixel| f64::from(pixel * pixel)).sum::<f64>() / pixels.len() as f64).sqrt() as f32;
                     pixels.iter_mut().for_each(|pixel| *pixel = pixel.clamp(-10.0 * sd, 10.0 * sd));
-                    writer.append(&[i; 16], SIZE, &pixels, sd, 0.0, Kind::Image).unwrap()
+                    let record = writer.append(&[i; 16], SIZE, &pixels, sd, 0.0, Kind::Image).unwrap();
+                    Stored { path: path.as_path().into(), record }
                 })
                 .collect();
             let band = Band { highpass: 0.02, lowpass: 0.2, falloff: 0.05 };
-            let session = Session::load(&path, &records, band, vec![], &Monitor::default()).unwrap();
-            [session.view(2).pixels.to_vec(), session.view(20).pixels.to_vec(), session.small_view(2).to_vec()]
+            let session = Session::load(&records, band, vec![], None, &Monitor::default()).unwrap();
+            let view = |i| session.view(i).unwrap().view().pixels.to_vec();
+            [view(2), view(20), session.small_view(2).unwrap().to_vec()]
         };
         let expected = view_of(5.0);
         for wild in [1e4, 1e8, 1e14] {

@@ -4,10 +4,11 @@ use rustfft::num_complex::Complex32;
 
 use super::reader::Reader;
 use super::views::{Power, Views};
-use crate::micrographs::cache::Record;
+use crate::micrographs::cache::Source;
 use crate::micrographs::kernels::rings::RINGS;
 use crate::micrographs::kernels::simd::fast;
-use crate::{Monitor, Result};
+use crate::micrographs::saved::{Pack, Unpack};
+use crate::{Error, Monitor, Result};
 
 /// One micrograph in this many is transformed to measure their power.
 const SAMPLED: usize = 4;
@@ -41,6 +42,21 @@ impl Half {
         sum * f64::from(self.probe.unit)
     }
 
+    pub(super) fn pack(&self, pack: &mut Pack) {
+        for Rounded { units, unit } in [&self.mean, &self.probe] {
+            pack.real((*unit).into());
+            pack.bytes(&units.iter().map(|unit| unit.cast_unsigned()).collect::<Vec<u8>>());
+        }
+    }
+
+    pub(super) fn unpack(file: &mut Unpack) -> Result<Self> {
+        let mut rounded = || {
+            let unit = file.real()? as f32;
+            Ok::<_, Error>(Rounded { unit, units: file.bytes()?.iter().map(|unit| unit.cast_signed()).collect() })
+        };
+        Ok(Self { mean: rounded()?, probe: rounded()? })
+    }
+
     pub(super) fn subtract(&self, amount: f64, pixels: &mut [f32]) {
         subtract(pixels, &self.mean.units, amount as f32 * self.mean.unit);
     }
@@ -64,23 +80,23 @@ pub(super) struct Mean {
 }
 
 impl Mean {
-    pub(super) fn of(members: &[Record], views: &Views, reader: &mut Reader, monitor: &Monitor) -> Result<Self> {
+    pub(super) fn of(members: &[&Source], views: &Views, reader: &mut Reader, monitor: &Monitor) -> Result<Self> {
         // Each in its own standard deviations: one unit for all, and none dominates.
         let weight = 1.0 / members.len().max(1) as f32;
         let mut pixels = vec![0.0; views.plan.len()];
-        for record in members {
+        for source in members {
             monitor.advance(0)?;
-            reader.read(record)?;
-            add(&mut pixels, &reader.pixels, weight / record.sd);
+            reader.read(source)?;
+            add(&mut pixels, &reader.pixels, weight / source.record.sd);
         }
         let mut unrelated = [0.0; RINGS];
-        let sampled: Vec<&Record> = members.iter().step_by(SAMPLED).collect();
+        let sampled: Vec<&Source> = members.iter().step_by(SAMPLED).copied().collect();
         let number = members.len() as f64 / sampled.len() as f64;
         for two in sampled.chunks(2) {
             monitor.advance(0)?;
-            for (part, record) in two.iter().enumerate() {
-                reader.read(record)?;
-                reader.fade(&views.tapers, 1.0 / record.sd, part);
+            for (part, source) in two.iter().enumerate() {
+                reader.read(source)?;
+                reader.fade(&views.tapers, 1.0 / source.record.sd, part);
             }
             for (_, power) in two.iter().zip(views.power(&mut reader.workspace)) {
                 let share = number * f64::from(weight).powi(2);

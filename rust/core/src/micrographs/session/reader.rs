@@ -1,29 +1,25 @@
 //! Reads micrographs from a cache into images for Fourier transforms.
 
-use std::sync::Arc;
-
 use super::views::Workspace;
 use crate::Result;
-use crate::micrographs::cache::Record;
+use crate::micrographs::cache::Source;
 use crate::micrographs::kernels::fft::Plan;
-use crate::rows::Input;
 
 /// What one thread needs to read micrographs and transform them.
 pub(crate) struct Reader {
-    input: Arc<Input>,
     bytes: Vec<u8>,
     pub(crate) pixels: Vec<f32>,
     pub(crate) workspace: Workspace,
 }
 
 impl Reader {
-    pub(crate) fn new(cache: &Arc<Input>, plan: &Plan) -> Self {
-        Self { input: cache.clone(), bytes: Vec::new(), pixels: Vec::new(), workspace: Workspace::new(plan) }
+    pub(crate) fn new(plan: &Plan) -> Self {
+        Self { bytes: Vec::new(), pixels: Vec::new(), workspace: Workspace::new(plan) }
     }
 
     /// Reads a micrograph's pixels.
-    pub(crate) fn read(&mut self, record: &Record) -> Result<()> {
-        record.read(&self.input, &mut self.bytes, &mut self.pixels)
+    pub(crate) fn read(&mut self, source: &Source) -> Result<()> {
+        source.read(&mut self.bytes, &mut self.pixels)
     }
 
     /// Sets the real (0) or imaginary (1) part of the image to be transformed: the pixels multiplied by a factor, faded at their edges.

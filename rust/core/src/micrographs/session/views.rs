@@ -5,6 +5,7 @@
 use rustfft::num_complex::Complex32;
 
 use super::equalise::{CELL, equalise};
+use super::store::Shown;
 use super::whiten::level_spectrum;
 use crate::micrographs::kernels::cells::Cells;
 use crate::micrographs::kernels::fft::{Plan, Scratch, resize};
@@ -99,8 +100,8 @@ impl Views {
         self.rings.power(&workspace.spectrum, &self.plan)
     }
 
-    /// Makes the views of the two images; returns the share of power that is signal, ring by ring.
-    pub(crate) fn make(&self, workspace: &mut Workspace, views: [&mut [i8]; 2], small: [&mut [i8]; 2]) -> [[f32; RINGS]; 2] {
+    /// Makes the views of the two images; with the share of power that is signal, ring by ring.
+    pub(crate) fn make(&self, workspace: &mut Workspace) -> [(Shown, [f32; RINGS]); 2] {
         let shown = self.shown(&workspace.image);
         workspace.forward(&self.plan);
         let level = self.rings.level(&workspace.spectrum, &self.plan);
@@ -111,7 +112,8 @@ impl Views {
         let (mut image, mut scratch) = (kept, self.view.scratch());
         self.view.inverse(&mut whitened, &mut image, &mut scratch);
         let parts: [fn(&mut Complex32) -> &mut f32; 2] = [|value| &mut value.re, |value| &mut value.im];
-        for ((part, view), shown) in parts.into_iter().zip(views).zip(&shown) {
+        let mut views = [0, 1].map(|_| vec![0; self.view.len()]);
+        for ((part, view), shown) in parts.into_iter().zip(&mut views).zip(&shown) {
             let mut pixels: Vec<f32> = image.iter_mut().map(|value| *part(value)).collect();
             equalise(&mut pixels, self.view.width, shown);
             for (row, factor) in pixels.chunks_exact_mut(self.view.width).zip(&self.view_tapers.1) {
@@ -121,11 +123,13 @@ impl Views {
             image.iter_mut().zip(pixels).for_each(|(value, pixel)| *part(value) = pixel);
         }
         self.view.forward(&mut image, &mut whitened, &mut scratch);
-        write_reduced(&whitened, &self.view, &self.small, small);
-        level.map(|power| {
+        let [first, second] = views;
+        let [first_small, second_small] = reduced(&whitened, &self.view, &self.small);
+        let [first_power, second_power] = level.map(|power| {
             let noise = noise_floor(&power);
             power.map(|power| if power > 0.0 { (1.0 - noise / power).max(0.0) as f32 } else { 0.0 })
-        })
+        });
+        [(Shown { view: first, small: first_small }, first_power), (Shown { view: second, small: second_small }, second_power)]
     }
 
     /// Which share of each cell of the two views is not masked: masked pixels are exactly 0.
@@ -177,12 +181,12 @@ impl Views {
 }
 
 /// The small views of two views.
-pub(crate) fn reduce(view: (usize, usize), two: [&[i8]; 2], small: [&mut [i8]; 2]) {
+pub(crate) fn reduce(view: (usize, usize), two: [&[i8]; 2]) -> [Vec<i8>; 2] {
     let plan = Plan::new(view.0, view.1);
     let mut image: Vec<Complex32> = two[0].iter().zip(two[1]).map(|(&a, &b)| Complex32::new(a.into(), b.into())).collect();
     let mut spectrum = image.clone();
     plan.forward(&mut image, &mut spectrum, &mut plan.scratch());
-    write_reduced(&spectrum, &plan, &small_plan(&plan), small);
+    reduced(&spectrum, &plan, &small_plan(&plan))
 }
 
 /// Two thirds of a view's size.
@@ -190,17 +194,14 @@ pub(crate) fn small_plan(view: &Plan) -> Plan {
     Plan::new(nearest_good(view.width as f64 / 1.5, view.width), nearest_good(view.height as f64 / 1.5, view.height))
 }
 
-fn write_reduced(spectrum: &[Complex32], from: &Plan, to: &Plan, out: [&mut [i8]; 2]) {
-    let mut resized = vec![Complex32::default(); to.len()];
+/// The two images of a spectrum, at a lower resolution.
+fn reduced(spectrum: &[Complex32], from: &Plan, to: &Plan) -> [Vec<i8>; 2] {
+    let (mut resized, mut image) = (vec![Complex32::default(); to.len()], vec![Complex32::default(); to.len()]);
     resize(spectrum, from, &mut resized, to);
-    write_images(resized, to, out);
-}
-
-/// Writes the two images of a spectrum.
-fn write_images(mut spectrum: Vec<Complex32>, plan: &Plan, out: [&mut [i8]; 2]) {
-    let mut image = vec![Complex32::default(); plan.len()];
-    plan.inverse(&mut spectrum, &mut image, &mut plan.scratch());
-    quantise_both(&image, out);
+    to.inverse(&mut resized, &mut image, &mut to.scratch());
+    let mut both = [0, 1].map(|_| vec![0; to.len()]);
+    quantise_both(&image, both.each_mut().map(Vec::as_mut_slice));
+    both
 }
 
 /// Real and imaginary part to int8.
@@ -242,15 +243,12 @@ mod tests {
     fn what_is_masked_is_empty_in_a_view_however_little_is_left() {
         let band = Band { highpass: 0.02, lowpass: 0.0, falloff: 0.15 };
         let views = Views::new(SIZE, band);
-        let [view, small] = views.sizes();
-        assert_eq!(view, SIZE);
+        assert_eq!(views.sizes()[0], SIZE);
         for radius in [90.0, 200.0] {
             let mut workspace = Workspace::new(&views.plan);
             let images = [within(radius, 1), within(1000.0, 2)];
             workspace.image = images[0].iter().zip(&images[1]).map(|(&a, &b)| Complex32::new(a, b)).collect();
-            let (mut one, mut two) = (vec![0; view.0 * view.1], vec![0; view.0 * view.1]);
-            let (mut first, mut second) = (vec![0; small.0 * small.1], vec![0; small.0 * small.1]);
-            views.make(&mut workspace, [&mut one, &mut two], [&mut first, &mut second]);
+            let [one, two] = views.make(&mut workspace).map(|(shown, _)| shown.view);
             let far = |at: &usize| ((at % SIZE.0) as f32 - 60.0).hypot((at / SIZE.0) as f32 - 200.0);
             assert!((0..one.len()).filter(|at| far(at) > radius + 14.0).all(|at| one[at] == 0), "{radius}");
             // Inside, and in the other image, the standard deviation is one unit.

@@ -1,0 +1,188 @@
+"""Comparing the pairs of one class of micrographs closely, in blocks that any number of processes can share.
+
+Whatever the number of blocks, joined they are the same to the bit: a pair's result does not depend on the other pairs, and each block takes
+all pairs of its first micrographs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cryodedup import _core
+from cryodedup.micrographs.judging import Best
+from cryodedup.micrographs.measuring import Class
+from cryodedup.micrographs.places import Places
+from cryodedup.micrographs.significance import Peaks
+from cryodedup.micrographs.window import sampled, window_pairs
+from cryodedup.params import MicrographParams
+from cryodedup.progress import SILENT, Progress
+
+Shard = tuple[int, int]
+"""The number of a block, from 0, and how many there are."""
+WHOLE: Shard = (0, 1)
+COHORT = 10_000
+"""Number of random pairs, used if not all pairs are compared closely, to measure what unrelated pairs reach."""
+MAX_IN_MEMORY = 12_000
+"""The views of more micrographs than these (about 0.15 MB each) are kept in a file."""
+_KINDS = ("candidates", "mirrored", "random")
+_COLUMNS = ("at", "pairs", "shift_px", "turn_deg", "z", "z_next", "z_at_zero")
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A class of micrographs that is ready to be compared; ``screener``: None in a window search."""
+
+    session: _core.Session
+    screener: _core.Screener | None
+
+    def are_all_compared(self, places: Sequence[int], params: MicrographParams) -> bool:
+        """Whether every pair of the class is compared closely; ``places``: of its micrographs in the order of exposure."""
+        if self.screener is not None:
+            return self.screener.screening.grid is None
+        return len(window_pairs(places, params)) == len(self.session) * (len(self.session) - 1) // 2
+
+
+def plan_class(of_class: Class, params: MicrographParams, directory: Path | None, progress: Progress = SILENT) -> Planned:
+    """Makes the views of a class, and decides how its pairs are screened; ``directory``: for the views, if memory is not to hold them."""
+    progress.stage("loading", len(of_class.records))
+    session = _core.Session.load(
+        list(of_class.records),
+        band=params.search_band,
+        maps=list(of_class.maps),
+        directory=directory,
+        threads=params.threads,
+        progress=progress.advance_to,
+    )
+    if params.search == "window":
+        return Planned(session, None)
+    progress.stage("choosing how to screen")
+    max_shift_px = params.max_shift_reduced_px
+    return Planned(session, _core.Screener.plan(session, params.sensitivity, max_shift_px, threads=params.threads))
+
+
+@dataclass(frozen=True)
+class Closely:
+    """Pairs that were compared closely; ``at``: uint64 (n,), ascending, by which those of several blocks are put into one order."""
+
+    at: NDArray[np.uint64]
+    best: Best
+
+    def arrays(self) -> list[NDArray[np.generic]]:
+        """The columns, to be saved."""
+        places, peaks = self.best.places, self.best.peaks
+        return [self.at, places.pairs, places.shift_px, places.turn_deg, peaks.best, peaks.next, peaks.at_zero]
+
+    @classmethod
+    def of(cls, columns: Sequence[NDArray[np.generic]]) -> Closely:
+        """From such columns."""
+        at, pairs, shift_px, turn_deg, *peaks = (np.asarray(column) for column in columns)
+        return cls(at, Best(Peaks(*peaks), Places(pairs, shift_px, turn_deg)))
+
+
+@dataclass(frozen=True)
+class Block:
+    """Some of the pairs of a class: those that may be duplicates, pairs with mirrored micrographs, and random ones."""
+
+    candidates: Closely
+    mirrored: Closely
+    random: Closely
+
+    def arrays(self) -> dict[str, NDArray[np.generic]]:
+        """Arrays by name, to be saved."""
+        return {f"{kind}.{name}": column for kind in _KINDS for name, column in zip(_COLUMNS, getattr(self, kind).arrays(), strict=True)}
+
+    @classmethod
+    def of(cls, arrays: Mapping[str, NDArray[np.generic]]) -> Block:
+        """From arrays that were saved."""
+        return cls(*(Closely.of([arrays[f"{kind}.{name}"] for name in _COLUMNS]) for kind in _KINDS))
+
+
+def joined(blocks: Sequence[Block]) -> Block:
+    """All pairs, in the order that they have in one block."""
+
+    def of_kind(kind: str) -> Closely:
+        columns = [np.concatenate(parts) for parts in zip(*(getattr(block, kind).arrays() for block in blocks), strict=True)]
+        order = np.argsort(columns[0], kind="stable")
+        return Closely.of([column[order] for column in columns])
+
+    return Block(*map(of_kind, _KINDS))
+
+
+def compare_block(planned: Planned, places: Sequence[int], shard: Shard, params: MicrographParams, progress: Progress = SILENT) -> Block:
+    """Compares the pairs of a shard; ``places``: of the class's micrographs in the order of exposure."""
+    session = planned.session
+    every = len(session) * (len(session) - 1) // 2
+    progress.stage("screening", every // shard[1])
+    if planned.screener is None:
+        every_pair = window_pairs(places, params)
+        (at, pairs), (at_decoys, decoys) = (_numbered(some, shard) for some in (every_pair, sampled(every_pair)))
+    else:
+        turns_deg, threads = params.screened_turns_deg, params.threads
+        found = planned.screener.screen(shard=shard, turns_deg=turns_deg, threads=threads, progress=progress.advance_to)
+        pairs, decoys = found.pairs, found.decoys
+        at, at_decoys = _keys(pairs), _keys(decoys)
+    progress.stage("comparing closely", len(pairs))
+    candidates = Closely(at, _best(session, pairs, params, mirrored=False, progress=progress))
+    progress.stage("comparing with mirrored ones", len(decoys))
+    mirrored = Closely(at_decoys, _best(session, decoys, params, mirrored=True, progress=progress))
+    at_random = _at_random(0 if planned.are_all_compared(places, params) else len(session))
+    key, pairs = _of_shard(_keys(at_random), at_random, shard)
+    if len(pairs):
+        progress.stage("comparing pairs at random", len(pairs))
+    return Block(candidates, mirrored, Closely(key, _best(session, pairs, params, mirrored=False, progress=progress)))
+
+
+def _numbered(pairs: NDArray[np.uint32], shard: Shard) -> tuple[NDArray[np.uint64], NDArray[np.uint32]]:
+    return _of_shard(np.arange(len(pairs), dtype=np.uint64), pairs, shard)
+
+
+def _of_shard(at: NDArray[np.uint64], pairs: NDArray[np.uint32], shard: Shard) -> tuple[NDArray[np.uint64], NDArray[np.uint32]]:
+    held = _core.in_shard(pairs[:, 0], shard)
+    return at[held], np.ascontiguousarray(pairs[held])
+
+
+def _keys(pairs: NDArray[np.uint32]) -> NDArray[np.uint64]:
+    keys: NDArray[np.uint64] = pairs[:, 0].astype(np.uint64) << np.uint64(32) | pairs[:, 1].astype(np.uint64)
+    return keys
+
+
+def _best(session: _core.Session, pairs: NDArray[np.uint32], params: MicrographParams, *, mirrored: bool, progress: Progress) -> Best:
+    """Compares pairs at every rotation; at zero shift only without rotation."""
+    found: Best | None = None
+    for turn_deg in params.turns_deg:
+        matches = session.find(
+            pairs,
+            params.max_shift_reduced_px,
+            mirrored=mirrored,
+            turn_deg=turn_deg,
+            threads=params.threads,
+            progress=progress.advance_to,
+        )
+        peaks = Peaks(*(column.astype(float) for column in (matches.z, matches.z_next, matches.z_at_zero)))
+        here = Best(peaks, Places(pairs, matches.shift_px.astype(float), np.full(len(pairs), turn_deg)))
+        found = here if found is None else _better(found, here)
+    assert found is not None
+    return found
+
+
+def _better(before: Best, now: Best) -> Best:
+    """Of each pair the better of two; at zero shift the first."""
+    better = now.peaks.best > before.peaks.best
+    peaks = Peaks(
+        np.where(better, now.peaks.best, before.peaks.best), np.where(better, now.peaks.next, before.peaks.next), before.peaks.at_zero
+    )
+    shift_px = np.where(better[:, None], now.places.shift_px, before.places.shift_px)
+    return Best(peaks, Places(before.places.pairs, shift_px, np.where(better, now.places.turn_deg, before.places.turn_deg)))
+
+
+def _at_random(n: int) -> NDArray[np.uint32]:
+    """Pairs of ``n`` micrographs, the same ones every time."""
+    if not n:
+        return np.zeros((0, 2), np.uint32)
+    pairs = np.sort(np.random.default_rng(1).integers(0, n, (COHORT, 2)), axis=1)
+    return np.ascontiguousarray(np.unique(pairs[pairs[:, 0] < pairs[:, 1]], axis=0), np.uint32)

@@ -1,0 +1,147 @@
+//! The views of a session: in memory, or in a file where there are many.
+
+use std::borrow::Cow;
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use crate::error::Place as Where;
+use crate::micrographs::kernels::image::OwnedImage;
+use crate::rows::Input;
+use crate::{Error, Result};
+
+/// The view of a micrograph, and its small view.
+#[derive(Clone, Debug)]
+pub(crate) struct Shown {
+    pub(crate) view: Vec<i8>,
+    pub(crate) small: Vec<i8>,
+}
+
+/// The views of micrographs, one after the other.
+#[derive(Debug)]
+pub(crate) struct Store {
+    width: usize,
+    /// Pixels of a view, and of a small one.
+    lengths: [usize; 2],
+    place: Place,
+}
+
+#[derive(Debug)]
+enum Place {
+    Memory(Vec<(OwnedImage, Vec<i8>)>),
+    Written(BufWriter<File>, PathBuf),
+    File(Input),
+}
+
+impl Store {
+    /// An empty store: in a new file at `path`, or in memory. Views have `sizes[0]` columns and rows, small ones `sizes[1]`.
+    pub(crate) fn new(sizes: [(usize, usize); 2], path: Option<&Path>) -> Result<Self> {
+        let place = match path {
+            None => Place::Memory(Vec::new()),
+            Some(path) => Place::Written(BufWriter::new(File::create(path).map_err(Error::at(path))?), path.to_owned()),
+        };
+        Ok(Self::of(sizes, place))
+    }
+
+    /// Given views, of so many columns.
+    pub(crate) fn in_memory(width: usize, all: impl Iterator<Item = Shown>) -> Self {
+        let all: Vec<_> = all.map(|Shown { view, small }| (OwnedImage::new(view, width), small)).collect();
+        let lengths = all.first().map_or([0; 2], |(view, small)| [view.view().pixels.len(), small.len()]);
+        Self { width, lengths, place: Place::Memory(all) }
+    }
+
+    /// The views of `n` micrographs that were written to a file.
+    pub(crate) fn open(sizes: [(usize, usize); 2], path: &Path, n: usize) -> Result<Self> {
+        let input = Input::open(path)?;
+        let found = Self::of(sizes, Place::Memory(Vec::new()));
+        let bytes = (n * found.lengths.iter().sum::<usize>()) as u64;
+        if input.size() != bytes {
+            return Err(Error::malformed(path, Where::Whole, format!("{} bytes", input.size()), format!("the {bytes} bytes of {n} views")));
+        }
+        Ok(Self { place: Place::File(input), ..found })
+    }
+
+    fn of(sizes: [(usize, usize); 2], place: Place) -> Self {
+        Self { width: sizes[0].0, lengths: sizes.map(|(width, height)| width * height), place }
+    }
+
+    /// Adds the views of the next micrograph.
+    pub(crate) fn append(&mut self, Shown { view, small }: Shown) -> Result<()> {
+        match &mut self.place {
+            Place::Memory(all) => all.push((OwnedImage::new(view, self.width), small)),
+            Place::Written(file, path) => {
+                for pixels in [view, small] {
+                    let bytes: Vec<u8> = pixels.into_iter().map(i8::cast_unsigned).collect();
+                    file.write_all(&bytes).map_err(Error::at(path))?;
+                }
+            }
+            Place::File(input) => return Err(Error::parameter("views", input.path().display(), "a store that is not complete")),
+        }
+        Ok(())
+    }
+
+    /// Ends the writing.
+    pub(crate) fn complete(self) -> Result<Self> {
+        let place = match self.place {
+            Place::Written(file, path) => {
+                let file = file.into_inner().map_err(|error| Error::at(&path)(error.into_error()))?;
+                file.sync_all().map_err(Error::at(&path))?;
+                Place::File(Input::open(&path)?)
+            }
+            other => other,
+        };
+        Ok(Self { place, ..self })
+    }
+
+    /// The view of a micrograph.
+    pub(crate) fn view(&self, i: usize) -> Result<Cow<'_, OwnedImage>> {
+        match &self.place {
+            Place::Memory(all) => Ok(Cow::Borrowed(&all[i].0)),
+            _ => Ok(Cow::Owned(OwnedImage::new(self.read(i, 0)?, self.width))),
+        }
+    }
+
+    /// The small view of a micrograph.
+    pub(crate) fn small(&self, i: usize) -> Result<Cow<'_, [i8]>> {
+        match &self.place {
+            Place::Memory(all) => Ok(Cow::Borrowed(&all[i].1)),
+            _ => self.read(i, 1).map(Cow::Owned),
+        }
+    }
+
+    fn read(&self, i: usize, which: usize) -> Result<Vec<i8>> {
+        let Place::File(input) = &self.place else {
+            return Err(Error::parameter("views", "a store that is being written", "a complete one"));
+        };
+        let [view, small] = self.lengths;
+        let start = (i * (view + small) + [0, view][which]) as u64;
+        let mut bytes = Vec::new();
+        input.read(start, start + self.lengths[which] as u64, &mut bytes)?;
+        Ok(bytes.into_iter().map(u8::cast_signed).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_holds_the_same_as_memory() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("views");
+        let sizes = [(4, 2), (3, 1)];
+        let shown = |i: usize| Shown { view: (0..8).map(|k| (10 * i + k) as i8 - 20).collect(), small: vec![-(i as i8); 3] };
+        let filled = |path: Option<&Path>| {
+            let mut store = Store::new(sizes, path).unwrap();
+            (0..5).for_each(|i| store.append(shown(i)).unwrap());
+            store.complete().unwrap()
+        };
+        for store in [filled(None), filled(Some(&path)), Store::open(sizes, &path, 5).unwrap()] {
+            for i in 0..5 {
+                assert_eq!(store.view(i).unwrap().view().pixels, shown(i).view);
+                assert_eq!(*store.small(i).unwrap(), shown(i).small);
+            }
+        }
+        assert!(Store::open(sizes, &path, 6).is_err());
+    }
+}
