@@ -15,6 +15,7 @@ _Lists: TypeAlias = tuple[NDArray[np.uint32], NDArray[np.uint64]]
 
 __all__ = [
     "DEBUG_BUILD",
+    "INSTRUCTION_SET",
     "MAX_MASKED",
     "MIN_FOR_FIXED_PATTERN",
     "Confirmed",
@@ -62,6 +63,8 @@ __version__: str
 DEBUG_BUILD: bool
 MIN_FOR_FIXED_PATTERN: int
 """Of fewer micrographs no fixed pattern is taken out."""
+INSTRUCTION_SET: str
+"""What of the processor's instructions results depend on, by rounding."""
 MAX_MASKED: float
 """Micrographs of a larger share of NaN or infinite pixels are not used."""
 
@@ -431,11 +434,14 @@ class Session:
         """
 
     @staticmethod
-    def open(directory: _Path) -> Session:
+    def open(directory: _Path, base: _Path) -> Session:
         """A session that was saved; its views stay in the directory."""
 
-    def save(self, directory: _Path) -> None:
-        """Adds the rest to the directory into which the session was loaded."""
+    def save(self, directory: _Path, base: _Path) -> None:
+        """Adds the rest to the directory into which the session was loaded.
+
+        Prepared micrographs in ``base`` are found again if it is moved with all that is in it.
+        """
 
     @property
     def records(self) -> list[Record]:

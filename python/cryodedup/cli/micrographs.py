@@ -11,11 +11,14 @@ import rich_click as click
 from cryodedup.cli import options
 from cryodedup.cli.options import EACH_ONES, closing_table
 from cryodedup.cli.progress import Display
+from cryodedup.cli.stages import SHARED, ShardOf, Stage, made_for, run_stage
 from cryodedup.errors import InputError
+from cryodedup.micrographs.blocks import Shard
 from cryodedup.micrographs.cache_file import CACHE
 from cryodedup.micrographs.compare import DOUBTFUL_Z
 from cryodedup.micrographs.result import MicrographOutcome
 from cryodedup.micrographs.sentences import overlaps, self_test, tilts, versions
+from cryodedup.micrographs.stages.work import merge
 from cryodedup.micrographs.workflow import find_duplicates
 from cryodedup.output_directory import check_directory, holds_withheld, refuse_inputs_among_outputs
 from cryodedup.params import MIN_OVERLAP, Keep, MicrographParams, Order, Search, Sensitivity
@@ -47,6 +50,7 @@ click.rich_click.OPTION_GROUPS["cryodedup micrographs"] = [
     {"name": "Checking", "options": ["--self-test"]},
     {"name": "Preparing", "options": ["--bin", "--highpass", "--lowpass", "--sensitivity"]},
     {"name": "Running", "options": ["--resume", *EACH_ONES]},
+    {"name": "On a cluster", "options": ["--stage", "--shard"]},
 ]
 
 
@@ -186,6 +190,13 @@ def _joined(numbers: tuple[float, ...]) -> str:
     is_flag=True,
     help="Read only what an earlier run into DIR has not prepared, as after a crash or with other options. Replace a withheld result.",
 )
+@click.option(
+    "--stage",
+    type=options.choice(Stage),
+    help="Run one stage of the job, which others continue on any machine: prepare (shards), plan, compare (shards), merge. Give the same"
+    " input and options to each.",
+)
+@click.option("--shard", type=ShardOf(), metavar="I/N", help="Do the I-th of N parts of the stage prepare or compare.  [default: 1/1]")
 @options.overwrite
 @options.no_report
 @options.as_json
@@ -197,6 +208,8 @@ def micrographs(
     inputs: tuple[Path, ...],
     output: Path | None,
     resume: bool,
+    stage: Stage | None,
+    shard: Shard | None,
     overwrite: bool,
     no_report: bool,
     as_json: bool,
@@ -220,20 +233,20 @@ def micrographs(
         raise InputError(f"found --{window[0].replace('_', '-')} with --search all, expected --search window")
     chosen["search"] = chosen["search"] or ("window" if window else "all")
     params = MicrographParams(bin=bin_, **{name: value for name, value in chosen.items() if value is not None})
+    if stage in SHARED:
+        return run_stage(stage, shard, inputs, params, output, overwrite=overwrite, quiet=quiet)
+    if shard is not None:
+        raise InputError("found --shard, expected it with --stage prepare or --stage compare")
     overwrite = overwrite or (resume and holds_withheld(output))
     check_directory(output, overwrite)
     refuse_inputs_among_outputs(output, inputs, OUTPUTS)
-    made = not output.exists()
-    output.mkdir(parents=True, exist_ok=True)
-    cache = output / CACHE
-    try:
-        with Display(0, quiet=quiet) as display:
-            found = find_duplicates(inputs, params, cache=cache, resume=resume, progress=display)
-            display.stage("writing")
-            delivered = write_micrographs(found, output, overwrite=overwrite, report=not no_report, command=command)
-    finally:
-        if made and not any(output.iterdir()):
-            output.rmdir()
+    with made_for(output), Display(0, quiet=quiet) as display:
+        if stage == "merge":
+            found = merge(inputs, params, output, display)
+        else:
+            found = find_duplicates(inputs, params, cache=output / CACHE, resume=resume, progress=display)
+        display.stage("writing")
+        delivered = write_micrographs(found, output, overwrite=overwrite, report=not no_report, command=command)
     if as_json:
         options.show_json(delivered.summary)
     elif not quiet:

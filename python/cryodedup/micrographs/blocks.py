@@ -35,15 +35,24 @@ _COLUMNS = ("at", "pairs", "shift_px", "turn_deg", "z", "z_next", "z_at_zero")
 
 @dataclass(frozen=True)
 class Planned:
-    """A class of micrographs that is ready to be compared; ``screener``: None in a window search."""
+    """A class of micrographs that is ready to be compared.
+
+    Attributes
+    ----------
+    screening
+        How its pairs are screened; None in a window search.
+    screener
+        What screens them; None where it is not needed any more.
+    """
 
     session: _core.Session
+    screening: _core.Screening | None
     screener: _core.Screener | None
 
     def are_all_compared(self, places: Sequence[int], params: MicrographParams) -> bool:
         """Whether every pair of the class is compared closely; ``places``: of its micrographs in the order of exposure."""
-        if self.screener is not None:
-            return self.screener.screening.grid is None
+        if self.screening is not None:
+            return self.screening.grid is None
         return len(window_pairs(places, params)) == len(self.session) * (len(self.session) - 1) // 2
 
 
@@ -59,10 +68,10 @@ def plan_class(of_class: Class, params: MicrographParams, directory: Path | None
         progress=progress.advance_to,
     )
     if params.search == "window":
-        return Planned(session, None)
+        return Planned(session, None, None)
     progress.stage("choosing how to screen")
-    max_shift_px = params.max_shift_reduced_px
-    return Planned(session, _core.Screener.plan(session, params.sensitivity, max_shift_px, threads=params.threads))
+    screener = _core.Screener.plan(session, params.sensitivity, params.max_shift_reduced_px, threads=params.threads)
+    return Planned(session, screener.screening, screener)
 
 
 @dataclass(frozen=True)

@@ -108,9 +108,9 @@ class _Screening:
 
 
 def _screening(planned: Planned, candidates: int, mirrored: int) -> _Screening:
-    if planned.screener is None:
+    found = planned.screening
+    if found is None:
         return _Screening(candidates, mirrored, {"pairs": candidates, "search": "window"})
-    found = planned.screener.screening
     summary = {
         "pairs": found.pairs,
         "search": "all",

@@ -242,12 +242,12 @@ impl Session {
     }
 
     #[staticmethod]
-    fn open(py: Python<'_>, directory: PathBuf) -> PyResult<Self> {
-        py.detach(|| micrographs::Session::open(&directory)).map(|session| Self(Arc::new(session))).map_err(to_python)
+    fn open(py: Python<'_>, directory: PathBuf, base: PathBuf) -> PyResult<Self> {
+        py.detach(|| micrographs::Session::open(&directory, &base)).map(|session| Self(Arc::new(session))).map_err(to_python)
     }
 
-    fn save(&self, py: Python<'_>, directory: PathBuf) -> PyResult<()> {
-        py.detach(|| self.0.save(&directory)).map_err(to_python)
+    fn save(&self, py: Python<'_>, directory: PathBuf, base: PathBuf) -> PyResult<()> {
+        py.detach(|| self.0.save(&directory, &base)).map_err(to_python)
     }
 
     #[getter]

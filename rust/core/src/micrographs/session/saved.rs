@@ -17,11 +17,12 @@ const SESSION: &str = "session";
 const PATTERNS: &str = "patterns";
 
 impl Session {
-    /// Adds what a session that was loaded into `directory` consists of besides its views.
+    /// Adds what a session that was loaded into `directory` consists of besides its views. Prepared micrographs in `base` are found again if
+    /// both are moved together.
     ///
     /// # Errors
     /// [`crate::Error::Io`].
-    pub fn save(&self, directory: &Path) -> Result<()> {
+    pub fn save(&self, directory: &Path, base: &Path) -> Result<()> {
         let mut pack = Pack::default();
         for (width, height) in [self.size, self.view_size, self.small_size] {
             pack.whole(width);
@@ -34,7 +35,8 @@ impl Session {
         let mut before: Option<&Arc<Path>> = None;
         for Stored { path, record } in &self.records {
             // Most are of the file of the one before, which an empty name stands for.
-            pack.bytes(if before == Some(path) { &[] } else { path.as_os_str().as_encoded_bytes() });
+            let name = path.strip_prefix(base).unwrap_or(path).as_os_str().as_encoded_bytes();
+            pack.bytes(if before == Some(path) { &[] } else { name });
             put(&mut pack, record);
             before = Some(path);
         }
@@ -50,7 +52,7 @@ impl Session {
     ///
     /// # Errors
     /// [`crate::Error::Io`], [`crate::Error::Malformed`].
-    pub fn open(directory: &Path) -> Result<Self> {
+    pub fn open(directory: &Path, base: &Path) -> Result<Self> {
         let mut file = Unpack::read(&directory.join(SESSION))?;
         let mut size = || Ok::<_, Error>((file.whole()?, file.whole()?));
         let (size, view_size, small_size) = (size()?, size()?, size()?);
@@ -60,7 +62,7 @@ impl Session {
         let mut record = |file: &mut Unpack| {
             let name = file.bytes()?;
             if !name.is_empty() {
-                path = path_of(name).into();
+                path = base.join(path_of(name)).into();
             }
             Ok(Stored { path: Arc::clone(&path), record: take(file)? })
         };
@@ -135,8 +137,9 @@ mod tests {
         let maps: Vec<Warp> = (0..30).map(|i| Warp([[1.0 + 0.001 * f64::from(i), 0.0], [0.0, 1.0]])).collect();
         let loaded = Session::load(&records, band, maps.clone(), None, &Monitor::default()).unwrap();
         let written = Session::load(&records, band, maps, Some(directory.path()), &Monitor::default()).unwrap();
-        written.save(directory.path()).unwrap();
-        let opened = Session::open(directory.path()).unwrap();
+        let base = directory.path();
+        written.save(base, base).unwrap();
+        let opened = Session::open(base, base).unwrap();
         assert_eq!((opened.len(), opened.records(), opened.view_size), (30, &*records, loaded.view_size));
         let places: Vec<Place> = (1..30).map(|j| Place { pair: (0, j), shift: (3.0, -2.0), turn_deg: 0.0 }).collect();
         let confirmed = |session: &Session| confirm(session, band, &places, &Monitor::default()).unwrap();

@@ -1,0 +1,132 @@
+"""The files by which one stage hands on to the next, in a folder of the output directory; each appears whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cryodedup.errors import InputError
+from cryodedup.micrographs.blocks import Shard
+from cryodedup.staging import abandoned, staging_directory
+
+STAGES = "stages"
+"""The folder."""
+_SHARD = re.compile(r"(?P<name>prepared|compared)-(?P<number>\d{5})-of-(?P<count>\d{5})\.\w+")
+
+
+@dataclass(frozen=True)
+class StageFiles:
+    """Paths in the folder of the stages."""
+
+    folder: Path
+
+    @classmethod
+    def of(cls, output: Path) -> StageFiles:
+        """In an output directory."""
+        return cls(output / STAGES)
+
+    @property
+    def plan(self) -> Path:
+        """The folder of the plan."""
+        return self.folder / "plan"
+
+    def cache(self, shard: Shard) -> Path:
+        """The prepared micrographs of a shard."""
+        return self.folder / f"{_numbered('prepared', shard)}.cache"
+
+    def prepared(self, shard: Shard) -> Path:
+        """What says that a shard was prepared."""
+        return self.folder / f"{_numbered('prepared', shard)}.json"
+
+    def compared(self, shard: Shard) -> Path:
+        """The pairs that a shard compared."""
+        return self.folder / f"{_numbered('compared', shard)}.npz"
+
+    def shards(self, name: str, ending: str) -> list[Shard]:
+        """The shards of which there is such a file, by their number of shards, then their own."""
+        found = [_SHARD.fullmatch(path.name) for path in self.folder.glob(f"{name}-*{ending}")]
+        return sorted(((int(one["number"]) - 1, int(one["count"])) for one in found if one), key=lambda shard: shard[::-1])
+
+    @contextmanager
+    def writing(self) -> Iterator[Path]:
+        """A directory in which files are written before :func:`put` moves them into place. What killed runs left is removed."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with staging_directory(self.folder) as staging:
+            for path in abandoned(self.folder, staging):
+                shutil.rmtree(path, ignore_errors=True)
+            yield staging
+
+
+def _numbered(name: str, shard: Shard) -> str:
+    return f"{name}-{shard[0] + 1:05}-of-{shard[1]:05}"
+
+
+def put(written: Path, place: Path) -> None:
+    """Moves a file, or a folder, into place, instead of an earlier one; ``written`` is on the disk before it gets its name."""
+    for path in [written] if written.is_file() else [*written.rglob("*")]:
+        if path.is_file():
+            with path.open("rb+") as file:
+                os.fsync(file.fileno())
+    if place.is_dir():
+        place.rename(written.with_name("earlier"))
+    written.replace(place)
+
+
+def put_json(staging: Path, place: Path, value: Mapping[str, Any]) -> None:
+    """Writes a small file of values."""
+    path = staging / place.name
+    path.write_text(json.dumps(value, indent=1) + "\n", "utf-8")
+    put(path, place)
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Reads such a file.
+
+    Raises
+    ------
+    InputError
+        It is damaged.
+    """
+    try:
+        value = json.loads(path.read_text("utf-8"))
+    except (ValueError, RecursionError):
+        value = None
+    if not isinstance(value, dict):
+        raise InputError(f"{path}: found a damaged file, expected what an earlier stage wrote; run that stage again")
+    return value
+
+
+def put_arrays(staging: Path, place: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
+    """Writes arrays by name."""
+    path = staging / place.name
+    with path.open("wb") as file:
+        np.savez(file, **arrays)  # type: ignore[arg-type]
+    put(path, place)
+
+
+def read_arrays(path: Path, use: Callable[[Mapping[str, NDArray[Any]]], Any]) -> Any:
+    """What ``use`` makes of the arrays of such a file.
+
+    Raises
+    ------
+    InputError
+        It is damaged.
+    """
+    import zipfile
+    import zlib
+
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            return use(arrays)
+    except (ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise InputError(f"{path}: found a damaged file ({error}), expected what the stage compare wrote; run its shard again") from None

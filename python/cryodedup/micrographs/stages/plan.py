@@ -1,0 +1,193 @@
+"""The plan: what is the same for all shards of the comparison, and what the last stage needs of the ones before it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from cryodedup import __version__, _core
+from cryodedup.errors import InputError, ParameterError
+from cryodedup.micrographs.blocks import Planned
+from cryodedup.micrographs.opened import Opened
+from cryodedup.micrographs.reading import key_of
+from cryodedup.micrographs.stages.files import StageFiles, read_json
+from cryodedup.micrographs.versions import Version
+from cryodedup.params import MicrographParams
+
+SCHEMA = "cryodedup-plan/1"
+LAST = ("fdr", "threshold", "min_overlap", "max_removed", "max_set", "self_test", "threads")
+"""Parameters that only the last stage uses: they can differ from those of the plan."""
+_FILE, _SPECTRA = "plan.json", "spectra"
+_SCREENING = ("pairs", "decoy_pairs", "grid", "finer", "pool_size", "min_z", "min_z_of_pool", "predicted_recall")
+
+
+@dataclass(frozen=True)
+class PlannedClass:
+    """A class of micrographs that are compared; indices are those of the input, places those in the order of exposure."""
+
+    members: list[int]
+    places: list[int]
+    screening: dict[str, Any] | None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What the stages share.
+
+    Attributes
+    ----------
+    micrographs
+        A digest of the micrographs of the input: their paths, sizes and times, in the order of exposure.
+    unreadable, masked
+        As in :class:`~cryodedup.micrographs.prepared.Prepared`.
+    versions, refused
+        As in :class:`~cryodedup.micrographs.unique.Unique`.
+    computed
+        With which version of the package and which instructions of the processor: with others, results differ by rounding.
+    """
+
+    params: dict[str, Any]
+    micrographs: str
+    unreadable: dict[int, str]
+    masked: dict[int, int]
+    versions: list[Version]
+    refused: list[tuple[int, int]]
+    classes: list[PlannedClass]
+    computed: dict[str, str]
+
+    @property
+    def id(self) -> str:
+        """Names this plan: comparisons by another one do not go with it."""
+        return hashlib.blake2b(json.dumps(self._values(), sort_keys=True).encode(), digest_size=16).hexdigest()
+
+    def write(self, folder: Path) -> None:
+        """Adds it to the folder of the plan."""
+        (folder / _FILE).write_text(json.dumps({"schema": SCHEMA, **self._values()}) + "\n", "utf-8")
+
+    def _values(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def read(cls, files: StageFiles) -> Plan:
+        """The plan in the folder of the stages.
+
+        Raises
+        ------
+        InputError
+            There is none, or it is damaged.
+        """
+        path = files.plan / _FILE
+        if not path.exists():
+            raise InputError(f"{path}: found no such file, expected a plan; run --stage plan first")
+        values = read_json(path)
+        try:
+            if values.pop("schema") != SCHEMA:
+                raise ValueError
+            return cls(
+                unreadable=_by_index(values.pop("unreadable")),
+                masked=_by_index(values.pop("masked")),
+                versions=[Version(**one) for one in values.pop("versions")],
+                refused=[(first, second) for first, second in values.pop("refused")],
+                classes=[PlannedClass(**one) for one in values.pop("classes")],
+                **values,
+            )
+        except (KeyError, TypeError, ValueError, AttributeError):
+            raise InputError(f"{path}: found another file, expected a plan of this version of cryodedup; run --stage plan again") from None
+
+    def check(self, params: MicrographParams) -> None:
+        """Refuses parameters, a version of the package or a processor that do not go with the plan."""
+        asked = shared(params)
+        name = next((name for name, value in asked.items() if self.params.get(name) != value), None)
+        if name is not None:
+            text = "{" + name + "}: found {found!r}, expected {expected!r}, as in the plan; run --stage plan again, or give it here"
+            raise ParameterError(text, found=asked[name], expected=self.params.get(name))
+        for what, here in computed().items():
+            if (planned := self.computed.get(what)) != here:
+                raise InputError(
+                    f"found {what} {here} on this machine, expected {planned}, with which the plan was made: results would differ by"
+                    " rounding; use machines of one kind, or run --stage plan again"
+                )
+
+
+def _by_index(values: Mapping[str, Any]) -> dict[int, Any]:
+    return {int(i): value for i, value in values.items()}
+
+
+def computed() -> dict[str, str]:
+    """With what results are computed here."""
+    library = " ".join(platform.libc_ver()).strip() or platform.system()
+    return {"cryodedup": __version__, "the processor's instructions": _core.INSTRUCTION_SET, "the C library": library}
+
+
+def shared(params: MicrographParams) -> dict[str, Any]:
+    """The parameters that have to be the same in all stages, as JSON gives them back."""
+    values: dict[str, Any] = json.loads(json.dumps(asdict(params)))
+    return {name: value for name, value in values.items() if name not in LAST}
+
+
+def digest_of(opened: Opened, params: MicrographParams) -> str:
+    """Of the micrographs, their files and their order."""
+    digest = hashlib.blake2b(digest_size=16)
+    for i in opened.order:
+        name = opened.exposures.names[i].encode("utf-8", "surrogateescape")
+        digest.update(name + b"\0" + (key_of(opened.images[i], params.bin) if i in opened.images else b""))
+    return digest.hexdigest()
+
+
+def class_folder(folder: Path, number: int) -> Path:
+    """The folder of a class in that of the plan."""
+    return folder / f"class-{number + 1}"
+
+
+def save_class(planned: Planned, folder: Path, base: Path) -> dict[str, Any] | None:
+    """Completes the folder of a class, in which its views are already; returns how its pairs are screened.
+
+    ``base``: the folder of the stages.
+    """
+    planned.session.save(folder, base)
+    if planned.screener is None:
+        return None
+    planned.screener.save(folder / _SPECTRA)
+    return {name: getattr(planned.screening, name) for name in _SCREENING}
+
+
+def open_class(folder: Path, screening: Mapping[str, Any] | None, params: MicrographParams, *, screens: bool) -> Planned:
+    """A class that was saved; ``screens``: whether its pairs are still to be screened."""
+    session = _core.Session.open(folder, folder.parent.parent)
+    if screening is None:
+        return Planned(session, None, None)
+    grid = screening["grid"]
+    how = _core.Screening(
+        pairs=screening["pairs"],
+        decoy_pairs=screening["decoy_pairs"],
+        grid=None if grid is None else (grid[0], grid[1]),
+        finer=screening["finer"],
+        pool_size=screening["pool_size"],
+        min_z=(screening["min_z"][0], screening["min_z"][1]),
+        min_z_of_pool=(screening["min_z_of_pool"][0], screening["min_z_of_pool"][1]),
+        predicted_recall=[(size, recall) for size, recall in screening["predicted_recall"]],
+    )
+    opened = _core.Screener.open(session, how, params.max_shift_reduced_px, folder / _SPECTRA) if screens else None
+    return Planned(session, how, opened)
+
+
+def missing(shards: Iterable[tuple[int, int]]) -> tuple[int, list[int]] | None:
+    """Of shards, how many there should be, and the numbers, from 1, that are not there; None: one set is complete.
+
+    Several sets can be there, if a stage was run with different numbers of shards: that of which least is missing counts.
+    """
+    there: dict[int, set[int]] = {}
+    for number, count in shards:
+        there.setdefault(count, set()).add(number)
+    lacking: Sequence[tuple[int, list[int]]] = [
+        (count, [number + 1 for number in range(count) if number not in numbers]) for count, numbers in sorted(there.items())
+    ]
+    if not lacking:
+        return (1, [1])
+    count, numbers = min(lacking, key=lambda one: len(one[1]))
+    return (count, numbers) if numbers else None

@@ -1,0 +1,206 @@
+"""The stages: prepare (shards), plan, compare (shards), merge. Together they give the result of one run, to the bit."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cryodedup import _core
+from cryodedup.errors import InputError
+from cryodedup.micrographs.blocks import WHOLE, Block, Shard, compare_block, joined, plan_class
+from cryodedup.micrographs.cache_file import locked
+from cryodedup.micrographs.compare import conclude
+from cryodedup.micrographs.concluding import outcome_of
+from cryodedup.micrographs.opened import Inputs, Opened, open_micrographs
+from cryodedup.micrographs.prepared import Prepared
+from cryodedup.micrographs.reading import Reading, key_of, masked_px, refusal
+from cryodedup.micrographs.result import MicrographOutcome
+from cryodedup.micrographs.stages.files import StageFiles, put, put_arrays, put_json, read_arrays, read_json
+from cryodedup.micrographs.stages.plan import (
+    Plan,
+    PlannedClass,
+    class_folder,
+    computed,
+    digest_of,
+    missing,
+    open_class,
+    save_class,
+    shared,
+)
+from cryodedup.micrographs.unique import of_classes, unique_ones
+from cryodedup.params import MicrographParams
+from cryodedup.progress import SILENT, Progress
+
+_PREPARED = "cryodedup-prepared/1"
+_MAX_NAMED = 20
+
+
+def prepare(micrographs: Inputs, params: MicrographParams, output: Path, shard: Shard = WHOLE, progress: Progress = SILENT) -> str:
+    """Reads a shard's micrographs into a file of their own; returns a sentence about it. What was read before is not read again."""
+    files = StageFiles.of(output)
+    opened = open_micrographs(micrographs, params, progress)
+    readable = [i for i in opened.order if i in opened.images][shard[0] :: shard[1]]
+    progress.stage("reading", sum(opened.images[i].bytes for i in readable))
+    with files.writing() as staging, locked(files.cache(shard)):
+        reading = Reading(readable, opened.images, params, files.cache(shard), True, progress)
+        reading.read(reading.waiting)
+        refused = {key_of(opened.images[i], params.bin).hex(): reason for i, reason in reading.unreadable.items()}
+        put_json(staging, files.prepared(shard), {"schema": _PREPARED, "bin": params.bin, "unreadable": refused})
+    without = f", {len(reading.unreadable):,} of them cannot be used" if reading.unreadable else ""
+    return f"prepared {len(readable):,} of {len(opened.images):,} micrographs{without}"
+
+
+def plan(micrographs: Inputs, params: MicrographParams, output: Path, progress: Progress = SILENT) -> str:
+    """Finds out what all comparisons share, and writes it; returns a sentence about it."""
+    files = StageFiles.of(output)
+    opened = open_micrographs(micrographs, params, progress)
+    prepared = _prepared(opened, params, files, progress)
+    unique = unique_ones(opened, prepared.records, params)
+    with files.writing() as staging:
+        folder = staging / files.plan.name
+        folder.mkdir()
+        classes = []
+        for number, of_class in enumerate(unique.classes):
+            screening = None
+            if len(of_class.members) > 1:
+                own = class_folder(folder, number)
+                own.mkdir()
+                screening = save_class(plan_class(of_class, params, own, progress), own, files.folder)
+            classes.append(PlannedClass(list(of_class.members), list(of_class.places), screening))
+        made = Plan(
+            params=shared(params),
+            micrographs=digest_of(opened, params),
+            unreadable=prepared.unreadable,
+            masked=prepared.masked,
+            versions=unique.versions,
+            refused=unique.refused,
+            classes=classes,
+            computed=computed(),
+        )
+        made.write(folder)
+        put(folder, files.plan)
+    compared = sum(len(of_class.members) for of_class in unique.compared)
+    return f"planned the comparison of {compared:,} micrographs"
+
+
+def _prepared(opened: Opened, params: MicrographParams, files: StageFiles, progress: Progress) -> Prepared:
+    """What the shards prepared, complete."""
+    shards = files.shards("prepared", ".json")
+    if lacking := missing(shards):
+        raise InputError(f"{files.folder}: {_lacking('prepare', *lacking)}")
+    progress.stage("checking what was prepared")
+    keys = {i: key_of(image, params.bin) for i, image in opened.images.items()}
+    caches = [files.cache(shard) for shard in shards if files.cache(shard).exists()]
+    found = _core.find_records(caches, list(keys.values()), threads=params.threads, progress=None)
+    refused: dict[str, str] = {}
+    for shard in shards:
+        refused |= read_json(files.prepared(shard)).get("unreadable", {})
+    records, unreadable, without = {}, dict(opened.unreadable), []
+    for (i, key), record in zip(keys.items(), found, strict=True):
+        reason = refusal(record, opened.images[i]) if record is not None else refused.get(key.hex())
+        if reason is not None:
+            unreadable[i] = reason
+        elif record is None:
+            without.append(opened.exposures.names[i])
+        else:
+            records[i] = record
+    if without:
+        raise InputError(
+            f"{files.folder}: found {len(without):,} micrographs that are not prepared, such as {without[0]}, expected all of the input;"
+            " they are new, or changed, or were prepared with another --bin; run --stage prepare again"
+        )
+    order = [i for i in opened.order if i in records]
+    return Prepared({i: records[i] for i in order}, dict(sorted(unreadable.items())), masked_px(records), None, [])
+
+
+def compare(params: MicrographParams, output: Path, shard: Shard = WHOLE, progress: Progress = SILENT) -> str:
+    """Compares a shard's pairs, and writes what was found; returns a sentence about it. Pairs that are there already are not compared."""
+    files = StageFiles.of(output)
+    made = Plan.read(files)
+    made.check(params)
+    place = files.compared(shard)
+    if place.exists() and _plan_of(place) == made.id:
+        return f"found {place.name} from an earlier run of this stage"
+    arrays: dict[str, NDArray[Any]] = {"plan": np.frombuffer(made.id.encode(), np.uint8)}
+    pairs = 0
+    for number, planned_class in _compared(made):
+        planned = open_class(class_folder(files.plan, number), planned_class.screening, params, screens=True)
+        block = compare_block(planned, planned_class.places, shard, params, progress)
+        arrays |= {f"{number}.{name}": column for name, column in block.arrays().items()}
+        pairs += len(block.candidates.at)
+    with files.writing() as staging:
+        put_arrays(staging, place, arrays)
+    return f"compared {pairs:,} pairs closely"
+
+
+def _plan_of(path: Path) -> str:
+    try:
+        return str(read_arrays(path, lambda arrays: bytes(arrays["plan"]).decode("ascii", "replace")))
+    except InputError:
+        return ""
+
+
+def _compared(made: Plan) -> Iterator[tuple[int, PlannedClass]]:
+    return ((number, one) for number, one in enumerate(made.classes) if len(one.members) > 1)
+
+
+def merge(micrographs: Inputs, params: MicrographParams, output: Path, progress: Progress = SILENT) -> MicrographOutcome:
+    """Decides by all that was compared; the result, as one run gives it."""
+    started = time.perf_counter()
+    files = StageFiles.of(output)
+    made = Plan.read(files)
+    made.check(params)
+    opened = open_micrographs(micrographs, params, progress)
+    if digest_of(opened, params) != made.micrographs:
+        raise InputError(
+            f"{opened.exposures.label}: found other micrographs, or changed ones, expected those of the plan; run --stage prepare and"
+            " --stage plan again"
+        )
+    shards = _shards_of(made, files)
+    several, compared = [], []
+    planned = {
+        number: open_class(class_folder(files.plan, number), one.screening, params, screens=False) for number, one in _compared(made)
+    }
+    for number, one in enumerate(made.classes):
+        several.append((one.members, planned[number].session.records if number in planned else []))
+    unique = of_classes(opened, made.versions, made.refused, several, params)
+    for number, session in planned.items():
+        block = joined([_block_of(files.compared(shard), number) for shard in shards])
+        compared.append(conclude(unique.classes[number], session, block, params, progress))
+    records = {i: record for members, of_class in several for i, record in zip(members, of_class, strict=False)}
+    prepared = Prepared(records, made.unreadable, made.masked, None, [])
+    with files.writing() as scratch:
+        times_s = {"merging": time.perf_counter() - started}
+        return outcome_of(opened, prepared, unique, compared, params, scratch, times_s, progress)
+
+
+def _shards_of(made: Plan, files: StageFiles) -> list[Shard]:
+    """A complete set of what was compared by a plan."""
+    shards = [shard for shard in files.shards("compared", ".npz") if _plan_of(files.compared(shard)) == made.id]
+    if lacking := missing(shards):
+        raise InputError(f"{files.folder}: {_lacking('compare', *lacking)}")
+    count = next(count for _, count in shards if missing([shard for shard in shards if shard[1] == count]) is None)
+    return [shard for shard in shards if shard[1] == count]
+
+
+def _block_of(path: Path, number: int) -> Block:
+    prefix = f"{number}."
+    block: Block = read_arrays(
+        path, lambda arrays: Block.of({name.removeprefix(prefix): arrays[name] for name in arrays if name.startswith(prefix)})
+    )
+    return block
+
+
+def _lacking(stage: str, count: int, numbers: Sequence[int]) -> str:
+    listed = ", ".join(map(str, numbers[:_MAX_NAMED])) + (", ..." if len(numbers) > _MAX_NAMED else "")
+    if count == 1:
+        return f"found no complete stage {stage} that goes with the others, expected it; run --stage {stage}"
+    return (
+        f"found {count - len(numbers):,} of {count:,} shards of the stage {stage} that go with the others, expected all; run"
+        f" --stage {stage} for number {listed}"
+    )
