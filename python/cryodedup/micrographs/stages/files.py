@@ -6,6 +6,8 @@ import json
 import os
 import re
 import shutil
+import zipfile
+import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -122,11 +124,8 @@ def read_arrays(path: Path, use: Callable[[Mapping[str, NDArray[Any]]], Any]) ->
     InputError
         It is damaged.
     """
-    import zipfile
-    import zlib
-
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             return use(arrays)
     except (ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise InputError(f"{path}: found a damaged file ({error}), expected what the stage compare wrote; run its shard again") from None

@@ -1,0 +1,241 @@
+"""The stages of the comparison of micrographs: shards give the result of one run, and every stage can be ended and run again."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cases import Ran
+from cryodedup import InputError, _core
+from cryodedup.demo import make_micrographs
+from cryodedup.demo.micrographs import BIN
+from cryodedup.micrographs.stages import files, plan, work
+
+Command = Callable[..., Ran]
+SEARCHES = {
+    "all": [],
+    "in pools": ["--sensitivity", "fast"],
+    "window": ["--images-per-move", "3", "--images-per-hole", "1", "--scan-range", "60"],
+    "by ccc": ["--threshold", "0.2"],
+    "rotated": ["--search-angle", "1.5"],
+}
+OF_THE_RUN = ("times_s", "peak_memory_gb", "forecast")
+"""What the summary says of the run itself."""
+
+
+@pytest.fixture(scope="module")
+def star(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A session of the demo; one of its files is damaged."""
+    star = make_micrographs(tmp_path_factory.mktemp("session")).star
+    damaged = sorted(star.parent.glob("**/*.mrc"))[-1]
+    damaged.write_bytes(damaged.read_bytes()[:3000])
+    return star
+
+
+def staged(command: Command, star: Path, output: Path, options: Sequence[str] = (), shards: tuple[int, int] = (3, 4)) -> Ran:
+    """Runs every stage, the last shards first."""
+    base = ["micrographs", star, "-o", output, "--bin", BIN, *options]
+    for k in range(shards[0], 0, -1):
+        assert command(*base, "--stage", "prepare", "--shard", f"{k}/{shards[0]}").status == 0
+    assert command(*base, "--stage", "plan").status == 0
+    for k in range(shards[1], 0, -1):
+        assert command(*base, "--stage", "compare", "--shard", f"{k}/{shards[1]}", "--threads", k % 3).status == 0
+    return command(*base, "--stage", "merge", "--no-report")
+
+
+def files_of(output: Path) -> dict[str, bytes | dict[str, object]]:
+    """The results, without what the summary says of the run."""
+    found: dict[str, bytes | dict[str, object]] = {}
+    for path in sorted(output.iterdir()):
+        if path.is_file() and path.suffix != ".cache":
+            found[path.name] = path.read_bytes()
+    summary = json.loads((output / "summary.json").read_text())
+    summary["parameters"].pop("threads")
+    found["summary.json"] = {name: value for name, value in summary.items() if name not in OF_THE_RUN}
+    return found
+
+
+@pytest.mark.parametrize("search", SEARCHES)
+def test_shards_give_the_result_of_one_run(command: Command, star: Path, tmp_path: Path, search: str) -> None:
+    one = command("micrographs", star, "-o", tmp_path / "one", "--bin", BIN, "--no-report", *SEARCHES[search])
+    many = staged(command, star, tmp_path / "many", SEARCHES[search], (1, 2) if search == "in pools" else (3, 4))
+    assert (one.status, many.status) == (0, 0), one.err + many.err
+    assert files_of(tmp_path / "one") == files_of(tmp_path / "many")
+    assert one.out.replace("/one/", "/many/") == many.out
+
+
+@pytest.mark.parametrize("step", range(8))
+def test_a_run_that_ends_before_any_file_is_in_place_is_made_good_by_another(
+    command: Command, star: Path, tmp_path: Path, step: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    staged(command, star, tmp_path / "one", shards=(1, 1))
+    calls = iter(range(100))
+
+    def put(written: Path, place: Path) -> None:
+        if next(calls) == step:
+            raise KeyboardInterrupt
+        files_put(written, place)
+
+    files_put = files.put
+    monkeypatch.setattr(files, "put", put)
+    monkeypatch.setattr(work, "put", put)
+    base = ["micrographs", star, "-o", tmp_path / "many", "--bin", BIN]
+    stages = [*(["prepare", "--shard", f"{k}/3"] for k in (1, 2, 3)), ["plan"], *(["compare", "--shard", f"{k}/4"] for k in (1, 2, 3, 4))]
+    statuses = [command(*base, "--stage", *stage).status for stage in stages]
+    assert statuses.count(130) == 1
+    assert statuses.index(130) == step
+    assert command(*base, "--stage", "merge", "--no-report").status == 2
+    assert not (tmp_path / "many" / "summary.json").exists()
+    for stage in stages[step:]:
+        assert command(*base, "--stage", *stage).status == 0
+    assert command(*base, "--stage", "merge", "--no-report").status == 0
+    assert files_of(tmp_path / "one") == files_of(tmp_path / "many")
+    assert not list((tmp_path / "many" / "stages").glob(".cryodedup-*"))
+
+
+def test_what_is_there_is_not_done_again(command: Command, star: Path, tmp_path: Path) -> None:
+    staged(command, star, tmp_path / "out")
+    there = {path: path.stat().st_mtime_ns for path in (tmp_path / "out" / "stages").glob("compared*")}
+    cache = (tmp_path / "out" / "stages" / "prepared-00001-of-00003.cache").read_bytes()
+    again = command("micrographs", star, "-o", tmp_path / "out", "--bin", BIN, "--stage", "compare", "--shard", "2/4")
+    assert again.status == 0
+    assert "found compared-00002-of-00004.npz from an earlier run" in again.out
+    command("micrographs", star, "-o", tmp_path / "out", "--bin", BIN, "--stage", "prepare", "--shard", "1/3", "--overwrite")
+    assert {path: path.stat().st_mtime_ns for path in there} == there
+    assert (tmp_path / "out" / "stages" / "prepared-00001-of-00003.cache").read_bytes() == cache
+
+
+def test_the_folder_can_be_moved_between_stages(command: Command, star: Path, tmp_path: Path) -> None:
+    staged(command, star, tmp_path / "one", shards=(1, 1))
+    shutil.copytree(tmp_path / "one" / "stages", tmp_path / "other" / "stages")
+    shutil.rmtree(tmp_path / "one" / "stages")
+    assert command("micrographs", star, "-o", tmp_path / "other", "--bin", BIN, "--stage", "merge", "--no-report").status == 0
+    assert files_of(tmp_path / "one") == files_of(tmp_path / "other")
+
+
+def test_the_last_stage_decides_again_by_other_limits(command: Command, star: Path, tmp_path: Path) -> None:
+    staged(command, star, tmp_path / "out")
+    base = ["micrographs", star, "-o", tmp_path / "out", "--bin", BIN, "--no-report", "--overwrite"]
+    assert command(*base, "--stage", "merge", "--fdr", "0.001", "--max-removed", "0.01").status == 3
+    command("micrographs", star, "-o", tmp_path / "one", "--bin", BIN, "--no-report", "--fdr", "0.001", "--max-removed", "0.01")
+    assert files_of(tmp_path / "one") == files_of(tmp_path / "out")
+
+
+def without_compare(command: Command, star: Path, output: Path) -> list[object]:
+    base: list[object] = ["micrographs", star, "-o", output, "--bin", BIN]
+    command(*base, "--stage", "prepare")
+    command(*base, "--stage", "plan")
+    return base
+
+
+def test_each_stage_asks_for_those_before_it(command: Command, star: Path, tmp_path: Path) -> None:
+    base = ["micrographs", star, "-o", tmp_path / "out", "--bin", BIN]
+    assert "run --stage prepare" in command(*base, "--stage", "plan").err
+    assert not (tmp_path / "out").exists()
+    command(*base, "--stage", "prepare", "--shard", "2/3")
+    found = command(*base, "--stage", "plan")
+    assert (found.status, found.out) == (2, "")
+    assert "found 1 of 3 shards of the stage prepare" in found.err
+    assert "--stage prepare for number 1, 3" in found.err
+    assert "expected a plan; run --stage plan first" in command(*base, "--stage", "compare").err
+    for k in (1, 3):
+        command(*base, "--stage", "prepare", "--shard", f"{k}/3")
+    command(*base, "--stage", "plan")
+    assert "run --stage compare" in command(*base, "--stage", "merge").err
+    command(*base, "--stage", "compare", "--shard", "2/2")
+    found = command(*base, "--stage", "merge")
+    assert (found.status, len(found.err.splitlines())) == (2, 1)
+    assert "found 1 of 2 shards of the stage compare" in found.err
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--stage", "plan", "--shard", "1/2"], "found --shard, expected it with --stage prepare or --stage compare"),
+        (["--shard", "1/2"], "found --shard, expected it with --stage prepare or --stage compare"),
+        (["--stage", "merge", "--shard", "1/2"], "found --shard"),
+        *((["--stage", "compare", "--shard", text], f"--shard: found '{text}', expected") for text in ("0/2", "3/2", "1", "a/b", "1/0")),
+    ],
+)
+def test_shards_that_there_are_not_are_refused(command: Command, star: Path, tmp_path: Path, options: list[str], message: str) -> None:
+    found = command("micrographs", star, "-o", tmp_path / "out", "--bin", BIN, *options)
+    assert found.status == 2
+    assert message in found.err
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_plan_goes_with_its_parameters_micrographs_and_machine(
+    command: Command, star: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = tmp_path / "session"
+    shutil.copytree(star.parent, session)
+    base = without_compare(command, session / star.name, tmp_path / "out")
+    found = command(*base, "--stage", "compare", "--max-shift", "100")
+    assert (found.status, "--max-shift: found 100.0, expected None, as in the plan" in found.err) == (2, True)
+    assert command(*base, "--stage", "compare", "--fdr", "0.02", "--threads", "1").status == 0
+    changed = sorted(session.glob("**/*.mrc"))[0]
+    changed.write_bytes(changed.read_bytes())
+    found = command(*base, "--stage", "merge")
+    assert (found.status, "found other micrographs, or changed ones, expected those of the plan" in found.err) == (2, True)
+    found = command(*base, "--stage", "plan")
+    assert (found.status, "found 1 micrographs that are not prepared" in found.err) == (2, True)
+    monkeypatch.setattr(_core, "INSTRUCTION_SET", "another")
+    found = command(*base, "--stage", "compare", "--shard", "1/2")
+    assert found.status == 2
+    assert "found the processor's instructions another on this machine, expected" in found.err
+
+
+def test_damaged_files_are_named(command: Command, star: Path, tmp_path: Path) -> None:
+    base = without_compare(command, star, tmp_path / "out")
+    command(*base, "--stage", "compare")
+    stages = tmp_path / "out" / "stages"
+    for path in ["plan/plan.json", "plan/class-1/session", "plan/class-1/views", "plan/class-1/patterns", "compared-00001-of-00001.npz"]:
+        place = stages / path
+        whole = place.read_bytes()
+        place.write_bytes(whole[: len(whole) // 2])
+        found = command(*base, "--stage", "merge")
+        assert (found.status, len(found.err.splitlines())) == (2, 1), (path, found.err)
+        place.write_bytes(whole)
+    (stages / "prepared-00001-of-00001.json").write_text("[")
+    assert "prepared-00001-of-00001.json: found a damaged file" in command(*base, "--stage", "plan").err
+    (stages / "prepared-00001-of-00001.cache").unlink()
+    found = command(*base, "--stage", "prepare")
+    assert found.status == 0
+    assert command(*base, "--stage", "plan").status == 0
+
+
+def test_of_several_layouts_a_complete_one_is_taken(command: Command, star: Path, tmp_path: Path) -> None:
+    base = without_compare(command, star, tmp_path / "out")
+    for shard in ("1/3", "1/2", "2/2"):
+        command(*base, "--stage", "compare", "--shard", shard)
+    assert command(*base, "--stage", "merge", "--no-report").status == 0
+
+
+def test_a_plan_is_read_as_it_was_made(command: Command, star: Path, tmp_path: Path) -> None:
+    without_compare(command, star, tmp_path / "out")
+    stage_files = files.StageFiles.of(tmp_path / "out")
+    made = plan.Plan.read(stage_files)
+    made.write(tmp_path)
+    assert (tmp_path / "plan.json").read_bytes() == (stage_files.plan / "plan.json").read_bytes()
+    assert len(made.unreadable) == 1
+
+
+def test_missing_shards() -> None:
+    assert plan.missing([]) == (1, [1])
+    assert plan.missing([(0, 1)]) is None
+    assert plan.missing([(0, 3), (2, 3)]) == (3, [2])
+    assert plan.missing([(0, 3), (0, 2), (1, 2)]) is None
+
+
+def test_blocks_are_dealt_out_whole() -> None:
+    firsts = np.repeat(np.arange(50, dtype=np.uint32), 3)
+    held = np.array([_core.in_shard(firsts, (k, 4)) for k in range(4)])
+    assert (held.sum(axis=0) == 1).all()
+    assert all(len(set(held[:, firsts == first].argmax(axis=0))) == 1 for first in range(50))
+    with pytest.raises(InputError):
+        _core.in_shard(firsts, (4, 4))
