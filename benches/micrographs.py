@@ -1,9 +1,9 @@
-"""The search for duplicate micrographs, part by part: `python benches/micrographs.py [reading|pairs|groups|window]...`.
+"""The search for duplicate micrographs, part by part: `python benches/micrographs.py [reading|pairs|large|window]...`.
 
 reading: read and reduce a 5760 x 4092 frame by 8, beside a streamed C loop compiled here. pairs: screening, pair by pair, of 5,000
-micrographs. groups: screening of 50,000 in the largest groups, whatever they lose. window: 5,000 frames at the parameters of the
-screener's README, without their reading, against what that takes elsewhere (2,900 core-seconds). Synthetic micrographs of noise; a share
-of them are shifted copies.
+micrographs. large N ...: memory and times of sessions of N micrographs (25,000 and 50,000) whose views are in a file, screened in the
+largest groups, one shard of 20. window: 5,000 frames at the parameters of the screener's README, without their reading, against what that
+takes elsewhere (2,900 core-seconds). Synthetic micrographs of noise; in pairs a share of them are shifted copies.
 """
 
 from __future__ import annotations
@@ -21,6 +21,9 @@ import mrcfile
 import numpy as np
 
 from cryodedup import MicrographParams, _core
+from cryodedup.micrographs.acquisition import Acquisition
+from cryodedup.micrographs.blocks import compare_block, plan_class
+from cryodedup.micrographs.measuring import Class
 from cryodedup.micrographs.places import Places
 from cryodedup.micrographs.window import sampled, window_pairs
 
@@ -107,34 +110,63 @@ def views(n: int, share: float = 0.02) -> np.ndarray:
 def screen(n: int, sensitivity: str) -> None:
     session = _core.Session.of_views(views(n), VIEW[0], 0.9)
     started, cpu = time.perf_counter(), time.process_time()
-    found = session.screen(sensitivity, None, turns_deg=[0.0], threads=0)
+    screener = _core.Screener.plan(session, sensitivity, None, threads=0)
+    passed = screener.screen(shard=(0, 1), turns_deg=[0.0], threads=0)
+    found = screener.screening
     seconds, core_seconds = time.perf_counter() - started, time.process_time() - cpu
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
     print(
-        f"{n:,} micrographs, {sensitivity}: {found.tested:,} pairs in {seconds:.1f} s, {core_seconds:.1f} core-seconds,"
-        f" {core_seconds / found.tested * 1e6:.2f} µs a pair; grid {found.grid}, pools of {found.pool_size} (predicted recall"
-        f" {found.predicted_recall}), {len(found.pairs):,} left; peak memory {peak:.2f} GB"
+        f"{n:,} micrographs, {sensitivity}: {found.pairs:,} pairs in {seconds:.1f} s, {core_seconds:.1f} core-seconds,"
+        f" {core_seconds / found.pairs * 1e6:.2f} µs a pair; grid {found.grid}, pools of {found.pool_size} (predicted recall"
+        f" {found.predicted_recall}), {len(passed.pairs):,} left; peak memory {peak:.2f} GB"
     )
+
+
+def frames_of_noise(directory: Path, n: int) -> list[_core.Record]:
+    """Prepared frames of noise of 720 x 512 pixels."""
+    rng = np.random.default_rng(3)
+    preparation = _core.Preparation.open(directory / "cache", resume=False)
+    return [preparation.add(rng.normal(50, 10, (512, 720)).astype(np.float32), k.to_bytes(16, "little"), bin=1) for k in range(n)]
+
+
+def large(n: int, different: int = 1000, shards: int = 20) -> None:
+    """Each frame of noise is seen at several angles, so that no two views have anything in common."""
+    params = MicrographParams(sensitivity="fast")
+    with tempfile.TemporaryDirectory() as name:
+        directory = Path(name)
+        records = frames_of_noise(directory, different)
+        angles = [np.deg2rad(10 * (k // different)) for k in range(n)]
+        maps = [((float(np.cos(a)), float(-np.sin(a))), (float(np.sin(a)), float(np.cos(a)))) for a in angles]
+        known = [Acquisition()] * n
+        of_class = Class(
+            members=range(n), records=[records[k % different] for k in range(n)], places=range(n), acquisitions=known, maps=maps
+        )
+        started = time.perf_counter()
+        planned = plan_class(of_class, params, directory)
+        plan_s, at_plan = time.perf_counter() - started, peak_gb()
+        started = time.perf_counter()
+        block = compare_block(planned, range(n), (0, shards), params)
+        seconds = time.perf_counter() - started
+        on_disk = (directory / "views").stat().st_size / 1e9
+    pairs = len(block.candidates.at) + len(block.mirrored.at) + len(block.random.at)
+    print(
+        f"{n:,} micrographs: plan {plan_s:.0f} s, peak memory {at_plan:.2f} GB; shard 1 of {shards} in {seconds:.0f} s ({pairs:,} pairs"
+        f" closely), peak memory {peak_gb():.2f} GB; views on disk {on_disk:.1f} GB"
+    )
+
+
+def peak_gb() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
 
 
 def window(n: int = 5000) -> None:
     with tempfile.TemporaryDirectory() as name:
         directory = Path(name)
-        rng = np.random.default_rng(3)
-        frames = []
-        for k in range(64):
-            path = directory / f"{k}.mrc"
-            with mrcfile.new(path) as file:
-                file.set_data(rng.normal(50, 10, (512, 720)).astype(np.float32))
-            frames.append(_core.Frame(path, start=1024, mode=2, nx=720, ny=512))
-        keys = [k.to_bytes(16, "little") for k in range(n)]
-        several = [frames[k % 64] for k in range(n)]
-        records = _core.Preparation.open(directory / "cache", resume=False).read(several, keys, bin=1, threads=0)
+        different = frames_of_noise(directory, 64)
+        records = [different[k % 64] for k in range(n)]
         params = MicrographParams(search="window")
         started, cpu = time.perf_counter(), time.process_time()
-        session = _core.Session.load(
-            directory / "cache", [record for record in records if not isinstance(record, str)], band=params.search_band, threads=0
-        )
+        session = _core.Session.load(records, band=params.search_band, threads=0)
         pairs = window_pairs(range(n), params)
         found = session.find(pairs, None, mirrored=False, threads=0)
         session.find(sampled(pairs), None, mirrored=True, threads=0)
@@ -147,15 +179,18 @@ def window(n: int = 5000) -> None:
 
 
 def main() -> None:
-    wanted = sys.argv[1:] or ["reading", "pairs", "groups", "window"]
+    wanted = sys.argv[1:] or ["reading", "pairs", "large", "window"]
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     if "reading" in wanted:
         with tempfile.TemporaryDirectory() as name:
             reading(Path(name))
     if "pairs" in wanted:
         screen(5000, "full")
-    if "groups" in wanted:
-        screen(50_000, "fast")
+    if "large" in wanted:
+        for n in [int(word) for word in wanted if word.isdigit()] or [25_000, 50_000]:
+            subprocess.run([sys.executable, __file__, "one", str(n)], check=True)  # each with a peak of its own
+    if wanted[0] == "one":
+        large(int(wanted[1]))
     if "window" in wanted:
         window()
 
