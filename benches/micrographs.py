@@ -1,9 +1,10 @@
-"""The search for duplicate micrographs, part by part: `python benches/micrographs.py [reading|pairs|large|window]...`.
+"""The search for duplicate micrographs, part by part: `python benches/micrographs.py [reading|pairs|large|live|window]...`.
 
 reading: read and reduce a 5760 x 4092 frame by 8, beside a streamed C loop compiled here. pairs: screening, pair by pair, of 5,000
 micrographs. large N ...: memory and times of sessions of N micrographs (25,000 and 50,000) whose views are in a file, screened in the
-largest groups, one shard of 20. window: 5,000 frames at the parameters of the screener's README, without their reading, against what that
-takes elsewhere (2,900 core-seconds). Synthetic micrographs of noise; in pairs a share of them are shifted copies.
+largest groups, one shard of 20. live N: what a new micrograph takes after N earlier ones (10,000). window: 5,000 frames at the parameters
+of the screener's README, without their reading, against what that takes elsewhere (2,900 core-seconds). Synthetic micrographs of noise; in
+pairs a share of them are shifted copies.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ import numpy as np
 from cryodedup import MicrographParams, _core
 from cryodedup.micrographs.acquisition import Acquisition
 from cryodedup.micrographs.blocks import compare_block, plan_class
+from cryodedup.micrographs.live.collection import Collection, Gathered
 from cryodedup.micrographs.measuring import Class
 from cryodedup.micrographs.places import Places
 from cryodedup.micrographs.window import sampled, window_pairs
@@ -155,6 +157,46 @@ def large(n: int, different: int = 1000, shards: int = 20) -> None:
     )
 
 
+def live(n: int = 10_000, new: int = 12) -> None:
+    """What a new micrograph costs after n earlier ones, which are not compared here: what they would have shown is noise, too."""
+    params = MicrographParams(bin=1)
+    rng = np.random.default_rng(4)
+    with tempfile.TemporaryDirectory() as name:
+        preparation = _core.Preparation.open(Path(name) / "cache", resume=False)
+
+        def record(k: int) -> _core.Record:
+            return preparation.add(rng.normal(50, 10, (256, 384)).astype(np.float32), k.to_bytes(16, "little"), bin=1)
+
+        records = [record(k) for k in range(n)]
+
+        def table(rows: int) -> dict[str, np.ndarray]:
+            pairs = np.sort(rng.integers(0, n, (rows, 2), np.uint32), axis=1)
+            z = rng.gumbel(4.2, 0.25, rows)
+            return {
+                "pairs": pairs,
+                "shift_px": rng.normal(0, 50, (rows, 2)),
+                "z": z,
+                "z_next": 0.9 * z,
+                "z_at_zero": rng.normal(0, 1, rows),
+            }
+
+        every = n * (n - 1) // 2
+        gathered = Gathered(n, every, every // 3, table(12 * n), table(20_000), table(20_000))
+        collection = Collection(params, gathered)
+        started = time.perf_counter()
+        collection.restore(records, [Acquisition()] * n)
+        restored_s, taken, core_s = time.perf_counter() - started, [], []
+        for k in range(new):
+            started, cpu = time.perf_counter(), time.process_time()
+            collection.add(record(n + k), Acquisition())
+            taken.append(time.perf_counter() - started)
+            core_s.append(time.process_time() - cpu)
+    print(
+        f"{n:,} earlier micrographs: restart {restored_s:.0f} s; a new one {median(taken):.2f} s, {median(core_s):.2f} core-seconds (most"
+        f" {max(core_s):.2f}); peak memory {peak_gb():.2f} GB"
+    )
+
+
 def peak_gb() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
 
@@ -179,7 +221,7 @@ def window(n: int = 5000) -> None:
 
 
 def main() -> None:
-    wanted = sys.argv[1:] or ["reading", "pairs", "large", "window"]
+    wanted = sys.argv[1:] or ["reading", "pairs", "large", "live", "window"]
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     if "reading" in wanted:
         with tempfile.TemporaryDirectory() as name:
@@ -189,6 +231,8 @@ def main() -> None:
     if "large" in wanted:
         for n in [int(word) for word in wanted if word.isdigit()] or [25_000, 50_000]:
             subprocess.run([sys.executable, __file__, "one", str(n)], check=True)  # each with a peak of its own
+    if "live" in wanted:
+        live(*(int(word) for word in wanted if word.isdigit()))
     if wanted[0] == "one":
         large(int(wanted[1]))
     if "window" in wanted:

@@ -437,6 +437,9 @@ class Session:
     def open(directory: _Path, base: _Path) -> Session:
         """A session that was saved; its views stay in the directory."""
 
+    def extended(self, records: Sequence[Record], *, band: _Band, pattern: FixedPattern, threads: int) -> Session:
+        """A session of these micrographs and more, out of which the pattern of others is taken; the views of these are shared."""
+
     def save(self, directory: _Path, base: _Path) -> None:
         """Adds the rest to the directory into which the session was loaded.
 
@@ -477,6 +480,23 @@ class Session:
 
     def confirm(self, places: _Places, *, band: _Band, threads: int, progress: _Progress = None) -> Confirmed:
         """Measures pairs at the full reduced resolution, near given shifts."""
+
+@final
+class FixedPattern:
+    """What prepared micrographs have in common, in a band: the fixed pattern of the gain reference."""
+
+    def __new__(cls, records: Sequence[Record], *, band: _Band, threads: int) -> FixedPattern: ...
+
+@final
+class Coarse:
+    """The micrographs of a session at low resolution; ``max_shift_px``: along an axis, reduced pixels."""
+
+    def __new__(cls, session: Session, max_shift_px: float | None, *, threads: int) -> Coarse: ...
+    def extended(self, session: Session, *, threads: int) -> Coarse:
+        """The same of a session that was extended."""
+
+    def nearest(self, i: int, count: int, *, mirrored: bool, threads: int) -> NDArray[np.uint32]:
+        """The micrographs before one that match it best, ascending: ``count`` at any shift, and a sixth as many at zero shift."""
 
 @final
 class Leads:

@@ -54,25 +54,6 @@ click.rich_click.OPTION_GROUPS["cryodedup micrographs"] = [
 ]
 
 
-class Numbers(click.ParamType[Any]):
-    """One or two numbers separated by a comma."""
-
-    name = "numbers"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[float, ...]:
-        """To numbers."""
-        if isinstance(value, tuple):
-            return value
-        try:
-            return tuple(float(part) for part in str(value).split(","))
-        except ValueError:
-            self.fail(f"found {value!r}, expected numbers separated by a comma", param, ctx)
-
-
-def _joined(numbers: tuple[float, ...]) -> str:
-    return ",".join(f"{number:g}" for number in numbers)
-
-
 @click.command(no_args_is_help=True)
 @options.inputs
 @options.output
@@ -102,30 +83,12 @@ def _joined(numbers: tuple[float, ...]) -> str:
     show_default=True,
     help="Take the exposures in this order. auto: by time if all names or metadata give it, else by name.",
 )
-@click.option("--fdr", type=float, metavar="Q", help=f"Accept pairs up to this false-discovery rate.  [default: {DEFAULTS.fdr}]")
+@options.fdr
 @click.option("--threshold", type=float, metavar="CCC", help="Decide by the correlation coefficient, as microduplicate_screener does.")
-@click.option("--bin", "bin_", type=int, default=DEFAULTS.bin, show_default=True, metavar="N", help="Average blocks of N x N pixels.")
-@click.option(
-    "--highpass",
-    "highpass_cycles_per_px",
-    type=Numbers(),
-    default=_joined(DEFAULTS.highpass_cycles_per_px),
-    show_default=True,
-    metavar="σ[,..]",
-    help="Set the high-pass filter, in cycles per reduced pixel, as for IMOD's mtffilter.",
-)
-@click.option(
-    "--lowpass",
-    "lowpass_cycles_per_px",
-    type=Numbers(),
-    default=_joined(DEFAULTS.lowpass_cycles_per_px),
-    show_default=True,
-    metavar="r,σ",
-    help="Set radius and falloff of the low-pass filter, in cycles per reduced pixel.",
-)
-@click.option(
-    "--max-shift", "max_shift_px", type=float, metavar="PX", help="Search shifts up to this along each axis, in pixels of the micrograph."
-)
+@options.bin_
+@options.highpass
+@options.lowpass
+@options.max_shift
 @click.option(
     "--search-angle",
     "search_angle_deg",

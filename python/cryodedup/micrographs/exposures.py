@@ -76,6 +76,19 @@ def open_exposures(inputs: Sequence[Path], threads: int = 0) -> Exposures:
     return replace(exposures, acquisitions=acquisitions_of(exposures.paths))
 
 
+def listed(inputs: Sequence[Path], threads: int = 0) -> list[Path]:
+    """The files of an input that grows: those that it names and that are there, in its order; none is no error.
+
+    Raises
+    ------
+    InputError
+        A table that cannot be read, or a folder with images of two formats.
+    """
+    expanded = [path for item in inputs for path in _expanded(item)]
+    paths = [part for path in expanded for part in ([path] if is_image(path) or _is_other(path) else _from_table(path, threads).paths)]
+    return [path for path in dict.fromkeys(paths) if is_image(path) and path.is_file()]
+
+
 def _expanded(item: Path) -> list[Path]:
     """The files that an input stands for: the images in a folder or of a pattern; if there are none, its movies, which are then refused."""
     if item.is_dir():

@@ -91,6 +91,7 @@ def judge_pairs(
     known: Sequence[Acquisition],
     size: tuple[int, int],
     params: MicrographParams,
+    among: NDArray[np.bool_] | None = None,
 ) -> Judged:
     """Accepts pairs by their q-values, after measuring the other shots of their holes.
 
@@ -102,13 +103,16 @@ def judge_pairs(
         Metadata of the session's micrographs.
     size
         Columns and rows of the reduced micrographs.
+    among
+        Bool (n,): only these are judged; None: all.
     """
+    asked = np.ones(len(found.z), bool) if among is None else among
 
     def measure_near(places: Places) -> tuple[Floats, Floats]:
         near = session.find_near(places, threads=params.threads)
         return near.z.astype(float), near.shift_px.astype(float)
 
-    rows = np.flatnonzero(q_values(found.chance, tested) <= DOUBTFUL_Q)
+    rows = np.flatnonzero((q_values(found.chance, tested) <= DOUBTFUL_Q) & asked)
     leads = found.places.of(rows)
     near_zero, still = (leads.within(size, share) for share in (FAR, STILL))
     opinions = judge(leads, found.z[rows], near_zero, still, Names.of(known), measure_near, null.elsewhere)
@@ -116,7 +120,7 @@ def judge_pairs(
     for row, opinion in zip(rows, opinions, strict=True):
         chance[row] = opinion.chance(float(chance[row]))
     q = q_values(chance, tested)
-    accepted = q <= params.fdr
+    accepted = (q <= params.fdr) & asked
     leading = {int(row): opinion for row, opinion in zip(rows, opinions, strict=True) if accepted[row]}
     words = [""] * len(q)
     for at, opinion in leading.items():

@@ -96,21 +96,17 @@ class Reading:
             return
         executor = ThreadPoolExecutor(min(self._params.threads or processors(), _TIFF_READERS))
         try:
-            for i, outcome in zip(now, executor.map(self._prepare_tiff, now), strict=True):
+            for i, outcome in zip(now, executor.map(self._prepared_tiff, now), strict=True):
                 self._settle(i, outcome)
                 self._advance(0)
         finally:
             # After Ctrl-C, or when the disk is full, no further image is started.
             executor.shutdown(cancel_futures=True)
 
-    def _prepare_tiff(self, i: int) -> _core.Record | str:
+    def _prepared_tiff(self, i: int) -> _core.Record | str:
         image = self._images[i]
         assert isinstance(image, TiffImage)
-        try:
-            pixels = image.read()
-        except (InputError, OSError) as error:
-            return reason_of(error, image.path)
-        return self._preparation.add(pixels, self._keys[i], bin=self._params.bin)
+        return _prepare_tiff(self._preparation, image, self._keys[i], self._params)
 
     def _settle(self, i: int, outcome: _core.Record | str) -> None:
         self._done += self._images[i].bytes
@@ -123,6 +119,22 @@ class Reading:
     def _advance(self, done: int) -> None:
         """Reports progress: ``done`` bytes of this call, in addition to those settled before it."""
         self._progress.advance_to(self._done + done)
+
+
+def prepare_one(preparation: _core.Preparation, image: Image, params: MicrographParams) -> _core.Record | str:
+    """Reads one micrograph into a cache; the reason if it cannot be read."""
+    key = key_of(image, params.bin)
+    if isinstance(image, TiffImage):
+        return _prepare_tiff(preparation, image, key, params)
+    return preparation.read([image.frame], [key], bin=params.bin, threads=params.threads)[0]
+
+
+def _prepare_tiff(preparation: _core.Preparation, image: TiffImage, key: bytes, params: MicrographParams) -> _core.Record | str:
+    try:
+        pixels = image.read()
+    except (InputError, OSError) as error:
+        return reason_of(error, image.path)
+    return preparation.add(pixels, key, bin=params.bin)
 
 
 def masked_px(records: Mapping[int, _core.Record]) -> dict[int, int]:

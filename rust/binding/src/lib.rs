@@ -26,7 +26,8 @@ mod _core {
     use crate::listing::write_listing;
     #[pymodule_export]
     use crate::micrographs::{
-        Confirmed, Correlation, Leads, Matches, Questions, Screened, Screener, Screening, Session, correlate, in_shard, prepare_image,
+        Coarse, Confirmed, Correlation, FixedPattern, Leads, Matches, Questions, Screened, Screener, Screening, Session, correlate,
+        in_shard, prepare_image,
     };
     #[pymodule_export]
     use crate::particles::{Duplicates, HalfPairs, components, deduplicate, half_pairs, kept_at, nearest, overlaps};

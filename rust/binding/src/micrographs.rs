@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use cryodedup_core::micrographs::search::{self, Candidate, Confirmed as Measures, Match, Matcher, Place, Shard, Shots, Threshold};
+use cryodedup_core::micrographs::session::FixedPatterns;
 use cryodedup_core::micrographs::{self, Band, Seen, Warp, single_images};
 use numpy::{PyReadonlyArray1, PyReadonlyArray2};
 use pyo3::prelude::*;
@@ -246,6 +247,13 @@ impl Session {
         py.detach(|| micrographs::Session::open(&directory, &base)).map(|session| Self(Arc::new(session))).map_err(to_python)
     }
 
+    #[pyo3(signature = (records, *, band, pattern, threads))]
+    fn extended(&self, py: Python<'_>, records: Vec<Record>, band: BandOf, pattern: &FixedPattern, threads: usize) -> PyResult<Self> {
+        let records: Vec<_> = records.into_iter().map(|record| record.0).collect();
+        let extended = run(py, threads, None, |monitor| self.0.extended(&records, to_band(band), &pattern.0, monitor))?;
+        Ok(Self(Arc::new(extended)))
+    }
+
     fn save(&self, py: Python<'_>, directory: PathBuf, base: PathBuf) -> PyResult<()> {
         py.detach(|| self.0.save(&directory, &base)).map_err(to_python)
     }
@@ -298,6 +306,42 @@ impl Session {
         let places = places.among(self.0.len())?;
         let confirm = |monitor: &_| search::confirm(&self.0, to_band(band), &places, monitor);
         Ok(Confirmed(Arc::new(run(py, threads, progress.as_ref(), confirm)?)))
+    }
+}
+
+#[pyclass(frozen, module = "cryodedup._core")]
+pub struct FixedPattern(Arc<FixedPatterns>);
+
+#[pymethods]
+impl FixedPattern {
+    #[new]
+    #[pyo3(signature = (records, *, band, threads))]
+    fn new(py: Python<'_>, records: Vec<Record>, band: BandOf, threads: usize) -> PyResult<Self> {
+        let records: Vec<_> = records.into_iter().map(|record| record.0).collect();
+        Ok(Self(Arc::new(run(py, threads, None, |monitor| FixedPatterns::of(&records, to_band(band), monitor))?)))
+    }
+}
+
+#[pyclass(frozen, module = "cryodedup._core")]
+pub struct Coarse(search::Coarse);
+
+#[pymethods]
+impl Coarse {
+    #[new]
+    #[pyo3(signature = (session, max_shift_px, *, threads))]
+    fn new(py: Python<'_>, session: &Session, max_shift_px: Option<f64>, threads: usize) -> PyResult<Self> {
+        run(py, threads, None, |monitor| search::Coarse::new(Arc::clone(&session.0), 1, max_shift_px, monitor)).map(Self)
+    }
+
+    #[pyo3(signature = (session, *, threads))]
+    fn extended(&self, py: Python<'_>, session: &Session, threads: usize) -> PyResult<Self> {
+        run(py, threads, None, |monitor| self.0.extended(Arc::clone(&session.0), monitor)).map(Self)
+    }
+
+    #[pyo3(signature = (i, count, *, mirrored, threads))]
+    fn nearest(&self, py: Python<'_>, i: u32, count: usize, mirrored: bool, threads: usize) -> PyResult<Column<u32>> {
+        let seen = Seen { mirrored, ..Seen::default() };
+        run(py, threads, None, |monitor| self.0.nearest(i, seen, count, monitor)).map(Column)
     }
 }
 

@@ -24,8 +24,6 @@ const GRID_PIXELS: f64 = 128.0 * 96.0;
 const FILLED: f64 = 0.75;
 /// Number of rows of the table of pairs processed at a time; the columns are fetched from memory less often by this factor.
 pub(super) const ROWS: usize = 8;
-/// Coefficients that are read or written at once.
-const AT_ONCE: usize = 1 << 20;
 
 /// Two micrographs that may show the same area.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -56,9 +54,10 @@ pub struct Coarse {
     /// The images, before they are padded.
     pub(crate) image: Plan,
     view: Plan,
-    packed: Vec<i16>,
+    packed: Vec<Arc<[i16]>>,
     /// Largest shift, in pixels of the reduced micrographs.
     pub(crate) max_shift_px: Option<f64>,
+    finer: usize,
 }
 
 /// One thread's memory.
@@ -82,18 +81,57 @@ impl Coarse {
     /// [`Error::Io`] of the views, [`Error::Interrupted`].
     pub fn new(session: Arc<Session>, finer: usize, max_shift_px: Option<f64>, monitor: &Monitor) -> Result<Self> {
         let mut coarse = Self::empty(session, finer, max_shift_px);
-        let length = coarse.length();
-        let mut packed = zeros(coarse.session.len().div_ceil(2), length);
-        packed.par_chunks_mut(2 * length).enumerate().try_for_each_init(
-            || coarse.thread(),
-            |thread, (k, spectrum)| {
-                coarse.shrink(2 * k, Some(2 * k + 1), Seen::default(), thread)?;
-                coarse.spectrum(thread, spectrum);
-                monitor.advance(0)
-            },
-        )?;
-        coarse.packed = packed;
+        coarse.packed = coarse.pack(0, monitor)?;
         Ok(coarse)
+    }
+
+    /// The same for a session that was extended, with the spectra that are there already.
+    ///
+    /// # Errors
+    /// [`Error::Io`] of the views, [`Error::Interrupted`].
+    pub fn extended(&self, session: Arc<Session>, monitor: &Monitor) -> Result<Self> {
+        let whole = self.session.len() / 2;
+        let mut coarse = Self::empty(session, self.finer, self.max_shift_px);
+        coarse.packed = self.packed[..whole].to_vec();
+        coarse.packed.extend(coarse.pack(whole, monitor)?);
+        Ok(coarse)
+    }
+
+    /// The spectra of all pairs of micrographs from a given pair on.
+    fn pack(&self, start: usize, monitor: &Monitor) -> Result<Vec<Arc<[i16]>>> {
+        let make = |thread: &mut Thread, k: usize| {
+            let mut spectrum = zeros(1, self.length());
+            self.shrink(2 * k, Some(2 * k + 1), Seen::default(), thread)?;
+            self.spectrum(thread, &mut spectrum);
+            monitor.advance(0)?;
+            Ok(spectrum.into())
+        };
+        (start..self.session.len().div_ceil(2)).into_par_iter().map_init(|| self.thread(), make).collect()
+    }
+
+    /// The micrographs before one that match it best: at most `count`, and of those of the highest correlation at zero shift a sixth as many.
+    ///
+    /// # Errors
+    /// [`Error::Io`] of the views, [`Error::Interrupted`].
+    pub fn nearest(&self, i: u32, seen: Seen, count: usize, monitor: &Monitor) -> Result<Vec<u32>> {
+        let (mut thread, mut first) = (self.thread(), zeros(1, self.length()));
+        self.single(i as usize, seen, &mut thread, &mut first)?;
+        let test = |thread: &mut Thread, k: u32| {
+            monitor.advance(2)?;
+            let found = self.correlator.highest(&first, self.packed(k as usize), false, &mut thread.maps);
+            Ok([0, 1].map(|half| (2 * k + half as u32, found.z[half], found.at_zero[half].abs())))
+        };
+        let found: Vec<[(u32, f32, f32); 2]> =
+            (0..i.div_ceil(2)).into_par_iter().map_init(|| self.thread(), test).collect::<Result<_>>()?;
+        let mut found: Vec<(u32, f32, f32)> = found.into_iter().flatten().filter(|&(j, ..)| j < i).collect();
+        let mut taken = Vec::new();
+        for (count, height) in [(count, (|one| one.1) as fn(&(u32, f32, f32)) -> f32), (count.div_ceil(6), |one| one.2)] {
+            found.sort_by(|a, b| height(b).total_cmp(&height(a)).then(a.0.cmp(&b.0)));
+            taken.extend(found.iter().take(count).map(|one| one.0));
+        }
+        taken.sort_unstable();
+        taken.dedup();
+        Ok(taken)
     }
 
     fn empty(session: Arc<Session>, finer: usize, max_shift_px: Option<f64>) -> Self {
@@ -110,7 +148,7 @@ impl Coarse {
             max_shift_px.map(|max| (max * scales.0 + 1.0, max * scales.1 + 1.0)),
             1,
         );
-        Self { session, correlator, image, view: Plan::new(width, height), packed: Vec::new(), max_shift_px }
+        Self { session, correlator, image, view: Plan::new(width, height), packed: Vec::new(), max_shift_px, finer }
     }
 
     /// The spectra that [`Coarse::save`] wrote.
@@ -124,13 +162,13 @@ impl Coarse {
         if input.size() != expected {
             return Err(Error::malformed(path, Place::Whole, format!("{} bytes", input.size()), format!("{expected} bytes")));
         }
-        coarse.packed = zeros(1, expected as usize / 4);
-        let (mut at, mut buffer) = (0, Vec::new());
-        for out in coarse.packed.chunks_mut(AT_ONCE) {
-            input.read(at, at + 2 * out.len() as u64, &mut buffer)?;
-            at += buffer.len() as u64;
-            out.iter_mut().zip(buffer.as_chunks().0).for_each(|(out, &bytes)| *out = i16::from_le_bytes(bytes));
-        }
+        let (bytes, mut buffer) = (4 * coarse.length() as u64, Vec::new());
+        let spectrum = |k: usize| {
+            let start = k as u64 * bytes;
+            input.read(start, start + bytes, &mut buffer)?;
+            Ok(buffer.as_chunks().0.iter().map(|&bytes| i16::from_le_bytes(bytes)).collect())
+        };
+        coarse.packed = (0..coarse.session.len().div_ceil(2)).map(spectrum).collect::<Result<_>>()?;
         Ok(coarse)
     }
 
@@ -140,7 +178,7 @@ impl Coarse {
     /// [`Error::Io`].
     pub fn save(&self, path: &Path) -> Result<()> {
         let mut file = File::create(path).map_err(Error::at(path))?;
-        for values in self.packed.chunks(AT_ONCE) {
+        for values in &self.packed {
             let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
             file.write_all(&bytes).map_err(Error::at(path))?;
         }
@@ -214,8 +252,7 @@ impl Coarse {
 
     /// The spectrum of images 2k and 2k + 1, packed into one.
     pub(crate) fn packed(&self, k: usize) -> &[i16] {
-        let length = 2 * self.length();
-        &self.packed[k * length..(k + 1) * length]
+        &self.packed[k]
     }
 
     /// The peak heights of some pairs (i, 2k) and (i, 2k + 1).

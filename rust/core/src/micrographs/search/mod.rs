@@ -13,7 +13,7 @@ pub mod shot_agreement;
 mod tiles;
 
 pub use closely::{Match, Matcher};
-pub use coarse::{Candidate, Threshold};
+pub use coarse::{Candidate, Coarse, Threshold};
 pub use confirm::{Confirmed, confirm};
 pub use place::{Pair, Place, pairs, places};
 pub use screen::{Screened, Screener, Screening, Sensitivity, Shard};

@@ -8,8 +8,9 @@ use rayon::prelude::*;
 use super::pattern_means::{AROUND, HALVES, Half, Mean, halves_of};
 use super::reader::Reader;
 use super::views::Views;
-use crate::micrographs::cache::Source;
+use crate::micrographs::cache::{Source, Stored, open_all};
 use crate::micrographs::kernels::equations::solve;
+use crate::micrographs::kernels::rings::Band;
 use crate::micrographs::saved::{Pack, Unpack};
 use crate::{Monitor, Result};
 
@@ -22,7 +23,7 @@ const MIN_PIVOT: f64 = 1e-6;
 
 /// The means of micrographs of one size.
 #[derive(Debug, Default)]
-pub(crate) struct FixedPatterns {
+pub struct FixedPatterns {
     micrographs: usize,
     width: usize,
     halves: Vec<Half>,
@@ -31,6 +32,15 @@ pub(crate) struct FixedPatterns {
 }
 
 impl FixedPatterns {
+    /// Of prepared micrographs of one size; `band`: of the views in which they will be compared.
+    ///
+    /// # Errors
+    /// [`crate::Error::Io`], [`crate::Error::Interrupted`].
+    pub fn of(records: &[Stored], band: Band, monitor: &Monitor) -> Result<Self> {
+        let size = records.first().map_or((2, 2), |stored| (stored.record.width, stored.record.height));
+        Self::measure(&open_all(records)?, &Views::new(size, band), monitor)
+    }
+
     /// Reads micrographs of one size.
     pub(crate) fn measure(records: &[Source], views: &Views, monitor: &Monitor) -> Result<Self> {
         let micrographs = records.len();
@@ -73,11 +83,23 @@ impl FixedPatterns {
         Ok(Self { micrographs, width, halves, products })
     }
 
-    /// Subtracts from a micrograph the fit of the means around it.
-    pub(crate) fn take_out(&self, micrograph: usize, pixels: &mut [f32]) {
-        if self.halves.is_empty() {
-            return;
+    /// Subtracts from a micrograph the fit of the means around it; of the last ones, if it is none of those that were measured.
+    pub(crate) fn take_out(&self, micrograph: Option<usize>, pixels: &mut [f32]) {
+        match micrograph {
+            _ if self.halves.is_empty() => {}
+            Some(micrograph) => self.take_out_of_member(micrograph, pixels),
+            None => {
+                let first = self.products.len() - 1;
+                let (run, products) = (&self.halves[2 * first..][..HALVES], &self.products[first]);
+                let equation = |row: usize| products[row].into_iter().chain([run[row].times(pixels, self.width), 0.0]).collect();
+                let mut equations: Vec<Vec<f64>> = (0..HALVES).map(equation).collect();
+                let amounts = solve(&mut equations, MIN_PIVOT);
+                run.iter().zip(&amounts).for_each(|(half, [amount, _])| half.subtract(*amount, pixels));
+            }
         }
+    }
+
+    fn take_out_of_member(&self, micrograph: usize, pixels: &mut [f32]) {
         let own = half_of(micrograph, self.micrographs, self.halves.len() / 2);
         let first = (own / 2).saturating_sub(AROUND / 2).min(self.products.len() - 1);
         let (run, products, own) = (&self.halves[2 * first..][..HALVES], &self.products[first], own - 2 * first);
@@ -111,8 +133,7 @@ mod tests {
     use super::super::pattern_means::add;
     use super::super::tests::noise;
     use super::*;
-    use crate::micrographs::cache::{Kind, Stored, Writer, open_all};
-    use crate::micrographs::kernels::rings::Band;
+    use crate::micrographs::cache::{Kind, Writer};
 
     const SIZE: (usize, usize) = (96, 64);
     const PIXELS: usize = SIZE.0 * SIZE.1;
@@ -139,7 +160,7 @@ mod tests {
         let both = (0..n).map(|i| {
             reader.read(&records[i]).unwrap();
             let read = reader.pixels.clone();
-            patterns.take_out(i, &mut reader.pixels);
+            patterns.take_out(Some(i), &mut reader.pixels);
             (read, reader.pixels.clone())
         });
         both.unzip()
@@ -187,6 +208,37 @@ mod tests {
         for (i, reference) in references.iter().enumerate() {
             assert!(if reference.is_none() { share(i) < 0.02 } else { (0.2..0.5).contains(&share(i)) }, "{i} {}", share(i));
         }
+    }
+
+    #[test]
+    fn the_pattern_is_taken_out_of_other_micrographs_too() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("cache");
+        let writer = Writer::open(&path, None).unwrap();
+        let values: Vec<f32> = noise((160 + 1) * 4).iter().map(|&value| f32::from(value) / 18.5).collect();
+        let stored = |i: usize| {
+            let mut pixels = values[i * PIXELS..][..PIXELS].to_vec();
+            add(&mut pixels, &values[160 * PIXELS..][..PIXELS], 0.5);
+            let record = writer.append(&[i as u8; 16], SIZE, &pixels, 1.25, 0.0, Kind::Image).unwrap();
+            Stored { path: path.as_path().into(), record }
+        };
+        let all: Vec<Stored> = (0..160).map(stored).collect();
+        let band = Band { highpass: 0.02, lowpass: 0.2, falloff: 0.05 };
+        let patterns = FixedPatterns::of(&all[..150], band, &Monitor::default()).unwrap();
+        let mut reader = Reader::new(&Views::new(SIZE, band).plan);
+        let left: Vec<Vec<f32>> = open_all(&all[150..])
+            .unwrap()
+            .iter()
+            .map(|source| {
+                reader.read(source).unwrap();
+                patterns.take_out(None, &mut reader.pixels);
+                reader.pixels.clone()
+            })
+            .collect();
+        let covariance = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| f64::from(a * b)).sum::<f64>() / PIXELS as f64;
+        let pairs = (0..10).flat_map(|i| (0..i).map(move |j| (i, j)));
+        let mean = pairs.map(|(i, j)| covariance(&left[i], &left[j])).sum::<f64>() / 45.0;
+        assert!(mean.abs() < 0.03, "{mean}");
     }
 
     #[test]

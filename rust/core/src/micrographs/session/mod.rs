@@ -21,7 +21,7 @@ use crate::micrographs::kernels::image::OwnedImage;
 use crate::micrographs::kernels::rings::{Band, RINGS};
 use crate::micrographs::kernels::warp::Warp;
 use crate::{Error, Monitor, Result};
-use fixed_pattern::FixedPatterns;
+pub use fixed_pattern::FixedPatterns;
 use reader::Reader;
 use saved::VIEWS;
 use store::{Shown, Store};
@@ -49,6 +49,8 @@ pub struct Session {
     patterns: OnceLock<Arc<FixedPatterns>>,
     /// The directory from which the patterns are read when they are needed.
     saved: Option<PathBuf>,
+    /// Whether it was extended: the patterns are then those of some of its micrographs, and taken out of each as out of others.
+    is_extended: bool,
     store: Store,
 }
 
@@ -63,22 +65,12 @@ impl Session {
         let patterns = Arc::new(FixedPatterns::measure(&sources, &views, monitor)?);
         let [view_size, small_size] = views.sizes();
         let mut store = Store::new(views.sizes(), directory.map(|directory| directory.join(VIEWS)).as_deref())?;
-        let frames = Frames { size, sources: &sources, maps: &maps, patterns: &patterns };
+        let frames = Frames { size, sources: &sources, maps: &maps, patterns: &patterns, are_new: false };
         let mut signal = Vec::with_capacity(records.len());
-        let pairs: Vec<usize> = (0..records.len().div_ceil(2)).collect();
-        for batch in pairs.chunks(BATCH * rayon::current_num_threads()) {
-            let make = |reader: &mut Reader, &k: &usize| {
-                let two = [2 * k, (2 * k + 1).min(records.len() - 1)];
-                monitor.advance((two[1] - two[0] + 1) as u64)?;
-                frames.read_two(two, &views.tapers, reader)?;
-                Ok(views.make(&mut reader.workspace))
-            };
-            let made = batch.par_iter().map_init(|| Reader::new(&views.plan), make).collect::<Result<Vec<_>>>()?;
-            for (shown, shares) in made.into_iter().flatten().take(records.len() - signal.len()) {
-                store.append(shown)?;
-                signal.push(shares);
-            }
-        }
+        frames.make(&views, monitor, |(shown, shares)| {
+            signal.push(shares);
+            store.append(shown)
+        })?;
         Ok(Self {
             size,
             view_size,
@@ -89,7 +81,36 @@ impl Session {
             maps,
             patterns: OnceLock::from(patterns),
             saved: None,
+            is_extended: false,
             store: store.complete()?,
+        })
+    }
+
+    /// A session with more micrographs, which shares the memory of this one. Their fixed pattern is that of other micrographs.
+    ///
+    /// # Errors
+    /// [`Error::Parameter`]: views in a file; micrographs of another size. [`Error::Io`], [`Error::Interrupted`].
+    pub fn extended(&self, more: &[Stored], band: Band, patterns: &Arc<FixedPatterns>, monitor: &Monitor) -> Result<Self> {
+        let views = Views::new(self.size, band);
+        if more.iter().any(|stored| (stored.record.width, stored.record.height) != self.size) || !self.maps.is_empty() {
+            return Err(Error::parameter("records", "micrographs of several sizes or tilts", "one"));
+        }
+        let frames = Frames { size: self.size, sources: &open_all(more)?, maps: &[], patterns, are_new: true };
+        let (mut signal, mut made) = (self.signal.clone(), Vec::new());
+        frames.make(&views, monitor, |(shown, shares)| {
+            signal.push(shares);
+            made.push(shown);
+            Ok(())
+        })?;
+        Ok(Self {
+            signal,
+            records: [&self.records, more].concat(),
+            maps: vec![],
+            patterns: OnceLock::from(Arc::clone(patterns)),
+            saved: None,
+            is_extended: true,
+            store: self.store.extended(made)?,
+            ..*self
         })
     }
 
@@ -113,6 +134,7 @@ impl Session {
             maps: vec![],
             patterns: OnceLock::new(),
             saved: None,
+            is_extended: false,
             store,
         }
     }
@@ -168,21 +190,39 @@ impl Session {
     }
 }
 
-/// The micrographs of a session while they are read.
+/// The micrographs of a session while they are read; `are_new`: whether they are others than those of the patterns.
 struct Frames<'a> {
     size: (usize, usize),
     sources: &'a [Source],
     maps: &'a [Warp],
     patterns: &'a FixedPatterns,
+    are_new: bool,
 }
 
 impl Frames<'_> {
+    /// Makes the views of all, and hands them on in order, each with its share of power that is not shot noise, ring by ring.
+    fn make(&self, views: &Views, monitor: &Monitor, mut take: impl FnMut((Shown, [f32; RINGS])) -> Result<()>) -> Result<()> {
+        let n = self.sources.len();
+        let pairs: Vec<usize> = (0..n.div_ceil(2)).collect();
+        for batch in pairs.chunks(BATCH * rayon::current_num_threads()) {
+            let make = |reader: &mut Reader, &k: &usize| {
+                let two = [2 * k, (2 * k + 1).min(n - 1)];
+                monitor.advance((two[1] - two[0] + 1) as u64)?;
+                self.read_two(two, &views.tapers, reader)?;
+                Ok(views.make(&mut reader.workspace))
+            };
+            let made = batch.par_iter().map_init(|| Reader::new(&views.plan), make).collect::<Result<Vec<_>>>()?;
+            made.into_iter().flatten().take(n - 2 * batch[0]).try_for_each(&mut take)?;
+        }
+        Ok(())
+    }
+
     /// Reads two micrographs without their fixed pattern, faded at their edges, of standard deviation 1 (so that
     /// neither drowns in the rounding of the other), as real and imaginary part of the image to be transformed.
     fn read_two(&self, two: [usize; 2], tapers: &(Vec<f32>, Vec<f32>), reader: &mut Reader) -> Result<()> {
         for (part, i) in two.into_iter().enumerate() {
             reader.read(&self.sources[i])?;
-            self.patterns.take_out(i, &mut reader.pixels);
+            self.patterns.take_out((!self.are_new).then_some(i), &mut reader.pixels);
             if let Some(map) = self.maps.get(i).filter(|map| !map.is_none()) {
                 reader.pixels = map.apply(&reader.pixels, self.size.0, (1.0, 1.0));
             }
@@ -206,7 +246,8 @@ impl Filtering<'_> {
     /// Two of them, in int8.
     pub(crate) fn two(&self, two: [usize; 2], reader: &mut Reader) -> Result<[OwnedImage; 2]> {
         let Self { session, sources, patterns, plan, filter, tapers } = self;
-        Frames { size: session.size, sources, maps: &session.maps, patterns }.read_two(two, tapers, reader)?;
+        Frames { size: session.size, sources, maps: &session.maps, patterns, are_new: session.is_extended }
+            .read_two(two, tapers, reader)?;
         let workspace = &mut reader.workspace;
         workspace.forward(plan);
         // The filter is real and even: real and imaginary part do not mix.

@@ -79,6 +79,7 @@ impl Session {
             maps,
             patterns: OnceLock::new(),
             saved: Some(directory.to_owned()),
+            is_extended: false,
             store: Store::open([view_size, small_size], &directory.join(VIEWS), n)?,
         })
     }

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::error::Place as Where;
 use crate::micrographs::kernels::image::OwnedImage;
@@ -28,7 +29,7 @@ pub(crate) struct Store {
 
 #[derive(Debug)]
 enum Place {
-    Memory(Vec<(OwnedImage, Vec<i8>)>),
+    Memory(Vec<Arc<(OwnedImage, Vec<i8>)>>),
     Written(BufWriter<File>, PathBuf),
     File(Input),
 }
@@ -45,8 +46,8 @@ impl Store {
 
     /// Given views, of so many columns.
     pub(crate) fn in_memory(width: usize, all: impl Iterator<Item = Shown>) -> Self {
-        let all: Vec<_> = all.map(|Shown { view, small }| (OwnedImage::new(view, width), small)).collect();
-        let lengths = all.first().map_or([0; 2], |(view, small)| [view.view().pixels.len(), small.len()]);
+        let all: Vec<_> = all.map(|shown| kept(shown, width)).collect();
+        let lengths = all.first().map_or([0; 2], |one| [one.0.view().pixels.len(), one.1.len()]);
         Self { width, lengths, place: Place::Memory(all) }
     }
 
@@ -66,11 +67,11 @@ impl Store {
     }
 
     /// Adds the views of the next micrograph.
-    pub(crate) fn append(&mut self, Shown { view, small }: Shown) -> Result<()> {
+    pub(crate) fn append(&mut self, shown: Shown) -> Result<()> {
         match &mut self.place {
-            Place::Memory(all) => all.push((OwnedImage::new(view, self.width), small)),
+            Place::Memory(all) => all.push(kept(shown, self.width)),
             Place::Written(file, path) => {
-                for pixels in [view, small] {
+                for pixels in [shown.view, shown.small] {
                     let bytes: Vec<u8> = pixels.into_iter().map(i8::cast_unsigned).collect();
                     file.write_all(&bytes).map_err(Error::at(path))?;
                 }
@@ -78,6 +79,18 @@ impl Store {
             Place::File(input) => return Err(Error::parameter("views", input.path().display(), "a store that is not complete")),
         }
         Ok(())
+    }
+
+    /// A store of these views and more, which shares the memory of these.
+    ///
+    /// # Errors
+    /// [`Error::Parameter`]: these are in a file.
+    pub(crate) fn extended(&self, more: impl IntoIterator<Item = Shown>) -> Result<Self> {
+        let Place::Memory(all) = &self.place else {
+            return Err(Error::parameter("views", "views in a file", "views in memory"));
+        };
+        let all = all.iter().cloned().chain(more.into_iter().map(|shown| kept(shown, self.width))).collect();
+        Ok(Self { place: Place::Memory(all), ..*self })
     }
 
     /// Ends the writing.
@@ -119,6 +132,10 @@ impl Store {
         input.read(start, start + self.lengths[which] as u64, &mut bytes)?;
         Ok(bytes.into_iter().map(u8::cast_signed).collect())
     }
+}
+
+fn kept(Shown { view, small }: Shown, width: usize) -> Arc<(OwnedImage, Vec<i8>)> {
+    Arc::new((OwnedImage::new(view, width), small))
 }
 
 #[cfg(test)]

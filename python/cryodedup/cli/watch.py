@@ -1,0 +1,165 @@
+"""``cryodedup watch``."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import rich_click as click
+
+from cryodedup.cli import options
+from cryodedup.errors import InputError
+from cryodedup.micrographs.live import watch as live
+from cryodedup.micrographs.live.events import Event
+from cryodedup.params import MicrographParams
+from cryodedup.text import count, shown
+
+HOW = live.Watching()
+_FIELDS = ("original", "duplicate", "z", "q", "ccc", "overlap", "shift_x_px", "shift_y_px")
+_LONGEST_S = 60.0
+"""A command that takes longer is ended."""
+
+click.rich_click.OPTION_GROUPS["cryodedup watch"] = [
+    {"name": "What is a duplicate", "options": ["--fdr", "--max-shift"]},
+    {"name": "Preparing", "options": ["--bin", "--highpass", "--lowpass"]},
+    {"name": "Watching", "options": ["--poll", "--settle", "--idle", "--on-duplicate"]},
+    {"name": "Running", "options": ["--output", "--json", "--threads", "--quiet", "--help"]},
+]
+
+
+class Commands:
+    """Runs a command for each duplicate, without a shell, while the watching goes on; ``words``: with fields in braces."""
+
+    def __init__(self, words: str | None) -> None:
+        try:
+            self._words = shlex.split(words) if words is not None else []
+        except ValueError as error:
+            raise InputError(f"--on-duplicate: found {words!r} ({error}), expected a command as one types it") from None
+        if words is not None and not self._words:
+            raise InputError("--on-duplicate: found an empty text, expected a command")
+        self._running: list[tuple[subprocess.Popen[bytes], float]] = []
+
+    def start(self, event: Event) -> None:
+        """For one duplicate."""
+        self.finish(0.0)
+        if not self._words:
+            return
+        words = [_filled(word, event) for word in self._words]
+        try:
+            process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=sys.stderr)
+        except (OSError, ValueError) as error:
+            _warn(f"--on-duplicate {words[0]}: {getattr(error, 'strerror', None) or error}")
+            return
+        self._running.append((process, time.monotonic()))
+
+    def finish(self, wait_s: float) -> None:
+        """Says which commands failed, and ends those that take too long; waits for the others, for a while."""
+        until = time.monotonic() + wait_s
+        for process, started in self._running:
+            try:
+                process.wait(max(0.0, until - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                if wait_s or time.monotonic() - started > _LONGEST_S:
+                    process.kill()
+                    process.wait()
+            if process.returncode:
+                _warn(f"--on-duplicate: found exit status {process.returncode} of {process.args!r}")
+        self._running = [(process, started) for process, started in self._running if process.returncode is None]
+
+
+def _filled(word: str, event: Event) -> str:
+    for name in _FIELDS:
+        word = word.replace("{" + name + "}", str(event[name]))
+    return word
+
+
+def _warn(text: str) -> None:
+    print(f"warning: {shown(text)}", file=sys.stderr)
+
+
+@click.command(no_args_is_help=True)
+@options.inputs
+@options.output
+@options.fdr
+@options.max_shift
+@options.bin_
+@options.highpass
+@options.lowpass
+@click.option("--poll", type=float, default=HOW.poll_s, show_default=True, metavar="S", help="Look for new micrographs every S seconds.")
+@click.option(
+    "--settle", type=float, default=HOW.settle_s, show_default=True, metavar="S", help="Read a file when it has not changed for S seconds."
+)
+@click.option("--idle", type=float, metavar="S", help="End when nothing new has come for S seconds.  [default: go on]")
+@click.option(
+    "--on-duplicate",
+    metavar="CMD",
+    help="Run a command for each duplicate, without a shell. {original}, {duplicate}, {z}, {q}, {ccc}, {overlap}, {shift_x_px} and"
+    " {shift_y_px} in it are replaced.",
+)
+@options.threads
+@options.as_json
+@options.quiet
+def watch(
+    inputs: tuple[Path, ...],
+    output: Path | None,
+    poll: float,
+    settle: float,
+    idle: float | None,
+    on_duplicate: str | None,
+    as_json: bool,
+    quiet: bool,
+    bin_: int,
+    **chosen: Any,
+) -> int:
+    """Watch a data collection, and report each hole that is imaged again within seconds.
+
+    INPUT is the folder (or quoted pattern) into which motion-corrected micrographs are written, or a STAR file or CryoSPARC dataset that
+    grows. Each new micrograph is compared with all earlier ones. Run cryodedup micrographs INPUT -o DIR --resume for the final result: it
+    reads no micrograph again.
+
+    Example: cryodedup watch MotionCorr/job002/Movies -o live --on-duplicate "notify-send {duplicate}"
+    """
+    if output is None:
+        raise InputError("found no --output, expected a directory for the results (-o DIR)")
+    for name, value, low in (("--poll", poll, 0.05), ("--settle", settle, 0.0), ("--idle", idle, 0.0)):
+        if value is not None and not low <= value < float("inf"):
+            raise InputError(f"{name}: found {value:g}, expected a number of seconds, {low:g} or more")
+    commands = Commands(on_duplicate)
+    params = MicrographParams(bin=bin_, **{name: value for name, value in chosen.items() if value is not None})
+
+    def report(event: Event) -> None:
+        if as_json:
+            print(json.dumps(event))
+        elif not quiet:
+            print(shown(_sentence(event)))
+        if event["event"] == "duplicate":
+            commands.start(event)
+
+    def say(text: str) -> None:
+        if not quiet:
+            print(shown(text), file=sys.stderr)
+
+    output.mkdir(parents=True, exist_ok=True)
+    try:
+        compared = live.watch(inputs, params, output, live.Watching(poll_s=poll, settle_s=settle, idle_s=idle), report, say)
+    finally:
+        commands.finish(5.0)
+    say(f"compared {count(compared, 'micrograph')}; events: {output / live.EVENTS}")
+    return 0
+
+
+def _sentence(event: Event) -> str:
+    if event["event"] == "duplicate":
+        agreement = f", {event['shot_agreement']}" if event["shot_agreement"] else ""
+        return (
+            f"{event['time'][11:19]} {event['original']} = {event['duplicate']}: z {event['z']:.1f}, ccc {event['ccc']:.2f}, overlap"
+            f" {100 * event['overlap']:.0f} %, shift {event['shift_x_px']:.0f}, {event['shift_y_px']:.0f} px{agreement}"
+        )
+    if event["event"] == "version":
+        return f"{event['time'][11:19]} {event['micrograph']}: another version of {event['of']}, not compared"
+    return f"{event['time'][11:19]} {event['micrograph']}: {event['reason']}"

@@ -1,0 +1,270 @@
+"""Watching a data collection: new micrographs are read, compared with all earlier ones, and duplicates reported at once."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from cryodedup import _core
+from cryodedup.errors import InputError, reason_of
+from cryodedup.formats.images import Image, open_image
+from cryodedup.micrographs.acquisition import Acquisition, acquisitions_of
+from cryodedup.micrographs.cache_file import CACHE, locked, move_other_file
+from cryodedup.micrographs.live import state
+from cryodedup.micrographs.live.arrivals import Arrivals
+from cryodedup.micrographs.live.collection import FIRST, Collection
+from cryodedup.micrographs.live.events import Event, EventFile
+from cryodedup.micrographs.measuring import Pair
+from cryodedup.micrographs.reading import key_of, prepare_one, refusal
+from cryodedup.micrographs.version_names import marks_of
+from cryodedup.micrographs.versions import find_versions
+from cryodedup.params import MicrographParams
+
+EVENTS = "watch.jsonl"
+_GIVE_UP_S = 60.0
+"""A file that cannot be read is taken for a damaged one when it has not changed for so long."""
+_SAVED_EVERY = 16
+"""The state is saved after so many micrographs."""
+Report = Callable[[Event], None]
+
+
+@dataclass(frozen=True)
+class Watching:
+    """How a collection is watched, in seconds.
+
+    Attributes
+    ----------
+    poll_s
+        How often the input is looked at.
+    settle_s
+        How long a file must not change.
+    idle_s
+        The watching ends when nothing new has come for so long; None: it does not end by itself.
+    """
+
+    poll_s: float = 2.0
+    settle_s: float = 5.0
+    idle_s: float | None = None
+
+
+@dataclass
+class _Member:
+    """A micrograph that was read."""
+
+    path: Path
+    image: Image
+    record: _core.Record
+
+
+@dataclass
+class _Class:
+    """The micrographs of one size and pixel size."""
+
+    collection: Collection
+    members: list[_Member] = field(default_factory=list)
+
+
+def watch(inputs: Sequence[Path], params: MicrographParams, output: Path, how: Watching, report: Report, say: Callable[[str], None]) -> int:
+    """Watches until nothing new comes, or until a signal; returns how many micrographs were compared.
+
+    Parameters
+    ----------
+    inputs
+        Folders, patterns, or a STAR file or dataset that grows.
+    output
+        For the cache, the events (:data:`EVENTS`) and the state, from which another run goes on.
+    report
+        Gets each event, when it is on the disk.
+    say
+        Gets lines about the work.
+    """
+    cache = output / CACHE
+    with locked(cache):
+        move_other_file(cache)
+        session = _Session(params, output, report, say)
+        arrivals = Arrivals(inputs, how.settle_s, session.known)
+        last = time.monotonic()
+        try:
+            while True:
+                trouble = arrivals.trouble
+                for path in arrivals.poll():
+                    last = time.monotonic()
+                    reason = session.take(path)
+                    if reason is not None and arrivals.put_back(path) >= _GIVE_UP_S:
+                        session.give_up(path, reason)
+                        arrivals.drop(path)
+                if arrivals.trouble and arrivals.trouble != trouble:
+                    say(f"{arrivals.trouble}; it is read again as long as this runs")
+                if how.idle_s is not None and time.monotonic() - last >= how.idle_s:
+                    return session.count
+                time.sleep(how.poll_s)
+        finally:
+            session.save()
+
+
+class _Session:
+    """All that is known of a collection."""
+
+    def __init__(self, params: MicrographParams, output: Path, report: Report, say: Callable[[str], None]) -> None:
+        self._params, self._output, self._report, self._say = params, output, report, say
+        self._preparation = _core.Preparation.open(output / CACHE, resume=True)
+        self._events = EventFile(output / EVENTS)
+        self._reported = {_key(event) for event in self._events}
+        self._classes: dict[tuple[Any, ...], _Class] = {}
+        self._by_name: dict[str, list[_Member]] = {}
+        self._by_content: dict[tuple[float, ...], list[_Member]] = {}
+        self._unsaved = 0
+        self._is_between = True
+        self.known: set[Path] = {Path(event["micrograph"]) for event in self._events if event.get("event") in ("version", "unreadable")}
+        for saved in state.load(output, params):
+            self._restore(saved)
+
+    @property
+    def count(self) -> int:
+        """Number of micrographs that were compared."""
+        return sum(len(one.members) for one in self._classes.values())
+
+    def _restore(self, saved: state.Saved) -> None:
+        """Takes up a collection, if all of its files and their prepared images are still there; else they are new ones."""
+        members: list[_Member] = []
+        for name, key, record in zip(saved.paths, saved.keys, self._preparation.known(saved.keys), strict=True):
+            with suppress(InputError, OSError):
+                image = open_image(Path(name))
+                if record is not None and key_of(image, self._params.bin) == key:
+                    members.append(_Member(Path(name), image, record))
+        if len(members) != len(saved.paths) or len(members) != saved.gathered.covered:
+            self._say(f"{self._output}: some micrographs of the earlier run are gone or changed; all are compared again")
+            return
+        self._say(f"goes on with {len(members):,} micrographs of an earlier run")
+        collection = Collection(self._params, saved.gathered)
+        collection.restore([member.record for member in members], [_acquisition(member.path) for member in members])
+        self._classes[_class_of(members[0].image)] = _Class(collection, members)
+        for member in members:
+            self._note(member)
+            self.known.add(member.path)
+
+    def take(self, path: Path) -> str | None:
+        """Reads a new micrograph and compares it; the reason if it cannot be read, or not yet."""
+        try:
+            image = open_image(path)
+            if min(image.nx, image.ny) < 16 * self._params.bin:
+                return f"found {image.nx} x {image.ny} pixels, expected at least 16 bins of {self._params.bin} along each side (--bin)"
+            (record,) = self._preparation.known([key_of(image, self._params.bin)])
+            outcome = record if record is not None else prepare_one(self._preparation, image, self._params)
+        except (InputError, OSError) as error:
+            return reason_of(error, path)
+        if isinstance(outcome, str):
+            return outcome
+        if refused := refusal(outcome, image):
+            self.give_up(path, refused)
+            return None
+        member = _Member(path, image, outcome)
+        self.known.add(path)
+        if original := self._version_of(member):
+            self._tell({"event": "version", "micrograph": str(path), "of": str(original.path)})
+            return None
+        self._note(member)
+        self._compare(member)
+        return None
+
+    def _compare(self, member: _Member) -> None:
+        of_class = self._classes.setdefault(_class_of(member.image), _Class(Collection(self._params)))
+        acquisition = _acquisition(member.path)
+        self._is_between = False
+        of_class.members.append(member)
+        pairs = of_class.collection.add(member.record, acquisition)
+        self._is_between = True
+        for pair in pairs:
+            self._tell(self._duplicate(of_class, pair))
+        if len(of_class.members) == FIRST:
+            self._say(f"{FIRST} micrographs of {member.image.nx} x {member.image.ny} pixels: from here on each is compared")
+        self._unsaved += 1
+        if self._unsaved >= _SAVED_EVERY:
+            self.save()
+
+    def _version_of(self, member: _Member) -> _Member | None:
+        """An earlier member that is the same exposure, if there is one."""
+        alike = {
+            other.path: other
+            for other in [*self._by_name.get(marks_of(member.path).stem, []), *self._by_content.get(_content(member.record), [])]
+        }
+        if not alike:
+            return None
+        several = [*alike.values(), member]
+        indices = range(len(several))
+        versions, _ = find_versions({k: several[k].image for k in indices}, {k: several[k].record for k in indices}, list(indices))
+        family = {one.kept for one in versions} | {one.version for one in versions}
+        if indices[-1] not in family:
+            return None
+        others = [one.kept if one.version == indices[-1] else one.version for one in versions if indices[-1] in (one.kept, one.version)]
+        return several[min(others)]
+
+    def _note(self, member: _Member) -> None:
+        self._by_name.setdefault(marks_of(member.path).stem, []).append(member)
+        self._by_content.setdefault(_content(member.record), []).append(member)
+
+    def _duplicate(self, of_class: _Class, pair: Pair) -> Event:
+        first, second = of_class.members[pair.first], of_class.members[pair.second]
+        return {
+            "event": "duplicate",
+            "original": str(first.path),
+            "duplicate": str(second.path),
+            "z": round(pair.z, 3),
+            "q": pair.q,
+            "ncc": round(pair.ncc, 5),
+            "ccc": round(pair.ccc, 5),
+            "overlap": round(pair.overlap, 4),
+            "shift_x_px": round(pair.shift_px[0], 2),
+            "shift_y_px": round(pair.shift_px[1], 2),
+            "shot_agreement": pair.shot_agreement,
+        }
+
+    def give_up(self, path: Path, reason: str) -> None:
+        """Reports a file that cannot be used, and does not look at it again."""
+        self.known.add(path)
+        self._tell({"event": "unreadable", "micrograph": str(path), "reason": reason})
+
+    def _tell(self, event: Event) -> None:
+        if _key(event) not in self._reported:
+            self._reported.add(_key(event))
+            event = {"time": time.strftime("%Y-%m-%dT%H:%M:%S%z"), **event}
+            self._events.add(event)
+            self._report(event)
+
+    def save(self) -> None:
+        """Writes what another run goes on from; not in the midst of a comparison that a signal has ended."""
+        if not self._is_between:
+            return
+        collections = [
+            state.Saved(
+                [str(member.path) for member in one.members],
+                [key_of(member.image, self._params.bin) for member in one.members],
+                one.collection.gathered,
+            )
+            for one in self._classes.values()
+            if len(one.members) == one.collection.gathered.covered
+        ]
+        state.save(self._output, collections, self._params)
+        self._unsaved = 0
+
+
+def _key(event: Event) -> tuple[object, ...]:
+    """Names an event, so that none is reported twice."""
+    return (event.get("event"), *sorted(str(event[name]) for name in ("original", "duplicate", "micrograph") if name in event))
+
+
+def _acquisition(path: Path) -> Acquisition:
+    return acquisitions_of([path])[0]
+
+
+def _class_of(image: Image) -> tuple[Any, ...]:
+    """What micrographs have in common that are compared with each other."""
+    return (image.nx, image.ny, None if image.pixel_size_a is None else round(image.pixel_size_a, 2))
+
+
+def _content(record: _core.Record) -> tuple[float, ...]:
+    return (record.width, record.height, record.sd, record.mean)
