@@ -8,7 +8,7 @@ there, nothing is compared: the fixed pattern of the camera is not known, and th
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -125,9 +125,9 @@ class Collection:
         band, threads = self._params.search_band, self._params.threads
         self._session = self._session.extended([record], band=band, pattern=self._pattern, threads=threads)
         self._coarse = self._coarse.extended(self._session, threads=threads)
-        was_ready = self.is_ready
-        self._compare(self._session, self._coarse, n - 1)
-        self.gathered.covered = n
+        was_ready, gathered = self.is_ready, replace(self.gathered, covered=n)
+        self._compare(self._session, self._coarse, n - 1, gathered)
+        self.gathered = gathered  # at once: what a signal interrupts has not been
         # Now and then, pairs that were not clear before are judged again.
         return self._judged(n - 1 if was_ready and n % REFRESH else 0)
 
@@ -144,15 +144,14 @@ class Collection:
         self._load()
         assert self._session is not None
         assert self._coarse is not None
-        self.gathered = Gathered()
+        gathered = Gathered(covered=len(self.records))
         for i in range(1, len(self.records)):
-            self._compare(self._session, self._coarse, i)
-        self.gathered.covered = len(self.records)
+            self._compare(self._session, self._coarse, i, gathered)
+        self.gathered = gathered
         return self._judged(0)
 
-    def _compare(self, session: _core.Session, coarse: _core.Coarse, i: int) -> None:
+    def _compare(self, session: _core.Session, coarse: _core.Coarse, i: int, gathered: Gathered) -> None:
         """Compares a micrograph with all before it."""
-        gathered = self.gathered
         gathered.tested += i
         found = self._closely(session, i, self._partners(coarse, i, mirrored=False), mirrored=False)
         best = {*np.argsort(found["z"])[-KEPT:].tolist(), *np.argsort(found["z_at_zero"])[-KEPT:].tolist()}

@@ -118,7 +118,6 @@ class _Session:
         self._by_name: dict[str, list[_Member]] = {}
         self._by_content: dict[tuple[float, ...], list[_Member]] = {}
         self._unsaved = 0
-        self._is_between = True
         self.known: set[Path] = {Path(event["micrograph"]) for event in self._events if event.get("event") in ("version", "unreadable")}
         for saved in state.load(output, params):
             self._restore(saved)
@@ -173,12 +172,8 @@ class _Session:
 
     def _compare(self, member: _Member) -> None:
         of_class = self._classes.setdefault(_class_of(member.image), _Class(Collection(self._params)))
-        acquisition = _acquisition(member.path)
-        self._is_between = False
         of_class.members.append(member)
-        pairs = of_class.collection.add(member.record, acquisition)
-        self._is_between = True
-        for pair in pairs:
+        for pair in of_class.collection.add(member.record, _acquisition(member.path)):
             self._tell(self._duplicate(of_class, pair))
         if len(of_class.members) == FIRST:
             self._say(f"{FIRST} micrographs of {member.image.nx} x {member.image.ny} pixels: from here on each is compared")
@@ -236,18 +231,14 @@ class _Session:
             self._report(event)
 
     def save(self) -> None:
-        """Writes what another run goes on from; not in the midst of a comparison that a signal has ended."""
-        if not self._is_between:
-            return
-        collections = [
-            state.Saved(
-                [str(member.path) for member in one.members],
-                [key_of(member.image, self._params.bin) for member in one.members],
-                one.collection.gathered,
-            )
-            for one in self._classes.values()
-            if len(one.members) == one.collection.gathered.covered
-        ]
+        """Writes what another run goes on from: the micrographs that were compared with all before them."""
+        collections = []
+        for one in self._classes.values():
+            gathered = one.collection.gathered
+            compared = one.members[: gathered.covered]
+            if compared:
+                keys = [key_of(member.image, self._params.bin) for member in compared]
+                collections.append(state.Saved([str(member.path) for member in compared], keys, gathered))
         state.save(self._output, collections, self._params)
         self._unsaved = 0
 

@@ -1,0 +1,277 @@
+"""Watching a data collection: files that are being written, what is reported, and going on after a restart."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cases import Ran
+from cryodedup import InputError, MicrographParams, find_duplicate_micrographs
+from cryodedup.cli.watch import Commands
+from cryodedup.demo.micrographs import BIN, Planted, make_micrographs
+from cryodedup.micrographs.live import state
+from cryodedup.micrographs.live import watch as live
+from cryodedup.micrographs.live.arrivals import Arrivals
+from cryodedup.micrographs.live.collection import FIRST
+from cryodedup.micrographs.live.events import Event, EventFile
+
+Command = Callable[..., Ran]
+PARAMS = MicrographParams(bin=BIN)
+ONCE = live.Watching(poll_s=0.05, settle_s=0, idle_s=0)
+
+
+@pytest.fixture(scope="module")
+def session(tmp_path_factory: pytest.TempPathFactory) -> Planted:
+    return make_micrographs(tmp_path_factory.mktemp("session"))
+
+
+@pytest.fixture(scope="module")
+def images(session: Planted) -> list[Path]:
+    """In the order of exposure."""
+    return sorted((session.star.parent / "Micrographs").iterdir(), key=lambda path: path.name[-10:])
+
+
+def watched(folder: Path, output: Path, how: live.Watching = ONCE) -> tuple[list[Event], list[str]]:
+    """The events of one run, and what it said."""
+    events: list[Event] = []
+    said: list[str] = []
+    output.mkdir(exist_ok=True)
+    live.watch([folder], PARAMS, output, how, events.append, said.append)
+    return events, said
+
+
+def pairs_of(events: list[Event]) -> set[tuple[str, str]]:
+    return {(Path(event["original"]).name, Path(event["duplicate"]).name) for event in events if event["event"] == "duplicate"}
+
+
+def names_of(planted: Planted) -> set[tuple[str, str]]:
+    return {(Path(first).name, Path(second).name) for first, second in planted.pairs}
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_a_file_is_handed_on_once_when_it_has_not_changed_for_a_while(tmp_path: Path) -> None:
+    clock = Clock()
+    arrivals = Arrivals([tmp_path], 5.0, clock=clock)
+    path = tmp_path / "a.mrc"
+    assert arrivals.poll() == []
+    path.write_bytes(b"1")
+    for now, content, ready in [(101, b"12", 0), (104, b"123", 0), (108, b"123", 0), (109.5, b"123", 1), (120, b"1234", 0), (130, b"1", 0)]:
+        clock.now = now
+        path.write_bytes(content)
+        os.utime(path, ns=(0, len(content)))
+        assert len(arrivals.poll()) == ready, now
+
+
+def test_a_clock_of_the_file_server_does_not_matter(tmp_path: Path) -> None:
+    clock = Clock()
+    arrivals = Arrivals([tmp_path], 5.0, clock=clock)
+    for name, mtime in [("past.mrc", 0), ("future.mrc", 2**33)]:
+        (tmp_path / name).write_bytes(b"1")
+        os.utime(tmp_path / name, (mtime, mtime))
+    assert arrivals.poll() == []
+    clock.now += 5
+    assert [path.name for path in arrivals.poll()] == ["future.mrc", "past.mrc"]
+
+
+def test_a_star_file_grows_and_is_half_written_now_and_then(session: Planted, tmp_path: Path) -> None:
+    star = tmp_path / "micrographs.star"
+    shutil.copytree(session.star.parent / "Micrographs", tmp_path / "Micrographs")
+    lines = session.star.read_text().splitlines(keepends=True)
+    first = next(k for k, line in enumerate(lines) if ".mrc" in line)
+    arrivals = Arrivals([star], 0.0)
+    star.write_text("".join(lines[: first + 2]))
+    assert len(arrivals.poll()) == 2
+    for cut in ("".join(lines[:first])[:-9], "".join(lines[: first + 3])[:-12], "".join(lines[:2])):
+        star.write_text(cut)
+        assert arrivals.poll() == []
+    assert arrivals.trouble is not None
+    star.write_text("".join(lines[: first + 5]))
+    assert len(arrivals.poll()) == 3
+    assert arrivals.trouble is None
+
+
+def test_repeated_holes_are_reported_as_they_come(session: Planted, images: list[Path], tmp_path: Path) -> None:
+    folder, output = tmp_path / "folder", tmp_path / "out"
+    folder.mkdir()
+    found: list[Event] = []
+    for k, image in enumerate(images):
+        shutil.copy(image, folder)
+        if k + 1 in (10, FIRST - 1, FIRST, FIRST + 3, len(images)):
+            found += watched(folder, output)[0]
+        if k + 1 < FIRST:
+            assert found == []
+    assert pairs_of(found) == names_of(session)
+    assert len(found) == len(session.pairs), "each is reported once"
+    assert list(EventFile(output / live.EVENTS)) == found
+    batch = find_duplicate_micrographs(sorted(folder.iterdir()), PARAMS)
+    shifts = {(Path(batch.names[p.first]).name, Path(batch.names[p.second]).name): p.shift_px for p in batch.duplicates}
+    for event in found:
+        expected = shifts[Path(event["original"]).name, Path(event["duplicate"]).name]
+        assert np.allclose([event["shift_x_px"], event["shift_y_px"]], expected, atol=1.5)
+
+
+def test_a_run_goes_on_where_the_last_one_stopped(session: Planted, images: list[Path], tmp_path: Path) -> None:
+    folder, output = tmp_path / "folder", tmp_path / "out"
+    folder.mkdir()
+    for image in images[:30]:
+        shutil.copy(image, folder)
+    first, _ = watched(folder, output)
+    cache = (output / "prepared.cache").read_bytes()
+    (saved,) = state.load(output, PARAMS)
+    assert saved.gathered.covered == len(saved.paths) == 30
+    with (output / live.EVENTS).open("a") as file:
+        file.write('{"event": "dupl')  # as a kill leaves it
+    again, said = watched(folder, output)
+    assert again == []
+    assert said == ["goes on with 30 micrographs of an earlier run"]
+    assert (output / "prepared.cache").read_bytes() == cache
+    for image in images[30:]:
+        shutil.copy(image, folder)
+    more, _ = watched(folder, output)
+    assert pairs_of(first) | pairs_of(more) == names_of(session)
+    assert not pairs_of(first) & pairs_of(more)
+
+
+@pytest.mark.parametrize("fault", ["state", "cache", "changed", "parameters"])
+def test_what_an_earlier_run_left_is_used_only_if_it_is_all_there(session: Planted, images: list[Path], tmp_path: Path, fault: str) -> None:
+    folder, output = tmp_path / "folder", tmp_path / "out"
+    folder.mkdir()
+    for image in images[:27]:
+        shutil.copy(image, folder)
+    found, _ = watched(folder, output)
+    assert pairs_of(found) < names_of(session)
+    if fault == "state":
+        content = (output / "watch.npz").read_bytes()
+        (output / "watch.npz").write_bytes(content[: len(content) // 2])
+    elif fault == "cache":
+        (output / "prepared.cache").unlink()
+    elif fault == "changed":
+        os.utime(folder / images[3].name, (1, 1))
+    else:
+        assert state.load(output, MicrographParams(bin=BIN, max_shift_px=50)) == []
+        return
+    for image in images[27:]:
+        shutil.copy(image, folder)
+    more, _ = watched(folder, output)
+    assert pairs_of(found) | pairs_of(more) == names_of(session)
+
+
+def test_a_partly_written_image_waits(images: list[Path], tmp_path: Path) -> None:
+    folder, output = tmp_path / "folder", tmp_path / "out"
+    folder.mkdir()
+    whole = images[0].read_bytes()
+    (folder / "a.mrc").write_bytes(whole[: len(whole) // 2])
+    assert watched(folder, output) == ([], [])
+    (folder / "a.mrc").write_bytes(whole)
+    watched(folder, output)
+    assert (output / "prepared.cache").stat().st_size > 0
+
+
+def test_a_damaged_image_is_given_up_and_not_read_again(images: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder, output = tmp_path / "folder", tmp_path / "out"
+    folder.mkdir()
+    (folder / "a.mrc").write_bytes(images[0].read_bytes()[:5000])
+    monkeypatch.setattr(live, "_GIVE_UP_S", 0.0)
+    events, _ = watched(folder, output)
+    assert [event["event"] for event in events] == ["unreadable"]
+    assert "expected" in events[0]["reason"]
+    assert watched(folder, output) == ([], [])
+
+
+def test_versions_of_one_exposure_are_no_duplicates(images: list[Path], tmp_path: Path) -> None:
+    folder, output = tmp_path / "folder", tmp_path / "out"
+    folder.mkdir()
+    for image in images[:FIRST]:
+        shutil.copy(image, folder)
+    shutil.copy(images[5], folder / "zz_copy.mrc")
+    events, _ = watched(folder, output)
+    assert [(event["event"], Path(event["of"]).name) for event in events] == [("version", images[5].name)]
+
+
+def command_line(*arguments: object) -> list[str]:
+    return [sys.executable, "-m", "cryodedup", "watch", *map(str, arguments)]
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_ends_it_with_all_that_is_known_saved(images: list[Path], tmp_path: Path, number: int, status: int) -> None:
+    folder, output = tmp_path / "folder", tmp_path / "out"
+    folder.mkdir()
+    for image in images[:26]:
+        shutil.copy(image, folder)
+    words = command_line(folder, "-o", output, "--bin", BIN, "--poll", 0.1, "--settle", 0, "--json")
+    process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    event = json.loads(process.stdout.readline())
+    time.sleep(0.5)
+    process.send_signal(number)
+    _, errors = process.communicate(timeout=30)
+    assert process.returncode == status
+    assert "Traceback" not in errors
+    assert event["event"] == "duplicate"
+    assert len(state.load(output, PARAMS)) == 1
+
+
+def test_two_runs_do_not_share_a_directory(tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    with live.locked(tmp_path / "out" / "prepared.cache"), pytest.raises(InputError, match="another run that uses it"):
+        watched(tmp_path, tmp_path / "out")
+
+
+def test_a_command_gets_names_as_they_are(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    event: Event = dict.fromkeys(("z", "q", "ccc", "overlap", "shift_x_px", "shift_y_px"), 1.5)
+    event |= {"original": "a $(touch x) b.mrc", "duplicate": f"{tmp_path}/'; echo {{z}}.mrc"}
+    commands = Commands(f"{sys.executable} -c 'import sys; print(sys.argv[1:])' {{original}} 'to {{duplicate}}: {{z}}'")
+    commands.start(event)
+    commands.finish(30.0)
+    assert repr([event["original"], f"to {event['duplicate']}: 1.5".replace("{z}", "1.5")]) in capfd.readouterr().err
+    for words, message in [("/no/such/program", "no such file"), (f"{sys.executable} -c 'raise SystemExit(3)'", "exit status 3")]:
+        commands = Commands(words)
+        commands.start(event)
+        commands.finish(30.0)
+        assert message in capfd.readouterr().err.lower()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--poll", "0"], "--poll: found 0, expected a number of seconds"),
+        (["--idle", "nan"], "--idle: found nan, expected"),
+        (["--on-duplicate", "'"], "--on-duplicate: found"),
+        (["--on-duplicate", ""], "--on-duplicate: found an empty text"),
+        (["--fdr", "2"], "--fdr: found 2"),
+    ],
+)
+def test_wrong_options(command: Command, tmp_path: Path, options: list[str], message: str) -> None:
+    found = command("watch", tmp_path, "-o", tmp_path / "out", *options)
+    assert found.status == 2
+    assert message in found.err
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_final_result_reads_no_image_again(command: Command, session: Planted, images: list[Path], tmp_path: Path) -> None:
+    folder, output = tmp_path / "folder", tmp_path / "out"
+    folder.mkdir()
+    for image in images:
+        shutil.copy(image, folder)
+    found = command("watch", folder, "-o", output, "--bin", BIN, "--poll", 0.05, "--settle", 0, "--idle", 0)
+    assert (found.status, len(found.out.splitlines())) == (0, len(session.pairs))
+    cache = (output / "prepared.cache").read_bytes()
+    assert command("micrographs", folder, "-o", output, "--bin", BIN, "--resume", "--no-report").status == 0
+    assert (output / "prepared.cache").read_bytes() == cache
