@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from cryodedup import _core
-from cryodedup.micrographs.blocks import COHORT
+from cryodedup.micrographs.blocks import COHORT, MAX_IN_MEMORY
 from cryodedup.micrographs.reading import Reading
 from cryodedup.micrographs.self_test import MAX_PAIRS
 from cryodedup.micrographs.window import sampled, window_pairs
@@ -44,8 +44,9 @@ in groups, which leave few pairs to compare closely. (640 simulated frames at sh
 # As the core chooses them (search/screen.rs): pairs that are compared closely, and mirrored ones that are screened.
 _CLOSELY, _SHARE, _MAX_CLOSELY, _DECOYS = 200_000, 0.03, 400_000, 300_000
 
-# Memory, in MB: of Python and its libraries; a thread; a micrograph with its views; one whose spectrum is in use, of which so many are.
-_BASE_MB, _THREAD_MB, _FRAME_MB, _SPECTRUM_MB, _SPECTRA = 150.0, 12.0, 0.21, 0.79, 3 * 96
+# Memory, in MB: of Python and its libraries; a thread; a micrograph with its views, and without, where these are in a file; one whose
+# spectrum is in use, of which so many are.
+_BASE_MB, _THREAD_MB, _FRAME_MB, _BARE_FRAME_MB, _SPECTRUM_MB, _SPECTRA = 150.0, 12.0, 0.21, 0.058, 0.79, 3 * 96
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,7 +129,8 @@ def _pairs(n: int, params: MicrographParams) -> int:
 
 def memory_gb(n: int, threads: int) -> float:
     """The largest need of memory while ``n`` micrographs of one class are compared."""
-    return (_BASE_MB + _THREAD_MB * threads + _FRAME_MB * n + _SPECTRUM_MB * min(n, _SPECTRA)) / 1024
+    frame_mb = _FRAME_MB if n <= MAX_IN_MEMORY else _BARE_FRAME_MB
+    return (_BASE_MB + _THREAD_MB * threads + frame_mb * n + _SPECTRUM_MB * min(n, _SPECTRA)) / 1024
 
 
 def _measure(records: Sequence[_core.Record], params: MicrographParams, threads: int) -> tuple[float, float] | None:
