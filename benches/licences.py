@@ -20,20 +20,8 @@ ROOT = Path(__file__).resolve().parents[1]
 TARGETS = ("x86_64-unknown-linux-gnu", "aarch64-unknown-linux-gnu", "x86_64-apple-darwin", "aarch64-apple-darwin")
 PERMISSIVE = frozenset(
     [
-        "0BSD",
-        "Apache-2.0",
-        "BSD",
-        "BSD-2-Clause",
-        "BSD-3-Clause",
-        "CC0-1.0",
-        "ISC",
-        "MIT",
-        "MIT-CMU",
-        "PSF-2.0",
-        "Unicode-3.0",
-        "Unlicense",
-        "Zlib",
-        "bzip2-1.0.6",
+        *("0BSD", "Apache-2.0", "BSD", "BSD-2-Clause", "BSD-3-Clause", "CC0-1.0", "ISC", "MIT", "MIT-CMU", "PSF-2.0", "Unicode-3.0"),
+        *("Unlicense", "Zlib", "bzip2-1.0.6"),
     ]
 )
 """Licences, by their SPDX names; BSD without a number is either of the two."""
@@ -154,9 +142,9 @@ def page() -> str:
     parts = [_HEAD, "## Crates in the wheel\n", _table(crates()), "## Python packages\n", _table(python_packages())]
     parts += ["## Python packages of the extras `[cryosparc]` and `[tiff]`\n", _table(python_packages(EXTRAS))]
     parts.append(
-        "cryosparc-tools brings certifi, a list of certificates under MPL-2.0. It is installed with that extra only, and no part of it is"
-        "\nin cryodedup. The wheels of imagecodecs, numpy, pillow and pyarrow contain libraries with licences of their own, which are listed in"
-        "\nthem.\n"
+        "cryosparc-tools brings certifi, a list of certificates under MPL-2.0. It is installed with that extra only, and no part of it"
+        "\nis in cryodedup. The wheels of imagecodecs, numpy, pillow and pyarrow contain libraries with licences of their own, which are"
+        "\nlisted in them.\n"
     )
     return "\n".join(parts)
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import os
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -21,6 +22,8 @@ from cryodedup.formats.mrc import MAX_PIXELS
 
 MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _EER = (65000, 65001, 65002)
+_MAX_PAGES = 10_000
+"""A damaged file can have pages without end, each of which leads to one before it."""
 _ANGSTROM = {2: 2.54e8, 3: 1e8}
 """Å per unit of resolution, by its TIFF code: inch, cm."""
 _PLAUSIBLE_A = (0.05, 50.0)
@@ -83,12 +86,21 @@ def read_tiff(path: Path, file: BinaryIO) -> TiffImage:
     with _opened(path, file) as tiff:
         page = tiff.pages[0]
         if page.compression in _EER:
-            raise InputError(f"{path}: found an EER movie of {len(tiff.pages):,} frames, expected a motion-corrected micrograph")
-        frames = max(sum(not page.is_reduced for page in tiff.pages), int((tiff.imagej_metadata or {}).get("images", 1)))
+            raise InputError(f"{path}: found an EER movie of {len(_pages(path, tiff)):,} frames, expected a motion-corrected micrograph")
+        own = sum(not page.is_reduced for page in _pages(path, tiff))
+        frames = max(own, int((tiff.imagej_metadata or {}).get("images", 1)))
         if frames > 1:
             raise InputError(f"{path}: found a movie of {frames:,} frames, expected a motion-corrected micrograph")
         _check(path, page, stat.st_size)
         return TiffImage(path, page.imagewidth, page.imagelength, page.dtype.itemsize, _pixel_size_a(page), stat.st_size, stat.st_mtime_ns)
+
+
+def _pages(path: Path, tiff: Any) -> list[Any]:
+    """All pages of a file."""
+    pages = list(islice(tiff.pages, _MAX_PAGES + 1))
+    if len(pages) > _MAX_PAGES:
+        raise InputError(f"{path}: found more than {_MAX_PAGES:,} pages, expected one image; is it damaged?")
+    return pages
 
 
 class _opened:  # noqa: N801  a context manager
