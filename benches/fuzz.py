@@ -55,7 +55,7 @@ class Tally:
         if what not in self.finds:
             self.directory.mkdir(parents=True, exist_ok=True)
             self.finds[what] = self.directory / f"{number}_{name}"
-            self.finds[what].write_bytes(damaged(name, number))
+            self.finds[what].write_bytes(fuzzing.seeds()[name].pack(damaged(name, number)))
             (self.directory / f"{number}_{name}.error").write_text(text, "utf-8", "surrogateescape")
 
     def show(self, names: Sequence[str]) -> None:

@@ -11,7 +11,7 @@ import io
 import re
 import shutil
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -54,6 +54,8 @@ class Seed:
     """Whether choosing all rows gives the file back, byte for byte."""
     pixel_size_a: float | None = None
     """What a user has to give, as the file does not."""
+    pack: Callable[[bytes], bytes] = bytes
+    """What is done to the damaged content."""
 
     @property
     def is_image(self) -> bool:
@@ -137,6 +139,7 @@ def _image_seeds(directory: Path) -> list[Seed]:
         found.append(Seed(f"image_{name}.mrc", (directory / name).read_bytes()))
     plain = found[0].content
     found += [Seed("image.mrc.gz", gzip.compress(plain, mtime=0)), Seed("image.mrc.bz2", bz2.compress(plain))]
+    found += [Seed("image_inside.mrc.gz", plain, pack=gzip.compress), Seed("image_inside.mrc.bz2", plain, pack=bz2.compress)]
     try:
         import tifffile
     except ImportError:
@@ -212,14 +215,14 @@ _KINDS = (_flip, _set, _truncate, _delete, _repeat, _move, _insert, _number, _nu
 
 
 def place_of(seed: Seed, content: bytes, directory: Path) -> Path:
-    """Writes the content, as a file of the seed's name, and what is beside it, into an emptied directory."""
+    """Writes the content, as a file of the seed's name, and what is beside it, into an emptied directory; returns its path."""
     if directory.exists():
         shutil.rmtree(directory)
     directory.mkdir(parents=True)
     for name, other in seed.beside.items():
         (directory / name).write_bytes(other)
     path = directory / seed.name
-    path.write_bytes(content)
+    path.write_bytes(seed.pack(content))
     return path
 
 

@@ -128,8 +128,13 @@ class _opened:  # noqa: N801  a context manager
     def _translate(self, error: Exception) -> None:
         if isinstance(error, InputError) or (isinstance(error, OSError) and error.errno is not None):
             return
-        reason = " ".join(str(error).split()) or type(error).__name__
+        reason = _shown(str(error)) or type(error).__name__
         raise InputError(f"{self.path}: found a damaged TIFF file ({reason})") from None
+
+
+def _shown(reason: str) -> str:
+    """A reason of tifffile's in one line: some hold all tags of a file."""
+    return " ".join(reason.split())[:200]
 
 
 def _tifffile(path: Path) -> Any:
@@ -167,7 +172,7 @@ def _check_codecs(path: Path, page: Any) -> None:
         except KeyError as error:
             text = str(error.args[0])
             if "imagecodecs" not in text:
-                raise InputError(f"{path}: found a compression that is not supported ({text})") from None
+                raise InputError(f"{path}: found a compression that is not supported ({_shown(text)})") from None
             raise MissingPackageError(f"{path}: found {code.name} compression, which needs imagecodecs: pip install imagecodecs") from None
 
 

@@ -1,0 +1,89 @@
+"""Damaged files of every format are refused in one line, or all of their rows are given back; and what fuzzing once found.
+
+``python benches/fuzz.py SECONDS`` tries more, with limits to memory and time.
+"""
+
+from __future__ import annotations
+
+import io
+import struct
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import fuzzing
+from cases import cs, records
+from cryodedup import InputError, ParticleParams, deduplicate_particles
+from cryodedup.formats.cryosparc import NpyFile
+from cryodedup.formats.images import open_image
+
+number = st.integers(0, (1 << 16) - 1)
+mutations = st.lists(st.tuples(number, number, number), min_size=1, max_size=6)
+SLOW = ("stream.cs",)
+"""Read by another process first, each time."""
+
+
+@pytest.mark.parametrize("name", fuzzing.seeds())
+def test_an_undamaged_file_is_read_and_given_back(name: str, tmp_path: Path) -> None:
+    seed = fuzzing.seeds()[name]
+    assert fuzzing.check(seed, fuzzing.place_of(seed, seed.content, tmp_path / "case"))
+
+
+@pytest.mark.parametrize("name", [name for name in fuzzing.seeds() if name not in SLOW])
+def test_a_damaged_file_is_refused_or_given_back(name: str, tmp_path: Path) -> None:
+    seed = fuzzing.seeds()[name]
+
+    @settings(max_examples=20, derandomize=True, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    @given(mutations)
+    def damage(some: list[fuzzing.Mutation]) -> None:
+        fuzzing.check(seed, fuzzing.place_of(seed, fuzzing.mutated(seed.content, some), tmp_path / "case"))
+
+    damage()
+
+
+@pytest.mark.parametrize("extra", [1, 8, 1000])
+def test_bytes_behind_the_records_of_a_dataset(tmp_path: Path, extra: int) -> None:
+    path = cs(tmp_path / "p.cs", records([(0, 0), (90, 0)]))
+    path.write_bytes(path.read_bytes() + bytes(extra))
+    with pytest.raises(InputError, match=f"p.cs: found {extra:,} bytes behind 2 records, expected none as its header says"):
+        NpyFile.open(path)
+
+
+def test_a_shift_of_no_number_is_refused_with_its_row(tmp_path: Path) -> None:
+    array = records([(0, 0), (90, 0)], [("alignments3D/shift", "<f4", (2,)), ("alignments3D/psize_A", "<f4")])
+    array["alignments3D/shift"][1], array["alignments3D/psize_A"][1] = (0, 1), np.inf
+    path = cs(tmp_path / "p.cs", array)
+    with pytest.raises(InputError, match=r"p\.cs, record 1: found a centre at x nan"):
+        deduplicate_particles(path, ParticleParams())
+
+
+def test_pages_of_a_tiff_file_that_lead_in_a_circle(tmp_path: Path) -> None:
+    file = io.BytesIO()
+    with tifffile.TiffWriter(file) as writer:
+        for _ in range(120):  # tifffile itself looks for circles only among the first 100
+            writer.write(np.zeros((16, 16), np.int16), contiguous=False)
+    content = bytearray(file.getvalue())
+    pages = tifffile.TiffFile(io.BytesIO(content)).pages
+    offsets = [page.offset for page in pages]
+    (tags,) = struct.unpack_from("<H", content, offsets[-1])
+    struct.pack_into("<I", content, offsets[-1] + 2 + 12 * tags, offsets[5])
+    (tmp_path / "a.tif").write_bytes(content)
+    with pytest.raises(InputError, match=r"a\.tif: found more than 10,000 pages, expected one image"):
+        open_image(tmp_path / "a.tif")
+
+
+def test_a_message_about_a_tiff_file_is_short(tmp_path: Path) -> None:
+    file = io.BytesIO()
+    tifffile.imwrite(file, np.zeros((16, 16), np.int16))
+    content = bytearray(file.getvalue())
+    at = content.index(struct.pack("<HHI", 259, 3, 1))
+    content[at : at + 8] = struct.pack("<HHI", 259, 3, 1000)
+    struct.pack_into("<I", content, at + 8, 8)
+    (tmp_path / "a.tif").write_bytes(content.ljust(4096, b"\0"))
+    with pytest.raises(InputError) as error:
+        open_image(tmp_path / "a.tif")
+    assert len(str(error.value)) < 400 + len(str(tmp_path))
