@@ -61,6 +61,14 @@ def test_a_shift_of_no_number_is_refused_with_its_row(tmp_path: Path) -> None:
         deduplicate_particles(path, ParticleParams())
 
 
+@pytest.mark.parametrize("number", ["1e308", "9007199254740992", "inf"])
+def test_a_tomogram_of_a_number_beyond_all_is_refused(tmp_path: Path, number: str) -> None:
+    seed = fuzzing.seeds()["motives.star"]
+    path = fuzzing.place_of(seed, seed.content.replace(b"\n2 1 1", f"\n2 {number} 1".encode()), tmp_path / "case")
+    with pytest.raises(InputError, match=r"motives\.star, line 21: tomo_num: found .*, expected the number of a tomogram"):
+        deduplicate_particles(path, ParticleParams(pixel_size_a=1.0))
+
+
 def test_pages_of_a_tiff_file_that_lead_in_a_circle(tmp_path: Path) -> None:
     file = io.BytesIO()
     with tifffile.TiffWriter(file) as writer:
@@ -73,6 +81,22 @@ def test_pages_of_a_tiff_file_that_lead_in_a_circle(tmp_path: Path) -> None:
     struct.pack_into("<I", content, offsets[-1] + 2 + 12 * tags, offsets[5])
     (tmp_path / "a.tif").write_bytes(content)
     with pytest.raises(InputError, match=r"a\.tif: found more than 10,000 pages, expected one image"):
+        open_image(tmp_path / "a.tif")
+
+
+@pytest.mark.parametrize("compression", [None, "zlib"])
+@pytest.mark.parametrize("options", [{"rowsperstrip": 8}, {"tile": (16, 16)}])
+def test_a_tiff_file_without_some_of_its_rows_is_refused(tmp_path: Path, compression: str | None, options: dict[str, object]) -> None:
+    """What is missing was read as zeros, and 464 bytes took 3 GB."""
+    file = io.BytesIO()
+    tifffile.imwrite(file, np.ones((64, 64), np.int16), compression=compression, **options)
+    content = bytearray(file.getvalue())
+    (tmp_path / "whole.tif").write_bytes(content)
+    assert open_image(tmp_path / "whole.tif").ny == 64
+    offset = tifffile.TiffFile(io.BytesIO(file.getvalue())).pages[0].tags["ImageLength"].offset
+    struct.pack_into("<HII", content, offset + 2, 4, 1, 1 << 22)
+    (tmp_path / "a.tif").write_bytes(content)
+    with pytest.raises(InputError, match=r"a\.tif: found .* expected .* for 64 x 4194304"):
         open_image(tmp_path / "a.tif")
 
 

@@ -158,9 +158,23 @@ def _check(path: Path, page: Any, size: int) -> None:
     if nx < 1 or ny < 1 or nx * ny > MAX_PIXELS:
         raise InputError(f"{path}: found {nx} x {ny} pixels, expected an image")
     needed = max((start + count for start, count in zip(page.dataoffsets, page.databytecounts, strict=False)), default=0)
-    if needed > size or (page.compression == 1 and sum(page.databytecounts) * 8 < nx * ny * page.bitspersample):
+    if needed > size:
         raise InputError(f"{path}: found {size:,} bytes, expected at least {needed:,} as its header says; is it truncated?")
+    stored, pixels = sum(page.databytecounts), -(-nx * ny * page.bitspersample // 8)
+    if page.compression == 1 and stored < pixels:
+        raise InputError(f"{path}: found {stored:,} bytes of pixels, expected {pixels:,} for {nx} x {ny}; is it damaged?")
+    # tifffile takes a part that is missing for zeros.
+    parts, found = _parts(page), sum(count > 0 for count in page.databytecounts)
+    if found < parts:
+        raise InputError(f"{path}: found {found:,} strips or tiles, expected {parts:,} for {nx} x {ny} pixels; is it damaged?")
     _check_codecs(path, page)
+
+
+def _parts(page: Any) -> int:
+    """Number of the strips or tiles that make up a page."""
+    if page.is_tiled:
+        return -(-page.imagewidth // max(page.tilewidth, 1)) * -(-page.imagelength // max(page.tilelength, 1))
+    return int(-(-page.imagelength // max(page.rowsperstrip, 1)))
 
 
 def _check_codecs(path: Path, page: Any) -> None:

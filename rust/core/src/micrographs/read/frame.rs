@@ -281,4 +281,22 @@ mod tests {
             assert!(f64::from(sum) == pixel.to_f64() || (sum.is_nan() && pixel.is_nan()), "{pixel}: {sum}");
         }
     }
+
+    #[test]
+    fn whole_numbers_are_added_as_by_a_plain_loop() {
+        for n in (0..70).chain([127, 128, 129]) {
+            let raw: Vec<i32> = (0..n).map(|i| (i * 7919 + 13) % 65_536 - 32_768).collect();
+            let (bytes, shorts) =
+                (raw.iter().map(|&raw| raw as i8).collect::<Vec<_>>(), raw.iter().map(|&raw| raw as i16).collect::<Vec<_>>());
+            let counts: Vec<u16> = raw.iter().map(|&raw| raw as u16).collect();
+            let mut sums = vec![vec![0.5; raw.len()]; 3];
+            add_i8(&mut sums[0], &bytes);
+            add_i16(&mut sums[1], &shorts);
+            add_u16(&mut sums[2], &counts);
+            for i in 0..raw.len() {
+                let expected = [f32::from(bytes[i]), f32::from(shorts[i]), f32::from(counts[i])].map(|pixel| 0.5 + pixel);
+                assert_eq!([sums[0][i], sums[1][i], sums[2][i]], expected, "{i} of {n}");
+            }
+        }
+    }
 }
