@@ -173,7 +173,7 @@ def _check(path: Path, page: Any, size: int) -> None:
 def _parts(page: Any) -> int:
     """Number of the strips or tiles that make up a page."""
     if page.is_tiled:
-        return -(-page.imagewidth // max(page.tilewidth, 1)) * -(-page.imagelength // max(page.tilelength, 1))
+        return int(-(-page.imagewidth // max(page.tilewidth, 1)) * -(-page.imagelength // max(page.tilelength, 1)))
     return int(-(-page.imagelength // max(page.rowsperstrip, 1)))
 
 
