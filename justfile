@@ -37,7 +37,7 @@ fuzz-core seconds="60":
 
 # the core's unsafe code, and loops without wide registers, under Miri; needs nightly Rust with miri
 miri:
-    MIRIFLAGS=-Zmiri-disable-isolation PROPTEST_CASES=4 cargo +nightly miri test -p cryodedup-core --lib -- half_floats plain_loop rows:: union_find
+    cargo +nightly miri test -p cryodedup-core --lib -- half_floats as_by_a_plain_loop those_of_a_plain_loop
     RUSTFLAGS="-C target-feature=+avx2,+fma,+f16c" cargo +nightly miri test -p cryodedup-core --lib -- half_floats
 
 # licences of all that is needed at run time, and the page that lists them
