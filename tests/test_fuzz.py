@@ -53,6 +53,28 @@ def test_bytes_behind_the_records_of_a_dataset(tmp_path: Path, extra: int) -> No
         NpyFile.open(path)
 
 
+def test_a_header_of_gigabytes_is_not_asked_for(tmp_path: Path) -> None:
+    content = fuzzing.seeds()["wide.cs"].content
+    (tmp_path / "p.cs").write_bytes(content[:8] + (2**32 - 1).to_bytes(4, "little") + content[12:])
+    with pytest.raises(InputError, match=r"p\.cs: found a damaged NPY header \(4,294,967,295 bytes long\)"):
+        NpyFile.open(tmp_path / "p.cs")
+
+
+def test_a_message_with_a_name_of_two_lines_is_one_line(tmp_path: Path) -> None:
+    array = records([(9, 9), (90, 9), (900, 90)], micrograph_path=b"a\nb.mrc")
+    array["location/micrograph_psize_A"] = (1, 1e6, 1e6)
+    with pytest.raises(InputError, match=r"found a centre at [0-9]+ x [0-9]+ Å in a\N{REPLACEMENT CHARACTER}b\.mrc, whose size"):
+        deduplicate_particles(cs(tmp_path / "p.cs", array))
+
+
+def test_centres_far_beyond_any_image_are_used(tmp_path: Path) -> None:
+    seed = fuzzing.seeds()["tomograms.star"]
+    path = fuzzing.place_of(
+        seed, seed.content.replace(b" 1.5 2 3", b" 1e200 2 3").replace(b" 3.0 2 3", b" 0 1e308 -1e300"), tmp_path / "case"
+    )
+    assert fuzzing.check(seed, path)
+
+
 def test_a_shift_of_no_number_is_refused_with_its_row(tmp_path: Path) -> None:
     array = records([(0, 0), (90, 0)], [("alignments3D/shift", "<f4", (2,)), ("alignments3D/psize_A", "<f4")])
     array["alignments3D/shift"][1], array["alignments3D/psize_A"][1] = (0, 1), np.inf

@@ -6,7 +6,7 @@ import io
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Protocol, cast
+from typing import Any, BinaryIO, Literal, Protocol, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -81,6 +81,7 @@ class NpyFile:
             try:
                 version = np.lib.format.read_magic(file)
                 read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+                _check_header(file, version)
                 shape, _, dtype = read(file, max_header_size=LONGEST_HEADER)
             except (OSError, MemoryError):
                 raise
@@ -155,6 +156,15 @@ class NpyFile:
             with self.path.open("rb") as file:
                 return file.read(self.start)
         return npy_header(self.dtype, count)
+
+
+def _check_header(file: BinaryIO, version: tuple[int, int]) -> None:
+    """Raises ValueError if the header is longer than any: numpy asks for memory before it looks."""
+    place = file.tell()
+    length = int.from_bytes(file.read(2 if version == (1, 0) else 4), "little")
+    file.seek(place)
+    if length > LONGEST_HEADER:
+        raise ValueError(f"{length:,} bytes long")
 
 
 def _utf8(value: bytes) -> bytes:
