@@ -211,6 +211,7 @@ fast! {
 }
 
 #[cfg(test)]
+#[expect(clippy::float_cmp, reason = "whole numbers and conversions are exact")]
 mod tests {
     use super::super::spectra::{keep, zeros};
     use super::*;

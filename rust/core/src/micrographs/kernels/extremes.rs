@@ -58,6 +58,7 @@ impl Extremes {
 }
 
 #[cfg(test)]
+#[expect(clippy::float_cmp, reason = "whole numbers and conversions are exact")]
 mod tests {
     use super::*;
 

@@ -256,6 +256,7 @@ fn add_f16_wide(sums: &mut [f32], row: &[f16]) {
 }
 
 #[cfg(test)]
+#[expect(clippy::float_cmp, reason = "whole numbers and conversions are exact")]
 mod tests {
     use super::*;
 
