@@ -26,3 +26,21 @@ bench: build
     python benches/kernel.py
     python benches/files.py
     python benches/micrographs.py
+
+# damages files of every format for so many seconds (Linux)
+fuzz seconds="60":
+    python benches/fuzz.py {{seconds}}
+
+# the same for the core: each target for so many seconds; needs nightly Rust and cargo-fuzz
+fuzz-core seconds="60":
+    rust/fuzz/run {{seconds}}
+
+# the core's unsafe code, and loops without wide registers, under Miri; needs nightly Rust with miri
+miri:
+    cargo +nightly miri test -p cryodedup-core --lib -- half_floats as_by_a_plain_loop those_of_a_plain_loop
+    RUSTFLAGS="-C target-feature=+avx2,+fma,+f16c" cargo +nightly miri test -p cryodedup-core --lib -- half_floats
+
+# licences of all that is needed at run time, and the page that lists them
+licences:
+    cargo deny --locked check licenses bans sources
+    python benches/licences.py > docs/licences.md

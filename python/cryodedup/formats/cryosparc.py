@@ -6,7 +6,7 @@ import io
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Protocol, cast
+from typing import Any, BinaryIO, Literal, Protocol, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -81,6 +81,7 @@ class NpyFile:
             try:
                 version = np.lib.format.read_magic(file)
                 read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+                _check_header(file, version)
                 shape, _, dtype = read(file, max_header_size=LONGEST_HEADER)
             except (OSError, MemoryError):
                 raise
@@ -94,9 +95,12 @@ class NpyFile:
             raise InputError(f"{path}: found pickled objects, expected plain records; such a file is not read, as it could run any program")
         if dtype.names is None or len(shape) != 1 or shape[0] < 0 or not dtype.itemsize:
             raise InputError(f"{path}: found an array of {dtype} of shape {shape}, expected one record a particle")
-        present = (path.stat().st_size - start) // dtype.itemsize
+        present, rest = divmod(path.stat().st_size - start, dtype.itemsize)
         if present < shape[0]:
             raise InputError(f"{path}: found {present} whole records, expected {shape[0]} as its header says; is it truncated?")
+        if present > shape[0] or rest:
+            found = (present - shape[0]) * dtype.itemsize + rest
+            raise InputError(f"{path}: found {found:,} bytes behind {shape[0]} records, expected none as its header says; is it damaged?")
         rows = _core.Rows.records(path, start, dtype.itemsize, int(shape[0]))
         return cls(path, dtype, int(shape[0]), start, rows, threads, progress)
 
@@ -152,6 +156,15 @@ class NpyFile:
             with self.path.open("rb") as file:
                 return file.read(self.start)
         return npy_header(self.dtype, count)
+
+
+def _check_header(file: BinaryIO, version: tuple[int, int]) -> None:
+    """Raises ValueError if the header is longer than any: numpy asks for memory before it looks."""
+    place = file.tell()
+    length = int.from_bytes(file.read(2 if version == (1, 0) else 4), "little")
+    file.seek(place)
+    if length > LONGEST_HEADER:
+        raise ValueError(f"{length:,} bytes long")
 
 
 def _utf8(value: bytes) -> bytes:

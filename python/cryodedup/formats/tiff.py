@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import os
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -21,6 +22,8 @@ from cryodedup.formats.mrc import MAX_PIXELS
 
 MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _EER = (65000, 65001, 65002)
+_MAX_PAGES = 10_000
+"""A damaged file can have pages without end, each of which leads to one before it."""
 _ANGSTROM = {2: 2.54e8, 3: 1e8}
 """Å per unit of resolution, by its TIFF code: inch, cm."""
 _PLAUSIBLE_A = (0.05, 50.0)
@@ -83,12 +86,21 @@ def read_tiff(path: Path, file: BinaryIO) -> TiffImage:
     with _opened(path, file) as tiff:
         page = tiff.pages[0]
         if page.compression in _EER:
-            raise InputError(f"{path}: found an EER movie of {len(tiff.pages):,} frames, expected a motion-corrected micrograph")
-        frames = max(sum(not page.is_reduced for page in tiff.pages), int((tiff.imagej_metadata or {}).get("images", 1)))
+            raise InputError(f"{path}: found an EER movie of {len(_pages(path, tiff)):,} frames, expected a motion-corrected micrograph")
+        own = sum(not page.is_reduced for page in _pages(path, tiff))
+        frames = max(own, int((tiff.imagej_metadata or {}).get("images", 1)))
         if frames > 1:
             raise InputError(f"{path}: found a movie of {frames:,} frames, expected a motion-corrected micrograph")
         _check(path, page, stat.st_size)
         return TiffImage(path, page.imagewidth, page.imagelength, page.dtype.itemsize, _pixel_size_a(page), stat.st_size, stat.st_mtime_ns)
+
+
+def _pages(path: Path, tiff: Any) -> list[Any]:
+    """All pages of a file."""
+    pages = list(islice(tiff.pages, _MAX_PAGES + 1))
+    if len(pages) > _MAX_PAGES:
+        raise InputError(f"{path}: found more than {_MAX_PAGES:,} pages, expected one image; is it damaged?")
+    return pages
 
 
 class _opened:  # noqa: N801  a context manager
@@ -116,8 +128,13 @@ class _opened:  # noqa: N801  a context manager
     def _translate(self, error: Exception) -> None:
         if isinstance(error, InputError) or (isinstance(error, OSError) and error.errno is not None):
             return
-        reason = " ".join(str(error).split()) or type(error).__name__
+        reason = _shown(str(error)) or type(error).__name__
         raise InputError(f"{self.path}: found a damaged TIFF file ({reason})") from None
+
+
+def _shown(reason: str) -> str:
+    """A reason of tifffile's in one line: some hold all tags of a file."""
+    return " ".join(reason.split())[:200]
 
 
 def _tifffile(path: Path) -> Any:
@@ -141,9 +158,23 @@ def _check(path: Path, page: Any, size: int) -> None:
     if nx < 1 or ny < 1 or nx * ny > MAX_PIXELS:
         raise InputError(f"{path}: found {nx} x {ny} pixels, expected an image")
     needed = max((start + count for start, count in zip(page.dataoffsets, page.databytecounts, strict=False)), default=0)
-    if needed > size or (page.compression == 1 and sum(page.databytecounts) * 8 < nx * ny * page.bitspersample):
+    if needed > size:
         raise InputError(f"{path}: found {size:,} bytes, expected at least {needed:,} as its header says; is it truncated?")
+    stored, pixels = sum(page.databytecounts), -(-nx * ny * page.bitspersample // 8)
+    if page.compression == 1 and stored < pixels:
+        raise InputError(f"{path}: found {stored:,} bytes of pixels, expected {pixels:,} for {nx} x {ny}; is it damaged?")
+    # tifffile takes a part that is missing for zeros.
+    parts, found = _parts(page), sum(count > 0 for count in page.databytecounts)
+    if found < parts:
+        raise InputError(f"{path}: found {found:,} strips or tiles, expected {parts:,} for {nx} x {ny} pixels; is it damaged?")
     _check_codecs(path, page)
+
+
+def _parts(page: Any) -> int:
+    """Number of the strips or tiles that make up a page."""
+    if page.is_tiled:
+        return int(-(-page.imagewidth // max(page.tilewidth, 1)) * -(-page.imagelength // max(page.tilelength, 1)))
+    return int(-(-page.imagelength // max(page.rowsperstrip, 1)))
 
 
 def _check_codecs(path: Path, page: Any) -> None:
@@ -155,7 +186,7 @@ def _check_codecs(path: Path, page: Any) -> None:
         except KeyError as error:
             text = str(error.args[0])
             if "imagecodecs" not in text:
-                raise InputError(f"{path}: found a compression that is not supported ({text})") from None
+                raise InputError(f"{path}: found a compression that is not supported ({_shown(text)})") from None
             raise MissingPackageError(f"{path}: found {code.name} compression, which needs imagecodecs: pip install imagecodecs") from None
 
 

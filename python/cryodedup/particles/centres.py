@@ -14,7 +14,7 @@ from cryodedup.particles.inputs.micrograph_table import MicrographTable
 from cryodedup.particles.inputs.picks import Floats, Picks
 from cryodedup.particles.inputs.pixel_sizes import Resolved, chosen_by_input, resolve
 from cryodedup.particles.joining import Joined
-from cryodedup.text import count
+from cryodedup.text import count, shown
 
 OUTSIDE, MAX_OUTSIDE = 0.05, 0.1
 """If more than a tenth of the particles lie outside the micrograph by more than 5 % of its side, the pixel size is not that of the
@@ -201,8 +201,9 @@ def _check_extents(pick: Picks, extents: Floats, coordinates_a: Floats) -> None:
         row = int(np.flatnonzero(beyond)[0])
         place, limit = (" x ".join(f"{value:.0f}" for value in values[row]) for values in (coordinates_a[rows], limits))
         more = f"; of {len(rows):,} checked particles {_others(int(beyond.sum()) - 1)} also outside" if beyond.sum() > 1 else ""
+        micrograph = shown(pick.micrographs[int(pick.micrograph_of[rows[row]])].name)
         raise InputError(
-            f"{pick.where(int(rows[row]))}: found a centre at {place} Å in {pick.micrographs[int(pick.micrograph_of[rows[row]])].name},"
+            f"{pick.where(int(rows[row]))}: found a centre at {place} Å in {micrograph},"
             f" whose size is {limit} Å, expected centres within it{more}: the pixel size is probably wrong; set it with --pixel-size and"
             " --pixel-size-override"
         )

@@ -18,6 +18,8 @@ from cryodedup.particles.analysis.pair_curve import WIDTH, PairCurve
 from cryodedup.particles.inputs.picks import Floats
 from cryodedup.particles.points import Points
 
+MAX_SPREAD_A = 1e12
+"""Particles further apart are in no image; the squares of such distances may be beyond all numbers."""
 SAMPLE, MAX_PAIRS = 20_000, 250_000
 """Number of particles in the sample (or up to twice as many, in whole micrographs), and of their pairs: 30 ms."""
 REACH = 6.0
@@ -165,7 +167,7 @@ def suggest(coordinates_a: Floats, micrograph_of: Groups, threads: int = 0) -> S
         return Suggestion()
     points, groups = _sample(coordinates_a, micrograph_of)
     at_random = spread_at_random(points, groups)
-    if at_random == 0:
+    if not 0 < at_random < MAX_SPREAD_A:
         return Suggestion()
     reach, lattice = REACH * at_random, lattice_spacing(points, at_random)
     curve = _curve(points, groups, max(lattice, finest_spacing(points, at_random)), reach)

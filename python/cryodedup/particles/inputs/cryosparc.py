@@ -282,7 +282,8 @@ def _shifts_a(fields: JoinedFields, key: str, y_sign: float) -> tuple[Floats, ..
     if f"{key}/psize_A" not in fields:
         raise UnknownPixelSizeError(f"{fields.label}: found {key}/shift without {key}/psize_A, expected both; or use --shift-key none")
     scale = fields.numbers(f"{key}/psize_A")
-    return fields.numbers(f"{key}/shift", 0) * scale, fields.numbers(f"{key}/shift", 1) * (scale * y_sign)
+    with np.errstate(invalid="ignore", over="ignore"):  # a centre that is no number is refused with its row
+        return fields.numbers(f"{key}/shift", 0) * scale, fields.numbers(f"{key}/shift", 1) * (scale * y_sign)
 
 
 def _scores(fields: JoinedFields, params: ParticleParams) -> Scores | None:

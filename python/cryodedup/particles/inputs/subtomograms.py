@@ -29,6 +29,8 @@ STOPGAP = "stopgap_motivelist"
 ORIGINAL, SHIFTS = ("orig_x", "orig_y", "orig_z"), ("x_shift", "y_shift", "z_shift")
 STOPGAP_NUMBERS = (*ORIGINAL, *SHIFTS, "tomo_num", "subtomo_num", "score")
 HALF_SET = "halfset"
+_NUMBERS_END = 2**53
+"""Beyond it float64 does not hold every whole number."""
 
 
 def read_dynamo(path: Path, params: ParticleParams) -> Picks:
@@ -172,7 +174,7 @@ def _shift_note(label: str, columns: str, shifts: Sequence[Floats]) -> list[str]
 def _numbered(path: Path, table: _core.Table, label: str) -> tuple[list[Micrograph], NDArray[np.uint32]]:
     """The tomograms of a column of numbers, and that of each row."""
     values = table.columns[label]
-    bad = ~((values >= 0) & (values == np.floor(values)))
+    bad = ~((values >= 0) & (values < _NUMBERS_END) & (values == np.floor(values)))
     if bad.any():
         row = int(bad.argmax())
         raise InputError(

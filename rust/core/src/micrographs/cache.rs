@@ -20,6 +20,8 @@ const MAGIC: &[u8; 8] = b"CRYODUP1";
 const HEAD: usize = 64;
 /// Int16 units per standard deviation, used only here: with values cut off at ten, the range is used well.
 const UNITS_PER_SD: f32 = 3276.0;
+/// No image has a longer side, pixels: a header that says so is damaged, and its size could not be calculated.
+const MAX_SIDE: u32 = 1 << 24;
 
 /// The key of a micrograph: a digest of its path, size, modification time and parameters.
 pub type Key = [u8; 16];
@@ -300,6 +302,9 @@ fn parse(head: &[u8], at: u64) -> Option<(Key, Record, u32)> {
         return None;
     }
     let kind = [Kind::Image, Kind::Blank, Kind::NotFinite].into_iter().find(|&kind| kind as u32 == word(32).unwrap_or(9))?;
+    if kind == Kind::Image && [word(24)?, word(28)?].iter().any(|side| !(1..=MAX_SIDE).contains(side)) {
+        return None;
+    }
     let record = Record {
         pixels_at: at + HEAD as u64,
         width: word(24)? as usize,
@@ -349,5 +354,17 @@ mod tests {
         std::fs::write(&path, &whole[..80]).unwrap();
         Writer::open(&path, Some(measure().end)).unwrap().append(&[7; 16], (3, 2), &pixels(1), 2.0, 1.0, Kind::Image).unwrap();
         assert_eq!(measure().records.len(), 2);
+    }
+
+    /// Found by fuzzing: an image of no columns stopped the making of thumbnails; sides near 2^32 overflowed its size.
+    #[test]
+    fn an_image_without_pixels_or_beyond_any_size_is_no_record() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("cache");
+        for size in [(0, 4), (4, 0), (u32::MAX as usize, u32::MAX as usize), (1 << 31, 1 << 31)] {
+            Writer::open(&path, None).unwrap().append(&[1; 16], size, &[], 1.0, 0.0, Kind::Image).unwrap();
+            let Index { records, end, torn, .. } = index(&path, &Monitor::default()).unwrap();
+            assert_eq!((records.len(), end, torn), (0, 0, true), "{size:?}");
+        }
     }
 }

@@ -37,10 +37,12 @@ impl Chosen<'_> {
         }
         let mut row = from;
         while row < to {
-            let next = self.run_end(row, to);
-            // A run ends at a gap, too, which goes into both files.
-            let gap = self.rows.next_gap(self.rows.start(row)).filter(|gap| gap.0 < self.rows.start(next));
-            let next = gap.map_or(next, |gap| self.rows.first_from(row, gap.0));
+            // A run ends at a gap, too, which goes into both files. The gap is looked up first: to search for the end of the run beyond it,
+            // again after each gap, took the square of the number of rows in a batch.
+            let gap = self.rows.next_gap(self.rows.start(row)).filter(|gap| gap.0 < end);
+            let behind_gap = gap.map_or(to, |gap| self.rows.first_from(row, gap.0));
+            let next = self.run_end(row, behind_gap);
+            let gap = gap.filter(|_| next == behind_gap);
             let run_end = gap.map_or(self.rows.start(next), |gap| gap.0);
             self.append(input, row..next, (base, run_end), scratch, &mut out[usize::from(!self.kept[row])])?;
             if let Some((from, to)) = gap {

@@ -211,6 +211,7 @@ fast! {
 }
 
 #[cfg(test)]
+#[expect(clippy::float_cmp, reason = "whole numbers and conversions are exact")]
 mod tests {
     use super::super::spectra::{keep, zeros};
     use super::*;
@@ -292,6 +293,30 @@ mod tests {
         let zero = zeros(1, 64);
         for absolute in [false, true] {
             assert_eq!(correlator.highest(&zero, &zero, absolute, &mut correlator.maps()), Highest::default());
+        }
+    }
+
+    #[test]
+    fn rows_of_any_length_are_weighed_and_searched_as_by_a_plain_loop() {
+        for width in (1..70).chain([255, 256, 257]) {
+            let value = |i: usize| ((i * 7919 + 13) % 1009) as f32 - 500.0;
+            let rows: Vec<Complex32> = (0..width).map(|i| Complex32::new(value(i), value(i + 7))).collect();
+            let weights: Vec<f32> = (0..width).map(|i| (i % 5) as f32).collect();
+            let (mut re, mut im) = (vec![0.0; width], vec![0.0; width]);
+            weigh(&rows, &weights, &mut re, &mut im);
+            for i in 0..width {
+                let seen = weights[i] > 0.0;
+                let expected = if seen { (rows[i].re * weights[i], rows[i].im * weights[i]) } else { (f32::MIN, f32::MIN) };
+                assert_eq!((re[i], im[i]), expected, "{i} of {width}");
+            }
+            let image: Vec<f32> = (0..3 * width).map(value).collect();
+            let mut found = vec![0.0; width.div_ceil(PEAK_BLOCK)];
+            block_maxima(&image, width, &mut found);
+            for (block, found) in found.iter().enumerate() {
+                let columns = block * PEAK_BLOCK..((block + 1) * PEAK_BLOCK).min(width);
+                let plain = (0..3).flat_map(|y| columns.clone().map(move |x| y * width + x)).map(|at| image[at]).fold(f32::MIN, f32::max);
+                assert_eq!(*found, plain, "block {block} of {width}");
+            }
         }
     }
 }

@@ -56,3 +56,32 @@ impl Extremes {
         (of(self.max).fold(0.0, f32::max), of(self.power).sum())
     }
 }
+
+#[cfg(test)]
+#[expect(clippy::float_cmp, reason = "whole numbers and conversions are exact")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn extremes_of_any_length_are_those_of_a_plain_loop() {
+        for n in (0..70).chain([127, 128, 129]) {
+            let value = |i: usize| ((i * 7919 + 13) % 1009) as f32 - 600.0;
+            let rows: Vec<Complex32> = (0..n).map(|i| Complex32::new(value(i), value(i + 7))).collect();
+            let weights: Vec<f32> = (0..n).map(|i| (i % 5) as f32).collect();
+            let (mut high, mut large) = (Extremes::new(), Extremes::new());
+            highest(&rows, &weights, &mut high);
+            largest(&rows, &weights, &mut large);
+            for part in 0..2 {
+                let plain: Vec<f32> = (0..n).map(|i| [rows[i].re, rows[i].im][part] * weights[i]).collect();
+                let power: f64 = plain.iter().map(|&value| f64::from(value) * f64::from(value)).sum();
+                for (found, max) in [
+                    (high.of_part(part), plain.iter().copied().fold(0.0, f32::max)),
+                    (large.of_part(part), plain.iter().map(|value| value.abs()).fold(0.0, f32::max)),
+                ] {
+                    assert_eq!(found.0, max, "part {part} of {n}");
+                    assert!((f64::from(found.1) - power).abs() <= 1e-6 * power, "part {part} of {n}");
+                }
+            }
+        }
+    }
+}

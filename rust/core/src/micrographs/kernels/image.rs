@@ -193,4 +193,21 @@ mod tests {
             }
         }
     }
+
+    #[test]
+    fn rows_of_any_length_are_summed_and_rounded_as_by_a_plain_loop() {
+        for n in (0..70).chain([127, 128, 129, 1000]) {
+            let image: Vec<f32> = (0..n).map(|i| ((i * 7919 + 13) % 1009) as f32 * 0.5 - 250.0).collect();
+            let plain: f64 = image.iter().map(|&pixel| f64::from(pixel) * f64::from(pixel)).sum();
+            assert!((f64::from(squares(&image)) - plain).abs() <= 1e-6 * plain, "{n}");
+            let mut units = vec![1; n];
+            round(&image, 0.7, &mut units);
+            let mut expected = [0, 0];
+            for (&unit, &pixel) in units.iter().zip(&image) {
+                assert_eq!(i32::from(unit), ((pixel * 0.7).round_ties_even() as i32).clamp(-127, 127), "{pixel}");
+                expected = [expected[0] + i32::from(unit), expected[1] + i32::from(unit) * i32::from(unit)];
+            }
+            assert_eq!(sums_of_row(&units), expected, "{n}");
+        }
+    }
 }

@@ -241,4 +241,14 @@ mod tests {
         let found = overlap(&first, &second, 96, |overlap| overlap.common((0, 0)));
         assert!(found.ncc > 0.5 && found.without_best < 0.2, "{found:?}");
     }
+
+    #[test]
+    fn products_of_rows_of_any_length_are_those_of_a_plain_loop() {
+        for n in (0..70).chain([127, 128, 129, 1000]) {
+            let (a, b) = (noise(n), noise(2 * n).split_off(n));
+            let plain: i32 = (0..n).map(|i| i32::from(a[i]) * i32::from(b[i])).sum();
+            assert_eq!(dot(&a, &b), plain, "{n}");
+        }
+        assert_eq!(dot(&[-127; 5000], &[127; 5000]), -127 * 127 * 5000);
+    }
 }

@@ -123,4 +123,18 @@ mod tests {
         keep(&[Complex32::new(1.0, 1.0)], 0.0, &mut out);
         assert_eq!(out, [0, 0]);
     }
+
+    #[test]
+    fn spectra_of_any_length_are_rounded_as_by_a_plain_loop() {
+        for n in (0..70).chain([127, 128, 129]) {
+            let value = |i: usize| ((i * 7919 + 13) % 1009) as f32 * 100.0 - 50_000.0;
+            let spectrum: Vec<Complex32> = (0..n).map(|i| Complex32::new(value(i), value(i + 7))).collect();
+            let (mut re, mut im) = (vec![1; n], vec![1; n]);
+            round(&spectrum, 0.75, &mut re, &mut im);
+            let plain = |part: f32| ((part * 0.75).round_ties_even() as i32).clamp(-32_767, 32_767);
+            for (i, value) in spectrum.iter().enumerate() {
+                assert_eq!([i32::from(re[i]), i32::from(im[i])], [plain(value.re), plain(value.im)], "{i} of {n}");
+            }
+        }
+    }
 }

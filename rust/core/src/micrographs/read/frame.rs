@@ -234,9 +234,11 @@ fn add_f16(sums: &mut [f32], row: &[f16]) {
         #[expect(unsafe_code, reason = "the processor has what the function was compiled for, as was just asked")]
         return unsafe { add_f16_wide(sums, row) };
     }
-    for (sum, pixel) in sums.iter_mut().zip(row) {
-        *sum += pixel.to_f32();
-    }
+    add_f16_plain(sums, row);
+}
+
+fn add_f16_plain(sums: &mut [f32], row: &[f16]) {
+    sums.iter_mut().zip(row).for_each(|(sum, pixel)| *sum += pixel.to_f32());
 }
 
 /// Eight pixels at once, by the processor's own conversion.
@@ -250,5 +252,52 @@ fn add_f16_wide(sums: &mut [f32], row: &[f16]) {
         let pixels: [f32; 8] = bytemuck::cast(_mm256_cvtph_ps(bytemuck::cast::<[f16; 8], __m128i>(*eight)));
         sums.iter_mut().zip(pixels).for_each(|(sum, pixel)| *sum += pixel);
     }
-    last.iter_mut().zip(rest).for_each(|(sum, pixel)| *sum += pixel.to_f32());
+    add_f16_plain(last, rest);
+}
+
+#[cfg(test)]
+#[expect(clippy::float_cmp, reason = "whole numbers and conversions are exact")]
+mod tests {
+    use super::*;
+
+    /// Both ways, for rows with and without whole eights; under Miri, too, which finds accesses out of bounds.
+    #[test]
+    fn half_floats_are_added_alike_by_any_processor() {
+        for length in 0..26_u16 {
+            let row: Vec<f16> = (0..length).map(|i| f16::from_bits(i.wrapping_mul(0x1357) & 0x7bff)).collect();
+            let (mut sums, mut plain) = (vec![0.5; row.len()], vec![0.5; row.len()]);
+            add_f16(&mut sums, &row);
+            add_f16_plain(&mut plain, &row);
+            assert_eq!(sums, plain, "{length}");
+        }
+    }
+
+    #[test]
+    #[cfg_attr(miri, ignore = "65,536 values take minutes there")]
+    fn every_half_float_is_converted_exactly() {
+        let row: Vec<f16> = (0..=u16::MAX).map(f16::from_bits).collect();
+        let mut sums = vec![0.0; row.len()];
+        add_f16(&mut sums, &row);
+        for (sum, pixel) in sums.into_iter().zip(row) {
+            assert!(f64::from(sum) == pixel.to_f64() || (sum.is_nan() && pixel.is_nan()), "{pixel}: {sum}");
+        }
+    }
+
+    #[test]
+    fn whole_numbers_are_added_as_by_a_plain_loop() {
+        for n in (0..70).chain([127, 128, 129]) {
+            let raw: Vec<i32> = (0..n).map(|i| (i * 7919 + 13) % 65_536 - 32_768).collect();
+            let (bytes, shorts) =
+                (raw.iter().map(|&raw| raw as i8).collect::<Vec<_>>(), raw.iter().map(|&raw| raw as i16).collect::<Vec<_>>());
+            let counts: Vec<u16> = raw.iter().map(|&raw| raw as u16).collect();
+            let mut sums = vec![vec![0.5; raw.len()]; 3];
+            add_i8(&mut sums[0], &bytes);
+            add_i16(&mut sums[1], &shorts);
+            add_u16(&mut sums[2], &counts);
+            for i in 0..raw.len() {
+                let expected = [f32::from(bytes[i]), f32::from(shorts[i]), f32::from(counts[i])].map(|pixel| 0.5 + pixel);
+                assert_eq!([sums[0][i], sums[1][i], sums[2][i]], expected, "{i} of {n}");
+            }
+        }
+    }
 }

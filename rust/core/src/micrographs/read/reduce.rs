@@ -155,7 +155,7 @@ fast! {
 
 #[cfg(test)]
 mod tests {
-    use super::{Bins, Reduction};
+    use super::{Bins, Reduction, add_into, sum_columns, sum_eight};
 
     #[test]
     fn ends_of_4092_by_8_have_six_rows() {
@@ -194,5 +194,24 @@ mod tests {
         let ((x0, x1), (y0, y1)) = (bins.0.span(2), bins.1.span(3));
         let sum: f32 = (y0..y1).flat_map(|y| (x0..x1).map(move |x| (x, y))).map(|(x, y)| image[y * nx + x]).sum();
         assert!((at_once.means[3 * bins.0.count + 2] - sum / ((x1 - x0) * (y1 - y0)) as f32).abs() < 1e-3);
+    }
+
+    #[test]
+    fn rows_of_any_length_are_summed_as_by_a_plain_loop() {
+        for n in (1..70).chain([127, 128, 129]) {
+            let rows: Vec<f32> = (0..8 * n).map(|i| ((i * 7919 + 13) % 1009) as f32).collect();
+            let (mut eight, mut singly) = (vec![7.0; n], vec![0.0; n]);
+            sum_eight(&mut eight, &rows);
+            rows.chunks(n).for_each(|row| add_into(&mut singly, row));
+            // Whole numbers below 2^24: any order gives the same sum.
+            let plain: Vec<f32> = (0..n).map(|x| (0..8).map(|y| rows[y * n + x]).sum()).collect();
+            assert_eq!((&eight, &singly), (&plain, &plain), "{n}");
+            for width in 1..10 {
+                let mut means = vec![0.0; n / width];
+                sum_columns(&mut means, &plain, width, 0.25);
+                let expected: Vec<f32> = plain.chunks_exact(width).map(|bin| bin.iter().sum::<f32>() * 0.25).collect();
+                assert_eq!(means, expected, "{n} by {width}");
+            }
+        }
     }
 }
