@@ -95,13 +95,13 @@ mod tests {
 
     #[test]
     fn a_failing_tick_ends_the_job() {
-        let mut done = 0;
+        let mut ticks = 0;
         let found = run(&pool(1).expect("a pool"), until_cancelled, |units| {
-            done = units;
-            Err("stop")
+            ticks += 1;
+            if units > 0 { Err("stop") } else { Ok(()) } // a busy machine may not have begun
         });
         assert!(matches!(found, Err("stop")));
-        assert!(done > 0);
+        assert!(ticks > 0);
     }
 
     #[test]
