@@ -1,4 +1,4 @@
-"""The compiled core. Paths are ``os.PathLike`` or ``str``; ``threads`` 0 is one a processor; long calls end on Ctrl-C."""
+"""The compiled core. Paths are ``os.PathLike`` or ``str``; ``threads`` 0 is one for each processor that :func:`set_processors` named; long calls end on Ctrl-C."""
 
 from collections.abc import Callable, Sequence
 from os import PathLike
@@ -53,6 +53,7 @@ __all__ = [
     "reduce_frame",
     "scan_rows",
     "scan_star",
+    "set_processors",
     "split",
     "thumbnails",
     "write_listing",
@@ -618,6 +619,9 @@ def read_pixels(cache: _Path, record: Record, *, start: int = 0, stop: int | Non
 
 def thumbnails(cache: _Path, records: Sequence[Record], *, max_side_px: int, threads: int) -> list[NDArray[np.uint8]]:
     """Pictures of prepared micrographs, shape (ny, nx), rows from the top down, the longer side of at most so many pixels."""
+
+def set_processors(processors: int) -> None:
+    """Sets how many threads ``threads=0`` stands for, in calls from now on."""
 
 def load_numpy() -> None:
     """Finds NumPy's own functions, which the first array does otherwise; a signal's exception in the midst of that would be a panic."""

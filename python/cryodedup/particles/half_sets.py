@@ -97,13 +97,13 @@ def without_duplicates(halves: NDArray[np.uint8]) -> HalfSets:
 def audit_equal(halves: NDArray[np.uint8], sets: NDArray[np.int64]) -> HalfSets:
     """As :func:`audit`, for duplicates with equal values; ``sets``: int64 (n,), the same for all equal particles."""
     one, two = (np.bincount(sets[halves == half], minlength=len(halves)) for half in (1, 2))
-    concerned = (one + two)[(one > 0) & (two > 0)].sum()
-    within = [int((count * (count - 1) // 2).sum()) for count in (one, two)]
-    return _half_sets(halves, int(concerned), within[0], int((one * two).sum()), within[1])
+    both = (one > 0) & (two > 0)
+    within = [int(count @ count - count.sum()) // 2 for count in (one, two)]
+    return _half_sets(halves, int(one[both].sum() + two[both].sum()), within[0], int(one @ two), within[1])
 
 
 def _half_sets(halves: NDArray[np.uint8], concerned: int, within_one: int, across: int, within_two: int) -> HalfSets:
-    _, one, two = np.bincount(halves, minlength=3).tolist()
+    one, two = (int(np.count_nonzero(halves == half)) for half in (1, 2))
     fsc = across / np.sqrt(float(one + 2 * within_one) * float(two + 2 * within_two)) if across else 0.0
     return HalfSets((one, two), across, concerned, min(1.0, float(fsc)))
 

@@ -36,9 +36,10 @@ def find_duplicates(particles: Any, params: ParticleParams, progress: Progress =
     del picks
     centres = place(joined, params)
     criterion = criterion_of(params)
-    joined = joined if criterion.needs_shifts else joined.without_shifts()
     before = [*joined.warnings, *centres.warnings, *option_warnings(joined, params), *_place_warnings(joined, centres, params)]
-    selection = select(joined, centres, criterion, params, progress)
+    compared = criterion.columns(joined.picks, centres)
+    joined = joined.without_values()
+    selection = select(joined, centres, compared, criterion, params, progress)
     analysis = analyse(joined, centres, selection, criterion, params)
     return ParticleOutcome(
         params=params,
