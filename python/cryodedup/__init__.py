@@ -45,7 +45,7 @@ _ROOMS = {
     "cryodedup.particles.arrays": ("Duplicates", "deduplicate"),
 }
 
-#_core.set_processors(processors())
+_core.set_processors(processors())
 
 
 def __getattr__(name: str) -> Any:

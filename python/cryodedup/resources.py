@@ -10,7 +10,7 @@ from pathlib import Path
 from cryodedup.control_groups import PROC, UNLIMITED, counts, groups, number
 from cryodedup.errors import InputError
 
-GB = 1e9
+GB, MB = 1e9, 1e6
 _LIMITS = {"RLIMIT_AS": ("VmSize", "ulimit -v"), "RLIMIT_DATA": ("VmData", "ulimit -d")}
 """Limits of a process: what counts towards each of them, and how shells set it."""
 
@@ -23,12 +23,12 @@ class Available:
     limit: str
 
     def __str__(self) -> str:
-        return f"{gigabytes(self.size)} ({self.limit})"
+        return f"{size_words(self.size)} ({self.limit})"
 
 
-def gigabytes(size: float) -> str:
-    """A size for people, in GB of 10^9 bytes: "0.8 GB", "16.2 GB"."""
-    return f"{size / GB:.1f} GB" if size >= GB / 10 else f"{size / GB:.2g} GB"
+def size_words(size: float) -> str:
+    """A size for people, in units of 10^9 or 10^6 bytes: "16.2 GB", "8 MB"."""
+    return f"{size / GB:.1f} GB" if size >= GB else f"{max(1, round(size / MB))} MB"
 
 
 def memory_available(proc: Path = PROC) -> Available | None:
@@ -51,7 +51,8 @@ def disk_available(directory: Path) -> Available | None:
         return None
     if not found.f_blocks:  # some network and virtual file systems do not count
         return None
-    return Available(found.f_bavail * found.f_frsize, f"free in {place}")
+    free = found.f_bfree if os.geteuid() == 0 else found.f_bavail  # some is reserved for the administrator
+    return Available(free * found.f_frsize, f"free in {place}")
 
 
 def check_memory(needed: int, what: str, available: Available | None) -> None:
@@ -71,7 +72,7 @@ def check_memory(needed: int, what: str, available: Available | None) -> None:
     """
     if available is not None and needed > available.size:
         raise InputError(
-            f"{what}: needs at least {gigabytes(needed)} of memory, found {available}; run it where there is more, or give fewer files in each"
+            f"{what}: needs at least {size_words(needed)} of memory, found {available}; run it where there is more, or give fewer files in each"
             " run: particles of different micrographs are independent of each other"
         )
 
@@ -85,7 +86,7 @@ def check_disk(needed: int, directory: Path, available: Available | None) -> Non
         It does not fit.
     """
     if available is not None and needed > available.size:
-        raise InputError(f"{directory}: at least {gigabytes(needed)} will be written, found {available}; choose another --output")
+        raise InputError(f"{directory}: at least {size_words(needed)} will be written, found {available}; choose another --output")
 
 
 def _of_machine(proc: Path) -> Iterator[Available]:
@@ -104,7 +105,7 @@ def _of_groups(proc: Path) -> Iterator[Available]:
                 continue
             stat = counts(group / "memory.stat")
             freed = sum(stat.get(prefix + name, 0) for name in ("active_file", "inactive_file")) + stat.get("slab_reclaimable", 0)
-            yield Available(max(0, limit - used + min(freed, used) + swap), f"left of the {gigabytes(limit)} of the control group {group}")
+            yield Available(max(0, limit - used + min(freed, used) + swap), f"left of the {size_words(limit)} of the control group {group}")
 
 
 def _of_process(proc: Path) -> Iterator[Available]:
@@ -116,4 +117,4 @@ def _of_process(proc: Path) -> Iterator[Available]:
     for name, (counted, command) in _LIMITS.items():
         limit = resource.getrlimit(getattr(resource, name))[0]
         if counted in used and 0 <= limit < UNLIMITED:
-            yield Available(max(0, limit - 1024 * used[counted]), f"left of the {gigabytes(limit)} of {command}")
+            yield Available(max(0, limit - 1024 * used[counted]), f"left of the {size_words(limit)} of {command}")

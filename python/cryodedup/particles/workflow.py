@@ -14,6 +14,7 @@ from cryodedup.params import ParticleParams
 from cryodedup.particles.analysis.analyse import analyse
 from cryodedup.particles.centres import Centres, place
 from cryodedup.particles.criterion import criterion_of
+from cryodedup.particles.forecast import Forecast
 from cryodedup.particles.inputs.consistency import mirrored
 from cryodedup.particles.inputs.picks import Picks
 from cryodedup.particles.inputs.reading import is_table, read_inputs, read_table
@@ -22,14 +23,22 @@ from cryodedup.particles.result import ParticleOutcome
 from cryodedup.particles.select import select
 from cryodedup.particles.unused_options import option_warnings
 from cryodedup.progress import SILENT, Progress
+from cryodedup.resources import check_disk, disk_available
 
 
-def find_duplicates(particles: Any, params: ParticleParams, progress: Progress = SILENT) -> ParticleOutcome:
-    """Finds the duplicates among the particles of files or tables; see :func:`cryodedup.deduplicate_particles`."""
+def find_duplicates(
+    particles: Any, params: ParticleParams, progress: Progress = SILENT, *, output: Path | None = None
+) -> ParticleOutcome:
+    """Finds the duplicates among the particles of files or tables; see :func:`cryodedup.deduplicate_particles`.
+
+    ``output``: where the result will be written; if there is too little space for it, this is refused before the search.
+    """
     started = time.perf_counter()
     progress.stage("reading")
     several, paths = _inputs(particles)
     picks = read_inputs(paths, params, progress) if paths else _read_tables(several, params)
+    if output is not None:
+        check_disk(Forecast.of(picks).disk, output, disk_available(output))
     read = time.perf_counter()
     progress.stage("searching")
     joined = join(picks, params)
