@@ -1,8 +1,8 @@
 """Inputs of many files, and expanded ones, made from those of benches/session.py.
 
 python benches/many.py stars 1000 big.star many       1,000 STAR files that hold the rows of one, in their order
-python benches/many.py picks 1000 300 picks           1,000 micrographs of 300 picks: picks/box, picks/star, and picks/all.star with all rows
-python benches/many.py expanded 100000 60 expanded    100,000 particles x 60: expanded.star and expanded.cs, one after the other's copies
+python benches/many.py picks 1000 300 picks           1,000 micrographs of 300 picks: picks/box, picks/star; picks/all.star has all rows
+python benches/many.py expanded 100000 60 expanded    100,000 particles x 60: expanded.star and expanded.cs
 """
 
 import argparse
@@ -62,10 +62,10 @@ def expanded(particles, copies, stem, seed=1):
             last = f"{xy[i, 0] % 3:12.6f} {xy[i, 1] % 3:12.6f} {i % 2 + 1} \n"
             file.write("".join(f"{first} {rot:12.6f} {tilt:12.6f} {psi:12.6f} {last}" for rot, tilt, psi in rng.random((copies, 3)) * 180))
     fields = [
-        ("uid", "<u8"), ("location/micrograph_uid", "<u8"), ("location/micrograph_path", "S120"), ("location/micrograph_shape", "<u4", (2,)),
-        ("location/center_x_frac", "<f4"), ("location/center_y_frac", "<f4"), ("location/micrograph_psize_A", "<f4"),
-        ("alignments3D/shift", "<f4", (2,)), ("alignments3D/psize_A", "<f4"), ("alignments3D/pose", "<f4", (3,)),
-        ("sym_expand/idx", "<u4"), ("sym_expand/src_uid", "<u8"),
+        ("uid", "<u8"), ("location/micrograph_uid", "<u8"), ("location/micrograph_path", "S120"),
+        ("location/micrograph_shape", "<u4", (2,)), ("location/center_x_frac", "<f4"), ("location/center_y_frac", "<f4"),
+        ("location/micrograph_psize_A", "<f4"), ("alignments3D/shift", "<f4", (2,)), ("alignments3D/psize_A", "<f4"),
+        ("alignments3D/pose", "<f4", (3,)), ("sym_expand/idx", "<u4"), ("sym_expand/src_uid", "<u8"),
     ]  # fmt: skip
     dtype = np.dtype(fields)
     with stem.with_suffix(".cs").open("wb") as file:

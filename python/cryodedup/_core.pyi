@@ -1,4 +1,7 @@
-"""The compiled core. Paths are ``os.PathLike`` or ``str``; ``threads`` 0 is one for each processor that :func:`set_processors` named; long calls end on Ctrl-C."""
+"""The compiled core. Paths are ``os.PathLike`` or ``str``; long calls end on Ctrl-C.
+
+``threads`` 0 is one for each processor, as many as :func:`set_processors` was given.
+"""
 
 from collections.abc import Callable, Sequence
 from os import PathLike

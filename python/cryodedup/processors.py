@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from cryodedup.control_groups import PROC, groups, number, numbers
+from cryodedup.control_groups import PROC, groups, numbers
 
 SLURM = ("SLURM_CPUS_PER_TASK", "SLURM_CPUS_ON_NODE")
 """What a Slurm job asked for; not every cluster binds its jobs to these processors."""
@@ -43,7 +43,7 @@ def _quotas(proc: Path) -> Iterator[int]:
     """Whole processors that the quotas allow; half a one more would only make the threads wait for each other."""
     allowed = [numbers(group / "cpu.max") for group in groups("cpu", 2, proc)]
     for group in groups("cpu", 1, proc):
-        allowed.append([value for name in ("quota", "period") if (value := number(group / f"cpu.cfs_{name}_us")) is not None])
+        allowed += [numbers(group / "cpu.cfs_quota_us") + numbers(group / "cpu.cfs_period_us")]
     for quota_and_period in allowed:
         if len(quota_and_period) == 2 and quota_and_period[1]:
             yield quota_and_period[0] // quota_and_period[1]

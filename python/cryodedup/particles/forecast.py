@@ -11,7 +11,7 @@ import numpy as np
 from cryodedup.formats import cryosparc as cs
 from cryodedup.formats.detect import Kind
 from cryodedup.particles.inputs.picks import Picks
-from cryodedup.resources import check_memory, size_words, memory_available
+from cryodedup.resources import check_memory, memory_available, size_words
 
 PARTICLE_BYTES = 55
 """Memory of a run for each particle, beyond the 45 MB of Python and its libraries, which are there when this is asked: one with a place and

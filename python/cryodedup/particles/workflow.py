@@ -26,9 +26,7 @@ from cryodedup.progress import SILENT, Progress
 from cryodedup.resources import check_disk, disk_available
 
 
-def find_duplicates(
-    particles: Any, params: ParticleParams, progress: Progress = SILENT, *, output: Path | None = None
-) -> ParticleOutcome:
+def find_duplicates(particles: Any, params: ParticleParams, progress: Progress = SILENT, *, output: Path | None = None) -> ParticleOutcome:
     """Finds the duplicates among the particles of files or tables; see :func:`cryodedup.deduplicate_particles`.
 
     ``output``: where the result will be written; if there is too little space for it, this is refused before the search.
