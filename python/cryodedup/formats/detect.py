@@ -115,7 +115,7 @@ def _lines(head: bytes) -> Iterator[bytes]:
     """The lines of a text that are not blank and no comments, the last of a long file left out since it may be cut."""
     text = head.removeprefix(b"\xef\xbb\xbf")
     whole = text[: text.rfind(b"\n") + 1] if len(head) == HEAD else text
-    lines = (line.strip() for line in whole.splitlines())
+    lines = (match.group().strip() for match in re.finditer(rb"[^\r\n]+", whole))  # one by one: most often the first is enough
     return (line for line in lines if line and not line.startswith(b"#"))
 
 

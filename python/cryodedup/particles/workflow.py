@@ -83,10 +83,11 @@ def _inputs(particles: Any) -> tuple[list[Any], list[Path]]:
     unnameable = next((path for path in paths if "\0" in str(path)), None)
     if unnameable is not None:
         raise InputError(f"{str(unnameable)!r}: found a name that no file can have")
-    real = [os.path.realpath(path) for path in paths]
-    repeated = [str(path) for i, path in enumerate(paths) if real[i] in real[:i]]
-    if repeated:
-        raise InputError(f"{repeated[0]}: found twice among the inputs, expected once: every particle of it would be a duplicate")
+    seen: set[str] = set()
+    for path in paths:
+        if (real := os.path.realpath(path)) in seen:
+            raise InputError(f"{path}: found twice among the inputs, expected once: every particle of it would be a duplicate")
+        seen.add(real)
     if not paths and not all(is_table(item) for item in several):
         kinds = ", ".join(sorted({type(item).__name__ for item in several}))
         raise InputError(f"found inputs of type {kinds}, expected paths, or tables as starfile or cryosparc-tools return them")
