@@ -18,7 +18,7 @@ FSC_THRESHOLD = 0.143
 """The usual threshold (Rosenthal and Henderson 2003, J. Mol. Biol. 333, 721)."""
 FSC_PRESENT = 0.02
 """An FSC of noise above this is visible in the curve."""
-_SPANS = 8
+_SPANS, _MIN_SPAN = 8, 1 << 16
 DIGITS = 3
 """Decimals with which an FSC is printed, and judged."""
 Grade = Literal["none", "present", "reaches the threshold"]
@@ -98,7 +98,7 @@ def without_duplicates(halves: NDArray[np.uint8]) -> HalfSets:
 def audit_equal(halves: NDArray[np.uint8], sets: NDArray[np.int64]) -> HalfSets:
     """As :func:`audit`, for duplicates with equal values; ``sets``: int64 (n,), the same for all equal particles."""
     concerned = within_one = across = within_two = 0
-    span = len(halves) // _SPANS + 1
+    span = max(len(halves) // _SPANS + 1, _MIN_SPAN)
     for first in range(0, len(halves), span):  # the counts of all sets at once took 32 bytes a particle
         inside = (sets >= first) & (sets < first + span)
         one, two = (np.bincount(sets[inside & (halves == half)] - first, minlength=span) for half in (1, 2))
