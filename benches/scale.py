@@ -11,14 +11,16 @@ new directory each time, and are removed at the end: ext4 takes milliseconds to 
 """
 
 import argparse
+import os
 import shutil
 import statistics
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
-from files import HERE, make, run
+from files import HERE, make
 
 FEW = 1000
 COMMAND = [Path(sys.executable).with_name("cryodedup"), "particles", "--quiet"]
@@ -32,7 +34,7 @@ class Bench:
         self.results = place / "results"
 
     def measure(self, commands):
-        """For each command the medians of seconds and of peak memory, MB."""
+        """For each command the medians of seconds, of processor seconds, and of peak memory, MB."""
         found = {name: [] for name in commands}
         for turn in range(self.repeats):
             for name, words in commands.items():
@@ -53,18 +55,19 @@ class Bench:
             report, plain = f"{rows:,} rows with the page", f"{rows:,} rows"
             found = self.measure({"few": ["--no-report", few], plain: ["--no-report", path], "few+": [few], report: [path]})
             for name, base in ((plain, "few"), (report, "few+")):
-                seconds, memory = found[name]
-                above = memory - found[base][1]
-                print(f"{kind} {name:32} {seconds:7.2f} s {memory:7.0f} MB  {of_each(seconds, above, rows)}")
+                seconds, busy, memory = found[name]
+                each = of_each(seconds, busy, memory - found[base][2], rows)
+                print(f"{kind} {name:32} {seconds:7.2f} s {memory:7.0f} MB  {each}", flush=True)
             path.unlink()
 
     def against(self, title, commands):
         """The first command against the others."""
         found = self.measure(commands)
         print(title)
-        reference = next(iter(found.values()))[0]
-        for name, (seconds, memory) in found.items():
-            print(f"  {name:44} {seconds:7.2f} s {memory:7.0f} MB   {seconds / reference:6.2f} x")
+        reference, reference_busy, _ = next(iter(found.values()))
+        for name, (seconds, busy, memory) in found.items():
+            ratios = f"{seconds / reference:6.2f} x, processors {busy:6.2f} s {busy / reference_busy:6.2f} x"
+            print(f"  {name:32} {memory:7.0f} MB {seconds:7.2f} s {ratios}")
 
     def files(self, count, rows):
         one, many = self.place / "one.star", self.place / "many"
@@ -85,13 +88,30 @@ class Bench:
         stem = self.place / "expanded"
         make_many("expanded", particles, copies, stem)
         options = ["--no-report", "--undo-symmetry-expansion"]
-        found = self.measure({kind: [*options, stem.with_suffix(f".{kind}")] for kind in ("star", "cs")})
-        for kind, (seconds, memory) in found.items():
-            print(f"{kind}: {particles:,} x {copies}: {seconds:.2f} s, {memory:.0f} MB, {of_each(seconds, memory, particles * copies)}")
+        few = self.place / "few.star"
+        make("star", FEW, few)
+        commands = {"few": [*options, few], **{kind: [*options, stem.with_suffix(f".{kind}")] for kind in ("star", "cs")}}
+        found = self.measure(commands)
+        for kind, (seconds, busy, memory) in found.items():
+            each = of_each(seconds, busy, memory - found["few"][2], particles * copies)
+            print(f"{kind:4} {particles:,} x {copies}: {seconds:.2f} s, {memory:.0f} MB, {each}")
 
 
-def of_each(seconds, memory, rows):
-    return f"{seconds / rows * 1e6:.2f} us a row, {memory * 2**20 / rows:.0f} bytes a particle"
+def of_each(seconds, busy, memory, rows):
+    times = f"{seconds / rows * 1e6:.2f} us a row, processors {busy / rows * 1e6:.2f} us a row"
+    return f"{times}, {memory * 2**20 / rows:.0f} bytes a particle"
+
+
+def run(command):
+    """Seconds, processor seconds and peak memory in MB of a finished command; the processors' are those to compare on a busy machine."""
+    start = time.perf_counter()
+    process = subprocess.Popen([str(part) for part in command], stdout=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
+    seconds = time.perf_counter() - start
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        sys.exit(f"{command[0]} failed")
+    return seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
 
 
 def make_many(*words):

@@ -262,7 +262,7 @@ def test_a_real_limit(tmp_path: Path) -> None:
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (limit, limit)),
     )
     assert ran.returncode == 2, ran.stderr
-    assert "about 200,000,000 particles: needs at least 11.0 GB of memory, found " in ran.stderr
+    assert "about 200,000,000 particles: needs at least 10.0 GB of memory, found " in ran.stderr
 
 
 @pytest.mark.parametrize("kind", ["star", "folder", "topaz", "npy"])
