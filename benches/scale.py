@@ -92,7 +92,8 @@ class Bench:
         make("star", FEW, few)
         commands = {"few": [*options, few], **{kind: [*options, stem.with_suffix(f".{kind}")] for kind in ("star", "cs")}}
         found = self.measure(commands)
-        for kind, (seconds, busy, memory) in found.items():
+        for kind in ("star", "cs"):
+            seconds, busy, memory = found[kind]
             each = of_each(seconds, busy, memory - found["few"][2], particles * copies)
             print(f"{kind:4} {particles:,} x {copies}: {seconds:.2f} s, {memory:.0f} MB, {each}")
 

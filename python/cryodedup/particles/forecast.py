@@ -14,8 +14,10 @@ from cryodedup.particles.inputs.picks import Picks
 from cryodedup.resources import check_memory, memory_available, size_words
 
 PARTICLE_BYTES = 50
-"""Memory of a run for each particle, beyond the 45 MB of Python and its libraries, which are there when this is asked: one with a place and
-a micrograph alone takes 56 bytes (of a dataset) or 60, with scores and half-sets in 2D 79, and up to 150 otherwise (10 and 3 million rows)."""
+"""Memory of a run for each particle, beyond the 45 MB of Python and its libraries, which are there when this is asked.
+
+A particle with a place and a micrograph alone takes 56 bytes (of a dataset) or 60; with scores and half-sets, in 2D, 79 (10 million rows).
+"""
 SHARE = 0.9
 """Of the rows that the length of some lines makes expect, as many are counted on."""
 _SAMPLE_BYTES, _MAX_SAMPLED = 32 << 10, 16
