@@ -12,7 +12,7 @@ from cases import Ran
 from cryodedup import MicrographParams, find_duplicate_micrographs
 from cryodedup.demo.micrographs import BIN, Planted, make_micrographs
 from cryodedup.micrographs import forecast as forecasts
-from cryodedup.micrographs import workflow
+from cryodedup.micrographs import prepared
 from cryodedup.micrographs.forecast import Forecast, comparing_work, memory_gb
 from cryodedup.micrographs.reading import Reading
 

@@ -12,7 +12,8 @@ import cryodedup
 
 PACKAGE = Path(cryodedup.__file__).parent
 FLOORS = (
-    {"errors", "components", "text", "units", "progress", "processors", "signals", "staging"},
+    {"errors", "control_groups"},
+    {"components", "text", "units", "progress", "processors", "resources", "signals", "staging"},
     {"params"},
     {"formats", "pictures", "output_directory"},
     {"particles", "micrographs"},

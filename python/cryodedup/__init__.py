@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from cryodedup import _core
 from cryodedup.errors import InputError
+from cryodedup.processors import processors
 
 if TYPE_CHECKING:
     from cryodedup.micrographs.arrays import Correlation, correlate, prepare
@@ -43,6 +44,8 @@ _ROOMS = {
     "cryodedup.params": ("MicrographParams", "ParticleParams"),
     "cryodedup.particles.arrays": ("Duplicates", "deduplicate"),
 }
+
+_core.set_processors(processors())
 
 
 def __getattr__(name: str) -> Any:

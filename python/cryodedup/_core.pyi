@@ -1,4 +1,7 @@
-"""The compiled core. Paths are ``os.PathLike`` or ``str``; ``threads`` 0 is one a processor; long calls end on Ctrl-C."""
+"""The compiled core. Paths are ``os.PathLike`` or ``str``; long calls end on Ctrl-C.
+
+``threads`` 0 is one for each processor, as many as :func:`set_processors` was given.
+"""
 
 from collections.abc import Callable, Sequence
 from os import PathLike
@@ -54,6 +57,7 @@ __all__ = [
     "reduce_frame",
     "scan_rows",
     "scan_star",
+    "set_processors",
     "split",
     "thumbnails",
     "write_listing",
@@ -695,6 +699,9 @@ def read_pixels(record: Record, *, start: int = 0, stop: int | None = None) -> N
 
 def thumbnails(records: Sequence[Record], *, max_side_px: int, threads: int) -> list[NDArray[np.uint8]]:
     """Pictures of prepared micrographs, shape (ny, nx), rows from the top down, the longer side of at most so many pixels."""
+
+def set_processors(processors: int) -> None:
+    """Sets how many threads ``threads=0`` stands for, in calls from now on."""
 
 def load_numpy() -> None:
     """Finds NumPy's own functions, which the first array does otherwise; a signal's exception in the midst of that would be a panic."""

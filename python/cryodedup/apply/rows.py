@@ -236,6 +236,10 @@ class LinesOutput:
     def row_files(self) -> list[Path]:
         return [self.path]
 
+    @property
+    def row_bytes(self) -> int:
+        return sum(map(len, self.lines))
+
     def key(self) -> object:
         return self.path
 

@@ -68,7 +68,7 @@ threads = click.option(
     type=int,
     default=0,
     metavar="N",
-    help="Use N threads; 0: one for each processor. The result does not depend on N.  [default: 0]",
+    help="Use N threads; 0: one for each processor that the job was given. The result does not depend on N.  [default: 0]",
 )
 overwrite = click.option("--overwrite", is_flag=True, help="Replace an earlier result in DIR.")
 no_report = click.option("--no-report", is_flag=True, help="Do not make the page (report.html, figures).")

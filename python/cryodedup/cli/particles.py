@@ -17,6 +17,7 @@ from cryodedup.formats.output import NOT_WRITTEN
 from cryodedup.output_directory import check_directory
 from cryodedup.params import HalfSetsRule, Match, NormalizeScores, ParticleParams, Priority, ScoreOrder, ShiftKey, VotesWhere
 from cryodedup.particles.analysis.consensus import outvoted_words
+from cryodedup.particles.forecast import Forecast
 from cryodedup.particles.inputs.scores import are_ranks_compared
 from cryodedup.particles.result import ParticleOutcome
 from cryodedup.particles.summary import summarise
@@ -217,7 +218,7 @@ def particles(
     if output is not None and writes:
         check_directory(output, overwrite)
     with Display(sum(path.stat().st_size for path in inputs if path.is_file()), quiet=quiet) as display:
-        found = find_duplicates(list(inputs), params, display)
+        found = find_duplicates(list(inputs), params, display, output=output if writes else None)
         delivered = Delivered([], summarise(found, NOT_WRITTEN))
         if output is not None and writes:
             display.stage("writing")
@@ -225,9 +226,12 @@ def particles(
     if advise:
         show_advice(found, as_json=as_json)
     elif as_json:
-        options.show_json(delivered.summary)
+        expected = {"forecast": Forecast.of(found.joined.picks).summary()} if dry_run else {}
+        options.show_json({**delivered.summary, **expected})
     elif not quiet:
         show(found, delivered)
+        if dry_run:
+            print(Forecast.of(found.joined.picks))
 
 
 def _pixel_sizes_chosen(given: Sequence[tuple[str, float]]) -> float | dict[str, float] | None:

@@ -40,6 +40,10 @@ class DatasetOutput:
     def row_files(self) -> list[Path]:
         return [part.path for part in self.parts]
 
+    @property
+    def row_bytes(self) -> int:
+        return sum(part.dtype.itemsize * len(part) for part in self.parts if isinstance(part, cryosparc.NpyFile))
+
     def key(self) -> object:
         if any(isinstance(part, cryosparc.CsdatFile) for part in self.parts):
             return self.parts[0].path  # never joined

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Literal
@@ -55,7 +55,7 @@ def kind_of(path: Path) -> Kind:
         return "npy" if head[:6] == NPY_MAGIC else "csdat"
     _refuse_foreign(path, head)
     lines = _lines(head)
-    first = lines[0] if lines else b""
+    first = next(lines, b"")
     if first.startswith(b"data_"):
         return "star"
     if path.suffix == ".csg" or re.match(rb"(created|group|results|version):", first):
@@ -68,7 +68,7 @@ def kind_of(path: Path) -> Kind:
         return "box"
     if not first:
         raise UnknownFormatError(f"{path}: found an empty file, expected {READABLE}")
-    return _kind_of_numbers(path, lines)
+    return _kind_of_numbers(path, [first, *lines])
 
 
 def _head(path: Path) -> bytes:
@@ -111,12 +111,12 @@ def _refuse_foreign(path: Path, head: bytes) -> None:
         raise UnknownFormatError(f"{path}: found {path.suffix[1:].upper()}, which is not read, expected {READABLE}")
 
 
-def _lines(head: bytes) -> list[bytes]:
+def _lines(head: bytes) -> Iterator[bytes]:
     """The lines of a text that are not blank and no comments, the last of a long file left out since it may be cut."""
     text = head.removeprefix(b"\xef\xbb\xbf")
     whole = text[: text.rfind(b"\n") + 1] if len(head) == HEAD else text
-    lines = (line.strip() for line in whole.splitlines())
-    return [line for line in lines if line and not line.startswith(b"#")]
+    lines = (match.group().strip() for match in re.finditer(rb"[^\r\n]+", whole))  # one by one: most often the first is enough
+    return (line for line in lines if line and not line.startswith(b"#"))
 
 
 def _kind_of_numbers(path: Path, lines: Sequence[bytes]) -> Kind:

@@ -64,6 +64,10 @@ class Output(Protocol):
     def row_files(self) -> list[Path]:
         """Those of them that hold particles."""
 
+    @property
+    def row_bytes(self) -> int:
+        """The size of the rows in these, as far as it is known: the files of the kept and of the rejected together are no smaller."""
+
     def key(self) -> object:
         """Inputs of equal keys can be written into one file."""
 
@@ -118,6 +122,10 @@ class NoOutput:
     @property
     def row_files(self) -> list[Path]:
         return []
+
+    @property
+    def row_bytes(self) -> int:
+        return 0
 
     def key(self) -> object:
         return None

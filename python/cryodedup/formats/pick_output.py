@@ -51,6 +51,10 @@ class PickFilesOutput:
     def row_files(self) -> list[Path]:
         return [pick.path for pick in self.picks]
 
+    @property
+    def row_bytes(self) -> int:
+        return sum(pick.rows.start(len(pick.rows)) - pick.rows.start(0) for pick in self.picks)
+
     def key(self) -> object:
         return self.source
 

@@ -51,6 +51,10 @@ class StarOutput:
     def row_files(self) -> list[Path]:
         return [self.file.path]
 
+    @property
+    def row_bytes(self) -> int:
+        return self.table.rows.start(len(self.table.rows)) - self.table.rows.start(0)
+
     def key(self) -> object:
         optics = self.file.find("optics")
         if self.optimisation_set is not None:  # tomograms of another project may have equal names
@@ -137,6 +141,10 @@ class ParticleRows:
     @property
     def row_files(self) -> list[Path]:
         return self.rows.row_files
+
+    @property
+    def row_bytes(self) -> int:
+        return self.rows.row_bytes
 
     def key(self) -> object:
         return self.rows.file.path  # never joined

@@ -86,7 +86,7 @@ class ParticleParams:
     seed
         Seed of the random ranks (``score_field`` none), 0 or more.
     threads
-        0: one for each processor. The result does not depend on it.
+        0: one for each processor that this process may use. The result does not depend on it.
     """
 
     min_separation_a: float = 20.0

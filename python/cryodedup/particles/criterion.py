@@ -17,7 +17,10 @@ from cryodedup.particles.centres import Centres, used_shifts
 from cryodedup.particles.half_sets import HalfSets, audit, audit_equal
 from cryodedup.particles.inputs.consistency import filament_warnings
 from cryodedup.particles.inputs.picks import Floats, Picks
+from cryodedup.particles.inputs.pixel_sizes import Resolved
 
+_OF_ORIGINS = 3.0
+"""Beside the units of coordinates."""
 Groups = NDArray[np.uint32]
 Halves = NDArray[np.uint8]
 
@@ -29,8 +32,6 @@ class WithinDistance:
     separation_a: float
     needs_components = False
     """Whether duplicates across half-sets are counted from connected components."""
-    needs_shifts = False
-    """Whether the shifts themselves are compared, in addition to the coordinates."""
 
     def columns(self, picks: Sequence[Picks], centres: Centres) -> Floats:
         """The columns that are compared: the centres, Å."""
@@ -62,30 +63,42 @@ class EqualValues:
     by_origin: bool
     separation_a = 0.0
     needs_components = True
-    needs_shifts = True
 
     def columns(self, picks: Sequence[Picks], centres: Centres) -> Floats:
-        """The columns that are compared: the values as stored, without any arithmetic; float64 (n, columns)."""
+        """The columns that are compared: the values as stored, without any arithmetic; float64 (n, columns).
+
+        These are the coordinates, then the shifts if an input has some, then the unit and the pixel size unless all particles have the
+        same: a column of one value takes 8 bytes a particle, and distinguishes nothing.
+        """
         n, dimensions = centres.coordinates_a.shape
-        compared = np.zeros((n, 2 + 2 * dimensions))
+        has_shifts = any(pick.added_shifts or (pick.shift_keys and centres.shift_key != "none") for pick in picks)
+        unit = 2 * dimensions if has_shifts else dimensions
+        compared = np.zeros((n, unit if self._are_of_one_unit(picks, centres) else unit + 2))
         start = 0
         for pick, size in zip(picks, centres.sizes, strict=True):
             rows = compared[start : start + len(pick)]
             start += len(pick)
-            rows[:, 0] = _unit(pick)
-            rows[:, 1] = 0.0 if pick.format == "CryoSPARC" else np.float32(size.sizes_a)
             shifts = pick.added_shifts or used_shifts(pick, centres.shift_key)
             for axis in range(dimensions):
-                rows[:, 2 + axis] = pick.stored[axis]
+                rows[:, axis] = pick.stored[axis]
                 if axis < len(shifts):
-                    rows[:, 2 + dimensions + axis] = shifts[axis]
+                    rows[:, dimensions + axis] = shifts[axis]
+            rows[:, unit:] = _unit(pick)
+            rows[:, unit + 1 :] = np.reshape(_pixel_sizes(pick, size), (-1, 1))
             if self.by_origin and pick.expanded_from is not None:
-                made = pick.expanded_from != 0  # 0: not set
-                rows[made] = 0.0
-                rows[made, 0] = 3
-                rows[made, 2] = pick.expanded_from[made] >> np.uint64(32)
-                rows[made, 3] = pick.expanded_from[made] & np.uint64(0xFFFFFFFF)
+                _put_origins(pick.expanded_from, rows, unit)
         return compared
+
+    def _are_of_one_unit(self, picks: Sequence[Picks], centres: Centres) -> bool:
+        """Whether the unit and the pixel size of all compared values are the same."""
+        present = [(pick, size) for pick, size in zip(picks, centres.sizes, strict=True) if len(pick)]
+        origins = [pick.expanded_from if self.by_origin else None for pick, _ in present]
+        if all(origin is not None and origin.all() for origin in origins):
+            return True
+        if any(origin is not None for origin in origins):
+            return False
+        sizes = [_pixel_sizes(pick, size) for pick, size in present]
+        return len({_unit(pick) for pick, _ in present}) == 1 and all(np.ndim(size) == 0 and size == sizes[0] for size in sizes)
 
     def warnings(self, picks: Sequence[Picks], centres: Centres, params: ParticleParams) -> list[str]:
         """Warns if coordinates cannot be equal, since inputs store them in different units."""
@@ -130,3 +143,17 @@ def criterion_of(params: ParticleParams) -> Criterion:
 def _unit(pick: Picks) -> int:
     """A number for the unit of stored coordinates: 0 pixels, 1 fractions, 2 Å."""
     return 1 if pick.format == "CryoSPARC" else 2 if pick.in_angstrom else 0
+
+
+def _pixel_sizes(pick: Picks, size: Resolved) -> Floats | np.float32:
+    """The pixel sizes that stored coordinates are counted in, float32, one for all or (n,); 0 for fractions."""
+    return np.float32(0.0 if pick.format == "CryoSPARC" else size.sizes_a)
+
+
+def _put_origins(origins: NDArray[np.uint64], rows: Floats, unit: int) -> None:
+    """Replaces the values of particles by what they were expanded from, as two numbers that a float64 holds; 0: not set."""
+    made = slice(None) if origins.all() else origins != 0
+    rows[made] = 0.0
+    rows[made, unit:] = _OF_ORIGINS
+    rows[made, 0] = origins[made] >> np.uint64(32)
+    rows[made, 1] = origins[made] & np.uint64(0xFFFFFFFF)

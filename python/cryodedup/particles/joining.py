@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -47,11 +48,15 @@ class Joined:
     rows_of: Sequence[Sequence[int | None]]
     warnings: list[str]
 
-    def without_shifts(self) -> Joined:
-        """The same without the columns of shifts, which are not needed after the centres are computed: saves 16 bytes a particle."""
+    def without_values(self) -> Joined:
+        """The same without shifts, origins and coordinates as stored, which are not needed once centres and compared values are known.
+
+        Saves 16 bytes a particle of a STAR file, and up to 40 of a dataset.
+        """
         for pick in self.picks:
             pick.release()
-        return replace(self, picks=[replace(pick, shifts_a=lambda key: ()) for pick in self.picks])
+        picks = [replace(pick, stored=(), shifts_a=lambda key: (), added_shifts=(), expanded_from=None) for pick in self.picks]
+        return replace(self, picks=picks)
 
 
 def join(picks: Sequence[Picks], params: ParticleParams) -> Joined:
@@ -74,7 +79,7 @@ def join(picks: Sequence[Picks], params: ParticleParams) -> Joined:
     rows_of = [[None] * len(pick.micrographs) if table is None else table.rows_of(pick, params.match) for pick in picks]
     micrograph_of = [_numbered(pick, numbers) for pick, numbers in zip(picks, matched.numbers, strict=True)]
     bounds = np.cumsum([0, *map(len, picks)])
-    shared = np.array([[len({*first} & {*second}) for second in matched.numbers] for first in matched.numbers])
+    shared = _shared(matched.numbers)
     return Joined(
         picks=picks,
         bounds=bounds,
@@ -98,6 +103,21 @@ def _numbered(pick: Picks, numbers: Sequence[int]) -> NDArray[np.uint32]:
     """The number of each particle's micrograph; the input's own column if it has these numbers already."""
     same = np.array_equal(numbers, np.arange(len(numbers)))
     return pick.micrograph_of if same else np.asarray(numbers, np.uint32)[pick.micrograph_of]
+
+
+def _shared(numbers: Sequence[Sequence[int]]) -> NDArray[np.int64]:
+    """How many micrographs two inputs have in common, int64 (inputs, inputs); ``numbers``: for each input those of its micrographs.
+
+    Micrographs that the same inputs have are counted at once: a thousand inputs are half a million pairs.
+    """
+    inputs_of: defaultdict[int, list[int]] = defaultdict(list)
+    for source, mine in enumerate(numbers):
+        for number in {*mine}:
+            inputs_of[number].append(source)
+    shared = np.zeros((len(numbers), len(numbers)), np.int64)
+    for sources, count in Counter(map(tuple, inputs_of.values())).items():
+        shared[np.ix_(sources, sources)] += count
+    return shared
 
 
 def _source_of(counts: NDArray[np.int64]) -> NDArray[np.uint32]:

@@ -31,11 +31,13 @@ def write_listing(
     uids = [np.zeros(len(pick), np.uint64) if pick.uids is None else pick.uids for pick in picks]
     _core.write_listing(
         path,
-        rejected.astype(np.uint64),
-        np.zeros(0, np.uint64) if duplicate_of is None else duplicate_of.astype(np.uint64),
+        rejected.view(np.uint64),  # no copy: 16 bytes for each that is rejected
+        np.zeros(0, np.uint64) if duplicate_of is None else duplicate_of.view(np.uint64),
         distances_a,
         coordinates_a,
-        _joined([pick.micrograph_of + np.uint32(first) for pick, first in zip(picks, firsts, strict=False)]),
+        _joined(
+            [pick.micrograph_of + np.uint32(first) if first else pick.micrograph_of for pick, first in zip(picks, firsts, strict=False)]
+        ),
         [printable(micrograph.name) for pick in picks for micrograph in pick.micrographs],
         _joined(scores) if any(pick.scores for pick in picks) else None,
         _joined(uids) if any(pick.uids is not None for pick in picks) else None,

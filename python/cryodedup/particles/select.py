@@ -22,6 +22,8 @@ from cryodedup.particles.votes import votes
 from cryodedup.progress import Progress
 from cryodedup.text import count
 
+_BATCH = 1 << 16
+
 
 @dataclass(frozen=True)
 class Repeated:
@@ -92,12 +94,13 @@ class Selection:
         return of
 
 
-def select(joined: Joined, centres: Centres, criterion: Criterion, params: ParticleParams, progress: Progress) -> Selection:
-    """Ranks the particles, and keeps the best of those that are duplicates of each other."""
+def select(
+    joined: Joined, centres: Centres, compared: Floats, criterion: Criterion, params: ParticleParams, progress: Progress
+) -> Selection:
+    """Ranks the particles, and keeps the best of those that are duplicates of each other by the columns that are compared."""
     warnings = criterion.warnings(joined.picks, centres, params)
     scores, scores_used = compare(joined.picks, params, warnings)
     ranking = Ranking(scores, np.ascontiguousarray(joined.source_of) if params.priority == "input" else None)
-    compared = criterion.columns(joined.picks, centres)
     repeated = None if params.undo_symmetry_expansion else _repeated_uids(joined.picks, ranking)
     if repeated is not None:
         first, best = (int(rows[0]) for rows in (repeated.particles, repeated.best))
@@ -125,8 +128,12 @@ def select(joined: Joined, centres: Centres, criterion: Criterion, params: Parti
 
 
 def _distances_a(coordinates_a: Floats, rejected: NDArray[np.int64], of: NDArray[np.int64]) -> Floats:
-    difference = coordinates_a[rejected] - coordinates_a[of]
-    return np.where(of == rejected, np.nan, np.sqrt((difference * difference).sum(axis=1)))
+    distances = np.empty(len(rejected))
+    for start in range(0, len(rejected), _BATCH):  # all at once took 64 bytes a rejected particle
+        rows = slice(start, start + _BATCH)
+        difference = coordinates_a[rejected[rows]] - coordinates_a[of[rows]]
+        distances[rows] = np.where(of[rows] == rejected[rows], np.nan, np.sqrt((difference * difference).sum(axis=1)))
+    return distances
 
 
 def _voted(
@@ -193,14 +200,15 @@ def _duplicate_of(
         )
         return found.rejected, found.duplicate_of
 
-    duplicate_of = np.arange(len(compared))
     if repeated is None or params.remove_entirely:
         rejected, of = search(None)
+        duplicate_of = np.arange(len(compared))
         duplicate_of[rejected] = of
         if repeated is not None:
             duplicate_of[repeated.best] = repeated.particles
             duplicate_of[repeated.particles] = repeated.best
         return duplicate_of
+    duplicate_of = np.arange(len(compared))
     stands = np.ones(len(compared), bool)
     stands[repeated.particles] = False
     particles = np.flatnonzero(stands)

@@ -14,6 +14,7 @@ from cryodedup.params import ParticleParams
 from cryodedup.particles.analysis.analyse import analyse
 from cryodedup.particles.centres import Centres, place
 from cryodedup.particles.criterion import criterion_of
+from cryodedup.particles.forecast import Forecast
 from cryodedup.particles.inputs.consistency import mirrored
 from cryodedup.particles.inputs.picks import Picks
 from cryodedup.particles.inputs.reading import is_table, read_inputs, read_table
@@ -22,23 +23,30 @@ from cryodedup.particles.result import ParticleOutcome
 from cryodedup.particles.select import select
 from cryodedup.particles.unused_options import option_warnings
 from cryodedup.progress import SILENT, Progress
+from cryodedup.resources import check_disk, disk_available
 
 
-def find_duplicates(particles: Any, params: ParticleParams, progress: Progress = SILENT) -> ParticleOutcome:
-    """Finds the duplicates among the particles of files or tables; see :func:`cryodedup.deduplicate_particles`."""
+def find_duplicates(particles: Any, params: ParticleParams, progress: Progress = SILENT, *, output: Path | None = None) -> ParticleOutcome:
+    """Finds the duplicates among the particles of files or tables; see :func:`cryodedup.deduplicate_particles`.
+
+    ``output``: where the result will be written; if there is too little space for it, this is refused before the search.
+    """
     started = time.perf_counter()
     progress.stage("reading")
     several, paths = _inputs(particles)
     picks = read_inputs(paths, params, progress) if paths else _read_tables(several, params)
+    if output is not None:
+        check_disk(Forecast.of(picks).disk, output, disk_available(output))
     read = time.perf_counter()
     progress.stage("searching")
     joined = join(picks, params)
     del picks
     centres = place(joined, params)
     criterion = criterion_of(params)
-    joined = joined if criterion.needs_shifts else joined.without_shifts()
     before = [*joined.warnings, *centres.warnings, *option_warnings(joined, params), *_place_warnings(joined, centres, params)]
-    selection = select(joined, centres, criterion, params, progress)
+    compared = criterion.columns(joined.picks, centres)
+    joined = joined.without_values()
+    selection = select(joined, centres, compared, criterion, params, progress)
     analysis = analyse(joined, centres, selection, criterion, params)
     return ParticleOutcome(
         params=params,
@@ -75,10 +83,11 @@ def _inputs(particles: Any) -> tuple[list[Any], list[Path]]:
     unnameable = next((path for path in paths if "\0" in str(path)), None)
     if unnameable is not None:
         raise InputError(f"{str(unnameable)!r}: found a name that no file can have")
-    real = [os.path.realpath(path) for path in paths]
-    repeated = [str(path) for i, path in enumerate(paths) if real[i] in real[:i]]
-    if repeated:
-        raise InputError(f"{repeated[0]}: found twice among the inputs, expected once: every particle of it would be a duplicate")
+    seen: set[str] = set()
+    for path in paths:
+        if (real := os.path.realpath(path)) in seen:
+            raise InputError(f"{path}: found twice among the inputs, expected once: every particle of it would be a duplicate")
+        seen.add(real)
     if not paths and not all(is_table(item) for item in several):
         kinds = ", ".join(sorted({type(item).__name__ for item in several}))
         raise InputError(f"found inputs of type {kinds}, expected paths, or tables as starfile or cryosparc-tools return them")

@@ -9,12 +9,14 @@ import numpy as np
 from cryodedup.formats.output import Place, Written, plan
 from cryodedup.formats.star_output import unjoined
 from cryodedup.output_directory import LISTING
+from cryodedup.particles.forecast import Forecast
 from cryodedup.particles.inputs.reading import files_read
 from cryodedup.particles.listing import write_listing
 from cryodedup.particles.repair import write_repaired
 from cryodedup.particles.result import ParticleOutcome
 from cryodedup.particles.summary import SCHEMA, summarise
 from cryodedup.progress import SILENT, Progress
+from cryodedup.resources import check_disk, disk_available
 from cryodedup.write.job import Delivered, Job, deliver
 
 
@@ -41,8 +43,9 @@ def write_particles(
     Raises
     ------
     InputError
-        Files of these names are there and ``overwrite`` is not given, or one of them is an input.
+        Files of these names are there and ``overwrite`` is not given, or one of them is an input; or there is too little space.
     """
+    check_disk(Forecast.of(found.joined.picks).disk, directory, disk_available(directory))
     job = Job(
         schema=SCHEMA,
         inputs=frozenset(files_read(found.joined.picks, found.params)),

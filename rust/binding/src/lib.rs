@@ -40,6 +40,12 @@ mod _core {
     #[pymodule_export]
     use crate::star::{Table, cell_spans, read_cells, scan_rows, scan_star};
 
+    /// Sets how many threads `0` stands for.
+    #[pyfunction]
+    fn set_processors(processors: usize) {
+        cryodedup_core::jobs::set_processors(processors);
+    }
+
     /// Finds `NumPy`'s own functions, which the first array does otherwise.
     #[pyfunction]
     fn load_numpy(py: Python<'_>) {

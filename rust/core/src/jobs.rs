@@ -1,6 +1,7 @@
 //! Running a job by threads of a pool while its caller stays responsive.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -20,6 +21,14 @@ struct Pools {
 
 static POOLS: Mutex<Option<Pools>> = Mutex::new(None);
 
+/// How many processors the process may use; 0: not yet said, which leaves it to rayon.
+static PROCESSORS: AtomicUsize = AtomicUsize::new(0);
+
+/// Sets how many threads `0` stands for, in calls from now on. Schedulers give a job fewer processors than the system shows.
+pub fn set_processors(processors: usize) {
+    PROCESSORS.store(processors, Ordering::Relaxed);
+}
+
 /// The pool with this many threads (0: one per processor), made at the first call. A pool for each call would cost 0.1 ms, more than many calls.
 ///
 /// A program that forks must not do so while another of its threads is in here: the child would wait for a lock that nobody opens.
@@ -27,6 +36,7 @@ static POOLS: Mutex<Option<Pools>> = Mutex::new(None);
 /// # Errors
 /// The system gives no threads.
 pub fn pool(threads: usize) -> std::result::Result<Arc<ThreadPool>, ThreadPoolBuildError> {
+    let threads = if threads == 0 { PROCESSORS.load(Ordering::Relaxed) } else { threads };
     let mut pools = POOLS.lock().unwrap_or_else(PoisonError::into_inner);
     let process = std::process::id();
     if pools.as_ref().is_some_and(|pools| pools.process != process) {
@@ -91,6 +101,14 @@ mod tests {
         let (first, again, other) = (pool(2).expect("a pool"), pool(2).expect("a pool"), pool(3).expect("a pool"));
         assert!(Arc::ptr_eq(&first, &again));
         assert_eq!((first.current_num_threads(), other.current_num_threads()), (2, 3));
+    }
+
+    #[test]
+    fn no_number_stands_for_the_processors_of_the_process() {
+        set_processors(5);
+        let found = pool(0).expect("a pool");
+        set_processors(0);
+        assert!(Arc::ptr_eq(&found, &pool(5).expect("a pool")));
     }
 
     #[test]

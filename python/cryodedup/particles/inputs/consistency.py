@@ -25,17 +25,20 @@ FAR = 2.0
 def unrelated(picks: Sequence[Picks], shared: NDArray[np.int64]) -> list[str]:
     """Warnings for inputs that have no micrograph in common with any other: most likely their names differ."""
     warnings: list[str] = []
-    for i, pick in enumerate(picks):
-        others = [j for j in range(len(picks)) if j != i and len(picks[j])]
-        if len(picks) == 2 and i == 1 and warnings:
-            continue  # the other input has the same warning
-        if len(pick) and others and not shared[i, others].any():
-            names = f"{pick.micrographs[0].name} here, {picks[others[0]].micrographs[0].name} in {picks[others[0]].label}"
-            uids = " with other uids" if pick.micrographs[0].uid and picks[others[0]].micrographs[0].uid else ""
-            warnings.append(
-                f"{pick.label}: no micrograph in common with another input, so none of its particles can be a duplicate of theirs"
-                f" ({names}{uids})"
-            )
+    filled = np.array([len(pick) > 0 for pick in picks])
+    in_common = shared > 0
+    np.fill_diagonal(in_common, False)
+    is_related = in_common[:, filled].any(axis=1)
+    for i in np.flatnonzero(filled & ~is_related).tolist():
+        other = next((picks[j] for j in np.flatnonzero(filled)[:2].tolist() if j != i), None)
+        if other is None or (len(picks) == 2 and warnings):
+            continue  # alone, or the other input has the same warning
+        names = f"{picks[i].micrographs[0].name} here, {other.micrographs[0].name} in {other.label}"
+        uids = " with other uids" if picks[i].micrographs[0].uid and other.micrographs[0].uid else ""
+        warnings.append(
+            f"{picks[i].label}: no micrograph in common with another input, so none of its particles can be a duplicate of theirs"
+            f" ({names}{uids})"
+        )
     return warnings
 
 

@@ -139,7 +139,9 @@ def _box_piece(path: Path, table: _core.Table, params: ParticleParams) -> _Piece
     if values is not None:
         columns["score"] = values
     position = (columns["x"] + columns["w"] / 2, columns["y"] + columns["h"] / 2)
-    return _Piece(path, table.rows, position, _piece_score(path, columns, params, "score"), _line(path, table.rows))
+    score = _piece_score(path, columns, params, "score")
+    table.columns.clear()  # 32 bytes a pick
+    return _Piece(path, table.rows, position, score, _line(path, table.rows))
 
 
 def _line(path: Path, rows: _core.Rows) -> Callable[[int], str]:

@@ -19,6 +19,7 @@ from cryodedup.formats.optimisation_set import OptimisationSet
 from cryodedup.formats.output import NoOutput
 from cryodedup.formats.star import FrameColumns, StarFile, TableColumns
 from cryodedup.formats.star_output import StarOutput
+from cryodedup.particles.forecast import refuse_too_large
 from cryodedup.particles.inputs import cryosparc, pickers, relion, subtomograms
 from cryodedup.particles.inputs.picks import Picks
 from cryodedup.particles.inputs.stars import has_picks_of_one_micrograph, is_motive_list, open_stars, particle_table
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 def read_inputs(paths: Sequence[Path], params: ParticleParams, progress: Progress = SILENT) -> list[Picks]:
     """Reads every input; files of picks that belong together (one a micrograph, in one folder) become one."""
     kinds = [(path, kind_of(path)) for path in paths]
+    refuse_too_large(kinds)
     stars = [path for path, kind in kinds if kind == "star"]
     opened = dict(zip(stars, open_stars(stars, params, progress), strict=True))
     found: dict[Path, Callable[[], Picks]] = {}  # by the first path of each input

@@ -72,9 +72,8 @@ impl Body<'_> {
         let rest = first_row + FIRST;
         let count = if first.found.stop.is_some() { 0 } else { size.saturating_sub(rest).div_ceil(SPAN) as usize };
         let first = first.done();
-        let room = ((first.starts.len() as f64 * (SPAN as f64 / FIRST as f64) * ROOM) as usize).max(64);
-
-        // The first span has no room: its values are all beyond it.
+        // The first span has no room: its values are all beyond it. A small file has no other, and thousands of them may be open.
+        let room = if count == 0 { 0 } else { ((first.starts.len() as f64 * (SPAN as f64 / FIRST as f64) * ROOM) as usize).max(64) };
         let mut starts = vec![0; (count + 1) * room];
         let mut stores: Vec<Store> = places.iter().map(|&(_, kind)| Store::new(kind, (count + 1) * room)).collect();
         let mut spans = vec![first];

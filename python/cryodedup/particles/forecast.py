@@ -1,0 +1,107 @@
+"""How much memory and disk a run needs at least: before the files are read, and before the search."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from cryodedup.formats import cryosparc as cs
+from cryodedup.formats.detect import Kind
+from cryodedup.particles.inputs.picks import Picks
+from cryodedup.resources import check_memory, memory_available, size_words
+
+PARTICLE_BYTES = 50
+"""Memory of a run for each particle, beyond the 45 MB of Python and its libraries, which are there when this is asked.
+
+A particle with a place and a micrograph alone takes 56 bytes (of a dataset) or 60; with scores and half-sets, in 2D, 79 (10 million rows).
+"""
+SHARE = 0.9
+"""Of the rows that the length of some lines makes expect, as many are counted on."""
+_SAMPLE_BYTES, _MAX_SAMPLED = 32 << 10, 16
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """What a run needs at least: ``memory`` and ``disk`` in bytes; ``rows``: how many particles it has."""
+
+    rows: int
+    memory: int
+    disk: int
+
+    @classmethod
+    def of(cls, picks: Sequence[Picks]) -> Forecast:
+        """Of inputs that were read: the files of the kept and of the rejected together hold every row once."""
+        rows = sum(map(len, picks))
+        return cls(rows, memory_needed(rows), sum(pick.output.row_bytes for pick in picks))
+
+    def __str__(self) -> str:
+        available = memory_available()
+        there = "" if available is None else f" ({size_words(available.size)} {available.limit})"
+        return f"a run needs at least {size_words(self.memory)} of memory{there} and {size_words(self.disk)} of disk"
+
+    def summary(self) -> dict[str, int]:
+        """For the output as JSON."""
+        return {"min_memory_bytes": self.memory, "min_disk_bytes": self.disk}
+
+
+def memory_needed(rows: int) -> int:
+    """Bytes that a run on so many particles takes at least."""
+    return PARTICLE_BYTES * rows
+
+
+def refuse_too_large(kinds: Iterable[tuple[Path, Kind]]) -> None:
+    """Refuses inputs whose particles surely do not fit into memory, from the sizes of the files and some of their lines.
+
+    Raises
+    ------
+    InputError
+        They do not fit.
+    """
+    kinds = list(kinds)
+    rows = min_rows(kinds)
+    first = str(kinds[0][0]) if kinds else ""
+    more = f" and {len(kinds) - 1:,} more" if len(kinds) > 1 else ""
+    check_memory(memory_needed(rows), f"{first}{more}, about {rows:,} particles", memory_available())
+
+
+def min_rows(kinds: Iterable[tuple[Path, Kind]]) -> int:
+    """How many particles files have at least, nearly; files that name others (indices, groups) count as empty.
+
+    Datasets of equal numbers of records count once: they may be the main and the passthrough file of one job.
+    """
+    lists: dict[Path, list[Path]] = {}
+    records = set()
+    for path, kind in kinds:
+        if kind == "npy":
+            records.add(len(cs.NpyFile.open(path)))
+        elif kind == "folder":
+            lists[path] = [entry for entry in path.iterdir() if entry.is_file()]
+        elif kind not in ("csg", "csdat"):
+            lists.setdefault(path.parent / path.suffix, []).append(path)
+    return sum(records) + int(SHARE * _text_rows(lists))
+
+
+def _text_rows(lists: Mapping[Path, Sequence[Path]]) -> float:
+    """The rows of files of text; ``lists``: files of one kind. Of many files the largest are looked at."""
+    rows = 0.0
+    for files in lists.values():
+        sizes = sorted(((file.stat().st_size, file) for file in files), reverse=True)
+        lengths = [_line_length(file, size) for size, file in sizes[:_MAX_SAMPLED]]
+        lengths += [max(lengths, default=1.0)] * (len(sizes) - len(lengths))
+        rows += sum(size / length for (size, _), length in zip(sizes, lengths, strict=True))
+    return rows
+
+
+def _line_length(path: Path, size: int) -> float:
+    """The length of lines in bytes: the longest of the means at three places of a file; its size if it has no whole lines there."""
+    found = []
+    with path.open("rb") as file:
+        for place in (0.25, 0.5, 0.75):
+            file.seek(int(place * size))
+            ends = np.flatnonzero(np.frombuffer(file.read(_SAMPLE_BYTES), np.uint8) == ord("\n"))
+            if len(ends) > 1:
+                found.append(float(ends[-1] - ends[0]) / (len(ends) - 1))
+    return max(found, default=float(max(1, size)))
