@@ -13,7 +13,7 @@ import cryodedup
 PACKAGE = Path(cryodedup.__file__).parent
 FLOORS = (
     {"errors", "components", "text", "units", "progress", "processors", "signals", "staging"},
-    {"params"},
+    {"params", "summary_file"},
     {"formats", "pictures", "output_directory"},
     {"particles", "micrographs"},
     {"apply"},

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import shutil
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Iterable, Iterator, Sequence, Set
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
 
 from cryodedup.errors import InputError
 from cryodedup.signals import held_back
 from cryodedup.staging import OLD, abandoned, holds_earlier, staging_directory
+from cryodedup.summary_file import SUMMARY, read_summary
 
-SUMMARY, LISTING, PAGE, FIGURES = "summary.json", "duplicates.csv", "report.html", "figures"
+LISTING, PAGE, FIGURES = "duplicates.csv", "report.html", "figures"
 _FIGURE = r"figures/\w+\.(png|svg)"
 FIGURES_OF_PAGE = "cryodedup-figures"
 """The name under which a page lists its figures, in its head: no summary does, since it is the same without a page."""
@@ -86,14 +85,6 @@ def _staged_names(staging: Path) -> list[str]:
     return names
 
 
-def write_summary(staging: Path, summary: Mapping[str, Any]) -> None:
-    """Writes ``summary.json``."""
-    with (staging / SUMMARY).open("w", encoding="utf-8", errors="surrogateescape") as file:
-        file.write(json.dumps(summary, indent=1, ensure_ascii=False) + "\n")
-        file.flush()
-        os.fsync(file.fileno())
-
-
 def given_directory(directory: Path | str) -> Path:
     """The path; not the empty text, as an unset variable of a script gives it, which a path takes for the current directory."""
     if not str(directory):
@@ -134,7 +125,7 @@ def _listed_outputs(directory: Path, places: Sequence[Path], schema: str) -> lis
     ``places``: where its page may be, if a run was killed while it replaced the result.
     """
     try:
-        summary = json.loads((directory / SUMMARY).read_text("utf-8"))
+        summary = read_summary(directory / SUMMARY)
         outputs = summary["outputs"] if str(summary["schema"]).split("/")[0] == schema.split("/", maxsplit=1)[0] else []
         listed = [name for name in outputs if isinstance(name, str) and _OURS.fullmatch(name)]
         return [*listed, *(name for place in places for name in _page_and_figures(place))] if outputs else []
@@ -164,7 +155,7 @@ def _found_outputs(directory: Path, leaving: re.Pattern[str] | None, overwrite: 
 def holds_withheld(directory: Path) -> bool:
     """Whether an earlier run withheld its result here: to decide again then loses nothing."""
     try:
-        return bool(json.loads((directory / SUMMARY).read_text("utf-8"))["withheld"])
+        return bool(read_summary(directory / SUMMARY)["withheld"])
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return False
 
