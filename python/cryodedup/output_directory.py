@@ -11,7 +11,7 @@ from pathlib import Path
 
 from cryodedup.errors import InputError
 from cryodedup.signals import held_back
-from cryodedup.staging import OLD, abandoned, holds_earlier, staging_directory
+from cryodedup.staging import OLD, abandoned, holds_earlier, locked, staging_directory
 from cryodedup.summary_file import SUMMARY, read_summary
 
 LISTING, PAGE, FIGURES = "duplicates.csv", "report.html", "figures"
@@ -41,23 +41,37 @@ def staged(directory: Path, overwrite: bool, inputs: Set[Path], schema: str, *, 
         Names of files that go, too, whoever wrote them: beside these results they would mislead.
     """
     check_directory(directory, overwrite)
+    _found_outputs(directory, leaving, overwrite)
     made = not directory.exists()
-    directory.mkdir(parents=True, exist_ok=True)
     try:
+        directory.mkdir(parents=True, exist_ok=True)
         with staging_directory(directory) as staging:
-            left = abandoned(directory, staging)
-            places = [directory, *(path / OLD for path in left)]
-            listed = {place: _listed_outputs(place, places, schema) for place in places}
-            outdated = [*dict.fromkeys(name for names in listed.values() for name in names), *_found_outputs(directory, leaving, overwrite)]
-            _remove(path for path in left if not holds_earlier(path))
-            yield staging
-            with held_back():
-                _move(staging, directory, overwrite, inputs, outdated)
+            _remove(path for path in abandoned(directory, staging) if not holds_earlier(path))
+            with _naming_targets(staging, directory):
+                yield staging
+                with locked(directory), held_back():
+                    left = abandoned(directory, staging)
+                    places = [directory, *(path / OLD for path in left)]
+                    listed = {place: _listed_outputs(place, places, schema) for place in places}
+                    outdated = [name for names in listed.values() for name in names]
+                    _move(staging, directory, overwrite, inputs, [*outdated, *_found_outputs(directory, leaving, overwrite)])
             _remove(path for path in left if listed[path / OLD])  # what another command's result was is not replaced by this one
     finally:
         if made:
             with suppress(OSError):  # not empty, or not there any more
                 directory.rmdir()
+
+
+@contextmanager
+def _naming_targets(staging: Path, directory: Path) -> Iterator[None]:
+    """Names the file that was to be there in an error about one that is being written."""
+    try:
+        yield
+    except OSError as error:
+        path = Path(os.fsdecode(error.filename)) if isinstance(error.filename, str | bytes) else directory
+        if path.is_relative_to(staging) and not path.is_relative_to(staging / OLD):
+            error.filename = os.fspath(directory / path.relative_to(staging))
+        raise
 
 
 def _remove(directories: Iterable[Path]) -> None:

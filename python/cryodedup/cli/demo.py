@@ -22,6 +22,9 @@ from cryodedup.particles.result import ParticleOutcome
 from cryodedup.write.micrographs import write_micrographs
 from cryodedup.write.particles import write_particles
 
+UNFINISHED = "UNFINISHED.txt"
+"""Stands in the directory until sessions and results fit each other: each result appears whole, but they are several."""
+
 
 @click.command()
 @click.option(
@@ -38,13 +41,16 @@ def demo(output: Path, seed: int, overwrite: bool) -> None:
     """Simulate small sessions of picks, micrographs and refined particles with planted duplicates, and find the duplicates."""
     for name in ("particles", "unique", "refined"):
         check_directory(output / name, overwrite)
-    session = output / "session"
+    session, unfinished = output / "session", output / UNFINISHED
     if session.exists() and not overwrite:
         raise InputError(f"{session}: found an earlier session; choose another --output, or add --overwrite")
+    output.mkdir(parents=True, exist_ok=True)
+    unfinished.write_text("The demo was stopped before its end. Run it again with --overwrite.\n", "utf-8")
     _particles(make_session(session, seed), output / "particles", overwrite)
     planted = make_micrographs(session, seed)
     _micrographs(planted, output / "unique", overwrite)
     _refined(make_refined(planted, seed), planted.star, output / "refined", overwrite)
+    unfinished.unlink()
 
 
 def _particles(session: Session, results: Path, overwrite: bool) -> None:
