@@ -22,7 +22,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from trials import COMMAND, Task, Trial, after, as_nobody, run
+from trials import COMMAND, Task, Trial, after, run, without_rights
 
 COPIES = 40
 """Times that the picks of the demo are repeated, under other names of micrographs."""
@@ -31,17 +31,17 @@ YEAR_S = 365 * 86400
 HEAD = """\
 # When something goes wrong
 
-Made by `just faults`: each trial starts a command with `--overwrite` over an earlier result, with its page, and lets the fault happen at a random
-moment. Afterwards the inputs have to be what they were, and the directory has to hold one of these:
+Made by `just faults`: each trial starts a command with `--overwrite` over an earlier result, with its page, and lets the fault happen at
+a random moment. Afterwards the inputs have to be what they were, and the directory has to hold one of these:
 
 * **new**: the new result, whole, the same bytes as in a run without a fault (except for the times in `summary.json`),
 * **old**: the earlier result, byte for byte,
-* **unfinished**: a directory without a `summary.json` (`demo`: with an `UNFINISHED.txt`), from which a further run with `--overwrite` makes the
-  new result.
+* **unfinished**: a directory without a `summary.json` (`demo`: with an `UNFINISHED.txt`), from which a further run with
+  `--overwrite` makes the new result.
 
-Anything else is a **mixture**: a directory that looks whole and is not. *Traceback* counts runs that printed one, or more than one line of error.
-*Before the program* counts signals that came while the Python interpreter itself was starting, before the first line of cryodedup: what is printed
-then, and the exit status, are Python's. *Longest wait*: from the fault to the end of the process.
+Anything else is a **mixture**: a directory that looks whole and is not. *Traceback* counts runs that printed one, or more than one
+line of error. *Before the program* counts signals that came while the Python interpreter itself was starting, before the first line of
+cryodedup: what is printed then, and the exit status, are Python's. *Longest wait*: from the fault to the end of the process.
 
 """
 COLUMNS = [
@@ -196,7 +196,7 @@ def of_unwritable(task: Task) -> Iterator[str]:
     task.restore()
     for path in [task.out, *task.out.rglob("*")]:
         path.chmod(0o555 if path.is_dir() else 0o444)
-    yield row("directory that may not be written", task, [run(task, preexec_fn=as_nobody)])
+    yield row("directory that may not be written", task, [run(task, before=without_rights())])
     for path in [task.out, *task.out.rglob("*")]:
         path.chmod(0o755 if path.is_dir() else 0o644)
 
@@ -234,10 +234,11 @@ def of_two(task: Task, count: int, draw: random.Random) -> Iterator[str]:
     for _ in range(count):
         task.restore()
 
-        def second(process: object) -> None:
+        others: list[subprocess.Popen[bytes]] = []
+
+        def second(process: object, others: list[subprocess.Popen[bytes]] = others) -> None:
             others.append(subprocess.Popen([*COMMAND, *task.old, "--overwrite"], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE))
 
-        others: list[subprocess.Popen[bytes]] = []
         trial = run(task, after(draw.uniform(0, task.duration_s / 3), second), repeat=False)
         for other in others:
             err = other.communicate()[1].decode()

@@ -68,7 +68,7 @@ def _naming_targets(staging: Path, directory: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        path = Path(os.fsdecode(error.filename)) if isinstance(error.filename, str | bytes) else directory
+        path = Path(os.fsdecode(error.filename)) if isinstance(error.filename, str | bytes | os.PathLike) else directory
         if path.is_relative_to(staging) and not path.is_relative_to(staging / OLD):
             error.filename = os.fspath(directory / path.relative_to(staging))
         raise

@@ -62,6 +62,8 @@ def make_micrographs(directory: Path, seed: int = 1) -> Planted:
     rng = np.random.default_rng(seed)
     images = directory / "Micrographs"
     images.mkdir(parents=True, exist_ok=True)
+    for earlier in images.glob("FoilHole_*_Data_*.mrc"):  # of another seed, under other names
+        earlier.unlink()
     gain = 1 + 0.004 * _smooth(rng, (HEIGHT, WIDTH), 4) + 0.003 * rng.standard_normal((HEIGHT, WIDTH))
     visits = [(hole, hole, 0.0, 0.0) for hole in range(HOLES)]
     for hole in rng.choice(HOLES - 2, AGAIN, replace=False):
