@@ -26,3 +26,8 @@ bench: build
     python benches/kernel.py
     python benches/files.py
     python benches/micrographs.py
+
+# what is left when something goes wrong: the table of docs/faults.md
+faults: build
+    python benches/faults.py --trials 50 > faults.md
+    mv faults.md docs/faults.md

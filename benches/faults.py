@@ -1,6 +1,6 @@
 """What is left when something goes wrong: the table of docs/faults.md.
 
-python benches/faults.py --trials 50 > docs/faults.md
+python benches/faults.py --trials 50 > faults.md
 
 Every trial starts a command that is to replace an earlier result, and lets something happen to it at a random moment. Rows that need a file
 system of their own are left out, with a line on standard error, where the system does not let this program mount one.
@@ -67,7 +67,7 @@ def write_picks(source: Path, path: Path, copies: int = COPIES) -> None:
     path.write_text("".join([*head, *(row.replace("hole_", f"{copy:02d}_hole_") for copy in range(copies) for row in rows)]))
 
 
-def tasks(work: Path) -> dict[str, Task]:
+def tasks(work: Path, names: list[str]) -> dict[str, Task]:
     subprocess.run([*COMMAND, "demo", "-o", work / "inputs"], check=True, capture_output=True)
     session = work / "inputs" / "session"
     picks = session / "many.star"
@@ -85,7 +85,9 @@ def tasks(work: Path) -> dict[str, Task]:
         "demo": (["demo", "--seed", "2"], ["demo", "--seed", "1"]),
     }
     made = {
-        name: Task(name, [*old, "-o", str(out[name])], [*new, "-o", str(out[name])], read, out[name]) for name, (old, new) in words.items()
+        name: Task(name, [*old, "-o", str(out[name])], [*new, "-o", str(out[name])], read, out[name])
+        for name, (old, new) in words.items()
+        if name in names
     }
     for task in made.values():
         task.prepare()
@@ -270,7 +272,7 @@ def main() -> None:
     draw, few = random.Random(1), max(1, args.trials * 2 // 5)
     with tempfile.TemporaryDirectory() as directory:
         Path(directory).chmod(0o755)
-        found = tasks(Path(directory))
+        found = tasks(Path(directory), args.tasks.split(","))
         session = Path(directory) / "inputs" / "session"
         changed = {
             "particles": session / "many.star",
@@ -278,7 +280,7 @@ def main() -> None:
             "apply": session / "refined.star",
         }
         print(HEAD + f"| {' | '.join(COLUMNS)} |\n|{'---|' * len(COLUMNS)}", flush=True)
-        chosen = [found[name] for name in args.tasks.split(",")]
+        chosen = list(found.values())
         makers: dict[str, Callable[[Task], Iterator[str]]] = {
             "signals": lambda task: of_signals(task, args.trials, draw),
             "starting": lambda task: of_starting(task, args.trials, draw) if task.name == "particles" else iter(()),

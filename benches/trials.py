@@ -27,19 +27,25 @@ Contents = dict[str, str]
 
 
 def contents(directory: Path) -> Contents:
-    """A digest of every file of a result; of summaries without their times, and nothing of staging directories and prepared images."""
+    """A digest of every file of a result without its times, and nothing of staging directories and prepared images."""
     found: Contents = {}
     for path in sorted(directory.rglob("*")) if directory.exists() else []:
         name = path.relative_to(directory).as_posix()
         if not path.is_file() or name.startswith(".cryodedup-") or "/.cryodedup-" in name or PREPARED.fullmatch(path.name):
             continue
-        raw = path.read_bytes()
-        if path.name == "report.html":  # it shows the command
-            raw = raw.replace(b" --overwrite", b"")
-        if path.name == "summary.json":
-            raw = json.dumps({key: value for key, value in json.loads(raw).items() if key not in CHANGING}).encode()
-        found[name] = hashlib.blake2b(raw, digest_size=16).hexdigest()
+        found[name] = hashlib.blake2b(_without_times(path), digest_size=16).hexdigest()
     return found
+
+
+def _without_times(path: Path) -> bytes:
+    raw = path.read_bytes()
+    if path.name == "report.html":  # it shows the command
+        return raw.replace(b" --overwrite", b"")
+    if path.name == "summary.json":
+        return json.dumps({key: value for key, value in json.loads(raw).items() if key not in CHANGING}).encode()
+    if path.suffix == ".mrc":
+        return raw[1024:]  # behind the header, which has the date
+    return re.sub(rb"# Created by .*\n", b"", raw) if path.suffix == ".star" else raw
 
 
 def digests(files: list[Path]) -> Contents:
