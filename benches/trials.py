@@ -84,7 +84,7 @@ class Task:
                 self.bytes = sum(path.stat().st_size for path in self.out.rglob("*") if path.is_file())
         assert self.results["old"] != self.results["new"]
         shutil.rmtree(self.earlier, ignore_errors=True)
-        shutil.copytree(self.out, self.earlier)
+        shutil.copytree(self.out, self.earlier, ignore=lambda _, names: [name for name in names if PREPARED.fullmatch(name)])
         started = time.monotonic()
         subprocess.run([*COMMAND, *self.new, "--overwrite"], check=True, capture_output=True)
         self.duration_s = time.monotonic() - started
