@@ -20,8 +20,12 @@ from hypothesis import strategies as st
 
 from cases import Ran, star
 from cryodedup import InputError, ParticleParams, ParticleResult, deduplicate_particles, output_directory
+from cryodedup.apply import earlier
 from cryodedup.cli import demo
+from cryodedup.micrographs.listings import write_versions
+from cryodedup.micrographs.versions import Version
 from cryodedup.particles import listing
+from cryodedup.particles.inputs.micrograph_names import normalised_path
 from cryodedup.signals import held_back
 from cryodedup.summary_file import read_summary
 from cryodedup.text import cell_of, name_in, original, printable, shown
@@ -234,6 +238,15 @@ def test_names_can_be_read_back(name: str) -> None:
     assert cell_of(name)[:1] not in tuple("=+-@")
     assert shown(cell_of(name)) == cell_of(name)
     json.loads(json.dumps(printable(name), ensure_ascii=False).encode())
+
+
+def test_odd_names_in_the_listings_of_micrographs_are_read_back(tmp_path: Path) -> None:
+    names = [os.fsdecode(name) for name in ODD]
+    write_versions(names, [Version(0, i, "same file") for i in range(1, len(names))], [], tmp_path / "versions.csv")
+    text = (tmp_path / "versions.csv").read_text("utf-8")
+    assert text.replace("\n", "").isprintable()
+    found = earlier._versions(tmp_path, {"versions": {"removed": len(names) - 1}})
+    assert found == {normalised_path(name) for name in names[1:]}
 
 
 def contents(directory: Path) -> dict[str, bytes]:

@@ -10,8 +10,10 @@ try:
 
     signals.end_this_process()
 except KeyboardInterrupt:
-    os.write(2, b"cryodedup: error: interrupted\n")
-    os._exit(130)
+    try:
+        os.write(2, b"cryodedup: error: interrupted\n")
+    finally:
+        os._exit(130)
 
 
 def main() -> None:

@@ -79,8 +79,10 @@ class _Run:
 
 
 def _leave(number: int) -> NoReturn:
-    os.write(2, f"cryodedup: error: {Ended(number)}\n".encode())
-    os._exit(128 + number)
+    try:
+        os.write(2, f"cryodedup: error: {Ended(number)}\n".encode())
+    finally:
+        os._exit(128 + number)
 
 
 def _ignore(number: int) -> None:

@@ -13,7 +13,7 @@ from cryodedup.cli.console import say
 from cryodedup.demo.micrographs import BIN, Planted, make_micrographs
 from cryodedup.demo.particles import MIN_SEPARATION_A, Session, make_session
 from cryodedup.demo.refined import Refined, make_refined
-from cryodedup.errors import InputError
+from cryodedup.errors import InputError, naming
 from cryodedup.micrographs import workflow as micrograph_workflow
 from cryodedup.output_directory import check_directory
 from cryodedup.params import MicrographParams, ParticleParams
@@ -45,7 +45,8 @@ def demo(output: Path, seed: int, overwrite: bool) -> None:
     if session.exists() and not overwrite:
         raise InputError(f"{session}: found an earlier session; choose another --output, or add --overwrite")
     output.mkdir(parents=True, exist_ok=True)
-    unfinished.write_text("The demo was stopped before its end. Run it again with --overwrite.\n", "utf-8")
+    with naming(unfinished):
+        unfinished.write_text("The demo was stopped before its end. Run it again with --overwrite.\n", "utf-8")
     _particles(make_session(session, seed), output / "particles", overwrite)
     planted = make_micrographs(session, seed)
     _micrographs(planted, output / "unique", overwrite)
