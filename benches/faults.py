@@ -21,12 +21,14 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 from trials import COMMAND, Task, Trial, after, run, without_rights
 
 COPIES = 40
 """Times that the picks of the demo are repeated, under other names of micrographs."""
 YEAR_S = 365 * 86400
+Act = Callable[[subprocess.Popen[bytes]], None]
 
 HEAD = """\
 # When something goes wrong
@@ -42,6 +44,7 @@ a random moment. Afterwards the inputs have to be what they were, and the direct
 Anything else is a **mixture**: a directory that looks whole and is not. *Traceback* counts runs that printed one, or more than one
 line of error. *Before the program* counts signals that came while the Python interpreter itself was starting, before the first line of
 cryodedup: what is printed then, and the exit status (-2, -15), are Python's. *Longest wait*: from the signal to the end of the process.
+Trials in which the process had ended before the moment are not counted.
 
 Random moments seldom hit the few milliseconds in which files are moved into place. The tests kill a run before each of these moves
 (`tests/test_outputs.py`), and send signals at named steps, imports included (`tests/test_faults.py`).
@@ -133,23 +136,29 @@ def row(fault: str, task: Task, trials: list[Trial]) -> str:
     return f"| {' | '.join(map(str, cells))} |"
 
 
+def at_moments(task: Task, count: int, moments: Callable[[], float], act: Act, **options: Any) -> list[Trial]:
+    """So many trials in which something happens before the process has ended."""
+    trials: list[Trial] = []
+    while len(trials) < count:
+        task.restore()
+        trial = run(task, after(moments(), act), repeat=task.name != "demo" or len(trials) % 5 == 0, **options)
+        if trial.happened:
+            trials.append(trial)
+    return trials
+
+
 def of_signals(task: Task, count: int, draw: random.Random) -> Iterator[str]:
     for name, number in (("kill -9", signal.SIGKILL), ("SIGTERM", signal.SIGTERM), ("Ctrl-C", signal.SIGINT)):
-        trials = []
-        for k in range(count):
-            task.restore()
-            act = after(draw.uniform(0, task.duration_s), lambda process, number=number: process.send_signal(number))  # type: ignore[misc]
-            trials.append(run(task, act, repeat=task.name != "demo" or k % 5 == 0))
-        yield row(name, task, trials)
+        yield row(name, task, at_moments(task, count, lambda: draw.uniform(0, task.duration_s), sends(number)))
 
 
 def of_starting(task: Task, count: int, draw: random.Random) -> Iterator[str]:
     for name, number in (("SIGTERM in the first 0.2 s", signal.SIGTERM), ("Ctrl-C in the first 0.2 s", signal.SIGINT)):
-        trials = []
-        for _ in range(count):
-            task.restore()
-            trials.append(run(task, after(draw.uniform(0, 0.2), lambda process, number=number: process.send_signal(number))))  # type: ignore[misc]
-        yield row(name, task, trials)
+        yield row(name, task, at_moments(task, count, lambda: draw.uniform(0, 0.2), sends(number)))
+
+
+def sends(number: int) -> Act:
+    return lambda process: process.send_signal(number)
 
 
 def of_full_disk(task: Task, count: int) -> Iterator[str]:
@@ -217,20 +226,17 @@ def of_inputs(task: Task, path: Path, count: int, draw: random.Random) -> Iterat
         with path.open("ab") as file:
             file.write(saved.read_bytes()[-5000:])
 
-    changes: dict[str, Callable[[object], None]] = {
+    changes: dict[str, Act] = {
         "input that vanishes": lambda process: path.unlink(),
         "input that grows": grow,
         "input that shrinks": lambda process: os.truncate(path, path.stat().st_size // 2),
     }
+
+    def put_back() -> None:
+        shutil.copy2(saved, path)
+
     for name, change in changes.items():
-        trials = []
-        for _ in range(count):
-            task.restore()
-            trials.append(run(task, after(draw.uniform(0, task.duration_s), change), repeat=False, check_inputs=False))
-            shutil.copy2(saved, path)
-            if trials[-1].state not in task.results:
-                again = subprocess.run([*COMMAND, *task.new, "--overwrite"], capture_output=True, check=False)
-                trials[-1].repeated = again.returncode == 0 and task.state() == "new"
+        trials = at_moments(task, count, lambda: draw.uniform(0, task.duration_s), change, check_inputs=False, put_back=put_back)
         yield row(name, task, trials)
     saved.unlink()
 
@@ -271,7 +277,7 @@ def of_clock(task: Task) -> Iterator[str]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--trials", type=int, default=50)
-    parser.add_argument("--only", default="", help="rows whose function has this in its name")
+    parser.add_argument("--only", default="", help="kinds of rows, with commas between them (default: all)")
     parser.add_argument("--tasks", default="particles,micrographs,apply,demo")
     args = parser.parse_args()
     draw, few = random.Random(1), max(1, args.trials * 2 // 5)
@@ -297,7 +303,7 @@ def main() -> None:
             "clock": of_clock,
         }
         for name, make in makers.items():
-            for task in chosen if args.only in name else []:
+            for task in chosen if name in (args.only or name).split(",") else []:
                 for line in make(task):
                     print(line, flush=True)
 

@@ -118,17 +118,20 @@ class Trial:
     traceback: bool
     too_early: bool
     """Whether the signal came before the first line of the program, while the interpreter itself was starting."""
+    happened: bool
+    """Whether the process still ran at the moment of the fault."""
     repeated: bool | None = None
     """Whether a further run with ``--overwrite`` gave the new result, where neither result was whole."""
 
 
 def run(
     task: Task,
-    happen: Callable[[subprocess.Popen[bytes]], None] = lambda process: None,
+    happen: Callable[[subprocess.Popen[bytes]], bool] = lambda process: True,
     *,
     repeat: bool = True,
     check_inputs: bool = True,
     before: Sequence[str] = (),
+    put_back: Callable[[], None] = lambda: None,
     **options: object,
 ) -> Trial:
     """Starts the task over the old result, lets something happen, and looks at what is left."""
@@ -136,10 +139,10 @@ def run(
     process = subprocess.Popen(  # type: ignore[call-overload]
         [*before, *COMMAND, *task.new, "--overwrite"], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, **options
     )
-    happen(process)
-    happened = time.monotonic()
+    happened = happen(process)
+    since = time.monotonic()
     _, err = process.communicate(timeout=LIMIT_S)
-    wait_s = time.monotonic() - happened
+    wait_s = time.monotonic() - since
     text = err.decode("utf-8", "replace")
     trial = Trial(
         status=process.returncode,
@@ -149,21 +152,25 @@ def run(
         untouched=not check_inputs or digests(task.inputs) == given,
         traceback="Traceback" in text or "Exception ignored" in text or "panicked" in text,
         too_early=process.returncode != 0 and "cryodedup" not in text and process.returncode != -signal.SIGKILL,
+        happened=happened,
     )
+    put_back()
     if repeat and trial.state not in task.results:
         again = subprocess.run([*COMMAND, *task.new, "--overwrite"], capture_output=True, check=False)
         trial.repeated = again.returncode == 0 and task.state() == "new"
     return trial
 
 
-def after(seconds: float, act: Callable[[subprocess.Popen[bytes]], None]) -> Callable[[subprocess.Popen[bytes]], None]:
+def after(seconds: float, act: Callable[[subprocess.Popen[bytes]], None]) -> Callable[[subprocess.Popen[bytes]], bool]:
     """What happens at a moment, if the process still runs then."""
 
-    def happen(process: subprocess.Popen[bytes]) -> None:
+    def happen(process: subprocess.Popen[bytes]) -> bool:
         try:
             process.wait(seconds)
         except subprocess.TimeoutExpired:
             act(process)
+            return True
+        return False
 
     return happen
 
