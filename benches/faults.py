@@ -44,7 +44,8 @@ a random moment. Afterwards the inputs have to be what they were, and the direct
 Anything else is a **mixture**: a directory that looks whole and is not. *Traceback* counts runs that printed one, or more than one
 line of error. *Before the program* counts signals that came while the Python interpreter itself was starting, before the first line of
 cryodedup: what is printed then, and the exit status (-2, -15), are Python's. *Longest wait*: from the signal to the end of the process.
-Trials in which the process had ended before the moment are not counted.
+The wait after kill -9, which no program can delay, shows how busy the machine was. Trials in which the process had ended before the
+moment are not counted.
 
 Random moments seldom hit the few milliseconds in which files are moved into place. The tests kill a run before each of these moves
 (`tests/test_outputs.py`), and send signals at named steps, imports included (`tests/test_faults.py`).
@@ -80,7 +81,7 @@ def tasks(work: Path, names: list[str]) -> dict[str, Task]:
     session = work / "inputs" / "session"
     picks = session / "many.star"
     write_picks(session / "relion.star", picks)
-    images = [str(session / "micrographs.star"), "--bin", "2"]
+    images = [str(session / "micrographs.star"), "--bin", "4"]
     out = {name: work / name for name in ("particles", "micrographs", "apply", "demo")}
     chosen, stricter = str(work / "inputs" / "refined"), work / "stricter"
     make_stricter = ["particles", session / "refined.star", "--min-separation", "60", "-o", stricter]
