@@ -23,7 +23,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from trials import COMMAND, Task, Trial, after, run, without_rights
+from trials import COMMAND, Task, Trial, after, contents, run, without_rights
 
 COPIES = 40
 """Times that the picks of the demo are repeated, under other names of micrographs."""
@@ -36,7 +36,8 @@ HEAD = """\
 Made by `just faults`: each trial starts a command with `--overwrite` over an earlier result, with its page, and lets the fault happen at
 a random moment. Afterwards the inputs have to be what they were, and the directory has to hold one of these:
 
-* **new**: the new result, whole, the same bytes as in a run without a fault (except for the times in `summary.json`),
+* **new**: the new result, whole, the same bytes as in a run without a fault (except for the times in `summary.json`);
+  where an input changes, also that of a run after the change: an image that cannot be read any more is named and left out,
 * **old**: the earlier result, byte for byte,
 * **unfinished**: a directory without a `summary.json` (`demo`: with an `UNFINISHED.txt`), from which a further run with
   `--overwrite` makes the new result. In brackets: how many were run again, and how many of these gave the new result.
@@ -115,7 +116,7 @@ def row(fault: str, task: Task, trials: list[Trial]) -> str:
         fault,
         f"`{task.name}`",
         len(trials),
-        states["new"],
+        states["new"] + states["changed"],
         states["old"],
         unfinished,
         states["mixture"],
@@ -227,7 +228,7 @@ def of_inputs(task: Task, path: Path, count: int, draw: random.Random) -> Iterat
         with path.open("ab") as file:
             file.write(saved.read_bytes()[-5000:])
 
-    changes: dict[str, Act] = {
+    changes: dict[str, Callable[[object], None]] = {
         "input that vanishes": lambda process: path.unlink(),
         "input that grows": grow,
         "input that shrinks": lambda process: os.truncate(path, path.stat().st_size // 2),
@@ -237,8 +238,14 @@ def of_inputs(task: Task, path: Path, count: int, draw: random.Random) -> Iterat
         shutil.copy2(saved, path)
 
     for name, change in changes.items():
+        task.restore()
+        change(None)
+        trial = run(task, repeat=False, check_inputs=False)
+        task.results["changed"] = contents(task.out) if trial.status == 0 else {}
+        put_back()
         trials = at_moments(task, count, lambda: draw.uniform(0, task.duration_s), change, check_inputs=False, put_back=put_back)
         yield row(name, task, trials)
+        del task.results["changed"]
     saved.unlink()
 
 
