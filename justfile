@@ -44,3 +44,8 @@ miri:
 licences:
     cargo deny --locked check licenses bans sources
     python benches/licences.py > docs/licences.md
+
+# what is left when something goes wrong: the table of docs/faults.md
+faults: build
+    python benches/faults.py --trials 50 > faults.md
+    mv faults.md docs/faults.md

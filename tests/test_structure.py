@@ -14,7 +14,7 @@ PACKAGE = Path(cryodedup.__file__).parent
 FLOORS = (
     {"errors", "control_groups"},
     {"components", "text", "units", "progress", "processors", "resources", "signals", "staging"},
-    {"params"},
+    {"params", "summary_file"},
     {"formats", "pictures", "output_directory"},
     {"particles", "micrographs"},
     {"apply"},
@@ -101,8 +101,18 @@ def test_the_command_line_is_read_in_one_place() -> None:
     assert using == ["cli.__init__"]
 
 
+def test_lines_are_printed_in_one_place() -> None:
+    printing = [
+        name
+        for name, path in modules().items()
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "print"
+    ]
+    assert set(printing) == {"cli.console"}
+
+
 def test_the_command_line_starts_light() -> None:
     heavy = "{'numpy', 'pandas', 'scipy', 'starfile', 'yaml', 'matplotlib', 'jinja2', 'mrcfile', 'PIL'}"
-    program = f"import sys; import cryodedup.cli; print(*sorted({heavy} & set(sys.modules)))"
+    program = f"import sys; import cryodedup.__main__, cryodedup.cli; print(*sorted({heavy} & set(sys.modules)))"
     ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert ran.stdout.split() == []

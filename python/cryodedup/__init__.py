@@ -1,14 +1,13 @@
 """cryodedup finds what was counted twice in cryo-EM: duplicate particles and duplicate micrographs."""
 
-import warnings
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from __future__ import annotations
 
-from cryodedup import _core
-from cryodedup.errors import InputError
-from cryodedup.processors import processors
-
+TYPE_CHECKING = False  # that of typing takes longer to import than all of this file
 if TYPE_CHECKING:
+    from typing import Any
+
+    from cryodedup._core import __version__
+    from cryodedup.errors import InputError
     from cryodedup.micrographs.arrays import Correlation, correlate, prepare
     from cryodedup.params import MicrographParams, ParticleParams
     from cryodedup.particles.arrays import Duplicates, deduplicate
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
         find_duplicate_micrographs,
     )
 
-__version__ = _core.__version__
 __all__ = [
     "Applied",
     "Correlation",
@@ -40,18 +38,21 @@ __all__ = [
     "prepare",
 ]
 _ROOMS = {
+    "cryodedup._core": ("__version__",),
+    "cryodedup.errors": ("InputError",),
     "cryodedup.micrographs.arrays": ("Correlation", "correlate", "prepare"),
     "cryodedup.params": ("MicrographParams", "ParticleParams"),
     "cryodedup.particles.arrays": ("Duplicates", "deduplicate"),
 }
 
-_core.set_processors(processors())
-
 
 def __getattr__(name: str) -> Any:
-    """Imports a public name when it is first used: the command line starts without numpy."""
+    """Imports a public name when it is first used: the command line starts without numpy, and is ready for signals at once."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    import_module("cryodedup.processors").tell_core()
     room = next((room for room, names in _ROOMS.items() if name in names), "cryodedup.results")
     globals()[name] = found = getattr(import_module(room), name)
     return found
@@ -59,7 +60,3 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted(__all__)
-
-
-if _core.DEBUG_BUILD:
-    warnings.warn("cryodedup._core is a debug build: 20 times slower; build with maturin develop --release", stacklevel=2)

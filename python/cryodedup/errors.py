@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable
+import os
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from cryodedup._core import InputError
+from cryodedup._core import DEBUG_BUILD, InputError
 
-__all__ = ["USERS_FAULT", "InputError", "MissingPackageError", "ParameterError", "UnknownPixelSizeError", "reason_of"]
+__all__ = ["USERS_FAULT", "InputError", "MissingPackageError", "ParameterError", "UnknownPixelSizeError", "naming", "reason_of"]
 
+if DEBUG_BUILD:
+    warnings.warn("cryodedup._core is a debug build: 20 times slower; build with maturin develop --release", stacklevel=2)
 
 USERS_FAULT = {
     errno.EACCES,
@@ -79,3 +84,14 @@ def reason_of(error: InputError | OSError, path: Path) -> str:
     if isinstance(error, OSError):
         return (error.strerror or str(error)).lower()
     return str(error).removeprefix(f"{path}: ")
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Puts the name of the file that is being written into an error of the system: a full disk does not say which file it was."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None:
+            error.filename = os.fspath(path)
+        raise

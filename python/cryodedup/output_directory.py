@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import shutil
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Iterable, Iterator, Sequence, Set
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
 
 from cryodedup.errors import InputError
 from cryodedup.signals import held_back
-from cryodedup.staging import OLD, abandoned, holds_earlier, staging_directory
+from cryodedup.staging import OLD, abandoned, holds_earlier, locked, staging_directory
+from cryodedup.summary_file import SUMMARY, read_summary
 
-SUMMARY, LISTING, PAGE, FIGURES = "summary.json", "duplicates.csv", "report.html", "figures"
+LISTING, PAGE, FIGURES = "duplicates.csv", "report.html", "figures"
 _FIGURE = r"figures/\w+\.(png|svg)"
 FIGURES_OF_PAGE = "cryodedup-figures"
 """The name under which a page lists its figures, in its head: no summary does, since it is the same without a page."""
@@ -42,23 +41,37 @@ def staged(directory: Path, overwrite: bool, inputs: Set[Path], schema: str, *, 
         Names of files that go, too, whoever wrote them: beside these results they would mislead.
     """
     check_directory(directory, overwrite)
+    _found_outputs(directory, leaving, overwrite)
     made = not directory.exists()
-    directory.mkdir(parents=True, exist_ok=True)
     try:
+        directory.mkdir(parents=True, exist_ok=True)
         with staging_directory(directory) as staging:
-            left = abandoned(directory, staging)
-            places = [directory, *(path / OLD for path in left)]
-            listed = {place: _listed_outputs(place, places, schema) for place in places}
-            outdated = [*dict.fromkeys(name for names in listed.values() for name in names), *_found_outputs(directory, leaving, overwrite)]
-            _remove(path for path in left if not holds_earlier(path))
-            yield staging
-            with held_back():
-                _move(staging, directory, overwrite, inputs, outdated)
+            _remove(path for path in abandoned(directory, staging) if not holds_earlier(path))
+            with _naming_targets(staging, directory):
+                yield staging
+                with locked(directory), held_back():
+                    left = abandoned(directory, staging)
+                    places = [directory, *(path / OLD for path in left)]
+                    listed = {place: _listed_outputs(place, places, schema) for place in places}
+                    outdated = [name for names in listed.values() for name in names]
+                    _move(staging, directory, overwrite, inputs, [*outdated, *_found_outputs(directory, leaving, overwrite)])
             _remove(path for path in left if listed[path / OLD])  # what another command's result was is not replaced by this one
     finally:
         if made:
             with suppress(OSError):  # not empty, or not there any more
                 directory.rmdir()
+
+
+@contextmanager
+def _naming_targets(staging: Path, directory: Path) -> Iterator[None]:
+    """Names the file that was to be there in an error about one that is being written."""
+    try:
+        yield
+    except OSError as error:
+        path = Path(os.fsdecode(error.filename)) if isinstance(error.filename, str | bytes | os.PathLike) else directory
+        if path.is_relative_to(staging) and not path.is_relative_to(staging / OLD):
+            error.filename = os.fspath(directory / path.relative_to(staging))
+        raise
 
 
 def _remove(directories: Iterable[Path]) -> None:
@@ -84,14 +97,6 @@ def _staged_names(staging: Path) -> list[str]:
         else:
             names.append(entry.name + "/" * entry.is_dir())
     return names
-
-
-def write_summary(staging: Path, summary: Mapping[str, Any]) -> None:
-    """Writes ``summary.json``."""
-    with (staging / SUMMARY).open("w", encoding="utf-8", errors="surrogateescape") as file:
-        file.write(json.dumps(summary, indent=1, ensure_ascii=False) + "\n")
-        file.flush()
-        os.fsync(file.fileno())
 
 
 def given_directory(directory: Path | str) -> Path:
@@ -134,7 +139,7 @@ def _listed_outputs(directory: Path, places: Sequence[Path], schema: str) -> lis
     ``places``: where its page may be, if a run was killed while it replaced the result.
     """
     try:
-        summary = json.loads((directory / SUMMARY).read_text("utf-8"))
+        summary = read_summary(directory / SUMMARY)
         outputs = summary["outputs"] if str(summary["schema"]).split("/")[0] == schema.split("/", maxsplit=1)[0] else []
         listed = [name for name in outputs if isinstance(name, str) and _OURS.fullmatch(name)]
         return [*listed, *(name for place in places for name in _page_and_figures(place))] if outputs else []
@@ -164,7 +169,7 @@ def _found_outputs(directory: Path, leaving: re.Pattern[str] | None, overwrite: 
 def holds_withheld(directory: Path) -> bool:
     """Whether an earlier run withheld its result here: to decide again then loses nothing."""
     try:
-        return bool(json.loads((directory / SUMMARY).read_text("utf-8"))["withheld"])
+        return bool(read_summary(directory / SUMMARY)["withheld"])
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return False
 

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from cryodedup import _core
 from cryodedup.control_groups import PROC, groups, numbers
 
 SLURM = ("SLURM_CPUS_PER_TASK", "SLURM_CPUS_ON_NODE")
@@ -26,6 +27,11 @@ def processors(environment: Mapping[str, str] = os.environ, proc: Path = PROC) -
         Where the system describes the process.
     """
     return max(1, min([_bound_to(), *_of_slurm(environment), *_quotas(proc)]))
+
+
+def tell_core() -> None:
+    """Makes this number the threads of the core where none is given."""
+    _core.set_processors(processors())
 
 
 def _bound_to() -> int:

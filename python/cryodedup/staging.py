@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
 import shutil
@@ -24,15 +25,27 @@ _SILENT_S = 3600.0
 def staging_directory(directory: Path) -> Iterator[Path]:
     """A new directory inside another, touched once a minute while it is in use; removed at the end unless :data:`OLD` still holds files."""
     staging = directory / f".cryodedup-{_place()}-{os.getpid()}-{time.monotonic_ns():x}"
-    staging.mkdir()
     ended = threading.Event()
-    threading.Thread(target=_beat, args=(staging, ended), daemon=True).start()
     try:
+        staging.mkdir()
+        threading.Thread(target=_beat, args=(staging, ended), daemon=True).start()
         yield staging
     finally:
         ended.set()
         if not _holds_files(staging / OLD):
             shutil.rmtree(staging, ignore_errors=True)
+
+
+@contextmanager
+def locked(directory: Path) -> Iterator[None]:
+    """Waits until no other run moves its files into a directory, and keeps others waiting; nothing where the file system has no locks."""
+    handle = os.open(directory, os.O_RDONLY)
+    try:
+        with suppress(OSError):
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
 
 
 def abandoned(directory: Path, beside: Path | None = None) -> list[Path]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,7 +17,7 @@ from cryodedup.errors import InputError, ParameterError
 from cryodedup.formats.pick_output import PickFilesOutput
 from cryodedup.micrographs.listings import VERSIONS
 from cryodedup.micrographs.summary import SCHEMA as OF_MICROGRAPHS
-from cryodedup.output_directory import LISTING, SUMMARY
+from cryodedup.output_directory import LISTING
 from cryodedup.params import ParticleParams
 from cryodedup.particles.inputs.micrograph_names import normalised_path
 from cryodedup.particles.inputs.pickers import micrograph_name
@@ -26,6 +25,9 @@ from cryodedup.particles.inputs.picks import Micrograph, Picks
 from cryodedup.particles.inputs.reading import read_inputs
 from cryodedup.particles.inputs.tomograms import with_names
 from cryodedup.particles.summary import SCHEMA as OF_PARTICLES
+from cryodedup.summary_file import SUMMARY
+from cryodedup.summary_file import read_summary as read_json
+from cryodedup.text import name_in
 
 Chosen = Literal["particles", "micrographs"]
 TABLES = (".csg", ".star", ".txt")
@@ -101,7 +103,7 @@ def read_summary(directory: Path) -> dict[str, Any]:
     if not path.is_file():
         raise InputError(f"{directory}: found no {SUMMARY}, expected the directory that cryodedup particles or micrographs wrote (-o)")
     try:
-        summary = json.loads(path.read_text("utf-8"))
+        summary = read_json(path)
         schema, outputs = str(summary["schema"]), [str(name) for name in summary["outputs"]]
     except (ValueError, KeyError, TypeError, RecursionError):
         raise InputError(f"{path}: found no summary of cryodedup, expected that of cryodedup particles or micrographs") from None
@@ -203,8 +205,12 @@ def _kept_for(directory: Path) -> dict[str, str]:
     if not path.is_file():
         return {}
     with path.open(encoding="utf-8", errors="surrogateescape", newline="") as file:
-        pairs = [(normalised_path(row["Duplicate"]), normalised_path(row["Original"])) for row in csv.DictReader(file)]
+        pairs = [(_path_in(row["Duplicate"]), _path_in(row["Original"])) for row in csv.DictReader(file)]
     return dict(reversed(pairs))  # the first row of each names the kept one
+
+
+def _path_in(cell: str) -> str:
+    return normalised_path(name_in(cell))
 
 
 def _each(rows: FileRows) -> list[Micrograph]:
@@ -217,9 +223,9 @@ def _versions(directory: Path, summary: Mapping[str, Any]) -> frozenset[str]:
         return frozenset()
     path = _there(directory, VERSIONS)
     with path.open(encoding="utf-8", errors="surrogateescape", newline="") as file:
-        found = [row["Version"] for row in csv.DictReader(file)]
+        found = [_path_in(row["Version"]) for row in csv.DictReader(file)]
     _check_count(path, len(found), expected)
-    return frozenset(map(normalised_path, found))
+    return frozenset(found)
 
 
 def _particles(directory: Path, params: ParticleParams, summary: Mapping[str, Any]) -> Earlier:

@@ -20,7 +20,7 @@ from cryodedup.apply.verdicts import BOTH, REJECTED, UNKNOWN
 from cryodedup.errors import InputError
 from cryodedup.formats.output import NOT_WRITTEN, Place, Written, free_stem
 from cryodedup.progress import Progress
-from cryodedup.text import count, printable
+from cryodedup.text import count
 
 SCHEMA = "cryodedup.apply/1"
 EXAMPLES = 3
@@ -81,8 +81,8 @@ class AppliedFile:
         chosen = np.flatnonzero(mask)
         if self.of == "micrographs" and self.rows.micrographs:
             _, first = np.unique(self.rows.micrograph_of[chosen], return_index=True)
-            return [printable(self.rows.micrographs[self.rows.micrograph_of[chosen[i]]].name) for i in np.sort(first)[:EXAMPLES]]
-        return [printable(self.rows.where(int(row))) for row in chosen[:EXAMPLES]]
+            return [self.rows.micrographs[self.rows.micrograph_of[chosen[i]]].name for i in np.sort(first)[:EXAMPLES]]
+        return [self.rows.where(int(row)) for row in chosen[:EXAMPLES]]
 
     @cached_property
     def not_found_examples(self) -> list[str]:
@@ -97,7 +97,7 @@ class AppliedFile:
     def summary(self) -> dict[str, Any]:
         """What ``summary.json`` holds of the file."""
         return {
-            "input": printable(self.label),
+            "input": self.label,
             "lists": self.rows.lists,
             "rows": len(self.rows),
             "kept": int(self.kept.sum()),
@@ -107,7 +107,7 @@ class AppliedFile:
             "undecided": int(self.undecided.sum()),
             "undecided_examples": self.undecided_examples,
             "matched_by": self.match.by,
-            "matched_by_name_example": None if self.match.name_example is None else [printable(name) for name in self.match.name_example],
+            "matched_by_name_example": self.match.name_example,
             "written_to": [self.written_to(which) for which in (0, 1)],
         }
 
@@ -160,11 +160,11 @@ class AppliedChoice:
         return {
             "schema": SCHEMA,
             "cryodedup": _core.__version__,
-            "result": printable(str(self.directory)),
+            "result": str(self.directory),
             "chosen_among": self.of,
             "files": [file.summary() for file in self.files],
             "outputs": list(outputs),
-            "warnings": [printable(text) for text in self.warnings],
+            "warnings": self.warnings,
         }
 
     def write_rows(self, staging: Path, directory: Path, progress: Progress) -> Written:

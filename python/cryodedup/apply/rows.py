@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cryodedup import _core
-from cryodedup.errors import InputError
+from cryodedup.errors import InputError, naming
 from cryodedup.formats import cryosparc as cs
 from cryodedup.formats.cryosparc_output import DatasetOutput
 from cryodedup.formats.datasets import open_dataset
@@ -247,7 +247,9 @@ class LinesOutput:
         for word, mask in zip(place.words, (kept, ~kept), strict=True):
             wanted = iter(mask.tolist())
             text = b"".join(line for line in self.lines if not line.strip() or next(wanted))
-            (place.staging / f"{stem}_{word}{self.suffix}").write_bytes(text)
+            path = place.staging / f"{stem}_{word}{self.suffix}"
+            with naming(path):
+                path.write_bytes(text)
         return []
 
 

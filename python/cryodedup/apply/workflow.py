@@ -15,10 +15,10 @@ from cryodedup.apply.rows import FileRows, Lists, passthrough_of, read_rows
 from cryodedup.apply.verdicts import UNKNOWN
 from cryodedup.errors import InputError
 from cryodedup.formats.cryosparc_output import DatasetOutput
-from cryodedup.output_directory import SUMMARY
 from cryodedup.params import Match as MicrographMatch
 from cryodedup.params import ParticleParams
 from cryodedup.progress import SILENT, Progress
+from cryodedup.summary_file import SUMMARY
 
 
 def apply_earlier(

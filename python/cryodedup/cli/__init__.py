@@ -1,26 +1,24 @@
 """The command line: parse, call, show.
 
-Exit status 0 done, 1 a fault of ours or the system's, 2 wrong input, 3 the result is withheld, 130 interrupted, 143 ended by SIGTERM.
+Exit status 0 done, 1 a fault of ours or the system's, 2 wrong input, 3 the result is withheld, 4 done, but standard output is
+closed or full, 130 interrupted, 143 ended by SIGTERM, 129 by SIGHUP.
 """
 
 from __future__ import annotations
 
-import io
 import shlex
-import signal
 import sys
 from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
-from typing import NoReturn
 
 import rich_click as click
 
-from cryodedup import __version__, _core
+from cryodedup import _core, signals
+from cryodedup.cli.console import complain
 from cryodedup.cli.options import option_of
 from cryodedup.errors import USERS_FAULT, InputError, ParameterError
 from cryodedup.formats.image_names import is_image
-from cryodedup.signals import held_back
 
 COMMANDS = ("particles", "micrographs", "watch", "apply", "demo")
 
@@ -36,9 +34,9 @@ class Commands(click.RichGroup):
         """The command of a name, if there is one."""
         if name not in COMMANDS:
             return None
-        with held_back():  # in the midst of this an exception would be taken for a broken installation
-            command: click.Command = getattr(import_module(f"cryodedup.cli.{name}"), name)
-            _core.load_numpy()
+        command: click.Command = getattr(import_module(f"cryodedup.cli.{name}"), name)
+        _core.load_numpy()
+        signals.unwind()  # before this, an exception would be taken for a broken installation
         return command
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
@@ -55,24 +53,9 @@ class Commands(click.RichGroup):
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(__version__, prog_name="cryodedup")
+@click.version_option(_core.__version__, prog_name="cryodedup")
 def cli() -> None:
     """Finds what was counted twice in cryo-EM, in RELION and CryoSPARC files."""
-
-
-def main(arguments: Sequence[str] | None = None) -> NoReturn:
-    """Runs the command line, and ends the process with its exit status."""
-    signal.signal(signal.SIGTERM, _end)
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            # File names need not fit the terminal's encoding. Lines appear as they are printed, also in a log.
-            stream.reconfigure(errors="replace", line_buffering=True)
-    sys.exit(run(arguments))
-
-
-def _end(number: int, frame: object) -> NoReturn:
-    """Ends the run on a scheduler's signal as on Ctrl-C: half-written files are removed."""
-    sys.exit(128 + number)
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
@@ -98,6 +81,5 @@ def run(arguments: Sequence[str] | None = None) -> int:
 
 
 def _fail(text: str, status: int) -> int:
-    line = " ".join(text.splitlines())
-    print(f"cryodedup: error: {line}", file=sys.stderr)
+    complain(text)
     return status

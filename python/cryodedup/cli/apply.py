@@ -10,12 +10,13 @@ import rich_click as click
 from cryodedup.apply.result import refuse_same
 from cryodedup.apply.workflow import apply_earlier
 from cryodedup.cli import options
+from cryodedup.cli.console import say
 from cryodedup.cli.options import closing_table
 from cryodedup.cli.progress import Display
 from cryodedup.errors import InputError
 from cryodedup.output_directory import check_directory
 from cryodedup.params import Match
-from cryodedup.text import count, shown
+from cryodedup.text import count
 from cryodedup.write.applied import write_applied
 from cryodedup.write.job import Delivered
 
@@ -81,12 +82,12 @@ def show(delivered: Delivered) -> None:
     """Prints what was matched, and the files that were written."""
     files = delivered.summary["files"]
     for file in files:
-        print(f"{shown(file['input'])}: {count(file['rows'], 'row')} of {file['lists']}, {_matched(file)}")
-        print(f"    {_outcome(file)}" + (f" → {', '.join(map(shown, file['written_to']))}" if delivered.paths else ""))
+        say(f"{file['input']}: {count(file['rows'], 'row')} of {file['lists']}, {_matched(file)}")
+        say(f"    {_outcome(file)}" + (f" → {', '.join(file['written_to'])}" if delivered.paths else ""))
     for warning in delivered.summary["warnings"]:
-        print(f"warning: {shown(warning)}")
+        say(f"warning: {warning}")
     for path in delivered.paths:
-        print(f"written: {path}")
+        say(f"written: {path}")
     closing_table(
         ["file", "rows", "kept", "rejected", "not found"],
         [[file["input"], file["rows"], file["kept"], file["rejected"], file["not_found"]] for file in files],
@@ -96,7 +97,7 @@ def show(delivered: Delivered) -> None:
 def _matched(file: dict[str, Any]) -> str:
     by = ", ".join(f"{number:,} by {how}" for how, number in file["matched_by"].items())
     name_example = file["matched_by_name_example"]
-    return f"matched {by}" + (f" (such as {shown(name_example[0])} = {shown(name_example[1])})" if name_example else "")
+    return f"matched {by}" + (f" (such as {name_example[0]} = {name_example[1]})" if name_example else "")
 
 
 def _outcome(file: dict[str, Any]) -> str:

@@ -9,10 +9,11 @@ from pathlib import Path
 import rich_click as click
 
 from cryodedup.cli import micrographs, options, particles
+from cryodedup.cli.console import say
 from cryodedup.demo.micrographs import BIN, Planted, make_micrographs
 from cryodedup.demo.particles import MIN_SEPARATION_A, Session, make_session
 from cryodedup.demo.refined import Refined, make_refined
-from cryodedup.errors import InputError
+from cryodedup.errors import InputError, naming
 from cryodedup.micrographs import workflow as micrograph_workflow
 from cryodedup.output_directory import check_directory
 from cryodedup.params import MicrographParams, ParticleParams
@@ -20,6 +21,9 @@ from cryodedup.particles import workflow as particle_workflow
 from cryodedup.particles.result import ParticleOutcome
 from cryodedup.write.micrographs import write_micrographs
 from cryodedup.write.particles import write_particles
+
+UNFINISHED = "UNFINISHED.txt"
+"""Stands in the directory until sessions and results fit each other: each result appears whole, but they are several."""
 
 
 @click.command()
@@ -37,13 +41,17 @@ def demo(output: Path, seed: int, overwrite: bool) -> None:
     """Simulate small sessions of picks, micrographs and refined particles with planted duplicates, and find the duplicates."""
     for name in ("particles", "unique", "refined"):
         check_directory(output / name, overwrite)
-    session = output / "session"
+    session, unfinished = output / "session", output / UNFINISHED
     if session.exists() and not overwrite:
         raise InputError(f"{session}: found an earlier session; choose another --output, or add --overwrite")
+    output.mkdir(parents=True, exist_ok=True)
+    with naming(unfinished):
+        unfinished.write_text("The demo was stopped before its end. Run it again with --overwrite.\n", "utf-8")
     _particles(make_session(session, seed), output / "particles", overwrite)
     planted = make_micrographs(session, seed)
     _micrographs(planted, output / "unique", overwrite)
     _refined(make_refined(planted, seed), planted.star, output / "refined", overwrite)
+    unfinished.unlink()
 
 
 def _particles(session: Session, results: Path, overwrite: bool) -> None:
@@ -67,7 +75,7 @@ def _run_particles(
     command = _show_command("particles", *paths, "--min-separation", f"{params.min_separation_a:g}", *options, "-o", results)
     found = particle_workflow.find_duplicates(list(paths), params)
     particles.show(found, write_particles(found, results, overwrite=overwrite, command=command))
-    print("", *compare(found), sep="\n")
+    say("", *compare(found))
 
 
 def _of_picks(session: Session, found: ParticleOutcome) -> list[str]:
@@ -75,7 +83,8 @@ def _of_picks(session: Session, found: ParticleOutcome) -> list[str]:
     return [
         f"planted: {of.planted:,} duplicate picks of {of.true_particles:,} particles, and {of.false_picks:,} picks of nothing",
         f"found:   {of.found:,} of them ({100 * of.found / of.planted:.2f} %); {of.extra:,} other picks were rejected",
-        f"particles represented: {of.represented:,} of the {of.picked:,} that at least one picker found\n",
+        f"particles represented: {of.represented:,} of the {of.picked:,} that at least one picker found",
+        "",
     ]
 
 
@@ -89,12 +98,12 @@ def _micrographs(planted: Planted, results: Path, overwrite: bool) -> None:
     found = micrograph_workflow.find_duplicates(planted.star, MicrographParams(bin=BIN))
     micrographs.show(found, write_micrographs(found, results, overwrite=overwrite, command=command))
     right, others, error = planted.compare(found)
-    print(f"\nplanted: {len(planted.pairs)} micrographs that show the same area as another one")
-    print(f"found:   {right} of them, with shifts correct to {error:.1f} px; {others} others\n")
+    say("", f"planted: {len(planted.pairs)} micrographs that show the same area as another one")
+    say(f"found:   {right} of them, with shifts correct to {error:.1f} px; {others} others", "")
 
 
 def _show_command(*arguments: object) -> str:
     """Prints the command that does the same."""
     command = shlex.join(["cryodedup", *map(str, arguments)])
-    print(f"$ {command}")
+    say(f"$ {command}")
     return command

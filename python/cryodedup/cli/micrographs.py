@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Any
 
 import rich_click as click
 
 from cryodedup.cli import options
+from cryodedup.cli.console import remark, say
 from cryodedup.cli.options import EACH_ONES, closing_table
 from cryodedup.cli.progress import Display
 from cryodedup.cli.stages import SHARED, ShardOf, Stage, made_for, run_stage
@@ -22,7 +22,7 @@ from cryodedup.micrographs.stages.work import merge
 from cryodedup.micrographs.workflow import find_duplicates
 from cryodedup.output_directory import check_directory, holds_withheld, refuse_inputs_among_outputs
 from cryodedup.params import MIN_OVERLAP, Keep, MicrographParams, Order, Search, Sensitivity
-from cryodedup.text import count, shown
+from cryodedup.text import count
 from cryodedup.write.job import Delivered
 from cryodedup.write.micrographs import OUTPUTS, write_micrographs
 
@@ -216,7 +216,7 @@ def micrographs(
         show(found, delivered)
     if found.withheld is None:
         return 0
-    print(f"cryodedup: withheld: {shown(str(found.withheld))}", file=sys.stderr)
+    remark(f"cryodedup: withheld: {found.withheld}")
     return WITHHELD
 
 
@@ -224,37 +224,37 @@ def show(result: MicrographOutcome, delivered: Delivered) -> None:
     """Prints what was found, and the files that were written."""
     summary = delivered.summary
     images = count(summary["micrographs"], "micrograph")
-    print(f"{summary['input']}: {images}, {summary['compared']:,} compared, in order of {result.order_rule}")
+    say(f"{summary['input']}: {images}, {summary['compared']:,} compared, in order of {result.order_rule}")
     for size in summary["sizes"]:
-        print(f"    {_screening(size)}")
-    names = [shown(name) for name in result.names]
+        say(f"    {_screening(size)}")
+    names = result.names
     if result.versions:
-        print(f"    {versions(result)}")
+        say(f"    {versions(result)}")
     if about_tilts := tilts(result):
-        print(f"    {about_tilts}")
+        say(f"    {about_tilts}")
     for pair in result.duplicates[:MAX_SHOWN]:
         x, y = (round(shift) + 0.0 for shift in pair.shift_px)
         agreement = f", {pair.shot_agreement}" if pair.shot_agreement else ""
-        print(
+        say(
             f"    {names[pair.first]} = {names[pair.second]}: z {pair.z:.1f}, ccc {pair.ccc:.2f}, overlap {100 * pair.overlap:.0f} %, shift"
             f" {x:.0f}, {y:.0f} px{agreement}"
         )
     if len(result.duplicates) > MAX_SHOWN:
-        print(f"    ... and {len(result.duplicates) - MAX_SHOWN:,} more")
+        say(f"    ... and {len(result.duplicates) - MAX_SHOWN:,} more")
     found = f"{count(len(result.duplicates), 'pair')} in {count(len(result.groups), 'set')} ({_rule(result.params)})"
     would = "withheld: would keep {}, remove {}" if result.withheld else "kept {}, removed {}"
-    print(f"{found}: {would.format(*(format(summary[word], ',') for word in ('kept', 'removed')))}")
+    say(f"{found}: {would.format(*(format(summary[word], ',') for word in ('kept', 'removed')))}")
     if result.overlaps:
-        print(overlaps(result))
+        say(overlaps(result))
     if result.self_test:
-        print(shown(self_test(result.self_test)))
+        say(self_test(result.self_test))
     for warning in [*result.warnings, *delivered.warnings]:
-        print(f"warning: {shown(warning)}")
+        say(f"warning: {warning}")
     if result.flat:
         first = ", ".join(names[i] for i in result.flat[:3])
-        print(f"note: {count(len(result.flat), 'micrograph')} with hardly any signal: {first}{', ...' if len(result.flat) > 3 else ''}")
+        say(f"note: {count(len(result.flat), 'micrograph')} with hardly any signal: {first}{', ...' if len(result.flat) > 3 else ''}")
     for path in delivered.paths:
-        print(f"written: {path}")
+        say(f"written: {path}")
     closing_table(
         ["micrographs", "compared", "pairs", "sets", "kept", "removed"],
         [[summary["micrographs"], summary["compared"], len(result.duplicates), len(result.groups), summary["kept"], summary["removed"]]],

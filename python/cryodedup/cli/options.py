@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import sys
 from collections.abc import Mapping, Sequence
@@ -11,9 +10,12 @@ from typing import Any, get_args
 
 import rich_click as click
 
+from cryodedup.cli.console import say
 from cryodedup.errors import InputError
 from cryodedup.output_directory import given_directory
 from cryodedup.params import MicrographParams
+from cryodedup.summary_file import summary_text
+from cryodedup.text import shown
 
 MICROGRAPHS = MicrographParams()
 EACH_ONES = ["--output", "--overwrite", "--no-report", "--json", "--threads", "--quiet", "--help"]
@@ -125,10 +127,10 @@ def closing_table(heads: Sequence[str], rows: Sequence[Sequence[object]]) -> Non
     for head, value in zip(heads, rows[0], strict=True):
         table.add_column(head, justify="right" if isinstance(value, int) else "left", overflow="fold")
     for row in rows:
-        table.add_row(*(f"{value:,}" if isinstance(value, int) else escape(str(value)) for value in row))
+        table.add_row(*(f"{value:,}" if isinstance(value, int) else escape(shown(str(value))) for value in row))
     Console().print(table)
 
 
 def show_json(summary: Mapping[str, Any]) -> None:
     """Prints a summary as ``summary.json`` contains it."""
-    print(json.dumps(summary, indent=1, ensure_ascii=False))
+    say(*summary_text(summary).splitlines())

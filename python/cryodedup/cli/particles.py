@@ -10,6 +10,7 @@ from typing import Any
 import rich_click as click
 
 from cryodedup.cli import options
+from cryodedup.cli.console import say
 from cryodedup.cli.options import EACH_ONES, closing_table
 from cryodedup.cli.progress import Display
 from cryodedup.errors import InputError
@@ -22,7 +23,7 @@ from cryodedup.particles.inputs.scores import are_ranks_compared
 from cryodedup.particles.result import ParticleOutcome
 from cryodedup.particles.summary import summarise
 from cryodedup.particles.workflow import find_duplicates
-from cryodedup.text import count, shown
+from cryodedup.text import count
 from cryodedup.write.job import Delivered
 from cryodedup.write.particles import write_particles
 
@@ -231,7 +232,7 @@ def particles(
     elif not quiet:
         show(found, delivered)
         if dry_run:
-            print(Forecast.of(found.joined.picks))
+            say(str(Forecast.of(found.joined.picks)))
 
 
 def _pixel_sizes_chosen(given: Sequence[tuple[str, float]]) -> float | dict[str, float] | None:
@@ -251,15 +252,15 @@ def show_advice(found: ParticleOutcome, *, as_json: bool) -> None:
         return
     show_sources(summary)
     if advice is None:
-        print("no distances to measure: there are fewer than two particles, or their pixel size is not known")
+        say("no distances to measure: there are fewer than two particles, or their pixel size is not known")
         return
     for text in [*advice.lines(n, separation), *_half_set_lines(found)]:
-        print(text)
+        say(text)
     for warning in found.warnings:
-        print(f"warning: {shown(warning)}")
-    print("separation (Å)  kept")
+        say(f"warning: {warning}")
+    say("separation (Å)  kept")
     for tried, kept in zip(advice.separations_a, advice.kept, strict=True):
-        print(f"{tried:14.1f}  {kept:,} ({100 * kept / n:.1f} %)")
+        say(f"{tried:14.1f}  {kept:,} ({100 * kept / n:.1f} %)")
 
 
 def _half_set_lines(found: ParticleOutcome) -> list[str]:
@@ -270,12 +271,12 @@ def show_sources(summary: Mapping[str, Any]) -> None:
     """Prints what was read, and which values were used."""
     for source in summary["sources"]:
         where = f"{count(source['particles'], 'particle')} in {count(source['micrographs'], 'micrograph')}"
-        print(f"{shown(source['input'])}: {where} ({source['format']})")
-        print(f"    pixel size: {_pixel_sizes(source['pixel_sizes'])}")
-        print(f"    score: {_score(source['score'])}")
+        say(f"{source['input']}: {where} ({source['format']})")
+        say(f"    pixel size: {_pixel_sizes(source['pixel_sizes'])}")
+        say(f"    score: {_score(source['score'])}")
         place = f" → {source['written_to']}" if source["written_to"] else ""
         stay = f"kept {source['kept']:,}, rejected {source['rejected']:,}" if source["rejected"] else f"all {source['kept']:,} kept"
-        print(f"    {stay}{place}")
+        say(f"    {stay}{place}")
 
 
 def show(found: ParticleOutcome, delivered: Delivered) -> None:
@@ -283,19 +284,19 @@ def show(found: ParticleOutcome, delivered: Delivered) -> None:
     summary, params = delivered.summary, found.params
     show_sources(summary)
     ranked = are_ranks_compared(params, len(found.sources))
-    print(f"shifts: {found.centres.shift_key}; scores: {'ranks within each input' if ranked else 'as given'}")
+    say(f"shifts: {found.centres.shift_key}; scores: {'ranks within each input' if ranked else 'as given'}")
     _show_overlaps(found)
     what = "duplicates by origin or exact coordinates" if params.undo_symmetry_expansion else f"within {params.min_separation_a:g} Å"
-    print(f"{count(summary['particles'], 'particle')} in {count(summary['micrographs'], 'micrograph')}, {what}: {_outcome(found, summary)}")
+    say(f"{count(summary['particles'], 'particle')} in {count(summary['micrographs'], 'micrograph')}, {what}: {_outcome(found, summary)}")
     about_distances = [] if params.undo_symmetry_expansion else found.analysis.suggestion.lines()
     for text in [*about_distances, *_half_set_lines(found)]:
-        print(text)
+        say(text)
     for warning in [*summary["warnings"], *delivered.warnings]:
-        print(f"warning: {shown(warning)}")
+        say(f"warning: {warning}")
     for note in summary["notes"]:
-        print(f"note: {shown(note)}")
+        say(f"note: {note}")
     for path in delivered.paths:
-        print(f"written: {path}")
+        say(f"written: {path}")
     rows = [[source["input"], source["particles"], source["kept"], source["rejected"]] for source in summary["sources"]]
     total = [["all", summary["particles"], summary["kept"], summary["rejected"]]] if len(rows) > 1 else []
     closing_table(["input", "picks", "kept", "rejected"], rows[:MAX_ROWS] + total)
@@ -331,14 +332,14 @@ def _score(score: dict[str, Any]) -> str:
 
 
 def _show_overlaps(found: ParticleOutcome) -> None:
-    overlaps, labels = found.analysis.overlaps, [shown(source.picks.label) for source in found.sources]
+    overlaps, labels = found.analysis.overlaps, [source.picks.label for source in found.sources]
     if overlaps is None:
         return
     if len(labels) > MAX_SHOWN:
-        print(f"overlaps of {len(labels)} inputs: see summary.json")
+        say(f"overlaps of {len(labels)} inputs: see summary.json")
         return
     for i, j in combinations(range(len(labels)), 2):
-        print(f"{_near(int(overlaps[i, j]), labels[i])} one of {labels[j]} nearby, {overlaps[j, i]:,} the other way round")
+        say(f"{_near(int(overlaps[i, j]), labels[i])} one of {labels[j]} nearby, {overlaps[j, i]:,} the other way round")
 
 
 def _near(particles: int, label: str) -> str:

@@ -7,6 +7,8 @@ import time
 from types import TracebackType
 from typing import TYPE_CHECKING
 
+from cryodedup.cli.console import remark
+
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar
     from rich.progress import ProgressColumn
@@ -52,7 +54,7 @@ class Display:
         """Prints a line about the whole job."""
         if not self.quiet:
             self._stop_bar()
-            print(text, file=sys.stderr, flush=True)
+            remark(text)
 
     def advance_to(self, done: int) -> None:
         """Sets the number of units of the stage's present step that are done."""
@@ -65,7 +67,7 @@ class Display:
             self._draw()
         elif time.monotonic() - self._said > BETWEEN_LINES_S:
             self._said = time.monotonic()
-            print(f"{self.name}: {self._share()}", file=sys.stderr, flush=True)
+            remark(f"{self.name}: {self._share()}")
 
     def _share(self) -> str:
         """How much of the stage is done, how fast, and how long the rest will take."""

@@ -10,13 +10,13 @@ from typing import Any, Literal
 
 import rich_click as click
 
+from cryodedup.cli.console import say
 from cryodedup.cli.progress import Display
 from cryodedup.errors import InputError
 from cryodedup.micrographs.blocks import WHOLE, Shard
 from cryodedup.micrographs.stages.work import compare, plan, prepare
 from cryodedup.output_directory import check_directory
 from cryodedup.params import MicrographParams
-from cryodedup.text import shown
 
 Stage = Literal["prepare", "plan", "compare", "merge"]
 SHARED = ("prepare", "plan", "compare")
@@ -55,7 +55,7 @@ def run_stage(
             done = compare(params, output, part, display)
     if not quiet:
         of = f" (shard {part[0] + 1} of {part[1]})" if part != WHOLE else ""
-        print(f"{shown(str(output))}: {shown(done)}{of}")
+        say(f"{output}: {done}{of}")
     return 0
 
 

@@ -13,11 +13,12 @@ from typing import Any
 import rich_click as click
 
 from cryodedup.cli import options
+from cryodedup.cli.console import remark, say
 from cryodedup.errors import InputError
 from cryodedup.micrographs.live import watch as live
 from cryodedup.micrographs.live.events import Event
 from cryodedup.params import MicrographParams
-from cryodedup.text import count, shown
+from cryodedup.text import count, original
 
 HOW = live.Watching()
 _FIELDS = ("original", "duplicate", "z", "q", "ccc", "overlap", "shift_x_px", "shift_y_px")
@@ -74,12 +75,12 @@ class Commands:
 
 def _filled(word: str, event: Event) -> str:
     for name in _FIELDS:
-        word = word.replace("{" + name + "}", str(event[name]))
+        word = word.replace("{" + name + "}", original(str(event[name])))
     return word
 
 
 def _warn(text: str) -> None:
-    print(f"warning: {shown(text)}", file=sys.stderr)
+    remark(f"warning: {text}")
 
 
 @click.command(no_args_is_help=True)
@@ -134,22 +135,22 @@ def watch(
 
     def report(event: Event) -> None:
         if as_json:
-            print(json.dumps(event))
+            say(json.dumps(event))
         elif not quiet:
-            print(shown(_sentence(event)))
+            say(_sentence(event))
         if event["event"] == "duplicate":
             commands.start(event)
 
-    def say(text: str) -> None:
+    def tell(text: str) -> None:
         if not quiet:
-            print(shown(text), file=sys.stderr)
+            remark(text)
 
     output.mkdir(parents=True, exist_ok=True)
     try:
-        compared = live.watch(inputs, params, output, live.Watching(poll_s=poll, settle_s=settle, idle_s=idle), report, say)
+        compared = live.watch(inputs, params, output, live.Watching(poll_s=poll, settle_s=settle, idle_s=idle), report, tell)
     finally:
         commands.finish(5.0)
-    say(f"compared {count(compared, 'micrograph')}; events: {output / live.EVENTS}")
+    tell(f"compared {count(compared, 'micrograph')}; events: {output / live.EVENTS}")
     return 0
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cryodedup.errors import naming
 from cryodedup.formats.star_frames import optics, write_frames
 from cryodedup.micrographs.result import MicrographOutcome
 
@@ -61,6 +62,8 @@ def make_micrographs(directory: Path, seed: int = 1) -> Planted:
     rng = np.random.default_rng(seed)
     images = directory / "Micrographs"
     images.mkdir(parents=True, exist_ok=True)
+    for earlier in images.glob("FoilHole_*_Data_*.mrc"):  # of another seed, under other names
+        earlier.unlink()
     gain = 1 + 0.004 * _smooth(rng, (HEIGHT, WIDTH), 4) + 0.003 * rng.standard_normal((HEIGHT, WIDTH))
     visits = [(hole, hole, 0.0, 0.0) for hole in range(HOLES)]
     for hole in rng.choice(HOLES - 2, AGAIN, replace=False):
@@ -76,7 +79,7 @@ def make_micrographs(directory: Path, seed: int = 1) -> Planted:
             time = f"10{number:02d}{15 * shot:02d}"
             name = f"FoilHole_{1000 + hole}_Data_{200 + shot}_{300 + shot}_20260115_{time}"
             image, particles[f"Micrographs/{name}.mrc"] = _expose(rng, np.random.default_rng([seed, scene, shot]), offset, gain)
-            with mrcfile.new(images / f"{name}.mrc", overwrite=True) as file:
+            with naming(images / f"{name}.mrc"), mrcfile.new(images / f"{name}.mrc", overwrite=True) as file:
                 file.set_data(image.astype(np.float16))
                 file.voxel_size = PIXEL_SIZE_A
             if (scene, shot) in seen:

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from cryodedup.errors import naming
 from cryodedup.formats.star_frames import optics, write_frames
 from cryodedup.particles.result import ParticleOutcome
 
@@ -141,5 +142,5 @@ def _write_cs(path: Path, picks: _Picks, rng: np.random.Generator) -> None:
     records["location/center_x_frac"], records["location/center_y_frac"] = (picks.xy_px / SIDES_PX).T
     records["location/micrograph_psize_A"] = PIXEL_SIZE_A
     records["pick_stats/ncc_score"] = picks.score
-    with path.open("wb") as file:
+    with naming(path), path.open("wb") as file:
         np.save(file, records)

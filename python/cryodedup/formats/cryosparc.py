@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cryodedup import _core
-from cryodedup.errors import InputError
+from cryodedup.errors import InputError, naming
 from cryodedup.formats import csdat
 
 NPY_MAGIC = b"\x93NUMPY"
@@ -261,7 +261,8 @@ class CsdatFile(RecordArray):
         """Writes some of the particles in the same form."""
         from cryosparc.dataset import CSDAT_FORMAT
 
-        self.dataset.mask(mask).save(path, format=CSDAT_FORMAT)
+        with naming(path):
+            self.dataset.mask(mask).save(path, format=CSDAT_FORMAT)
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cryodedup import _core
+from cryodedup.errors import naming
 from cryodedup.formats import cryosparc
 from cryodedup.formats.output import Mask, Place
 from cryodedup.progress import Progress
@@ -86,7 +87,9 @@ class DatasetOutput:
                 text = cryosparc.group_text(
                     [(part.dtype, name[which]) for part, name in zip(self.parts, names, strict=True)], count, word, self.kind
                 )
-            (place.staging / f"{stem}_{word}.csg").write_text(text, "utf-8")
+            path = place.staging / f"{stem}_{word}.csg"
+            with naming(path):
+                path.write_text(text, "utf-8")
 
 
 def dataset_names(stem: str, count: int, words: tuple[str, str]) -> list[tuple[str, str]]:

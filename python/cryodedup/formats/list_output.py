@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cryodedup.errors import naming
 from cryodedup.formats.output import Mask, Place
 from cryodedup.progress import Progress
 
@@ -24,5 +25,7 @@ class ListOutput:
         for word, mask in zip(place.words, (kept, ~kept), strict=True):
             chosen = [name for name, wanted in zip(self.names, mask, strict=True) if wanted]
             text = "".join(f"{name}\n" for name in chosen)
-            (place.staging / f"{stem}_{word}.txt").write_text(text, "utf-8", "surrogateescape")
+            path = place.staging / f"{stem}_{word}.txt"
+            with naming(path):
+                path.write_text(text, "utf-8", "surrogateescape")
         return []

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from cryodedup import _core
+from cryodedup.errors import naming
 from cryodedup.formats.output import Mask, Place
 from cryodedup.formats.star import StarFile, quoted
 from cryodedup.progress import Progress
@@ -98,7 +99,9 @@ class PickFilesOutput:
                 path = quoted(str(base / f"{stem}_{word}" / name)).encode("utf-8", "surrogateescape")
                 lines.append(line[:first] + path + line[last:])
             written = content[: starts[0]] + b"".join(lines) + content[starts[-1] :]
-            (place.staging / f"{stem}_{word}.star").write_bytes(written)
+            target = place.staging / f"{stem}_{word}.star"
+            with naming(target):
+                target.write_bytes(written)
 
 
 def _distinct_names(paths: Sequence[Path]) -> list[str]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from cryodedup.errors import naming
 from cryodedup.formats.star import open_star
 
 NAMES = ("Name", "File", "Path", "Uid")
@@ -43,4 +44,5 @@ def write_frames(path: Path, blocks: Mapping[str, Mapping[str, object]]) -> None
     import pandas
     import starfile
 
-    starfile.write({name: pandas.DataFrame(columns) for name, columns in blocks.items()}, path, float_format="%.6f", sep=" ")
+    with naming(path):
+        starfile.write({name: pandas.DataFrame(columns) for name, columns in blocks.items()}, path, float_format="%.6f", sep=" ")

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cryodedup import _core
+from cryodedup.errors import naming
 from cryodedup.formats.optics_groups import Optics
 from cryodedup.formats.optimisation_set import NAME as OPTIMISATION_SET
 from cryodedup.formats.optimisation_set import OptimisationSet
@@ -90,7 +91,8 @@ class StarOutput:
             return []
         name = OPTIMISATION_SET if stem == "particles" else f"{stem}_{OPTIMISATION_SET}"
         particles = Path(os.path.realpath(place.final)) / f"{stem}_{place.words[0]}.star"
-        (place.staging / name).write_text(self.optimisation_set.text_for(particles), "utf-8", "surrogateescape")
+        with naming(place.staging / name):
+            (place.staging / name).write_text(self.optimisation_set.text_for(particles), "utf-8", "surrogateescape")
         return self.optimisation_set.lost
 
     def _rows(self, kept: Mask, renumbered: dict[str, str] | None, end_line: bool) -> _core.Part:

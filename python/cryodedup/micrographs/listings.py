@@ -10,12 +10,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from cryodedup.errors import naming
 from cryodedup.micrographs.compare import Compared, Pair
 from cryodedup.micrographs.exposures import Exposures
 from cryodedup.micrographs.result import MicrographOutcome
 from cryodedup.micrographs.versions import Version
 from cryodedup.micrographs.window import window_distances
 from cryodedup.params import MicrographParams
+from cryodedup.text import cell_of
 
 LISTING, OVERLAPS, VERSIONS, CCC = "duplicates.csv", "overlaps.csv", "versions.csv", "ccc.csv"
 MEASURED = ["ccc", "ncc", "overlap", "z", "q", "shift_x_px", "shift_y_px", "rotation_deg", "scale", "hole", "shot", "pattern"]
@@ -50,7 +52,8 @@ def write_versions(names: Sequence[str], versions: Iterable[Version], duplicates
     original: dict[int, int] = {}
     for pair in duplicates:
         original.setdefault(pair.second, pair.first)
-    rows = ([names[one.kept], names[one.version], one.kind, names[original[one.kept]] if one.kept in original else ""] for one in versions)
+    cells = [cell_of(name) for name in names]
+    rows = ([cells[one.kept], cells[one.version], one.kind, cells[original[one.kept]] if one.kept in original else ""] for one in versions)
     _write(path, ["Kept", "Version", "kind", "duplicate_of"], rows)
 
 
@@ -71,12 +74,12 @@ def write_ccc(
     for of_size in compared:
         for i, j, ccc in of_size.window_ccc:
             found[i][at[j] - at[i]] = ccc
-    rows = ([names[i], *(f"{found[i][d]:.4f}" if d in found[i] else "" for d in distances)] for i in order)
+    rows = ([cell_of(names[i]), *(f"{found[i][d]:.4f}" if d in found[i] else "" for d in distances)] for i in order)
     _write(path, ["Micrograph", *(f"+{d}" for d in distances)], rows)
 
 
 def _names(exposures: Exposures, pair: Pair) -> list[str]:
-    return [exposures.names[pair.first], exposures.names[pair.second]]
+    return [cell_of(exposures.names[pair.first]), cell_of(exposures.names[pair.second])]
 
 
 def _measured(exposures: Exposures, pair: Pair) -> list[str]:
@@ -89,11 +92,11 @@ def _measured(exposures: Exposures, pair: Pair) -> list[str]:
         f"{round(pair.rotation_deg, 2) + 0.0:.2f}",
         f"{pair.scale:.4f}",
     ]
-    return [*numbers, holes, shots, pair.shot_agreement]
+    return [*numbers, cell_of(holes), cell_of(shots), pair.shot_agreement]
 
 
 def _write(path: Path, heads: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    with path.open("w", encoding="utf-8", errors="surrogateescape", newline="") as file:
+    with naming(path), path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(heads)
         writer.writerows(rows)

@@ -34,7 +34,6 @@ from cryodedup.micrographs.tilt import Tilts
 from cryodedup.micrographs.window import window_distances
 from cryodedup.params import MicrographParams
 from cryodedup.progress import SILENT, Progress
-from cryodedup.text import printable
 
 BANDS = ((0.5, 1.0), (0.3, 0.5), (0.15, 0.3))
 """Recall is reported for overlaps in these ranges; the last one includes overlaps that jitter pushes below it."""
@@ -118,7 +117,7 @@ class SelfTest:
     def summary(self) -> dict[str, Any]:
         """What ``summary.json`` holds."""
         if self.reason:
-            return {"reason": printable(self.reason)}
+            return {"reason": self.reason}
         return {
             "micrographs": self.micrographs,
             "rounds": self.rounds,
@@ -137,7 +136,7 @@ class SelfTest:
             ],
             "false_pairs": len(self.false_pairs),
             "false_pairs_of_own_micrographs": self.own_false,
-            "false_pairs_named": [[printable(name) for name in names] for names in self.false_pairs[:MAX_NAMED]],
+            "false_pairs_named": [list(names) for names in self.false_pairs[:MAX_NAMED]],
             "removed_wrongly": self.removed_wrongly,
         }
 

@@ -8,22 +8,21 @@ from typing import Any
 from cryodedup import _core
 from cryodedup.formats.output import Written
 from cryodedup.micrographs.result import MicrographOutcome
-from cryodedup.text import printable
 
 SCHEMA = "cryodedup.micrographs/1"
 
 
 def summarise(found: MicrographOutcome, written: Written) -> dict[str, Any]:
     """What ``summary.json`` holds; ``schema`` names its version."""
-    names = [printable(name) for name in found.names]
+    names = found.names
     overlaps = found.kept_overlaps
     return {
         "schema": SCHEMA,
         "cryodedup": _core.__version__,
         "withheld": str(found.withheld) if found.withheld else None,
         "parameters": found.params.used(),
-        "input": printable(found.exposures.label),
-        "looked_up_from": printable(os.path.realpath(found.exposures.base)),
+        "input": found.exposures.label,
+        "looked_up_from": os.path.realpath(found.exposures.base),
         "micrographs": len(found.kept),
         "compared": sum(len(compared.members) for compared in found.compared),
         "kept": int(found.kept.sum()),
@@ -37,7 +36,7 @@ def summarise(found: MicrographOutcome, written: Written) -> dict[str, Any]:
         },
         "sets": [[names[i] for i in members] for members in found.groups],
         "order": found.order_rule,
-        "unreadable": [{"micrograph": names[i], "reason": printable(text)} for i, text in found.unreadable.items()],
+        "unreadable": [{"micrograph": names[i], "reason": text} for i, text in found.unreadable.items()],
         "masked": [{"micrograph": names[i], "pixels": count} for i, count in found.masked.items()],
         "flat": [names[i] for i in found.flat],
         "sizes": [
@@ -52,7 +51,7 @@ def summarise(found: MicrographOutcome, written: Written) -> dict[str, Any]:
         "tilts": found.tilts.summary(),
         "self_test": found.self_test.summary() if found.self_test else None,
         "outputs": list(written.outputs),
-        "warnings": [printable(text) for text in found.warnings],
+        "warnings": list(found.warnings),
         "forecast": found.forecast and found.forecast.summary(),
         "peak_memory_gb": round(found.peak_memory_gb, 2),
         "times_s": {stage: round(seconds, 3) for stage, seconds in {**found.times_s, **written.times_s}.items()},

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from cryodedup import _core
 from cryodedup.particles.inputs.picks import Floats, Picks
-from cryodedup.text import printable
+from cryodedup.text import cell_of
 
 
 def write_listing(
@@ -38,10 +38,10 @@ def write_listing(
         _joined(
             [pick.micrograph_of + np.uint32(first) if first else pick.micrograph_of for pick, first in zip(picks, firsts, strict=False)]
         ),
-        [printable(micrograph.name) for pick in picks for micrograph in pick.micrographs],
+        [cell_of(micrograph.name) for pick in picks for micrograph in pick.micrographs],
         _joined(scores) if any(pick.scores for pick in picks) else None,
         _joined(uids) if any(pick.uids is not None for pick in picks) else None,
-        [(printable(pick.label), int(start), pick.uids is not None) for pick, start in zip(picks, starts, strict=False)],
+        [(cell_of(pick.label), int(start), pick.uids is not None) for pick, start in zip(picks, starts, strict=False)],
         threads=threads,
     )
 

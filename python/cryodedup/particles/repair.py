@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cryodedup.errors import InputError
+from cryodedup.errors import InputError, naming
 from cryodedup.formats import cryosparc
 from cryodedup.formats.cryosparc_output import DatasetOutput, dataset_names
 from cryodedup.formats.output import Mask, Place
@@ -20,6 +20,8 @@ from cryodedup.particles.inputs.picks import Picks
 from cryodedup.progress import Progress
 
 WORDS = ("repaired", "unused")
+MANY = 1 << 16
+"""Records that are changed at a time."""
 
 
 def write_repaired(
@@ -65,7 +67,18 @@ def _change_dataset(staging: Path, stem: str, field: str, outputs: Sequence[Data
             continue
         if not isinstance(part, cryosparc.NpyFile):
             raise InputError(f"{part.path}: found a dataset in CSDAT form, expected NPY form for --half-sets repair")
-        records = np.lib.format.open_memmap(staging / names[number][0], mode="r+", max_header_size=cryosparc.LONGEST_HEADER)
         mask = np.concatenate([output.mask_of_part(number, one) for output, one in zip(outputs, moved, strict=True)])
-        records[field][mask] = 1 - records[field][mask]
-        records.flush()
+        _change_records(staging / names[number][0], part.dtype, field, mask)
+
+
+def _change_records(path: Path, dtype: np.dtype[Any], field: str, moved: Mask) -> None:
+    """Moves records to the other half-set; by writing, since a full disk is an error then, and kills the process that wrote by memory."""
+    with naming(path), path.open("r+b") as file:
+        first = path.stat().st_size - len(moved) * dtype.itemsize
+        for start in range(0, len(moved), MANY):
+            part = moved[start : start + MANY]
+            file.seek(first + start * dtype.itemsize)
+            records = np.frombuffer(bytearray(file.read(len(part) * dtype.itemsize)), dtype)
+            records[field][part] = 1 - records[field][part]
+            file.seek(first + start * dtype.itemsize)
+            file.write(records.tobytes())

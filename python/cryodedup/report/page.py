@@ -11,6 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from cryodedup.errors import naming
 from cryodedup.output_directory import FIGURES, PAGE
 from cryodedup.report.figure import Figure
 from cryodedup.report.svg import Svg, joined
@@ -31,8 +32,13 @@ class Page:
         """Writes ``report.html`` and ``figures/``."""
         (directory / FIGURES).mkdir(parents=True, exist_ok=True)
         for stem, svg in self.figures.items():
-            (directory / FIGURES / f"{stem}.svg").write_text(svg, "utf-8")
-        (directory / PAGE).write_text(self.html, "utf-8")
+            _write(directory / FIGURES / f"{stem}.svg", svg)
+        _write(directory / PAGE, self.html)
+
+
+def _write(path: Path, text: str) -> None:
+    with naming(path):
+        path.write_text(text, "utf-8")
 
 
 def write_page(make: Callable[[], Page], directory: Path) -> list[str]:

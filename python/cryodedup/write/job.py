@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from cryodedup.formats.output import Written
-from cryodedup.output_directory import names_of_outputs, staged, top_level, write_summary
+from cryodedup.output_directory import names_of_outputs, staged, top_level
+from cryodedup.summary_file import write_summary
 
 
 @dataclass(frozen=True)

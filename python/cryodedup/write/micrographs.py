@@ -6,6 +6,7 @@ import os
 import re
 from pathlib import Path
 
+from cryodedup.errors import naming
 from cryodedup.formats.output import NOT_WRITTEN, Place, Written
 from cryodedup.micrographs.listings import write_listings
 from cryodedup.micrographs.result import MicrographOutcome
@@ -43,7 +44,9 @@ def _rows(found: MicrographOutcome, staging: Path, directory: Path) -> Written:
         return NOT_WRITTEN
     found.exposures.output.write(Place(staging, directory, ("kept", "removed")), "micrographs", found.kept, [], SILENT)
     removed = "".join(f"{name}\n" for name, kept in zip(found.names, found.kept, strict=True) if not kept)
-    (staging / "micrographs_removed.txt").write_text(removed, "utf-8", "surrogateescape")
+    path = staging / "micrographs_removed.txt"
+    with naming(path):
+        path.write_text(removed, "utf-8", "surrogateescape")
     return NOT_WRITTEN
 
 

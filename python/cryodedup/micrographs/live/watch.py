@@ -23,6 +23,7 @@ from cryodedup.micrographs.reading import key_of, prepare_one, refusal
 from cryodedup.micrographs.version_names import marks_of
 from cryodedup.micrographs.versions import find_versions
 from cryodedup.params import MicrographParams
+from cryodedup.text import original, printable
 
 EVENTS = "watch.jsonl"
 _GIVE_UP_S = 60.0
@@ -118,7 +119,7 @@ class _Session:
         self._by_name: dict[str, list[_Member]] = {}
         self._by_content: dict[tuple[float, ...], list[_Member]] = {}
         self._unsaved = 0
-        self.known: set[Path] = {Path(event["micrograph"]) for event in self._events if event.get("event") in ("version", "unreadable")}
+        self.known: set[Path] = {Path(original(event["micrograph"])) for event in self._events if event.get("event") in ("version", "unreadable")}
         for saved in state.load(output, params):
             self._restore(saved)
 
@@ -163,8 +164,8 @@ class _Session:
             return None
         member = _Member(path, image, outcome)
         self.known.add(path)
-        if original := self._version_of(member):
-            self._tell({"event": "version", "micrograph": str(path), "of": str(original.path)})
+        if earlier := self._version_of(member):
+            self._tell({"event": "version", "micrograph": printable(str(path)), "of": printable(str(earlier.path))})
             return None
         self._note(member)
         self._compare(member)
@@ -206,8 +207,8 @@ class _Session:
         first, second = of_class.members[pair.first], of_class.members[pair.second]
         return {
             "event": "duplicate",
-            "original": str(first.path),
-            "duplicate": str(second.path),
+            "original": printable(str(first.path)),
+            "duplicate": printable(str(second.path)),
             "z": round(pair.z, 3),
             "q": pair.q,
             "ncc": round(pair.ncc, 5),
@@ -221,7 +222,7 @@ class _Session:
     def give_up(self, path: Path, reason: str) -> None:
         """Reports a file that cannot be used, and does not look at it again."""
         self.known.add(path)
-        self._tell({"event": "unreadable", "micrograph": str(path), "reason": reason})
+        self._tell({"event": "unreadable", "micrograph": printable(str(path)), "reason": printable(reason)})
 
     def _tell(self, event: Event) -> None:
         if _key(event) not in self._reported:

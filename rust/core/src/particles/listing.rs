@@ -23,13 +23,13 @@ pub struct Listing<'a> {
     pub dimensions: usize,
     /// Index into `micrographs`.
     pub micrograph_of: &'a [u32],
-    /// Names as the sources give them.
+    /// Names as they are to stand in a cell: the caller has replaced what acts on a terminal or in a spreadsheet.
     pub micrographs: &'a [String],
     /// NaN: missing.
     pub scores: Option<&'a [f64]>,
     /// Unique identifiers; used for the sources that have some.
     pub uids: Option<&'a [u64]>,
-    /// Name, first particle, and whether the source has unique identifiers.
+    /// Name as it is to stand in a cell, first particle, and whether the source has unique identifiers.
     pub sources: &'a [(String, u64, bool)],
 }
 

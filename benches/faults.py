@@ -1,0 +1,320 @@
+"""What is left when something goes wrong: the table of docs/faults.md.
+
+python benches/faults.py --trials 50 > faults.md
+
+Every trial starts a command that is to replace an earlier result, and lets something happen to it at a random moment. Rows that need a file
+system of their own are left out, with a line on standard error, where the system does not let this program mount one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import random
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from trials import COMMAND, Task, Trial, after, contents, run, without_rights
+
+COPIES = 40
+"""Times that the picks of the demo are repeated, under other names of micrographs."""
+YEAR_S = 365 * 86400
+Act = Callable[[subprocess.Popen[bytes]], None]
+
+HEAD = """\
+# When something goes wrong
+
+Made by `just faults`: each trial starts a command with `--overwrite` over an earlier result, with its page, and lets the fault happen at
+a random moment. Afterwards the inputs have to be what they were, and the directory has to hold one of these:
+
+* **new**: the new result, whole, the same bytes as in a run without a fault (except for the times in `summary.json`);
+  where an input changes, also that of a run after the change: an image that cannot be read any more is named and left out,
+* **old**: the earlier result, byte for byte,
+* **unfinished**: a directory without a `summary.json` (`demo`: with an `UNFINISHED.txt`), from which a further run with
+  `--overwrite` makes the new result. In brackets: how many were run again, and how many of these gave the new result.
+
+Anything else is a **mixture**: a directory that looks whole and is not. *Traceback* counts runs that printed one, or more than one
+line of error. *Before the program* counts signals that came while the Python interpreter itself was starting, before the first line of
+cryodedup: what is printed then, and the exit status (-2, -15), are Python's. *Longest wait*: from the signal to the end of the process.
+The wait after kill -9, which no program can delay, shows how busy the machine was. Trials in which the process had ended before the
+moment are not counted.
+
+Random moments seldom hit the few milliseconds in which files are moved into place. The tests kill a run before each of these moves
+(`tests/test_outputs.py`), and send signals at named steps, imports included (`tests/test_faults.py`).
+
+
+"""
+SIGNALS = ("kill -9", "SIGTERM", "Ctrl-C", "SIGTERM in the first 0.2 s", "Ctrl-C in the first 0.2 s")
+COLUMNS = [
+    "fault",
+    "command",
+    "trials",
+    "new",
+    "old",
+    "unfinished",
+    "mixture",
+    "inputs changed",
+    "traceback",
+    "before the program",
+    "exit status",
+    "longest wait",
+]
+
+
+def write_picks(source: Path, path: Path, copies: int = COPIES) -> None:
+    lines = source.read_text().splitlines(keepends=True)
+    rows = [line for line in lines if "hole_" in line]
+    head = lines[: lines.index(rows[0])]
+    path.write_text("".join([*head, *(row.replace("hole_", f"{copy:02d}_hole_") for copy in range(copies) for row in rows)]))
+
+
+def tasks(work: Path, names: list[str]) -> dict[str, Task]:
+    subprocess.run([*COMMAND, "demo", "-o", work / "inputs"], check=True, capture_output=True)
+    session = work / "inputs" / "session"
+    picks = session / "many.star"
+    write_picks(session / "relion.star", picks)
+    images = [str(session / "micrographs.star"), "--bin", "4"]
+    out = {name: work / name for name in ("particles", "micrographs", "apply", "demo")}
+    chosen, stricter = str(work / "inputs" / "refined"), work / "stricter"
+    make_stricter = ["particles", session / "refined.star", "--min-separation", "60", "-o", stricter]
+    subprocess.run([*COMMAND, *make_stricter], check=True, capture_output=True)
+    read = [session / "many.star", session / "micrographs.star", session / "refined.star", *sorted((session / "Micrographs").iterdir())]
+    words = {
+        "particles": (["particles", str(picks), "--min-separation", "40"], ["particles", str(picks), "--min-separation", "70"]),
+        "micrographs": (["micrographs", *images, "--min-overlap", "0.9"], ["micrographs", *images]),
+        "apply": (["apply", chosen, str(session / "refined.star")], ["apply", str(stricter), str(session / "refined.star")]),
+        "demo": (["demo", "--seed", "2"], ["demo", "--seed", "1"]),
+    }
+    made = {
+        name: Task(name, [*old, "-o", str(out[name])], [*new, "-o", str(out[name])], read, out[name])
+        for name, (old, new) in words.items()
+        if name in names
+    }
+    for task in made.values():
+        task.prepare()
+        print(f"{task.name}: {task.duration_s:.1f} s, {task.bytes:,} bytes", file=sys.stderr, flush=True)
+    return made
+
+
+def row(fault: str, task: Task, trials: list[Trial]) -> str:
+    states = Counter(trial.state for trial in trials)
+    statuses = Counter(trial.status for trial in trials)
+    repeated = [trial.repeated for trial in trials if trial.repeated is not None]
+    unfinished = f"{states['unfinished']}" + (f" ({sum(repeated)} of {len(repeated)})" if repeated else "")
+    early = sum(trial.too_early for trial in trials)
+    noisy = sum(not trial.too_early and (trial.traceback or (trial.status > 0 and len(trial.lines) > 1)) for trial in trials)
+    cells = [
+        fault,
+        f"`{task.name}`",
+        len(trials),
+        states["new"] + states["changed"],
+        states["old"],
+        unfinished,
+        states["mixture"],
+        sum(not trial.untouched for trial in trials),
+        noisy,
+        early,
+        ", ".join(f"{status}: {count}" for status, count in sorted(statuses.items())),
+        f"{max(trial.wait_s for trial in trials):.2f} s" if fault in SIGNALS else "",
+    ]
+    for trial in trials:
+        bad = trial.state == "mixture" or not trial.untouched or (trial.traceback and not trial.too_early) or trial.repeated is False
+        if bad or (trial.status > 0 and len(trial.lines) != 1 and not trial.too_early):
+            print(
+                f"{fault}, {task.name}: {trial.state}, status {trial.status}, repeated {trial.repeated}",
+                *trial.lines[-12:],
+                sep="\n    ",
+                file=sys.stderr,
+            )
+    return f"| {' | '.join(map(str, cells))} |"
+
+
+def at_moments(task: Task, count: int, moments: Callable[[], float], act: Act, **options: Any) -> list[Trial]:
+    """So many trials in which something happens before the process has ended."""
+    trials: list[Trial] = []
+    while len(trials) < count:
+        task.restore()
+        trial = run(task, after(moments(), act), repeat=task.name != "demo" or len(trials) % 5 == 0, **options)
+        if trial.happened:
+            trials.append(trial)
+    return trials
+
+
+def of_signals(task: Task, count: int, draw: random.Random) -> Iterator[str]:
+    for name, number in (("kill -9", signal.SIGKILL), ("SIGTERM", signal.SIGTERM), ("Ctrl-C", signal.SIGINT)):
+        yield row(name, task, at_moments(task, count, lambda: draw.uniform(0, task.duration_s), sends(number)))
+
+
+def of_starting(task: Task, count: int, draw: random.Random) -> Iterator[str]:
+    for name, number in (("SIGTERM in the first 0.2 s", signal.SIGTERM), ("Ctrl-C in the first 0.2 s", signal.SIGINT)):
+        yield row(name, task, at_moments(task, count, lambda: draw.uniform(0, 0.2), sends(number)))
+
+
+def sends(number: int) -> Act:
+    return lambda process: process.send_signal(number)
+
+
+def of_full_disk(task: Task, count: int) -> Iterator[str]:
+    """A file system of its own that has room for a growing part of what the run writes."""
+    shutil.rmtree(task.out, ignore_errors=True)
+    task.out.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "none", task.out], capture_output=True, text=True, check=False)
+    if mounted.returncode:
+        print(f"disk full, {task.name}: left out ({mounted.stderr.strip()})", file=sys.stderr)
+        return
+    try:
+        trials = []
+        shutil.copytree(task.earlier, task.out, dirs_exist_ok=True)
+        room = task.bytes * 1.1
+        for k in range(count):
+            for entry in task.out.iterdir():
+                shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
+            _resize(task.out, 1 << 30)
+            shutil.copytree(task.earlier, task.out, dirs_exist_ok=True)
+            used = shutil.disk_usage(task.out).used
+            _resize(task.out, used + int(room * (k + 0.5) / count))
+            trials.append(run(task, repeat=False))
+            if trials[-1].state not in task.results:
+                _resize(task.out, 1 << 30)
+                again = subprocess.run([*COMMAND, *task.new, "--overwrite"], capture_output=True, check=False)
+                trials[-1].repeated = again.returncode == 0 and task.state() == "new"
+        yield row("disk full", task, trials)
+    finally:
+        subprocess.run(["umount", task.out], check=True)
+
+
+def _resize(path: Path, size: int) -> None:
+    subprocess.run(["mount", "-o", f"remount,size={-(-size // 4096) * 4096}", path], check=True)
+
+
+def of_file_limit(task: Task, count: int) -> Iterator[str]:
+    largest = max(path.stat().st_size for path in task.earlier.rglob("*") if path.is_file())
+    trials = []
+    for k in range(count):
+        task.restore()
+        limit = int(largest * ((k + 0.5) / count) ** 3)
+
+        def limited(limit: int = limit) -> None:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+
+        trials.append(run(task, preexec_fn=limited))
+    yield row("largest file limited (`ulimit -f`)", task, trials)
+
+
+def of_unwritable(task: Task) -> Iterator[str]:
+    task.restore()
+    for path in [task.out, *task.out.rglob("*")]:
+        path.chmod(0o555 if path.is_dir() else 0o444)
+    yield row("directory that may not be written", task, [run(task, before=without_rights())])
+    for path in [task.out, *task.out.rglob("*")]:
+        path.chmod(0o755 if path.is_dir() else 0o644)
+
+
+def of_inputs(task: Task, path: Path, count: int, draw: random.Random) -> Iterator[str]:
+    """What happens to one of the inputs, which is put back after each trial."""
+    saved = path.with_name(f"{path.name}.saved")
+    shutil.copy2(path, saved)
+
+    def grow(process: object) -> None:
+        with path.open("ab") as file:
+            file.write(saved.read_bytes()[-5000:])
+
+    changes: dict[str, Callable[[object], None]] = {
+        "input that vanishes": lambda process: path.unlink(),
+        "input that grows": grow,
+        "input that shrinks": lambda process: os.truncate(path, path.stat().st_size // 2),
+    }
+
+    def put_back() -> None:
+        shutil.copy2(saved, path)
+
+    for name, change in changes.items():
+        task.restore()
+        change(None)
+        trial = run(task, repeat=False, check_inputs=False)
+        task.results["changed"] = contents(task.out) if trial.status == 0 else {}
+        put_back()
+        trials = at_moments(task, count, lambda: draw.uniform(0, task.duration_s), change, check_inputs=False, put_back=put_back)
+        yield row(name, task, trials)
+        del task.results["changed"]
+    saved.unlink()
+
+
+def of_two(task: Task, count: int, draw: random.Random) -> Iterator[str]:
+    """A second run into the directory: that of the old result, so that whichever ends last decides."""
+    trials = []
+    for _ in range(count):
+        task.restore()
+
+        others: list[subprocess.Popen[bytes]] = []
+
+        def second(process: object, others: list[subprocess.Popen[bytes]] = others) -> None:
+            others.append(subprocess.Popen([*COMMAND, *task.old, "--overwrite"], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE))
+
+        trial = run(task, after(draw.uniform(0, task.duration_s / 3), second), repeat=False)
+        for other in others:
+            err = other.communicate()[1].decode()
+            trial.traceback |= "Traceback" in err or len(err.splitlines()) > 1
+        trial.state = task.state()
+        trials.append(trial)
+    yield row("two runs at once", task, trials)
+
+
+def of_clock(task: Task) -> Iterator[str]:
+    """The clock goes back by a year after the inputs and the old result were written."""
+    future = time.time() + YEAR_S
+    task.restore()
+    places = [*task.inputs, task.out, *task.out.rglob("*")]
+    times = {path: path.stat().st_mtime for path in task.inputs}
+    for path in places:
+        os.utime(path, (future, future))
+    yield row("clock that goes back", task, [run(task)])
+    for path, then in times.items():
+        os.utime(path, (then, then))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--trials", type=int, default=50)
+    parser.add_argument("--only", default="", help="kinds of rows, with commas between them (default: all)")
+    parser.add_argument("--tasks", default="particles,micrographs,apply,demo")
+    args = parser.parse_args()
+    draw, few = random.Random(1), max(1, args.trials * 2 // 5)
+    with tempfile.TemporaryDirectory() as directory:
+        Path(directory).chmod(0o755)
+        found = tasks(Path(directory), args.tasks.split(","))
+        session = Path(directory) / "inputs" / "session"
+        changed = {
+            "particles": session / "many.star",
+            "micrographs": sorted((session / "Micrographs").iterdir())[7],
+            "apply": session / "refined.star",
+        }
+        print(HEAD + f"| {' | '.join(COLUMNS)} |\n|{'---|' * len(COLUMNS)}", flush=True)
+        chosen = list(found.values())
+        makers: dict[str, Callable[[Task], Iterator[str]]] = {
+            "signals": lambda task: of_signals(task, args.trials, draw),
+            "starting": lambda task: of_starting(task, args.trials, draw) if task.name == "particles" else iter(()),
+            "full_disk": lambda task: of_full_disk(task, few),
+            "file_limit": lambda task: of_file_limit(task, few),
+            "unwritable": of_unwritable,
+            "inputs": lambda task: of_inputs(task, changed[task.name], few, draw) if task.name in changed else iter(()),
+            "two": lambda task: of_two(task, few, draw) if task.name != "demo" else iter(()),
+            "clock": of_clock,
+        }
+        for name, make in makers.items():
+            for task in chosen if name in (args.only or name).split(",") else []:
+                for line in make(task):
+                    print(line, flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,180 @@
+"""One trial of a fault: a command is started, something happens to it, and what is left is compared with what may be left."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+COMMAND = [sys.executable, "-m", "cryodedup"]
+CHANGING = ("times_s", "forecast", "peak_memory_gb")
+"""Entries of a summary that are measurements of the run itself."""
+PREPARED = re.compile(r"prepared\.cache.*")
+"""Not a result: the reduced images, in the order in which they were read."""
+UNFINISHED = "UNFINISHED.txt"
+LIMIT_S = 120
+
+Contents = dict[str, str]
+
+
+def contents(directory: Path) -> Contents:
+    """A digest of every file of a result without its times, and nothing of staging directories and prepared images."""
+    found: Contents = {}
+    for path in sorted(directory.rglob("*")) if directory.exists() else []:
+        name = path.relative_to(directory).as_posix()
+        if not path.is_file() or name.startswith(".cryodedup-") or "/.cryodedup-" in name or PREPARED.fullmatch(path.name):
+            continue
+        found[name] = hashlib.blake2b(_without_times(path), digest_size=16).hexdigest()
+    return found
+
+
+def _without_times(path: Path) -> bytes:
+    raw = path.read_bytes()
+    if path.name == "report.html":  # it shows the command
+        return raw.replace(b" --overwrite", b"")
+    if path.name == "summary.json":
+        return json.dumps({key: value for key, value in json.loads(raw).items() if key not in CHANGING}).encode()
+    if path.suffix == ".mrc":
+        return raw[1024:]  # behind the header, which has the date
+    return re.sub(rb"# Created by .*\n", b"", raw) if path.suffix == ".star" else raw
+
+
+def digests(files: list[Path]) -> Contents:
+    """A digest of every input."""
+    return {str(path): hashlib.blake2b(path.read_bytes(), digest_size=16).hexdigest() for path in files if path.exists()}
+
+
+@dataclass
+class Task:
+    """A command that replaces an earlier result of itself.
+
+    ``old`` and ``new`` are its arguments, both for the directory ``out``; ``inputs`` the files that must stay as they are.
+    """
+
+    name: str
+    old: list[str]
+    new: list[str]
+    inputs: list[Path]
+    out: Path
+    results: dict[str, Contents] = field(default_factory=dict)
+    duration_s: float = 0.0
+    bytes: int = 0
+
+    @property
+    def earlier(self) -> Path:
+        """A copy of the old result."""
+        return self.out.with_name(f"{self.name}-earlier")
+
+    def prepare(self) -> None:
+        """Makes both results, and measures how long the new one takes."""
+        for name, arguments in (("new", self.new), ("old", self.old)):
+            shutil.rmtree(self.out, ignore_errors=True)
+            subprocess.run([*COMMAND, *arguments], check=True, capture_output=True)
+            self.results[name] = contents(self.out)
+            if name == "new":
+                self.bytes = sum(path.stat().st_size for path in self.out.rglob("*") if path.is_file())
+        assert self.results["old"] != self.results["new"]
+        shutil.rmtree(self.earlier, ignore_errors=True)
+        shutil.copytree(self.out, self.earlier, ignore=lambda _, names: [name for name in names if PREPARED.fullmatch(name)])
+        started = time.monotonic()
+        subprocess.run([*COMMAND, *self.new, "--overwrite"], check=True, capture_output=True)
+        self.duration_s = time.monotonic() - started
+        assert contents(self.out) == self.results["new"]
+
+    def restore(self) -> None:
+        """Puts the old result into place."""
+        shutil.rmtree(self.out, ignore_errors=True)
+        shutil.copytree(self.earlier, self.out)
+
+    def state(self) -> str:
+        """``old``, ``new``, ``unfinished`` or ``mixture``."""
+        now = contents(self.out)
+        for name, expected in self.results.items():
+            if now == expected:
+                return name
+        if (self.out / UNFINISHED).exists() if self.name == "demo" else "summary.json" not in now:
+            return "unfinished"
+        return "mixture"
+
+
+@dataclass
+class Trial:
+    """What came of it; ``wait_s``: from what happened to the end of the process."""
+
+    status: int
+    lines: list[str]
+    state: str
+    wait_s: float
+    untouched: bool
+    traceback: bool
+    too_early: bool
+    """Whether the signal came before the first line of the program, while the interpreter itself was starting."""
+    happened: bool
+    """Whether the process still ran at the moment of the fault."""
+    repeated: bool | None = None
+    """Whether a further run with ``--overwrite`` gave the new result, where neither result was whole."""
+
+
+def run(
+    task: Task,
+    happen: Callable[[subprocess.Popen[bytes]], bool] = lambda process: True,
+    *,
+    repeat: bool = True,
+    check_inputs: bool = True,
+    before: Sequence[str] = (),
+    put_back: Callable[[], None] = lambda: None,
+    **options: object,
+) -> Trial:
+    """Starts the task over the old result, lets something happen, and looks at what is left."""
+    given = digests(task.inputs) if check_inputs else {}
+    process = subprocess.Popen(  # type: ignore[call-overload]
+        [*before, *COMMAND, *task.new, "--overwrite"], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, **options
+    )
+    happened = happen(process)
+    since = time.monotonic()
+    _, err = process.communicate(timeout=LIMIT_S)
+    wait_s = time.monotonic() - since
+    text = err.decode("utf-8", "replace")
+    trial = Trial(
+        status=process.returncode,
+        lines=text.splitlines(),
+        state=task.state(),
+        wait_s=wait_s,
+        untouched=not check_inputs or digests(task.inputs) == given,
+        traceback="Traceback" in text or "Exception ignored" in text or "panicked" in text,
+        too_early=process.returncode != 0 and "cryodedup" not in text and process.returncode != -signal.SIGKILL,
+        happened=happened,
+    )
+    put_back()
+    if repeat and trial.state not in task.results:
+        again = subprocess.run([*COMMAND, *task.new, "--overwrite"], capture_output=True, check=False)
+        trial.repeated = again.returncode == 0 and task.state() == "new"
+    return trial
+
+
+def after(seconds: float, act: Callable[[subprocess.Popen[bytes]], None]) -> Callable[[subprocess.Popen[bytes]], bool]:
+    """What happens at a moment, if the process still runs then."""
+
+    def happen(process: subprocess.Popen[bytes]) -> bool:
+        try:
+            process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            act(process)
+            return True
+        return False
+
+    return happen
+
+
+def without_rights() -> list[str]:
+    """What to put before a command so that permissions hold it back even if it is root's."""
+    return ["setpriv", "--inh-caps=-dac_override", "--bounding-set=-dac_override"] if os.getuid() == 0 else []

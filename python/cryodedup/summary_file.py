@@ -1,0 +1,58 @@
+"""``summary.json``: valid UTF-8 whatever the names of the files, and readable back to the byte."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from cryodedup.errors import naming
+from cryodedup.text import original, printable
+
+SUMMARY = "summary.json"
+
+
+def summary_text(summary: Mapping[str, Any]) -> str:
+    """The JSON of a summary, of printable characters and newlines only.
+
+    Bytes of names that are not UTF-8 are written as :func:`cryodedup.text.printable` does, other characters that act on a terminal as JSON
+    escapes.
+    """
+    text = json.dumps(_with_names(summary, printable), indent=1, ensure_ascii=False)
+    if text.replace("\n", "").isprintable():
+        return text
+    return "".join(char if char.isprintable() or char == "\n" else json.dumps(char)[1:-1] for char in text)
+
+
+def write_summary(directory: Path, summary: Mapping[str, Any]) -> None:
+    """Writes ``summary.json``."""
+    path = directory / SUMMARY
+    with naming(path), path.open("w", encoding="utf-8") as file:
+        file.write(summary_text(summary) + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def read_summary(path: Path) -> Any:
+    """What a summary holds, with the names as they were.
+
+    Raises
+    ------
+    OSError
+        The file cannot be read.
+    ValueError, RecursionError
+        It is no JSON.
+    """
+    return _with_names(json.loads(path.read_text("utf-8")), original)
+
+
+def _with_names(value: Any, change: Callable[[str], str]) -> Any:
+    if isinstance(value, str):
+        return change(value)
+    if isinstance(value, Mapping):
+        return {_with_names(key, change): _with_names(one, change) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_with_names(one, change) for one in value]
+    return value
