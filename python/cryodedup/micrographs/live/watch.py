@@ -119,7 +119,8 @@ class _Session:
         self._by_name: dict[str, list[_Member]] = {}
         self._by_content: dict[tuple[float, ...], list[_Member]] = {}
         self._unsaved = 0
-        self.known: set[Path] = {Path(original(event["micrograph"])) for event in self._events if event.get("event") in ("version", "unreadable")}
+        done = [event["micrograph"] for event in self._events if event.get("event") in ("version", "unreadable")]
+        self.known: set[Path] = {Path(original(name)) for name in done}
         for saved in state.load(output, params):
             self._restore(saved)
 
