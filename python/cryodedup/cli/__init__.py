@@ -22,7 +22,7 @@ from cryodedup.errors import USERS_FAULT, InputError, ParameterError
 from cryodedup.formats.image_names import is_image
 from cryodedup.signals import held_back
 
-COMMANDS = ("particles", "micrographs", "apply", "demo")
+COMMANDS = ("particles", "micrographs", "apply", "slurm", "demo")
 
 
 class Commands(click.RichGroup):
