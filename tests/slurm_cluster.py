@@ -12,7 +12,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,8 +41,6 @@ JobAcctGatherType=jobacct_gather/none
 AccountingStorageType=accounting_storage/none
 SelectType=select/cons_tres
 SelectTypeParameters=CR_Core
-SwitchType=switch/none
-MpiDefault=none
 ReturnToService=2
 SlurmdParameters=config_overrides
 MinJobAge=3600
@@ -153,9 +151,8 @@ def _is_idle(made: Cluster) -> bool:
     return ran.stdout.strip() == "idle"
 
 
-def _until(is_so: object, made: Cluster, daemons: list[subprocess.Popen[bytes]]) -> None:
+def _until(is_so: Callable[[], bool], made: Cluster, daemons: list[subprocess.Popen[bytes]]) -> None:
     end = time.monotonic() + STARTS_WITHIN_S
-    assert callable(is_so)
     while not is_so():
         if time.monotonic() > end or any(daemon.poll() is not None for daemon in daemons):
             raise RuntimeError(f"Slurm did not start\n{made.logs()}")

@@ -24,14 +24,14 @@ _STEP_S = 900
 _PAIR_CORE_S = 7e-4
 """A close comparison, on the slowest of the machines at hand."""
 _BYTES_PER_S = 5e7
-"""To read and reduce micrographs in one task. (With two threads: 430 MB/s of float32 from the page cache, 40 MB/s of gzip; file servers give
-several tasks at once about 100 MB/s each.)"""
+"""To read and reduce micrographs in one task. Two threads read 430 MB/s of float32 from the page cache, and 40 MB/s of gzip; a file server
+that serves several tasks gives each of them less."""
 _MEGABYTES_PER_THREAD = 100.0
 """Of prepare: it reads in strips. (47 MB with two threads at frames of 94 MB.)"""
 _SIGNALS = (0.0, 0.1, 0.2)
 """Mean shares of signal: it is not known yet which way of screening they will call for."""
 _LOADING_WORK, _PLANNING_WORK = 10.0, 32_000.0
-"""Close comparisons that take as long as loading a micrograph; and as planning: planted pairs and samples at two resolutions, by which the way of screening is chosen."""
+"""Work, in close comparisons: to load a micrograph; to choose the way of screening, by planted pairs at two resolutions."""
 _MERGING_S = 0.002
 """A micrograph: decisions, thumbnails, page."""
 

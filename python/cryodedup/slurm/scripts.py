@@ -40,7 +40,9 @@ def write_scripts(job: Job, site: Site) -> list[Path]:
     """
     _check_paths(job)
     texts = {f"{stage.name}.sh": _of_stage(job, stage, site) for stage in job.stages}
-    texts[SUBMIT] = _filled((_TEMPLATES / _SUBMIT).read_text("utf-8"), _TEMPLATES / _SUBMIT, {"job": job, "submit": job.folder / SUBMIT, "version": __version__})
+    texts[SUBMIT] = _filled(
+        (_TEMPLATES / _SUBMIT).read_text("utf-8"), _TEMPLATES / _SUBMIT, {"job": job, "submit": job.folder / SUBMIT, "version": __version__}
+    )
     job.logs.mkdir(parents=True, exist_ok=True)
     job.marks.mkdir(parents=True, exist_ok=True)
     (job.marks / job.stages[-1].name).unlink(missing_ok=True)
@@ -62,10 +64,13 @@ def _check_paths(job: Job) -> None:
     for path in (job.directory, job.output):
         check_word(str(path), "directory")
     if "\\" in str(job.output):
-        raise InputError(f"{job.output}: found a backslash, which means something else in the names of Slurm's logs; choose another --output")
+        raise InputError(
+            f"{job.output}: found a backslash, which means something else in the names of Slurm's logs; choose another --output"
+        )
 
 
 def _of_stage(job: Job, stage: Stage, site: Site) -> str:
+    work = "\n".join(_work(job, stage))
     values = {
         "version": __version__,
         "stage": stage.name,
@@ -74,12 +79,12 @@ def _of_stage(job: Job, stage: Stage, site: Site) -> str:
         "site": site,
         "log": f"{str(job.logs).replace('%', '%%')}/%x-{'%j' if stage.tasks is None else '%A_%a'}.out",
         "directory": job.directory,
-        "work": "\n".join(_work(job, stage)),
+        "work": work,
     }
     if site.template is None:
         return _filled(template(), _TEMPLATES / _STAGE, values)
     text = _filled(_own(site.template), site.template, values)
-    if values["work"] not in text:
+    if work not in text:
         raise InputError(f"{site.template}: found no {{{{ work }}}}, expected the lines that do the work in the script")
     return text
 
@@ -151,4 +156,3 @@ def _put(path: Path, text: str) -> Path:
     new.write_text(text, "utf-8", errors="surrogateescape")
     new.replace(path)
     return path
-
