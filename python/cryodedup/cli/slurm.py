@@ -54,6 +54,8 @@ def _micrographs(
     params = of_micrographs.chosen_params(bin_, rest)
     if output is None:
         raise InputError("found no --output, expected a directory for the results (-o DIR)")
+    command, names = _command(ctx, "micrographs", output), [str(path) for path in inputs]
+    _check([*command, *names], cluster)
     check_directory(output, overwrite or (resume and holds_withheld(output)))
     refuse_inputs_among_outputs(output, inputs, OUTPUTS)
     with Display(0, quiet=quiet) as display:
@@ -62,7 +64,6 @@ def _micrographs(
     cpus = by_stage(cluster["cpus_per_task"])
     tasks = cluster["shards"] or requests.tasks_of(n, size, params, int(cpus("compare") or params.threads or requests.CPUS))
     asked = requests.of_micrographs(n, size, params, tasks)
-    command, names = _command(ctx, "micrographs", output), [str(path) for path in inputs]
     stages = [
         Stage(
             name=name,
@@ -99,13 +100,14 @@ def _particles(
         raise InputError("found no --output, expected a directory for the scripts and the results (-o DIR)")
     if named := next((stage for name in ("cpus_per_task", "mem", "time") for stage, _ in cluster[name] if stage), None):
         raise InputError(f"found a value for the stage {named}, expected values alone: cryodedup particles has no stages")
+    command, names = _command(ctx, "particles", output), [str(path) for path in inputs]
+    _check([*command, *names], cluster)
     check_directory(output, overwrite or dry_run or advise)
     for path in inputs:
         kind_of(path)
     for table in (params.micrographs, params.tomograms):
         if table is not None and not Path(table).exists():
             raise InputError(f"{table}: found no such file")
-    command, names = _command(ctx, "particles", output), [str(path) for path in inputs]
     request = _request("particles", lambda cpus: requests.of_particles(inputs, cpus), cluster, params.threads)
     stage = Stage(name="particles", tasks=None, command=command, inputs=names, request=request)
     marks = _absolute(output) / "slurm" / f"done-{_digest(names, command, 1)}"
@@ -139,6 +141,16 @@ def _command(ctx: click.Context, name: str, output: Path) -> list[str]:
     return [sys.executable, "-m", "cryodedup", name, *ctx.meta[WORDS], f"--output={_absolute(output)}"]
 
 
+def _check(words: Sequence[str], cluster: Mapping[str, Any]) -> None:
+    """Refuses, before the input is opened, what cannot stand in a script, and submitting where there is no Slurm."""
+    for word in words:
+        check_word(word, "argument")
+    for line in cluster["setup"]:
+        check_word(line, "--setup")
+    if cluster["submit"] and shutil.which("sbatch") is None:
+        raise InputError("--submit: found no sbatch on this machine; run this on a login node of the cluster")
+
+
 def _absolute(path: Path) -> Path:
     return Path.cwd() / path
 
@@ -158,13 +170,6 @@ def _request(stage: str, asked: Callable[[int], Request], cluster: Mapping[str, 
 
 def _deliver(stages: Sequence[Stage], output: Path, marks: Path, cluster: Mapping[str, Any], *, quiet: bool) -> int:
     """Writes the scripts, says so, and submits them."""
-    for stage in stages:
-        for word in [*stage.command, *stage.inputs]:
-            check_word(word, "argument")
-    for line in cluster["setup"]:
-        check_word(line, "--setup")
-    if cluster["submit"] and shutil.which("sbatch") is None:
-        raise InputError("--submit: found no sbatch on this machine; run this on a login node of the cluster")
     names = {name: cluster[name] or "" for name in ("partition", "account", "qos", "constraint")}
     site = Site(**names, setup=cluster["setup"], template=cluster["template"])
     job = Job(stages=stages, directory=Path.cwd(), output=_absolute(output), marks=marks)
