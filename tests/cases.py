@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -82,3 +84,22 @@ def double_loop(points: np.ndarray, groups: np.ndarray, scores: np.ndarray, sepa
     mask = np.zeros(len(points), bool)
     mask[kept] = True
     return mask
+
+
+def same_results(one: Path, other: Path) -> None:
+    """Checks that two runs wrote the same, byte for byte; times, memory and the page, which shows the command, may differ."""
+    names, others = (
+        {str(path.relative_to(place)) for path in place.rglob("*") if path.is_file() and not _OF_RUN.match(str(path.relative_to(place)))}
+        for place in (one, other)
+    )
+    assert names == others
+    assert [name for name in sorted(names) if _content(one / name) != _content(other / name)] == []
+
+
+_OF_RUN = re.compile(r"prepared\.cache|report\.html|stages/|slurm/")
+
+
+def _content(path: Path) -> object:
+    if path.name != "summary.json":
+        return path.read_bytes()
+    return {name: value for name, value in json.loads(path.read_text("utf-8")).items() if name not in ("times_s", "peak_memory_gb")}

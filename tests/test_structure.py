@@ -20,7 +20,7 @@ FLOORS = (
     {"apply"},
     {"report"},
     {"write"},
-    {"results", "demo"},
+    {"results", "demo", "slurm"},
     {"cli"},
     {"__init__", "__main__"},
 )

@@ -20,7 +20,7 @@ from cryodedup.cli.options import option_of
 from cryodedup.errors import USERS_FAULT, InputError, ParameterError
 from cryodedup.formats.image_names import is_image
 
-COMMANDS = ("particles", "micrographs", "watch", "apply", "demo")
+COMMANDS = ("particles", "micrographs", "watch", "apply", "slurm", "demo")
 
 
 class Commands(click.RichGroup):

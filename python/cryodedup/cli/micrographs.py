@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -189,13 +190,7 @@ def micrographs(
     """
     if output is None:
         raise InputError("found no --output, expected a directory for the results (-o DIR)")
-    if chosen["threshold"] is not None and chosen["fdr"] is not None:
-        raise InputError("found --fdr and --threshold, expected one of them")
-    window = [name for name in ("images_per_move", "images_per_hole", "scan_range") if chosen[name] is not None]
-    if window and chosen["search"] == "all":
-        raise InputError(f"found --{window[0].replace('_', '-')} with --search all, expected --search window")
-    chosen["search"] = chosen["search"] or ("window" if window else "all")
-    params = MicrographParams(bin=bin_, **{name: value for name, value in chosen.items() if value is not None})
+    params = chosen_params(bin_, chosen)
     if stage in SHARED:
         return run_stage(stage, shard, inputs, params, output, overwrite=overwrite, quiet=quiet)
     if shard is not None:
@@ -218,6 +213,23 @@ def micrographs(
         return 0
     remark(f"cryodedup: withheld: {found.withheld}")
     return WITHHELD
+
+
+def chosen_params(bin_: int, chosen: Mapping[str, Any]) -> MicrographParams:
+    """The parameters that options give; None: not given.
+
+    Raises
+    ------
+    InputError
+        A value is wrong, or two options do not go together.
+    """
+    if chosen["threshold"] is not None and chosen["fdr"] is not None:
+        raise InputError("found --fdr and --threshold, expected one of them")
+    window = [name for name in ("images_per_move", "images_per_hole", "scan_range") if chosen[name] is not None]
+    if window and chosen["search"] == "all":
+        raise InputError(f"found --{window[0].replace('_', '-')} with --search all, expected --search window")
+    given = {name: value for name, value in chosen.items() if value is not None}
+    return MicrographParams(bin=bin_, **{"search": "window" if window else "all"} | given)
 
 
 def show(result: MicrographOutcome, delivered: Delivered) -> None:

@@ -215,7 +215,7 @@ def particles(
     writes = not (dry_run or advise)
     if output is None and writes:
         raise InputError("found no --output, expected a directory for the results (-o DIR), or --dry-run")
-    params = ParticleParams(min_separation_a=min_separation, pixel_size_a=_pixel_sizes_chosen(pixel_size), **chosen)
+    params = chosen_params(min_separation, pixel_size, chosen)
     if output is not None and writes:
         check_directory(output, overwrite)
     with Display(sum(path.stat().st_size for path in inputs if path.is_file()), quiet=quiet) as display:
@@ -233,6 +233,17 @@ def particles(
         show(found, delivered)
         if dry_run:
             say(str(Forecast.of(found.joined.picks)))
+
+
+def chosen_params(min_separation_a: float, pixel_size: Sequence[tuple[str, float]], chosen: Mapping[str, Any]) -> ParticleParams:
+    """The parameters that options give.
+
+    Raises
+    ------
+    InputError
+        A value is wrong, or two options do not go together.
+    """
+    return ParticleParams(min_separation_a=min_separation_a, pixel_size_a=_pixel_sizes_chosen(pixel_size), **chosen)
 
 
 def _pixel_sizes_chosen(given: Sequence[tuple[str, float]]) -> float | dict[str, float] | None:

@@ -1,0 +1,1 @@
+"""Scripts by which Slurm runs a job, stage by stage."""
