@@ -355,7 +355,7 @@ def test_larger_sessions_ask_for_more(tmp_path: Path) -> None:
         several = [asked[n][stage](4) for n in asked]
         assert [(one.cpus, int(one.memory[:-1])) for one in several] == sorted((4, int(one.memory[:-1])) for one in several)
     assert asked[20]["prepare"](4).time == "00:30:00"
-    assert asked[50_000]["compare"](4).memory == "17G"
+    assert asked[50_000]["compare"](4).memory == "5G"
     huge = requests.of_micrographs(500_000, 500_000 * frame, params, 1)["prepare"](4)
     assert huge.time.count("-") == 1
     picks = star(tmp_path / "p.star", [(1, 2, "a")])

@@ -8,7 +8,7 @@ from typing import Any
 
 import rich_click as click
 
-from cryodedup.cli import options
+from cryodedup.cli import micrograph_options, options
 from cryodedup.cli.console import remark, say
 from cryodedup.cli.options import EACH_ONES, closing_table
 from cryodedup.cli.progress import Display
@@ -84,12 +84,12 @@ click.rich_click.OPTION_GROUPS["cryodedup micrographs"] = [
     show_default=True,
     help="Take the exposures in this order. auto: by time if all names or metadata give it, else by name.",
 )
-@options.fdr
+@micrograph_options.fdr
 @click.option("--threshold", type=float, metavar="CCC", help="Decide by the correlation coefficient, as microduplicate_screener does.")
-@options.bin_
-@options.highpass
-@options.lowpass
-@options.max_shift
+@micrograph_options.bin_
+@micrograph_options.highpass
+@micrograph_options.lowpass
+@micrograph_options.max_shift
 @click.option(
     "--search-angle",
     "search_angle_deg",

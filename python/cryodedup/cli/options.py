@@ -13,11 +13,9 @@ import rich_click as click
 from cryodedup.cli.console import say
 from cryodedup.errors import InputError
 from cryodedup.output_directory import given_directory
-from cryodedup.params import MicrographParams
 from cryodedup.summary_file import summary_text
 from cryodedup.text import shown
 
-MICROGRAPHS = MicrographParams()
 EACH_ONES = ["--output", "--overwrite", "--no-report", "--json", "--threads", "--quiet", "--help"]
 
 
@@ -43,25 +41,6 @@ class Output(click.ParamType[Any]):
         return given_directory(value)
 
 
-class Numbers(click.ParamType[Any]):
-    """One or two numbers separated by a comma."""
-
-    name = "numbers"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[float, ...]:
-        """To numbers."""
-        if isinstance(value, tuple):
-            return value
-        try:
-            return tuple(float(part) for part in str(value).split(","))
-        except ValueError:
-            self.fail(f"found {value!r}, expected numbers separated by a comma", param, ctx)
-
-
-def _joined(numbers: tuple[float, ...]) -> str:
-    return ",".join(f"{number:g}" for number in numbers)
-
-
 inputs = click.argument("inputs", nargs=-1, required=True, type=Input(), metavar="INPUT...")
 output = click.option("-o", "--output", type=Output(), metavar="DIR", help="Write the results into this directory.")
 threads = click.option(
@@ -76,32 +55,6 @@ overwrite = click.option("--overwrite", is_flag=True, help="Replace an earlier r
 no_report = click.option("--no-report", is_flag=True, help="Do not make the page (report.html, figures).")
 as_json = click.option("--json", "as_json", is_flag=True, help="Print summary.json to standard output, and nothing else there.")
 quiet = click.option("-q", "--quiet", is_flag=True, help="Print errors only.")
-
-highpass = click.option(
-    "--highpass",
-    "highpass_cycles_per_px",
-    type=Numbers(),
-    default=_joined(MICROGRAPHS.highpass_cycles_per_px),
-    show_default=True,
-    metavar="σ[,..]",
-    help="Set the high-pass filter, in cycles per reduced pixel, as for IMOD's mtffilter.",
-)
-lowpass = click.option(
-    "--lowpass",
-    "lowpass_cycles_per_px",
-    type=Numbers(),
-    default=_joined(MICROGRAPHS.lowpass_cycles_per_px),
-    show_default=True,
-    metavar="r,σ",
-    help="Set radius and falloff of the low-pass filter, in cycles per reduced pixel.",
-)
-max_shift = click.option(
-    "--max-shift", "max_shift_px", type=float, metavar="PX", help="Search shifts up to this along each axis, in pixels of the micrograph."
-)
-fdr = click.option("--fdr", type=float, metavar="Q", help=f"Accept pairs up to this false-discovery rate.  [default: {MICROGRAPHS.fdr}]")
-bin_ = click.option(
-    "--bin", "bin_", type=int, default=MICROGRAPHS.bin, show_default=True, metavar="N", help="Average blocks of N x N pixels."
-)
 
 
 def choice(literal: Any) -> click.Choice[str]:

@@ -12,7 +12,7 @@ from typing import Any
 
 import rich_click as click
 
-from cryodedup.cli import options
+from cryodedup.cli import micrograph_options, options
 from cryodedup.cli.console import remark, say
 from cryodedup.errors import InputError
 from cryodedup.micrographs.live import watch as live
@@ -86,11 +86,11 @@ def _warn(text: str) -> None:
 @click.command(no_args_is_help=True)
 @options.inputs
 @options.output
-@options.fdr
-@options.max_shift
-@options.bin_
-@options.highpass
-@options.lowpass
+@micrograph_options.fdr
+@micrograph_options.max_shift
+@micrograph_options.bin_
+@micrograph_options.highpass
+@micrograph_options.lowpass
 @click.option("--poll", type=float, default=HOW.poll_s, show_default=True, metavar="S", help="Look for new micrographs every S seconds.")
 @click.option(
     "--settle", type=float, default=HOW.settle_s, show_default=True, metavar="S", help="Read a file when it has not changed for S seconds."
