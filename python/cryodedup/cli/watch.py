@@ -103,7 +103,7 @@ def _warn(text: str) -> None:
     " {shift_y_px} in it are replaced.",
 )
 @options.threads
-@options.as_json
+@click.option("--json", "as_json", is_flag=True, help="Print events as lines of JSON.")
 @options.quiet
 def watch(
     inputs: tuple[Path, ...],
