@@ -8,7 +8,7 @@ from pathlib import Path
 
 from cryodedup._core import InputError
 
-__all__ = ["USERS_FAULT", "InputError", "MissingPackageError", "ParameterError", "UnknownPixelSizeError", "reason_of"]
+__all__ = ["USERS_FAULT", "InUseError", "InputError", "MissingPackageError", "ParameterError", "UnknownPixelSizeError", "reason_of"]
 
 
 USERS_FAULT = {
@@ -27,6 +27,10 @@ USERS_FAULT = {
 
 class MissingPackageError(InputError):
     """An optional package is not installed: no file of the kind can be read."""
+
+
+class InUseError(InputError):
+    """Another run uses a file: it is free later."""
 
 
 class UnknownPixelSizeError(InputError):

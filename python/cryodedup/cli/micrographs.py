@@ -8,7 +8,7 @@ from typing import Any
 
 import rich_click as click
 
-from cryodedup.cli import options
+from cryodedup.cli import engine, options
 from cryodedup.cli.options import EACH_ONES, closing_table
 from cryodedup.cli.progress import Display
 from cryodedup.cli.stages import SHARED, ShardOf, Stage, made_for, run_stage
@@ -50,7 +50,7 @@ click.rich_click.OPTION_GROUPS["cryodedup micrographs"] = [
     {"name": "Checking", "options": ["--self-test"]},
     {"name": "Preparing", "options": ["--bin", "--highpass", "--lowpass", "--sensitivity"]},
     {"name": "Running", "options": ["--resume", *EACH_ONES]},
-    {"name": "On a cluster", "options": ["--stage", "--shard"]},
+    {"name": "On a cluster", "options": ["--stage", "--shard", *engine.OPTIONS]},
 ]
 
 
@@ -197,6 +197,7 @@ def _joined(numbers: tuple[float, ...]) -> str:
     " input and options to each.",
 )
 @click.option("--shard", type=ShardOf(), metavar="I/N", help="Do the I-th of N parts of the stage prepare or compare.  [default: 1/1]")
+@engine.options
 @options.overwrite
 @options.no_report
 @options.as_json
@@ -232,6 +233,7 @@ def micrographs(
     if window and chosen["search"] == "all":
         raise InputError(f"found --{window[0].replace('_', '-')} with --search all, expected --search window")
     chosen["search"] = chosen["search"] or ("window" if window else "all")
+    cluster = engine.engine_of(chosen, staged=stage is not None)
     params = MicrographParams(bin=bin_, **{name: value for name, value in chosen.items() if value is not None})
     if stage in SHARED:
         return run_stage(stage, shard, inputs, params, output, overwrite=overwrite, quiet=quiet)
@@ -243,6 +245,8 @@ def micrographs(
     with made_for(output), Display(0, quiet=quiet) as display:
         if stage == "merge":
             found = merge(inputs, params, output, display)
+        elif cluster is not None:
+            found = cluster.run(inputs, params, output, display)
         else:
             found = find_duplicates(inputs, params, cache=output / CACHE, resume=resume, progress=display)
         display.stage("writing")

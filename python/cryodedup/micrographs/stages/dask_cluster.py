@@ -1,0 +1,80 @@
+"""The scheduler of Dask to which a run is given: one that is there, or one of its own whose workers are jobs of Slurm."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from cryodedup.errors import InputError, MissingPackageError
+
+_CONNECT_S = 15
+SCHEDULER_FILE = ".json"
+
+
+@contextmanager
+def client_of(scheduler: str) -> Iterator[Any]:
+    """A ``distributed.Client`` of a scheduler, by its address or the path of the file that it wrote (``.json``).
+
+    Raises
+    ------
+    MissingPackageError
+        Dask is not installed.
+    InputError
+        Nothing answers there.
+    """
+    try:
+        from distributed import Client
+    except ImportError:
+        raise MissingPackageError("--engine dask needs Dask: pip install 'cryodedup[hpc]'") from None
+    how = {"scheduler_file": scheduler} if scheduler.endswith(SCHEDULER_FILE) else {"address": scheduler}
+    try:
+        client = Client(**how, timeout=_CONNECT_S, name="cryodedup", set_as_default=False)
+    except (OSError, ValueError, TimeoutError) as error:
+        reason = " ".join(str(error).split()) or "no answer"
+        raise InputError(
+            f"--scheduler {scheduler}: found no scheduler of Dask there ({reason}), expected one, such as tcp://host:8786"
+        ) from None
+    with client:
+        yield client
+
+
+@contextmanager
+def slurm_client(jobs: int) -> Iterator[Any]:
+    """A client of a scheduler in this process, for which that many jobs of Slurm are kept running.
+
+    Raises
+    ------
+    MissingPackageError
+        Dask or dask-jobqueue is not installed.
+    InputError
+        The configuration file lacks what a job needs.
+    """
+    with slurm_cluster() as cluster:
+        # Not `scale`, which does not replace jobs that end; tasks wait here, not at the scheduler, so that it cannot tell how many it needs.
+        cluster.adapt(minimum_jobs=jobs, maximum_jobs=jobs)
+        with cluster.get_client() as client:
+            yield client
+
+
+def slurm_cluster() -> Any:
+    """A ``dask_jobqueue.SLURMCluster`` by its configuration file, one worker a job if that does not say otherwise; nothing is submitted."""
+    try:
+        import dask
+        from dask_jobqueue import SLURMCluster
+    except ImportError:
+        raise MissingPackageError("--jobqueue slurm needs dask-jobqueue: pip install 'cryodedup[hpc]'") from None
+
+    def configured(name: str) -> Any:
+        return dask.config.get(f"jobqueue.slurm.{name}", None)
+
+    try:
+        return SLURMCluster(
+            processes=configured("processes") or 1,
+            job_extra_directives=[*(configured("job-extra-directives") or []), "--nodes=1"],
+            # Slurm limits memory. Dask counts the pages of files that are mapped, and would stop workers that could go on.
+            worker_extra_args=["--memory-limit", "0", *(configured("worker-extra-args") or [])],
+        )
+    except ValueError as error:
+        reason = " ".join(str(error).split())
+        raise InputError(f"--jobqueue slurm: {reason}; expected it in dask-jobqueue's file, ~/.config/dask/jobqueue.yaml") from None

@@ -1,0 +1,72 @@
+"""The whole job by the workers of Dask: prepare in shards, plan, compare in shards; the result is put together in this process."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any, Literal
+
+from cryodedup.micrographs.exposures import open_exposures
+from cryodedup.micrographs.result import MicrographOutcome
+from cryodedup.micrographs.stages.dask_task import Task, run_from
+from cryodedup.micrographs.stages.dask_workers import Workers
+from cryodedup.micrographs.stages.files import StageFiles
+from cryodedup.micrographs.stages.work import merge
+from cryodedup.params import MicrographParams
+from cryodedup.progress import SILENT, Progress
+
+_SHARDS_OF_WORKER = 4
+"""So that a worker that is lost costs little, and fast ones do more; each shard opens the headers of all micrographs, which is why not more."""
+_MIN_SHARDS = 16
+"""For workers that join later."""
+_MIN_MICROGRAPHS = 8
+"""Of a shard: about a second."""
+
+
+def find_duplicates_by_dask(
+    inputs: tuple[Path, ...], params: MicrographParams, output: Path, client: Any, shards: int | None = None, progress: Progress = SILENT
+) -> MicrographOutcome:
+    """The result that one run gives, bit for bit, from a ``distributed.Client`` that is connected; closing it cancels what is not done.
+
+    Parameters
+    ----------
+    inputs, output
+        As for the stages: all workers see the same files under the same paths, and the current directory, too.
+    shards
+        Number of tasks of the stages prepare and compare; None: as in an earlier run that was interrupted, or by the number of workers.
+
+    Raises
+    ------
+    InputError
+        As in a single run; or the workers do not see these files, or compute differently.
+    OSError
+        The scheduler is gone, or a task failed again and again.
+    """
+    micrographs = len(open_exposures(inputs, params.threads))
+    workers = Workers(client, progress)
+    there = workers.first()
+    count = shards or _earlier(StageFiles.of(output)) or _shards(len(there), micrographs)
+    progress.note(f"dask: {len(there):,} workers, {sum(there.values()):,} threads, {count:,} shards")
+    with run_from(inputs, params, output) as run:
+
+        def stage(name: Literal["prepare", "plan", "compare"], number: int) -> None:
+            started = time.monotonic()
+            progress.stage(name, number)
+            workers.do([Task(run, name, (shard, number)) for shard in range(number)])
+            progress.note(f"{name}: {number:,} of {number:,} done in {time.monotonic() - started:.0f} s")
+
+        stage("prepare", count)
+        stage("plan", 1)
+        stage("compare", count)
+    return merge(inputs, params, output, progress)
+
+
+def _earlier(files: StageFiles) -> int | None:
+    """The number of shards of which most were prepared: with another, micrographs would be read again."""
+    counts = Counter(count for _, count in files.shards("prepared", ".cache"))
+    return counts.most_common(1)[0][0] if counts else None
+
+
+def _shards(workers: int, micrographs: int) -> int:
+    return max(1, min(max(_MIN_SHARDS, _SHARDS_OF_WORKER * workers), micrographs // _MIN_MICROGRAPHS))
