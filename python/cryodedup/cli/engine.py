@@ -62,7 +62,7 @@ def options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option(
             "--jobqueue",
             type=choice(JobQueue),
-            help="Start workers as jobs of Slurm. Partition, account, time, cores and memory are read from dask-jobqueue's configuration file.",
+            help="Start workers as jobs of Slurm. dask-jobqueue's configuration file gives partition, account, time, cores and memory.",
         ),
         click.option(
             "--scheduler", metavar="ADDRESS", help="Use the workers of this Dask scheduler, such as tcp://host:8786, or its scheduler file."

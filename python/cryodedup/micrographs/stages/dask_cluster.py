@@ -51,7 +51,7 @@ def slurm_client(jobs: int) -> Iterator[Any]:
         The configuration file lacks what a job needs.
     """
     with slurm_cluster() as cluster:
-        # Not `scale`, which does not replace jobs that end; tasks wait here, not at the scheduler, so that it cannot tell how many it needs.
+        # Not `scale`, which does not replace jobs that end. Tasks wait here, so that the scheduler cannot say how many jobs they need.
         cluster.adapt(minimum_jobs=jobs, maximum_jobs=jobs)
         with cluster.get_client() as client:
             yield client

@@ -17,7 +17,7 @@ from cryodedup.params import MicrographParams
 from cryodedup.progress import SILENT, Progress
 
 _SHARDS_OF_WORKER = 4
-"""So that a worker that is lost costs little, and fast ones do more; each shard opens the headers of all micrographs, which is why not more."""
+"""So that a lost worker costs little, and fast ones do more; not more, since each shard opens the headers of all micrographs."""
 _MIN_SHARDS = 16
 """For workers that join later."""
 _MIN_MICROGRAPHS = 8

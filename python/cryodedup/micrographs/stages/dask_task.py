@@ -1,4 +1,4 @@
-"""What a worker of Dask does: one shard of one stage, after it has shown that it sees the files of the run and computes as the caller does."""
+"""What a worker of Dask does: one shard of one stage, after it has shown that it sees the files and computes as the caller does."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ class Answer:
 
 
 class _UnfitError(Exception):
-    """This worker cannot do tasks of the run."""
+    """A worker cannot do tasks of the run."""
 
 
 class _CancelledError(Exception):
@@ -123,6 +123,21 @@ def do(task: Task, threads: int) -> Answer:
     return Answer()
 
 
+def packed(value: Task | Answer) -> bytes:
+    """For the way through Dask."""
+    from distributed.protocol.pickle import dumps
+
+    values: bytes = dumps(value)
+    return values
+
+
+def unpacked(values: Any) -> Any:
+    """What was packed; text says why a worker is unfit."""
+    from distributed.protocol.pickle import loads
+
+    return Answer(unfit=values) if isinstance(values, str) else loads(values)
+
+
 @contextmanager
 def _directory(run: Run) -> Iterator[None]:
     before = Path.cwd()
@@ -155,8 +170,8 @@ def _check(run: Run) -> None:
 
 def _unreached(path: Path) -> str:
     return (
-        f"{path}: found no such directory of this run on {socket.gethostname()}, expected the same files under the same path on all machines;"
-        " start in a directory of a shared file system, with the input and --output on it"
+        f"{path}: found no such directory of this run on {socket.gethostname()}, expected the same files under the same path on all"
+        " machines; start in a directory of a shared file system, with the input and --output on it"
     )
 
 

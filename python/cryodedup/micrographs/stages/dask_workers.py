@@ -1,19 +1,20 @@
 """Tasks for the workers of a Dask scheduler: one at a time to each, and to another one if a worker is lost.
 
-Dask's own queue is not used: it hands a worker as many tasks as it has threads, gives a task up after some lost workers, and its resources would
-have to be set where workers are started. What is submitted here is always for one worker that is free.
+Dask's own queue is not used: it hands a worker as many tasks as it has threads, gives a task up after some lost workers, and its resources
+would have to be set where workers are started. What is submitted here is always for one worker that is free.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from typing import Any
 
 from cryodedup.errors import InputError, InUseError
-from cryodedup.micrographs.stages.dask_task import Answer, Task, do
+from cryodedup.micrographs.stages.dask_task import Answer, Task, packed, unpacked
 from cryodedup.progress import Progress
 
 _GLANCE_S = 0.5
@@ -51,7 +52,7 @@ class Workers:
     """
 
     def __init__(self, client: Any, progress: Progress) -> None:
-        self._client, self._progress = client, progress
+        self._client, self._progress, self._work = client, progress, _by_value()
         self._unfit: dict[str, str] = {}
         self._waiting: list[_Turn] = []
         self._at_work: dict[str, tuple[_Turn, Any]] = {}
@@ -98,10 +99,8 @@ class Workers:
             for address in self._at_work.keys() - threads.keys():
                 self._lose(address)
             self._hand_out({address: number for address, number in threads.items() if address not in self._unfit})
-            try:
+            with suppress(Empty):
                 self._collect(self._ended.get(timeout=_GLANCE_S))
-            except Empty:
-                pass
             self._progress.advance_to(self._done)
 
     def _hand_out(self, threads: dict[str, int]) -> None:
@@ -111,7 +110,7 @@ class Workers:
         for turn, address in zip(ready, free, strict=False):
             self._waiting.remove(turn)
             only = {"workers": [address], "allow_other_workers": False}
-            future = self._client.submit(do, turn.task, threads[address], **only, pure=False, retries=0)
+            future = self._client.submit(self._work, packed(turn.task), threads[address], **only, pure=False, retries=0)
             self._at_work[address] = (turn, future)
             future.add_done_callback(lambda _, address=address: self._ended.put(address))
 
@@ -127,19 +126,13 @@ class Workers:
         self._waiting.append(turn)
 
     def _collect(self, address: str) -> None:
-        turn, future = self._at_work.get(address, (None, None))
-        if turn is None or not future.done():  # it was lost before
+        if address not in self._at_work or not self._at_work[address][1].done():  # it was lost before
             return
-        from distributed import KilledWorker
-
-        try:
-            answer: Answer = future.result(timeout=_GATHER_S)
-        except (KilledWorker, TimeoutError):
-            return self._lose(address)
-        except Exception:
-            if future.status in ("cancelled", "lost"):
-                return self._lose(address)
-            raise
+        turn, future = self._at_work[address]
+        answer = self._answer_of(future)
+        if answer is None:
+            self._lose(address)
+            return
         del self._at_work[address]
         if answer.unfit is not None:
             self._set_aside(address, answer.unfit)
@@ -148,7 +141,21 @@ class Workers:
             self._again(turn, answer.error)
         else:
             self._done += 1
-        return None
+
+    def _answer_of(self, future: Any) -> Answer | None:
+        """None: its worker was lost."""
+        from distributed import KilledWorker
+
+        try:
+            values = future.result(timeout=_GATHER_S)
+        except (KilledWorker, TimeoutError):
+            return None
+        except Exception:
+            if future.status in ("cancelled", "lost"):
+                return None
+            raise
+        answer: Answer = unpacked(values)
+        return answer
 
     def _set_aside(self, address: str, reason: str) -> None:
         self._unfit[address] = reason
@@ -168,3 +175,25 @@ class Workers:
             raise error
         turn.not_before = time.monotonic() + _PAUSE_S
         self._waiting.append(turn)
+
+
+def _by_value() -> Callable[[bytes, int], bytes | str]:
+    """What a worker calls: a function of no module, which Dask sends as it is.
+
+    Those of modules are sent by name, and a worker that cannot import one ends without a word to the caller.
+    """
+
+    def work(values: bytes, threads: int) -> bytes | str:
+        import socket
+
+        try:
+            from cryodedup.micrographs.stages.dask_task import do, packed, unpacked
+
+            task = unpacked(values)
+        except (ImportError, AttributeError) as error:
+            return (
+                f"found no cryodedup of this version on {socket.gethostname()} ({error}), expected it; start workers where it is installed"
+            )
+        return packed(do(task, threads))
+
+    return work
