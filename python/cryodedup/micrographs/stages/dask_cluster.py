@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from cryodedup.errors import InputError, MissingPackageError
@@ -27,6 +28,8 @@ def client_of(scheduler: str) -> Iterator[Any]:
         from distributed import Client
     except ImportError:
         raise MissingPackageError("--engine dask needs Dask: pip install 'cryodedup[hpc]'") from None
+    if scheduler.endswith(SCHEDULER_FILE) and not Path(scheduler).exists():  # Dask would wait for it
+        raise InputError(f"--scheduler {scheduler}: found no such file, expected the one that the scheduler wrote (--scheduler-file)")
     how = {"scheduler_file": scheduler} if scheduler.endswith(SCHEDULER_FILE) else {"address": scheduler}
     try:
         client = Client(**how, timeout=_CONNECT_S, name="cryodedup", set_as_default=False)
