@@ -18,12 +18,16 @@ import pytest
 from cryodedup import MicrographParams, find_duplicate_micrographs
 from cryodedup.cli import run
 from cryodedup.demo.micrographs import Planted, make_micrographs
+from cryodedup.errors import InputError, InUseError
 from cryodedup.micrographs.stages.files import STAGES
+from cryodedup.progress import SILENT
 
 pytest.importorskip("distributed", reason="needs the extra [hpc]: pip install 'cryodedup[hpc]'")
 pytest.importorskip("dask_jobqueue", reason="needs the extra [hpc]: pip install 'cryodedup[hpc]'")
 
-from cryodedup.micrographs.stages import dask_task
+from distributed import KilledWorker
+
+from cryodedup.micrographs.stages import dask_task, dask_workers
 
 PATIENCE_S = 60
 BIN = "4"
@@ -201,6 +205,68 @@ def test_a_worker_that_does_not_see_the_files_says_so(session: Planted, tmp_path
     assert elsewhere.unfit.startswith(f"{tmp_path / 'none'}: found no such directory")
 
 
+class Fake:
+    """A client of one worker, which answers at once; ``answers`` are given one after another."""
+
+    def __init__(self, answers: list[dask_task.Answer | Exception]) -> None:
+        self.answers, self.status, self.address = answers, "finished", "tcp://0"
+
+    def nthreads(self) -> dict[str, int]:
+        return {self.address: 2}
+
+    def submit(self, *arguments: object, **options: object) -> Fake:
+        assert (options["workers"], options["pure"], arguments[2]) == ([self.address], False, 2)
+        return self
+
+    def add_done_callback(self, call: Callable[[Fake], None]) -> None:
+        call(self)
+
+    def done(self) -> bool:
+        return True
+
+    def result(self, timeout: float) -> bytes:
+        answer = self.answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return dask_task.packed(answer)
+
+    def release(self) -> None: ...
+
+
+IN_USE = dask_task.Answer(error=InUseError("a.cache: found another run that uses it"))
+FULL = dask_task.Answer(error=OSError(28, "No space left on device"))
+LOST = KilledWorker("task", None, 3)
+
+
+@pytest.mark.parametrize(
+    ("answers", "raised"),
+    [
+        ([IN_USE] * 5 + [FULL] * 2 + [LOST] * 9, None),
+        ([IN_USE] * 36, InUseError),
+        ([FULL] * 3, OSError),
+        ([LOST] * 10, ChildProcessError),
+        ([dask_task.Answer(error=InputError("wrong"))], InputError),
+        ([dask_task.Answer(unfit="elsewhere")], InputError),
+        ([ZeroDivisionError()], ZeroDivisionError),
+    ],
+)
+def test_how_often_a_task_is_tried(
+    answers: list[dask_task.Answer | Exception],
+    raised: type[Exception] | None,
+    session: Planted,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(dask_workers, "_PAUSE_S", 0.0)
+    monkeypatch.setattr(dask_workers, "_GLANCE_S", 0.0)
+    client = Fake([*answers, dask_task.Answer()])
+    with dask_task.run_from((session.star,), MicrographParams(), tmp_path) as given, ExitStack() as stack:
+        if raised is not None:
+            stack.enter_context(pytest.raises(raised))
+        dask_workers.Workers(client, SILENT).do([dask_task.Task(given, "prepare")])
+    assert len(client.answers) == (0 if raised is None else 1)
+
+
 def test_no_scheduler_is_a_users_error(session: Planted, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for scheduler, found in ((tmp_path / "scheduler.json", "no such file"), ("nonsense://", "no scheduler of Dask there (")):
         arguments = ["micrographs", session.star, "-o", tmp_path / "unique", "--engine", "dask", "--scheduler", scheduler]
@@ -225,12 +291,14 @@ def test_options_that_do_not_go_together(options: list[str], line: str, tmp_path
 
 
 @pytest.mark.parametrize("options", [["--scheduler", "tcp://host:8786"], ["--jobqueue", "slurm"]])
-def test_without_dask_the_extra_is_named(options: list[str], tmp_path: Path) -> None:
+def test_without_dask_the_extra_is_named(options: list[str], session: Planted, tmp_path: Path) -> None:
     program = (
         "import sys; sys.modules.update(dict.fromkeys(['dask', 'distributed', 'dask_jobqueue']));"
-        f"from cryodedup.cli import main; main(['micrographs', '.', '-o', {str(tmp_path / 'out')!r}, '--engine', 'dask', *{options}])"
+        f"from cryodedup.cli import main; main(['micrographs', {str(session.star)!r}, '-o', 'out', '--engine', 'dask', *{options}])"
     )
-    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env={**os.environ, **PYTHON}, check=False)
+    ran = subprocess.run(
+        [sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, env={**os.environ, **PYTHON}, check=False
+    )
     assert ran.returncode == 2
     assert re.fullmatch(r"cryodedup: error: --\w+ \w+ needs [\w-]+: pip install 'cryodedup\[hpc\]'\n", ran.stderr, re.IGNORECASE)
 
@@ -260,7 +328,7 @@ def test_jobs_of_slurm(session: Planted, tmp_path: Path, single: dict[str, bytes
     with process("cryodedup", "micrographs", *arguments, **environ) as ran:
         _, err = ran.communicate(timeout=PATIENCE_S)
     assert ran.returncode == 0, err
-    assert "dask: 1 workers, 2 threads" in err
+    assert "dask: 1 worker with 2 threads, 5 shards" in err
     assert results(tmp_path / "unique") == single
     script = (tmp_path / "submitted.sh").read_text()
     directives = re.findall(r"^#SBATCH (.+)$", script, re.MULTILINE)

@@ -35,10 +35,9 @@ class Engine:
         """Does the whole job."""
         from cryodedup.micrographs.stages.dask_engine import find_duplicates_by_dask
 
-        with self._client() as client:
-            return find_duplicates_by_dask(inputs, params, output, client, self.shards, progress)
+        return find_duplicates_by_dask(inputs, params, output, self._connection(), self.shards, progress)
 
-    def _client(self) -> AbstractContextManager[Any]:
+    def _connection(self) -> AbstractContextManager[Any]:
         from cryodedup.micrographs.stages.dask_cluster import client_of, slurm_client
 
         return slurm_client(self.jobs) if self.scheduler is None else client_of(self.scheduler)

@@ -19,6 +19,7 @@ from cryodedup.micrographs.stages.work import compare, plan, prepare
 from cryodedup.params import MicrographParams
 from cryodedup.staging import staging_directory
 
+Stage = Literal["prepare", "plan", "compare"]
 _TOKEN = "engine"
 _ONE_AT_A_TIME = threading.Lock()
 """A task uses all threads of its worker, and its current directory."""
@@ -51,7 +52,7 @@ class Task:
     """A shard of a stage; a whole stage if it has no shards."""
 
     run: Run
-    stage: Literal["prepare", "plan", "compare"]
+    stage: Stage
     shard: Shard = WHOLE
 
     def __str__(self) -> str:

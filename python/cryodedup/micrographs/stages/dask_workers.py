@@ -173,6 +173,8 @@ class Workers:
             raise error
         if turn.in_use >= _MAX_IN_USE or turn.failed >= _MAX_FAILED:
             raise error
+        if turn.in_use + turn.failed == 1:
+            self._progress.note(f"{turn.task}: {error}; it is tried again")
         turn.not_before = time.monotonic() + _PAUSE_S
         self._waiting.append(turn)
 
