@@ -23,6 +23,7 @@ from cryodedup.micrographs.stages.files import STAGES
 from cryodedup.progress import SILENT
 
 pytest.importorskip("distributed", reason="needs the extra [hpc]: pip install 'cryodedup[hpc]'")
+pytest.importorskip("cryptography", reason="needs the extra [hpc]: pip install 'cryodedup[hpc]'")
 pytest.importorskip("dask_jobqueue", reason="needs the extra [hpc]: pip install 'cryodedup[hpc]'")
 
 from distributed import KilledWorker
@@ -300,7 +301,7 @@ def test_without_dask_the_extra_is_named(options: list[str], session: Planted, t
         [sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, env={**os.environ, **PYTHON}, check=False
     )
     assert ran.returncode == 2
-    assert re.fullmatch(r"cryodedup: error: --\w+ \w+ needs [\w-]+: pip install 'cryodedup\[hpc\]'\n", ran.stderr, re.IGNORECASE)
+    assert re.fullmatch(r"cryodedup: error: --\w+ \w+ needs [\w -]+: pip install 'cryodedup\[hpc\]'\n", ran.stderr, re.IGNORECASE)
 
 
 def test_nothing_of_dask_is_imported_unless_it_is_asked_for() -> None:
@@ -329,12 +330,15 @@ def test_jobs_of_slurm(session: Planted, tmp_path: Path, single: dict[str, bytes
         _, err = ran.communicate(timeout=PATIENCE_S)
     assert ran.returncode == 0, err
     assert "dask: 1 worker with 2 threads, 5 shards" in err
+    assert "Traceback" not in err
     assert results(tmp_path / "unique") == single
     script = (tmp_path / "submitted.sh").read_text()
     directives = re.findall(r"^#SBATCH (.+)$", script, re.MULTILINE)
     assert {"-p cpu", "-A em", "-t 01:00:00", "--cpus-per-task=2", "--qos=high", "--nodes=1"} <= set(directives)
     assert "--nthreads 2" in script
     assert "--memory-limit 0" in script
+    assert "distributed.cli.dask_worker tls://" in script
+    assert sorted(path.name for path in (tmp_path / "unique").iterdir() if path.name.startswith(".")) == []
 
 
 def test_a_jobs_missing_settings_are_named(session: Planted, tmp_path: Path) -> None:
@@ -344,3 +348,5 @@ def test_a_jobs_missing_settings_are_named(session: Planted, tmp_path: Path) -> 
     assert ran.returncode == 2
     assert err.splitlines()[-1].startswith("cryodedup: error: --jobqueue slurm: ")
     assert "jobqueue.yaml" in err
+    assert "Traceback" not in err
+    assert not (tmp_path / "unique").exists()

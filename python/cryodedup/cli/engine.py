@@ -35,12 +35,12 @@ class Engine:
         """Does the whole job."""
         from cryodedup.micrographs.stages.dask_engine import find_duplicates_by_dask
 
-        return find_duplicates_by_dask(inputs, params, output, self._connection(), self.shards, progress)
+        return find_duplicates_by_dask(inputs, params, output, self._connection(output), self.shards, progress)
 
-    def _connection(self) -> AbstractContextManager[Any]:
+    def _connection(self, output: Path) -> AbstractContextManager[Any]:
         from cryodedup.micrographs.stages.dask_cluster import client_of, slurm_client
 
-        return slurm_client(self.jobs) if self.scheduler is None else client_of(self.scheduler)
+        return slurm_client(self.jobs, output) if self.scheduler is None else client_of(self.scheduler)
 
 
 def options(command: Callable[..., Any]) -> Callable[..., Any]:
