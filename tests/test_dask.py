@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -23,8 +24,8 @@ from cryodedup.micrographs.stages.files import STAGES
 from cryodedup.progress import SILENT
 
 pytest.importorskip("distributed", reason="needs the extra [hpc]: pip install 'cryodedup[hpc]'")
-pytest.importorskip("cryptography", reason="needs the extra [hpc]: pip install 'cryodedup[hpc]'")
-pytest.importorskip("dask_jobqueue", reason="needs the extra [hpc]: pip install 'cryodedup[hpc]'")
+if not (find_spec("dask_jobqueue") and find_spec("cryptography")):  # imported here, the first would replace the handlers of signals
+    pytest.skip("needs the extra [hpc]: pip install 'cryodedup[hpc]'", allow_module_level=True)
 
 from distributed import KilledWorker
 
@@ -313,11 +314,12 @@ def test_nothing_of_dask_is_imported_unless_it_is_asked_for() -> None:
     assert ran.stdout.strip() == "set()"
 
 
-def test_jobs_of_slurm(session: Planted, tmp_path: Path, single: dict[str, bytes]) -> None:
-    """With a ``sbatch`` that starts the script on this machine."""
+@contextmanager
+def run_by_slurm(session: Planted, tmp_path: Path, sbatch: str) -> Iterator[subprocess.Popen[str]]:
+    """The command line with programs of Slurm that act on this machine."""
     programs = tmp_path / "bin"
     programs.mkdir()
-    for name, text in {"sbatch": SBATCH.format(folder=tmp_path), "scancel": '#!/bin/sh\nkill -- "-$1"\n'}.items():
+    for name, text in {"sbatch": sbatch, "scancel": '#!/bin/sh\nkill -- "-$1"\n'}.items():
         (programs / name).write_text(text)
         (programs / name).chmod(0o755)
     (tmp_path / "config").mkdir()
@@ -327,6 +329,11 @@ def test_jobs_of_slurm(session: Planted, tmp_path: Path, single: dict[str, bytes
     arguments = [session.star, "-o", tmp_path / "unique", "--bin", BIN, "--engine", "dask", "--jobqueue", "slurm", "--jobs", "1"]
     environ = {"PATH": f"{programs}:{os.environ['PATH']}", "DASK_CONFIG": str(tmp_path / "config")}
     with process("cryodedup", "micrographs", *arguments, **environ) as ran:
+        yield ran
+
+
+def test_jobs_of_slurm(session: Planted, tmp_path: Path, single: dict[str, bytes]) -> None:
+    with run_by_slurm(session, tmp_path, SBATCH.format(folder=tmp_path)) as ran:
         _, err = ran.communicate(timeout=PATIENCE_S)
     assert ran.returncode == 0, err
     assert "dask: 1 worker with 2 threads, 5 shards" in err
@@ -339,6 +346,16 @@ def test_jobs_of_slurm(session: Planted, tmp_path: Path, single: dict[str, bytes
     assert "--memory-limit 0" in script
     assert "distributed.cli.dask_worker tls://" in script
     assert sorted(path.name for path in (tmp_path / "unique").iterdir() if path.name.startswith(".")) == []
+
+
+def test_ctrl_c_while_jobs_wait_in_the_queue(session: Planted, tmp_path: Path) -> None:
+    with run_by_slurm(session, tmp_path, "#!/bin/sh\necho Submitted batch job 99999999\n") as ran:
+        assert ran.stderr is not None
+        assert "waiting for a worker\n" in iter(ran.stderr.readline, "")
+        ran.send_signal(signal.SIGINT)
+        _, err = ran.communicate(timeout=PATIENCE_S)
+    assert (ran.returncode, err.splitlines()[-1]) == (130, "cryodedup: error: interrupted")
+    assert not (tmp_path / "unique").exists()
 
 
 def test_a_jobs_missing_settings_are_named(session: Planted, tmp_path: Path) -> None:

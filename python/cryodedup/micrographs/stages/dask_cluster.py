@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from cryodedup.errors import InputError, MissingPackageError
+from cryodedup.signals import held_back
 from cryodedup.staging import staging_directory
 
 _CONNECT_S = 15
@@ -69,7 +70,9 @@ def slurm_cluster(keys: Path) -> Any:
     try:
         import cryptography  # noqa: F401  distributed makes certificates by it
         import dask
-        from dask_jobqueue import SLURMCluster
+
+        with held_back():  # restores the handlers of signals: dask-jobqueue replaces them, and Ctrl-C would look like success
+            from dask_jobqueue import SLURMCluster
     except ImportError:
         raise MissingPackageError("--jobqueue slurm needs dask-jobqueue and cryptography: pip install 'cryodedup[hpc]'") from None
 
