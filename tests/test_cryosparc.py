@@ -356,7 +356,7 @@ def test_damaged_groups(tmp_path: Path, text: str) -> None:
 def test_a_header_of_many_megabytes_is_refused(tmp_path: Path) -> None:
     header = b"{'descr': [('uid', '<u8')], 'fortran_order': False, 'shape': (1,), }" + b" " * (2 << 20) + b"\n"
     (tmp_path / "p.cs").write_bytes(b"\x93NUMPY\x02\x00" + len(header).to_bytes(4, "little") + header + bytes(8))
-    with pytest.raises(InputError, match=r"found a damaged NPY header \(Header info length \(\d+\) is large"):
+    with pytest.raises(InputError, match=r"found a damaged NPY header \([\d,]+ bytes long\)"):
         deduplicate_particles(tmp_path / "p.cs")
 
 

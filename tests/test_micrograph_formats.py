@@ -110,7 +110,7 @@ def test_resume_reads_no_tiff_again(
         as_tiff(path)
     cache = tmp_path / "prepared.cache"
     find_duplicate_micrographs(images[0].parent, PARAMS, cache=cache)
-    monkeypatch.setattr(Reading, "_prepare_tiff", None)
+    monkeypatch.setattr(Reading, "_prepared_tiff", None)
     assert found(find_duplicate_micrographs(images[0].parent, PARAMS, cache=cache, resume=True)) == found(expected)
 
 
@@ -149,14 +149,14 @@ def test_a_tiff_that_vanishes_while_it_is_read(
     images: list[Path], expected: MicrographResult, session: Planted, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     gone, other = (as_tiff(path) for path in unpaired(session, images)[:2])
-    read = Reading._prepare_tiff
+    read = Reading._prepared_tiff
 
     def spoil(self: Reading, i: int) -> object:
         gone.unlink(missing_ok=True)
         tifffile.imwrite(other, np.zeros((64, 64), np.float32))
         return read(self, i)
 
-    monkeypatch.setattr(Reading, "_prepare_tiff", spoil)
+    monkeypatch.setattr(Reading, "_prepared_tiff", spoil)
     monkeypatch.setattr("cryodedup.micrographs.reading._TIFF_READERS", 1)
     result = find_duplicate_micrographs(images[0].parent, PARAMS)
     reasons = {Path(result.names[i]): reason for i, reason in result.unreadable.items()}
@@ -172,9 +172,9 @@ def test_ctrl_c_while_tiff_files_are_read(images: list[Path], tmp_path: Path) ->
         as_tiff(path)
     program = (
         "import os, signal, sys\nfrom cryodedup.cli import run\nfrom cryodedup.micrographs.reading import Reading\n"
-        "read = Reading._prepare_tiff\n"
+        "read = Reading._prepared_tiff\n"
         "def slow(self, i):\n    print(i, flush=True)\n    os.kill(os.getpid(), signal.SIGINT)\n    return read(self, i)\n"
-        "Reading._prepare_tiff = slow\n"
+        "Reading._prepared_tiff = slow\n"
         "sys.exit(run(sys.argv[1:]))\n"
     )
     arguments = ["micrographs", str(images[0].parent), "--bin", str(BIN), "-o", str(tmp_path / "out")]

@@ -116,6 +116,7 @@ def test_the_core_uses_so_many_threads(asked: int) -> None:
     program = f"""
 import os
 import cryodedup
+cryodedup.ParticleParams
 from cryodedup import _core
 import numpy as np
 from cryodedup.particles.points import Points

@@ -11,7 +11,16 @@ from pathlib import Path
 
 from cryodedup._core import DEBUG_BUILD, InputError
 
-__all__ = ["USERS_FAULT", "InputError", "MissingPackageError", "ParameterError", "UnknownPixelSizeError", "naming", "reason_of"]
+__all__ = [
+    "USERS_FAULT",
+    "InUseError",
+    "InputError",
+    "MissingPackageError",
+    "ParameterError",
+    "UnknownPixelSizeError",
+    "naming",
+    "reason_of",
+]
 
 if DEBUG_BUILD:
     warnings.warn("cryodedup._core is a debug build: 20 times slower; build with maturin develop --release", stacklevel=2)
@@ -32,6 +41,10 @@ USERS_FAULT = {
 
 class MissingPackageError(InputError):
     """An optional package is not installed: no file of the kind can be read."""
+
+
+class InUseError(InputError):
+    """Another run uses a file: it is free later."""
 
 
 class UnknownPixelSizeError(InputError):

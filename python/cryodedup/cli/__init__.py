@@ -19,6 +19,7 @@ from cryodedup.cli.console import complain
 from cryodedup.cli.options import option_of
 from cryodedup.errors import USERS_FAULT, InputError, ParameterError
 from cryodedup.formats.image_names import is_image
+from cryodedup.processors import tell_core
 
 COMMANDS = ("particles", "micrographs", "watch", "apply", "slurm", "demo")
 
@@ -36,6 +37,7 @@ class Commands(click.RichGroup):
             return None
         command: click.Command = getattr(import_module(f"cryodedup.cli.{name}"), name)
         _core.load_numpy()
+        tell_core()
         signals.unwind()  # before this, an exception would be taken for a broken installation
         return command
 

@@ -9,6 +9,7 @@ from typing import Any, get_args
 
 import rich_click as click
 
+from cryodedup.cli import engine
 from cryodedup.cli.stages import Stage
 from cryodedup.errors import InputError
 from cryodedup.slurm import requests
@@ -17,7 +18,7 @@ STAGES: tuple[str, ...] = get_args(Stage)
 """The stages of ``cryodedup micrographs``."""
 WORDS = "cryodedup.slurm.words"
 """Where the context of a command of this group keeps the words that are for the other command."""
-_OURS = ("--stage", "--shard")
+_OURS = ("--stage", "--shard", *engine.OPTIONS)
 """Options of the command that the scripts set."""
 _TIME = re.compile(r"\d+(:\d+){0,2}|\d+-\d+(:\d+){0,2}|UNLIMITED|INFINITE", re.IGNORECASE)
 _MEMORY = re.compile(r"\d+[KMGT]?", re.IGNORECASE)

@@ -8,7 +8,7 @@ from typing import Any
 
 import rich_click as click
 
-from cryodedup.cli import micrograph_options, options
+from cryodedup.cli import engine, micrograph_options, options
 from cryodedup.cli.console import remark, say
 from cryodedup.cli.options import EACH_ONES, closing_table
 from cryodedup.cli.progress import Display
@@ -51,7 +51,7 @@ click.rich_click.OPTION_GROUPS["cryodedup micrographs"] = [
     {"name": "Checking", "options": ["--self-test"]},
     {"name": "Preparing", "options": ["--bin", "--highpass", "--lowpass", "--sensitivity"]},
     {"name": "Running", "options": ["--resume", *EACH_ONES]},
-    {"name": "On a cluster", "options": ["--stage", "--shard"]},
+    {"name": "On a cluster", "options": ["--stage", "--shard", *engine.OPTIONS]},
 ]
 
 
@@ -161,6 +161,7 @@ click.rich_click.OPTION_GROUPS["cryodedup micrographs"] = [
     " input and options to each.",
 )
 @click.option("--shard", type=ShardOf(), metavar="I/N", help="Do the I-th of N parts of the stage prepare or compare.  [default: 1/1]")
+@engine.options
 @options.overwrite
 @options.no_report
 @options.as_json
@@ -190,6 +191,7 @@ def micrographs(
     """
     if output is None:
         raise InputError("found no --output, expected a directory for the results (-o DIR)")
+    cluster = engine.engine_of(chosen, staged=stage is not None)
     params = chosen_params(bin_, chosen)
     if stage in SHARED:
         return run_stage(stage, shard, inputs, params, output, overwrite=overwrite, quiet=quiet)
@@ -201,6 +203,8 @@ def micrographs(
     with made_for(output), Display(0, quiet=quiet) as display:
         if stage == "merge":
             found = merge(inputs, params, output, display)
+        elif cluster is not None:
+            found = cluster.run(inputs, params, output, display)
         else:
             found = find_duplicates(inputs, params, cache=output / CACHE, resume=resume, progress=display)
         display.stage("writing")

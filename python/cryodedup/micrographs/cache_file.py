@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from cryodedup import _core
-from cryodedup.errors import InputError
+from cryodedup.errors import InputError, InUseError
 
 CACHE = "prepared.cache"
 
@@ -41,7 +41,7 @@ def locked(cache: Path) -> Iterator[None]:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise InputError(f"{cache}: found another run that uses it; wait for it, or choose another place for this one") from None
+            raise InUseError(f"{cache}: found another run that uses it; wait for it, or choose another place for this one") from None
         except OSError:
             pass
         try:

@@ -106,12 +106,17 @@ class Plan:
         if name is not None:
             text = "{" + name + "}: found {found!r}, expected {expected!r}, as in the plan; run --stage plan again, or give it here"
             raise ParameterError(text, found=asked[name], expected=self.params.get(name))
-        for what, here in computed().items():
-            if (planned := self.computed.get(what)) != here:
-                raise InputError(
-                    f"found {what} {here} on this machine, expected {planned}, with which the plan was made: results would differ by"
-                    " rounding; use machines of one kind, or run --stage plan again"
-                )
+        check_computed(self.computed, "the plan was made", "plan")
+
+
+def check_computed(before: Mapping[str, str], what_was_made: str, stage: str) -> None:
+    """Refuses what was computed in another way than here."""
+    for what, here in computed().items():
+        if (there := before.get(what)) != here:
+            raise InputError(
+                f"found {what} {here} on this machine, expected {there}, with which {what_was_made}: results would differ by rounding; use"
+                f" machines of one kind, or run --stage {stage} again"
+            )
 
 
 def _by_index(values: Mapping[str, Any]) -> dict[int, Any]:

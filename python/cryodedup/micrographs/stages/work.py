@@ -24,6 +24,7 @@ from cryodedup.micrographs.stages.files import StageFiles, put, put_arrays, put_
 from cryodedup.micrographs.stages.plan import (
     Plan,
     PlannedClass,
+    check_computed,
     class_folder,
     computed,
     digest_of,
@@ -50,7 +51,7 @@ def prepare(micrographs: Inputs, params: MicrographParams, output: Path, shard: 
         reading = Reading(readable, opened.images, params, files.cache(shard), True, progress)
         reading.read(reading.waiting)
         refused = {key_of(opened.images[i], params.bin).hex(): reason for i, reason in reading.unreadable.items()}
-        put_json(staging, files.prepared(shard), {"schema": _PREPARED, "bin": params.bin, "unreadable": refused})
+        put_json(staging, files.prepared(shard), {"schema": _PREPARED, "computed": computed(), "unreadable": refused})
     without = f", {len(reading.unreadable):,} of them cannot be used" if reading.unreadable else ""
     return f"prepared {len(readable):,} of {len(opened.images):,} micrographs{without}"
 
@@ -99,7 +100,9 @@ def _prepared(opened: Opened, params: MicrographParams, files: StageFiles, progr
     found = _core.find_records(caches, list(keys.values()), threads=params.threads, progress=None)
     refused: dict[str, str] = {}
     for shard in shards:
-        refused |= read_json(files.prepared(shard)).get("unreadable", {})
+        said = read_json(files.prepared(shard))
+        check_computed(said.get("computed", {}), f"{files.prepared(shard)} was made", "prepare")
+        refused |= said.get("unreadable", {})
     records, unreadable, without = {}, dict(opened.unreadable), []
     for (i, key), record in zip(keys.items(), found, strict=True):
         reason = refusal(record, opened.images[i]) if record is not None else refused.get(key.hex())

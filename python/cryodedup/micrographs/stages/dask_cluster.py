@@ -1,0 +1,106 @@
+"""The scheduler of Dask to which a run is given: one that is there, or one of its own whose workers are jobs of Slurm."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from cryodedup.errors import InputError, MissingPackageError
+from cryodedup.signals import held_back
+from cryodedup.staging import staging_directory
+
+_CONNECT_S = 15
+SCHEDULER_FILE = ".json"
+
+
+@contextmanager
+def client_of(scheduler: str) -> Iterator[Any]:
+    """A ``distributed.Client`` of a scheduler, by its address or the path of the file that it wrote (``.json``).
+
+    Raises
+    ------
+    MissingPackageError
+        Dask is not installed.
+    InputError
+        Nothing answers there.
+    """
+    try:
+        from distributed import Client
+    except ImportError:
+        raise MissingPackageError("--engine dask needs Dask: pip install 'cryodedup[hpc]'") from None
+    if scheduler.endswith(SCHEDULER_FILE) and not Path(scheduler).exists():  # Dask would wait for it
+        raise InputError(f"--scheduler {scheduler}: found no such file, expected the one that the scheduler wrote (--scheduler-file)")
+    how = {"scheduler_file": scheduler} if scheduler.endswith(SCHEDULER_FILE) else {"address": scheduler}
+    try:
+        client = Client(**how, timeout=_CONNECT_S, name="cryodedup", set_as_default=False)
+    except (OSError, ValueError, TimeoutError) as error:
+        reason = " ".join(str(error).split()) or "no answer"
+        raise InputError(
+            f"--scheduler {scheduler}: found no scheduler of Dask there ({reason}), expected one, such as tcp://host:8786"
+        ) from None
+    with client:
+        yield client
+
+
+@contextmanager
+def slurm_client(jobs: int, directory: Path) -> Iterator[Any]:
+    """A client of a scheduler in this process, for which that many jobs of Slurm are kept running.
+
+    They talk through TLS, with a certificate made for this run: others on the network cannot give the workers anything to do.
+    ``directory``: on a shared file system, for the key of the workers, which only the user can read.
+
+    Raises
+    ------
+    MissingPackageError
+        Dask or dask-jobqueue is not installed.
+    InputError
+        The configuration file lacks what a job needs.
+    """
+    with staging_directory(directory.absolute()) as keys, slurm_cluster(keys) as cluster:
+        # Not `scale`, which does not replace jobs that end. Tasks wait here, so that the scheduler cannot say how many jobs they need.
+        cluster.adapt(minimum_jobs=jobs, maximum_jobs=jobs)
+        with cluster.get_client() as client:
+            yield client
+
+
+def slurm_cluster(keys: Path) -> Any:
+    """A ``dask_jobqueue.SLURMCluster`` by its configuration file, one worker a job if that does not say otherwise; nothing is submitted."""
+    try:
+        import cryptography  # noqa: F401  distributed makes certificates by it
+        import dask
+
+        with held_back():  # restores the handlers of signals: dask-jobqueue replaces them, and Ctrl-C would look like success
+            from dask_jobqueue import SLURMCluster
+    except ImportError:
+        raise MissingPackageError("--jobqueue slurm needs dask-jobqueue and cryptography: pip install 'cryodedup[hpc]'") from None
+
+    def configured(name: str) -> Any:
+        return dask.config.get(f"jobqueue.slurm.{name}", None)
+
+    try:
+        return SLURMCluster(
+            security=_security(keys),
+            processes=configured("processes") or 1,
+            job_extra_directives=[*(configured("job-extra-directives") or []), "--nodes=1"],
+            # Slurm limits memory. Dask counts the pages of files that are mapped, and would stop workers that could go on.
+            worker_extra_args=["--memory-limit", "0", *(configured("worker-extra-args") or [])],
+        )
+    except ValueError as error:
+        reason = " ".join(str(error).split())
+        raise InputError(f"--jobqueue slurm: {reason}; expected it in dask-jobqueue's file, ~/.config/dask/jobqueue.yaml") from None
+
+
+def _security(directory: Path) -> Any:
+    """A certificate for everybody in the run. dask-jobqueue would write one, too, but complain at the end if its directory is gone."""
+    from distributed import Security
+
+    paths = {}
+    for name, text in Security.temporary().get_tls_config_for_role("worker").items():
+        if text is not None:
+            paths[name] = directory / name
+            paths[name].touch(0o600, exist_ok=False)
+            paths[name].write_text(text)
+    of_roles = {f"tls_{role}_{part}": str(paths[part]) for role in ("client", "scheduler", "worker") for part in ("cert", "key")}
+    return Security(require_encryption=True, tls_ca_file=str(paths["ca_file"]), **of_roles)
