@@ -127,9 +127,12 @@ def _pairs(n: int, params: MicrographParams) -> int:
     return len(window_pairs(range(n), params)) if params.search == "window" else n * (n - 1) // 2
 
 
-def memory_gb(n: int, threads: int) -> float:
-    """The largest need of memory while ``n`` micrographs of one class are compared."""
-    frame_mb = _FRAME_MB if n <= MAX_IN_MEMORY else _BARE_FRAME_MB
+def memory_gb(n: int, threads: int, *, in_file: bool | None = None) -> float:
+    """The largest need of memory while ``n`` micrographs of one class are compared.
+
+    ``in_file``: whether their views are in a file, as they always are in stages; None: as in one run.
+    """
+    frame_mb = _BARE_FRAME_MB if (n > MAX_IN_MEMORY if in_file is None else in_file) else _FRAME_MB
     return (_BASE_MB + _THREAD_MB * threads + frame_mb * n + _SPECTRUM_MB * min(n, _SPECTRA)) / 1024
 
 

@@ -62,7 +62,7 @@ def of_micrographs(micrographs: int, read_bytes: int, params: MicrographParams, 
         return Request(cpus=cpus, memory=_memory(gigabytes), time=_time(seconds))
 
     def held_gb(cpus: int) -> float:
-        return memory_gb(micrographs, cpus)
+        return memory_gb(micrographs, cpus, in_file=True)
 
     def loading_s(cpus: int) -> float:
         return (_LOADING_WORK * micrographs + _PLANNING_WORK) * _PAIR_CORE_S / cpus
