@@ -403,3 +403,41 @@ def test_odd_names_of_optics_groups_survive_joining(tmp_path: Path) -> None:
     deduplicate_particles([first, second]).write(tmp_path / "out")
     again = deduplicate_particles(tmp_path / "out" / "particles_kept.star")
     np.testing.assert_allclose(again.coordinates_a[:, 0], [0, 198])
+
+
+def test_all_files_are_on_the_disk_before_any_is_in_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A failure of the power then leaves a whole result, or one without a summary."""
+    steps: list[tuple[str, str]] = []
+    fsync, rename = os.fsync, Path.rename
+
+    def synced(handle: int) -> None:
+        steps.append(("on the disk", Path(f"/proc/self/fd/{handle}").readlink().name))
+        fsync(handle)
+
+    def renamed(path: Path, target: Path) -> Path:
+        steps.append(("in place", path.name))
+        return rename(path, target)
+
+    monkeypatch.setattr(os, "fsync", synced)
+    monkeypatch.setattr(Path, "rename", renamed)
+    result = deduplicate_particles(star(tmp_path / "one.star", [(0, 0, "a", 1, 0.25), (1, 0, "a", 1, 0.5)], COLUMNS, optics((1, "o", 1.0))))
+    result.write(tmp_path / "out")
+    moved = [name for step, name in steps if step == "in place"]
+    first = steps.index(("in place", moved[0]))
+    assert {name for step, name in steps[:first]} >= {name for name in moved if name != "figures"}
+    assert moved[-1] == "summary.json"
+    assert steps[-1] == ("on the disk", "out")
+
+
+def test_a_file_server_that_refuses_what_was_written_is_heard(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(handle: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    path = star(tmp_path / "one.star", [(0, 0, "a", 1, 0.25), (1, 0, "a", 1, 0.5)], COLUMNS, optics((1, "o", 1.0)))
+    deduplicate_particles(path).write(tmp_path / "out")
+    before = {name: (tmp_path / "out" / name).read_bytes() for name in ("summary.json", "duplicates.csv", "particles_kept.star")}
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space left") as raised:
+        deduplicate_particles(path).write(tmp_path / "out", overwrite=True)
+    assert Path(raised.value.filename).parent == tmp_path / "out"
+    assert {name: (tmp_path / "out" / name).read_bytes() for name in before} == before

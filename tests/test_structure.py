@@ -13,7 +13,7 @@ import cryodedup
 PACKAGE = Path(cryodedup.__file__).parent
 FLOORS = (
     {"errors", "control_groups"},
-    {"components", "text", "units", "progress", "processors", "resources", "signals", "staging"},
+    {"components", "text", "units", "progress", "processors", "resources", "signals", "staging", "lasting"},
     {"params", "summary_file"},
     {"formats", "pictures", "output_directory"},
     {"particles", "micrographs"},

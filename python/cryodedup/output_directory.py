@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from cryodedup.errors import InputError
+from cryodedup.lasting import make_lasting
 from cryodedup.signals import held_back
 from cryodedup.staging import OLD, abandoned, holds_earlier, locked, staging_directory
 from cryodedup.summary_file import SUMMARY, read_summary
@@ -49,6 +50,7 @@ def staged(directory: Path, overwrite: bool, inputs: Set[Path], schema: str, *, 
             _remove(path for path in abandoned(directory, staging) if not holds_earlier(path))
             with _naming_targets(staging, directory):
                 yield staging
+                make_lasting([path for path in staging.rglob("*") if path.is_file()])
                 with locked(directory), held_back():
                     left = abandoned(directory, staging)
                     places = [directory, *(path / OLD for path in left)]
@@ -204,7 +206,8 @@ def _move(staging: Path, directory: Path, overwrite: bool, inputs: Set[Path], ou
     moves = [(directory / name, old / name) for name in sorted(leaving, key=lambda name: name != SUMMARY)]
     moves += [(staging / name, directory / name) for name in sorted(new, key=lambda name: name == SUMMARY)]
     _move_all(moves, old)
-    _make_lasting(directory)
+    with suppress(OSError):  # all is in place, whatever the disk says of the names
+        make_lasting([directory])
     shutil.rmtree(old, ignore_errors=True)
     if (directory / FIGURES).is_dir() and not any((directory / FIGURES).iterdir()):
         (directory / FIGURES).rmdir()
@@ -233,13 +236,3 @@ def _rename(start: Path, end: Path) -> None:
         # NFS repeats a request whose answer was lost: it was done before, and this time there is nothing.
         if os.path.lexists(start) or not os.path.lexists(end):
             raise
-
-
-def _make_lasting(directory: Path) -> None:
-    """Asks the system to keep the moves even if the power fails."""
-    with suppress(OSError):  # not every file system can
-        handle = os.open(directory, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)

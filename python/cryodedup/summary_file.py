@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -31,8 +30,6 @@ def write_summary(directory: Path, summary: Mapping[str, Any]) -> None:
     path = directory / SUMMARY
     with naming(path), path.open("w", encoding="utf-8") as file:
         file.write(summary_text(summary) + "\n")
-        file.flush()
-        os.fsync(file.fileno())
 
 
 def read_summary(path: Path) -> Any:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
 import zipfile
@@ -18,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cryodedup.errors import InputError
+from cryodedup.lasting import make_lasting
 from cryodedup.micrographs.blocks import Shard
 from cryodedup.staging import abandoned, staging_directory
 
@@ -75,10 +75,7 @@ def _numbered(name: str, shard: Shard) -> str:
 
 def put(written: Path, place: Path) -> None:
     """Moves a file, or a folder, into place, instead of an earlier one; ``written`` is on the disk before it gets its name."""
-    for path in [written] if written.is_file() else [*written.rglob("*")]:
-        if path.is_file():
-            with path.open("rb+") as file:
-                os.fsync(file.fileno())
+    make_lasting([written] if written.is_file() else [path for path in written.rglob("*") if path.is_file()])
     if place.is_dir():
         place.rename(written.with_name("earlier"))
     written.replace(place)
