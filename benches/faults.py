@@ -48,6 +48,9 @@ cryodedup: what is printed then, and the exit status (-2, -15), are Python's. *L
 The wait after kill -9, which no program can delay, shows how busy the machine was. Trials in which the process had ended before the
 moment are not counted.
 
+All files are on the disk before the first of them is moved into place, so that this holds for a failure of the power, too (on file
+systems that keep their word).
+
 Random moments seldom hit the few milliseconds in which files are moved into place. The tests kill a run before each of these moves
 (`tests/test_outputs.py`), and send signals at named steps, imports included (`tests/test_faults.py`).
 
