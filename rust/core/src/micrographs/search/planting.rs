@@ -122,7 +122,7 @@ mod tests {
 
     #[test]
     fn planted_second_exposures_are_lower_in_larger_pools() {
-        let coarse = coarse(noise(60));
+        let coarse = coarse(&noise(60));
         let planted = plant(&coarse, &(0..60).step_by(5).collect::<Vec<_>>(), &Monitor::default()).unwrap();
         let mean = |of: &dyn Fn(&Planted) -> f32| planted.iter().map(of).sum::<f32>() / planted.len() as f32;
         let heights = [mean(&|planted| planted.single), mean(&|planted| planted.pooled[1]), mean(&|planted| planted.pooled[3])];

@@ -126,14 +126,14 @@ pub(super) mod tests {
 
     const ALL: Threshold = Threshold { elsewhere: -1.0, at_zero: -1.0 };
 
-    pub(in super::super) fn coarse(views: Vec<i8>) -> Coarse {
-        Coarse::new(Arc::new(Session::of_views(SIZE, &views, 0.9)), 1, None, &Monitor::default()).unwrap()
+    pub(in super::super) fn coarse(views: &[i8]) -> Coarse {
+        Coarse::new(Arc::new(Session::of_views(SIZE, views, 0.9)), 1, None, &Monitor::default()).unwrap()
     }
 
     #[test]
     fn single_and_pooled_screening_test_every_pair_once_and_alike() {
         for (n, size) in [(37, 4), (16, 2), (9, 16)] {
-            let coarse = coarse(noise(n));
+            let coarse = coarse(&noise(n));
             let firsts: Vec<u32> = (0..n as u32).collect();
             let single = coarse.screen(&firsts, Seen::default(), ALL, &Monitor::default()).unwrap();
             let pairs: Vec<(u32, u32)> = single.iter().map(|found| (found.i, found.j)).collect();
@@ -150,7 +150,7 @@ pub(super) mod tests {
     #[test]
     fn what_a_pair_shows_does_not_depend_on_the_image_it_is_packed_with() {
         let views = noise(6);
-        let (five, six) = (coarse(views[..5 * SIZE.0 * SIZE.1].to_vec()), coarse(views));
+        let (five, six) = (coarse(&views[..5 * SIZE.0 * SIZE.1]), coarse(&views));
         let of = |coarse: &Coarse| coarse.screen(&[0, 1, 2, 3], Seen::default(), ALL, &Monitor::default()).unwrap();
         let (five, six) = (of(&five), of(&six));
         for found in &five {
@@ -164,7 +164,7 @@ pub(super) mod tests {
         let mut views = noise(40);
         let copy = shifted(&views, 3, (7, -5));
         views[30 * copy.len()..31 * copy.len()].copy_from_slice(&copy);
-        let coarse = coarse(views);
+        let coarse = coarse(&views);
         let single = coarse.screen(&(0..40).collect::<Vec<_>>(), Seen::default(), ALL, &Monitor::default()).unwrap();
         let best = single.iter().max_by(|a, b| a.z.total_cmp(&b.z)).unwrap();
         assert_eq!((best.i, best.j), (3, 30));
