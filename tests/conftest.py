@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +14,12 @@ from cryodedup import MicrographParams, ParticleParams, deduplicate_particles, f
 from cryodedup.cli import run
 from cryodedup.demo import make_micrographs, make_refined, make_session
 from cryodedup.demo.micrographs import BIN
+
+
+def pytest_configure() -> None:
+    """Signals act as in a terminal, also if the tests run in the background or under ``nohup``; programs that they start inherit that."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.fixture

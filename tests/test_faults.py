@@ -83,8 +83,6 @@ def result(picks: Path) -> ParticleResult:
 
 
 def python(program: str, *arguments: object, **options: object) -> subprocess.CompletedProcess[str]:
-    """Runs a program; by default as from a terminal, whether or not these tests run under ``nohup``."""
-    options.setdefault("preexec_fn", lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL))
     return subprocess.run([sys.executable, "-c", program, *map(str, arguments)], capture_output=True, text=True, check=False, **options)  # type: ignore[call-overload,no-any-return]
 
 
