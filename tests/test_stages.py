@@ -183,7 +183,7 @@ def test_a_plan_goes_with_its_parameters_micrographs_and_machine(
     found = command(*base, "--stage", "merge")
     assert (found.status, "found other micrographs, or changed ones, expected those of the plan" in found.err) == (2, True)
     found = command(*base, "--stage", "plan")
-    assert (found.status, "found 1 micrographs that are not prepared" in found.err) == (2, True)
+    assert (found.status, "found 1 micrograph of the input not prepared" in found.err) == (2, True)
     monkeypatch.setattr(_core, "INSTRUCTION_SET", "another")
     found = command(*base, "--stage", "compare", "--shard", "1/2")
     assert found.status == 2
@@ -201,6 +201,12 @@ def test_damaged_files_are_named(command: Command, star: Path, tmp_path: Path) -
         found = command(*base, "--stage", "merge")
         assert (found.status, len(found.err.splitlines())) == (2, 1), (path, found.err)
         place.write_bytes(whole)
+    views = stages / "plan/class-1/views"
+    whole = views.read_bytes()
+    views.write_bytes(whole[: len(whole) // 2] + bytes([whole[len(whole) // 2] ^ 1]) + whole[len(whole) // 2 + 1 :])
+    messages = "".join(command(*base, "--stage", "compare", "--shard", f"{k}/3").err for k in (1, 2, 3))
+    assert "views: found a damaged view, expected views as they were written; run --stage plan again" in messages
+    views.write_bytes(whole)
     (stages / "prepared-00001-of-00001.json").write_text("[")
     assert "prepared-00001-of-00001.json: found a damaged file" in command(*base, "--stage", "plan").err
     (stages / "prepared-00001-of-00001.cache").unlink()

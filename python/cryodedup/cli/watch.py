@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
+import shutil
 import subprocess
 import sys
 import time
@@ -22,6 +24,7 @@ from cryodedup.text import count, original
 
 HOW = live.Watching()
 _FIELDS = ("original", "duplicate", "z", "q", "ccc", "overlap", "shift_x_px", "shift_y_px")
+_FIELD = re.compile(r"\{(\w+)\}")
 _LONGEST_S = 60.0
 """A command that takes longer is ended."""
 
@@ -43,6 +46,11 @@ class Commands:
             raise InputError(f"--on-duplicate: found {words!r} ({error}), expected a command as one types it") from None
         if words is not None and not self._words:
             raise InputError("--on-duplicate: found an empty text, expected a command")
+        unknown = next((name for word in self._words for name in _FIELD.findall(word) if name not in _FIELDS), None)
+        if unknown is not None:
+            raise InputError(f"--on-duplicate: found {{{unknown}}}, expected one of {', '.join(f'{{{name}}}' for name in _FIELDS)}")
+        if self._words and shutil.which(self._words[0]) is None:
+            raise InputError(f"--on-duplicate: found {self._words[0]!r}, expected a program that can be run")
         self._running: list[tuple[subprocess.Popen[bytes], float]] = []
 
     def start(self, event: Event) -> None:
@@ -74,9 +82,8 @@ class Commands:
 
 
 def _filled(word: str, event: Event) -> str:
-    for name in _FIELDS:
-        word = word.replace("{" + name + "}", original(str(event[name])))
-    return word
+    """Each field is replaced once: what stands in a name is left as it is."""
+    return _FIELD.sub(lambda found: original(str(event[found[1]])), word)
 
 
 def _warn(text: str) -> None:
@@ -150,7 +157,8 @@ def watch(
         compared = live.watch(inputs, params, output, live.Watching(poll_s=poll, settle_s=settle, idle_s=idle), report, tell)
     finally:
         commands.finish(5.0)
-    tell(f"compared {count(compared, 'micrograph')}; events: {output / live.EVENTS}")
+    events = output / live.EVENTS
+    tell(f"compared {count(compared, 'micrograph')}{f'; events: {events}' if events.exists() else ''}")
     return 0
 
 

@@ -38,6 +38,7 @@ class Arrivals:
         self._inputs, self._settle_s, self._clock = inputs, settle_s, clock
         self._taken = set(known)
         self._waiting: dict[Path, _Waiting] = {}
+        self._refused: dict[Path, _Waiting] = {}
         self._listed: list[Path] = []
         self.trouble: str | None = None
 
@@ -60,20 +61,25 @@ class Arrivals:
         return ready
 
     def put_back(self, path: Path) -> float:
-        """Waits for a file that was handed on but is not whole; returns for how many seconds it has not changed."""
+        """Waits for a file that was handed on but is not whole; returns for how many seconds it has been refused without any change."""
         self._taken.discard(path)
         now = self._clock()
         try:
             found = path.stat()
         except OSError:
             return 0.0
-        before = self._waiting.setdefault(path, _Waiting((found.st_size, found.st_mtime_ns), now - self._settle_s))
+        stat = (found.st_size, found.st_mtime_ns)
+        self._waiting[path] = _Waiting(stat, now)
+        before = self._refused.get(path)
+        if before is None or before.stat != stat:
+            before = self._refused[path] = _Waiting(stat, now)
         return now - before.since_s
 
     def drop(self, path: Path) -> None:
         """Waits no longer for a file."""
         self._taken.add(path)
         self._waiting.pop(path, None)
+        self._refused.pop(path, None)
 
     def _is_settled(self, path: Path, now: float) -> bool:
         try:

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from cryodedup.errors import naming
+
 Event = dict[str, Any]
 """``event``: ``duplicate``, ``version`` or ``unreadable``; and what is particular to it."""
 
@@ -36,7 +38,7 @@ class EventFile:
 
     def add(self, event: Event) -> None:
         """Appends an event."""
-        with self.path.open("a", encoding="utf-8") as file:
+        with naming(self.path), self.path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(event) + "\n")
             file.flush()
             os.fsync(file.fileno())

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from cryodedup.errors import naming
 from cryodedup.micrographs.live.collection import Gathered
 from cryodedup.params import MicrographParams
 
@@ -41,23 +42,28 @@ def save(folder: Path, collections: Sequence[Saved], params: MicrographParams) -
     for number, one in enumerate(collections):
         arrays |= {f"{number}.{name}": column for name, column in one.gathered.arrays().items()}
     written = folder / f".{_NAME}.writing"
-    with written.open("wb") as file:
-        np.savez(file, **arrays)
-        file.flush()
-        os.fsync(file.fileno())
-    written.replace(folder / _NAME)
+    try:
+        with naming(folder / _NAME), written.open("wb") as file:
+            np.savez(file, **arrays)
+            file.flush()
+            os.fsync(file.fileno())
+        written.replace(folder / _NAME)
+    finally:
+        written.unlink(missing_ok=True)
 
 
-def load(folder: Path, params: MicrographParams) -> list[Saved]:
-    """The state of an earlier run; none if it is not there, is damaged, or was made with other parameters."""
+def load(folder: Path, params: MicrographParams) -> list[Saved] | None:
+    """The state of an earlier run, empty if there was none; None if it is damaged, or was made with other parameters."""
+    if not (folder / _NAME).exists():
+        return []
     try:
         with (folder / _NAME).open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             head = json.loads(bytes(arrays["head"]).decode())
             if head["schema"] != SCHEMA or head["params"] != _relevant(params):
-                return []
+                return None
             return [_collection(one, number, arrays) for number, one in enumerate(head["collections"])]
     except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile):
-        return []
+        return None
 
 
 def _collection(head: Mapping[str, Any], number: int, arrays: Mapping[str, Any]) -> Saved:

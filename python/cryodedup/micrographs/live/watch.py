@@ -28,6 +28,8 @@ from cryodedup.text import original, printable
 EVENTS = "watch.jsonl"
 _GIVE_UP_S = 60.0
 """A file that cannot be read is taken for a damaged one when it has not changed for so long."""
+_TROUBLE_S = 30.0
+"""A list that cannot be read for so long is not just being written."""
 _SAVED_EVERY = 16
 """The state is saved after so many micrographs."""
 Report = Callable[[Event], None]
@@ -88,18 +90,21 @@ def watch(inputs: Sequence[Path], params: MicrographParams, output: Path, how: W
         move_other_file(cache)
         session = _Session(params, output, report, say)
         arrivals = Arrivals(inputs, how.settle_s, session.known)
-        last = time.monotonic()
+        last = read = time.monotonic()
         try:
             while True:
-                trouble = arrivals.trouble
                 for path in arrivals.poll():
-                    last = time.monotonic()
                     reason = session.take(path)
-                    if reason is not None and arrivals.put_back(path) >= _GIVE_UP_S:
+                    if reason is None:
+                        last = time.monotonic()
+                    elif arrivals.put_back(path) >= _GIVE_UP_S:
                         session.give_up(path, reason)
                         arrivals.drop(path)
-                if arrivals.trouble and arrivals.trouble != trouble:
+                if arrivals.trouble is None:
+                    read = time.monotonic()
+                elif time.monotonic() - read >= _TROUBLE_S:
                     say(f"{arrivals.trouble}; it is read again as long as this runs")
+                    read = time.monotonic()
                 if how.idle_s is not None and time.monotonic() - last >= how.idle_s:
                     return session.count
                 time.sleep(how.poll_s)
@@ -121,7 +126,10 @@ class _Session:
         self._unsaved = 0
         done = [event["micrograph"] for event in self._events if event.get("event") in ("version", "unreadable")]
         self.known: set[Path] = {Path(original(name)) for name in done}
-        for saved in state.load(output, params):
+        earlier = state.load(output, params)
+        if earlier is None:
+            self._say(f"{output}: the earlier run had other options, or what it left is damaged; all micrographs are compared again")
+        for saved in earlier or []:
             self._restore(saved)
 
     @property
@@ -154,10 +162,11 @@ class _Session:
             image = open_image(path)
             if min(image.nx, image.ny) < 16 * self._params.bin:
                 return f"found {image.nx} x {image.ny} pixels, expected at least 16 bins of {self._params.bin} along each side (--bin)"
-            (record,) = self._preparation.known([key_of(image, self._params.bin)])
-            outcome = record if record is not None else prepare_one(self._preparation, image, self._params)
         except (InputError, OSError) as error:
             return reason_of(error, path)
+        (record,) = self._preparation.known([key_of(image, self._params.bin)])
+        # An error that this raises is one of the cache: a full disk is no fault of the micrograph.
+        outcome = record if record is not None else prepare_one(self._preparation, image, self._params)
         if isinstance(outcome, str):
             return outcome
         if refused := refusal(outcome, image):

@@ -101,7 +101,8 @@ def read_json(path: Path) -> dict[str, Any]:
     except (ValueError, RecursionError):
         value = None
     if not isinstance(value, dict):
-        raise InputError(f"{path}: found a damaged file, expected what an earlier stage wrote; run that stage again")
+        stage = "plan" if path.name == "plan.json" else "prepare"
+        raise InputError(f"{path}: found a damaged file, expected what the stage {stage} wrote; run --stage {stage} again")
     return value
 
 

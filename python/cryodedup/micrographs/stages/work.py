@@ -36,6 +36,7 @@ from cryodedup.micrographs.stages.plan import (
 from cryodedup.micrographs.unique import of_classes, unique_ones
 from cryodedup.params import MicrographParams
 from cryodedup.progress import SILENT, Progress
+from cryodedup.text import count
 
 _PREPARED = "cryodedup-prepared/1"
 _MAX_NAMED = 20
@@ -114,8 +115,8 @@ def _prepared(opened: Opened, params: MicrographParams, files: StageFiles, progr
             records[i] = record
     if without:
         raise InputError(
-            f"{files.folder}: found {len(without):,} micrographs that are not prepared, such as {without[0]}, expected all of the input;"
-            " they are new, or changed, or were prepared with another --bin; run --stage prepare again"
+            f"{files.folder}: found {count(len(without), 'micrograph')} of the input not prepared, such as {without[0]}, expected all;"
+            " new ones, or changed, or prepared with another --bin; run --stage prepare again"
         )
     order = [i for i in opened.order if i in records]
     return Prepared({i: records[i] for i in order}, dict(sorted(unreadable.items())), masked_px(records), None, [])

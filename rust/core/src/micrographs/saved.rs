@@ -88,7 +88,7 @@ impl Unpack {
             &self.path,
             Place::Whole,
             "that it is not what this version of cryodedup wrote, or damaged",
-            "a file as it was written",
+            "a file as it was written; run --stage plan again",
         )
     }
 }

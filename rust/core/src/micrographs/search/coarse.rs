@@ -24,6 +24,8 @@ const GRID_PIXELS: f64 = 128.0 * 96.0;
 const FILLED: f64 = 0.75;
 /// Number of rows of the table of pairs processed at a time; the columns are fetched from memory less often by this factor.
 pub(super) const ROWS: usize = 8;
+/// Bytes behind each spectrum in a file: its checksum.
+const CHECK: usize = 4;
 
 /// Two micrographs that may show the same area.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -158,14 +160,19 @@ impl Coarse {
     pub fn open(session: Arc<Session>, finer: usize, max_shift_px: Option<f64>, path: &Path) -> Result<Self> {
         let mut coarse = Self::empty(session, finer, max_shift_px);
         let input = Input::open(path)?;
-        let expected = (4 * coarse.session.len().div_ceil(2) * coarse.length()) as u64;
+        let expected = ((4 * coarse.length() + CHECK) * coarse.session.len().div_ceil(2)) as u64;
         if input.size() != expected {
             return Err(Error::malformed(path, Place::Whole, format!("{} bytes", input.size()), format!("{expected} bytes")));
         }
-        let (bytes, mut buffer) = (4 * coarse.length() as u64, Vec::new());
+        let (bytes, mut buffer) = (4 * coarse.length() + CHECK, Vec::new());
         let spectrum = |k: usize| {
-            let start = k as u64 * bytes;
-            input.read(start, start + bytes, &mut buffer)?;
+            let start = (k * bytes) as u64;
+            input.read(start, start + bytes as u64, &mut buffer)?;
+            let checksum = buffer.split_off((bytes - CHECK).min(buffer.len()));
+            if checksum != crc32fast::hash(&buffer).to_le_bytes() {
+                let expected = "spectra as they were written; run --stage plan again";
+                return Err(Error::malformed(path, Place::Whole, "a damaged spectrum", expected));
+            }
             Ok(buffer.as_chunks().0.iter().map(|&bytes| i16::from_le_bytes(bytes)).collect())
         };
         coarse.packed = (0..coarse.session.len().div_ceil(2)).map(spectrum).collect::<Result<_>>()?;
@@ -180,7 +187,8 @@ impl Coarse {
         let mut file = File::create(path).map_err(Error::at(path))?;
         for values in &self.packed {
             let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
-            file.write_all(&bytes).map_err(Error::at(path))?;
+            let checksum = crc32fast::hash(&bytes).to_le_bytes();
+            [&bytes, checksum.as_slice()].into_iter().try_for_each(|part| file.write_all(part)).map_err(Error::at(path))?;
         }
         file.sync_all().map_err(Error::at(path))
     }

@@ -11,6 +11,9 @@ use crate::micrographs::kernels::image::OwnedImage;
 use crate::rows::Input;
 use crate::{Error, Result};
 
+/// Bytes behind each view in a file: its checksum.
+const CHECK: usize = 4;
+
 /// The view of a micrograph, and its small view.
 #[derive(Clone, Debug)]
 pub(crate) struct Shown {
@@ -55,7 +58,7 @@ impl Store {
     pub(crate) fn open(sizes: [(usize, usize); 2], path: &Path, n: usize) -> Result<Self> {
         let input = Input::open(path)?;
         let found = Self::of(sizes, Place::Memory(Vec::new()));
-        let bytes = (n * found.lengths.iter().sum::<usize>()) as u64;
+        let bytes = (n * found.lengths.iter().map(|length| length + CHECK).sum::<usize>()) as u64;
         if input.size() != bytes {
             return Err(Error::malformed(path, Where::Whole, format!("{} bytes", input.size()), format!("the {bytes} bytes of {n} views")));
         }
@@ -73,7 +76,8 @@ impl Store {
             Place::Written(file, path) => {
                 for pixels in [shown.view, shown.small] {
                     let bytes: Vec<u8> = pixels.into_iter().map(i8::cast_unsigned).collect();
-                    file.write_all(&bytes).map_err(Error::at(path))?;
+                    let checksum = crc32fast::hash(&bytes).to_le_bytes();
+                    [&bytes, checksum.as_slice()].into_iter().try_for_each(|part| file.write_all(part)).map_err(Error::at(path))?;
                 }
             }
             Place::File(input) => return Err(Error::parameter("views", input.path().display(), "a store that is not complete")),
@@ -127,9 +131,14 @@ impl Store {
             return Err(Error::parameter("views", "a store that is being written", "a complete one"));
         };
         let [view, small] = self.lengths;
-        let start = (i * (view + small) + [0, view][which]) as u64;
+        let start = (i * (view + small + 2 * CHECK) + [0, view + CHECK][which]) as u64;
         let mut bytes = Vec::new();
-        input.read(start, start + self.lengths[which] as u64, &mut bytes)?;
+        input.read(start, start + (self.lengths[which] + CHECK) as u64, &mut bytes)?;
+        let checksum = bytes.split_off(self.lengths[which].min(bytes.len()));
+        if checksum != crc32fast::hash(&bytes).to_le_bytes() {
+            let expected = "views as they were written; run --stage plan again";
+            return Err(Error::malformed(input.path(), Where::Whole, "a damaged view", expected));
+        }
         Ok(bytes.into_iter().map(u8::cast_signed).collect())
     }
 }
@@ -160,5 +169,10 @@ mod tests {
             }
         }
         assert!(Store::open(sizes, &path, 6).is_err());
+        let mut damaged = std::fs::read(&path).unwrap();
+        damaged[19 + 2] ^= 1;
+        std::fs::write(&path, damaged).unwrap();
+        let store = Store::open(sizes, &path, 5).unwrap();
+        assert!(store.view(0).is_ok() && store.small(1).is_ok() && store.view(1).is_err());
     }
 }
