@@ -270,7 +270,7 @@ def test_how_often_a_task_is_tried(
 
 
 def test_no_scheduler_is_a_users_error(session: Planted, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    for scheduler, found in ((tmp_path / "scheduler.json", "no such file"), ("nonsense://", "no scheduler of Dask there (")):
+    for scheduler, found in ((tmp_path / "scheduler.json", "no such file"), ("tcp://127.0.0.1:1", "no scheduler of Dask there (")):
         arguments = ["micrographs", session.star, "-o", tmp_path / "unique", "--engine", "dask", "--scheduler", scheduler]
         assert run([str(argument) for argument in arguments]) == 2
         assert capsys.readouterr().err.startswith(f"cryodedup: error: --scheduler {scheduler}: found {found}")
@@ -290,6 +290,15 @@ def test_no_scheduler_is_a_users_error(session: Planted, tmp_path: Path, capsys:
 def test_options_that_do_not_go_together(options: list[str], line: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["micrographs", str(tmp_path), "-o", str(tmp_path / "out"), *options]) == 2
     assert capsys.readouterr().err.startswith(f"cryodedup: error: {line}")
+
+
+@pytest.mark.parametrize("address", ["foo", "", "http://x:1", "tcp://x", "nonsense://"])
+def test_what_is_no_address_is_refused_at_once(session: Planted, tmp_path: Path, address: str) -> None:
+    arguments = [session.star, "-o", tmp_path / "out", "--engine", "dask", "--scheduler", address]
+    with process("cryodedup", "micrographs", *arguments) as ran:
+        _, err = ran.communicate(timeout=PATIENCE_S)
+    assert (ran.returncode, len(err.splitlines())) == (2, 1)
+    assert f"--scheduler: found {address!r}, expected an address" in err
 
 
 @pytest.mark.parametrize("options", [["--scheduler", "tcp://host:8786"], ["--jobqueue", "slurm"]])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +14,9 @@ from cryodedup.staging import staging_directory
 
 _CONNECT_S = 15
 SCHEDULER_FILE = ".json"
+
+
+_ADDRESS = re.compile(r"((tcp|tls|ucx|ws|wss|inproc)://)?(\[[0-9a-fA-F:.]+\]|[^\s/:]+):\d+")
 
 
 @contextmanager
@@ -32,6 +36,8 @@ def client_of(scheduler: str) -> Iterator[Any]:
         raise MissingPackageError("--engine dask needs Dask: pip install 'cryodedup[hpc]'") from None
     if scheduler.endswith(SCHEDULER_FILE) and not Path(scheduler).exists():  # Dask would wait for it
         raise InputError(f"--scheduler {scheduler}: found no such file, expected the one that the scheduler wrote (--scheduler-file)")
+    if not scheduler.endswith(SCHEDULER_FILE) and not _ADDRESS.fullmatch(scheduler):  # Dask would look for it until it gives up
+        raise InputError(f"--scheduler: found {scheduler!r}, expected an address, such as tcp://host:8786, or the file of a scheduler")
     how = {"scheduler_file": scheduler} if scheduler.endswith(SCHEDULER_FILE) else {"address": scheduler}
     try:
         client = Client(**how, timeout=_CONNECT_S, name="cryodedup", set_as_default=False)
