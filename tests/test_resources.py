@@ -109,27 +109,20 @@ def test_the_processors_that_a_process_is_bound_to(tmp_path: Path, monkeypatch: 
     assert processors({"SLURM_CPUS_PER_TASK": "8"}, system(tmp_path, {"job/step/cpu.max": "400000 100000"})) == 3
 
 
-@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="threads are counted in /proc")
-@pytest.mark.parametrize("asked", [1, 3])
-def test_the_core_uses_so_many_threads(asked: int) -> None:
-    """Threads of 0 are those of the process, whatever the core would find by itself."""
+@pytest.mark.parametrize("use", ["cryodedup.ParticleParams", "run(['particles', '--help'])"])
+def test_the_core_is_told_how_many_there_are(use: str) -> None:
+    """Whether it is used from Python or from the command line. (That 0 threads then stand for these is tested in ``jobs.rs``.)"""
     program = f"""
-import os
 import cryodedup
-cryodedup.ParticleParams
 from cryodedup import _core
-import numpy as np
-from cryodedup.particles.points import Points
-if {asked} != 1:
-    _core.set_processors({asked})
-points = Points(np.random.default_rng(1).random((100, 2)))
-before = len(os.listdir("/proc/self/task"))
-_core.deduplicate(points, 0.1, threads=0)
-print(len(os.listdir("/proc/self/task")) - before)
+told = []
+_core.set_processors = told.append
+from cryodedup.cli import run
+{use}
+raise SystemExit(40 + told[0])
 """
     environment = {**os.environ, "SLURM_CPUS_PER_TASK": "1"}
-    ran = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
-    assert int(ran.stdout) == asked
+    assert subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, check=False).returncode == 41
 
 
 @pytest.mark.parametrize(

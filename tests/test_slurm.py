@@ -274,8 +274,10 @@ def test_particles_are_one_job(tmp_path: Path, command: Callable[..., Ran], fake
         (["--shards", "0"], "Invalid value for '--shards'"),
         (
             ["--time", "soon"],
-            "--time: found 'soon', expected a time such as 2:00:00, or STAGE=VALUE for one of prepare, plan, compare, merge",
+            "--time: found 'soon', expected minutes, or hours, minutes and seconds such as 2:00:00, or STAGE=VALUE for one of prepare,"
+            " plan, compare, merge",
         ),
+        (["--time", "00:30"], "--time: found '00:30', expected minutes, or hours, minutes and seconds"),
         (["--mem", "other=8G"], "--mem: found 'other=8G', expected an amount of memory such as 8G"),
         (["--cpus-per-task", "0"], "--cpus-per-task: found '0', expected a whole number, 1 or more"),
         (["--partition", ""], "--partition: found '', expected a name of the cluster"),

@@ -185,6 +185,20 @@ def test_a_partly_written_image_waits(images: list[Path], tmp_path: Path) -> Non
     assert (output / "prepared.cache").stat().st_size > 0
 
 
+def test_what_the_watching_waits_for_and_small_images_are_said(images: list[Path], tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    _, said = watched(tmp_path / "in", tmp_path / "out")
+    assert said == [f"{tmp_path / 'in'}: no micrographs there yet; waits for them (MRC or TIFF files, not movies)"]
+    for path in images[:2]:
+        (tmp_path / "in" / path.name).symlink_to(path)
+    said.clear()
+    live.watch([tmp_path / "in"], MicrographParams(bin=8), tmp_path / "out", ONCE, lambda event: None, said.append)
+    assert [text for text in said if "small images" in text] == [
+        "warning: micrographs are only 90 x 64 pixels after binning: such small images give little evidence, and some pairs may be false;"
+        " choose a smaller --bin"
+    ]
+
+
 def test_a_damaged_image_is_given_up_and_not_read_again(images: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder, output = tmp_path / "folder", tmp_path / "out"
     folder.mkdir()

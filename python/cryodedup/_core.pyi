@@ -60,6 +60,7 @@ __all__ = [
     "read_cells",
     "read_pixels",
     "read_records",
+    "read_screening",
     "reduce_frame",
     "scan_rows",
     "scan_star",
@@ -303,20 +304,8 @@ class Screened:
 
 @final
 class Screening:
-    """How pairs are screened; heights of peaks, in standard deviations, are given anywhere but at zero shift, and at zero shift."""
+    """How pairs are screened."""
 
-    def __new__(
-        cls,
-        *,
-        pairs: int,
-        decoy_pairs: int,
-        grid: tuple[int, int] | None,
-        finer: int,
-        pool_size: int,
-        min_z: tuple[float, float],
-        min_z_of_pool: tuple[float, float],
-        predicted_recall: Sequence[tuple[int, float]],
-    ) -> Screening: ...
     @property
     def pairs(self) -> int:
         """Pairs that there are."""
@@ -330,24 +319,23 @@ class Screening:
         """Columns and rows of the grid; None: nothing is screened, all pairs are compared closely."""
 
     @property
-    def finer(self) -> int:
-        """Factor of a higher resolution than the usual one."""
-
-    @property
     def pool_size(self) -> int:
         """Micrographs that are tested by one correlation; 1: each pair by itself."""
 
     @property
-    def min_z(self) -> tuple[float, float]:
-        """Heights of a pair's peak from which it passes."""
+    def min_z(self) -> float:
+        """Height of a pair's peak, in standard deviations, from which it passes."""
 
     @property
-    def min_z_of_pool(self) -> tuple[float, float]:
+    def min_z_of_pool(self) -> float:
         """The same of a pool."""
 
     @property
     def predicted_recall(self) -> list[tuple[int, float]]:
         """Pool sizes that were considered, and the share of planted pairs of overlap 0.3 that each finds."""
+
+def read_screening(directory: _Path) -> Screening:
+    """As :meth:`Screener.save` wrote it."""
 
 def in_shard(firsts: Sequence[int] | NDArray[np.uint32], shard: tuple[int, int]) -> NDArray[np.bool_]:
     """(n,): whether pairs, by their first micrograph, are of a shard (number from 0, number of shards)."""
@@ -361,11 +349,11 @@ class Screener:
         """Decides how. ``sensitivity``: ``"auto"``, ``"fast"``, ``"full"``; ``max_shift_px``: along an axis, reduced pixels."""
 
     @staticmethod
-    def open(session: Session, screening: Screening, max_shift_px: float | None, path: _Path) -> Screener:
-        """As it was decided elsewhere; ``path``: of the file that :meth:`save` wrote."""
+    def open(session: Session, max_shift_px: float | None, directory: _Path) -> Screener:
+        """As it was decided elsewhere, and saved."""
 
-    def save(self, path: _Path) -> None:
-        """Writes the spectra of the micrographs, if pairs are screened."""
+    def save(self, directory: _Path) -> None:
+        """Writes the decision, and the spectra of the micrographs, if pairs are screened."""
 
     @property
     def screening(self) -> Screening:

@@ -20,7 +20,8 @@ WORDS = "cryodedup.slurm.words"
 """Where the context of a command of this group keeps the words that are for the other command."""
 _OURS = ("--stage", "--shard", *engine.OPTIONS)
 """Options of the command that the scripts set."""
-_TIME = re.compile(r"\d+(:\d+){0,2}|\d+-\d+(:\d+){0,2}|UNLIMITED|INFINITE", re.IGNORECASE)
+_TIME = re.compile(r"\d+(:\d+:\d+)?|\d+-\d+(:\d+){0,2}|UNLIMITED|INFINITE", re.IGNORECASE)
+"""Not minutes and seconds, which look like hours and minutes."""
 _MEMORY = re.compile(r"\d+[KMGT]?", re.IGNORECASE)
 _CPUS = re.compile(r"[1-9]\d{0,3}")
 
@@ -61,7 +62,7 @@ CLUSTER = [
     ),
     click.Option(
         ["--time"],
-        type=OfStage("time", _TIME, "a time such as 2:00:00"),
+        type=OfStage("time", _TIME, "minutes, or hours, minutes and seconds such as 2:00:00"),
         multiple=True,
         metavar="[STAGE=]TIME",
         help="Set the time limit of a task.",

@@ -193,11 +193,11 @@ def micrographs(
         raise InputError("found no --output, expected a directory for the results (-o DIR)")
     cluster = engine.engine_of(chosen, staged=stage is not None)
     params = chosen_params(bin_, chosen)
+    overwrite = overwrite or (resume and holds_withheld(output))
     if stage in SHARED:
         return run_stage(stage, shard, inputs, params, output, overwrite=overwrite, quiet=quiet)
     if shard is not None:
         raise InputError("found --shard, expected it with --stage prepare or --stage compare")
-    overwrite = overwrite or (resume and holds_withheld(output))
     check_directory(output, overwrite)
     refuse_inputs_among_outputs(output, inputs, OUTPUTS)
     with made_for(output), Display(0, quiet=quiet) as display:

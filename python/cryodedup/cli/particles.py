@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -11,19 +10,16 @@ import rich_click as click
 
 from cryodedup.cli import options
 from cryodedup.cli.console import say
-from cryodedup.cli.options import EACH_ONES, closing_table
+from cryodedup.cli.options import EACH_ONES
+from cryodedup.cli.particle_lines import show, show_advice
 from cryodedup.cli.progress import Display
 from cryodedup.errors import InputError
 from cryodedup.formats.output import NOT_WRITTEN
 from cryodedup.output_directory import check_directory
 from cryodedup.params import HalfSetsRule, Match, NormalizeScores, ParticleParams, Priority, ScoreOrder, ShiftKey, VotesWhere
-from cryodedup.particles.analysis.consensus import outvoted_words
 from cryodedup.particles.forecast import Forecast
-from cryodedup.particles.inputs.scores import are_ranks_compared
-from cryodedup.particles.result import ParticleOutcome
 from cryodedup.particles.summary import summarise
 from cryodedup.particles.workflow import find_duplicates
-from cryodedup.text import count
 from cryodedup.write.job import Delivered
 from cryodedup.write.particles import write_particles
 
@@ -43,8 +39,6 @@ class PixelSize(click.ParamType[Any]):
         except ValueError:
             raise InputError(f"--pixel-size: found {value!r}, expected a number of Å, or NAME=VALUE") from None
 
-
-MAX_SHOWN, MAX_ROWS = 6, 20
 
 click.rich_click.OPTION_GROUPS["cryodedup particles"] = [
     {
@@ -252,106 +246,3 @@ def _pixel_sizes_chosen(given: Sequence[tuple[str, float]]) -> float | dict[str,
     if len(set(names)) < len(names) or ("" in names and len(names) > 1):
         raise InputError("--pixel-size: found several values, expected one, or NAME=VALUE for each of several inputs")
     return dict(given) if any(names) else given[0][1] if given else None
-
-
-def show_advice(found: ParticleOutcome, *, as_json: bool) -> None:
-    """Prints what the distances suggest."""
-    advice, summary = found.advice(), summarise(found, NOT_WRITTEN)
-    separation, n = found.params.min_separation_a, len(found.kept)
-    if as_json:
-        options.show_json({**summary, "advice": None if advice is None else advice.summary()})
-        return
-    show_sources(summary)
-    if advice is None:
-        say("no distances to measure: there are fewer than two particles, or their pixel size is not known")
-        return
-    for text in [*advice.lines(n, separation), *_half_set_lines(found)]:
-        say(text)
-    for warning in found.warnings:
-        say(f"warning: {warning}")
-    say("separation (Å)  kept")
-    for tried, kept in zip(advice.separations_a, advice.kept, strict=True):
-        say(f"{tried:14.1f}  {kept:,} ({100 * kept / n:.1f} %)")
-
-
-def _half_set_lines(found: ParticleOutcome) -> list[str]:
-    return [] if found.analysis.half_sets is None else found.analysis.half_sets.lines()
-
-
-def show_sources(summary: Mapping[str, Any]) -> None:
-    """Prints what was read, and which values were used."""
-    for source in summary["sources"]:
-        where = f"{count(source['particles'], 'particle')} in {count(source['micrographs'], 'micrograph')}"
-        say(f"{source['input']}: {where} ({source['format']})")
-        say(f"    pixel size: {_pixel_sizes(source['pixel_sizes'])}")
-        say(f"    score: {_score(source['score'])}")
-        place = f" → {source['written_to']}" if source["written_to"] else ""
-        stay = f"kept {source['kept']:,}, rejected {source['rejected']:,}" if source["rejected"] else f"all {source['kept']:,} kept"
-        say(f"    {stay}{place}")
-
-
-def show(found: ParticleOutcome, delivered: Delivered) -> None:
-    """Prints what was found, and where it is."""
-    summary, params = delivered.summary, found.params
-    show_sources(summary)
-    ranked = are_ranks_compared(params, len(found.sources))
-    say(f"shifts: {found.centres.shift_key}; scores: {'ranks within each input' if ranked else 'as given'}")
-    _show_overlaps(found)
-    what = "duplicates by origin or exact coordinates" if params.undo_symmetry_expansion else f"within {params.min_separation_a:g} Å"
-    say(f"{count(summary['particles'], 'particle')} in {count(summary['micrographs'], 'micrograph')}, {what}: {_outcome(found, summary)}")
-    about_distances = [] if params.undo_symmetry_expansion else found.analysis.suggestion.lines()
-    for text in [*about_distances, *_half_set_lines(found)]:
-        say(text)
-    for warning in [*summary["warnings"], *delivered.warnings]:
-        say(f"warning: {warning}")
-    for note in summary["notes"]:
-        say(f"note: {note}")
-    for path in delivered.paths:
-        say(f"written: {path}")
-    rows = [[source["input"], source["particles"], source["kept"], source["rejected"]] for source in summary["sources"]]
-    total = [["all", summary["particles"], summary["kept"], summary["rejected"]]] if len(rows) > 1 else []
-    closing_table(["input", "picks", "kept", "rejected"], rows[:MAX_ROWS] + total)
-
-
-def _outcome(found: ParticleOutcome, summary: Mapping[str, Any]) -> str:
-    if found.repaired_halves is not None and found.analysis.half_sets is not None:
-        moved = count(found.analysis.half_sets.moved or 0, "particle")
-        return f"all stay, {count(len(found.rejected), 'duplicate')}, {moved} moved to the other half-set"
-    outvoted = outvoted_words(found.selection.outvoted, found.params.min_votes)
-    share = 100 * summary["rejected"] / max(1, summary["particles"])
-    return f"kept {summary['kept']:,}, rejected {summary['rejected']:,} ({share:.1f} %){outvoted}"
-
-
-def _pixel_sizes(found: list[dict[str, Any]]) -> str:
-    sizes: dict[str, list[str]] = {}
-    for size in found:
-        value = f"{size['pixel_size_a']:g} Å from {size['found_in']}" if size["pixel_size_a"] else size["found_in"]
-        sizes.setdefault(value, []).append(size["of"])
-    texts = [
-        value if of in ([""], ["all"]) else f"{value} ({', '.join(of[:6])}{', ...' if len(of) > 6 else ''})" for value, of in sizes.items()
-    ]
-    return "; ".join(texts) or "not needed: no particles"
-
-
-def _score(score: dict[str, Any]) -> str:
-    if score["field"] is None:
-        return "none: an earlier particle is better"
-    if score["field"] == "random":
-        return f"random, seed {score['seed']}"
-    missing = f", missing for {score['missing']:,}" if score["missing"] else ""
-    return f"{score['field']}, {score['order']} is better{missing}"
-
-
-def _show_overlaps(found: ParticleOutcome) -> None:
-    overlaps, labels = found.analysis.overlaps, [source.picks.label for source in found.sources]
-    if overlaps is None:
-        return
-    if len(labels) > MAX_SHOWN:
-        say(f"overlaps of {len(labels)} inputs: see summary.json")
-        return
-    for i, j in combinations(range(len(labels)), 2):
-        say(f"{_near(int(overlaps[i, j]), labels[i])} one of {labels[j]} nearby, {overlaps[j, i]:,} the other way round")
-
-
-def _near(particles: int, label: str) -> str:
-    return f"{particles:,} of {label} {'has' if particles == 1 else 'have'}"

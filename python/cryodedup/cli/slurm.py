@@ -27,6 +27,7 @@ from cryodedup.output_directory import check_directory, holds_withheld, refuse_i
 from cryodedup.slurm import requests
 from cryodedup.slurm.job import Job, Request, Site, Stage
 from cryodedup.slurm.scripts import SUBMIT, check_word, submit_script, template, write_scripts
+from cryodedup.text import count
 from cryodedup.write.micrographs import OUTPUTS
 
 ARRAYS = ("prepare", "compare")
@@ -186,7 +187,6 @@ def _deliver(stages: Sequence[Stage], output: Path, marks: Path, cluster: Mappin
 
 def _show(job: Job) -> None:
     for stage in job.stages:
-        tasks = "1 task" if stage.tasks is None else f"{stage.tasks:,} tasks"
         asked = stage.request
-        say(f"{stage.name}: {tasks} of {asked.cpus} processors, {asked.memory}, {asked.time}")
+        say(f"{stage.name}: {count(stage.tasks or 1, 'task')} of {count(asked.cpus, 'processor')}, {asked.memory}, {asked.time}")
     say(f"written: {job.folder}")

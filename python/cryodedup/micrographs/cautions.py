@@ -46,12 +46,19 @@ def warnings_of(
     return list(several)
 
 
+def of_small_images(width: int, height: int) -> str | None:
+    """A warning, if reduced micrographs are small."""
+    if width * height >= _SMALL:
+        return None
+    return (
+        f"micrographs are only {width} x {height} pixels after binning: such small images give little evidence, and some pairs may be"
+        " false; choose a smaller --bin"
+    )
+
+
 def _of_class(found: Compared) -> Iterator[str]:
-    if found.size[0] * found.size[1] < _SMALL:
-        yield (
-            f"{len(found.members):,} micrographs are only {found.size[0]} x {found.size[1]} pixels after binning: such small images give"
-            " little evidence, and some pairs may be false; choose a smaller --bin"
-        )
+    if small := of_small_images(*found.size):
+        yield small
     if found.coarse_noise < _SMOOTH:
         yield (
             f"{len(found.members):,} micrographs have hardly any noise at high resolution, as if low-pass filtered or denoised:"

@@ -116,8 +116,8 @@ def _screening(planned: Planned, candidates: int, mirrored: int) -> _Screening:
         "search": "all",
         "grid": list(found.grid) if found.grid else None,
         "group_size": found.pool_size,
-        "least_z": round(found.min_z[0], 2) if found.grid else None,
-        "least_z_of_group": round(found.min_z_of_pool[0], 2) if found.pool_size > 1 else None,
+        "least_z": round(found.min_z, 2) if found.grid else None,
+        "least_z_of_group": round(found.min_z_of_pool, 2) if found.pool_size > 1 else None,
         "predicted_recall_at_overlap_0.3": {str(size): round(recall, 3) for size, recall in found.predicted_recall},
         "looked_at_closely": candidates,
     }

@@ -12,6 +12,8 @@ mod particles;
 mod preparation;
 mod records;
 mod rows;
+mod screening;
+mod session;
 mod star;
 mod watched;
 
@@ -25,10 +27,7 @@ mod _core {
     #[pymodule_export]
     use crate::listing::write_listing;
     #[pymodule_export]
-    use crate::micrographs::{
-        Coarse, Confirmed, Correlation, FixedPattern, Leads, Matches, Questions, Screened, Screener, Screening, Session, correlate,
-        in_shard, prepare_image,
-    };
+    use crate::micrographs::{Confirmed, Correlation, Leads, Matches, Questions, correlate, prepare_image};
     #[pymodule_export]
     use crate::particles::{Duplicates, HalfPairs, components, deduplicate, half_pairs, kept_at, nearest, overlaps};
     #[pymodule_export]
@@ -45,6 +44,11 @@ mod _core {
     fn set_processors(processors: usize) {
         cryodedup_core::jobs::set_processors(processors);
     }
+
+    #[pymodule_export]
+    use crate::screening::{Screened, Screener, Screening, in_shard, read_screening};
+    #[pymodule_export]
+    use crate::session::{Coarse, FixedPattern, Session};
 
     /// Finds `NumPy`'s own functions, which the first array does otherwise.
     #[pyfunction]

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use cryodedup_core::micrographs::cache;
 use cryodedup_core::micrographs::kernels::picture::picture as core_picture;
-use cryodedup_core::micrographs::read;
 use cryodedup_core::micrographs::thumbnails::thumbnails as core_thumbnails;
+use cryodedup_core::micrographs::{read, stored};
 use numpy::PyReadonlyArray2;
 use pyo3::prelude::*;
 
@@ -30,7 +30,7 @@ impl Frame {
 }
 
 readable! {
-    Record(cache::Stored) {
+    Record(stored::Stored) {
         width: usize = |stored| stored.record.width;
         height: usize = |stored| stored.record.height;
         sd: f32 = |stored| stored.record.sd;
@@ -50,7 +50,7 @@ pub fn find_records(
     threads: usize,
     progress: Progress<'_>,
 ) -> PyResult<Vec<Option<Record>>> {
-    let found = run(py, threads, progress.as_ref(), |monitor| cache::find(&caches, &keys, monitor))?;
+    let found = run(py, threads, progress.as_ref(), |monitor| stored::find(&caches, &keys, monitor))?;
     Ok(found.into_iter().map(|found| found.map(Record)).collect())
 }
 

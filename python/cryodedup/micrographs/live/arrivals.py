@@ -39,7 +39,7 @@ class Arrivals:
         self._taken = set(known)
         self._waiting: dict[Path, _Waiting] = {}
         self._refused: dict[Path, _Waiting] = {}
-        self._listed: list[Path] = []
+        self.listed: list[Path] = []
         self.trouble: str | None = None
 
     def poll(self) -> list[Path]:
@@ -48,12 +48,12 @@ class Arrivals:
         A list that cannot be read, since somebody is writing it, is read again the next time; ``trouble`` says why it could not.
         """
         try:
-            self._listed = listed(self._inputs)
+            self.listed = listed(self._inputs)
             self.trouble = None
         except (InputError, OSError) as error:
             self.trouble = str(error)
         now, ready = self._clock(), []
-        for path in self._listed:
+        for path in self.listed:
             if path not in self._taken and self._is_settled(path, now):
                 self._taken.add(path)
                 self._waiting.pop(path, None)

@@ -14,6 +14,7 @@ from cryodedup.errors import InputError, reason_of
 from cryodedup.formats.images import Image, open_image
 from cryodedup.micrographs.acquisition import Acquisition, acquisitions_of
 from cryodedup.micrographs.cache_file import CACHE, locked, move_other_file
+from cryodedup.micrographs.cautions import of_small_images
 from cryodedup.micrographs.live import state
 from cryodedup.micrographs.live.arrivals import Arrivals
 from cryodedup.micrographs.live.collection import FIRST, Collection
@@ -91,6 +92,7 @@ def watch(inputs: Sequence[Path], params: MicrographParams, output: Path, how: W
         session = _Session(params, output, report, say)
         arrivals = Arrivals(inputs, how.settle_s, session.known)
         last = read = time.monotonic()
+        first = True
         try:
             while True:
                 for path in arrivals.poll():
@@ -102,6 +104,9 @@ def watch(inputs: Sequence[Path], params: MicrographParams, output: Path, how: W
                         arrivals.drop(path)
                 if arrivals.trouble is None:
                     read = time.monotonic()
+                    if first and not arrivals.listed:
+                        say(f"{', '.join(map(str, inputs))}: no micrographs there yet; waits for them (MRC or TIFF files, not movies)")
+                    first = False
                 elif time.monotonic() - read >= _TROUBLE_S:
                     say(f"{arrivals.trouble}; it is read again as long as this runs")
                     read = time.monotonic()
@@ -184,6 +189,8 @@ class _Session:
     def _compare(self, member: _Member) -> None:
         of_class = self._classes.setdefault(_class_of(member.image), _Class(Collection(self._params)))
         of_class.members.append(member)
+        if len(of_class.members) == 1 and (small := of_small_images(member.record.width, member.record.height)):
+            self._say(f"warning: {small}")
         for pair in of_class.collection.add(member.record, _acquisition(member.path)):
             self._tell(self._duplicate(of_class, pair))
         if len(of_class.members) == FIRST:

@@ -22,8 +22,7 @@ from cryodedup.params import MicrographParams
 SCHEMA = "cryodedup-plan/1"
 LAST = ("fdr", "threshold", "min_overlap", "max_removed", "max_set", "self_test", "threads")
 """Parameters that only the last stage uses: they can differ from those of the plan."""
-_FILE, _SPECTRA = "plan.json", "spectra"
-_SCREENING = ("pairs", "decoy_pairs", "grid", "finer", "pool_size", "min_z", "min_z_of_pool", "predicted_recall")
+_FILE = "plan.json"
 
 
 @dataclass(frozen=True)
@@ -32,7 +31,6 @@ class PlannedClass:
 
     members: list[int]
     places: list[int]
-    screening: dict[str, Any] | None
 
 
 @dataclass(frozen=True)
@@ -104,8 +102,8 @@ class Plan:
         asked = shared(params)
         name = next((name for name, value in asked.items() if self.params.get(name) != value), None)
         if name is not None:
-            text = "{" + name + "}: found {found!r}, expected {expected!r}, as in the plan; run --stage plan again, or give it here"
-            raise ParameterError(text, found=asked[name], expected=self.params.get(name))
+            text = "{" + name + "}: found {found}, expected {expected}, as in the plan; give the same here, or run --stage plan again"
+            raise ParameterError(text, found=_spelled(asked[name]), expected=_spelled(self.params.get(name)))
         check_computed(self.computed, "the plan was made", "plan")
 
 
@@ -117,6 +115,13 @@ def check_computed(before: Mapping[str, str], what_was_made: str, stage: str) ->
                 f"found {what} {here} on this machine, expected {there}, with which {what_was_made}: results would differ by rounding; use"
                 f" machines of one kind, or run --stage {stage} again"
             )
+
+
+def _spelled(value: Any) -> str:
+    """The value of a parameter, as users give it."""
+    if isinstance(value, float):
+        return f"{value:g}"
+    return "no value" if value is None else str(value)
 
 
 def _by_index(values: Mapping[str, Any]) -> dict[int, Any]:
@@ -149,36 +154,22 @@ def class_folder(folder: Path, number: int) -> Path:
     return folder / f"class-{number + 1}"
 
 
-def save_class(planned: Planned, folder: Path, base: Path) -> dict[str, Any] | None:
-    """Completes the folder of a class, in which its views are already; returns how its pairs are screened.
-
-    ``base``: the folder of the stages.
-    """
+def save_class(planned: Planned, folder: Path, base: Path) -> None:
+    """Completes the folder of a class, in which its views are already; ``base``: the folder of the stages."""
     planned.session.save(folder, base)
-    if planned.screener is None:
-        return None
-    planned.screener.save(folder / _SPECTRA)
-    return {name: getattr(planned.screening, name) for name in _SCREENING}
+    if planned.screener is not None:
+        planned.screener.save(folder)
 
 
-def open_class(folder: Path, screening: Mapping[str, Any] | None, params: MicrographParams, *, screens: bool) -> Planned:
+def open_class(folder: Path, params: MicrographParams, *, screens: bool) -> Planned:
     """A class that was saved; ``screens``: whether its pairs are still to be screened."""
     session = _core.Session.open(folder, folder.parent.parent)
-    if screening is None:
+    if params.search == "window":
         return Planned(session, None, None)
-    grid = screening["grid"]
-    how = _core.Screening(
-        pairs=screening["pairs"],
-        decoy_pairs=screening["decoy_pairs"],
-        grid=None if grid is None else (grid[0], grid[1]),
-        finer=screening["finer"],
-        pool_size=screening["pool_size"],
-        min_z=(screening["min_z"][0], screening["min_z"][1]),
-        min_z_of_pool=(screening["min_z_of_pool"][0], screening["min_z_of_pool"][1]),
-        predicted_recall=[(size, recall) for size, recall in screening["predicted_recall"]],
-    )
-    opened = _core.Screener.open(session, how, params.max_shift_reduced_px, folder / _SPECTRA) if screens else None
-    return Planned(session, how, opened)
+    if not screens:
+        return Planned(session, _core.read_screening(folder), None)
+    screener = _core.Screener.open(session, params.max_shift_reduced_px, folder)
+    return Planned(session, screener.screening, screener)
 
 
 def missing(shards: Iterable[tuple[int, int]]) -> tuple[int, list[int]] | None:

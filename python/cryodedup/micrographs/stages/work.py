@@ -68,12 +68,11 @@ def plan(micrographs: Inputs, params: MicrographParams, output: Path, progress: 
         folder.mkdir()
         classes = []
         for number, of_class in enumerate(unique.classes):
-            screening = None
             if len(of_class.members) > 1:
                 own = class_folder(folder, number)
                 own.mkdir()
-                screening = save_class(plan_class(of_class, params, own, progress), own, files.folder)
-            classes.append(PlannedClass(list(of_class.members), list(of_class.places), screening))
+                save_class(plan_class(of_class, params, own, progress), own, files.folder)
+            classes.append(PlannedClass(list(of_class.members), list(of_class.places)))
         made = Plan(
             params=shared(params),
             micrographs=digest_of(opened, params),
@@ -133,7 +132,7 @@ def compare(params: MicrographParams, output: Path, shard: Shard = WHOLE, progre
     arrays: dict[str, NDArray[Any]] = {"plan": np.frombuffer(made.id.encode(), np.uint8)}
     pairs = 0
     for number, planned_class in _compared(made):
-        planned = open_class(class_folder(files.plan, number), planned_class.screening, params, screens=True)
+        planned = open_class(class_folder(files.plan, number), params, screens=True)
         block = compare_block(planned, planned_class.places, shard, params, progress)
         arrays |= {f"{number}.{name}": column for name, column in block.arrays().items()}
         pairs += len(block.candidates.at)
@@ -167,9 +166,7 @@ def merge(micrographs: Inputs, params: MicrographParams, output: Path, progress:
         )
     shards = _shards_of(made, files)
     several, compared = [], []
-    planned = {
-        number: open_class(class_folder(files.plan, number), one.screening, params, screens=False) for number, one in _compared(made)
-    }
+    planned = {number: open_class(class_folder(files.plan, number), params, screens=False) for number, one in _compared(made)}
     for number, one in enumerate(made.classes):
         several.append((one.members, planned[number].session.records if number in planned else []))
     unique = of_classes(opened, made.versions, made.refused, several, params)

@@ -15,6 +15,7 @@ mod saved;
 pub mod search;
 pub mod session;
 pub mod single_images;
+pub mod stored;
 pub mod thumbnails;
 
 pub use kernels::rings::Band;

@@ -9,8 +9,8 @@ use crate::rows::Input;
 use crate::{Error, Result};
 
 const MAGIC: &[u8; 8] = b"CRYODUP2";
-/// Bytes behind the content: its checksum.
-const CHECK: u64 = 4;
+/// Bytes behind a content: its checksum.
+pub(crate) const CHECK: usize = 4;
 
 /// The content of a file that is being put together.
 #[derive(Debug, Default)]
@@ -53,11 +53,11 @@ impl Unpack {
     pub(crate) fn read(path: &Path) -> Result<Self> {
         let input = Input::open(path)?;
         let (start, mut bytes, mut rest) = (MAGIC.len() as u64, Vec::new(), Vec::new());
-        let end = input.size().saturating_sub(CHECK).max(start);
+        let end = input.size().saturating_sub(CHECK as u64).max(start);
         input.read(0, start, &mut rest)?;
         let ours = rest == MAGIC;
         input.read(start, end, &mut bytes)?;
-        input.read(end, end + CHECK, &mut rest)?;
+        input.read(end, end + CHECK as u64, &mut rest)?;
         let file = Self { path: path.to_owned(), bytes, at: 0 };
         if ours && rest == crc32fast::hash(&file.bytes).to_le_bytes() { Ok(file) } else { Err(file.damaged()) }
     }
@@ -84,13 +84,31 @@ impl Unpack {
     }
 
     fn damaged(&self) -> Error {
-        Error::malformed(
-            &self.path,
-            Place::Whole,
-            "that it is not what this version of cryodedup wrote, or damaged",
-            "a file as it was written; run --stage plan again",
-        )
+        damaged(&self.path)
     }
+}
+
+/// Writes a part of a larger file, with its checksum behind it.
+pub(crate) fn write_part(file: &mut impl Write, part: &[u8], path: &Path) -> Result<()> {
+    [part, &crc32fast::hash(part).to_le_bytes()].into_iter().try_for_each(|bytes| file.write_all(bytes)).map_err(Error::at(path))
+}
+
+/// Reads a part of `length` bytes of a larger file.
+pub(crate) fn read_part(input: &Input, start: usize, length: usize) -> Result<Vec<u8>> {
+    let mut part = Vec::new();
+    input.read(start as u64, (start + length + CHECK) as u64, &mut part)?;
+    let checksum = part.split_off(length.min(part.len()));
+    if checksum == crc32fast::hash(&part).to_le_bytes() { Ok(part) } else { Err(damaged(input.path())) }
+}
+
+/// Refuses a file of another size.
+pub(crate) fn check_size(input: &Input, bytes: usize) -> Result<()> {
+    if input.size() == bytes as u64 { Ok(()) } else { Err(damaged(input.path())) }
+}
+
+fn damaged(path: &Path) -> Error {
+    let found = "a damaged file, or one of another version of cryodedup";
+    Error::malformed(path, Place::Whole, found, "one of this version; run --stage plan again")
 }
 
 #[cfg(test)]

@@ -2,8 +2,8 @@
 
 use rayon::prelude::*;
 
-use super::cache::{Source, Stored, open_all};
 use super::kernels::picture::picture;
+use super::stored::{Source, Stored, open_all};
 use crate::{Monitor, Result};
 
 /// A picture in grey levels, rows from the top down.

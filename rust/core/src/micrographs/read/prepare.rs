@@ -10,7 +10,8 @@ use super::finite::{MAX_MASKED, Reduced};
 use super::flatten::{Flattened, flatten};
 use super::frame::{Frame, announce};
 use super::reduce::Bins;
-use crate::micrographs::cache::{self, Index, Key, Kind, Record, Stored, Writer};
+use crate::micrographs::cache::{self, Index, Key, Kind, Record, Writer};
+use crate::micrographs::stored::Stored;
 use crate::{Error, Monitor, Result};
 
 /// Number of files that are announced to the system ahead of the one being read.

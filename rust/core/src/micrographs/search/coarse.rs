@@ -1,22 +1,17 @@
 //! Correlates all pairs at low resolution: the part of the search that takes time proportional to n².
 
-use std::fs::File;
-use std::io::Write;
-use std::path::Path;
 use std::sync::Arc;
 
 use rayon::prelude::*;
 use rustfft::num_complex::Complex32;
 
-use crate::error::Place;
 use crate::micrographs::kernels::correlator::{Correlator, Highest, Maps};
 use crate::micrographs::kernels::fft::{Plan, Scratch, resize};
 use crate::micrographs::kernels::sizes::{good_size, nearest_good};
 use crate::micrographs::kernels::spectra::{keep, zeros};
 use crate::micrographs::kernels::warp::Seen;
 use crate::micrographs::session::Session;
-use crate::rows::Input;
-use crate::{Error, Monitor, Result};
+use crate::{Monitor, Result};
 
 /// About the number of pixels of the grid: 128 x 96 for a frame of 720 x 512.
 const GRID_PIXELS: f64 = 128.0 * 96.0;
@@ -24,8 +19,6 @@ const GRID_PIXELS: f64 = 128.0 * 96.0;
 const FILLED: f64 = 0.75;
 /// Number of rows of the table of pairs processed at a time; the columns are fetched from memory less often by this factor.
 pub(super) const ROWS: usize = 8;
-/// Bytes behind each spectrum in a file: its checksum.
-const CHECK: usize = 4;
 
 /// Two micrographs that may show the same area.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -56,7 +49,7 @@ pub struct Coarse {
     /// The images, before they are padded.
     pub(crate) image: Plan,
     view: Plan,
-    packed: Vec<Arc<[i16]>>,
+    pub(super) packed: Vec<Arc<[i16]>>,
     /// Largest shift, in pixels of the reduced micrographs.
     pub(crate) max_shift_px: Option<f64>,
     finer: usize,
@@ -136,7 +129,8 @@ impl Coarse {
         Ok(taken)
     }
 
-    fn empty(session: Arc<Session>, finer: usize, max_shift_px: Option<f64>) -> Self {
+    /// Without the spectra.
+    pub(super) fn empty(session: Arc<Session>, finer: usize, max_shift_px: Option<f64>) -> Self {
         let (width, height) = session.view_size;
         let pixels = GRID_PIXELS * (finer * finer) as f64;
         let grid_width = nearest_good((pixels * width as f64 / height as f64).sqrt(), good_size(2 * width));
@@ -151,46 +145,6 @@ impl Coarse {
             1,
         );
         Self { session, correlator, image, view: Plan::new(width, height), packed: Vec::new(), max_shift_px, finer }
-    }
-
-    /// The spectra that [`Coarse::save`] wrote.
-    ///
-    /// # Errors
-    /// [`Error::Io`], [`Error::Malformed`].
-    pub fn open(session: Arc<Session>, finer: usize, max_shift_px: Option<f64>, path: &Path) -> Result<Self> {
-        let mut coarse = Self::empty(session, finer, max_shift_px);
-        let input = Input::open(path)?;
-        let expected = ((4 * coarse.length() + CHECK) * coarse.session.len().div_ceil(2)) as u64;
-        if input.size() != expected {
-            return Err(Error::malformed(path, Place::Whole, format!("{} bytes", input.size()), format!("{expected} bytes")));
-        }
-        let (bytes, mut buffer) = (4 * coarse.length() + CHECK, Vec::new());
-        let spectrum = |k: usize| {
-            let start = (k * bytes) as u64;
-            input.read(start, start + bytes as u64, &mut buffer)?;
-            let checksum = buffer.split_off((bytes - CHECK).min(buffer.len()));
-            if checksum != crc32fast::hash(&buffer).to_le_bytes() {
-                let expected = "spectra as they were written; run --stage plan again";
-                return Err(Error::malformed(path, Place::Whole, "a damaged spectrum", expected));
-            }
-            Ok(buffer.as_chunks().0.iter().map(|&bytes| i16::from_le_bytes(bytes)).collect())
-        };
-        coarse.packed = (0..coarse.session.len().div_ceil(2)).map(spectrum).collect::<Result<_>>()?;
-        Ok(coarse)
-    }
-
-    /// Writes the spectra.
-    ///
-    /// # Errors
-    /// [`Error::Io`].
-    pub fn save(&self, path: &Path) -> Result<()> {
-        let mut file = File::create(path).map_err(Error::at(path))?;
-        for values in &self.packed {
-            let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
-            let checksum = crc32fast::hash(&bytes).to_le_bytes();
-            [&bytes, checksum.as_slice()].into_iter().try_for_each(|part| file.write_all(part)).map_err(Error::at(path))?;
-        }
-        file.sync_all().map_err(Error::at(path))
     }
 
     /// Coefficients of a spectrum.

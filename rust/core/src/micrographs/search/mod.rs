@@ -1,6 +1,7 @@
 //! Finds pairs that show the same area: all pairs at low resolution ([`Screener`]), those that pass closely ([`Matcher`]), and the accepted
 //! ones exactly ([`confirm`]).
 
+mod choice;
 mod closely;
 mod coarse;
 mod confirm;
@@ -8,13 +9,15 @@ mod fit;
 mod place;
 mod planting;
 mod pools;
+mod saved;
 mod screen;
 pub mod shot_agreement;
 mod tiles;
 
+pub use choice::Sensitivity;
 pub use closely::{Match, Matcher};
 pub use coarse::{Candidate, Coarse, Threshold};
 pub use confirm::{Confirmed, confirm};
 pub use place::{Pair, Place, pairs, places};
-pub use screen::{Screened, Screener, Screening, Sensitivity, Shard};
+pub use screen::{Screened, Screener, Screening, Shard};
 pub use shot_agreement::{Lead, Leads, Lists, Questions, Shots};

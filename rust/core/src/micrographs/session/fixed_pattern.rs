@@ -8,10 +8,10 @@ use rayon::prelude::*;
 use super::pattern_means::{AROUND, HALVES, Half, Mean, halves_of};
 use super::reader::Reader;
 use super::views::Views;
-use crate::micrographs::cache::{Source, Stored, open_all};
 use crate::micrographs::kernels::equations::solve;
 use crate::micrographs::kernels::rings::Band;
 use crate::micrographs::saved::{Pack, Unpack};
+use crate::micrographs::stored::{Source, Stored, open_all};
 use crate::{Monitor, Result};
 
 /// So many micrographs, in the order given, make a block; every other one is of its second half.

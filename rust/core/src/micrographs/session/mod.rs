@@ -15,11 +15,11 @@ use std::sync::{Arc, OnceLock};
 
 use rayon::prelude::*;
 
-use crate::micrographs::cache::{Source, Stored, open_all};
 use crate::micrographs::kernels::fft::Plan;
 use crate::micrographs::kernels::image::OwnedImage;
 use crate::micrographs::kernels::rings::{Band, RINGS};
 use crate::micrographs::kernels::warp::Warp;
+use crate::micrographs::stored::{Source, Stored, open_all};
 use crate::{Error, Monitor, Result};
 pub use fixed_pattern::FixedPatterns;
 use reader::Reader;

@@ -4,10 +4,10 @@ use rustfft::num_complex::Complex32;
 
 use super::reader::Reader;
 use super::views::{Power, Views};
-use crate::micrographs::cache::Source;
 use crate::micrographs::kernels::rings::RINGS;
 use crate::micrographs::kernels::simd::fast;
 use crate::micrographs::saved::{Pack, Unpack};
+use crate::micrographs::stored::Source;
 use crate::{Error, Monitor, Result};
 
 /// One micrograph in this many is transformed to measure their power.

@@ -2,8 +2,8 @@
 
 use super::views::Workspace;
 use crate::Result;
-use crate::micrographs::cache::Source;
 use crate::micrographs::kernels::fft::Plan;
+use crate::micrographs::stored::Source;
 
 /// What one thread needs to read micrographs and transform them.
 pub(crate) struct Reader {

@@ -6,10 +6,11 @@ use std::sync::{Arc, OnceLock};
 use super::Session;
 use super::fixed_pattern::FixedPatterns;
 use super::store::Store;
-use crate::micrographs::cache::{Kind, Record, Stored};
+use crate::micrographs::cache::{Kind, Record};
 use crate::micrographs::kernels::rings::RINGS;
 use crate::micrographs::kernels::warp::Warp;
 use crate::micrographs::saved::{Pack, Unpack};
+use crate::micrographs::stored::Stored;
 use crate::{Error, Result};
 
 pub(super) const VIEWS: &str = "views";

@@ -2,17 +2,14 @@
 
 use std::borrow::Cow;
 use std::fs::File;
-use std::io::{BufWriter, Write};
+use std::io::BufWriter;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::error::Place as Where;
 use crate::micrographs::kernels::image::OwnedImage;
+use crate::micrographs::saved::{CHECK, check_size, read_part, write_part};
 use crate::rows::Input;
 use crate::{Error, Result};
-
-/// Bytes behind each view in a file: its checksum.
-const CHECK: usize = 4;
 
 /// The view of a micrograph, and its small view.
 #[derive(Clone, Debug)]
@@ -58,10 +55,7 @@ impl Store {
     pub(crate) fn open(sizes: [(usize, usize); 2], path: &Path, n: usize) -> Result<Self> {
         let input = Input::open(path)?;
         let found = Self::of(sizes, Place::Memory(Vec::new()));
-        let bytes = (n * found.lengths.iter().map(|length| length + CHECK).sum::<usize>()) as u64;
-        if input.size() != bytes {
-            return Err(Error::malformed(path, Where::Whole, format!("{} bytes", input.size()), format!("the {bytes} bytes of {n} views")));
-        }
+        check_size(&input, n * found.lengths.iter().map(|length| length + CHECK).sum::<usize>())?;
         Ok(Self { place: Place::File(input), ..found })
     }
 
@@ -76,8 +70,7 @@ impl Store {
             Place::Written(file, path) => {
                 for pixels in [shown.view, shown.small] {
                     let bytes: Vec<u8> = pixels.into_iter().map(i8::cast_unsigned).collect();
-                    let checksum = crc32fast::hash(&bytes).to_le_bytes();
-                    [&bytes, checksum.as_slice()].into_iter().try_for_each(|part| file.write_all(part)).map_err(Error::at(path))?;
+                    write_part(file, &bytes, path)?;
                 }
             }
             Place::File(input) => return Err(Error::parameter("views", input.path().display(), "a store that is not complete")),
@@ -131,15 +124,8 @@ impl Store {
             return Err(Error::parameter("views", "a store that is being written", "a complete one"));
         };
         let [view, small] = self.lengths;
-        let start = (i * (view + small + 2 * CHECK) + [0, view + CHECK][which]) as u64;
-        let mut bytes = Vec::new();
-        input.read(start, start + (self.lengths[which] + CHECK) as u64, &mut bytes)?;
-        let checksum = bytes.split_off(self.lengths[which].min(bytes.len()));
-        if checksum != crc32fast::hash(&bytes).to_le_bytes() {
-            let expected = "views as they were written; run --stage plan again";
-            return Err(Error::malformed(input.path(), Where::Whole, "a damaged view", expected));
-        }
-        Ok(bytes.into_iter().map(u8::cast_signed).collect())
+        let start = i * (view + small + 2 * CHECK) + [0, view + CHECK][which];
+        Ok(read_part(input, start, self.lengths[which])?.into_iter().map(u8::cast_signed).collect())
     }
 }
 

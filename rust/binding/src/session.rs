@@ -1,0 +1,147 @@
+//! Micrographs that are ready to be compared.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use cryodedup_core::micrographs::search::{self, Matcher};
+use cryodedup_core::micrographs::session::FixedPatterns;
+use cryodedup_core::micrographs::{self, Seen, Warp};
+use numpy::PyReadonlyArray2;
+use pyo3::prelude::*;
+
+use crate::arrays::{Column, Image, Progress, Shape};
+use crate::errors::to_python;
+use crate::micrographs::{BandOf, Confirmed, Matches, Places, to_band};
+use crate::preparation::Record;
+use crate::watched::run;
+
+#[pyclass(frozen, module = "cryodedup._core")]
+pub struct Session(pub Arc<micrographs::Session>);
+
+#[pymethods]
+impl Session {
+    #[staticmethod]
+    #[pyo3(signature = (records, *, band, maps=vec![], directory=None, threads, progress=None))]
+    fn load(
+        py: Python<'_>,
+        records: Vec<Record>,
+        band: BandOf,
+        maps: Vec<[[f64; 2]; 2]>,
+        directory: Option<PathBuf>,
+        threads: usize,
+        progress: Progress<'_>,
+    ) -> PyResult<Self> {
+        let records: Vec<_> = records.into_iter().map(|record| record.0).collect();
+        let maps: Vec<Warp> = maps.into_iter().map(Warp).collect();
+        let load = |monitor: &_| micrographs::Session::load(&records, to_band(band), maps, directory.as_deref(), monitor);
+        Ok(Self(Arc::new(run(py, threads, progress.as_ref(), load)?)))
+    }
+
+    #[staticmethod]
+    fn of_views(views: PyReadonlyArray2<'_, i8>, width: usize, signal: f32) -> PyResult<Self> {
+        let height = views.shape_of()[1] / width;
+        Ok(Self(Arc::new(micrographs::Session::of_views((width, height), views.as_slice()?, signal))))
+    }
+
+    #[staticmethod]
+    fn open(py: Python<'_>, directory: PathBuf, base: PathBuf) -> PyResult<Self> {
+        py.detach(|| micrographs::Session::open(&directory, &base)).map(|session| Self(Arc::new(session))).map_err(to_python)
+    }
+
+    #[pyo3(signature = (records, *, band, pattern, threads))]
+    fn extended(&self, py: Python<'_>, records: Vec<Record>, band: BandOf, pattern: &FixedPattern, threads: usize) -> PyResult<Self> {
+        let records: Vec<_> = records.into_iter().map(|record| record.0).collect();
+        let extended = run(py, threads, None, |monitor| self.0.extended(&records, to_band(band), &pattern.0, monitor))?;
+        Ok(Self(Arc::new(extended)))
+    }
+
+    fn save(&self, py: Python<'_>, directory: PathBuf, base: PathBuf) -> PyResult<()> {
+        py.detach(|| self.0.save(&directory, &base)).map_err(to_python)
+    }
+
+    #[getter]
+    fn records(&self) -> Vec<Record> {
+        self.0.records().iter().cloned().map(Record).collect()
+    }
+
+    fn __len__(&self) -> usize {
+        self.0.len()
+    }
+
+    #[getter]
+    fn view_size(&self) -> (usize, usize) {
+        self.0.view_size
+    }
+
+    #[getter]
+    fn signal(&self) -> Image<f32> {
+        self.0.signal.iter().copied().collect()
+    }
+
+    #[pyo3(signature = (pairs, max_shift_px, *, mirrored, turn_deg=0.0, threads, progress=None))]
+    #[expect(clippy::too_many_arguments, reason = "one an option")]
+    fn find(
+        &self,
+        py: Python<'_>,
+        pairs: PyReadonlyArray2<'_, u32>,
+        max_shift_px: Option<f64>,
+        mirrored: bool,
+        turn_deg: f64,
+        threads: usize,
+        progress: Progress<'_>,
+    ) -> PyResult<Matches> {
+        let pairs = search::pairs(pairs.as_slice()?, self.0.len()).map_err(to_python)?;
+        let seen = Seen { mirrored, warp: Warp::of(turn_deg, 1.0) };
+        let find = |monitor: &_| Matcher::new(&self.0, max_shift_px).find(&pairs, seen, monitor);
+        Ok(Matches(Arc::new(run(py, threads, progress.as_ref(), find)?)))
+    }
+
+    #[pyo3(signature = (places, *, threads))]
+    fn find_near(&self, py: Python<'_>, places: Places<'_>, threads: usize) -> PyResult<Matches> {
+        let places = places.among(self.0.len())?;
+        Ok(Matches(Arc::new(run(py, threads, None, |monitor| Matcher::new(&self.0, None).find_near(&places, monitor))?)))
+    }
+
+    #[pyo3(signature = (places, *, band, threads, progress=None))]
+    fn confirm(&self, py: Python<'_>, places: Places<'_>, band: BandOf, threads: usize, progress: Progress<'_>) -> PyResult<Confirmed> {
+        let places = places.among(self.0.len())?;
+        let confirm = |monitor: &_| search::confirm(&self.0, to_band(band), &places, monitor);
+        Ok(Confirmed(Arc::new(run(py, threads, progress.as_ref(), confirm)?)))
+    }
+}
+
+#[pyclass(frozen, module = "cryodedup._core")]
+pub struct FixedPattern(Arc<FixedPatterns>);
+
+#[pymethods]
+impl FixedPattern {
+    #[new]
+    #[pyo3(signature = (records, *, band, threads))]
+    fn new(py: Python<'_>, records: Vec<Record>, band: BandOf, threads: usize) -> PyResult<Self> {
+        let records: Vec<_> = records.into_iter().map(|record| record.0).collect();
+        Ok(Self(Arc::new(run(py, threads, None, |monitor| FixedPatterns::of(&records, to_band(band), monitor))?)))
+    }
+}
+
+#[pyclass(frozen, module = "cryodedup._core")]
+pub struct Coarse(search::Coarse);
+
+#[pymethods]
+impl Coarse {
+    #[new]
+    #[pyo3(signature = (session, max_shift_px, *, threads))]
+    fn new(py: Python<'_>, session: &Session, max_shift_px: Option<f64>, threads: usize) -> PyResult<Self> {
+        run(py, threads, None, |monitor| search::Coarse::new(Arc::clone(&session.0), 1, max_shift_px, monitor)).map(Self)
+    }
+
+    #[pyo3(signature = (session, *, threads))]
+    fn extended(&self, py: Python<'_>, session: &Session, threads: usize) -> PyResult<Self> {
+        run(py, threads, None, |monitor| self.0.extended(Arc::clone(&session.0), monitor)).map(Self)
+    }
+
+    #[pyo3(signature = (i, count, *, mirrored, threads))]
+    fn nearest(&self, py: Python<'_>, i: u32, count: usize, mirrored: bool, threads: usize) -> PyResult<Column<u32>> {
+        let seen = Seen { mirrored, ..Seen::default() };
+        run(py, threads, None, |monitor| self.0.nearest(i, seen, count, monitor)).map(Column)
+    }
+}

@@ -1,0 +1,90 @@
+//! Prepared micrographs, each a record in one of several caches.
+
+use std::collections::HashMap;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::cache::{Key, Record, UNITS_PER_SD, index};
+use crate::rows::Input;
+use crate::{Error, Monitor, Result};
+
+/// A record and the file that holds it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Stored {
+    /// The file.
+    pub path: Arc<Path>,
+    /// The record in it.
+    pub record: Record,
+}
+
+/// A record and its file, open.
+#[derive(Clone, Debug)]
+pub(crate) struct Source {
+    input: Arc<Input>,
+    pub(crate) record: Record,
+}
+
+/// The records of some keys in several files; of equal ones that of the last file.
+pub fn find(paths: &[PathBuf], keys: &[Key], monitor: &Monitor) -> Result<Vec<Option<Stored>>> {
+    let mut known = HashMap::new();
+    for path in paths {
+        let of_file: Arc<Path> = path.as_path().into();
+        let records = index(path, monitor)?.records.into_iter();
+        known.extend(records.map(|(key, record)| (key, Stored { path: Arc::clone(&of_file), record })));
+    }
+    Ok(keys.iter().map(|key| known.get(key).cloned()).collect())
+}
+
+impl Stored {
+    /// Reads some rows of the pixels, in standard deviations of the image.
+    pub fn pixels(&self, rows: Range<usize>) -> Result<Vec<f64>> {
+        let source = Source { input: Arc::new(Input::open(&self.path)?), record: self.record };
+        let rows = rows.start.min(rows.end).min(self.record.height)..rows.end.min(self.record.height);
+        Ok(source.units(rows)?.into_iter().map(|unit| f64::from(unit) / f64::from(UNITS_PER_SD)).collect())
+    }
+}
+
+/// Opens each file of some records once.
+pub(crate) fn open_all<'a>(stored: &'a [Stored]) -> Result<Vec<Source>> {
+    let mut inputs: HashMap<&'a Path, Arc<Input>> = HashMap::new();
+    let open = |Stored { path, record }: &'a Stored| {
+        let input = match inputs.get(&**path) {
+            Some(input) => Arc::clone(input),
+            None => Arc::clone(inputs.entry(path).or_insert(Arc::new(Input::open(path)?))),
+        };
+        Ok(Source { input, record: *record })
+    };
+    stored.iter().map(open).collect()
+}
+
+impl Source {
+    /// Reads some rows of the pixels as they are stored, in the same unit for the whole image.
+    pub(crate) fn units(&self, rows: Range<usize>) -> Result<Vec<i16>> {
+        let Record { pixels_at, width, .. } = self.record;
+        let at = |row: usize| pixels_at + 2 * (width * row) as u64;
+        let mut bytes = Vec::new();
+        self.input.read(at(rows.start), at(rows.end), &mut bytes)?;
+        if bytes.len() != 2 * width * rows.len() {
+            return Err(shorter(&self.input));
+        }
+        Ok(bytes.as_chunks().0.iter().map(|unit| i16::from_le_bytes(*unit)).collect())
+    }
+
+    /// Reads the pixels.
+    pub(crate) fn read(&self, buffer: &mut Vec<u8>, out: &mut Vec<f32>) -> Result<()> {
+        let (start, bytes) = (self.record.pixels_at, self.record.bytes());
+        self.input.read(start, start + bytes, buffer)?;
+        if buffer.len() as u64 != bytes {
+            return Err(shorter(&self.input));
+        }
+        let scale = self.record.sd / UNITS_PER_SD;
+        out.clear();
+        out.extend(buffer.chunks_exact(2).map(|unit| f32::from(i16::from_le_bytes([unit[0], unit[1]])) * scale));
+        Ok(())
+    }
+}
+
+fn shorter(input: &Input) -> Error {
+    Error::truncated(input.path(), "a file that became shorter while it was used", "one that stays as it is")
+}
