@@ -19,11 +19,11 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from trials import COMMAND, Task, Trial, after, contents, run, without_rights
+from trials import COMMAND, StageTask, Task, Trial, WatchTask, after, contents, run, without_rights
 
 COPIES = 40
 """Times that the picks of the demo are repeated, under other names of micrographs."""
@@ -40,7 +40,9 @@ a random moment. Afterwards the inputs have to be what they were, and the direct
   where an input changes, also that of a run after the change: an image that cannot be read any more is named and left out,
 * **old**: the earlier result, byte for byte,
 * **unfinished**: a directory without a `summary.json` (`demo`: with an `UNFINISHED.txt`), from which a further run with
-  `--overwrite` makes the new result. In brackets: how many were run again, and how many of these gave the new result.
+  `--overwrite` makes the new result. The numbers in brackets, 3 of 4: in four trials the command was run again, and three of these runs
+  gave the new result. (A trial with one of the stages goes on in any case, from this stage to the last.) Of `watch`, which has no
+  earlier result: the first of the events; what it finds is compared, not the figures.
 
 Anything else is a **mixture**: a directory that looks whole and is not. *Traceback* counts runs that printed one, or more than one
 line of error. *Before the program* counts signals that came while the Python interpreter itself was starting, before the first line of
@@ -56,7 +58,10 @@ Random moments seldom hit the few milliseconds in which files are moved into pla
 
 
 """
-SIGNALS = ("kill -9", "SIGTERM", "Ctrl-C", "SIGTERM in the first 0.2 s", "Ctrl-C in the first 0.2 s")
+SHARDS = 2
+"""Of the stages prepare and compare."""
+SENT = {"kill -9": signal.SIGKILL, "SIGTERM": signal.SIGTERM, "Ctrl-C": signal.SIGINT}
+SIGNALS = (*SENT, "SIGTERM in the first 0.2 s", "Ctrl-C in the first 0.2 s")
 COLUMNS = [
     "fault",
     "command",
@@ -102,13 +107,16 @@ def tasks(work: Path, names: list[str]) -> dict[str, Task]:
         for name, (old, new) in words.items()
         if name in names
     }
+    if "watch" in names:
+        watch = ["watch", str(session / "Micrographs"), "--bin", "4", "--poll", "0.05", "--settle", "0", "--idle", "0", "--quiet"]
+        made["watch"] = WatchTask("watch", [], [*watch, "-o", str(work / "watch")], read, work / "watch")
     for task in made.values():
         task.prepare()
         print(f"{task.name}: {task.duration_s:.1f} s, {task.bytes:,} bytes", file=sys.stderr, flush=True)
     return made
 
 
-def row(fault: str, task: Task, trials: list[Trial]) -> str:
+def row(fault: str, task: Task, trials: list[Trial], name: str = "") -> str:
     states = Counter(trial.state for trial in trials)
     statuses = Counter(trial.status for trial in trials)
     repeated = [trial.repeated for trial in trials if trial.repeated is not None]
@@ -117,7 +125,7 @@ def row(fault: str, task: Task, trials: list[Trial]) -> str:
     noisy = sum(not trial.too_early and (trial.traceback or (trial.status > 0 and len(trial.lines) > 1)) for trial in trials)
     cells = [
         fault,
-        f"`{task.name}`",
+        f"`{name or task.name}`",
         len(trials),
         states["new"] + states["changed"],
         states["old"],
@@ -153,13 +161,24 @@ def at_moments(task: Task, count: int, moments: Callable[[], float], act: Act, *
 
 
 def of_signals(task: Task, count: int, draw: random.Random) -> Iterator[str]:
-    for name, number in (("kill -9", signal.SIGKILL), ("SIGTERM", signal.SIGTERM), ("Ctrl-C", signal.SIGINT)):
+    for name, number in SENT.items():
         yield row(name, task, at_moments(task, count, lambda: draw.uniform(0, task.duration_s), sends(number)))
 
 
 def of_starting(task: Task, count: int, draw: random.Random) -> Iterator[str]:
     for name, number in (("SIGTERM in the first 0.2 s", signal.SIGTERM), ("Ctrl-C in the first 0.2 s", signal.SIGINT)):
         yield row(name, task, at_moments(task, count, lambda: draw.uniform(0, 0.2), sends(number)))
+
+
+def of_stages(task: Task, count: int, draw: random.Random) -> Iterator[str]:
+    """The stages of a job, each hit as often as it is long."""
+    stages = StageTask.all_of(task, SHARDS)
+    durations = [stage.duration_s for stage in stages]
+    for name, number in SENT.items():
+        trials = []
+        for stage in draw.choices(stages, durations, k=count):
+            trials += at_moments(stage, 1, lambda stage=stage: draw.uniform(0, stage.duration_s), sends(number))  # type: ignore[misc]
+        yield row(name, task, trials, f"{task.name} --stage")
 
 
 def sends(number: int) -> Act:
@@ -188,8 +207,7 @@ def of_full_disk(task: Task, count: int) -> Iterator[str]:
             trials.append(run(task, repeat=False))
             if trials[-1].state not in task.results:
                 _resize(task.out, 1 << 30)
-                again = subprocess.run([*COMMAND, *task.new, "--overwrite"], capture_output=True, check=False)
-                trials[-1].repeated = again.returncode == 0 and task.state() == "new"
+                trials[-1].repeated = task.repeat(trials[-1].state)
         yield row("disk full", task, trials)
     finally:
         subprocess.run(["umount", task.out], check=True)
@@ -289,7 +307,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--trials", type=int, default=50)
     parser.add_argument("--only", default="", help="kinds of rows, with commas between them (default: all)")
-    parser.add_argument("--tasks", default="particles,micrographs,apply,demo")
+    parser.add_argument("--tasks", default="particles,micrographs,apply,demo,watch")
     args = parser.parse_args()
     draw, few = random.Random(1), max(1, args.trials * 2 // 5)
     with tempfile.TemporaryDirectory() as directory:
@@ -302,20 +320,21 @@ def main() -> None:
             "apply": session / "refined.star",
         }
         print(HEAD + f"| {' | '.join(COLUMNS)} |\n|{'---|' * len(COLUMNS)}", flush=True)
-        chosen = list(found.values())
-        makers: dict[str, Callable[[Task], Iterator[str]]] = {
-            "signals": lambda task: of_signals(task, args.trials, draw),
-            "starting": lambda task: of_starting(task, args.trials, draw) if task.name == "particles" else iter(()),
-            "full_disk": lambda task: of_full_disk(task, few),
-            "file_limit": lambda task: of_file_limit(task, few),
-            "unwritable": of_unwritable,
-            "inputs": lambda task: of_inputs(task, changed[task.name], few, draw) if task.name in changed else iter(()),
-            "two": lambda task: of_two(task, few, draw) if task.name != "demo" else iter(()),
-            "clock": of_clock,
+        replacing = ("particles", "micrographs", "apply", "demo")
+        makers: dict[str, tuple[Callable[[Task], Iterator[str]], Sequence[str]]] = {
+            "signals": (lambda task: of_signals(task, args.trials, draw), (*replacing, "watch")),
+            "stages": (lambda task: of_stages(task, args.trials, draw), ("micrographs",)),
+            "starting": (lambda task: of_starting(task, args.trials, draw), ("particles",)),
+            "full_disk": (lambda task: of_full_disk(task, few), replacing),
+            "file_limit": (lambda task: of_file_limit(task, few), replacing),
+            "unwritable": (of_unwritable, replacing),
+            "inputs": (lambda task: of_inputs(task, changed[task.name], few, draw), tuple(changed)),
+            "two": (lambda task: of_two(task, few, draw), tuple(changed)),
+            "clock": (of_clock, replacing),
         }
-        for name, make in makers.items():
-            for task in chosen if name in (args.only or name).split(",") else []:
-                for line in make(task):
+        for name, (make, names) in makers.items():
+            for task in found.values() if name in (args.only or name).split(",") else []:
+                for line in make(task) if task.name in names else []:
                     print(line, flush=True)
 
 

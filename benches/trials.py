@@ -18,9 +18,11 @@ from pathlib import Path
 COMMAND = [sys.executable, "-m", "cryodedup"]
 CHANGING = ("times_s", "forecast", "peak_memory_gb")
 """Entries of a summary that are measurements of the run itself."""
-PREPARED = re.compile(r"prepared\.cache.*")
-"""Not a result: the reduced images, in the order in which they were read."""
+PREPARED = re.compile(r"prepared\.cache.*|watch\.npz")
+"""Not a result: the reduced images, in the order in which they were read, and what watching goes on from."""
+STAGES = "stages"
 UNFINISHED = "UNFINISHED.txt"
+EVENTS = "watch.jsonl"
 LIMIT_S = 120
 
 Contents = dict[str, str]
@@ -31,7 +33,8 @@ def contents(directory: Path) -> Contents:
     found: Contents = {}
     for path in sorted(directory.rglob("*")) if directory.exists() else []:
         name = path.relative_to(directory).as_posix()
-        if not path.is_file() or name.startswith(".cryodedup-") or "/.cryodedup-" in name or PREPARED.fullmatch(path.name):
+        ours = name.startswith((".cryodedup-", f"{STAGES}/")) or "/.cryodedup-" in name or PREPARED.fullmatch(path.name)
+        if not path.is_file() or ours:
             continue
         found[name] = hashlib.blake2b(_without_times(path), digest_size=16).hexdigest()
     return found
@@ -40,7 +43,9 @@ def contents(directory: Path) -> Contents:
 def _without_times(path: Path) -> bytes:
     raw = path.read_bytes()
     if path.name == "report.html":  # it shows the command
-        return raw.replace(b" --overwrite", b"")
+        return raw.replace(b" --overwrite", b"").replace(b" --stage merge", b"")
+    if path.name == EVENTS:  # what is found; the figures depend on which micrographs were there when it began
+        return b"".join(re.findall(rb'"event": "[^"]*", "original": "[^"]*", "duplicate": "[^"]*"', raw))
     if path.name == "summary.json":
         return json.dumps({key: value for key, value in json.loads(raw).items() if key not in CHANGING}).encode()
     if path.suffix == ".mrc":
@@ -70,6 +75,11 @@ class Task:
     bytes: int = 0
 
     @property
+    def command(self) -> list[str]:
+        """The words that are run over the old result."""
+        return [*COMMAND, *self.new, "--overwrite"]
+
+    @property
     def earlier(self) -> Path:
         """A copy of the old result."""
         return self.out.with_name(f"{self.name}-earlier")
@@ -86,7 +96,7 @@ class Task:
         shutil.rmtree(self.earlier, ignore_errors=True)
         shutil.copytree(self.out, self.earlier, ignore=lambda _, names: [name for name in names if PREPARED.fullmatch(name)])
         started = time.monotonic()
-        subprocess.run([*COMMAND, *self.new, "--overwrite"], check=True, capture_output=True)
+        subprocess.run(self.command, check=True, capture_output=True)
         self.duration_s = time.monotonic() - started
         assert contents(self.out) == self.results["new"]
 
@@ -104,6 +114,102 @@ class Task:
         if (self.out / UNFINISHED).exists() if self.name == "demo" else "summary.json" not in now:
             return "unfinished"
         return "mixture"
+
+    def repeat(self, state: str) -> bool | None:
+        """Whether a further run gives the new result; None: one of the results is there, and whole."""
+        if state in self.results:
+            return None
+        return self._runs([self.command]) and self.state() == "new"
+
+    def _runs(self, commands: Sequence[Sequence[str]]) -> bool:
+        return all(subprocess.run(command, capture_output=True, check=False).returncode == 0 for command in commands)
+
+
+@dataclass
+class StageTask(Task):
+    """One stage of a job that replaces an earlier result.
+
+    ``stages`` are the arguments of all, ``number`` is that of this one. What the stages before it left is there when it begins. A trial
+    goes on from this stage, again, to the last one.
+    """
+
+    stages: list[list[str]] = field(default_factory=list)
+    number: int = 0
+
+    @property
+    def command(self) -> list[str]:
+        """The words that are run over the old result."""
+        return [*COMMAND, *self.stages[self.number], "--overwrite"]
+
+    @property
+    def begun(self) -> Path:
+        """A copy of what the stages before this one leave."""
+        return self.out.with_name(f"{self.name}-begun-{self.number}")
+
+    @classmethod
+    def all_of(cls, task: Task, shards: int) -> list[StageTask]:
+        """The stages of a task that is prepared, those that are shared as one process for each shard."""
+        names = [("prepare", True), ("plan", False), ("compare", True), ("merge", False)]
+        words = [
+            [*task.new, "--stage", name, *([f"--shard={k + 1}/{shards}"] if shared else [])]
+            for name, shared in names
+            for k in range(shards if shared else 1)
+        ]
+        made = [
+            cls(task.name, task.old, task.new, task.inputs, task.out, dict(task.results), stages=words, number=k) for k in range(len(words))
+        ]
+        task.restore()
+        for stage in made:
+            shutil.copytree(task.out, stage.begun)
+            started = time.monotonic()
+            subprocess.run(stage.command, check=True, capture_output=True)
+            stage.duration_s = time.monotonic() - started
+        assert contents(task.out) == task.results["new"]
+        return made
+
+    def restore(self) -> None:
+        """Puts the old result into place, and what the stages before this one leave."""
+        shutil.rmtree(self.out, ignore_errors=True)
+        shutil.copytree(self.begun, self.out)
+
+    def repeat(self, state: str) -> bool | None:
+        """Whether this stage and those after it give the new result."""
+        return self._runs([[*COMMAND, *words, "--overwrite"] for words in self.stages[self.number :]]) and self.state() == "new"
+
+
+@dataclass
+class WatchTask(Task):
+    """Watching: what it reports is its result; there is no earlier one."""
+
+    @property
+    def command(self) -> list[str]:
+        """The words that are run."""
+        return [*COMMAND, *self.new]
+
+    def prepare(self) -> None:
+        """Makes the result, and measures how long that takes."""
+        shutil.rmtree(self.out, ignore_errors=True)
+        started = time.monotonic()
+        subprocess.run(self.command, check=True, capture_output=True)
+        self.duration_s = time.monotonic() - started
+        self.results["new"] = contents(self.out)
+        self.events = self._events()
+        assert self.events
+
+    def restore(self) -> None:
+        """Takes all away."""
+        shutil.rmtree(self.out, ignore_errors=True)
+
+    def state(self) -> str:
+        """``new``, ``unfinished`` (the first of the events), or ``mixture``."""
+        now = contents(self.out)
+        if now == self.results["new"]:
+            return "new"
+        return "unfinished" if now.keys() <= {EVENTS} and self.events.startswith(self._events()) else "mixture"
+
+    def _events(self) -> bytes:
+        path = self.out / EVENTS
+        return _without_times(path) if path.exists() else b""
 
 
 @dataclass
@@ -137,7 +243,7 @@ def run(
     """Starts the task over the old result, lets something happen, and looks at what is left."""
     given = digests(task.inputs) if check_inputs else {}
     process = subprocess.Popen(  # type: ignore[call-overload]
-        [*before, *COMMAND, *task.new, "--overwrite"], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, **options
+        [*before, *task.command], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, **options
     )
     happened = happen(process)
     since = time.monotonic()
@@ -155,9 +261,8 @@ def run(
         happened=happened,
     )
     put_back()
-    if repeat and trial.state not in task.results:
-        again = subprocess.run([*COMMAND, *task.new, "--overwrite"], capture_output=True, check=False)
-        trial.repeated = again.returncode == 0 and task.state() == "new"
+    if repeat:
+        trial.repeated = task.repeat(trial.state)
     return trial
 
 

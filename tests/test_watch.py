@@ -122,10 +122,11 @@ def test_repeated_holes_are_reported_as_they_come(session: Planted, images: list
     assert len(found) == len(session.pairs), "each is reported once"
     assert list(EventFile(output / live.EVENTS)) == found
     batch = find_duplicate_micrographs(sorted(folder.iterdir()), PARAMS)
-    shifts = {(Path(batch.names[p.first]).name, Path(batch.names[p.second]).name): p.shift_px for p in batch.duplicates}
+    pairs = {(Path(batch.names[p.first]).name, Path(batch.names[p.second]).name): p for p in batch.duplicates}
     for event in found:
-        expected = shifts[Path(event["original"]).name, Path(event["duplicate"]).name]
-        assert np.allclose([event["shift_x_px"], event["shift_y_px"]], expected, atol=1.5)
+        expected = pairs[Path(event["original"]).name, Path(event["duplicate"]).name]
+        assert np.allclose([event["shift_x_px"], event["shift_y_px"]], expected.shift_px, atol=1.5)
+        assert np.allclose([event["z"], event["ncc"], event["ccc"]], [expected.z, expected.ncc, expected.ccc], rtol=0.1)
 
 
 def test_a_run_goes_on_where_the_last_one_stopped(session: Planted, images: list[Path], tmp_path: Path) -> None:

@@ -436,7 +436,7 @@ class Session:
         """A session that was saved; its views stay in the directory."""
 
     def extended(self, records: Sequence[Record], *, band: _Band, pattern: FixedPattern, threads: int) -> Session:
-        """A session of these micrographs and more, out of which the pattern of others is taken; the views of these are shared."""
+        """A session of these micrographs and more; the pattern, of any of these, is taken out from here on. Views are shared."""
 
     def save(self, directory: _Path, base: _Path) -> None:
         """Adds the rest to the directory into which the session was loaded.
@@ -483,7 +483,8 @@ class Session:
 class FixedPattern:
     """What prepared micrographs have in common, in a band: the fixed pattern of the gain reference."""
 
-    def __new__(cls, records: Sequence[Record], *, band: _Band, threads: int) -> FixedPattern: ...
+    def __new__(cls, records: Sequence[Record], first: int, *, band: _Band, threads: int) -> FixedPattern:
+        """``first``: the number of the first of them in their session."""
 
 @final
 class Coarse:

@@ -116,10 +116,10 @@ pub struct FixedPattern(Arc<FixedPatterns>);
 #[pymethods]
 impl FixedPattern {
     #[new]
-    #[pyo3(signature = (records, *, band, threads))]
-    fn new(py: Python<'_>, records: Vec<Record>, band: BandOf, threads: usize) -> PyResult<Self> {
+    #[pyo3(signature = (records, first, *, band, threads))]
+    fn new(py: Python<'_>, records: Vec<Record>, first: usize, band: BandOf, threads: usize) -> PyResult<Self> {
         let records: Vec<_> = records.into_iter().map(|record| record.0).collect();
-        Ok(Self(Arc::new(run(py, threads, None, |monitor| FixedPatterns::of(&records, to_band(band), monitor))?)))
+        Ok(Self(Arc::new(run(py, threads, None, |monitor| FixedPatterns::of(&records, first, to_band(band), monitor))?)))
     }
 }
 

@@ -120,7 +120,7 @@ class Collection:
             return self._compare_anew()
         assert self._coarse is not None
         if n % REFRESH == 0:
-            self._pattern = self._pattern_of(self.records[:-1])  # not of the new one itself
+            self._pattern = self._pattern_before(n - 1)  # not of the new one itself
         assert self._pattern is not None
         band, threads = self._params.search_band, self._params.threads
         self._session = self._session.extended([record], band=band, pattern=self._pattern, threads=threads)
@@ -135,10 +135,12 @@ class Collection:
         band, threads = self._params.search_band, self._params.threads
         self._session = _core.Session.load(self.records, band=band, threads=threads)
         self._coarse = _core.Coarse(self._session, self._params.max_shift_reduced_px, threads=threads)
-        self._pattern = self._pattern_of(self.records)
+        self._pattern = self._pattern_before(len(self))
 
-    def _pattern_of(self, records: Sequence[_core.Record]) -> _core.FixedPattern:
-        return _core.FixedPattern(records[-PATTERN:], band=self._params.search_band, threads=self._params.threads)
+    def _pattern_before(self, end: int) -> _core.FixedPattern:
+        """Of the micrographs before one."""
+        first = max(0, end - PATTERN)
+        return _core.FixedPattern(self.records[first:end], first, band=self._params.search_band, threads=self._params.threads)
 
     def _compare_anew(self) -> list[Pair]:
         self._load()

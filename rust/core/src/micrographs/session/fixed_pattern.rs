@@ -21,9 +21,11 @@ pub const MIN_FOR_FIXED_PATTERN: usize = 24;
 /// A mean that is of the others but for such a share of its power is not fitted.
 const MIN_PIVOT: f64 = 1e-6;
 
-/// The means of micrographs of one size.
+/// The means of micrographs of one size: of all of a session, or of some that follow each other.
 #[derive(Debug, Default)]
 pub struct FixedPatterns {
+    /// The number of the first of them in the session.
+    first: usize,
     micrographs: usize,
     width: usize,
     halves: Vec<Half>,
@@ -32,13 +34,15 @@ pub struct FixedPatterns {
 }
 
 impl FixedPatterns {
-    /// Of prepared micrographs of one size; `band`: of the views in which they will be compared.
+    /// Of prepared micrographs of one size; `first`: the number of the first of them in the session; `band`: of the views in which they
+    /// will be compared.
     ///
     /// # Errors
     /// [`crate::Error::Io`], [`crate::Error::Interrupted`].
-    pub fn of(records: &[Stored], band: Band, monitor: &Monitor) -> Result<Self> {
+    pub fn of(records: &[Stored], first: usize, band: Band, monitor: &Monitor) -> Result<Self> {
         let size = records.first().map_or((2, 2), |stored| (stored.record.width, stored.record.height));
-        Self::measure(&open_all(records)?, &Views::new(size, band), monitor)
+        let measured = Self::measure(&open_all(records)?, &Views::new(size, band), monitor)?;
+        Ok(Self { first, ..measured })
     }
 
     /// Reads micrographs of one size.
@@ -61,10 +65,11 @@ impl FixedPatterns {
             let means: Vec<Vec<f32>> = run.iter().map(|half| half.mean.values()).collect();
             std::array::from_fn(|row| std::array::from_fn(|column| run[row].times(&means[column], width)))
         });
-        Ok(Self { micrographs, width, products: products.collect(), halves })
+        Ok(Self { first: 0, micrographs, width, products: products.collect(), halves })
     }
 
     pub(super) fn pack(&self, pack: &mut Pack) {
+        pack.whole(self.first);
         pack.whole(self.micrographs);
         pack.whole(self.width);
         pack.whole(self.halves.len());
@@ -74,21 +79,21 @@ impl FixedPatterns {
     }
 
     pub(super) fn unpack(file: &mut Unpack) -> Result<Self> {
-        let (micrographs, width) = (file.whole()?, file.whole()?);
+        let (first, micrographs, width) = (file.whole()?, file.whole()?, file.whole()?);
         let halves = (0..file.whole()?).map(|_| Half::unpack(file)).collect::<Result<_>>()?;
         let mut products = vec![[[0.0; HALVES]; HALVES]; file.whole()?];
         for product in products.as_flattened_mut().as_flattened_mut() {
             *product = file.real()?;
         }
-        Ok(Self { micrographs, width, halves, products })
+        Ok(Self { first, micrographs, width, halves, products })
     }
 
-    /// Subtracts from a micrograph the fit of the means around it; of the last ones, if it is none of those that were measured.
-    pub(crate) fn take_out(&self, micrograph: Option<usize>, pixels: &mut [f32]) {
-        match micrograph {
+    /// Subtracts from a micrograph of a session the fit of the means around it; of the last ones, if it is none of those that were measured.
+    pub(crate) fn take_out(&self, micrograph: usize, pixels: &mut [f32]) {
+        match micrograph.checked_sub(self.first) {
             _ if self.halves.is_empty() => {}
-            Some(micrograph) => self.take_out_of_member(micrograph, pixels),
-            None => {
+            Some(member) if member < self.micrographs => self.take_out_of_member(member, pixels),
+            _ => {
                 let first = self.products.len() - 1;
                 let (run, products) = (&self.halves[2 * first..][..HALVES], &self.products[first]);
                 let equation = |row: usize| products[row].into_iter().chain([run[row].times(pixels, self.width), 0.0]).collect();
@@ -99,8 +104,8 @@ impl FixedPatterns {
         }
     }
 
-    fn take_out_of_member(&self, micrograph: usize, pixels: &mut [f32]) {
-        let own = half_of(micrograph, self.micrographs, self.halves.len() / 2);
+    fn take_out_of_member(&self, member: usize, pixels: &mut [f32]) {
+        let own = half_of(member, self.micrographs, self.halves.len() / 2);
         let first = (own / 2).saturating_sub(AROUND / 2).min(self.products.len() - 1);
         let (run, products, own) = (&self.halves[2 * first..][..HALVES], &self.products[first], own - 2 * first);
         // The other halves are fitted: the mean of its own would fit because the micrograph is in it.
@@ -160,7 +165,7 @@ mod tests {
         let both = (0..n).map(|i| {
             reader.read(&records[i]).unwrap();
             let read = reader.pixels.clone();
-            patterns.take_out(Some(i), &mut reader.pixels);
+            patterns.take_out(i, &mut reader.pixels);
             (read, reader.pixels.clone())
         });
         both.unzip()
@@ -224,14 +229,15 @@ mod tests {
         };
         let all: Vec<Stored> = (0..160).map(stored).collect();
         let band = Band { highpass: 0.02, lowpass: 0.2, falloff: 0.05 };
-        let patterns = FixedPatterns::of(&all[..150], band, &Monitor::default()).unwrap();
+        let patterns = FixedPatterns::of(&all[..150], 0, band, &Monitor::default()).unwrap();
         let mut reader = Reader::new(&Views::new(SIZE, band).plan);
         let left: Vec<Vec<f32>> = open_all(&all[150..])
             .unwrap()
             .iter()
-            .map(|source| {
+            .zip(150..)
+            .map(|(source, i)| {
                 reader.read(source).unwrap();
-                patterns.take_out(None, &mut reader.pixels);
+                patterns.take_out(i, &mut reader.pixels);
                 reader.pixels.clone()
             })
             .collect();

@@ -49,8 +49,6 @@ pub struct Session {
     patterns: OnceLock<Arc<FixedPatterns>>,
     /// The directory from which the patterns are read when they are needed.
     saved: Option<PathBuf>,
-    /// Whether it was extended: the patterns are then those of some of its micrographs, and taken out of each as out of others.
-    is_extended: bool,
     store: Store,
 }
 
@@ -65,7 +63,7 @@ impl Session {
         let patterns = Arc::new(FixedPatterns::measure(&sources, &views, monitor)?);
         let [view_size, small_size] = views.sizes();
         let mut store = Store::new(views.sizes(), directory.map(|directory| directory.join(VIEWS)).as_deref())?;
-        let frames = Frames { size, sources: &sources, maps: &maps, patterns: &patterns, are_new: false };
+        let frames = Frames { size, sources: &sources, maps: &maps, patterns: &patterns, first: 0 };
         let mut signal = Vec::with_capacity(records.len());
         frames.make(&views, monitor, |(shown, shares)| {
             signal.push(shares);
@@ -81,12 +79,12 @@ impl Session {
             maps,
             patterns: OnceLock::from(patterns),
             saved: None,
-            is_extended: false,
             store: store.complete()?,
         })
     }
 
-    /// A session with more micrographs, which shares the memory of this one. Their fixed pattern is that of other micrographs.
+    /// A session with more micrographs, which shares the memory of this one. `patterns`: those that are taken out from here on, of any of
+    /// these micrographs.
     ///
     /// # Errors
     /// [`Error::Parameter`]: views in a file; micrographs of another size. [`Error::Io`], [`Error::Interrupted`].
@@ -95,7 +93,7 @@ impl Session {
         if more.iter().any(|stored| (stored.record.width, stored.record.height) != self.size) || !self.maps.is_empty() {
             return Err(Error::parameter("records", "micrographs of several sizes or tilts", "one"));
         }
-        let frames = Frames { size: self.size, sources: &open_all(more)?, maps: &[], patterns, are_new: true };
+        let frames = Frames { size: self.size, sources: &open_all(more)?, maps: &[], patterns, first: self.len() };
         let (mut signal, mut made) = (self.signal.clone(), Vec::new());
         frames.make(&views, monitor, |(shown, shares)| {
             signal.push(shares);
@@ -108,7 +106,6 @@ impl Session {
             maps: vec![],
             patterns: OnceLock::from(Arc::clone(patterns)),
             saved: None,
-            is_extended: true,
             store: self.store.extended(made)?,
             ..*self
         })
@@ -134,7 +131,6 @@ impl Session {
             maps: vec![],
             patterns: OnceLock::new(),
             saved: None,
-            is_extended: false,
             store,
         }
     }
@@ -190,13 +186,13 @@ impl Session {
     }
 }
 
-/// The micrographs of a session while they are read; `are_new`: whether they are others than those of the patterns.
+/// The micrographs of a session, or its last ones, while they are read; `first`: the number of the first of them.
 struct Frames<'a> {
     size: (usize, usize),
     sources: &'a [Source],
     maps: &'a [Warp],
     patterns: &'a FixedPatterns,
-    are_new: bool,
+    first: usize,
 }
 
 impl Frames<'_> {
@@ -222,7 +218,7 @@ impl Frames<'_> {
     fn read_two(&self, two: [usize; 2], tapers: &(Vec<f32>, Vec<f32>), reader: &mut Reader) -> Result<()> {
         for (part, i) in two.into_iter().enumerate() {
             reader.read(&self.sources[i])?;
-            self.patterns.take_out((!self.are_new).then_some(i), &mut reader.pixels);
+            self.patterns.take_out(self.first + i, &mut reader.pixels);
             if let Some(map) = self.maps.get(i).filter(|map| !map.is_none()) {
                 reader.pixels = map.apply(&reader.pixels, self.size.0, (1.0, 1.0));
             }
@@ -246,8 +242,7 @@ impl Filtering<'_> {
     /// Two of them, in int8.
     pub(crate) fn two(&self, two: [usize; 2], reader: &mut Reader) -> Result<[OwnedImage; 2]> {
         let Self { session, sources, patterns, plan, filter, tapers } = self;
-        Frames { size: session.size, sources, maps: &session.maps, patterns, are_new: session.is_extended }
-            .read_two(two, tapers, reader)?;
+        Frames { size: session.size, sources, maps: &session.maps, patterns, first: 0 }.read_two(two, tapers, reader)?;
         let workspace = &mut reader.workspace;
         workspace.forward(plan);
         // The filter is real and even: real and imaginary part do not mix.

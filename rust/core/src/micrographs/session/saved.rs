@@ -80,7 +80,6 @@ impl Session {
             maps,
             patterns: OnceLock::new(),
             saved: Some(directory.to_owned()),
-            is_extended: false,
             store: Store::open([view_size, small_size], &directory.join(VIEWS), n)?,
         })
     }
