@@ -309,6 +309,7 @@ def main() -> None:
     parser.add_argument("--only", default="", help="kinds of rows, with commas between them (default: all)")
     parser.add_argument("--tasks", default="particles,micrographs,apply,demo,watch")
     args = parser.parse_args()
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # in the background it would be ignored, by the commands as well
     draw, few = random.Random(1), max(1, args.trials * 2 // 5)
     with tempfile.TemporaryDirectory() as directory:
         Path(directory).chmod(0o755)

@@ -17,7 +17,7 @@ from cryodedup import InputError, ParticleParams, deduplicate_particles
 from cryodedup.control_groups import groups
 from cryodedup.formats.detect import kind_of
 from cryodedup.particles import forecast, workflow
-from cryodedup.particles.forecast import PARTICLE_BYTES, Forecast, min_rows
+from cryodedup.particles.forecast import MAX_PARTICLE_BYTES, PARTICLE_BYTES, Forecast, min_rows
 from cryodedup.processors import processors
 from cryodedup.resources import Available, check_memory, disk_available, memory_available, size_words
 
@@ -230,7 +230,10 @@ def test_too_many_particles_are_refused_before_they_are_read(
 ) -> None:
     enough = PARTICLE_BYTES * 1000
     monkeypatch.setattr(forecast, "memory_available", lambda: Available(enough, "free here"))
-    assert command("particles", picks["npy"], "-o", tmp_path / "out").status == 0
+    ran = command("particles", picks["npy"], "-o", tmp_path / "out")
+    assert (ran.status, "about 1,000 particles: may need up to 1 MB of memory, found 1 MB (free here)" in ran.err) == (0, True)
+    monkeypatch.setattr(forecast, "memory_available", lambda: Available(MAX_PARTICLE_BYTES * 1000, "free here"))
+    assert command("particles", picks["npy"], "-o", tmp_path / "out", "--overwrite").err == ""
     monkeypatch.setattr(forecast, "memory_available", lambda: Available(enough - 1, "free here"))
     ran = command("particles", picks["npy"], "-o", tmp_path / "other")
     assert ran.status == 2

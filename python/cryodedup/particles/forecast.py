@@ -11,6 +11,7 @@ import numpy as np
 from cryodedup.formats import cryosparc as cs
 from cryodedup.formats.detect import Kind
 from cryodedup.particles.inputs.picks import Picks
+from cryodedup.progress import SILENT, Progress
 from cryodedup.resources import check_memory, memory_available, size_words
 
 PARTICLE_BYTES = 50
@@ -18,6 +19,8 @@ PARTICLE_BYTES = 50
 
 A particle with a place and a micrograph alone takes 56 bytes (of a dataset) or 60; with scores and half-sets, in 2D, 79 (10 million rows).
 """
+MAX_PARTICLE_BYTES = 120
+"""The most that was measured, nearly: of rows with all columns that are used, and of expansions that are undone."""
 SHARE = 0.9
 """Of the rows that the length of some lines makes expect, as many are counted on."""
 _SAMPLE_BYTES, _MAX_SAMPLED = 32 << 10, 16
@@ -52,8 +55,10 @@ def memory_needed(rows: int) -> int:
     return PARTICLE_BYTES * rows
 
 
-def refuse_too_large(kinds: Iterable[tuple[Path, Kind]]) -> None:
+def refuse_too_large(kinds: Iterable[tuple[Path, Kind]], progress: Progress = SILENT) -> None:
     """Refuses inputs whose particles surely do not fit into memory, from the sizes of the files and some of their lines.
+
+    If it depends on their columns whether they fit, ``progress`` gets a warning.
 
     Raises
     ------
@@ -64,7 +69,12 @@ def refuse_too_large(kinds: Iterable[tuple[Path, Kind]]) -> None:
     rows = min_rows(kinds)
     first = str(kinds[0][0]) if kinds else ""
     more = f" and {len(kinds) - 1:,} more" if len(kinds) > 1 else ""
-    check_memory(memory_needed(rows), f"{first}{more}, about {rows:,} particles", memory_available())
+    what, available = f"{first}{more}, about {rows:,} particles", memory_available()
+    check_memory(memory_needed(rows), what, available)
+    if available is not None and available.size < (most := MAX_PARTICLE_BYTES * rows):
+        progress.note(
+            f"warning: {what}: may need up to {size_words(most)} of memory, found {available}; if it fails, run it where there is more"
+        )
 
 
 def min_rows(kinds: Iterable[tuple[Path, Kind]]) -> int:

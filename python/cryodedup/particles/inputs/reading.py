@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 def read_inputs(paths: Sequence[Path], params: ParticleParams, progress: Progress = SILENT) -> list[Picks]:
     """Reads every input; files of picks that belong together (one a micrograph, in one folder) become one."""
     kinds = [(path, kind_of(path)) for path in paths]
-    refuse_too_large(kinds)
+    refuse_too_large(kinds, progress)
     stars = [path for path, kind in kinds if kind == "star"]
     opened = dict(zip(stars, open_stars(stars, params, progress), strict=True))
     found: dict[Path, Callable[[], Picks]] = {}  # by the first path of each input
