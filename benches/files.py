@@ -21,7 +21,7 @@ HERE = Path(__file__).parent
 
 
 def run(command):
-    """Seconds and peak memory in MB of a finished command."""
+    """Seconds, processor seconds and peak memory in MB of a finished command; the processors' are those to compare on a busy machine."""
     start = time.perf_counter()
     process = subprocess.Popen([str(part) for part in command], stdout=subprocess.DEVNULL)
     _, status, usage = os.wait4(process.pid, 0)
@@ -29,7 +29,7 @@ def run(command):
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
         sys.exit(f"{command[0]} failed")
-    return seconds, usage.ru_maxrss / 1024
+    return seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
 
 
 def compare(title, commands, outputs, repeats, settle_s):
@@ -47,7 +47,7 @@ def compare(title, commands, outputs, repeats, settle_s):
     print(title)
     reference = None
     for name, results in found.items():
-        seconds, memory = (statistics.median(values) for values in zip(*results, strict=True))
+        seconds, _, memory = (statistics.median(values) for values in zip(*results, strict=True))
         reference = reference or seconds
         print(f"  {name:44} {seconds:7.2f} s {memory:7.0f} MB   {seconds / reference:6.2f} x")
 

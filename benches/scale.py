@@ -11,16 +11,14 @@ new directory each time, and are removed at the end: ext4 takes milliseconds to 
 """
 
 import argparse
-import os
 import shutil
 import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
-from files import HERE, make
+from files import HERE, make, run
 
 FEW = 1000
 COMMAND = [Path(sys.executable).with_name("cryodedup"), "particles", "--quiet"]
@@ -101,18 +99,6 @@ class Bench:
 def of_each(seconds, busy, memory, rows):
     times = f"{seconds / rows * 1e6:.2f} us a row, processors {busy / rows * 1e6:.2f} us a row"
     return f"{times}, {memory * 2**20 / rows:.0f} bytes a particle"
-
-
-def run(command):
-    """Seconds, processor seconds and peak memory in MB of a finished command; the processors' are those to compare on a busy machine."""
-    start = time.perf_counter()
-    process = subprocess.Popen([str(part) for part in command], stdout=subprocess.DEVNULL)
-    _, status, usage = os.wait4(process.pid, 0)
-    seconds = time.perf_counter() - start
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        sys.exit(f"{command[0]} failed")
-    return seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
 
 
 def make_many(*words):

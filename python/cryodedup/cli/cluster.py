@@ -52,6 +52,11 @@ class Name(click.ParamType[Any]):
         return str(value)
 
 
+def _of_stage(name: str, metavar: str, form: re.Pattern[str], expected: str, text: str) -> click.Option:
+    kind = OfStage(name, form, expected)
+    return click.Option([f"--{name}"], type=kind, multiple=True, metavar=f"[STAGE=]{metavar}", help=text)
+
+
 CLUSTER = [
     click.Option(["--shards"], type=click.IntRange(1, 99_999), metavar="N", help="Share prepare and compare between N tasks each."),
     click.Option(["--partition"], type=Name(), metavar="NAME", help="Run in this partition."),
@@ -60,26 +65,14 @@ CLUSTER = [
     click.Option(
         ["--constraint"], type=Name(), metavar="NAME", help="Use nodes with this feature: all have to have processors of one kind."
     ),
-    click.Option(
-        ["--time"],
-        type=OfStage("time", _TIME, "minutes, or hours, minutes and seconds such as 2:00:00"),
-        multiple=True,
-        metavar="[STAGE=]TIME",
-        help="Set the time limit of a task.",
-    ),
-    click.Option(
-        ["--mem"],
-        type=OfStage("mem", _MEMORY, "an amount of memory such as 8G"),
-        multiple=True,
-        metavar="[STAGE=]SIZE",
-        help="Set the memory of a task.",
-    ),
-    click.Option(
-        ["--cpus-per-task"],
-        type=OfStage("cpus-per-task", _CPUS, "a whole number, 1 or more"),
-        multiple=True,
-        metavar="[STAGE=]N",
-        help=f"Set the processors of a task, which are its threads.  [default: {requests.CPUS}]",
+    _of_stage("time", "TIME", _TIME, "minutes, or hours, minutes and seconds such as 2:00:00", "Set the time limit of a task."),
+    _of_stage("mem", "SIZE", _MEMORY, "an amount of memory such as 8G", "Set the memory of a task."),
+    _of_stage(
+        "cpus-per-task",
+        "N",
+        _CPUS,
+        "a whole number, 1 or more",
+        f"Set the processors of a task, which are its threads.  [default: {requests.CPUS}]",
     ),
     click.Option(["--setup"], multiple=True, metavar="LINE", help="Run this line of shell first, such as 'module load python'."),
     click.Option(

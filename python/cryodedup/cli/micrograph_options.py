@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import rich_click as click
 
 from cryodedup.params import MicrographParams
 
 MICROGRAPHS = MicrographParams()
+Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 class Numbers(click.ParamType[Any]):
@@ -30,24 +32,14 @@ def _joined(numbers: tuple[float, ...]) -> str:
     return ",".join(f"{number:g}" for number in numbers)
 
 
-highpass = click.option(
-    "--highpass",
-    "highpass_cycles_per_px",
-    type=Numbers(),
-    default=_joined(MICROGRAPHS.highpass_cycles_per_px),
-    show_default=True,
-    metavar="σ[,..]",
-    help="Set the high-pass filter, in cycles per reduced pixel, as for IMOD's mtffilter.",
-)
-lowpass = click.option(
-    "--lowpass",
-    "lowpass_cycles_per_px",
-    type=Numbers(),
-    default=_joined(MICROGRAPHS.lowpass_cycles_per_px),
-    show_default=True,
-    metavar="r,σ",
-    help="Set radius and falloff of the low-pass filter, in cycles per reduced pixel.",
-)
+def _filter(name: str, metavar: str, text: str) -> Callable[[Command], Command]:
+    parameter = f"{name}_cycles_per_px"
+    default = _joined(getattr(MICROGRAPHS, parameter))
+    return click.option(f"--{name}", parameter, type=Numbers(), default=default, show_default=True, metavar=metavar, help=text)
+
+
+highpass = _filter("highpass", "σ[,..]", "Set the high-pass filter, in cycles per reduced pixel, as for IMOD's mtffilter.")
+lowpass = _filter("lowpass", "r,σ", "Set radius and falloff of the low-pass filter, in cycles per reduced pixel.")
 max_shift = click.option(
     "--max-shift", "max_shift_px", type=float, metavar="PX", help="Search shifts up to this along each axis, in pixels of the micrograph."
 )
