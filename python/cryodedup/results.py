@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import fields
 from os import PathLike
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from cryodedup.apply.result import AppliedChoice
 from cryodedup.apply.workflow import apply_earlier
@@ -16,7 +16,7 @@ from cryodedup.micrographs import summary as micrograph_summary
 from cryodedup.micrographs import workflow as micrograph_workflow
 from cryodedup.micrographs.result import MicrographOutcome
 from cryodedup.output_directory import given_directory
-from cryodedup.params import Match, MicrographParams, ParticleParams, checked
+from cryodedup.params import Match, MicrographParams, ParticleParams, chosen
 from cryodedup.particles import summary as particle_summary
 from cryodedup.particles import workflow as particle_workflow
 from cryodedup.particles.result import ParticleOutcome
@@ -25,6 +25,10 @@ from cryodedup.write.applied import write_applied
 from cryodedup.write.job import Delivered
 from cryodedup.write.micrographs import write_micrographs
 from cryodedup.write.particles import write_particles
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
 
 Result = TypeVar("Result")
 
@@ -48,6 +52,49 @@ class ParticleResult(ParticleOutcome):
         """
         return _paths(write_particles(self, given_directory(directory), overwrite=overwrite, report=report, progress=progress))
 
+    def to_dataframe(self) -> pd.DataFrame:
+        """A row for each rejected particle, with the columns of ``duplicates.csv``; numbers are not rounded, <NA> or NaN: not known."""
+        from cryodedup.notebook.frames import rejected_particles
+
+        return rejected_particles(self)
+
+    def plot_distances(self, ax: Axes | None = None) -> Axes:
+        """Draws the distances to the nearest neighbour, of all particles and of the kept ones; needs matplotlib, as all plots do."""
+        from cryodedup.notebook.plots import plot_distances
+
+        return plot_distances(self, ax)
+
+    def plot_kept_curve(self, ax: Axes | None = None) -> Axes:
+        """Draws the share of the particles that each minimum separation would keep."""
+        from cryodedup.notebook.plots import plot_kept_curve
+
+        return plot_kept_curve(self, ax)
+
+    def plot_pickers(self, ax: Axes | None = None) -> Axes:
+        """Draws how many particles of each input have a particle of each other one nearby."""
+        from cryodedup.notebook.plots import plot_pickers
+
+        return plot_pickers(self, ax)
+
+    def plot_micrograph(self, name: str, ax: Axes | None = None) -> Axes:
+        """Draws a micrograph with its particles, and a line from each rejected one to that which it duplicates.
+
+        ``name``: as the input gives it, or the end of its path. The image is drawn if ``micrographs`` in the parameters leads to it.
+        """
+        from cryodedup.notebook.plots import plot_micrograph
+
+        return plot_micrograph(self, name, ax)
+
+    def __repr__(self) -> str:
+        from cryodedup.notebook.summary import Overview
+
+        return Overview.of_particles(self).text("ParticleResult")
+
+    def _repr_html_(self) -> str:
+        from cryodedup.notebook.summary import Overview, figures_of_particles
+
+        return Overview.of_particles(self).html(figures_of_particles(self))
+
 
 class MicrographResult(MicrographOutcome):
     """Duplicates among micrographs: a :class:`~cryodedup.micrographs.result.MicrographOutcome` that can be written."""
@@ -68,6 +115,34 @@ class MicrographResult(MicrographOutcome):
         """
         return _paths(write_micrographs(self, given_directory(directory), overwrite=overwrite, report=report))
 
+    def to_dataframe(self) -> pd.DataFrame:
+        """A row for each pair, with the columns of ``duplicates.csv``; pairs that share too little to remove one have no ``set``."""
+        from cryodedup.notebook.frames import pairs_of_micrographs
+
+        return pairs_of_micrographs(self)
+
+    def plot_significance(self, ax: Axes | None = None) -> Axes:
+        """Draws how many pairs reach each significance, and how many are expected by chance; needs matplotlib, as all plots do."""
+        from cryodedup.notebook.plots import plot_significance
+
+        return plot_significance(self, ax)
+
+    def plot_pair(self, k: int, ax: Axes | None = None) -> Axes:
+        """Draws the micrographs of a pair, an index into :attr:`pairs`, the second laid on the first."""
+        from cryodedup.notebook.plots import plot_pair
+
+        return plot_pair(self, k, ax)
+
+    def __repr__(self) -> str:
+        from cryodedup.notebook.summary import Overview
+
+        return Overview.of_micrographs(self).text("MicrographResult")
+
+    def _repr_html_(self) -> str:
+        from cryodedup.notebook.summary import Overview, figures_of_micrographs
+
+        return Overview.of_micrographs(self).html(figures_of_micrographs(self))
+
 
 class Applied(AppliedChoice):
     """The choice of an earlier run for other files, which can be written."""
@@ -84,7 +159,9 @@ class Applied(AppliedChoice):
         return write_applied(self, given_directory(directory), overwrite=overwrite, progress=progress).paths
 
 
-def deduplicate_particles(particles: Any, params: ParticleParams | None = None, *, progress: Progress = SILENT) -> ParticleResult:
+def deduplicate_particles(
+    particles: Any, params: ParticleParams | None = None, *, progress: Progress = SILENT, **parameters: Any
+) -> ParticleResult:
     """Finds the duplicates among the particles of files or tables.
 
     Parameters
@@ -96,6 +173,8 @@ def deduplicate_particles(particles: Any, params: ParticleParams | None = None, 
         What counts as a duplicate and which one stays; see :class:`ParticleParams`.
     progress
         Listens to the job, see :class:`~cryodedup.progress.Progress`.
+    **parameters
+        Fields of :class:`ParticleParams`, such as ``min_separation_a=80``; they replace those of ``params``.
 
     Returns
     -------
@@ -113,11 +192,11 @@ def deduplicate_particles(particles: Any, params: ParticleParams | None = None, 
     ...                      ("location/center_x_frac", "f4"), ("location/center_y_frac", "f4")])
     >>> picks["uid"], picks["location/micrograph_path"], picks["location/micrograph_shape"] = [1, 2, 3], b"a.mrc", 4000
     >>> picks["location/center_x_frac"] = [0.500, 0.501, 0.600]
-    >>> result = deduplicate_particles(picks, ParticleParams(min_separation_a=20, pixel_size_a=1.0))
+    >>> result = deduplicate_particles(picks, min_separation_a=20, pixel_size_a=1.0)
     >>> result.kept
     array([ True, False,  True])
     """
-    return _as(ParticleResult, particle_workflow.find_duplicates(particles, checked(params, ParticleParams), progress))
+    return _as(ParticleResult, particle_workflow.find_duplicates(particles, chosen(params, ParticleParams, parameters), progress))
 
 
 def find_duplicate_micrographs(
@@ -127,6 +206,7 @@ def find_duplicate_micrographs(
     cache: str | PathLike[str] | None = None,
     resume: bool = False,
     progress: Progress = SILENT,
+    **parameters: Any,
 ) -> MicrographResult:
     """Finds micrographs that show the same hole.
 
@@ -143,6 +223,8 @@ def find_duplicate_micrographs(
         Use what ``cache`` holds already, and read only other micrographs.
     progress
         Listens to the job, see :class:`~cryodedup.progress.Progress`.
+    **parameters
+        Fields of :class:`MicrographParams`, such as ``bin=4``; they replace those of ``params``.
 
     Returns
     -------
@@ -153,7 +235,8 @@ def find_duplicate_micrographs(
     InputError
         One line: which file or parameter, what was found, what was expected. A single unreadable image is no error: the result names it.
     """
-    found = micrograph_workflow.find_duplicates(micrographs, params, cache=cache, resume=resume, progress=progress)
+    chosen_params = chosen(params, MicrographParams, parameters)
+    found = micrograph_workflow.find_duplicates(micrographs, chosen_params, cache=cache, resume=resume, progress=progress)
     return _as(MicrographResult, found)
 
 

@@ -82,10 +82,15 @@ def _names(exposures: Exposures, pair: Pair) -> list[str]:
     return [cell_of(exposures.names[pair.first]), cell_of(exposures.names[pair.second])]
 
 
-def _measured(exposures: Exposures, pair: Pair) -> list[str]:
+def holes_and_shots(exposures: Exposures, pair: Pair) -> tuple[str, str]:
+    """The holes of a pair, and its shots, where the names give them."""
     first, second = exposures.acquisitions[pair.first], exposures.acquisitions[pair.second]
     holes = " ".join(dict.fromkeys(hole for hole in (first.hole, second.hole) if hole))
-    shots = " ".join(dict.fromkeys(shot for shot in (first.shot, second.shot) if shot))
+    return holes, " ".join(dict.fromkeys(shot for shot in (first.shot, second.shot) if shot))
+
+
+def _measured(exposures: Exposures, pair: Pair) -> list[str]:
+    holes, shots = holes_and_shots(exposures, pair)
     numbers = [f"{pair.ccc:.4f}", f"{pair.ncc:.4f}", f"{pair.overlap:.4f}", f"{pair.z:.2f}", f"{pair.q:.2e}"]
     numbers += [
         *(f"{round(shift, 1) + 0.0:.1f}" for shift in pair.shift_px),

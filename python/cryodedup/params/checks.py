@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
+from dataclasses import fields, replace
+from difflib import get_close_matches
 from numbers import Integral, Real
 from typing import Any, TypeGuard, TypeVar, get_args
 
@@ -63,3 +65,22 @@ def checked(params: object, kind: type[Params]) -> Params:
     if not isinstance(params, kind):
         raise InputError(f"params: found {type(params).__name__}, expected {kind.__name__}")
     return params
+
+
+def chosen(params: object, kind: type[Params], given: Mapping[str, Any]) -> Params:
+    """The parameters, or the defaults for None, with the given ones in their place.
+
+    Raises
+    ------
+    InputError
+        Something else, or a name that no parameter has.
+    """
+    base = checked(params, kind)
+    names = [field.name for field in fields(kind) if field.init]  # type: ignore[arg-type]
+    unknown = next((name for name in given if name not in names), None)
+    if unknown is not None:
+        alike = get_close_matches(unknown, names, n=1, cutoff=0.7)
+        raise InputError(
+            f"{unknown}: found no parameter of this name, expected {alike[0] if alike else f'one of those of {kind.__name__}'}"
+        )
+    return replace(base, **given)  # type: ignore[type-var]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import re
 import shutil
+from base64 import b64encode
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -72,10 +73,21 @@ def page(template: str, figures: Sequence[Figure], **context: Any) -> Page:
     return Page(html, {name: figure.file(style) for name, figure in drawn.items()})
 
 
+def fragment(template: str, **context: Any) -> str:
+    """A piece of HTML for another page, as that of a notebook; all values are escaped."""
+    filled: str = _environment().get_template(template).render(style=file_style(), **context)
+    return filled
+
+
 def file_style() -> str:
     """The style of figures with the colours of a white page filled in: presentation programs and editors do not support CSS variables."""
-    colours = dict(re.findall(r"--(\w+): (#\w+)", _text("page.css").split("}", maxsplit=1)[0]))
-    return re.sub(r"var\(--(\w+)\)", lambda found: colours[found[1]], _text("figure.css"))
+    of = colours()
+    return re.sub(r"var\(--(\w+)\)", lambda found: of[found[1]], _text("figure.css"))
+
+
+def colours() -> dict[str, str]:
+    """The colours of a white page, by the names that figures use."""
+    return dict(re.findall(r"--(\w+): (#\w+)", _text("page.css").split("}", maxsplit=1)[0]))
 
 
 @cache
@@ -89,6 +101,7 @@ def _environment() -> Any:
     environment.filters["text"] = lambda value: shown(str(value))
     environment.filters["unbroken"] = lambda value: re.sub(r"(?<=\d) (?=[Å%])", "\u00a0", shown(str(value)))
     environment.filters["panels"] = _panels
+    environment.filters["data_url"] = lambda svg: f"data:image/svg+xml;base64,{b64encode(svg.encode()).decode()}"
     return environment
 
 

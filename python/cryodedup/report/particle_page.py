@@ -32,8 +32,8 @@ def particle_page(result: ParticleOutcome, *, command: str | None, notes: Sequen
     notes
         Notes from writing the files, in addition to the result's own notes.
     """
-    advice = _advice(result)
-    words = ("best", "duplicates") if result.repaired_halves is not None else ("kept", "rejected")
+    advice = advice_for_page(result)
+    words = words_for(result)
     shown = _examples(result, words)
     return page(
         "particles.html.j2",
@@ -56,8 +56,13 @@ def particle_page(result: ParticleOutcome, *, command: str | None, notes: Sequen
     )
 
 
-def _advice(result: ParticleOutcome) -> Advice | None:
-    """What the distances suggest; None if they are not known in Å."""
+def words_for(result: ParticleOutcome) -> tuple[str, str]:
+    """How the particles that stay and the others are called: a repair keeps all."""
+    return ("best", "duplicates") if result.repaired_halves is not None else ("kept", "rejected")
+
+
+def advice_for_page(result: ParticleOutcome) -> Advice | None:
+    """What the distances suggest, of many particles those of some micrographs; None if they are not known in Å."""
     if not result.centres.in_angstrom:
         return None
     return advise_on_sample(

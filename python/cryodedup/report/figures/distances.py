@@ -12,7 +12,7 @@ from cryodedup.report.axes import Axis, Floats
 from cryodedup.report.charts import chart
 from cryodedup.report.figure import Figure
 from cryodedup.report.figures.separations import Separations
-from cryodedup.report.layers import Steps
+from cryodedup.report.layers import Layer, Steps
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +56,7 @@ def distances(advice: Advice, separation_a: float, after_word: str) -> Distances
 def draw(data: Distances) -> Figure:
     """Draws two histograms on a logarithmic axis."""
     highest = max(10.0, 1.5 * float(max(data.before.max(initial=0), data.after.max(initial=0))))
-    layers = [
+    layers: list[Layer] = [
         Steps(edges=data.edges_a, counts=data.before, paint="first", filled=True, label="all"),
         Steps(edges=data.edges_a, counts=data.after, paint="second", label=data.after_word),
         *data.separations.rules(),

@@ -49,6 +49,8 @@ class Example:
         float64 (n, 2): centres of the particles, Å, and where they were picked, if shifts were applied.
     kept
         bool (n,): whether each particle is kept.
+    duplicate_of
+        int64 (n,): for each rejected particle the row of the one that it duplicates; -1 for the others, and where there is none here.
     extent_a
         Left, right, bottom and top of the frame, Å.
     seen_along_z
@@ -60,6 +62,7 @@ class Example:
     centres_a: Floats
     picked_a: Floats | None
     kept: NDArray[np.bool_]
+    duplicate_of: NDArray[np.int64]
     extent_a: Extent
     image: Image
     seen_along_z: bool
@@ -67,7 +70,6 @@ class Example:
 
 def examples(result: ParticleOutcome) -> list[Example]:
     """The micrographs with the largest and the median share of rejected particles, and a random one, the same every time."""
-    micrographs = None if result.params.micrographs is None else Path(result.params.micrographs)
     n = np.bincount(result.micrograph_of, minlength=result.n_micrographs)
     rejected = np.bincount(result.micrograph_of[result.rejected], minlength=result.n_micrographs)
     shown = np.flatnonzero(n >= max(1, min(MIN_PARTICLES, int(n.max(initial=0)))))
@@ -78,10 +80,34 @@ def examples(result: ParticleOutcome) -> list[Example]:
     words: dict[int, str] = {}
     for word, number in chosen.items():
         words.setdefault(int(number), word)
-    return [_example(result, word, number, micrographs) for number, word in words.items()]
+    return [example_of(result, number, word) for number, word in words.items()]
 
 
-def _example(result: ParticleOutcome, word: str, number: int, micrographs: Path | None) -> Example:
+def numbered(result: ParticleOutcome, name: str) -> int:
+    """The number of a micrograph, by its name, or by a part of its path from the right that no other has.
+
+    Raises
+    ------
+    InputError
+        No micrograph with particles, or several, have this name.
+    """
+    has_particles = np.bincount(result.micrograph_of, minlength=result.n_micrographs) > 0
+    wanted = Path(name).parts
+    found: dict[int, str] = {}
+    for picks, numbers in zip(result.joined.picks, result.joined.matched.numbers, strict=True):
+        for micrograph, number in zip(picks.micrographs, numbers, strict=True):
+            if has_particles[number] and (micrograph.name == name or Path(micrograph.name).parts[-len(wanted) :] == wanted):
+                found.setdefault(int(number), micrograph.name)
+    exact = [number for number, full in found.items() if full == name]
+    if len(found) != 1 and len(exact) != 1:
+        known = f"{len(found)} micrographs, such as {next(iter(found.values()))}" if found else "no micrograph with particles"
+        raise InputError(f"{name}: found {known} of this name, expected one")
+    return exact[0] if exact else next(iter(found))
+
+
+def example_of(result: ParticleOutcome, number: int, word: str = "chosen") -> Example:
+    """One micrograph, by its number, with its particles."""
+    micrographs = None if result.params.micrographs is None else Path(result.params.micrographs)
     rows = np.flatnonzero(result.micrograph_of == number)
     source_of = np.searchsorted([source.start for source in result.sources], rows, "right") - 1
     source, at = result.sources[source_of[0]], int(rows[0]) - result.sources[source_of[0]].start
@@ -94,10 +120,18 @@ def _example(result: ParticleOutcome, word: str, number: int, micrographs: Path 
         centres_a=np.ascontiguousarray(centres[:, :2]),
         picked_a=_picked(result, rows, source_of) if result.centres.shift_key != "none" else None,
         kept=result.kept[rows],
+        duplicate_of=_duplicates_within(result, rows),
         extent_a=_extent(source, at, centres, image.size_px),
         image=image,
         seen_along_z=centres.shape[1] == 3,
     )
+
+
+def _duplicates_within(result: ParticleOutcome, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+    """For each of the rows the place, among them, of the particle that it duplicates, or -1."""
+    of = result.selection.set_of[rows]
+    place = np.minimum(np.searchsorted(rows, of), len(rows) - 1)
+    return np.where((of != rows) & (rows[place] == of), place, -1)
 
 
 def _extent(source: Source, at: int, centres: Floats, size_px: tuple[int, int] | None) -> Extent:

@@ -12,7 +12,7 @@ from cryodedup.report.axes import Axis, Floats
 from cryodedup.report.charts import chart
 from cryodedup.report.figure import Figure
 from cryodedup.report.figures.separations import Separations
-from cryodedup.report.layers import Line
+from cryodedup.report.layers import Layer, Line
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +54,7 @@ def kept(advice: Advice, separation_a: float, particles: int) -> Kept:
 
 def draw(data: Kept) -> Figure:
     """Draws a line from 0 to 100 %."""
-    layers = [Line(x=data.separations_a, y=data.percent, paint="first", marked=True), *data.separations.rules()]
+    layers: list[Layer] = [Line(x=data.separations_a, y=data.percent, paint="first", marked=True), *data.separations.rules()]
     marks = [data.separations.used_a, data.separations.suggested_a or 0.0, data.separations.neighbours_a or 0.0]
     x = Axis(label="minimum separation (Å)", low=0.0, high=1.02 * max(float(data.separations_a.max(initial=0.0)), *marks, 1e-9), grid=True)
     y = Axis(label="particles kept (%)", low=0.0, high=104.0, grid=True)

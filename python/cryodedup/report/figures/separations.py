@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from cryodedup.particles.analysis.separation import Suggestion
-from cryodedup.report.layers import Layer, Rules
+from cryodedup.report.layers import Rules
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,9 +23,9 @@ class Separations:
         """The separations from a suggestion."""
         return cls(used_a=used_a, suggested_a=suggestion.suggested_a, neighbours_a=suggestion.usual_distance_a)
 
-    def rules(self) -> list[Layer]:
+    def rules(self) -> list[Rules]:
         """Vertical lines with labels."""
-        found: list[Layer] = [Rules(at=np.array([self.used_a]), label=f"used: {self.used_a:g} Å")]
+        found = [Rules(at=np.array([self.used_a]), label=f"used: {self.used_a:g} Å")]
         if self.suggested_a is not None:
             at, label = np.array([self.suggested_a]), f"suggested: {self.suggested_a:.0f} Å"
             found.append(Rules(at=at, paint="second", dash="dotted", label=label))

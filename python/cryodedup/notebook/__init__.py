@@ -1,0 +1,1 @@
+"""Results in a notebook: DataFrames, summaries as text and HTML, and plots by matplotlib of the data that the page draws."""

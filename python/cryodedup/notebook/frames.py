@@ -1,0 +1,78 @@
+"""Results as DataFrames, with the columns of the listings and the names and numbers as they are: not rounded, not made safe for a cell."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cryodedup.micrographs.compare import Pair
+from cryodedup.micrographs.listings import holes_and_shots
+from cryodedup.micrographs.result import MicrographOutcome
+from cryodedup.particles.result import ParticleOutcome
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def rejected_particles(found: ParticleOutcome) -> pd.DataFrame:
+    """A row for each rejected particle, as in ``duplicates.csv``; what is not known is NaN or <NA>."""
+    import pandas as pd
+
+    rejected, of = found.rejected, found.duplicate_of
+    is_known = np.zeros(len(rejected), bool) if found.params.remove_entirely else of != rejected
+    columns = _identities(found, rejected, np.ones(len(rejected), bool), "")
+    names = [micrograph.name for picks in found.joined.picks for micrograph in picks.micrographs]
+    columns["micrograph"] = pd.Series([names[i] for i in _own_micrographs(found, rejected)], dtype=object)
+    in_a = found.centres.in_angstrom
+    axes = found.coordinates_a.shape[1]
+    columns |= {f"{axis}_a": found.coordinates_a[rejected, k] if in_a else np.nan for k, axis in enumerate("xyz"[:axes])}
+    scores = [np.full(len(picks), np.nan) if picks.scores is None else picks.scores.values for picks in found.joined.picks]
+    columns["score"] = np.concatenate(scores)[rejected]
+    columns |= _identities(found, of, is_known, "kept_")
+    columns["distance_a"] = found.distances_a if in_a else np.nan
+    return pd.DataFrame(columns, index=pd.RangeIndex(len(rejected)))
+
+
+def _identities(found: ParticleOutcome, rows: NDArray[np.int64], is_known: NDArray[np.bool_], prefix: str) -> dict[str, Any]:
+    """Source, row and uid of particles."""
+    import pandas as pd
+
+    rows = np.where(is_known, rows, 0)
+    picks, source_of = found.joined.picks, found.joined.source_of[rows]
+    uids = np.concatenate([np.zeros(len(pick), np.uint64) if pick.uids is None else pick.uids for pick in picks])[rows]
+    has_uid = np.array([pick.uids is not None for pick in picks])[source_of]
+    labels = pd.Series([picks[i].label for i in source_of], dtype=object)
+    return {
+        f"{prefix}source": labels.where(is_known, None),
+        f"{prefix}row": pd.Series(rows - found.joined.bounds[source_of], dtype="Int64").where(is_known),
+        f"{prefix}uid": pd.Series(uids, dtype="UInt64").where(is_known & has_uid),
+    }
+
+
+def _own_micrographs(found: ParticleOutcome, rows: NDArray[np.int64]) -> list[int]:
+    """For each particle the index of its micrograph, as its own input names it, among those of all inputs one after the other."""
+    picks = found.joined.picks
+    firsts = np.cumsum([0, *(len(pick.micrographs) for pick in picks)])
+    numbers = np.concatenate([pick.micrograph_of + np.int64(first) for pick, first in zip(picks, firsts, strict=False)])
+    return list(map(int, numbers[rows]))
+
+
+def pairs_of_micrographs(found: MicrographOutcome) -> pd.DataFrame:
+    """A row for each pair, as in ``duplicates.csv``; those of ``overlaps.csv`` follow, without a ``set``."""
+    import pandas as pd
+
+    rows = [_row(found, pair) for pair in found.pairs]
+    frame = pd.DataFrame(rows, columns=[*_NAMES, *_MEASURED, "hole", "shot", "pattern"])
+    return frame.astype({"set": "Int64", **dict.fromkeys(_MEASURED, float)})
+
+
+_NAMES = ("Original", "Duplicate", "set")
+_MEASURED = ("ccc", "ncc", "overlap", "z", "q", "shift_x_px", "shift_y_px", "rotation_deg", "scale")
+
+
+def _row(found: MicrographOutcome, pair: Pair) -> tuple[object, ...]:
+    measured = (pair.ccc, pair.ncc, pair.overlap, pair.z, pair.q, *pair.shift_px, pair.rotation_deg, pair.scale)
+    names = (found.names[pair.first], found.names[pair.second], pair.set or None)
+    return (*names, *measured, *holes_and_shots(found.exposures, pair), pair.shot_agreement)
