@@ -18,7 +18,7 @@ from pathlib import Path
 COMMAND = [sys.executable, "-m", "cryodedup"]
 CHANGING = ("times_s", "forecast", "peak_memory_gb")
 """Entries of a summary that are measurements of the run itself."""
-PREPARED = re.compile(r"prepared\.cache.*|watch\.npz")
+PREPARED = re.compile(r"prepared\.cache.*|\.?watch\.npz(\.writing)?")
 """Not a result: the reduced images, in the order in which they were read, and what watching goes on from."""
 STAGES = "stages"
 UNFINISHED = "UNFINISHED.txt"

@@ -23,8 +23,9 @@ from cryodedup.demo.micrographs import BIN, Planted, make_micrographs
 from cryodedup.micrographs.live import state
 from cryodedup.micrographs.live import watch as live
 from cryodedup.micrographs.live.arrivals import Arrivals
-from cryodedup.micrographs.live.collection import FIRST
+from cryodedup.micrographs.live.collection import FIRST, Collection
 from cryodedup.micrographs.live.events import Event, EventFile
+from cryodedup.signals import Ended
 
 Command = Callable[..., Ran]
 PARAMS = MicrographParams(bin=BIN)
@@ -149,6 +150,30 @@ def test_a_run_goes_on_where_the_last_one_stopped(session: Planted, images: list
     more, _ = watched(folder, output)
     assert pairs_of(first) | pairs_of(more) == names_of(session)
     assert not pairs_of(first) & pairs_of(more)
+
+
+@pytest.mark.parametrize("step", ["_judged", "_tell"])
+def test_what_was_compared_but_not_reported_is_reported_by_the_next_run(
+    session: Planted, images: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    owner: type = Collection if step == "_judged" else live._Session
+    usual, last = getattr(owner, step), [0]
+
+    def interrupted(self: object, *arguments: object) -> object:
+        last[0] += 1
+        if last[0] == (len(images) - FIRST + 1 if step == "_judged" else len(session.pairs)):
+            raise Ended(signal.SIGTERM)
+        return usual(self, *arguments)
+
+    monkeypatch.setattr(owner, step, interrupted)
+    with pytest.raises(Ended):
+        watched(images[0].parent, tmp_path / "out")
+    monkeypatch.setattr(owner, step, usual)
+    before = list(EventFile(tmp_path / "out" / live.EVENTS))
+    assert len(before) < len(session.pairs)
+    after, _ = watched(images[0].parent, tmp_path / "out")
+    assert pairs_of([*before, *after]) == names_of(session)
+    assert len(before) + len(after) == len(session.pairs)
 
 
 @pytest.mark.parametrize("fault", ["state", "cache", "changed", "parameters"])

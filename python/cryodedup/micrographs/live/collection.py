@@ -103,11 +103,16 @@ class Collection:
     def __len__(self) -> int:
         return len(self.records)
 
-    def restore(self, records: Sequence[_core.Record], acquisitions: Sequence[Acquisition]) -> None:
-        """Takes up the micrographs that an earlier run has compared; their views are made again."""
+    def restore(self, records: Sequence[_core.Record], acquisitions: Sequence[Acquisition]) -> list[Pair]:
+        """Takes up the micrographs that an earlier run has compared; their views are made again.
+
+        Returns all duplicates: that run may have ended between comparing and reporting.
+        """
         self.records, self.acquisitions = list(records), list(acquisitions)
-        if len(records) >= FIRST:
-            self._load()
+        if len(records) < FIRST:
+            return []
+        self._load()
+        return self._judged(0)
 
     def add(self, record: _core.Record, acquisition: Acquisition) -> list[Pair]:
         """Compares a new micrograph with all earlier ones; returns new duplicates, by their numbers in this collection."""

@@ -155,11 +155,13 @@ class _Session:
             return
         self._say(f"goes on with {len(members):,} micrographs of an earlier run")
         collection = Collection(self._params, saved.gathered)
-        collection.restore([member.record for member in members], [_acquisition(member.path) for member in members])
-        self._classes[_class_of(members[0].image)] = _Class(collection, members)
+        pairs = collection.restore([member.record for member in members], [_acquisition(member.path) for member in members])
+        of_class = self._classes[_class_of(members[0].image)] = _Class(collection, members)
         for member in members:
             self._note(member)
             self.known.add(member.path)
+        for pair in pairs:
+            self._tell(self._duplicate(of_class, pair))
 
     def take(self, path: Path) -> str | None:
         """Reads a new micrograph and compares it; the reason if it cannot be read, or not yet."""
