@@ -150,6 +150,17 @@ class NpyFile:
         index, values = cast("Distinct", self._read(field, "distinct"))
         return index, [_utf8(value) for value in values] if self.dtype[field].kind == "U" else values
 
+    def records(self) -> NDArray[Any]:
+        """All records.
+
+        Raises
+        ------
+        InputError
+            The file was changed since it was opened.
+        """
+        _core.read_records(self.path, self.rows, [], threads=self.threads, progress=None)
+        return np.fromfile(self.path, self.dtype, self.count, offset=self.start)
+
     def header(self, count: int) -> bytes:
         """The header of a file of ``count`` such records; for all of them, as it stands."""
         if count == self.count:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,6 +45,26 @@ class DatasetOutput:
     @property
     def row_bytes(self) -> int:
         return sum(part.dtype.itemsize * len(part) for part in self.parts if isinstance(part, cryosparc.NpyFile))
+
+    def taken(self, mask: Mask) -> Any:
+        """A structured array with the fields of all parts; a ``Dataset`` of a file in CSDAT form."""
+        first = self.parts[0]
+        if isinstance(first, cryosparc.CsdatFile):
+            return first.dataset.mask(self.mask_of_part(0, mask))
+        fields = {name: values for number in range(len(self.parts)) for name, values in self._fields_of(number, mask).items()}
+        records = np.empty(int(mask.sum()), [(name, values.dtype, values.shape[1:]) for name, values in fields.items()])
+        for name, values in fields.items():
+            records[name] = values
+        return records
+
+    def _fields_of(self, number: int, mask: Mask) -> dict[str, NDArray[Any]]:
+        """The fields of one part, in the order of the particles."""
+        part, order = self.parts[number], self.orders[number]
+        assert isinstance(part, cryosparc.NpyFile)
+        records = part.records()
+        rows = np.flatnonzero(mask)
+        chosen = records[rows if order is None else order[rows]]
+        return {name: chosen[name] for name in part.dtype.names or ()}
 
     def key(self) -> object:
         if any(isinstance(part, cryosparc.CsdatFile) for part in self.parts):

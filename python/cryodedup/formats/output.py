@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cryodedup.errors import InputError
 from cryodedup.progress import Progress
 
 Mask = NDArray[np.bool_]
@@ -75,6 +74,14 @@ class Output(Protocol):
         """Writes ``<stem>_kept`` and ``<stem>_rejected`` of this input and the others with an equal key; returns notes for the user."""
 
 
+@runtime_checkable
+class HasTable(Output, Protocol):
+    """Rows that can be had as a table."""
+
+    def taken(self, mask: Mask) -> Any:
+        """Some of the rows, as the kind of table that the field's programs use."""
+
+
 def plan(outputs: Sequence[Output]) -> list[tuple[str, list[int]]]:
     """Which inputs are written together, and the stem of their files' names.
 
@@ -113,7 +120,7 @@ def _targets(output: Output, stem: str) -> list[str]:
 
 @dataclass(frozen=True)
 class NoOutput:
-    """Of particles that come from memory."""
+    """Of particles that are part of another input, which is written as a whole."""
 
     stem: str = ""
     suffix: str = ""
@@ -131,4 +138,4 @@ class NoOutput:
         return None
 
     def write(self, place: Place, stem: str, kept: Mask, others: Sequence[tuple[Any, Mask]], progress: Progress) -> list[str]:
-        raise InputError("particles given as a table are not written to files; use the result's kept_table()")
+        raise AssertionError("the whole input is written")

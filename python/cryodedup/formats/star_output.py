@@ -18,6 +18,7 @@ from cryodedup.formats.optimisation_set import NAME as OPTIMISATION_SET
 from cryodedup.formats.optimisation_set import OptimisationSet
 from cryodedup.formats.output import Mask, Output, Place
 from cryodedup.formats.star import StarFile
+from cryodedup.formats.star_frames import read_frames
 from cryodedup.progress import Progress
 
 
@@ -55,6 +56,13 @@ class StarOutput:
     @property
     def row_bytes(self) -> int:
         return self.table.rows.start(len(self.table.rows)) - self.table.rows.start(0)
+
+    def taken(self, mask: Mask) -> Any:
+        """What ``starfile.read`` returns for these rows."""
+        _core.read_cells(self.file.path, self.table.rows, [])  # refuses a file that was changed since it was read
+        blocks = read_frames(self.file.path)
+        taken = {name: frame[mask] if name == self.table.block else frame for name, frame in blocks.items()}
+        return taken if len(taken) > 1 else next(iter(taken.values()))
 
     def key(self) -> object:
         optics = self.file.find("optics")

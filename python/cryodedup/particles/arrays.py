@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +14,7 @@ from cryodedup import _core
 from cryodedup.errors import InputError
 from cryodedup.params import ParticleParams
 from cryodedup.particles.inputs.reading import is_table
+from cryodedup.particles.inputs.relion import MICROGRAPH_NAMES
 from cryodedup.particles.points import Points
 from cryodedup.particles.workflow import find_duplicates
 
@@ -57,9 +60,9 @@ def deduplicate(
     Parameters
     ----------
     coordinates_a
-        (n, 2) or (n, 3), Å; for a separation of 0 any number of columns. Finite. Or a table, as ``starfile.read`` and
-        ``cryosparc.dataset.Dataset.load`` return it; groups and scores are then taken from it by the defaults of
-        :func:`cryodedup.deduplicate_particles`, which has more options.
+        (n, 2) or (n, 3), Å; for a separation of 0 any number of columns. Finite. An array, or a DataFrame (pandas, polars, pyarrow) of
+        these columns alone. Or a table of particles, as ``starfile.read`` and ``cryosparc.dataset.Dataset.load`` return it; groups and
+        scores are then taken from it by the defaults of :func:`cryodedup.deduplicate_particles`, which has more options.
     groups
         (n,), integers or names: only particles of one group (a micrograph, a tomogram) can be duplicates. None: all are of one.
     scores
@@ -86,7 +89,7 @@ def deduplicate(
     >>> found.rejected, found.duplicate_of, found.distances_a
     (array([0]), array([1]), array([5.]))
     """
-    if is_table(coordinates_a):
+    if is_table(coordinates_a) and not _is_coordinates(coordinates_a):
         if groups is not None or scores is not None or priority is not None:
             raise InputError("deduplicate: found groups, scores or priority with a table, which contains them; expected the table alone")
         return _of_table(coordinates_a, min_separation_a, remove_entirely, threads)
@@ -100,6 +103,27 @@ def deduplicate(
     )
     found = _core.deduplicate(points, float(params.min_separation_a), remove_entirely=params.remove_entirely, threads=params.threads)
     return Duplicates(kept=found.kept, rejected=found.rejected, duplicate_of=found.duplicate_of, distances_a=found.distances)
+
+
+def _is_coordinates(table: Any) -> bool:
+    """Whether a DataFrame has coordinates and nothing else; those of RELION, which are in pixels, are taken as Å, with a warning.
+
+    Raises
+    ------
+    InputError
+        A column of RELION that is no coordinate stands beside them: it would be taken for z.
+    """
+    names = [str(name) for name in getattr(table, "column_names", getattr(table, "columns", ()))]
+    if isinstance(table, Mapping | np.ndarray) or len(names) not in (2, 3) or set(MICROGRAPH_NAMES) & set(names):
+        return False
+    stored = [name for name in names if name.startswith(("rlnCoordinate", "rlnCenteredCoordinate"))]
+    if stored and len(stored) < len(names):
+        other = next(name for name in names if name not in stored)
+        raise InputError(f"coordinates_a: found the column {other} beside {stored[0]}, expected coordinates alone")
+    if stored and not stored[0].endswith("Angst"):
+        text = "coordinates_a: rlnCoordinateX, Y, Z are taken as Å; multiply pixels by the pixel size first, as min_separation_a is in Å"
+        warnings.warn(text, stacklevel=3)
+    return True
 
 
 def _of_table(table: Any, min_separation_a: float, remove_entirely: bool, threads: int | None) -> Duplicates:

@@ -10,11 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cryodedup import _core
 from cryodedup.errors import InputError
-from cryodedup.formats.star import has_coordinates
-from cryodedup.formats.star_frames import read_frames
-from cryodedup.formats.star_output import StarOutput
+from cryodedup.formats.output import HasTable
 from cryodedup.params import ParticleParams
 from cryodedup.particles.analysis.advice import Advice, advise
 from cryodedup.particles.analysis.analyse import Analysis
@@ -53,8 +50,6 @@ class ParticleOutcome:
         What the user has to know, and may want to know; one line each.
     times_s
         Seconds of each stage.
-    tables
-        The tables that were given, None for files.
     """
 
     params: ParticleParams
@@ -66,7 +61,6 @@ class ParticleOutcome:
     warnings: tuple[str, ...]
     notes: tuple[str, ...]
     times_s: Mapping[str, float]
-    tables: Any = None
 
     @property
     def kept(self) -> NDArray[np.bool_]:
@@ -145,33 +139,19 @@ class ParticleOutcome:
         """The kept rows of an input as a table.
 
         Of a table that was given the same kind of table: DataFrame, dict of DataFrames, Dataset or array. Of a STAR file what
-        ``starfile.read`` returns: a DataFrame, or a dict of its blocks if it has several; names are text, also those of digits alone.
+        ``starfile.read`` returns: a DataFrame, or a dict of its blocks if it has several; names are text, also those of digits alone. Of a
+        CryoSPARC dataset a structured array (a ``Dataset`` of one in CSDAT form), with the fields of its passthrough file.
 
         Raises
         ------
         InputError
-            ``half_sets`` ``repair`` removes nothing; a file of another format.
+            ``half_sets`` ``repair`` removes nothing; a file of another format, or one that was changed since it was read.
         """
         if self.repaired_halves is not None:
             raise InputError("kept_table: half_sets repair removes nothing; put repaired_halves into your table")
-        mask = self.kept_of(source)
-        if self.tables is None:
-            return self._kept_of_file(source, mask)
-        table = self.tables[source] if isinstance(self.tables, list | tuple) else self.tables
-        if callable(getattr(table, "fields", None)):  # a Dataset, which is a mapping, too
-            return table.mask(mask)
-        if isinstance(table, Mapping):
-            return {
-                name: frame[mask] if name != "optics" and has_coordinates(getattr(frame, "columns", ())) else frame
-                for name, frame in table.items()
-            }
-        return table[mask]
-
-    def _kept_of_file(self, source: int, mask: NDArray[np.bool_]) -> Any:
         picks = self.sources[source].picks
-        if not isinstance(picks.output, StarOutput):
-            raise InputError(f"{picks.label}: kept_table: found no STAR file, expected one, or a table; use write(directory)")
-        _core.read_cells(picks.output.file.path, picks.output.table.rows, [])  # refuses a file that was changed since it was read
-        blocks = read_frames(picks.output.file.path)
-        kept = {name: frame[mask] if name == picks.output.table.block else frame for name, frame in blocks.items()}
-        return kept if len(kept) > 1 else next(iter(kept.values()))
+        if not isinstance(picks.output, HasTable):
+            raise InputError(
+                f"{picks.label}: kept_table: found {picks.format}, expected a STAR file, a dataset or a table; use write(directory)"
+            )
+        return picks.output.taken(self.kept_of(source))

@@ -58,7 +58,6 @@ def find_duplicates(particles: Any, params: ParticleParams, progress: Progress =
         warnings=(*before, *selection.warnings, *analysis.warnings),
         notes=(*joined.matched.notes, *(note for pick in joined.picks for note in pick.notes)),
         times_s={"reading": read - started, "searching": time.perf_counter() - read},
-        tables=None if paths else several if isinstance(particles, list | tuple | Iterator) else particles,
     )
 
 

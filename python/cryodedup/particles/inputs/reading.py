@@ -16,9 +16,9 @@ from cryodedup.formats.cryosparc_output import DatasetOutput
 from cryodedup.formats.datasets import DatasetFile, open_dataset
 from cryodedup.formats.detect import kind_of
 from cryodedup.formats.optimisation_set import OptimisationSet
-from cryodedup.formats.output import NoOutput
 from cryodedup.formats.star import FrameColumns, StarFile, TableColumns
 from cryodedup.formats.star_output import StarOutput
+from cryodedup.formats.table_output import FrameOutput, RecordsOutput
 from cryodedup.particles.forecast import refuse_too_large
 from cryodedup.particles.inputs import cryosparc, pickers, relion, subtomograms
 from cryodedup.particles.inputs.picks import Picks
@@ -77,8 +77,8 @@ def _refuse_twice(picks: Sequence[Picks]) -> None:
 def read_table(table: Any, params: ParticleParams, label: str = "table") -> Picks:
     """Reads what ``starfile.read`` or ``cryosparc.dataset.Dataset.load`` return, or a structured array of CryoSPARC's fields."""
     if isinstance(table, np.ndarray) or callable(getattr(table, "fields", None)):
-        return cryosparc.read(cryosparc.JoinedFields.by_uid([cs.RecordArray.of(table, label)]), params, NoOutput())
-    return relion.read(FrameColumns(table, label), params, NoOutput())
+        return cryosparc.read(cryosparc.JoinedFields.by_uid([cs.RecordArray.of(table, label)]), params, RecordsOutput(table, label))
+    return relion.read(FrameColumns(table, label), params, FrameOutput(table, label))
 
 
 def is_table(values: Any) -> bool:

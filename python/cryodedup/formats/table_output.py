@@ -1,0 +1,99 @@
+"""Tables in memory: what ``starfile.read`` returns becomes a STAR file, records a CryoSPARC dataset with its group."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cryodedup.errors import InputError, naming
+from cryodedup.formats.cryosparc import RecordArray, group_text, npy_header
+from cryodedup.formats.output import Mask, Place
+from cryodedup.formats.star import has_coordinates
+from cryodedup.progress import Progress
+
+
+@dataclass(frozen=True, eq=False)
+class _InMemory:
+    """A table that was given; ``label``: how messages call it."""
+
+    table: Any
+    label: str
+    files: Sequence[Path] = ()
+
+    @property
+    def stem(self) -> str:
+        return self.label.replace(" ", "_")
+
+    @property
+    def row_files(self) -> list[Path]:
+        return []
+
+    @property
+    def row_bytes(self) -> int:
+        return 0
+
+    def key(self) -> object:
+        return id(self)  # never joined
+
+
+@dataclass(frozen=True, eq=False)
+class FrameOutput(_InMemory):
+    """A DataFrame, or a dict of DataFrames by block."""
+
+    suffix: str = ".star"
+
+    def taken(self, mask: Mask) -> Any:
+        if not isinstance(self.table, Mapping):
+            return self.table[mask]
+        return {
+            name: frame[mask] if name != "optics" and has_coordinates(getattr(frame, "columns", ())) else frame
+            for name, frame in self.table.items()
+        }
+
+    def write(self, place: Place, stem: str, kept: Mask, others: Sequence[tuple[Any, Mask]], progress: Progress) -> list[str]:
+        import starfile
+
+        for word, mask in zip(place.words, (kept, ~kept), strict=True):
+            path = place.staging / f"{stem}_{word}.star"
+            with naming(path):
+                starfile.write(self.taken(mask), path)
+        return []
+
+
+@dataclass(frozen=True, eq=False)
+class RecordsOutput(_InMemory):
+    """A structured array, or a ``cryosparc.dataset.Dataset``."""
+
+    suffix: str = ".cs"
+
+    def taken(self, mask: Mask) -> Any:
+        return self.table[mask] if isinstance(self.table, np.ndarray) else self.table.mask(mask)
+
+    def write(self, place: Place, stem: str, kept: Mask, others: Sequence[tuple[Any, Mask]], progress: Progress) -> list[str]:
+        given = RecordArray.of(self.table, self.label)
+        columns = {name: _without_objects(name, values, self.label) for name, values in given.fields.items()}
+        dtype = np.dtype([(name, values.dtype, values.shape[1:]) for name, values in columns.items()])
+        for word, mask in zip(place.words, (kept, ~kept), strict=True):
+            count = int(mask.sum())
+            records = np.empty(count, dtype)
+            for name, values in columns.items():
+                records[name] = values[mask]
+            name = f"{stem}_{word}"
+            with naming(place.staging / f"{name}.cs"):
+                (place.staging / f"{name}.cs").write_bytes(npy_header(dtype, count) + records.tobytes())
+            with naming(place.staging / f"{name}.csg"):
+                (place.staging / f"{name}.csg").write_text(group_text([(dtype, f"{name}.cs")], count, word), "utf-8")
+        return []
+
+
+def _without_objects(name: str, values: np.ndarray[Any, Any], label: str) -> np.ndarray[Any, Any]:
+    """Names as CryoSPARC's bytes of one length: a Dataset holds them as Python objects."""
+    if values.dtype.kind == "O":
+        if not all(isinstance(value, str | bytes) for value in values.flat):
+            raise InputError(f"{label}: field {name}: found Python objects, expected numbers or text")
+        return np.array([value.encode() if isinstance(value, str) else value for value in values.flat], "S").reshape(values.shape)
+    return np.char.encode(values, "utf-8") if values.dtype.kind == "U" else values
