@@ -259,15 +259,23 @@ def of_inputs(task: Task, path: Path, count: int, draw: random.Random) -> Iterat
         shutil.copy2(saved, path)
 
     for name, change in changes.items():
-        task.restore()
-        change(None)
-        trial = run(task, repeat=False, check_inputs=False)
-        task.results["changed"] = contents(task.out) if trial.status == 0 else {}
-        put_back()
+        if task.name == "micrographs":
+            task.left_out = (path.name, _result_after(task, changes["input that shrinks"], put_back))
+        task.results["changed"] = _result_after(task, change, put_back)
         trials = at_moments(task, count, lambda: draw.uniform(0, task.duration_s), change, check_inputs=False, put_back=put_back)
         yield row(name, task, trials)
         del task.results["changed"]
+    task.left_out = None
     saved.unlink()
+
+
+def _result_after(task: Task, change: Callable[[object], None], put_back: Callable[[], None]) -> dict[str, str]:
+    """The result of a run after the change; empty if that is refused."""
+    task.restore()
+    change(None)
+    trial = run(task, repeat=False, check_inputs=False)
+    put_back()
+    return contents(task.out) if trial.status == 0 else {}
 
 
 def of_two(task: Task, count: int, draw: random.Random) -> Iterator[str]:

@@ -73,6 +73,8 @@ class Task:
     results: dict[str, Contents] = field(default_factory=dict)
     duration_s: float = 0.0
     bytes: int = 0
+    left_out: tuple[str, Contents] | None = None
+    """A file that a run may name and leave out, when it vanishes after its header was read; and a result without it."""
 
     @property
     def command(self) -> list[str]:
@@ -111,9 +113,17 @@ class Task:
         for name, expected in self.results.items():
             if now == expected:
                 return name
+        if self.left_out is not None and self._is_without(*self.left_out, now):
+            return "changed"
         if (self.out / UNFINISHED).exists() if self.name == "demo" else "summary.json" not in now:
             return "unfinished"
         return "mixture"
+
+    def _is_without(self, name: str, expected: Contents, now: Contents) -> bool:
+        """Whether this is the expected result but for the reason why a file was left out."""
+        texts = {"summary.json", "report.html"}
+        same = {**now, **dict.fromkeys(texts, "")} == {**expected, **dict.fromkeys(texts, "")}
+        return same and any(name in one["micrograph"] for one in json.loads((self.out / "summary.json").read_text())["unreadable"])
 
     def repeat(self, state: str) -> bool | None:
         """Whether a further run gives the new result; None: one of the results is there, and whole."""

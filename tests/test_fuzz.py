@@ -133,3 +133,39 @@ def test_a_message_about_a_tiff_file_is_short(tmp_path: Path) -> None:
     with pytest.raises(InputError) as error:
         open_image(tmp_path / "a.tif")
     assert len(str(error.value)) < 400 + len(str(tmp_path))
+
+
+def test_a_tiff_file_with_its_pixels_before_its_beginning(tmp_path: Path) -> None:
+    file = io.BytesIO()
+    tifffile.imwrite(file, np.zeros((16, 16), np.int16), bigtiff=True)
+    content = bytearray(file.getvalue())
+    at = next(at for at in range(len(content)) if content[at : at + 2] == struct.pack("<H", 273))
+    content[at : at + 20] = struct.pack("<HHQq", 273, 17, 1, -8000)
+    (tmp_path / "a.tif").write_bytes(content)
+    with pytest.raises(InputError, match=r"a\.tif: found a place of its pixels before the beginning of the file"):
+        open_image(tmp_path / "a.tif")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        (
+            "index_autopick.star",
+            "data_coordinate_files\nloop_\n_rlnMicrographName\n_rlnMicrographCoordinates\na.mrc a.box\nb.mrc a.box\n",
+            "a.box for several micrographs, expected a file of coordinates for each",
+        ),
+        (
+            "index_autopick.star",
+            f"data_coordinate_files\nloop_\n_rlnMicrographName\n_rlnMicrographCoordinates\na.mrc {'x' * 3000}.box\n",
+            "1 of 1 files it names are missing",
+        ),
+        ("a.csg", f"results:\n  location:\n    metafile: '>{'x' * 3000}.cs'\n", "beside it, which it names"),
+        ("a.star", f"data_{'x' * 3000}\nloop_\n_y\n1\n", "found no location columns"),
+    ],
+)
+def test_what_is_named_twice_or_at_length_is_refused_in_a_short_message(tmp_path: Path, name: str, content: str, message: str) -> None:
+    (tmp_path / "a.box").write_bytes(fuzzing.BOX)
+    (tmp_path / name).write_text(content)
+    with pytest.raises(InputError, match=message) as error:
+        deduplicate_particles(tmp_path / name, ParticleParams(pixel_size_a=1.0))
+    assert len(str(error.value)) < 600 + len(str(tmp_path))

@@ -73,10 +73,35 @@ def test_datasets(tmp_path: Path) -> None:
     assert result.kept_table()["uid"].tolist() == [2, 3]
 
 
-def test_tables_are_not_written_to_files(path: Path, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="use the result's kept_table"):
-        deduplicate_particles(starfile.read(path)).write(tmp_path / "out")
+def test_tables_are_written(path: Path, tmp_path: Path) -> None:
+    tables = starfile.read(path)
+    result = deduplicate_particles(tables)
+    names = [one.name for one in result.write(tmp_path / "out", report=False)]
+    assert names == ["duplicates.csv", "particles_kept.star", "particles_rejected.star", "summary.json"]
+    written = [starfile.read(tmp_path / "out" / f"particles_{word}.star") for word in ("kept", "rejected")]
+    assert [len(one["particles"]) for one in written] == [2, 1]
+    assert written[0]["particles"]["rlnCoordinateX"].tolist() == tables["particles"]["rlnCoordinateX"][1:].tolist()
+    assert written[0]["optics"].equals(tables["optics"])
+    frame = tables["particles"]
+    two = deduplicate_particles([frame, frame], pixel_size_a=1, priority="input").write(tmp_path / "two", report=False)
+    assert [one.name for one in two if "kept" in one.name] == ["table_1_kept.star", "table_2_kept.star"]
 
+
+@pytest.mark.parametrize("as_dataset", [False, True])
+def test_records_are_written_as_a_dataset_with_its_group(tmp_path: Path, as_dataset: bool) -> None:
+    array = records([(0, 0), (5, 0), (100, 0)], ncc_score=[0.1, 0.9, 0.5])
+    table = array
+    if as_dataset:
+        table = pytest.importorskip("cryosparc.dataset", reason="needs the extra [cryosparc]").Dataset.load(cs(tmp_path / "p.cs", array))
+    names = [one.name for one in deduplicate_particles(table).write(tmp_path / "out", report=False)]
+    assert names[1:5] == ["particles_kept.cs", "particles_kept.csg", "particles_rejected.cs", "particles_rejected.csg"]
+    kept = np.load(tmp_path / "out/particles_kept.cs")
+    assert all(kept[name].tolist() == array[1:][name].tolist() for name in array.dtype.names)
+    again = deduplicate_particles(tmp_path / "out/particles_kept.csg")
+    assert again.kept.tolist() == [True, True]
+
+
+def test_half_sets_of_a_table_are_not_repaired_in_a_file(path: Path, tmp_path: Path) -> None:
     halves = starfile.read(path)
     halves["particles"]["rlnRandomSubset"] = [1, 2, 1]
     with pytest.raises(InputError, match="found a table, expected files to write; put repaired_halves into the table"):
@@ -101,9 +126,28 @@ def test_kept_rows_of_a_file_are_what_starfile_reads_and_names_stay_text(tmp_pat
     assert kept["optics"]["rlnOpticsGroupName"].tolist() == ["007"]
     plain = star(tmp_path / "q.star", [(0, 0, "m"), (1, 0, "m")])
     assert len(deduplicate_particles(plain, ParticleParams(pixel_size_a=1.0)).kept_table()) == 1
-    dataset = deduplicate_particles(cs(tmp_path / "p.cs", records([(0, 0), (5, 0)])))
-    with pytest.raises(InputError, match=r"p\.cs: kept_table: found no STAR file"):
-        dataset.kept_table()
+    picks = tmp_path / "p.box"
+    picks.write_text("0\t0\t10\t10\n1\t0\t10\t10\n")
+    with pytest.raises(InputError, match=r"p\.box: kept_table: found .*, expected a STAR file, a dataset or a table"):
+        deduplicate_particles(picks, pixel_size_a=1.0).kept_table()
+
+
+def test_kept_records_of_a_file_have_the_fields_of_its_passthrough_too(tmp_path: Path) -> None:
+    array = records([(0, 0), (5, 0), (100, 0)], ncc_score=[0.1, 0.9, 0.5])
+    assert deduplicate_particles(cs(tmp_path / "p.cs", array)).kept_table().tobytes() == array[1:].tobytes()
+    other = np.zeros(3, [("uid", "<u8"), ("blob/idx", "<u4")])
+    other["uid"], other["blob/idx"] = array["uid"][::-1], [30, 20, 10]
+    kept = deduplicate_particles([tmp_path / "p.cs", cs(tmp_path / "passthrough.cs", other)]).kept_table()
+    assert kept["uid"].tolist() == array["uid"][1:].tolist()
+    assert kept["blob/idx"].tolist() == [20, 30]
+
+
+def test_a_kept_table_of_a_dataset_is_of_the_file_that_was_read(tmp_path: Path) -> None:
+    path = cs(tmp_path / "p.cs", records([(0, 0), (5, 0), (100, 0)]))
+    result = deduplicate_particles(path)
+    cs(path, records([(0, 0), (5, 0), (100, 0)], ncc_score=[0.1, 0.9, 0.5]))
+    with pytest.raises(InputError, match=r"p\.cs: found .*changed"):
+        result.kept_table()
 
 
 @pytest.mark.parametrize(
@@ -130,3 +174,23 @@ def test_a_real_table_is_chosen_from_as_its_file(real: Path) -> None:
     from_table, from_file = deduplicate_particles(starfile.read(path), params), deduplicate_particles(path, params)
     np.testing.assert_array_equal(from_table.kept, from_file.kept)
     assert not from_file.kept.all()
+
+
+@pytest.mark.parametrize("kind", ["pandas", "polars", "pyarrow"])
+def test_a_data_frame_of_coordinates_alone_is_taken_as_an_array(kind: str) -> None:
+    columns = {"x": [0.0, 3.0, 100.0], "y": [0.0, 4.0, 0.0]}
+    module = pytest.importorskip(kind, reason="not installed")
+    frame = module.table(columns) if kind == "pyarrow" else module.DataFrame(columns)
+    assert deduplicate(frame, min_separation_a=5, scores=[1, 2, 3]).kept.tolist() == [False, True, True]
+
+
+def test_coordinates_of_relion_alone_are_said_to_be_taken_as_angstrom(path: Path) -> None:
+    frame = starfile.read(path)["particles"]
+    coordinates = frame[["rlnCoordinateX", "rlnCoordinateY"]]
+    with pytest.warns(UserWarning, match="are taken as Å"):
+        assert deduplicate(coordinates, min_separation_a=20).kept.tolist() == [True, False, False]
+    with pytest.raises(InputError, match="found the column rlnAutopickFigureOfMerit beside rlnCoordinateX"):
+        deduplicate(frame[["rlnCoordinateX", "rlnCoordinateY", "rlnAutopickFigureOfMerit"]])
+    named = frame.assign(rlnMicrographName=[1, 2, 3])[["rlnCoordinateX", "rlnCoordinateY", "rlnMicrographName"]]
+    with pytest.raises(InputError, match="pixel size"):  # a table of particles
+        deduplicate(named)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+_LONG = 200
 _MARK = "\N{REPLACEMENT CHARACTER}"
 """Stands in front of a byte in two hexadecimal digits."""
 _BYTES = re.compile(f"(?:{_MARK}[0-9A-F]{{2}})+")
@@ -14,6 +15,11 @@ _FORMULA = re.compile(r"'*[=+\-@]")
 def count(n: int, noun: str) -> str:
     """A number of things: "1 pair", "1,000 pairs"."""
     return f"{n:,} {noun}{'s' * (n != 1)}"
+
+
+def brief(text: str) -> str:
+    """Short enough for a message: of a long text, as damaged files hold them, the beginning and the end."""
+    return text if len(text) <= _LONG else f"{text[: _LONG // 2]}...{text[-_LONG // 4 :]}"
 
 
 def shown(text: str) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cryodedup.errors import InputError
-from cryodedup.formats.project import base_of
+from cryodedup.formats.project import base_of, is_file
 from cryodedup.formats.star import StarFile, open_star, quoted, text
 
 NAME = "optimisation_set.star"
@@ -58,7 +58,7 @@ class OptimisationSet:
     def particles(self) -> Path:
         """The path of the particle file."""
         path = self.base / self.entries[PARTICLES]
-        if not path.is_file():
+        if not is_file(path):
             raise InputError(f"{self.path}: {PARTICLES}: found no file {self.entries[PARTICLES]}; run this in the RELION project directory")
         return path
 
@@ -84,7 +84,7 @@ class OptimisationSet:
         """A path for the new set: absolute if the value is relative to the directory of the set, as Warp's are, else unchanged."""
         path = self.base / value
         is_own = os.path.realpath(self.base) == os.path.realpath(self.path.parent)
-        return os.path.realpath(path) if is_own and path.is_file() else value
+        return os.path.realpath(path) if is_own and is_file(path) else value
 
 
 def _base(path: Path, named: str) -> Path:

@@ -7,6 +7,7 @@ The first row of a TIFF file is the top of the image, that of an MRC file the bo
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 from dataclasses import dataclass
@@ -103,6 +104,10 @@ def _pages(path: Path, tiff: Any) -> list[Any]:
     return pages
 
 
+_OF_THE_CONTENT = {None, errno.EINVAL, errno.EOVERFLOW}
+"""Errors of the system that a place in a damaged file leads to, which no file has."""
+
+
 class _opened:  # noqa: N801  a context manager
     """An open TIFF file (``file``: if it is already open); errors in its content become InputErrors."""
 
@@ -126,7 +131,7 @@ class _opened:  # noqa: N801  a context manager
             self._translate(error)
 
     def _translate(self, error: Exception) -> None:
-        if isinstance(error, InputError) or (isinstance(error, OSError) and error.errno is not None):
+        if isinstance(error, InputError) or (isinstance(error, OSError) and error.errno not in _OF_THE_CONTENT):
             return
         reason = _shown(str(error)) or type(error).__name__
         raise InputError(f"{self.path}: found a damaged TIFF file ({reason})") from None
@@ -157,6 +162,8 @@ def _check(path: Path, page: Any, size: int) -> None:
         raise InputError(f"{path}: found pixels of type {page.dtype or 'unknown'}, expected real numbers")
     if nx < 1 or ny < 1 or nx * ny > MAX_PIXELS:
         raise InputError(f"{path}: found {nx} x {ny} pixels, expected an image")
+    if min((*page.dataoffsets, *page.databytecounts), default=0) < 0:
+        raise InputError(f"{path}: found a place of its pixels before the beginning of the file; is it damaged?")
     needed = max((start + count for start, count in zip(page.dataoffsets, page.databytecounts, strict=False)), default=0)
     if needed > size:
         raise InputError(f"{path}: found {size:,} bytes, expected at least {needed:,} as its header says; is it truncated?")

@@ -18,7 +18,7 @@ from cryodedup.formats.datasets import open_dataset
 from cryodedup.formats.detect import UnknownFormatError, kind_of
 from cryodedup.formats.image_names import IMAGES, OTHERS, is_image
 from cryodedup.formats.list_output import ListOutput
-from cryodedup.formats.project import base_of
+from cryodedup.formats.project import base_of, is_file
 from cryodedup.formats.star import StarFile, TableColumns, open_star
 from cryodedup.formats.star_output import StarOutput
 from cryodedup.micrographs.acquisition import Acquisition, acquisitions_of
@@ -86,7 +86,7 @@ def listed(inputs: Sequence[Path], threads: int = 0) -> list[Path]:
     """
     expanded = [path for item in inputs for path in _expanded(item)]
     paths = [part for path in expanded for part in ([path] if is_image(path) or _is_other(path) else _from_table(path, threads).paths)]
-    return [path for path in dict.fromkeys(paths) if is_image(path) and path.is_file()]
+    return [path for path in dict.fromkeys(paths) if is_image(path) and is_file(path)]
 
 
 def _expanded(item: Path) -> list[Path]:

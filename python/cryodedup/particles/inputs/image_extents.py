@@ -9,6 +9,7 @@ from pathlib import Path
 from cryodedup.errors import InputError
 from cryodedup.formats.image_names import is_image
 from cryodedup.formats.mrc import open_mrc
+from cryodedup.formats.project import is_file
 from cryodedup.particles.inputs.micrograph_names import normalised_path
 from cryodedup.units import extent_a
 
@@ -24,7 +25,7 @@ def image_file(name: str, label: str) -> Path | None:
         return None
     try:
         # Nearest first: of two projects with equal names, that of the input is meant, wherever the command is run.
-        found = next((base / path for base in (*Path(label).absolute().parents, Path()) if (base / path).is_file()), None)
+        found = next((base / path for base in (*Path(label).absolute().parents, Path()) if is_file(base / path)), None)
     except (OSError, ValueError):
         return None
     return None if found is None else Path(os.path.realpath(found))

@@ -12,6 +12,7 @@ from cryodedup.errors import InputError
 from cryodedup.formats.cryosparc import CsGroup, check_type, unpack
 from cryodedup.formats.datasets import open_dataset
 from cryodedup.formats.detect import kind_of
+from cryodedup.formats.project import is_file
 from cryodedup.formats.star import StarFile, has_coordinates, open_star, text
 from cryodedup.params import Match
 from cryodedup.particles.inputs.identity import same_as
@@ -78,7 +79,7 @@ def read_micrographs(path: Path) -> MicrographTable:
         (file,) = open_star([path])
         return _of_tomograms(file) if _tomogram_table(file) is not None else _of_star(file)
     if kind == "csg":
-        (first, *_) = [part for part in CsGroup.open(path).files if part.is_file()] or [path]
+        (first, *_) = [part for part in CsGroup.open(path).files if is_file(part)] or [path]
         return _of_cs(first)
     if kind in ("npy", "csdat"):
         return _of_cs(path)

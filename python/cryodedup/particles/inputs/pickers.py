@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,13 +19,14 @@ from cryodedup.formats import box
 from cryodedup.formats.detect import kind_of
 from cryodedup.formats.output import NoOutput
 from cryodedup.formats.pick_output import PickFile, PickFilesOutput
-from cryodedup.formats.project import base_of
+from cryodedup.formats.project import base_of, is_file
 from cryodedup.formats.star import StarFile, TableColumns, text
 from cryodedup.formats.topaz import open_topaz
 from cryodedup.particles.inputs import relion
 from cryodedup.particles.inputs.picks import CountedIn, Filaments, Floats, Micrograph, Picks, PixelSize, Scores
 from cryodedup.particles.inputs.scores import missing_score
 from cryodedup.particles.inputs.stars import has_picks_of_one_micrograph, open_stars, particle_table
+from cryodedup.text import brief
 
 if TYPE_CHECKING:
     from cryodedup.params import ParticleParams
@@ -93,12 +95,14 @@ def read_index(file: StarFile, index: _core.Table, params: ParticleParams) -> Pi
     listed = [Path(entry["rlnMicrographCoordinates"]) for entry in entries]
     project = Path(os.path.realpath(base_of(file.path, list(map(str, listed)))[0]))
     paths = [project / path for path in listed]
-    missing = [str(path) for path in paths if not path.is_file()]
+    twice = next((path for path, number in Counter(paths).items() if number > 1), None)
+    if twice is not None:
+        raise InputError(f"{file.path}: found {brief(str(twice))} for several micrographs, expected a file of coordinates for each")
+    missing = [str(path) for path in paths if not is_file(path)]
     if missing:
-        more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
+        few = brief(", ".join(missing[:3])) + (f" and {len(missing) - 3} more" if len(missing) > 3 else "")
         raise InputError(
-            f"{file.path}: {len(missing)} of {len(paths)} files it names are missing: {', '.join(missing[:3])}{more}; run this in the"
-            " RELION project directory"
+            f"{file.path}: {len(missing)} of {len(paths)} files it names are missing: {few}; run this in the RELION project directory"
         )
     kinds = [kind_of(path) for path in paths]
     stars = [path for path, kind in zip(paths, kinds, strict=True) if kind == "star"]

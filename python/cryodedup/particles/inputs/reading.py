@@ -16,6 +16,7 @@ from cryodedup.formats.cryosparc_output import DatasetOutput
 from cryodedup.formats.datasets import DatasetFile, open_dataset
 from cryodedup.formats.detect import kind_of
 from cryodedup.formats.optimisation_set import OptimisationSet
+from cryodedup.formats.project import is_file
 from cryodedup.formats.star import FrameColumns, StarFile, TableColumns
 from cryodedup.formats.star_output import StarOutput
 from cryodedup.formats.table_output import FrameOutput, RecordsOutput
@@ -24,6 +25,7 @@ from cryodedup.particles.inputs import cryosparc, pickers, relion, subtomograms
 from cryodedup.particles.inputs.picks import Picks
 from cryodedup.particles.inputs.stars import has_picks_of_one_micrograph, is_motive_list, open_stars, particle_table
 from cryodedup.progress import SILENT, Progress
+from cryodedup.text import brief
 
 if TYPE_CHECKING:
     from cryodedup.params import ParticleParams
@@ -104,11 +106,11 @@ def _read_star(file: StarFile, params: ParticleParams) -> Picks:
 
 def files_of(group: cs.CsGroup) -> list[Path]:
     """The files of a group; refuses a group whose files are missing."""
-    missing = [path for path in group.files if not path.is_file()]
+    missing = [path for path in group.files if not is_file(path)]
     if missing:
         raise InputError(
-            f"{group.path}: found no {missing[0].name} beside it, which it names; a .csg holds no particles: export the whole result group,"
-            " or copy its .cs files as well"
+            f"{group.path}: found no {brief(missing[0].name)} beside it, which it names; a .csg holds no particles: export the whole result"
+            " group, or copy its .cs files as well"
         )
     return group.files
 

@@ -12,6 +12,7 @@ from cryodedup.formats.star import StarFile, has_coordinates, open_star
 from cryodedup.particles.inputs import relion
 from cryodedup.particles.inputs.subtomograms import HALF_SET, STOPGAP, STOPGAP_NUMBERS
 from cryodedup.progress import SILENT, Progress
+from cryodedup.text import brief
 
 if TYPE_CHECKING:
     from cryodedup.params import ParticleParams
@@ -75,4 +76,4 @@ def _what_it_is(file: StarFile) -> str:
     if labels & {"rlnMicrographName", "rlnMicrographMovieName"} and not particles:
         return "this lists micrographs, not particles; to compare these, use cryodedup micrographs, or give it as --micrographs"
     blocks = ", ".join(f"data_{table.block}" for table in file.tables)
-    return f"found no location columns in {blocks}, expected rlnCoordinateX and rlnCoordinateY"
+    return f"found no location columns in {brief(blocks)}, expected rlnCoordinateX and rlnCoordinateY"

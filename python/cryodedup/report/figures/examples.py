@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from cryodedup import _core
 from cryodedup.errors import InputError
 from cryodedup.formats.mrc import open_mrc
+from cryodedup.formats.project import is_file
 from cryodedup.particles.inputs.picks import Floats
 from cryodedup.particles.result import ParticleOutcome, Source
 from cryodedup.pictures import to_bytes
@@ -172,7 +173,7 @@ def _image(name: str, micrographs: Path | None) -> Image:
         return Image()
     bases = [Path(), *micrographs.absolute().parents]
     try:
-        path = next((base / name for base in bases if name and (base / name).is_file()), None)
+        path = next((base / name for base in bases if name and is_file(base / name)), None)
         if path is None:
             return Image(missing="its image was not found")
         header = open_mrc(path)
