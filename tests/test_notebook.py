@@ -1,0 +1,160 @@
+"""What a notebook shows of a result: text, HTML, DataFrames, plots; and parameters as keywords."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib import pyplot as plt
+
+from cryodedup import (
+    InputError,
+    MicrographParams,
+    MicrographResult,
+    ParticleParams,
+    ParticleResult,
+    deduplicate_particles,
+    find_duplicate_micrographs,
+)
+from cryodedup.demo.micrographs import BIN, make_micrographs
+from cryodedup.demo.particles import make_session
+from cryodedup.demo.refined import make_refined
+from cryodedup.report.figures import distances
+from cryodedup.report.particle_page import advice_for_page
+
+mpl.use("Agg")
+
+
+@pytest.fixture(scope="module")
+def particles(tmp_path_factory: pytest.TempPathFactory) -> ParticleResult:
+    return deduplicate_particles(make_session(tmp_path_factory.mktemp("session")).paths, min_separation_a=70)
+
+
+@pytest.fixture(scope="module")
+def micrographs(tmp_path_factory: pytest.TempPathFactory) -> MicrographResult:
+    return find_duplicate_micrographs(make_micrographs(tmp_path_factory.mktemp("micrographs")).star, bin=BIN)
+
+
+def test_keywords_are_the_fields_of_the_parameters(particles: ParticleResult) -> None:
+    assert particles.params.min_separation_a == 70
+    paths = [source.picks.label for source in particles.sources]
+    both = deduplicate_particles(paths, ParticleParams(min_separation_a=70, seed=3), priority="input")
+    assert (both.params.min_separation_a, both.params.seed, both.params.priority) == (70, 3, "input")
+    with pytest.raises(InputError, match=r"^min_separation: found no parameter of this name, expected min_separation_a$"):
+        deduplicate_particles(paths, min_separation=70)
+    with pytest.raises(InputError, match=r"^nonsense: found no parameter of this name, expected one of those of ParticleParams$"):
+        deduplicate_particles(paths, nonsense=1)
+    with pytest.raises(InputError, match=r"^bin: found 0"):
+        find_duplicate_micrographs("nowhere", MicrographParams(fdr=0.1), bin=0)
+
+
+def test_a_result_is_one_screen_of_text(particles: ParticleResult, micrographs: MicrographResult) -> None:
+    for result, words in ((particles, "6,633 picks in 12 micrographs: 2,684 kept"), (micrographs, "45 micrographs: 36 kept")):
+        text = repr(result)
+        assert words in text
+        assert len(text.splitlines()) <= 25
+
+
+def test_names_act_neither_in_text_nor_in_html(tmp_path: Path) -> None:
+    name = "<b>\x1b[31m.star"
+    text = "data_\nloop_\n_rlnMicrographName\n_rlnCoordinateX\n_rlnCoordinateY\nm 1 1\nm 2 2\n"
+    (tmp_path / name).write_text(text)
+    result = deduplicate_particles(tmp_path / name, pixel_size_a=1.0)
+    assert "\x1b" not in repr(result)
+    assert "<b>" not in result._repr_html_()
+    assert "\x1b" not in result._repr_html_()
+
+
+def test_html_has_verdict_inputs_and_two_figures(particles: ParticleResult, micrographs: MicrographResult) -> None:
+    for result, row in ((particles, "topaz.star"), (micrographs, "overlap 8")):
+        html = result._repr_html_()
+        assert len(re.findall('src="data:image/svg', html)) == 2
+        assert row in html
+        assert len(html) < 200_000
+
+
+def test_the_frame_of_rejected_particles_is_the_listing(particles: ParticleResult, tmp_path: Path) -> None:
+    particles.write(tmp_path, report=False)
+    listing, frame = pd.read_csv(tmp_path / "duplicates.csv"), particles.to_dataframe()
+    assert list(frame) == list(listing)
+    for name in listing:
+        if pd.api.types.is_numeric_dtype(listing[name]):
+            assert (frame[name].isna() == listing[name].isna()).all(), name
+            assert np.allclose(frame[name].astype(float).fillna(0), listing[name].fillna(0), atol=6e-4, rtol=1e-6), name
+        else:
+            assert frame[name].tolist() == listing[name].tolist(), name
+
+
+@pytest.mark.parametrize("options", [{"remove_entirely": True}, {"min_votes": 3}, {"min_votes": 2}])
+def test_where_there_is_no_kept_particle_it_is_empty(particles: ParticleResult, tmp_path: Path, options: dict[str, object]) -> None:
+    result = deduplicate_particles([source.picks.label for source in particles.sources], min_separation_a=70, **options)
+    result.write(tmp_path, report=False)
+    listing, frame = pd.read_csv(tmp_path / "duplicates.csv"), result.to_dataframe()
+    for name in ("kept_source", "kept_row", "kept_uid", "distance_a"):
+        assert frame[name].isna().tolist() == listing[name].isna().tolist(), name
+
+
+def test_the_frame_of_pairs_is_the_listing(micrographs: MicrographResult, tmp_path: Path) -> None:
+    micrographs.write(tmp_path, report=False)
+    listing, frame = pd.read_csv(tmp_path / "duplicates.csv", dtype={"shot": str}), micrographs.to_dataframe()
+    assert list(frame) == list(listing)
+    assert frame["Duplicate"].tolist() == listing["Duplicate"].tolist()
+    assert np.allclose(frame["z"], listing["z"], atol=0.005)
+    assert frame["pattern"].tolist() == listing["pattern"].tolist()
+
+
+def test_plots_draw_into_the_axes_that_are_given(particles: ParticleResult, micrographs: MicrographResult) -> None:
+    name = particles.sources[0].picks.micrographs[0].name
+    draws = [
+        particles.plot_distances,
+        particles.plot_kept_curve,
+        particles.plot_pickers,
+        lambda ax=None: particles.plot_micrograph(name, ax),
+        micrographs.plot_significance,
+        lambda ax=None: micrographs.plot_pair(0, ax),
+    ]
+    for draw in draws:
+        figure, ax = plt.subplots()
+        assert draw(ax=ax) is ax
+        assert ax.has_data() or ax.collections
+        assert draw() is not ax
+        figure.canvas.draw()
+        plt.close("all")
+
+
+def test_a_plot_draws_the_data_of_the_page(particles: ParticleResult) -> None:
+    advice = advice_for_page(particles)
+    assert advice is not None
+    drawn = particles.plot_distances().patches[0].get_data()
+    assert drawn.values.tolist() == distances.distances(advice, 70, "kept").before.tolist()
+    plt.close("all")
+
+
+def test_a_micrograph_is_found_by_the_end_of_its_path(particles: ParticleResult) -> None:
+    assert particles.plot_micrograph("hole_003.mrc").get_title().endswith("hole_003.mrc")
+    for name in ("hole_999.mrc", "ole_003.mrc", ""):
+        with pytest.raises(InputError, match="found no micrograph with particles of this name, expected one"):
+            particles.plot_micrograph(name)
+    plt.close("all")
+
+
+def test_lines_lead_from_rejected_particles_to_those_they_duplicate(particles: ParticleResult) -> None:
+    ax = particles.plot_micrograph("hole_003.mrc")
+    lines = ax.collections[-1].get_segments()
+    frame = particles.to_dataframe()
+    first = int(particles.rejected[frame["micrograph"].str.endswith("hole_003.mrc").to_numpy().argmax()])
+    here = particles.micrograph_of[particles.rejected] == particles.micrograph_of[first]
+    assert sorted(np.round([np.hypot(*(end - start)) for start, end in lines], 2)) == sorted(particles.distances_a[here].round(2))
+    plt.close("all")
+
+
+def test_what_cannot_be_drawn_is_said(tmp_path: Path, micrographs: MicrographResult) -> None:
+    refined = deduplicate_particles(make_refined(make_micrographs(tmp_path / "m")).path, min_separation_a=40)
+    with pytest.raises(InputError, match="plot_pickers: found 1 inputs, expected 2 or more"):
+        refined.plot_pickers()
+    with pytest.raises(InputError, match="plot_pair: found pair 99, expected 0 to"):
+        micrographs.plot_pair(99)
