@@ -19,7 +19,7 @@ FLOORS = (
     {"particles", "micrographs"},
     {"apply"},
     {"report"},
-    {"write"},
+    {"write", "notebook"},
     {"results", "demo", "slurm"},
     {"cli"},
     {"__init__", "__main__"},
