@@ -20,14 +20,27 @@ ROOT = Path(__file__).resolve().parents[1]
 TARGETS = ("x86_64-unknown-linux-gnu", "aarch64-unknown-linux-gnu", "x86_64-apple-darwin", "aarch64-apple-darwin")
 PERMISSIVE = frozenset(
     [
-        *("0BSD", "Apache-2.0", "BSD", "BSD-2-Clause", "BSD-3-Clause", "CC0-1.0", "ISC", "MIT", "MIT-CMU", "PSF-2.0", "Unicode-3.0"),
+        *(
+            "0BSD",
+            "Apache-2.0",
+            "BSD",
+            "BSD-2-Clause",
+            "BSD-3-Clause",
+            "CC0-1.0",
+            "ISC",
+            "MIT",
+            "MIT-0",
+            "MIT-CMU",
+            "PSF-2.0",
+            "Unicode-3.0",
+        ),
         *("Unlicense", "Zlib", "bzip2-1.0.6"),
     ]
 )
 """Licences, by their SPDX names; BSD without a number is either of the two."""
 OPTIONAL = {"certifi": "MPL-2.0"}
 """Other licences, of packages that only an extra brings: users install them, cryodedup does not contain them."""
-EXTRAS = ("cryosparc", "tiff")
+EXTRAS = ("cryosparc", "hpc", "tiff")
 _CLASSIFIERS = {
     "Apache Software License": "Apache-2.0",
     "BSD License": "BSD",
@@ -127,7 +140,7 @@ def _licence(package: metadata.Distribution) -> str:
     """The licence as SPDX expression, else from the classifiers or the text of the licence."""
     if expression := package.metadata.get("License-Expression"):
         return str(expression)
-    text = str(package.metadata.get("License") or "")
+    text = str(package.metadata.get("License") or "").replace("BSD 3-Clause", "BSD-3-Clause")
     if is_permissive(text):
         return text
     for classifier in package.metadata.get_all("Classifier") or []:
@@ -140,7 +153,7 @@ def _licence(package: metadata.Distribution) -> str:
 def page() -> str:
     """The page docs/licences.md."""
     parts = [_HEAD, "## Crates in the wheel\n", _table(crates()), "## Python packages\n", _table(python_packages())]
-    parts += ["## Python packages of the extras `[cryosparc]` and `[tiff]`\n", _table(python_packages(EXTRAS))]
+    parts += [f"## Python packages of the extras {', '.join(f'`[{extra}]`' for extra in EXTRAS)}\n", _table(python_packages(EXTRAS))]
     parts.append(
         "cryosparc-tools brings certifi, a list of certificates under MPL-2.0. It is installed with that extra only, and no part of it"
         "\nis in cryodedup. The wheels of imagecodecs, numpy, pillow and pyarrow contain libraries with licences of their own, which are"
