@@ -40,14 +40,18 @@ PERMISSIVE = frozenset(
 """Licences, by their SPDX names; BSD without a number is either of the two."""
 OPTIONAL = {"certifi": "MPL-2.0"}
 """Other licences, of packages that only an extra brings: users install them, cryodedup does not contain them."""
-EXTRAS = ("cryosparc", "hpc", "tiff")
+EXTRAS = ("cryosparc", "hpc", "notebook", "tiff")
 _CLASSIFIERS = {
     "Apache Software License": "Apache-2.0",
     "BSD License": "BSD",
     "MIT License": "MIT",
     "Mozilla Public License 2.0 (MPL 2.0)": "MPL-2.0",
 }
-_TEXTS = {"Neither the name": "BSD-3-Clause", "Permission is hereby granted, free of charge": "MIT"}
+_TEXTS = {
+    "License agreement for matplotlib": "PSF-2.0",  # in the words of Python's
+    "Neither the name": "BSD-3-Clause",
+    "Permission is hereby granted, free of charge": "MIT",
+}
 _HEAD = """# Licences
 
 cryodedup itself is under the [BSD 3-clause licence](../LICENSE). Everything it needs when it runs has a permissive licence.
