@@ -21,7 +21,7 @@ from cryodedup.errors import USERS_FAULT, InputError, ParameterError
 from cryodedup.formats.image_names import is_image
 from cryodedup.processors import tell_core
 
-COMMANDS = ("particles", "micrographs", "watch", "apply", "slurm", "demo")
+COMMANDS = ("particles", "micrographs", "watch", "apply", "slurm", "demo", "completion")
 
 
 class Commands(click.RichGroup):
