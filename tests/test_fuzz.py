@@ -162,7 +162,7 @@ def test_a_place_and_a_shift_that_add_up_to_no_number_are_refused(tmp_path: Path
         (
             "index_autopick.star",
             "data_coordinate_files\nloop_\n_rlnMicrographName\n_rlnMicrographCoordinates\na.mrc a.box\nb.mrc a.box\n",
-            "a.box for several micrographs, expected a file of coordinates for each",
+            "a.box in several rows, expected a file of coordinates for each micrograph",
         ),
         (
             "index_autopick.star",
