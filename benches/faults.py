@@ -46,7 +46,8 @@ a random moment. Afterwards the inputs have to be what they were, and the direct
 
 Anything else is a **mixture**: a directory that looks whole and is not. *Traceback* counts runs that printed one, or more than one
 line of error. *Before the program* counts signals that came while the Python interpreter itself was starting, before the first line of
-cryodedup: what is printed then, and the exit status (-2, -15), are Python's. *Longest wait*: from the signal to the end of the process.
+cryodedup: what is printed then, and the exit status (-2, -15, or 1 for Ctrl-C), are Python's. *Longest wait*: from the signal to the end of
+the process.
 The wait after kill -9, which no program can delay, shows how busy the machine was. Trials in which the process had ended before the
 moment are not counted.
 

@@ -146,13 +146,23 @@ def test_a_tiff_file_with_its_pixels_before_its_beginning(tmp_path: Path) -> Non
         open_image(tmp_path / "a.tif")
 
 
+@pytest.mark.filterwarnings("error")
+def test_a_place_and_a_shift_that_add_up_to_no_number_are_refused(tmp_path: Path) -> None:
+    labels = ["motl_idx", "tomo_num", "subtomo_num", "orig_x", "orig_y", "orig_z", "x_shift", "y_shift", "z_shift"]
+    rows = ["1 1 1 10 10 10 0 0 0", "2 1 2 inf 10 10 -inf 0 0"]
+    path = tmp_path / "motives.star"
+    path.write_text("data_stopgap_motivelist\nloop_\n" + "".join(f"_{label}\n" for label in labels) + "\n".join(rows) + "\n")
+    with pytest.raises(InputError, match=r"motives\.star, line 13: found a centre at x nan"):
+        deduplicate_particles(path, ParticleParams(pixel_size_a=1.0))
+
+
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
         (
             "index_autopick.star",
             "data_coordinate_files\nloop_\n_rlnMicrographName\n_rlnMicrographCoordinates\na.mrc a.box\nb.mrc a.box\n",
-            "a.box for several micrographs, expected a file of coordinates for each",
+            "a.box in several rows, expected a file of coordinates for each micrograph",
         ),
         (
             "index_autopick.star",

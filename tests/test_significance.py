@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from cryodedup import MicrographParams, _core, find_duplicate_micrographs
+from cryodedup.demo import make_micrographs
 from cryodedup.micrographs.acquisition import Acquisition
 from cryodedup.micrographs.places import Places
 from cryodedup.micrographs.ragged import Ragged
@@ -196,3 +199,14 @@ def test_lists_of_all_lengths_are_measured_as_each_by_itself() -> None:
     assert np.isnan(found[1]).all()
     assert all((found[k] == np.quantile(lists[k], [0.25, 0.5])).all() for k in (0, 2, 3, 4, 5))
     assert [ragged.of(np.array([3, 1]))[k].tolist() for k in (0, 1)] == [lists[3].tolist(), []]
+
+
+@pytest.mark.parametrize("start", [0, 1])
+def test_the_pattern_of_few_micrographs_makes_no_pairs(tmp_path: Path, start: int) -> None:
+    """It reaches a pixel or two from zero shift, and can only be taken out of 24 or more."""
+    planted = make_micrographs(tmp_path)
+    images = sorted((planted.star.parent / "Micrographs").iterdir())[start::2]
+    assert len(images) < _core.MIN_FOR_FIXED_PATTERN
+    result = find_duplicate_micrographs(images, MicrographParams(bin=2))
+    found = {(Path(result.names[pair.first]).name, Path(result.names[pair.second]).name) for pair in result.pairs}
+    assert found <= {(Path(first).name, Path(second).name) for first, second in planted.pairs}

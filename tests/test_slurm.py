@@ -279,7 +279,7 @@ def test_particles_are_one_job(tmp_path: Path, command: Callable[..., Ran], fake
         ),
         (["--time", "00:30"], "--time: found '00:30', expected minutes, or hours, minutes and seconds"),
         (["--mem", "other=8G"], "--mem: found 'other=8G', expected an amount of memory such as 8G"),
-        (["--cpus-per-task", "0"], "--cpus-per-task: found '0', expected a whole number, 1 or more"),
+        (["--cpus-per-task", "0"], "--cpus-per-task: found '0', expected a whole number from 1 to 9999"),
         (["--partition", ""], "--partition: found '', expected a name of the cluster"),
         (["--account", "a\n#SBATCH --uid=0"], "--account: found 'a\\n#SBATCH --uid=0', expected a name of the cluster"),
         (["--setup", "a\nb"], "--setup: found a line break in 'a\\nb', expected none"),

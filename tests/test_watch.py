@@ -205,9 +205,10 @@ def test_a_partly_written_image_waits(images: list[Path], tmp_path: Path) -> Non
     folder.mkdir()
     whole = images[0].read_bytes()
     (folder / "a.mrc").write_bytes(whole[: len(whole) // 2])
-    assert watched(folder, output) == ([], [])
+    waits = f"1 file not used: still changing, or not readable so far: {folder / 'a.mrc'}"
+    assert watched(folder, output) == ([], [waits])
     (folder / "a.mrc").write_bytes(whole)
-    watched(folder, output)
+    assert watched(folder, output) == ([], ["1 micrograph of 720 x 512 pixels: not compared, 24 of one size are needed"])
     assert (output / "prepared.cache").stat().st_size > 0
 
 
@@ -259,7 +260,8 @@ def test_a_damaged_image_does_not_keep_it_from_ending(images: list[Path], tmp_pa
     folder.mkdir()
     shutil.copy(images[0], folder)
     (folder / "a.mrc").write_bytes(b"no image")
-    assert watched(folder, output, live.Watching(poll_s=0.05, settle_s=0, idle_s=0.3)) == ([], [])
+    events, said = watched(folder, output, live.Watching(poll_s=0.05, settle_s=0, idle_s=0.3))
+    assert (events, said[-1]) == ([], f"1 file not used: still changing, or not readable so far: {folder / 'a.mrc'}")
 
 
 def test_a_full_disk_is_no_fault_of_a_micrograph(images: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

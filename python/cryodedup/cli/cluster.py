@@ -71,7 +71,7 @@ CLUSTER = [
         "cpus-per-task",
         "N",
         _CPUS,
-        "a whole number, 1 or more",
+        "a whole number from 1 to 9999",
         f"Set the processors of a task, which are its threads.  [default: {requests.CPUS}]",
     ),
     click.Option(["--setup"], multiple=True, metavar="LINE", help="Run this line of shell first, such as 'module load python'."),

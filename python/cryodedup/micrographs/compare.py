@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cryodedup import _core
 from cryodedup.micrographs.blocks import MAX_IN_MEMORY, WHOLE, Block, Planned, compare_block, plan_class
 from cryodedup.micrographs.judging import Found, Judged, judge_pairs
 from cryodedup.micrographs.measuring import Class, Pair, measure, pair_of, window_ccc
@@ -69,7 +70,8 @@ def conclude(of_class: Class, planned: Planned, block: Block, params: Micrograph
     size, session, candidates = of_class.size, planned.session, block.candidates.best
     screening = _screening(planned, len(candidates.places), len(block.mirrored.at))
     cohort = (candidates if planned.are_all_compared(of_class.places, params) else block.random.best).peaks
-    null = Null.fit(block.mirrored.best.peaks, screening.decoys_tested, cohort)
+    has_pattern = len(session) < _core.MIN_FOR_FIXED_PATTERN
+    null = Null.fit(block.mirrored.best.peaks, screening.decoys_tested, cohort, has_pattern=has_pattern)
     found = Found.of(candidates, null, size)
     if params.threshold is None:
         decided = judge_pairs(session, found, screening.tested, null, of_class.acquisitions, size, params)
@@ -81,7 +83,7 @@ def conclude(of_class: Class, planned: Planned, block: Block, params: Micrograph
     if params.threshold is not None:
         chosen = chosen[measured.ccc[measured.row[chosen]] >= params.threshold]
     few = {}
-    if MIN_FOR_BULK <= len(cohort.best) < FEW:
+    if MIN_FOR_BULK <= len(cohort.best) and (has_pattern or len(cohort.best) < FEW):
         few = {"median_z_at_zero_shift": round(float(np.median(cohort.at_zero)), 2)}
     return Compared(
         members=list(of_class.members),

@@ -22,6 +22,8 @@ FAR = 0.1
 STILL, STILL_CAUTION = 0.03, 100.0
 """If the shift is less than ``STILL`` of the frame along both axes, the probability of a pair is multiplied by ``STILL_CAUTION``, since
 edges that vary a little match there. With few pairs this is not needed: such pairs must be more significant anyway."""
+PATTERN_PX = 4.0
+"""A fixed pattern that is still in the micrographs makes a peak that reaches so many reduced pixels from zero shift along each axis."""
 SMALL_OVERLAP, SMALL_CAUTION = 0.2, 100.0
 """If the overlap is less than ``SMALL_OVERLAP`` of the frame, the probability of a pair is multiplied by ``SMALL_CAUTION``: a single
 vesicle or flake in each image is a large part of such an overlap."""
@@ -47,6 +49,9 @@ class Found:
     def of(cls, best: Best, null: Null, size: tuple[int, int]) -> Found:
         """Chooses between the best shift and zero shift; ``size``: columns and rows of the reduced micrographs."""
         elsewhere, zero = null.chance(best.peaks)
+        if null.has_pattern:
+            beside_zero = np.all(np.abs(best.places.shift_px) <= PATTERN_PX, axis=1)
+            elsewhere = np.where(beside_zero, np.maximum(elsewhere, null.zero.probability(best.peaks.best)), elsewhere)
         still = (zero < elsewhere) & (best.peaks.at_zero >= best.peaks.best)
         places = Places(
             best.places.pairs,

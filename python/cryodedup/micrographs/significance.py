@@ -122,7 +122,8 @@ class Peaks:
 class Null:
     """The null distributions of a session: of mirrored pairs, of their next best places, of the cohort, and at zero shift.
 
-    ``periodic``: the share of the cohort that matches at several places.
+    ``periodic``: the share of the cohort that matches at several places; ``has_pattern``: whether the camera's fixed pattern is still in
+    the micrographs, since they are too few to measure it.
     """
 
     mirrored: Tail
@@ -130,13 +131,15 @@ class Null:
     cohort: Gumbel | None
     zero: Tail
     periodic: float = 0.0
+    has_pattern: bool = False
 
     @classmethod
-    def fit(cls, mirrored: Peaks, tested: int, cohort: Peaks) -> Null:
+    def fit(cls, mirrored: Peaks, tested: int, cohort: Peaks, *, has_pattern: bool = False) -> Null:
         """From mirrored pairs, of so many tested, and from unmirrored ones most of which are unrelated."""
         following = Gumbel.fit(mirrored.next)
         periodic = 0.0 if following is None else float(np.mean(following.probability(cohort.next) < PERIODIC))
-        return cls(Tail.fit(mirrored.best, tested), following, Gumbel.fit(cohort.best), zero_tail(cohort.at_zero), periodic)
+        zero = zero_tail(cohort.at_zero, has_pattern=has_pattern)
+        return cls(Tail.fit(mirrored.best, tested), following, Gumbel.fit(cohort.best), zero, periodic, has_pattern)
 
     def elsewhere(self, z: Floats) -> Floats:
         """The chance that the best of all shifts of unrelated micrographs is at least that significant."""
@@ -194,7 +197,7 @@ def q_values(chance: Floats, tested: int) -> Floats:
     return q
 
 
-def zero_tail(at_zero: Floats) -> Tail:
+def zero_tail(at_zero: Floats, *, has_pattern: bool = False) -> Tail:
     """The null distribution at zero shift, from pairs most of which are unrelated: a normal bulk with a heavier upper tail.
 
     Of few micrographs no fixed pattern is taken out, so that all of them may correlate: only what is far above the others, and above what
@@ -205,7 +208,7 @@ def zero_tail(at_zero: Floats) -> Tail:
     low, middle = np.quantile(at_zero, [0.16, 0.5])
     sd = max(float(middle - low), 0.3)
     start, scale = float(middle) + 3 * sd, 0.6 * sd
-    if len(at_zero) < FEW:
+    if has_pattern or len(at_zero) < FEW:
         start, scale = min(max(start, FEW_AT_ZERO), BEYOND_PATTERN), max(scale, FEW_AT_ZERO_SCALE)
         return Tail(start=start, scale=min(scale, BEYOND_PATTERN / 10), rate=0.01)
     # If all were imaged twice without a shift, one pair in n is a duplicate: below those lie edges and patterns.

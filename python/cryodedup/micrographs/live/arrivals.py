@@ -75,6 +75,11 @@ class Arrivals:
             before = self._refused[path] = _Waiting(stat, now)
         return now - before.since_s
 
+    @property
+    def waiting(self) -> list[Path]:
+        """The files that are there, but were not handed on, or were put back."""
+        return list(self._waiting)
+
     def drop(self, path: Path) -> None:
         """Waits no longer for a file."""
         self._taken.add(path)

@@ -24,7 +24,7 @@ from cryodedup.micrographs.reading import key_of, prepare_one, refusal
 from cryodedup.micrographs.version_names import marks_of
 from cryodedup.micrographs.versions import find_versions
 from cryodedup.params import MicrographParams
-from cryodedup.text import original, printable
+from cryodedup.text import count, original, printable
 
 EVENTS = "watch.jsonl"
 _GIVE_UP_S = 60.0
@@ -115,6 +115,10 @@ def watch(inputs: Sequence[Path], params: MicrographParams, output: Path, how: W
                 time.sleep(how.poll_s)
         finally:
             session.save()
+            session.say_too_few()
+            if waiting := arrivals.waiting:
+                few = ", ".join(map(str, waiting[:3])) + (", ..." if len(waiting) > 3 else "")
+                say(f"{count(len(waiting), 'file')} not used: still changing, or not readable so far: {few}")
 
 
 class _Session:
@@ -140,7 +144,14 @@ class _Session:
     @property
     def count(self) -> int:
         """Number of micrographs that were compared."""
-        return sum(len(one.members) for one in self._classes.values())
+        return sum(len(one.members) for one in self._classes.values() if len(one.members) >= FIRST)
+
+    def say_too_few(self) -> None:
+        """Says which micrographs were compared with no other, since there are too few of their size."""
+        for one in self._classes.values():
+            if 0 < (n := len(one.members)) < FIRST:
+                image = one.members[0].image
+                self._say(f"{count(n, 'micrograph')} of {image.nx} x {image.ny} pixels: not compared, {FIRST} of one size are needed")
 
     def _restore(self, saved: state.Saved) -> None:
         """Takes up a collection, if all of its files and their prepared images are still there; else they are new ones."""

@@ -97,7 +97,7 @@ def read_index(file: StarFile, index: _core.Table, params: ParticleParams) -> Pi
     paths = [project / path for path in listed]
     twice = next((path for path, number in Counter(paths).items() if number > 1), None)
     if twice is not None:
-        raise InputError(f"{file.path}: found {brief(str(twice))} for several micrographs, expected a file of coordinates for each")
+        raise InputError(f"{file.path}: found {brief(str(twice))} in several rows, expected a file of coordinates for each micrograph")
     missing = [str(path) for path in paths if not is_file(path)]
     if missing:
         few = brief(", ".join(missing[:3])) + (f" and {len(missing) - 3} more" if len(missing) > 3 else "")

@@ -163,7 +163,8 @@ def read_points(path: Path, params: ParticleParams) -> Picks:
 
 
 def _shifted(places: Sequence[Floats], shifts: Sequence[Floats]) -> tuple[Floats, ...]:
-    return tuple(place + shift for place, shift in zip(places, shifts, strict=True)) if shifts else tuple(places)
+    with np.errstate(invalid="ignore", over="ignore"):  # a centre that is no number is refused with its row
+        return tuple(place + shift for place, shift in zip(places, shifts, strict=True)) if shifts else tuple(places)
 
 
 def _shift_note(label: str, columns: str, shifts: Sequence[Floats]) -> list[str]:
