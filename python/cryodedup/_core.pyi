@@ -476,6 +476,12 @@ class Session:
     def find_near(self, places: _Places, *, threads: int) -> Matches:
         """The best shift of each pair within a few pixels of a given one; without ``z_at_zero`` and ``z_next``, which are 0."""
 
+    def peak_maps(self, places: _Places, *, reach: int, threads: int) -> list[NDArray[np.float64]]:
+        """Of each pair the correlation at shifts of up to ``reach`` view pixels around a given one, (2 reach + 1, same); largest y first."""
+
+    def thumbnails(self, numbers: Sequence[int], *, max_side_px: int, threads: int) -> list[NDArray[np.uint8]]:
+        """Pictures of views, as :func:`thumbnails`."""
+
     def confirm(self, places: _Places, *, band: _Band, threads: int, progress: _Progress = None) -> Confirmed:
         """Measures pairs at the full reduced resolution, near given shifts."""
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from cryodedup import _core
 from cryodedup.micrographs.blocks import MAX_IN_MEMORY, WHOLE, Block, Planned, compare_block, plan_class
+from cryodedup.micrographs.gallery import Views, views
 from cryodedup.micrographs.judging import Found, Judged, judge_pairs
 from cryodedup.micrographs.measuring import Class, Pair, measure, pair_of, window_ccc
 from cryodedup.micrographs.places import Floats
@@ -44,6 +45,8 @@ class Compared:
         How many pairs there were, and how many with mirrored micrographs.
     window_ccc
         Of a window search (i, j, ccc) of every pair.
+    views
+        Pictures of what was compared, for the page.
     """
 
     members: list[int]
@@ -57,6 +60,7 @@ class Compared:
     decoys_tested: int
     screening: dict[str, Any]
     window_ccc: list[tuple[int, int, float]] = field(default_factory=list)
+    views: Views = field(default_factory=Views)
 
 
 def compare(of_class: Class, params: MicrographParams, scratch: Path, progress: Progress = SILENT) -> Compared:
@@ -82,13 +86,14 @@ def conclude(of_class: Class, planned: Planned, block: Block, params: Micrograph
     chosen = np.flatnonzero(decided.accepted)
     if params.threshold is not None:
         chosen = chosen[measured.ccc[measured.row[chosen]] >= params.threshold]
+    pairs = [pair_of(decided, int(at), measured, of_class, params) for at in chosen]
     few = {}
     if MIN_FOR_BULK <= len(cohort.best) and (has_pattern or len(cohort.best) < FEW):
         few = {"median_z_at_zero_shift": round(float(np.median(cohort.at_zero)), 2)}
     return Compared(
         members=list(of_class.members),
         size=size,
-        pairs=[pair_of(decided, int(at), measured, of_class, params) for at in chosen],
+        pairs=pairs,
         signal=_signal(session.signal, 0.011, 0.2),
         coarse_noise=1 - float(np.median(_signal(session.signal, 0.04, 0.07))),
         null=null,
@@ -97,6 +102,7 @@ def conclude(of_class: Class, planned: Planned, block: Block, params: Micrograph
         decoys_tested=screening.decoys_tested,
         screening=screening.summary | few,
         window_ccc=window_ccc(candidates.places.pairs, measured, of_class) if params.search == "window" else [],
+        views=views(session, pairs, decided.places.of(chosen), params.threads),
     )
 
 

@@ -15,7 +15,7 @@ from cryodedup.micrographs.classes import class_warnings
 from cryodedup.micrographs.compare import Compared
 from cryodedup.micrographs.decide import Decision, decide, withhold
 from cryodedup.micrographs.forecast import peak_memory_gb
-from cryodedup.micrographs.gallery import thumbnails
+from cryodedup.micrographs.gallery import thumbnails, together
 from cryodedup.micrographs.opened import Opened
 from cryodedup.micrographs.prepared import Prepared
 from cryodedup.micrographs.reading import masked_warning
@@ -68,6 +68,7 @@ def outcome_of(
         forecast=prepared.forecast,
         peak_memory_gb=peak_memory_gb(),
         thumbnails=pictures,
+        views=together([found.views for found in compared]),
         self_test=tested,
         times_s={**times_s, **({"self-test": time.perf_counter() - started} if params.self_test else {})},
     )

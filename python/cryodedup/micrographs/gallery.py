@@ -1,18 +1,33 @@
-"""The pairs that are shown as small pictures: the most doubtful and the best."""
+"""The pairs that are shown as small pictures, the most doubtful and the best: as they were reduced, and as they were compared."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cryodedup import _core
-from cryodedup.micrographs.compare import Pair
+from cryodedup.micrographs.measuring import Pair
+from cryodedup.micrographs.places import Floats, Places
 
-MAX_PAIRS = 200
-FEW_PAIRS, SIDES_PX = 60, (360, 200)
+MAX_PAIRS = 100
+FEW_PAIRS, SIDES_PX = 24, (300, 160)
 """Up to this many pairs are shown as larger pictures; pixels along the longer side of larger and smaller pictures."""
+REACH = 12
+"""The correlation is shown at shifts of up to this many view pixels around that of the pair."""
+
+
+@dataclass(frozen=True)
+class Views:
+    """What was compared: whitened pictures by index, uint8 (ny, nx), rows from the top down; and correlations by pair.
+
+    A correlation is float64 (2 REACH + 1, same), the shift of the pair in the middle, x to the right and y upwards.
+    """
+
+    pictures: dict[int, NDArray[np.uint8]] = field(default_factory=dict)
+    peaks: dict[tuple[int, int], Floats] = field(default_factory=dict)
 
 
 def doubtful_and_best(pairs: Sequence[Pair]) -> tuple[list[int], list[int]]:
@@ -29,8 +44,40 @@ def doubtful_and_best(pairs: Sequence[Pair]) -> tuple[list[int], list[int]]:
 
 def thumbnails(records: Mapping[int, _core.Record], pairs: Sequence[Pair], threads: int) -> dict[int, NDArray[np.uint8]]:
     """Pictures of the micrographs of the pairs to be shown, by their indices: uint8 (ny, nx), rows from the top down."""
-    shown = [pairs[k] for kind in doubtful_and_best(pairs) for k in kind]
-    wanted = sorted({i for pair in shown for i in (pair.first, pair.second)})
-    side_px = SIDES_PX[len(shown) > FEW_PAIRS]
-    made = _core.thumbnails([records[i] for i in wanted], max_side_px=side_px, threads=threads)
+    shown = _shown(pairs)
+    wanted = sorted({i for k in shown for i in (pairs[k].first, pairs[k].second)})
+    made = _core.thumbnails([records[i] for i in wanted], max_side_px=_side_px(shown), threads=threads)
     return dict(zip(wanted, made, strict=True))
+
+
+def views(session: _core.Session, pairs: Sequence[Pair], places: Places, threads: int) -> Views:
+    """What was compared of the pairs of a class that may be shown; ``places``: those of the pairs in the session."""
+    shown = _shown(pairs)
+    number_of = {
+        int(number): index
+        for k in shown
+        for number, index in zip(places.pairs[k], (pairs[k].first, pairs[k].second), strict=True)
+    }
+    made = session.thumbnails(list(number_of), max_side_px=_side_px(shown), threads=threads)
+    maps = session.peak_maps(places.of(np.array(shown, np.intp)), reach=REACH, threads=threads)
+    return Views(
+        dict(zip(number_of.values(), made, strict=True)),
+        {(pairs[k].first, pairs[k].second): peak for k, peak in zip(shown, maps, strict=True)},
+    )
+
+
+def together(parts: Sequence[Views]) -> Views:
+    """Those of several classes as one."""
+    return Views(
+        {i: picture for part in parts for i, picture in part.pictures.items()},
+        {pair: peak for part in parts for pair, peak in part.peaks.items()},
+    )
+
+
+def _shown(pairs: Sequence[Pair]) -> list[int]:
+    doubtful, best = doubtful_and_best(pairs)
+    return [*doubtful, *best]
+
+
+def _side_px(shown: Sequence[int]) -> int:
+    return SIDES_PX[len(shown) > FEW_PAIRS]

@@ -13,6 +13,7 @@ from cryodedup.micrographs.compare import Compared, Pair
 from cryodedup.micrographs.decide import Withheld
 from cryodedup.micrographs.exposures import Exposures
 from cryodedup.micrographs.forecast import Forecast
+from cryodedup.micrographs.gallery import Views
 from cryodedup.micrographs.self_test import SelfTest
 from cryodedup.micrographs.tilt import Tilts
 from cryodedup.micrographs.versions import Version
@@ -52,6 +53,8 @@ class MicrographOutcome:
         The expected time and memory (None: the run was too short for a forecast), and the highest memory use of the process.
     thumbnails
         Small pictures, uint8 (ny, nx), rows from the top down, of the micrographs of the best and the most doubtful pairs, by index.
+    views
+        The same of what was compared, and the correlation around the shift of each pair: :class:`Views`.
     """
 
     params: MicrographParams
@@ -73,6 +76,7 @@ class MicrographOutcome:
     pixel_sizes_a: Sequence[float | None] = field(default_factory=list)
     sizes: Sequence[tuple[int, int] | None] = field(default_factory=list)
     thumbnails: dict[int, NDArray[np.uint8]] = field(default_factory=dict)
+    views: Views = field(default_factory=Views)
     times_s: dict[str, float] = field(default_factory=dict)
     forecast: Forecast | None = None
     peak_memory_gb: float = 0.0

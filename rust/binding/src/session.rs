@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use cryodedup_core::micrographs::search::{self, Matcher};
 use cryodedup_core::micrographs::session::FixedPatterns;
+use cryodedup_core::micrographs::thumbnails::of_views;
 use cryodedup_core::micrographs::{self, Seen, Warp};
 use numpy::PyReadonlyArray2;
 use pyo3::prelude::*;
@@ -100,6 +101,19 @@ impl Session {
     fn find_near(&self, py: Python<'_>, places: Places<'_>, threads: usize) -> PyResult<Matches> {
         let places = places.among(self.0.len())?;
         Ok(Matches(Arc::new(run(py, threads, None, |monitor| Matcher::new(&self.0, None).find_near(&places, monitor))?)))
+    }
+
+    #[pyo3(signature = (places, *, reach, threads))]
+    fn peak_maps(&self, py: Python<'_>, places: Places<'_>, reach: i32, threads: usize) -> PyResult<Vec<Image<f64>>> {
+        let places = places.among(self.0.len())?;
+        let maps = run(py, threads, None, |monitor| Matcher::new(&self.0, None).peak_maps(&places, reach, monitor))?;
+        Ok(maps.into_iter().map(|map| Image(map, 2 * reach as usize + 1)).collect())
+    }
+
+    #[pyo3(signature = (numbers, *, max_side_px, threads))]
+    fn thumbnails(&self, py: Python<'_>, numbers: Vec<usize>, max_side_px: usize, threads: usize) -> PyResult<Vec<Image<u8>>> {
+        let made = run(py, threads, None, |monitor| of_views(&self.0, &numbers, max_side_px, monitor))?;
+        Ok(made.into_iter().map(|one| Image(one.pixels, one.width)).collect())
     }
 
     #[pyo3(signature = (places, *, band, threads, progress=None))]

@@ -1,8 +1,9 @@
-//! Small pictures of prepared micrographs.
+//! Small pictures of micrographs: as they were reduced, and as they were compared.
 
 use rayon::prelude::*;
 
 use super::kernels::picture::picture;
+use super::session::Session;
 use super::stored::{Source, Stored, open_all};
 use crate::{Monitor, Result};
 
@@ -20,23 +21,38 @@ pub fn thumbnails(records: &[Stored], max_side: usize, monitor: &Monitor) -> Res
     let make = |source: &Source| {
         monitor.advance(1)?;
         let (width, height) = (source.record.width, source.record.height);
-        let units = source.units(0..height)?;
-        let step = width.max(height).div_ceil(max_side.max(1)).max(1);
-        let (means, width) = averaged(&units, width, step);
-        Ok(Thumbnail { pixels: picture(&means, width), width })
+        Ok(thumbnail(&source.units(0..height)?, (width, height), max_side))
     };
     open_all(records)?.par_iter().map(make).collect()
 }
 
+/// Pictures of the views of some micrographs of a session, by their numbers, of at most `max_side` pixels along the longer side.
+///
+/// # Errors
+/// [`Error::Io`](crate::Error::Io): views in a file that cannot be read.
+pub fn of_views(session: &Session, of: &[usize], max_side: usize, monitor: &Monitor) -> Result<Vec<Thumbnail>> {
+    let make = |&i: &usize| {
+        monitor.advance(1)?;
+        Ok(thumbnail(session.view(i)?.view().pixels, session.view_size, max_side))
+    };
+    of.par_iter().map(make).collect()
+}
+
+fn thumbnail<T: Copy + Into<i64>>(units: &[T], (width, height): (usize, usize), max_side: usize) -> Thumbnail {
+    let step = width.max(height).div_ceil(max_side.max(1)).max(1);
+    let (means, width) = averaged(units, width, step);
+    Thumbnail { pixels: picture(&means, width), width }
+}
+
 /// Means of squares of `step` pixels a side, the last row first: row 0 of an MRC file is the bottom of its image. Incomplete squares are
 /// left out.
-fn averaged(units: &[i16], width: usize, step: usize) -> (Vec<f64>, usize) {
+fn averaged<T: Copy + Into<i64>>(units: &[T], width: usize, step: usize) -> (Vec<f64>, usize) {
     let (columns, rows) = (width / step, units.len() / width / step);
     let mut means = Vec::with_capacity(columns * rows);
     for row in (0..rows).rev() {
         let lines = &units[row * step * width..][..step * width];
         means.extend((0..columns).map(|column| {
-            let sum: i64 = lines.chunks_exact(width).flat_map(|line| &line[column * step..][..step]).map(|&unit| i64::from(unit)).sum();
+            let sum: i64 = lines.chunks_exact(width).flat_map(|line| &line[column * step..][..step]).map(|&unit| unit.into()).sum();
             sum as f64 / (step * step) as f64
         }));
     }

@@ -144,7 +144,7 @@ impl<'a> Matcher<'a> {
     }
 
     /// Works on the views of a pair, the first turned, at the lag, in pixels of the turned view, that a place stands for.
-    fn at_place<T>(&self, place: &Place, work: impl FnOnce(&Overlap, Warp, (i32, i32)) -> T) -> Result<T> {
+    pub(super) fn at_place<T>(&self, place: &Place, work: impl FnOnce(&Overlap, Warp, (i32, i32)) -> T) -> Result<T> {
         let Place { pair: (i, j), turn_deg, .. } = *place;
         let warp = Warp::of(f64::from(turn_deg as f32), 1.0);
         let (first, second) = (self.seen(i as usize, Seen { warp, ..Seen::default() })?, self.session.view(j as usize)?);

@@ -6,6 +6,7 @@ mod closely;
 mod coarse;
 mod confirm;
 mod fit;
+mod peak_maps;
 mod place;
 mod planting;
 mod pools;
