@@ -11,9 +11,9 @@ from cryodedup.cli.console import say
 from cryodedup.cli.options import closing_table
 from cryodedup.formats.output import NOT_WRITTEN
 from cryodedup.particles.analysis.consensus import outvoted_words
-from cryodedup.particles.inputs.scores import are_ranks_compared
 from cryodedup.particles.result import ParticleOutcome
 from cryodedup.particles.summary import summarise
+from cryodedup.particles.used import pixel_size_words, scales, score_words
 from cryodedup.text import count
 from cryodedup.write.job import Delivered
 
@@ -50,8 +50,8 @@ def show_sources(summary: Mapping[str, Any]) -> None:
     for source in summary["sources"]:
         where = f"{count(source['particles'], 'particle')} in {count(source['micrographs'], 'micrograph')}"
         say(f"{source['input']}: {where} ({source['format']})")
-        say(f"    pixel size: {_pixel_sizes(source['pixel_sizes'])}")
-        say(f"    score: {_score(source['score'])}")
+        say(f"    pixel size: {pixel_size_words(source['pixel_sizes'])}")
+        say(f"    score: {score_words(source['score'])}")
         place = f" → {source['written_to']}" if source["written_to"] else ""
         stay = f"kept {source['kept']:,}, rejected {source['rejected']:,}" if source["rejected"] else f"all {source['kept']:,} kept"
         say(f"    {stay}{place}")
@@ -61,8 +61,7 @@ def show(found: ParticleOutcome, delivered: Delivered) -> None:
     """Prints what was found, and where it is."""
     summary, params = delivered.summary, found.params
     show_sources(summary)
-    ranked = are_ranks_compared(params, len(found.sources))
-    say(f"shifts: {found.centres.shift_key}; scores: {'ranks within each input' if ranked else 'as given'}")
+    say(f"shifts: {found.centres.shift_key}; scores: {scales(found)}")
     _show_overlaps(found)
     what = "duplicates by origin or exact coordinates" if params.undo_symmetry_expansion else f"within {params.min_separation_a:g} Å"
     say(f"{count(summary['particles'], 'particle')} in {count(summary['micrographs'], 'micrograph')}, {what}: {_outcome(found, summary)}")
@@ -87,26 +86,6 @@ def _outcome(found: ParticleOutcome, summary: Mapping[str, Any]) -> str:
     outvoted = outvoted_words(found.selection.outvoted, found.params.min_votes)
     share = 100 * summary["rejected"] / max(1, summary["particles"])
     return f"kept {summary['kept']:,}, rejected {summary['rejected']:,} ({share:.1f} %){outvoted}"
-
-
-def _pixel_sizes(found: list[dict[str, Any]]) -> str:
-    sizes: dict[str, list[str]] = {}
-    for size in found:
-        value = f"{size['pixel_size_a']:g} Å from {size['found_in']}" if size["pixel_size_a"] else size["found_in"]
-        sizes.setdefault(value, []).append(size["of"])
-    texts = [
-        value if of in ([""], ["all"]) else f"{value} ({', '.join(of[:6])}{', ...' if len(of) > 6 else ''})" for value, of in sizes.items()
-    ]
-    return "; ".join(texts) or "not needed: no particles"
-
-
-def _score(score: dict[str, Any]) -> str:
-    if score["field"] is None:
-        return "none: an earlier particle is better"
-    if score["field"] == "random":
-        return f"random, seed {score['seed']}"
-    missing = f", missing for {score['missing']:,}" if score["missing"] else ""
-    return f"{score['field']}, {score['order']} is better{missing}"
 
 
 def _show_overlaps(found: ParticleOutcome) -> None:

@@ -63,7 +63,7 @@ click.rich_click.OPTION_GROUPS["cryodedup particles"] = [
             "--seed",
         ],
     },
-    {"name": "Running", "options": ["--dry-run", "--advise", *EACH_ONES]},
+    {"name": "Running", "options": ["--dry-run", "--advise", "--diameter", *EACH_ONES]},
 ]
 
 
@@ -180,6 +180,13 @@ click.rich_click.OPTION_GROUPS["cryodedup particles"] = [
     "--advise",
     is_flag=True,
     help="Suggest a minimum separation from the distances, and print how many particles others would keep; write nothing.",
+)
+@click.option(
+    "--diameter",
+    "diameter_a",
+    type=float,
+    metavar="Å",
+    help="Draw particles on the page as circles of this diameter. [default: --min-separation]",
 )
 @options.quiet
 @click.pass_obj

@@ -94,7 +94,7 @@ def plot_micrograph(found: ParticleOutcome, name: str, ax: Axes | None) -> Axes:
     ax, paint, words = axes_or_new(ax), colours(), words_for(found)
     if shown.image.pixels is not None:
         ax.imshow(shown.image.pixels, cmap="gray", extent=shown.extent_a, origin="lower")
-    radius = 0.5 * found.params.min_separation_a or 0.01 * (shown.extent_a[1] - shown.extent_a[0])
+    radius = 0.5 * shown.diameter_a
     for is_kept, word, colour in ((True, words[0], paint["first"]), (False, words[1], paint["mark"])):
         chosen = shown.centres_a[shown.kept == is_kept]
         ax.add_collection(_circles(chosen, radius, colour, "-" if is_kept else "--", f"{len(chosen):,} {word}"))

@@ -85,6 +85,8 @@ class ParticleParams:
         equal stored coordinates. Sets ``min_separation_a`` to 0 and ``shift_key`` to none.
     seed
         Seed of the random ranks (``score_field`` none), 0 or more.
+    diameter_a
+        Diameter of the particles, Å, as circles on the page and in plots; None: ``min_separation_a``. It changes nothing else.
     threads
         0: one for each processor that this process may use. The result does not depend on it.
     """
@@ -107,6 +109,7 @@ class ParticleParams:
     half_sets: HalfSetsRule = "audit"
     undo_symmetry_expansion: bool = False
     seed: int = 0
+    diameter_a: float | None = None
     threads: int = 0
     unused: tuple[str, ...] = field(init=False, default=(), repr=False)
 
@@ -123,6 +126,8 @@ class ParticleParams:
             self._undo_symmetry_expansion()
         if self.min_separation_a < 0:
             raise ParameterError.of("min_separation_a", self.min_separation_a, "a number of Å, 0 or more")
+        if self.diameter_a is not None and not (is_number(self.diameter_a) and self.diameter_a > 0):
+            raise ParameterError.of("diameter_a", self.diameter_a, "a positive number of Å")
         check_choices(self, _CHOICES)
         self._check_ranges()
         self._check_rules()

@@ -6,10 +6,12 @@ import calendar
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from cryodedup.micrographs.acquisition import Acquisition
 from cryodedup.micrographs.compare import Pair
 from cryodedup.micrographs.result import MicrographOutcome
-from cryodedup.report.raster import jpeg
+from cryodedup.report.raster import cells_png, jpeg
 
 SMALL_PX = 140
 """Pixels along the longer side of a picture, if there are many pairs."""
@@ -22,11 +24,16 @@ Rectangle = tuple[float, float, float, float]
 
 @dataclass(frozen=True, kw_only=True)
 class Card:
-    """A pair in the gallery. The stage holds both pictures, superimposed; ``aspect``: its width divided by its height."""
+    """A pair in the gallery.
+
+    The stage holds both pictures, superimposed; ``aspect``: its width divided by its height. ``raw``, ``compared``, ``peak``: addresses of
+    the pictures of both, of what was compared of both (None: not at hand), and of the correlation around the shift.
+    """
 
     number: int
-    first: str
-    second: str
+    raw: tuple[str, str]
+    compared: tuple[str, str] | None
+    peak: str
     names: tuple[str, str]
     aspect: float
     places: tuple[Rectangle, Rectangle]
@@ -41,12 +48,14 @@ def card(result: MicrographOutcome, names: Sequence[str], k: int, *, small: bool
     size = result.sizes[pair.first] or (1, 1)
     shift = (pair.shift_px[0] / size[0], -pair.shift_px[1] / size[1])  # pages count y from the top
     longest = SMALL_PX if small else None
-    first, second = (jpeg(result.thumbnails[i], longest=longest, quality=QUALITY) for i in (pair.first, pair.second))
+    both = (pair.first, pair.second)
+    views, peak = result.views.pictures, result.views.peaks.get(both)
     places, overlap = _placed(shift)
     return Card(
         number=k + 1,
-        first=first,
-        second=second,
+        raw=(jpeg(result.thumbnails[both[0]], longest=longest, quality=QUALITY), jpeg(result.thumbnails[both[1]], longest=longest, quality=QUALITY)),
+        compared=(jpeg(views[both[0]], quality=QUALITY), jpeg(views[both[1]], quality=QUALITY)) if peak is not None else None,
+        peak="" if peak is None else cells_png((peak - peak.min()) / max(float(np.ptp(peak)), 1e-30), cell_px=2),
         names=(names[pair.first], names[pair.second]),
         aspect=size[0] * (1 + abs(shift[0])) / (size[1] * (1 + abs(shift[1]))),
         places=places,

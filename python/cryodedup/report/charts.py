@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from cryodedup.report.axes import Axis, Frame, draw_axes, margins, tick_texts
-from cryodedup.report.layers import SWATCH, Layer
+from cryodedup.report.layers import MAX_READINGS, SWATCH, Layer
 from cryodedup.report.raster import hex_of, shade
 from cryodedup.report.svg import SIZE, WIDTH, Drawing, Svg, element, joined, number, text, text_width
 
@@ -58,11 +59,21 @@ def chart(
         across, height = _to_scale(x, y, across)
     frame = Frame(x, y, left, top, across, height)
     # An inner svg clips at its borders, without the id that a clipping path would need.
-    inner = element("svg", *(layer.draw(frame) for layer in layers), x=left, y=top, width=across, height=height)
+    inner = element("svg", *(layer.draw(frame) for layer in layers), x=left, y=top, width=across, height=height, **_readings(x, y, layers))
     parts = [legend, inner, draw_axes(frame)]
     if colour_bar is not None:
         parts.append(_colour_bar(colour_bar, left + across + RIGHT, top, height))
     return Drawing(width, top + height + bottom, alt, joined(parts))
+
+
+def _readings(x: Axis, y: Axis, layers: Sequence[Layer]) -> dict[str, str]:
+    """What the page's script shows under the mouse: axes, and values of each layer."""
+    known = [found for layer in layers if (read := getattr(layer, "readings", None)) is not None and (found := read()) is not None]
+    shown = [found.plain() for found in known if 0 < len(found.x) <= MAX_READINGS]
+    if not shown:
+        return {}
+    axes = {name: [axis.low, axis.high, axis.log, axis.label] for name, axis in (("x", x), ("y", y))}
+    return {"data_readings": json.dumps({**axes, "layers": shown}, separators=(",", ":"))}
 
 
 def _to_scale(x: Axis, y: Axis, width: float) -> tuple[float, float]:

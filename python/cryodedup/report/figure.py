@@ -16,11 +16,12 @@ WIDE = 600.0
 
 @dataclass(frozen=True)
 class Figure:
-    """A figure: the stem of its file name, its drawings side by side, and its caption."""
+    """A figure: the stem of its file name, its drawings side by side, its caption, and what is said of each of its spots."""
 
     name: str
     panels: tuple[Drawing, ...]
     caption: str
+    spots: tuple[str, ...] = ()
 
     @property
     def wide(self) -> bool:
@@ -30,6 +31,12 @@ class Figure:
     def file(self, style: str) -> str:
         """The figure as a separate SVG file."""
         return document(self.panels, style)
+
+
+def without_directories(names: Sequence[str]) -> Sequence[str]:
+    """File names without directories, if these differ."""
+    last = [name.rstrip("/").rpartition("/")[2] for name in names]
+    return last if len(set(last)) == len(names) else names
 
 
 def shortened(names: Sequence[str]) -> list[str]:

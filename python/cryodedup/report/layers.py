@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -12,7 +13,7 @@ from cryodedup.report.axes import Floats, Frame
 from cryodedup.report.raster import dots_png
 from cryodedup.report.svg import SIZE, Svg, element, joined, number, polyline, short, stairs
 
-Paint = Literal["first", "second", "mark", "grey"]
+Paint = Literal["first", "second", "third", "fourth", "fifth", "mark", "grey"]
 Dash = Literal["", "dashed", "dotted"]
 
 MAX_POINTS = 6000
@@ -23,8 +24,30 @@ SWATCH = 18.0
 """Width of a swatch in a legend, CSS pixels."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Readings:
+    """What a page shows of a layer under the mouse.
+
+    ``x`` ascending and ``y`` of the same length, or with one x more (limits of bins); or ``names`` of points, which may lie anywhere.
+    """
+
+    label: str
+    x: Floats
+    y: Floats
+    names: Sequence[str] = ()
+
+    def plain(self) -> dict[str, object]:
+        """For JSON."""
+        numbers = {key: [float(f"{value:.5g}") for value in values.tolist()] for key, values in (("x", self.x), ("y", self.y))}
+        return {"label": self.label, **numbers, **({"names": list(self.names)} if self.names else {})}
+
+
+MAX_READINGS = 1500
+"""Layers with more points show none: the page would grow."""
+
+
 class Layer(Protocol):
-    """One layer within axes."""
+    """One layer within axes; it may have ``readings``."""
 
     @property
     def label(self) -> str:
@@ -57,6 +80,12 @@ class Line:
     def style(self) -> str:
         return f"line stroke-{self.paint} {self.dash}".strip()
 
+    def readings(self) -> Readings | None:
+        order = np.argsort(self.x, kind="stable")
+        if not (self.label or self.marked):
+            return None
+        return Readings(label=self.label, x=self.x[order], y=self.y[order])
+
     def swatch(self) -> Svg:
         return line_swatch(self.style())
 
@@ -82,6 +111,9 @@ class Steps:
 
     def style(self) -> str:
         return f"area fill-{self.paint}" if self.filled else f"line stroke-{self.paint}"
+
+    def readings(self) -> Readings:
+        return Readings(label=self.label, x=self.edges, y=np.asarray(self.counts, np.float64))
 
     def swatch(self) -> Svg:
         return element("rect", x=0, y=1, width=SWATCH, height=SIZE - 2, class_=self.style()) if self.filled else line_swatch(self.style())
@@ -120,7 +152,7 @@ class Rules:
 
 @dataclass(frozen=True, kw_only=True)
 class Points:
-    """Dots, or squares, of ``size`` CSS pixels. ``colour``: used instead of ``paint``, as ``#rrggbb``."""
+    """Dots, or squares, of ``size`` CSS pixels. ``colour``: used instead of ``paint``, as ``#rrggbb``; ``names``: of the dots, if any."""
 
     x: Floats
     y: Floats
@@ -128,7 +160,11 @@ class Points:
     size: float = 4.0
     square: bool = False
     colour: str = ""
+    names: Sequence[str] = ()
     label: str = ""
+
+    def readings(self) -> Readings | None:
+        return Readings(label=self.label, x=self.x, y=self.y, names=self.names) if self.names else None
 
     def swatch(self) -> Svg:
         return self._dots(f"M{SWATCH / 2:g} {SIZE / 2:g}h0.01", 6.0)
@@ -155,17 +191,65 @@ class Circles:
     y: Floats
     paint: Paint
     radius: float
+    dash: Dash = ""
     label: str = ""
 
+    def style(self) -> str:
+        return f"line stroke-{self.paint} {self.dash}".strip()
+
     def swatch(self) -> Svg:
-        return element("circle", cx=SWATCH / 2, cy=SIZE / 2, r=4, class_=f"line stroke-{self.paint}")
+        return element("circle", cx=SWATCH / 2, cy=SIZE / 2, r=4, class_=self.style())
 
     def draw(self, frame: Frame) -> Svg:
         if len(self.x) > MAX_CIRCLES:
             return Points(x=self.x, y=self.y, paint=self.paint, size=self.radius).draw(frame)
         x, y = short(frame.across(self.x)), short(frame.down(self.y))
         circles = [Svg(f'<circle cx="{a}" cy="{b}" r="{number(self.radius)}"/>') for a, b in zip(x, y, strict=True)]
-        return element("g", *circles, class_=f"line stroke-{self.paint}") if circles else Svg("")
+        return element("g", *circles, class_=self.style()) if circles else Svg("")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Crosses:
+    """Diagonal crosses of ``size`` CSS pixels."""
+
+    x: Floats
+    y: Floats
+    paint: Paint
+    size: float = 6.0
+    label: str = ""
+
+    def swatch(self) -> Svg:
+        return self._crosses(np.array([SWATCH / 2]), np.array([SIZE / 2]), 6.0)
+
+    def draw(self, frame: Frame) -> Svg:
+        if len(self.x) > MAX_CIRCLES:
+            return Points(x=self.x, y=self.y, paint=self.paint, size=0.5 * self.size, square=True).draw(frame)
+        return self._crosses(frame.across(self.x), frame.down(self.y), self.size)
+
+    def _crosses(self, x: Floats, y: Floats, size: float) -> Svg:
+        arm = f"l{number(size)} {number(size)}m0 {number(-size)}l{number(-size)} {number(size)}"
+        path = "".join(f"M{a} {b}{arm}" for a, b in zip(short(x - 0.5 * size), short(y - 0.5 * size), strict=True))
+        return element("path", d=path, class_=f"line stroke-{self.paint}") if path else Svg("")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Strokes:
+    """Straight lines from (``x``, ``y``) to (``to_x``, ``to_y``)."""
+
+    x: Floats
+    y: Floats
+    to_x: Floats
+    to_y: Floats
+    paint: Paint
+    label: str = ""
+
+    def swatch(self) -> Svg:
+        return line_swatch(f"line stroke-{self.paint}")
+
+    def draw(self, frame: Frame) -> Svg:
+        columns = [short(values) for values in (frame.across(self.x), frame.down(self.y), frame.across(self.to_x), frame.down(self.to_y))]
+        path = "".join(f"M{a} {b}L{c} {d}" for a, b, c, d in zip(*columns, strict=True))
+        return element("path", d=path, class_=f"line stroke-{self.paint}") if path else Svg("")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -197,19 +281,33 @@ class Arrows:
 
 @dataclass(frozen=True, kw_only=True)
 class Picture:
-    """A raster picture, given as a data URL, over a range of both axes: left, right, bottom, top."""
+    """A raster picture, given as a data URL, over a range of both axes: left, right, bottom, top.
+
+    An address that begins with ``#`` is the id of a picture of one CSS pixel a side that another drawing of the page holds.
+    """
 
     address: str
     extent: tuple[float, float, float, float]
+    opacity: float = 1.0
     label: str = ""
 
     def swatch(self) -> Svg:
         return Svg("")
 
     def draw(self, frame: Frame) -> Svg:
-        left, right = frame.across(self.extent[:2]).tolist()
-        bottom, top = frame.down(self.extent[2:]).tolist()
-        return _picture(self.address, right - left, bottom - top, left, top)
+        # Not by the axes' shares, which end a little beyond the frame.
+        left, right = (frame.width * (x - frame.x.low) / (frame.x.high - frame.x.low) for x in self.extent[:2])
+        bottom, top = (frame.height * (frame.y.high - y) / (frame.y.high - frame.y.low) for y in self.extent[2:])
+        if self.address.startswith("#"):
+            place = f"translate({left:.9g} {top:.9g}) scale({right - left:.9g} {bottom - top:.9g})"
+            return element("use", transform=place, opacity=self.opacity, **{"xlink:href": self.address})
+        return element("g", _picture(self.address, right - left, bottom - top, left, top), opacity=self.opacity)
+
+
+def shared_picture(name: str, address: str) -> Svg:
+    """A picture of one CSS pixel a side, to be drawn by any number of :class:`Picture`: its data are in the page once."""
+    image = element("image", id=name, width=1, height=1, preserveAspectRatio="none", **{"xlink:href": address})
+    return element("defs", image)
 
 
 def _picture(address: str, width: float, height: float, x: float = 0.0, y: float = 0.0) -> Svg:

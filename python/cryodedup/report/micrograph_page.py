@@ -2,52 +2,90 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from cryodedup import _core
 from cryodedup.micrographs.compare import Pair
 from cryodedup.micrographs.gallery import FEW_PAIRS, doubtful_and_best
 from cryodedup.micrographs.result import MicrographOutcome
 from cryodedup.micrographs.self_test import MAX_NAMED
 from cryodedup.micrographs.sentences import overlap_range, overlaps, versions
-from cryodedup.report.cards import card, short
+from cryodedup.report.cards import card, short, when
 from cryodedup.report.figure import Figure
 from cryodedup.report.figures import hits, shifts, significance
-from cryodedup.report.micrograph_text import about_self_test, methods, verdict
+from cryodedup.report.micrograph_text import about_self_test, methods, used_lines, verdict
+from cryodedup.report.next_steps import after_micrographs
+from cryodedup.report.origin import Origin
 from cryodedup.report.page import Page, page
+from cryodedup.report.rows import Column, LongTable, long_table
 
+NOWHERE = Origin()
 MAX_LISTED = 500
 """Maximum number of rows of a table on the page; the CSV files have all."""
 
 
-def micrograph_page(result: MicrographOutcome, *, command: str | None, notes: Sequence[str] = ()) -> Page:
+def micrograph_page(result: MicrographOutcome, origin: Origin = NOWHERE) -> Page:
     """Makes the page about a result; nothing is written, and the result is not changed.
 
     Parameters
     ----------
-    command
-        The command line; None: the job was called from Python.
-    notes
-        Notes from writing the files.
+    origin
+        When and where it was made, and what was written.
     """
     return page(
         "micrographs.html.j2",
         _figures(result),
+        origin,
         verdict=verdict(result),
         warnings=[*([f"Withheld: {result.withheld}."] if result.withheld else []), *result.warnings],
-        notes=notes,
-        version=_core.__version__,
-        command=command or "find_duplicate_micrographs(...)",
-        parameters=[(name, str(value)) for name, value in result.params.used().items()],
+        steps=after_micrographs(result, origin),
+        notes=origin.notes,
+        command=origin.command or "find_duplicate_micrographs(...)",
+        parameters=_parameters(result),
+        used=used_lines(result),
         methods=methods(result),
         sets=_sets(result),
+        micrographs=_micrographs(result),
         **_gallery(result),
         **_tables(result),
         **_self_test(result),
     )
+
+
+def _parameters(result: MicrographOutcome) -> list[tuple[str, str, str]]:
+    """Each parameter, its value, and what was used where the value leaves it open."""
+    used = {"order": result.order_rule, "max_shift": "up to where a tenth of the frame overlaps"}
+    given = result.params.used()
+    return [(name, str(value), used.get(name, str(value)) if value in ("auto", None) else str(value)) for name, value in given.items()]
+
+
+def _micrographs(result: MicrographOutcome) -> LongTable:
+    """All micrographs and what became of each: those removed first, the others in the order of exposure."""
+    states, of = _states(result)
+    order = sorted(result.order, key=lambda i: (bool(result.kept[i]), of[i]))
+    names = result.names
+    columns = [
+        Column("result", [states[i] for i in order], number=False),
+        Column("set", [of[i] or "" for i in order]),
+        Column("taken", [when(result.exposures.acquisitions[i]) for i in order], number=False),
+    ]
+    return long_table("micrograph", [names[i] for i in order], columns, "micrographs.csv")
+
+
+def _states(result: MicrographOutcome) -> tuple[list[str], list[int]]:
+    """What became of each micrograph, and the number of its set, or 0."""
+    states = ["kept" if kept else "removed" for kept in result.kept]
+    of = [0] * len(states)
+    for number, members in enumerate(result.groups, start=1):
+        for i in members:
+            of[i] = number
+            states[i] = "kept, has duplicates" if result.kept[i] else "removed, duplicate"
+    for one in result.versions:
+        states[one.version] = f"removed, {one.kind}"
+    for i in result.unreadable:
+        states[i] = "kept, not compared"
+    return states, of
 
 
 def _figures(result: MicrographOutcome) -> list[Figure]:

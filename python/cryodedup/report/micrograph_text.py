@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from cryodedup import _core
 from cryodedup.micrographs.compare import DOUBTFUL_Z
 from cryodedup.micrographs.result import MicrographOutcome
@@ -32,6 +34,31 @@ def _taken(result: MicrographOutcome) -> str:
     if not times or not all(times):
         return ""
     return f" The duplicates were taken {f'between {times[0]} and {times[-1]}' if times[0] != times[-1] else f'at {times[0]}'}."
+
+
+def used_lines(result: MicrographOutcome) -> list[tuple[str, str]]:
+    """What was used: a word and its value for each."""
+    lines = [("pixel size", _pixel_sizes(result)), ("order of exposure", f"by {result.order_rule}" if result.order_rule else "as given")]
+    for found in result.compared:
+        corrected = len(found.members) >= _core.MIN_FOR_FIXED_PATTERN
+        pattern = "the camera's fixed pattern was subtracted" if corrected else "too few to subtract the camera's fixed pattern"
+        width, height = found.size
+        lines.append(("compared", f"{len(found.members):,} micrographs, reduced to {width:,} x {height:,} px: {found.tested:,} pairs; {pattern}"))
+    lines.append(("accepted", f"at {_rule(result)}"))
+    lines.append(("removed", f"from {100 * result.params.least_overlap:g} % overlap on; {_KEPT[result.params.keep]} of a set is kept"))
+    return lines
+
+
+_KEPT = {"earliest": "the earliest", "best-ctf": "the one with the best CTF fit"}
+
+
+def _pixel_sizes(result: MicrographOutcome) -> str:
+    """The pixel sizes that are known, and of how many micrographs."""
+    known = Counter(f"{size:g} Å" for size in result.pixel_sizes_a if size is not None)
+    unknown = sum(size is None for size in result.pixel_sizes_a)
+    parts = [f"{size} ({count(number, 'micrograph')})" for size, number in known.most_common(6)]
+    parts += [f"{len(known) - 6} others"] if len(known) > 6 else []
+    return "; ".join([*parts, *([f"not known ({count(unknown, 'micrograph')})"] if unknown else [])])
 
 
 def methods(result: MicrographOutcome) -> str:

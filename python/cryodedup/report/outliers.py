@@ -1,4 +1,4 @@
-"""Micrographs with significantly more rejected picks than expected."""
+"""Micrographs with significantly more rejected particles than expected."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ MAX_SHOWN = 20
 
 @dataclass(frozen=True, kw_only=True)
 class Outlier:
-    """A micrograph: its picks, how many are rejected, and by how many standard deviations that exceeds the expected number."""
+    """A micrograph: its particles, how many are rejected, and by how many standard deviations that exceeds the expected number."""
 
     name: str
-    picks: int
+    particles: int
     rejected: int
     excess: float
 
     @property
     def percent(self) -> float:
-        """The share of rejected picks, in per cent."""
-        return 100 * self.rejected / self.picks
+        """The share of rejected particles, in per cent."""
+        return 100 * self.rejected / self.particles
 
 
 @dataclass(frozen=True, kw_only=True)
 class Outliers:
-    """Micrographs that stand out; ``percent``: rejected share of all picks; ``emptied``: number of micrographs with all picks rejected."""
+    """Micrographs that stand out; ``percent``: rejected share of all particles; ``emptied``: number of micrographs with all rejected."""
 
     micrographs: tuple[Outlier, ...]
     percent: float
@@ -54,14 +54,14 @@ def outliers(result: ParticleOutcome) -> Outliers:
     ]
     names = names_of_micrographs(result, order)
     return Outliers(
-        micrographs=tuple(Outlier(name=names[k], picks=int(n[k]), rejected=int(rejected[k]), excess=float(excess[k])) for k in order),
+        micrographs=tuple(Outlier(name=names[k], particles=int(n[k]), rejected=int(rejected[k]), excess=float(excess[k])) for k in order),
         percent=100 * float(rejected.sum() / max(1, n.sum())),
         emptied=int(((rejected == n) & (n > 0)).sum()),
     )
 
 
 def _expected_shares(result: ParticleOutcome, n: NDArray[np.int64], rejected: NDArray[np.int64]) -> NDArray[np.float64]:
-    """For each micrograph the rejected share of all picks in micrographs covered by the same inputs, float64 (micrographs,)."""
+    """For each micrograph the rejected share of all particles in micrographs covered by the same inputs, float64 (micrographs,)."""
     if not len(n):
         return np.zeros(0)
     alike = result.joined.coverage.alike() if len(result.sources) > 1 else np.zeros(len(n), np.int64)
@@ -80,7 +80,7 @@ def binomial_tail(min_successes: int, n: int, share: float) -> float:
 
 
 def names_of_micrographs(result: ParticleOutcome, wanted: Sequence[int]) -> dict[int, str]:
-    """The names of some micrographs, each as the first input with picks in it gives it."""
+    """The names of some micrographs, each as the first input with particles in it gives it."""
     names: dict[int, str] = {}
     for source in result.sources:
         sought = np.zeros(result.n_micrographs, bool)

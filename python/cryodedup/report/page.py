@@ -11,10 +11,13 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
+from cryodedup import _core
 from cryodedup.errors import naming
 from cryodedup.output_directory import FIGURES, PAGE
 from cryodedup.report.figure import Figure
+from cryodedup.report.origin import Origin
 from cryodedup.report.svg import Svg, joined
 from cryodedup.text import shown
 
@@ -61,16 +64,25 @@ def write_page(make: Callable[[], Page], directory: Path) -> list[str]:
     return []
 
 
-def page(template: str, figures: Sequence[Figure], **context: Any) -> Page:
+def page(template: str, figures: Sequence[Figure], origin: Origin, **context: Any) -> Page:
     """Fills a template; all values are escaped. The template gets ``figures`` by name; each is also returned as a separate file."""
     drawn = {figure.name: figure for figure in figures}
-    html = (
-        _environment()
-        .get_template(template)
-        .render(style=_text("figure.css") + _text("page.css"), script=_text("page.js"), figures=drawn, **context)
-    )
+    given = {"figures": drawn, "origin": origin, "files": _files(origin), "version": _core.__version__, **context}
+    html = _environment().get_template(template).render(style=_text("figure.css") + _text("page.css"), script=_text("page.js"), **given)
     style = file_style()
-    return Page(html, {name: figure.file(style) for name, figure in drawn.items()})
+    return Page(_with_contents(html), {name: figure.file(style) for name, figure in drawn.items()})
+
+
+def _files(origin: Origin) -> list[tuple[str, str]]:
+    """Addresses and names of the files beside the page; of a folder its own."""
+    names = dict.fromkeys(f"{name.partition('/')[0]}/" if "/" in name else name for name in origin.outputs)
+    return [(f"./{quote(name)}", name) for name in names]
+
+
+def _with_contents(html: str) -> str:
+    """The page with a bar of links to its sections: only templates write headings with an id, values are escaped."""
+    links = "".join(f'<a href="#{name}">{title}</a>' for name, title in re.findall(r'<h2 id="([\w-]+)">([^<]*)</h2>', html))
+    return html.replace("<!-- contents -->", links, 1)
 
 
 def fragment(template: str, **context: Any) -> str:

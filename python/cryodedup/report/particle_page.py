@@ -2,56 +2,65 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from cryodedup import _core
+import numpy as np
+
 from cryodedup.particles.analysis.advice import Advice, advise_on_sample
 from cryodedup.particles.analysis.consensus import jaccard
 from cryodedup.particles.result import ParticleOutcome
+from cryodedup.particles.used import pixel_size_words, score_words, used_values
 from cryodedup.report.figure import Figure
 from cryodedup.report.figures import distances, example_panels, found_by, kept, pickers, scores
 from cryodedup.report.figures.examples import examples
-from cryodedup.report.outliers import Outliers, outliers
+from cryodedup.report.next_steps import after_particles
+from cryodedup.report.origin import Origin
+from cryodedup.report.outliers import Outliers, names_of_micrographs, outliers
 from cryodedup.report.page import Page, page
-from cryodedup.report.particle_text import half_set_sentence, methods, verdict
+from cryodedup.report.particle_text import methods, used_lines, verdict
+from cryodedup.report.rows import Column, LongTable, long_table
 
 MAX_SAMPLED = 100_000
 """With more particles, histogram and curve are computed from some of the micrographs: the error is then a tenth of the line width."""
 MAX_INPUTS = 60
+NOWHERE = Origin()
+NO_OUTLIERS: dict[str, Any] = {"rows": [], "percent": 0.0, "emptied": 0}
 
 
-def particle_page(result: ParticleOutcome, *, command: str | None, notes: Sequence[str] = ()) -> Page:
+def particle_page(result: ParticleOutcome, origin: Origin = NOWHERE) -> Page:
     """Makes the page about a result; nothing is written, and the result is not changed.
 
     Parameters
     ----------
-    command
-        The command line; None: the job was called from Python.
-    notes
-        Notes from writing the files, in addition to the result's own notes.
+    origin
+        When and where it was made, and what was written.
     """
     advice = advice_for_page(result)
     words = words_for(result)
-    shown = _examples(result, words)
+    shown = _examples(result, words) if len(result.rejected) else []
     return page(
         "particles.html.j2",
         [*_advised(result, advice, words[0]), *_compared(result), *shown],
-        verdict=" ".join(filter(None, [verdict(result), half_set_sentence(result)])),
+        origin,
+        verdict=verdict(result),
         warnings=result.warnings,
-        notes=[*result.notes, *notes],
-        version=_core.__version__,
-        command=command or "deduplicate_particles(...)",
-        parameters=[(name, str(value)) for name, value in asdict(result.params).items() if name != "unused"],
+        steps=after_particles(result, origin),
+        notes=[*result.notes, *origin.notes],
+        command=origin.command or "deduplicate_particles(...)",
+        parameters=_parameters(result),
+        used=used_lines(result),
         methods=methods(result),
         advice_lines=advice.lines(len(result.kept), result.params.min_separation_a) if advice else [],
         curve_rows=list(zip(advice.separations_a.round(1).tolist(), advice.kept.tolist(), strict=True)) if advice else [],
+        particles=len(result.kept),
+        used_separation=result.params.min_separation_a,
         half_sets=result.half_sets.found if result.half_sets else None,
         half_sets_lines=result.half_sets.lines() if result.half_sets else [],
         examples=[figure.name for figure in shown],
         rejected=words[1],
-        outliers=_with_rows(outliers(result)),
+        outliers=_with_rows(outliers(result)) if len(result.rejected) else NO_OUTLIERS,
+        micrographs=_micrographs(result, words),
         **_inputs(result),
     )
 
@@ -136,11 +145,36 @@ def _pairs_of_inputs(result: ParticleOutcome) -> list[tuple[object, ...]]:
 
 def _with_rows(found: Outliers) -> dict[str, Any]:
     """Outliers in the form that the template uses."""
-    rows = [(one.name, one.picks, one.rejected, round(one.percent, 1), round(one.excess, 1)) for one in found.micrographs]
+    rows = [(one.name, one.particles, one.rejected, round(one.percent, 1), round(one.excess, 1)) for one in found.micrographs]
     return {"rows": rows, "percent": found.percent, "emptied": found.emptied}
 
 
 def _source(result: ParticleOutcome, i: int) -> tuple[object, ...]:
-    picks = result.sources[i].picks
+    source = result.sources[i]
+    picks = source.picks
     kept_here = len(picks) if result.repaired_halves is not None else int(result.kept_of(i).sum())
-    return picks.label, picks.format, len(picks), kept_here, len(picks.micrographs)
+    used = pixel_size_words(source.pixel_sizes), score_words(source.score)
+    return picks.label, picks.format, len(picks), kept_here, len(picks.micrographs), *used
+
+
+def _parameters(result: ParticleOutcome) -> list[tuple[str, str, str]]:
+    """Each parameter, its value, and what was used where the value leaves it open."""
+    used = used_values(result)
+    return [(name, str(value), used.get(name, str(value))) for name, value in asdict(result.params).items() if name != "unused"]
+
+
+def _micrographs(result: ParticleOutcome, words: tuple[str, str]) -> LongTable:
+    """All micrographs, those with the most rejected particles first."""
+    n = np.bincount(result.micrograph_of, minlength=result.n_micrographs)
+    rejected = np.bincount(result.micrograph_of[result.rejected], minlength=result.n_micrographs)
+    order = np.lexsort((np.arange(len(n)), -rejected))
+    order = order[n[order] > 0]
+    names = names_of_micrographs(result, order.tolist())
+    percent = np.round(100 * rejected[order] / n[order], 1)
+    columns = [
+        Column("particles", n[order].tolist()),
+        Column(words[0], (n - rejected)[order].tolist()),
+        Column(words[1], rejected[order].tolist()),
+        Column(f"{words[1]} (%)", percent.tolist()),
+    ]
+    return long_table("micrograph", [names[k] for k in order.tolist()], columns, "micrographs.csv")

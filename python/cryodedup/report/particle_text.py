@@ -2,35 +2,59 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from cryodedup import _core
 from cryodedup.particles.analysis.consensus import outvoted_words
 from cryodedup.particles.inputs.scores import are_ranks_compared
 from cryodedup.particles.result import ParticleOutcome
+from cryodedup.particles.used import scales
 from cryodedup.text import count
 
 
 def verdict(result: ParticleOutcome) -> str:
-    """Numbers of picks, kept and rejected ones, the number of micrographs, and the criterion."""
+    """Numbers of particles, kept and rejected ones, the number of micrographs, and the criterion."""
     n, rejected = len(result.kept), len(result.rejected)
     at = f"at {result.criterion}"
-    where = f"{count(n, 'pick')} in {count(result.n_micrographs, 'micrograph')}"
+    where = f"{count(n, 'particle')} in {count(result.n_micrographs, 'micrograph')}"
+    if not rejected:
+        return f"No duplicates among {where} {at}: all are kept." if n else f"There are no particles in {_first_inputs(result)}."
     if result.repaired_halves is not None:
         return f"{where}: all are kept, {rejected:,} of them duplicates {at}; {_moved(result):,} were moved to the other half-set."
     outvoted = outvoted_words(result.selection.outvoted, result.params.min_votes)
     return f"{where}: {n - rejected:,} kept, {rejected:,} rejected ({100 * rejected / max(1, n):.1f} %) {at}{outvoted}."
 
 
-def half_set_sentence(result: ParticleOutcome) -> str:
-    """The verdict on the half-sets, if it is bad."""
-    if result.half_sets is None or result.half_sets.found.grade == "none":
-        return ""
-    text = result.half_sets.verdict
-    return f"{text[0].upper()}{text[1:]}."
+def _first_inputs(result: ParticleOutcome) -> str:
+    return result.sources[0].picks.label if len(result.sources) == 1 else f"the {len(result.sources)} inputs"
+
+
+def used_lines(result: ParticleOutcome) -> list[tuple[str, str]]:
+    """What was used: a word and its value for each."""
+    centres = {
+        "none": "the stored coordinates",
+        "alignments3D": "coordinates minus the shifts of the 3D alignment",
+        "alignments2D": "coordinates minus the shifts of the 2D alignment",
+    }
+    params, lines = result.params, [("duplicates", f"at {result.criterion}")]
+    lines.append(("centres", centres[result.centres.shift_key]))
+    if params.priority == "input":
+        lines.append(("preferred", "particles of earlier inputs"))
+    lines.append(("scores", scales(result)))
+    if len(result.sources) > 1:
+        shared = result.joined.shared_micrographs
+        of_all = int(shared[np.triu_indices(len(shared), 1)].min(initial=shared.max(initial=0)))
+        how = "by uid, path and name" if params.match == "auto" else f"by {params.match}"
+        lines.append(("micrographs", f"{result.n_micrographs:,} in all, matched {how}; any two inputs share at least {of_all:,}"))
+    if result.half_sets is not None:
+        one, two = result.half_sets.found.sizes
+        lines.append(("half-sets", f"{one:,} and {two:,} particles"))
+    return lines
 
 
 def methods(result: ParticleOutcome) -> str:
     """A paragraph for a paper."""
-    among = f"{len(result.sources)} sets of picks" if len(result.sources) > 1 else "the picks"
+    among = f"{len(result.sources)} sets of particles" if len(result.sources) > 1 else "the particles"
     sentences = [
         f"Duplicates among {among} were found with cryodedup {_core.__version__}.",
         f"{_criterion(result)} were considered duplicates.",
@@ -71,7 +95,7 @@ def _choice(result: ParticleOutcome) -> str:
 
 def _votes(result: ParticleOutcome) -> list[str]:
     votes, sources = result.params.min_votes, len(result.sources)
-    return [f"Particles found in fewer than {votes} of {sources} sets of picks were removed as well."] if votes > 1 else []
+    return [f"Particles found in fewer than {votes} of {sources} inputs were removed as well."] if votes > 1 else []
 
 
 def _outcome(result: ParticleOutcome) -> str:

@@ -36,11 +36,11 @@ def hex_of(colour: Bytes) -> str:
     return f"#{bytes(colour.tolist()).hex()}"
 
 
-def cells_png(shares: Floats) -> str:
+def cells_png(shares: Floats, *, cell_px: int = CELL_PX) -> str:
     """A map of numbers from 0 to 1, shape (ny, nx), rows from the top down; NaN: transparent."""
     known = np.isfinite(shares)
     picture = np.concatenate([shade(np.where(known, shares, 0.0)), np.where(known, 255, 0).astype(np.uint8)[..., None]], axis=-1)
-    return png(picture.repeat(CELL_PX, axis=0).repeat(CELL_PX, axis=1))
+    return png(picture.repeat(cell_px, axis=0).repeat(cell_px, axis=1))
 
 
 def dots_png(x: Floats, y: Floats, width: float, height: float, size: float, colour: str) -> str:

@@ -12,6 +12,7 @@ from cryodedup.micrographs.listings import write_listings
 from cryodedup.micrographs.result import MicrographOutcome
 from cryodedup.micrographs.summary import SCHEMA, summarise
 from cryodedup.progress import SILENT
+from cryodedup.report.origin import Origin
 from cryodedup.write.job import Delivered, Job, deliver
 
 CHOSEN = re.compile(r"micrographs_(kept|removed)(_passthrough\d*)?\.\w+")
@@ -32,7 +33,7 @@ def write_micrographs(
         inputs=frozenset(Path(os.path.realpath(path)) for path in (*exposures.paths, *exposures.output.files)),
         rows=lambda staging: _rows(found, staging, directory),
         listings=lambda staging: write_listings(found, staging),
-        page=(lambda staging, written: _page(found, staging, command)) if report else None,
+        page=(lambda staging, written: _page(found, staging, Origin.now(command, directory, written.outputs))) if report else None,
         summary=lambda written: summarise(found, written),
         leaving=CHOSEN if found.withheld else None,
     )
@@ -50,8 +51,8 @@ def _rows(found: MicrographOutcome, staging: Path, directory: Path) -> Written:
     return NOT_WRITTEN
 
 
-def _page(found: MicrographOutcome, staging: Path, command: str | None) -> tuple[str, ...]:
+def _page(found: MicrographOutcome, staging: Path, origin: Origin) -> tuple[str, ...]:
     from cryodedup.report.micrograph_page import micrograph_page
     from cryodedup.report.page import write_page
 
-    return tuple(write_page(lambda: micrograph_page(found, command=command), staging))
+    return tuple(write_page(lambda: micrograph_page(found, origin), staging))

@@ -16,6 +16,7 @@ from cryodedup.particles.repair import write_repaired
 from cryodedup.particles.result import ParticleOutcome
 from cryodedup.particles.summary import SCHEMA, summarise
 from cryodedup.progress import SILENT, Progress
+from cryodedup.report.origin import Origin
 from cryodedup.resources import check_disk, disk_available
 from cryodedup.write.job import Delivered, Job, deliver
 
@@ -51,7 +52,7 @@ def write_particles(
         inputs=frozenset(files_read(found.joined.picks, found.params)),
         rows=lambda staging: _rows(found, staging, directory, progress),
         listings=lambda staging: _listing(found, staging),
-        page=(lambda staging, written: _page(found, staging, written, command)) if report else None,
+        page=(lambda staging, written: _page(found, staging, Origin.now(command, directory, written.outputs, written.notes))) if report else None,
         summary=lambda written: summarise(found, written),
     )
     return deliver(job, directory, overwrite)
@@ -92,8 +93,8 @@ def _listing(found: ParticleOutcome, staging: Path) -> None:
     )
 
 
-def _page(found: ParticleOutcome, staging: Path, written: Written, command: str | None) -> tuple[str, ...]:
+def _page(found: ParticleOutcome, staging: Path, origin: Origin) -> tuple[str, ...]:
     from cryodedup.report.page import write_page
     from cryodedup.report.particle_page import particle_page
 
-    return tuple(write_page(lambda: particle_page(found, command=command, notes=written.notes), staging))
+    return tuple(write_page(lambda: particle_page(found, origin), staging))

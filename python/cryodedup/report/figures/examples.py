@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,14 +15,17 @@ from cryodedup.formats.mrc import open_mrc
 from cryodedup.formats.project import is_file
 from cryodedup.particles.inputs.picks import Floats
 from cryodedup.particles.result import ParticleOutcome, Source
-from cryodedup.pictures import to_bytes
+from cryodedup.pictures import level, to_bytes
 
 MIN_PARTICLES = 5
 """Minimum number of particles of an example, if any micrograph has as many."""
-SIDE_PX = 480
-"""Maximum number of pixels along the longer side of a reduced image."""
+SIDE_PX = 1200
+"""Maximum number of pixels along the longer side of a reduced image: parts of it are enlarged."""
 MARGIN = 0.03
 """Margin around the particles, as a share of their extent, if the frame is not known."""
+
+USUAL_DIAMETER = 0.01
+"""Diameter of the circles, as a share of the frame, where the separation is 0."""
 
 Extent = tuple[float, float, float, float]
 
@@ -48,25 +52,32 @@ class Example:
         ``worst``, ``median`` or ``random``.
     centres_a, picked_a
         float64 (n, 2): centres of the particles, Å, and where they were picked, if shifts were applied.
+    source_of
+        int64 (n,): the input of each particle; ``inputs``: names of all inputs.
+    depths_a
+        float64 (n,): z, Å, or None; particles that overlap in the figure may then be far apart.
+    diameter_a
+        Of the circles.
     kept
         bool (n,): whether each particle is kept.
     duplicate_of
         int64 (n,): for each rejected particle the row of the one that it duplicates; -1 for the others, and where there is none here.
     extent_a
         Left, right, bottom and top of the frame, Å.
-    seen_along_z
-        Whether the particles also have a z coordinate; those that overlap in the figure may be far apart.
     """
 
     word: str
     name: str
     centres_a: Floats
+    depths_a: Floats | None
     picked_a: Floats | None
+    diameter_a: float
+    source_of: NDArray[np.int64]
+    inputs: Sequence[str]
     kept: NDArray[np.bool_]
     duplicate_of: NDArray[np.int64]
     extent_a: Extent
     image: Image
-    seen_along_z: bool
 
 
 def examples(result: ParticleOutcome) -> list[Example]:
@@ -115,16 +126,20 @@ def example_of(result: ParticleOutcome, number: int, word: str = "chosen") -> Ex
     name = source.picks.micrographs[int(source.picks.micrograph_of[at])].name
     centres = result.coordinates_a[rows]
     image = _image(name, micrographs)
+    extent = _extent(source, at, centres, image.size_px)
     return Example(
         word=word,
         name=name,
         centres_a=np.ascontiguousarray(centres[:, :2]),
+        depths_a=np.ascontiguousarray(centres[:, 2]) if centres.shape[1] == 3 else None,
         picked_a=_picked(result, rows, source_of) if result.centres.shift_key != "none" else None,
         kept=result.kept[rows],
         duplicate_of=_duplicates_within(result, rows),
-        extent_a=_extent(source, at, centres, image.size_px),
+        diameter_a=result.params.diameter_a or result.params.min_separation_a or USUAL_DIAMETER * (extent[1] - extent[0]),
+        source_of=source_of,
+        inputs=[one.picks.label for one in result.sources],
+        extent_a=extent,
         image=image,
-        seen_along_z=centres.shape[1] == 3,
     )
 
 
@@ -178,6 +193,7 @@ def _image(name: str, micrographs: Path | None) -> Image:
             return Image(missing="its image was not found")
         header = open_mrc(path)
         width = max(1, -(-max(header.nx, header.ny) // SIDE_PX))
-        return Image(pixels=to_bytes(_core.reduce_frame(header.frame, bin=width)), size_px=(header.nx, header.ny))
+        reduced = level(_core.reduce_frame(header.frame, bin=width))
+        return Image(pixels=to_bytes(reduced), size_px=(header.nx, header.ny))
     except (InputError, OSError) as error:
         return Image(missing=f"its image could not be read: {error}")

@@ -13,6 +13,7 @@ from cryodedup.micrographs.result import MicrographOutcome
 from cryodedup.report.axes import Axis, Floats
 from cryodedup.report.charts import chart
 from cryodedup.report.figure import Figure
+from cryodedup.report.figures.shifts import named_pairs
 from cryodedup.report.layers import Layer, Line, Paint, Points, Rules
 
 MAX_LINES = 120
@@ -37,6 +38,8 @@ class Hits:
         Borders between holes and between stage positions: for each word ("holes") float64 (m,), halfway between two places.
     windowed
         Whether only pairs of a window were compared.
+    names
+        Of the two micrographs of each pair.
     """
 
     exposures: int
@@ -46,6 +49,7 @@ class Hits:
     contradicted: NDArray[np.bool_]
     borders: dict[str, Floats]
     windowed: bool
+    names: Sequence[str]
 
 
 def hits(result: MicrographOutcome) -> Hits | None:
@@ -65,6 +69,7 @@ def hits(result: MicrographOutcome) -> Hits | None:
         contradicted=np.array([pair.shot_agreement == "contradicted" for pair in result.pairs]),
         borders=_borders({"stage positions": stages(in_order), "holes": [one.hole for one in in_order]}),
         windowed=result.params.search == "window",
+        names=named_pairs(result),
     )
 
 
@@ -104,7 +109,8 @@ def draw(data: Hits) -> Figure:
         chosen = data.contradicted == wanted
         if chosen.any():
             x, y = data.earlier[chosen].astype(float), data.later[chosen].astype(float)
-            layers.append(Points(x=x, y=y, paint=paint, size=size, square=True, label=label if data.contradicted.any() else ""))
+            names = [data.names[k] for k in np.flatnonzero(chosen)]
+            layers.append(Points(x=x, y=y, paint=paint, size=size, square=True, names=names, label=label if data.contradicted.any() else ""))
     by = f"exposure, in order of {data.order}" if data.order else "exposure, in order"
     x_axis, y_axis = (
         Axis(label=label, low=low, high=high, integer=True) for label, low, high in ((by, 0.5, n + 0.5), ("exposure", n + 0.5, 0.5))

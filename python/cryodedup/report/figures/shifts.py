@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -31,12 +32,15 @@ class Shifts:
         Width and height of the largest micrograph.
     pixel_size_a
         Å; None: unknown, or not the same for all.
+    names
+        Of the two micrographs of each pair.
     """
 
     shift_px: Floats
     z: Floats
     frame_px: tuple[int, int]
     pixel_size_a: float | None
+    names: Sequence[str]
 
 
 def shifts(result: MicrographOutcome) -> Shifts | None:
@@ -50,7 +54,14 @@ def shifts(result: MicrographOutcome) -> Shifts | None:
         z=np.array([pair.z for pair in result.pairs], float),
         frame_px=(max(width for width, _ in sizes), max(height for _, height in sizes)),
         pixel_size_a=known.pop() if len(known) == 1 else None,
+        names=named_pairs(result),
     )
+
+
+def named_pairs(result: MicrographOutcome) -> list[str]:
+    """The names of the two micrographs of each pair, without directories."""
+    names = [name.rpartition("/")[2] for name in result.names]
+    return [f"{names[pair.first]} = {names[pair.second]}" for pair in result.pairs]
 
 
 def draw(data: Shifts) -> Figure:
@@ -62,7 +73,8 @@ def draw(data: Shifts) -> Figure:
     of = np.rint((data.z - low) / max(high - low, 1e-9) * (SHADES - 1)).astype(int)
     for k in np.unique(of).tolist():
         x, y = data.shift_px[of == k].T
-        layers.append(Points(x=x, y=y, size=5.0, colour=hex_of(shade(k / (SHADES - 1)))))
+        names = [data.names[pair] for pair in np.flatnonzero(of == k)]
+        layers.append(Points(x=x, y=y, size=5.0, colour=hex_of(shade(k / (SHADES - 1))), names=names))
     x_axis, y_axis = (Axis(label=f"shift in {name} (px)", low=-side, high=side) for name, side in (("x", width), ("y", height)))
     bar = ColourBar(label="significance z", low=low, high=high)
     drawing = chart(x_axis, y_axis, layers, "Shifts of duplicates relative to their originals", equal=True, colour_bar=bar)

@@ -1,0 +1,87 @@
+"""What to do with a result: the file to go on with, the command to run."""
+
+from __future__ import annotations
+
+import shlex
+
+from cryodedup.micrographs.result import MicrographOutcome
+from cryodedup.particles.analysis.separation import Suggestion
+from cryodedup.particles.result import ParticleOutcome
+from cryodedup.report.origin import Origin
+
+
+def after_particles(result: ParticleOutcome, origin: Origin) -> list[str]:
+    """Steps after a job among particles."""
+    if result.repaired_halves is not None:
+        files = _listed(origin.ending("_repaired.star", "_repaired.cs"))
+        return [f"Refine from {files}: all particles, with new half-sets."] if files else []
+    if not len(result.rejected):
+        return [*_other_separation(result), "There is nothing to remove: go on with the files you have."]
+    return [
+        *_refine_again(result),
+        *_other_separation(result),
+        *_to_programs(origin, "_kept", "particles"),
+        *_later_files(origin, "other files of these particles, such as those of a later job"),
+    ]
+
+
+def after_micrographs(result: MicrographOutcome, origin: Origin) -> list[str]:
+    """Steps after a job among micrographs."""
+    if result.withheld:
+        return ["Look at the pairs below before you go on: the kept and the removed micrographs were not written."]
+    doubtful = any(pair.shot_agreement == "contradicted" for pair in result.pairs)
+    look = ["Look at the first pairs below: other shots of the same holes contradict some of them."] if doubtful else []
+    if result.kept.all():
+        return [*look, "There is nothing to remove: go on with the files you have."]
+    return [
+        *look,
+        *_to_programs(origin, "_kept", "micrographs"),
+        *_later_files(origin, "files of movies, or of particles that were picked already"),
+    ]
+
+
+def _refine_again(result: ParticleOutcome) -> list[str]:
+    audit = result.half_sets
+    if audit is None or audit.found.grade == "none" or audit.doubt is not None:
+        return []
+    return ["Refine the kept particles again: duplicates across the half-sets raised the FSC of the last refinement."]
+
+
+def _other_separation(result: ParticleOutcome) -> list[str]:
+    found, used = result.analysis.suggestion, result.params.min_separation_a
+    if found.suggested_a is None or not used or _in_gap(found, used):
+        return []
+    return [
+        f"Consider --min-separation {found.suggested_a:.0f}: the distances of duplicates end at {found.first_descent_end_a:.0f} Å and those"
+        f" of neighbours start at {found.second_descent_start_a:.0f} Å; {used:g} Å was used."
+    ]
+
+
+def _in_gap(found: Suggestion, used: float) -> bool:
+    return (found.first_descent_end_a or 0.0) <= used <= (found.second_descent_start_a or float("inf"))
+
+
+def _to_programs(origin: Origin, word: str, what: str) -> list[str]:
+    """Which file which program takes."""
+    groups = origin.ending(f"{word}.csg")
+    others = [
+        name for name in origin.outputs if word in name and not name.startswith("figures/") and not name.endswith((".cs", ".csg", ".star"))
+    ]
+    folders = sorted({f"{name.partition('/')[0]}/" for name in others if "/" in name})
+    stars = [name for name in origin.ending(f"{word}.star") if "/" not in name]
+    lists = [name for name in others if "/" not in name]
+    return [
+        *([f"RELION: give {_listed(stars)} to the next job as its input {what}."] if stars else []),
+        *([f"CryoSPARC: import {_listed(groups)} with the job Import Result Group."] if groups else []),
+        *([f"Give {_listed([*folders, *lists])} to the next job."] if folders or lists else []),
+    ]
+
+
+def _later_files(origin: Origin, what: str) -> list[str]:
+    if not origin.directory:
+        return []
+    return [f"To make the same choice in {what}: cryodedup apply {shlex.quote(origin.directory)} FILE -o DIRECTORY"]
+
+
+def _listed(names: list[str]) -> str:
+    return " and ".join(filter(None, [", ".join(names[:-1]), names[-1] if names else ""]))
