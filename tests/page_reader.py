@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import re
 import shutil
 import subprocess
+from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
@@ -17,6 +21,7 @@ class Page(HTMLParser):
         super().__init__()
         self.tags: list[str] = []
         self.addresses: list[str] = []
+        self.scripts = 0
         self.text = ""
         self.inside = ""
         self.raw = path.read_text("utf-8")
@@ -25,6 +30,7 @@ class Page(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.append(tag)
         self.inside = tag
+        self.scripts += tag == "script" and ("type", "application/json") not in attrs
         self.addresses += [value or "" for name, value in attrs if name in ("src", "href", "action", "data", "srcset", "xlink:href")]
 
     def handle_data(self, data: str) -> None:
@@ -32,11 +38,21 @@ class Page(HTMLParser):
             self.text += data.replace("\u00a0", " ")
 
 
+SAY = 'const say = (name, value) => document.body.setAttribute("data-" + name, JSON.stringify(value));'
+
+
+def said(dom: str, name: str) -> Any:
+    """What a script said by ``say``."""
+    found = re.search(f'data-{name}="([^"]*)"', dom)
+    assert found, f"the script did not get to {name}"
+    return json.loads(unescape(found[1]))
+
+
 def in_browser(page: Path, tmp_path: Path, script: str = "", *, width: int = 1200, dark: bool = False) -> tuple[str, str]:
-    """The page's DOM after a while, and what the browser complained of; a ``script`` may act as a user would."""
+    """The page's DOM after a while, and what the browser complained of; a ``script`` may act as a user would, and ``say`` what it sees."""
     text = page.read_text("utf-8")
     copy = tmp_path / "page.html"
-    copy.write_text(text.replace("</body>", f"<script>{{{script}}}</script></body>") if script else text, "utf-8")
+    copy.write_text(text.replace("</body>", f"<script>{{{SAY}{script}}}</script></body>") if script else text, "utf-8")
     assert BROWSER is not None
     ran = subprocess.run(
         [

@@ -24,7 +24,9 @@ from cryodedup.particles.analysis.advice import advise_on_sample
 from cryodedup.report.axes import Axis, Frame, linear_ticks, log_ticks, tick_texts, ticks_across
 from cryodedup.report.figure import Figure, shortened
 from cryodedup.report.figures import distances, example_panels, found_by, hits, kept, pickers, scores, shifts, significance
-from cryodedup.report.figures.examples import examples
+from cryodedup.report.figures.examples import Example, examples
+from cryodedup.report.figures.examples import Image as ExampleImage
+from cryodedup.report.figures.spots import MAX_SPOTS, spots
 from cryodedup.report.layers import MAX_CIRCLES, MAX_POINTS, Circles, Line, Points, Steps
 from cryodedup.report.page import file_style
 from cryodedup.report.raster import cells_png, dots_png, shade
@@ -140,12 +142,60 @@ def decoded(address: str) -> Image.Image:
     return Image.open(BytesIO(base64.b64decode(address.partition("base64,")[2])))
 
 
-def test_every_particle_of_an_example_has_its_circle(particles: ParticleResult) -> None:
+def test_every_particle_of_an_example_has_its_mark(particles: ParticleResult) -> None:
     for example in examples(particles):
-        root = parsed(example_panels.draw(example, ("kept", "rejected")))
-        circles = [len(list(group.iter(f"{SVG}circle"))) for group in root.iter(f"{SVG}g") if "line" in group.get("class", "")]
-        assert circles == [int(example.kept.sum()), int((~example.kept).sum())]
-        assert {"x (Å)", "y (Å)", f"{circles[0]:,} kept", f"{circles[1]:,} rejected"} <= set(words(root))
+        whole = ElementTree.fromstring(example_panels.draw(example, ("kept", "rejected")).panels[1].inline())
+        circles = sum(len(list(group.iter("circle"))) for group in whole.iter("g") if group.get("class", "").startswith("line stroke"))
+        crosses = sum(one.get("d", "").count("M") for one in whole.iter("path") if "m0 " in one.get("d", ""))
+        kept = int(example.kept.sum())
+        assert (circles, crosses) == (kept, len(example.kept) - kept)
+        title = f"○ {kept:,} kept, × {len(example.kept) - kept:,} rejected"
+        assert {"x (Å)", "y (Å)", title} <= {one.text for one in whole.iter("text")}
+
+
+def test_the_enlarged_places_show_each_duplicate_and_a_line_to_its_winner(particles: ParticleResult) -> None:
+    for example in examples(particles):
+        found = spots(example, "rejected")
+        assert len(found) == MAX_SPOTS
+        counts = [len(spot.duplicates) for spot in found]
+        assert counts == sorted(counts, reverse=True)
+        for spot in found:
+            assert set(spot.duplicates.tolist()) == set(np.flatnonzero(example.duplicate_of == spot.winner).tolist())
+            assert example.kept[spot.winner]
+            left, right, bottom, top = spot.window_a
+            x, y = example.centres_a[[spot.winner, *spot.duplicates]].T
+            assert (left < x).all() and (x < right).all() and (bottom < y).all() and (y < top).all()
+            assert right - left == pytest.approx(top - bottom)
+        drawn = example_panels.draw(example, ("kept", "rejected"))
+        zoom = ElementTree.fromstring(drawn.panels[0].inline())
+        groups = [group for group in zoom.iter("g") if group.get("data-spot")]
+        assert [group.get("display") for group in groups] == [None] + ["none"] * (MAX_SPOTS - 1)
+        assert len(drawn.spots) == MAX_SPOTS
+        for group, spot in zip(groups, found, strict=True):
+            (lines,) = (one for one in group.iter("path") if one.get("class") == "line stroke-mark")
+            joined = spot.shown[example.duplicate_of[spot.shown] >= 0]
+            assert lines.get("d", "").count("M") == len(joined) >= len(spot.duplicates)
+
+
+def test_places_of_chains_of_lone_ones_and_of_depth() -> None:
+    def example(centres: list[list[float]], duplicate_of: list[int], kept: list[bool], depths: list[float] | None = None) -> Example:
+        return Example(
+            word="worst", name="m.mrc", centres_a=np.array(centres), depths_a=None if depths is None else np.array(depths), picked_a=None,
+            diameter_a=20.0, source_of=np.zeros(len(kept), np.int64), inputs=["a.star"], kept=np.array(kept),
+            duplicate_of=np.array(duplicate_of), extent_a=(0.0, 1000.0, 0.0, 1000.0), image=ExampleImage(),
+        )  # fmt: skip
+
+    removed_entirely = example([[10, 10], [12, 10]], [1, 0], [False, False])
+    (place,) = spots(removed_entirely, "rejected")
+    assert (place.winner, place.duplicates.tolist()) == (0, [1])
+    assert place.words == "Rejected: 1 particle, 1 particle (2.0 Å away)."
+    (alone,) = spots(example([[10, 10], [500, 10]], [-1, -1], [True, False]), "rejected")
+    assert (alone.winner, len(alone.duplicates)) == (1, 0)
+    assert "No kept particle of this micrograph is its duplicate" in alone.words
+    (deep,) = spots(example([[10, 10], [12, 10], [14, 10]], [-1, 0, -1], [True, False, True], [0.0, 3.0, 400.0]), "rejected")
+    assert deep.shown.tolist() == [0, 1]
+    assert "3.6 Å away" in deep.words
+    assert spots(example([[10, 10]], [-1], [True]), "rejected") == []
 
 
 def test_pairs_of_micrographs_stand_where_they_were_taken(micrographs: MicrographResult) -> None:
@@ -181,13 +231,13 @@ def test_all_figures_are_svg_that_needs_nothing(demo: Path) -> None:
     assert len(files) >= 14
     known = set(re.findall(r"\.([\w-]+) \{", file_style()))
     for path in files:
-        raw = path.read_text("utf-8")
+        raw = re.sub(r"base64,[\w+/=]*", "", path.read_text("utf-8"))
         root = ElementTree.fromstring(raw)
         assert (path.suffix, root.tag, root.get("role")) == (".svg", f"{SVG}svg", "img")
         assert root.get("aria-label")
         assert all(float(value) > 0 for value in root.get("viewBox", "").split()[2:])
-        assert not re.search(r"nan|inf\b|var\(|<script|href=\"(?!data:)", raw, re.IGNORECASE), path
-        assert not {one.get("id") for one in root.iter()} - {None}
+        assert not re.search(r"nan|inf\b|var\(|<script|href=\"(?!data:|#example_)", raw, re.IGNORECASE), path
+        assert {one.get("id") for one in root.iter()} - {None} <= {f"{path.stem}-image"}
         used = {name for one in root.iter() for name in one.get("class", "").split()}
         assert used - known <= {"bar", "cell", "member"}, path
 

@@ -53,7 +53,7 @@ def test_keywords_are_the_fields_of_the_parameters(particles: ParticleResult) ->
 
 
 def test_a_result_is_one_screen_of_text(particles: ParticleResult, micrographs: MicrographResult) -> None:
-    for result, words in ((particles, "6,633 picks in 12 micrographs: 2,684 kept"), (micrographs, "45 micrographs: 36 kept")):
+    for result, words in ((particles, "6,633 particles in 12 micrographs: 2,684 kept"), (micrographs, "45 micrographs: 36 kept")):
         text = repr(result)
         assert words in text
         assert len(text.splitlines()) <= 25

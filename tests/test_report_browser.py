@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import csv
-import json
 import re
 from pathlib import Path
 
+import axe_core_python
 import pytest
 
+from cases import star
+from cryodedup import deduplicate_particles
 from cryodedup.demo.micrographs import HEIGHT, WIDTH
-from page_reader import BROWSER, in_browser
+from page_reader import BROWSER, in_browser, said
 
 needs_browser = pytest.mark.skipif(BROWSER is None, reason="no Chromium is installed: pages are not looked at in a browser")
 
@@ -36,36 +38,28 @@ def test_a_browser_would_complain(demo: Path, tmp_path: Path) -> None:
 @needs_browser
 def test_tables_are_sorted_and_pairs_blink(demo: Path, tmp_path: Path) -> None:
     script = """
-      const table = document.querySelector("details table.sortable");
-      table.tHead.rows[0].cells[3].click();
+      const table = document.querySelector("[aria-label=Duplicates] table.sortable");
+      table.tHead.rows[0].cells[3].firstChild.click();
       const down = [...table.tBodies[0].rows].map((row) => Number(row.cells[3].dataset.value));
-      table.tHead.rows[0].cells[3].click();
+      table.tHead.rows[0].cells[3].firstChild.click();
       const up = [...table.tBodies[0].rows].map((row) => Number(row.cells[3].dataset.value));
-      const stages = [...document.querySelectorAll(".stage")];
+      const stages = [...document.querySelectorAll(".stage.filtered")];
       stages[0].click();
       const seen = new Set();
       setInterval(() => stages.slice(0, 2).forEach((stage, k) => seen.add(k + " " + stage.className)), 100);
-      const tell = (name, value) => document.body.setAttribute("data-" + name, JSON.stringify(value));
-      tell("down", down); tell("up", up);
-      setTimeout(() => { tell("one", [...seen].sort()); document.dispatchEvent(new KeyboardEvent("keydown", { key: "b" })); }, 1500);
-      setTimeout(() => tell("all", [...seen].sort()), 3500);
+      say("down", down); say("up", up);
+      setTimeout(() => { say("one", [...seen].sort()); document.dispatchEvent(new KeyboardEvent("keydown", { key: "b" })); }, 1500);
+      setTimeout(() => say("all", [...seen].sort()), 3500);
     """
     dom, complaints = in_browser(demo / "unique" / "report.html", tmp_path, script)
     assert complaints == ""
 
-    def told(name: str) -> list[object]:
-        found = re.search(f'data-{name}="([^"]*)"', dom)
-        assert found
-        values = json.loads(found[1].replace("&quot;", '"'))
-        assert isinstance(values, list)
-        return values
-
-    assert told("down") == sorted(told("up"), reverse=True)
-    assert told("up") == sorted(told("up"))
-    assert len(told("up")) == 9
-    assert {"0 stage first", "0 stage alone"} <= set(told("one"))
-    assert not {"1 stage first", "1 stage alone"} & set(told("one"))
-    assert {"1 stage first", "1 stage alone"} <= set(told("all"))
+    assert said(dom, "down") == sorted(said(dom, "up"), reverse=True)
+    assert said(dom, "up") == sorted(said(dom, "up"))
+    assert len(said(dom, "up")) == 9
+    assert {"0 stage filtered first", "0 stage filtered alone"} <= set(said(dom, "one"))
+    assert not {"1 stage filtered first", "1 stage filtered alone"} & set(said(dom, "one"))
+    assert {"1 stage filtered first", "1 stage filtered alone"} <= set(said(dom, "all"))
 
 
 @needs_browser
@@ -75,7 +69,9 @@ def test_what_both_show_stands_side_by_side(demo: Path, tmp_path: Path) -> None:
         (row["Original"], row["Duplicate"]): row for row in csv.DictReader((demo / "unique" / "duplicates.csv").read_text().splitlines())
     }
     seen = 0
-    for names, sides in re.findall(r'<button class="stage".*?((?:<img [^>]*>\s*){2}).*?<div class="sides">(.*?)</div>', dom, re.DOTALL):
+    for names, sides in re.findall(
+        r'<button[^>]* class="stage filtered".*?((?:<img [^>]*>\s*){2}).*?<div class="sides">(.*?)</div>', dom, re.DOTALL
+    ):
         first, second = re.findall(r'alt="([^"]*)"', names)
         row = next(row for (a, b), row in rows.items() if (Path(a).name, Path(b).name) == (first, second))
         copies = re.findall(r'<img [^>]*style="left: ([-\d.]+)%; ?top: ([-\d.]+)%; ?width: ([-\d.]+)%; ?height: ([-\d.]+)%', sides)
@@ -93,7 +89,7 @@ LETTERS = """
   const found = [];
   for (const chart of document.querySelectorAll("svg.chart")) {
     const edge = chart.getBoundingClientRect();
-    const boxes = [...chart.querySelectorAll("text")].filter((one) => one.textContent).map((one) => [one, one.getBoundingClientRect()]);
+    const boxes = [...chart.querySelectorAll("text")].filter((one) => one.textContent && one.getClientRects().length && one.getBoundingClientRect().width).map((one) => [one, one.getBoundingClientRect()]);
     for (const [one, box] of boxes) {
       if (box.left < edge.left - 1 || box.right > edge.right + 1 || box.top < edge.top - 2 || box.bottom > edge.bottom + 2)
         found.push("cut: " + one.textContent);
@@ -104,18 +100,11 @@ LETTERS = """
         found.push("overlap: " + one.textContent + " | " + other.textContent);
     }));
   }
-  const tell = (name, value) => document.body.setAttribute("data-" + name, JSON.stringify(value));
-  tell("letters", found);
-  tell("size", Math.min(...[...document.querySelectorAll("svg.chart .letters")].map((one) => one.getBoundingClientRect().height)));
-  tell("wide", document.documentElement.scrollWidth - document.documentElement.clientWidth);
-  tell("colour", getComputedStyle(document.querySelector("svg.chart text")).fill);
+  say("letters", found);
+  say("size", Math.min(...[...document.querySelectorAll("svg.chart .letters")].map((one) => one.getBoundingClientRect().height).filter(Boolean)));
+  say("wide", document.documentElement.scrollWidth - document.documentElement.clientWidth);
+  say("colour", getComputedStyle(document.querySelector("svg.chart text:not(.strong)")).fill);
 """
-
-
-def told(dom: str, name: str) -> object:
-    found = re.search(f'data-{name}="([^"]*)"', dom)
-    assert found
-    return json.loads(found[1].replace("&quot;", '"'))
 
 
 @needs_browser
@@ -123,7 +112,157 @@ def told(dom: str, name: str) -> object:
 def test_letters_in_figures_are_whole_and_apart(name: str, width: int, dark: bool, demo: Path, tmp_path: Path) -> None:
     dom, complaints = in_browser(demo / name / "report.html", tmp_path, LETTERS, width=width, dark=dark)
     assert complaints == ""
-    assert told(dom, "letters") == []
-    assert told(dom, "wide") == 0
-    assert float(str(told(dom, "size"))) > 10
-    assert told(dom, "colour") == ("rgb(162, 171, 182)" if dark else "rgb(89, 99, 110)")
+    assert said(dom, "letters") == []
+    assert said(dom, "wide") == 0
+    assert said(dom, "size") > 10
+    assert said(dom, "colour") == ("rgb(162, 171, 182)" if dark else "rgb(89, 99, 110)")
+
+
+@needs_browser
+@pytest.mark.parametrize(("name", "dark"), [("particles", False), ("unique", True), ("unique", False), ("refined", True)])
+def test_everybody_can_use_a_page(name: str, dark: bool, demo: Path, tmp_path: Path) -> None:
+    """axe-core finds nothing: contrast, names of controls, order of headings, what a keyboard reaches."""
+    axe = Path(axe_core_python.__file__).with_name("axe.min.js").read_text("utf-8")
+    run = """
+      document.querySelectorAll("details").forEach((one) => { one.open = true; });
+      axe.run().then((found) => {
+        say("broken", found.violations.map((one) => [one.id, one.nodes.length, one.nodes[0].html.slice(0, 200)]));
+        say("checked", found.passes.length);
+      });
+    """
+    dom, _ = in_browser(demo / name / "report.html", tmp_path, axe + run, dark=dark)
+    assert said(dom, "broken") == []
+    assert said(dom, "checked") > 15
+
+
+@needs_browser
+def test_places_are_turned_to_one_by_one(demo: Path, tmp_path: Path) -> None:
+    script = """
+      const figure = document.querySelector("figure.spots");
+      const [back, on] = figure.querySelectorAll(".turn button");
+      const seen = () => [
+        [...figure.querySelectorAll("p.spot")].filter((one) => !one.hidden).map((one) => one.textContent.slice(0, 13).trim()),
+        [...figure.querySelectorAll("g[data-spot]")].filter((one) => one.getAttribute("display") !== "none").map((one) => one.dataset.spot),
+      ];
+      const states = [seen()];
+      on.click(); states.push(seen());
+      back.click(); back.click(); states.push(seen());
+      say("states", states);
+    """
+    dom, complaints = in_browser(demo / "refined" / "report.html", tmp_path, script)
+    assert complaints == ""
+    assert said(dom, "states") == [
+        [["Place 1 of 24"], ["0", "0"]],
+        [["Place 2 of 24"], ["1", "1"]],
+        [["Place 24 of 2"], ["23", "23"]],
+    ]
+
+
+@needs_browser
+def test_the_slider_says_what_another_separation_keeps(demo: Path, tmp_path: Path) -> None:
+    script = """
+      const input = document.querySelector(".slider input");
+      const state = () => [document.querySelector(".slider output").textContent, document.querySelectorAll("line.stroke-fourth").length];
+      const before = state();
+      input.value = 0;
+      input.dispatchEvent(new Event("input"));
+      say("slider", [before, state()]);
+    """
+    dom, _ = in_browser(demo / "refined" / "report.html", tmp_path, script)
+    (before, lines), (after, _) = said(dom, "slider")
+    assert (before, lines) == ("40 Å keeps 6,553 particles (79.8 %)", 2)
+    rows = re.findall(r'data-value="([\d.]+)">[^<]*</td><td class="number" data-value="(\d+)"', dom)
+    assert after.startswith(f"{float(rows[0][0]):g} Å keeps {int(rows[0][1]):,} particles (")
+
+
+@needs_browser
+def test_numbers_are_shown_under_the_mouse(demo: Path, tmp_path: Path) -> None:
+    script = """
+      const texts = [...document.querySelectorAll("svg[data-readings]")].map((frame) => {
+        const cover = frame.lastElementChild.matches("rect") ? frame.lastElementChild : frame.querySelector("rect[fill=transparent]");
+        const box = cover.getBoundingClientRect();
+        const seen = [];
+        for (let across = 0.01; across < 1; across += 0.01) for (let down = 0.02; down < 1; down += 0.04) {
+          cover.dispatchEvent(new PointerEvent("pointermove", { clientX: box.left + across * box.width, clientY: box.top + down * box.height }));
+          if (!document.querySelector(".tip").hidden) seen.push(document.querySelector(".tip").textContent);
+        }
+        return seen;
+      });
+      say("texts", texts.map((seen) => [seen.length, seen[0] ?? "", seen.at(-1) ?? ""]));
+    """
+    dom, complaints = in_browser(demo / "unique" / "report.html", tmp_path, script)
+    assert complaints == ""
+    significance, shifts, hits = said(dom, "texts")
+    assert re.fullmatch(r"(found|mirrored pairs|chance): [\d.,]+ at [\d.]+(\n.*)*", significance[1])
+    assert all(re.match(r"FoilHole_\S+\.mrc = FoilHole_\S+\.mrc\n-?[\d.,]+, -?[\d.,]+", text) for text in (shifts[1], hits[1]))
+
+
+@needs_browser
+def test_all_micrographs_are_searched_sorted_and_saved(demo: Path, tmp_path: Path) -> None:
+    script = """
+      const place = document.querySelector(".long");
+      const shown = () => [...place.querySelectorAll("tbody tr:not([aria-hidden])")].map((row) => [...row.cells].map((cell) => cell.textContent));
+      let saved;
+      URL.createObjectURL = (blob) => { blob.text().then((text) => say("csv", text)); return "#"; };
+      const first = shown();
+      const heads = place.querySelectorAll("thead button");
+      heads[0].click();
+      const down = shown();
+      const input = place.querySelector("input");
+      input.value = "hole_1008";
+      input.dispatchEvent(new Event("input"));
+      say("table", [first, down, shown(), place.querySelector("[role=status]").textContent]);
+      place.querySelector("p.tools button").click();
+    """
+    dom, complaints = in_browser(demo / "unique" / "report.html", tmp_path, script)
+    assert complaints == ""
+    first, down, found, status = said(dom, "table")
+    with (demo / "unique" / "duplicates.csv").open() as listing:
+        removed = {row["Duplicate"] for row in csv.DictReader(listing)}
+    assert {row[0] for row in first if row[1] == "removed, duplicate"} == removed
+    assert [row[0] for row in down] == sorted((row[0] for row in down), reverse=True)
+    assert len(found) == 3
+    assert all("Hole_1008" in row[0] for row in found)
+    assert status == "3 of 45 rows"
+    lines = list(csv.reader(said(dom, "csv").splitlines()))
+    assert lines == [["micrograph", "result", "set", "taken"], *found]
+
+
+@needs_browser
+def test_raw_pictures_on_demand(demo: Path, tmp_path: Path) -> None:
+    script = """
+      const seen = () => ["filtered", "raw"].map((kind) => document.querySelector(`.stage.${kind}`).getClientRects().length);
+      const before = seen();
+      document.dispatchEvent(new KeyboardEvent("keydown", { key: "r" }));
+      const after = seen();
+      document.getElementById("raw").click();
+      say("seen", [before, after, seen(), document.getElementById("raw").getAttribute("aria-pressed")]);
+    """
+    dom, complaints = in_browser(demo / "unique" / "report.html", tmp_path, script)
+    assert complaints == ""
+    assert said(dom, "seen") == [[1, 0], [0, 1], [1, 0], "false"]
+
+
+@needs_browser
+def test_fifty_thousand_rows_are_a_few_elements(tmp_path: Path) -> None:
+    names = [f"Micrographs/FoilHole_{k // 5}_Data_{k % 5}_20260115_{k:06d}.mrc" for k in range(50_000)]
+    rows = [(x, 10, name) for name in names for x in (1, 500)]
+    path = star(tmp_path / "p.star", rows, "CoordinateX CoordinateY MicrographName")
+    deduplicate_particles(path, pixel_size_a=1.0).write(tmp_path / "out")
+    page = tmp_path / "out" / "report.html"
+    assert page.stat().st_size < 5_000_000
+    script = """
+      const place = document.querySelector(".long");
+      const port = place.querySelector(".window");
+      const elements = [document.querySelectorAll("*").length];
+      port.scrollTop = port.scrollHeight;
+      port.dispatchEvent(new Event("scroll"));
+      elements.push(document.querySelectorAll("*").length);
+      const last = [...place.querySelectorAll("tbody tr:not([aria-hidden])")].at(-1).cells[0].textContent;
+      say("long", [elements, last, place.querySelector("[role=status]").textContent]);
+    """
+    dom, complaints = in_browser(page, tmp_path, script)
+    assert complaints == ""
+    elements, last, status = said(dom, "long")
+    assert max(elements) < 1500
+    assert (last, status) == (names[-1], "50,000 rows")

@@ -54,9 +54,7 @@ def views(session: _core.Session, pairs: Sequence[Pair], places: Places, threads
     """What was compared of the pairs of a class that may be shown; ``places``: those of the pairs in the session."""
     shown = _shown(pairs)
     number_of = {
-        int(number): index
-        for k in shown
-        for number, index in zip(places.pairs[k], (pairs[k].first, pairs[k].second), strict=True)
+        int(number): index for k in shown for number, index in zip(places.pairs[k], (pairs[k].first, pairs[k].second), strict=True)
     }
     made = session.thumbnails(list(number_of), max_side_px=_side_px(shown), threads=threads)
     maps = session.peak_maps(places.of(np.array(shown, np.intp)), reach=REACH, threads=threads)

@@ -35,7 +35,7 @@ class Overview:
             (source.picks.label, len(source.picks), len(source.picks) if repaired else int(found.kept_of(i).sum()))
             for i, source in enumerate(found.sources)
         ]
-        verdict = " ".join(filter(None, [particle_text.verdict(found), particle_text.half_set_sentence(found)]))
+        verdict = particle_text.verdict(found)
         hint = "write(directory), to_dataframe(), kept_table(), plot_distances(), plot_kept_curve(), plot_micrograph(name)"
         return cls(verdict, found.warnings, ("input", "particles", "kept"), _few(rows), hint)
 

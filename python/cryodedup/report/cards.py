@@ -53,7 +53,10 @@ def card(result: MicrographOutcome, names: Sequence[str], k: int, *, small: bool
     places, overlap = _placed(shift)
     return Card(
         number=k + 1,
-        raw=(jpeg(result.thumbnails[both[0]], longest=longest, quality=QUALITY), jpeg(result.thumbnails[both[1]], longest=longest, quality=QUALITY)),
+        raw=(
+            jpeg(result.thumbnails[both[0]], longest=longest, quality=QUALITY),
+            jpeg(result.thumbnails[both[1]], longest=longest, quality=QUALITY),
+        ),
         compared=(jpeg(views[both[0]], quality=QUALITY), jpeg(views[both[1]], quality=QUALITY)) if peak is not None else None,
         peak="" if peak is None else cells_png((peak - peak.min()) / max(float(np.ptp(peak)), 1e-30), cell_px=2),
         names=(names[pair.first], names[pair.second]),

@@ -43,7 +43,9 @@ def used_lines(result: MicrographOutcome) -> list[tuple[str, str]]:
         corrected = len(found.members) >= _core.MIN_FOR_FIXED_PATTERN
         pattern = "the camera's fixed pattern was subtracted" if corrected else "too few to subtract the camera's fixed pattern"
         width, height = found.size
-        lines.append(("compared", f"{len(found.members):,} micrographs, reduced to {width:,} x {height:,} px: {found.tested:,} pairs; {pattern}"))
+        lines.append(
+            ("compared", f"{len(found.members):,} micrographs, reduced to {width:,} x {height:,} px: {found.tested:,} pairs; {pattern}")
+        )
     lines.append(("accepted", f"at {_rule(result)}"))
     lines.append(("removed", f"from {100 * result.params.least_overlap:g} % overlap on; {_KEPT[result.params.keep]} of a set is kept"))
     return lines

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from os.path import commonprefix
 
+from cryodedup.text import shown
+
 MAX_BYTES = 2_000_000
 """A page holds as many rows as this: about 60,000."""
 
@@ -35,7 +37,7 @@ class LongTable:
 
 def long_table(head: str, names: Sequence[str], columns: Sequence[Column], file_name: str) -> LongTable:
     """A table of as many rows as a page should hold; ``file_name``: what it is called when it is saved."""
-    shared, rests = _without_shared(names)
+    shared, rests = _without_shared([shown(name) for name in names])
     words: list[str] = []
     numbers = {}
     encoded = []
@@ -64,7 +66,9 @@ def long_table(head: str, names: Sequence[str], columns: Sequence[Column], file_
         "columns": [values[:rows] for values in encoded],
     }
     # Nothing in it can end the element that holds it, or open another.
-    text = json.dumps(data, separators=(",", ":"), ensure_ascii=True).replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+    text = (
+        json.dumps(data, separators=(",", ":"), ensure_ascii=True).replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+    )
     return LongTable(head, rows, len(names), text)
 
 

@@ -52,7 +52,9 @@ def write_particles(
         inputs=frozenset(files_read(found.joined.picks, found.params)),
         rows=lambda staging: _rows(found, staging, directory, progress),
         listings=lambda staging: _listing(found, staging),
-        page=(lambda staging, written: _page(found, staging, Origin.now(command, directory, written.outputs, written.notes))) if report else None,
+        page=(lambda staging, written: _page(found, staging, Origin.now(command, directory, written.outputs, written.notes)))
+        if report
+        else None,
         summary=lambda written: summarise(found, written),
     )
     return deliver(job, directory, overwrite)

@@ -111,7 +111,9 @@ def _of_spot(k: int, content: Svg) -> Svg:
 def _enlargements(example: Example, found: Sequence[Spot], shared: Svg, address: str | None) -> Drawing:
     """All spots at one place, one of them visible."""
     parts = [_of_spot(k, _enlarged_spot(example, spot, address, len(found), k)) for k, spot in enumerate(found)]
-    alt = "A part of the micrograph, enlarged: kept particles as circles, rejected ones as dashed circles joined to those that they duplicate"
+    alt = (
+        "A part of the micrograph, enlarged: kept particles as circles, rejected ones as dashed circles joined to those that they duplicate"
+    )
     return Drawing(WIDTH, ROW + ZOOM_PX + 4, alt, joined([shared, *parts]))
 
 

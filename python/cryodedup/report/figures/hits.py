@@ -110,7 +110,9 @@ def draw(data: Hits) -> Figure:
         if chosen.any():
             x, y = data.earlier[chosen].astype(float), data.later[chosen].astype(float)
             names = [data.names[k] for k in np.flatnonzero(chosen)]
-            layers.append(Points(x=x, y=y, paint=paint, size=size, square=True, names=names, label=label if data.contradicted.any() else ""))
+            layers.append(
+                Points(x=x, y=y, paint=paint, size=size, square=True, names=names, label=label if data.contradicted.any() else "")
+            )
     by = f"exposure, in order of {data.order}" if data.order else "exposure, in order"
     x_axis, y_axis = (
         Axis(label=label, low=low, high=high, integer=True) for label, low, high in ((by, 0.5, n + 0.5), ("exposure", n + 0.5, 0.5))

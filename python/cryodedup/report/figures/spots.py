@@ -91,8 +91,9 @@ def _words(example: Example, winner: int, duplicates: NDArray[np.int64], rejecte
     nearest = np.argsort(apart, kind="stable")
     listed = ", ".join(f"{named(int(duplicates[k]))} ({apart[k]:.1f} Å away)" for k in nearest[:MAX_NAMED])
     more = f", and {len(duplicates) - MAX_NAMED} more" if len(duplicates) > MAX_NAMED else ""
-    best = "Kept" if example.kept[winner] else rejected_word.capitalize()
-    return f"{best}: {named(winner)}. {rejected_word.capitalize()}: {listed}{more}."
+    if not example.kept[winner]:
+        return f"{rejected_word.capitalize()}: {named(winner)}, {listed}{more}."
+    return f"Kept: {named(winner)}. {rejected_word.capitalize()}: {listed}{more}."
 
 
 def named_by_input(example: Example) -> Callable[[int], str]:
