@@ -18,7 +18,7 @@ from cryodedup.formats.list_output import ListOutput
 from cryodedup.micrographs.acquisition import Acquisition
 from cryodedup.micrographs.compare import Compared, Pair
 from cryodedup.micrographs.exposures import Exposures
-from cryodedup.micrographs.gallery import doubtful_and_best
+from cryodedup.micrographs.gallery import Views, doubtful_and_best
 from cryodedup.micrographs.significance import Null, Tail
 from cryodedup.micrographs.tilt import Tilts
 from cryodedup.report.micrograph_page import micrograph_page
@@ -108,7 +108,10 @@ def many_micrographs(n: int = 50_000, duplicates: int = 5_000) -> MicrographResu
         decoys_tested=300_000,
         screening={},
     )
-    result = MicrographResult(
+    shown = [pairs[k] for kind in doubtful_and_best(pairs) for k in kind]
+    ends = sorted({i for pair in shown for i in (pair.first, pair.second)})
+    thumbnails, pictures = ({i: rng.integers(0, 256, (86, 120), np.uint8) for i in ends} for _ in range(2))
+    return MicrographResult(
         params=MicrographParams(),
         exposures=exposures,
         order=list(range(n)),
@@ -121,17 +124,16 @@ def many_micrographs(n: int = 50_000, duplicates: int = 5_000) -> MicrographResu
         pixel_sizes_a=[0.83] * n,
         sizes=[(5760, 4092)] * n,
         unreadable=dict.fromkeys(range(0, n, 20), "found no MRC header (no 'MAP' at byte 208)"),
+        thumbnails=thumbnails,
+        views=Views(pictures, {(pair.first, pair.second): rng.random((25, 25)) for pair in shown}),
     )
-    shown = [pairs[k] for kind in doubtful_and_best(pairs) for k in kind]
-    result.thumbnails = {i: rng.integers(0, 256, (128, 180), np.uint8) for pair in shown for i in (pair.first, pair.second)}
-    return result
 
 
 def main() -> None:
     found = deduplicate_particles(many_particles(), ParticleParams(min_separation_a=40))
-    measure(f"{len(found.kept):,} particles", lambda: particle_page(found, command=None))
+    measure(f"{len(found.kept):,} particles", lambda: particle_page(found))
     result = many_micrographs()
-    measure(f"{len(result.kept):,} micrographs", lambda: micrograph_page(result, command=None))
+    measure(f"{len(result.kept):,} micrographs", lambda: micrograph_page(result))
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 
 from cases import Ran, star
-from cryodedup import ParticleParams, deduplicate_particles
+from cryodedup import ParticleParams, deduplicate_particles, report
 from cryodedup.report.origin import Origin
 from cryodedup.report.outliers import binomial_tail
 from cryodedup.report.particle_page import particle_page
@@ -266,3 +266,20 @@ def test_arrows_are_long_enough_to_be_seen(tmp_path: Path) -> None:
     deduplicate_particles(star(tmp_path / "p.star", rows, columns), params).write(tmp_path / "out")
     text = Page(tmp_path / "out" / "report.html").text
     assert "Arrows point from picked to shifted positions, in the whole micrograph 10 times as long as the shifts (median 5.0 Å)." in text
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_letters_stand_out_from_the_page(dark: bool) -> None:
+    """Contrast of at least 4.5 (WCAG 2.1, level AA), also where a background is a gradient and axe-core cannot say."""
+    style = (Path(report.__file__).parent / "templates" / "page.css").read_text("utf-8").split("@media print")[0]
+    known = dict(re.findall(r"--(\w+): (#\w{6})", style.split("prefers-color-scheme: dark")[1] if dark else style.split("@media")[0]))
+
+    def light(colour: str) -> float:
+        parts = (int(known[colour][k : k + 2], 16) / 255 for k in (1, 3, 5))
+        red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
+        return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+    for letters in ("text", "dim", "link", "bad", "good"):
+        for back in ("back", "soft"):
+            low, high = sorted((light(letters), light(back)))
+            assert (high + 0.05) / (low + 0.05) >= 4.5, (letters, back)

@@ -171,7 +171,8 @@ def test_the_slider_says_what_another_separation_keeps(demo: Path, tmp_path: Pat
     dom, _ = in_browser(demo / "refined" / "report.html", tmp_path, script)
     (before, lines), (after, _) = said(dom, "slider")
     assert (before, lines) == ("40 Å keeps 6,553 particles (79.8 %)", 2)
-    rows = re.findall(r'data-value="([\d.]+)">[^<]*</td><td class="number" data-value="(\d+)"', dom)
+    table = dom[dom.index('aria-label="Particles kept at each separation"') :]
+    rows = re.findall(r'data-value="([\d.]+)">[^<]*</td><td class="number" data-value="(\d+)"', table)
     assert after.startswith(f"{float(rows[0][0]):g} Å keeps {int(rows[0][1]):,} particles (")
 
 

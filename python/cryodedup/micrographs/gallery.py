@@ -12,8 +12,8 @@ from cryodedup import _core
 from cryodedup.micrographs.measuring import Pair
 from cryodedup.micrographs.places import Floats, Places
 
-MAX_PAIRS = 100
-FEW_PAIRS, SIDES_PX = 24, (300, 160)
+MAX_PAIRS = 80
+FEW_PAIRS, SIDES_PX = 24, (300, 120)
 """Up to this many pairs are shown as larger pictures; pixels along the longer side of larger and smaller pictures."""
 REACH = 12
 """The correlation is shown at shifts of up to this many view pixels around that of the pair."""

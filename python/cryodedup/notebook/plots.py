@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cryodedup.errors import InputError, MissingPackageError
+from cryodedup.micrographs.gallery import MAX_PAIRS
 from cryodedup.micrographs.result import MicrographOutcome
 from cryodedup.particles.result import ParticleOutcome
 from cryodedup.report.figures import distances, examples, kept, pickers, significance
@@ -113,7 +114,7 @@ def plot_pair(found: MicrographOutcome, k: int, ax: Axes | None) -> Axes:
         raise InputError(f"plot_pair: found pair {k}, expected 0 to {len(found.pairs) - 1}")
     pair = found.pairs[k]
     if not {pair.first, pair.second} <= found.thumbnails.keys():
-        raise InputError(f"plot_pair: found no pictures of pair {k}: those of the 200 best and most doubtful pairs are kept")
+        raise InputError(f"plot_pair: found no pictures of pair {k}: those of the {MAX_PAIRS} best and most doubtful pairs are kept")
     ax = axes_or_new(ax)
     width, height = found.sizes[pair.first] or (1, 1)
     for i, (x, y), alpha in ((pair.first, (0.0, 0.0), 1.0), (pair.second, pair.shift_px, 0.5)):

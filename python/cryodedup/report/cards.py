@@ -13,9 +13,9 @@ from cryodedup.micrographs.compare import Pair
 from cryodedup.micrographs.result import MicrographOutcome
 from cryodedup.report.raster import cells_png, jpeg
 
-SMALL_PX = 140
+SMALL_PX = 100
 """Pixels along the longer side of a picture, if there are many pairs."""
-QUALITY = 55
+QUALITY, FILTERED_QUALITY = 55, 40
 
 
 Rectangle = tuple[float, float, float, float]
@@ -57,8 +57,8 @@ def card(result: MicrographOutcome, names: Sequence[str], k: int, *, small: bool
             jpeg(result.thumbnails[both[0]], longest=longest, quality=QUALITY),
             jpeg(result.thumbnails[both[1]], longest=longest, quality=QUALITY),
         ),
-        compared=(jpeg(views[both[0]], quality=QUALITY), jpeg(views[both[1]], quality=QUALITY)) if peak is not None else None,
-        peak="" if peak is None else cells_png((peak - peak.min()) / max(float(np.ptp(peak)), 1e-30), cell_px=2),
+        compared=(jpeg(views[both[0]], quality=FILTERED_QUALITY), jpeg(views[both[1]], quality=FILTERED_QUALITY)) if peak is not None else None,
+        peak="" if peak is None else cells_png((peak - peak.min()) / max(float(np.ptp(peak)), 1e-30), cell_px=1),
         names=(names[pair.first], names[pair.second]),
         aspect=size[0] * (1 + abs(shift[0])) / (size[1] * (1 + abs(shift[1]))),
         places=places,

@@ -34,9 +34,13 @@ class Figure:
 
 
 def without_directories(names: Sequence[str]) -> Sequence[str]:
-    """File names without directories, if these differ."""
-    last = [name.rstrip("/").rpartition("/")[2] for name in names]
-    return last if len(set(last)) == len(names) else names
+    """The ends of paths, of as many parts as make them differ."""
+    parts = [name.rstrip("/").split("/") for name in names]
+    for count in range(1, max(map(len, parts), default=0)):
+        ends = ["/".join(of[-count:]) for of in parts]
+        if len(set(ends)) == len(names):
+            return ends
+    return names
 
 
 def shortened(names: Sequence[str]) -> list[str]:

@@ -17,6 +17,8 @@ def after_particles(result: ParticleOutcome, origin: Origin) -> list[str]:
         return [f"Refine from {files}: all particles, with new half-sets."] if files else []
     if not len(result.rejected):
         return [*_other_separation(result), "There is nothing to remove: go on with the files you have."]
+    if not result.kept.any():
+        return [*_other_separation(result), "No particle is kept: the parameters, or the files, are not what you meant."]
     return [
         *_refine_again(result),
         *_other_separation(result),

@@ -170,8 +170,8 @@ def caption(example: Example, rejected: str, times: int) -> str:
     """Which micrograph is shown, and what circles and arrows mean."""
     chosen = {
         "worst": f"largest share of {rejected}",
-        "median": f"in the middle by share of {rejected}",
-        "random": "taken at random",
+        "median": f"in the middle by share of {rejected}, of those that have any",
+        "random": f"taken at random from those with {rejected} particles",
     }
     found = f"The {example.word} micrograph ({chosen[example.word]}): {example.name}"
     found += f" ({example.image.missing})." if example.image.missing else "."

@@ -81,9 +81,10 @@ class Example:
 
 
 def examples(result: ParticleOutcome) -> list[Example]:
-    """The micrographs with the largest and the median share of rejected particles, and a random one, the same every time."""
+    """Of the micrographs with rejected particles those with the largest and the median share, and a random one, the same every time."""
     n = np.bincount(result.micrograph_of, minlength=result.n_micrographs)
     rejected = np.bincount(result.micrograph_of[result.rejected], minlength=result.n_micrographs)
+    n = np.where(rejected > 0, n, 0)
     shown = np.flatnonzero(n >= max(1, min(MIN_PARTICLES, int(n.max(initial=0)))))
     if not len(shown):
         return []

@@ -11,7 +11,7 @@ from cryodedup.micrographs.result import MicrographOutcome
 from cryodedup.report.axes import Axis, Floats
 from cryodedup.report.charts import ColourBar, chart
 from cryodedup.report.figure import Figure
-from cryodedup.report.layers import Layer, Points, Rules
+from cryodedup.report.layers import MAX_READINGS, Layer, Points, Rules
 from cryodedup.report.raster import hex_of, shade
 
 SHADES = 16
@@ -59,7 +59,9 @@ def shifts(result: MicrographOutcome) -> Shifts | None:
 
 
 def named_pairs(result: MicrographOutcome) -> list[str]:
-    """The names of the two micrographs of each pair, without directories."""
+    """The names of the two micrographs of each pair, without directories; none of many pairs, which a page could not hold."""
+    if len(result.pairs) > MAX_READINGS:
+        return []
     names = [name.rpartition("/")[2] for name in result.names]
     return [f"{names[pair.first]} = {names[pair.second]}" for pair in result.pairs]
 
@@ -73,7 +75,7 @@ def draw(data: Shifts) -> Figure:
     of = np.rint((data.z - low) / max(high - low, 1e-9) * (SHADES - 1)).astype(int)
     for k in np.unique(of).tolist():
         x, y = data.shift_px[of == k].T
-        names = [data.names[pair] for pair in np.flatnonzero(of == k)]
+        names = [data.names[pair] for pair in np.flatnonzero(of == k)] if data.names else []
         layers.append(Points(x=x, y=y, size=5.0, colour=hex_of(shade(k / (SHADES - 1))), names=names))
     x_axis, y_axis = (Axis(label=f"shift in {name} (px)", low=-side, high=side) for name, side in (("x", width), ("y", height)))
     bar = ColourBar(label="significance z", low=low, high=high)

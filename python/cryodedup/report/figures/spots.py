@@ -61,7 +61,9 @@ def _spot(example: Example, winner: int, duplicates: NDArray[np.int64], rejected
     members = np.append(duplicates, winner)
     points = example.centres_a[members]
     low, high = points.min(axis=0), points.max(axis=0)
-    half = 0.5 * max(MIN_DIAMETERS * example.diameter_a, float((high - low).max()) + 3.0 * example.diameter_a)
+    left, right, bottom, top = example.extent_a
+    side = max(MIN_DIAMETERS * example.diameter_a, float((high - low).max()) + 3.0 * example.diameter_a)
+    half = 0.5 * min(side, max(right - left, top - bottom))
     x, y = 0.5 * (low + high)
     window = (float(x - half), float(x + half), float(y - half), float(y + half))
     return Spot(winner=winner, duplicates=duplicates, shown=_within(example, window, members), window_a=window,

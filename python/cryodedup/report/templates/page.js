@@ -57,7 +57,7 @@ for (const place of all(".long")) {
   const HEIGHT = 30;
   const draw = () => {
     const first = Math.max(0, Math.min(Math.floor(port.scrollTop / HEIGHT) - SPARE, rows.length));
-    const last = Math.min(rows.length, first + Math.ceil((port.clientHeight || 400) / HEIGHT) + 2 * SPARE);
+    const last = Math.min(rows.length, first + Math.ceil(400 / HEIGHT) + 2 * SPARE);
     const body = rows.slice(first, last).map((k, at) => row(k, first + at));
     for (const one of body) one.style.height = `${HEIGHT}px`;
     table.tBodies[0].replaceChildren(space(first, HEIGHT), ...body, space(rows.length - last, HEIGHT));
@@ -137,6 +137,7 @@ for (const slider of all(".slider")) {
   const [input, output] = [slider.querySelector("input"), slider.querySelector("output")];
   const lines = charts.filter((chart) => chart.x[3].includes("(Å)") && slider.closest(".columns").contains(chart.frame)).map((chart) => {
     const line = document.createElementNS(SVG, "line");
+    line.setAttribute("display", "none");
     for (const [name, value] of Object.entries({ y1: "0", y2: "100%", class: "line stroke-fourth" })) line.setAttribute(name, value);
     chart.frame.append(line);
     return [chart, line];
@@ -149,7 +150,10 @@ for (const slider of all(".slider")) {
   };
   const off = curve.map(([separation]) => Math.abs(separation - slider.dataset.used));
   input.value = off.indexOf(Math.min(...off));
-  input.addEventListener("input", show);
+  input.addEventListener("input", () => {
+    for (const [, line] of lines) line.setAttribute("display", "inline");
+    show();
+  });
   slider.hidden = false;
   show();
 }
