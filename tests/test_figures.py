@@ -164,7 +164,7 @@ def test_the_enlarged_places_show_each_duplicate_and_a_line_to_its_winner(partic
             assert example.kept[spot.winner]
             left, right, bottom, top = spot.window_a
             x, y = example.centres_a[[spot.winner, *spot.duplicates]].T
-            assert (left < x).all() and (x < right).all() and (bottom < y).all() and (y < top).all()
+            assert np.all((left < x) & (x < right) & (bottom < y) & (y < top))
             assert right - left == pytest.approx(top - bottom)
         drawn = example_panels.draw(example, ("kept", "rejected"))
         zoom = ElementTree.fromstring(drawn.panels[0].inline())

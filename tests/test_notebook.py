@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import matplotlib as mpl
@@ -11,6 +12,7 @@ import pandas as pd
 import pytest
 from matplotlib import pyplot as plt
 
+from cases import Ran, star
 from cryodedup import (
     InputError,
     MicrographParams,
@@ -158,3 +160,19 @@ def test_what_cannot_be_drawn_is_said(tmp_path: Path, micrographs: MicrographRes
         refined.plot_pickers()
     with pytest.raises(InputError, match="plot_pair: found pair 99, expected 0 to"):
         micrographs.plot_pair(99)
+
+
+def test_python_names_parameters_and_the_command_line_options(tmp_path: Path, command: Callable[..., Ran]) -> None:
+    path = star(tmp_path / "p.star", [(1, 1, "m"), (2, 1, "m")], "CoordinateX CoordinateY MicrographName")
+    ran = command("particles", path, "-o", tmp_path / "out")
+    assert ran.err.endswith("found no micrograph pixel size; give --micrographs micrographs.star (or .cs), or --pixel-size\n")
+    with pytest.raises(InputError, match=r"give micrographs micrographs\.star \(or \.cs\), or pixel_size_a$") as caught:
+        deduplicate_particles(path)
+    assert "--" not in str(caught.value)
+    warned = [(1000 * i, 0, "m", 1 + i % 2) for i in range(50)] + [(1000 * i + 2, 0, "m", 2 - i % 2) for i in range(20)]
+    halves = star(tmp_path / "h.star", warned, "CoordinateX CoordinateY MicrographName RandomSubset")
+    ran = command("particles", halves, "--pixel-size", 1, "--dry-run")
+    assert "--half-sets repair" in ran.out
+    result = deduplicate_particles(halves, pixel_size_a=1.0)
+    assert any("half_sets repair" in text for text in result.warnings)
+    assert not any("--" in text for text in [*result.warnings, *result.notes])

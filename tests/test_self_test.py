@@ -224,7 +224,7 @@ def test_the_summary_the_page_and_the_terminal(tested: MicrographResult, tmp_pat
     }  # fmt: skip
     assert [set(band) for band in told["recall"]] == [{"overlap", "planted", "found", "recall", "median_z"}] * 3
     page = (tmp_path / "out" / "report.html").read_text()
-    assert "<h2>Self-test</h2>" in page
+    assert '<h2 id="self-test">Self-test</h2>' in page
     assert tested.self_test is not None
     assert f"{told['planted']} second exposures planted" in self_test(tested.self_test)
     assert not [path for path in (tmp_path / "out").iterdir() if path.name.startswith("self-test")]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,6 +20,7 @@ __all__ = [
     "ParameterError",
     "UnknownPixelSizeError",
     "naming",
+    "option_of",
     "reason_of",
 ]
 
@@ -79,6 +81,11 @@ class ParameterError(InputError):
 
     def __str__(self) -> str:
         return self.named(str)
+
+
+def option_of(parameter: str) -> str:
+    """The option that sets a parameter: units are left out."""
+    return f"--{re.sub('_(deg|a|px|cycles_per_px)$', '', parameter).replace('_', '-')}"
 
 
 class _Values(dict[str, object]):

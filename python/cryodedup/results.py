@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import fields
 from os import PathLike
 from pathlib import Path
@@ -11,12 +12,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from cryodedup.apply.result import AppliedChoice
 from cryodedup.apply.workflow import apply_earlier
+from cryodedup.errors import InputError
 from cryodedup.formats.output import NOT_WRITTEN
 from cryodedup.micrographs import summary as micrograph_summary
 from cryodedup.micrographs import workflow as micrograph_workflow
 from cryodedup.micrographs.result import MicrographOutcome
 from cryodedup.output_directory import given_directory
 from cryodedup.params import Match, MicrographParams, ParticleParams, chosen
+from cryodedup.params.names import in_python
 from cryodedup.particles import summary as particle_summary
 from cryodedup.particles import workflow as particle_workflow
 from cryodedup.particles.result import ParticleOutcome
@@ -196,7 +199,9 @@ def deduplicate_particles(
     >>> result.kept
     array([ True, False,  True])
     """
-    return _as(ParticleResult, particle_workflow.find_duplicates(particles, chosen(params, ParticleParams, parameters), progress))
+    with _naming_parameters():
+        found = particle_workflow.find_duplicates(particles, chosen(params, ParticleParams, parameters), progress)
+    return _as(ParticleResult, found, warnings=tuple(map(in_python, found.warnings)), notes=tuple(map(in_python, found.notes)))
 
 
 def find_duplicate_micrographs(
@@ -235,9 +240,10 @@ def find_duplicate_micrographs(
     InputError
         One line: which file or parameter, what was found, what was expected. A single unreadable image is no error: the result names it.
     """
-    chosen_params = chosen(params, MicrographParams, parameters)
-    found = micrograph_workflow.find_duplicates(micrographs, chosen_params, cache=cache, resume=resume, progress=progress)
-    return _as(MicrographResult, found)
+    with _naming_parameters():
+        chosen_params = chosen(params, MicrographParams, parameters)
+        found = micrograph_workflow.find_duplicates(micrographs, chosen_params, cache=cache, resume=resume, progress=progress)
+    return _as(MicrographResult, found, warnings=list(map(in_python, found.warnings)))
 
 
 def apply_choice(
@@ -293,7 +299,8 @@ def apply_choice(
     >>> file.kept, int(file.not_found.sum())
     (array([ True, False,  True]), 1)
     """
-    return _as(Applied, apply_earlier(Path(directory), files, flip_y=flip_y, match=match, threads=threads, progress=progress))
+    with _naming_parameters():
+        return _as(Applied, apply_earlier(Path(directory), files, flip_y=flip_y, match=match, threads=threads, progress=progress))
 
 
 def _paths(delivered: Delivered) -> list[Path]:
@@ -302,6 +309,16 @@ def _paths(delivered: Delivered) -> list[Path]:
     return delivered.paths
 
 
-def _as(kind: type[Result], found: Any) -> Result:
-    """The same values as an object of a class that adds to theirs."""
-    return kind(**{one.name: getattr(found, one.name) for one in fields(found)})
+def _as(kind: type[Result], found: Any, **others: Any) -> Result:
+    """The same values as an object of a class that adds to theirs; ``others`` replace some."""
+    return kind(**{one.name: getattr(found, one.name) for one in fields(found)} | others)
+
+
+@contextmanager
+def _naming_parameters() -> Iterator[None]:
+    """Errors name parameters, not the options of the command line."""
+    try:
+        yield
+    except InputError as error:
+        error.args = tuple(in_python(text) if isinstance(text, str) else text for text in error.args)
+        raise

@@ -16,8 +16,7 @@ import rich_click as click
 
 from cryodedup import _core, signals
 from cryodedup.cli.console import complain
-from cryodedup.cli.options import option_of
-from cryodedup.errors import USERS_FAULT, InputError, ParameterError
+from cryodedup.errors import USERS_FAULT, InputError, ParameterError, option_of
 from cryodedup.formats.image_names import is_image
 from cryodedup.processors import tell_core
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -60,11 +59,6 @@ quiet = click.option("-q", "--quiet", is_flag=True, help="Print errors only.")
 def choice(literal: Any) -> click.Choice[str]:
     """The values of a ``Literal``."""
     return click.Choice(get_args(literal))
-
-
-def option_of(parameter: str) -> str:
-    """The option that sets a parameter: units are left out."""
-    return f"--{re.sub('_(deg|a|px|cycles_per_px)$', '', parameter).replace('_', '-')}"
 
 
 def closing_table(heads: Sequence[str], rows: Sequence[Sequence[object]]) -> None:

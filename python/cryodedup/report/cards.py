@@ -57,7 +57,9 @@ def card(result: MicrographOutcome, names: Sequence[str], k: int, *, small: bool
             jpeg(result.thumbnails[both[0]], longest=longest, quality=QUALITY),
             jpeg(result.thumbnails[both[1]], longest=longest, quality=QUALITY),
         ),
-        compared=(jpeg(views[both[0]], quality=FILTERED_QUALITY), jpeg(views[both[1]], quality=FILTERED_QUALITY)) if peak is not None else None,
+        compared=(jpeg(views[both[0]], quality=FILTERED_QUALITY), jpeg(views[both[1]], quality=FILTERED_QUALITY))
+        if peak is not None
+        else None,
         peak="" if peak is None else cells_png((peak - peak.min()) / max(float(np.ptp(peak)), 1e-30), cell_px=1),
         names=(names[pair.first], names[pair.second]),
         aspect=size[0] * (1 + abs(shift[0])) / (size[1] * (1 + abs(shift[1]))),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import re
 import shutil
 from base64 import b64encode
@@ -76,7 +77,7 @@ def page(template: str, figures: Sequence[Figure], origin: Origin, **context: An
 def _files(origin: Origin) -> list[tuple[str, str]]:
     """Addresses and names of the files beside the page; of a folder its own."""
     names = dict.fromkeys(f"{name.partition('/')[0]}/" if "/" in name else name for name in origin.outputs)
-    return [(f"./{quote(name)}", name) for name in names]
+    return [(f"./{quote(os.fsencode(name))}", name) for name in names]
 
 
 def _with_contents(html: str) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from os.path import commonprefix
 
 from cryodedup.text import shown
 
@@ -76,5 +75,6 @@ def _without_shared(names: Sequence[str]) -> tuple[list[int], list[str]]:
     """How many letters each name shares with the one before, and the others."""
     shared = [0] * len(names)
     for k in range(1, len(names)):
-        shared[k] = len(commonprefix([names[k - 1], names[k]]))
+        before, name = names[k - 1], names[k]
+        shared[k] = next((at for at, (a, b) in enumerate(zip(before, name, strict=False)) if a != b), min(len(before), len(name)))
     return shared, [name[count:] for name, count in zip(names, shared, strict=True)]

@@ -109,7 +109,7 @@ def draw(data: Hits) -> Figure:
         chosen = data.contradicted == wanted
         if chosen.any():
             x, y = data.earlier[chosen].astype(float), data.later[chosen].astype(float)
-            names = [data.names[k] for k in np.flatnonzero(chosen)] if data.names else []
+            names = [data.names[k] for k in np.flatnonzero(chosen).tolist()] if data.names else []
             layers.append(
                 Points(x=x, y=y, paint=paint, size=size, square=True, names=names, label=label if data.contradicted.any() else "")
             )

@@ -75,7 +75,7 @@ def draw(data: Shifts) -> Figure:
     of = np.rint((data.z - low) / max(high - low, 1e-9) * (SHADES - 1)).astype(int)
     for k in np.unique(of).tolist():
         x, y = data.shift_px[of == k].T
-        names = [data.names[pair] for pair in np.flatnonzero(of == k)] if data.names else []
+        names = [data.names[pair] for pair in np.flatnonzero(of == k).tolist()] if data.names else []
         layers.append(Points(x=x, y=y, size=5.0, colour=hex_of(shade(k / (SHADES - 1))), names=names))
     x_axis, y_axis = (Axis(label=f"shift in {name} (px)", low=-side, high=side) for name, side in (("x", width), ("y", height)))
     bar = ColourBar(label="significance z", low=low, high=high)
