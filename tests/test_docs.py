@@ -49,7 +49,7 @@ def commands(page: Path) -> Iterator[list[str]]:
         for line in block.replace("\\\n", "").splitlines() if kind == "sh" else []:
             if line.startswith("cryodedup "):
                 words = shlex.split(line)
-                yield words[1 : words.index(">") if ">" in words else None]
+                yield words[1 : next((i for i, word in enumerate(words) if word in (">", "2>&1", "|")), None)]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

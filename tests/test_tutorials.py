@@ -1,4 +1,4 @@
-"""The tutorials: every command runs, in order, in an empty directory, and prints what the page shows.
+"""Start and tutorials: every command runs, in order, in an empty directory, and prints what the page shows.
 
 A comment before a block says what a reader sees from the words around it: ``<!-- exit 2 -->``, the status with which it has to end;
 ``<!-- not run -->``, it needs what a test does not have. Of the printed lines a page may leave some out; those it shows come in this order.
@@ -20,7 +20,8 @@ import pytest
 import cryodedup
 from cryodedup.demo import make_micrographs, make_refined, make_session
 
-PAGES = sorted((Path(__file__).resolve().parents[1] / "docs" / "tutorials").glob("*.md"))
+DOCS = Path(__file__).resolve().parents[1] / "docs"
+PAGES = [DOCS / "index.md", *sorted((DOCS / "tutorials").glob("*.md"))]
 BLOCK = re.compile(r"^(?:<!-- (exit (?P<status>\d+)|not run.*?) -->\n)?```(?P<kind>\w+)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
