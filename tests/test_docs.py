@@ -55,7 +55,8 @@ def commands(page: Path) -> Iterator[list[str]]:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_links_lead_somewhere(page: Path) -> None:
     for link in LINK.findall(page.read_text("utf-8")):
-        if re.match("https?://", link):
+        if "://" in link:
+            assert re.fullmatch(r"https://[a-z0-9-]+(\.[a-z0-9-]+)+(/[\w.~%+/-]*)?(#[\w-]+)?", link), f"{link}: no address"
             continue
         name, _, anchor = link.partition("#")
         target = page.parent / name if name else page
