@@ -63,7 +63,8 @@ def environment(session: Path, tmp_path_factory: pytest.TempPathFactory) -> dict
         (programs / name).write_text(f"#!/bin/sh\n{line}\n")
         (programs / name).chmod(0o755)
     package = Path(cryodedup.__file__).parents[1]  # where it is tested without being installed
-    return os.environ | {"PATH": f"{programs}{os.pathsep}{os.environ['PATH']}", "PYTHONPATH": str(package)}
+    found = {name: value for name, value in os.environ.items() if name != "LC_ALL"}
+    return found | {"PATH": f"{programs}{os.pathsep}{found['PATH']}", "PYTHONPATH": str(package), "LC_COLLATE": "C"}  # the order of `ls`
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
