@@ -21,6 +21,10 @@ format:
     ruff format python tests benches docs
     ruff check --fix python tests benches docs
 
+# the documentation as a site, in build/site (extra [docs])
+docs:
+    NO_MKDOCS_2_WARNING=1 mkdocs build --strict
+
 # speed, side by side with peers
 bench: build
     python benches/kernel.py

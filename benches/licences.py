@@ -54,7 +54,8 @@ _TEXTS = {
 }
 _HEAD = """# Licences
 
-cryodedup itself is under the [BSD 3-clause licence](../LICENSE). Everything it needs when it runs has a permissive licence.
+cryodedup itself is under the [BSD 3-clause licence](https://spdx.org/licenses/BSD-3-Clause.html): the file `LICENSE`. Everything it
+needs when it runs has a permissive licence.
 `tests/test_licences.py` checks this for what is installed. Made by `python benches/licences.py > docs/licences.md`.
 """
 

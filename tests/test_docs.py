@@ -10,6 +10,7 @@ import re
 import shlex
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 import rich_click as click
@@ -19,7 +20,7 @@ from cryodedup.cli import cli
 from cryodedup.demo import make_micrographs, make_refined, make_session
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")] + sorted((ROOT / "docs").glob("*.md"))
+PAGES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")] + sorted((ROOT / "docs").rglob("*.md"))
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
@@ -48,13 +49,14 @@ def commands(page: Path) -> Iterator[list[str]]:
         for line in block.replace("\\\n", "").splitlines() if kind == "sh" else []:
             if line.startswith("cryodedup "):
                 words = shlex.split(line)
-                yield words[1 : words.index(">") if ">" in words else None]
+                yield words[1 : next((i for i, word in enumerate(words) if word in (">", "2>&1", "|")), None)]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_links_lead_somewhere(page: Path) -> None:
     for link in LINK.findall(page.read_text("utf-8")):
-        if re.match("https?://", link):
+        if "://" in link:
+            assert re.fullmatch(r"https://[a-z0-9-]+(\.[a-z0-9-]+)+(/[\w.~%+/-]*)?(#[\w-]+)?", link), f"{link}: no address"
             continue
         name, _, anchor = link.partition("#")
         target = page.parent / name if name else page
@@ -62,9 +64,20 @@ def test_links_lead_somewhere(page: Path) -> None:
         assert not anchor or anchor in anchors(target), f"{link}: no such heading"
 
 
+def linked_from(page: Path) -> set[Path]:
+    """The files that a page has links to."""
+    return {(page.parent / link.partition("#")[0]).resolve() for link in LINK.findall(page.read_text("utf-8")) if "://" not in link}
+
+
 def test_every_page_is_reached_from_the_readme() -> None:
-    linked = {ROOT / link.partition("#")[0] for link in LINK.findall((ROOT / "README.md").read_text("utf-8"))}
-    assert set(PAGES) - {ROOT / "README.md"} <= linked
+    reached = linked_from(ROOT / "README.md")
+    reached |= linked_from(ROOT / "docs" / "index.md")
+    assert {page.resolve() for page in PAGES} - {(ROOT / "README.md").resolve(), (ROOT / "docs" / "index.md").resolve()} <= reached
+
+
+def test_every_page_is_in_the_site() -> None:
+    in_site = set(re.findall(r"^ +- (?:[^:\n]+: )?([\w/-]+\.md)$", (ROOT / "mkdocs.yml").read_text("utf-8"), re.MULTILINE))
+    assert in_site == {page.relative_to(ROOT / "docs").as_posix() for page in PAGES if (ROOT / "docs") in page.parents}
 
 
 def test_the_map_names_folders_that_are_there() -> None:
@@ -104,13 +117,28 @@ def test_the_recipes_of_the_readme_print_this(directory: Path, monkeypatch: pyte
         assert [name for name in files if not Path(written, name).is_file()] == []
 
 
-def test_the_picture_is_that_of_the_demo(directory: Path) -> None:
-    spec = importlib.util.spec_from_file_location("overview", ROOT / "docs" / "overview.py")
+def script(name: str) -> ModuleType:
+    """A script of the pages, as a module."""
+    spec = importlib.util.spec_from_file_location(name, ROOT / "docs" / f"{name}.py")
     assert spec is not None
     assert spec.loader is not None
-    overview = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(overview)
-    drawn, shown = overview.draw(directory / "demo" / "session"), (ROOT / "docs" / "overview.svg").read_text("utf-8")
-    assert NUMBER.sub("", drawn) == NUMBER.sub("", shown), "repeat: python docs/overview.py"
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def check_picture(drawn: str, name: str) -> None:
+    shown = (ROOT / "docs" / f"{name}.svg").read_text("utf-8")
+    assert NUMBER.sub("", drawn) == NUMBER.sub("", shown), f"repeat: python docs/{name}.py"
     numbers = [[float(number) for number in NUMBER.findall(text)] for text in (drawn, shown)]
     assert numbers[0] == pytest.approx(numbers[1], abs=0.2)
+
+
+def test_the_picture_is_that_of_the_demo(directory: Path) -> None:
+    check_picture(script("overview").draw(directory / "demo" / "session"), "overview")
+
+
+def test_the_simulation_of_half_sets_gives_the_picture_and_the_table() -> None:
+    shared_noise = script("shared_noise")
+    check_picture(shared_noise.draw(), "shared_noise")
+    assert shared_noise.table() in (ROOT / "docs" / "half-sets.md").read_text("utf-8")
