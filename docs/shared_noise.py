@@ -104,9 +104,7 @@ def draw() -> str:
     layers.append(Rules(at=np.array([FSC_THRESHOLD]), horizontal=True, label=f"{FSC_THRESHOLD}"))
     x = Axis(label="spatial frequency (cycles per pixel)", low=0.0, high=0.5, grid=True)
     y = Axis(label="FSC of half-maps of noise", low=-0.1, high=0.5, grid=True)
-    return Figure("shared_noise", (chart(x, y, layers, "FSC of half-maps of pure noise that share particles"),), "").file(
-        file_style().replace("\n", " ")
-    )
+    return Figure("shared_noise", (chart(x, y, layers, "FSC of half-maps of pure noise that share particles"),), "").file(file_style())
 
 
 if __name__ == "__main__":

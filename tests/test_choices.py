@@ -35,7 +35,7 @@ def test_per_optics_group(tmp_path: Path) -> None:
 def test_never_the_images_pixel_size(tmp_path: Path) -> None:
     groups = optics((1, "o", 4.0), columns="OpticsGroup OpticsGroupName ImagePixelSize")
     path = star(tmp_path / "p.star", [(100, 0, "m", 1)], COLUMNS, groups)
-    with pytest.raises(InputError, match="found no micrograph pixel size for optics group 1; give --micrographs"):
+    with pytest.raises(InputError, match="found no micrograph pixel size for optics group 1; give micrographs"):
         run(path)
 
 
@@ -79,7 +79,7 @@ def _packed(dtype: np.dtype) -> np.dtype:
 
 def test_a_micrograph_that_the_list_does_not_name(tmp_path: Path) -> None:
     path = star(tmp_path / "p.star", [(0, 0, "m.mrc"), (0, 0, "n.mrc")])
-    with pytest.raises(InputError, match=r"found no micrograph pixel size for micrograph n\.mrc, which --micrographs does not name"):
+    with pytest.raises(InputError, match=r"found no micrograph pixel size for micrograph n\.mrc, which micrographs does not name"):
         run(path, micrographs=micrographs(tmp_path / "mics.star", [("m.mrc", 1)]))
 
 
@@ -87,12 +87,12 @@ def test_a_users_pixel_size_that_is_not_used_is_said(tmp_path: Path) -> None:
     path = star(tmp_path / "p.star", [(100, 0, "m", 1)], COLUMNS, optics((1, "o", 0.5)))
     result = run(path, pixel_size_a=0.51)
     assert sizes(result) == [(0.5, "rlnMicrographPixelSize")]
-    assert "--pixel-size 0.51 not used: rlnMicrographPixelSize gives 0.5 Å" in result.warnings[0]
-    with pytest.raises(InputError, match=r"optics group 1: found --pixel-size 1, while rlnMicrographPixelSize gives 0.5 Å"):
+    assert "pixel_size_a 0.51 not used: rlnMicrographPixelSize gives 0.5 Å" in result.warnings[0]
+    with pytest.raises(InputError, match=r"optics group 1: found pixel_size_a 1, while rlnMicrographPixelSize gives 0.5 Å"):
         run(path, pixel_size_a=1.0)
     result = run(path, pixel_size_a=1.0, pixel_size_override=True)
     assert (sizes(result), result.coordinates_a[0, 0]) == ([(1.0, "--pixel-size-override")], 100)
-    assert "pixel size 1 Å used because of --pixel-size-override, not 0.5 Å" in result.warnings[0]
+    assert "pixel size 1 Å used because of pixel_size_override, not 0.5 Å" in result.warnings[0]
 
 
 def test_optics_group_that_is_not_listed(tmp_path: Path) -> None:
@@ -116,7 +116,7 @@ def test_which_shifts_are_used(tmp_path: Path) -> None:
     assert run([both, only_2d], shift_key="alignments2D").centres.shift_key == "alignments2D"
     assert run(neither).centres.shift_key == "none"
     assert run(both, undo_symmetry_expansion=True).centres.shift_key == "none"
-    with pytest.raises(InputError, match=r"no\.cs: found no shifts, expected alignments3D \(--shift-key\) in every input"):
+    with pytest.raises(InputError, match=r"no\.cs: found no shifts, expected alignments3D \(shift_key\) in every input"):
         run([both, neither], shift_key="alignments3D")
 
 
@@ -139,9 +139,9 @@ def test_which_score_is_used(tmp_path: Path) -> None:
         result = run(path, pixel_size_a=1, score_field=field)
         assert np.flatnonzero(result.kept).tolist() == [expected], field
     assert run(path, pixel_size_a=1, score_field="rlnBeamTiltX", score_order="lower").kept.tolist() == [True, False, False]
-    with pytest.raises(InputError, match="--score-field rlnBeamTiltX: whether higher or lower is better is not known"):
+    with pytest.raises(InputError, match="score_field rlnBeamTiltX: whether higher or lower is better is not known"):
         run(path, pixel_size_a=1, score_field="rlnBeamTiltX")
-    with pytest.raises(InputError, match=r"p\.star: found no column rlnScore \(--score-field\), expected it in every input"):
+    with pytest.raises(InputError, match=r"p\.star: found no column rlnScore \(score_field\), expected it in every input"):
         run(path, pixel_size_a=1, score_field="rlnScore")
 
 
@@ -247,11 +247,11 @@ def test_y_counted_from_the_other_edge_is_noticed_and_mended(tmp_path: Path) -> 
     array["alignments3D/shift"] = (0, 7)
     turned = cs(tmp_path / "p.cs", array)
     result = run([stars, turned], pixel_size_a=1)
-    assert any("60 would have one with --flip-y: y seems to be counted from different edges" in warning for warning in result.warnings)
+    assert any("60 would have one with flip_y: y seems to be counted from different edges" in warning for warning in result.warnings)
     result = run([stars, turned], pixel_size_a=1, flip_y=True)
     assert result.analysis.overlaps is not None
     assert result.analysis.overlaps.tolist() == [[0, 60], [60, 0]]
-    assert not any("--flip-y" in warning for warning in result.warnings)
+    assert not any("flip_y" in warning for warning in result.warnings)
     moved = run(turned, flip_y=True)
     np.testing.assert_allclose(moved.coordinates_a - xy, np.tile([0.0, 7.0], (60, 1)), atol=1e-3)
 
@@ -274,7 +274,7 @@ def test_a_source_whose_scores_are_all_missing_is_as_one_without(tmp_path: Path)
     result = run([manual, scored(tmp_path, [(0.1, 0, 0)], "auto.star")], pixel_size_a=1)
     assert result.kept.tolist() == [False, True]
     assert list(result.warnings) == [
-        f"no score in {manual}: its particles lose against all that have one; --priority input would let the order decide"
+        f"no score in {manual}: its particles lose against all that have one; priority input would let the order decide"
     ]
 
 
@@ -284,7 +284,7 @@ def test_what_micrographs_overrule_is_told(tmp_path: Path) -> None:
     warnings = run(path, micrographs=str(listed)).warnings
     assert f"{path}: {listed} names 1 of its 2 micrographs, not n.mrc" in warnings
     assert any(f"{path}: pixel size 0.5 Å from {listed} used, not 9 Å from the input" in warning for warning in warnings)
-    with pytest.raises(InputError, match=rf"found --pixel-size 7, while {listed} gives 0.5 Å"):
+    with pytest.raises(InputError, match=rf"found pixel_size_a 7, while {listed} gives 0.5 Å"):
         run(path, micrographs=listed, pixel_size_a=7.0)
 
 

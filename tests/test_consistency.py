@@ -161,6 +161,24 @@ def test_an_empty_file_of_picks_covers(tmp_path: Path) -> None:
     assert run([tmp_path / "a", tmp_path / "b"], pixel_size_a=1, min_votes=2).kept.tolist() == [True, True, False]
 
 
+def test_picks_in_down_sampled_pixels_are_noticed(tmp_path: Path) -> None:
+    rng = np.random.default_rng(8)
+    xy = rng.uniform((50, 50), (3950, 2950), (400, 2))
+    full = star(tmp_path / "full.star", [(*row, "a.mrc") for row in xy.round(2)])
+    for factor, noticed in ((8, True), (2, True), (1.6, True), (1.2, False), (1, False)):
+        others = (xy[:300] + rng.normal(0, 3, (300, 2))) / factor
+        picked = star(tmp_path / "topaz.star", [(*row, "a.mrc") for row in others.round(3)])
+        result = run([full, picked], pixel_size_a=1.0)
+        assert any(f"its coordinates reach only {100 / factor:.0f} % as far" in warning for warning in result.warnings) == noticed, factor
+    # A corner alone is no scale: nothing was picked at the right.
+    corner = star(tmp_path / "topaz.star", [(*row, "a.mrc") for row in xy[xy[:, 0] < 1500].round(2)])
+    assert not any("reach only" in warning for warning in run([full, corner], pixel_size_a=1.0).warnings)
+    picked = star(tmp_path / "topaz.star", [(*row, "a.mrc") for row in (xy / 8).round(3)])
+    mended = run([full, picked], pixel_size_a={"full": 1.0, "topaz": 8.0})
+    assert not any("reach only" in warning for warning in mended.warnings)
+    assert len(mended.rejected) > 380
+
+
 @pytest.mark.parametrize("separation", [5.0, 20.0, 80.0, 200.0])
 def test_flipped_y_is_noticed_at_any_separation(tmp_path: Path, separation: float) -> None:
     rng = np.random.default_rng(8)
@@ -186,7 +204,7 @@ def test_flipped_y_of_real_picks(real: Path, derived: Path, tmp_path: Path) -> N
     inputs = [cs(tmp_path / "turned.cs", array), real / "em-testdata/run_it025_data.star"]
     result = run(inputs, shift_key="none", min_separation_a=80)
     assert any("with flip_y" in warning for warning in result.warnings)
-    assert not any("flip-y" in warning for warning in run([path, inputs[1]], shift_key="none", min_separation_a=80).warnings)
+    assert not any("flip_y" in warning for warning in run([path, inputs[1]], shift_key="none", min_separation_a=80).warnings)
 
 
 @pytest.mark.parametrize(
@@ -294,7 +312,7 @@ def test_a_file_that_is_read_twice_is_refused(tmp_path: Path) -> None:
         [tmp_path / "picks", one],
         [tmp_path / "p.csg", whole],
     ):
-        with pytest.raises(InputError, match=r"found twice, in .*; expected once: every particle of it would be a duplicate"):
+        with pytest.raises(InputError, match=r"found twice"):
             run(inputs, pixel_size_a=None)
 
 

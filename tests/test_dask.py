@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from cryodedup import MicrographParams, find_duplicate_micrographs
+from cryodedup import MicrographParams
 from cryodedup.cli import run
 from cryodedup.demo.micrographs import Planted, make_micrographs
 from cryodedup.errors import InputError, InUseError
@@ -140,7 +140,7 @@ def results(directory: Path) -> dict[str, bytes]:
 def single(session: Planted, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     """The result of one run."""
     directory = tmp_path_factory.mktemp("single")
-    find_duplicate_micrographs(session.star, MicrographParams(bin=int(BIN))).write(directory)
+    assert run(["micrographs", str(session.star), "--bin", BIN, "--quiet", "-o", str(directory)]) == 0
     return results(directory)
 
 

@@ -235,6 +235,7 @@ def test_all_figures_are_svg_that_needs_nothing(demo: Path) -> None:
         root = ElementTree.fromstring(raw)
         assert (path.suffix, root.tag, root.get("role")) == (".svg", f"{SVG}svg", "img")
         assert root.get("aria-label")
+        assert root.findtext(f"{SVG}style") == file_style()
         assert all(float(value) > 0 for value in root.get("viewBox", "").split()[2:])
         assert not re.search(r"nan|inf\b|var\(|<script|href=\"(?!data:|#example_)", raw, re.IGNORECASE), path
         assert {one.get("id") for one in root.iter()} - {None} <= {f"{path.stem}-image"}

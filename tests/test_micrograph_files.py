@@ -563,6 +563,15 @@ def test_names_tell_hole_shot_and_time(name: str, hole: str, shot: str, timed: b
     assert (known.hole, known.shot, known.time is not None) == (hole, shot, timed)
 
 
+def test_serialem_counts_exposures_or_visits() -> None:
+    def holes(*names: str) -> list[str]:
+        return [one.hole for one in acquisitions_of([Path("/nowhere") / f"s_{name}.mrc" for name in names])]
+
+    # Two visits of two holes with two shots each, every exposure with a number of its own; the third was deleted.
+    assert holes("00001_1-1", "00002_1-2", "00004_2-2", "00005_1-1", "00006_1-2") == ["0_1", "0_1", "2_2", "4_1", "4_1"]
+    assert holes("00007_1-1", "00007_1-2", "00007_2-1", "00008_1-1") == ["00007_1", "00007_1", "00007_2", "00008_1"]
+
+
 def test_january_follows_december() -> None:
     names = ["a_X+0Y+0-1_Jan01_00.10.00.mrc", "a_X+0Y+0-1_Dec31_23.50.00.mrc"]
     assert sort(names, [acquisition_of(name) for name in names], "auto") == ([1, 0], "time")

@@ -51,7 +51,7 @@ def test_the_order(tmp_path: Path, group: dict[str, object], with_table: bool, c
     result = run(path, micrographs=micrographs, pixel_size_a=chosen)
     assert (result.coordinates_a[0, 0], sizes(result)) == (100 * used, [(used, found_in)])
     not_used = chosen is not None and chosen != used
-    assert any(f"--pixel-size {chosen:g} not used" in warning for warning in result.warnings) if not_used else True
+    assert any(f"pixel_size_a {chosen:g} not used" in warning for warning in result.warnings) if not_used else True
     assert any("movie before binning" in warning for warning in result.warnings) == (found_in == "rlnMicrographOriginalPixelSize")
 
 
@@ -63,7 +63,7 @@ def test_a_chosen_value_far_from_a_certain_one_is_refused_with_both(tmp_path: Pa
             assert run(path, pixel_size_a=chosen, **certain).coordinates_a[0, 0] == 200
             continue
         with pytest.raises(
-            InputError, match=rf"--pixel-size {chosen:g}, while .* gives 2 Å; leave --pixel-size out, or add --pixel-size-override"
+            InputError, match=rf"pixel_size_a {chosen:g}, while .* gives 2 Å; leave pixel_size_a out, or add pixel_size_override"
         ):
             run(path, pixel_size_a=chosen, **certain)
         assert run(path, pixel_size_a=chosen, pixel_size_override=True, **certain).coordinates_a[0, 0] == pytest.approx(100 * chosen)
@@ -87,7 +87,7 @@ def test_each_input_can_have_its_own(command: Command, tmp_path: Path) -> None:
         assert message in ran.err
     (tmp_path / "d").mkdir()
     same = star(tmp_path / "d" / "a.star", [(50, 0, "m.mrc")])
-    with pytest.raises(InputError, match=r"--pixel-size a=1: found inputs .*a\.star and .*d/a\.star"):
+    with pytest.raises(InputError, match=r"pixel_size_a a=1: found inputs .*a\.star and .*d/a\.star"):
         run([first, same], pixel_size_a={"a": 1.0})
 
 
@@ -165,7 +165,7 @@ def test_what_was_picked_in_a_reconstructed_tomogram_is_counted_in_its_pixels(tm
     """RELION 5's picks have no pixel size, and the tilt series' is not theirs."""
     path = tmp_path / "TS_01_particles.star"
     path.write_text("data_\n\nloop_\n_rlnCoordinateX #1\n_rlnCoordinateY #2\n_rlnCoordinateZ #3\n10 20 30\n")
-    with pytest.raises(InputError, match="found no pixel size of its coordinates; give --pixel-size: that of the tomogram"):
+    with pytest.raises(InputError, match="found no pixel size of its coordinates; give pixel_size_a: that of the tomogram"):
         run(path)
     given = tomograms(tmp_path / "tomograms.star", ("TS_01", 2.0, 4000, 4000, 1000, 8))
     result = run(path, micrographs=given)
@@ -197,7 +197,7 @@ def test_centred_angstroms_meet_pixels_where_the_tomograms_are_known(tmp_path: P
     ):
         run([centred, pixels], pixel_size_a=2.0)
     unknown = tomograms(tmp_path / "unknown.star", ("TS_01", 2.0, -999, -999, -999, 8))
-    with pytest.raises(InputError, match="to join them, such as that of TS_01; give --micrographs"):
+    with pytest.raises(InputError, match="to join them, such as that of TS_01; give micrographs"):
         run([centred, pixels], micrographs=unknown)
     assert len(run(centred).kept) == 1  # alone it needs no size
 
@@ -290,7 +290,7 @@ def test_a_table_that_contradicts_itself_is_refused(tmp_path: Path) -> None:
     twice = star(
         tmp_path / "m.star", [("m.mrc", 1), ("m.mrc", 2)], "MicrographName OpticsGroup", optics((1, "o", 1.0), (2, "p", 2.0)), "micrographs"
     )
-    with pytest.raises(InputError, match=r"--micrographs: found m\.mrc twice, with 1 Å and 2 Å a pixel or other extents, expected one"):
+    with pytest.raises(InputError, match=r"micrographs: found m\.mrc twice, with 1 Å and 2 Å a pixel or other extents, expected one"):
         run(path, micrographs=twice)
     groups = star(tmp_path / "g.star", [("m.mrc", 1)], "MicrographName OpticsGroup", optics((1, "o", 1.0), (1, "p", 2.0)), "micrographs")
     with pytest.raises(InputError, match="found rlnOpticsGroup 1 2 times"):
@@ -321,9 +321,9 @@ def test_tomograms_of_several_binnings(tmp_path: Path) -> None:
     given = tomograms(tmp_path / "tomograms.star", ("TS_01", 2.0, 4000, 4000, 1000, 8), ("TS_02", 2.0, 4000, 4000, 1000, 4))
     result = run([tmp_path / f"{name}_particles.star" for name in ("TS_01", "TS_02")], micrographs=given)
     assert result.coordinates_a[:, 0].tolist() == [160, 80]
-    assert "pixel size 8, 16 Å from --micrographs, binned" in result.warnings[0]
+    assert "pixel size 8, 16 Å from micrographs, binned" in result.warnings[0]
 
 
 def test_one_input_named_twice_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"--pixel-size a=5: found .*a\.star named twice, expected once"):
+    with pytest.raises(InputError, match=r"pixel_size_a a=5: found .*a\.star named twice, expected once"):
         run(star(tmp_path / "a.star", [(100, 0, "m.mrc")]), pixel_size_a={"a.star": 1.0, "a": 5.0})

@@ -78,7 +78,7 @@ def test_bad_dynamo_tables(tmp_path: Path, rows: list[dict[int, object]], column
 def test_numbers_meet_names_through_a_map_only(command: Command, tmp_path: Path) -> None:
     table = dynamo(tmp_path / "t.tbl", {20: 3, 24: 10, 25: 20, 26: 30})
     names = star(tmp_path / "p.star", [("TS_03", 10, 20, 30), ("TS_04", 10, 20, 30)], "TomoName CoordinateX CoordinateY CoordinateZ")
-    with pytest.raises(InputError, match=r"t\.tbl: found numbers of tomograms, but names in .*p\.star: .* give --tomograms FILE"):
+    with pytest.raises(InputError, match=r"t\.tbl: found numbers of tomograms, but names in .*p\.star: .* give tomograms FILE"):
         run([table, names])
     lines = write(tmp_path / "map.doc", "# number, file\n3 recon/TS_03.rec\n4\trecon/TS_04.rec\n")
     listed = star(tmp_path / "map.star", [("TS_03", 3), ("TS_04", 4)], "TomoName TomoNumber", block="tomograms")

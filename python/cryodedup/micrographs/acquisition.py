@@ -57,14 +57,28 @@ class Acquisition:
 def acquisitions_of(paths: Iterable[Path]) -> list[Acquisition]:
     """From names, EPU's ``.xml`` beside the files, and SerialEM's ``.mdoc``."""
     mdocs: dict[Path, dict[str, Path]] = {}
-    found = []
+    found, names = [], []
     for path in paths:
         if path.parent not in mdocs:
             mdocs[path.parent] = _mdocs(path.parent)
         known = _with_xml(acquisition_of(os.fspath(path)), path)
         mdoc = mdocs[path.parent].get(path.name) or mdocs[path.parent].get(path.stem)
         found.append(known if mdoc is None else _with_mdoc(known, mdoc))
-    return found
+        names.append(os.fspath(path))
+    return _by_visit(names, found)
+
+
+def _by_visit(names: Sequence[str], found: list[Acquisition]) -> list[Acquisition]:
+    """With the shots of one visit in one hole, where SerialEM's number counts exposures.
+
+    The number counts either visits of the stage or exposures. If no two names have the same one, it counts exposures: within a visit it
+    then goes up as the shot does.
+    """
+    numbered = {i: match for i, name in enumerate(names) if (match := _NUMBERED.search(name))}
+    if len({match["number"] for match in numbered.values()}) < len(numbered):
+        return found
+    holes = {i: f"{int(match['number']) - int(match['shot'])}_{match['hole']}" for i, match in numbered.items()}
+    return [replace(known, hole=holes.get(i, known.hole)) for i, known in enumerate(found)]
 
 
 def identifies(name: str) -> bool:

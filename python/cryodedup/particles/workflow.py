@@ -15,7 +15,7 @@ from cryodedup.particles.analysis.analyse import analyse
 from cryodedup.particles.centres import Centres, place
 from cryodedup.particles.criterion import criterion_of
 from cryodedup.particles.forecast import Forecast
-from cryodedup.particles.inputs.consistency import mirrored
+from cryodedup.particles.inputs.consistency import mirrored, shrunk
 from cryodedup.particles.inputs.picks import Picks
 from cryodedup.particles.inputs.reading import is_table, read_inputs, read_table
 from cryodedup.particles.joining import Joined, join
@@ -67,10 +67,12 @@ def _read_tables(tables: Sequence[Any], params: ParticleParams) -> list[Picks]:
 
 
 def _place_warnings(joined: Joined, centres: Centres, params: ParticleParams) -> list[str]:
-    """Warns if the distances suggest that inputs count y from different edges."""
+    """Warns if places suggest that inputs count larger pixels than others, or y from different edges."""
     if not centres.in_angstrom:
         return []
-    return mirrored(joined.picks, centres.sizes, centres.coordinates_a, joined.micrograph_of, joined.source_of, params)
+    coordinates_a, micrograph_of, source_of = centres.coordinates_a, joined.micrograph_of, joined.source_of
+    smaller = shrunk(joined.picks, coordinates_a, micrograph_of, source_of, joined.shared_micrographs)
+    return smaller or mirrored(joined.picks, centres.sizes, coordinates_a, micrograph_of, source_of, params)
 
 
 def _inputs(particles: Any) -> tuple[list[Any], list[Path]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
@@ -23,6 +24,8 @@ LETTER, WIDE_LETTER = 0.62, 1.05
 WIDTH = 460.0
 """Width of most drawings, CSS pixels: letters can be read on a phone, and two drawings fit side by side."""
 GAP = 16.0
+_READINGS = re.compile(' data-readings="[^"]*"')
+"""What only the script of a page reads."""
 
 
 @dataclass(frozen=True)
@@ -54,13 +57,14 @@ def document(drawings: Sequence[Drawing], style: str) -> str:
     width, height = sum(one.width + GAP for one in drawings) - GAP, max(one.height for one in drawings)
     places = np.cumsum([0.0, *(one.width + GAP for one in drawings)])
     panels = [
-        element("g", element("title", escaped(one.alt)), one.body, transform=f"translate({number(x)} 0)")
+        element("g", element("title", escaped(one.alt)), Svg(_READINGS.sub("", one.body)), transform=f"translate({number(x)} 0)")
         for x, one in zip(places[:-1], drawings, strict=True)
     ]
     sizes: dict[str, str | float] = {"width": width, "height": height, "viewBox": f"0 0 {number(width)} {number(height)}"}
     spaces = {"xmlns": "http://www.w3.org/2000/svg", "xmlns:xlink": "http://www.w3.org/1999/xlink"}
     label = "; ".join(one.alt for one in drawings)
-    return element("svg", element("style", escaped(style)), *panels, role="img", aria_label=label, **sizes, **spaces) + "\n"
+    # The style is the project's own; its line ends, which would be replaced in a name, stay.
+    return element("svg", element("style", Svg(escape(style))), *panels, role="img", aria_label=label, **sizes, **spaces) + "\n"
 
 
 def element(tag: str, *content: Svg, **attributes: str | float) -> Svg:

@@ -68,7 +68,10 @@ class HalfSetAudit:
         neither = self.particles - sum(before.sizes)
         others = f" ({neither:,} are in neither)" if neither else ""
         if not before.pairs_across and self.moved is None:
-            return [self.verdict, f"half-sets of {before.sizes[0]:,} and {before.sizes[1]:,} particles{others}"]
+            return [
+                self.verdict,
+                f"half-sets of {before.sizes[0]:,} and {before.sizes[1]:,} particles{others}: 0 pairs of duplicates across them",
+            ]
         return [
             self.verdict,
             f"half-sets of {before.sizes[0]:,} and {before.sizes[1]:,} particles{others}: {count(before.pairs_across, 'pair')} of"

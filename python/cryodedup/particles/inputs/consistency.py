@@ -18,6 +18,11 @@ BY_CHANCE = 0.05
 MIN_MIRRORED, MIRRORED_RATIO = 20, 3
 """y seems to be counted from different edges if, with y flipped, at least this many particles have a neighbour in another input, and this
 many times more than without flipping and than by chance (in two real sets: 1367 with, 64 without)."""
+MIN_REACHING, MIN_SHRUNK, SQUARE = 100, 1.4, 1.25
+"""Coordinates seem to count larger pixels if, of two inputs with at least this many particles each in the same micrographs, those of one
+reach this much farther in both directions, and by about the same factor in both. Two pickers reach equally far to about 5 %."""
+REACH = 0.99
+"""How far coordinates reach: this quantile."""
 FAR = 2.0
 """Neighbours in a filament are searched for up to this many times the minimum separation."""
 
@@ -40,6 +45,42 @@ def unrelated(picks: Sequence[Picks], shared: NDArray[np.int64]) -> list[str]:
             f" ({names}{uids})"
         )
     return warnings
+
+
+def shrunk(
+    picks: Sequence[Picks],
+    coordinates_a: Floats,
+    micrograph_of: NDArray[np.uint32],
+    source_of: NDArray[np.uint32],
+    shared: NDArray[np.int64],
+) -> list[str]:
+    """Warns of inputs that fill only a corner of the micrographs that another one fills: they may count down-sampled pixels."""
+    warnings = []
+    for i, pick in enumerate(picks):
+        for j in np.flatnonzero(shared[i]).tolist():
+            factor = _times_farther(coordinates_a, micrograph_of, source_of, i, j) if j != i else None
+            if factor is not None:
+                warnings.append(
+                    f"{pick.label}: its coordinates reach only {100 / factor:.0f} % as far as those of {picks[j].label} in the same"
+                    " micrographs, both in x and in y: it may count down-sampled pixels, and its duplicates are then missed; if so, give"
+                    " --pixel-size NAME=VALUE and --pixel-size-override"
+                )
+                break
+    return warnings
+
+
+def _times_farther(coordinates_a: Floats, micrograph_of: NDArray[np.uint32], source_of: NDArray[np.uint32], i: int, j: int) -> float | None:
+    """How many times farther the coordinates of input j reach than those of i, in micrographs of both; None: about as far, or not known."""
+    mine, theirs = (np.flatnonzero(source_of == k) for k in (i, j))
+    common = np.intersect1d(micrograph_of[mine], micrograph_of[theirs])
+    both = [rows[np.isin(micrograph_of[rows], common)] for rows in (mine, theirs)]
+    if min(map(len, both)) < MIN_REACHING:
+        return None
+    near, far = (np.quantile(coordinates_a[rows, :2], REACH, axis=0) for rows in both)
+    if near.min() <= 0:
+        return None
+    factors = far / near
+    return float(factors.mean()) if factors.min() > MIN_SHRUNK and factors.max() < SQUARE * factors.min() else None
 
 
 def mirrored(

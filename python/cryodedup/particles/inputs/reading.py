@@ -45,6 +45,7 @@ def read_inputs(paths: Sequence[Path], params: ParticleParams, progress: Progres
             found[path] = partial(pickers.read_folder, path, params)
         elif kind == "csg":
             group = cs.CsGroup.open(path)
+            _refuse_named_too(group, paths)
             found[path] = partial(_read_group, group, params, progress)
         elif kind in single:
             found[path] = partial(single[kind], path, params)
@@ -62,6 +63,14 @@ def read_inputs(paths: Sequence[Path], params: ParticleParams, progress: Progres
     picks = [found[path]() for path in paths if path in found]
     _refuse_twice(picks)
     return picks
+
+
+def _refuse_named_too(group: cs.CsGroup, paths: Sequence[Path]) -> None:
+    """Refuses a file of a group that is named by itself, too."""
+    of_group = {os.path.realpath(path) for path in group.files}
+    for path in paths:
+        if os.path.realpath(path) in of_group:
+            raise InputError(f"{path}: found twice, by itself and in {group.path}; expected once: name the .csg alone")
 
 
 def _refuse_twice(picks: Sequence[Picks]) -> None:
