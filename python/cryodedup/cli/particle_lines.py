@@ -28,7 +28,7 @@ def show_advice(found: ParticleOutcome, *, as_json: bool) -> None:
     if as_json:
         options.show_json({**summary, "advice": None if advice is None else advice.summary()})
         return
-    show_sources(summary)
+    show_sources(summary, found.frame_word)
     if advice is None:
         say("no distances to measure: there are fewer than two particles, or their pixel size is not known")
         return
@@ -45,10 +45,10 @@ def _half_set_lines(found: ParticleOutcome) -> list[str]:
     return [] if found.analysis.half_sets is None else found.analysis.half_sets.lines()
 
 
-def show_sources(summary: Mapping[str, Any]) -> None:
-    """Prints what was read, and which values were used."""
+def show_sources(summary: Mapping[str, Any], frame_word: str) -> None:
+    """Prints what was read, and which values were used; ``frame_word``: what particles lie in."""
     for source in summary["sources"]:
-        where = f"{count(source['particles'], 'particle')} in {count(source['micrographs'], 'micrograph')}"
+        where = f"{count(source['particles'], 'particle')} in {count(source['micrographs'], frame_word)}"
         say(f"{source['input']}: {where} ({source['format']})")
         say(f"    pixel size: {pixel_size_words(source['pixel_sizes'])}")
         say(f"    score: {score_words(source['score'])}")
@@ -60,11 +60,12 @@ def show_sources(summary: Mapping[str, Any]) -> None:
 def show(found: ParticleOutcome, delivered: Delivered) -> None:
     """Prints what was found, and where it is."""
     summary, params = delivered.summary, found.params
-    show_sources(summary)
+    show_sources(summary, found.frame_word)
     say(f"shifts: {found.centres.shift_key}; scores: {scales(found)}")
     _show_overlaps(found)
     what = "duplicates by origin or exact coordinates" if params.undo_symmetry_expansion else f"within {params.min_separation_a:g} Å"
-    say(f"{count(summary['particles'], 'particle')} in {count(summary['micrographs'], 'micrograph')}, {what}: {_outcome(found, summary)}")
+    where = f"{count(summary['particles'], 'particle')} in {count(summary['micrographs'], found.frame_word)}"
+    say(f"{where}, {what}: {_outcome(found, summary)}")
     about_distances = [] if params.undo_symmetry_expansion else found.analysis.suggestion.lines()
     for text in [*about_distances, *_half_set_lines(found)]:
         say(text)

@@ -98,6 +98,11 @@ class ParticleOutcome:
         return self.joined.matched.count
 
     @property
+    def frame_word(self) -> str:
+        """What particles lie in: a micrograph, or a tomogram if they have a z coordinate."""
+        return "tomogram" if self.coordinates_a.shape[1] == 3 else "micrograph"
+
+    @property
     def repaired_halves(self) -> NDArray[np.uint8] | None:
         """With ``half_sets`` ``repair`` the new half-set of each particle, uint8 (n,), 1 or 2; else None."""
         return self.analysis.repaired_halves

@@ -47,6 +47,7 @@ def micrograph_page(result: MicrographOutcome, origin: Origin = NOWHERE) -> Page
         methods=methods(result),
         sets=_sets(result),
         micrographs=_micrographs(result),
+        frame="micrograph",
         **_gallery(result),
         **_tables(result),
         **_self_test(result),

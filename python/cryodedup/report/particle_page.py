@@ -61,6 +61,7 @@ def particle_page(result: ParticleOutcome, origin: Origin = NOWHERE) -> Page:
         rejected=words[1],
         outliers=_with_rows(outliers(result)) if len(result.rejected) else NO_OUTLIERS,
         micrographs=_micrographs(result, words),
+        frame=result.frame_word,
         **_inputs(result),
     )
 
@@ -177,4 +178,4 @@ def _micrographs(result: ParticleOutcome, words: tuple[str, str]) -> LongTable:
         Column(words[1], rejected[order].tolist()),
         Column(f"{words[1]} (%)", percent.tolist()),
     ]
-    return long_table("micrograph", [names[k] for k in order.tolist()], columns, "micrographs.csv")
+    return long_table(result.frame_word, [names[k] for k in order.tolist()], columns, f"{result.frame_word}s.csv")

@@ -16,7 +16,7 @@ def verdict(result: ParticleOutcome) -> str:
     """Numbers of particles, kept and rejected ones, the number of micrographs, and the criterion."""
     n, rejected = len(result.kept), len(result.rejected)
     at = f"at {result.criterion}"
-    where = f"{count(n, 'particle')} in {count(result.n_micrographs, 'micrograph')}"
+    where = f"{count(n, 'particle')} in {count(result.n_micrographs, result.frame_word)}"
     if not rejected:
         return f"No duplicates among {where} {at}: all are kept." if n else f"There are no particles in {_first_inputs(result)}."
     if result.repaired_halves is not None:
@@ -45,7 +45,7 @@ def used_lines(result: ParticleOutcome) -> list[tuple[str, str]]:
         shared = result.joined.shared_micrographs
         of_all = int(shared[np.triu_indices(len(shared), 1)].min(initial=shared.max(initial=0)))
         how = "by uid, path and name" if params.match == "auto" else f"by {params.match}"
-        lines.append(("micrographs", f"{result.n_micrographs:,} in all, matched {how}; any two inputs share at least {of_all:,}"))
+        lines.append((f"{result.frame_word}s", f"{result.n_micrographs:,} in all, matched {how}; any two inputs share at least {of_all:,}"))
     if result.half_sets is not None:
         one, two = result.half_sets.found.sizes
         lines.append(("half-sets", f"{one:,} and {two:,} particles"))
@@ -99,7 +99,7 @@ def _votes(result: ParticleOutcome) -> list[str]:
 
 
 def _outcome(result: ParticleOutcome) -> str:
-    n, rejected, micrographs = len(result.kept), len(result.rejected), count(result.n_micrographs, "micrograph")
+    n, rejected, micrographs = len(result.kept), len(result.rejected), count(result.n_micrographs, result.frame_word)
     if result.repaired_halves is not None:
         return f"{rejected:,} of {n:,} particles in {micrographs} were duplicates."
     return f"{rejected:,} of {n:,} particles in {micrographs} were removed."

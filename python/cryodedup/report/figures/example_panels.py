@@ -173,10 +173,11 @@ def caption(example: Example, rejected: str, times: int) -> str:
         "median": f"in the middle by share of {rejected}, of those that have any",
         "random": f"taken at random from those with {rejected} particles",
     }
-    found = f"The {example.word} micrograph ({chosen[example.word]}): {example.name}"
+    frame = "micrograph" if example.depths_a is None else "tomogram"
+    found = f"The {example.word} {frame} ({chosen[example.word]}): {example.name}"
     found += f" ({example.image.missing})." if example.image.missing else "."
     found += " Seen along z." if example.depths_a is not None else ""
     if example.picked_a is not None:
         long = "as long as the shifts" if times == 1 else f"{times} times as long as the shifts"
-        found += f" Arrows point from picked to shifted positions, in the whole micrograph {long} (median {_drift_a(example):.1f} Å)."
+        found += f" Arrows point from picked to shifted positions, in the whole {frame} {long} (median {_drift_a(example):.1f} Å)."
     return found
