@@ -253,15 +253,8 @@ class Strokes:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Arrows:
-    """Arrows from (``x``, ``y``) to (``to_x``, ``to_y``)."""
-
-    x: Floats
-    y: Floats
-    to_x: Floats
-    to_y: Floats
-    paint: Paint
-    label: str = ""
+class Arrows(Strokes):
+    """The same with a head at (``to_x``, ``to_y``)."""
 
     HEAD = 4.0
 

@@ -1,0 +1,51 @@
+// Two superimposed images blink while the mouse is over them, or from one click to the next; "b" blinks all.
+const stages = all(".stage");
+let blinking = false;
+let phase = false;
+const hovers = matchMedia("(hover: hover)").matches;
+const blinks = (stage) => blinking || stage.dataset.blink === "on" || (hovers && stage.matches(":hover") && stage.dataset.blink !== "off");
+setInterval(() => {
+  phase = !phase;
+  for (const stage of stages) {
+    const on = blinks(stage);
+    stage.classList.toggle("first", on && phase);
+    stage.classList.toggle("alone", on && !phase);
+  }
+}, 450);
+// Below each pair the overlap from both images, side by side: on paper and on a phone that shows more than the superposition does.
+const box = (element) => ["left", "top", "width", "height"].map((side) => parseFloat(element.style[side]));
+for (const stage of stages) {
+  const [left, top, width, height] = box(stage.querySelector(".overlap"));
+  const aspect = (parseFloat(stage.style.aspectRatio) * width) / height;
+  const sides = make("div", { class: "sides" });
+  for (const image of all("img", stage)) {
+    const side = make("span");
+    side.style.cssText = `aspect-ratio: ${aspect}; width: min(100%, ${11 * aspect}rem)`;
+    const [x, y, w, h] = box(image);
+    const copy = image.cloneNode();
+    copy.className = "";
+    copy.alt = `Overlap in ${image.alt}`;
+    const places = { left: (x - left) / width, top: (y - top) / height, width: w / width, height: h / height };
+    for (const [name, share] of Object.entries(places)) copy.style[name] = `${100 * share}%`;
+    side.append(copy);
+    sides.append(side);
+  }
+  stage.after(sides);
+}
+for (const stage of stages) {
+  stage.addEventListener("mouseleave", () => { if (stage.dataset.blink === "off") delete stage.dataset.blink; });
+  stage.addEventListener("click", () => {
+    stage.dataset.blink = stage.dataset.blink === "on" ? "off" : "on";
+    stage.setAttribute("aria-pressed", stage.dataset.blink === "on");
+  });
+}
+const pressed = (name, on) => document.getElementById(name)?.setAttribute("aria-pressed", on);
+const keys = {
+  b: () => { blinking = !blinking; pressed("blink", blinking); },
+  r: () => pressed("raw", document.body.classList.toggle("raws")),
+};
+for (const [key, name] of [["b", "blink"], ["r", "raw"]]) document.getElementById(name)?.addEventListener("click", keys[key]);
+document.addEventListener("keydown", (event) => {
+  if (!event.ctrlKey && !event.metaKey && !event.altKey && !event.target.matches?.("input")) keys[event.key.toLowerCase()]?.();
+});
+addEventListener("beforeprint", () => all("details").forEach((one) => { one.open = true; }));

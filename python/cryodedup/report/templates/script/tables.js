@@ -1,0 +1,78 @@
+// A head of a table is a button that sorts; it says which way. `sort` gets the number of the column and 1 or -1.
+const headButton = (head, at, heads, sort) => {
+  const button = make("button", { type: "button" }, ...head.childNodes);
+  head.append(button);
+  button.addEventListener("click", () => {
+    const sign = head.getAttribute("aria-sort") === "descending" ? 1 : -1;
+    heads.forEach((other) => other.removeAttribute("aria-sort"));
+    head.setAttribute("aria-sort", sign > 0 ? "ascending" : "descending");
+    sort(at, sign);
+  });
+};
+const compare = (a, b) => {
+  const [x, y] = [a, b].map((text) => (text === "" ? NaN : Number(String(text).replaceAll(",", ""))));
+  return Number.isNaN(x) || Number.isNaN(y) ? String(a).localeCompare(String(b), undefined, { numeric: true }) : x - y;
+};
+for (const table of all("table.sortable")) {
+  const heads = [...table.tHead.rows[0].cells];
+  const value = (row, at) => row.cells[at].dataset.value ?? row.cells[at].textContent.trim();
+  const sort = (at, sign) => {
+    const body = table.tBodies[0];
+    body.append(...[...body.rows].sort((a, b) => sign * compare(value(a, at), value(b, at))));
+  };
+  heads.forEach((head, at) => headButton(head, at, heads, sort));
+}
+
+// A long table: only the rows in its window are elements.
+const SPARE = 10;
+for (const place of all(".long")) {
+  const given = JSON.parse(place.querySelector("script").textContent);
+  const names = [];
+  given.rests.forEach((rest, k) => names.push(k ? names[k - 1].slice(0, given.shared[k]) + rest : rest));
+  const columns = [names, ...given.columns.map((values, k) => (given.numbers[k + 1] ? values : values.map((word) => given.words[word])))];
+  const [port, status] = [place.querySelector(".window"), place.querySelector("[role=status]")];
+  const table = port.querySelector("table");
+  let rows = names.map((_, k) => k);
+  let sorted = [0, 0];
+  const heads = given.heads.map((text, at) => make("th", { scope: "col", class: given.numbers[at] ? "number" : "" }, text));
+  table.tHead.append(make("tr", {}, ...heads));
+  table.setAttribute("aria-rowcount", names.length + 1);
+  const space = (count, height) => {
+    const row = make("tr", { "aria-hidden": "true" });
+    row.style.height = `${count * height}px`;
+    return row;
+  };
+  const row = (k, at) =>
+    make("tr", { "aria-rowindex": at + 2 }, ...columns.map((values, c) => make("td", given.numbers[c] ? { class: "number" } : {}, plain(values[k]))));
+  const HEIGHT = 30;
+  const draw = () => {
+    const first = Math.max(0, Math.min(Math.floor(port.scrollTop / HEIGHT) - SPARE, rows.length));
+    const last = Math.min(rows.length, first + Math.ceil(400 / HEIGHT) + 2 * SPARE);
+    const body = rows.slice(first, last).map((k, at) => row(k, first + at));
+    for (const one of body) one.style.height = `${HEIGHT}px`;
+    table.tBodies[0].replaceChildren(space(first, HEIGHT), ...body, space(rows.length - last, HEIGHT));
+    status.textContent = rows.length === names.length ? `${plain(names.length)} rows` : `${plain(rows.length)} of ${plain(names.length)} rows`;
+  };
+  const order = () => {
+    const [at, sign] = sorted;
+    if (sign) rows.sort((a, b) => sign * compare(columns[at][a], columns[at][b]) || a - b);
+  };
+  heads.forEach((head, at) => headButton(head, at, heads, (column, sign) => { sorted = [column, sign]; order(); draw(); }));
+  const input = place.querySelector("input");
+  input.addEventListener("input", () => {
+    const wanted = input.value.toLowerCase();
+    rows = names.map((_, k) => k).filter((k) => columns.some((values, c) => !given.numbers[c] && values[k].toLowerCase().includes(wanted)));
+    order();
+    port.scrollTop = 0;
+    draw();
+  });
+  const quoted = (value) => (/[",\n\r]/.test(value) ? `"${String(value).replaceAll('"', '""')}"` : value);
+  place.querySelector("button").addEventListener("click", () => {
+    const lines = [given.heads, ...rows.map((k) => columns.map((values) => values[k]))].map((line) => line.map(quoted).join(","));
+    const address = URL.createObjectURL(new Blob([lines.join("\n") + "\n"], { type: "text/csv" }));
+    make("a", { href: address, download: given.file }).click();
+    setTimeout(() => URL.revokeObjectURL(address), 1000);
+  });
+  port.addEventListener("scroll", draw);
+  draw();
+}
