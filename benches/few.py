@@ -15,7 +15,7 @@ from tempfile import TemporaryDirectory
 from cryodedup import MicrographParams, find_duplicate_micrographs
 from cryodedup.demo import make_micrographs
 
-SIZES = (6, 8, 10, 12, 14, 16, 18, 20, 22, 23)
+SIZES = (2, 3, 4, 5, 6, 8, 10, 12, 14, 16, 18, 20, 22, 23)
 
 
 def main() -> None:
@@ -40,7 +40,7 @@ def main() -> None:
                 wrong += bool(found - true)
                 planted_pairs += len(here)
                 missed += len(here - found)
-    print(f"{parts} parts of 6 to 23 micrographs: {wrong} with a false pair; {missed} of {planted_pairs} planted pairs missed")
+    print(f"{parts} parts of 2 to 23 micrographs: {wrong} with a false pair; {missed} of {planted_pairs} planted pairs missed")
 
 
 if __name__ == "__main__":

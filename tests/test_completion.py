@@ -30,6 +30,21 @@ def test_commands_options_and_values_are_completed() -> None:
 
 
 @pytest.mark.parametrize(
+    "words",
+    ["particles pi", "particles a.star -o ou", "micrographs x", "apply clean pi", "apply clean -o ou", "watch x", "slurm particles pi"],
+)
+def test_names_of_files_are_left_to_the_shell(words: str) -> None:
+    environment = {
+        **os.environ,
+        "_CRYODEDUP_COMPLETE": "bash_complete",
+        "COMP_WORDS": f"cryodedup {words}",
+        "COMP_CWORD": str(words.count(" ") + 1),
+    }
+    ran = subprocess.run([sys.executable, "-m", "cryodedup"], env=environment, capture_output=True, text=True, check=True)
+    assert ran.stdout == f"file,{words.rpartition(' ')[2]}\n"
+
+
+@pytest.mark.parametrize(
     ("shell", "place"),
     [
         ("bash", ".local/share/bash-completion/completions/cryodedup"),

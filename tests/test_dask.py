@@ -129,7 +129,11 @@ def cluster(scheduler: Path, tmp_path: Path) -> Iterator[Cluster]:
 def results(directory: Path) -> dict[str, bytes]:
     """Every file of a result, without the stages, the page (which names the command) and what differs from run to run: times and memory."""
     files = {path.relative_to(directory).as_posix(): path for path in sorted(directory.rglob("*")) if path.is_file()}
-    kept = {name: path.read_bytes() for name, path in files.items() if not name.startswith(f"{STAGES}/") and name not in ("report.html", "prepared.cache")}
+    kept = {
+        name: path.read_bytes()
+        for name, path in files.items()
+        if not name.startswith(f"{STAGES}/") and name not in ("report.html", "prepared.cache")
+    }
     summary = json.loads(kept.pop("summary.json"))
     summary.pop("times_s")
     summary.pop("peak_memory_gb")

@@ -166,13 +166,13 @@ def test_python_names_parameters_and_the_command_line_options(tmp_path: Path, co
     path = star(tmp_path / "p.star", [(1, 1, "m"), (2, 1, "m")], "CoordinateX CoordinateY MicrographName")
     ran = command("particles", path, "-o", tmp_path / "out")
     assert ran.err.endswith("found no micrograph pixel size; give --micrographs micrographs.star (or .cs), or --pixel-size\n")
-    with pytest.raises(InputError, match=r"give micrographs micrographs\.star \(or \.cs\), or pixel_size_a$") as caught:
+    with pytest.raises(InputError, match=r'give micrographs="micrographs\.star" \(or \.cs\), or pixel_size_a$') as caught:
         deduplicate_particles(path)
     assert "--" not in str(caught.value)
     warned = [(1000 * i, 0, "m", 1 + i % 2) for i in range(50)] + [(1000 * i + 2, 0, "m", 2 - i % 2) for i in range(20)]
     halves = star(tmp_path / "h.star", warned, "CoordinateX CoordinateY MicrographName RandomSubset")
     ran = command("particles", halves, "--pixel-size", 1, "--dry-run")
-    assert "--half-sets repair" in ran.out
+    assert "repair the half-sets" in ran.out
     result = deduplicate_particles(halves, pixel_size_a=1.0)
-    assert any("half_sets repair" in text for text in result.warnings)
+    assert any("repair the half-sets" in text for text in result.warnings)
     assert not any("--" in text for text in [*result.warnings, *result.notes])

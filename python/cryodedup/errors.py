@@ -27,6 +27,8 @@ __all__ = [
 if DEBUG_BUILD:
     warnings.warn("cryodedup._core is a debug build: 20 times slower; build with maturin develop --release", stacklevel=2)
 
+MAX_SHOWN = 100
+"""Letters of a wrong value that a message shows: it may be a whole table."""
 USERS_FAULT = {
     errno.EACCES,
     errno.EPERM,
@@ -71,8 +73,10 @@ class ParameterError(InputError):
     @classmethod
     def of(cls, name: str, found: object, expected: str) -> ParameterError:
         """The usual message."""
-        error = cls(f"{{{name}}}: found {{found!r}}, expected {{expected}}", found=found, expected=expected)
-        error.kind, error.name, error.found, error.expected = "parameter", name, repr(found), expected
+        shown = " ".join(repr(found).split())
+        shown = shown if len(shown) <= MAX_SHOWN else f"{shown[: MAX_SHOWN - 1]}…"
+        error = cls(f"{{{name}}}: found {{found}}, expected {{expected}}", found=shown, expected=expected)
+        error.kind, error.name, error.found, error.expected = "parameter", name, shown, expected
         return error
 
     def named(self, name_of: Callable[[str], str]) -> str:

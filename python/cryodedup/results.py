@@ -10,10 +10,12 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import numpy as np
+
 from cryodedup.apply.result import AppliedChoice
 from cryodedup.apply.workflow import apply_earlier
 from cryodedup.errors import InputError
-from cryodedup.formats.output import NOT_WRITTEN
+from cryodedup.formats.output import NOT_WRITTEN, HasTable
 from cryodedup.micrographs import summary as micrograph_summary
 from cryodedup.micrographs import workflow as micrograph_workflow
 from cryodedup.micrographs.result import MicrographOutcome
@@ -24,6 +26,7 @@ from cryodedup.particles import summary as particle_summary
 from cryodedup.particles import workflow as particle_workflow
 from cryodedup.particles.result import ParticleOutcome
 from cryodedup.progress import SILENT, Progress
+from cryodedup.text import shown
 from cryodedup.write.applied import write_applied
 from cryodedup.write.job import Delivered
 from cryodedup.write.micrographs import write_micrographs
@@ -34,6 +37,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 Result = TypeVar("Result")
+MAX_SHOWN = 20
+"""Files that a result shows as text."""
 
 
 class ParticleResult(ParticleOutcome):
@@ -53,7 +58,8 @@ class ParticleResult(ParticleOutcome):
         InputError
             Files of these names are there and ``overwrite`` is not given, or one of them is an input.
         """
-        return _paths(write_particles(self, given_directory(directory), overwrite=overwrite, report=report, progress=progress))
+        with _naming_parameters():
+            return _paths(write_particles(self, given_directory(directory), overwrite=overwrite, report=report, progress=progress))
 
     def to_dataframe(self) -> pd.DataFrame:
         """A row for each rejected particle, with the columns of ``duplicates.csv``; numbers are not rounded, <NA> or NaN: not known."""
@@ -116,7 +122,22 @@ class MicrographResult(MicrographOutcome):
         InputError
             Files of these names are there and ``overwrite`` is not given, or one of them is an input.
         """
-        return _paths(write_micrographs(self, given_directory(directory), overwrite=overwrite, report=report))
+        with _naming_parameters():
+            return _paths(write_micrographs(self, given_directory(directory), overwrite=overwrite, report=report))
+
+    def kept_table(self) -> Any:
+        """The rows of the kept micrographs as a table.
+
+        Of a STAR file what ``starfile.read`` returns, of a CryoSPARC dataset a structured array (a ``Dataset`` of one in CSDAT form); of a
+        folder or a list of images their names.
+
+        Raises
+        ------
+        InputError
+            The input was changed since it was read.
+        """
+        output = self.exposures.output
+        return output.taken(self.kept) if isinstance(output, HasTable) else [self.names[i] for i in np.flatnonzero(self.kept).tolist()]
 
     def to_dataframe(self) -> pd.DataFrame:
         """A row for each pair, with the columns of ``duplicates.csv``; pairs that share too little to remove one have no ``set``."""
@@ -159,7 +180,14 @@ class Applied(AppliedChoice):
             The directory is that of the earlier result; files of these names are there and ``overwrite`` is not given, or one of them is
             an input.
         """
-        return write_applied(self, given_directory(directory), overwrite=overwrite, progress=progress).paths
+        with _naming_parameters():
+            return write_applied(self, given_directory(directory), overwrite=overwrite, progress=progress).paths
+
+    def __repr__(self) -> str:
+        lines = [f"Applied: the choice of {self.directory}"]
+        lines += [f"{file.label}: kept {int(file.kept.sum()):,} of {len(file.kept):,} rows" for file in self.files[:MAX_SHOWN]]
+        more = len(self.files) - MAX_SHOWN
+        return "\n".join(map(shown, [*lines, *([f"and {more} more files"] if more > 0 else []), "write(directory)"]))
 
 
 def deduplicate_particles(
@@ -242,6 +270,7 @@ def find_duplicate_micrographs(
     """
     with _naming_parameters():
         chosen_params = chosen(params, MicrographParams, parameters)
+        _refuse_tables(micrographs)
         found = micrograph_workflow.find_duplicates(micrographs, chosen_params, cache=cache, resume=resume, progress=progress)
     return _as(MicrographResult, found, warnings=list(map(in_python, found.warnings)))
 
@@ -301,6 +330,14 @@ def apply_choice(
     """
     with _naming_parameters():
         return _as(Applied, apply_earlier(Path(directory), files, flip_y=flip_y, match=match, threads=threads, progress=progress))
+
+
+def _refuse_tables(micrographs: Any) -> None:
+    """Micrographs are found by the path of their table: a table in memory has none to look from."""
+    for item in [micrographs] if isinstance(micrographs, str | PathLike) or not isinstance(micrographs, Sequence) else micrographs:
+        if not isinstance(item, str | PathLike):
+            kind = type(item).__name__
+            raise InputError(f"found a {kind} as micrographs, expected paths: of a STAR file, a .cs file, a folder, or of images")
 
 
 def _paths(delivered: Delivered) -> list[Path]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 import rich_click as click
+from click.shell_completion import CompletionItem
 
 from cryodedup.cli.console import say
 from cryodedup.errors import InputError
@@ -18,10 +19,18 @@ from cryodedup.text import shown
 EACH_ONES = ["--output", "--overwrite", "--no-report", "--json", "--threads", "--quiet", "--help"]
 
 
-class Input(click.ParamType[Any]):
-    """A path or a pattern. Empty text is refused: ``Path("")`` would be the current directory."""
+class Place(click.ParamType[Any]):
+    """The name of a file or directory, which the shell completes."""
 
     name = "path"
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        """The shell's own names of files."""
+        return [CompletionItem(incomplete, type="file")]
+
+
+class Input(Place):
+    """A path or a pattern. Empty text is refused: ``Path("")`` would be the current directory."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
         """To a path."""
@@ -30,10 +39,8 @@ class Input(click.ParamType[Any]):
         return Path(value)
 
 
-class Output(click.ParamType[Any]):
+class Output(Place):
     """The path of a directory."""
-
-    name = "path"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
         """To a path."""

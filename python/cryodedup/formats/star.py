@@ -174,6 +174,9 @@ class FrameColumns:
     def __init__(self, tables: Any, label: str = "table") -> None:
         self.label = label
         self.frame, optics = _particles_and_optics(tables)
+        if not hasattr(self.frame.columns, "duplicated"):
+            kind = f"{type(self.frame).__module__.partition('.')[0]} {type(self.frame).__name__}"
+            raise InputError(f"{label}: found a {kind}, expected a pandas DataFrame: convert it by to_pandas()")
         twice = [str(name) for name in self.frame.columns[self.frame.columns.duplicated()]]
         if twice:
             raise InputError(f"{label}: found the column {twice[0]} twice, expected each once")

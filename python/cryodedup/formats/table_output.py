@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,6 +58,8 @@ class FrameOutput(_InMemory):
     def write(self, place: Place, stem: str, kept: Mask, others: Sequence[tuple[Any, Mask]], progress: Progress) -> list[str]:
         import starfile
 
+        for frame in self.table.values() if isinstance(self.table, Mapping) else [self.table]:
+            _refuse_broken_labels(frame, self.label)
         for word, mask in zip(place.words, (kept, ~kept), strict=True):
             path = place.staging / f"{stem}_{word}.star"
             with naming(path):
@@ -88,6 +91,14 @@ class RecordsOutput(_InMemory):
             with naming(place.staging / f"{name}.csg"):
                 (place.staging / f"{name}.csg").write_text(group_text([(dtype, f"{name}.cs")], count, word), "utf-8")
         return []
+
+
+def _refuse_broken_labels(frame: Any, label: str) -> None:
+    """Refuses names of columns that a STAR file would not give back."""
+    names = [str(name) for name in getattr(frame, "columns", frame)]
+    for name in names:
+        if not name or re.search(r"\s", name) or name[0] in "_#":
+            raise InputError(f"{label}: found the column {name!r}, expected a name without blanks, as STAR files have")
 
 
 def _without_objects(name: str, values: np.ndarray[Any, Any], label: str) -> np.ndarray[Any, Any]:

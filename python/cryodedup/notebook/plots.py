@@ -110,8 +110,9 @@ def plot_micrograph(found: ParticleOutcome, name: str, ax: Axes | None) -> Axes:
 
 def plot_pair(found: MicrographOutcome, k: int, ax: Axes | None) -> Axes:
     """Two micrographs of a pair, the second laid on the first at their shift."""
-    if not 0 <= k < len(found.pairs):
-        raise InputError(f"plot_pair: found pair {k}, expected 0 to {len(found.pairs) - 1}")
+    if not isinstance(k, int | np.integer) or not 0 <= k < len(found.pairs):
+        expected = f"a number from 0 to {len(found.pairs) - 1}" if found.pairs else "one of the pairs, of which there are none"
+        raise InputError(f"plot_pair: found pair {k!r}, expected {expected}")
     pair = found.pairs[k]
     if not {pair.first, pair.second} <= found.thumbnails.keys():
         raise InputError(f"plot_pair: found no pictures of pair {k}: those of the {MAX_PAIRS} best and most doubtful pairs are kept")

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from cryodedup.micrographs.result import MicrographOutcome
+from cryodedup.params.names import in_python
 from cryodedup.particles.result import ParticleOutcome
 from cryodedup.report import micrograph_text, particle_text
 from cryodedup.report.figure import Figure
@@ -36,18 +37,20 @@ class Overview:
             for i, source in enumerate(found.sources)
         ]
         verdict = particle_text.verdict(found)
-        hint = "write(directory), to_dataframe(), kept_table(), plot_distances(), plot_kept_curve(), plot_micrograph(name)"
+        several = ", plot_pickers()" if len(found.sources) > 1 else ""
+        hint = f"write(directory), to_dataframe(), kept_table(), plot_distances(), plot_kept_curve(), plot_micrograph(name){several}"
         return cls(verdict, found.warnings, ("input", "particles", "kept"), _few(rows), hint)
 
     @classmethod
     def of_micrographs(cls, found: MicrographOutcome) -> Overview:
         """Of a result among micrographs."""
-        warnings = [*([f"Withheld: {found.withheld}."] if found.withheld else []), *found.warnings]
+        warnings = [*([in_python(f"Withheld: {found.withheld}.")] if found.withheld else []), *found.warnings]
+        names = [name.rpartition("/")[2] for name in found.names]
         rows = [
-            (f"{found.names[pair.first]} = {found.names[pair.second]}", f"z {pair.z:.1f}", f"overlap {100 * pair.overlap:.0f} %")
+            (f"{names[pair.first]} = {names[pair.second]}", f"z {pair.z:.1f}", f"overlap {100 * pair.overlap:.0f} %")
             for pair in found.duplicates
         ]
-        hint = "write(directory), to_dataframe(), plot_significance(), plot_pair(k)"
+        hint = "write(directory), to_dataframe(), kept_table(), plot_significance(), plot_pair(k)"
         return cls(micrograph_text.verdict(found), warnings, ("duplicates", "significance", "overlap"), _few(rows), hint)
 
     def text(self, name: str) -> str:
@@ -56,6 +59,8 @@ class Overview:
         return "\n".join(map(shown, [*lines, *self._table(), self.hint]))
 
     def _table(self) -> list[str]:
+        if not self.rows:
+            return []
         cells = [self.heads, *([f"{value:,}" if isinstance(value, int) else value for value in row] for row in self.rows)]
         widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
         return ["  ".join([first.ljust(widths[0]), *map(str.rjust, others, widths[1:])]).rstrip() for first, *others in cells]

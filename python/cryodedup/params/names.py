@@ -10,8 +10,10 @@ from cryodedup.errors import option_of
 from cryodedup.params.micrographs import MicrographParams
 from cryodedup.params.particles import ParticleParams
 
-_OPTION = re.compile(r"--[a-z][a-z-]*")
-_ARGUMENTS = {"--overwrite": "overwrite", "--resume": "resume", "--output": "directory", "--no-report": "report=False"}
+_OPTION = re.compile(
+    r"(--[a-z][a-z-]*)(?: (\d[\d.]*(?![\w.])|path\b|name\b|uid\b|repair\b|none\b|input\b|higher or lower|rank\b|time\b|[\w.]+\.star\b))?"
+)
+_ARGUMENTS = {"--overwrite": "overwrite=True", "--resume": "resume=True", "--output": "directory", "--no-report": "report=False"}
 """Options that are no fields of parameters, and what does the same in Python."""
 
 
@@ -21,11 +23,18 @@ def in_python(text: str) -> str:
     Examples
     --------
     >>> in_python("found no pixel size; give --micrographs micrographs.star, or --pixel-size")
-    'found no pixel size; give micrographs micrographs.star, or pixel_size_a'
+    'found no pixel size; give micrographs="micrographs.star", or pixel_size_a'
     >>> in_python("use --half-sets repair; see cryodedup --help")
-    'use half_sets repair; see cryodedup --help'
+    'use half_sets="repair"; see cryodedup --help'
     """
-    return _OPTION.sub(lambda found: _parameters().get(found[0], found[0]), text)
+    return _OPTION.sub(lambda found: _assigned(_parameters()[found[1]], found[2]) if found[1] in _parameters() else found[0], text)
+
+
+def _assigned(name: str, value: str | None) -> str:
+    """A parameter, with its value if the text gives one."""
+    if value is None:
+        return name
+    return f"{name}={value}" if value[0].isdigit() else f'{name}="{value}"' if " " not in value else f"{name} {value}"
 
 
 @cache

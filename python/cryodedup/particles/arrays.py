@@ -41,6 +41,10 @@ class Duplicates:
     duplicate_of: NDArray[np.int64]
     distances_a: NDArray[np.float64]
 
+    def __repr__(self) -> str:
+        n, rejected = len(self.kept), len(self.rejected)
+        return f"Duplicates: {n:,} particles, kept {n - rejected:,}, rejected {rejected:,} (kept, rejected, duplicate_of, distances_a)"
+
 
 def deduplicate(
     coordinates_a: Any,
@@ -93,6 +97,7 @@ def deduplicate(
         if groups is not None or scores is not None or priority is not None:
             raise InputError("deduplicate: found groups, scores or priority with a table, which contains them; expected the table alone")
         return _of_table(coordinates_a, min_separation_a, remove_entirely, threads)
+    _refuse_other_index(coordinates_a, {"groups": groups, "scores": scores, "priority": priority})
     params = ParticleParams(min_separation_a=min_separation_a, remove_entirely=remove_entirely, threads=threads or 0)
     coordinates = _column(coordinates_a, np.float64, "coordinates_a", 2)
     points = Points(
@@ -116,14 +121,25 @@ def _is_coordinates(table: Any) -> bool:
     names = [str(name) for name in getattr(table, "column_names", getattr(table, "columns", ()))]
     if isinstance(table, Mapping | np.ndarray) or len(names) not in (2, 3) or set(MICROGRAPH_NAMES) & set(names):
         return False
+    if len(set(names)) < len(names):
+        raise InputError(f"coordinates_a: found the column {names[0]} twice, expected x and y, or x, y and z")
     stored = [name for name in names if name.startswith(("rlnCoordinate", "rlnCenteredCoordinate"))]
     if stored and len(stored) < len(names):
         other = next(name for name in names if name not in stored)
         raise InputError(f"coordinates_a: found the column {other} beside {stored[0]}, expected coordinates alone")
     if stored and not stored[0].endswith("Angst"):
-        text = "coordinates_a: rlnCoordinateX, Y, Z are taken as Å; multiply pixels by the pixel size first, as min_separation_a is in Å"
+        text = "coordinates_a: rlnCoordinateX, Y, Z are taken as Å, as min_separation_a is; if they are pixels, multiply them by the pixel size"
         warnings.warn(text, stacklevel=3)
     return True
+
+
+def _refuse_other_index(coordinates: Any, columns: Mapping[str, Any]) -> None:
+    """Refuses Series whose index is not that of the coordinates: rows are taken in their order, and these have another."""
+    index = getattr(coordinates, "index", None)
+    for name, values in columns.items():
+        other = getattr(values, "index", None)
+        if hasattr(index, "equals") and hasattr(other, "equals") and not index.equals(other):
+            raise InputError(f"{name}: found another index than that of coordinates_a, expected the same rows in the same order")
 
 
 def _of_table(table: Any, min_separation_a: float, remove_entirely: bool, threads: int | None) -> Duplicates:

@@ -154,6 +154,8 @@ class ParticleOutcome:
         """
         if self.repaired_halves is not None:
             raise InputError("kept_table: half_sets repair removes nothing; put repaired_halves into your table")
+        if not 0 <= source < len(self.sources):
+            raise InputError(f"kept_table: found input {source}, expected 0 to {len(self.sources) - 1}")
         picks = self.sources[source].picks
         if not isinstance(picks.output, HasTable):
             raise InputError(

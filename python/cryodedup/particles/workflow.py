@@ -62,6 +62,8 @@ def find_duplicates(particles: Any, params: ParticleParams, progress: Progress =
 
 
 def _read_tables(tables: Sequence[Any], params: ParticleParams) -> list[Picks]:
+    if len({id(table) for table in tables}) < len(tables):
+        raise InputError("found one table twice among the inputs, expected once: every particle of it would be a duplicate")
     labels = ["table"] if len(tables) == 1 else [f"table {i + 1}" for i in range(len(tables))]
     return [read_table(table, params, label) for table, label in zip(tables, labels, strict=True)]
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from cryodedup.report.axes import Floats, Frame
 from cryodedup.report.raster import dots_png
-from cryodedup.report.svg import SIZE, Svg, element, joined, number, polyline, short, stairs
+from cryodedup.report.svg import SIZE, Svg, element, joined, number, polyline, short, stairs, text
 
 Paint = Literal["first", "second", "third", "fourth", "fifth", "mark", "grey"]
 Dash = Literal["", "dashed", "dotted"]
@@ -230,6 +230,25 @@ class Crosses:
         arm = f"l{number(size)} {number(size)}m0 {number(-size)}l{number(-size)} {number(size)}"
         path = "".join(f"M{a} {b}{arm}" for a, b in zip(short(x - 0.5 * size), short(y - 0.5 * size), strict=True))
         return element("path", d=path, class_=f"line stroke-{self.paint}") if path else Svg("")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Words:
+    """The same short text beside each point, ``off`` CSS pixels to the right and above."""
+
+    x: Floats
+    y: Floats
+    text: str
+    paint: Paint
+    off: float
+    label: str = ""
+
+    def swatch(self) -> Svg:
+        return Svg("")
+
+    def draw(self, frame: Frame) -> Svg:
+        places = zip(frame.across(self.x).tolist(), frame.down(self.y).tolist(), strict=True)
+        return joined(text(x + self.off, y - self.off, self.text, f"small fill-{self.paint}") for x, y in places)
 
 
 @dataclass(frozen=True, kw_only=True)

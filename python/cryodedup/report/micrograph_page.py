@@ -62,9 +62,9 @@ def _parameters(result: MicrographOutcome) -> list[tuple[str, str, str]]:
 
 
 def _micrographs(result: MicrographOutcome) -> LongTable:
-    """All micrographs and what became of each: those removed first, the others in the order of exposure."""
+    """All micrographs and what became of each: the sets first, then what else was removed, the others in the order of exposure."""
     states, of = _states(result)
-    order = sorted(result.order, key=lambda i: (bool(result.kept[i]), of[i]))
+    order = sorted(result.order, key=lambda i: (of[i] or len(states) + 1, bool(result.kept[i])))
     names = result.names
     columns = [
         Column("result", [states[i] for i in order], number=False),
@@ -75,15 +75,16 @@ def _micrographs(result: MicrographOutcome) -> LongTable:
 
 
 def _states(result: MicrographOutcome) -> tuple[list[str], list[int]]:
-    """What became of each micrograph, and the number of its set, or 0."""
-    states = ["kept" if kept else "removed" for kept in result.kept]
+    """What became of each micrograph, or would have, and the number of its set, or 0."""
+    would = "would be " if result.withheld else ""
+    states = ["kept" if kept else f"{would}removed" for kept in result.kept]
     of = [0] * len(states)
     for number, members in enumerate(result.groups, start=1):
         for i in members:
             of[i] = number
-            states[i] = "kept, has duplicates" if result.kept[i] else "removed, duplicate"
+            states[i] = "kept, has duplicates" if result.kept[i] else f"{would}removed, duplicate"
     for one in result.versions:
-        states[one.version] = f"removed, {one.kind}"
+        states[one.version] = f"{would}removed, {one.kind}"
     for i in result.unreadable:
         states[i] = "kept, not compared"
     return states, of

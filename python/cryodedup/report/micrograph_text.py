@@ -47,7 +47,12 @@ def used_lines(result: MicrographOutcome) -> list[tuple[str, str]]:
             ("compared", f"{len(found.members):,} micrographs, reduced to {width:,} x {height:,} px: {found.tested:,} pairs; {pattern}")
         )
     lines.append(("accepted", f"at {_rule(result)}"))
-    lines.append(("removed", f"from {100 * result.params.least_overlap:g} % overlap on; {_KEPT[result.params.keep]} of a set is kept"))
+    lines.append(
+        (
+            "removed",
+            f"micrographs that share at least {100 * result.params.least_overlap:g} % with one that stays; {_KEPT[result.params.keep]} of a set stays",
+        )
+    )
     return lines
 
 
@@ -110,6 +115,8 @@ def _outcome(result: MicrographOutcome) -> str:
     first = {"time": "the earliest", "name": "the first by name", "natural": "the first by name"}.get(result.order_rule, "the first")
     kept = first if result.params.keep == "earliest" else "the one with the best CTF fit"
     removed = sum(len(group) - 1 for group in result.groups)
+    if result.withheld:
+        return f"{count(removed, 'micrograph')} in {count(len(result.groups), 'set')} would be removed, which was withheld"
     were = "was" if removed == 1 else "were"
     return f"{kept} of each of {count(len(result.groups), 'set')} was kept, and {count(removed, 'micrograph')} {were} removed"
 
@@ -117,7 +124,7 @@ def _outcome(result: MicrographOutcome) -> str:
 def _overlapping(result: MicrographOutcome) -> list[str]:
     smallest = f"{100 * result.params.least_overlap:g} %"
     found = []
-    if result.params.least_overlap and result.groups:
+    if result.params.least_overlap and result.groups and not result.withheld:
         found.append(f"Each removed micrograph shares at least {smallest} of the frame with a kept one.")
     if result.overlaps:
         share = "shares" if len(result.overlaps) == 1 else "share"

@@ -9,20 +9,24 @@ from cryodedup.particles.analysis.separation import Suggestion
 from cryodedup.particles.result import ParticleOutcome
 from cryodedup.report.origin import Origin
 
+COORDINATES = "coordinates"
+
 
 def after_particles(result: ParticleOutcome, origin: Origin) -> list[str]:
     """Steps after a job among particles."""
     if result.repaired_halves is not None:
         files = _listed(origin.ending("_repaired.star", "_repaired.cs"))
         return [f"Refine from {files}: all particles, with new half-sets."] if files else []
+    if not len(result.kept):
+        return ["There are no particles in the input: check that it is the file you meant."]
     if not len(result.rejected):
-        return [*_other_separation(result), "There is nothing to remove: go on with the files you have."]
+        return _other_separation(result) or ["There is nothing to remove: go on with the files you have."]
     if not result.kept.any():
         return [*_other_separation(result), "No particle is kept: the parameters, or the files, are not what you meant."]
     return [
         *_refine_again(result),
         *_other_separation(result),
-        *_to_programs(origin, "_kept", "particles"),
+        *_to_programs(origin, "_kept", _what(result)),
         *_later_files(origin, "other files of these particles, such as those of a later job"),
     ]
 
@@ -42,6 +46,11 @@ def after_micrographs(result: MicrographOutcome, origin: Origin) -> list[str]:
     ]
 
 
+def _what(result: ParticleOutcome) -> str:
+    """What RELION calls the rows: coordinates as long as nothing was extracted."""
+    return COORDINATES if any(source.picks.format == "picks" for source in result.sources) else "particles"
+
+
 def _refine_again(result: ParticleOutcome) -> list[str]:
     audit = result.half_sets
     if audit is None or audit.found.grade == "none" or audit.doubt is not None:
@@ -51,7 +60,7 @@ def _refine_again(result: ParticleOutcome) -> list[str]:
 
 def _other_separation(result: ParticleOutcome) -> list[str]:
     found, used = result.analysis.suggestion, result.params.min_separation_a
-    if found.suggested_a is None or not used or _in_gap(found, used):
+    if found.suggested_a is None or _in_gap(found, used) or result.params.undo_symmetry_expansion:
         return []
     return [
         f"Consider --min-separation {found.suggested_a:.0f}: the distances of duplicates end at {found.first_descent_end_a:.0f} Å and those"
@@ -71,7 +80,10 @@ def _to_programs(origin: Origin, word: str, what: str) -> list[str]:
     ]
     folders = sorted({f"{name.partition('/')[0]}/" for name in others if "/" in name})
     stars = [name for name in origin.ending(f"{word}.star") if "/" not in name]
+    if sets := origin.ending("optimisation_set.star"):
+        stars, what = sets, "optimisation set"
     lists = [name for name in others if "/" not in name]
+    folders = [folder for folder in folders if f"{folder[:-1]}.star" not in stars]  # an index names what is in its folder
     return [
         *([f"RELION: give {_listed(stars)} to the next job as its input {what}."] if stars else []),
         *([f"CryoSPARC: import {_listed(groups)} with the job Import Result Group."] if groups else []),

@@ -71,7 +71,11 @@ def page(template: str, figures: Sequence[Figure], origin: Origin, **context: An
     """Fills a template; all values are escaped. The template gets ``figures`` by name; each is also returned as a separate file."""
     drawn = {figure.name: figure for figure in figures}
     given = {"figures": drawn, "origin": origin, "files": _files(origin), "version": _core.__version__, **context}
-    html = _environment().get_template(template).render(style=_text("figure.css") + _text("page.css"), script="".join(map(_text, SCRIPTS)), **given)
+    html = (
+        _environment()
+        .get_template(template)
+        .render(style=_text("figure.css") + _text("page.css"), script="".join(map(_text, SCRIPTS)), **given)
+    )
     style = file_style()
     return Page(_with_contents(html), {name: figure.file(style) for name, figure in drawn.items()})
 

@@ -18,7 +18,7 @@ from cryodedup.report.next_steps import after_particles
 from cryodedup.report.origin import Origin
 from cryodedup.report.outliers import Outliers, names_of_micrographs, outliers
 from cryodedup.report.page import Page, page
-from cryodedup.report.particle_text import methods, used_lines, verdict
+from cryodedup.report.particle_text import methods, other_rule, used_lines, verdict
 from cryodedup.report.rows import Column, LongTable, long_table
 
 MAX_SAMPLED = 100_000
@@ -53,6 +53,8 @@ def particle_page(result: ParticleOutcome, origin: Origin = NOWHERE) -> Page:
         methods=methods(result),
         advice_lines=advice.lines(len(result.kept), result.params.min_separation_a) if advice else [],
         curve_rows=list(zip(advice.separations_a.round(1).tolist(), advice.kept.tolist(), strict=True)) if advice else [],
+        by_distance_alone=not other_rule(result),
+        other_rule=other_rule(result),
         particles=len(result.kept),
         used_separation=result.params.min_separation_a,
         half_sets=result.half_sets.found if result.half_sets else None,

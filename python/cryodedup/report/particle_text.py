@@ -25,6 +25,18 @@ def verdict(result: ParticleOutcome) -> str:
     return f"{where}: {n - rejected:,} kept, {rejected:,} rejected ({100 * rejected / max(1, n):.1f} %) {at}{outvoted}."
 
 
+def other_rule(result: ParticleOutcome) -> str:
+    """What a run did other than to keep the best of each set of duplicates by distance alone; empty: nothing."""
+    params = result.params
+    if result.repaired_halves is not None:
+        return "keeps all particles, and repairs the half-sets"
+    if params.remove_entirely:
+        return "removes every particle that has a duplicate"
+    if params.min_votes > 1:
+        return f"also removes what fewer than {params.min_votes} inputs found"
+    return "also removes particles with the uid of another" if result.selection.repeated_uids else ""
+
+
 def _first_inputs(result: ParticleOutcome) -> str:
     return result.sources[0].picks.label if len(result.sources) == 1 else f"the {len(result.sources)} inputs"
 
@@ -37,6 +49,8 @@ def used_lines(result: ParticleOutcome) -> list[tuple[str, str]]:
         "alignments2D": "coordinates minus the shifts of the 2D alignment",
     }
     params, lines = result.params, [("duplicates", f"at {result.criterion}")]
+    if rule := other_rule(result):
+        lines.append(("rule", f"this run {rule}"))
     lines.append(("centres", centres[result.centres.shift_key]))
     if params.priority == "input":
         lines.append(("preferred", "particles of earlier inputs"))

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from cryodedup.text import shown
 
-MAX_BYTES = 2_000_000
-"""A page holds as many rows as this: about 60,000."""
+MAX_BYTES = 2_300_000
+"""A page holds as many rows as this: about 60,000 of particles, 45,000 of micrographs with long names."""
 
 
 @dataclass(frozen=True)
@@ -37,24 +37,22 @@ class LongTable:
 def long_table(head: str, names: Sequence[str], columns: Sequence[Column], file_name: str) -> LongTable:
     """A table of as many rows as a page should hold; ``file_name``: what it is called when it is saved."""
     shared, rests = _without_shared([shown(name) for name in names])
-    words: list[str] = []
-    numbers = {}
-    encoded = []
-    for column in columns:
-        if column.number:
-            encoded.append(list(column.values))
-            continue
-        for value in column.values:
-            if value not in numbers:
-                numbers[value] = len(words)
-                words.append(str(value))
-        encoded.append([numbers[value] for value in column.values])
+    numbers: dict[object, int] = {}
     size, rows = 0, 0
+    encoded: list[list[object]] = [[] for _ in columns]
     for k in range(len(names)):
-        size += len(rests[k].encode()) + 6 + sum(len(str(values[k])) + 1 for values in encoded)
+        size += len(json.dumps(rests[k])) + 4
+        for column, values in zip(columns, encoded, strict=True):
+            value = column.values[k]
+            if not column.number and value not in numbers:
+                numbers[value] = len(numbers)
+                size += len(json.dumps(str(value))) + 1
+            values.append(value if column.number else numbers[value])
+            size += len(str(values[-1])) + 1
         if size > MAX_BYTES:
             break
         rows += 1
+    words = list(map(str, numbers))
     data = {
         "file": file_name,
         "heads": [head, *(column.head for column in columns)],
@@ -73,8 +71,11 @@ def long_table(head: str, names: Sequence[str], columns: Sequence[Column], file_
 
 def _without_shared(names: Sequence[str]) -> tuple[list[int], list[str]]:
     """How many letters each name shares with the one before, and the others."""
-    shared = [0] * len(names)
+    shared, cut = [0] * len(names), [0] * len(names)
     for k in range(1, len(names)):
         before, name = names[k - 1], names[k]
-        shared[k] = next((at for at, (a, b) in enumerate(zip(before, name, strict=False)) if a != b), min(len(before), len(name)))
-    return shared, [name[count:] for name, count in zip(names, shared, strict=True)]
+        same = next((at for at, (a, b) in enumerate(zip(before, name, strict=False)) if a != b), min(len(before), len(name)))
+        # The page's script counts units of 16 bits: two for a letter beyond U+FFFF.
+        shared[k] = len(name[:same].encode("utf-16-le")) // 2
+        cut[k] = same
+    return shared, [name[count:] for name, count in zip(names, cut, strict=True)]

@@ -39,10 +39,7 @@ class Drawing:
 
     def inline(self) -> Svg:
         """The drawing as an element of a page."""
-        return element("svg", *self._content(), class_="chart", role="img", aria_label=self.alt, viewBox=self._box(), style=self._limit())
-
-    def _content(self) -> tuple[Svg, Svg]:
-        return element("title", escaped(self.alt)), self.body
+        return element("svg", self.body, class_="chart", role="img", aria_label=self.alt, viewBox=self._box(), style=self._limit())
 
     def _box(self) -> str:
         return f"0 0 {number(self.width)} {number(self.height)}"

@@ -47,7 +47,7 @@ class HalfSetAudit:
         if found.grade == "none":
             few = "few" if found.pairs_across else "no"
             return (
-                f"half-sets of the input: {few} duplicates across them; their effect on the FSC is negligible"
+                f"half-sets of the input: {few} duplicates within {self.separation_a:g} Å across them; their effect on the FSC is negligible"
                 f" ({found.noise_fsc:.{DIGITS}f})"
             )
         raised = (
@@ -58,7 +58,7 @@ class HalfSetAudit:
         if self.doubt is not None:
             return f"{raised}, {level}, if these pairs are duplicates; but {self.doubt}"
         invalid = ": the resolution from these half-sets is not valid" if reaches else ""
-        return f"{raised}, {level}{invalid}; refine the kept particles, or use --half-sets repair"
+        return f"{raised}, {level}{invalid}; refine the kept particles, or repair the half-sets"
 
     def lines(self) -> list[str]:
         """Sentences for the terminal and the page; the verdict first."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import gc
 import re
 from collections import defaultdict
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -124,14 +125,19 @@ def _by_name(pairs: Sequence[tuple[Seen, Seen]]) -> tuple[list[str], list[str]]:
     if doubtful:
         first, second = doubtful[0]
         warnings.append(
-            f"{count(len(doubtful), 'micrograph')} of equal names in different directories taken as the same, such as {first} and"
+            f"{count(_micrographs(doubtful), 'micrograph')} of equal names in different directories taken as the same, such as {first} and"
             f" {second}; if they are different, use --match path"
         )
     named = [pair for pair in pairs if not equal_files(*pair)]
     if named:
         first, second = named[0]
-        notes.append(f"matched by name: {count(len(named), 'micrograph')}, such as {first} and {second}")
+        notes.append(f"matched by name: {count(_micrographs(named), 'micrograph')}, such as {first} and {second}")
     return warnings, notes
+
+
+def _micrographs(pairs: Sequence[tuple[Seen, Seen]]) -> int:
+    """How many micrographs there are in these pairs, about: of three inputs each one is in up to three pairs."""
+    return max(Counter((first.source, second.source) for first, second in pairs).values())
 
 
 def _taken_as_two(pairs: Sequence[tuple[Seen, Seen]]) -> list[str]:

@@ -72,7 +72,7 @@ def _instead_of_folder(path: Path) -> str:
     inside = [name for name in IN_JOBS if (path / name).is_file()]
     inside += sorted(entry.name for entry in path.iterdir() if entry.name.endswith(("_data.star", ".csg")))[-1:]
     if inside:
-        return f"as a job's folder holds; use {path / inside[0]}"
+        return f"expected a folder of picks; this is a job's folder: use {path / inside[0]}"
     return "expected a folder of .box, of .cbox or of RELION's *_autopick.star"
 
 

@@ -12,7 +12,7 @@ from cryodedup.report.axes import Axis, Frame
 from cryodedup.report.charts import chart
 from cryodedup.report.figure import Figure, shortened, without_directories
 from cryodedup.report.figures.examples import Example, Extent
-from cryodedup.report.figures.spots import Spot, spots
+from cryodedup.report.figures.spots import Spot, all_spots, spots
 from cryodedup.report.layers import (
     MAX_CIRCLES,
     Arrows,
@@ -22,6 +22,7 @@ from cryodedup.report.layers import (
     Paint,
     Picture,
     Strokes,
+    Words,
     shared_picture,
 )
 from cryodedup.report.raster import jpeg
@@ -32,7 +33,7 @@ ARROW, MAX_TIMES = 0.025, 20
 RADIUS, SMALL_RADIUS, CROWDED = 4.2, 2.0, 800
 """Radius of the circles in the whole micrograph, CSS pixels; the smaller one if there are at least ``CROWDED`` particles."""
 PAINTS: tuple[Paint, ...] = ("first", "second", "third", "fourth", "fifth", "grey")
-"""Colours of the inputs; from the sixth on all have the last one."""
+"""Colours of the inputs; from the sixth on all have the last one. Enlarged circles have the number of the input beside them, too."""
 ZOOM_PX, ROW = 440.0, SIZE + 8
 """Side of the enlarged part, and height of the line above it, CSS pixels."""
 QUALITY = 60
@@ -51,16 +52,20 @@ def draw(example: Example, words: tuple[str, str]) -> Figure:
     if not found:
         return Figure(name, (whole,), caption(example, words[1], times))
     zoom = _enlargements(example, found, Svg("") if address is None else shared_picture(f"{name}-image", address), shared)
-    return Figure(name, (zoom, whole), caption(example, words[1], times), tuple(spot.words for spot in found))
+    total = all_spots(example)
+    more = f" The {len(found)} places with the most duplicates, of about {total:,}, are shown." if total > len(found) else ""
+    return Figure(name, (zoom, whole), caption(example, words[1], times) + more, tuple(spot.words for spot in found))
 
 
 def _of_inputs(example: Example) -> list[tuple[str, Paint, NDArray[np.bool_]]]:
-    """For each colour a label and its particles."""
+    """For each input with particles here its number and name, its colour, and its particles."""
     names = shortened(without_directories(example.inputs))
-    last = len(PAINTS) - 1
-    number = np.minimum(example.source_of, last)
-    labels = [*names[:last], names[last] if len(names) == last + 1 else "other inputs"]
-    return [(labels[k] if len(names) > 1 else "", PAINTS[k], number == k) for k in range(min(len(names), last + 1)) if (number == k).any()]
+    several = len(names) > 1
+    return [
+        (f"{k + 1}: {name}" if several else "", PAINTS[min(k, len(PAINTS) - 1)], mine)
+        for k, name in enumerate(names)
+        if (mine := example.source_of == k).any()
+    ]
 
 
 def _whole(example: Example, words: tuple[str, str], found: Sequence[Spot], times: int, address: str | None) -> Drawing:
@@ -79,7 +84,7 @@ def _whole(example: Example, words: tuple[str, str], found: Sequence[Spot], time
     outside = int(((points < (left, bottom)) | (points > (right, top))).any(axis=1).sum())
     title = f"○ {int(example.kept.sum()):,} {words[0]}, × {int((~example.kept).sum()):,} {words[1]}"
     title += f", {outside:,} outside the frame" if outside else ""
-    alt = f"The whole micrograph with its {words[0]} and {words[1]} particles"
+    alt = f"The whole micrograph: {words[0]} particles as circles, {words[1]} as crosses"
     return chart(Axis(label="x (Å)", low=left, high=right), Axis(label="y (Å)", low=bottom, high=top), layers, alt, equal=True, title=title)
 
 
@@ -124,12 +129,15 @@ def _enlarged_spot(example: Example, spot: Spot, address: str | None, count: int
     radius = 0.5 * example.diameter_a * ZOOM_PX / (right - left)
     near = np.zeros(len(example.kept), bool)
     near[spot.shown] = True
-    for _, paint, mine in _of_inputs(example):
+    for label, paint, mine in _of_inputs(example):
         kept, others = (example.centres_a[mine & near & which] for which in (example.kept, ~example.kept))
         cross = paint if len(example.inputs) > 1 else "mark"
         layers.append(Circles(x=kept[:, 0], y=kept[:, 1], paint=paint, radius=radius))
         layers.append(Circles(x=others[:, 0], y=others[:, 1], paint=cross, radius=radius, dash="dashed"))
         layers.append(Crosses(x=others[:, 0], y=others[:, 1], paint=cross, size=9))
+        if label:
+            here = example.centres_a[mine & near]
+            layers.append(Words(x=here[:, 0], y=here[:, 1], text=label.partition(":")[0], paint=paint, off=0.72 * radius))
     joined_to = spot.shown[example.duplicate_of[spot.shown] >= 0]
     starts, ends = example.centres_a[joined_to], example.centres_a[example.duplicate_of[joined_to]]
     layers.append(Strokes(x=starts[:, 0], y=starts[:, 1], to_x=ends[:, 0], to_y=ends[:, 1], paint="mark"))
@@ -169,9 +177,9 @@ def _enlarged(example: Example) -> int:
 def caption(example: Example, rejected: str, times: int) -> str:
     """Which micrograph is shown, and what circles and arrows mean."""
     chosen = {
-        "worst": f"largest share of {rejected}",
+        "worst": f"largest share of {'rejected particles' if rejected == 'rejected' else rejected}",
         "median": f"in the middle by share of {rejected}, of those that have any",
-        "random": f"taken at random from those with {rejected} particles",
+        "random": f"taken at random from those with {'rejected particles' if rejected == 'rejected' else rejected}",
     }
     frame = "micrograph" if example.depths_a is None else "tomogram"
     found = f"The {example.word} {frame} ({chosen[example.word]}): {example.name}"

@@ -113,9 +113,15 @@ def numbered(result: ParticleOutcome, name: str) -> int:
                 found.setdefault(int(number), micrograph.name)
     exact = [number for number, full in found.items() if full == name]
     if len(found) != 1 and len(exact) != 1:
-        known = f"{len(found)} micrographs, such as {next(iter(found.values()))}" if found else "no micrograph with particles"
-        raise InputError(f"{name}: found {known} of this name, expected one")
+        raise InputError(f"{name}: {_not_one(result, list(found.values()))}")
     return exact[0] if exact else next(iter(found))
+
+
+def _not_one(result: ParticleOutcome, found: list[str]) -> str:
+    if found:
+        return f"found {len(found)} micrographs of this name, such as {found[0]}, expected one"
+    some = [micrograph.name for picks in result.joined.picks for micrograph in picks.micrographs[:2]][:3]
+    return f"found no micrograph with particles of this name, expected one, such as {', '.join(some)}"
 
 
 def example_of(result: ParticleOutcome, number: int, word: str = "chosen") -> Example:

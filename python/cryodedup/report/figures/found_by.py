@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from cryodedup.particles.result import ParticleOutcome
-from cryodedup.report.figure import Figure, shortened
+from cryodedup.report.figure import Figure, shortened, without_directories
 from cryodedup.report.figures.pickers import MAX_SHOWN, names_of_inputs
 from cryodedup.report.upset import upset
 
@@ -46,7 +46,13 @@ def found_by(result: ParticleOutcome) -> FoundBy | None:
 
 def draw(data: FoundBy) -> Figure:
     """Draws bars over dots."""
-    drawing = upset(data.sets, data.combinations, shortened(data.names), "particles", "Bars: particles by the inputs that found them")
+    drawing = upset(
+        data.sets,
+        data.combinations,
+        shortened(without_directories(data.names)),
+        "particles",
+        "Bars: particles by the inputs that found them",
+    )
     caption = "Particles (sets of duplicates) by the inputs that found them: those with an orange dot, and no others."
     caption += f" {data.left_out:,} combinations are not shown: rarer ones, or of further inputs." if data.left_out else ""
     return Figure("found_by", (drawing,), caption)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from cryodedup.particles.result import ParticleOutcome
 from cryodedup.report.axes import Floats
-from cryodedup.report.figure import Figure, shortened
+from cryodedup.report.figure import Figure, shortened, without_directories
 from cryodedup.report.matrix import matrix
 
 MAX_SHOWN = 12
@@ -64,4 +64,4 @@ def draw(data: Pickers) -> Figure:
         "Share (%) of the particles of the input in each row that have a particle of the input in each column within the minimum"
         " separation. On the diagonal: that have another particle of the same input."
     )
-    return Figure("pickers", (matrix(data.percent, shortened(data.names), alt),), caption)
+    return Figure("pickers", (matrix(data.percent, shortened(without_directories(data.names)), alt),), caption)

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from cryodedup.report.figure import without_directories
 from cryodedup.report.figures.examples import Example, Extent
 
-MAX_SPOTS = 24
-"""Of each micrograph; those with the most particles come first."""
+MAX_SPOTS, MAX_DRAWN = 24, 4000
+"""Of each micrograph, and particles drawn in all of them; the places with the most duplicates come first."""
 MIN_DIAMETERS = 7.0
 """Least side of a spot, in diameters of the particles."""
 DEEP = 1.0
@@ -53,8 +53,17 @@ def spots(example: Example, rejected_word: str) -> list[Spot]:
     mutual = example.duplicate_of[winner_of] == rejected
     winner_of = np.where(mutual, np.minimum(winner_of, rejected), winner_of)
     winners, counts = np.unique(winner_of, return_counts=True)
-    order = np.lexsort((winners, -counts))[:MAX_SPOTS]
-    return [_spot(example, int(winner), rejected[(winner_of == winner) & (rejected != winner)], rejected_word) for winner in winners[order]]
+    found: list[Spot] = []
+    for winner in winners[np.lexsort((winners, -counts))][:MAX_SPOTS].tolist():
+        found.append(_spot(example, winner, rejected[(winner_of == winner) & (rejected != winner)], rejected_word))
+        if sum(len(spot.shown) for spot in found) > MAX_DRAWN:
+            break
+    return found
+
+
+def all_spots(example: Example) -> int:
+    """How many places there are, shown or not, about: two that duplicate each other count as two."""
+    return len(np.unique(example.duplicate_of[example.duplicate_of >= 0]))
 
 
 def _spot(example: Example, winner: int, duplicates: NDArray[np.int64], rejected_word: str) -> Spot:
@@ -93,9 +102,10 @@ def _words(example: Example, winner: int, duplicates: NDArray[np.int64], rejecte
     nearest = np.argsort(apart, kind="stable")
     listed = ", ".join(f"{named(int(duplicates[k]))} ({apart[k]:.1f} Å away)" for k in nearest[:MAX_NAMED])
     more = f", and {len(duplicates) - MAX_NAMED} more" if len(duplicates) > MAX_NAMED else ""
+    best = "Best" if rejected_word == "duplicates" else "Kept"
     if not example.kept[winner]:
         return f"{rejected_word.capitalize()}: {named(winner)}, {listed}{more}."
-    return f"Kept: {named(winner)}. {rejected_word.capitalize()}: {listed}{more}."
+    return f"{best}: {named(winner)}. {rejected_word.capitalize()}: {listed}{more}."
 
 
 def named_by_input(example: Example) -> Callable[[int], str]:

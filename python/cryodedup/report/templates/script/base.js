@@ -1,4 +1,5 @@
 "use strict";
+document.documentElement.classList.add("js");
 const all = (selector, within = document) => [...within.querySelectorAll(selector)];
 const make = (tag, attributes = {}, ...content) => {
   const made = document.createElement(tag);

@@ -2,7 +2,8 @@
 const stages = all(".stage");
 let blinking = false;
 let phase = false;
-const hovers = matchMedia("(hover: hover)").matches;
+// Nothing moves by itself for those who asked their system for that; a click still makes a pair blink.
+const hovers = matchMedia("(hover: hover)").matches && !matchMedia("(prefers-reduced-motion: reduce)").matches;
 const blinks = (stage) => blinking || stage.dataset.blink === "on" || (hovers && stage.matches(":hover") && stage.dataset.blink !== "off");
 setInterval(() => {
   phase = !phase;
@@ -42,10 +43,26 @@ for (const stage of stages) {
 const pressed = (name, on) => document.getElementById(name)?.setAttribute("aria-pressed", on);
 const keys = {
   b: () => { blinking = !blinking; pressed("blink", blinking); },
-  r: () => pressed("raw", document.body.classList.toggle("raws")),
+  r: () => {
+    const from = document.activeElement;
+    pressed("raw", document.body.classList.toggle("raws"));
+    // The pair that had the focus is hidden now: its other picture gets it, and blinks if it blinked.
+    for (const pair of all(".pair")) {
+      const [filtered, raw] = [pair.querySelector(".stage.filtered"), pair.querySelector(".stage.raw")];
+      if (!filtered || !raw) continue;
+      const [hidden, shown] = document.body.classList.contains("raws") ? [filtered, raw] : [raw, filtered];
+      if (hidden.dataset.blink) shown.dataset.blink = hidden.dataset.blink;
+      delete hidden.dataset.blink;
+      shown.setAttribute("aria-pressed", shown.dataset.blink === "on");
+      if (from === hidden) shown.focus();
+    }
+  },
 };
 for (const [key, name] of [["b", "blink"], ["r", "raw"]]) document.getElementById(name)?.addEventListener("click", keys[key]);
-document.addEventListener("keydown", (event) => {
+if (stages.length) document.addEventListener("keydown", (event) => {
   if (!event.ctrlKey && !event.metaKey && !event.altKey && !event.target.matches?.("input")) keys[event.key.toLowerCase()]?.();
 });
-addEventListener("beforeprint", () => all("details").forEach((one) => { one.open = true; }));
+// On paper everything is unfolded.
+let folded = [];
+addEventListener("beforeprint", () => { folded = all("details:not([open])"); folded.forEach((one) => { one.open = true; }); });
+addEventListener("afterprint", () => folded.forEach((one) => { one.open = false; }));

@@ -2,7 +2,6 @@
 for (const figure of all("figure.spots")) {
   const turn = figure.querySelector(".turn");
   if (!turn) continue;
-  turn.hidden = false;
   const count = all("p.spot", figure).length;
   let at = 0;
   for (const button of all("button", turn)) {

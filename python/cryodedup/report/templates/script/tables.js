@@ -9,9 +9,10 @@ const headButton = (head, at, heads, sort) => {
     sort(at, sign);
   });
 };
+const words = new Intl.Collator(undefined, { numeric: true });
 const compare = (a, b) => {
   const [x, y] = [a, b].map((text) => (text === "" ? NaN : Number(String(text).replaceAll(",", ""))));
-  return Number.isNaN(x) || Number.isNaN(y) ? String(a).localeCompare(String(b), undefined, { numeric: true }) : x - y;
+  return Number.isNaN(x) || Number.isNaN(y) ? words.compare(a, b) : x - y;
 };
 for (const table of all("table.sortable")) {
   const heads = [...table.tHead.rows[0].cells];
@@ -32,6 +33,15 @@ for (const place of all(".long")) {
   const columns = [names, ...given.columns.map((values, k) => (given.numbers[k + 1] ? values : values.map((word) => given.words[word])))];
   const [port, status] = [place.querySelector(".window"), place.querySelector("[role=status]")];
   const table = port.querySelector("table");
+  // What a column is sorted by: numbers as they are, nothing before all; texts by their place among the sorted ones, found when needed.
+  const keys = [];
+  const keyOf = (c) => {
+    if (!keys[c]) {
+      const places = given.numbers[c] ? null : new Map([...new Set(columns[c])].sort(words.compare).map((text, place) => [text, place]));
+      keys[c] = columns[c].map((value) => (places ? places.get(value) : value === "" ? -Infinity : value));
+    }
+    return keys[c];
+  };
   let rows = names.map((_, k) => k);
   let sorted = [0, 0];
   const heads = given.heads.map((text, at) => make("th", { scope: "col", class: given.numbers[at] ? "number" : "" }, text));
@@ -42,8 +52,18 @@ for (const place of all(".long")) {
     row.style.height = `${count * height}px`;
     return row;
   };
-  const row = (k, at) =>
-    make("tr", { "aria-rowindex": at + 2 }, ...columns.map((values, c) => make("td", given.numbers[c] ? { class: "number" } : {}, plain(values[k]))));
+  const cell = (value, c) => make("td", given.numbers[c] ? { class: "number" } : c ? {} : { title: value }, plain(value));
+  const row = (k, at) => make("tr", { "aria-rowindex": at + 2 }, ...columns.map((values, c) => cell(values[k], c)));
+  const show = (text) => { if (status.textContent !== text) status.textContent = text; };
+  const counted = (count) => `${plain(count)} row${count === 1 ? "" : "s"}`;
+  const listed = place.dataset.rows === place.dataset.total ? "" : ", of those listed";
+  // On paper: the first rows, without the room for the others.
+  const PRINTED = 300;
+  addEventListener("beforeprint", () => {
+    table.tBodies[0].replaceChildren(...rows.slice(0, PRINTED).map(row));
+    if (rows.length > PRINTED) table.tBodies[0].append(make("tr", {}, make("td", { colspan: heads.length }, `and ${counted(rows.length - PRINTED)} more`)));
+  });
+  addEventListener("afterprint", () => draw());
   const HEIGHT = 30;
   const draw = () => {
     const first = Math.max(0, Math.min(Math.floor(port.scrollTop / HEIGHT) - SPARE, rows.length));
@@ -51,11 +71,12 @@ for (const place of all(".long")) {
     const body = rows.slice(first, last).map((k, at) => row(k, first + at));
     for (const one of body) one.style.height = `${HEIGHT}px`;
     table.tBodies[0].replaceChildren(space(first, HEIGHT), ...body, space(rows.length - last, HEIGHT));
-    status.textContent = rows.length === names.length ? `${plain(names.length)} rows` : `${plain(rows.length)} of ${plain(names.length)} rows`;
+    show(rows.length === names.length ? counted(names.length) : `${plain(rows.length)} of ${counted(names.length)}${listed}`);
   };
   const order = () => {
     const [at, sign] = sorted;
-    if (sign) rows.sort((a, b) => sign * compare(columns[at][a], columns[at][b]) || a - b);
+    const key = sign && keyOf(at);
+    if (sign) rows.sort((a, b) => sign * (key[a] - key[b]) || a - b);
   };
   heads.forEach((head, at) => headButton(head, at, heads, (column, sign) => { sorted = [column, sign]; order(); draw(); }));
   const input = place.querySelector("input");
@@ -66,9 +87,11 @@ for (const place of all(".long")) {
     port.scrollTop = 0;
     draw();
   });
+  // As in duplicates.csv: what a spreadsheet would take for a formula stands behind an apostrophe.
+  const safe = (value) => (typeof value === "string" && /^'*[=+\-@]/.test(value) ? `'${value}` : value);
   const quoted = (value) => (/[",\n\r]/.test(value) ? `"${String(value).replaceAll('"', '""')}"` : value);
   place.querySelector("button").addEventListener("click", () => {
-    const lines = [given.heads, ...rows.map((k) => columns.map((values) => values[k]))].map((line) => line.map(quoted).join(","));
+    const lines = [given.heads, ...rows.map((k) => columns.map((values) => values[k]))].map((line) => line.map(safe).map(quoted).join(","));
     const address = URL.createObjectURL(new Blob([lines.join("\n") + "\n"], { type: "text/csv" }));
     make("a", { href: address, download: given.file }).click();
     setTimeout(() => URL.revokeObjectURL(address), 1000);
