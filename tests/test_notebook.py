@@ -158,7 +158,7 @@ def test_what_cannot_be_drawn_is_said(tmp_path: Path, micrographs: MicrographRes
     refined = deduplicate_particles(make_refined(make_micrographs(tmp_path / "m")).path, min_separation_a=40)
     with pytest.raises(InputError, match="plot_pickers: found 1 inputs, expected 2 or more"):
         refined.plot_pickers()
-    with pytest.raises(InputError, match="plot_pair: found pair 99, expected 0 to"):
+    with pytest.raises(InputError, match="plot_pair: found pair 99, expected a number from 0 to"):
         micrographs.plot_pair(99)
 
 
@@ -176,3 +176,26 @@ def test_python_names_parameters_and_the_command_line_options(tmp_path: Path, co
     result = deduplicate_particles(halves, pixel_size_a=1.0)
     assert any("repair the half-sets" in text for text in result.warnings)
     assert not any("--" in text for text in [*result.warnings, *result.notes])
+
+
+def test_the_table_of_kept_micrographs(micrographs: MicrographResult) -> None:
+    kept = micrographs.kept_table()
+    names = kept["micrographs"]["rlnMicrographName"].tolist() if isinstance(kept, dict) else kept["rlnMicrographName"].tolist()
+    assert names == [name for name, stays in zip(micrographs.names, micrographs.kept, strict=True) if stays]
+    with pytest.raises(InputError, match="found a DataFrame as micrographs, expected paths"):
+        find_duplicate_micrographs(pd.DataFrame())
+
+
+def test_what_is_written_twice_is_refused_with_python_words(particles: ParticleResult, tmp_path: Path) -> None:
+    particles.write(tmp_path / "out", report=False)
+    with pytest.raises(InputError, match=r"output exists; choose another directory, or add overwrite=True$"):
+        particles.write(tmp_path / "out", report=False)
+
+
+def test_two_shots_of_one_hole_are_no_duplicates(micrographs: MicrographResult) -> None:
+    """The camera's pattern makes them alike at zero shift."""
+    paths = [str(path) for path in micrographs.exposures.paths[:3]]
+    for few in (paths[:2], paths):
+        result = find_duplicate_micrographs(few, bin=BIN, max_removed=1)
+        assert (result.pairs, result.kept.all()) == ([], True)
+        assert any("too few to subtract the camera's fixed pattern" in text for text in result.warnings)

@@ -89,7 +89,7 @@ LETTERS = """
   const found = [];
   for (const chart of document.querySelectorAll("svg.chart")) {
     const edge = chart.getBoundingClientRect();
-    const boxes = [...chart.querySelectorAll("text")].filter((one) => one.textContent && one.getClientRects().length && one.getBoundingClientRect().width).map((one) => [one, one.getBoundingClientRect()]);
+    const boxes = [...chart.querySelectorAll("text:not(g[data-spot] .small)")].filter((one) => one.textContent && one.getClientRects().length && one.getBoundingClientRect().width).map((one) => [one, one.getBoundingClientRect()]);
     for (const [one, box] of boxes) {
       if (box.left < edge.left - 1 || box.right > edge.right + 1 || box.top < edge.top - 2 || box.bottom > edge.bottom + 2)
         found.push("cut: " + one.textContent);
@@ -103,7 +103,7 @@ LETTERS = """
   say("letters", found);
   say("size", Math.min(...[...document.querySelectorAll("svg.chart .letters")].map((one) => one.getBoundingClientRect().height).filter(Boolean)));
   say("wide", document.documentElement.scrollWidth - document.documentElement.clientWidth);
-  say("colour", getComputedStyle(document.querySelector("svg.chart text:not(.strong)")).fill);
+  say("colour", getComputedStyle(document.querySelector("svg.chart .letters:not(.strong)")).fill);
 """
 
 
@@ -267,3 +267,35 @@ def test_fifty_thousand_rows_are_a_few_elements(tmp_path: Path) -> None:
     elements, last, status = said(dom, "long")
     assert max(elements) < 1500
     assert (last, status) == (names[-1], "50,000 rows")
+
+
+@needs_browser
+def test_odd_names_in_the_long_table_are_whole_and_no_formulas(tmp_path: Path) -> None:
+    names = ["\U0001f600\U0001f600_001.mrc", "\U0001f600\U0001f600_002.mrc", "=cmd()!A1.mrc", "-1+1.mrc", "a,b.mrc", "plain.mrc"]
+    path = star(tmp_path / "p.star", [(x, 10, name) for name in names for x in (1, 500)], "CoordinateX CoordinateY MicrographName")
+    deduplicate_particles(path, pixel_size_a=1.0).write(tmp_path / "out")
+    script = """
+      const place = document.querySelector(".long");
+      URL.createObjectURL = (blob) => { blob.text().then((text) => say("csv", text)); return "#"; };
+      say("names", [...place.querySelectorAll("tbody tr:not([aria-hidden])")].map((row) => row.cells[0].textContent));
+      place.querySelector("p.tools button").click();
+    """
+    dom, _ = in_browser(tmp_path / "out" / "report.html", tmp_path, script)
+    assert said(dom, "names") == names
+    cells = [row[0] for row in csv.reader(said(dom, "csv").splitlines())][1:]
+    assert [cell.removeprefix("'") for cell in cells] == names
+    assert not [cell for cell in cells if cell[0] in "=+-@"]
+
+
+@needs_browser
+def test_on_paper_the_table_has_its_rows_and_no_gap(demo: Path, tmp_path: Path) -> None:
+    script = """
+      const rows = () => [...document.querySelectorAll(".long tbody tr")].map((row) => row.hasAttribute("aria-hidden"));
+      dispatchEvent(new Event("beforeprint"));
+      say("paper", rows());
+      dispatchEvent(new Event("afterprint"));
+      say("after", [rows().filter(Boolean).length, document.querySelectorAll("details[open]").length]);
+    """
+    dom, _ = in_browser(demo / "unique" / "report.html", tmp_path, script)
+    assert said(dom, "paper") == [False] * 45
+    assert said(dom, "after") == [2, 0]

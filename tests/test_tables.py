@@ -29,9 +29,13 @@ def test_what_starfile_reads(path: Path) -> None:
     assert kept["particles"].equals(tables["particles"][[False, True, True]])
     assert kept["optics"].equals(tables["optics"])
     frame = tables["particles"]
-    result = deduplicate_particles([frame, frame], ParticleParams(pixel_size_a=1, priority="input"))
+    with pytest.raises(InputError, match="found one table twice among the inputs"):
+        deduplicate_particles([frame, frame], pixel_size_a=1)
+    result = deduplicate_particles([frame, frame.copy()], ParticleParams(pixel_size_a=1, priority="input"))
     assert result.kept.tolist() == [False, True, True, False, False, False]
     assert len(result.kept_table(1)) == 0
+    with pytest.raises(InputError, match="kept_table: found input 2, expected 0 to 1"):
+        result.kept_table(2)
 
 
 def test_optics_of_one_group_as_starfile_reads_them(path: Path) -> None:
@@ -83,8 +87,25 @@ def test_tables_are_written(path: Path, tmp_path: Path) -> None:
     assert written[0]["particles"]["rlnCoordinateX"].tolist() == tables["particles"]["rlnCoordinateX"][1:].tolist()
     assert written[0]["optics"].equals(tables["optics"])
     frame = tables["particles"]
-    two = deduplicate_particles([frame, frame], pixel_size_a=1, priority="input").write(tmp_path / "two", report=False)
+    two = deduplicate_particles([frame, frame.copy()], pixel_size_a=1, priority="input").write(tmp_path / "two", report=False)
     assert [one.name for one in two if "kept" in one.name] == ["table_1_kept.star", "table_2_kept.star"]
+    odd = deduplicate_particles(frame.assign(**{"my note": "a"}), pixel_size_a=1)
+    with pytest.raises(InputError, match="found the column 'my note', expected a name without blanks"):
+        odd.write(tmp_path / "odd", report=False)
+    assert not (tmp_path / "odd").exists()
+
+
+def test_tables_that_cannot_be_read_as_particles(path: Path) -> None:
+    frame = starfile.read(path)["particles"]
+    for other in (pytest.importorskip("polars").from_pandas(frame), pytest.importorskip("pyarrow").Table.from_pandas(frame)):
+        with pytest.raises(InputError, match=r"expected a pandas DataFrame: convert it by to_pandas\(\)|expected one"):
+            deduplicate_particles(other, pixel_size_a=1)
+    xy = frame[["rlnCoordinateX", "rlnCoordinateY"]].set_axis(["x", "y"], axis=1)
+    with pytest.raises(InputError, match="groups: found another index than that of coordinates_a"):
+        deduplicate(xy, groups=frame["rlnMicrographName"][::-1])
+    twice = xy.set_axis(["rlnCoordinateX", "rlnCoordinateX"], axis=1)
+    with pytest.raises(InputError, match="found the column rlnCoordinateX twice"):
+        deduplicate(twice)
 
 
 @pytest.mark.parametrize("as_dataset", [False, True])

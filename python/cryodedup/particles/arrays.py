@@ -128,7 +128,7 @@ def _is_coordinates(table: Any) -> bool:
         other = next(name for name in names if name not in stored)
         raise InputError(f"coordinates_a: found the column {other} beside {stored[0]}, expected coordinates alone")
     if stored and not stored[0].endswith("Angst"):
-        text = "coordinates_a: rlnCoordinateX, Y, Z are taken as Å, as min_separation_a is; if they are pixels, multiply them by the pixel size"
+        text = "coordinates_a: rlnCoordinateX, Y, Z are taken as Å; if they are pixels, multiply them by the pixel size"
         warnings.warn(text, stacklevel=3)
     return True
 
@@ -138,7 +138,7 @@ def _refuse_other_index(coordinates: Any, columns: Mapping[str, Any]) -> None:
     index = getattr(coordinates, "index", None)
     for name, values in columns.items():
         other = getattr(values, "index", None)
-        if hasattr(index, "equals") and hasattr(other, "equals") and not index.equals(other):
+        if index is not None and hasattr(index, "equals") and hasattr(other, "equals") and not index.equals(other):
             raise InputError(f"{name}: found another index than that of coordinates_a, expected the same rows in the same order")
 
 

@@ -234,13 +234,13 @@ class Crosses:
 
 @dataclass(frozen=True, kw_only=True)
 class Words:
-    """The same short text beside each point, ``off`` CSS pixels to the right and above."""
+    """The same short text beside each point, ``off`` CSS pixels away: to the right and downwards."""
 
     x: Floats
     y: Floats
     text: str
     paint: Paint
-    off: float
+    off: tuple[float, float]
     label: str = ""
 
     def swatch(self) -> Svg:
@@ -248,7 +248,8 @@ class Words:
 
     def draw(self, frame: Frame) -> Svg:
         places = zip(frame.across(self.x).tolist(), frame.down(self.y).tolist(), strict=True)
-        return joined(text(x + self.off, y - self.off, self.text, f"small fill-{self.paint}") for x, y in places)
+        right, down = self.off
+        return joined(text(x + right, y + down + 3, self.text, f"small fill-{self.paint}", anchor="middle") for x, y in places)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -47,12 +47,8 @@ def used_lines(result: MicrographOutcome) -> list[tuple[str, str]]:
             ("compared", f"{len(found.members):,} micrographs, reduced to {width:,} x {height:,} px: {found.tested:,} pairs; {pattern}")
         )
     lines.append(("accepted", f"at {_rule(result)}"))
-    lines.append(
-        (
-            "removed",
-            f"micrographs that share at least {100 * result.params.least_overlap:g} % with one that stays; {_KEPT[result.params.keep]} of a set stays",
-        )
-    )
+    share = f"micrographs that share at least {100 * result.params.least_overlap:g} % with one that stays"
+    lines.append(("removed", f"{share}; {_KEPT[result.params.keep]} of a set stays"))
     return lines
 
 

@@ -47,8 +47,8 @@ class HalfSetAudit:
         if found.grade == "none":
             few = "few" if found.pairs_across else "no"
             return (
-                f"half-sets of the input: {few} duplicates within {self.separation_a:g} Å across them; their effect on the FSC is negligible"
-                f" ({found.noise_fsc:.{DIGITS}f})"
+                f"half-sets of the input: {few} duplicates within {self.separation_a:g} Å across them; their effect on the FSC is"
+                f" negligible ({found.noise_fsc:.{DIGITS}f})"
             )
         raised = (
             f"half-sets of the input: duplicates lie across them, and shared noise alone raises the FSC to {found.noise_fsc:.{DIGITS}f}"

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import gc
 import re
-from collections import defaultdict
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field

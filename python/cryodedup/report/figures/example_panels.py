@@ -137,7 +137,7 @@ def _enlarged_spot(example: Example, spot: Spot, address: str | None, count: int
         layers.append(Crosses(x=others[:, 0], y=others[:, 1], paint=cross, size=9))
         if label:
             here = example.centres_a[mine & near]
-            layers.append(Words(x=here[:, 0], y=here[:, 1], text=label.partition(":")[0], paint=paint, off=0.72 * radius))
+            layers.append(Words(x=here[:, 0], y=here[:, 1], text=label.partition(":")[0], paint=paint, off=_beside(label, radius)))
     joined_to = spot.shown[example.duplicate_of[spot.shown] >= 0]
     starts, ends = example.centres_a[joined_to], example.centres_a[example.duplicate_of[joined_to]]
     layers.append(Strokes(x=starts[:, 0], y=starts[:, 1], to_x=ends[:, 0], to_y=ends[:, 1], paint="mark"))
@@ -146,6 +146,12 @@ def _enlarged_spot(example: Example, spot: Spot, address: str | None, count: int
     inner = element("svg", *(layer.draw(frame) for layer in layers), x=0, y=ROW, width=ZOOM_PX, height=ZOOM_PX)
     border = element("rect", x=0, y=ROW, width=ZOOM_PX, height=ZOOM_PX, class_="axis")
     return joined([text(0, SIZE, f"enlarged: place {k + 1} of {count}", "letters strong"), inner, border, _scale_bar(right - left)])
+
+
+def _beside(label: str, radius: float) -> tuple[float, float]:
+    """Where the number of an input stands: elsewhere round the circle for each, since circles of several lie on each other."""
+    angle = np.pi / 4 * (int(label.partition(":")[0]) - 2)
+    return float((radius + 8) * np.cos(angle)), float((radius + 8) * np.sin(angle))
 
 
 def _scale_bar(width_a: float) -> Svg:
