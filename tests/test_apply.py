@@ -498,7 +498,7 @@ def test_the_result_is_frozen(tmp_path: Path) -> None:
     applied = apply_choice(ran_particles(tmp_path / "clean", source), source)
     with pytest.raises(AttributeError):
         applied.directory = tmp_path  # type: ignore[misc]
-    with pytest.raises(InputError, match="found the earlier result as --output"):
+    with pytest.raises(InputError, match="found the earlier result as directory"):
         applied.write(tmp_path / "clean", overwrite=True)
 
 

@@ -87,8 +87,8 @@ def test_a_users_pixel_size_that_is_not_used_is_said(tmp_path: Path) -> None:
     path = star(tmp_path / "p.star", [(100, 0, "m", 1)], COLUMNS, optics((1, "o", 0.5)))
     result = run(path, pixel_size_a=0.51)
     assert sizes(result) == [(0.5, "rlnMicrographPixelSize")]
-    assert "pixel_size_a 0.51 not used: rlnMicrographPixelSize gives 0.5 Å" in result.warnings[0]
-    with pytest.raises(InputError, match=r"optics group 1: found pixel_size_a 1, while rlnMicrographPixelSize gives 0.5 Å"):
+    assert "pixel_size_a=0.51 not used: rlnMicrographPixelSize gives 0.5 Å" in result.warnings[0]
+    with pytest.raises(InputError, match=r"optics group 1: found pixel_size_a=1, while rlnMicrographPixelSize gives 0.5 Å"):
         run(path, pixel_size_a=1.0)
     result = run(path, pixel_size_a=1.0, pixel_size_override=True)
     assert (sizes(result), result.coordinates_a[0, 0]) == ([(1.0, "--pixel-size-override")], 100)
@@ -274,7 +274,7 @@ def test_a_source_whose_scores_are_all_missing_is_as_one_without(tmp_path: Path)
     result = run([manual, scored(tmp_path, [(0.1, 0, 0)], "auto.star")], pixel_size_a=1)
     assert result.kept.tolist() == [False, True]
     assert list(result.warnings) == [
-        f"no score in {manual}: its particles lose against all that have one; priority input would let the order decide"
+        f'no score in {manual}: its particles lose against all that have one; priority="input" would let the order decide'
     ]
 
 
@@ -284,7 +284,7 @@ def test_what_micrographs_overrule_is_told(tmp_path: Path) -> None:
     warnings = run(path, micrographs=str(listed)).warnings
     assert f"{path}: {listed} names 1 of its 2 micrographs, not n.mrc" in warnings
     assert any(f"{path}: pixel size 0.5 Å from {listed} used, not 9 Å from the input" in warning for warning in warnings)
-    with pytest.raises(InputError, match=rf"found pixel_size_a 7, while {listed} gives 0.5 Å"):
+    with pytest.raises(InputError, match=rf"found pixel_size_a=7, while {listed} gives 0.5 Å"):
         run(path, micrographs=listed, pixel_size_a=7.0)
 
 

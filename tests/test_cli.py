@@ -307,7 +307,7 @@ def mistaken(tmp_path: Path, relion: Path) -> dict[str, tuple[list[object], str]
     return {
         "micrographs as particles": (["particles", micrographs, *out], "T/micrographs_ctf.star: this lists micrographs, not particles; to compare these, use cryodedup micrographs"),
         "exposures as particles": (["particles", cs(tmp_path / "e.cs", exposures), *out], "T/e.cs: this lists micrographs (exposures), not particles; to compare these, use cryodedup micrographs"),
-        "a job's folder": (["particles", tmp_path / "job", *out], "T/job: found autopick.star, as a job's folder holds; use T/job/autopick.star"),
+        "a job's folder": (["particles", tmp_path / "job", *out], "T/job: found autopick.star, expected a folder of picks; this is a job's folder: use T/job/autopick.star"),
         "particles as micrographs": (["particles", relion, "--micrographs", relion, *out], "T/relion.star: --micrographs: this lists particles, expected micrographs"),
         "an image as picks": (["particles", tmp_path / "a.mrc", *out], "T/a.mrc: found an MRC image, expected picks or particles"),
         "an empty file": (["particles", tmp_path / "empty.star", *out], "T/empty.star: found an empty file, expected RELION or STOPGAP .star"),

@@ -196,7 +196,7 @@ def test_a_withheld_result_and_a_second_decision_that_reads_nothing(tmp_path: Pa
 
 
 def test_quiet_and_json_say_that_a_result_is_withheld(tmp_path: Path, command: Command) -> None:
-    shoot(tmp_path / "m", [(4 * k, 0) for k in range(3)])
+    shoot(tmp_path / "m", [(10 * k, 0) for k in range(3)])
     ran = command("micrographs", tmp_path / "m", "--bin", 2, "-o", tmp_path / "quiet", "-q", "--no-report")
     assert (ran.status, ran.out, ran.err.startswith("cryodedup: withheld: 2 of 3")) == (3, "", True)
     ran = command("micrographs", tmp_path / "m", "--bin", 2, "-o", tmp_path / "json", "--json", "--max-removed", 1, "--max-set", 2)
@@ -204,7 +204,7 @@ def test_quiet_and_json_say_that_a_result_is_withheld(tmp_path: Path, command: C
 
 
 def test_other_peoples_files_stop_a_withheld_result(tmp_path: Path) -> None:
-    shoot(tmp_path / "m", [(4 * k, 0) for k in range(3)])
+    shoot(tmp_path / "m", [(10 * k, 0) for k in range(3)])
     result = find_duplicate_micrographs(tmp_path / "m", MicrographParams(bin=2))
     assert result.withheld
     out = tmp_path / "out"

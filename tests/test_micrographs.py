@@ -202,9 +202,9 @@ def test_nothing_is_found_among_unrelated_noise(tmp_path: Path) -> None:
 def test_few_micrographs_of_noise_are_no_duplicates_and_few_of_one_scene_are(n: int, tmp_path: Path) -> None:
     import mrcfile
 
-    world = 30 * scene(99, (300, 340))
+    world = 30 * scene(99, (360, 400))
     for k in range(3 * n):
-        moved = 5 * (k % n)
+        moved = 12 * (k % n)  # nearer to zero, two or three could show the camera's pattern
         image = 1000 + 30 * scene(k, (256, 300)) + (world[moved : 256 + moved, moved : 300 + moved] if k >= 2 * n else 0)
         folder = tmp_path / f"{k // n}"
         folder.mkdir(exist_ok=True)
@@ -226,7 +226,7 @@ def test_the_pattern_of_the_camera_makes_no_duplicates_of_few_micrographs(n: int
             file.set_data((1000 + 30 * scene(k + 10, (256, 300)) + pattern).astype(np.float32))
     found = find_duplicate_micrographs(tmp_path, MicrographParams(bin=2))
     assert found.pairs == []
-    assert any("at zero shift" in warning for warning in found.warnings) == (n > 3)
+    assert any("at zero shift" in warning for warning in found.warnings)
 
 
 @pytest.mark.parametrize(("n", "params"), [(3000, {}), (400, {"images_per_move": 1, "images_per_hole": 1, "scan_range": 400})])

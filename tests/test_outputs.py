@@ -169,7 +169,7 @@ def test_an_earlier_result_is_refused_or_replaced_whole(tmp_path: Path, result: 
     array = records([(0, 0)])
     deduplicate_particles(cs(tmp_path / "c.cs", array)).write(out)
     (out / "mine_kept.star").write_text("notes of my own")
-    with pytest.raises(InputError, match="output exists; choose another --output, or add --overwrite"):
+    with pytest.raises(InputError, match="output exists; choose another directory, or add overwrite=True"):
         result.write(out)
     assert (out / "particles_kept.cs").exists()
     result.write(out, overwrite=True)
@@ -328,7 +328,7 @@ def test_the_current_directory_can_be_the_output(tmp_path: Path, result: Particl
     monkeypatch.chdir(tmp_path)
     assert result.write(".")
     assert (tmp_path / "summary.json").exists()
-    with pytest.raises(InputError, match="found an empty path as --output, expected a directory"):
+    with pytest.raises(InputError, match="found an empty path as directory, expected a directory"):
         result.write("")
 
 

@@ -51,7 +51,7 @@ def test_the_order(tmp_path: Path, group: dict[str, object], with_table: bool, c
     result = run(path, micrographs=micrographs, pixel_size_a=chosen)
     assert (result.coordinates_a[0, 0], sizes(result)) == (100 * used, [(used, found_in)])
     not_used = chosen is not None and chosen != used
-    assert any(f"pixel_size_a {chosen:g} not used" in warning for warning in result.warnings) if not_used else True
+    assert any(f"pixel_size_a={chosen:g} not used" in warning for warning in result.warnings) if not_used else True
     assert any("movie before binning" in warning for warning in result.warnings) == (found_in == "rlnMicrographOriginalPixelSize")
 
 
@@ -63,7 +63,7 @@ def test_a_chosen_value_far_from_a_certain_one_is_refused_with_both(tmp_path: Pa
             assert run(path, pixel_size_a=chosen, **certain).coordinates_a[0, 0] == 200
             continue
         with pytest.raises(
-            InputError, match=rf"pixel_size_a {chosen:g}, while .* gives 2 Å; leave pixel_size_a out, or add pixel_size_override"
+            InputError, match=rf"pixel_size_a={chosen:g}, while .* gives 2 Å; leave pixel_size_a out, or add pixel_size_override"
         ):
             run(path, pixel_size_a=chosen, **certain)
         assert run(path, pixel_size_a=chosen, pixel_size_override=True, **certain).coordinates_a[0, 0] == pytest.approx(100 * chosen)

@@ -270,7 +270,6 @@ def find_duplicate_micrographs(
     """
     with _naming_parameters():
         chosen_params = chosen(params, MicrographParams, parameters)
-        _refuse_tables(micrographs)
         found = micrograph_workflow.find_duplicates(micrographs, chosen_params, cache=cache, resume=resume, progress=progress)
     return _as(MicrographResult, found, warnings=list(map(in_python, found.warnings)))
 
@@ -330,14 +329,6 @@ def apply_choice(
     """
     with _naming_parameters():
         return _as(Applied, apply_earlier(Path(directory), files, flip_y=flip_y, match=match, threads=threads, progress=progress))
-
-
-def _refuse_tables(micrographs: Any) -> None:
-    """Micrographs are found by the path of their table: a table in memory has none to look from."""
-    for item in [micrographs] if isinstance(micrographs, str | PathLike) or not isinstance(micrographs, Sequence) else micrographs:
-        if not isinstance(item, str | PathLike):
-            kind = type(item).__name__
-            raise InputError(f"found a {kind} as micrographs, expected paths: of a STAR file, a .cs file, a folder, or of images")
 
 
 def _paths(delivered: Delivered) -> list[Path]:

@@ -8,6 +8,8 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from cryodedup.errors import InputError
 from cryodedup.formats.images import Image
 from cryodedup.micrographs import acquisition
@@ -59,6 +61,10 @@ def open_micrographs(micrographs: Inputs, params: MicrographParams, progress: Pr
 
 
 def _paths(micrographs: object) -> list[Path]:
+    """Of a table in memory no image could be found: names are relative to the file's own place."""
+    if hasattr(micrographs, "columns") or isinstance(micrographs, Mapping | np.ndarray):
+        kind = type(micrographs).__name__
+        raise InputError(f"micrographs: found a table ({kind}), expected the path of its file, a folder, or the paths of images")
     alone = isinstance(micrographs, str | PathLike) or not isinstance(micrographs, Iterable)
     several: list[Any] = [micrographs] if alone else list(micrographs)  # type: ignore[call-overload]
     wrong = [item for item in several if not (isinstance(item, str | PathLike) and str(item))]
