@@ -188,7 +188,7 @@ def test_places_of_chains_of_lone_ones_and_of_depth() -> None:
     removed_entirely = example([[10, 10], [12, 10]], [1, 0], [False, False])
     (place,) = spots(removed_entirely, "rejected")
     assert (place.winner, place.duplicates.tolist()) == (0, [1])
-    assert place.words == "Rejected: 1 particle, 1 particle (2.0 Å away)."
+    assert place.words == "Rejected: 1 particle, and 1 particle (2.0 Å away)."
     (alone,) = spots(example([[10, 10], [500, 10]], [-1, -1], [True, False]), "rejected")
     assert (alone.winner, len(alone.duplicates)) == (1, 0)
     assert "No kept particle of this micrograph is its duplicate" in alone.words

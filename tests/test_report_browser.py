@@ -299,3 +299,27 @@ def test_on_paper_the_table_has_its_rows_and_no_gap(demo: Path, tmp_path: Path) 
     dom, _ = in_browser(demo / "unique" / "report.html", tmp_path, script)
     assert said(dom, "paper") == [False] * 45
     assert said(dom, "after") == [2, 0]
+
+
+@needs_browser
+def test_numbers_are_shown_by_keyboard(demo: Path, tmp_path: Path) -> None:
+    script = """
+      const seen = [...document.querySelectorAll("svg.chart[tabindex]")].map((chart) => {
+        const texts = [];
+        for (let k = 0; k < 30; k += 1) {
+          chart.dispatchEvent(new KeyboardEvent("keydown", { key: "ArrowRight" }));
+          const tip = document.querySelector(".tip");
+          texts.push(tip.hidden ? "" : tip.textContent.split("\\n")[0]);
+        }
+        chart.dispatchEvent(new KeyboardEvent("keydown", { key: "Escape" }));
+        return [new Set(texts).size, texts.at(-1), document.querySelector(".tip").hidden];
+      });
+      say("seen", seen);
+    """
+    dom, complaints = in_browser(demo / "unique" / "report.html", tmp_path, script)
+    assert complaints == ""
+    significance, shifts, hits = said(dom, "seen")
+    assert significance[0] >= 8
+    assert shifts[0] == hits[0] == 9
+    assert "FoilHole" in hits[1]
+    assert significance[2]

@@ -28,7 +28,8 @@ def show_advice(found: ParticleOutcome, *, as_json: bool) -> None:
     if as_json:
         options.show_json({**summary, "advice": None if advice is None else advice.summary()})
         return
-    show_sources(summary, found.frame_word)
+    show_sources(summary, found.frame_word, with_outcome=False)
+    say(f"shifts: {found.centres.shift_key}")
     if advice is None:
         say("no distances to measure: there are fewer than two particles, or their pixel size is not known")
         return
@@ -45,13 +46,15 @@ def _half_set_lines(found: ParticleOutcome) -> list[str]:
     return [] if found.analysis.half_sets is None else found.analysis.half_sets.lines()
 
 
-def show_sources(summary: Mapping[str, Any], frame_word: str) -> None:
-    """Prints what was read, and which values were used; ``frame_word``: what particles lie in."""
+def show_sources(summary: Mapping[str, Any], frame_word: str, *, with_outcome: bool = True) -> None:
+    """Prints what was read, which values were used, and what stays; ``frame_word``: what particles lie in."""
     for source in summary["sources"]:
         where = f"{count(source['particles'], 'particle')} in {count(source['micrographs'], frame_word)}"
         say(f"{source['input']}: {where} ({source['format']})")
         say(f"    pixel size: {pixel_size_words(source['pixel_sizes'])}")
         say(f"    score: {score_words(source['score'])}")
+        if not with_outcome:
+            continue
         place = f" → {source['written_to']}" if source["written_to"] else ""
         stay = f"kept {source['kept']:,}, rejected {source['rejected']:,}" if source["rejected"] else f"all {source['kept']:,} kept"
         say(f"    {stay}{place}")

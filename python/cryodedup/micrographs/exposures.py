@@ -28,6 +28,8 @@ CTF = {"star": "rlnCtfMaxResolution", "cs": "ctf_stats/ctf_fit_to_A"}
 PIXEL_SIZE = "rlnMicrographPixelSize"
 GROUP = "rlnOpticsGroup"
 MAX_NAMED = 3
+TABLES = ("micrographs_ctf.star", "corrected_micrographs.star", "micrographs.star")
+"""Tables of micrographs in the folders of RELION's jobs."""
 
 
 @dataclass(frozen=True)
@@ -62,8 +64,11 @@ def open_exposures(inputs: Sequence[Path], threads: int = 0) -> Exposures:
     """
     expanded = [path for item in inputs for path in _expanded(item)]
     if not expanded:
+        tables = [path for item in inputs if item.is_dir() for name in TABLES if (path := item / name).is_file()]
+        hint = f"; this folder has a table: use {tables[0]}" if tables else ""
         raise InputError(
-            f"{', '.join(map(str, inputs)) or 'input'}: found no .mrc or .tif files, expected a STAR file, a .cs file, a folder or images"
+            f"{', '.join(map(str, inputs)) or 'input'}: found no .mrc or .tif files, expected a STAR file, a .cs file, a folder or"
+            f" images{hint}"
         )
     tables = [path for path in expanded if not (is_image(path) or _is_other(path))]
     if tables and len(expanded) > 1:

@@ -104,7 +104,7 @@ def _words(example: Example, winner: int, duplicates: NDArray[np.int64], rejecte
     more = f", and {len(duplicates) - MAX_NAMED} more" if len(duplicates) > MAX_NAMED else ""
     best = "Best" if rejected_word == "duplicates" else "Kept"
     if not example.kept[winner]:
-        return f"{rejected_word.capitalize()}: {named(winner)}, {listed}{more}."
+        return f"{rejected_word.capitalize()}: {named(winner)}, and {listed}{more}."
     return f"{best}: {named(winner)}. {rejected_word.capitalize()}: {listed}{more}."
 
 

@@ -1,5 +1,5 @@
 // Numbers under the mouse, in charts that have readings.
-const tip = make("div", { class: "tip", hidden: "" });
+const tip = make("div", { class: "tip", role: "status", hidden: "" });
 document.body.append(tip);
 const SVG = "http://www.w3.org/2000/svg";
 const onAxis = ([low, high, log], share) => (log ? low * (high / low) ** share : low + share * (high - low));
@@ -37,6 +37,25 @@ for (const chart of charts) {
     const left = Math.min(event.pageX + 14, scrollX + document.documentElement.clientWidth - tip.offsetWidth - 4);
     Object.assign(tip.style, { left: `${Math.max(scrollX, left)}px`, top: `${event.pageY + 14}px` });
   };
+  // By keyboard: the chart takes the focus, and arrow keys go along its axis, or from point to point.
+  const chartOf = chart.frame.closest("svg.chart");
+  const points = chart.layers.flatMap((layer) => (layer.names ? layer.x.map((x, k) => [shareOf(chart.x, x), 1 - shareOf(chart.y, layer.y[k])]) : []));
+  points.sort((a, b) => a[0] - b[0] || a[1] - b[1]);
+  let [at, share] = [-1, 0];
+  chartOf.setAttribute("tabindex", "0");
+  chartOf.addEventListener("keydown", (event) => {
+    const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+    if (event.key === "Escape") tip.hidden = true;
+    if (!step) return;
+    event.preventDefault();
+    at = Math.min(Math.max(at + step, 0), Math.max(points.length - 1, 0));
+    share = Math.min(Math.max(share + 0.02 * step, 0), 1);
+    const [across, down] = points.length ? points[at] : [share, 0.5];
+    const box = cover.getBoundingClientRect();
+    const place = { clientX: box.left + across * box.width, clientY: box.top + down * box.height };
+    show({ ...place, pageX: place.clientX + scrollX, pageY: place.clientY + scrollY });
+  });
+  chartOf.addEventListener("blur", () => { tip.hidden = true; });
   cover.addEventListener("pointermove", show);
   cover.addEventListener("pointerdown", show);
   cover.addEventListener("pointerleave", () => { tip.hidden = true; });
