@@ -21,6 +21,8 @@ many times more than without flipping and than by chance (in two real sets: 1367
 MIN_REACHING, MIN_SHRUNK, SQUARE = 100, 1.4, 1.25
 """Coordinates seem to count larger pixels if, of two inputs with at least this many particles each in the same micrographs, those of one
 reach this much farther in both directions, and by about the same factor in both. Two pickers reach equally far to about 5 %."""
+MAX_MICROGRAPHS = 500
+"""About so many of them, spread over all, are looked at."""
 REACH = 0.99
 """How far coordinates reach: this quantile."""
 FAR = 2.0
@@ -55,10 +57,16 @@ def shrunk(
     shared: NDArray[np.int64],
 ) -> list[str]:
     """Warns of inputs that fill only a corner of the micrographs that another one fills: they may count down-sampled pixels."""
-    warnings = []
+    warnings: list[str] = []
+    if len(picks) < 2 or not len(micrograph_of):
+        return warnings
+    some = np.zeros(int(micrograph_of.max()) + 1, bool)
+    some[:: max(1, len(some) // MAX_MICROGRAPHS)] = True
+    rows = np.flatnonzero(some[micrograph_of])
+    places, micrographs, sources = coordinates_a[rows], micrograph_of[rows], source_of[rows]
     for i, pick in enumerate(picks):
         for j in np.flatnonzero(shared[i]).tolist():
-            factor = _times_farther(coordinates_a, micrograph_of, source_of, i, j) if j != i else None
+            factor = _times_farther(places, micrographs, sources, i, j) if j != i else None
             if factor is not None:
                 warnings.append(
                     f"{pick.label}: its coordinates reach only {100 / factor:.0f} % as far as those of {picks[j].label} in the same"
