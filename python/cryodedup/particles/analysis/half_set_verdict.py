@@ -58,7 +58,8 @@ class HalfSetAudit:
         if self.doubt is not None:
             return f"{raised}, {level}, if these pairs are duplicates; but {self.doubt}"
         invalid = ": the resolution from these half-sets is not valid" if reaches else ""
-        return f"{raised}, {level}{invalid}; refine the kept particles, or repair the half-sets"
+        then = "refine the kept particles, or repair the half-sets" if self.moved is None else "refine again with the repaired half-sets"
+        return f"{raised}, {level}{invalid}; {then}"
 
     def lines(self) -> list[str]:
         """Sentences for the terminal and the page; the verdict first."""
