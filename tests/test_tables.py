@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
+import polars
+import pyarrow
 import pytest
 import starfile
 
@@ -97,7 +100,7 @@ def test_tables_are_written(path: Path, tmp_path: Path) -> None:
 
 def test_tables_that_cannot_be_read_as_particles(path: Path) -> None:
     frame = starfile.read(path)["particles"]
-    for other in (pytest.importorskip("polars").from_pandas(frame), pytest.importorskip("pyarrow").Table.from_pandas(frame)):
+    for other in (polars.from_pandas(frame), pyarrow.Table.from_pandas(frame)):
         with pytest.raises(InputError, match=r"expected a pandas DataFrame: convert it by to_pandas\(\)|expected one"):
             deduplicate_particles(other, pixel_size_a=1)
     xy = frame[["rlnCoordinateX", "rlnCoordinateY"]].set_axis(["x", "y"], axis=1)
@@ -201,7 +204,7 @@ def test_a_real_table_is_chosen_from_as_its_file(real: Path) -> None:
 @pytest.mark.parametrize("kind", ["pandas", "polars", "pyarrow"])
 def test_a_data_frame_of_coordinates_alone_is_taken_as_an_array(kind: str) -> None:
     columns = {"x": [0.0, 3.0, 100.0], "y": [0.0, 4.0, 0.0]}
-    module = pytest.importorskip(kind, reason="not installed")
+    module = import_module(kind)
     frame = module.table(columns) if kind == "pyarrow" else module.DataFrame(columns)
     assert deduplicate(frame, min_separation_a=5, scores=[1, 2, 3]).kept.tolist() == [False, True, True]
 
