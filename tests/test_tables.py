@@ -6,6 +6,7 @@ from importlib import import_module
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import polars
 import pyarrow
 import pytest
@@ -219,3 +220,36 @@ def test_coordinates_of_relion_alone_are_said_to_be_taken_as_angstrom(path: Path
     named = frame.assign(rlnMicrographName=[1, 2, 3])[["rlnCoordinateX", "rlnCoordinateY", "rlnMicrographName"]]
     with pytest.raises(InputError, match="pixel size"):  # a table of particles
         deduplicate(named)
+
+
+def test_a_written_table_gives_the_same_numbers_and_texts_back(tmp_path: Path) -> None:
+    """starfile by itself rounds to six decimals: a beam tilt of 1e-9 would be 0."""
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame(
+        {
+            "rlnMicrographName": ["0012", "a b.mrc"] * 100,
+            "rlnCoordinateX": rng.uniform(0, 4000, 200),
+            "rlnCoordinateY": rng.uniform(0, 4000, 200),
+            "rlnBeamTiltX": 10.0 ** rng.uniform(-300, 300, 200),
+            "rlnDefocusU": rng.normal(size=200).astype(np.float32),
+            "rlnClassNumber": rng.integers(-(2**60), 2**60, 200),
+            "rlnCtfMaxResolution": np.where(rng.random(200) < 0.1, np.nan, 3.5),
+        }
+    )
+    result = deduplicate_particles(frame, pixel_size_a=1, min_separation_a=50)
+    result.write(tmp_path / "out", report=False)
+    read = starfile.read(tmp_path / "out" / "particles_kept.star", parse_as_string=["rlnMicrographName"])
+    kept = frame[result.kept].reset_index(drop=True)
+    assert 0 < len(kept) < 200
+    for name in frame:
+        assert np.array_equal(read[name].astype(kept[name].dtype), kept[name], equal_nan=kept[name].dtype.kind == "f"), name
+    again = deduplicate_particles(tmp_path / "out" / "particles_kept.star", pixel_size_a=1, min_separation_a=50)
+    assert again.kept.all()
+
+
+@pytest.mark.parametrize("text", ["#no", '"q', 'a"b', "x\ty", "x\ny", "_l", "data_x", None])
+def test_texts_that_a_star_file_cannot_hold_are_refused(text: str | None, tmp_path: Path) -> None:
+    frame = pd.DataFrame({"rlnMicrographName": ["a", "b"], "rlnCoordinateX": [1, 2], "rlnCoordinateY": [1, 2], "rlnNote": ["ok", text]})
+    with pytest.raises(InputError, match=r"^table: column rlnNote: found .*, expected a text that a STAR file can hold$"):
+        deduplicate_particles(frame, pixel_size_a=1).write(tmp_path / "out", report=False)
+    assert not (tmp_path / "out").exists()

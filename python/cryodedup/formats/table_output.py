@@ -16,6 +16,10 @@ from cryodedup.formats.output import Mask, Place
 from cryodedup.formats.star import has_coordinates
 from cryodedup.progress import Progress
 
+_LABEL = re.compile(r"[^\s_#]\S*")
+_TEXT = re.compile(r"""(?!["'#;_]|data_|loop_|save_)[^\t\r\n"]*""")
+"""What a cell can hold that is quoted if it has blanks, and else written as it is."""
+
 
 @dataclass(frozen=True, eq=False)
 class _InMemory:
@@ -58,12 +62,13 @@ class FrameOutput(_InMemory):
     def write(self, place: Place, stem: str, kept: Mask, others: Sequence[tuple[Any, Mask]], progress: Progress) -> list[str]:
         import starfile
 
-        for frame in self.table.values() if isinstance(self.table, Mapping) else [self.table]:
-            _refuse_broken_labels(frame, self.label)
+        for block in self.table.values() if isinstance(self.table, Mapping) else [self.table]:
+            _refuse_unwritable(block, self.label)
         for word, mask in zip(place.words, (kept, ~kept), strict=True):
-            path = place.staging / f"{stem}_{word}.star"
+            path, taken = place.staging / f"{stem}_{word}.star", self.taken(mask)
             with naming(path):
-                starfile.write(self.taken(mask), path)
+                # By default starfile rounds to six decimals; None writes as many digits as give the same number back.
+                starfile.write(taken if isinstance(taken, Mapping) else {"": taken}, path, float_format=None, na_rep="nan")
         return []
 
 
@@ -93,12 +98,29 @@ class RecordsOutput(_InMemory):
         return []
 
 
-def _refuse_broken_labels(frame: Any, label: str) -> None:
-    """Refuses names of columns that a STAR file would not give back."""
-    names = [str(name) for name in getattr(frame, "columns", frame)]
-    for name in names:
-        if not name or re.search(r"\s", name) or name[0] in "_#":
-            raise InputError(f"{label}: found the column {name!r}, expected a name without blanks, as STAR files have")
+def _refuse_unwritable(block: Any, label: str) -> None:
+    """Refuses names of columns, and texts, that a STAR file would not give back.
+
+    Raises
+    ------
+    InputError
+        A column's name with blanks; a text that begins as a comment, a label, a block or a quoted text does, or has line ends or tabs; a
+        missing text.
+    """
+    for name in getattr(block, "columns", block):
+        if not _LABEL.fullmatch(str(name)):
+            raise InputError(f"{label}: found the column {str(name)!r}, expected a name without blanks, as STAR files have")
+        for value in _texts(block[name]):
+            if not isinstance(value, str) or not _TEXT.fullmatch(value):
+                raise InputError(f"{label}: column {name}: found {value!r}, expected a text that a STAR file can hold")
+
+
+def _texts(values: Any) -> list[object]:
+    """The different texts of a column, or of a value by itself; none of numbers."""
+    if isinstance(values, str):
+        return [values]
+    is_text = hasattr(values, "unique") and getattr(values.dtype, "kind", "O") not in "biufc"
+    return list(values.astype(object).unique()) if is_text else []
 
 
 def _without_objects(name: str, values: np.ndarray[Any, Any], label: str) -> np.ndarray[Any, Any]:
