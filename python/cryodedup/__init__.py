@@ -8,17 +8,11 @@ if TYPE_CHECKING:
 
     from cryodedup._core import __version__
     from cryodedup.errors import InputError
+    from cryodedup.jobs import apply_choice, deduplicate_particles, find_duplicate_micrographs
     from cryodedup.micrographs.arrays import Correlation, correlate, prepare
     from cryodedup.params import MicrographParams, ParticleParams
     from cryodedup.particles.arrays import Duplicates, deduplicate
-    from cryodedup.results import (
-        Applied,
-        MicrographResult,
-        ParticleResult,
-        apply_choice,
-        deduplicate_particles,
-        find_duplicate_micrographs,
-    )
+    from cryodedup.results import Applied, MicrographResult, ParticleResult
 
 __all__ = [
     "Applied",
@@ -43,6 +37,7 @@ _ROOMS = {
     "cryodedup.micrographs.arrays": ("Correlation", "correlate", "prepare"),
     "cryodedup.params": ("MicrographParams", "ParticleParams"),
     "cryodedup.particles.arrays": ("Duplicates", "deduplicate"),
+    "cryodedup.results": ("Applied", "MicrographResult", "ParticleResult"),
 }
 
 
@@ -53,7 +48,7 @@ def __getattr__(name: str) -> Any:
     from importlib import import_module
 
     import_module("cryodedup.processors").tell_core()
-    room = next((room for room, names in _ROOMS.items() if name in names), "cryodedup.results")
+    room = next((room for room, names in _ROOMS.items() if name in names), "cryodedup.jobs")
     globals()[name] = found = getattr(import_module(room), name)
     return found
 

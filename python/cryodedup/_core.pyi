@@ -477,7 +477,7 @@ class Session:
         """The best shift of each pair within a few pixels of a given one; without ``z_at_zero`` and ``z_next``, which are 0."""
 
     def peak_maps(self, places: _Places, *, reach: int, threads: int) -> list[NDArray[np.float64]]:
-        """The correlation at shifts of up to ``reach`` view pixels around that of each pair, (2 reach + 1, same); largest y first."""
+        """The correlation at shifts of up to ``reach`` view pixels around that of each pair, (2 reach + 1, same); NaN: no overlap."""
 
     def thumbnails(self, numbers: Sequence[int], *, max_side_px: int, threads: int) -> list[NDArray[np.uint8]]:
         """Pictures of views, as :func:`thumbnails`."""

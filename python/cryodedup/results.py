@@ -1,29 +1,20 @@
-"""The Python interface: the whole jobs, and results that can be written."""
+"""What the jobs return in Python: results that can be written, shown in a notebook, and drawn."""
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import fields
-from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from cryodedup.apply.result import AppliedChoice
-from cryodedup.apply.workflow import apply_earlier
-from cryodedup.errors import InputError
 from cryodedup.formats.output import NOT_WRITTEN, HasTable
 from cryodedup.micrographs import summary as micrograph_summary
-from cryodedup.micrographs import workflow as micrograph_workflow
 from cryodedup.micrographs.result import MicrographOutcome
 from cryodedup.output_directory import given_directory
-from cryodedup.params import Match, MicrographParams, ParticleParams, chosen
-from cryodedup.params.names import in_python
+from cryodedup.params.names import naming_parameters
 from cryodedup.particles import summary as particle_summary
-from cryodedup.particles import workflow as particle_workflow
 from cryodedup.particles.result import ParticleOutcome
 from cryodedup.progress import SILENT, Progress
 from cryodedup.text import shown
@@ -36,7 +27,6 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
-Result = TypeVar("Result")
 MAX_SHOWN = 20
 """Files that a result shows as text."""
 
@@ -58,7 +48,7 @@ class ParticleResult(ParticleOutcome):
         InputError
             Files of these names are there and ``overwrite`` is not given, or one of them is an input.
         """
-        with _naming_parameters():
+        with naming_parameters():
             return _paths(write_particles(self, given_directory(directory), overwrite=overwrite, report=report, progress=progress))
 
     def to_dataframe(self) -> pd.DataFrame:
@@ -122,7 +112,7 @@ class MicrographResult(MicrographOutcome):
         InputError
             Files of these names are there and ``overwrite`` is not given, or one of them is an input.
         """
-        with _naming_parameters():
+        with naming_parameters():
             return _paths(write_micrographs(self, given_directory(directory), overwrite=overwrite, report=report))
 
     def kept_table(self) -> Any:
@@ -180,7 +170,7 @@ class Applied(AppliedChoice):
             The directory is that of the earlier result; files of these names are there and ``overwrite`` is not given, or one of them is
             an input.
         """
-        with _naming_parameters():
+        with naming_parameters():
             return write_applied(self, given_directory(directory), overwrite=overwrite, progress=progress).paths
 
     def __repr__(self) -> str:
@@ -190,163 +180,7 @@ class Applied(AppliedChoice):
         return "\n".join(map(shown, [*lines, *([f"and {more} more files"] if more > 0 else []), "write(directory)"]))
 
 
-def deduplicate_particles(
-    particles: Any, params: ParticleParams | None = None, *, progress: Progress = SILENT, **parameters: Any
-) -> ParticleResult:
-    """Finds the duplicates among the particles of files or tables.
-
-    Parameters
-    ----------
-    particles
-        A path or several (``.star``, ``.cs``, ``.csg``, ``.box``, ``.cbox``, Topaz ``.txt``, RELION's index of coordinate files, folders
-        of picks), or a table: what ``starfile.read`` or ``cryosparc.dataset.Dataset.load`` return, or several of these.
-    params
-        What counts as a duplicate and which one stays; see :class:`ParticleParams`.
-    progress
-        Listens to the job, see :class:`~cryodedup.progress.Progress`.
-    **parameters
-        Fields of :class:`ParticleParams`, such as ``min_separation_a=80``; they replace those of ``params``.
-
-    Returns
-    -------
-    :class:`ParticleResult`: masks, tables, summary; ``write(directory)`` writes what the command line writes.
-
-    Raises
-    ------
-    InputError
-        One line: which file, row or field, what was found, what was expected.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> picks = np.zeros(3, [("uid", "u8"), ("location/micrograph_path", "S9"), ("location/micrograph_shape", "u4", 2),
-    ...                      ("location/center_x_frac", "f4"), ("location/center_y_frac", "f4")])
-    >>> picks["uid"], picks["location/micrograph_path"], picks["location/micrograph_shape"] = [1, 2, 3], b"a.mrc", 4000
-    >>> picks["location/center_x_frac"] = [0.500, 0.501, 0.600]
-    >>> result = deduplicate_particles(picks, min_separation_a=20, pixel_size_a=1.0)
-    >>> result.kept
-    array([ True, False,  True])
-    """
-    with _naming_parameters():
-        found = particle_workflow.find_duplicates(particles, chosen(params, ParticleParams, parameters), progress)
-    return _as(ParticleResult, found, warnings=tuple(map(in_python, found.warnings)), notes=tuple(map(in_python, found.notes)))
-
-
-def find_duplicate_micrographs(
-    micrographs: str | PathLike[str] | Sequence[str | PathLike[str]],
-    params: MicrographParams | None = None,
-    *,
-    cache: str | PathLike[str] | None = None,
-    resume: bool = False,
-    progress: Progress = SILENT,
-    **parameters: Any,
-) -> MicrographResult:
-    """Finds micrographs that show the same hole.
-
-    Parameters
-    ----------
-    micrographs
-        A STAR file or CryoSPARC dataset of micrographs, a folder, or any number of ``.mrc`` (``.gz``, ``.bz2``) or ``.tif`` files or
-        patterns.
-    params
-        See :class:`MicrographParams`.
-    cache
-        A file for the prepared micrographs; None: a temporary one.
-    resume
-        Use what ``cache`` holds already, and read only other micrographs.
-    progress
-        Listens to the job, see :class:`~cryodedup.progress.Progress`.
-    **parameters
-        Fields of :class:`MicrographParams`, such as ``bin=4``; they replace those of ``params``.
-
-    Returns
-    -------
-    :class:`MicrographResult`: pairs, sets, which stay; ``write(directory)`` writes what the command line writes.
-
-    Raises
-    ------
-    InputError
-        One line: which file or parameter, what was found, what was expected. A single unreadable image is no error: the result names it.
-    """
-    with _naming_parameters():
-        chosen_params = chosen(params, MicrographParams, parameters)
-        found = micrograph_workflow.find_duplicates(micrographs, chosen_params, cache=cache, resume=resume, progress=progress)
-    return _as(MicrographResult, found, warnings=list(map(in_python, found.warnings)))
-
-
-def apply_choice(
-    directory: Path | str,
-    files: Path | str | Iterable[Path | str],
-    *,
-    flip_y: bool | None = None,
-    match: Match | None = None,
-    threads: int = 0,
-    progress: Progress = SILENT,
-) -> Applied:
-    r"""Applies the choice of an earlier run to other files of the project.
-
-    Parameters
-    ----------
-    directory
-        Where ``cryodedup particles`` or ``cryodedup micrographs`` wrote its result.
-    files
-        After ``micrographs``: STAR files of movies, micrographs, particles or pick files, CryoSPARC datasets and groups of exposures or
-        particles, lists of names (``.txt``). After ``particles``: files of particles, or of picks, of any format.
-    flip_y
-        Count y of CryoSPARC files from the other edge; None: as the earlier run did.
-    match
-        How micrographs are matched: ``auto``, ``path``, ``name`` or ``uid``, see :class:`~cryodedup.ParticleParams`; None: as the earlier
-        run did.
-    threads
-        0: one a processor. The result does not depend on it.
-    progress
-        Listens to the job, see :class:`~cryodedup.progress.Progress`.
-
-    Returns
-    -------
-    :class:`Applied`: masks and counts of each file; ``write(directory)`` writes what the command line writes.
-    Rows that the earlier run never saw stay, and are counted; so are rows with two contradicting verdicts.
-
-    Raises
-    ------
-    InputError
-        A directory without a whole result of kept and rejected rows; a file of another kind than the result can be applied to; a file of
-        which no row is in the result; a name that fits two micrographs.
-
-    Examples
-    --------
-    >>> from pathlib import Path
-    >>> from tempfile import mkdtemp
-    >>> where = Path(mkdtemp())
-    >>> head = "data_particles\nloop_\n_rlnMicrographName\n_rlnCoordinateX\n_rlnCoordinateY\n"
-    >>> _ = (where / "picked.star").write_text(head + "a.mrc 100 100\na.mrc 104 100\nb.mrc 104 100\n")
-    >>> _ = (where / "polished.star").write_text(head + "b.mrc 104.0 100.0\na.mrc 104.0 100.0\nc.mrc 1.0 1.0\n")
-    >>> result = deduplicate_particles(where / "picked.star", ParticleParams(pixel_size_a=1.0))
-    >>> _ = result.write(where / "clean", report=False)
-    >>> (file,) = apply_choice(where / "clean", where / "polished.star").files
-    >>> file.kept, int(file.not_found.sum())
-    (array([ True, False,  True]), 1)
-    """
-    with _naming_parameters():
-        return _as(Applied, apply_earlier(Path(directory), files, flip_y=flip_y, match=match, threads=threads, progress=progress))
-
-
 def _paths(delivered: Delivered) -> list[Path]:
     for text in delivered.warnings:
         warnings.warn(text, stacklevel=3)
     return delivered.paths
-
-
-def _as(kind: type[Result], found: Any, **others: Any) -> Result:
-    """The same values as an object of a class that adds to theirs; ``others`` replace some."""
-    return kind(**{one.name: getattr(found, one.name) for one in fields(found)} | others)
-
-
-@contextmanager
-def _naming_parameters() -> Iterator[None]:
-    """Errors name parameters, not the options of the command line."""
-    try:
-        yield
-    except InputError as error:
-        error.args = tuple(in_python(text) if isinstance(text, str) else text for text in error.args)
-        raise

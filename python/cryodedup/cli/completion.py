@@ -17,8 +17,7 @@ from cryodedup.errors import InputError, naming
 
 Kind = Literal["bash", "zsh", "fish", "man"]
 _HINTS = {
-    "bash": "bash reads it where bash-completion is installed; elsewhere put this into ~/.bashrc:"
-    " source ~/.local/share/bash-completion/completions/cryodedup",
+    "bash": "bash reads it where bash-completion is installed; elsewhere name it in ~/.bashrc, behind the word source",
     "zsh": "zsh reads it if ~/.zfunc is in fpath: in ~/.zshrc, before compinit: fpath+=~/.zfunc",
     "man": "man reads it if the directory is in MANPATH, as it is where ~/.local/bin is in PATH",
 }

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import os
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -71,13 +72,15 @@ def acquisitions_of(paths: Iterable[Path]) -> list[Acquisition]:
 def _by_visit(names: Sequence[str], found: list[Acquisition]) -> list[Acquisition]:
     """With the shots of one visit in one hole, where SerialEM's number counts exposures.
 
-    The number counts either visits of the stage or exposures. If no two names have the same one, it counts exposures: within a visit it
-    then goes up as the shot does.
+    The number counts either visits of the stage or exposures. It counts exposures if no two names have the same one, and if it goes up as
+    the shot does for most of them: they then share their hole with another exposure.
     """
     numbered = {i: match for i, name in enumerate(names) if (match := _NUMBERED.search(name))}
-    if len({match["number"] for match in numbered.values()}) < len(numbered):
-        return found
     holes = {i: f"{int(match['number']) - int(match['shot'])}_{match['hole']}" for i, match in numbered.items()}
+    shots_of = Counter(holes.values())
+    shared = sum(shots_of[hole] > 1 for hole in holes.values())
+    if len({match["number"] for match in numbered.values()}) < len(numbered) or 2 * shared < len(numbered):
+        return found
     return [replace(known, hole=holes.get(i, known.hole)) for i, known in enumerate(found)]
 
 

@@ -15,7 +15,7 @@ from cryodedup.micrographs.gallery import Views, views
 from cryodedup.micrographs.judging import Found, Judged, judge_pairs
 from cryodedup.micrographs.measuring import Class, Pair, measure, pair_of, window_ccc
 from cryodedup.micrographs.places import Floats
-from cryodedup.micrographs.significance import FEW, Null, q_values
+from cryodedup.micrographs.significance import Null, q_values
 from cryodedup.params import MicrographParams
 from cryodedup.progress import SILENT, Progress
 
@@ -88,7 +88,7 @@ def conclude(of_class: Class, planned: Planned, block: Block, params: Micrograph
         chosen = chosen[measured.ccc[measured.row[chosen]] >= params.threshold]
     pairs = [pair_of(decided, int(at), measured, of_class, params) for at in chosen]
     few = {}
-    if len(cohort.best) and (has_pattern or len(cohort.best) < FEW):
+    if has_pattern and len(cohort.best):
         few = {"median_z_at_zero_shift": round(float(np.median(cohort.at_zero)), 2)}
     return Compared(
         members=list(of_class.members),

@@ -64,8 +64,9 @@ def open_exposures(inputs: Sequence[Path], threads: int = 0) -> Exposures:
     """
     expanded = [path for item in inputs for path in _expanded(item)]
     if not expanded:
-        tables = [path for item in inputs if item.is_dir() for name in TABLES if (path := item / name).is_file()]
-        hint = f"; this folder has a table: use {tables[0]}" if tables else ""
+        inside = (item / name for item in inputs if item.is_dir() for name in TABLES)
+        table = next((path for path in inside if path.is_file()), None)
+        hint = f"; this folder has a table: use {table}" if table else ""
         raise InputError(
             f"{', '.join(map(str, inputs)) or 'input'}: found no .mrc or .tif files, expected a STAR file, a .cs file, a folder or"
             f" images{hint}"

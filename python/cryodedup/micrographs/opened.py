@@ -61,7 +61,13 @@ def open_micrographs(micrographs: Inputs, params: MicrographParams, progress: Pr
 
 
 def _paths(micrographs: object) -> list[Path]:
-    """Of a table in memory no image could be found: names are relative to the file's own place."""
+    """The paths that were given.
+
+    Raises
+    ------
+    InputError
+        Something else; a table in memory, whose names of images cannot be looked up: they are relative to the place of its file.
+    """
     if hasattr(micrographs, "columns") or isinstance(micrographs, Mapping | np.ndarray):
         kind = type(micrographs).__name__
         raise InputError(f"micrographs: found a table ({kind}), expected the path of its file, a folder, or the paths of images")

@@ -32,7 +32,7 @@ FEW, FEW_START, FEW_SCALE = 200, 4.6, 0.35
 FEW_AT_ZERO, FEW_AT_ZERO_SCALE = 10.0, 2.0
 """The same at zero shift, where the camera's pattern reaches 5 to 9 in frames of usual gain references."""
 HARDLY_ANY_AT_ZERO, HARDLY_ANY_AT_ZERO_SCALE = 50.0, 10.0
-"""The same of so few pairs that none is usual: a strong pattern reaches 42 in 200 simulated pairs of two frames (seeds 0 to 19)."""
+"""The same of so few micrographs that no pair is usual: a strong pattern reaches 42 in pairs of two simulated frames (seeds 0 to 19)."""
 BEYOND_PATTERN = 100.0
 """No pattern reaches this: frames that do are copies, or show one scene without any shift, even if all do."""
 MIN_FOR_BULK = 6
@@ -206,7 +206,8 @@ def zero_tail(at_zero: Floats, *, has_pattern: bool = False) -> Tail:
     a pattern usually makes, is more than that.
     """
     if len(at_zero) < MIN_FOR_BULK:
-        return Tail(start=HARDLY_ANY_AT_ZERO, scale=HARDLY_ANY_AT_ZERO_SCALE, rate=0.01)
+        start, scale = (HARDLY_ANY_AT_ZERO, HARDLY_ANY_AT_ZERO_SCALE) if has_pattern else (FEW_AT_ZERO, FEW_AT_ZERO_SCALE)
+        return Tail(start=start, scale=scale, rate=0.01)
     low, middle = np.quantile(at_zero, [0.16, 0.5])
     sd = max(float(middle - low), 0.3)
     start, scale = float(middle) + 3 * sd, 0.6 * sd

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import fields
 from functools import cache
 
-from cryodedup.errors import option_of
+from cryodedup.errors import InputError, option_of
 from cryodedup.params.micrographs import MicrographParams
 from cryodedup.params.particles import ParticleParams
 
-_OPTION = re.compile(
-    r"(--[a-z][a-z-]*)(?: (\d[\d.]*(?![\w.])|path\b|name\b|uid\b|repair\b|none\b|input\b|higher or lower|rank\b|time\b|[\w.]+\.star\b))?"
-)
+_VALUES = (r"\d[\d.]*(?![\w.])", r"(?:path|name|uid|repair|none|input|rank|time|higher or lower)\b", r"[\w.]+\.star\b")
+"""Values that messages give behind an option: numbers, choices, names of files."""
+_OPTION = re.compile(rf"(?<![\w/.-])(--[a-z][a-z-]*)(?: ({'|'.join(_VALUES)}))?")
 _ARGUMENTS = {"--overwrite": "overwrite=True", "--resume": "resume=True", "--output": "directory", "--no-report": "report=False"}
 """Options that are no fields of parameters, and what does the same in Python."""
 
@@ -35,6 +37,16 @@ def _assigned(name: str, value: str | None) -> str:
     if value is None:
         return name
     return f"{name}={value}" if value[0].isdigit() else f'{name}="{value}"' if " " not in value else f"{name} {value}"
+
+
+@contextmanager
+def naming_parameters() -> Iterator[None]:
+    """Errors name parameters, not the options of the command line."""
+    try:
+        yield
+    except InputError as error:
+        error.args = tuple(in_python(text) if isinstance(text, str) else text for text in error.args)
+        raise
 
 
 @cache

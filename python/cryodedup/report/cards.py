@@ -11,7 +11,7 @@ import numpy as np
 from cryodedup.micrographs.acquisition import Acquisition
 from cryodedup.micrographs.compare import Pair
 from cryodedup.micrographs.result import MicrographOutcome
-from cryodedup.report.raster import cells_png, jpeg
+from cryodedup.report.raster import Floats, cells_png, jpeg
 
 SMALL_PX = 100
 """Pixels along the longer side of a picture, if there are many pairs."""
@@ -60,7 +60,7 @@ def card(result: MicrographOutcome, names: Sequence[str], k: int, *, small: bool
         compared=(jpeg(views[both[0]], quality=FILTERED_QUALITY), jpeg(views[both[1]], quality=FILTERED_QUALITY))
         if peak is not None
         else None,
-        peak="" if peak is None else cells_png((peak - peak.min()) / max(float(np.ptp(peak)), 1e-30), cell_px=1),
+        peak="" if peak is None else _peak(peak),
         names=(names[pair.first], names[pair.second]),
         aspect=size[0] * (1 + abs(shift[0])) / (size[1] * (1 + abs(shift[1]))),
         places=places,
@@ -68,6 +68,12 @@ def card(result: MicrographOutcome, names: Sequence[str], k: int, *, small: bool
         facts=_facts(result, pair),
         contradicted=pair.shot_agreement == "contradicted",
     )
+
+
+def _peak(values: Floats) -> str:
+    """A picture of the correlation around a shift; transparent where the two do not overlap."""
+    low, high = np.nanmin(values), np.nanmax(values)
+    return cells_png((values - low) / max(float(high - low), 1e-30), cell_px=1)
 
 
 def _placed(shift: tuple[float, float]) -> tuple[tuple[Rectangle, Rectangle], Rectangle]:

@@ -104,10 +104,10 @@ impl Session {
     }
 
     #[pyo3(signature = (places, *, reach, threads))]
-    fn peak_maps(&self, py: Python<'_>, places: Places<'_>, reach: i32, threads: usize) -> PyResult<Vec<Image<f64>>> {
+    fn peak_maps(&self, py: Python<'_>, places: Places<'_>, reach: u16, threads: usize) -> PyResult<Vec<Image<f64>>> {
         let places = places.among(self.0.len())?;
         let maps = run(py, threads, None, |monitor| Matcher::new(&self.0, None).peak_maps(&places, reach, monitor))?;
-        Ok(maps.into_iter().map(|map| Image(map, 2 * reach as usize + 1)).collect())
+        Ok(maps.into_iter().map(|map| Image(map, 2 * usize::from(reach) + 1)).collect())
     }
 
     #[pyo3(signature = (numbers, *, max_side_px, threads))]

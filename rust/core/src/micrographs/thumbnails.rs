@@ -5,7 +5,7 @@ use rayon::prelude::*;
 use super::kernels::picture::picture;
 use super::session::Session;
 use super::stored::{Source, Stored, open_all};
-use crate::{Monitor, Result};
+use crate::{Error, Monitor, Result};
 
 /// A picture in grey levels, rows from the top down.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,8 +29,11 @@ pub fn thumbnails(records: &[Stored], max_side: usize, monitor: &Monitor) -> Res
 /// Pictures of the views of some micrographs of a session, by their numbers, of at most `max_side` pixels along the longer side.
 ///
 /// # Errors
-/// [`Error::Io`](crate::Error::Io): views in a file that cannot be read.
+/// [`Error::Parameter`]: a number that no micrograph has. [`Error::Io`]: views in a file that cannot be read.
 pub fn of_views(session: &Session, of: &[usize], max_side: usize, monitor: &Monitor) -> Result<Vec<Thumbnail>> {
+    if let Some(beyond) = of.iter().find(|&&i| i >= session.len()) {
+        return Err(Error::parameter("numbers", beyond.to_string(), format!("less than {}", session.len())));
+    }
     let make = |&i: &usize| {
         monitor.advance(1)?;
         Ok(thumbnail(session.view(i)?.view().pixels, session.view_size, max_side))

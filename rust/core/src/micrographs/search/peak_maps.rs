@@ -7,15 +7,16 @@ use super::place::Place;
 use crate::{Monitor, Result};
 
 impl Matcher<'_> {
-    /// Sums of products over the overlap at shifts of up to `reach` view pixels around that of each place: squares of 2 · `reach` + 1 a
-    /// side, row after row, the largest y first.
-    pub fn peak_maps(&self, places: &[Place], reach: i32, monitor: &Monitor) -> Result<Vec<Vec<f64>>> {
+    /// The map of correlations ([`Overlap::product`](crate::micrographs::kernels::overlap::Overlap::product)) at shifts of up to `reach`
+    /// view pixels around that of each place: squares of 2 · `reach` + 1 a side, row after row, the largest y first; NaN without overlap.
+    pub fn peak_maps(&self, places: &[Place], reach: u16, monitor: &Monitor) -> Result<Vec<Vec<f64>>> {
+        let reach = i32::from(reach);
         let map = |place: &Place| {
             monitor.advance(1)?;
             // A lag is a shift with its sign changed: the largest y and the smallest x are the smallest lag down and the largest across.
             self.at_place(place, |overlap, _, (x, y)| {
                 let around = (-reach..=reach).flat_map(|dy| (-reach..=reach).map(move |dx| (x - dx, y + dy)));
-                around.map(|lag| overlap.product(lag)).collect()
+                around.map(|lag| overlap.product(lag)).map(|value| if value > f64::MIN { value } else { f64::NAN }).collect()
             })
         };
         places.par_iter().map(map).collect()
@@ -40,6 +41,9 @@ mod tests {
             let best = (0..81).max_by(|&a, &b| maps[0][a].total_cmp(&maps[0][b])).unwrap();
             (best % 9, best / 9)
         };
+        let outside = Place { pair: (0, 3), shift: (46.0, 0.0), turn_deg: 0.0 };
+        let maps = Matcher::new(&session, None).peak_maps(&[outside], 4, &Monitor::default()).unwrap();
+        assert!(maps[0][0].is_finite() && maps[0][8].is_nan(), "48 columns: no overlap beyond a shift of 47");
         assert_eq!(highest((-7.0, 5.0)), (4, 4));
         assert_eq!(highest((-9.0, 5.0)), (6, 4), "two to the right of the middle");
         assert_eq!(highest((-7.0, 4.0)), (4, 3), "one above the middle");
