@@ -20,6 +20,7 @@ import pytest
 
 from cases import Ran, star
 from cryodedup import ParticleParams, deduplicate_particles, report
+from cryodedup.report.next_steps import _to_programs
 from cryodedup.report.origin import Origin
 from cryodedup.report.outliers import binomial_tail
 from cryodedup.report.particle_page import particle_page
@@ -283,3 +284,27 @@ def test_letters_stand_out_from_the_page(dark: bool) -> None:
         for back in ("back", "soft"):
             low, high = sorted((light(letters), light(back)))
             assert (high + 0.05) / (low + 0.05) >= 4.5, (letters, back)
+
+
+def test_what_to_do_next_names_what_each_program_takes() -> None:
+    def steps(*outputs: str, word: str = "_kept") -> list[str]:
+        return _to_programs(Origin(outputs=outputs), word, "particles")
+
+    assert steps("duplicates.csv", "particles_kept.star", "particles_rejected.star") == [
+        "RELION: give particles_kept.star to the next job as its input particles."
+    ]
+    both = steps("a_kept.cs", "a_kept.csg", "a_kept_passthrough.cs", "a_kept.star", "b_kept.star")
+    assert both == [
+        "RELION: give a_kept.star and b_kept.star to the next job as its input particles.",
+        "CryoSPARC: import a_kept.csg with the job Import Result Group.",
+    ]
+    assert steps("CBOX_kept/m.cbox", "autopick_kept.star", "autopick_kept/m.star", "t_kept.txt") == [
+        "RELION: give autopick_kept.star to the next job as its input particles.",
+        "Give CBOX_kept/ and t_kept.txt to the next job.",
+    ]
+    assert steps("optimisation_set.star", "particles_kept.star") == [
+        "RELION: give optimisation_set.star to the next job as its input optimisation set."
+    ]
+    assert steps("p_repaired.cs", "p_repaired.csg", word="_repaired") == [
+        "CryoSPARC: import p_repaired.csg with the job Import Result Group."
+    ]

@@ -17,7 +17,7 @@ from cryodedup.errors import InputError, naming
 
 Kind = Literal["bash", "zsh", "fish", "man"]
 _HINTS = {
-    "bash": "bash reads it where bash-completion is installed; elsewhere name it in ~/.bashrc, behind the word source",
+    "bash": "bash reads it if bash-completion is installed; otherwise add to ~/.bashrc: source {path}",
     "zsh": "zsh reads it if ~/.zfunc is in fpath: in ~/.zshrc, before compinit: fpath+=~/.zfunc",
     "man": "man reads it if the directory is in MANPATH, as it is where ~/.local/bin is in PATH",
 }
@@ -41,11 +41,12 @@ def completion(ctx: click.Context, /, kind: Kind, install: bool) -> None:
     folder = _folder_of(kind)
     folder.mkdir(parents=True, exist_ok=True)
     for name, text in pages.items():
-        with naming(folder / name):
-            (folder / name).write_text(text, "utf-8")
-        say(f"written: {folder / name}")
+        path = folder / name
+        with naming(path):
+            path.write_text(text, "utf-8")
+        say(f"written: {path}")
     if kind in _HINTS:
-        say(_HINTS[kind])
+        say(_HINTS[kind].format(path=path))
 
 
 def _script(command: click.Command, shell: str) -> str:

@@ -118,21 +118,27 @@ def _targets(output: Output, stem: str) -> list[str]:
     return [f"{stem}_kept{output.suffix}"]
 
 
+class WithoutFile:
+    """Of rows that no file holds by itself."""
+
+    @property
+    def row_files(self) -> list[Path]:
+        """Files that hold the rows."""
+        return []
+
+    @property
+    def row_bytes(self) -> int:
+        """Bytes of the rows in them."""
+        return 0
+
+
 @dataclass(frozen=True)
-class NoOutput:
+class NoOutput(WithoutFile):
     """Of particles that are part of another input, which is written as a whole."""
 
     stem: str = ""
     suffix: str = ""
     files: tuple[Path, ...] = ()
-
-    @property
-    def row_files(self) -> list[Path]:
-        return []
-
-    @property
-    def row_bytes(self) -> int:
-        return 0
 
     def key(self) -> object:
         return None

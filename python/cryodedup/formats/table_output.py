@@ -12,7 +12,7 @@ import numpy as np
 
 from cryodedup.errors import InputError, naming
 from cryodedup.formats.cryosparc import RecordArray, group_text, npy_header
-from cryodedup.formats.output import Mask, Place
+from cryodedup.formats.output import Mask, Place, WithoutFile
 from cryodedup.formats.star import has_coordinates
 from cryodedup.progress import Progress
 
@@ -22,7 +22,7 @@ _TEXT = re.compile(r"""(?!["'#;_]|data_|loop_|save_)[^\t\r\n"]*""")
 
 
 @dataclass(frozen=True, eq=False)
-class _InMemory:
+class _InMemory(WithoutFile):
     """A table that was given; ``label``: how messages call it."""
 
     table: Any
@@ -32,14 +32,6 @@ class _InMemory:
     @property
     def stem(self) -> str:
         return self.label.replace(" ", "_")
-
-    @property
-    def row_files(self) -> list[Path]:
-        return []
-
-    @property
-    def row_bytes(self) -> int:
-        return 0
 
     def key(self) -> object:
         return id(self)  # never joined

@@ -10,9 +10,9 @@ from cryodedup.params.names import in_python
 from cryodedup.particles.result import ParticleOutcome
 from cryodedup.report import micrograph_text, particle_text
 from cryodedup.report.figure import Figure
-from cryodedup.report.figures import distances, kept, shifts, significance
+from cryodedup.report.figures import shifts, significance
 from cryodedup.report.page import fragment
-from cryodedup.report.particle_page import advice_for_page, words_for
+from cryodedup.report.particle_page import advice_for_page, advised, words_for
 from cryodedup.text import shown
 
 _MAX_ROWS, _MAX_WARNINGS = 12, 6
@@ -84,14 +84,7 @@ class Overview:
 
 def figures_of_particles(found: ParticleOutcome) -> list[Figure]:
     """Two small figures, if distances are known."""
-    advice = advice_for_page(found)
-    if advice is None:
-        return []
-    separation = found.params.min_separation_a
-    return [
-        distances.draw(distances.distances(advice, separation, words_for(found)[0])),
-        kept.draw(kept.kept(advice, separation, len(found.kept))),
-    ]
+    return advised(found, advice_for_page(found), words_for(found)[0])
 
 
 def figures_of_micrographs(found: MicrographOutcome) -> list[Figure]:

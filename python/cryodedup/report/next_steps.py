@@ -15,14 +15,14 @@ COORDINATES = "coordinates"
 def after_particles(result: ParticleOutcome, origin: Origin) -> list[str]:
     """Steps after a job among particles."""
     if result.repaired_halves is not None:
-        files = _listed(origin.ending("_repaired.star", "_repaired.cs"))
-        return [f"Refine from {files}: all particles, with new half-sets."] if files else []
+        steps = _to_programs(origin, "_repaired", "particles")
+        return [*steps, "Refine again with the half-sets of this file: it has all particles."] if steps else []
     if not len(result.kept):
         return ["There are no particles in the input: check that it is the file you meant."]
     if not len(result.rejected):
         return _other_separation(result) or ["There is nothing to remove: go on with the files you have."]
     if not result.kept.any():
-        return [*_other_separation(result), "No particle is kept: the parameters, or the files, are not what you meant."]
+        return [*_other_separation(result), "No particle is kept: check the parameters and the files."]
     return [
         *_refine_again(result),
         *_other_separation(result),

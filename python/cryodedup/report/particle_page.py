@@ -41,7 +41,7 @@ def particle_page(result: ParticleOutcome, origin: Origin = NOWHERE) -> Page:
     shown = _examples(result, words) if len(result.rejected) else []
     return page(
         "particles.html.j2",
-        [*_advised(result, advice, words[0]), *_compared(result), *shown],
+        [*advised(result, advice, words[0]), *_compared(result), *shown],
         origin,
         verdict=verdict(result),
         warnings=result.warnings,
@@ -90,7 +90,8 @@ def advice_for_page(result: ParticleOutcome) -> Advice | None:
     )
 
 
-def _advised(result: ParticleOutcome, advice: Advice | None, after_word: str) -> list[Figure]:
+def advised(result: ParticleOutcome, advice: Advice | None, after_word: str) -> list[Figure]:
+    """The distances, and what each separation would keep; none where distances are not known."""
     if advice is None:
         return []
     separation = result.params.min_separation_a
