@@ -20,7 +20,8 @@ FLOORS = (
     {"apply"},
     {"report"},
     {"write", "notebook"},
-    {"results", "demo", "slurm"},
+    {"results"},
+    {"jobs", "demo", "slurm"},
     {"cli"},
     {"__init__", "__main__"},
 )
