@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import os
 import random
-import resource
 import shutil
 import signal
 import subprocess
@@ -21,14 +20,13 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
-from trials import COMMAND, StageTask, Task, Trial, WatchTask, after, contents, run, without_rights
+from trial_faults import at_moments, sends, with_file_limit, with_full_disk, with_two
+from trials import COMMAND, StageTask, Task, Trial, WatchTask, contents, run, without_rights
 
 COPIES = 40
 """Times that the picks of the demo are repeated, under other names of micrographs."""
 YEAR_S = 365 * 86400
-Act = Callable[[subprocess.Popen[bytes]], None]
 
 HEAD = """\
 # When something goes wrong
@@ -44,6 +42,8 @@ a random moment. Afterwards the inputs have to be what they were, and the direct
   gave the new result. (A trial with one of the stages goes on in any case, from this stage to the last.) Of `watch`, which has no
   earlier result: the first of the events; what it finds is compared, not the figures.
 
+*Two runs at once*: the second is that of the earlier result; of `watch`, and of a stage, the same again (a second `watch` is refused).
+
 Anything else is a **mixture**: a directory that looks whole and is not. *Traceback* counts runs that printed one, or more than one
 line of error. *Before the program* counts signals that came while the Python interpreter itself was starting, before the first line of
 cryodedup: what is printed then, and the exit status (-2, -15, or 1 for Ctrl-C), are Python's. *Longest wait*: from the signal to the end of
@@ -56,7 +56,6 @@ systems that keep their word).
 
 Random moments seldom hit the few milliseconds in which files are moved into place. The tests kill a run before each of these moves
 (`tests/test_outputs.py`), and send signals at named steps, imports included (`tests/test_faults.py`).
-
 
 """
 SHARDS = 2
@@ -113,7 +112,7 @@ def tasks(work: Path, names: list[str]) -> dict[str, Task]:
         made["watch"] = WatchTask("watch", [], [*watch, "-o", str(work / "watch")], read, work / "watch")
     for task in made.values():
         task.prepare()
-        print(f"{task.name}: {task.duration_s:.1f} s, {task.bytes:,} bytes", file=sys.stderr, flush=True)
+        print(f"{task.name}: {task.duration_s:.1f} s, {sum(task.sizes):,} bytes", file=sys.stderr, flush=True)
     return made
 
 
@@ -150,17 +149,6 @@ def row(fault: str, task: Task, trials: list[Trial], name: str = "") -> str:
     return f"| {' | '.join(map(str, cells))} |"
 
 
-def at_moments(task: Task, count: int, moments: Callable[[], float], act: Act, **options: Any) -> list[Trial]:
-    """So many trials in which something happens before the process has ended."""
-    trials: list[Trial] = []
-    while len(trials) < count:
-        task.restore()
-        trial = run(task, after(moments(), act), repeat=task.name != "demo" or len(trials) % 5 == 0, **options)
-        if trial.happened:
-            trials.append(trial)
-    return trials
-
-
 def of_signals(task: Task, count: int, draw: random.Random) -> Iterator[str]:
     for name, number in SENT.items():
         yield row(name, task, at_moments(task, count, lambda: draw.uniform(0, task.duration_s), sends(number)))
@@ -171,65 +159,30 @@ def of_starting(task: Task, count: int, draw: random.Random) -> Iterator[str]:
         yield row(name, task, at_moments(task, count, lambda: draw.uniform(0, 0.2), sends(number)))
 
 
-def of_stages(task: Task, count: int, draw: random.Random) -> Iterator[str]:
-    """The stages of a job, each hit as often as it is long."""
+def of_stages(task: Task, count: int, few: int, draw: random.Random) -> Iterator[str]:
+    """The stages of a job, each hit by a signal as often as it is long."""
     stages = StageTask.all_of(task, SHARDS)
     durations = [stage.duration_s for stage in stages]
-    for name, number in SENT.items():
+    name, each = f"{task.name} --stage", -(-few // len(stages))
+    for fault, number in SENT.items():
         trials = []
         for stage in draw.choices(stages, durations, k=count):
             trials += at_moments(stage, 1, lambda stage=stage: draw.uniform(0, stage.duration_s), sends(number))  # type: ignore[misc]
-        yield row(name, task, trials, f"{task.name} --stage")
-
-
-def sends(number: int) -> Act:
-    return lambda process: process.send_signal(number)
+        yield row(fault, task, trials, name)
+    for fault, make in (("disk full", with_full_disk), ("largest file limited (`ulimit -f`)", with_file_limit)):
+        if trials := [trial for stage in stages for trial in make(stage, each)]:
+            yield row(fault, task, trials, name)
+    yield row("two runs at once", task, [trial for stage in stages for trial in with_two(stage, each, draw)], name)
 
 
 def of_full_disk(task: Task, count: int) -> Iterator[str]:
-    """A file system of its own that has room for a growing part of what the run writes."""
-    shutil.rmtree(task.out, ignore_errors=True)
-    task.out.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "none", task.out], capture_output=True, text=True, check=False)
-    if mounted.returncode:
-        print(f"disk full, {task.name}: left out ({mounted.stderr.strip()})", file=sys.stderr)
-        return
-    try:
-        trials = []
-        shutil.copytree(task.earlier, task.out, dirs_exist_ok=True)
-        room = task.bytes * 1.1
-        for k in range(count):
-            for entry in task.out.iterdir():
-                shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
-            _resize(task.out, 1 << 30)
-            shutil.copytree(task.earlier, task.out, dirs_exist_ok=True)
-            used = shutil.disk_usage(task.out).used
-            _resize(task.out, used + int(room * (k + 0.5) / count))
-            trials.append(run(task, repeat=False))
-            if trials[-1].state not in task.results:
-                _resize(task.out, 1 << 30)
-                trials[-1].repeated = task.repeat(trials[-1].state)
+    """Nothing, where no file system can be mounted."""
+    if trials := with_full_disk(task, count):
         yield row("disk full", task, trials)
-    finally:
-        subprocess.run(["umount", task.out], check=True)
-
-
-def _resize(path: Path, size: int) -> None:
-    subprocess.run(["mount", "-o", f"remount,size={-(-size // 4096) * 4096}", path], check=True)
 
 
 def of_file_limit(task: Task, count: int) -> Iterator[str]:
-    largest = max(path.stat().st_size for path in task.earlier.rglob("*") if path.is_file())
-    trials = []
-    for k in range(count):
-        task.restore()
-        limit = int(largest * ((k + 0.5) / count) ** 3)
-
-        def limited(limit: int = limit) -> None:
-            resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
-
-        trials.append(run(task, preexec_fn=limited))
-    yield row("largest file limited (`ulimit -f`)", task, trials)
+    yield row("largest file limited (`ulimit -f`)", task, with_file_limit(task, count))
 
 
 def of_unwritable(task: Task) -> Iterator[str]:
@@ -280,23 +233,7 @@ def _result_after(task: Task, change: Callable[[object], None], put_back: Callab
 
 
 def of_two(task: Task, count: int, draw: random.Random) -> Iterator[str]:
-    """A second run into the directory: that of the old result, so that whichever ends last decides."""
-    trials = []
-    for _ in range(count):
-        task.restore()
-
-        others: list[subprocess.Popen[bytes]] = []
-
-        def second(process: object, others: list[subprocess.Popen[bytes]] = others) -> None:
-            others.append(subprocess.Popen([*COMMAND, *task.old, "--overwrite"], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE))
-
-        trial = run(task, after(draw.uniform(0, task.duration_s / 3), second), repeat=False)
-        for other in others:
-            err = other.communicate()[1].decode()
-            trial.traceback |= "Traceback" in err or len(err.splitlines()) > 1
-        trial.state = task.state()
-        trials.append(trial)
-    yield row("two runs at once", task, trials)
+    yield row("two runs at once", task, with_two(task, count, draw))
 
 
 def of_clock(task: Task) -> Iterator[str]:
@@ -333,13 +270,13 @@ def main() -> None:
         replacing = ("particles", "micrographs", "apply", "demo")
         makers: dict[str, tuple[Callable[[Task], Iterator[str]], Sequence[str]]] = {
             "signals": (lambda task: of_signals(task, args.trials, draw), (*replacing, "watch")),
-            "stages": (lambda task: of_stages(task, args.trials, draw), ("micrographs",)),
+            "stages": (lambda task: of_stages(task, args.trials, few, draw), ("micrographs",)),
             "starting": (lambda task: of_starting(task, args.trials, draw), ("particles",)),
-            "full_disk": (lambda task: of_full_disk(task, few), replacing),
-            "file_limit": (lambda task: of_file_limit(task, few), replacing),
+            "full_disk": (lambda task: of_full_disk(task, few), (*replacing, "watch")),
+            "file_limit": (lambda task: of_file_limit(task, few), (*replacing, "watch")),
             "unwritable": (of_unwritable, replacing),
             "inputs": (lambda task: of_inputs(task, changed[task.name], few, draw), tuple(changed)),
-            "two": (lambda task: of_two(task, few, draw), tuple(changed)),
+            "two": (lambda task: of_two(task, few, draw), (*changed, "watch")),
             "clock": (of_clock, replacing),
         }
         for name, (make, names) in makers.items():

@@ -42,7 +42,8 @@ def contents(directory: Path) -> Contents:
 
 def _without_times(path: Path) -> bytes:
     raw = path.read_bytes()
-    if path.name == "report.html":  # it shows the command
+    if path.name == "report.html":  # it shows when it was made, and the command
+        raw = re.sub(rb"\d{4}-\d\d-\d\d \d\d:\d\d \S*", b"", raw)
         return raw.replace(b" --overwrite", b"").replace(b" --stage merge", b"")
     if path.name == EVENTS:  # what is found; the figures depend on which micrographs were there when it began
         return b"".join(re.findall(rb'"event": "[^"]*", "original": "[^"]*", "duplicate": "[^"]*"', raw))
@@ -51,6 +52,10 @@ def _without_times(path: Path) -> bytes:
     if path.suffix == ".mrc":
         return raw[1024:]  # behind the header, which has the date
     return re.sub(rb"# Created by .*\n", b"", raw) if path.suffix == ".star" else raw
+
+
+def _sizes(directory: Path) -> list[int]:
+    return [path.stat().st_size for path in directory.rglob("*") if path.is_file()]
 
 
 def digests(files: list[Path]) -> Contents:
@@ -72,7 +77,8 @@ class Task:
     out: Path
     results: dict[str, Contents] = field(default_factory=dict)
     duration_s: float = 0.0
-    bytes: int = 0
+    sizes: list[int] = field(default_factory=list)
+    """Of the files of the new result."""
     left_out: tuple[str, Contents] | None = None
     """A file that a run may name and leave out, when it vanishes after its header was read; and a result without it."""
 
@@ -80,6 +86,11 @@ class Task:
     def command(self) -> list[str]:
         """The words that are run over the old result."""
         return [*COMMAND, *self.new, "--overwrite"]
+
+    @property
+    def rival(self) -> list[str]:
+        """The words of a second run into the directory: that of the old result, so that whichever ends last decides."""
+        return [*COMMAND, *self.old, "--overwrite"]
 
     @property
     def earlier(self) -> Path:
@@ -93,7 +104,7 @@ class Task:
             subprocess.run([*COMMAND, *arguments], check=True, capture_output=True)
             self.results[name] = contents(self.out)
             if name == "new":
-                self.bytes = sum(path.stat().st_size for path in self.out.rglob("*") if path.is_file())
+                self.sizes = _sizes(self.out)
         assert self.results["old"] != self.results["new"]
         shutil.rmtree(self.earlier, ignore_errors=True)
         shutil.copytree(self.out, self.earlier, ignore=lambda _, names: [name for name in names if PREPARED.fullmatch(name)])
@@ -152,8 +163,13 @@ class StageTask(Task):
         return [*COMMAND, *self.stages[self.number], "--overwrite"]
 
     @property
-    def begun(self) -> Path:
-        """A copy of what the stages before this one leave."""
+    def rival(self) -> list[str]:
+        """The same stage: two of one are harmless."""
+        return self.command
+
+    @property
+    def earlier(self) -> Path:
+        """A copy of the old result, and of what the stages before this one leave."""
         return self.out.with_name(f"{self.name}-begun-{self.number}")
 
     @classmethod
@@ -170,17 +186,13 @@ class StageTask(Task):
         ]
         task.restore()
         for stage in made:
-            shutil.copytree(task.out, stage.begun)
+            shutil.copytree(task.out, stage.earlier)
             started = time.monotonic()
             subprocess.run(stage.command, check=True, capture_output=True)
             stage.duration_s = time.monotonic() - started
+            stage.sizes = [max(1, sum(_sizes(task.out)) - sum(_sizes(stage.earlier)))]
         assert contents(task.out) == task.results["new"]
         return made
-
-    def restore(self) -> None:
-        """Puts the old result into place, and what the stages before this one leave."""
-        shutil.rmtree(self.out, ignore_errors=True)
-        shutil.copytree(self.begun, self.out)
 
     def repeat(self, state: str) -> bool | None:
         """Whether this stage and those after it give the new result."""
@@ -196,19 +208,21 @@ class WatchTask(Task):
         """The words that are run."""
         return [*COMMAND, *self.new]
 
+    @property
+    def rival(self) -> list[str]:
+        """The same: it is refused."""
+        return self.command
+
     def prepare(self) -> None:
         """Makes the result, and measures how long that takes."""
         shutil.rmtree(self.out, ignore_errors=True)
         started = time.monotonic()
         subprocess.run(self.command, check=True, capture_output=True)
         self.duration_s = time.monotonic() - started
-        self.results["new"] = contents(self.out)
+        self.results["new"], self.sizes = contents(self.out), _sizes(self.out)
         self.events = self._events()
         assert self.events
-
-    def restore(self) -> None:
-        """Takes all away."""
-        shutil.rmtree(self.out, ignore_errors=True)
+        self.earlier.mkdir()
 
     def state(self) -> str:
         """``new``, ``unfinished`` (the first of the events), or ``mixture``."""
@@ -247,10 +261,11 @@ def run(
     repeat: bool = True,
     check_inputs: bool = True,
     before: Sequence[str] = (),
+    finish: Callable[[], None] = lambda: None,
     put_back: Callable[[], None] = lambda: None,
     **options: object,
 ) -> Trial:
-    """Starts the task over the old result, lets something happen, and looks at what is left."""
+    """Starts the task over the old result, lets something happen, and looks at what is left; ``finish`` is called before that."""
     given = digests(task.inputs) if check_inputs else {}
     process = subprocess.Popen(  # type: ignore[call-overload]
         [*before, *task.command], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, **options
@@ -260,6 +275,7 @@ def run(
     _, err = process.communicate(timeout=LIMIT_S)
     wait_s = time.monotonic() - since
     text = err.decode("utf-8", "replace")
+    finish()
     trial = Trial(
         status=process.returncode,
         lines=text.splitlines(),

@@ -13,7 +13,7 @@ import shutil
 import warnings
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import mrcfile
 import numpy as np
@@ -22,7 +22,9 @@ import pytest
 from cases import Ran, needs_shared
 from cryodedup import InputError, MicrographParams, correlate, find_duplicate_micrographs, prepare
 from cryodedup.demo.micrographs import BIN, Planted, make_micrographs
+from cryodedup.errors import InUseError
 from cryodedup.micrographs.acquisition import acquisition_of, acquisitions_of, sort
+from cryodedup.micrographs.cache_file import locked
 
 Command = Callable[..., Ran]
 
@@ -228,6 +230,21 @@ def test_two_runs_do_not_share_a_cache(session: Planted, images: list[Path], com
     assert f"{out / 'prepared.cache'}: found another run that uses it; wait for it, or choose another place for this one" in ran.err
     assert command("micrographs", images[0].parent, "--bin", BIN, "-o", out).status == 0
     assert not (out / "prepared.cache.lock").exists()
+
+
+def test_a_lock_that_another_run_removes_in_between_is_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The other run ends after this one has opened the file of the lock: a third one would not see that lock."""
+    cache, flock, calls = tmp_path / "prepared.cache", fcntl.flock, iter(range(100))
+
+    def late(file: BinaryIO, operation: int) -> None:
+        if next(calls) == 0:
+            (tmp_path / "prepared.cache.lock").unlink()
+        flock(file, operation)
+
+    monkeypatch.setattr(fcntl, "flock", late)
+    with locked(cache), pytest.raises(InUseError), locked(cache):
+        pass
+    assert not (tmp_path / "prepared.cache.lock").exists()
 
 
 def test_a_wild_pixel_spoils_its_own_image_only(session: Planted, images: list[Path]) -> None:

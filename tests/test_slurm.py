@@ -272,6 +272,7 @@ def test_particles_are_one_job(tmp_path: Path, command: Callable[..., Ran], fake
         (["--stage", "plan"], "No such option"),
         (["--shard", "1/2"], "No such option"),
         (["--shards", "0"], "Invalid value for '--shards'"),
+        (["--shards", "1000"], "--shards: found 1,000, expected at most"),
         (
             ["--time", "soon"],
             "--time: found 'soon', expected minutes, or hours, minutes and seconds such as 2:00:00, or STAGE=VALUE for one of prepare,"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import resource
 import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -96,6 +97,34 @@ def test_a_run_that_ends_before_any_file_is_in_place_is_made_good_by_another(
     assert command(*base, "--stage", "merge", "--no-report").status == 0
     assert files_of(tmp_path / "one") == files_of(tmp_path / "many")
     assert not list((tmp_path / "many" / "stages").glob(".cryodedup-*"))
+
+
+@pytest.mark.parametrize(
+    ("stage", "written"),
+    [("prepare", "stages/prepared-*"), ("plan", "stages/plan/**/*"), ("compare", "stages/compared-*"), ("merge", "*.*")],
+)
+def test_a_file_that_the_disk_has_no_room_for_is_named(command: Command, star: Path, tmp_path: Path, stage: str, written: str) -> None:
+    """The largest size of a file is limited to less than each that the stage writes, in turn."""
+    out, soft_hard = tmp_path / "out", resource.getrlimit(resource.RLIMIT_FSIZE)
+    staged(command, star, out, shards=(1, 1))
+    before, there = files_of(out), [path for path in out.glob(written) if path.is_file()]
+    sizes = sorted({path.stat().st_size for path in there})
+    for path in there if stage in ("prepare", "compare") else []:  # else it is done already
+        path.unlink()
+    statuses = []
+    for size in sizes:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size - 1, soft_hard[1]))
+        try:
+            ran = command("micrographs", star, "-o", out, "--bin", BIN, "--stage", stage, "--overwrite", "--no-report")
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, soft_hard)
+        statuses.append(ran.status)
+        if ran.status:
+            place, _, reason = ran.err.removeprefix("cryodedup: error: ").partition(": ")
+            assert (Path(place).is_relative_to(out), reason) == (True, "File too large\n"), ran.err
+            assert files_of(out) == before
+    assert 1 in statuses
+    assert set(statuses) <= {0, 1}
 
 
 def test_what_is_there_is_not_done_again(command: Command, star: Path, tmp_path: Path) -> None:

@@ -63,6 +63,8 @@ def _micrographs(
     with Display(0, quiet=quiet) as display:
         opened = open_micrographs(inputs, params, display)
     n, size = len(opened.images), sum(image.bytes for image in opened.images.values())
+    if (cluster["shards"] or 0) > n:
+        raise InputError(f"--shards: found {cluster['shards']:,}, expected at most {n:,}, the number of micrographs")
     cpus = by_stage(cluster["cpus_per_task"])
     tasks = cluster["shards"] or requests.tasks_of(n, size, params, int(cpus("compare") or params.threads or requests.CPUS))
     asked = requests.of_micrographs(n, size, params, tasks)

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from cryodedup import _core
 from cryodedup.errors import InputError, InUseError
@@ -34,17 +35,37 @@ def locked(cache: Path) -> Iterator[None]:
         raise InputError(f"{cache}: found no ordinary file where the prepared micrographs are to be kept")
     path = cache.with_name(cache.name + ".lock")
     try:
-        file = path.open("ab")
+        file = _locked(path)
+    except BlockingIOError:
+        raise InUseError(f"{cache}: found another run that uses it; wait for it, or choose another place for this one") from None
     except OSError as error:
         raise InputError(f"{cache}: {(error.strerror or str(error)).lower()}") from error
     with file:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise InUseError(f"{cache}: found another run that uses it; wait for it, or choose another place for this one") from None
-        except OSError:
-            pass
-        try:
             yield
         finally:
             path.unlink(missing_ok=True)
+
+
+def _locked(path: Path) -> BinaryIO:
+    """Opens a file and locks it. One that another run has removed in between, when it ended, would keep nobody off: it is made again."""
+    while True:
+        file = path.open("ab")
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.close()
+            raise
+        except OSError:  # this file system has no locks
+            return file
+        if _is_named(file, path):
+            return file
+        file.close()
+
+
+def _is_named(file: BinaryIO, path: Path) -> bool:
+    """Whether an open file is the one of this name."""
+    try:
+        return os.path.samestat(os.fstat(file.fileno()), path.stat())
+    except FileNotFoundError:
+        return False

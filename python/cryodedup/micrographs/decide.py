@@ -48,7 +48,7 @@ class Withheld:
 
     def __str__(self) -> str:
         return (
-            f"{self.reason}; micrographs_kept.* and micrographs_removed.* are withheld. Check the pairs in report.html or duplicates.csv;"
+            f"{self.reason}; micrographs_kept.* and micrographs_removed.* are withheld. Check the pairs in duplicates.csv, or on the page;"
             f" if they are right, repeat the command with --resume {self.options} added: no image is read again"
         )
 

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cryodedup.errors import InputError
+from cryodedup.errors import InputError, naming
 from cryodedup.lasting import make_lasting
 from cryodedup.micrographs.blocks import Shard
 from cryodedup.staging import abandoned, staging_directory
@@ -84,7 +84,8 @@ def put(written: Path, place: Path) -> None:
 def put_json(staging: Path, place: Path, value: Mapping[str, Any]) -> None:
     """Writes a small file of values."""
     path = staging / place.name
-    path.write_text(json.dumps(value, indent=1) + "\n", "utf-8")
+    with naming(place):
+        path.write_text(json.dumps(value, indent=1) + "\n", "utf-8")
     put(path, place)
 
 
@@ -109,7 +110,7 @@ def read_json(path: Path) -> dict[str, Any]:
 def put_arrays(staging: Path, place: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
     """Writes arrays by name."""
     path = staging / place.name
-    with path.open("wb") as file:
+    with naming(place), path.open("wb") as file:
         np.savez(file, **arrays)  # type: ignore[arg-type]
     put(path, place)
 

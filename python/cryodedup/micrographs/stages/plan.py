@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from cryodedup import __version__, _core
-from cryodedup.errors import InputError, ParameterError
+from cryodedup.errors import InputError, ParameterError, naming
 from cryodedup.micrographs.blocks import Planned
 from cryodedup.micrographs.opened import Opened
 from cryodedup.micrographs.reading import key_of
@@ -65,7 +65,9 @@ class Plan:
 
     def write(self, folder: Path) -> None:
         """Adds it to the folder of the plan."""
-        (folder / _FILE).write_text(json.dumps({"schema": SCHEMA, **self._values()}) + "\n", "utf-8")
+        path = folder / _FILE
+        with naming(path):
+            path.write_text(json.dumps({"schema": SCHEMA, **self._values()}) + "\n", "utf-8")
 
     def _values(self) -> dict[str, Any]:
         return asdict(self)
