@@ -247,9 +247,35 @@ def test_a_written_table_gives_the_same_numbers_and_texts_back(tmp_path: Path) -
     assert again.kept.all()
 
 
-@pytest.mark.parametrize("text", ["#no", '"q', 'a"b', "x\ty", "x\ny", "_l", "data_x", None])
-def test_texts_that_a_star_file_cannot_hold_are_refused(text: str | None, tmp_path: Path) -> None:
-    frame = pd.DataFrame({"rlnMicrographName": ["a", "b"], "rlnCoordinateX": [1, 2], "rlnCoordinateY": [1, 2], "rlnNote": ["ok", text]})
-    with pytest.raises(InputError, match=r"^table: column rlnNote: found .*, expected a text that a STAR file can hold$"):
+@pytest.mark.parametrize(
+    "notes",
+    [
+        *(["ok", text] for text in ("#no", '"q', 'a"b', "x\ty", "x\ny", "_l", "data_x", None, float("nan"), [1, 2], True)),
+        [True, False],
+        [1j, 2],
+        pd.array([1, pd.NA], "Int64"),
+        pd.to_datetime(["2026-01-01", "2026-01-02"]),
+    ],
+)
+def test_values_that_a_star_file_cannot_hold_are_refused(notes: object, tmp_path: Path) -> None:
+    frame = pd.DataFrame({"rlnMicrographName": ["a", "b"], "rlnCoordinateX": [1, 2], "rlnCoordinateY": [1, 2], "rlnNote": notes})
+    with pytest.raises(InputError, match=r"^table: column rlnNote: found .*, expected a number, or a text that a STAR file can hold$"):
         deduplicate_particles(frame, pixel_size_a=1).write(tmp_path / "out", report=False)
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("notes", "written"),
+    [
+        (["ok", ""], ["ok", '""']),
+        (["a", 3], ["a", "3"]),
+        ([1, 2.5], ["1.0", "2.5"]),
+        (pd.array([1, 2], "Int64"), ["1", "2"]),
+        (pd.array([0.5, pd.NA], "Float64"), ["0.5", "nan"]),
+    ],
+)
+def test_other_values_are_written(notes: object, written: list[str], tmp_path: Path) -> None:
+    frame = pd.DataFrame({"rlnMicrographName": ["a", "b"], "rlnCoordinateX": [1, 2], "rlnCoordinateY": [1, 2], "rlnNote": notes})
+    deduplicate_particles(frame, pixel_size_a=1).write(tmp_path / "out", report=False)
+    words = (tmp_path / "out" / "particles_kept.star").read_text().split()
+    assert words[-8:][3::4] == written

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from numbers import Real
 from pathlib import Path
 from typing import Any
 
@@ -91,28 +93,37 @@ class RecordsOutput(_InMemory):
 
 
 def _refuse_unwritable(block: Any, label: str) -> None:
-    """Refuses names of columns, and texts, that a STAR file would not give back.
+    """Refuses names of columns, and values, that a STAR file would not give back.
 
     Raises
     ------
     InputError
-        A column's name with blanks; a text that begins as a comment, a label, a block or a quoted text does, or has line ends or tabs; a
-        missing text.
+        A column's name with blanks; a text that begins as a comment, a label, a block or a quoted text does, or has line ends or tabs; what
+        is neither a text nor a number, such as true and false; a missing text or whole number.
     """
     for name in getattr(block, "columns", block):
         if not _LABEL.fullmatch(str(name)):
             raise InputError(f"{label}: found the column {str(name)!r}, expected a name without blanks, as STAR files have")
-        for value in _texts(block[name]):
-            if not isinstance(value, str) or not _TEXT.fullmatch(value):
-                raise InputError(f"{label}: column {name}: found {value!r}, expected a text that a STAR file can hold")
+        for value in _uncertain(block[name]):
+            if not (_TEXT.fullmatch(value) if isinstance(value, str) else _is_number(value)):
+                raise InputError(f"{label}: column {name}: found {value!r}, expected a number, or a text that a STAR file can hold")
 
 
-def _texts(values: Any) -> list[object]:
-    """The different texts of a column, or of a value by itself; none of numbers."""
-    if isinstance(values, str):
+def _uncertain(values: Any) -> list[object]:
+    """The different values of a column, or a value by itself; none of a column that can only have numbers."""
+    if not hasattr(values, "dtype"):
         return [values]
-    is_text = hasattr(values, "unique") and getattr(values.dtype, "kind", "O") not in "biufc"
-    return list(values.astype(object).unique()) if is_text else []
+    if (kind := values.dtype.kind) == "f" or (kind in "iu" and not values.isna().any()):
+        return []
+    cells = values.astype(object)
+    try:
+        return list(cells.unique())
+    except TypeError:  # lists, say
+        return list(cells)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool) and not math.isnan(value)
 
 
 def _without_objects(name: str, values: np.ndarray[Any, Any], label: str) -> np.ndarray[Any, Any]:
