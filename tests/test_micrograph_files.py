@@ -25,6 +25,7 @@ from cryodedup.demo.micrographs import BIN, Planted, make_micrographs
 from cryodedup.errors import InUseError
 from cryodedup.micrographs.acquisition import acquisition_of, acquisitions_of, sort
 from cryodedup.micrographs.cache_file import locked
+from cryodedup.micrographs.exposures import listed
 
 Command = Callable[..., Ran]
 
@@ -220,6 +221,25 @@ def test_the_cache_saves_reading_and_its_damage_is_noticed(session: Planted, ima
     assert command(*arguments).status == 2
 
 
+def test_power_spectra_beside_micrographs_are_left_out(images: list[Path]) -> None:
+    """RELION writes x_PS.mrc beside x.mrc; they all look alike."""
+    folder = images[0].parent
+    found = find_duplicate_micrographs(folder, MicrographParams(bin=BIN))
+    alike = np.random.default_rng(0).normal(size=(512, 512)).astype(np.float32)
+    for path in images[:12]:
+        with mrcfile.new(path.with_name(f"{path.stem}_PS.mrc")) as file:
+            file.set_data(alike)
+    with_spectra = find_duplicate_micrographs(folder, MicrographParams(bin=BIN))
+    assert with_spectra.exposures.paths == found.exposures.paths
+    assert [(pair.first, pair.second) for pair in with_spectra.pairs] == [(pair.first, pair.second) for pair in found.pairs]
+    assert [text for text in with_spectra.warnings if text not in found.warnings] == [
+        "12 files ending with _PS.mrc not used: RELION's motion correction writes power spectra under such names; if they are micrographs,"
+        " give a table of them, or a pattern that fits them alone"
+    ]
+    assert listed([folder]) == found.exposures.paths
+    assert len(listed([folder / "*_PS.mrc"])) == 12  # none lies beside its micrograph: these are names of users
+
+
 def test_two_runs_do_not_share_a_cache(session: Planted, images: list[Path], command: Command, tmp_path: Path) -> None:
     out = tmp_path / "out"
     out.mkdir()
@@ -322,7 +342,7 @@ def test_a_window_without_pairs(session: Planted, command: Command, tmp_path: Pa
         (["--fdr", "0"], "fdr: found 0.0, expected a number, more than 0 and less than 1"),
         (["--threshold", "2"], "threshold: found 2.0, expected a number, from -1 to 1"),
         (["--fdr", "0.05", "--threshold", "0.2"], "found --fdr and --threshold, expected one of them"),
-        (["--search", "all", "--scan-range", "9"], "found --scan-range with --search all"),
+        (["--search", "all", "--scan-range", "9"], "--scan-range: found 9 with --search all"),
         (["--images-per-hole", "0"], "--images-per-hole: found 0"),
         (["--keep", "best-ctf"], "found no rlnCtfMaxResolution"),
         (["--order", "time"], ""),
@@ -593,6 +613,8 @@ def test_january_follows_december() -> None:
     names = ["a_X+0Y+0-1_Jan01_00.10.00.mrc", "a_X+0Y+0-1_Dec31_23.50.00.mrc"]
     assert sort(names, [acquisition_of(name) for name in names], "auto") == ([1, 0], "time")
     assert sort(["x_10", "x_9"], [acquisition_of("")] * 2, "natural") == ([1, 0], "natural")
+    of_cryosparc = ["S1/999999999999999999999_x_1.mrc", "S1/111111111111111111111_x_2.mrc"]
+    assert sort(of_cryosparc, [acquisition_of("")] * 2, "auto") == ([0, 1], "name")  # the uid in front is as good as random
 
 
 @needs_shared

@@ -46,12 +46,24 @@ def test_keywords_are_the_fields_of_the_parameters(particles: ParticleResult) ->
     paths = [source.picks.label for source in particles.sources]
     both = deduplicate_particles(paths, ParticleParams(min_separation_a=70, seed=3), priority="input")
     assert (both.params.min_separation_a, both.params.seed, both.params.priority) == (70, 3, "input")
+    expansion = ParticleParams(undo_symmetry_expansion=True)  # sets the separation to 0
+    again = deduplicate_particles(paths, expansion, undo_symmetry_expansion=False)
+    assert again.params == ParticleParams()
     with pytest.raises(InputError, match=r"^min_separation: found no parameter of this name, expected min_separation_a$"):
         deduplicate_particles(paths, min_separation=70)
     with pytest.raises(InputError, match=r"^nonsense: found no parameter of this name, expected one of those of ParticleParams$"):
         deduplicate_particles(paths, nonsense=1)
     with pytest.raises(InputError, match=r"^bin: found 0"):
         find_duplicate_micrographs("nowhere", MicrographParams(fdr=0.1), bin=0)
+
+
+@pytest.mark.parametrize("images_per_move", [4, MicrographParams.images_per_move])
+def test_a_parameter_of_the_window_calls_for_the_window(images_per_move: int, micrographs: MicrographResult) -> None:
+    paths = micrographs.exposures.paths[:30]
+    found = find_duplicate_micrographs(paths, bin=BIN, images_per_move=images_per_move)
+    assert (found.params.search, found.params.images_per_move) == ("window", images_per_move)
+    with pytest.raises(InputError, match=rf"^images_per_move: found {images_per_move} with search all, expected search window$"):
+        find_duplicate_micrographs(paths, search="all", images_per_move=images_per_move)
 
 
 def test_a_result_is_one_screen_of_text(particles: ParticleResult, micrographs: MicrographResult) -> None:

@@ -268,7 +268,7 @@ def test_particles_are_one_job(tmp_path: Path, command: Callable[..., Ran], fake
     [
         (["--bin", "999"], "--bin: found 999, expected at most 64"),
         (["--fdr", "0.1", "--threshold", "0.1"], "found --fdr and --threshold, expected one of them"),
-        (["--search", "all", "--scan-range", "5"], "found --scan-range with --search all, expected --search window"),
+        (["--search", "all", "--scan-range", "5"], "--scan-range: found 5 with --search all, expected --search window"),
         (["--stage", "plan"], "No such option"),
         (["--shard", "1/2"], "No such option"),
         (["--shards", "0"], "Invalid value for '--shards'"),

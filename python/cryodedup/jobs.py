@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from cryodedup.apply.workflow import apply_earlier
 from cryodedup.micrographs import workflow as micrograph_workflow
-from cryodedup.params import Match, MicrographParams, ParticleParams, chosen
+from cryodedup.params import Match, MicrographParams, ParticleParams, chosen, with_window
 from cryodedup.params.names import in_python, naming_parameters
 from cryodedup.particles import workflow as particle_workflow
 from cryodedup.progress import SILENT, Progress
@@ -98,7 +98,7 @@ def find_duplicate_micrographs(
         One line: which file or parameter, what was found, what was expected. A single unreadable image is no error: the result names it.
     """
     with naming_parameters():
-        chosen_params = chosen(params, MicrographParams, parameters)
+        chosen_params = chosen(params, MicrographParams, with_window(parameters))
         found = micrograph_workflow.find_duplicates(micrographs, chosen_params, cache=cache, resume=resume, progress=progress)
     return _as(MicrographResult, found, warnings=list(map(in_python, found.warnings)))
 

@@ -22,7 +22,7 @@ from cryodedup.micrographs.sentences import overlaps, self_test, tilts, versions
 from cryodedup.micrographs.stages.work import merge
 from cryodedup.micrographs.workflow import find_duplicates
 from cryodedup.output_directory import check_directory, holds_withheld, refuse_inputs_among_outputs
-from cryodedup.params import MIN_OVERLAP, Keep, MicrographParams, Order, Search, Sensitivity
+from cryodedup.params import MIN_OVERLAP, Keep, MicrographParams, Order, Search, Sensitivity, with_window
 from cryodedup.text import count
 from cryodedup.write.job import Delivered
 from cryodedup.write.micrographs import OUTPUTS, write_micrographs
@@ -229,11 +229,8 @@ def chosen_params(bin_: int, chosen: Mapping[str, Any]) -> MicrographParams:
     """
     if chosen["threshold"] is not None and chosen["fdr"] is not None:
         raise InputError("found --fdr and --threshold, expected one of them")
-    window = [name for name in ("images_per_move", "images_per_hole", "scan_range") if chosen[name] is not None]
-    if window and chosen["search"] == "all":
-        raise InputError(f"found --{window[0].replace('_', '-')} with --search all, expected --search window")
-    given = {name: value for name, value in chosen.items() if value is not None}
-    return MicrographParams(bin=bin_, **{"search": "window" if window else "all"} | given)
+    given = {name: value for name, value in with_window(chosen).items() if value is not None}
+    return MicrographParams(bin=bin_, **given)
 
 
 def show(result: MicrographOutcome, delivered: Delivered) -> None:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from cryodedup.errors import InputError
+from cryodedup.micrographs.version_names import without_uid
 
 _EPU = re.compile(
     r"(?:GridSquare_(?P<square>\d+).*?)?FoilHole_(?P<hole>\d+)_Data_(?P<shot>\d+)_\d+_(?P<date>\d{8})_(?P<time>\d{6}|\d{4})(?!\d)"
@@ -183,8 +184,14 @@ def sort(names: Sequence[str], acquisitions: Sequence[Acquisition], order: str) 
         times = _over_new_year([known.time or () for known in acquisitions])
         return sorted(indices, key=lambda i: (times[i], names[i])), rule
     if rule == "natural":
-        return sorted(indices, key=lambda i: (natural(names[i]), i)), rule
-    return (sorted(indices, key=lambda i: (names[i], i)) if rule == "name" else list(indices)), rule
+        return sorted(indices, key=lambda i: (natural(_own(names[i])), names[i])), rule
+    return (sorted(indices, key=lambda i: (_own(names[i]), names[i])) if rule == "name" else list(indices)), rule
+
+
+def _own(name: str) -> str:
+    """A path without CryoSPARC's uid: it would make the order a random one."""
+    folder, slash, file = name.rpartition("/")
+    return folder + slash + without_uid(file)
 
 
 def _over_new_year(times: list[Key]) -> list[Key]:

@@ -7,10 +7,12 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
+from cryodedup.formats.image_names import SPECTRUM
 from cryodedup.micrographs.compare import Compared, Pair
 from cryodedup.micrographs.decide import Decision
 from cryodedup.micrographs.exposures import Exposures
 from cryodedup.params import MicrographParams
+from cryodedup.text import count
 
 _MANY = 6
 """There is a warning about a set of more micrographs."""
@@ -42,8 +44,17 @@ def warnings_of(
         *_of_two_bases(exposures),
         *_of_contradicted(decision.pairs),
         *_of_unreadable(exposures, unreadable),
+        *_of_spectra(exposures),
     )
     return list(several)
+
+
+def _of_spectra(exposures: Exposures) -> Iterator[str]:
+    if exposures.spectra:
+        yield (
+            f"{count(exposures.spectra, 'file')} ending with {SPECTRUM} not used: RELION's motion correction writes power spectra under"
+            " such names; if they are micrographs, give a table of them, or a pattern that fits them alone"
+        )
 
 
 def of_small_images(width: int, height: int) -> str | None:

@@ -16,7 +16,7 @@ from cryodedup.formats import cryosparc
 from cryodedup.formats.cryosparc_output import DatasetOutput
 from cryodedup.formats.datasets import open_dataset
 from cryodedup.formats.detect import UnknownFormatError, kind_of
-from cryodedup.formats.image_names import IMAGES, OTHERS, is_image
+from cryodedup.formats.image_names import IMAGES, OTHERS, is_image, power_spectra
 from cryodedup.formats.list_output import ListOutput
 from cryodedup.formats.project import base_of, is_file
 from cryodedup.formats.star import StarFile, TableColumns, open_star
@@ -38,6 +38,7 @@ class Exposures:
 
     ``base``: the directory from which names are resolved; ``also``: another one in which all files exist. ``ctf_a``: resolution to which
     the CTF was fitted, Å, NaN where it is not known; None if no input gives it. ``pixel_sizes_a``: likewise, pixel sizes in the table.
+    ``spectra``: number of files that are power spectra of RELION, and were left out.
     """
 
     label: str
@@ -49,6 +50,7 @@ class Exposures:
     ctf_a: np.ndarray | None = None
     pixel_sizes_a: np.ndarray | None = None
     acquisitions: Sequence[Acquisition] = field(default_factory=list)
+    spectra: int = 0
 
     def __len__(self) -> int:
         return len(self.names)
@@ -62,7 +64,7 @@ def open_exposures(inputs: Sequence[Path], threads: int = 0) -> Exposures:
     InputError
         No such input, a missing column, a name that occurs twice, or missing files: one message counts all of them.
     """
-    expanded = [path for item in inputs for path in _expanded(item)]
+    expanded, spectra = _expanded_all(inputs)
     if not expanded:
         inside = (item / name for item in inputs if item.is_dir() for name in TABLES)
         table = next((path for path in inside if path.is_file()), None)
@@ -79,7 +81,7 @@ def open_exposures(inputs: Sequence[Path], threads: int = 0) -> Exposures:
         raise InputError(f"{exposures.label}: found no micrographs")
     _refuse_missing(exposures)
     _refuse_repeated(exposures)
-    return replace(exposures, acquisitions=acquisitions_of(exposures.paths))
+    return replace(exposures, acquisitions=acquisitions_of(exposures.paths), spectra=spectra)
 
 
 def listed(inputs: Sequence[Path], threads: int = 0) -> list[Path]:
@@ -90,9 +92,16 @@ def listed(inputs: Sequence[Path], threads: int = 0) -> list[Path]:
     InputError
         A table that cannot be read, or a folder with images of two formats.
     """
-    expanded = [path for item in inputs for path in _expanded(item)]
+    expanded, _ = _expanded_all(inputs)
     paths = [part for path in expanded for part in ([path] if is_image(path) or _is_other(path) else _from_table(path, threads).paths)]
     return [path for path in dict.fromkeys(paths) if is_image(path) and is_file(path)]
+
+
+def _expanded_all(inputs: Sequence[Path]) -> tuple[list[Path], int]:
+    """The files that inputs stand for, and the number of power spectra that are left out."""
+    expanded = [path for item in inputs for path in _expanded(item)]
+    spectra = power_spectra(expanded)
+    return [path for path in expanded if path not in spectra], len(spectra)
 
 
 def _expanded(item: Path) -> list[Path]:

@@ -59,4 +59,9 @@ def marks_of(path: Path) -> Marks:
     folder = path.parent
     if folder.name.lower() in _HALVES:
         half, folder = half or _HALVES[folder.name.lower()], folder.parent
-    return Marks(str(folder), name, _UIDS.sub("", name) or name, half, weighting)
+    return Marks(str(folder), name, without_uid(name), half, weighting)
+
+
+def without_uid(name: str) -> str:
+    """A file name without the numbers, as good as random, that CryoSPARC puts in front, unless nothing else is left."""
+    return _UIDS.sub("", name) or name

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import fields, replace
+from dataclasses import fields
 from difflib import get_close_matches
 from numbers import Integral, Real
 from typing import Any, TypeGuard, TypeVar, get_args
@@ -14,6 +14,7 @@ import numpy as np
 from cryodedup.errors import InputError, ParameterError
 
 MAX_THREADS = 1024
+_GIVEN = "_given"
 Params = TypeVar("Params")
 
 
@@ -83,4 +84,9 @@ def chosen(params: object, kind: type[Params], given: Mapping[str, Any]) -> Para
         raise InputError(
             f"{unknown}: found no parameter of this name, expected {alike[0] if alike else f'one of those of {kind.__name__}'}"
         )
-    return replace(base, **given)  # type: ignore[type-var]
+    return kind(**{**vars(base)[_GIVEN], **given})
+
+
+def remember(params: object) -> None:
+    """Keeps the values as they were given, before some of them set others: :func:`chosen` goes on from these."""
+    object.__setattr__(params, _GIVEN, {field.name: getattr(params, field.name) for field in fields(params) if field.init})  # type: ignore[arg-type]

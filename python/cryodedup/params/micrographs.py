@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from cryodedup.errors import ParameterError
-from cryodedup.params.checks import MAX_THREADS, check_at_most, check_choices, check_switches, is_number, is_whole
+from cryodedup.params.checks import MAX_THREADS, check_at_most, check_choices, check_switches, is_number, is_whole, remember
 
 Search = Literal["all", "window"]
 Order = Literal["auto", "time", "name", "natural", "input"]
@@ -36,6 +37,22 @@ _CHOICES = {"search": Search, "order": Order, "keep": Keep, "sensitivity": Sensi
 _IN_SUMMARY = {"max_shift_px": "max_shift", "highpass_cycles_per_px": "highpass", "lowpass_cycles_per_px": "lowpass"}
 _BANDS = {"highpass_cycles_per_px": (1, 2), "lowpass_cycles_per_px": (2,)}
 """The allowed lengths of each."""
+
+
+def with_window(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Parameters as they were given (None: not given), with the search that they call for: a window, if one of the window's is given.
+
+    Raises
+    ------
+    ParameterError
+        The other search was given, too.
+    """
+    window = next((name for name in _WINDOW if given.get(name) is not None), None)
+    if window is None:
+        return dict(given)
+    if given.get("search") == "all":
+        raise ParameterError(f"{{{window}}}: found {{found}} with {{search}} all, expected {{search}} window", found=given[window])
+    return {**given, "search": "window"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,6 +129,7 @@ class MicrographParams:
     threads: int = 0
 
     def __post_init__(self) -> None:
+        remember(self)
         self._check_whole_numbers()
         check_switches(self, ["self_test"])
         check_at_most(self, {"threads": MAX_THREADS, "bin": MAX_BIN})

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from cryodedup.errors import ParameterError
-from cryodedup.params.checks import MAX_THREADS, check_choices, check_switches, is_number, is_whole
+from cryodedup.params.checks import MAX_THREADS, check_choices, check_switches, is_number, is_whole, remember
 
 ShiftKey = Literal["auto", "alignments3D", "alignments2D", "none"]
 ScoreOrder = Literal["auto", "higher", "lower"]
@@ -114,6 +114,7 @@ class ParticleParams:
     unused: tuple[str, ...] = field(init=False, default=(), repr=False)
 
     def __post_init__(self) -> None:
+        remember(self)
         self._check_kinds()
         self._check_pixel_sizes()
         for name in ("micrographs", "tomograms"):
