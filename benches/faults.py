@@ -39,8 +39,8 @@ a random moment. Afterwards the inputs have to be what they were, and the direct
 * **old**: the earlier result, byte for byte,
 * **unfinished**: a directory without a `summary.json` (`demo`: with an `UNFINISHED.txt`), from which a further run with
   `--overwrite` makes the new result. The numbers in brackets, 3 of 4: in four trials the command was run again, and three of these runs
-  gave the new result. (A trial with one of the stages goes on in any case, from this stage to the last.) Of `watch`, which has no
-  earlier result: the first of the events; what it finds is compared, not the figures.
+  gave the new result. (A trial with one of the stages goes on in any case, from this stage to the last.) `watch` has no earlier result;
+  here *unfinished* means that only the first events are there. Which pairs it reports is compared, not their numbers.
 
 *Two runs at once*: the second is that of the earlier result; of `watch`, and of a stage, the same again (a second `watch` is refused).
 

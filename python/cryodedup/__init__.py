@@ -1,8 +1,6 @@
 """cryodedup finds what was counted twice in cryo-EM: duplicate particles and duplicate micrographs."""
 
-from __future__ import annotations
-
-TYPE_CHECKING = False  # that of typing takes longer to import than all of this file
+TYPE_CHECKING = False  # no import here: that of typing takes longer than all of this file, and a signal during one ends in a traceback
 if TYPE_CHECKING:
     from typing import Any
 
@@ -41,7 +39,7 @@ _ROOMS = {
 }
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> "Any":
     """Imports a public name when it is first used: the command line starts without numpy, and is ready for signals at once."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
