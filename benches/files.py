@@ -57,6 +57,11 @@ def make(kind, rows, path):
     subprocess.run([sys.executable, HERE / "session.py", kind, str(rows), path], check=True)
 
 
+def to_disk(source, copy):
+    """A copy that waits until it is on the disk, as a run waits for what it writes."""
+    return ["dd", f"if={source}", f"of={copy}", "bs=1M", "conv=fsync", "status=none"]
+
+
 def kept_rows(path):
     with path.open("rb") as file:
         return sum(b"@" in line for line in file)
@@ -81,7 +86,9 @@ def main():
             f"{args.rows} rows, {star.stat().st_size / 1e6:.0f} MB STAR",
             {
                 "cryodedup particles": ([*cryodedup, star, "-o", out], args.repeats),
+                "with its page": ([*cryodedup[:-1], star, "-o", out], args.repeats),
                 "cp": (["cp", star, copy], args.repeats),
+                "dd conv=fsync": (to_disk(star, copy), args.repeats),
                 "awk '{n+=NF}'": (["awk", "{n+=NF}", star], args.repeats),
                 "original lines + cKDTree": ([sys.executable, HERE / "peers.py", "lines", star, theirs], min(3, args.repeats)),
                 "starfile + cKDTree": ([sys.executable, HERE / "peers.py", "starfile", star, theirs], 1),
@@ -97,7 +104,11 @@ def main():
         make("cs", args.records, cs)
         compare(
             f"{args.records} records, {cs.stat().st_size / 1e6:.0f} MB .cs",
-            {"cryodedup particles": ([*cryodedup, cs, "-o", out], args.repeats), "cp": (["cp", cs, copy], args.repeats)},
+            {
+                "cryodedup particles": ([*cryodedup, cs, "-o", out], args.repeats),
+                "cp": (["cp", cs, copy], args.repeats),
+                "dd conv=fsync": (to_disk(cs, copy), args.repeats),
+            },
             outputs,
             args.repeats,
             args.settle,

@@ -38,10 +38,16 @@ def _filter(name: str, metavar: str, text: str) -> Callable[[Command], Command]:
     return click.option(f"--{name}", parameter, type=Numbers(), default=default, show_default=True, metavar=metavar, help=text)
 
 
-highpass = _filter("highpass", "σ[,..]", "Set the high-pass filter, in cycles per reduced pixel, as for IMOD's mtffilter.")
+highpass = _filter(
+    "highpass", "σ[,..]", "Set the high-pass filter, in cycles per reduced pixel, as for IMOD's mtffilter. A second number has no effect."
+)
 lowpass = _filter("lowpass", "r,σ", "Set radius and falloff of the low-pass filter, in cycles per reduced pixel.")
 max_shift = click.option(
-    "--max-shift", "max_shift_px", type=float, metavar="PX", help="Search shifts up to this along each axis, in pixels of the micrograph."
+    "--max-shift",
+    "max_shift_px",
+    type=float,
+    metavar="PX",
+    help="Search shifts up to this along each axis, in pixels of the micrograph.  [default: until a tenth of the frame overlaps]",
 )
 fdr = click.option("--fdr", type=float, metavar="Q", help=f"Accept pairs up to this false-discovery rate.  [default: {MICROGRAPHS.fdr}]")
 bin_ = click.option(
