@@ -23,6 +23,7 @@ from cases import Ran, needs_shared
 from cryodedup import InputError, MicrographParams, correlate, find_duplicate_micrographs, prepare
 from cryodedup.demo.micrographs import BIN, Planted, make_micrographs
 from cryodedup.errors import InUseError
+from cryodedup.formats.image_names import power_spectra
 from cryodedup.micrographs.acquisition import acquisition_of, acquisitions_of, sort
 from cryodedup.micrographs.cache_file import locked
 from cryodedup.micrographs.exposures import listed
@@ -233,11 +234,25 @@ def test_power_spectra_beside_micrographs_are_left_out(images: list[Path]) -> No
     assert with_spectra.exposures.paths == found.exposures.paths
     assert [(pair.first, pair.second) for pair in with_spectra.pairs] == [(pair.first, pair.second) for pair in found.pairs]
     assert [text for text in with_spectra.warnings if text not in found.warnings] == [
-        "12 files ending with _PS.mrc not used: RELION's motion correction writes power spectra under such names; if they are micrographs,"
-        " give a table of them, or a pattern that fits them alone"
+        "12 files with names in _PS.mrc were left out: RELION's motion correction gives such names to power spectra; if they are"
+        " micrographs, give a table of them, or a pattern that fits them alone"
     ]
     assert listed([folder]) == found.exposures.paths
     assert len(listed([folder / "*_PS.mrc"])) == 12  # none lies beside its micrograph: these are names of users
+
+
+@pytest.mark.parametrize(
+    ("names", "spectra"),
+    [
+        (["a/x.mrc", "a/x_PS.mrc", "a/y_PS.mrc"], {"a/x_PS.mrc", "a/y_PS.mrc"}),  # y.mrc is still to come
+        (["a/x_PS.mrc", "a/x_PS_PS.mrc"], {"a/x_PS_PS.mrc"}),
+        (["a/x.mrc", "a/x_PS.mrc", "b/y_PS.mrc"], {"a/x_PS.mrc"}),
+        (["a/x_PS.mrc", "b/x.mrc"], set()),
+        (["a/x.mrc", "a/x_PS.mrc.gz", "a/xPS.mrc", "a/x_ps.mrc"], set()),
+    ],
+)
+def test_what_is_a_power_spectrum(names: list[str], spectra: set[str]) -> None:
+    assert power_spectra(map(Path, names)) == set(map(Path, spectra))
 
 
 def test_two_runs_do_not_share_a_cache(session: Planted, images: list[Path], command: Command, tmp_path: Path) -> None:

@@ -279,3 +279,11 @@ def test_other_values_are_written(notes: object, written: list[str], tmp_path: P
     deduplicate_particles(frame, pixel_size_a=1).write(tmp_path / "out", report=False)
     words = (tmp_path / "out" / "particles_kept.star").read_text().split()
     assert words[-8:][3::4] == written
+
+
+def test_a_block_of_single_values_is_written(tmp_path: Path) -> None:
+    particles = pd.DataFrame({"rlnMicrographName": ["a", "b"], "rlnCoordinateX": [1, 2], "rlnCoordinateY": [1, 2]})
+    general = {"rlnA": np.int64(5), "rlnB": 0.25, "rlnC": "text", "rlnD": np.float64("nan"), "rlnE": 3}
+    deduplicate_particles({"general": general, "particles": particles}, pixel_size_a=1).write(tmp_path / "out", report=False)
+    words = (tmp_path / "out" / "particles_kept.star").read_text().split()
+    assert [words[words.index(f"_{name}") + 1] for name in general] == ["5", "0.25", "text", "nan", "3"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -10,10 +11,9 @@ IMAGES = (".mrc", ".mrc.gz", ".mrc.bz2", *TIFF)
 """Extensions of micrographs."""
 OTHERS = {".eer": "an EER movie", ".mrcs": "a movie or a stack", ".gain": "a gain reference"}
 """Extensions of other files found beside micrographs, and what these are."""
-
-
 SPECTRUM = "_PS.mrc"
 """How the name of a power spectrum ends that RELION's motion correction writes beside ``x.mrc``."""
+_SPECTRA = re.compile(r"(?:_PS)+\.mrc$")
 
 
 def is_image(path: Path) -> bool:
@@ -22,8 +22,12 @@ def is_image(path: Path) -> bool:
 
 
 def power_spectra(images: Iterable[Path]) -> set[Path]:
-    """The power spectra among images: all that are named so, if one of them lies beside its micrograph. Else these are names of users."""
+    """The power spectra among images: all of a folder that are named like one that lies beside its micrograph.
+
+    One can come before its micrograph, so not each has to lie beside one. Users name micrographs ``x_PS.mrc``, too: these are no spectra
+    where no ``x.mrc`` is, nor where their own spectra are ``x_PS_PS.mrc``.
+    """
     there = set(images)
-    named = {path for path in there if path.name.endswith(SPECTRUM)}
-    beside = any(path.with_name(path.name.removesuffix(SPECTRUM) + ".mrc") in there for path in named)
-    return named if beside else set()
+    named = {path: (path.parent, found[0]) for path in there if (found := _SPECTRA.search(path.name))}
+    of_spectra = {ending for path, ending in named.items() if path.with_name(path.name.removesuffix(SPECTRUM) + ".mrc") in there}
+    return {path for path, ending in named.items() if ending in of_spectra}

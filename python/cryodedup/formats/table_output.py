@@ -111,8 +111,8 @@ def _refuse_unwritable(block: Any, label: str) -> None:
 
 def _uncertain(values: Any) -> list[object]:
     """The different values of a column, or a value by itself; none of a column that can only have numbers."""
-    if not hasattr(values, "dtype"):
-        return [values]
+    if not hasattr(values, "isna"):
+        return [] if isinstance(values, float) else [values]
     if (kind := values.dtype.kind) == "f" or (kind in "iu" and not values.isna().any()):
         return []
     cells = values.astype(object)

@@ -52,8 +52,9 @@ def warnings_of(
 def _of_spectra(exposures: Exposures) -> Iterator[str]:
     if exposures.spectra:
         yield (
-            f"{count(exposures.spectra, 'file')} ending with {SPECTRUM} not used: RELION's motion correction writes power spectra under"
-            " such names; if they are micrographs, give a table of them, or a pattern that fits them alone"
+            f"{count(exposures.spectra, 'file')} with names in {SPECTRUM} {'was' if exposures.spectra == 1 else 'were'} left out: RELION's"
+            " motion correction gives such names to power spectra; if they are micrographs, give a table of them, or a pattern that fits"
+            " them alone"
         )
 
 
