@@ -42,7 +42,8 @@ a random moment. Afterwards the inputs have to be what they were, and the direct
   gave the new result. (A trial with one of the stages goes on in any case, from this stage to the last.) `watch` has no earlier result;
   here *unfinished* means that only the first events are there. Which pairs it reports is compared, not their numbers.
 
-*Two runs at once*: the second is that of the earlier result; of `watch`, and of a stage, the same again (a second `watch` is refused).
+*Two runs at once*: while the command runs, the command that made the earlier result is started in the same directory. For `watch` and for a
+stage, the same command is started twice; the second `watch` is refused.
 
 Anything else is a **mixture**: a directory that looks whole and is not. *Traceback* counts runs that printed one, or more than one
 line of error. *Before the program* counts signals that came while the Python interpreter itself was starting, before the first line of
@@ -176,7 +177,7 @@ def of_stages(task: Task, count: int, few: int, draw: random.Random) -> Iterator
 
 
 def of_full_disk(task: Task, count: int) -> Iterator[str]:
-    """Nothing, where no file system can be mounted."""
+    """Yields nothing if no file system can be mounted."""
     if trials := with_full_disk(task, count):
         yield row("disk full", task, trials)
 

@@ -234,8 +234,8 @@ def test_power_spectra_beside_micrographs_are_left_out(images: list[Path]) -> No
     assert with_spectra.exposures.paths == found.exposures.paths
     assert [(pair.first, pair.second) for pair in with_spectra.pairs] == [(pair.first, pair.second) for pair in found.pairs]
     assert [text for text in with_spectra.warnings if text not in found.warnings] == [
-        "12 files with names in _PS.mrc were left out: RELION's motion correction gives such names to power spectra; if they are"
-        " micrographs, give a table of them, or a pattern that fits them alone"
+        "12 files whose name ends in _PS.mrc were left out: RELION's motion correction gives such names to power spectra; if they are"
+        " micrographs, give a table of them, or a pattern that matches only them"
     ]
     assert listed([folder]) == found.exposures.paths
     assert len(listed([folder / "*_PS.mrc"])) == 12  # none lies beside its micrograph: these are names of users

@@ -46,9 +46,10 @@ def test_an_mdoc_of_the_movie_counts_and_others_do_not(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("cell", "tilt"), [("0.5235987755982988", 30.0), ("x", None), ("-1.7e-4", -0.00974)])
-def test_what_epu_tells(cell: str, tilt: float | None, tmp_path: Path) -> None:
+@pytest.mark.parametrize("before", ["", "000123456789012345678_", "GridSquare_12_"])
+def test_what_epu_tells(cell: str, tilt: float | None, before: str, tmp_path: Path) -> None:
     (tmp_path / f"{EPU}.xml").write_text(POSITION.format(cell))
-    (known,) = acquisitions_of([tmp_path / f"{EPU}_fractions.mrc"])
+    (known,) = acquisitions_of([tmp_path / f"{before}{EPU}_fractions.mrc"])
     assert known.tilt_deg == (None if tilt is None else pytest.approx(tilt, abs=1e-4))
     assert known.stage == (1e-4, 2e-4)
 

@@ -1,6 +1,7 @@
 """cryodedup finds what was counted twice in cryo-EM: duplicate particles and duplicate micrographs."""
 
-TYPE_CHECKING = False  # no import here: that of typing takes longer than all of this file, and a signal during one ends in a traceback
+# typing is not imported: that takes longer than the rest of this file, and a signal during an import ends in a traceback.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 

@@ -47,7 +47,7 @@ max_shift = click.option(
     "max_shift_px",
     type=float,
     metavar="PX",
-    help="Search shifts up to this along each axis, in pixels of the micrograph.  [default: until a tenth of the frame overlaps]",
+    help="Search shifts up to this along each axis, in pixels of the micrograph.  [default: all with an overlap of at least a tenth]",
 )
 fdr = click.option("--fdr", type=float, metavar="Q", help=f"Accept pairs up to this false-discovery rate.  [default: {MICROGRAPHS.fdr}]")
 bin_ = click.option(

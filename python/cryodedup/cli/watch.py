@@ -26,7 +26,7 @@ HOW = live.Watching()
 _FIELDS = ("original", "duplicate", "z", "q", "ccc", "overlap", "shift_x_px", "shift_y_px")
 _FIELD = re.compile(r"\{(\w+)\}")
 _LONGEST_S = 60.0
-"""A command that takes longer is ended."""
+"""A command that has run for longer is killed when the next one starts."""
 
 click.rich_click.OPTION_GROUPS["cryodedup watch"] = [
     {"name": "What is a duplicate", "options": ["--fdr", "--max-shift"]},

@@ -22,10 +22,10 @@ def is_image(path: Path) -> bool:
 
 
 def power_spectra(images: Iterable[Path]) -> set[Path]:
-    """The power spectra among images: all of a folder that are named like one that lies beside its micrograph.
+    """The power spectra among images.
 
-    One can come before its micrograph, so not each has to lie beside one. Users name micrographs ``x_PS.mrc``, too: these are no spectra
-    where no ``x.mrc`` is, nor where their own spectra are ``x_PS_PS.mrc``.
+    If one ``x_PS.mrc`` lies beside ``x.mrc``, all files of that folder with this ending are power spectra: a spectrum may be written before
+    its micrograph. Users may name micrographs ``x_PS.mrc``: if no ``x.mrc`` is there, or if spectra end in ``_PS_PS.mrc``, they are none.
     """
     there = set(images)
     named = {path: (path.parent, found[0]) for path in there if (found := _SPECTRA.search(path.name))}

@@ -115,9 +115,10 @@ def _with_xml(known: Acquisition, path: Path) -> Acquisition:
     found = _EPU.search(path.name)
     if not found:
         return known
-    xml = path.with_name(path.name[: found.end()] + ".xml")
-    xml = path.with_name(path.name[found.start() : found.end()] + ".xml") if not xml.is_file() else xml
-    if not xml.is_file() or xml.stat().st_size > _LONGEST_METADATA:
+    starts = dict.fromkeys([0, found.start(), path.name.index("FoilHole_", found.start())])
+    candidates = (path.with_name(path.name[start : found.end()] + ".xml") for start in starts)
+    xml = next((xml for xml in candidates if xml.is_file()), None)
+    if xml is None or xml.stat().st_size > _LONGEST_METADATA:
         return known
     content = xml.read_bytes()
     time, stage, tilt = (_XML[what].search(content) for what in ("time", "stage", "tilt"))

@@ -48,7 +48,10 @@ def locked(cache: Path) -> Iterator[None]:
 
 
 def _locked(path: Path) -> BinaryIO:
-    """Opens a file and locks it. One that another run has removed in between, when it ended, would keep nobody off: it is made again."""
+    """Opens a file and locks it.
+
+    Another run may have deleted the file when it ended. A lock on a deleted file protects nothing, so the file is created again.
+    """
     while True:
         file = path.open("ab")
         try:

@@ -24,7 +24,7 @@ _PERIODIC = 0.02
 _SMOOTH = 0.005
 """If the share of noise in the power at high resolution is smaller, the noise was smoothed away."""
 _SMALL = 300 * 200
-"""There is a warning about reduced micrographs of fewer pixels."""
+"""There is a warning about reduced micrographs of so many pixels or fewer."""
 _FIXED_PATTERN_Z = 4.0
 """A larger median z at zero shift is reported."""
 _RECALL = 0.99
@@ -50,17 +50,16 @@ def warnings_of(
 
 
 def _of_spectra(exposures: Exposures) -> Iterator[str]:
-    if exposures.spectra:
+    if n := exposures.spectra:
         yield (
-            f"{count(exposures.spectra, 'file')} with names in {SPECTRUM} {'was' if exposures.spectra == 1 else 'were'} left out: RELION's"
-            " motion correction gives such names to power spectra; if they are micrographs, give a table of them, or a pattern that fits"
-            " them alone"
+            f"{count(n, 'file')} whose name ends in {SPECTRUM} {'was' if n == 1 else 'were'} left out: RELION's motion correction gives such"
+            " names to power spectra; if they are micrographs, give a table of them, or a pattern that matches only them"
         )
 
 
 def of_small_images(width: int, height: int) -> str | None:
     """A warning, if reduced micrographs are small."""
-    if width * height >= _SMALL:
+    if width * height > _SMALL:
         return None
     return (
         f"micrographs are only {width} x {height} pixels after binning: such small images give little evidence, and some pairs may be"

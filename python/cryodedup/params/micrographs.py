@@ -40,12 +40,12 @@ _BANDS = {"highpass_cycles_per_px": (1, 2), "lowpass_cycles_per_px": (2,)}
 
 
 def with_window(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Parameters as they were given (None: not given), with the search that they call for: a window, if one of the window's is given.
+    """The parameters given (None: not given), with ``search`` set to ``window`` if one of the window's is among them.
 
     Raises
     ------
     ParameterError
-        The other search was given, too.
+        A parameter of the window was given together with ``search`` ``all``.
     """
     window = next((name for name in _WINDOW if given.get(name) is not None), None)
     if window is None:
