@@ -52,8 +52,8 @@ def warnings_of(
 def _of_spectra(exposures: Exposures) -> Iterator[str]:
     if n := exposures.spectra:
         yield (
-            f"{count(n, 'file')} whose name ends in {SPECTRUM} {'was' if n == 1 else 'were'} left out: RELION's motion correction gives such"
-            " names to power spectra; if they are micrographs, give a table of them, or a pattern that matches only them"
+            f"{count(n, 'file')} whose name ends in {SPECTRUM} {'was' if n == 1 else 'were'} left out: RELION's motion correction gives"
+            " such names to power spectra; if they are micrographs, give a table of them, or a pattern that matches only them"
         )
 
 
