@@ -37,19 +37,25 @@ def score(truth: Truth, result: Any, least_ccc: float = -1.0) -> dict[str, Any]:
     mains = [of.get(name, name) for name in names]
     found = {tuple(sorted((mains[pair.first], mains[pair.second]))): pair for pair in result.pairs if pair.ccc >= least_ccc}
     found = {names: pair for names, pair in found.items() if names[0] != names[1]}
-    true = {tuple(sorted(pair)): value for pair, value in truth.pairs.items()}
+    pairs = dict(truth.pairs)
+    if getattr(result.params, "search_flips", False):
+        pairs |= {pair: (share, None) for pair, share in truth.flipped.items()}
+    true = {tuple(sorted(pair)): value for pair, value in pairs.items()}
     out: dict[str, Any] = {"there": [0, 0, 0], "found": [0, 0, 0], "errors": [], "missed": []}
     for pair, (share, move) in true.items():
         band = next(k for k, (low, high) in enumerate(BANDS) if low <= share < high)
         out["there"][band] += 1
         if pair in found:
             out["found"][band] += 1
+            if move is None:
+                continue
             first = next(name for name in truth.pairs if tuple(sorted(name)) == pair)[0]
             sign = 1 if mains[found[pair].first] == first else -1
             shift = found[pair].shift_px
             out["errors"].append(round(max(abs(sign * shift[k] - move[k]) for k in (0, 1)) / result.params.bin, 2))
         else:
             out["missed"].append(round(share, 2))
+    true |= {tuple(sorted(pair)): (share, None) for pair, share in truth.flipped.items()}
     out["false"] = len(found.keys() - true.keys())
     out["false_pairs"] = [
         (*pair, round(found[pair].z, 1), [round(x) for x in found[pair].shift_px], f"{found[pair].q:.0e}", found[pair].shot_agreement)

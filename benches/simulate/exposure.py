@@ -65,22 +65,34 @@ class Camera:
         self.gain[rng.integers(0, HEIGHT, min(kind.dead_columns, 1)), :] *= 1 - 1 / 8
         self.hot = (rng.integers(0, HEIGHT, kind.hot_pixels), rng.integers(0, WIDTH, kind.hot_pixels))
         self.hot_counts = np.sqrt(ELECTRONS) * rng.uniform(4, 80, kind.hot_pixels)
+        other = np.random.default_rng([seed, 98])
+        fine, coarse = other.standard_normal(shape, dtype=np.float32), smooth(other, shape, 3)
+        self.odd_gain = self.gain * (1 + np.float32(kind.odd_residual) * (0.8 * fine + 0.6 * coarse)).astype(np.float32)
         self.beam = np.array([70.0, 40.0]) + rng.normal(0, 20, 2)
         self.scale = amplitude(particle, kind.snr)
 
-    def expose(self, scene: Scene, place: Place, visit: int, serial: int, dose: float = 1.0, specimen: bool = True) -> Image:
-        """Electrons a pixel, float32 (HEIGHT, WIDTH)."""
+    def expose(
+        self, scene: Scene, place: Place, visit: int, serial: int, dose: float = 1.0, specimen: bool = True, odd: bool = False
+    ) -> Image:
+        """Electrons a pixel, float32 (HEIGHT, WIDTH); ``odd``: with another gain reference."""
         kind = self.kind
         rng = np.random.default_rng([self.seed, 5, serial])
         expected = ELECTRONS * dose * (kind.second_dose if visit else 1.0) * self.illumination(rng)
         if specimen:
             expected = expected * self.specimen(scene, place, visit, rng)
         np.maximum(expected, 0.003 * ELECTRONS * dose, out=expected)
-        image = (expected + np.sqrt(expected) * rng.standard_normal(expected.shape, dtype=np.float32)) * self.gain
+        image = (expected + np.sqrt(expected) * rng.standard_normal(expected.shape, dtype=np.float32)) * self._gain(serial, odd)
         image[self.hot] += (self.hot_counts * rng.uniform(0.8, 1.2, kind.hot_pixels)).astype(np.float32)
         rays = (rng.integers(0, HEIGHT, kind.x_rays), rng.integers(0, WIDTH, kind.x_rays))
         image[rays] += np.sqrt(ELECTRONS).astype(np.float32) * rng.uniform(5, 300, kind.x_rays).astype(np.float32)
         return np.asarray(image, np.float32)
+
+    def _gain(self, serial: int, odd: bool) -> Image:
+        gain = self.odd_gain if odd else self.gain
+        if not self.kind.texture_moves:
+            return gain
+        moved = np.random.default_rng([self.seed, 97, serial]).normal(0, self.kind.texture_moves, 2)
+        return np.roll(gain, np.rint(moved).astype(int), (0, 1))
 
     def illumination(self, rng: np.random.Generator) -> Image:
         centre, width = rng.normal(size=2) * 0.12, rng.uniform(1.4, 2.2)
@@ -99,10 +111,14 @@ class Camera:
         """Transmission times contrast."""
         kind = self.kind
         x, y = self._world(place)
-        phase = self._particles(scene, place, visit)
+        phase = self._particles(scene, place, visit) + self._objects(scene, x, y)
         phase += 0.35 / np.float32(np.sqrt(ELECTRONS)) * rng.standard_normal(GRID, dtype=np.float32)
         transmission = np.exp(-self._thickness(scene, x, y, visit, rng))
         inner = phase[CORNER[1] : CORNER[1] + HEIGHT, CORNER[0] : CORNER[0] + WIDTH]
+        if scene.hole_spacing:
+            u, v = ((along - origin) % scene.hole_spacing - scene.hole_spacing / 2 for along, origin in ((x, scene.holes_at[0]), (y, scene.holes_at[1])))
+            film = 1 / (1 + np.exp(-np.clip((np.hypot(u, v) - 0.3 * scene.hole_spacing) / 3, -30, 30)))
+            transmission *= 1 - 0.3 * film
         if scene.foil is not None:
             fx, fy, radius = scene.foil
             film = 1 / (1 + np.exp(-np.clip((np.hypot(x - fx, y - fy) - radius) * (PIXEL_SIZE_A / 25), -30, 30)))
@@ -110,6 +126,9 @@ class Camera:
             if not gold:
                 inner += film * _look_up(scene.carbon(), x, y, place) * np.float32(0.6 / np.sqrt(DOSE_PER_A2 * 0.83**2) / 3.4)
             transmission *= 1 - (0.96 if gold else 0.12) * film
+        for at_x, at_y in scene.beads:
+            near = _near(place, (at_x, at_y), 12)
+            transmission[near] *= 1 - 0.35 / (1 + np.exp((np.hypot(x[near] - at_x, y[near] - at_y) - 7.5) / 0.5))
         for at_x, at_y, radius, opacity in scene.spots:
             near = _near(place, (at_x, at_y), 2.2 * radius)
             spot = np.exp(-((((x[near] - at_x) ** 2 + (y[near] - at_y) ** 2) / radius**2) ** 2))
@@ -122,13 +141,24 @@ class Camera:
         contrast = self._contrast(phase, defocus, 60 + kind.damage_b_a2 * visit, place.tilt_deg or kind.tilt)
         return np.asarray(np.maximum(transmission * (1 + contrast), 0.005), np.float32)
 
-    @staticmethod
-    def _contrast(phase: Image, defocus: float, b_factor: float, tilt_deg: float) -> Image:
+    def _objects(self, scene: Scene, x: Image, y: Image) -> Image:
+        """Projected shells of viruses and tubes; the frame alone, 0 around it."""
+        out = np.zeros(GRID, np.float32)
+        inner = out[CORNER[1] : CORNER[1] + HEIGHT, CORNER[0] : CORNER[0] + WIDTH]
+        for at_x, at_y, radius in scene.viruses:
+            inner += np.float32(0.13 * radius * self.scale) * _shell(np.hypot(x - np.float32(at_x), y - np.float32(at_y)), radius)
+        for at_x, at_y, angle, radius in scene.tubes:
+            across = (x - np.float32(at_x)) * np.float32(np.sin(angle)) - (y - np.float32(at_y)) * np.float32(np.cos(angle))
+            inner += np.float32(3 * self.scale) * _shell(np.abs(across), radius)
+        return out
+
+    def _contrast(self, phase: Image, defocus: float, b_factor: float, tilt_deg: float) -> Image:
+        shift = np.pi / 2 if self.kind.phase_plate else 0.0
         frame = (slice(CORNER[1], CORNER[1] + HEIGHT), slice(CORNER[0], CORNER[0] + WIDTH))
         if not tilt_deg:
-            return imaged(phase, defocus, b_factor)[frame]
+            return imaged(phase, defocus, b_factor, shift)[frame]
         slope = np.tan(np.deg2rad(tilt_deg)) * HEIGHT * PIXEL_SIZE_A * 1e-4 / 2
-        ends = [imaged(phase, defocus + side * slope, b_factor)[frame] for side in (-1, 0, 1)]
+        ends = [imaged(phase, defocus + side * slope, b_factor, shift)[frame] for side in (-1, 0, 1)]
         t = np.linspace(-1, 1, HEIGHT, dtype=np.float32)[:, None]
         return np.asarray(ends[1] * (1 - np.abs(t)) + ends[0] * np.maximum(-t, 0) + ends[2] * np.maximum(t, 0))
 
@@ -144,7 +174,9 @@ class Camera:
         views = self.particle.views(place.projection) * np.float32(self.scale * kind.damage_contrast**visit)
         rng = np.random.default_rng([*scene.seed, 6, visit])
         at = scene.at + rng.normal(size=scene.at.shape) * (kind.damage_move_a / PIXEL_SIZE_A * visit)
-        at = place.to_frame(at)
+        # All move by the same part of a pixel: the whole image is moved by it.
+        part = np.array(place.offset) % 1 if place.matrix is None else np.zeros(2)
+        at = np.rint(at) - (np.array(place.offset) - part) if part.any() else place.to_frame(at)
         half = self.particle.half
         phase = np.zeros(GRID, np.float32)
         corners = np.rint(at).astype(int) + CORNER - half
@@ -152,6 +184,9 @@ class Camera:
         inside = ((corners >= 0) & (corners + side <= (GRID[1], GRID[0]))).all(axis=1)
         for (left, top), view in zip(corners[inside], scene.view[inside], strict=True):
             phase[top : top + side, left : left + side] += views[view]
+        if part.any():
+            phase = ndimage.fourier_shift(fft.rfft2(phase), -part[::-1], GRID[1], axis=1)
+            phase = fft.irfft2(phase, s=GRID).astype(np.float32)
         return phase
 
     def _thickness(self, scene: Scene, x: Image, y: Image, visit: int, rng: np.random.Generator) -> Image:
@@ -187,6 +222,13 @@ def _near(place: Place, at: tuple[float, float], radius: float) -> tuple[slice, 
     low = np.clip(np.floor(shown.min(axis=0)), 0, (WIDTH, HEIGHT)).astype(int)
     high = np.clip(np.ceil(shown.max(axis=0)) + 1, 0, (WIDTH, HEIGHT)).astype(int)
     return slice(low[1], high[1]), slice(low[0], high[0])
+
+
+def _shell(distance: Image, radius: float, wall: float = 8.0) -> Image:
+    """The projection of a shell, or a tube's wall: the path through it at a distance from its middle, in units of its thickness."""
+    outer = np.sqrt(np.maximum(radius**2 - distance**2, 0))
+    inner = np.sqrt(np.maximum((radius - wall) ** 2 - distance**2, 0))
+    return np.asarray(2 * (outer - inner) / wall, np.float32)
 
 
 def _look_up(texture: Image, x: Image, y: Image, place: Place) -> Image:

@@ -14,7 +14,10 @@ class Kind:
 
     ``frames``: how many in all, 0: 24 holes with four shots or 64 with one; ``pattern``: strength of the gain reference's residual;
     ``overlap``: range of the share of the frame that a second visit sees again; ``second_dose``: dose of the second visit, of the first;
-    ``second_tilt``: of the stage, told by SerialEM's files.
+    ``second_tilt``: of the stage, told by SerialEM's files; ``exposures``: how often each area is exposed, one after the other;
+    ``spot``: how many exposures show one area, ``jitter``: standard deviation of the shifts among these; ``odd_gain``: how many frames have
+    another gain reference, whose relative residual is ``odd_residual``; ``flipped``: which frames are stored in another orientation;
+    ``texture_moves``: standard deviation of how far the camera's pattern moves; ``phase_plate``: phase shift of 90 degrees.
     """
 
     frames: int = 0
@@ -50,6 +53,14 @@ class Kind:
     versions: str = ""
     around_zero: bool = False
     triple: bool = False
+    exposures: int = 1
+    spot: int = 0
+    jitter: float = 0.0
+    odd_gain: int = 0
+    odd_residual: float = 0.0
+    flipped: str = ""
+    texture_moves: float = 0.0
+    phase_plate: bool = False
 
 
 PLAIN = Kind()
@@ -101,6 +112,35 @@ KINDS: dict[str, Kind] = {
     "triples and flats": replace(PLAIN, triple=True, failed=3, blank=2),
     "frames around zero": replace(PLAIN, around_zero=True),
 }
+STILL = replace(PLAIN, repeats=0, frames=60, exposures=3)
+SPOT = replace(PLAIN, repeats=0, frames=50, spot=10, jitter=1.5)
+UNTRUE: dict[str, Kind] = {
+    "two exposures of each area": replace(STILL, exposures=2, frames=56),
+    "three exposures of each area": STILL,
+    "three exposures, dim": replace(STILL, snr=0.03, particles=(40, 100), carbon=0.0),
+    "four exposures, drift 0.5 px": replace(STILL, exposures=4, frames=96, jitter=0.5),
+    "ten exposures of one spot": SPOT,
+    "ten exposures of one spot of 160": replace(SPOT, frames=160),
+    "ten exposures of one spot, 40 px": replace(SPOT, jitter=40.0),
+    "nothing but one spot": replace(SPOT, frames=40, spot=40),
+    "two frames of another gain": replace(PLAIN, frames=48, repeats=4, odd_gain=2, odd_residual=0.02),
+    "three frames of another gain": replace(PLAIN, frames=48, repeats=4, odd_gain=3, odd_residual=0.01),
+    "four frames of another gain, no visits": replace(PLAIN, frames=48, repeats=0, odd_gain=4, odd_residual=0.02),
+    "half flipped": replace(PLAIN, flipped="half"),
+    "second visits flipped": replace(PLAIN, flipped="second"),
+    "second visits turned by 180": replace(PLAIN, flipped="turned"),
+    "viruses": replace(PLAIN, layer="viruses", carbon=0.0),
+    "large viruses": replace(PLAIN, layer="large viruses", carbon=0.0, snr=0.15, second_dose=0.5),
+    "tubes": replace(PLAIN, layer="tubes", carbon=0.0),
+    "tubes at one angle": replace(PLAIN, layer="tubes at one angle", carbon=0.0),
+    "gold beads in empty ice": replace(PLAIN, layer="beads", particles=(0, 0), carbon=0.0),
+    "phase plate": replace(PLAIN, phase_plate=True),
+    "camera texture moves by 6 px": replace(PLAIN, pattern=6.0, texture_moves=6.0),
+    "camera texture moves by 30 px": replace(PLAIN, pattern=6.0, texture_moves=30.0),
+    "lattice of holes": replace(PLAIN, foil="lattice", carbon=0.0, foil_jitter=1.0),
+}
+"""Sessions of which something that the null distribution takes for granted is not true."""
+KINDS |= UNTRUE
 ANGLES = {"rotation 2": 3.0, "rotation 3": 3.5}
 """Kinds that are searched with `--search-angle`."""
 

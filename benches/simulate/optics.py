@@ -20,16 +20,16 @@ _FY = np.fft.fftfreq(GRID[0], PIXEL_SIZE_A).astype(np.float32)[:, None]
 _S2 = _FX**2 + _FY**2
 
 
-def transfer(defocus_um: float, b_factor_a2: float) -> Image:
-    """Weak-phase contrast transfer on the half plane of :data:`GRID`, with the envelope of a B factor."""
+def transfer(defocus_um: float, b_factor_a2: float, phase_shift: float = 0.0) -> Image:
+    """Weak-phase contrast transfer on the half plane of :data:`GRID`, with the envelope of a B factor; ``phase_shift``: radians."""
     chi = np.float32(np.pi * WAVELENGTH_A * 1e4 * defocus_um) * _S2 - np.float32(0.5 * np.pi * CS_A * WAVELENGTH_A**3) * _S2**2
-    out: Image = -2 * np.sin(chi + np.float32(np.arcsin(AMPLITUDE_CONTRAST))) * np.exp(np.float32(-b_factor_a2 / 4) * _S2)
+    out: Image = -2 * np.sin(chi + np.float32(np.arcsin(AMPLITUDE_CONTRAST) + phase_shift)) * np.exp(np.float32(-b_factor_a2 / 4) * _S2)
     return out
 
 
-def imaged(phase: Image, defocus_um: float, b_factor_a2: float) -> Image:
+def imaged(phase: Image, defocus_um: float, b_factor_a2: float, phase_shift: float = 0.0) -> Image:
     """Relative contrast of a phase object of shape :data:`GRID`."""
-    out: Image = fft.irfft2(fft.rfft2(phase) * transfer(defocus_um, b_factor_a2), s=GRID)
+    out: Image = fft.irfft2(fft.rfft2(phase) * transfer(defocus_um, b_factor_a2, phase_shift), s=GRID)
     return out
 
 

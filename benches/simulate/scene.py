@@ -13,6 +13,8 @@ from .optics import HEIGHT, WIDTH, Image, Particle, smooth
 MARGIN = 400
 """Pixels around the frame that a moved visit may see."""
 Points = NDArray[np.float64]
+VIRUSES = {"viruses": 45.0, "large viruses": 62.0}
+"""Radii of viruses, in pixels."""
 
 
 @dataclass
@@ -20,7 +22,8 @@ class Scene:
     """World coordinates in pixels; the first visit sees 0 to WIDTH and 0 to HEIGHT.
 
     ``at``, ``view``: particles and the direction each is seen from. ``foil``: centre and radius of the hole, None: no foil in sight.
-    ``spots``: x, y, radius and opacity of small contaminants; ``flakes``: the same of opaque ones.
+    ``spots``: x, y, radius and opacity of small contaminants; ``flakes``: the same of opaque ones. ``viruses``: x, y, radius; ``tubes``: a
+    place on each, its angle, its radius; ``beads``: x, y. ``hole_spacing``, ``holes_at``: of a foil of small holes, 0: none.
     """
 
     defocus_um: float
@@ -32,6 +35,11 @@ class Scene:
     thickness: NDArray[np.float64]
     seed: list[int]
     rings: list[tuple[float, float, float]] = field(default_factory=list)
+    viruses: list[tuple[float, float, float]] = field(default_factory=list)
+    tubes: list[tuple[float, float, float, float]] = field(default_factory=list)
+    beads: list[tuple[float, float]] = field(default_factory=list)
+    hole_spacing: float = 0.0
+    holes_at: tuple[float, float] = (0.0, 0.0)
 
     def carbon(self) -> Image:
         """Texture of the carbon film, with the margin around."""
@@ -57,7 +65,7 @@ def scene(kind: Kind, particle: Particle, seed: int, hole: int, shot: int) -> Sc
     if kind.ice_gradient:
         angle = of_hole.uniform(0, 2 * np.pi)
         thickness[:2] += kind.ice_gradient * of_hole.uniform(0.5, 1) * np.array([np.cos(angle), np.sin(angle)])
-    return Scene(
+    made = Scene(
         defocus_um=defocus,
         at=at,
         view=view,
@@ -68,6 +76,33 @@ def scene(kind: Kind, particle: Particle, seed: int, hole: int, shot: int) -> Sc
         seed=[seed, 2, hole, shot],
         rings=rings,
     )
+    _add_objects(made, kind, np.random.default_rng([seed, 12, hole, shot]), area)
+    return made
+
+
+def _add_objects(scene: Scene, kind: Kind, rng: np.random.Generator, area: float) -> None:
+    """Adds what is large: viruses, tubes, beads of gold, a foil of small holes."""
+    if kind.layer in VIRUSES:
+        radius = VIRUSES[kind.layer]
+        scene.viruses = [(x, y, rng.normal(radius, 0.01 * radius)) for x, y in _apart(rng, int(12 * area), 2 * radius + 2)]
+    elif kind.layer.startswith("tubes"):
+        angles = rng.normal(0.3, np.deg2rad(0.4), 99) if kind.layer.endswith("one angle") else rng.uniform(0, np.pi, 99)
+        scene.tubes = [(x, y, angles[k], 19.0) for k, (x, y) in enumerate(_anywhere(rng, int(6 * area)).tolist())]
+    elif kind.layer == "beads":
+        scene.beads = [(x, y) for x, y in _anywhere(rng, int(5 * area)).tolist()]
+    if kind.foil == "lattice":
+        scene.hole_spacing = 150.0
+        x, y = rng.normal(0, kind.foil_jitter, 2)
+        scene.holes_at = (float(x), float(y))
+
+
+def _apart(rng: np.random.Generator, n: int, distance: float) -> list[tuple[float, float]]:
+    """Places that keep a distance, at most ``n``."""
+    found: list[tuple[float, float]] = []
+    for x, y in _anywhere(rng, 20 * n).tolist():
+        if len(found) < n and all(np.hypot(x - a, y - b) >= distance for a, b in found):
+            found.append((x, y))
+    return found
 
 
 def _anywhere(rng: np.random.Generator, n: int) -> Points:
@@ -79,7 +114,9 @@ def _layer(
 ) -> tuple[Points, NDArray[np.int64], list[tuple[float, float, float]]]:
     views = 48
     d = particle.diameter_px
-    if kind.layer == "crowded":
+    if kind.layer in (*VIRUSES, "beads") or kind.layer.startswith("tubes"):
+        at = np.zeros((0, 2))
+    elif kind.layer == "crowded":
         at = _lattice(rng, d, rng.uniform(0, np.pi))
         at += rng.uniform(-0.1, 0.1, at.shape) * d
     elif kind.layer.startswith("crystal"):
@@ -127,7 +164,7 @@ def _foil(kind: Kind, rng: np.random.Generator, shot: int) -> tuple[float, float
         radius = 600.0
         x, y = middle - (radius - reach) * np.array([np.cos(angle), np.sin(angle)]) + rng.normal(0, kind.foil_jitter, 2)
         return x, y, radius
-    if rng.random() >= kind.carbon:
+    if kind.foil == "lattice" or rng.random() >= kind.carbon:
         return None
     angle, radius = rng.uniform(0, 2 * np.pi), 904.0
     extent = abs(np.cos(angle)) * WIDTH / 2 + abs(np.sin(angle)) * HEIGHT / 2

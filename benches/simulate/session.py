@@ -20,12 +20,14 @@ class Truth:
     """What there is to be found.
 
     ``pairs``: for two names (the earlier first) the share of the frame in common and the move, in pixels, that lays the second on the
-    first, in the middle of what they share. ``versions``: names of other versions of an exposure, by that exposure's name.
+    first, in the middle of what they share. ``versions``: names of other versions of an exposure, by that exposure's name. ``flipped``:
+    pairs whose frames are stored in two orientations, with the share of the frame in common.
     """
 
     names: list[str] = field(default_factory=list)
     pairs: dict[tuple[str, str], tuple[float, tuple[float, float]]] = field(default_factory=dict)
     versions: dict[str, list[str]] = field(default_factory=dict)
+    flipped: dict[tuple[str, str], float] = field(default_factory=dict)
 
 
 def make(directory: Path, kind: Kind, seed: int, *, shots: int = 4, duplicates: bool = True, named: bool = True) -> Truth:
@@ -37,23 +39,31 @@ def make(directory: Path, kind: Kind, seed: int, *, shots: int = 4, duplicates: 
     frames = kind.frames or len(visits) * shots
     truth = Truth()
     seen: list[tuple[int, int, Place]] = []
+    orientations: list[str] = []
     rng = np.random.default_rng([seed, 8])
     again = {hole for hole, visit, _ in visits if visit}
     free = [k for k in range(frames) if visits[k // shots][0] not in again]
     rng.shuffle(free)
     failed, blank = set(free[: kind.failed]), set(free[kind.failed : kind.failed + kind.blank])
+    odd = set(free[-kind.odd_gain :] if kind.odd_gain else [])
+    areas = _areas(kind, frames, shots, seed) if kind.exposures > 1 or kind.spot else []
     for serial in range(frames):
         slot, shot = divmod(serial, shots)
         hole, visit, place = visits[slot]
         place = _jittered(place, np.random.default_rng([seed, 9, serial])) if visit else place
+        if areas:
+            hole, shot, visit, place = areas[serial]
+            slot = hole
         name = _name(slot, shot, serial) if named else f"mic_{serial:05d}"
         of = _montage(kind, particle, seed, serial) if kind.montage else scene(kind, particle, seed, hole, shot)
         dose = rng.uniform(0.0, 0.04) if serial in failed else 1.0
-        image = camera.expose(of, place, visit, serial, dose, specimen=serial not in failed)
+        image = camera.expose(of, place, visit, serial, dose, specimen=serial not in failed, odd=serial in odd)
         halves = [camera.expose(of, place, visit, serial + half, 0.5) for half in (100_000, 200_000)] if kind.versions == "halves" else []
         image = halves[0] + halves[1] if halves else image
         if serial in blank:
             image = np.zeros_like(image)
+        orientation = _orientation(kind, visit, 2 * serial >= frames)
+        image = image[:: -1 if orientation else 1, :: -1 if orientation == "turned" else 1]
         _write(directory, name, image, kind, truth)
         if kind.second_tilt:
             title = "[T = Tilt axis angle = 90.0, binning = 1 spot = 7 camera = 1]"
@@ -61,12 +71,40 @@ def make(directory: Path, kind: Kind, seed: int, *, shots: int = 4, duplicates: 
             (directory / f"{name}.mrc.mdoc").write_text(text)
         _write_versions(directory, name, halves, serial, kind, image, truth)
         seen.append((hole, shot, place))
+        orientations.append(orientation)
         for k in range(serial):
             if seen[k][:2] == (hole, shot) and not {k, serial} & (failed | blank) and not kind.montage:
-                truth.pairs[truth_name(truth, k), name] = common(seen[k][2], place)
+                share, (x, y) = common(seen[k][2], place)
+                if orientations[k] != orientation:
+                    truth.flipped[truth_name(truth, k), name] = share
+                else:
+                    truth.pairs[truth_name(truth, k), name] = share, (x, -y if orientation else y)
     if kind.montage:
         _montage_pairs(kind, frames, truth)
     return truth
+
+
+def _areas(kind: Kind, frames: int, shots: int, seed: int) -> list[tuple[int, int, int, Place]]:
+    """Hole, shot, visit and place of each exposure, where areas are exposed one after the other, or one again and again."""
+    rng = np.random.default_rng([seed, 13])
+    spot = set(rng.choice(frames, kind.spot, replace=False).tolist())
+    found, others, visits = [], 0, 0
+    for serial in range(frames):
+        area, visit = divmod(serial, kind.exposures)
+        if kind.spot:
+            area, visit = (frames * shots, visits) if serial in spot else (others, 0)
+            visits, others = visits + (serial in spot), others + (serial not in spot)
+        x, y = rng.normal(0, kind.jitter, 2) if visit else (0.0, 0.0)
+        # Radiation damage grows up to a third exposure: a spot would be gone after ten.
+        found.append((*divmod(area, shots), min(visit, 2), Place((float(x), float(y)))))
+    return found
+
+
+def _orientation(kind: Kind, visit: int, is_later: bool) -> str:
+    """How a frame is stored: as it is, "flipped" in y, or "turned" by 180 degrees."""
+    if kind.flipped == "half":
+        return "flipped" if is_later else ""
+    return {"second": "flipped", "turned": "turned"}[kind.flipped] if kind.flipped and visit else ""
 
 
 def truth_name(truth: Truth, k: int) -> str:

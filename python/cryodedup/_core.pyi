@@ -454,6 +454,10 @@ class Session:
 
     def __len__(self) -> int: ...
     @property
+    def size(self) -> tuple[int, int]:
+        """Columns and rows of the reduced micrographs."""
+
+    @property
     def view_size(self) -> tuple[int, int]:
         """Columns and rows of the views."""
 

@@ -30,7 +30,7 @@ COHORT = 10_000
 MAX_IN_MEMORY = 12_000
 """The views of more micrographs than these (about 0.15 MB each) are kept in a file."""
 _KINDS = ("candidates", "mirrored", "random")
-_COLUMNS = ("at", "pairs", "shift_px", "turn_deg", "z", "z_next", "z_at_zero")
+_COLUMNS = ("at", "pairs", "shift_px", "turn_deg", "z", "z_next", "z_at_zero", "overlap")
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ class Closely:
     def arrays(self) -> list[NDArray[np.generic]]:
         """The columns, to be saved."""
         places, peaks = self.best.places, self.best.peaks
-        return [self.at, places.pairs, places.shift_px, places.turn_deg, peaks.best, peaks.next, peaks.at_zero]
+        return [self.at, places.pairs, places.shift_px, places.turn_deg, peaks.best, peaks.next, peaks.at_zero, peaks.overlap]
 
     @classmethod
     def of(cls, columns: Sequence[NDArray[np.generic]]) -> Closely:
@@ -172,8 +172,9 @@ def _best(session: _core.Session, pairs: NDArray[np.uint32], params: MicrographP
             threads=params.threads,
             progress=progress.advance_to,
         )
-        peaks = Peaks(*(column.astype(float) for column in (matches.z, matches.z_next, matches.z_at_zero)))
-        here = Best(peaks, Places(pairs, matches.shift_px.astype(float), np.full(len(pairs), turn_deg)))
+        places = Places(pairs, matches.shift_px.astype(float), np.full(len(pairs), turn_deg))
+        z, z_next, z_at_zero = (column.astype(float) for column in (matches.z, matches.z_next, matches.z_at_zero))
+        here = Best(Peaks(z, z_next, z_at_zero, places.overlap(session.size)), places)
         found = here if found is None else _better(found, here)
     assert found is not None
     return found
@@ -182,9 +183,10 @@ def _best(session: _core.Session, pairs: NDArray[np.uint32], params: MicrographP
 def _better(before: Best, now: Best) -> Best:
     """Of each pair the better of two; at zero shift the first."""
     better = now.peaks.best > before.peaks.best
-    peaks = Peaks(
-        np.where(better, now.peaks.best, before.peaks.best), np.where(better, now.peaks.next, before.peaks.next), before.peaks.at_zero
+    best, following, overlap = (
+        np.where(better, getattr(now.peaks, name), getattr(before.peaks, name)) for name in ("best", "next", "overlap")
     )
+    peaks = Peaks(best, following, before.peaks.at_zero, overlap)
     shift_px = np.where(better[:, None], now.places.shift_px, before.places.shift_px)
     return Best(peaks, Places(before.places.pairs, shift_px, np.where(better, now.places.turn_deg, before.places.turn_deg)))
 

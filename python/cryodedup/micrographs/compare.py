@@ -40,7 +40,7 @@ class Compared:
     coarse_noise
         Of the median one, the share of power at 0.04 to 0.07 cycles a reduced pixel that is as high as that at the finest detail.
     null, observed
-        Significances of unrelated pairs, and of all pairs compared closely.
+        Significances of unrelated pairs, and standard ones of all pairs compared closely.
     tested, decoys_tested
         How many pairs there were, and how many with mirrored micrographs.
     window_ccc
@@ -97,7 +97,7 @@ def conclude(of_class: Class, planned: Planned, block: Block, params: Micrograph
         signal=_signal(session.signal, 0.011, 0.2),
         coarse_noise=1 - float(np.median(_signal(session.signal, 0.04, 0.07))),
         null=null,
-        observed=found.z,
+        observed=null.by_overlap.standard(found.z, found.places.overlap(size)),
         tested=screening.tested,
         decoys_tested=screening.decoys_tested,
         screening=screening.summary | few,

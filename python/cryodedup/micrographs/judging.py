@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from cryodedup import _core
 from cryodedup.micrographs.acquisition import Acquisition
-from cryodedup.micrographs.places import Floats, Places
+from cryodedup.micrographs.places import Floats, Places, overlap_at
 from cryodedup.micrographs.shot_agreement import Names, Opinion, judge
 from cryodedup.micrographs.significance import Null, Peaks, q_values
 from cryodedup.params import MicrographParams
@@ -58,7 +58,7 @@ class Found:
             np.where(still[:, None], 0.0, best.places.shift_px),
             np.where(still, 0.0, best.places.turn_deg),
         )
-        small = np.prod(np.maximum(1 - np.abs(places.shift_px) / np.array(size), 0), axis=1) < SMALL_OVERLAP
+        small = places.overlap(size) < SMALL_OVERLAP
         hardly_moved = places.within(size, STILL) & (null.cohort is not None)
         caution = np.where(small, SMALL_CAUTION, 1.0) * np.where(hardly_moved, STILL_CAUTION, 1.0)
         z = np.where(still, best.peaks.at_zero, best.peaks.best)
@@ -117,10 +117,13 @@ def judge_pairs(
         near = session.find_near(places, threads=params.threads)
         return near.z.astype(float), near.shift_px.astype(float)
 
+    def elsewhere(z: Floats, shift_px: Floats) -> Floats:
+        return null.elsewhere(z, overlap_at(shift_px, size))
+
     rows = np.flatnonzero((q_values(found.chance, tested) <= DOUBTFUL_Q) & asked)
     leads = found.places.of(rows)
     near_zero, still = (leads.within(size, share) for share in (FAR, STILL))
-    opinions = judge(leads, found.z[rows], near_zero, still, Names.of(known), measure_near, null.elsewhere)
+    opinions = judge(leads, found.z[rows], near_zero, still, Names.of(known), measure_near, elsewhere)
     chance = found.chance.copy()
     for row, opinion in zip(rows, opinions, strict=True):
         chance[row] = opinion.chance(float(chance[row]))

@@ -39,3 +39,13 @@ class Places:
         """Bool (n,): which shifts are less than a share of the frame (columns, rows) along both axes."""
         inside: NDArray[np.bool_] = np.all(np.abs(self.shift_px) < share * np.array(size), axis=1)
         return inside
+
+    def overlap(self, size: tuple[int, int]) -> Floats:
+        """float64 (n,): the share of the frame (columns, rows) that overlaps at each shift."""
+        return overlap_at(self.shift_px, size)
+
+
+def overlap_at(shift_px: Floats, size: tuple[int, int]) -> Floats:
+    """The share of the frame (columns, rows) that overlaps at each shift (x, y)."""
+    share: Floats = np.prod(np.maximum(1 - np.abs(shift_px) / np.array(size), 0), axis=1)
+    return share

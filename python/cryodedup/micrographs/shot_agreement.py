@@ -24,7 +24,7 @@ from cryodedup import _core
 from cryodedup.micrographs.acquisition import Acquisition
 from cryodedup.micrographs.places import Floats, Places
 from cryodedup.micrographs.ragged import Ragged, Starts
-from cryodedup.micrographs.significance import Tail
+from cryodedup.micrographs.significance import Tail, unrelated
 
 DECOYS = 8
 """Maximum number of decoys of each lead: half replace its first hole, half its second."""
@@ -47,7 +47,8 @@ MIN_FOR_LOCATION = 4
 Pair = tuple[int, int]
 MeasureNear = Callable[[Places], tuple[Floats, Floats]]
 """Measures pairs near given shifts: returns their significances (n,) and the exact shifts (n, 2)."""
-Chance = Callable[[Floats], Floats]
+Chance = Callable[[Floats, Floats], Floats]
+"""The chance of significances (n,) at the best of all shifts (n, 2)."""
 
 
 @dataclass(frozen=True)
@@ -195,13 +196,16 @@ def _judge(
     asked = known.ask(_chosen(known.candidates, seed))
     near_z, near_shift_px = measure_near(Places(asked.pairs, asked.shift_px, asked.turn_deg))
     members, decoys, others = (Ragged(near_z[rows], starts) for rows, starts in (asked.members, asked.decoys, asked.decoy_members))
-    here = np.maximum(_standardised(decoys, z), in_noise(z))
+    here = np.maximum(np.minimum(_standardised(decoys, z), _above_all(decoys, z)), in_noise(z))
     support = _support(members, others.sums_of_largest(TOP), decoys.starts)
     of_lead = Ragged(others.values, others.starts[decoys.starts])  # for each lead, the pairs of all its decoys that replace members
+    every_decoy = unrelated(others.values)[::-1]
     opinions = []
     for k in range(len(leads)):
         rows = slice(*(int(at) for at in members.starts[k : k + 2]))
-        chances = _chances_of_members(of_lead[k], members[k], elsewhere)
+        shift_px = near_shift_px[asked.members[0][rows]]
+        reached = 1 - np.searchsorted(every_decoy, members[k]) / max(len(every_decoy), 1)
+        chances = np.maximum(_chances_of_members(of_lead[k], members[k], elsewhere(members[k], shift_px)), reached)
         i, j = (int(one) for one in leads.pairs[k])
         opinions.append(
             Opinion(
@@ -213,7 +217,7 @@ def _judge(
                 support=float(support[k]),
                 members=all_members[rows],
                 z=members[k],
-                shift_px=near_shift_px[asked.members[0][rows]],
+                shift_px=shift_px,
                 chances=chances,
             )
         )
@@ -237,11 +241,11 @@ def _support(members: Ragged, of_decoys: Floats, starts: Starts) -> Floats:
     return support
 
 
-def _chances_of_members(decoys: Floats, observed: Floats, elsewhere: Chance) -> Floats:
-    """The probability of the significance of each member of a lead, compared with all decoys of the lead."""
+def _chances_of_members(decoys: Floats, observed: Floats, elsewhere: Floats) -> Floats:
+    """The probability of the significance of each member of a lead, compared with all decoys of the lead; ``elsewhere``: at any shift."""
     alike = Ragged(np.tile(decoys, len(observed)), len(decoys) * np.arange(len(observed) + 1))
     chances = _standardised(alike, observed)
-    return np.maximum(chances, np.maximum(in_noise(observed), NEAR_SHARE * elsewhere(observed)))
+    return np.maximum(chances, np.maximum(in_noise(observed), NEAR_SHARE * elsewhere))
 
 
 def _standardised(decoys: Ragged, observed: Floats, terms: int = 1) -> Floats:
@@ -265,6 +269,19 @@ def _standardised(decoys: Ragged, observed: Floats, terms: int = 1) -> Floats:
     of = np.repeat(np.arange(len(observed)), decoys.lengths)
     tail = _tail((decoys.values - middles[of]) / spreads[of])
     return tail.probability((observed - middles) / spreads)
+
+
+def _above_all(decoys: Ragged, observed: Floats) -> Floats:
+    """The probability of each observed value above all of its decoys: one in as many at their maximum, falling as all decoys do.
+
+    The spread of eight decoys is not well known: where a few reach 12, a pair of z 90 would not be exceptional.
+    """
+    if len(decoys.values) < FEW_DECOYS:
+        return np.ones(len(observed))
+    start = np.quantile(decoys.values, 0.9)
+    scale = max(float(np.mean(decoys.values[decoys.values > start] - start)), NOISE_SD)
+    above = observed - decoys.sums_of_largest(1)
+    return np.where(above > 0, np.exp(-np.maximum(above, 0) / scale) / (1 + decoys.lengths), 1.0)
 
 
 def in_noise(z: Floats) -> Floats:

@@ -8,8 +8,13 @@ The null distributions are the session's own, and a pair has to stand out from a
 * *Cohort*: nearly all pairs of a session are unrelated, so that the bulk of all pairs (or of pairs taken at random) is a null distribution
   with everything that all micrographs share unmirrored: a crystal's angle, the place of an edge.
 * The pair's own map of correlations: where the next best place is unusually high, as in lattices, the best has to stand out from it.
+* The overlap: a few large objects in each image reach more where little overlaps. Significances are compared in units of what mirrored
+  pairs reach at a like overlap (:class:`OverlapScale`).
 * At zero shift, where the camera's fixed pattern shows, the cohort's correlations there. A single place is never less likely than the best
   of all: the larger of the chances counts.
+
+A null distribution may hold true pairs: areas that are exposed three times, frames that are stored mirrored. They stand apart from all
+others (:func:`unrelated`) and are left out.
 
 The false-discovery rate is that of Benjamini and Hochberg (1995), J. R. Stat. Soc. B 57, 289.
 """
@@ -37,8 +42,16 @@ BEYOND_PATTERN = 100.0
 """No pattern reaches this: frames that do are copies, or show one scene without any shift, even if all do."""
 MIN_FOR_BULK = 6
 """With fewer pairs, none is taken to be usual."""
-WILD = 15.0
-"""A few mirrored pairs this many scales above the others are not due to chance: the session holds a mirrored copy."""
+APART = 70.0
+"""Values stand apart if the gap below them, times their number, is this many times the mean excess of the values below the gap. That product
+is exponential with that mean for the tail of a Gumbel distribution: sessions without such values reach 17 to 35 (seeds 1 and 2 of 50 kinds)
+and 52 where all frames show one spot, those with some 122 to 10,000."""
+MAX_APART = 0.3
+"""No larger share of the values stands apart."""
+BESIDE_GAP = 10
+"""The mean excess is that of at least this many values, and of twice as many as stand apart."""
+PER_OVERLAP, MAX_OVERLAPS = 500, 8
+"""Pairs are divided by overlap into classes of at least so many, and so many classes at most."""
 MIN_SCALE = 0.15
 """The tail of a handful of values is not taken to fall faster than this, in standard deviations."""
 ZERO_CAUTION = 5.0
@@ -49,6 +62,21 @@ PERIODIC = 0.001
 """A next best place that unrelated pairs reach less often than that shows a lattice, or an edge along an edge..."""
 NEXT_SCALE = 0.085
 """...and by chance the best place exceeds it by an exponential variable whose mean is this many times its height."""
+
+
+def unrelated(values: Floats) -> Floats:
+    """The values, descending, without those that stand apart above the others: they are of true pairs."""
+    values = np.sort(np.asarray(values, np.float64))[::-1]
+    half = len(values) // 2
+    apart = np.arange(1, min(int(MAX_APART * len(values)), half - BESIDE_GAP // 2) + 1)
+    if not len(apart):
+        return values
+    beside = np.minimum(np.maximum(BESIDE_GAP, 2 * apart), half - apart)
+    sums = np.append(0.0, np.cumsum(values))
+    excess = (sums[apart + beside] - sums[apart]) / beside - values[apart + beside]
+    gaps = apart * (values[apart - 1] - values[apart]) / np.maximum(excess, MIN_SCALE)
+    at = int(np.argmax(gaps))
+    return values[apart[at] :] if gaps[at] > APART else values
 
 
 @dataclass(frozen=True)
@@ -89,15 +117,13 @@ class Tail:
     @classmethod
     def fit(cls, values: Floats, tested: int) -> Tail:
         """From the values that were measured, of so many tested pairs."""
-        values = np.sort(np.asarray(values, np.float64))[::-1]
+        everything = len(values)
+        values = unrelated(values)
+        tested -= everything - len(values)
         if len(values) < 3:
             return cls(start=FEW_START, scale=FEW_SCALE, rate=CAUTION, values=values)
         n = int(min(TAIL, max(2, len(values) // 10)))
         start = float(values[n])
-        usual = max(float(np.median(values[:n]) - start) / np.log(2), MIN_SCALE)
-        wild = int(np.count_nonzero(values > start + WILD * usual))
-        if 0 < wild <= n // 50:
-            return cls.fit(values[wild:], tested)
         # A few outliers (bright specks that coincide) must not be thinned out by the many others: the largest of three means.
         scales = [float(np.mean(values[:k]) - values[k]) for k in (n, max(2, n // 8), max(2, n // 25))]
         scale, rate = max(*scales, MIN_SCALE), CAUTION * n / max(tested, 1)
@@ -113,11 +139,48 @@ class Tail:
 
 @dataclass(frozen=True)
 class Peaks:
-    """Significances of pairs: at the best place, at the next best, and at zero shift; each shape (n,)."""
+    """Significances of pairs: at the best place, at the next best, and at zero shift; each shape (n,). ``overlap``: at the best place."""
 
     best: Floats
     next: Floats
     at_zero: Floats
+    overlap: Floats
+
+
+@dataclass(frozen=True)
+class OverlapScale:
+    """What unrelated pairs reach at each overlap: location and spread of their significances; shape (k,) each, by rising overlap.
+
+    ``usual``: location and spread of all. Standard significances are those that would be as unlikely at the usual ones.
+    """
+
+    overlap: Floats
+    location: Floats
+    spread: Floats
+    usual: tuple[float, float]
+
+    @classmethod
+    def fit(cls, z: Floats, overlap: Floats) -> OverlapScale:
+        """From unrelated pairs; the same for all overlaps if they are few."""
+        classes = min(len(z) // PER_OVERLAP, MAX_OVERLAPS)
+        if classes < 2:
+            return cls(np.array([1.0]), np.zeros(1), np.ones(1), (0.0, 1.0))
+        of_class = np.array_split(np.argsort(overlap, kind="stable"), classes)
+        middle = np.array([float(np.median(overlap[rows])) for rows in of_class])
+        location, spread = np.array([_location_and_spread(z[rows]) for rows in of_class]).T
+        return cls(middle, location, spread, _location_and_spread(z))
+
+    def standard(self, z: Floats, overlap: Floats) -> Floats:
+        """Standard significances."""
+        location, spread = (np.interp(overlap, self.overlap, values) for values in (self.location, self.spread))
+        found: Floats = self.usual[0] + self.usual[1] * (z - location) / spread
+        return found
+
+
+def _location_and_spread(z: Floats) -> tuple[float, float]:
+    """Median, and its distance from the 90th percentile."""
+    middle, high = np.quantile(z, [0.5, 0.9])
+    return float(middle), max(float(high - middle), MIN_SCALE)
 
 
 @dataclass(frozen=True)
@@ -132,6 +195,7 @@ class Null:
     next: Gumbel | None
     cohort: Gumbel | None
     zero: Tail
+    by_overlap: OverlapScale
     periodic: float = 0.0
     has_pattern: bool = False
 
@@ -140,18 +204,24 @@ class Null:
         """From mirrored pairs, of so many tested, and from unmirrored ones most of which are unrelated."""
         following = Gumbel.fit(mirrored.next)
         periodic = 0.0 if following is None else float(np.mean(following.probability(cohort.next) < PERIODIC))
+        by_overlap = OverlapScale.fit(mirrored.best, mirrored.overlap)
+        best, of_cohort = (by_overlap.standard(peaks.best, peaks.overlap) for peaks in (mirrored, cohort))
         zero = zero_tail(cohort.at_zero, has_pattern=has_pattern)
-        return cls(Tail.fit(mirrored.best, tested), following, Gumbel.fit(cohort.best), zero, periodic, has_pattern)
+        return cls(Tail.fit(best, tested), following, Gumbel.fit(of_cohort), zero, by_overlap, periodic, has_pattern)
 
-    def elsewhere(self, z: Floats) -> Floats:
-        """The chance that the best of all shifts of unrelated micrographs is at least that significant."""
+    def elsewhere(self, z: Floats, overlap: Floats) -> Floats:
+        """The chance that the best of all shifts of unrelated micrographs is at least that significant, at such an overlap."""
+        return self.beyond(self.by_overlap.standard(z, overlap))
+
+    def beyond(self, z: Floats) -> Floats:
+        """The same of standard significances."""
         chance = self.mirrored.probability(z)
         return chance if self.cohort is None else np.maximum(chance, self.cohort.probability(z))
 
     def chance(self, peaks: Peaks) -> tuple[Floats, Floats]:
         """The chance of each pair's best place, and that of zero shift."""
-        elsewhere = np.maximum(self.elsewhere(peaks.best), self._beside(peaks.best, peaks.next))
-        zero = np.maximum(self.zero.probability(peaks.at_zero), self.elsewhere(peaks.at_zero))
+        elsewhere = np.maximum(self.elsewhere(peaks.best, peaks.overlap), self._beside(peaks.best, peaks.next))
+        zero = np.maximum(self.zero.probability(peaks.at_zero), self.elsewhere(peaks.at_zero, np.ones(len(peaks.at_zero))))
         # Of few pairs the tail at zero shift is taken to be heavy anyway.
         caution = 1.0 if self.cohort is None else ZERO_CAUTION
         return elsewhere, np.maximum(np.minimum(caution * zero, 1.0), self._beside(peaks.at_zero, peaks.best))
@@ -164,9 +234,9 @@ class Null:
         return np.where(self.next.probability(other) < PERIODIC, above, 0.0)
 
     def min_z(self, chance: float) -> float:
-        """The significance from which the best shift has no more than such a chance."""
+        """The standard significance from which the best shift has no more than such a chance."""
         z = np.linspace(0, 100, 10_001)
-        return float(z[np.argmax(self.elsewhere(z) <= chance)])
+        return float(z[np.argmax(self.beyond(z) <= chance)])
 
     def summary(self) -> dict[str, float | None]:
         """What ``summary.json`` holds."""
@@ -208,8 +278,10 @@ def zero_tail(at_zero: Floats, *, has_pattern: bool = False) -> Tail:
     if len(at_zero) < MIN_FOR_BULK:
         start, scale = (HARDLY_ANY_AT_ZERO, HARDLY_ANY_AT_ZERO_SCALE) if has_pattern else (FEW_AT_ZERO, FEW_AT_ZERO_SCALE)
         return Tail(start=start, scale=scale, rate=0.01)
-    low, middle = np.quantile(at_zero, [0.16, 0.5])
-    sd = max(float(middle - low), 0.3)
+    at_zero = unrelated(at_zero)
+    low, middle, high = np.quantile(at_zero, [0.16, 0.5, 0.84])
+    # The lower side is too wide where the pattern holds something of a scene; the upper one where many pairs are duplicates.
+    sd = max(float(min(middle - low, high - middle)), 0.3)
     start, scale = float(middle) + 3 * sd, 0.6 * sd
     if has_pattern or len(at_zero) < FEW:
         start, scale = min(max(start, FEW_AT_ZERO), BEYOND_PATTERN), max(scale, FEW_AT_ZERO_SCALE)

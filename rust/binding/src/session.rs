@@ -70,6 +70,11 @@ impl Session {
     }
 
     #[getter]
+    fn size(&self) -> (usize, usize) {
+        self.0.size
+    }
+
+    #[getter]
     fn view_size(&self) -> (usize, usize) {
         self.0.view_size
     }

@@ -18,7 +18,7 @@ from cryodedup import _core
 from cryodedup.micrographs.acquisition import Acquisition
 from cryodedup.micrographs.judging import Best, Found, judge_pairs
 from cryodedup.micrographs.measuring import Class, Pair, measure, pair_of
-from cryodedup.micrographs.places import Places
+from cryodedup.micrographs.places import Places, overlap_at
 from cryodedup.micrographs.significance import FEW, Null, Peaks
 from cryodedup.params import MicrographParams
 from cryodedup.progress import SILENT
@@ -198,10 +198,10 @@ class Collection:
             return []
         of_class = Class(members=range(len(self)), records=self.records, places=range(len(self)), acquisitions=self.acquisitions, maps=())
         size, table = of_class.size, gathered.table
-        null = Null.fit(_peaks(gathered.mirrored), gathered.decoys_tested, _peaks(gathered.cohort))
+        null = Null.fit(_peaks(gathered.mirrored, size), gathered.decoys_tested, _peaks(gathered.cohort, size))
         pairs = np.ascontiguousarray(table["pairs"], np.uint32)
         places = Places(pairs, np.asarray(table["shift_px"], np.float64), np.zeros(len(pairs)))
-        found = Found.of(Best(_peaks(table), places), null, size)
+        found = Found.of(Best(_peaks(table, size), places), null, size)
         among = pairs[:, 1] >= start
         decided = judge_pairs(session, found, gathered.tested, null, self.acquisitions, size, self._params, among)
         measured = measure(session, decided, self._params, SILENT)
@@ -216,5 +216,6 @@ def _of_rows(table: Table, rows: NDArray[np.intp]) -> Table:
     return {name: column[rows] for name, column in table.items()}
 
 
-def _peaks(table: Table) -> Peaks:
-    return Peaks(*(np.asarray(table[name], np.float64) for name in ("z", "z_next", "z_at_zero")))
+def _peaks(table: Table, size: tuple[int, int]) -> Peaks:
+    columns = (np.asarray(table[name], np.float64) for name in ("z", "z_next", "z_at_zero"))
+    return Peaks(*columns, overlap_at(np.asarray(table["shift_px"], np.float64), size))

@@ -68,14 +68,15 @@ def significance(result: MicrographOutcome) -> Significance | None:
     start = of.null.mirrored.start
     chance_z = np.linspace(start, max(float(found_z[0]), start + 1), 200)
     min_z = _accepted_from(of, result)
-    supported = 0 if min_z is None else sum(pair.z < min_z for pair in of.pairs)
+    z = of.null.by_overlap.standard(*(np.array([getattr(pair, name) for pair in of.pairs]) for name in ("z", "overlap")))
+    supported = 0 if min_z is None else int(np.count_nonzero(z < min_z))
     return Significance(
         found_z=found_z,
         found=found,
         mirrored_z=mirrored_z,
         mirrored=np.asarray(np.arange(1, len(mirrored_z) + 1) * (of.tested / max(1, of.decoys_tested)), np.float64),
         chance_z=chance_z,
-        chance=of.tested * of.null.elsewhere(chance_z),
+        chance=of.tested * of.null.beyond(chance_z),
         min_z=min_z,
         fdr=result.params.fdr,
         threshold=result.params.threshold,
