@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from cryodedup import _core
 from cryodedup.micrographs.acquisition import Acquisition
 from cryodedup.micrographs.places import Floats, Places, overlap_at
-from cryodedup.micrographs.shot_agreement import Names, Opinion, judge
+from cryodedup.micrographs.shot_agreement import MeasureNear, Names, Opinion, judge
 from cryodedup.micrographs.significance import Null, Peaks, q_values
+from cryodedup.micrographs.still_pairs import of_one_pattern
 from cryodedup.params import MicrographParams
 
 DOUBTFUL_Q = 0.5
@@ -60,6 +61,7 @@ class Found:
         )
         small = places.overlap(size) < SMALL_OVERLAP
         hardly_moved = places.within(size, STILL) & (null.cohort is not None)
+        hardly_moved &= ~(still & (best.peaks.at_zero >= null.zero.apart))
         caution = np.where(small, SMALL_CAUTION, 1.0) * np.where(hardly_moved, STILL_CAUTION, 1.0)
         z = np.where(still, best.peaks.at_zero, best.peaks.best)
         return cls(places, z, np.minimum(np.where(still, zero, elsewhere) * caution, 1.0))
@@ -67,13 +69,17 @@ class Found:
 
 @dataclass(frozen=True)
 class Judged:
-    """Judged pairs; at the end those found only through other shots of their holes. ``words``: the agreement of these shots."""
+    """Judged pairs; at the end those found only through other shots of their holes. ``words``: the agreement of these shots.
+
+    ``of_pattern``: rows of pairs that would be accepted, but match at exactly zero shift, as frames that share a pattern do.
+    """
 
     places: Places
     z: Floats
     q: Floats
     accepted: NDArray[np.bool_]
     words: list[str]
+    of_pattern: NDArray[np.intp] = field(default_factory=lambda: np.zeros(0, np.intp))
 
 
 @dataclass(frozen=True)
@@ -133,7 +139,17 @@ def judge_pairs(
     words = [""] * len(q)
     for at, opinion in leading.items():
         words[at] = opinion.words(known, params.fdr)
-    return _with_recruits(Judged(found.places, found.z, q, accepted, words), leading, params.fdr)
+    judged = _with_recruits(Judged(found.places, found.z, q, accepted, words), leading, params.fdr)
+    return judged if null.has_pattern else _without_patterns(judged, measure_near)
+
+
+def _without_patterns(judged: Judged, measure_near: MeasureNear) -> Judged:
+    """Of few micrographs the pattern is not taken out, and the null distribution allows for it."""
+    still = np.flatnonzero(judged.accepted & np.all(judged.places.shift_px == 0, axis=1))
+    of_pattern = still[of_one_pattern(judged.places.pairs[still], measure_near)]
+    accepted = judged.accepted.copy()
+    accepted[of_pattern] = False
+    return replace(judged, accepted=accepted, of_pattern=of_pattern)
 
 
 class _Rows:

@@ -106,13 +106,14 @@ class Gumbel:
 class Tail:
     """The upper tail of a null distribution: values above ``start`` are exponential of mean ``start + scale``.
 
-    ``rate``: how many of all tested pairs are above ``start``.
+    ``rate``: how many of all tested pairs are above ``start``; ``apart``: values from here on stood apart, and are not of the distribution.
     """
 
     start: float
     scale: float
     rate: float
     values: Floats = field(repr=False, default_factory=lambda: np.zeros(0))
+    apart: float = float("inf")
 
     @classmethod
     def fit(cls, values: Floats, tested: int) -> Tail:
@@ -222,8 +223,8 @@ class Null:
         """The chance of each pair's best place, and that of zero shift."""
         elsewhere = np.maximum(self.elsewhere(peaks.best, peaks.overlap), self._beside(peaks.best, peaks.next))
         zero = np.maximum(self.zero.probability(peaks.at_zero), self.elsewhere(peaks.at_zero, np.ones(len(peaks.at_zero))))
-        # Of few pairs the tail at zero shift is taken to be heavy anyway.
-        caution = 1.0 if self.cohort is None else ZERO_CAUTION
+        # Of few pairs the tail at zero shift is taken to be heavy anyway; what stands apart is not of the tail.
+        caution = np.where((self.cohort is None) | (peaks.at_zero >= self.zero.apart), 1.0, ZERO_CAUTION)
         return elsewhere, np.maximum(np.minimum(caution * zero, 1.0), self._beside(peaks.at_zero, peaks.best))
 
     def _beside(self, z: Floats, other: Floats) -> Floats:
@@ -278,7 +279,9 @@ def zero_tail(at_zero: Floats, *, has_pattern: bool = False) -> Tail:
     if len(at_zero) < MIN_FOR_BULK:
         start, scale = (HARDLY_ANY_AT_ZERO, HARDLY_ANY_AT_ZERO_SCALE) if has_pattern else (FEW_AT_ZERO, FEW_AT_ZERO_SCALE)
         return Tail(start=start, scale=scale, rate=0.01)
-    at_zero = unrelated(at_zero)
+    everything, at_zero = np.sort(at_zero)[::-1], unrelated(at_zero)
+    number_apart = len(everything) - len(at_zero)
+    apart = float(everything[number_apart - 1]) if number_apart else float("inf")
     low, middle, high = np.quantile(at_zero, [0.16, 0.5, 0.84])
     # The lower side is too wide where the pattern holds something of a scene; the upper one where many pairs are duplicates.
     sd = max(float(min(middle - low, high - middle)), 0.3)
@@ -291,4 +294,4 @@ def zero_tail(at_zero: Floats, *, has_pattern: bool = False) -> Tail:
     shares = [0.16, min(5 * rate, 0.1), rate]
     values = np.quantile(at_zero, [1 - share for share in shares])
     scales = [float(values[k + 1] - values[k]) / float(np.log(shares[k] / shares[k + 1])) for k in (0, 1)]
-    return Tail(start=max(start, float(values[2])), scale=ZERO_HEAVY * max(scale, *scales), rate=rate)
+    return Tail(start=max(start, float(values[2])), scale=ZERO_HEAVY * max(scale, *scales), rate=rate, apart=apart)

@@ -1,0 +1,60 @@
+"""Pairs that match at exactly zero shift: duplicates, or frames that share a pattern of the camera.
+
+A few frames with another gain reference than the rest, or none, keep a pattern in common. It makes a match as significant as any, at zero
+shift. Second visits hardly ever hit a place to a quarter of a pixel; exposures that follow each other without a move of the stage do, but
+then there are many of them, each of another area. So such pairs count only if they form several sets, and frames of different sets do not
+match at zero shift.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cryodedup.components import connected_components
+from cryodedup.micrographs.places import Places
+from cryodedup.micrographs.shot_agreement import MeasureNear
+
+EXACT_PX = 0.25
+"""Up to this shift along both axes, in reduced pixels, a match is at zero: patterns of simulated sessions match at up to 0.13."""
+MIN_SETS = 4
+"""So many separate sets are no patterns: as many gain references, each of a few frames, are not used in one session."""
+IN_COMMON_Z = 3.0
+"""If the median significance near zero shift between sets is above this (2.1 in noise), all share one pattern."""
+CROSS_PAIRS = 200
+"""Number of pairs of frames of different sets that are measured."""
+
+
+def of_one_pattern(still: NDArray[np.uint32], measure_near: MeasureNear) -> NDArray[np.bool_]:
+    """Which of the pairs that match without a shift are due to a pattern, not to a scene; bool (n,).
+
+    Parameters
+    ----------
+    still
+        uint32 (n, 2): pairs that were accepted at zero shift.
+    measure_near
+        Measures pairs near given shifts.
+    """
+    if not len(still):
+        return np.zeros(0, bool)
+    _, shift_px = measure_near(_unmoved(still))
+    exact: NDArray[np.bool_] = np.all(np.abs(shift_px) <= EXACT_PX, axis=1)
+    sets = connected_components([(int(i), int(j)) for i, j in still[exact]])
+    if len(sets) >= MIN_SETS:
+        z, _ = measure_near(_unmoved(_across(sets)))
+        if np.median(z) <= IN_COMMON_Z:
+            return np.zeros(len(still), bool)
+    return exact
+
+
+def _across(sets: Sequence[Sequence[int]]) -> NDArray[np.uint32]:
+    """Pairs of frames of different sets, at most :data:`CROSS_PAIRS`, evenly among all."""
+    pairs = [(i, j) for k, one in enumerate(sets) for other in sets[k + 1 :] for i, j in zip(one, other, strict=False)]
+    chosen = pairs[:: -(-len(pairs) // CROSS_PAIRS)]
+    return np.sort(np.array(chosen, np.uint32).reshape(-1, 2), axis=1)
+
+
+def _unmoved(pairs: NDArray[np.uint32]) -> Places:
+    return Places(np.ascontiguousarray(pairs), np.zeros((len(pairs), 2)), np.zeros(len(pairs)))
