@@ -145,8 +145,8 @@ def judge_pairs(
 
 def _without_patterns(judged: Judged, measure_near: MeasureNear) -> Judged:
     """Of few micrographs the pattern is not taken out, and the null distribution allows for it."""
-    still = np.flatnonzero(judged.accepted & np.all(judged.places.shift_px == 0, axis=1))
-    of_pattern = still[of_one_pattern(judged.places.pairs[still], measure_near)]
+    rows = np.flatnonzero(judged.accepted)
+    of_pattern = rows[of_one_pattern(judged.places.of(rows), measure_near)]
     accepted = judged.accepted.copy()
     accepted[of_pattern] = False
     return replace(judged, accepted=accepted, of_pattern=of_pattern)

@@ -39,6 +39,11 @@ class Ragged:
         several = [self[int(k)] for k in which]
         return Ragged(np.concatenate([np.zeros(0), *several]), np.cumsum([0, *map(len, several)]))
 
+    def without(self, left_out: NDArray[np.bool_]) -> Ragged:
+        """The lists without some of their values; ``left_out``: as ``values``."""
+        before = np.append(0, np.cumsum(~left_out))
+        return Ragged(self.values[~left_out], before[np.asarray(self.starts, np.int64)])
+
     def quantiles(self, shares: Sequence[float]) -> Floats:
         """Quantiles of each list, (n, shares), by linear interpolation; NaN for an empty one."""
         found = np.full((len(self), len(shares)), np.nan)

@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cryodedup import _core
+from cryodedup.components import connected_components
 from cryodedup.micrographs.acquisition import Acquisition
 from cryodedup.micrographs.places import Floats, Places
 from cryodedup.micrographs.ragged import Ragged, Starts
@@ -43,6 +44,9 @@ IQR_PER_SD = 1.35
 """Distance of the quartiles of a normal distribution, in standard deviations."""
 MIN_FOR_LOCATION = 4
 """With fewer decoys, the location and width of all decoys are used."""
+
+MAX_SET, MIN_SETS = 20, 4
+"""A set of more micrographs, or of more than one in so many, is not one of exposures of one place."""
 
 Pair = tuple[int, int]
 MeasureNear = Callable[[Places], tuple[Floats, Floats]]
@@ -196,7 +200,9 @@ def _judge(
     asked = known.ask(_chosen(known.candidates, seed))
     near_z, near_shift_px = measure_near(Places(asked.pairs, asked.shift_px, asked.turn_deg))
     members, decoys, others = (Ragged(near_z[rows], starts) for rows, starts in (asked.members, asked.decoys, asked.decoy_members))
-    here = np.maximum(np.minimum(_standardised(decoys, z), _above_all(decoys, z)), in_noise(z))
+    same = _of_own_set(leads.pairs, by_name, asked.pairs[asked.decoys[0]], decoys.lengths, names)
+    unlike = decoys.without(same)
+    here = np.maximum(np.minimum(_standardised(unlike, z), _above_all(unlike, z)), in_noise(z))
     support = _support(members, others.sums_of_largest(TOP), decoys.starts)
     of_lead = Ragged(others.values, others.starts[decoys.starts])  # for each lead, the pairs of all its decoys that replace members
     every_decoy = unrelated(others.values)[::-1]
@@ -222,6 +228,23 @@ def _judge(
             )
         )
     return opinions
+
+
+def _of_own_set(
+    leads: NDArray[np.uint32], by_name: NDArray[np.bool_], decoys: NDArray[np.uint32], lengths: NDArray[np.int64], names: Names
+) -> NDArray[np.bool_]:
+    """Which decoys are of the same set as their lead, bool: of ten exposures of one spot, many decoys are duplicates themselves.
+
+    Only where names do not give holes: an edge that the same shots of all holes share makes a set, too; and only in small sets.
+    """
+    n = len(names.holes)
+    set_of = np.arange(n)
+    for component in connected_components((int(i), int(j)) for i, j in leads):
+        if len(component) <= min(MAX_SET, n // MIN_SETS):
+            set_of[component] = component[0]
+    lead = np.repeat(np.arange(len(leads)), lengths)
+    same: NDArray[np.bool_] = np.all(set_of[decoys] == set_of[leads[lead, :1]], axis=1) & ~by_name[lead]
+    return same
 
 
 def _chosen(candidates: NDArray[np.int64], seed: int) -> list[list[int]]:

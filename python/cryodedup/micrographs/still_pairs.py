@@ -27,26 +27,32 @@ CROSS_PAIRS = 200
 """Number of pairs of frames of different sets that are measured."""
 
 
-def of_one_pattern(still: NDArray[np.uint32], measure_near: MeasureNear) -> NDArray[np.bool_]:
-    """Which of the pairs that match without a shift are due to a pattern, not to a scene; bool (n,).
+def of_one_pattern(places: Places, measure_near: MeasureNear) -> NDArray[np.bool_]:
+    """Which of the accepted pairs are due to a pattern, not to a scene; bool (n,).
 
     Parameters
     ----------
-    still
-        uint32 (n, 2): pairs that were accepted at zero shift.
+    places
+        The accepted pairs.
     measure_near
         Measures pairs near given shifts.
     """
-    if not len(still):
-        return np.zeros(0, bool)
-    _, shift_px = measure_near(_unmoved(still))
-    exact: NDArray[np.bool_] = np.all(np.abs(shift_px) <= EXACT_PX, axis=1)
-    sets = connected_components([(int(i), int(j)) for i, j in still[exact]])
+    exact = np.all(places.shift_px == 0, axis=1)
+    if exact.any():
+        _, shift_px = measure_near(_unmoved(places.pairs[exact]))
+        exact[exact] = np.all(np.abs(shift_px) <= EXACT_PX, axis=1)
+    # Two frames that other pairs connect, which did move, show one scene.
+    set_of = {i: number for number, one in enumerate(connected_components(_edges(places.pairs[~exact]))) for i in one}
+    exact[exact] = [i not in set_of or set_of[i] != set_of.get(j) for i, j in _edges(places.pairs[exact])]
+    sets = connected_components(_edges(places.pairs[exact]))
     if len(sets) >= MIN_SETS:
         z, _ = measure_near(_unmoved(_across(sets)))
-        if np.median(z) <= IN_COMMON_Z:
-            return np.zeros(len(still), bool)
+        exact &= bool(np.median(z) > IN_COMMON_Z)
     return exact
+
+
+def _edges(pairs: NDArray[np.uint32]) -> list[tuple[int, int]]:
+    return [(int(i), int(j)) for i, j in pairs]
 
 
 def _across(sets: Sequence[Sequence[int]]) -> NDArray[np.uint32]:

@@ -172,7 +172,7 @@ impl Span {
 }
 
 fast! {
-    avx512: fn dot(a: &[i8], b: &[i8]) -> i32 {
+    avx512: pub(crate) fn dot(a: &[i8], b: &[i8]) -> i32 {
         a.iter().zip(b).map(|(&a, &b)| i32::from(i16::from(a) * i16::from(b))).sum()
     }
 }

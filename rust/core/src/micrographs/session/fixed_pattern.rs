@@ -3,10 +3,13 @@
 //! A reference changes now and then, and a folder may hold several sessions. So a micrograph is not taken to show the pattern of those next
 //! to it: the means of those around it are fitted to it by least squares, and the fit is subtracted.
 
+use std::ops::Range;
+
 use rayon::prelude::*;
 
 use super::pattern_means::{AROUND, HALVES, Half, Mean, halves_of};
 use super::reader::Reader;
+use super::resemblance;
 use super::views::Views;
 use crate::micrographs::kernels::equations::solve;
 use crate::micrographs::kernels::rings::Band;
@@ -49,10 +52,11 @@ impl FixedPatterns {
     pub(crate) fn measure(records: &[Source], views: &Views, monitor: &Monitor) -> Result<Self> {
         let micrographs = records.len();
         let blocks = if micrographs < MIN_FOR_FIXED_PATTERN { 0 } else { (micrographs / BLOCK).max(AROUND) };
+        let weights = resemblance::weights(records, views, &runs(micrographs, blocks), monitor)?;
         let halves = (0..blocks).into_par_iter().map(|block| {
             let mut reader = Reader::new(&views.plan);
             let mut half = |half: usize| {
-                let members = (0..micrographs).filter(|&i| half_of(i, micrographs, blocks) == half).map(|i| &records[i]);
+                let members = (0..micrographs).filter(|&i| half_of(i, micrographs, blocks) == half).map(|i| (&records[i], weights[i]));
                 Mean::of(&members.collect::<Vec<_>>(), views, &mut reader, monitor)
             };
             let means = [half(2 * block)?, half(2 * block + 1)?];
@@ -126,6 +130,12 @@ impl FixedPatterns {
         }
         run[own].subtract(of_own, pixels);
     }
+}
+
+/// The micrographs of each [`AROUND`] blocks that follow each other.
+fn runs(n: usize, blocks: usize) -> Vec<Range<usize>> {
+    let start = |block: usize| (block * n).div_ceil(blocks.max(1));
+    (0..(blocks + 1).saturating_sub(AROUND)).map(|block| start(block)..start(block + AROUND)).collect()
 }
 
 /// The half block of a micrograph: 2 x block, and 1 more for every other one.
@@ -251,6 +261,18 @@ mod tests {
     fn few_micrographs_have_no_pattern() {
         let (read, left) = taken_out(&[Some(0); MIN_FOR_FIXED_PATTERN - 1], 0.6);
         assert_eq!(read, left);
+    }
+
+    #[test]
+    fn runs_are_those_of_the_blocks() {
+        for n in [30, 144, 192, 1000] {
+            let blocks = (n / BLOCK).max(AROUND);
+            let of_block = |i: usize| half_of(i, n, blocks) / 2;
+            for (first, run) in runs(n, blocks).into_iter().enumerate() {
+                assert!((0..n).all(|i| run.contains(&i) == (first..first + AROUND).contains(&of_block(i))), "{n} {first}");
+            }
+        }
+        assert!(runs(5, 0).is_empty());
     }
 
     #[test]

@@ -4,6 +4,7 @@ mod equalise;
 pub mod fixed_pattern;
 mod pattern_means;
 pub(crate) mod reader;
+mod resemblance;
 mod saved;
 mod store;
 mod views;

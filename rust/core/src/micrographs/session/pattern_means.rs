@@ -80,18 +80,19 @@ pub(super) struct Mean {
 }
 
 impl Mean {
-    pub(super) fn of(members: &[&Source], views: &Views, reader: &mut Reader, monitor: &Monitor) -> Result<Self> {
-        // Each in its own standard deviations: one unit for all, and none dominates.
-        let weight = 1.0 / members.len().max(1) as f32;
+    /// Of micrographs with their weights.
+    pub(super) fn of(members: &[(&Source, f64)], views: &Views, reader: &mut Reader, monitor: &Monitor) -> Result<Self> {
+        let all = members.iter().map(|&(_, weight)| weight).sum::<f64>().max(f64::MIN_POSITIVE);
         let mut pixels = vec![0.0; views.plan.len()];
-        for source in members {
+        for &(source, weight) in members {
             monitor.advance(0)?;
             reader.read(source)?;
-            add(&mut pixels, &reader.pixels, weight / source.record.sd);
+            // Each in its own standard deviations: one unit for all, and none dominates.
+            add(&mut pixels, &reader.pixels, (weight / all) as f32 / source.record.sd);
         }
         let mut unrelated = [0.0; RINGS];
-        let sampled: Vec<&Source> = members.iter().step_by(SAMPLED).copied().collect();
-        let number = members.len() as f64 / sampled.len() as f64;
+        let sampled: Vec<&Source> = members.iter().step_by(SAMPLED).map(|&(source, _)| source).collect();
+        let share = members.iter().map(|&(_, weight)| (weight / all).powi(2)).sum::<f64>() / sampled.len() as f64;
         for two in sampled.chunks(2) {
             monitor.advance(0)?;
             for (part, source) in two.iter().enumerate() {
@@ -99,7 +100,6 @@ impl Mean {
                 reader.fade(&views.tapers, 1.0 / source.record.sd, part);
             }
             for (_, power) in two.iter().zip(views.power(&mut reader.workspace)) {
-                let share = number * f64::from(weight).powi(2);
                 unrelated.iter_mut().zip(power).for_each(|(sum, power)| *sum += power * share);
             }
         }
