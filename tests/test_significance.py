@@ -14,15 +14,21 @@ from cryodedup.micrographs.acquisition import Acquisition
 from cryodedup.micrographs.places import Places
 from cryodedup.micrographs.ragged import Ragged
 from cryodedup.micrographs.shot_agreement import MeasureNear, Names, Opinion, judge
-from cryodedup.micrographs.significance import Gumbel, Null, Peaks, Tail, q_values, zero_tail
+from cryodedup.micrographs.significance import Gumbel, Null, OverlapScale, Peaks, Tail, q_values, unrelated, zero_tail
+from cryodedup.micrographs.still_pairs import MIN_SETS, of_one_pattern
 
 RNG = np.random.default_rng(1)
 
 
-def unrelated(n: int = 4000, seed: int = 1) -> Peaks:
+def noise(n: int = 4000, seed: int = 1) -> Peaks:
     rng = np.random.default_rng(seed)
     best = rng.gumbel(3.5, 0.3, n)
-    return Peaks(best, best - rng.exponential(0.3, n), rng.normal(0, 1, n))
+    return Peaks(best, best - rng.exponential(0.3, n), rng.normal(0, 1, n), rng.uniform(0.1, 1, n))
+
+
+def overlapping(z: np.ndarray) -> np.ndarray:
+    """Half of each frame overlaps."""
+    return np.full(len(z), 0.5)
 
 
 def test_q_values_are_those_of_benjamini_and_hochberg() -> None:
@@ -35,12 +41,43 @@ def test_q_values_are_those_of_benjamini_and_hochberg() -> None:
     assert (q_values(chance[::-1], 10_000) == q[::-1]).all()
 
 
-def test_a_mirrored_copy_does_not_hide_the_others() -> None:
-    usual = RNG.exponential(0.4, 5000) + 4
+@pytest.mark.parametrize("copies", [1, 2, 40, 800])
+def test_mirrored_copies_do_not_hide_the_others(copies: int) -> None:
+    """Frames that are stored mirrored match mirrored."""
+    rng = np.random.default_rng(copies)
+    usual = rng.exponential(0.4, 5000) + 4
     tail = Tail.fit(usual, 20_000)
-    assert Tail.fit(np.append(usual, [230.0, 180.0]), 20_000).scale < 1.3 * tail.scale
-    # Many of them are what this session is like.
-    assert Tail.fit(np.append(usual, RNG.normal(60, 5, 40)), 20_000).scale > 3 * tail.scale
+    with_copies = Tail.fit(np.append(usual, rng.normal(60, 5, copies)), 20_000)
+    assert with_copies.scale == pytest.approx(tail.scale, rel=0.05)
+    assert with_copies.start == pytest.approx(tail.start, abs=0.05)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_nothing_stands_apart_in_noise_however_heavy_its_tail(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    for values in (rng.gumbel(3.5, 0.3, 1128), rng.normal(0, 1, 20_000), rng.exponential(4, 300), np.full(100, 3.0), np.zeros(3)):
+        assert len(unrelated(values)) == len(values)
+
+
+def test_what_stands_apart_is_left_out_up_to_a_share() -> None:
+    rng = np.random.default_rng(5)
+    values = rng.normal(0, 1, 1000)
+    assert unrelated(np.append(values, [40.0, 50.0])).tolist() == sorted(values.tolist(), reverse=True)
+    half = np.append(values, rng.normal(50, 1, 1000))
+    assert len(unrelated(half)) == 2000, "that many are what the session is like"
+
+
+def test_a_like_significance_is_less_unusual_where_little_overlaps() -> None:
+    """A few large objects reach more in a small overlap."""
+    rng = np.random.default_rng(6)
+    overlap = rng.uniform(0.1, 1, 4000)
+    z = np.where(overlap < 0.3, rng.gumbel(20, 3, 4000), rng.gumbel(4, 0.3, 4000))
+    null = Null.fit(Peaks(z, z - 2, rng.normal(0, 1, 4000), overlap), 4000, noise(seed=2))
+    fifteen = np.array([15.0, 15.0])
+    small, large = null.elsewhere(fifteen, np.array([0.15, 0.8]))
+    assert large < 1e-6 < 0.1 < small
+    alike = OverlapScale.fit(z[:400], overlap[:400])
+    assert (alike.standard(fifteen, np.array([0.15, 0.8])) == fifteen).all(), "few pairs do not show it"
 
 
 def test_a_gumbel_distribution_is_found_beside_a_few_duplicates() -> None:
@@ -54,10 +91,10 @@ def test_a_gumbel_distribution_is_found_beside_a_few_duplicates() -> None:
 
 
 def test_zero_shift_is_never_less_likely_than_the_best_of_all_shifts() -> None:
-    null = Null.fit(unrelated(), 4000, unrelated(seed=2))
+    null = Null.fit(noise(), 4000, noise(seed=2))
     z = np.linspace(0, 12, 40)
-    _, zero = null.chance(Peaks(z, z - 1, z))
-    assert (zero >= null.elsewhere(z)).all()
+    _, zero = null.chance(Peaks(z, z - 1, z, overlapping(z)))
+    assert (zero >= null.elsewhere(z, overlapping(z))).all()
 
 
 def test_a_heavy_tail_at_zero_shift_is_seen() -> None:
@@ -68,21 +105,32 @@ def test_a_heavy_tail_at_zero_shift_is_seen() -> None:
     assert zero_tail(heavy).probability(six)[0] > 3e-3
 
 
+@pytest.mark.parametrize("exposures", [2, 3, 4])
+def test_exposures_of_each_area_at_one_place_are_no_null_distribution(exposures: int) -> None:
+    """Of 20 areas: the frames' other partners lie inside the quantiles."""
+    duplicates = 20 * exposures * (exposures - 1) // 2
+    pairs = 20 * exposures * (20 * exposures - 1) // 2
+    rng = np.random.default_rng(exposures)
+    tail = zero_tail(np.append(rng.normal(0, 1, pairs - duplicates), rng.normal(40, 15, duplicates).clip(15)))
+    assert tail.probability(np.array([15.0]))[0] < 1e-5
+    assert tail.apart == pytest.approx(15, abs=5)
+
+
 def test_what_all_pairs_share_unmirrored_counts() -> None:
     """Crystals at one angle: mirrored pairs know nothing of them."""
-    cohort = unrelated(seed=2)
-    crystals = Peaks(3 * cohort.best - 5, 3 * cohort.next - 5, cohort.at_zero)
-    plain, periodic = Null.fit(unrelated(), 4000, cohort), Null.fit(unrelated(), 4000, crystals)
+    cohort = noise(seed=2)
+    crystals = Peaks(3 * cohort.best - 5, 3 * cohort.next - 5, cohort.at_zero, cohort.overlap)
+    plain, periodic = Null.fit(noise(), 4000, cohort), Null.fit(noise(), 4000, crystals)
     nine = np.array([9.0])
-    assert plain.elsewhere(nine)[0] < 1e-6
-    assert periodic.elsewhere(nine)[0] > 1e-3
+    assert plain.elsewhere(nine, overlapping(nine))[0] < 1e-6
+    assert periodic.elsewhere(nine, overlapping(nine))[0] > 1e-3
     assert plain.periodic < 0.01 < 0.2 < periodic.periodic
 
 
 def test_a_pair_that_matches_at_several_places_has_to_stand_out_of_them() -> None:
-    null = Null.fit(unrelated(), 4000, unrelated(seed=2))
+    null = Null.fit(noise(), 4000, noise(seed=2))
     best, following = np.array([12.0, 12.0, 12.0]), np.array([4.0, 7.0, 11.5])
-    chance, _ = null.chance(Peaks(best, following, np.zeros(3)))
+    chance, _ = null.chance(Peaks(best, following, np.zeros(3), overlapping(best)))
     assert chance[0] < 1e-9
     assert chance[1] < 1e-3
     assert chance[2] > 0.1
@@ -109,7 +157,7 @@ def noise_near(duplicates: dict[tuple[int, int], float], everywhere: float = 0.0
     return measure
 
 
-def nowhere(z: np.ndarray) -> np.ndarray:
+def nowhere(z: np.ndarray, shift_px: np.ndarray) -> np.ndarray:
     """The chance of noise at the best of all shifts."""
     return np.minimum(np.exp(-(z - 4) / 0.2), 1.0)
 
@@ -199,6 +247,59 @@ def test_lists_of_all_lengths_are_measured_as_each_by_itself() -> None:
     assert np.isnan(found[1]).all()
     assert all((found[k] == np.quantile(lists[k], [0.25, 0.5])).all() for k in (0, 2, 3, 4, 5))
     assert [ragged.of(np.array([3, 1]))[k].tolist() for k in (0, 1)] == [lists[3].tolist(), []]
+
+
+def test_further_exposures_of_the_same_shots_support_nothing() -> None:
+    """What matches by chance in one matches in all."""
+    known = [Acquisition(hole=f"h{hole}", shot=str(shot)) for hole in range(HOLES) for shot in range(2) for _ in range(2)]
+    (opinion,) = judged([(0, 40)], 5.0, known, noise_near({(i, j): 5.0 for i in (0, 1) for j in (40, 41)}))
+    assert opinion.members.tolist() == [[2, 42], [2, 43], [3, 42], [3, 43]]
+    assert opinion.chance(1e-3) >= 1e-3
+
+
+def test_duplicates_of_one_spot_are_no_decoys_of_each_other() -> None:
+    """Ten exposures of one spot among fifty micrographs: many of the random partners are of that spot."""
+    spot = {(i, j): 60.0 for i in range(10) for j in range(i + 1, 10)}
+    opinions = judged(list(spot), 60.0, [Acquisition()] * 50, noise_near(spot), [(3.0, 2.0)] * len(spot))
+    assert all(opinion.here < 1e-9 for opinion in opinions)
+
+
+# --- Pairs at exactly zero shift
+
+
+def at_zero(pairs: Sequence[tuple[int, int]], off_px: float = 0.0) -> Places:
+    return Places(np.array(pairs, np.uint32).reshape(-1, 2), np.full((len(pairs), 2), off_px), np.zeros(len(pairs)))
+
+
+def exactly(z: float, off_px: float = 0.1) -> MeasureNear:
+    return lambda places: (np.full(len(places), z), np.full((len(places), 2), off_px))
+
+
+def test_a_few_frames_that_match_at_exactly_zero_shift_share_a_pattern() -> None:
+    few = [(1, 30), (1, 40), (30, 40)]
+    assert of_one_pattern(at_zero(few), exactly(2.1)).all()
+    assert not of_one_pattern(at_zero(few), exactly(2.1, off_px=0.4)).any(), "they moved"
+    assert not of_one_pattern(at_zero(few, off_px=3.0), exactly(2.1)).any(), "they were found elsewhere"
+    assert not of_one_pattern(at_zero([]), exactly(2.1)).any()
+
+
+def test_exposures_without_a_move_are_many_sets_that_do_not_match_each_other() -> None:
+    areas = [(2 * k, 2 * k + 1) for k in range(MIN_SETS)]
+    assert not of_one_pattern(at_zero(areas), exactly(2.1)).any()
+    assert of_one_pattern(at_zero(areas), exactly(8.0)).all(), "all of them match each other"
+    assert of_one_pattern(at_zero(areas[1:]), exactly(2.1)).all(), "so few may be gain references"
+
+
+def test_a_pair_at_zero_shift_counts_beside_others_that_hardly_moved() -> None:
+    places = at_zero([(2 * k, 2 * k + 1) for k in range(MIN_SETS)])
+    places.shift_px[1:] = 0.6
+    assert not of_one_pattern(places, exactly(2.1)).any()
+
+
+def test_frames_that_pairs_with_a_shift_connect_show_one_scene() -> None:
+    places = at_zero([(0, 1), (0, 9), (1, 9), (20, 21)])
+    places.shift_px[1:3] = 30.0
+    assert of_one_pattern(places, exactly(2.1)).tolist() == [False, False, False, True]
 
 
 @pytest.mark.parametrize("start", [0, 1])

@@ -45,6 +45,8 @@ class Compared:
         How many pairs there were, and how many with mirrored micrographs.
     window_ccc
         Of a window search (i, j, ccc) of every pair.
+    of_pattern
+        Pairs of indices in the input that match at exactly zero shift, as frames that share a pattern do, and are not counted.
     views
         Pictures of what was compared, for the page.
     """
@@ -60,6 +62,7 @@ class Compared:
     decoys_tested: int
     screening: dict[str, Any]
     window_ccc: list[tuple[int, int, float]] = field(default_factory=list)
+    of_pattern: list[tuple[int, int]] = field(default_factory=list)
     views: Views = field(default_factory=Views)
 
 
@@ -102,6 +105,7 @@ def conclude(of_class: Class, planned: Planned, block: Block, params: Micrograph
         decoys_tested=screening.decoys_tested,
         screening=screening.summary | few,
         window_ccc=window_ccc(candidates.places.pairs, measured, of_class) if params.search == "window" else [],
+        of_pattern=[(of_class.members[i], of_class.members[j]) for i, j in decided.places.pairs[decided.of_pattern].tolist()],
         views=views(session, pairs, decided.places.of(chosen), params.threads),
     )
 

@@ -2,8 +2,8 @@
 
 A few frames with another gain reference than the rest, or none, keep a pattern in common. It makes a match as significant as any, at zero
 shift. Second visits hardly ever hit a place to a quarter of a pixel; exposures that follow each other without a move of the stage do, but
-then there are many of them, each of another area. So such pairs count only if they form several sets, and frames of different sets do not
-match at zero shift.
+then there are many of them, each of another area, most of which moved by a fraction of a pixel. So such pairs count only where pairs that
+hardly moved form several sets, and frames of different sets do not match at zero shift.
 """
 
 from __future__ import annotations
@@ -19,8 +19,10 @@ from cryodedup.micrographs.shot_agreement import MeasureNear
 
 EXACT_PX = 0.25
 """Up to this shift along both axes, in reduced pixels, a match is at zero: patterns of simulated sessions match at up to 0.13."""
+CLOSE_PX = 2.0
+"""Exposures that follow each other without a move of the stage are shifted by no more than this."""
 MIN_SETS = 4
-"""So many separate sets are no patterns: as many gain references, each of a few frames, are not used in one session."""
+"""So many separate sets of them are no patterns: as many gain references, each of a few frames, are not used in one session."""
 IN_COMMON_Z = 3.0
 """If the median significance near zero shift between sets is above this (2.1 in noise), all share one pattern."""
 CROSS_PAIRS = 200
@@ -44,8 +46,8 @@ def of_one_pattern(places: Places, measure_near: MeasureNear) -> NDArray[np.bool
     # Two frames that other pairs connect, which did move, show one scene.
     set_of = {i: number for number, one in enumerate(connected_components(_edges(places.pairs[~exact]))) for i in one}
     exact[exact] = [i not in set_of or set_of[i] != set_of.get(j) for i, j in _edges(places.pairs[exact])]
-    sets = connected_components(_edges(places.pairs[exact]))
-    if len(sets) >= MIN_SETS:
+    sets = connected_components(_edges(places.pairs[np.all(np.abs(places.shift_px) <= CLOSE_PX, axis=1)]))
+    if exact.any() and len(sets) >= MIN_SETS:
         z, _ = measure_near(_unmoved(_across(sets)))
         exact &= bool(np.median(z) > IN_COMMON_Z)
     return exact

@@ -68,13 +68,12 @@ impl Shots {
         self.hole(i) > 0 && self.hole(j) > 0 && shot > 0 && shot == self.shot_of[j as usize] && self.hole(i) != self.hole(j)
     }
 
-    /// Pairs of the other equal shots of the two holes.
-    fn other_shots(&self, pair: Pair) -> Vec<Pair> {
-        let (first, second) = (self.hole(pair.0), self.hole(pair.1));
-        let both = self.in_hole[first as usize]
-            .iter()
-            .flat_map(|(shot, ones)| ones.iter().flat_map(|&a| self.shot_of_hole(second, *shot).iter().map(move |&b| (a, b))));
-        both.filter(|&(a, b)| (a, b) != pair && a != b).collect()
+    /// Pairs of the other equal shots of the two holes. Further exposures of the same shot are no evidence: what matches by chance in one
+    /// matches in all.
+    fn other_shots(&self, (i, j): Pair) -> Vec<Pair> {
+        let (first, second, own) = (self.hole(i), self.hole(j), self.shot_of[i as usize]);
+        let others = self.in_hole[first as usize].iter().filter(|(shot, _)| *shot != own);
+        others.flat_map(|(shot, ones)| ones.iter().flat_map(|&a| self.shot_of_hole(second, *shot).iter().map(move |&b| (a, b)))).collect()
     }
 
     /// Pairs of the micrographs before and after both of a pair, unless their holes are known to be others.
