@@ -116,11 +116,9 @@ class Camera:
         transmission = np.exp(-self._thickness(scene, x, y, visit, rng))
         inner = phase[CORNER[1] : CORNER[1] + HEIGHT, CORNER[0] : CORNER[0] + WIDTH]
         if scene.hole_spacing:
-            u, v = (
-                (along - origin) % scene.hole_spacing - scene.hole_spacing / 2
-                for along, origin in ((x, scene.holes_at[0]), (y, scene.holes_at[1]))
-            )
-            film = 1 / (1 + np.exp(-np.clip((np.hypot(u, v) - 0.3 * scene.hole_spacing) / 3, -30, 30)))
+            spacing = scene.hole_spacing
+            u, v = ((along - origin) % spacing - spacing / 2 for along, origin in ((x, scene.holes_at[0]), (y, scene.holes_at[1])))
+            film = 1 / (1 + np.exp(-np.clip((np.hypot(u, v) - 0.3 * spacing) / 3, -30, 30)))
             transmission *= 1 - 0.3 * film
         if scene.foil is not None:
             fx, fy, radius = scene.foil

@@ -107,8 +107,8 @@ def _of_null(null: Null) -> Iterator[str]:
             else "all micrographs share something, such as one place that all show, or a pattern or an edge that moves with the camera"
         )
         yield (
-            f"unrelated pairs have a z of {cohort.middle:.0f} ± {cohort.spread:.0f}, where 3.5 ± 0.3 is usual: {shared}; duplicates are missed"
-            " unless they are far above that, so compare some micrographs by eye"
+            f"unrelated pairs have a z of {cohort.middle:.0f} ± {cohort.spread:.0f}, where 3.5 ± 0.3 is usual: {shared}; duplicates are"
+            " missed unless they are far above that, so compare some micrographs by eye"
         )
     elif null.periodic > _PERIODIC:
         yield (

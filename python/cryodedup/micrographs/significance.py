@@ -43,9 +43,9 @@ BEYOND_PATTERN = 100.0
 MIN_FOR_BULK = 6
 """With fewer pairs, none is taken to be usual."""
 APART = 70.0
-"""Values stand apart if the gap below them, times their number, is this many times the mean excess of the values below the gap. That product
-is exponential with that mean for the tail of a Gumbel distribution: sessions without such values reach 17 to 35 (seeds 1 and 2 of 50 kinds)
-and 52 where all frames show one spot, those with some 122 to 10,000."""
+"""Values stand apart if the gap below them, times their number, is this many times the mean excess of the values below the gap. That
+product is exponential with that mean for the tail of a Gumbel distribution: sessions without such values reach 17 to 35 (seeds 1 and 2 of
+50 kinds) and 52 where all frames show one spot, those with some 122 to 10,000."""
 MAX_APART = 0.3
 """No larger share of the values stands apart."""
 BESIDE_GAP = 10

@@ -39,7 +39,7 @@ def of_one_pattern(places: Places, measure_near: MeasureNear) -> NDArray[np.bool
     measure_near
         Measures pairs near given shifts.
     """
-    exact = np.all(places.shift_px == 0, axis=1)
+    exact: NDArray[np.bool_] = np.all(places.shift_px == 0, axis=1)
     if exact.any():
         _, shift_px = measure_near(_unmoved(places.pairs[exact]))
         exact[exact] = np.all(np.abs(shift_px) <= EXACT_PX, axis=1)

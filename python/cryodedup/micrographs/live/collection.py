@@ -217,5 +217,5 @@ def _of_rows(table: Table, rows: NDArray[np.intp]) -> Table:
 
 
 def _peaks(table: Table, size: tuple[int, int]) -> Peaks:
-    columns = (np.asarray(table[name], np.float64) for name in ("z", "z_next", "z_at_zero"))
-    return Peaks(*columns, overlap_at(np.asarray(table["shift_px"], np.float64), size))
+    z, z_next, z_at_zero, shift_px = (np.asarray(table[name], np.float64) for name in ("z", "z_next", "z_at_zero", "shift_px"))
+    return Peaks(z, z_next, z_at_zero, overlap_at(shift_px, size))
