@@ -101,13 +101,14 @@ def _of_class(found: Compared, names: Sequence[str]) -> Iterator[str]:
 def _of_null(null: Null) -> Iterator[str]:
     cohort = null.cohort
     if cohort and (cohort.middle > _USUAL_MIDDLE_Z or cohort.spread > _USUAL_SPREAD_Z):
-        shared = (
-            "micrographs match each other mirrored, too, as a few large objects in each make them"
-            if null.mirrored.start > cohort.middle
-            else "all micrographs share something, such as one place that all show, or a pattern or an edge that moves with the camera"
-        )
+        if null.mirrored.start > max(cohort.middle, _USUAL_MIDDLE_Z):
+            cause = "they match mirrored, too, as a few large objects in each micrograph make them"
+        elif cohort.spread > cohort.middle:
+            cause = "most micrographs seem to show one and the same place"
+        else:
+            cause = "all micrographs share something, such as a pattern or an edge of the camera that moves"
         yield (
-            f"unrelated pairs have a z of {cohort.middle:.0f} ± {cohort.spread:.0f}, where 3.5 ± 0.3 is usual: {shared}; duplicates are"
+            f"unrelated pairs have a z of {cohort.middle:.0f} ± {cohort.spread:.0f}, where 3.5 ± 0.3 is usual: {cause}; duplicates are"
             " missed unless they are far above that, so compare some micrographs by eye"
         )
     elif null.periodic > _PERIODIC:
