@@ -102,3 +102,61 @@ def test_four_shots_of_a_hole_that_nothing_repeats(tmp_path: Path) -> None:
     truth = make(tmp_path, replace(KINDS["beam edge"], frames=48), 9, shots=4, duplicates=False)
     assert not truth.pairs
     assert find_duplicate_micrographs(tmp_path, MicrographParams(bin=1)).pairs == []
+
+
+# --- Sessions of which something that a null distribution takes for granted is not true
+
+
+@pytest.mark.parametrize(
+    ("kind", "frames"),
+    [
+        ("three exposures of each area", 30),
+        ("four exposures, drift 0.5 px", 40),
+        ("ten exposures of one spot", 40),
+        ("ten exposures of one spot, 40 px", 40),
+        ("half flipped", 48),
+        ("viruses", 40),
+        ("lattice of holes", 40),
+    ],
+)
+def test_unusual_sessions_are_searched_like_others(kind: str, frames: int, tmp_path: Path) -> None:
+    params = MicrographParams(bin=1, max_removed=0.8, max_set=10)
+    there = KINDS[kind]
+    truth, result = search(tmp_path, replace(there, frames=frames, repeats=min(there.repeats, 6), overlap=(0.5, 0.9)), params=params)
+    assert truth.pairs
+    assert names_of(result) == {(min(pair), max(pair)) for pair in truth.pairs}
+
+
+@pytest.mark.parametrize("kind", ["two frames of another gain", "three frames of another gain"])
+def test_frames_of_another_gain_are_no_pairs_but_named(kind: str, tmp_path: Path) -> None:
+    truth, result = search(tmp_path, replace(KINDS[kind], frames=40))
+    assert names_of(result) == {(min(pair), max(pair)) for pair in truth.pairs}
+    odd = KINDS[kind].odd_gain
+    assert len(result.compared[0].of_pattern) == odd * (odd - 1) // 2
+    (warning,) = (text for text in result.warnings if "not counted" in text)
+    assert all(result.names[i] in warning for i in result.compared[0].of_pattern[0])
+
+
+def test_pairs_without_a_shift_that_count_are_said(tmp_path: Path) -> None:
+    _, result = search(tmp_path, replace(KINDS["three exposures of each area"], frames=30))
+    assert result.compared[0].of_pattern == []
+    assert any("pairs have no shift" in text for text in result.warnings)
+
+
+@pytest.mark.parametrize(
+    ("kind", "cause"),
+    [
+        ("nothing but one spot", "most micrographs seem to show one and the same place"),
+        ("camera texture moves by 6 px", "all micrographs share something"),
+        ("camera texture moves by 30 px", "all micrographs share something"),
+        ("large viruses", "they match mirrored, too"),
+        ("plain", ""),
+        ("crystals at one angle", ""),
+    ],
+)
+def test_a_null_distribution_that_is_not_usual_is_said_with_its_cause(kind: str, cause: str, tmp_path: Path) -> None:
+    there = KINDS[kind]
+    truth, result = search(tmp_path, replace(there, frames=32, spot=32 if there.spot else 0, repeats=min(there.repeats, 4)))
+    assert names_of(result) <= {(min(pair), max(pair)) for pair in truth.pairs}
+    said = [text for text in result.warnings if "unrelated pairs have a z of" in text]
+    assert [cause in text for text in said] == ([True] if cause else [])

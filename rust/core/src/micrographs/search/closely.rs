@@ -239,6 +239,10 @@ impl<'a> Matcher<'a> {
         let mut best = None;
         for place in self.correlator.peaks(map, PEAKS) {
             let peak = overlap.climb(self.to_view(self.correlator.sub_pixel(map, place)), 3, 1);
+            if is_zero(peak.at) {
+                // Beside zero shift, where the correlation at zero does not show the peak.
+                result.z_at_zero = result.z_at_zero.max(self.z(&overlap, peak.at));
+            }
             if !self.is_searched(peak.at) {
                 continue;
             }
@@ -268,9 +272,17 @@ impl<'a> Matcher<'a> {
     fn is_searched(&self, (x, y): (i32, i32)) -> bool {
         let ((width, height), pixel) = (self.session.view_size, self.session.pixel_of(self.session.view_size));
         let inside = |lag: i32, pixel: f64| self.max_shift_px.is_none_or(|max| f64::from(lag.abs()) * pixel <= max + 1.0);
-        let is_zero = x.abs() <= ZERO && y.abs() <= ZERO;
-        !is_zero && inside(x, pixel.0) && inside(y, pixel.1) && (x.unsigned_abs() as usize) < width && (y.unsigned_abs() as usize) < height
+        !is_zero((x, y))
+            && inside(x, pixel.0)
+            && inside(y, pixel.1)
+            && (x.unsigned_abs() as usize) < width
+            && (y.unsigned_abs() as usize) < height
     }
+}
+
+/// Whether a lag, in pixels of the views, counts as zero.
+fn is_zero((x, y): (i32, i32)) -> bool {
+    x.abs() <= ZERO && y.abs() <= ZERO
 }
 
 /// Whether a lag is that of a peak, or next to it.
