@@ -359,8 +359,10 @@ class Screener:
     def screening(self) -> Screening:
         """How."""
 
-    def screen(self, *, shard: tuple[int, int], turns_deg: Sequence[float], threads: int, progress: _Progress = None) -> Screened:
-        """Chooses among the pairs of a shard; ``turns_deg``: of the first micrograph of each pair, in turn."""
+    def screen(
+        self, *, shard: tuple[int, int], turns_deg: Sequence[float], orientation: int = 0, threads: int, progress: _Progress = None
+    ) -> Screened:
+        """Chooses among the pairs of a shard, the first stored in an orientation and turned by each angle in turn."""
 
 @final
 class Matches:
@@ -472,10 +474,14 @@ class Session:
         *,
         mirrored: bool,
         turn_deg: float = 0.0,
+        orientation: int = 0,
         threads: int,
         progress: _Progress = None,
     ) -> Matches:
-        """The best shift of each pair (n, 2), the first mirrored or turned."""
+        """The best shift of each pair (n, 2), the first mirrored or turned, or stored otherwise.
+
+        ``orientation``: the sum of 1 (flipped in x), 2 (in y) and 4 (before that, columns and rows exchanged, of square frames only).
+        """
 
     def find_near(self, places: _Places, *, threads: int) -> Matches:
         """The best shift of each pair within a few pixels of a given one; without ``z_at_zero`` and ``z_next``, which are 0."""

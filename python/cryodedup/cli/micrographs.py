@@ -99,6 +99,11 @@ click.rich_click.OPTION_GROUPS["cryodedup micrographs"] = [
     f"  [default: {DEFAULTS.search_angle_deg:g}]",
 )
 @click.option(
+    "--search-flips",
+    is_flag=True,
+    help="Compare each pair flipped, too, and turned by 180 degrees; square frames also by 90 and 270 degrees. Takes 4 or 8 times as long.",
+)
+@click.option(
     "--tilt-axis",
     "tilt_axis_deg",
     type=float,

@@ -62,7 +62,7 @@ def plan_class(of_class: Class, params: MicrographParams, directory: Path | None
     session = _core.Session.load(
         list(of_class.records),
         band=params.search_band,
-        maps=list(of_class.maps),
+        maps=of_class.seen_as,
         directory=directory,
         threads=params.threads,
         progress=progress.advance_to,
@@ -136,14 +136,14 @@ def compare_block(planned: Planned, places: Sequence[int], shard: Shard, params:
         pairs, decoys = found.pairs, found.decoys
         at, at_decoys = _keys(pairs), _keys(decoys)
     progress.stage("comparing closely", len(pairs))
-    candidates = Closely(at, _best(session, pairs, params, mirrored=False, progress=progress))
+    candidates = Closely(at, best_of(session, pairs, params, mirrored=False, progress=progress))
     progress.stage("comparing with mirrored ones", len(decoys))
-    mirrored = Closely(at_decoys, _best(session, decoys, params, mirrored=True, progress=progress))
+    mirrored = Closely(at_decoys, best_of(session, decoys, params, mirrored=True, progress=progress))
     at_random = _at_random(0 if planned.are_all_compared(places, params) else len(session))
     key, pairs = _of_shard(_keys(at_random), at_random, shard)
     if len(pairs):
         progress.stage("comparing pairs at random", len(pairs))
-    return Block(candidates, mirrored, Closely(key, _best(session, pairs, params, mirrored=False, progress=progress)))
+    return Block(candidates, mirrored, Closely(key, best_of(session, pairs, params, mirrored=False, progress=progress)))
 
 
 def _numbered(pairs: NDArray[np.uint32], shard: Shard) -> tuple[NDArray[np.uint64], NDArray[np.uint32]]:
@@ -160,7 +160,21 @@ def _keys(pairs: NDArray[np.uint32]) -> NDArray[np.uint64]:
     return keys
 
 
-def _best(session: _core.Session, pairs: NDArray[np.uint32], params: MicrographParams, *, mirrored: bool, progress: Progress) -> Best:
+def in_orientation(
+    planned: Planned, places: Sequence[int], orientation: int, params: MicrographParams, progress: Progress = SILENT
+) -> Best:
+    """Compares the pairs of a class with the first micrograph of each stored in another orientation; ``places``: as for a block."""
+    pairs = window_pairs(places, params)
+    if planned.screener is not None:
+        turns_deg, threads = params.screened_turns_deg, params.threads
+        pairs = planned.screener.screen(shard=WHOLE, turns_deg=turns_deg, orientation=orientation, threads=threads).pairs
+    progress.stage("comparing in other orientations", len(pairs))
+    return best_of(planned.session, pairs, params, mirrored=False, orientation=orientation, progress=progress)
+
+
+def best_of(
+    session: _core.Session, pairs: NDArray[np.uint32], params: MicrographParams, *, mirrored: bool, orientation: int = 0, progress: Progress
+) -> Best:
     """Compares pairs at every rotation; at zero shift only without rotation."""
     found: Best | None = None
     for turn_deg in params.turns_deg:
@@ -169,6 +183,7 @@ def _best(session: _core.Session, pairs: NDArray[np.uint32], params: MicrographP
             params.max_shift_reduced_px,
             mirrored=mirrored,
             turn_deg=turn_deg,
+            orientation=orientation,
             threads=params.threads,
             progress=progress.advance_to,
         )

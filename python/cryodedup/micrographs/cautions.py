@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
@@ -43,6 +44,7 @@ def warnings_of(
         *_of_large_sets(decision),
         *_of_unknown_ctf(exposures, params),
         *_of_still_pairs(decision.pairs, params),
+        *_of_orientations(decision.pairs),
         *_of_two_bases(exposures),
         *_of_contradicted(decision.pairs),
         *_of_unreadable(exposures, unreadable),
@@ -83,6 +85,13 @@ def _of_class(found: Compared, names: Sequence[str]) -> Iterator[str]:
             " fixed pattern: the correlation is attributed to the pattern, and duplicates at zero shift may be missed"
         )
     yield from _of_null(found.null)
+    if n := len(found.mirrored):
+        one, other, change = found.mirrored[0]
+        yield (
+            f"at least {count(n, 'pair')} of micrographs {'matches' if n == 1 else 'match'} mirrored (the first: {names[one]}, {change},"
+            f" and {names[other]}): these images are flipped or turned against each other, and such duplicates are missed; import all with"
+            " one convention, or add --search-flips"
+        )
     if n := len(found.of_pattern):
         first, second = (names[i] for i in found.of_pattern[0])
         yield (
@@ -150,6 +159,16 @@ def _of_still_pairs(pairs: Sequence[Pair], params: MicrographParams) -> Iterator
         yield (
             f"{still:,} of {len(pairs):,} pairs {'has' if still == 1 else 'have'} no shift: they may be copies of one exposure, or show the"
             " pattern of a gain reference that few micrographs share; look at some of them before you remove any"
+        )
+
+
+def _of_orientations(pairs: Sequence[Pair]) -> Iterator[str]:
+    changed = Counter(pair.orientation for pair in pairs if pair.orientation)
+    if changed:
+        each = ", ".join(f"{words}: {number:,}" for words, number in changed.most_common())
+        yield (
+            f"{changed.total():,} of {len(pairs):,} pairs match only if the second micrograph is changed ({each}): bring all micrographs to"
+            " one convention before you use their particles together"
         )
 
 

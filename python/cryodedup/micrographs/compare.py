@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cryodedup import _core
-from cryodedup.micrographs.blocks import MAX_IN_MEMORY, WHOLE, Block, Planned, compare_block, plan_class
+from cryodedup.micrographs.blocks import MAX_IN_MEMORY, WHOLE, Block, Planned, compare_block, in_orientation, plan_class
+from cryodedup.micrographs.flips import AS_STORED, mirrored_copies, number_of_orientations, of_decoy, orientations_of
 from cryodedup.micrographs.gallery import Views, views
 from cryodedup.micrographs.judging import Found, Judged, judge_pairs
 from cryodedup.micrographs.measuring import Class, Pair, measure, pair_of, window_ccc
@@ -47,6 +48,9 @@ class Compared:
         Of a window search (i, j, ccc) of every pair.
     of_pattern
         Pairs of indices in the input that match at exactly zero shift, as frames that share a pattern do, and are not counted.
+    mirrored
+        Pairs of indices in the input that match only if one is changed, with the change (``flipped in y``...), the best first. Only some of
+        all pairs are compared so.
     views
         Pictures of what was compared, for the page.
     """
@@ -63,22 +67,46 @@ class Compared:
     screening: dict[str, Any]
     window_ccc: list[tuple[int, int, float]] = field(default_factory=list)
     of_pattern: list[tuple[int, int]] = field(default_factory=list)
+    mirrored: list[tuple[int, int, str]] = field(default_factory=list)
     views: Views = field(default_factory=Views)
 
 
 def compare(of_class: Class, params: MicrographParams, scratch: Path, progress: Progress = SILENT) -> Compared:
     """Finds the duplicates among micrographs of one class; ``scratch``: a directory for the views, if memory is not to hold them."""
-    planned = plan_class(of_class, params, scratch if len(of_class.members) > MAX_IN_MEMORY else None, progress)
-    return conclude(of_class, planned, compare_block(planned, of_class.places, WHOLE, params, progress), params, progress)
+    directory = scratch if len(of_class.members) > MAX_IN_MEMORY else None
+    planned = plan_class(of_class, params, directory, progress)
+    block = compare_block(planned, of_class.places, WHOLE, params, progress)
+    if params.search_flips:
+        turned = orientations_of(*_in_all_orientations(of_class, planned, block, params, progress))
+        if turned:
+            members = range(len(of_class.members))
+            of_class = replace(of_class, orientations=[turned.get(k, AS_STORED) for k in members])
+            planned = plan_class(of_class, params, directory, progress)
+            block = compare_block(planned, of_class.places, WHOLE, params, progress)
+    return conclude(of_class, planned, block, params, progress)
+
+
+def _in_all_orientations(
+    of_class: Class, planned: Planned, block: Block, params: MicrographParams, progress: Progress
+) -> tuple[list[tuple[int, Found]], int]:
+    """What is found in each orientation, by its number, and how many pairs were tested in all."""
+    null, size, screening = _null(of_class, planned, block, params), of_class.size, _screening_of(planned, block)
+    others = range(1, number_of_orientations(size))
+    found = [(k, Found.of(in_orientation(planned, of_class.places, k, params, progress), null, size)) for k in others]
+    return [(0, Found.of(block.candidates.best, null, size)), *found], screening.tested * (1 + len(others))
+
+
+def _null(of_class: Class, planned: Planned, block: Block, params: MicrographParams) -> Null:
+    """What unrelated pairs reach."""
+    cohort = (block.candidates if planned.are_all_compared(of_class.places, params) else block.random).best.peaks
+    has_pattern = len(planned.session) < _core.MIN_FOR_FIXED_PATTERN
+    return Null.fit(block.mirrored.best.peaks, _screening_of(planned, block).decoys_tested, cohort, has_pattern=has_pattern)
 
 
 def conclude(of_class: Class, planned: Planned, block: Block, params: MicrographParams, progress: Progress = SILENT) -> Compared:
     """Decides which of the pairs that were compared are duplicates; ``block``: all of them."""
     size, session, candidates = of_class.size, planned.session, block.candidates.best
-    screening = _screening(planned, len(candidates.places), len(block.mirrored.at))
-    cohort = (candidates if planned.are_all_compared(of_class.places, params) else block.random.best).peaks
-    has_pattern = len(session) < _core.MIN_FOR_FIXED_PATTERN
-    null = Null.fit(block.mirrored.best.peaks, screening.decoys_tested, cohort, has_pattern=has_pattern)
+    screening, null = _screening_of(planned, block), _null(of_class, planned, block, params)
     found = Found.of(candidates, null, size)
     if params.threshold is None:
         decided = judge_pairs(session, found, screening.tested, null, of_class.acquisitions, size, params)
@@ -91,8 +119,9 @@ def conclude(of_class: Class, planned: Planned, block: Block, params: Micrograph
         chosen = chosen[measured.ccc[measured.row[chosen]] >= params.threshold]
     pairs = [pair_of(decided, int(at), measured, of_class, params) for at in chosen]
     few = {}
-    if has_pattern and len(cohort.best):
-        few = {"median_z_at_zero_shift": round(float(np.median(cohort.at_zero)), 2)}
+    if null.has_pattern and len(candidates.peaks.at_zero):
+        few = {"median_z_at_zero_shift": round(float(np.median(candidates.peaks.at_zero)), 2)}
+    copies = mirrored_copies(block.mirrored.best, screening.decoys_tested, null, size)
     return Compared(
         members=list(of_class.members),
         size=size,
@@ -106,6 +135,7 @@ def conclude(of_class: Class, planned: Planned, block: Block, params: Micrograph
         screening=screening.summary | few,
         window_ccc=window_ccc(candidates.places.pairs, measured, of_class) if params.search == "window" else [],
         of_pattern=[(of_class.members[i], of_class.members[j]) for i, j in decided.places.pairs[decided.of_pattern].tolist()],
+        mirrored=[(of_class.members[i], of_class.members[j], of_decoy(i)) for i, j in block.mirrored.best.places.pairs[copies].tolist()],
         views=views(session, pairs, decided.places.of(chosen), params.threads),
     )
 
@@ -119,8 +149,8 @@ class _Screening:
     summary: dict[str, Any]
 
 
-def _screening(planned: Planned, candidates: int, mirrored: int) -> _Screening:
-    found = planned.screening
+def _screening_of(planned: Planned, block: Block) -> _Screening:
+    candidates, mirrored, found = len(block.candidates.at), len(block.mirrored.at), planned.screening
     if found is None:
         return _Screening(candidates, mirrored, {"pairs": candidates, "search": "window"})
     summary = {

@@ -20,7 +20,21 @@ from cryodedup.params import MicrographParams
 from cryodedup.text import cell_of
 
 LISTING, OVERLAPS, VERSIONS, CCC = "duplicates.csv", "overlaps.csv", "versions.csv", "ccc.csv"
-MEASURED = ["ccc", "ncc", "overlap", "z", "q", "shift_x_px", "shift_y_px", "rotation_deg", "scale", "hole", "shot", "pattern"]
+MEASURED = [
+    "ccc",
+    "ncc",
+    "overlap",
+    "z",
+    "q",
+    "shift_x_px",
+    "shift_y_px",
+    "rotation_deg",
+    "scale",
+    "orientation",
+    "hole",
+    "shot",
+    "pattern",
+]
 
 
 def write_listings(found: MicrographOutcome, directory: Path) -> None:
@@ -96,6 +110,7 @@ def _measured(exposures: Exposures, pair: Pair) -> list[str]:
         *(f"{round(shift, 1) + 0.0:.1f}" for shift in pair.shift_px),
         f"{round(pair.rotation_deg, 2) + 0.0:.2f}",
         f"{pair.scale:.4f}",
+        pair.orientation,
     ]
     return [*numbers, cell_of(holes), cell_of(shots), pair.shot_agreement]
 

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import repeat
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cryodedup import _core
 from cryodedup.micrographs.acquisition import Acquisition
+from cryodedup.micrographs.flips import Orientation, relative
 from cryodedup.micrographs.judging import Judged
 from cryodedup.micrographs.places import Floats, Places
-from cryodedup.micrographs.tilt import Matrix, common
+from cryodedup.micrographs.tilt import SAME, Matrix, common, to_matrix
 from cryodedup.params import MicrographParams
 from cryodedup.progress import Progress
 
@@ -30,6 +32,8 @@ class Pair:
         The agreement of the other shots of the two holes: see :meth:`cryodedup.micrographs.shot_agreement.Opinion.words`.
     set
         The number of the set of duplicates, from 1; 0: the pair shares too little.
+    orientation
+        How the second has to be changed before it is rotated, where they are stored in two orientations: ``flipped in x``, ...
     """
 
     first: int
@@ -44,6 +48,7 @@ class Pair:
     rotation_deg: float = 0.0
     scale: float = 1.0
     set: int = 0
+    orientation: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,6 +67,8 @@ class Class:
         Metadata of each.
     maps
         The matrix that resamples each to the stage tilt of the others; empty if all have the same tilt.
+    orientations
+        How each is stored, as :mod:`cryodedup.micrographs.flips` has it; empty if all are alike.
     """
 
     members: Sequence[int]
@@ -69,6 +76,14 @@ class Class:
     places: Sequence[int]
     acquisitions: Sequence[Acquisition]
     maps: Sequence[Matrix] = ()
+    orientations: Sequence[Orientation] = ()
+
+    @property
+    def seen_as(self) -> list[Matrix]:
+        """The matrix by which each is seen, of its tilt and its orientation; an empty list if all are seen as they are."""
+        if not self.orientations:
+            return list(self.maps)
+        return [to_matrix(np.array(tilt) @ stored) for tilt, stored in zip(self.maps or repeat(SAME), self.orientations, strict=False)]
 
     @property
     def size(self) -> tuple[int, int]:
@@ -115,10 +130,20 @@ def _with_exact_still_ones(session: _core.Session, places: Places, threads: int)
 def pair_of(decided: Judged, at: int, measured: Measured, of_class: Class, params: MicrographParams) -> Pair:
     """The judged pair at a row, with its measurements."""
     row, found = measured.row[at], measured.found
-    (x, y), overlap = (float(value) for value in found.shift_px[row]), float(found.overlap[row])
+    (x, y), overlap, rotation_deg = (
+        (float(value) for value in found.shift_px[row]),
+        float(found.overlap[row]),
+        float(found.rotation_deg[row]),
+    )
     first, second = (int(k) for k in decided.places.pairs[at])
-    if of_class.maps:
-        (x, y), overlap = common(of_class.size, (x, y), of_class.maps[first], of_class.maps[second])
+    orientation, tilts = "", of_class.maps and (of_class.maps[first], of_class.maps[second])
+    if of_class.orientations:
+        stored = of_class.orientations[first]
+        orientation, change = relative(stored, of_class.orientations[second])
+        (x, y), rotation_deg = np.array(stored) @ (x, y), rotation_deg * float(np.linalg.det(stored))
+        tilts = tilts and (tilts[0], to_matrix(np.linalg.inv(change) @ tilts[1] @ change))
+    if tilts:
+        (x, y), overlap = common(of_class.size, (x, y), *tilts)
     return Pair(
         of_class.members[first],
         of_class.members[second],
@@ -127,10 +152,11 @@ def pair_of(decided: Judged, at: int, measured: Measured, of_class: Class, param
         float(found.ncc[row]),
         float(found.ccc[row]),
         overlap,
-        (x * params.bin + 0.0, y * params.bin + 0.0),
+        (float(x) * params.bin + 0.0, float(y) * params.bin + 0.0),
         decided.words[at],
-        float(found.rotation_deg[row]) + 0.0,
+        rotation_deg + 0.0,
         float(found.scale[row]),
+        orientation=orientation,
     )
 
 

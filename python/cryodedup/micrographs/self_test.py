@@ -172,7 +172,7 @@ def self_test(
     if len(usable) < MIN_MICROGRAPHS:
         return SelfTest(reason=_too_few(len(usable)))
     fdr = params.fdr * len(members) / len(real.members)
-    asked, reported = replace(params, fdr=fdr), _Prefixed(progress)
+    asked, reported = replace(params, fdr=fdr, search_flips=False), _Prefixed(progress)
     score = Score([exposures.names[i] for i in members], _rows(real.pairs, members), params)
     session = PlantedSession(scratch / "planted.cache", [records[i] for i in members], params)
     for turn in range(MAX_ROUNDS):

@@ -53,8 +53,8 @@ BESIDE_GAP = 10
 PER_OVERLAP, MAX_OVERLAPS = 500, 8
 """Pairs are divided by overlap into classes of at least so many, and so many classes at most."""
 UNLIKE = 1.15
-"""The overlap matters if the 90th percentiles of the classes differ by this factor: by up to 1.10 in most kinds of sessions, 1.17 to 1.42 with
-viruses and thick tubes (seeds 1 and 2)."""
+"""The overlap matters if the 90th percentiles of the classes differ by this factor: by up to 1.10 in most kinds of sessions, 1.17 to 1.42
+with viruses and thick tubes (seeds 1 and 2)."""
 MIN_SCALE = 0.15
 """The tail of a handful of values is not taken to fall faster than this, in standard deviations."""
 ZERO_CAUTION = 5.0

@@ -45,6 +45,7 @@ def summarise(found: MicrographOutcome, written: Written) -> dict[str, Any]:
                 "micrographs": len(compared.members),
                 "screening": compared.screening,
                 "null": compared.null.summary(),
+                "matching_mirrored": [[names[i], names[j], change] for i, j, change in compared.mirrored],
                 "at_zero_shift_not_counted": [[names[i], names[j]] for i, j in compared.of_pattern],
             }
             for compared in found.compared

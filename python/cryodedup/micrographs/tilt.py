@@ -133,6 +133,12 @@ def _across(axis_deg: float, stretch: float) -> Matrix:
     return ((1 + more * x * x, more * x * y), (more * x * y, 1 + more * y * y))
 
 
+def to_matrix(values: Floats) -> Matrix:
+    """A matrix from an array (2, 2)."""
+    (a, b), (c, d) = values.tolist()
+    return ((a, b), (c, d))
+
+
 def common(size: tuple[int, int], shift: tuple[float, float], first: Matrix, second: Matrix) -> tuple[tuple[float, float], float]:
     """The shift of two micrographs at the middle of their overlap, and the overlap as a share of the frame.
 

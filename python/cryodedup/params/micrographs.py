@@ -85,6 +85,9 @@ class MicrographParams:
     search_angle_deg
         Largest rotation between two visits of a hole, degrees, 0 to 10. Rotations of up to 0.6 are found without extra cost. Above, each
         pair is compared at several rotations, 1.2 degrees apart, which takes that many times as long.
+    search_flips
+        Compare each pair in all orientations in which a program may store a frame: flipped in x or y, turned by 180 degrees; of square
+        frames also turned by 90 and 270 degrees, and transposed. Takes that many times as long. Not in stages.
     tilt_axis_deg
         Angle of the tilt axis in the micrographs, degrees counterclockwise from the y axis, as IMOD and SerialEM count it; needed if
         some were taken at another stage tilt, and the metadata (EPU's ``.xml``) give only the tilt. None: that of SerialEM's ``.mdoc``.
@@ -119,6 +122,7 @@ class MicrographParams:
     lowpass_cycles_per_px: tuple[float, float] = (0.25, 0.05)
     max_shift_px: float | None = None
     search_angle_deg: float = 0.5
+    search_flips: bool = False
     tilt_axis_deg: float | None = None
     keep: Keep = "earliest"
     min_overlap: float | None = None

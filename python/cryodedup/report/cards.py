@@ -105,6 +105,8 @@ def _facts(result: MicrographOutcome, pair: Pair) -> list[tuple[str, str]]:
     ]
     if pair.rotation_deg or pair.scale != 1:
         facts.append(("rotation, scale", f"{pair.rotation_deg:.2f}°, {pair.scale:.4f}"))
+    if pair.orientation:
+        facts.append(("second one", pair.orientation))
     known = [result.exposures.acquisitions[i] for i in (pair.first, pair.second)]
     if any(one.hole for one in known):
         facts.append(("hole, shot", "; ".join(f"{one.hole or '?'}, {one.shot or '?'}" for one in known)))

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use cryodedup_core::micrographs::Orientation;
 use cryodedup_core::micrographs::search::{self, Candidate, Shard};
 use pyo3::prelude::*;
 
@@ -76,16 +77,18 @@ impl Screener {
         Screening(self.0.screening.clone())
     }
 
-    #[pyo3(signature = (*, shard, turns_deg, threads, progress=None))]
+    #[pyo3(signature = (*, shard, turns_deg, orientation=0, threads, progress=None))]
     fn screen(
         &self,
         py: Python<'_>,
         shard: (usize, usize),
         turns_deg: Vec<f64>,
+        orientation: u8,
         threads: usize,
         progress: Progress<'_>,
     ) -> PyResult<Screened> {
         let shard = Shard::new(shard.0, shard.1).map_err(to_python)?;
-        Ok(Screened(Arc::new(run(py, threads, progress.as_ref(), |monitor| self.0.screen(shard, &turns_deg, monitor))?)))
+        let screen = |monitor: &_| self.0.screen(shard, Orientation(orientation), &turns_deg, monitor);
+        Ok(Screened(Arc::new(run(py, threads, progress.as_ref(), screen)?)))
     }
 }

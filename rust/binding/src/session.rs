@@ -6,7 +6,7 @@ use std::sync::Arc;
 use cryodedup_core::micrographs::search::{self, Matcher};
 use cryodedup_core::micrographs::session::FixedPatterns;
 use cryodedup_core::micrographs::thumbnails::of_views;
-use cryodedup_core::micrographs::{self, Seen, Warp};
+use cryodedup_core::micrographs::{self, Orientation, Seen, Warp};
 use numpy::PyReadonlyArray2;
 use pyo3::prelude::*;
 
@@ -84,7 +84,7 @@ impl Session {
         self.0.signal.iter().copied().collect()
     }
 
-    #[pyo3(signature = (pairs, max_shift_px, *, mirrored, turn_deg=0.0, threads, progress=None))]
+    #[pyo3(signature = (pairs, max_shift_px, *, mirrored, turn_deg=0.0, orientation=0, threads, progress=None))]
     #[expect(clippy::too_many_arguments, reason = "one an option")]
     fn find(
         &self,
@@ -93,11 +93,12 @@ impl Session {
         max_shift_px: Option<f64>,
         mirrored: bool,
         turn_deg: f64,
+        orientation: u8,
         threads: usize,
         progress: Progress<'_>,
     ) -> PyResult<Matches> {
         let pairs = search::pairs(pairs.as_slice()?, self.0.len()).map_err(to_python)?;
-        let seen = Seen { mirrored, warp: Warp::of(turn_deg, 1.0) };
+        let seen = Seen { mirrored, orientation: Orientation(orientation), warp: Warp::of(turn_deg, 1.0) };
         let find = |monitor: &_| Matcher::new(&self.0, max_shift_px).find(&pairs, seen, monitor);
         Ok(Matches(Arc::new(run(py, threads, progress.as_ref(), find)?)))
     }

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cryodedup import _core
-from cryodedup.errors import InputError
+from cryodedup.errors import InputError, ParameterError
 from cryodedup.micrographs.blocks import WHOLE, Block, Shard, compare_block, joined, plan_class
 from cryodedup.micrographs.cache_file import locked
 from cryodedup.micrographs.compare import conclude
@@ -42,8 +42,14 @@ _PREPARED = "cryodedup-prepared/1"
 _MAX_NAMED = 20
 
 
+def _check(params: MicrographParams) -> None:
+    if params.search_flips:
+        raise ParameterError("{search_flips}: found it in a stage, expected a search in one run")
+
+
 def prepare(micrographs: Inputs, params: MicrographParams, output: Path, shard: Shard = WHOLE, progress: Progress = SILENT) -> str:
     """Reads a shard's micrographs into a file of their own; returns a sentence about it. What was read before is not read again."""
+    _check(params)
     files = StageFiles.of(output)
     opened = open_micrographs(micrographs, params, progress)
     readable = [i for i in opened.order if i in opened.images][shard[0] :: shard[1]]
@@ -59,6 +65,7 @@ def prepare(micrographs: Inputs, params: MicrographParams, output: Path, shard: 
 
 def plan(micrographs: Inputs, params: MicrographParams, output: Path, progress: Progress = SILENT) -> str:
     """Finds out what all comparisons share, and writes it; returns a sentence about it."""
+    _check(params)
     files = StageFiles.of(output)
     opened = open_micrographs(micrographs, params, progress)
     prepared = _prepared(opened, params, files, progress)

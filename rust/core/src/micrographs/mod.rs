@@ -19,5 +19,5 @@ pub mod stored;
 pub mod thumbnails;
 
 pub use kernels::rings::Band;
-pub use kernels::warp::{Seen, Warp};
+pub use kernels::warp::{Orientation, Seen, Warp};
 pub use session::Session;

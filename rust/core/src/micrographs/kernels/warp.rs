@@ -80,11 +80,37 @@ impl Warp {
     }
 }
 
+/// One of the eight ways in which a program may store the rows of a frame: the sum of 1 (flipped in x), 2 (flipped in y) and 4 (before
+/// that, columns and rows exchanged, of square frames only).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Orientation(pub u8);
+
+impl Orientation {
+    /// In which an unrelated frame is compared as a decoy, by its number: flipped in y or in x, or turned by 180 degrees. Whatever matches
+    /// so is one micrograph in two orientations.
+    pub fn of_decoy(i: usize) -> Self {
+        Self([2, 1, 2, 3][i % 4])
+    }
+
+    /// The pixels of an image of `width` columns, stored so.
+    pub fn apply(self, image: &[i8], width: usize) -> Vec<i8> {
+        let height = image.len() / width;
+        let place = |at: usize| {
+            let (x, y) = (at % width, at / width);
+            let (x, y) = (if self.0 & 1 > 0 { width - 1 - x } else { x }, if self.0 & 2 > 0 { height - 1 - y } else { y });
+            if self.0 & 4 > 0 { x * width + y } else { y * width + x }
+        };
+        (0..image.len()).map(|at| image[place(at)]).collect()
+    }
+}
+
 /// How the first micrograph of a pair is transformed.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Seen {
-    /// Mirrored: it matches nothing in the second.
+    /// As a decoy: it matches nothing in the second.
     pub mirrored: bool,
+    /// Otherwise, stored in another orientation.
+    pub orientation: Orientation,
     /// Rotated.
     pub warp: Warp,
 }
@@ -97,20 +123,11 @@ impl Seen {
 
     /// The pixels of image `i`, `width` columns, seen so; `pixel` as for [`Warp::apply`].
     pub fn pixels(self, image: &[i8], width: usize, pixel: (f64, f64), i: usize) -> Vec<i8> {
-        let size = (width, image.len() / width);
-        if self.mirrored {
-            let mirrored: Vec<i8> = (0..image.len()).map(|at| image[mirror(at, size, i)]).collect();
-            return self.warp.apply(&mirrored, width, pixel);
+        match if self.mirrored { Orientation::of_decoy(i) } else { self.orientation } {
+            Orientation(0) => self.warp.apply(image, width, pixel),
+            orientation => self.warp.apply(&orientation.apply(image, width), width, pixel),
         }
-        self.warp.apply(image, width, pixel)
     }
-}
-
-/// The place of a pixel in a mirrored image: of every other micrograph left and right are swapped, of the others top and bottom. A mirrored
-/// micrograph matches no other one's specimen, but keeps its spectrum, its edges and its bright spots.
-fn mirror(at: usize, (width, height): (usize, usize), i: usize) -> usize {
-    let (x, y) = (at % width, at / width);
-    if i.is_multiple_of(2) { (height - 1 - y) * width + x } else { y * width + width - 1 - x }
 }
 
 /// What an image is made of.
@@ -190,6 +207,16 @@ mod tests {
         let (turn, scale) = Warp::of(1.0, 1.0).after(warp).turn_and_scale();
         assert!((turn - 4.0).abs() < 1e-9 && (scale - 1.01).abs() < 1e-9);
         assert_eq!(Warp::default().apply(&image, width, pixel), image);
+    }
+
+    #[test]
+    fn frames_stored_otherwise() {
+        let image = [1, 2, 3, 4, 5, 6];
+        let seen = |orientation: u8| Orientation(orientation).apply(&image, 3);
+        assert_eq!([seen(0), seen(1), seen(2), seen(3)], [[1, 2, 3, 4, 5, 6], [3, 2, 1, 6, 5, 4], [4, 5, 6, 1, 2, 3], [6, 5, 4, 3, 2, 1]]);
+        let square = [1, 2, 3, 4];
+        let all: Vec<Vec<i8>> = (4..8).map(|orientation| Orientation(orientation).apply(&square, 2)).collect();
+        assert_eq!(all, [[1, 3, 2, 4], [3, 1, 4, 2], [2, 4, 1, 3], [4, 2, 3, 1]]);
     }
 
     #[test]

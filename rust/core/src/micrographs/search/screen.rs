@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::choice::{Choice, Sensitivity, choose};
 use super::coarse::{Candidate, Coarse, ROWS, Threshold};
 use super::pools::Pools;
-use crate::micrographs::kernels::warp::{Seen, Warp};
+use crate::micrographs::kernels::warp::{Orientation, Seen, Warp};
 use crate::micrographs::session::Session;
 use crate::{Error, Monitor, Result};
 
@@ -109,11 +109,11 @@ impl Screener {
         Ok(Self { screening, session, coarse: Some(coarse) })
     }
 
-    /// Selects among the pairs of a shard, with the first of each rotated by each of the given angles.
+    /// Selects among the pairs of a shard, with the first of each stored in an orientation, and rotated by each of the given angles.
     ///
     /// # Errors
     /// [`Error::Io`] of the views, [`Error::Interrupted`].
-    pub fn screen(&self, shard: Shard, turns_deg: &[f64], monitor: &Monitor) -> Result<Screened> {
+    pub fn screen(&self, shard: Shard, orientation: Orientation, turns_deg: &[f64], monitor: &Monitor) -> Result<Screened> {
         let n = self.session.len() as u32;
         let held = |firsts: &mut dyn Iterator<Item = u32>| firsts.filter(|&i| shard.holds(i)).collect::<Vec<u32>>();
         let firsts = held(&mut (0..n));
@@ -123,12 +123,14 @@ impl Screener {
         };
         let Screening { threshold, pool_threshold, pool_size, .. } = self.screening;
         let pools = (pool_size > 1).then(|| Pools::new(coarse, pool_size));
-        let candidates = at_every_turn(turns_deg, false, |seen| match &pools {
+        let plain = Seen { orientation, ..Seen::default() };
+        let candidates = at_every_turn(turns_deg, plain, |seen| match &pools {
             Some(pools) => pools.screen(coarse, &firsts, seen, pool_threshold, threshold, monitor),
             None => coarse.screen(&firsts, seen, threshold, monitor),
         })?;
         let (sampled, threshold) = (held(&mut decoys(n as usize)), Threshold { at_zero: f32::INFINITY, ..threshold });
-        let decoys = at_every_turn(turns_deg, true, |seen| coarse.screen(&sampled, seen, threshold, monitor))?;
+        let mirrored = Seen { mirrored: true, ..Seen::default() };
+        let decoys = at_every_turn(turns_deg, mirrored, |seen| coarse.screen(&sampled, seen, threshold, monitor))?;
         Ok(Screened { candidates, decoys })
     }
 }
@@ -140,15 +142,15 @@ fn all(n: usize) -> u64 {
 
 /// The micrographs whose mirror images are compared with all later ones.
 fn decoys(n: usize) -> impl Iterator<Item = u32> {
-    // An odd step takes even and odd micrographs, which are mirrored differently.
+    // An odd step takes micrographs of all the orientations that decoys have.
     (0..n as u32).step_by((all(n) / DECOYS) as usize | 1)
 }
 
 /// The pairs found at any rotation, each once.
-fn at_every_turn(turns_deg: &[f64], mirrored: bool, screen: impl Fn(Seen) -> Result<Vec<Candidate>>) -> Result<Vec<Candidate>> {
+fn at_every_turn(turns_deg: &[f64], seen: Seen, screen: impl Fn(Seen) -> Result<Vec<Candidate>>) -> Result<Vec<Candidate>> {
     let mut found = Vec::new();
     for &turn in turns_deg {
-        found.extend(screen(Seen { mirrored, warp: Warp::of(turn, 1.0) })?);
+        found.extend(screen(Seen { warp: Warp::of(turn, 1.0), ..seen })?);
     }
     found.sort_by(|a, b| (a.i, a.j).cmp(&(b.i, b.j)).then(b.z.total_cmp(&a.z)));
     found.dedup_by_key(|candidate| (candidate.i, candidate.j));
@@ -166,7 +168,7 @@ mod tests {
     }
 
     fn screened(screener: &Screener, index: usize, count: usize) -> Screened {
-        screener.screen(Shard::new(index, count).unwrap(), &[0.0], &Monitor::default()).unwrap()
+        screener.screen(Shard::new(index, count).unwrap(), Orientation::default(), &[0.0], &Monitor::default()).unwrap()
     }
 
     #[test]

@@ -129,7 +129,7 @@ mod tests {
     fn what_all_share_is_a_pattern_and_flat_images_resemble_nothing() {
         let all: Vec<Boxes> = (0..30).map(|seed| image(seed, 1.0, 0)).collect();
         assert_eq!(resembling(&all), [0; 30]);
-        let flat: Vec<Boxes> = (0..30).map(|_| Boxes::of(&[3.0; WIDTH * 80], WIDTH)).collect();
+        let flat: Vec<Boxes> = (0..30).map(|_| Boxes::of(&vec![3.0; WIDTH * 80], WIDTH)).collect();
         assert_eq!(resembling(&flat), [0; 30]);
         assert_eq!(resembling(&[]), [0; 0]);
     }
