@@ -25,7 +25,7 @@ def completed(words: str) -> list[str]:
 
 def test_commands_options_and_values_are_completed() -> None:
     assert completed("cryodedup part") == ["particles"]
-    assert completed("cryodedup micrographs --sea") == ["--search", "--search-angle"]
+    assert completed("cryodedup micrographs --sea") == ["--search", "--search-angle", "--search-flips"]
     assert completed("cryodedup micrographs --search ") == ["all", "window"]
 
 

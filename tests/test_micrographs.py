@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import subprocess
+import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +15,11 @@ from cases import SHARED, needs_shared
 from cryodedup import InputError, MicrographParams, _core, correlate, find_duplicate_micrographs, prepare
 from cryodedup.components import connected_components
 from cryodedup.demo.micrographs import BIN, Planted, make_micrographs
+from cryodedup.micrographs.opened import open_micrographs
+from cryodedup.micrographs.places import Places
+from cryodedup.micrographs.prepared import cache_at, read_all
 from cryodedup.micrographs.window import DECOYS, MAX_DECOYS_OF_ONE, sampled, window_distances, window_pairs
+from cryodedup.progress import SILENT
 
 IMOD = SHARED / "reference" / "imod"
 PARAMS = MicrographParams(bin=BIN)
@@ -30,6 +36,7 @@ def scene(seed: int, shape: tuple[int, int] = (200, 240)) -> np.ndarray:
 
 def direct(first: np.ndarray, second: np.ndarray) -> tuple[tuple[int, int], float]:
     """The move of the second and its ncc at the highest overlap-weighted sum, by the plainest means."""
+    first, second = (image - image.mean() for image in (first, second))
     ny, nx = first.shape
     best = (-np.inf, (0, 0), 0.0)
     for y in range(-ny + 1, ny):
@@ -265,6 +272,41 @@ def test_reduction_is_that_of_newstack(width: int) -> None:
     found = _core.reduce_frame(frame, bin=width)
     assert found.shape == expected.shape
     assert np.allclose(found, expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize(("scale", "mean"), [(1, 1), (1, 10), (1, -1000), (1e18, 0), (1e-18, 1e-17), (1e200, 1e201)])
+def test_neither_brightness_nor_contrast_changes_a_correlation(scale: float, mean: float) -> None:
+    world = np.random.default_rng(1).normal(size=(150, 180))
+    first, second = world[:128, :128], world[20:148, 30:158] + 0.5 * np.random.default_rng(2).normal(size=(128, 128))
+    expected, found = correlate(first, second), correlate(scale * first + mean, second)
+    assert [round(value) for value in found.shift_px] == [30, 20]
+    assert (found.ncc, found.z) == pytest.approx((expected.ncc, expected.z), rel=1e-4)
+
+
+@pytest.mark.parametrize("work", [lambda image: correlate(image, image), lambda image: prepare(image, MicrographParams(bin=1))])
+def test_other_threads_run_on_meanwhile(work: Callable[[np.ndarray], object]) -> None:
+    image = np.random.default_rng(1).normal(size=(1500, 1500)).astype(np.float32)
+    done = threading.Event()
+    thread = threading.Thread(target=lambda: (work(image), done.set()))
+    thread.start()
+    ticks = 0
+    while not done.wait(0.001):
+        ticks += 1
+    thread.join()
+    assert ticks > 20, "while the images are transformed, which takes a tenth of a second or more"
+
+
+def test_what_is_measured_of_a_pair_does_not_depend_on_the_other_pairs(session: Planted, tmp_path: Path) -> None:
+    with cache_at(tmp_path / "cache") as place:
+        opened = open_micrographs(session.star, PARAMS, SILENT)
+        records = list(read_all(opened, PARAMS, place, False, SILENT).records.values())[:13]
+        loaded = _core.Session.load(records, band=PARAMS.search_band, maps=[], threads=1)
+        pairs = np.array([(0, 1), (0, 3), (1, 2), (2, 12), (3, 6), (5, 6)], np.uint32)
+        places = Places(pairs, np.full((len(pairs), 2), 20.0), np.zeros(len(pairs)))
+        among_others = loaded.confirm(places, band=PARAMS.band, threads=1)
+        for k in range(len(pairs)):
+            alone = loaded.confirm(places.of(np.array([k])), band=PARAMS.band, threads=1)
+            assert (alone.ncc[0], alone.ccc[0], *alone.shift_px[0]) == (among_others.ncc[k], among_others.ccc[k], *among_others.shift_px[k])
 
 
 def test_the_two_lines_of_the_screeners_readme(session: Planted, tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -10,6 +12,8 @@ from cryodedup._core import Correlation
 from cryodedup.errors import InputError, ParameterError
 from cryodedup.params import MicrographParams, checked
 from cryodedup.params.checks import is_number
+
+Real = TypeVar("Real", np.float32, np.float64)
 
 __all__ = ["Correlation", "correlate", "prepare"]
 
@@ -43,7 +47,7 @@ def prepare(image: ArrayLike, params: MicrographParams | None = None) -> NDArray
     (91, 129)
     """
     params = checked(params, MicrographParams)
-    return _core.prepare_image(_image(image), bin=params.bin, band=params.band)
+    return _core.prepare_image(_image(image, np.float32), bin=params.bin, band=params.band)
 
 
 def correlate(first: ArrayLike, second: ArrayLike, *, max_shift_px: float | None = None) -> Correlation:
@@ -52,7 +56,7 @@ def correlate(first: ArrayLike, second: ArrayLike, *, max_shift_px: float | None
     Parameters
     ----------
     first, second
-        Shape (ny, nx) both, around 0, as :func:`prepare` returns.
+        Shape (ny, nx) both; the mean of each is subtracted, and it is divided by its standard deviation.
     max_shift_px
         Largest shift along an axis; None: up to where a tenth of the frame overlaps.
 
@@ -75,14 +79,22 @@ def correlate(first: ArrayLike, second: ArrayLike, *, max_shift_px: float | None
     """
     if max_shift_px is not None and not (is_number(max_shift_px) and max_shift_px >= 0):
         raise ParameterError.of("max_shift_px", max_shift_px, "a number of pixels, 0 or more")
-    return _core.correlate(_image(first), _image(second), max_shift_px=max_shift_px)
+    return _core.correlate(_standard(first), _standard(second), max_shift_px=max_shift_px)
 
 
-def _image(image: ArrayLike) -> NDArray[np.float32]:
+def _standard(image: ArrayLike) -> NDArray[np.float32]:
+    """The image with mean 0 and standard deviation 1; zeros, if all pixels are alike."""
+    pixels = _image(image, np.float64)
+    pixels = pixels / (np.abs(pixels).max() or 1.0)
+    pixels -= pixels.mean()
+    return (pixels / (pixels.std() or 1.0)).astype(np.float32)
+
+
+def _image(image: ArrayLike, dtype: type[Real]) -> NDArray[Real]:
     array = np.asarray(image)
     if array.dtype.kind not in "biuf":
         raise InputError(f"image: found {array.dtype if array.ndim else type(image).__name__}, expected an array of real numbers")
-    array = np.ascontiguousarray(array, np.float32)
+    array = np.ascontiguousarray(array, dtype)
     if array.ndim != 2 or min(array.shape) < 2:
         raise InputError(f"image: found shape {array.shape}, expected (ny, nx)")
     if not np.isfinite(array).all():

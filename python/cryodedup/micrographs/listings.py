@@ -20,21 +20,8 @@ from cryodedup.params import MicrographParams
 from cryodedup.text import cell_of
 
 LISTING, OVERLAPS, VERSIONS, CCC = "duplicates.csv", "overlaps.csv", "versions.csv", "ccc.csv"
-MEASURED = [
-    "ccc",
-    "ncc",
-    "overlap",
-    "z",
-    "q",
-    "shift_x_px",
-    "shift_y_px",
-    "rotation_deg",
-    "scale",
-    "orientation",
-    "hole",
-    "shot",
-    "pattern",
-]
+MEASURED = ["ccc", "ncc", "overlap", "z", "q", "shift_x_px", "shift_y_px", "rotation_deg", "scale"]
+NAMED = ["hole", "shot", "pattern", "orientation"]
 
 
 def write_listings(found: MicrographOutcome, directory: Path) -> None:
@@ -49,7 +36,7 @@ def write_listings(found: MicrographOutcome, directory: Path) -> None:
 def write_duplicates(exposures: Exposures, duplicates: Iterable[Pair], path: Path) -> None:
     """One row for each pair whose second micrograph is removed."""
     rows = ([*_names(exposures, pair), pair.set, *_measured(exposures, pair)] for pair in duplicates)
-    _write(path, ["Original", "Duplicate", "set", *MEASURED], rows)
+    _write(path, ["Original", "Duplicate", "set", *MEASURED, *NAMED], rows)
 
 
 def write_overlaps(exposures: Exposures, overlaps: Iterable[Pair], kept: NDArray[np.bool_], path: Path) -> None:
@@ -58,7 +45,7 @@ def write_overlaps(exposures: Exposures, overlaps: Iterable[Pair], kept: NDArray
         [*_names(exposures, pair), "yes" if kept[pair.first] and kept[pair.second] else "no", *_measured(exposures, pair)]
         for pair in overlaps
     )
-    _write(path, ["First", "Second", "both_kept", *MEASURED], rows)
+    _write(path, ["First", "Second", "both_kept", *MEASURED, *NAMED], rows)
 
 
 def write_versions(names: Sequence[str], versions: Iterable[Version], duplicates: Iterable[Pair], path: Path) -> None:
@@ -110,9 +97,8 @@ def _measured(exposures: Exposures, pair: Pair) -> list[str]:
         *(f"{round(shift, 1) + 0.0:.1f}" for shift in pair.shift_px),
         f"{round(pair.rotation_deg, 2) + 0.0:.2f}",
         f"{pair.scale:.4f}",
-        pair.orientation,
     ]
-    return [*numbers, cell_of(holes), cell_of(shots), pair.shot_agreement]
+    return [*numbers, cell_of(holes), cell_of(shots), pair.shot_agreement, pair.orientation]
 
 
 def _write(path: Path, heads: Sequence[str], rows: Iterable[Sequence[object]]) -> None:

@@ -64,7 +64,7 @@ def pairs_of_micrographs(found: MicrographOutcome) -> pd.DataFrame:
     import pandas as pd
 
     rows = [_row(found, pair) for pair in found.pairs]
-    frame = pd.DataFrame(rows, columns=[*_NAMES, *_MEASURED, "hole", "shot", "pattern"])
+    frame = pd.DataFrame(rows, columns=[*_NAMES, *_MEASURED, "hole", "shot", "pattern", "orientation"])
     return frame.astype({"set": "Int64", **dict.fromkeys(_MEASURED, float)})
 
 
@@ -75,4 +75,4 @@ _MEASURED = ("ccc", "ncc", "overlap", "z", "q", "shift_x_px", "shift_y_px", "rot
 def _row(found: MicrographOutcome, pair: Pair) -> tuple[object, ...]:
     measured = (pair.ccc, pair.ncc, pair.overlap, pair.z, pair.q, *pair.shift_px, pair.rotation_deg, pair.scale)
     names = (found.names[pair.first], found.names[pair.second], pair.set or None)
-    return (*names, *measured, *holes_and_shots(found.exposures, pair), pair.shot_agreement)
+    return (*names, *measured, *holes_and_shots(found.exposures, pair), pair.shot_agreement, pair.orientation)

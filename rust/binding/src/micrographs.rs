@@ -121,16 +121,23 @@ impl Leads {
 
 #[pyfunction]
 #[pyo3(signature = (image, *, bin, band))]
-pub fn prepare_image(image: PyReadonlyArray2<'_, f32>, bin: usize, band: BandOf) -> PyResult<Image<f32>> {
-    let found = single_images::prepare(image.as_slice()?, image.shape_of()[1], bin, to_band(band));
+pub fn prepare_image(py: Python<'_>, image: PyReadonlyArray2<'_, f32>, bin: usize, band: BandOf) -> PyResult<Image<f32>> {
+    let (pixels, width) = (image.as_slice()?, image.shape_of()[1]);
+    let found = py.detach(|| single_images::prepare(pixels, width, bin, to_band(band)));
     found.map(|(pixels, width)| Image(pixels, width)).map_err(to_python)
 }
 
 #[pyfunction]
 #[pyo3(signature = (first, second, *, max_shift_px=None))]
-pub fn correlate(first: PyReadonlyArray2<'_, f32>, second: PyReadonlyArray2<'_, f32>, max_shift_px: Option<f64>) -> PyResult<Correlation> {
+pub fn correlate(
+    py: Python<'_>,
+    first: PyReadonlyArray2<'_, f32>,
+    second: PyReadonlyArray2<'_, f32>,
+    max_shift_px: Option<f64>,
+) -> PyResult<Correlation> {
     let shapes = [first.shape_of(), second.shape_of()];
-    let found = single_images::correlate(first.as_slice()?, second.as_slice()?, shapes, max_shift_px).map_err(to_python)?;
+    let (first, second) = (first.as_slice()?, second.as_slice()?);
+    let found = py.detach(|| single_images::correlate(first, second, shapes, max_shift_px)).map_err(to_python)?;
     let single_images::Correlation { shift, ncc, ccc, overlap, z } = found;
     Ok(Correlation { shift_px: shift, ncc, ccc, overlap, z })
 }

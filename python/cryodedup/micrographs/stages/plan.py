@@ -10,6 +10,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from cryodedup import __version__, _core
 from cryodedup.errors import InputError, ParameterError, naming
 from cryodedup.micrographs.blocks import Planned
@@ -133,7 +135,14 @@ def _by_index(values: Mapping[str, Any]) -> dict[int, Any]:
 def computed() -> dict[str, str]:
     """With what results are computed here."""
     library = " ".join(platform.libc_ver()).strip() or platform.system()
-    return {"cryodedup": __version__, "the processor's instructions": _core.INSTRUCTION_SET, "the C library": library}
+    processor, functions = _core.INSTRUCTION_SET, _digest_of_functions()
+    return {"cryodedup": __version__, "the processor's instructions": processor, "the C library": library, "numpy's functions": functions}
+
+
+def _digest_of_functions() -> str:
+    """Of what the functions of numpy give that chances are computed with: the last digit depends on the processor."""
+    x = np.linspace(-40, 4, 10_000)
+    return hashlib.blake2b(b"".join(f(x).tobytes() for f in (np.exp, np.expm1)) + np.log(np.exp(x)).tobytes(), digest_size=6).hexdigest()
 
 
 def shared(params: MicrographParams) -> dict[str, Any]:

@@ -43,7 +43,7 @@ pub fn confirm(session: &Session, band: Band, places: &[Place], monitor: &Monito
     let matcher = Matcher::new(session, None);
     let plan = Plan::new(session.size.0, session.size.1);
     let filtering = session.filtering(&plan, band, (taper(plan.width, TAPER), taper(plan.height, TAPER)))?;
-    let tile_size = (TILE_PIXELS / plan.len()).clamp(2, 256);
+    let tile_size = (TILE_PIXELS / plan.len()).clamp(2, 256) & !1;
     let mut tiles: Tiles<OwnedImage> = Tiles::new(tile_size);
     let make = |reader: &mut Reader, two: [usize; 2]| {
         monitor.advance(0)?;
@@ -53,9 +53,11 @@ pub fn confirm(session: &Session, band: Band, places: &[Place], monitor: &Monito
     let near = (near(session.size.0, session.view_size.0), near(session.size.1, session.view_size.1));
     let order = tiles::order(&pairs, tile_size);
     let mut confirmed = vec![Confirmed::default(); pairs.len()];
+    // The same two are always transformed together, as in `closely.rs`: what is measured of a pair does not depend on the other pairs.
+    let both = |i: u32| [i & !1, (i | 1).min(session.len() as u32 - 1)];
     for block in order.chunk_by(|&a, &b| tiles::of_tiles(pairs[a], tile_size) == tiles::of_tiles(pairs[b], tile_size)) {
-        tiles.fill(block.iter().map(|&at| pairs[at].1), false, || Reader::new(&plan), make)?;
-        tiles.fill(block.iter().map(|&at| pairs[at].0), false, || Reader::new(&plan), make)?;
+        tiles.fill(block.iter().flat_map(|&at| both(pairs[at].1)), false, || Reader::new(&plan), make)?;
+        tiles.fill(block.iter().flat_map(|&at| both(pairs[at].0)), false, || Reader::new(&plan), make)?;
         let image = |i: u32| tiles.of(i as usize, false).view();
         let found: Vec<Confirmed> = block
             .par_iter()

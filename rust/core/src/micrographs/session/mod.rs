@@ -85,7 +85,8 @@ impl Session {
     }
 
     /// A session with more micrographs, which shares the memory of this one. `patterns`: those that are taken out from here on, of any of
-    /// these micrographs.
+    /// these micrographs. Two are transformed as one complex image: the last of an odd number is made again with the next, as it would be
+    /// in a session of all.
     ///
     /// # Errors
     /// [`Error::Parameter`]: views in a file; micrographs of another size. [`Error::Io`], [`Error::Interrupted`].
@@ -94,8 +95,9 @@ impl Session {
         if more.iter().any(|stored| (stored.record.width, stored.record.height) != self.size) || !self.maps.is_empty() {
             return Err(Error::parameter("records", "micrographs of several sizes or tilts", "one"));
         }
-        let frames = Frames { size: self.size, sources: &open_all(more)?, maps: &[], patterns, first: self.len() };
-        let (mut signal, mut made) = (self.signal.clone(), Vec::new());
+        let (records, whole) = ([&self.records, more].concat(), self.len() / 2 * 2);
+        let frames = Frames { size: self.size, sources: &open_all(&records[whole..])?, maps: &[], patterns, first: whole };
+        let (mut signal, mut made) = (self.signal[..whole].to_vec(), Vec::new());
         frames.make(&views, monitor, |(shown, shares)| {
             signal.push(shares);
             made.push(shown);
@@ -103,11 +105,11 @@ impl Session {
         })?;
         Ok(Self {
             signal,
-            records: [&self.records, more].concat(),
+            records,
             maps: vec![],
             patterns: OnceLock::from(Arc::clone(patterns)),
             saved: None,
-            store: self.store.extended(made)?,
+            store: self.store.extended(whole, made)?,
             ..*self
         })
     }
@@ -300,26 +302,30 @@ pub(crate) mod tests {
         }
     }
 
+    const BAND: Band = Band { highpass: 0.02, lowpass: 0.2, falloff: 0.05 };
+
+    /// Micrographs of noise in a cache; `wild`: a pixel of the fourth.
+    fn stored(path: &Path, n: u8, wild: f32) -> Vec<Stored> {
+        let writer = Writer::open(path, None).unwrap();
+        let one = |i: u8| {
+            let mut pixels: Vec<f32> = noise(31)[usize::from(i) * 48 * 32..][..48 * 32].iter().map(|&pixel| pixel.into()).collect();
+            if i == 3 {
+                pixels[700] = wild;
+            }
+            let sd = (pixels.iter().map(|pixel| f64::from(pixel * pixel)).sum::<f64>() / pixels.len() as f64).sqrt() as f32;
+            pixels.iter_mut().for_each(|pixel| *pixel = pixel.clamp(-10.0 * sd, 10.0 * sd));
+            let record = writer.append(&[i; 16], SIZE, &pixels, sd, 0.0, Kind::Image).unwrap();
+            Stored { path: path.into(), record }
+        };
+        (0..n).map(one).collect()
+    }
+
     #[test]
     fn what_a_view_shows_does_not_depend_on_the_image_it_is_transformed_with() {
         let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("cache");
+        let load = |records: &[Stored]| Session::load(records, BAND, vec![], None, &Monitor::default()).unwrap();
         let view_of = |wild: f32| {
-            let writer = Writer::open(&path, None).unwrap();
-            let records: Vec<Stored> = (0..30_u8)
-                .map(|i| {
-                    let mut pixels: Vec<f32> = noise(31)[usize::from(i) * 48 * 32..][..48 * 32].iter().map(|&pixel| pixel.into()).collect();
-                    if i == 3 {
-                        pixels[700] = wild;
-                    }
-                    let sd = (pixels.iter().map(|pixel| f64::from(pixel * pixel)).sum::<f64>() / pixels.len() as f64).sqrt() as f32;
-                    pixels.iter_mut().for_each(|pixel| *pixel = pixel.clamp(-10.0 * sd, 10.0 * sd));
-                    let record = writer.append(&[i; 16], SIZE, &pixels, sd, 0.0, Kind::Image).unwrap();
-                    Stored { path: path.as_path().into(), record }
-                })
-                .collect();
-            let band = Band { highpass: 0.02, lowpass: 0.2, falloff: 0.05 };
-            let session = Session::load(&records, band, vec![], None, &Monitor::default()).unwrap();
+            let session = load(&stored(&directory.path().join("cache"), 30, wild));
             let view = |i| session.view(i).unwrap().view().pixels.to_vec();
             [view(2), view(20), session.small_view(2).unwrap().to_vec()]
         };
@@ -328,6 +334,14 @@ pub(crate) mod tests {
             for (found, expected) in view_of(wild).iter().zip(&expected) {
                 assert!(found.iter().zip(expected).all(|(a, b)| a.abs_diff(*b) <= 2), "{wild}");
             }
+        }
+        let records = stored(&directory.path().join("extended"), 12, 5.0);
+        let whole = load(&records);
+        for n in [1, 4, 7, 11] {
+            let extended = load(&records[..n]).extended(&records[n..], BAND, &Arc::default(), &Monitor::default()).unwrap();
+            assert_eq!(extended.signal, whole.signal);
+            let shown = |session: &Session, i| (session.view(i).unwrap().view().pixels.to_vec(), session.small_view(i).unwrap().to_vec());
+            assert!((0..12).all(|i| shown(&extended, i) == shown(&whole, i)), "{n}");
         }
     }
 }

@@ -78,15 +78,15 @@ impl Store {
         Ok(())
     }
 
-    /// A store of these views and more, which shares the memory of these.
+    /// A store of the first views and more, which shares the memory of these.
     ///
     /// # Errors
     /// [`Error::Parameter`]: these are in a file.
-    pub(crate) fn extended(&self, more: impl IntoIterator<Item = Shown>) -> Result<Self> {
+    pub(crate) fn extended(&self, first: usize, more: impl IntoIterator<Item = Shown>) -> Result<Self> {
         let Place::Memory(all) = &self.place else {
             return Err(Error::parameter("views", "views in a file", "views in memory"));
         };
-        let all = all.iter().cloned().chain(more.into_iter().map(|shown| kept(shown, self.width))).collect();
+        let all = all[..first].iter().cloned().chain(more.into_iter().map(|shown| kept(shown, self.width))).collect();
         Ok(Self { place: Place::Memory(all), ..*self })
     }
 
