@@ -103,7 +103,7 @@ def _move(overlap: float, size: tuple[int, int], free: list[int], rng: np.random
     while True:
         down = rng.uniform(0, 1 - overlap)
         move = (down * size[0], (1 - overlap / (1 - down)) * size[1])
-        if all(along < room - 1 for along, room in zip(move, free, strict=True)):
+        if all(along < room - 2 for along, room in zip(move, free, strict=True)):
             return tuple(float(sign * along) for sign, along in zip(rng.choice([-1, 1], 2), move, strict=True))
 
 

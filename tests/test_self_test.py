@@ -17,9 +17,10 @@ from cryodedup import InputError, MicrographParams, MicrographResult, find_dupli
 from cryodedup.demo.micrographs import BIN, Planted, make_micrographs
 from cryodedup.micrographs.acquisition import Acquisition
 from cryodedup.micrographs.compare import Pair
+from cryodedup.micrographs.implied import implied
 from cryodedup.micrographs.planting import DAMAGE, OVERLAPS, Planter, common, plan
 from cryodedup.micrographs.planting import Planted as Second
-from cryodedup.micrographs.self_test import MAX_MICROGRAPHS, MIN_MICROGRAPHS, Score, chosen
+from cryodedup.micrographs.self_test import MAX_MICROGRAPHS, MIN_MICROGRAPHS, Band, Score, SelfTest, chosen
 from cryodedup.micrographs.sentences import self_test
 
 PARAMS = MicrographParams(bin=BIN, self_test=True)
@@ -220,7 +221,7 @@ def test_the_summary_the_page_and_the_terminal(tested: MicrographResult, tmp_pat
     told = json.loads((tmp_path / "out" / "summary.json").read_text())["self_test"]
     assert set(told) == {
         "micrographs", "rounds", "fdr", "planted", "planted_by_hole", "recall", "false_pairs", "false_pairs_of_own_micrographs",
-        "false_pairs_named", "removed_wrongly",
+        "false_pairs_named", "removed_wrongly", "kept_of_correlation", "kept_measured_on_pairs", "pairs_implied_by_others",
     }  # fmt: skip
     assert [set(band) for band in told["recall"]] == [{"overlap", "planted", "found", "recall", "median_z"}] * 3
     page = (tmp_path / "out" / "report.html").read_text()
@@ -236,3 +237,34 @@ def test_it_is_off_unless_asked_for(session: Planted) -> None:
     assert result.summary()["self_test"] is None
     with pytest.raises(InputError, match="self_test: found 1"):
         MicrographParams(self_test=1)  # type: ignore[arg-type]
+
+
+def test_planted_exposures_lie_as_the_sessions_own_pairs_and_keep_as_much(session: Planted, tested: MicrographResult) -> None:
+    found = tested.self_test
+    assert found is not None
+    assert found.measured_on == len(session.pairs)
+    assert 0.5 < found.damage <= 1.25
+    assert "as the 9 pairs of this session do" in self_test(found)
+    planted = plan(range(24), [Acquisition()] * 24, SIZE, set(), number=8, turn=0, distances=None, places=range(24), max_shift_px=None,
+                   own_moves=[(0.4, -0.3)])  # fmt: skip
+    assert [one.move for one in planted[1::2]] == [(0, 0)] * 4
+    assert all(one.move != (0, 0) for one in planted[::2])
+
+
+def test_what_is_planted_in_noise_is_of_no_known_strength(tmp_path: Path) -> None:
+    found = find_duplicate_micrographs(noise(tmp_path / "noise", 24), MicrographParams(bin=1, self_test=True)).self_test
+    assert found is not None
+    assert (found.measured_on, found.damage, found.implied) == (0, 0.75, (0, 0))
+    assert "the self-test cannot tell" in self_test(found)
+
+
+def test_pairs_that_others_imply() -> None:
+    """0, 1, 2 and 3 along a line, 100 reduced pixels apart; 0 and 3 share too little."""
+    pairs = [Pair(k, k + 1, 9.0 - k, 0, 0, 0, 0.6, (200.0, 0.0)) for k in range(3)]
+    assert implied(pairs, (300, 200), 2, 0.3) == (2, 0)
+    assert implied([*pairs, Pair(2, 0, 5.0, 0, 0, 0, 0.3, (-400.0, 0.0))], (300, 200), 2, 0.3) == (2, 1)
+    assert implied(pairs[:1], (300, 200), 2, 0.3) == (0, 0)
+    bands = tuple(Band((low, 1.0), 10, 10, 9.0) for low in (0.5, 0.3, 0.15))
+    assert SelfTest(bands=bands, implied=(8, 4)).contradicted
+    assert not SelfTest(bands=bands, implied=(8, 7)).contradicted
+    assert not SelfTest(bands=bands, implied=(3, 0)).contradicted, "too few"

@@ -12,16 +12,13 @@ from cryodedup.formats.image_names import SPECTRUM
 from cryodedup.micrographs.compare import Compared, Pair
 from cryodedup.micrographs.decide import Decision
 from cryodedup.micrographs.exposures import Exposures
-from cryodedup.micrographs.significance import Null
+from cryodedup.micrographs.significance import USUAL_MIDDLE, Null
 from cryodedup.micrographs.still_pairs import EXACT_PX
 from cryodedup.params import MicrographParams
 from cryodedup.text import count
 
 _MANY = 6
 """There is a warning about a set of more micrographs."""
-_USUAL_MIDDLE_Z, _USUAL_SPREAD_Z = 8.0, 2.0
-"""There is a warning if unrelated pairs reach more, or differ more: 3.5 and 0.3 in most sessions, up to 5.5 and 1.1 in the kinds of
-``benches/simulate`` that the null distributions hold for (seeds 1 and 2)."""
 _PERIODIC = 0.02
 """There is a warning if a larger share of unrelated pairs matches at several shifts."""
 _SMOOTH = 0.005
@@ -109,8 +106,8 @@ def _of_class(found: Compared, names: Sequence[str]) -> Iterator[str]:
 
 def _of_null(null: Null) -> Iterator[str]:
     cohort = null.cohort
-    if cohort and (cohort.middle > _USUAL_MIDDLE_Z or cohort.spread > _USUAL_SPREAD_Z):
-        if null.mirrored.start > max(cohort.middle, _USUAL_MIDDLE_Z):
+    if cohort and not null.is_usual:
+        if null.mirrored.start > max(cohort.middle, USUAL_MIDDLE):
             cause = "they match mirrored, too, as a few large objects in each micrograph make them"
         elif cohort.spread > cohort.middle:
             cause = "most micrographs seem to show one and the same place"

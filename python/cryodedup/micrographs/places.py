@@ -47,5 +47,5 @@ class Places:
 
 def overlap_at(shift_px: Floats, size: tuple[int, int]) -> Floats:
     """The share of the frame (columns, rows) that overlaps at each shift (x, y)."""
-    share: Floats = np.prod(np.maximum(1 - np.abs(shift_px) / np.array(size), 0), axis=1)
+    share: Floats = np.prod(np.maximum(1 - np.abs(shift_px) / np.array(size), 0), axis=-1)
     return share

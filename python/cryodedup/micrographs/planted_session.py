@@ -29,10 +29,10 @@ class PlantedSession:
         loaded = _core.Session.load(self._records, band=params.search_band, threads=params.threads)
         self._signal: Floats = loaded.signal.astype(float)
 
-    def records(self, planted: Sequence[Planted]) -> list[_core.Record]:
-        """Writes second exposures; returns the records of all micrographs, with those of the hosts replaced."""
+    def records(self, planted: Sequence[Planted], damage: float) -> list[_core.Record]:
+        """Writes second exposures that keep a share of the correlation; returns all records, with those of the hosts replaced."""
         records = list(self._records)
-        planter = Planter(self.size, self._signal.shape[1])
+        planter = Planter(self.size, self._signal.shape[1], damage)
         self._copy.truncate_after(self._records[-1])
         for one in planted:
             original, host = (_core.read_pixels(self._records[row]) for row in (one.original, one.host))

@@ -4,11 +4,11 @@ A second exposure is blended into another micrograph of the session, the *host*,
 micrographs, their names and order, the camera's fixed pattern, the edge of the beam and hot pixels are those of the session, and noise and
 new content are real. Where the two overlap, in each ring of the spectrum,
 
-    planted = g · r · shifted original + √(1 - g²) · host,     g = DAMAGE · s,
+    planted = g · r · shifted original + √(1 - g²) · host,     g = damage · s,
 
 where s is the share of the original's power that is signal, and r scales the original to the power of the host. Two exposures with
-independent noise have a correlation of s in a ring; :data:`DAMAGE` is the part of it that is left after radiation damage, different motion
-and a slightly different defocus. Outside the overlap the host is unchanged.
+independent noise have a correlation of s in a ring; ``damage`` is the part of it that is left after radiation damage, different motion and
+a slightly different defocus: that of the session's own second visits, or :data:`DAMAGE`. Outside the overlap the host is unchanged.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from cryodedup.micrographs.acquisition import Acquisition
 from cryodedup.micrographs.places import Floats
 
 DAMAGE = 0.75
-"""Share of the correlation that the second exposure keeps.
+"""Share of the correlation that the second exposure keeps, where the session shows too few second visits to measure it.
 
 Chosen on seeds 1 to 3 of simulated sessions (``benches/simulate``), by z of planted exposures over z of true second visits with the same
 original and shift. Medians with 0.65, used for screening (``planting.rs``): 0.81 for the kind "plain", 0.76 "dim", 0.85 "beam edge",
@@ -70,6 +70,7 @@ def plan(
     distances: Sequence[int] | None,
     places: Sequence[int],
     max_shift_px: float | None,
+    own_moves: Sequence[tuple[float, float]] = (),
 ) -> list[Planted]:
     """Chooses which micrographs are exposed again, which hosts they replace, and the shifts.
 
@@ -91,6 +92,8 @@ def plan(
         Place of each row in the order of exposure.
     max_shift_px
         Largest shift along an axis, reduced pixels; None: no limit.
+    own_moves
+        Shifts of second visits of the session itself, reduced pixels: every other second exposure has one of them.
     """
     rng = np.random.default_rng([10, turn])
     units = holes(usable, acquisitions)
@@ -114,7 +117,8 @@ def plan(
         if not hosts:
             continue
         chosen = int(rng.choice(hosts))
-        move = _move(OVERLAPS[turns % len(OVERLAPS)], size, max_shift_px, rng)
+        drawn = _move(OVERLAPS[turns % len(OVERLAPS)], size, max_shift_px, rng)
+        move = np.array(own_moves[int(rng.integers(len(own_moves)))]) if own_moves and len(planted) % 2 else drawn
         turns += 1
         for shot, row in unit.items():
             planted.append(_planted(row, free[chosen][shot], move if len(unit) == 1 else _jittered(move, size, rng), size, max_shift_px))
@@ -149,11 +153,11 @@ def _planted(original: int, host: int, move: Floats, size: tuple[int, int], max_
 class Planter:
     """Makes the second exposures of a session of frames of one size (width, height)."""
 
-    def __init__(self, size: tuple[int, int], rings: int) -> None:
+    def __init__(self, size: tuple[int, int], rings: int, damage: float = DAMAGE) -> None:
         width, height = size
         radius = np.hypot(np.fft.fftfreq(height)[:, None], np.fft.rfftfreq(width)[None])
         self._ring = np.minimum((radius * np.sqrt(2) * rings).astype(int), rings - 1)
-        self._rings = rings
+        self._rings, self._damage = rings, damage
 
     def second_exposure(self, original: Floats, host: Floats, move: tuple[int, int], signal: Floats) -> Floats:
         """A second exposure of one micrograph in the place of another.
@@ -168,7 +172,7 @@ class Planter:
             Shape (rings,): the share of the original's power that is signal.
         """
         spectra = [np.fft.rfft2(image) for image in (original, host)]
-        share = np.clip(DAMAGE * signal, 0, 1)
+        share = np.clip(self._damage * signal, 0, 1)
         lift = np.sqrt(self._power(spectra[1]) / np.maximum(self._power(spectra[0]), 1e-20))
         seen = np.fft.irfft2(spectra[0] * (share * lift)[self._ring], s=original.shape)
         other = np.fft.irfft2(spectra[1] * np.sqrt(1 - share**2)[self._ring], s=original.shape)

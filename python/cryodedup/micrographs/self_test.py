@@ -8,10 +8,9 @@ In a large session more pairs are tested, and more of them match by chance. The 
 the real search times the share of the session that is tested. Pairs then need the same significance in both, if the rest of the session has
 as many duplicates.
 
-The recall is too high in two respects: a second visit at a much lower dose or another defocus loses more signal than
-:data:`planting.DAMAGE`; and a session of more than 630 micrographs may be screened in groups, which loses some pairs
-(``predicted_recall_at_overlap_0.3``), whereas the smaller self-test is not. It is too low in another respect: where names do not give
-holes, each second exposure is planted alone, without the support of the other shots of its hole.
+Where the session shows :data:`OWN` pairs, every other second exposure lies as one of them does, and all keep as much of the correlation.
+The recall is too high where a large session is screened in groups (``predicted_recall_at_overlap_0.3``), too low where names do not give
+holes: each second exposure is then planted alone, without the support of the other shots of its hole.
 """
 
 from __future__ import annotations
@@ -28,8 +27,9 @@ from cryodedup.components import connected_components
 from cryodedup.micrographs.compare import Class, Compared, Pair, compare
 from cryodedup.micrographs.decide import decide
 from cryodedup.micrographs.exposures import Exposures
+from cryodedup.micrographs.implied import implied
 from cryodedup.micrographs.planted_session import PlantedSession
-from cryodedup.micrographs.planting import Planted, plan
+from cryodedup.micrographs.planting import DAMAGE, Planted, plan
 from cryodedup.micrographs.tilt import Tilts
 from cryodedup.micrographs.window import window_distances
 from cryodedup.params import MicrographParams
@@ -44,11 +44,16 @@ MIN_MICROGRAPHS = 12
 """The smallest number of micrographs with signal for a test."""
 PLANTED, ENOUGH = 48, 40
 """Second exposures to plant in a round, at most a third of the micrographs; after ``ENOUGH`` in all rounds no further round follows."""
-MAX_ROUNDS = 8
+MAX_ROUNDS = 8  # after one that measures how much of the signal second exposures keep
 MAX_PAIRS = 45_000
 """Maximum number of pairs in all rounds; a round that would exceed it is not run."""
 TOLERANCE = 4
 """A planted pair counts as found if its shift is correct to this many reduced pixels."""
+OWN = 8
+"""So many pairs of the session itself show how its second visits lie, and how much of the signal they keep."""
+DAMAGES = (0.1, 1.25)
+"""The least and the largest share of the correlation that planted exposures keep."""
+CONTRADICTION, IMPLIED = 0.2, 5  # recalls that differ by more contradict each other, if so many pairs are implied by others
 DIM = 0.25
 """Micrographs with less than this share of the median signal are neither exposed again nor replaced."""
 MAX_NAMED = 20
@@ -84,6 +89,10 @@ class SelfTest:
         Number of micrographs in each round, and of rounds.
     fdr
         The false-discovery rate of the test; None if ``threshold`` decides.
+    damage
+        The share of the correlation that second exposures were given; ``measured_on``: how many pairs of the session show it, 0: too few.
+    implied
+        How many pairs of the session the shifts of others imply, and how many of these were found.
     by_hole
         Whether names give holes, so that all shots of a hole were exposed again.
     bands
@@ -91,7 +100,7 @@ class SelfTest:
     false_pairs
         Names of accepted pairs that were not planted and that the real search does not put into the same set.
     own_false
-        How many of them (listed first) are between two unchanged micrographs of the session: either false, or missed by the real search.
+        How many of them (listed first) are between two unchanged micrographs of the session: false, or missed by the real search.
     removed_wrongly
         Micrographs, in all rounds, that the decision removed although no kept one shows the same area.
     found
@@ -102,6 +111,9 @@ class SelfTest:
     micrographs: int = 0
     rounds: int = 0
     fdr: float | None = None
+    damage: float = DAMAGE
+    measured_on: int = 0
+    implied: tuple[int, int] = (0, 0)
     by_hole: bool = False
     bands: tuple[Band, ...] = ()
     false_pairs: tuple[tuple[str, str], ...] = ()
@@ -114,6 +126,13 @@ class SelfTest:
         """Number of second exposures in all rounds."""
         return sum(band.planted for band in self.bands)
 
+    @property
+    def contradicted(self) -> bool:
+        """Whether pairs that others imply are found much more rarely, or more often, than what was planted with as much overlap."""
+        there, found = self.implied
+        planted, hit = (sum(getattr(band, name) for band in self.bands[:2]) for name in ("planted", "found"))
+        return there >= IMPLIED and planted > 0 and abs(found / there - hit / planted) > CONTRADICTION
+
     def summary(self) -> dict[str, Any]:
         """What ``summary.json`` holds."""
         if self.reason:
@@ -124,6 +143,9 @@ class SelfTest:
             "fdr": self.fdr,
             "planted": self.planted,
             "planted_by_hole": self.by_hole,
+            "kept_of_correlation": round(self.damage, 3),
+            "kept_measured_on_pairs": self.measured_on,
+            "pairs_implied_by_others": {"there": self.implied[0], "found": self.implied[1]},
             "recall": [
                 {
                     "overlap": list(band.overlap),
@@ -171,11 +193,15 @@ def self_test(
     usable = [k for k, signal in enumerate(real.signal[taken]) if signal > DIM * float(np.median(real.signal))]
     if len(usable) < MIN_MICROGRAPHS:
         return SelfTest(reason=_too_few(len(usable)))
+    if not real.null.is_usual:
+        return SelfTest(reason="the self-test cannot tell, since unrelated pairs of this session are not what they are in others")
     fdr = params.fdr * len(members) / len(real.members)
     asked, reported = replace(params, fdr=fdr, search_flips=False), _Prefixed(progress)
-    score = Score([exposures.names[i] for i in members], _rows(real.pairs, members), params)
+    names, own = [exposures.names[i] for i in members], [pair for pair in real.pairs if not pair.orientation]
+    score, damage, measured_on = Score(names, _rows(real.pairs, members), params), DAMAGE, 0
+    moves = [(pair.shift_px[0] / params.bin, pair.shift_px[1] / params.bin) for pair in own] if len(own) >= OWN else []
     session = PlantedSession(scratch / "planted.cache", [records[i] for i in members], params)
-    for turn in range(MAX_ROUNDS):
+    for turn in range(MAX_ROUNDS + bool(moves)):
         planted = plan(
             usable,
             known,
@@ -186,19 +212,32 @@ def self_test(
             distances=window_distances(params, at[-1] + 1) if params.search == "window" else None,
             places=at,
             max_shift_px=params.max_shift_reduced_px,
+            own_moves=moves,
         )
         if not planted:
             break
         shown = dict.fromkeys(range(len(members))) | {one.host: one.original for one in planted}
         maps = tilts.of([members[row if original is None else original] for row, original in shown.items()])
-        of_class = Class(members=range(len(members)), records=session.records(planted), places=at, acquisitions=known, maps=maps)
+        of_class = Class(members=range(len(members)), records=session.records(planted, damage), places=at, acquisitions=known, maps=maps)
         found = compare(of_class, asked, scratch, reported)
         score.add(planted, found.pairs)
+        seen = [(overlap, z) for overlap, z in score.found if z is not None]
+        if turn == 0 and moves and len(seen) >= OWN:
+            # The first round shows what the session's own second visits keep; the others are like these.
+            damage = float(np.clip(DAMAGE * _strength([(pair.overlap, pair.z) for pair in own]) / _strength(seen), *DAMAGES))
+            score, measured_on = Score(names, _rows(real.pairs, members), params), len(own)
+            continue
         if len(score.found) >= ENOUGH or (score.rounds + 1) * len(members) ** 2 > 2 * MAX_PAIRS:
             break
     if not score.rounds:
         return SelfTest(reason="the self-test found no two micrographs, or holes with equal shots, one of which could be a second exposure")
-    return score.result(micrographs=len(members), fdr=fdr if params.threshold is None else None, by_hole=any(one.hole for one in known))
+    tested = score.result(micrographs=len(members), fdr=fdr if params.threshold is None else None, by_hole=any(one.hole for one in known))
+    return replace(tested, damage=damage, measured_on=measured_on, implied=implied(real.pairs, real.size, params.bin, BANDS[1][0]))
+
+
+def _strength(found: Sequence[tuple[float, float]]) -> float:
+    """The median significance at full overlap; ``found``: overlap and significance of each pair."""
+    return float(np.median([z / overlap**0.5 for overlap, z in found]))
 
 
 class _Prefixed:

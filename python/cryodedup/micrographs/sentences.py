@@ -59,12 +59,28 @@ def self_test(test: SelfTest) -> str:
     rounds = f" in {test.rounds} rounds" if test.rounds > 1 else ""
     text = (
         f"self-test: {count(test.planted, 'second exposure')} planted in {count(test.micrographs, 'micrograph')}{rounds}: found, by"
-        f" overlap, {recalls}; {count(len(test.false_pairs), 'false pair')}, {count(test.removed_wrongly, 'micrograph')} removed wrongly"
+        f" overlap, {recalls}; {count(len(test.false_pairs) - test.own_false, 'false pair')}, {count(test.removed_wrongly, 'micrograph')}"
+        f" removed wrongly. {strength(test)}"
     )
     if test.false_pairs:
         examples = "; ".join(" = ".join(names) for names in test.false_pairs[:FALSE_NAMED])
-        text += f" (false: {examples}{'; ...' if len(test.false_pairs) > FALSE_NAMED else ''})"
+        text += f". Accepted, but not planted: {examples}{'; ...' if len(test.false_pairs) > FALSE_NAMED else ''}"
+    if test.own_false:
+        text += f" ({count(test.own_false, 'pair')} of the session's own: false, or missed by the search)"
+    there, found = test.implied
+    if test.contradicted:
+        text += f". This contradicts the session: of {there:,} pairs that others imply, {found:,} were found"
     return text
+
+
+def strength(test: SelfTest) -> str:
+    """Of what strength the planted exposures were."""
+    if test.measured_on:
+        return f"They keep {100 * test.damage:.0f} % of the correlation, as the {test.measured_on:,} pairs of this session do"
+    return (
+        f"They keep {100 * test.damage:.0f} % of the correlation; whether real second visits do, the self-test cannot tell, since the"
+        " session shows too few"
+    )
 
 
 def overlap_range(band: Band) -> str:

@@ -8,7 +8,7 @@ from cryodedup import _core
 from cryodedup.micrographs.compare import DOUBTFUL_Z
 from cryodedup.micrographs.result import MicrographOutcome
 from cryodedup.micrographs.self_test import SelfTest
-from cryodedup.micrographs.sentences import kinds, overlaps, tilts
+from cryodedup.micrographs.sentences import kinds, overlaps, strength, tilts
 from cryodedup.report.cards import when
 from cryodedup.text import count
 
@@ -141,7 +141,7 @@ def _planted(test: SelfTest) -> str:
     return (
         f"{count(test.planted, 'second exposure')} planted among {count(test.micrographs, 'micrograph')} of this session{rounds},"
         f" {together}. Each is a micrograph of the session that was shifted, reduced in signal in each ring of its spectrum, damaged, and"
-        " mixed with another micrograph, which it replaces. The same search and the same decision were run on them."
+        f" mixed with another micrograph, which it replaces. {strength(test)}. The same search and the same decision were run on them."
     )
 
 
@@ -156,6 +156,9 @@ def _accepted(test: SelfTest) -> str:
             f" In {count(test.own_false, 'pair')} of these, both micrographs are unchanged ones of the session, and the search of the whole"
             " session does not accept the pair. It may be real: check it."
         )
+    if test.contradicted:
+        there, found = test.implied
+        text += f" The test contradicts the session: of {there:,} pairs that the shifts of others imply, {found:,} were found."
     return text
 
 
