@@ -21,6 +21,8 @@ pub struct Correlator {
     pub plan: Plan,
     weights: Vec<f32>,
     searched: f32,
+    /// Which blocks of rows have a lag that is searched, or zero.
+    wanted: Vec<bool>,
 }
 
 /// Memory of one thread.
@@ -76,7 +78,9 @@ impl Correlator {
             weights = weights_without(0); // no other shift is allowed
         }
         let searched = weights.iter().filter(|&&weight| weight > 0.0).count().max(1) as f32;
-        Self { plan: Plan::new(grid.0, grid.1), weights, searched }
+        let wanted =
+            weights.chunks(BLOCK * grid.0).enumerate().map(|(y, rows)| y == 0 || rows.iter().any(|&weight| weight > 0.0)).collect();
+        Self { plan: Plan::new(grid.0, grid.1), weights, searched, wanted }
     }
 
     /// Memory for one thread.
@@ -94,6 +98,7 @@ impl Correlator {
             &mut maps.half_way,
             &mut maps.scratch,
             |x, block| multiply(block, x * height, first, packed),
+            |y| self.wanted[y],
             |y, rows| {
                 if y == 0 {
                     zero = rows[0];
@@ -120,17 +125,23 @@ impl Correlator {
         let (height, width) = (self.plan.height, self.plan.width);
         let across = width.div_ceil(PEAK_BLOCK);
         for map in out.iter_mut() {
-            map.values.resize(self.plan.len(), 0.0);
-            map.maxima.resize(across * height.div_ceil(BLOCK), 0.0);
+            map.values.resize(self.plan.len(), f32::MIN);
+            map.maxima.resize(across * height.div_ceil(BLOCK), f32::MIN);
         }
-        self.plan.inverse_by_blocks(&mut maps.half_way, &mut maps.scratch, fill, |y, rows| {
-            let at = y * width..y * width + rows.len();
-            let [re, im] = out;
-            weigh(rows, &self.weights[at.clone()], &mut re.values[at.clone()], &mut im.values[at.clone()]);
-            for map in [re, im] {
-                block_maxima(&map.values[at.clone()], width, &mut map.maxima[y / BLOCK * across..][..across]);
-            }
-        });
+        self.plan.inverse_by_blocks(
+            &mut maps.half_way,
+            &mut maps.scratch,
+            fill,
+            |y| self.wanted[y],
+            |y, rows| {
+                let at = y * width..y * width + rows.len();
+                let [re, im] = out;
+                weigh(rows, &self.weights[at.clone()], &mut re.values[at.clone()], &mut im.values[at.clone()]);
+                for map in [re, im] {
+                    block_maxima(&map.values[at.clone()], width, &mut map.maxima[y / BLOCK * across..][..across]);
+                }
+            },
+        );
     }
 
     /// The places of the highest values of a map, one a block, highest first; of two in neighbouring pixels only the higher.

@@ -103,12 +103,14 @@ impl Plan {
     }
 
     /// From a spectrum that `fill` writes, column block by column block (its first column, the block), to blocks of rows of the image,
-    /// which `take` gets (first row, rows): only the transposed intermediate stage leaves the cache.
+    /// which `take` gets (first row, rows) if they are `wanted` (number of the block): only the transposed intermediate stage leaves the
+    /// cache.
     pub fn inverse_by_blocks(
         &self,
         half_way: &mut [Complex32],
         scratch: &mut Scratch,
         mut fill: impl FnMut(usize, &mut [Complex32]),
+        wanted: impl Fn(usize) -> bool,
         mut take: impl FnMut(usize, &[Complex32]),
     ) {
         for x in (0..self.width).step_by(BLOCK) {
@@ -118,7 +120,7 @@ impl Plan {
             self.inverse[1].process_with_scratch(block, &mut scratch.fft);
             transpose(block, self.height, half_way, self.width, x);
         }
-        for (y, rows) in half_way.chunks_mut(BLOCK * self.width).enumerate() {
+        for (y, rows) in half_way.chunks_mut(BLOCK * self.width).enumerate().filter(|&(y, _)| wanted(y)) {
             self.inverse[0].process_with_scratch(rows, &mut scratch.fft);
             take(y * BLOCK, rows);
         }
@@ -238,6 +240,7 @@ mod tests {
                 &mut lost,
                 &mut scratch,
                 |x, block| block.copy_from_slice(&copy[x * height..][..block.len()]),
+                |_| true,
                 |y, block| rows[y * width..][..block.len()].copy_from_slice(block),
             );
             assert!(rows.iter().zip(&back).all(|(a, b)| (a - b).norm() * scale < 1e-5), "{width} x {height} by blocks");

@@ -68,12 +68,11 @@ impl<'a> Matcher<'a> {
     pub fn new(session: &'a Session, max_shift_px: Option<f64>) -> Self {
         let (width, height) = session.small_size;
         let scales = (width as f64 / session.size.0 as f64, height as f64 / session.size.1 as f64);
-        let correlator = Correlator::new(
-            (width as f64, height as f64),
-            (good_size(2 * width), good_size(2 * height)),
-            max_shift_px.map(|max| (max * scales.0 + 1.0, max * scales.1 + 1.0)),
-            1,
-        );
+        let max_shift = max_shift_px.map(|max| (max * scales.0 + 1.0, max * scales.1 + 1.0));
+        // Zeros as wide as the largest shift keep shifts apart.
+        let padded = |size: usize, max: Option<f64>| good_size(max.map_or(2 * size, |max| (size + max as usize + 2).min(2 * size)));
+        let grid = (padded(width, max_shift.map(|max| max.0)), padded(height, max_shift.map(|max| max.1)));
+        let correlator = Correlator::new((width as f64, height as f64), grid, max_shift, 1);
         Self { session, correlator, max_shift_px }
     }
 
