@@ -2,7 +2,8 @@
 
 `python benches/recall.py [--kinds K,K] [--seeds 1,2,3] [--shots 4,1] [--out FILE]` makes each session (see `simulate/kinds.py`; `mixed`
 only if asked for), with and without duplicates, runs the whole job with its default parameters, and appends a line of JSON for each.
-`--thresholds` adds what a plain threshold of ccc finds over all pairs, as microduplicate_screener decides. `--table FILE...` prints the
+`--search-flips` compares all orientations, and marks the kinds. `--thresholds` adds what a plain threshold of ccc finds over all pairs, as
+microduplicate_screener decides. `--table FILE...` prints the
 table of such lines. `SESSION...` are folders with `micrographs.star` and `pairs.csv` (name_i, name_j, overlap, dx, dy), scored in the same
 way; their kind is what their names have before `_`.
 """
@@ -38,7 +39,7 @@ def score(truth: Truth, result: Any, least_ccc: float = -1.0) -> dict[str, Any]:
     found = {tuple(sorted((mains[pair.first], mains[pair.second]))): pair for pair in result.pairs if pair.ccc >= least_ccc}
     found = {names: pair for names, pair in found.items() if names[0] != names[1]}
     pairs = dict(truth.pairs)
-    if getattr(result.params, "search_flips", False):
+    if result.params.search_flips:
         pairs |= {pair: (share, None) for pair, share in truth.flipped.items()}
     true = {tuple(sorted(pair)): value for pair, value in pairs.items()}
     out: dict[str, Any] = {"there": [0, 0, 0], "found": [0, 0, 0], "errors": [], "missed": []}
@@ -72,14 +73,15 @@ def score(truth: Truth, result: Any, least_ccc: float = -1.0) -> dict[str, Any]:
     return out
 
 
-def run(job: tuple[str, int, int, bool, bool]) -> dict[str, Any]:
+def run(job: tuple[str, int, int, bool, bool, bool]) -> dict[str, Any]:
     """Makes a session and searches it."""
-    kind, seed, shots, duplicates, thresholds = job
+    kind, seed, shots, duplicates, thresholds, flips = job
     with tempfile.TemporaryDirectory() as name:
         directory = Path(name)
         truth = make(directory / "session", kind_of(kind, seed), seed, shots=shots, duplicates=duplicates, named=seed % 2 == 1)
-        chosen = {"search_angle_deg": ANGLES[kind]} if kind in ANGLES and hasattr(MicrographParams, "search_angle_deg") else {}
-        line = {"kind": kind, "seed": seed, "shots": shots, "duplicates": duplicates}
+        chosen: dict[str, Any] = {"search_angle_deg": ANGLES[kind]} if kind in ANGLES else {}
+        chosen |= {"search_flips": True} if flips else {}
+        line = {"kind": kind + ", search_flips" * flips, "seed": seed, "shots": shots, "duplicates": duplicates}
         started = time.process_time()
         line |= score(truth, find_duplicate_micrographs(directory / "session", MicrographParams(bin=1, threads=1, **chosen)))
         line["seconds"] = round(time.process_time() - started, 2)
@@ -96,7 +98,7 @@ def run_all(arguments: argparse.Namespace) -> None:
     kinds = [kind for kind in (*KINDS, MIXED) if kind in (arguments.kinds or ",".join(KINDS)).split(",")]
     numbers = lambda text: [int(part) for part in text.split(",")]  # noqa: E731
     jobs = [
-        (kind, seed, shots, duplicates, arguments.thresholds)
+        (kind, seed, shots, duplicates, arguments.thresholds, arguments.search_flips)
         for kind in kinds
         for shots in numbers(arguments.shots)
         for duplicates in ((True, False) if kind_of(kind, 0).repeats and not arguments.only_duplicates else (True,))
@@ -119,8 +121,9 @@ def table(lines: Iterable[dict[str, Any]]) -> None:
             without[line["kind"], line["shots"]].append(line["false"])
     print("| kind | shots a hole | overlap ≥ 0.5 | 0.3 to 0.5 | below | false | without duplicates | lost | shift |", end="")
     print("".join(f" ccc ≥ {threshold} |" for threshold in THRESHOLDS) + "\n" + "|---" * (9 + len(THRESHOLDS)) + "|")
+    place = {kind: number for number, kind in enumerate(KINDS)}
     total, false_in_all = [[0, 0, 0], [0, 0, 0]], 0
-    for kind, shots in sorted(groups, key=lambda key: (list(KINDS).index(key[0]) if key[0] in KINDS else 0, key)):
+    for kind, shots in sorted(groups, key=lambda key: (place.get(key[0].split(", search")[0], 0), key)):
         several = groups[kind, shots]
         sums = [[sum(line[key][band] for line in several) for band in range(len(BANDS))] for key in ("found", "there")]
         false, lost = (sum(line[key] for line in several) for key in ("false", "lost"))
@@ -161,6 +164,7 @@ def main() -> None:
     parser.add_argument("--shots", default="4,1")
     parser.add_argument("--only-duplicates", action="store_true")
     parser.add_argument("--thresholds", action="store_true")
+    parser.add_argument("--search-flips", action="store_true")
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--out", type=Path, default=Path("recall.jsonl"))
     parser.add_argument("--table", nargs="+", type=Path)

@@ -49,10 +49,15 @@ class Planned:
     screening: _core.Screening | None
     screener: _core.Screener | None
 
+    @property
+    def is_screened(self) -> bool:
+        """Whether only the pairs that are likely at low resolution are compared closely."""
+        return self.screening is not None and self.screening.grid is not None
+
     def are_all_compared(self, places: Sequence[int], params: MicrographParams) -> bool:
         """Whether every pair of the class is compared closely; ``places``: of its micrographs in the order of exposure."""
         if self.screening is not None:
-            return self.screening.grid is None
+            return not self.is_screened
         return len(window_pairs(places, params)) == len(self.session) * (len(self.session) - 1) // 2
 
 
@@ -124,8 +129,8 @@ def joined(blocks: Sequence[Block]) -> Block:
 
 def compare_block(planned: Planned, places: Sequence[int], shard: Shard, params: MicrographParams, progress: Progress = SILENT) -> Block:
     """Compares the pairs of a shard; ``places``: of the class's micrographs in the order of exposure."""
-    session = planned.session
-    every = len(session) * (len(session) - 1) // 2
+    n = len(planned.session)
+    every = n * (n - 1) // 2
     progress.stage("screening", every // shard[1])
     if planned.screener is None:
         every_pair = window_pairs(places, params)
@@ -136,14 +141,14 @@ def compare_block(planned: Planned, places: Sequence[int], shard: Shard, params:
         pairs, decoys = found.pairs, found.decoys
         at, at_decoys = _keys(pairs), _keys(decoys)
     progress.stage("comparing closely", len(pairs))
-    candidates = Closely(at, best_of(session, pairs, params, mirrored=False, progress=progress))
+    candidates = Closely(at, best_of(planned, pairs, params, mirrored=False, progress=progress))
     progress.stage("comparing with mirrored ones", len(decoys))
-    mirrored = Closely(at_decoys, best_of(session, decoys, params, mirrored=True, progress=progress))
-    at_random = _at_random(0 if planned.are_all_compared(places, params) else len(session))
+    mirrored = Closely(at_decoys, best_of(planned, decoys, params, mirrored=True, progress=progress))
+    at_random = _at_random(0 if planned.are_all_compared(places, params) else n)
     key, pairs = _of_shard(_keys(at_random), at_random, shard)
     if len(pairs):
         progress.stage("comparing pairs at random", len(pairs))
-    return Block(candidates, mirrored, Closely(key, best_of(session, pairs, params, mirrored=False, progress=progress)))
+    return Block(candidates, mirrored, Closely(key, best_of(planned, pairs, params, mirrored=False, progress=progress)))
 
 
 def _numbered(pairs: NDArray[np.uint32], shard: Shard) -> tuple[NDArray[np.uint64], NDArray[np.uint32]]:
@@ -169,19 +174,20 @@ def in_orientation(
         turns_deg, threads = params.screened_turns_deg, params.threads
         pairs = planned.screener.screen(shard=WHOLE, turns_deg=turns_deg, orientation=orientation, threads=threads).pairs
     progress.stage("comparing in other orientations", len(pairs))
-    return best_of(planned.session, pairs, params, mirrored=False, orientation=orientation, progress=progress)
+    return best_of(planned, pairs, params, mirrored=False, orientation=orientation, progress=progress)
 
 
 def best_of(
-    session: _core.Session, pairs: NDArray[np.uint32], params: MicrographParams, *, mirrored: bool, orientation: int = 0, progress: Progress
+    planned: Planned, pairs: NDArray[np.uint32], params: MicrographParams, *, mirrored: bool, orientation: int = 0, progress: Progress
 ) -> Best:
     """Compares pairs at every rotation; at zero shift only without rotation."""
     found: Best | None = None
     for turn_deg in params.turns_deg:
-        matches = session.find(
+        matches = planned.session.find(
             pairs,
             params.max_shift_reduced_px,
             mirrored=mirrored,
+            screened=planned.is_screened,
             turn_deg=turn_deg,
             orientation=orientation,
             threads=params.threads,
@@ -189,7 +195,7 @@ def best_of(
         )
         places = Places(pairs, matches.shift_px.astype(float), np.full(len(pairs), turn_deg))
         z, z_next, z_at_zero = (column.astype(float) for column in (matches.z, matches.z_next, matches.z_at_zero))
-        here = Best(Peaks(z, z_next, z_at_zero, places.overlap(session.size)), places)
+        here = Best(Peaks(z, z_next, z_at_zero, places.overlap(planned.session.size)), places)
         found = here if found is None else _better(found, here)
     assert found is not None
     return found

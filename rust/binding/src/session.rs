@@ -84,7 +84,7 @@ impl Session {
         self.0.signal.iter().copied().collect()
     }
 
-    #[pyo3(signature = (pairs, max_shift_px, *, mirrored, turn_deg=0.0, orientation=0, threads, progress=None))]
+    #[pyo3(signature = (pairs, max_shift_px, *, mirrored, screened=false, turn_deg=0.0, orientation=0, threads, progress=None))]
     #[expect(clippy::too_many_arguments, reason = "one an option")]
     fn find(
         &self,
@@ -92,6 +92,7 @@ impl Session {
         pairs: PyReadonlyArray2<'_, u32>,
         max_shift_px: Option<f64>,
         mirrored: bool,
+        screened: bool,
         turn_deg: f64,
         orientation: u8,
         threads: usize,
@@ -99,20 +100,20 @@ impl Session {
     ) -> PyResult<Matches> {
         let pairs = search::pairs(pairs.as_slice()?, self.0.len()).map_err(to_python)?;
         let seen = Seen { mirrored, orientation: Orientation(orientation), warp: Warp::of(turn_deg, 1.0) };
-        let find = |monitor: &_| Matcher::new(&self.0, max_shift_px).find(&pairs, seen, monitor);
+        let find = |monitor: &_| Matcher::new(&self.0, max_shift_px, screened).find(&pairs, seen, monitor);
         Ok(Matches(Arc::new(run(py, threads, progress.as_ref(), find)?)))
     }
 
     #[pyo3(signature = (places, *, threads))]
     fn find_near(&self, py: Python<'_>, places: Places<'_>, threads: usize) -> PyResult<Matches> {
         let places = places.among(self.0.len())?;
-        Ok(Matches(Arc::new(run(py, threads, None, |monitor| Matcher::new(&self.0, None).find_near(&places, monitor))?)))
+        Ok(Matches(Arc::new(run(py, threads, None, |monitor| Matcher::new(&self.0, None, false).find_near(&places, monitor))?)))
     }
 
     #[pyo3(signature = (places, *, reach, threads))]
     fn peak_maps(&self, py: Python<'_>, places: Places<'_>, reach: u16, threads: usize) -> PyResult<Vec<Image<f64>>> {
         let places = places.among(self.0.len())?;
-        let maps = run(py, threads, None, |monitor| Matcher::new(&self.0, None).peak_maps(&places, reach, monitor))?;
+        let maps = run(py, threads, None, |monitor| Matcher::new(&self.0, None, false).peak_maps(&places, reach, monitor))?;
         Ok(maps.into_iter().map(|map| Image(map, 2 * usize::from(reach) + 1)).collect())
     }
 

@@ -80,7 +80,7 @@ fn overlapping(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("match");
     group.sample_size(10).throughput(Throughput::Elements(pairs.len() as u64));
     group.bench_function("780 pairs", |bencher| {
-        bencher.iter(|| pool.install(|| Matcher::new(&session, None).find(&pairs, Seen::default(), &Monitor::default())));
+        bencher.iter(|| pool.install(|| Matcher::new(&session, None, false).find(&pairs, Seen::default(), &Monitor::default())));
     });
 }
 

@@ -3,7 +3,7 @@
 use rustfft::num_complex::Complex32;
 
 use crate::micrographs::kernels::common::{BLOCKS, Blocks, Common, Moments};
-use crate::micrographs::kernels::correlator::{Correlator, Map};
+use crate::micrographs::kernels::correlator::Correlator;
 use crate::micrographs::kernels::fft::Plan;
 use crate::micrographs::kernels::overlap::Span;
 use crate::micrographs::kernels::rings::Band;
@@ -80,18 +80,19 @@ pub fn correlate(first: &[f32], second: &[f32], shapes: [[usize; 2]; 2], max_shi
     let grid = (good_size(2 * width), good_size(2 * height));
     let correlator = Correlator::new((width as f64, height as f64), grid, max_shift_px.map(|max| (max, max)), 0);
     let [a, b] = [first, second].map(|image| padded_spectrum(&correlator.plan, image, width));
-    let mut found = [Map::default(), Map::default()];
+    let mut maps = correlator.maps();
     let product = |x: usize, block: &mut [Complex32]| {
         let at = x * correlator.plan.height;
         block.iter_mut().zip(a[at..].iter().zip(&b[at..])).for_each(|(out, (a, b))| *out = a.conj() * b);
     };
-    correlator.maps_of_product(product, &mut correlator.maps(), &mut found);
-    let best = correlator.peaks(&found[0], 1).first().copied().unwrap_or_default();
-    let (x, y) = correlator.lag(best);
-    let fine = correlator.sub_pixel(&found[0], best);
-    let common = common(first, second, width, (x as i32, y as i32));
+    correlator.fill_with_product(&mut maps, product);
+    let best = correlator.peaks(&maps, 0, 1).first().copied().unwrap_or_default();
+    // The grid has room for all lags: the place stands for one.
+    let (x, y) = correlator.lags(best).first().copied().unwrap_or_default();
+    let beside = correlator.beside(&maps, 0, best);
+    let common = common(first, second, width, (x, y));
     // A lag of 0 is a shift of 0, not of -0.
-    let shift = (0.0 - fine.0, 0.0 - fine.1);
+    let shift = (0.0 - f64::from(x) - beside.0, 0.0 - f64::from(y) - beside.1);
     Ok(Correlation {
         shift,
         ncc: common.ncc,

@@ -61,14 +61,9 @@ impl<'a> Overlap<'a> {
     /// The sum of products over some columns and rows of the first image, which the second has to cover at the lag.
     pub fn product_of_region(&self, columns: &Range<usize>, rows: &Range<usize>, (x, y): (i32, i32)) -> f64 {
         let width = self.first.width;
-        let sum: i64 = rows
-            .clone()
-            .map(|row| {
-                let other = (row as i64 + i64::from(y)) as usize * width + (columns.start as i64 + i64::from(x)) as usize;
-                i64::from(dot(&self.first.pixels[row * width..][columns.clone()], &self.second.pixels[other..other + columns.len()]))
-            })
-            .sum();
-        sum as f64
+        let first = rows.start * width + columns.start;
+        let second = (rows.start as i64 + i64::from(y)) as usize * width + (columns.start as i64 + i64::from(x)) as usize;
+        sum_of_products(&self.first.pixels[first..], &self.second.pixels[second..], width, (columns.len(), rows.len())) as f64
     }
 
     /// Sum of products over the overlap by the root of its size: what a map of correlations shows.
@@ -76,23 +71,24 @@ impl<'a> Overlap<'a> {
         self.product_of_rows(lag, 1)
     }
 
-    /// The same, of one row in `step`.
+    /// Of some lags the one of the highest product.
+    pub fn highest(&self, lags: impl Iterator<Item = (i32, i32)>) -> Option<(i32, i32)> {
+        let products = lags.map(|lag| (lag, self.product(lag)));
+        products.max_by(|a, b| a.1.total_cmp(&b.1)).map(|(lag, _)| lag)
+    }
+
+    /// The same as [`Self::product`], of one row in `step`.
     fn product_of_rows(&self, lag: (i32, i32), step: usize) -> f64 {
         let Some((columns, rows)) = self.region(lag) else { return f64::MIN };
-        let sum: i64 = (0..rows.length)
-            .step_by(step)
-            .map(|row| {
-                let (a, b) = self.row(&columns, &rows, row);
-                i64::from(dot(a, b))
-            })
-            .sum();
+        let (a, b) = self.from(&columns, &rows);
+        let sum = sum_of_products(a, b, step * self.first.width, (columns.length, rows.length.div_ceil(step)));
         sum as f64 / ((columns.length * rows.length) as f64).sqrt()
     }
 
-    fn row(&self, columns: &Span, rows: &Span, row: usize) -> (&'a [i8], &'a [i8]) {
-        let a = (rows.first + row) * self.first.width + columns.first;
-        let b = (rows.second + row) * self.first.width + columns.second;
-        (&self.first.pixels[a..a + columns.length], &self.second.pixels[b..b + columns.length])
+    /// The pixels of both images from the beginning of the overlap on.
+    fn from(&self, columns: &Span, rows: &Span) -> (&'a [i8], &'a [i8]) {
+        let width = self.first.width;
+        (&self.first.pixels[rows.first * width + columns.first..], &self.second.pixels[rows.second * width + columns.second..])
     }
 
     /// The highest product near `start`, by at most `steps` uphill steps; of one row in `every`.
@@ -130,15 +126,17 @@ impl<'a> Overlap<'a> {
 
     /// Sums of products, block by block.
     fn products(&self, columns: &Span, rows: &Span, blocks: &Blocks) -> [[f64; BLOCKS]; BLOCKS] {
-        let mut products = [[0_i64; BLOCKS]; BLOCKS];
-        for row in 0..rows.length {
-            let (a, b) = self.row(columns, rows, row);
-            let line = &mut products[row * blocks.down / rows.length];
-            for (product, edge) in line.iter_mut().zip(blocks.edges.windows(2)).take(blocks.across) {
-                *product += i64::from(dot(&a[edge[0]..edge[1]], &b[edge[0]..edge[1]]));
-            }
-        }
-        products.map(|line| line.map(|product| product as f64))
+        let width = self.first.width;
+        let (a, b) = self.from(columns, rows);
+        // As many rows in each as `row * down / rows` says.
+        let top = |line: usize| (line * rows.length).div_ceil(blocks.down);
+        let product = |line: usize, block: usize| {
+            let (x, y) = (blocks.edges[block], top(line));
+            let at = y * width + x;
+            sum_of_products(&a[at..], &b[at..], width, (blocks.edges[block + 1] - x, top(line + 1) - y)) as f64
+        };
+        let line = |line: usize| std::array::from_fn(|block| if block < blocks.across { product(line, block) } else { 0.0 });
+        std::array::from_fn(|down| if down < blocks.down { line(down) } else { [0.0; BLOCKS] })
     }
 }
 
@@ -171,9 +169,42 @@ impl Span {
     }
 }
 
+/// Pixels that are multiplied at once.
+const LANES: usize = 32;
+
 fast! {
-    avx512: pub(crate) fn dot(a: &[i8], b: &[i8]) -> i32 {
-        a.iter().zip(b).map(|(&a, &b)| i32::from(i16::from(a) * i16::from(b))).sum()
+    avx512:
+    /// The sum of products of two rectangles of the given columns and rows, which begin where the slices do; their rows begin `stride`
+    /// pixels after each other.
+    ///
+    /// What is left of a row after whole lanes is multiplied with its last lanes, where those that were counted are set to 0: a loop over
+    /// the rest, pixel by pixel, takes longer than all before it.
+    pub(crate) fn sum_of_products(a: &[i8], b: &[i8], stride: usize, (columns, rows): (usize, usize)) -> i64 {
+        let mut sums = [0_i32; LANES];
+        let mut total = 0;
+        let wide = columns / (2 * LANES) * 2 * LANES;
+        let rest: [i8; LANES] = std::array::from_fn(|k| if k >= LANES - columns % LANES { -1 } else { 0 });
+        for row in 0..rows {
+            let (a, b) = (&a[row * stride..][..columns], &b[row * stride..][..columns]);
+            let in_wide = a[..wide].iter().zip(&b[..wide]);
+            let mut sum: i32 = in_wide.map(|(&a, &b)| i32::from(a) * i32::from(b)).sum();
+            if let (Some(a), Some(b)) = (a[wide..].first_chunk::<LANES>(), b[wide..].first_chunk::<LANES>()) {
+                for k in 0..LANES {
+                    sums[k] += i32::from(i16::from(a[k]) * i16::from(b[k]));
+                }
+            }
+            if columns.is_multiple_of(LANES) {
+                // Nothing is left.
+            } else if let (Some(a), Some(b)) = (a.last_chunk::<LANES>(), b.last_chunk::<LANES>()) {
+                for k in 0..LANES {
+                    sums[k] += i32::from(i16::from(a[k] & rest[k]) * i16::from(b[k]));
+                }
+            } else {
+                sum += a.iter().zip(b).map(|(&a, &b)| i32::from(a) * i32::from(b)).sum::<i32>();
+            }
+            total += i64::from(sum);
+        }
+        total + sums.into_iter().map(i64::from).sum::<i64>()
     }
 }
 
@@ -243,12 +274,16 @@ mod tests {
     }
 
     #[test]
-    fn products_of_rows_of_any_length_are_those_of_a_plain_loop() {
-        for n in (0..70).chain([127, 128, 129, 1000]) {
-            let (a, b) = (noise(n), noise(2 * n).split_off(n));
-            let plain: i32 = (0..n).map(|i| i32::from(a[i]) * i32::from(b[i])).sum();
-            assert_eq!(dot(&a, &b), plain, "{n}");
+    fn products_of_rectangles_of_any_size_are_those_of_a_plain_loop() {
+        for columns in (1..140).chain([255, 256, 257, 1000]) {
+            let (stride, rows) = (columns + 3, 1 + columns % 4);
+            let (a, b) = (noise(stride * rows), noise(2 * stride * rows).split_off(stride * rows));
+            let inside = (0..rows).flat_map(|row| (0..columns).map(move |column| row * stride + column));
+            let plain: i64 = inside.map(|i| i64::from(a[i]) * i64::from(b[i])).sum();
+            assert_eq!(sum_of_products(&a, &b, stride, (columns, rows)), plain, "{columns}");
         }
-        assert_eq!(dot(&[-127; 5000], &[127; 5000]), -127 * 127 * 5000);
+        let most = |value| vec![value; 5000 * 40];
+        assert_eq!(sum_of_products(&most(-127), &most(127), 40, (40, 5000)), -127 * 127 * 5000 * 40);
+        assert_eq!(sum_of_products(&most(127), &most(127), 5000, (5000, 0)), 0);
     }
 }

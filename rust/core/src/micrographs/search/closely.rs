@@ -8,7 +8,7 @@ use rustfft::num_complex::Complex32;
 use super::fit::fit;
 use super::place::{Pair, Place};
 use super::tiles::{self, Tiles};
-use crate::micrographs::kernels::correlator::{Correlator, Map, Maps};
+use crate::micrographs::kernels::correlator::{Correlator, Maps};
 use crate::micrographs::kernels::fft::Scratch;
 use crate::micrographs::kernels::image::{Image, OwnedImage, UNITS};
 use crate::micrographs::kernels::overlap::{Overlap, Peak};
@@ -60,17 +60,20 @@ struct Thread {
     packed: Vec<Complex32>,
     scratch: Scratch,
     maps: Maps,
-    found: [Map; 2],
 }
 
 impl<'a> Matcher<'a> {
-    /// `max_shift_px`: largest shift along an axis, in pixels of the reduced micrographs.
-    pub fn new(session: &'a Session, max_shift_px: Option<f64>) -> Self {
+    /// `max_shift_px`: largest shift along an axis, in pixels of the reduced micrographs. `screened`: for pairs that the screening chose.
+    /// Shifts beyond a third of the frame then share a place of the map with others, as they did there, which takes half of the time.
+    pub fn new(session: &'a Session, max_shift_px: Option<f64>, screened: bool) -> Self {
         let (width, height) = session.small_size;
         let scales = (width as f64 / session.size.0 as f64, height as f64 / session.size.1 as f64);
         let max_shift = max_shift_px.map(|max| (max * scales.0 + 1.0, max * scales.1 + 1.0));
         // Zeros as wide as the largest shift keep shifts apart.
-        let padded = |size: usize, max: Option<f64>| good_size(max.map_or(2 * size, |max| (size + max as usize + 2).min(2 * size)));
+        let padded = |size: usize, max: Option<f64>| {
+            let most = if screened { size + size / 3 } else { 2 * size };
+            good_size(max.map_or(most, |max| (size + max as usize + 2).min(most)))
+        };
         let grid = (padded(width, max_shift.map(|max| max.0)), padded(height, max_shift.map(|max| max.1)));
         let correlator = Correlator::new((width as f64, height as f64), grid, max_shift, 1);
         Self { session, correlator, max_shift_px }
@@ -121,7 +124,7 @@ impl<'a> Matcher<'a> {
             monitor.advance(1)?;
             self.at_place(place, |overlap, warp, middle| {
                 let around = (-NEAR..=NEAR).flat_map(|dy| (-NEAR..=NEAR).map(move |dx| (middle.0 + dx, middle.1 + dy)));
-                let best = around.max_by(|&a, &b| overlap.product(a).total_cmp(&overlap.product(b))).unwrap_or(middle);
+                let best = overlap.highest(around).unwrap_or(middle);
                 let shift = self.shift_of(overlap.climb(best, 0, 1), warp);
                 Match { z: self.z(overlap, best), shift, ..Match::default() }
             })
@@ -169,7 +172,7 @@ impl<'a> Matcher<'a> {
         let plan = &self.correlator.plan;
         let empty = || vec![Complex32::default(); plan.len()];
         let padded = vec![Complex32::default(); plan.width * self.session.small_size.1];
-        Thread { padded, packed: empty(), scratch: plan.scratch(), maps: self.correlator.maps(), found: Default::default() }
+        Thread { padded, packed: empty(), scratch: plan.scratch(), maps: self.correlator.maps() }
     }
 
     /// The spectra of two zero-padded small views.
@@ -209,9 +212,9 @@ impl<'a> Matcher<'a> {
         let mut matches = Vec::with_capacity(partners.len());
         for two in partners.chunks(2) {
             let (one, other) = (tiles.of(two[0], false), tiles.of(two[two.len() - 1], false));
-            self.correlator.maps_of(tiles.of(i, !seen.is_plain()), one, other, &mut thread.maps, &mut thread.found);
-            for (&j, map) in two.iter().zip(&thread.found) {
-                matches.push(self.best(first.view(), self.session.view(j)?.view(), map, seen.warp));
+            self.correlator.fill(&mut thread.maps, tiles.of(i, !seen.is_plain()), one, other);
+            for (part, &j) in two.iter().enumerate() {
+                matches.push(self.best(first.view(), self.session.view(j)?.view(), &thread.maps, part, seen.warp));
             }
         }
         Ok(matches)
@@ -228,16 +231,17 @@ impl<'a> Matcher<'a> {
         Ok(Cow::Owned(OwnedImage::new(pixels, view.width)))
     }
 
-    /// The most significant of the highest peaks of a map; `warp`: of the first image.
-    fn best(&self, first: Image, second: Image, map: &Map, warp: Warp) -> Match {
+    /// The most significant of the highest peaks of a map, the real (0) or the imaginary (1); `warp`: of the first image.
+    fn best(&self, first: Image, second: Image, maps: &Maps, part: usize, warp: Warp) -> Match {
         let overlap = Overlap::new(first, second);
         let mut result = Match { z_at_zero: self.z(&overlap, (0, 0)), ..Match::default() };
         if result.z_at_zero > WORTH_REFINING {
             result.z_at_zero = self.z(&overlap, overlap.climb((0, 0), 1, 1).at);
         }
         let mut best = None;
-        for place in self.correlator.peaks(map, PEAKS) {
-            let peak = overlap.climb(self.to_view(self.correlator.sub_pixel(map, place)), 3, 1);
+        for place in self.correlator.peaks(maps, part, PEAKS) {
+            let Some(start) = self.start(&overlap, maps, part, place) else { continue };
+            let peak = overlap.climb(start, 3, 1);
             if is_zero(peak.at) {
                 // Beside zero shift, where the correlation at zero does not show the peak.
                 result.z_at_zero = result.z_at_zero.max(self.z(&overlap, peak.at));
@@ -258,6 +262,16 @@ impl<'a> Matcher<'a> {
             result.shift = self.shift_of(peak, warp);
         }
         result
+    }
+
+    /// Where a peak of a map lies, in whole pixels of the views: of the lags that share its place the one of the highest correlation.
+    fn start(&self, overlap: &Overlap, maps: &Maps, part: usize, place: usize) -> Option<(i32, i32)> {
+        let beside = self.correlator.beside(maps, part, place);
+        let at = |(x, y): (i32, i32)| self.to_view((f64::from(x) + beside.0, f64::from(y) + beside.1));
+        match self.correlator.lags(place)[..] {
+            [lag] => Some(at(lag)),
+            ref lags => overlap.highest(lags.iter().map(|&lag| at(lag))),
+        }
     }
 
     /// From a lag in pixels of the small views to one in whole pixels of the views.
@@ -303,7 +317,13 @@ mod tests {
         }
         let session = Session::of_views(SIZE, &views, 0.9);
         let find = |pairs: &[(u32, u32)], max_shift_px, mirrored| {
-            Matcher::new(&session, max_shift_px).find(pairs, Seen { mirrored, ..Seen::default() }, &Monitor::default()).unwrap()
+            let matchers = [false, true].map(|screened| Matcher::new(&session, max_shift_px, screened));
+            let [found, screened] =
+                matchers.map(|matcher| matcher.find(pairs, Seen { mirrored, ..Seen::default() }, &Monitor::default()).unwrap());
+            for (found, screened) in found.iter().zip(&screened) {
+                assert!(found.z < 6.0 || (found.z - screened.z).abs() < 1e-6 && found.shift == screened.shift);
+            }
+            found
         };
         let found = find(&[(0, 3), (3, 0), (0, 4), (1, 2)], None, false);
         let whole = |found: &Match| (found.shift.0.round() as i32, found.shift.1.round() as i32);
@@ -311,7 +331,7 @@ mod tests {
         assert!(found[..3].iter().all(|found| found.z > 20.0) && found[3].z < 6.0, "{found:?}");
         assert!(find(&[(0, 3), (3, 0), (0, 4)], None, true).iter().all(|found| found.z < 6.0));
         assert!(find(&[(0, 4)], Some(10.0), false)[0].z < 6.0, "beyond the largest shift");
-        let near = Matcher::new(&session, None)
+        let near = Matcher::new(&session, None, false)
             .find_near(&[Place { pair: (0, 3), shift: (-9.0, 7.0), turn_deg: 0.0 }], &Monitor::default())
             .unwrap();
         assert_eq!(whole(&near[0]), (-7, 5));

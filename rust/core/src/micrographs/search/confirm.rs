@@ -40,7 +40,7 @@ pub struct Confirmed {
 /// Fits rotation, magnification and stretch of pairs, refines their shifts, and correlates them band-passed.
 pub fn confirm(session: &Session, band: Band, places: &[Place], monitor: &Monitor) -> Result<Vec<Confirmed>> {
     let pairs: Vec<Pair> = places.iter().map(|place| place.pair).collect();
-    let matcher = Matcher::new(session, None);
+    let matcher = Matcher::new(session, None, false);
     let plan = Plan::new(session.size.0, session.size.1);
     let filtering = session.filtering(&plan, band, (taper(plan.width, TAPER), taper(plan.height, TAPER)))?;
     let tile_size = (TILE_PIXELS / plan.len()).clamp(2, 256) & !1;

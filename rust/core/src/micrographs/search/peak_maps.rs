@@ -37,12 +37,12 @@ mod tests {
         let session = Session::of_views(SIZE, &views, 0.9);
         let highest = |shift| {
             let place = Place { pair: (0, 3), shift, turn_deg: 0.0 };
-            let maps = Matcher::new(&session, None).peak_maps(&[place], 4, &Monitor::default()).unwrap();
+            let maps = Matcher::new(&session, None, false).peak_maps(&[place], 4, &Monitor::default()).unwrap();
             let best = (0..81).max_by(|&a, &b| maps[0][a].total_cmp(&maps[0][b])).unwrap();
             (best % 9, best / 9)
         };
         let outside = Place { pair: (0, 3), shift: (46.0, 0.0), turn_deg: 0.0 };
-        let maps = Matcher::new(&session, None).peak_maps(&[outside], 4, &Monitor::default()).unwrap();
+        let maps = Matcher::new(&session, None, false).peak_maps(&[outside], 4, &Monitor::default()).unwrap();
         assert!(maps[0][0].is_finite() && maps[0][8].is_nan(), "48 columns: no overlap beyond a shift of 47");
         assert_eq!(highest((-7.0, 5.0)), (4, 4));
         assert_eq!(highest((-9.0, 5.0)), (6, 4), "two to the right of the middle");

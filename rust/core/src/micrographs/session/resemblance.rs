@@ -9,7 +9,7 @@ use rayon::prelude::*;
 
 use super::reader::Reader;
 use super::views::Views;
-use crate::micrographs::kernels::overlap::dot;
+use crate::micrographs::kernels::overlap::sum_of_products;
 use crate::micrographs::stored::Source;
 use crate::{Monitor, Result};
 
@@ -67,12 +67,19 @@ impl Boxes {
         let sd = (sums.iter().map(|sum| (sum - mean).powi(2)).sum::<f32>() / n).sqrt();
         let factor = if sd > 0.0 { UNITS / sd } else { 0.0 };
         let means: Vec<i8> = sums.iter().map(|sum| ((sum - mean) * factor).round().clamp(-127.0, 127.0) as i8).collect();
-        Self { norm: f64::from(dot(&means, &means)).sqrt(), means }
+        let mut boxes = Self { means, norm: 0.0 };
+        boxes.norm = boxes.product(&boxes).sqrt();
+        boxes
+    }
+
+    fn product(&self, other: &Self) -> f64 {
+        let n = self.means.len();
+        sum_of_products(&self.means, &other.means, n, (n, 1)) as f64
     }
 
     fn correlation(&self, other: &Self) -> f64 {
         let norms = self.norm * other.norm;
-        if norms > 0.0 { f64::from(dot(&self.means, &other.means)) / norms } else { 0.0 }
+        if norms > 0.0 { self.product(other) / norms } else { 0.0 }
     }
 }
 
