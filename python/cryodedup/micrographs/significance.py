@@ -176,7 +176,8 @@ class OverlapScale:
         if high.max() < UNLIKE * high.min():
             return cls(np.array([1.0]), np.zeros(1), np.ones(1), (0.0, 1.0))
         middle = np.array([float(np.median(overlap[rows])) for rows in of_class])
-        return cls(middle, location, spread, _location_and_spread(z))
+        # Where unrelated pairs differ least, fewer of them have shown what they can reach: a crystal's lattice does so at all overlaps.
+        return cls(middle, location, np.maximum(spread, np.median(spread)), _location_and_spread(z))
 
     def standard(self, z: Floats, overlap: Floats) -> Floats:
         """Standard significances."""

@@ -23,6 +23,8 @@ const MIN_EXCESS_SD: f64 = 6.0;
 /// More of a run's micrographs than one in so many, or than this number, do not show one area: they have a gain reference of their own.
 const MAX_SHARE: usize = 4;
 const MAX_ALIKE: usize = 20;
+/// Fewer others that resemble it show edges at like places by chance, and hardly change a mean.
+const MIN_ALIKE: usize = 4;
 /// The upper quartile of a normal distribution is so many standard deviations above the median.
 const QUARTILE: f64 = 0.6745;
 
@@ -98,7 +100,7 @@ fn resembling(boxes: &[Boxes]) -> Vec<usize> {
         numbers[j] += 1;
     }
     let max = MAX_ALIKE.min(boxes.len() / MAX_SHARE);
-    numbers.iter_mut().filter(|number| **number >= max).for_each(|number| *number = 0);
+    numbers.iter_mut().filter(|number| **number < MIN_ALIKE || **number >= max).for_each(|number| *number = 0);
     numbers
 }
 
