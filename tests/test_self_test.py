@@ -20,7 +20,8 @@ from cryodedup.micrographs.compare import Pair
 from cryodedup.micrographs.implied import implied
 from cryodedup.micrographs.planting import DAMAGE, OVERLAPS, Planter, common, plan
 from cryodedup.micrographs.planting import Planted as Second
-from cryodedup.micrographs.self_test import MAX_MICROGRAPHS, MIN_MICROGRAPHS, Band, Score, SelfTest, chosen
+from cryodedup.micrographs.self_test import MAX_MICROGRAPHS, MIN_MICROGRAPHS, chosen
+from cryodedup.micrographs.self_test_score import Band, Score, SelfTest
 from cryodedup.micrographs.sentences import self_test
 
 PARAMS = MicrographParams(bin=BIN, self_test=True)

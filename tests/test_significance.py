@@ -80,6 +80,18 @@ def test_a_like_significance_is_less_unusual_where_little_overlaps() -> None:
     assert (alike.standard(fifteen, np.array([0.15, 0.8])) == fifteen).all(), "few pairs do not show it"
 
 
+def test_pairs_are_more_unusual_nowhere_than_at_the_usual_spread() -> None:
+    """Chance alone makes one of eight spreads the smallest."""
+    rng = np.random.default_rng(7)
+    overlap = rng.uniform(0.1, 1, 4000)
+    spread = np.select([overlap < 0.3, overlap > 0.8], [1.3, 0.3], 0.8)
+    found = OverlapScale.fit(rng.gumbel(4, spread), overlap)
+    nine = np.full(2, 9.0)
+    middle, high = found.standard(nine, np.array([0.55, 0.9]))
+    assert high == pytest.approx(middle, rel=0.1)
+    assert found.standard(nine[:1], np.array([0.15])) < 0.8 * middle
+
+
 def test_a_gumbel_distribution_is_found_beside_a_few_duplicates() -> None:
     values = np.append(RNG.gumbel(3.5, 0.3, 4000), RNG.normal(25, 5, 80))
     found = Gumbel.fit(values)

@@ -14,7 +14,7 @@ from cryodedup.micrographs.decide import Withheld
 from cryodedup.micrographs.exposures import Exposures
 from cryodedup.micrographs.forecast import Forecast
 from cryodedup.micrographs.gallery import Views
-from cryodedup.micrographs.self_test import SelfTest
+from cryodedup.micrographs.self_test_score import SelfTest
 from cryodedup.micrographs.tilt import Tilts
 from cryodedup.micrographs.versions import Version
 from cryodedup.params import MicrographParams

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cryodedup.micrographs.result import MicrographOutcome
-from cryodedup.micrographs.self_test import Band, SelfTest
+from cryodedup.micrographs.self_test_score import Band, SelfTest
 from cryodedup.text import count
 
 FALSE_NAMED = 3

@@ -9,7 +9,7 @@ import numpy as np
 from cryodedup.micrographs.compare import Pair
 from cryodedup.micrographs.gallery import FEW_PAIRS, doubtful_and_best
 from cryodedup.micrographs.result import MicrographOutcome
-from cryodedup.micrographs.self_test import MAX_NAMED
+from cryodedup.micrographs.self_test_score import MAX_NAMED
 from cryodedup.micrographs.sentences import overlap_range, overlaps, versions
 from cryodedup.report.cards import card, short, when
 from cryodedup.report.figure import Figure

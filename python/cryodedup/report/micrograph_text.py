@@ -7,7 +7,7 @@ from collections import Counter
 from cryodedup import _core
 from cryodedup.micrographs.compare import DOUBTFUL_Z
 from cryodedup.micrographs.result import MicrographOutcome
-from cryodedup.micrographs.self_test import SelfTest
+from cryodedup.micrographs.self_test_score import SelfTest
 from cryodedup.micrographs.sentences import kinds, overlaps, strength, tilts
 from cryodedup.report.cards import when
 from cryodedup.text import count

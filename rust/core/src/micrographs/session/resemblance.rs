@@ -135,6 +135,15 @@ mod tests {
     }
 
     #[test]
+    fn few_that_resemble_each_other_keep_their_weight() {
+        for (alike, number) in [(4, 0), (5, 4)] {
+            let several: Vec<Boxes> = (0..40).map(|seed| image(seed, if seed < alike { 1.5 } else { 0.0 }, 1)).collect();
+            let numbers = resembling(&several);
+            assert!(numbers[..alike as usize].iter().all(|&found| found == number), "{numbers:?}");
+        }
+    }
+
+    #[test]
     fn what_all_share_is_a_pattern_and_flat_images_resemble_nothing() {
         let all: Vec<Boxes> = (0..30).map(|seed| image(seed, 1.0, 0)).collect();
         assert_eq!(resembling(&all), [0; 30]);
