@@ -409,7 +409,7 @@ def test_a_data_frame_with_one_label_twice_is_refused() -> None:
 
 
 def test_notes_are_there_before_anything_is_written(command: Command, tmp_path: Path) -> None:
-    inputs = [picked(tmp_path / "a.star", ("s1/x.mrc", 100, 100)), picked(tmp_path / "b.star", ("s2/x_DW.mrc", 100, 100))]
+    inputs = [picked(tmp_path / "a.star", ("s1/x.mrc", 100, 100)), picked(tmp_path / "b.star", ("x_DW.mrc", 100, 100))]
     assert "matched by name: 1 micrograph, such as s1/x.mrc of" in run(inputs, pixel_size_a=1).notes[0]
     assert "note: matched by name: 1 micrograph" in command("particles", *inputs, "--pixel-size", 1, "--dry-run").out
 

@@ -8,13 +8,16 @@ from pathlib import Path
 
 import mrcfile
 import numpy as np
+import pandas
 import pytest
+import starfile
 from hypothesis import given
 from hypothesis import strategies as st
 
 from cases import Ran, cs, needs_shared, records, star
 from cryodedup import InputError, ParticleParams, deduplicate_particles
-from cryodedup.particles.inputs.identity import Matched, unify
+from cryodedup.particles.inputs.identity import Matched, same_as, unify
+from cryodedup.particles.inputs.matcher import Coincidence
 from cryodedup.particles.inputs.micrograph_names import Name, normalised_path
 from cryodedup.particles.inputs.picks import Micrograph
 
@@ -121,19 +124,47 @@ def test_names_that_meet_in_one_uid_are_refused() -> None:
         match(named("x.mrc", "y.mrc"), named("d/x.mrc", "d/y.mrc", uid=1))
 
 
-def test_both_directories_in_one_input_are_two() -> None:
+def test_both_directories_in_one_input_are_two_unless_the_particles_coincide() -> None:
     one, two = named("session1/mic_1.mrc"), named("session2/mic_1.mrc")
     assert match(one, two).count == 1
     found = match(one, [*two, *named("session1/mic_2.mrc")])
     assert found.numbers == [[0], [1, 2]]
-    assert found.notes[0].startswith(
-        "micrographs of equal names treated as different: 1, such as session1/mic_1.mrc of A and session2/mic_1.mrc of B"
-    )
+    assert found.warnings == [
+        "1 micrograph of equal names treated as different, such as session1/mic_1.mrc of A and session2/mic_1.mrc of B; if they are the same, use"
+        " --match name"
+    ]
     assert match(one, two, named("session1/mic_7.mrc", "session2/mic_7.mrc")).numbers == [[0], [1], [2, 3]]
     assert match(named("session1/mic_1.mrc", "session2/mic_1.mrc"), named("session2/mic_1.mrc", "session3/mic_9.mrc")).numbers == [
         [0, 1],
         [1, 2],
     ]
+
+
+M = "MotionCorr/job002/Movies"
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "same"),
+    [
+        (f"{M}/s1/x.mrc", "MotionCorr/job050/Movies/s1/x.mrc", True), (f"{M}/x.mrc", f"/data/p/{M}/x.mrc", True), (f"{M}/x.mrc", f"{M}/x_DW.mrc", True),
+        (f"{M}/s1/x.mrc", "Movies/s1/x.tif", True), (f"{M}/s1/x.mrc", "s1/x.tif", True), (f"{M}/x.mrc", "x", True), (f"/a/{M}/x.mrc", f"/b/{M}/x.mrc", None),
+        (f"{M}/s1/x.mrc", f"{M}/s2/x.mrc", False), (f"/data/p/{M}/s1/x.mrc", f"{M}/s2/x.mrc", False), (f"{M}/s1/x.mrc", "MotionCorr/job050/Movies/s2/x.mrc", None),
+        ("J2/motioncorrected/x_patch_aligned.mrc", f"{M}/x.mrc", True), (f"J2/imported/{UID}_x.mrc", "J7/imported/013098427457127233139_x.mrc", None),
+        (f"J2/imported/{UID}_x.mrc", "J2/imported/013098427457127233139_x.mrc", False), ("Movies/x.mrc", "Micrographs/x.mrc", None),
+    ],
+)  # fmt: skip
+def test_what_the_paths_say_in_one_input_and_in_two(first: str, second: str, same: bool | None) -> None:
+    """None: it is left to the particles."""
+    for inputs in ([named(first, second)], [named(first), named(second)]):
+        for particles_coincide in (True, False):
+            found = unify(
+                list(zip("AB", inputs, strict=False)),
+                "auto",
+                lambda pairs, one=particles_coincide: dict.fromkeys(pairs, Coincidence(one, "")),
+            )
+            assert found.count == (1 if (particles_coincide if same is None else same) else 2)
+        assert match(*inputs, how="name").count == 1
+        assert match(*inputs, how="path").count == 2
 
 
 def test_matching_by_name_alone_is_said_with_both_paths() -> None:
@@ -170,7 +201,9 @@ def test_a_candidate_that_is_matched_by_path_still_makes_a_name_ambiguous() -> N
 
 
 def test_an_equal_name_goes_before_one_without_suffixes() -> None:
-    assert match(named("d/x.mrc", "d/x_DW.mrc"), named("x_DW", "x")).numbers == [[0, 1], [1, 0]]
+    assert match(named("d/x.mrc", "d/x_DW.mrc"), named("x_DW", "x")).numbers == [[0, 0], [0, 0]]
+    rows, _ = same_as("B", named("x_DW", "x", "d/x.mrc", "x_aligned"), "A", named("d/x.mrc", "d/x_DW.mrc"), "auto")
+    assert rows == [[1], [0], [0], [0, 1]]
 
 
 def test_names_that_are_not_recognised_are_said() -> None:
@@ -183,30 +216,20 @@ def test_names_that_are_not_recognised_are_said() -> None:
     assert (fewer.warnings, fewer.notes) == ([], ["B and A share 1 micrograph, such as a_1.mrc; 2 only in A, such as a_2.mrc"])
 
 
-@given(
-    st.lists(
-        st.lists(
-            st.tuples(st.sampled_from(["", "d/", "e/"]), st.sampled_from("xyz"), st.sampled_from([None, 1, 2])), max_size=4, unique=True
-        ),
-        min_size=1,
-        max_size=3,
-    )
-)
-def test_micrographs_of_one_input_never_merge(inputs: list[list[tuple[str, str, int | None]]]) -> None:
-    micrographs = [[Micrograph(name=f"{d}{name}.mrc", uid=uid) for d, name, uid in one] for one in inputs]
+@given(st.lists(st.lists(micrographs, min_size=1, max_size=4, unique=True), min_size=1, max_size=3))
+def test_micrographs_of_unequal_uids_or_names_never_merge(inputs: list[list[Micrograph]]) -> None:
     try:
-        found = unify([(str(i), one) for i, one in enumerate(micrographs)])
+        found = match(*inputs)
     except InputError:
         return
-    for numbers, one in zip(found.numbers, micrographs, strict=True):
-        distinct = {(micrograph.uid or normalised_path(micrograph.name)) for micrograph in one}
-        assert len(set(numbers)) >= len(distinct) - sum(micrograph.uid is not None for micrograph in one)
-        assert max(numbers, default=-1) < found.count
-    uids = {}
-    for numbers, one in zip(found.numbers, micrographs, strict=True):
+    known: dict[int, tuple[set[int], set[str]]] = {}
+    for numbers, one in zip(found.numbers, inputs, strict=True):
         for number, micrograph in zip(numbers, one, strict=True):
-            if micrograph.uid is not None:
-                assert uids.setdefault(number, micrograph.uid) == micrograph.uid
+            assert 0 <= number < found.count
+            uids, stems = known.setdefault(number, (set(), set()))
+            uids |= {micrograph.uid} - {None}
+            stems |= {Name.of(micrograph.name).stem}
+    assert all(len(uids) <= 1 and (len(stems) == 1 or uids) for uids, stems in known.values())
 
 
 def test_two_sessions_of_other_cameras_in_one_run(command: Command, tmp_path: Path) -> None:
@@ -297,3 +320,64 @@ def test_an_unknown_suffix_is_said() -> None:
         "8 only in B, such as x1_foo.mrc and 8 only in A, such as x1.mrc: if these are the same micrographs, their names were not recognised"
         in found.warnings[0]
     )
+
+
+def places(n: int, seed: int) -> np.ndarray:
+    return np.random.default_rng(seed).uniform(0, 4000, (n, 2))
+
+
+def session(directory: str, xy: np.ndarray) -> list[tuple[float, float, str]]:
+    return [(x, y, f"{directory}/mic_{i % 4}.mrc") for i, (x, y) in enumerate(xy.tolist())]
+
+
+@pytest.mark.parametrize("joined", [True, False])
+@pytest.mark.parametrize("coincide", [True, False])
+def test_particles_decide_what_names_leave_open(tmp_path: Path, joined: bool, coincide: bool) -> None:
+    xy = places(600, 1)
+    first, second = session("s1", xy), session("s2", xy + 1 if coincide else places(600, 2))
+    inputs = (
+        [star(tmp_path / "a.star", first + second)] if joined else [star(tmp_path / "a.star", first), star(tmp_path / "b.star", second)]
+    )
+    result = deduplicate_particles(inputs, ParticleParams(pixel_size_a=1.0, min_separation_a=3))
+    said = " ".join([*result.warnings, *result.notes])
+    assert result.n_micrographs == (4 if coincide else 8)
+    assert ("taken as the same, such as s1/mic_0.mrc" in said, "treated as different, such as s1/mic_0.mrc" in said) == (
+        coincide,
+        not coincide,
+    )
+    assert ("600 of 600 particles coincide within" in said) == coincide
+    assert "would by chance" in said
+    assert ((~result.kept).sum() >= 600) == coincide
+    by_rule = deduplicate_particles(inputs, ParticleParams(pixel_size_a=1.0, min_separation_a=3, match="path" if coincide else "name"))
+    assert by_rule.n_micrographs == (8 if coincide else 4)
+    assert "overrides the evidence" in by_rule.warnings[0]
+
+
+@needs_shared
+def test_two_real_sets_joined_into_one_file(real: Path, tmp_path: Path) -> None:
+    first, second = (real / name for name in ("em-testdata/run_it025_data.star", "sppractice/Class2D/job010/run_it025_data.star"))
+    params = ParticleParams(min_separation_a=60, shift_key="none")
+    as_two = deduplicate_particles([first, second], params)
+    tables = [starfile.read(path) for path in (first, second)]
+    columns = [name for name in tables[0]["particles"].columns if name in tables[1]["particles"].columns]
+    renamed = tables[1]["particles"].assign(rlnMicrographName=lambda rows: rows["rlnMicrographName"].str.replace("job002", "job050"))
+    starfile.write(
+        {"optics": tables[0]["optics"], "particles": pandas.concat([tables[0]["particles"][columns], renamed[columns]])},
+        tmp_path / "j.star",
+    )
+    as_one = deduplicate_particles(tmp_path / "j.star", params)
+    assert ((~as_one.kept).sum(), (~as_two.kept).sum()) == (1866, 1866)
+    assert "10 micrographs of equal names in different directories taken as the same" in as_one.warnings[0]
+
+
+def test_a_table_of_another_job_is_refused(command: Command, tmp_path: Path) -> None:
+    particles = star(tmp_path / "p.star", [(5, 5, "MotionCorr/job002/Movies/x.mrc")])
+    table = tmp_path / "micrographs.star"
+    for job, how, status in ((50, "auto", 2), (50, "path", 2), (50, "name", 0), (2, "auto", 0), (2, "path", 0)):
+        table.write_text(f"data_micrographs\nloop_\n_rlnMicrographName\n_rlnMicrographPixelSize\nMotionCorr/job{job:03}/Movies/x.mrc 2.0\n")
+        ran = command("particles", particles, "--micrographs", table, "--match", how, "--dry-run")
+        assert ran.status == status, ran.err
+        if (job, how) == (50, "auto"):
+            assert "found the micrographs of MotionCorr/job050, expected those of MotionCorr/job002" in ran.err
+    ran = command("particles", star(tmp_path / "q.star", [(5, 5, "Mics/x.mrc")]), "--micrographs", table, "--dry-run")
+    assert "taken as the same, such as MotionCorr/job002/Movies/x.mrc of" in ran.out + ran.err

@@ -12,7 +12,7 @@ from cryodedup.errors import InputError
 from cryodedup.params import ParticleParams
 from cryodedup.particles.inputs.micrograph_table import MicrographTable
 from cryodedup.particles.inputs.picks import Floats, Picks
-from cryodedup.particles.inputs.pixel_sizes import Resolved, chosen_by_input, resolve
+from cryodedup.particles.inputs.pixel_sizes import Resolved
 from cryodedup.particles.joining import Joined
 from cryodedup.text import count, shown
 
@@ -42,7 +42,7 @@ class Centres:
     """
 
     coordinates_a: Floats
-    sizes: list[Resolved]
+    sizes: Sequence[Resolved]
     shift_key: str
 
     @property
@@ -65,13 +65,7 @@ def place(joined: Joined, params: ParticleParams) -> Centres:
         No pixel size, or one that does not fit the coordinates; coordinate systems that cannot be joined; centres that are not finite;
         particles of one uid that two inputs align differently.
     """
-    picks, table, rows_of = joined.picks, joined.table, joined.rows_of
-    chosen = chosen_by_input([pick.label for pick in picks], params.pixel_size_a)
-    needed = not params.undo_symmetry_expansion
-    sizes = [
-        resolve(pick, table, rows, size, override=params.pixel_size_override, needed=needed)
-        for pick, rows, size in zip(picks, rows_of, chosen, strict=True)
-    ]
+    picks, table, rows_of, sizes = joined.picks, joined.table, joined.rows_of, joined.sizes
     key = _shift_key(picks, params)
     dimensions = _dimensions(picks)
     bounds = joined.bounds

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,10 +15,12 @@ from cryodedup.errors import InputError, ParameterError
 from cryodedup.params import ParticleParams
 from cryodedup.particles.coverage import Coverage, coverage_of
 from cryodedup.particles.half_sets import check_repairable
+from cryodedup.particles.inputs.coincidence import coincidences
 from cryodedup.particles.inputs.consistency import unrelated
 from cryodedup.particles.inputs.identity import Matched, unify
 from cryodedup.particles.inputs.micrograph_table import MicrographTable, read_micrographs
 from cryodedup.particles.inputs.picks import Picks
+from cryodedup.particles.inputs.pixel_sizes import Resolved, chosen_by_input, resolve
 from cryodedup.particles.inputs.tomograms import number_note, with_names
 
 
@@ -35,6 +38,8 @@ class Joined:
         int64 (inputs, inputs): how many micrographs two inputs have in common.
     table, rows_of
         The table of ``--micrographs``, or None; and for each input the row of each of its micrographs in the table, None if it has none.
+    sizes
+        The pixel sizes of each input.
     """
 
     picks: Sequence[Picks]
@@ -46,6 +51,7 @@ class Joined:
     coverage: Coverage
     table: MicrographTable | None
     rows_of: Sequence[Sequence[int | None]]
+    sizes: Sequence[Resolved]
     warnings: list[str]
 
     def without_values(self) -> Joined:
@@ -74,9 +80,12 @@ def join(picks: Sequence[Picks], params: ParticleParams) -> Joined:
         check_repairable(picks)
     if params.min_votes > len(picks):
         raise ParameterError.of("min_votes", params.min_votes, f"at most {len(picks)}, the number of inputs")
-    matched = unify([(pick.label, pick.micrographs) for pick in picks], params.match)
     table = read_micrographs(Path(params.micrographs)) if params.micrographs else None
-    rows_of = [[None] * len(pick.micrographs) if table is None else table.rows_of(pick, params.match) for pick in picks]
+    nothing: list[tuple[list[int | None], list[str]]] = [([None] * len(pick.micrographs), []) for pick in picks]
+    found = nothing if table is None else [table.rows_of(pick, params.match) for pick in picks]
+    rows_of = [rows for rows, _ in found]
+    sizes = _sizes(picks, table, rows_of, params)
+    matched = unify([(pick.label, pick.micrographs) for pick in picks], params.match, partial(coincidences, picks, sizes, params.threads))
     micrograph_of = [_numbered(pick, numbers) for pick, numbers in zip(picks, matched.numbers, strict=True)]
     bounds = np.cumsum([0, *map(len, picks)])
     shared = _shared(matched.numbers)
@@ -90,13 +99,26 @@ def join(picks: Sequence[Picks], params: ParticleParams) -> Joined:
         coverage=coverage_of(matched.numbers, matched.count, rows_of),
         table=table,
         rows_of=rows_of,
+        sizes=sizes,
         warnings=[
             *(warning for pick in picks for warning in pick.warnings),
+            *(f"{pick.label}: {warning}" for pick, (_, some) in zip(picks, found, strict=True) for warning in some),
             *matched.warnings,
             *number_note(picks),
             *unrelated(picks, shared),
         ],
     )
+
+
+def _sizes(
+    picks: Sequence[Picks], table: MicrographTable | None, rows_of: Sequence[Sequence[int | None]], params: ParticleParams
+) -> list[Resolved]:
+    chosen = chosen_by_input([pick.label for pick in picks], params.pixel_size_a)
+    needed = not params.undo_symmetry_expansion
+    return [
+        resolve(pick, table, rows, size, override=params.pixel_size_override, needed=needed)
+        for pick, rows, size in zip(picks, rows_of, chosen, strict=True)
+    ]
 
 
 def _numbered(pick: Picks, numbers: Sequence[int]) -> NDArray[np.uint32]:

@@ -15,7 +15,7 @@ from cryodedup.particles.analysis.analyse import analyse
 from cryodedup.particles.centres import Centres, place
 from cryodedup.particles.criterion import criterion_of
 from cryodedup.particles.forecast import Forecast
-from cryodedup.particles.inputs.consistency import mirrored, shrunk
+from cryodedup.particles.inputs.consistency import mirrored, shrunk, two_pixel_sizes
 from cryodedup.particles.inputs.picks import Picks
 from cryodedup.particles.inputs.reading import is_table, read_inputs, read_table
 from cryodedup.particles.joining import Joined, join
@@ -73,8 +73,9 @@ def _place_warnings(joined: Joined, centres: Centres, params: ParticleParams) ->
     if not centres.in_angstrom:
         return []
     coordinates_a, micrograph_of, source_of = centres.coordinates_a, joined.micrograph_of, joined.source_of
+    two_sizes = two_pixel_sizes(joined.picks, centres.sizes, coordinates_a, micrograph_of, params.threads)
     smaller = shrunk(joined.picks, coordinates_a, micrograph_of, source_of, joined.shared_micrographs)
-    return smaller or mirrored(joined.picks, centres.sizes, coordinates_a, micrograph_of, source_of, params)
+    return two_sizes + (smaller or mirrored(joined.picks, centres.sizes, coordinates_a, micrograph_of, source_of, params))
 
 
 def _inputs(particles: Any) -> tuple[list[Any], list[Path]]:

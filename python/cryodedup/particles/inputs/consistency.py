@@ -8,13 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cryodedup import _core
+from cryodedup.errors import InputError
 from cryodedup.params import ParticleParams
+from cryodedup.particles.inputs.coincidence import BY_CHANCE, compare, short_distance
 from cryodedup.particles.inputs.picks import Floats, Picks
-from cryodedup.particles.inputs.pixel_sizes import Resolved
+from cryodedup.particles.inputs.pixel_sizes import EQUAL, TOLERANCE, Resolved
 from cryodedup.particles.points import Points
 
-BY_CHANCE = 0.05
-"""Neighbours in another input are counted at the distance within which this share of the particles has one by chance."""
 MIN_MIRRORED, MIRRORED_RATIO = 20, 3
 """y seems to be counted from different edges if, with y flipped, at least this many particles have a neighbour in another input, and this
 many times more than without flipping and than by chance (in two real sets: 1367 with, 64 without)."""
@@ -91,6 +91,56 @@ def _times_farther(coordinates_a: Floats, micrograph_of: NDArray[np.uint32], sou
     return float(factors.mean()) if factors.min() > MIN_SHRUNK and factors.max() < SQUARE * factors.min() else None
 
 
+def two_pixel_sizes(
+    picks: Sequence[Picks], sizes: Sequence[Resolved], coordinates_a: Floats, micrograph_of: NDArray[np.uint32], threads: int
+) -> list[str]:
+    """A warning about micrographs with two pixel sizes in which particles do not coincide.
+
+    Raises
+    ------
+    InputError
+        Pixel sizes that differ as two calibrations do: micrographs that are binned otherwise differ by more.
+    """
+    if len({float(value) for size in sizes for value in np.unique(size.sizes_a)}) < 2 or not len(micrograph_of):
+        return []
+    of_each = np.full(len(micrograph_of), np.nan)
+    bounds = np.cumsum([0, *map(len, picks)])
+    for i, (pick, size) in enumerate(zip(picks, sizes, strict=True)):
+        if pick.counted_in == "micrograph" and size.known:
+            of_each[bounds[i] : bounds[i + 1]] = size.sizes_a
+    rows = np.flatnonzero(~np.isnan(of_each))
+    count_of = int(micrograph_of.max()) + 1
+    low, high = np.full(count_of, np.inf), np.zeros(count_of)
+    np.minimum.at(low, micrograph_of[rows], of_each[rows])
+    np.maximum.at(high, micrograph_of[rows], of_each[rows])
+    two = high > low * (1 + EQUAL)
+    rows = rows[two[micrograph_of[rows]]]
+    if not len(rows):
+        return []
+
+    def named(row: int) -> str:
+        source = int(np.searchsorted(bounds, row, "right")) - 1
+        own = picks[source].micrographs[int(picks[source].micrograph_of[row - bounds[source]])]
+        return f"{of_each[row]:g} Å for {own.name} in {picks[source].label}"
+
+    calibrated = rows[high[micrograph_of[rows]] <= low[micrograph_of[rows]] * (1 + TOLERANCE)]
+    mine = rows[micrograph_of[rows] == micrograph_of[(calibrated if len(calibrated) else rows)[0]]]
+    first, second = (named(int(mine[k])) for k in (np.argmin(of_each[mine]), np.argmax(of_each[mine])))
+    if len(calibrated):
+        raise InputError(
+            f"found a pixel size of {first}, but {second}: expected one, since they are one exposure; give the one that is right by"
+            " --pixel-size and --pixel-size-override"
+        )
+    side = (of_each[rows] > low[micrograph_of[rows]] * (1 + EQUAL)).astype(np.uint32)
+    found = compare(np.ascontiguousarray(coordinates_a[rows, :2]), micrograph_of[rows], side, threads)
+    if found.are_one:
+        return []
+    return [
+        f"found a pixel size of {first}, but {second} ({found.words}): taken as one micrograph, binned in two ways; if"
+        " they are two, run their sessions separately"
+    ]
+
+
 def mirrored(
     picks: Sequence[Picks],
     sizes: Sequence[Resolved],
@@ -111,9 +161,7 @@ def mirrored(
         if pick.heights_px is not None:
             rows = source_of == i
             turned[rows, 1] = np.asarray(pick.heights_px) * size.sizes_a - coordinates_a[rows, 1]
-    distance = _short_distance(coordinates_a, group_of)
-    if distance <= 0:
-        return []
+    distance = short_distance(coordinates_a, group_of)
     met, met_otherwise = (
         int(_core.overlaps(Points(places, group_of), source_of, len(picks), distance, threads=params.threads)[np.ix_(sparc, ~sparc)].sum())
         for places in (coordinates_a, turned)
@@ -126,13 +174,6 @@ def mirrored(
         f"{met:,} particles of CryoSPARC's inputs have one of another input within {distance:.0f} Å, but {met_otherwise:,} would have one"
         f" {change} --flip-y: y seems to be counted from different edges, so duplicates are missed; repeat the command {change} --flip-y"
     ]
-
-
-def _short_distance(coordinates_a: Floats, group_of: NDArray[np.uint32]) -> float:
-    """The distance within which few particles have a neighbour by chance, Å, from their density in the median micrograph."""
-    sides = np.diff(np.quantile(coordinates_a[:, :2], [0.01, 0.99], axis=0), axis=0)[0]
-    in_group = np.median(np.bincount(group_of)[group_of])
-    return float(np.sqrt(BY_CHANCE * sides[0] * sides[1] / (np.pi * max(1.0, in_group))))
 
 
 def filament_warnings(picks: Sequence[Picks], coordinates_a: Floats, params: ParticleParams) -> list[str]:

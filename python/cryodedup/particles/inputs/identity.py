@@ -1,4 +1,4 @@
-"""Which micrographs of several inputs are the same.
+"""Which micrographs are the same, in one input and in several, and what is said about it.
 
 By CryoSPARC's uid if both have one; else by path; else by the name without directories, without CryoSPARC's uid in front of it and without
 the suffixes that processing adds. Two different micrographs may have equal names, for example in two sessions: if there is evidence that
@@ -10,14 +10,14 @@ from __future__ import annotations
 import gc
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
 
 from cryodedup.errors import InputError
 from cryodedup.params import Match
-from cryodedup.particles.inputs.matcher import Matcher, Seen, equal_files
+from cryodedup.particles.inputs.matcher import Coincidence, Directories, Matcher, Measure, Seen, equal_files
 from cryodedup.particles.inputs.micrograph_names import Name, pattern_of
 from cryodedup.particles.inputs.picks import Micrograph
 from cryodedup.text import count
@@ -49,16 +49,21 @@ class Matched:
     notes: list[str] = field(default_factory=list)
 
 
-def unify(inputs: Sequence[Input], match: Match = "auto") -> Matched:
+def unify(inputs: Sequence[Input], match: Match = "auto", measure: Measure | None = None) -> Matched:
     """Numbers the micrographs of all inputs.
+
+    Parameters
+    ----------
+    measure
+        Compares the particles in pairs of micrographs whose names leave open whether they are one.
 
     Raises
     ------
     InputError
-        A name that fits two micrographs of another input, or two names that fit one; tomograms numbered in one input and named in another.
+        A name that fits two micrographs, or two names that fit one; tomograms numbered in one input and named in another.
     """
     with _without_collector():
-        return _unified(inputs, match)
+        return _unified(inputs, match, measure)
 
 
 @contextmanager
@@ -73,37 +78,58 @@ def _without_collector() -> Iterator[None]:
             gc.enable()
 
 
-def _unified(inputs: Sequence[Input], match: Match) -> Matched:
-    seen, found = _matched(inputs, match)
-    if match == "auto":
-        texts = [
-            _by_name(found.by_name_only),
-            ([], _taken_as_two(found.taken_as_two)),
-            (_of_two_projects(found.of_two_projects), []),
-            _partial_failures(seen, found.numbers),
-        ]
-        warnings, notes = ([text for some in kind for text in some] for kind in zip(*texts, strict=True))
-        return Matched(found.numbers, found.count, warnings, notes)
-    return Matched(found.numbers, found.count, _overruled(inputs, found, match))
+def _unified(inputs: Sequence[Input], match: Match, measure: Measure | None) -> Matched:
+    seen = _seen(inputs, match)
+    found = Matcher(match, seen)
+    measured = {} if measure is None or not found.open else measure(found.open)
+    settled = {key: one.are_one for key, one in measured.items() if one.are_one is not None}
+    if settled:
+        found = Matcher(match, seen, settled)
+    if found.refusal is not None:
+        raise found.refusal
+    if match != "auto":
+        return Matched(found.numbers, found.count, _overruled(inputs, found, match, measure))
+    texts = [
+        _by_name(found.by_name_only, measured),
+        _taken_as_two(found.taken_as_two, measured),
+        (_of_two_projects(found.of_two_projects), []),
+        _partial_failures(seen, found.numbers),
+    ]
+    warnings, notes = ([text for some in kind for text in some] for kind in zip(*texts, strict=True))
+    return Matched(found.numbers, found.count, warnings, notes)
 
 
-def _matched(inputs: Sequence[Input], match: Match) -> tuple[list[list[Seen]], Matcher]:
+def _seen(inputs: Sequence[Input], match: Match) -> list[list[Seen]]:
     _check_numbers(inputs)
     names: dict[str, Name] = {}
     seen = [[Seen(micrograph, label, i, names) for micrograph in micrographs] for i, (label, micrographs) in enumerate(inputs)]
     without = next((one for micrographs in seen for one in micrographs if match == "uid" and one.uid is None), None)
     if without is not None:
         raise InputError(f"{without.label}: micrograph {without.micrograph.name}: found no CryoSPARC uid, expected one for --match uid")
-    return seen, Matcher(match, seen)
+    return seen
 
 
 def same_as(
     label: str, micrographs: Sequence[Micrograph], other_label: str, others: Sequence[Micrograph], match: Match
-) -> list[int | None]:
-    """For each micrograph the index of the same one among others; None if there is none."""
-    numbers, theirs = _matched([(other_label, others), (label, micrographs)], match)[1].numbers
-    place = {number: i for i, number in enumerate(numbers)}
-    return [place.get(number) for number in theirs]
+) -> tuple[list[list[int]], list[str]]:
+    """For each micrograph the indices of the same ones among others, if possible of an equal path, else of an equal name; and warnings."""
+    seen = _seen([(other_label, others), (label, micrographs)], match)
+    found = Matcher(match, seen)
+    if found.refusal is not None:
+        raise found.refusal
+    known: defaultdict[int, list[int]] = defaultdict(list)
+    for i, number in enumerate(found.numbers[0]):
+        known[number].append(i)
+    rows = []
+    for one, number in zip(seen[1], found.numbers[1], strict=True):
+        candidates = known[number]
+        if len(candidates) > 1:
+            equal = [i for i in candidates if seen[0][i].path == one.path] or [
+                i for i in candidates if seen[0][i].name.plain == one.name.plain
+            ]
+            candidates = equal or candidates
+        rows.append(candidates)
+    return rows, _by_name(found.by_name_only, {})[0]
 
 
 def _check_numbers(inputs: Sequence[Input]) -> None:
@@ -117,21 +143,31 @@ def _check_numbers(inputs: Sequence[Input]) -> None:
         )
 
 
-def _by_name(pairs: Sequence[tuple[Seen, Seen]]) -> tuple[list[str], list[str]]:
+def _by_name(pairs: Sequence[tuple[Seen, Seen]], measured: Mapping[Directories, Coincidence]) -> tuple[list[str], list[str]]:
     """A warning about equal names in different directories taken as the same, and a note about micrographs that programs renamed."""
     warnings, notes = [], []
-    doubtful = [pair for pair in pairs if equal_files(*pair)]
+    is_doubtful = [equal_files(*pair) or bool(_evidence(pair, measured)) for pair in pairs]
+    doubtful = [pair for pair, yes in zip(pairs, is_doubtful, strict=True) if yes]
     if doubtful:
         first, second = doubtful[0]
         warnings.append(
             f"{count(_micrographs(doubtful), 'micrograph')} of equal names in different directories taken as the same, such as {first} and"
-            f" {second}; if they are different, use --match path"
+            f" {second}{_evidence(doubtful[0], measured)}; if they are different, use --match path"
         )
-    named = [pair for pair in pairs if not equal_files(*pair)]
+    named = [pair for pair, yes in zip(pairs, is_doubtful, strict=True) if not yes]
     if named:
         first, second = named[0]
         notes.append(f"matched by name: {count(_micrographs(named), 'micrograph')}, such as {first} and {second}")
     return warnings, notes
+
+
+def _evidence(pair: tuple[Seen, Seen], measured: Mapping[Directories, Coincidence]) -> str:
+    found = _measured(pair, measured)
+    return f" ({found.words})" if found is not None else ""
+
+
+def _measured(pair: tuple[Seen, Seen], measured: Mapping[Directories, Coincidence]) -> Coincidence | None:
+    return measured.get(Directories((pair[0].directory, pair[1].directory)))
 
 
 def _micrographs(pairs: Sequence[tuple[Seen, Seen]]) -> int:
@@ -139,15 +175,19 @@ def _micrographs(pairs: Sequence[tuple[Seen, Seen]]) -> int:
     return max(Counter((first.source, second.source) for first, second in pairs).values())
 
 
-def _taken_as_two(pairs: Sequence[tuple[Seen, Seen]]) -> list[str]:
-    """A note about equal names that the evidence keeps apart."""
-    if not pairs:
-        return []
-    first, second = pairs[0]
-    return [
-        f"micrographs of equal names treated as different: {len(pairs):,}, such as {first} and {second}, since their uids or extents differ"
-        " or one input has both directories; if they are the same, use --match name"
-    ]
+def _taken_as_two(pairs: Sequence[tuple[Seen, Seen]], measured: Mapping[Directories, Coincidence]) -> tuple[list[str], list[str]]:
+    """A note about equal names that the particles show to be of two micrographs; a warning where there is no such evidence."""
+    proved = [(found := _measured(pair, measured)) is not None and found.are_one is False for pair in pairs]
+    texts: tuple[list[str], list[str]] = ([], [])
+    for is_proved, kind in zip((False, True), texts, strict=True):
+        some = [pair for pair, yes in zip(pairs, proved, strict=True) if yes == is_proved]
+        if some:
+            first, second = some[0]
+            kind.append(
+                f"{count(_micrographs(some), 'micrograph')} of equal names treated as different, such as {first} and {second}"
+                f"{_evidence(some[0], measured)}; if they are the same, use --match name"
+            )
+    return texts
 
 
 def _of_two_projects(pairs: Sequence[tuple[Seen, Seen]]) -> list[str]:
@@ -160,10 +200,10 @@ def _of_two_projects(pairs: Sequence[tuple[Seen, Seen]]) -> list[str]:
     ]
 
 
-def _overruled(inputs: Sequence[Input], found: Matcher, match: Match) -> list[str]:
+def _overruled(inputs: Sequence[Input], found: Matcher, match: Match, measure: Measure | None) -> list[str]:
     """A warning that counts the micrographs which an explicit rule joined or separated against the evidence."""
     try:
-        usual = _unified(inputs, "auto").numbers
+        usual = _unified(inputs, "auto", measure).numbers
     except InputError as error:
         return [f"--match {match} used; without it: {error}"]
     flat = [(chosen, other) for mine, theirs in zip(found.numbers, usual, strict=True) for chosen, other in zip(mine, theirs, strict=True)]

@@ -1,4 +1,9 @@
-"""Which micrographs of several inputs are the same: by uid and path, then by name unless there is evidence that they differ.
+"""Which micrographs are the same, in one input and in several: by uid and path, then by name unless there is evidence that they differ.
+
+Equal names are one micrograph if the directories below the job that wrote it are the same as far as both paths give them:
+``MotionCorr/job002/Movies/s1/x.mrc``, ``MotionCorr/job050/Movies/s1/x_DW.mrc``, ``/data/Movies/s1/x.tif`` and ``x``. They are two if one
+job wrote both, or if their extents differ. In all other cases the names leave it open, and the particles in them decide (``settled``), or
+else what is more likely: two if an input lists both directories or if CryoSPARC gave them two uids, else one.
 
 All inputs are matched together, so that their order decides nothing but the numbers.
 """
@@ -6,21 +11,41 @@ All inputs are matched together, so that their order decides nothing but the num
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from cryodedup.components import connected_components
 from cryodedup.errors import InputError
 from cryodedup.params import Match
 from cryodedup.particles.inputs.image_extents import image_extent_a, image_file
-from cryodedup.particles.inputs.micrograph_names import Name, normalised_path
+from cryodedup.particles.inputs.micrograph_names import Name, Place, normalised_path
 from cryodedup.particles.inputs.picks import Micrograph
 
 EXTENT_TOLERANCE = 0.02
 """Binning keeps the extent of a micrograph, but for pixels at its edges."""
+CALIBRATION = 0.05
+"""Pixel sizes are calibrated anew, by up to this share: extents that differ by one factor, so small, are of one camera."""
 MAX_IMAGES = 3
-"""Number of images of two directories that are compared in size: a session has one camera."""
+"""So many micrographs of a directory are looked for, until there is an image of one."""
+
+Directories = frozenset[str]
+"""The two directories (or one) of two micrographs of equal names."""
+Relation = Literal["same", "two", "open, same", "open, two"]
+
+
+@dataclass(frozen=True)
+class Coincidence:
+    """Whether micrographs of equal names are one by the particles in them, None if these are too few; and the figures, for people."""
+
+    are_one: bool | None
+    words: str
+
+
+Measure = Callable[[Mapping[Directories, Sequence[tuple["Cluster", "Cluster"]]]], Mapping[Directories, Coincidence]]
+"""Compares the particles in pairs of clusters of micrographs, by the directories of these."""
 
 
 class Seen:
@@ -35,6 +60,8 @@ class Seen:
         self.micrograph, self.label, self.source = micrograph, label, source
         self.path = normalised_path(micrograph.name)
         self.directory, _, self.base = self.path.rpartition("/")
+        if micrograph.file is not None:
+            self.directory = ""
         self.key: object = (self.path, micrograph.uid) if micrograph.number is None else micrograph.number
         self._names = names  # those taken apart already: several inputs have the same
 
@@ -55,49 +82,24 @@ class Seen:
 
 
 class Cluster:
-    """Micrographs that are the same, the inputs that have them, and what is known of them."""
+    """Micrographs that are the same, and what is known of them."""
 
-    __slots__ = ("directories", "extents_a", "inputs", "members", "uids")
+    __slots__ = ("directories", "extents_a", "members", "uids")
 
     def __init__(
-        self,
-        members: list[Seen],
-        inputs: frozenset[int],
-        uids: frozenset[int],
-        directories: frozenset[str],
-        extents_a: frozenset[tuple[float, float]],
+        self, members: list[Seen], uids: frozenset[int], directories: frozenset[str], extents_a: frozenset[tuple[float, float]]
     ) -> None:
-        self.members, self.inputs, self.uids, self.directories, self.extents_a = members, inputs, uids, directories, extents_a
+        self.members, self.uids, self.directories, self.extents_a = members, uids, directories, extents_a
 
     @classmethod
     def joined(cls, clusters: Sequence[Cluster]) -> Cluster:
         """One of several."""
         return cls(
             [one for cluster in clusters for one in cluster.members],
-            frozenset().union(*[cluster.inputs for cluster in clusters]),
             frozenset().union(*[cluster.uids for cluster in clusters]),
             frozenset().union(*[cluster.directories for cluster in clusters]),
             frozenset().union(*[cluster.extents_a for cluster in clusters]),
         )
-
-
-def _alone(seen: Iterable[Seen]) -> list[Cluster]:
-    """A cluster of each; sets of one value are made once for all that have it."""
-    none: frozenset[Any] = frozenset()
-    sets: dict[object, frozenset[Any]] = {None: none, "": none}
-
-    def only(value: Any) -> frozenset[Any]:
-        found = sets.get(value)
-        if found is None:
-            found = sets[value] = frozenset((value,))
-        return found
-
-    return [
-        Cluster(
-            [one], only(one.source), none if one.uid is None else frozenset((one.uid,)), only(one.directory), only(one.micrograph.extent_a)
-        )
-        for one in seen
-    ]
 
 
 class Matcher:
@@ -107,22 +109,29 @@ class Matcher:
     ----------
     numbers, count
         For each input the number of each of its micrographs, and how many there are.
+    open
+        Pairs of clusters of equal names that names, uids and extents leave open, by their directories.
     by_name_only
         Pairs of what was taken as one by name alone, one for each micrograph; of equal files in different directories if there are such.
     taken_as_two, of_two_projects
         Pairs of equal names that the evidence keeps apart, and of equal paths that lead to different files.
+    refusal
+        A micrograph that may be either of two others.
     """
 
-    def __init__(self, match: Match, seen: Sequence[Sequence[Seen]]) -> None:
-        self.match = match
-        self.directories = [frozenset(one.directory for one in micrographs) for micrographs in seen]
+    def __init__(self, match: Match, seen: Sequence[Sequence[Seen]], settled: Mapping[Directories, bool] | None = None) -> None:
+        self.match, self.settled = match, settled or {}
+        self.listed = [frozenset(one.directory for one in micrographs) for micrographs in seen]
+        self.open: defaultdict[Directories, list[tuple[Cluster, Cluster]]] = defaultdict(list)
         self.by_name_only: list[tuple[Seen, Seen]] = []
         self.taken_as_two: list[tuple[Seen, Seen]] = []
         self.of_two_projects: list[tuple[Seen, Seen]] = []
-        self.images: dict[frozenset[str], list[bool]] = {}
-        self.projects: dict[tuple[str, frozenset[Path]], list[bool]] = {}
+        self.refusal: InputError | None = None
+        self.images: dict[tuple[str, Path], list[tuple[float, float] | None]] = {}
+        self.projects: set[tuple[str, frozenset[Path]]] = set()
         self.parents = [Path(micrographs[0].label).parent if micrographs else Path() for micrographs in seen]
-        self.known_apart: dict[tuple[frozenset[str], frozenset[str]], bool] = {}
+        self.places: dict[str, Place] = {}
+        self.by_directories: dict[tuple[Directories, Directories], set[Relation]] = {}
         spelled = [{one.key: one for one in micrographs} for micrographs in seen]
         clusters = self._clusters([one for some in spelled for one in some.values()])
         number_of: list[dict[object, int]] = [{} for _ in seen]
@@ -135,172 +144,230 @@ class Matcher:
         self.count = len(clusters)
 
     def _clusters(self, seen: Sequence[Seen]) -> list[Cluster]:
-        if len(self.directories) < 2:
-            none: frozenset[Any] = frozenset()
-            return [Cluster([one], none, none, none, none) for one in seen]
-        clusters = _alone(seen)
+        clusters = self._alone(seen)
         numbered = [cluster for cluster in clusters if cluster.members[0].micrograph.number is not None]
         if numbered:
             return _joined(numbered, lambda cluster: cluster.members[0].micrograph.number)
         if self.match in ("auto", "uid"):
             clusters = _joined(clusters, lambda cluster: cluster.members[0].uid)
-        if self.match in ("auto", "path"):
-            clusters = self._agreeing(clusters, _paths, self._may_be_one_path if self.match == "auto" else lambda one, other: True)
-        if self.match in ("auto", "name"):
-            plain = self._agreeing(clusters, lambda cluster: [one.name.plain for one in cluster.members], self._may_be, by_name=True)
-            self.taken_as_two.clear()  # what is still two is found again by stems
-            clusters = self._agreeing(plain, lambda cluster: [one.name.stem for one in cluster.members], self._may_be, by_name=True)
+        if self.match == "path":
+            return _joined(clusters, lambda cluster: next(iter(_paths(cluster)), None))
+        if self.match == "name":
+            return self._agreeing(clusters, _stems, lambda one, other: "same", by_name=True)
+        if self.match == "auto":
+            clusters = _joined(clusters, self._of_equal_paths)
+            clusters = self._agreeing(clusters, _paths, self._relation_of_paths)
+            clusters = _joined(clusters, self._of_equal_tails, self.by_name_only)
+            clusters = self._agreeing(clusters, _stems, self._relation_of_names, by_name=True)
         return clusters
+
+    def _alone(self, seen: Iterable[Seen]) -> list[Cluster]:
+        """A cluster of each; sets of one value are made once for all that have it."""
+        none: frozenset[Any] = frozenset()
+        sets: dict[object, frozenset[Any]] = {None: none}
+
+        def only(value: Any) -> frozenset[Any]:
+            found = sets.get(value)
+            if found is None:
+                found = sets[value] = frozenset((value,))
+            return found
+
+        return [
+            Cluster([one], none if one.uid is None else frozenset((one.uid,)), only(one.directory), only(self._extent_a(one)))
+            for one in seen
+        ]
+
+    def _extent_a(self, one: Seen) -> tuple[float, float] | None:
+        """The extent that the input gives, else that of the first image in the directory: a session has one camera."""
+        if one.micrograph.extent_a is not None or not one.directory or self.match != "auto":
+            return one.micrograph.extent_a
+        looked = self.images.setdefault((one.directory, self.parents[one.source]), [])
+        if len(looked) < MAX_IMAGES and not any(looked):
+            looked.append(image_extent_a(one.micrograph.name, one.label))
+        return looked[-1]
+
+    def _of_equal_paths(self, cluster: Cluster) -> object:
+        """What equal micrographs of many inputs have in common; None where the path is none."""
+        one = cluster.members[0]
+        if one.micrograph.file is not None or len(cluster.members) > 1:
+            return None
+        return one.path, one.uid, cluster.extents_a, self.parents[one.source]
+
+    def _of_equal_tails(self, cluster: Cluster) -> object:
+        """What the same micrographs of many jobs have in common."""
+        if len(cluster.directories) > 1:
+            return None
+        one = cluster.members[0]
+        place = self._place(one.directory)
+        return place.root, place.tail, one.name.stem, cluster.uids, cluster.extents_a
 
     def _agreeing(
         self,
         clusters: Sequence[Cluster],
-        keys: Callable[[Cluster], Iterable[str]],
-        may_be: Callable[[Cluster, Cluster], bool],
+        keys: Callable[[Cluster], Sequence[str]],
+        relation: Callable[[Cluster, Cluster], Relation],
         *,
         by_name: bool = False,
     ) -> list[Cluster]:
         """Joins clusters of one key that may all be one; refuses one that may be either of two that are not."""
         by_key: defaultdict[str, list[int]] = defaultdict(list)
+        several: list[int] = []
         for i, cluster in enumerate(clusters):
-            for key in keys(cluster) if len(cluster.members) == 1 else dict.fromkeys(keys(cluster)):
+            mine = keys(cluster) if len(cluster.members) == 1 else list(dict.fromkeys(keys(cluster)))
+            for key in mine:
                 by_key[key].append(i)
+            if len(mine) > 1:
+                several.append(i)
         links: list[tuple[int, int]] = []
         for rivals in by_key.values():
             if len(rivals) > 1:
-                links += self._links(clusters, rivals, may_be, by_name=by_name)
-        return _linked(clusters, links, checked=True)
+                links += self._links(clusters, rivals, relation, by_name=by_name)
+        if several:
+            self._refuse_met(clusters, links, several, keys)
+        return _linked(clusters, links)
+
+    def _refuse_met(
+        self,
+        clusters: Sequence[Cluster],
+        links: Sequence[tuple[int, int]],
+        several: Sequence[int],
+        keys: Callable[[Cluster], Sequence[str]],
+    ) -> None:
+        """Refuses micrographs of one input and of different keys that a third with several keys would join."""
+        linked: defaultdict[int, list[int]] = defaultdict(list)
+        for i, j in links:
+            linked[i].append(j)
+            linked[j].append(i)
+        for k in several:
+            for i, j in combinations(linked[k], 2):
+                of_one_input = not {one.source for one in clusters[i].members}.isdisjoint(one.source for one in clusters[j].members)
+                if of_one_input and set(keys(clusters[i])).isdisjoint(keys(clusters[j])):
+                    self.refusal = self.refusal or _ambiguous(clusters, [(i, k), (k, j)], [(i, j)])
 
     def _links(
-        self, clusters: Sequence[Cluster], rivals: Sequence[int], may_be: Callable[[Cluster, Cluster], bool], *, by_name: bool
+        self, clusters: Sequence[Cluster], rivals: Sequence[int], relation: Callable[[Cluster, Cluster], Relation], *, by_name: bool
     ) -> list[tuple[int, int]]:
-        links = []
+        links, apart = [], []
         for k, i in enumerate(rivals):
             for j in rivals[:k]:
-                one, other = clusters[i], clusters[j]
-                if not one.inputs.isdisjoint(other.inputs):
-                    continue
-                if may_be(one, other):
+                one, other = clusters[j], clusters[i]
+                found = relation(one, other)
+                if found.startswith("open"):
+                    key = Directories((one.members[0].directory, other.members[0].directory))
+                    self.open[key].append((one, other))
+                    found = "same" if self.settled.get(key, found.endswith("same")) else "open, two"
+                if found == "same":
                     links.append((j, i))
-                elif by_name and not (one.uids and other.uids):
-                    self.taken_as_two.append((other.members[0], one.members[0]))
-        everyone = len(links) == len(rivals) * (len(rivals) - 1) // 2
-        for j, i in links:
-            for k in [] if everyone else rivals:
-                if k in (i, j):
-                    continue
-                for single, own in ((i, j), (j, i)):
-                    apart = bool(clusters[k].inputs & clusters[own].inputs) or not may_be(clusters[k], clusters[own])
-                    if apart and may_be(clusters[single], clusters[k]) and (by_name or not clusters[single].inputs & clusters[k].inputs):
-                        raise _ambiguous(clusters[single], clusters[own], clusters[k])
-            if by_name:
-                self.by_name_only.append(_example(clusters[j], clusters[i]))
+                    if by_name:
+                        self.by_name_only.append(_example(one, other))
+                else:
+                    apart.append((j, i))
+                    if by_name and found == "open, two":
+                        self.taken_as_two.append((one.members[0], other.members[0]))
+        if links and apart and self.refusal is None:
+            self.refusal = _ambiguous(clusters, links, apart)
         return links
 
-    def _may_be_one_path(self, one: Cluster, other: Cluster) -> bool:
-        return self._fits(one, other) and not self._of_another_project(one.members[0], other.members[0])
+    def _relation_of_paths(self, one: Cluster, other: Cluster) -> Relation:
+        if _extents_differ(one, other):
+            return "two"
+        self._note_two_projects(one.members[0], other.members[0])
+        return "open, two" if _uids_differ(one, other) else "same"
 
-    def _may_be(self, one: Cluster, other: Cluster) -> bool:
-        """Whether there is no evidence that equal names are of two micrographs."""
-        if self.match == "name":
-            return True
-        if not self._fits(one, other) or self._known_apart(one, other):
-            return False
-        first, second = one.members[0], other.members[0]
-        return not self._images_differ(first, second) and not self._of_another_project(first, second)
+    def _relation_of_names(self, one: Cluster, other: Cluster) -> Relation:
+        """Whether equal names are of one micrograph."""
+        key = one.directories, other.directories
+        relations = self.by_directories.get(key)
+        if relations is None:
+            relations = self.by_directories[key] = {self._of_directories(a, b) for a in key[0] for b in key[1]}
+        if "two" in relations or _extents_differ(one, other):
+            return "two"
+        if _uids_differ(one, other):
+            of_one_job = {self._place(a).job for a in key[0]} & {self._place(b).job for b in key[1]} - {""}
+            return "two" if of_one_job else "open, two"
+        return "same" if "same" in relations else "open, two" if "open, two" in relations else "open, same"
 
-    def _fits(self, one: Cluster, other: Cluster) -> bool:
-        """Whether neither uids nor extents differ."""
-        if one.uids and other.uids and one.uids.isdisjoint(other.uids):
-            return False
-        return not (one.extents_a and other.extents_a) or not any(
-            _extents_differ(first, second) for first in one.extents_a for second in other.extents_a
-        )
+    def _of_directories(self, first: str, second: str) -> Relation:
+        likely: Relation = "open, two" if any({first, second} <= listed for listed in self.listed) else "open, same"
+        return self._place(first).relation(self._place(second)) or likely
 
-    def _known_apart(self, one: Cluster, other: Cluster) -> bool:
-        """Whether an input has micrographs in the directories of both."""
-        key = (one.directories, other.directories)
-        if key not in self.known_apart:
-            pairs = [{first, second} for first in one.directories for second in other.directories if first != second]
-            self.known_apart[key] = any(pair <= directories for pair in pairs for directories in self.directories)
-        return self.known_apart[key]
+    def _place(self, directory: str) -> Place:
+        found = self.places.get(directory)
+        if found is None:
+            found = self.places[directory] = Place.of(directory)
+        return found
 
-    def _images_differ(self, one: Seen, other: Seen) -> bool:
-        """Whether images in the directories of two micrographs differ in extent; some of each pair of directories are compared."""
-        if one.directory == other.directory or not one.directory or not other.directory:
-            return False
-        key = frozenset((one.directory, other.directory))
-        looked = self.images.setdefault(key, [])
-        if len(looked) < MAX_IMAGES and not any(looked):
-            looked.append(_extents_differ(*(seen.micrograph.extent_a or _extent_of(seen) for seen in (one, other))))
-        return any(looked)
-
-    def _of_another_project(self, one: Seen, other: Seen) -> bool:
-        """Whether equal paths lead from two inputs to images that differ in extent; different files of one extent are noted."""
-        if one.path != other.path or one.path.startswith("/"):
-            return False
+    def _note_two_projects(self, one: Seen, other: Seen) -> None:
+        """Notes an equal path that leads from two inputs to different files; once for each directory."""
         places = frozenset((self.parents[one.source], self.parents[other.source]))
-        if len(places) < 2:
-            return False
-        looked = self.projects.setdefault((one.directory, places), [])
-        if len(looked) < MAX_IMAGES and not any(looked):
-            files = [image_file(seen.micrograph.name, seen.label) for seen in (one, other)]
-            are_two = None not in files and files[0] != files[1]
-            looked.append(are_two and _extents_differ(_extent_of(one), _extent_of(other)))
-            if are_two and not looked[-1]:
-                self.of_two_projects.append((one, other))
-        return any(looked)
+        if len(places) < 2 or one.path.startswith("/") or (one.directory, places) in self.projects:
+            return
+        self.projects.add((one.directory, places))
+        files = [image_file(seen.micrograph.name, seen.label) for seen in (one, other)]
+        if None not in files and files[0] != files[1]:
+            self.of_two_projects.append((one, other))
 
 
 def _paths(cluster: Cluster) -> list[str]:
     return [one.path for one in cluster.members if one.micrograph.file is None]
 
 
-def _joined(clusters: Sequence[Cluster], key: Callable[[Cluster], int | None]) -> list[Cluster]:
-    """Joins clusters with equal keys; None is no key."""
-    first: dict[int, int] = {}
+def _stems(cluster: Cluster) -> list[str]:
+    return [one.name.stem for one in cluster.members]
+
+
+def _joined(
+    clusters: Sequence[Cluster], key: Callable[[Cluster], object], examples: list[tuple[Seen, Seen]] | None = None
+) -> list[Cluster]:
+    """Joins clusters with equal keys, None is no key; ``examples``: gets a pair for each that is joined."""
+    first: dict[object, int] = {}
     links = []
     for i, cluster in enumerate(clusters):
         value = key(cluster)
         if value is not None and first.setdefault(value, i) != i:
             links.append((first[value], i))
+    if examples is not None:
+        examples += [_example(clusters[i], clusters[j]) for i, j in links]
     return _linked(clusters, links)
 
 
-def _linked(clusters: Sequence[Cluster], links: Sequence[tuple[int, int]], *, checked: bool = False) -> list[Cluster]:
-    """Joins clusters connected by links, in the order of the first of each. ``checked``: refuses to join two of one input."""
+def _linked(clusters: Sequence[Cluster], links: Sequence[tuple[int, int]]) -> list[Cluster]:
+    """Joins clusters connected by links, in the order of the first of each."""
     if not links:
         return list(clusters)
     parts = {members[0]: members for members in connected_components(links)}
-    if checked:
-        for some in parts.values():
-            _check_joined(clusters, some)
     joined = {first: Cluster.joined([clusters[i] for i in some]) for first, some in parts.items()}
     absorbed = {i for some in parts.values() for i in some[1:]}
     return [joined.get(i, cluster) for i, cluster in enumerate(clusters) if i not in absorbed]
 
 
-def _check_joined(clusters: Sequence[Cluster], parts: Sequence[int]) -> None:
-    """Refuses to join two micrographs of one input through different names."""
-    if len(parts) < 3:
-        return
-    of_input: dict[int, int] = {}
-    for i in parts:
-        for source in clusters[i].inputs:
-            rival = of_input.setdefault(source, i)
-            if rival != i:
-                single = next(k for k in parts if k not in (i, rival))
-                raise _ambiguous(clusters[single], clusters[rival], clusters[i])
+def _uids_differ(one: Cluster, other: Cluster) -> bool:
+    return bool(one.uids and other.uids) and one.uids.isdisjoint(other.uids)
+
+
+def _extents_differ(one: Cluster, other: Cluster) -> bool:
+    for first in one.extents_a:
+        for second in other.extents_a:
+            x, y = (a / b for a, b in zip(first, second, strict=True))
+            if abs(x - y) > EXTENT_TOLERANCE * max(x, y) or abs(x - 1) > CALIBRATION:
+                return True
+    return False
 
 
 def _example(one: Cluster, other: Cluster) -> tuple[Seen, Seen]:
-    pairs = [(first, second) for first in one.members for second in other.members]
-    return next((pair for pair in pairs if equal_files(*pair)), pairs[0])
+    pairs = ((first, second) for first in one.members for second in other.members)
+    return next((pair for pair in pairs if equal_files(*pair)), (one.members[0], other.members[0]))
 
 
-def _ambiguous(single: Cluster, first: Cluster, second: Cluster) -> InputError:
+def _ambiguous(clusters: Sequence[Cluster], links: Sequence[tuple[int, int]], apart: Sequence[tuple[int, int]]) -> InputError | None:
     """A micrograph that may be either of two which are not one."""
-    one, rivals = single.members[0], sorted((first.members[0], second.members[0]), key=lambda seen: (seen.source, seen.path))
+    part_of = {i: number for number, part in enumerate(connected_components(links)) for i in part}
+    found = next(((i, j) for i, j in apart if i in part_of and part_of[i] == part_of.get(j)), None)
+    if found is None:
+        return None
+    between = [i for i, number in part_of.items() if number == part_of[found[0]] and i not in found]
+    one = clusters[between[0]].members[0]
+    rivals = sorted((clusters[i].members[0] for i in found), key=lambda seen: (seen.source, seen.path))
     advice = "expected one: give the inputs paths or uids that distinguish them, or run them separately"
     if rivals[0].source == rivals[1].source > one.source:
         names = " and ".join(rival.micrograph.name for rival in rivals)
@@ -309,17 +376,7 @@ def _ambiguous(single: Cluster, first: Cluster, second: Cluster) -> InputError:
 
 
 def equal_files(first: Seen, second: Seen) -> bool:
-    """Whether images of one name stand in different directories."""
-    if first.micrograph.file is not None or second.micrograph.file is not None:
+    """Whether images of one name stand in different directories, neither of which may be a shorter spelling of the other."""
+    if first.micrograph.file is not None or second.micrograph.file is not None or first.base != second.base:
         return False
-    return first.base == second.base and first.directory != second.directory and bool(first.directory) and bool(second.directory)
-
-
-def _extent_of(one: Seen) -> tuple[float, float] | None:
-    return image_extent_a(one.micrograph.name, one.label)
-
-
-def _extents_differ(first: tuple[float, float] | None, second: tuple[float, float] | None) -> bool:
-    if first is None or second is None:
-        return False
-    return any(abs(a - b) > EXTENT_TOLERANCE * max(a, b) for a, b in zip(first, second, strict=True))
+    return not (first.path.endswith(f"/{second.path}") or second.path.endswith(f"/{first.path}") or first.path == second.path)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 _UID = re.compile(r"^(\d{17,21})_(?=.)")
 _DATE = re.compile(r"^(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])")
@@ -15,6 +15,9 @@ _SUFFIX = re.compile(
     r"(?:_patch_aligned|_rigid_aligned|_motion_corrected|_aligned_mic|_aligned|_doseweighted|_[dD][wW]S?|_noDW|_SumCorr|_frameImage|_PS"
     r"|[_.]frames|_denoised|_[fF]ractions|_EER|_\d+\.\d\dApx)$"
 )
+
+_JOB = re.compile(r"^(?:(.*)/)?([^/]+/job\d{3,}|J\d+/[^/]+|S\d+/motioncorrected)(?:/(.*))?$")
+"""A directory into which a job of RELION, of CryoSPARC or a session of CryoSPARC Live writes micrographs."""
 
 _NUMBER = re.compile(r"\d+")
 _LAST = frozenset("dcWwSresRx\n")
@@ -64,6 +67,36 @@ class Name(NamedTuple):
     def pattern(self) -> str:
         """That of its stem."""
         return pattern_of(self.stem)
+
+
+class Place(NamedTuple):
+    """A directory of micrographs, taken apart: ``/data/p/MotionCorr/job002/Movies/s1`` has the root ``/data/p`` and the tail ``Movies/s1``.
+
+    Jobs of RELION keep the directories of the movies below their own.
+    """
+
+    root: str
+    job: str
+    tail: str
+
+    @classmethod
+    def of(cls, directory: str) -> Place:
+        """Takes a directory apart; without a job, all of it is the tail."""
+        found = _JOB.match(directory)
+        return cls("", "", directory) if found is None else cls(found[1] or "", found[2], found[3] or "")
+
+    def relation(self, other: Place) -> Literal["same", "two"] | None:
+        """Whether equal names in these directories are of one micrograph; None: both may be."""
+        if not _end_alike(self.root, other.root):
+            return None
+        if self.job and self.job == other.job:
+            return "same" if self.tail == other.tail else "two"
+        return "same" if _end_alike(self.tail, other.tail) else None
+
+
+def _end_alike(first: str, second: str) -> bool:
+    """Whether one path may be a shorter spelling of the other."""
+    return not first or not second or first == second or first.endswith(f"/{second}") or second.endswith(f"/{first}")
 
 
 def pattern_of(stem: str) -> str:

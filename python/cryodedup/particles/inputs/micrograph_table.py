@@ -16,6 +16,7 @@ from cryodedup.formats.project import is_file
 from cryodedup.formats.star import StarFile, has_coordinates, open_star, text
 from cryodedup.params import Match
 from cryodedup.particles.inputs.identity import same_as
+from cryodedup.particles.inputs.micrograph_names import Place, normalised_path
 from cryodedup.particles.inputs.picks import Micrograph, Picks, first_of_each
 from cryodedup.particles.inputs.relion_pixels import OF_MICROGRAPH, OF_TILT_SERIES, check_optics, positive
 
@@ -64,9 +65,32 @@ class MicrographTable:
         extent = self.extents_a[row]
         return self.sizes_a[row] if extent is None or micrograph.sides_px is None else extent[0] / micrograph.sides_px[0]
 
-    def rows_of(self, picks: Picks, match: Match) -> list[int | None]:
-        """For each micrograph of an input its row here; None if there is none. Not every table has uids, or the same paths."""
-        return same_as(picks.label, picks.micrographs, str(self.path), self.micrographs, "name" if match == "name" else "auto")
+    def rows_of(self, picks: Picks, match: Match) -> tuple[list[int | None], list[str]]:
+        """For each micrograph of an input its row here, None if there is none; and warnings. Not every table has uids.
+
+        Raises
+        ------
+        InputError
+            The rows that fit a micrograph have different pixel sizes; or the table is of another job of RELION, which may have binned the
+            same micrographs otherwise.
+        """
+        found, warnings = same_as(picks.label, picks.micrographs, str(self.path), self.micrographs, "auto" if match == "uid" else match)
+        for one, rows in zip(picks.micrographs, found, strict=True):
+            if len({self.sizes_a[row] for row in rows}) > 1:
+                several = " and ".join(f"{self.micrographs[row].name} ({self.sizes_a[row]:g} Å)" for row in rows[:2])
+                raise InputError(f"{self.path}: {OPTION}: found {several} for {one.name} of {picks.label}, expected one pixel size")
+            if rows and match == "auto" and self.extents_a[rows[0]] is None:
+                self._refuse_other_job(picks.label, one, self.micrographs[rows[0]])
+        return [rows[0] if rows else None for rows in found], warnings
+
+    def _refuse_other_job(self, label: str, one: Micrograph, here: Micrograph) -> None:
+        mine, theirs = (Place.of(normalised_path(micrograph.name).rpartition("/")[0]).job for micrograph in (one, here))
+        if mine and theirs and mine != theirs and one.uid is None:
+            raise InputError(
+                f"{self.path}: {OPTION}: found the micrographs of {theirs}, expected those of {mine}, such as {one.name}, in whose pixels"
+                f" {label} counts coordinates: the two jobs may bin differently; give the table of {mine}, or --match name if their pixel"
+                " sizes are equal"
+            )
 
 
 def read_micrographs(path: Path) -> MicrographTable:
