@@ -13,7 +13,12 @@ import pytest
 
 from cases import Ran, cs, needs_shared, optics, records, star
 from cryodedup import InputError, MicrographParams, ParticleParams, apply_choice, deduplicate_particles, find_duplicate_micrographs
+from cryodedup.apply.earlier import ChosenMicrographs
+from cryodedup.apply.matching import by_micrographs
+from cryodedup.apply.rows import read_rows
+from cryodedup.apply.verdicts import KEPT, REJECTED, UNKNOWN
 from cryodedup.demo import make_micrographs
+from cryodedup.particles.inputs.picks import Micrograph
 
 Command = Callable[..., Ran]
 COLUMNS = "CoordinateX CoordinateY MicrographName ImageName"
@@ -709,3 +714,44 @@ def test_a_main_file_and_its_passthrough_are_one(tmp_path: Path) -> None:
     assert {"J1_particles_kept.cs", "J1_particles_kept_passthrough.cs", "J1_particles_kept.csg"} <= {
         path.name for path in (tmp_path / "out").iterdir()
     }
+
+
+@pytest.mark.parametrize("group", ["", optics((1, "o", 0.5), columns="OpticsGroup OpticsGroupName MicrographOriginalPixelSize")])
+def test_a_missing_partner_is_said_where_pixel_sizes_are_not_certain(tmp_path: Path, group: str) -> None:
+    """As in ordinary files of RELION, of which Extract removes the micrograph's pixel size."""
+    directory = ran_particles(tmp_path / "clean", picked(tmp_path / "picked.star"), pixel_size_a=2.0, min_separation_a=30)
+    rows = [(110.123456, 100, MIC.format("a")), (300, 100, MIC.format("a"))]
+    (file,) = apply_choice(directory, star(tmp_path / "selected.star", rows, "CoordinateX CoordinateY MicrographName", group)).files
+    assert file.kept.tolist() == [False, True]
+    assert "1 row rejected although no kept row of this file is within 60 Å" in file.warnings[0]
+
+
+def test_pixel_sizes_that_are_calibrated_anew_do_not_hide_a_choice(tmp_path: Path) -> None:
+    directory = ran_particles(tmp_path / "clean", cs(tmp_path / "a.cs", records([(1000, 1000), (1010, 1000), (3000, 1000)])))
+    again = records([(1000, 1000), (1010, 1000), (3000, 1000)], micrograph_psize_A=1.0221)
+    again["uid"] += 100
+    assert kept_of(directory, cs(tmp_path / "b.cs", again)) == [[True, False, True]]
+
+
+def test_rows_without_dose_weighting_go_with_their_exposure(unique: Unique, tmp_path: Path) -> None:
+    names = [unique.kept[1], unique.removed[0]]
+    both = [name.replace(".mrc", f"{suffix}.mrc") for name in names for suffix in ("_DW", "_noDW")]
+    (file,) = apply_choice(
+        unique.directory, star(tmp_path / "ctf.star", [(name,) for name in both], "MicrographName", "", "micrographs")
+    ).files
+    assert file.kept.tolist() == [True, True, False, False]
+
+
+def test_a_micrograph_that_may_be_a_kept_or_a_removed_one_stays(tmp_path: Path) -> None:
+    known = ChosenMicrographs(
+        label="unique",
+        files=[],
+        micrographs=[Micrograph(name=f"MotionCorr/job00{job}/Movies/x.mrc") for job in (2, 5)],
+        verdicts=np.array([KEPT, REJECTED], np.uint8),
+        versions=[],
+        kept_for={},
+    )
+    asked = star(tmp_path / "p.star", [("x.mrc",), ("MotionCorr/job005/Movies/x.mrc",)], "MicrographName", "", "micrographs")
+    match = by_micrographs(known, read_rows(asked, ParticleParams(), places=False), ParticleParams())
+    assert match.verdicts.tolist() == [UNKNOWN, REJECTED]
+    assert "1 micrograph, such as x.mrc, may be a kept or a removed one of unique: their rows stay" in match.warnings[-1]

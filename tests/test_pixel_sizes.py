@@ -327,3 +327,36 @@ def test_tomograms_of_several_binnings(tmp_path: Path) -> None:
 def test_one_input_named_twice_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"pixel_size_a a=5: found .*a\.star named twice, expected once"):
         run(star(tmp_path / "a.star", [(100, 0, "m.mrc")]), pixel_size_a={"a.star": 1.0, "a": 5.0})
+
+
+def two_sizes(tmp_path: Path, sizes: tuple[float, float], scale: float, *, coincide: bool, joined: bool) -> list[Path]:
+    """Particles of four micrographs, twice: as files of their own, or as two optics groups of one."""
+    rng = np.random.default_rng(1)
+    first = rng.uniform(0, 4000, (400, 2))
+    second = scale * (first + 1 if coincide else rng.uniform(0, 4000, (400, 2)))
+    rows = [[(x, y, f"Movies/mic_{i % 4}.mrc", k) for i, (x, y) in enumerate(xy.tolist())] for k, xy in ((1, first), (2, second))]
+    if joined:
+        return [star(tmp_path / "a.star", rows[0] + rows[1], COLUMNS, optics((1, "o", sizes[0]), (2, "p", sizes[1])))]
+    return [star(tmp_path / f"{k}.star", some, COLUMNS, optics((k, "o", size))) for k, some, size in zip((1, 2), rows, sizes, strict=True)]
+
+
+@pytest.mark.parametrize("joined", [True, False])
+def test_one_exposure_has_one_pixel_size(tmp_path: Path, joined: bool) -> None:
+    paths = two_sizes(tmp_path, (1.06, 1.0835), 1.0, coincide=True, joined=joined)
+    for separation in (0, 20):
+        with pytest.raises(
+            InputError, match=r"found a pixel size of 1\.06 Å for Movies/mic_0\.mrc in .* but 1\.0835 Å for Movies/mic_0\.mrc"
+        ):
+            run(paths, min_separation_a=separation)
+    result = run(paths, pixel_size_a=1.0835, pixel_size_override=True, min_separation_a=3)
+    assert (~result.kept).sum() >= 400
+
+
+@pytest.mark.parametrize("joined", [True, False])
+@pytest.mark.parametrize(("size", "scale", "coincide"), [(2.12, 0.5, True), (1.35, 1.0, False)])
+def test_binned_micrographs_are_one_and_two_sessions_are_said(
+    tmp_path: Path, size: float, scale: float, coincide: bool, joined: bool
+) -> None:
+    result = run(two_sizes(tmp_path, (1.06, size), scale, coincide=coincide, joined=joined), min_separation_a=3)
+    said = [warning for warning in result.warnings if "taken as one micrograph, binned in two ways" in warning]
+    assert (len(said), (~result.kept).sum() >= 400) == (0 if coincide else 1, coincide)

@@ -111,9 +111,9 @@ def test_four_shots_of_a_hole_that_nothing_repeats(tmp_path: Path) -> None:
     ("kind", "frames"),
     [
         ("three exposures of each area", 30),
-        ("four exposures, drift 0.5 px", 40),
+        ("four exposures that drift by 0.5 px", 40),
         ("ten exposures of one spot", 40),
-        ("ten exposures of one spot, 40 px", 40),
+        ("ten exposures around one spot", 40),
         ("half flipped", 48),
         ("viruses", 40),
         ("lattice of holes", 40),

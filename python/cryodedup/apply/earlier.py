@@ -74,13 +74,14 @@ class ChosenParticles:
 
 @dataclass(frozen=True, kw_only=True)
 class Earlier:
-    """An earlier result: of particles or of micrographs."""
+    """An earlier result: of particles or of micrographs; ``pixel_sizes_a``: all that were used for particles."""
 
     directory: Path
     schema: str
     files: Sequence[Path]
     micrographs: ChosenMicrographs | None = None
     particles: Sequence[ChosenParticles] = ()
+    pixel_sizes_a: Sequence[float] = ()
 
     @property
     def of(self) -> Chosen:
@@ -128,7 +129,7 @@ def read_earlier(directory: Path, params: ParticleParams, summary: Mapping[str, 
     """
     try:
         _check_summary(summary)
-    except (KeyError, TypeError, AttributeError) as error:
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise InputError(f"{directory / SUMMARY}: found a damaged summary ({error}), expected that of a finished run") from None
     if summary["schema"] == OF_MICROGRAPHS:
         chosen = _micrographs(directory, params, summary)
@@ -137,7 +138,7 @@ def read_earlier(directory: Path, params: ParticleParams, summary: Mapping[str, 
 
 
 def _check_summary(summary: Mapping[str, Any]) -> None:
-    """Raises KeyError, TypeError or AttributeError if something that is needed is not there."""
+    """Raises KeyError, TypeError, ValueError or AttributeError if something that is needed is not there."""
     names: list[Any] = []
     if summary["schema"] == OF_MICROGRAPHS:
         counts = [summary["kept"], summary["removed"], summary["versions"]["removed"]]
@@ -145,6 +146,7 @@ def _check_summary(summary: Mapping[str, Any]) -> None:
         summary["parameters"].get("half_sets")
         counts = [source[word] for source in summary["sources"] for word in ("kept", "rejected")]
         names = [source[word] for source in summary["sources"] for word in ("written_to", "input")]
+        _pixel_sizes_a(summary)
     if not (all(isinstance(number, int) for number in counts) and all(isinstance(name, str) for name in names)):
         raise TypeError("counts or names of files are missing")
 
@@ -239,7 +241,17 @@ def _particles(directory: Path, params: ParticleParams, summary: Mapping[str, An
         written.setdefault(source["written_to"], []).append(source)
     pairs = [pair for name, sources in written.items() for pair in _pairs(directory, params, name, sources, summary["outputs"])]
     files = [file for pair in pairs for pick in pair.picks for file in pick.output.files]
-    return Earlier(directory=directory, schema=OF_PARTICLES, files=[directory / SUMMARY, *files], particles=pairs)
+    return Earlier(
+        directory=directory,
+        schema=OF_PARTICLES,
+        files=[directory / SUMMARY, *files],
+        particles=pairs,
+        pixel_sizes_a=_pixel_sizes_a(summary),
+    )
+
+
+def _pixel_sizes_a(summary: Mapping[str, Any]) -> list[float]:
+    return [float(size["pixel_size_a"]) for source in summary["sources"] for size in source["pixel_sizes"] if size["pixel_size_a"]]
 
 
 def _pairs(

@@ -19,10 +19,11 @@ from cryodedup.formats.output import Output
 from cryodedup.formats.star import TableColumns, open_star
 from cryodedup.formats.star_output import StarOutput
 from cryodedup.params import ParticleParams
-from cryodedup.particles.inputs.identity import unify
+from cryodedup.params.checks import is_number
+from cryodedup.particles.inputs.identity import same_as, unify
 from cryodedup.particles.inputs.micrograph_names import normalised_path
-from cryodedup.particles.inputs.picks import Micrograph, Picks
-from cryodedup.particles.inputs.pixel_sizes import certain_sizes_a
+from cryodedup.particles.inputs.picks import Floats, Micrograph, Picks
+from cryodedup.particles.inputs.pixel_sizes import likely_sizes_a
 from cryodedup.particles.points import Points
 from cryodedup.text import count, shown
 
@@ -98,13 +99,21 @@ def _of_micrographs(
     verdicts = np.where(is_version, REJECTED, UNKNOWN).astype(np.uint8)
     by = [PATH if version else "" for version in is_version]
     others = np.flatnonzero(~is_version).tolist()
-    matched = unify([(chosen.label, chosen.micrographs), (rows.label, [rows.micrographs[i] for i in others])], params.match)
-    known, asked = matched.numbers
-    at = {number: k for k, number in enumerate(known)}
-    same = {i: at[number] for i, number in zip(others, asked, strict=True) if number in at}
+    found, warnings = same_as(rows.label, [rows.micrographs[i] for i in others], chosen.label, chosen.micrographs, params.match)
+    same, undecided = {}, []
+    for i, candidates in zip(others, found, strict=True):
+        if len({int(chosen.verdicts[k]) for k in candidates}) > 1:
+            undecided.append(rows.micrographs[i].name)
+        elif candidates:
+            same[i] = candidates[0]
     for i, k in same.items():
         verdicts[i], by[i] = chosen.verdicts[k], _identity(chosen.micrographs[k], rows.micrographs[i])
-    return verdicts, by, same, [f"{rows.label}: {warning}" for warning in matched.warnings]
+    if undecided:
+        warnings.append(
+            f"{count(len(undecided), 'micrograph')}, such as {shown(undecided[0])}, may be a kept or a removed one of {chosen.label}: their"
+            " rows stay"
+        )
+    return verdicts, by, same, [f"{rows.label}: {warning}" for warning in warnings]
 
 
 def _identity(first: Micrograph, second: Micrograph) -> str:
@@ -141,16 +150,18 @@ def by_particles(earlier: Earlier, rows: FileRows, params: ParticleParams) -> Ma
     named = _by_image(found, rows, found.verdicts == BOTH, params.threads)
     verdicts = np.where(named == UNKNOWN, found.verdicts, named)
     by = _counted({PLACE: (found.verdicts != UNKNOWN) & (named == UNKNOWN), IMAGE: named != UNKNOWN})
-    return Match(verdicts, by, warnings=tuple(found.warnings + _without_kept(rows, verdicts, found.micrograph_of, params)))
+    return Match(verdicts, by, warnings=tuple(found.warnings + _without_kept(earlier, rows, verdicts, found.micrograph_of, params)))
 
 
-def _without_kept(rows: FileRows, verdicts: Verdicts, micrograph_of: NDArray[np.uint32], params: ParticleParams) -> list[str]:
+def _without_kept(
+    earlier: Earlier, rows: FileRows, verdicts: Verdicts, micrograph_of: NDArray[np.uint32], params: ParticleParams
+) -> list[str]:
     """A warning about rejected rows without a kept one nearby: the particle that they duplicate is not in this file."""
     assert rows.picks is not None
-    sizes = certain_sizes_a(rows.picks)
-    if params.min_separation_a <= 0 or not np.isfinite(sizes).all() or not (verdicts == REJECTED).any():
+    if params.min_separation_a <= 0 or not (verdicts == REJECTED).any():
         return []
-    places = np.column_stack(rows.picks.position) * sizes[:, None]
+    sizes = 1.0 if rows.picks.in_angstrom else _sizes_a(earlier, rows.picks, params)
+    places = np.ascontiguousarray(np.column_stack(rows.picks.position) * np.reshape(sizes, (-1, 1)))
     reach = WITHIN * params.min_separation_a
     near = _core.overlaps(Points(places, micrograph_of), (verdicts == REJECTED).astype(np.uint32), 2, reach, threads=params.threads)
     alone = int((verdicts == REJECTED).sum() - near[1, 0])
@@ -160,6 +171,12 @@ def _without_kept(rows: FileRows, verdicts: Verdicts, micrograph_of: NDArray[np.
         f"{rows.label}: {count(alone, 'row')} rejected although no kept row of this file is within {reach:g} Å: the particle that"
         " each one duplicates is not in this file, and is lost here; if you do not want that, run cryodedup particles on this file itself"
     ]
+
+
+def _sizes_a(earlier: Earlier, picks: Picks, params: ParticleParams) -> Floats:
+    """The pixel size of each particle, Å; where the file gives none, the largest of the earlier run."""
+    sizes = likely_sizes_a(picks, params.pixel_size_a if is_number(params.pixel_size_a) else None)
+    return np.where(np.isnan(sizes), max(earlier.pixel_sizes_a, default=np.nan), sizes)
 
 
 def _by_uid(pairs: Sequence[ChosenParticles], uids: NDArray[np.uint64] | None, count: int) -> Verdicts:

@@ -19,14 +19,15 @@ from cryodedup.errors import UnknownPixelSizeError
 from cryodedup.params import ParticleParams
 from cryodedup.params.checks import is_number
 from cryodedup.particles.inputs.picks import Floats, Picks
+from cryodedup.particles.inputs.pixel_sizes import TOLERANCE as TOLERANCE_OF_SIZES
 from cryodedup.particles.inputs.pixel_sizes import certain_sizes_a, likely_sizes_a
 from cryodedup.particles.points import Points
 
 TOLERANCE = 0.01
 """Pixels (Å where coordinates are in Å). RELION writes six decimals of single precision, 0.0005 px at 4,000; CryoSPARC's fractions are as
 exact. Two particles nearer than that are one place, whatever they are."""
-SAME_SIZE = 1.01
-"""Pixel sizes of a smaller ratio are one, written with fewer digits."""
+SAME_SIZE = 1 + TOLERANCE_OF_SIZES
+"""Pixel sizes of a smaller ratio are one, written with fewer digits or calibrated anew."""
 
 
 def by_place(

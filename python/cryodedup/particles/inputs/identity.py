@@ -87,16 +87,27 @@ def _unified(inputs: Sequence[Input], match: Match, measure: Measure | None) -> 
         found = Matcher(match, seen, settled)
     if found.refusal is not None:
         raise found.refusal
+    return Matched(found.numbers, found.count, *_said(inputs, seen, found, match, measure, measured))
+
+
+def _said(
+    inputs: Sequence[Input],
+    seen: Sequence[Sequence[Seen]],
+    found: Matcher,
+    match: Match,
+    measure: Measure | None = None,
+    measured: Mapping[Directories, Coincidence] | None = None,
+) -> tuple[list[str], list[str]]:
+    """Warnings and notes."""
     if match != "auto":
-        return Matched(found.numbers, found.count, _overruled(inputs, found, match, measure))
+        return _overruled(inputs, found, match, measure), []
     texts = [
-        _by_name(found.by_name_only, measured),
-        _taken_as_two(found.taken_as_two, measured),
+        _by_name(found.by_name_only, measured or {}),
+        _taken_as_two(found.taken_as_two, measured or {}),
         (_of_two_projects(found.of_two_projects), []),
         _partial_failures(seen, found.numbers),
     ]
-    warnings, notes = ([text for some in kind for text in some] for kind in zip(*texts, strict=True))
-    return Matched(found.numbers, found.count, warnings, notes)
+    return tuple([text for some in kind for text in some] for kind in zip(*texts, strict=True))  # type: ignore[return-value]
 
 
 def _seen(inputs: Sequence[Input], match: Match) -> list[list[Seen]]:
@@ -113,7 +124,8 @@ def same_as(
     label: str, micrographs: Sequence[Micrograph], other_label: str, others: Sequence[Micrograph], match: Match
 ) -> tuple[list[list[int]], list[str]]:
     """For each micrograph the indices of the same ones among others, if possible of an equal path, else of an equal name; and warnings."""
-    seen = _seen([(other_label, others), (label, micrographs)], match)
+    inputs = [(other_label, others), (label, micrographs)]
+    seen = _seen(inputs, match)
     found = Matcher(match, seen)
     if found.refusal is not None:
         raise found.refusal
@@ -129,7 +141,7 @@ def same_as(
             ]
             candidates = equal or candidates
         rows.append(candidates)
-    return rows, _by_name(found.by_name_only, {})[0]
+    return rows, _said(inputs, seen, found, match)[0]
 
 
 def _check_numbers(inputs: Sequence[Input]) -> None:
