@@ -98,7 +98,7 @@ click.rich_click.OPTION_GROUPS["cryodedup particles"] = [
     type=options.choice(Match),
     default=DEFAULTS.match,
     show_default=True,
-    help="Match micrographs of different inputs by path, name or uid alone. auto: by all three, unless there is evidence that they differ.",
+    help="Take micrographs of equal path, name or uid alone as the same. auto: by all three, unless there is evidence that they differ.",
 )
 @click.option(
     "--tomograms",

@@ -53,9 +53,8 @@ class ParticleParams:
         A file with a number and a name of a tomogram in each line (or a STAR table of rlnTomoNumber and rlnTomoName), for inputs that
         number tomograms (Dynamo, STOPGAP).
     match
-        How micrographs of different inputs are matched. ``auto``: by CryoSPARC uid, path, then name, unless there is evidence
-        that two of them differ: different uids, extents that differ by more than 2 %, or an input that has both directories. ``path``,
-        ``name``, ``uid``: by that alone.
+        Which names mean one micrograph, in one input and in several. ``auto``: those of one CryoSPARC uid, of one path, or of one name
+        unless directories, extents or the particles in them show that they are two. ``path``, ``name``, ``uid``: by that alone.
     shift_key
         Which alignment shifts move the centres. ``auto``: alignments3D if all inputs have it; else alignments2D if there is one input
         and it has it; else none. The origins of a STAR file count as alignments3D if its Tilt or Rot angles vary, else as alignments2D.

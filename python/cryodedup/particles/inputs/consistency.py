@@ -133,7 +133,7 @@ def two_pixel_sizes(
         )
     side = (of_each[rows] > low[micrograph_of[rows]] * (1 + EQUAL)).astype(np.uint32)
     found = compare(np.ascontiguousarray(coordinates_a[rows, :2]), micrograph_of[rows], side, threads)
-    if found.are_one:
+    if found.are_one is not False:
         return []
     return [
         f"found a pixel size of {first}, but {second} ({found.words}): taken as one micrograph, binned in two ways; if"
