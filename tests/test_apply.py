@@ -545,7 +545,7 @@ def bad(tmp_path: Path, unique: Unique) -> dict[str, tuple[list[object], str]]:
         "uids of nothing": ([clean, bare, *out], "T/bare.cs: found no uid of T/clean and no coordinates, expected one of them: name the passthrough file, too, or the .csg of the job"),
         "uids without micrographs": ([unique.directory, bare, *out], f"T/bare.cs: found no names of micrographs, and no uid of {unique.directory}; expected exposures, or particles with location fields"),
         "a name that fits two": ([unique.directory, twins, *out], "T/twins.star: found two micrographs that fit"),
-        "no output": ([clean, source], "found no --output, expected a directory for the new files (-o DIR2), or --dry-run"),
+        "no output": ([clean, source], "missing -o DIR2, a directory for the new files (or --dry-run)"),
         "output is the result": ([clean, source, "-o", clean, "--overwrite"], "T/clean: found the earlier result as --output, expected a directory of its own"),
         "missing file": ([clean, tmp_path / "none.star", *out], "T/none.star: no such file or directory"),
         "the same file twice": ([clean, source, source, *out], "T/picked.star: found twice among the files, expected once"),

@@ -383,7 +383,7 @@ def test_wrong_inputs_are_one_line(session: Planted, command: Command, tmp_path:
     star.write_text("data_\nloop_\n_rlnImageName #1\n1@a.mrcs\n")
     fails("found no column rlnMicrographName", star)
     star.write_text("data_micrographs\nloop_\n_rlnMicrographName #1\ngone/a.mrc\ngone/b.mrc\n")
-    fails("found 2 of 2 micrographs missing: gone/a.mrc, gone/b.mrc", star)
+    fails("2 of 2 micrographs are missing: gone/a.mrc, gone/b.mrc", star)
     star.write_text("data_particles\nloop_\n_rlnMicrographName #1\n_rlnCoordinateX #2\n_rlnCoordinateY #3\na.mrc 1 2\n")
     fails("found particles, expected micrographs", star)
     first = next((session.star.parent / "Micrographs").iterdir())
@@ -393,7 +393,7 @@ def test_wrong_inputs_are_one_line(session: Planted, command: Command, tmp_path:
     (tmp_path / "empty").mkdir()
     fails("found no .mrc or .tif files", tmp_path / "empty")
     fails("no such file", tmp_path / "gone.star")
-    fails("1 of 1 micrographs missing", tmp_path / "gone.mrc")
+    fails("1 of 1 micrograph is missing", tmp_path / "gone.mrc")
     header_only = tmp_path / "short.mrc"
     header_only.write_bytes(first.read_bytes()[:2048])
     fails("is it truncated?", header_only)

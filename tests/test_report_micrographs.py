@@ -85,7 +85,7 @@ def test_few_micrographs_are_not_said_to_be_freed_of_a_pattern(demo: Path, tmp_p
     result.write(tmp_path / "out")
     text = Page(tmp_path / "out" / "report.html").text
     assert "No duplicates among 6 micrographs." in text
-    assert "binned 2 times, whitened, were cross-correlated" in text
+    assert "binned by 2, whitened, were cross-correlated" in text
 
 
 @pytest.mark.parametrize(

@@ -303,8 +303,8 @@ def test_wrong_inputs_and_directories_are_refused(
     out = tmp_path / "out"
     assert "no.star: no such file" in command("slurm", "micrographs", tmp_path / "no.star", "-o", out).err.lower()
     assert "no.star: no such file" in command("slurm", "particles", tmp_path / "no.star", "-o", out).err.lower()
-    assert "found no --output" in command("slurm", "micrographs", planted).err
-    assert "found no --output" in command("slurm", "particles", planted, "--dry-run").err
+    assert "missing -o DIR" in command("slurm", "micrographs", planted).err
+    assert "missing -o DIR" in command("slurm", "particles", planted, "--dry-run").err
     found = command("slurm", "particles", planted, "-o", out, "--time", "plan=1:00:00").err
     assert "found a value for the stage plan, expected values alone" in found
     assert "found no such file" in command("slurm", "particles", planted, "--micrographs", tmp_path / "no.star", "-o", out).err

@@ -1,4 +1,4 @@
-"""cryodedup finds what was counted twice in cryo-EM: duplicate particles and duplicate micrographs."""
+"""cryodedup finds duplicate particles and duplicate micrographs in cryo-EM data."""
 
 # typing is not imported: that takes longer than the rest of this file, and a signal during an import ends in a traceback.
 TYPE_CHECKING = False

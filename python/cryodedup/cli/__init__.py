@@ -56,7 +56,7 @@ class Commands(click.RichGroup):
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(_core.__version__, prog_name="cryodedup")
 def cli() -> None:
-    """Finds what was counted twice in cryo-EM, in RELION and CryoSPARC files."""
+    """Find duplicate particles and duplicate micrographs in cryo-EM data, in RELION and CryoSPARC files."""
 
 
 def run(arguments: Sequence[str] | None = None) -> int:

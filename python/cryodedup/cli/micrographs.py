@@ -195,7 +195,7 @@ def micrographs(
     Example: cryodedup micrographs CtfFind/job005/micrographs_ctf.star -o unique
     """
     if output is None:
-        raise InputError("found no --output, expected a directory for the results (-o DIR)")
+        raise InputError("missing -o DIR, a directory for the results")
     cluster = engine.engine_of(chosen, staged=stage is not None)
     params = chosen_params(bin_, chosen)
     overwrite = overwrite or (resume and holds_withheld(output))

@@ -215,7 +215,7 @@ def particles(
     """
     writes = not (dry_run or advise)
     if output is None and writes:
-        raise InputError("found no --output, expected a directory for the results (-o DIR), or --dry-run")
+        raise InputError("missing -o DIR, a directory for the results (or --dry-run)")
     params = chosen_params(min_separation, pixel_size, chosen)
     if output is not None and writes:
         check_directory(output, overwrite)

@@ -55,7 +55,7 @@ def _micrographs(
         rest.pop(name)
     params = of_micrographs.chosen_params(bin_, rest)
     if output is None:
-        raise InputError("found no --output, expected a directory for the results (-o DIR)")
+        raise InputError("missing -o DIR, a directory for the results")
     command, names = _command(ctx, "micrographs", output), [str(path) for path in inputs]
     _check([*command, *names], cluster)
     check_directory(output, overwrite or (resume and holds_withheld(output)))
@@ -101,7 +101,7 @@ def _particles(
         rest.pop(name)
     params = of_particles.chosen_params(min_separation, pixel_size, rest)
     if output is None:
-        raise InputError("found no --output, expected a directory for the scripts and the results (-o DIR)")
+        raise InputError("missing -o DIR, a directory for the scripts and the results")
     if named := next((stage for name in ("cpus_per_task", "mem", "time") for stage, _ in cluster[name] if stage), None):
         raise InputError(f"found a value for the stage {named}, expected values alone: cryodedup particles has no stages")
     command, names = _command(ctx, "particles", output), [str(path) for path in inputs]

@@ -133,7 +133,7 @@ def watch(
     Example: cryodedup watch MotionCorr/job002/Movies -o live --on-duplicate "notify-send {duplicate}"
     """
     if output is None:
-        raise InputError("found no --output, expected a directory for the results (-o DIR)")
+        raise InputError("missing -o DIR, a directory for the results")
     for name, value, low in (("--poll", poll, 0.05), ("--settle", settle, 0.0), ("--idle", idle, 0.0)):
         if value is not None and not low <= value < float("inf"):
             raise InputError(f"{name}: found {value:g}, expected a number of seconds, {low:g} or more")

@@ -22,6 +22,7 @@ from cryodedup.formats.project import base_of, is_file
 from cryodedup.formats.star import StarFile, TableColumns, open_star
 from cryodedup.formats.star_output import StarOutput
 from cryodedup.micrographs.acquisition import Acquisition, acquisitions_of
+from cryodedup.text import count
 
 BLOB = "micrograph_blob"
 CTF = {"star": "rlnCtfMaxResolution", "cs": "ctf_stats/ctf_fit_to_A"}
@@ -227,7 +228,8 @@ def _refuse_missing(exposures: Exposures) -> None:
         shown = ", ".join(missing[:MAX_NAMED]) + (f" and {len(missing) - MAX_NAMED} more" if len(missing) > MAX_NAMED else "")
         listed = "" if isinstance(exposures.output, ListOutput) else "; run this in the RELION (or CryoSPARC) project directory"
         raise InputError(
-            f"{exposures.label}: found {len(missing):,} of {len(exposures):,} micrographs missing: {shown}; names are resolved from"
+            f"{exposures.label}: {len(missing):,} of {count(len(exposures), 'micrograph')} {'is' if len(missing) == 1 else 'are'} missing:"
+            f" {shown}; names are resolved from"
             f" {os.path.realpath(exposures.base)}{listed}"
             + ("; names with @ are those of images in a stack, expected names of micrographs" if "@" in missing[0] else "")
         )

@@ -44,7 +44,10 @@ def used_lines(result: MicrographOutcome) -> list[tuple[str, str]]:
         pattern = "the camera's fixed pattern was subtracted" if corrected else "too few to subtract the camera's fixed pattern"
         width, height = found.size
         lines.append(
-            ("compared", f"{len(found.members):,} micrographs, reduced to {width:,} x {height:,} px: {found.tested:,} pairs; {pattern}")
+            (
+                "compared",
+                f"{len(found.members):,} micrographs, reduced to {width:,} x {height:,} px: {count(found.tested, 'pair')}; {pattern}",
+            )
         )
     lines.append(("accepted", f"at {_rule(result)}"))
     share = f"micrographs that share at least {100 * result.params.least_overlap:g} % with one that stays"
@@ -88,8 +91,12 @@ def _compared(result: MicrographOutcome) -> str:
     pattern = " and corrected for the camera's fixed pattern" if corrected else ""
     return (
         f"Micrographs that show the same area were found with cryodedup {_core.__version__}: {which} ({pairs:,}) of {compared:,}"
-        f" micrographs, binned {params.bin} times, whitened{pattern}, were cross-correlated at {shifts}."
+        f" micrographs, {_binned(params.bin)}, whitened{pattern}, were cross-correlated at {shifts}."
     )
+
+
+def _binned(bin: int) -> str:
+    return "not binned" if bin == 1 else f"binned by {bin}"
 
 
 def _rule(result: MicrographOutcome) -> str:

@@ -145,7 +145,7 @@ def compare(params: MicrographParams, output: Path, shard: Shard = WHOLE, progre
         pairs += len(block.candidates.at)
     with files.writing() as staging:
         put_arrays(staging, place, arrays)
-    return f"compared {pairs:,} pairs closely"
+    return f"compared {count(pairs, 'pair')} closely"
 
 
 def _plan_of(path: Path) -> str:

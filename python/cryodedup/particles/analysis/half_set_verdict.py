@@ -77,8 +77,8 @@ class HalfSetAudit:
             self.verdict,
             f"half-sets of {before.sizes[0]:,} and {before.sizes[1]:,} particles{others}: {count(before.pairs_across, 'pair')} of"
             f" duplicates across them; {before.concerned:,} particles ({share:.1f} %) have a duplicate in the other half{each}",
-            f"shared noise alone raises the FSC to {before.noise_fsc:.3f}, counted pair by pair; the threshold is {FSC_THRESHOLD}"
-            f" (f/(1+f) = {before.f_over_1_plus_f:.3f}, which leaves out duplicates within a half)",
+            f"shared noise alone raises the FSC to {before.noise_fsc:.3f}, {'above' if before.noise_fsc > FSC_THRESHOLD else 'below'} the"
+            f" {FSC_THRESHOLD} threshold",
             f"{'half-sets of the kept particles' if self.moved is None else 'repaired half-sets'}: {after.sizes[0]:,} and"
             f" {after.sizes[1]:,} particles, {count(after.pairs_across, 'pair')} across them, FSC of noise {after.noise_fsc:.3f}",
         ]
