@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -84,8 +84,9 @@ def join(picks: Sequence[Picks], params: ParticleParams) -> Joined:
     nothing: list[tuple[list[int | None], list[str]]] = [([None] * len(pick.micrographs), []) for pick in picks]
     found = nothing if table is None else [table.rows_of(pick, params.match) for pick in picks]
     rows_of = [rows for rows, _ in found]
-    sizes = _sizes(picks, table, rows_of, params)
-    matched = unify([(pick.label, pick.micrographs) for pick in picks], params.match, partial(coincidences, picks, sizes, params.threads))
+    sizes = cache(lambda: _sizes(picks, table, rows_of, params))
+    named = [(pick.label, pick.micrographs) for pick in picks]
+    matched = unify(named, params.match, lambda pairs: coincidences(picks, sizes(), params.threads, pairs))
     micrograph_of = [_numbered(pick, numbers) for pick, numbers in zip(picks, matched.numbers, strict=True)]
     bounds = np.cumsum([0, *map(len, picks)])
     shared = _shared(matched.numbers)
@@ -99,7 +100,7 @@ def join(picks: Sequence[Picks], params: ParticleParams) -> Joined:
         coverage=coverage_of(matched.numbers, matched.count, rows_of),
         table=table,
         rows_of=rows_of,
-        sizes=sizes,
+        sizes=sizes(),
         warnings=[
             *(warning for pick in picks for warning in pick.warnings),
             *(f"{pick.label}: {warning}" for pick, (_, some) in zip(picks, found, strict=True) for warning in some),

@@ -158,6 +158,7 @@ def _check_numbers(inputs: Sequence[Input]) -> None:
 def _by_name(pairs: Sequence[tuple[Seen, Seen]], measured: Mapping[Directories, Coincidence]) -> tuple[list[str], list[str]]:
     """A warning about equal names in different directories taken as the same, and a note about micrographs that programs renamed."""
     warnings, notes = [], []
+    pairs = sorted(pairs, key=lambda pair: (pair[0].source, pair[1].source))
     is_doubtful = [equal_files(*pair) or bool(_evidence(pair, measured)) for pair in pairs]
     doubtful = [pair for pair, yes in zip(pairs, is_doubtful, strict=True) if yes]
     if doubtful:
