@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import shutil
 import subprocess
+from base64 import b64encode
 from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
@@ -48,11 +50,19 @@ def said(dom: str, name: str) -> Any:
     return json.loads(unescape(found[1]))
 
 
+def hash_of(script: str) -> str:
+    """By which a page's policy allows a script."""
+    return f"sha256-{b64encode(hashlib.sha256(script.encode()).digest()).decode()}"
+
+
 def in_browser(page: Path, tmp_path: Path, script: str = "", *, width: int = 1200, dark: bool = False) -> tuple[str, str]:
     """The page's DOM after a while, and what the browser complained of; a ``script`` may act as a user would, and ``say`` what it sees."""
     text = page.read_text("utf-8")
     copy = tmp_path / "page.html"
-    copy.write_text(text.replace("</body>", f"<script>{{{SAY}{script}}}</script></body>") if script else text, "utf-8")
+    if script:
+        acting = f"{{{SAY}{script}}}"
+        text = text.replace("script-src ", f"script-src '{hash_of(acting)}' ", 1).replace("</body>", f"<script>{acting}</script></body>")
+    copy.write_text(text, "utf-8")
     assert BROWSER is not None
     ran = subprocess.run(
         [

@@ -20,7 +20,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cases import Ran, star
-from cryodedup import InputError, ParticleParams, ParticleResult, deduplicate_particles, output_directory
+from cryodedup import InputError, ParticleParams, ParticleResult, deduplicate_particles, output_directory, staging
 from cryodedup.apply import earlier
 from cryodedup.cli import demo
 from cryodedup.micrographs.listings import write_versions
@@ -315,6 +315,88 @@ def test_moves_lock_the_directory(tmp_path: Path, result: ParticleResult, monkey
     monkeypatch.setattr(output_directory, "_move", moving)
     result.write(tmp_path / "out")
     assert seen == ["locked"]
+
+
+class Killed(BaseException):
+    """The process is dead: from then on nothing changes any file."""
+
+
+def kill_at(monkeypatch: pytest.MonkeyPatch, step: int) -> None:
+    """Ends this run, as SIGKILL does, before the given one of its moves and deletions."""
+    monkeypatch.setattr(staging, "_runs", lambda pid: False)
+    calls = iter(range(step))
+    for name in ("rename", "unlink", "rmdir"):
+
+        def dying(*arguments: object, of: Callable[..., None] = getattr(os, name), **options: object) -> None:
+            if next(calls, None) is None:
+                raise Killed
+            of(*arguments, **options)
+
+        monkeypatch.setattr(os, name, dying)
+
+
+@pytest.mark.parametrize("earlier", [None, "with a page", "without"])
+def test_what_a_kill_leaves_is_replaced_by_the_next_run(
+    tmp_path: Path, result: ParticleResult, monkeypatch: pytest.MonkeyPatch, earlier: str | None
+) -> None:
+    """A first run, and one that replaces a result with or without its page, killed before each of their moves and deletions."""
+    page = earlier != "with a page"
+    expected = set(contents_after(tmp_path / "expected", result, report=page))
+    for step in range(100):
+        out = tmp_path / f"out{step}"
+        if earlier is not None:
+            result.write(out, report=earlier == "with a page")
+        with monkeypatch.context() as patched:
+            kill_at(patched, step)
+            try:
+                result.write(out, overwrite=True, report=page)
+                break
+            except Killed:
+                pass
+        if (out / "summary.json").exists():  # whole: the earlier one, or the new one
+            assert set(json.loads((out / "summary.json").read_text())["outputs"]) <= {path.name for path in out.iterdir()}
+        with monkeypatch.context() as patched:
+            patched.setattr(staging, "_runs", lambda pid: False)
+            result.write(out, overwrite=True, report=page)
+        assert {str(path.relative_to(out)) for path in out.rglob("*")} == expected, step
+    assert step > 8
+
+
+def contents_after(out: Path, result: ParticleResult, *, report: bool) -> list[str]:
+    result.write(out, report=report)
+    return [str(path.relative_to(out)) for path in out.rglob("*")]
+
+
+def test_files_of_a_user_stay_where_a_killed_run_moved_none(
+    tmp_path: Path, result: ParticleResult, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    figure = tmp_path / "out" / "figures" / "distances.svg"
+    figure.parent.mkdir(parents=True)
+    with monkeypatch.context() as patched, pytest.raises(Killed):
+        kill_at(patched, 0)
+        result.write(tmp_path / "out")
+    figure.write_text("the user's")
+    monkeypatch.setattr(staging, "_runs", lambda pid: False)
+    with pytest.raises(InputError, match=r"distances\.svg: found what no earlier run of this command wrote"):
+        result.write(tmp_path / "out", overwrite=True)
+    assert figure.read_text() == "the user's"
+
+
+def test_figures_are_not_written_through_a_link(tmp_path: Path, picks: Path, command: Command) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "figures").symlink_to(tmp_path / "elsewhere")
+    ran = command(*PARTICLES, tmp_path / "out", picks)
+    assert (ran.status, "out/figures: found a link where a directory is to be written" in ran.err) == (2, True)
+    assert not [*(tmp_path / "elsewhere").iterdir()]
+
+
+def test_all_that_is_new_is_on_the_disk(tmp_path: Path, result: ParticleResult, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced: list[Path] = []
+    monkeypatch.setattr(output_directory, "make_lasting", synced.extend)
+    out = tmp_path / "new" / "parent" / "out"
+    result.write(out)
+    assert {out, out / "figures", out.parent, out.parent.parent, tmp_path} <= set(synced)
 
 
 def test_a_demo_that_was_stopped_says_so(tmp_path: Path, command: Command, monkeypatch: pytest.MonkeyPatch) -> None:

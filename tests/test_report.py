@@ -25,9 +25,18 @@ from cryodedup.report.origin import Origin
 from cryodedup.report.outliers import binomial_tail
 from cryodedup.report.particle_page import particle_page
 from cryodedup.write.particles import write_particles
-from page_reader import Page
+from page_reader import Page, hash_of
 
 MOST_BYTES = 5_000_000
+
+
+@pytest.mark.parametrize("name", ["particles", "unique", "refined"])
+def test_a_page_runs_its_own_script_and_no_other(name: str, demo: Path) -> None:
+    raw = Page(demo / name / "report.html").raw
+    (policy,) = re.findall(r"script-src ([^;\"]*)", raw)
+    scripts = re.findall(r"<script>(.*?)</script>", raw, re.DOTALL)
+    assert [policy] == [f"'{hash_of(script)}'" for script in scripts]
+    assert not re.search(r"<[^>]* on\w+=", raw.replace(scripts[0], ""))
 
 
 @pytest.mark.parametrize("name", ["particles", "unique", "refined"])

@@ -6,6 +6,7 @@ import json
 import resource
 import shutil
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -228,6 +229,81 @@ def test_a_plan_goes_with_its_parameters_micrographs_and_machine(
     found = command(*base, "--stage", "compare", "--shard", "1/2")
     assert found.status == 2
     assert "found the processor's instructions another on this machine, expected" in found.err
+
+
+CHANGED = "prepared micrographs that have changed since this run began (the file is damaged, or was written again)"
+
+
+@pytest.mark.parametrize("case", ["prepared again", "damaged", "shortened", "exchanged"])
+def test_prepared_micrographs_that_changed_after_the_plan_are_refused(command: Command, star: Path, tmp_path: Path, case: str) -> None:
+    out, base = tmp_path / "out", ["micrographs", star, "-o", tmp_path / "out", "--bin", BIN, "--no-report", "--overwrite"]
+    staged(command, star, out)
+    before = files_of(out)
+    caches = sorted((out / "stages").glob("prepared-*.cache"))
+    whole = [cache.read_bytes() for cache in caches]
+    if case == "prepared again":  # the records come in another order
+        for number in (1, 2, 3):
+            caches[number - 1].unlink()
+            records = star.read_text("utf-8").splitlines(keepends=True)
+            names = [line for line in records if ".mrc" in line]
+            turned = star.with_name("turned.star")
+            turned.write_text("".join(line for line in records if ".mrc" not in line) + "".join(reversed(names)))
+            again = ["micrographs", turned, *base[2:], "--order", "input", "--threads", "1"]
+            command(*again, "--stage", "prepare", "--shard", f"{number}/3")
+            turned.unlink()
+    elif case == "damaged":
+        for cache, content in zip(caches, whole, strict=True):
+            cache.write_bytes(b"".join(bytes([byte ^ (i % 701 == 700)]) for i, byte in enumerate(content)))
+    elif case == "shortened":
+        for cache, content in zip(caches, whole, strict=True):
+            cache.write_bytes(content[: len(content) // 4])
+    else:
+        caches[0].write_bytes(whole[1])
+        caches[1].write_bytes(whole[0])
+    ran = command(*base, "--stage", "merge")
+    assert (ran.status, CHANGED in ran.err) == (2, True), ran.err
+    assert files_of(out) == before
+    assert command(*base, "--stage", "prepare", "--shard", "1/1").status == 0
+    for stage in (["plan"], *(["compare", "--shard", f"{k}/4"] for k in (1, 2, 3, 4)), ["merge"]):
+        assert command(*base, "--stage", *stage).status == 0
+    assert files_of(out) == before
+
+
+def test_a_shard_under_the_name_of_another_is_refused(command: Command, star: Path, tmp_path: Path) -> None:
+    staged(command, star, tmp_path / "out")
+    base, stages = ["micrographs", star, "-o", tmp_path / "out", "--bin", BIN, "--no-report", "--overwrite"], tmp_path / "out" / "stages"
+    before = files_of(tmp_path / "out")
+    shutil.copy(stages / "compared-00002-of-00004.npz", stages / "compared-00003-of-00004.npz")
+    found = command(*base, "--stage", "merge")
+    assert "compared-00003-of-00004.npz: found shard 2 of 4, expected 3 of 4; run --stage compare --shard 3/4 again" in found.err
+    assert command(*base, "--stage", "compare", "--shard", "3/4").out.startswith(f"{tmp_path / 'out'}: compared")
+    assert command(*base, "--stage", "merge").status == 0
+    assert files_of(tmp_path / "out") == before
+    shutil.copy(stages / "prepared-00002-of-00003.json", stages / "prepared-00001-of-00003.json")
+    found = command(*base, "--stage", "plan")
+    assert (found.status, "prepared-00001-of-00003.json: found shard 2 of 3, expected 1 of 3" in found.err) == (2, True)
+
+
+def test_a_plan_of_other_prepared_pixels_is_another(command: Command, star: Path, tmp_path: Path) -> None:
+    """Of one input: a comparison of what was there before is not taken for one of what is there now."""
+    without_compare(command, star, tmp_path / "out")
+    made = plan.Plan.read(files.StageFiles.of(tmp_path / "out"))
+    assert made.id != replace(made, prepared=made.prepared[::-1]).id
+
+
+def test_every_damage_of_a_compared_shard_names_its_file(command: Command, star: Path, tmp_path: Path) -> None:
+    base = without_compare(command, star, tmp_path / "out")
+    command(*base, "--stage", "compare")
+    place = tmp_path / "out" / "stages" / "compared-00001-of-00001.npz"
+    whole = place.read_bytes()
+    for at in [*range(0, len(whole), len(whole) // 200), *range(len(whole) - 120, len(whole), 7)]:
+        place.write_bytes(whole[:at] + bytes([whole[at] ^ 0x41]) + whole[at + 1 :])
+        with pytest.raises(InputError, match=r"compared-00001-of-00001\.npz: found a damaged file"):
+            files.found_arrays(place)
+    found = command(*base, "--stage", "merge")
+    assert (found.status, found.err.count("\n"), "run its shard again" in found.err) == (2, 1, True)
+    assert command(*base, "--stage", "compare").status == 0
+    assert place.read_bytes() == whole
 
 
 def test_damaged_files_are_named(command: Command, star: Path, tmp_path: Path) -> None:

@@ -175,6 +175,10 @@ class Record:
     def masked_px(self) -> int:
         """Pixels of the micrograph that are NaN or infinite."""
 
+    @property
+    def checksum(self) -> int:
+        """CRC-32 of the pixels as they are stored, which every reading of a whole record checks."""
+
 @type_check_only
 class _Points(Protocol):
     """What the searches read: see :class:`cryodedup.particles.points.Points`."""

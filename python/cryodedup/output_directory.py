@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
-from collections.abc import Iterable, Iterator, Sequence, Set
+from collections.abc import Iterator, Sequence, Set
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from cryodedup.errors import InputError
 from cryodedup.lasting import make_lasting
 from cryodedup.signals import held_back
-from cryodedup.staging import OLD, abandoned, holds_earlier, locked, staging_directory
+from cryodedup.staging import OLD, abandoned, discard, holds_earlier, locked, staging_directory
 from cryodedup.summary_file import SUMMARY, read_summary
 
 LISTING, PAGE, FIGURES = "duplicates.csv", "report.html", "figures"
@@ -43,21 +42,30 @@ def staged(directory: Path, overwrite: bool, inputs: Set[Path], schema: str, *, 
     """
     check_directory(directory, overwrite)
     _found_outputs(directory, leaving, overwrite)
-    made = not directory.exists()
+    made = [path for path in (directory, *directory.parents) if not path.exists()]
     try:
         directory.mkdir(parents=True, exist_ok=True)
         with staging_directory(directory) as staging:
-            _remove(path for path in abandoned(directory, staging) if not holds_earlier(path))
+            for path in abandoned(directory, staging):
+                if not holds_earlier(path) and not (path / SUMMARY).exists():  # with one, its files may be in place: it says which
+                    discard(path)
             with _naming_targets(staging, directory):
                 yield staging
-                make_lasting([path for path in staging.rglob("*") if path.is_file()])
+                make_lasting([*staging.rglob("*")])
                 with locked(directory), held_back():
                     left = abandoned(directory, staging)
-                    places = [directory, *(path / OLD for path in left)]
+                    places = [directory, *left, *(path / OLD for path in left)]
                     listed = {place: _listed_outputs(place, places, schema) for place in places}
+                    for path in left:  # of what a killed run was moving into place: what it has moved
+                        listed[path] = [name for name in listed[path] if not os.path.lexists(path / name)]
                     outdated = [name for names in listed.values() for name in names]
                     _move(staging, directory, overwrite, inputs, [*outdated, *_found_outputs(directory, leaving, overwrite)])
-            _remove(path for path in left if listed[path / OLD])  # what another command's result was is not replaced by this one
+                    with suppress(OSError):  # all is in place, whatever the disk says of the names
+                        make_lasting([directory, *(path.parent for path in made)])
+                    discard(staging)
+            for path in left:
+                if listed[path / OLD] or not holds_earlier(path):  # what another command's result was is not replaced by this one
+                    discard(path)
     finally:
         if made:
             with suppress(OSError):  # not empty, or not there any more
@@ -74,11 +82,6 @@ def _naming_targets(staging: Path, directory: Path) -> Iterator[None]:
         if path.is_relative_to(staging) and not path.is_relative_to(staging / OLD):
             error.filename = os.fspath(directory / path.relative_to(staging))
         raise
-
-
-def _remove(directories: Iterable[Path]) -> None:
-    for directory in directories:
-        shutil.rmtree(directory, ignore_errors=True)
 
 
 def names_of_outputs(staging: Path) -> list[str]:
@@ -123,8 +126,10 @@ def check_directory(directory: Path, overwrite: bool) -> None:
             f"{directory}: found a result that a killed run had begun to replace (the earlier files are in {unfinished / OLD}); add"
             " --overwrite, or choose another --output"
         )
-    if os.path.lexists(directory / FIGURES) and not (directory / FIGURES).is_dir():
-        raise InputError(f"{directory / FIGURES}: found a file where a directory is to be written; choose another --output")
+    figures = directory / FIGURES
+    if os.path.lexists(figures) and (figures.is_symlink() or not figures.is_dir()):
+        found = "a link" if figures.is_symlink() else "a file"
+        raise InputError(f"{figures}: found {found} where a directory is to be written; choose another --output")
 
 
 def refuse_inputs_among_outputs(directory: Path, inputs: Sequence[Path], outputs: re.Pattern[str]) -> None:
@@ -205,23 +210,25 @@ def _move(staging: Path, directory: Path, overwrite: bool, inputs: Set[Path], ou
         (directory / FIGURES).mkdir(exist_ok=True)
     moves = [(directory / name, old / name) for name in sorted(leaving, key=lambda name: name != SUMMARY)]
     moves += [(staging / name, directory / name) for name in sorted(new, key=lambda name: name == SUMMARY)]
-    _move_all(moves, old)
-    with suppress(OSError):  # all is in place, whatever the disk says of the names
-        make_lasting([directory])
-    shutil.rmtree(old, ignore_errors=True)
-    if (directory / FIGURES).is_dir() and not any((directory / FIGURES).iterdir()):
-        (directory / FIGURES).rmdir()
+    _move_all(moves, old, directory / FIGURES)
 
 
-def _move_all(moves: Sequence[tuple[Path, Path]], old: Path) -> None:
+def _move_all(moves: Sequence[tuple[Path, Path]], old: Path, figures: Path) -> None:
+    """Moves all, or none; before the last, the summary, the folder of the figures is completed, or removed if it is empty."""
     done: list[tuple[Path, Path]] = []
     try:
         for start, end in moves:
+            if (start, end) == moves[-1]:
+                with suppress(OSError):  # not empty, or none
+                    figures.rmdir()
+                with suppress(OSError):
+                    make_lasting([figures])
             _rename(start, end)
             done.append((start, end))
     except OSError as failed:
         try:
             for start, end in reversed(done):
+                start.parent.mkdir(exist_ok=True)
                 end.rename(start)
         except OSError:
             text = f"{failed.strerror}; the earlier result could not be put back: it is in {old}"

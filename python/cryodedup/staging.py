@@ -15,6 +15,8 @@ from pathlib import Path
 
 OLD = ".old"
 """In it: what the moves take out of the way, to be put back if one of them fails."""
+_REPLACED = ".replaced"
+"""Its name once all moves are done."""
 _NAME = re.compile(r"\.cryodedup-(?P<place>.+)-(?P<pid>\d+)-[0-9a-f]+")
 _BEAT_S = 60.0
 _SILENT_S = 3600.0
@@ -60,6 +62,13 @@ def abandoned(directory: Path, beside: Path | None = None) -> list[Path]:
 def holds_earlier(staging: Path) -> bool:
     """Whether a run was killed while it moved an earlier result out of the way."""
     return _holds_files(staging / OLD)
+
+
+def discard(staging: Path) -> None:
+    """Removes a staging directory with what :data:`OLD` holds; if this is interrupted, the rest is no earlier result any more."""
+    with suppress(OSError):  # there is none
+        (staging / OLD).rename(staging / _REPLACED)
+    shutil.rmtree(staging, ignore_errors=True)
 
 
 def _place() -> str:

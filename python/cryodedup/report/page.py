@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import re
 import shutil
@@ -71,13 +72,15 @@ def page(template: str, figures: Sequence[Figure], origin: Origin, **context: An
     """Fills a template; all values are escaped. The template gets ``figures`` by name; each is also returned as a separate file."""
     drawn = {figure.name: figure for figure in figures}
     given = {"figures": drawn, "origin": origin, "files": _files(origin), "version": _core.__version__, **context}
-    html = (
-        _environment()
-        .get_template(template)
-        .render(style=_text("figure.css") + _text("page.css"), script="".join(map(_text, SCRIPTS)), **given)
-    )
+    script, style = "".join(map(_text, SCRIPTS)), _text("figure.css") + _text("page.css")
+    html = _environment().get_template(template).render(style=style, script=script, script_hash=_hash_of(script), **given)
     style = file_style()
     return Page(_with_contents(html), {name: figure.file(style) for name, figure in drawn.items()})
+
+
+def _hash_of(script: str) -> str:
+    """What a page allows as its only script: by its hash, not a nonce, since a file is written once and read many times."""
+    return f"sha256-{b64encode(hashlib.sha256(script.encode()).digest()).decode()}"
 
 
 def _files(origin: Origin) -> list[tuple[str, str]]:

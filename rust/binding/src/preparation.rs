@@ -37,6 +37,7 @@ readable! {
         mean: f32 = |stored| stored.record.mean;
         masked_px: u32 = |stored| stored.record.masked;
         kind: &'static str = |stored| stored.record.kind.name();
+        checksum: u32 = |stored| stored.record.checksum;
     }
 }
 

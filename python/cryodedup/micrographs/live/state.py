@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ import numpy as np
 
 from cryodedup.errors import naming
 from cryodedup.micrographs.live.collection import Gathered
+from cryodedup.micrographs.saved_arrays import read_arrays, write_arrays
 from cryodedup.params import MicrographParams
 
 SCHEMA = "cryodedup-watch/1"
@@ -43,8 +43,8 @@ def save(folder: Path, collections: Sequence[Saved], params: MicrographParams) -
         arrays |= {f"{number}.{name}": column for name, column in one.gathered.arrays().items()}
     written = folder / f".{_NAME}.writing"
     try:
-        with naming(folder / _NAME), written.open("wb") as file:
-            np.savez(file, **arrays)
+        with naming(folder / _NAME), written.open("w+b") as file:
+            write_arrays(file, arrays)
             file.flush()
             os.fsync(file.fileno())
         written.replace(folder / _NAME)
@@ -57,12 +57,12 @@ def load(folder: Path, params: MicrographParams) -> list[Saved] | None:
     if not (folder / _NAME).exists():
         return []
     try:
-        with (folder / _NAME).open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-            head = json.loads(bytes(arrays["head"]).decode())
-            if head["schema"] != SCHEMA or head["params"] != _relevant(params):
-                return None
-            return [_collection(one, number, arrays) for number, one in enumerate(head["collections"])]
-    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile):
+        arrays = read_arrays(folder / _NAME)
+        head = json.loads(bytes(arrays["head"]).decode())
+        if head["schema"] != SCHEMA or head["params"] != _relevant(params):
+            return None
+        return [_collection(one, number, arrays) for number, one in enumerate(head["collections"])]
+    except (OSError, ValueError, KeyError):
         return None
 
 

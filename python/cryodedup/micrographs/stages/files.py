@@ -5,20 +5,18 @@ from __future__ import annotations
 import json
 import re
 import shutil
-import zipfile
-import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from cryodedup.errors import InputError, naming
 from cryodedup.lasting import make_lasting
 from cryodedup.micrographs.blocks import Shard
+from cryodedup.micrographs.saved_arrays import Arrays, read_arrays, write_arrays
 from cryodedup.staging import abandoned, staging_directory
 
 STAGES = "stages"
@@ -110,13 +108,13 @@ def read_json(path: Path) -> dict[str, Any]:
 def put_arrays(staging: Path, place: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
     """Writes arrays by name."""
     path = staging / place.name
-    with naming(place), path.open("wb") as file:
-        np.savez(file, **arrays)  # type: ignore[arg-type]
+    with naming(place), path.open("w+b") as file:
+        write_arrays(file, arrays)
     put(path, place)
 
 
-def read_arrays(path: Path, use: Callable[[Mapping[str, NDArray[Any]]], Any]) -> Any:
-    """What ``use`` makes of the arrays of such a file.
+def found_arrays(path: Path) -> Arrays:
+    """The arrays of such a file.
 
     Raises
     ------
@@ -124,7 +122,6 @@ def read_arrays(path: Path, use: Callable[[Mapping[str, NDArray[Any]]], Any]) ->
         It is damaged.
     """
     try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-            return use(arrays)
-    except (ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise InputError(f"{path}: found a damaged file ({error}), expected what the stage compare wrote; run its shard again") from None
+        return read_arrays(path)
+    except ValueError:
+        raise InputError(f"{path}: found a damaged file, expected what the stage compare wrote; run its shard again") from None

@@ -21,7 +21,7 @@ from cryodedup.micrographs.stages.files import StageFiles, read_json
 from cryodedup.micrographs.versions import Version
 from cryodedup.params import MicrographParams
 
-SCHEMA = "cryodedup-plan/1"
+SCHEMA = "cryodedup-plan/2"
 LAST = ("fdr", "threshold", "min_overlap", "max_removed", "max_set", "self_test", "threads")
 """Parameters that only the last stage uses: they can differ from those of the plan."""
 _FILE = "plan.json"
@@ -43,6 +43,8 @@ class Plan:
     ----------
     micrographs
         A digest of the micrographs of the input: their paths, sizes and times, in the order of exposure.
+    prepared
+        A digest of the prepared micrographs.
     unreadable, masked
         As in :class:`~cryodedup.micrographs.prepared.Prepared`.
     versions, refused
@@ -53,6 +55,7 @@ class Plan:
 
     params: dict[str, Any]
     micrographs: str
+    prepared: str
     unreadable: dict[int, str]
     masked: dict[int, int]
     versions: list[Version]
@@ -158,6 +161,12 @@ def digest_of(opened: Opened, params: MicrographParams) -> str:
         name = opened.exposures.names[i].encode("utf-8", "surrogateescape")
         digest.update(name + b"\0" + (key_of(opened.images[i], params.bin) if i in opened.images else b""))
     return digest.hexdigest()
+
+
+def digest_of_prepared(records: Mapping[int, _core.Record]) -> str:
+    """Of the pixels of the prepared micrographs, by their checksums."""
+    checksums = json.dumps(sorted((i, record.checksum) for i, record in records.items()))
+    return hashlib.blake2b(checksums.encode(), digest_size=16).hexdigest()
 
 
 def class_folder(folder: Path, number: int) -> Path:

@@ -20,7 +20,8 @@ from cryodedup.micrographs.opened import Inputs, Opened, open_micrographs
 from cryodedup.micrographs.prepared import Prepared
 from cryodedup.micrographs.reading import Reading, key_of, masked_px, refusal
 from cryodedup.micrographs.result import MicrographOutcome
-from cryodedup.micrographs.stages.files import StageFiles, put, put_arrays, put_json, read_arrays, read_json
+from cryodedup.micrographs.saved_arrays import Arrays
+from cryodedup.micrographs.stages.files import StageFiles, found_arrays, put, put_arrays, put_json, read_json
 from cryodedup.micrographs.stages.plan import (
     Plan,
     PlannedClass,
@@ -28,6 +29,7 @@ from cryodedup.micrographs.stages.plan import (
     class_folder,
     computed,
     digest_of,
+    digest_of_prepared,
     missing,
     open_class,
     save_class,
@@ -58,7 +60,7 @@ def prepare(micrographs: Inputs, params: MicrographParams, output: Path, shard: 
         reading = Reading(readable, opened.images, params, files.cache(shard), True, progress)
         reading.read(reading.waiting)
         refused = {key_of(opened.images[i], params.bin).hex(): reason for i, reason in reading.unreadable.items()}
-        put_json(staging, files.prepared(shard), {"schema": _PREPARED, "computed": computed(), "unreadable": refused})
+        put_json(staging, files.prepared(shard), {"schema": _PREPARED, "shard": list(shard), "computed": computed(), "unreadable": refused})
     without = f", {len(reading.unreadable):,} of them cannot be used" if reading.unreadable else ""
     return f"prepared {len(readable):,} of {len(opened.images):,} micrographs{without}"
 
@@ -83,6 +85,7 @@ def plan(micrographs: Inputs, params: MicrographParams, output: Path, progress: 
         made = Plan(
             params=shared(params),
             micrographs=digest_of(opened, params),
+            prepared=digest_of_prepared(prepared.records),
             unreadable=prepared.unreadable,
             masked=prepared.masked,
             versions=unique.versions,
@@ -108,6 +111,7 @@ def _prepared(opened: Opened, params: MicrographParams, files: StageFiles, progr
     refused: dict[str, str] = {}
     for shard in shards:
         said = read_json(files.prepared(shard))
+        _check_number(files.prepared(shard), said.get("shard"), shard, "prepare")
         check_computed(said.get("computed", {}), f"{files.prepared(shard)} was made", "prepare")
         refused |= said.get("unreadable", {})
     records, unreadable, without = {}, dict(opened.unreadable), []
@@ -134,9 +138,9 @@ def compare(params: MicrographParams, output: Path, shard: Shard = WHOLE, progre
     made = Plan.read(files)
     made.check(params)
     place = files.compared(shard)
-    if place.exists() and _plan_of(place) == made.id:
+    if _is_done(place, made, shard):
         return f"found {place.name} from an earlier run of this stage"
-    arrays: dict[str, NDArray[Any]] = {"plan": np.frombuffer(made.id.encode(), np.uint8)}
+    arrays: Arrays = {"plan": _plan_id(made), "shard": np.array(shard)}
     pairs = 0
     for number, planned_class in _compared(made):
         planned = open_class(class_folder(files.plan, number), params, screens=True)
@@ -148,11 +152,25 @@ def compare(params: MicrographParams, output: Path, shard: Shard = WHOLE, progre
     return f"compared {count(pairs, 'pair')} closely"
 
 
-def _plan_of(path: Path) -> str:
+def _plan_id(made: Plan) -> NDArray[np.uint8]:
+    return np.frombuffer(made.id.encode(), np.uint8)
+
+
+def _is_done(place: Path, made: Plan, shard: Shard) -> bool:
     try:
-        return str(read_arrays(path, lambda arrays: bytes(arrays["plan"]).decode("ascii", "replace")))
+        arrays = found_arrays(place) if place.exists() else {}
+        _check_number(place, arrays.get("shard"), shard, "compare")
     except InputError:
-        return ""
+        return False
+    return np.array_equal(arrays["plan"], _plan_id(made))
+
+
+def _check_number(place: Path, found: Any, shard: Shard, stage: str) -> None:
+    """Refuses a file of another shard, copied or renamed."""
+    number, count = shard
+    if found is None or [int(value) for value in found] != [number, count]:
+        of = "no shard of this version" if found is None else f"shard {int(found[0]) + 1} of {int(found[1])}"
+        raise InputError(f"{place}: found {of}, expected {number + 1} of {count}; run --stage {stage} --shard {number + 1}/{count} again")
 
 
 def _compared(made: Plan) -> Iterator[tuple[int, PlannedClass]]:
@@ -178,7 +196,7 @@ def merge(micrographs: Inputs, params: MicrographParams, output: Path, progress:
         several.append((one.members, planned[number].session.records if number in planned else []))
     unique = of_classes(opened, made.versions, made.refused, several, params)
     for number, session in planned.items():
-        block = joined([_block_of(files.compared(shard), number) for shard in shards])
+        block = joined([_block_of(shard, number) for shard in shards])
         compared.append(conclude(unique.classes[number], session, block, params, progress))
     records = {i: record for members, of_class in several for i, record in zip(members, of_class, strict=False)}
     prepared = Prepared(records, made.unreadable, made.masked, None, [])
@@ -187,21 +205,24 @@ def merge(micrographs: Inputs, params: MicrographParams, output: Path, progress:
         return outcome_of(opened, prepared, unique, compared, params, scratch, times_s, progress)
 
 
-def _shards_of(made: Plan, files: StageFiles) -> list[Shard]:
+def _shards_of(made: Plan, files: StageFiles) -> list[Arrays]:
     """A complete set of what was compared by a plan."""
-    shards = [shard for shard in files.shards("compared", ".npz") if _plan_of(files.compared(shard)) == made.id]
-    if lacking := missing(shards):
+    there: dict[Shard, Arrays] = {}
+    for shard in files.shards("compared", ".npz"):
+        place = files.compared(shard)
+        arrays = found_arrays(place)
+        if np.array_equal(arrays["plan"], _plan_id(made)):
+            _check_number(place, arrays["shard"], shard, "compare")
+            there[shard] = arrays
+    if lacking := missing(there):
         raise InputError(f"{files.folder}: {_lacking('compare', *lacking)}")
-    count = next(count for _, count in shards if missing([shard for shard in shards if shard[1] == count]) is None)
-    return [shard for shard in shards if shard[1] == count]
+    count = next(count for _, count in there if missing([shard for shard in there if shard[1] == count]) is None)
+    return [arrays for shard, arrays in there.items() if shard[1] == count]
 
 
-def _block_of(path: Path, number: int) -> Block:
+def _block_of(arrays: Arrays, number: int) -> Block:
     prefix = f"{number}."
-    block: Block = read_arrays(
-        path, lambda arrays: Block.of({name.removeprefix(prefix): arrays[name] for name in arrays if name.startswith(prefix)})
-    )
-    return block
+    return Block.of({name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)})
 
 
 def _lacking(stage: str, count: int, numbers: Sequence[int]) -> str:

@@ -11,6 +11,7 @@ use std::sync::{Mutex, PoisonError};
 
 use rayon::prelude::*;
 
+use crate::error::Place;
 use crate::micrographs::kernels::simd::fast;
 use crate::micrographs::stored::Stored;
 use crate::rows::Input;
@@ -65,6 +66,8 @@ pub struct Record {
     pub kind: Kind,
     /// Pixels of the micrograph that are NaN or infinite.
     pub masked: u32,
+    /// CRC-32 of its pixels as they are stored.
+    pub checksum: u32,
 }
 
 /// A file to which records are appended.
@@ -86,7 +89,7 @@ impl Writer {
 
     /// Appends a record without masked pixels; `pixels` are empty for a micrograph that cannot be used.
     pub fn append(&self, key: &Key, (width, height): (usize, usize), pixels: &[f32], sd: f32, mean: f32, kind: Kind) -> Result<Record> {
-        self.append_record(key, pixels, Record { pixels_at: 0, width, height, sd, mean, kind, masked: 0 })
+        self.append_record(key, pixels, Record { pixels_at: 0, width, height, sd, mean, kind, masked: 0, checksum: 0 })
     }
 
     /// Appends a record, and returns it with the place of its pixels.
@@ -100,7 +103,7 @@ impl Writer {
     /// Appends a copy of a record of another file.
     pub fn append_copy(&self, key: &Key, Stored { path, record }: &Stored) -> Result<Record> {
         let mut bytes = Vec::new();
-        Input::open(path)?.read(record.pixels_at, record.pixels_at + record.bytes(), &mut bytes)?;
+        record.read(&Input::open(path)?, &mut bytes)?;
         self.write(key, [vec![0; HEAD], bytes].concat(), *record)
     }
 
@@ -142,7 +145,7 @@ impl Writer {
         file.0.write_all(&bytes).map_err(Error::at(&self.path))?;
         let pixels_at = file.1 + HEAD as u64;
         file.1 += bytes.len() as u64;
-        Ok(Record { pixels_at, ..record })
+        Ok(Record { pixels_at, checksum, ..record })
     }
 }
 
@@ -177,21 +180,20 @@ pub fn index(path: &Path, monitor: &Monitor) -> Result<Index> {
     while end + HEAD as u64 <= input.size() {
         monitor.advance(0)?;
         input.read(end, end + HEAD as u64, &mut buffer)?;
-        let Some((key, record, checksum)) = parse(&buffer, end) else { break };
+        let Some((key, record)) = parse(&buffer, end) else { break };
         if record.pixels_at + record.bytes() > input.size() {
             break;
         }
         end = record.pixels_at + record.bytes();
-        heads.push((key, record, checksum));
+        heads.push((key, record));
     }
-    let sound = |buffer: &mut Vec<u8>, (_, record, checksum): &(Key, Record, u32)| {
+    let sound = |buffer: &mut Vec<u8>, (_, record): &(Key, Record)| {
         monitor.advance(0)?;
-        input.read(record.pixels_at, record.pixels_at + record.bytes(), buffer)?;
-        Ok(crc32fast::hash(buffer) == *checksum)
+        record.is_read(&input, buffer)
     };
     let sound: Vec<bool> = heads.par_iter().map_init(Vec::new, sound).collect::<Result<_>>()?;
     let (mut records, mut broken) = (HashMap::new(), Vec::new());
-    for ((key, record, _), sound) in heads.into_iter().zip(sound) {
+    for ((key, record), sound) in heads.into_iter().zip(sound) {
         if sound {
             records.insert(key, record);
         } else {
@@ -207,6 +209,26 @@ impl Record {
     pub(crate) fn bytes(&self) -> u64 {
         if self.kind == Kind::Image { 2 * (self.width * self.height) as u64 } else { 0 }
     }
+
+    /// Reads its pixels as they are stored; whether they are the ones that were written.
+    fn is_read(&self, input: &Input, buffer: &mut Vec<u8>) -> Result<bool> {
+        input.read(self.pixels_at, self.pixels_at + self.bytes(), buffer)?;
+        Ok(buffer.len() as u64 == self.bytes() && crc32fast::hash(buffer) == self.checksum)
+    }
+
+    /// Reads its pixels as they are stored.
+    ///
+    /// # Errors
+    /// [`Error::Io`]; [`Error::Malformed`]: they are not the ones that were written.
+    pub(crate) fn read(&self, input: &Input, buffer: &mut Vec<u8>) -> Result<()> {
+        if self.is_read(input, buffer)? { Ok(()) } else { Err(changed(input.path())) }
+    }
+}
+
+/// A cache was damaged, or written again, after its records were looked up.
+pub(crate) fn changed(path: &Path) -> Error {
+    let found = "prepared micrographs that have changed since this run began (the file is damaged, or was written again)";
+    Error::malformed(path, Place::Whole, found, "the same as then; repeat the run, or the stages from --stage prepare on")
 }
 
 fast! {
@@ -217,7 +239,7 @@ fast! {
     }
 }
 
-fn parse(head: &[u8], at: u64) -> Option<(Key, Record, u32)> {
+fn parse(head: &[u8], at: u64) -> Option<(Key, Record)> {
     let word = |at: usize| Some(u32::from_le_bytes(head.get(at..at + 4)?.try_into().ok()?));
     if head.get(..8)? != MAGIC || word(HEAD - 4)? != crc32fast::hash(&head[..HEAD - 4]) {
         return None;
@@ -234,8 +256,9 @@ fn parse(head: &[u8], at: u64) -> Option<(Key, Record, u32)> {
         mean: f32::from_bits(word(44)?),
         kind,
         masked: word(48)?,
+        checksum: word(36)?,
     };
-    Some((head[8..24].try_into().ok()?, record, word(36)?))
+    Some((head[8..24].try_into().ok()?, record))
 }
 
 #[cfg(test)]
@@ -267,11 +290,18 @@ mod tests {
             assert_eq!(found.records.len(), (length / 76).min(3), "{length}");
             assert_eq!(found.torn, ![0, 76, 152, 228].contains(&length), "{length}");
         }
+        let stored = |k: u8| Stored { path: path.as_path().into(), record: records[&[k; 16]] };
+        let readable = |k: u8| {
+            let source = &open_all(&[stored(k)]).unwrap()[0];
+            assert_eq!(source.read(&mut Vec::new(), &mut Vec::new()).is_ok(), source.units(0..2).is_ok());
+            source.units(0..2).is_ok()
+        };
         for byte in 0..whole.len() {
             let mut damaged = whole.clone();
             damaged[byte] ^= 0x10;
             std::fs::write(&path, &damaged).unwrap();
             assert!(measure().records.len() < 4 && (measure().torn || measure().broken.len() == 1), "{byte}");
+            assert!((0..3_u8).all(|k| readable(k) == !(usize::from(k) * 76 + 64..usize::from(k) * 76 + 76).contains(&byte)), "{byte}");
         }
         std::fs::write(&path, &whole[..80]).unwrap();
         Writer::open(&path, Some(measure().end)).unwrap().append(&[7; 16], (3, 2), &pixels(1), 2.0, 1.0, Kind::Image).unwrap();

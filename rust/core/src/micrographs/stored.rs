@@ -5,9 +5,9 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::cache::{Key, Record, UNITS_PER_SD, index};
+use super::cache::{Key, Record, UNITS_PER_SD, changed, index};
 use crate::rows::Input;
-use crate::{Error, Monitor, Result};
+use crate::{Monitor, Result};
 
 /// A record and the file that holds it.
 #[derive(Clone, Debug, PartialEq)]
@@ -59,32 +59,28 @@ pub(crate) fn open_all<'a>(stored: &'a [Stored]) -> Result<Vec<Source>> {
 }
 
 impl Source {
-    /// Reads some rows of the pixels as they are stored, in the same unit for the whole image.
+    /// Reads some rows of the pixels as they are stored, in the same unit for the whole image. All rows together are checked.
     pub(crate) fn units(&self, rows: Range<usize>) -> Result<Vec<i16>> {
-        let Record { pixels_at, width, .. } = self.record;
+        let Record { pixels_at, width, height, .. } = self.record;
         let at = |row: usize| pixels_at + 2 * (width * row) as u64;
         let mut bytes = Vec::new();
-        self.input.read(at(rows.start), at(rows.end), &mut bytes)?;
+        if rows == (0..height) {
+            self.record.read(&self.input, &mut bytes)?;
+        } else {
+            self.input.read(at(rows.start), at(rows.end), &mut bytes)?;
+        }
         if bytes.len() != 2 * width * rows.len() {
-            return Err(shorter(&self.input));
+            return Err(changed(self.input.path()));
         }
         Ok(bytes.as_chunks().0.iter().map(|unit| i16::from_le_bytes(*unit)).collect())
     }
 
     /// Reads the pixels.
     pub(crate) fn read(&self, buffer: &mut Vec<u8>, out: &mut Vec<f32>) -> Result<()> {
-        let (start, bytes) = (self.record.pixels_at, self.record.bytes());
-        self.input.read(start, start + bytes, buffer)?;
-        if buffer.len() as u64 != bytes {
-            return Err(shorter(&self.input));
-        }
+        self.record.read(&self.input, buffer)?;
         let scale = self.record.sd / UNITS_PER_SD;
         out.clear();
         out.extend(buffer.chunks_exact(2).map(|unit| f32::from(i16::from_le_bytes([unit[0], unit[1]])) * scale));
         Ok(())
     }
-}
-
-fn shorter(input: &Input) -> Error {
-    Error::truncated(input.path(), "a file that became shorter while it was used", "one that stays as it is")
 }

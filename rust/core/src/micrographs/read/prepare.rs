@@ -117,7 +117,7 @@ impl Preparation {
     fn write(&self, key: &Key, (nx, ny): (usize, usize), width: usize, Reduced { means, masked }: Reduced) -> Result<Stored> {
         let size = (Bins::new(nx, width).count, Bins::new(ny, width).count);
         let mean = (means.iter().map(|&mean| f64::from(mean)).sum::<f64>() / means.len().max(1) as f64) as f32;
-        let record = |kind, sd| Record { pixels_at: 0, width: size.0, height: size.1, sd, mean, kind, masked };
+        let record = |kind, sd| Record { pixels_at: 0, width: size.0, height: size.1, sd, mean, kind, masked, checksum: 0 };
         let flattened = if f64::from(masked) > MAX_MASKED * (nx * ny) as f64 { Flattened::NotFinite } else { flatten(means, size.0) };
         let written = match flattened {
             Flattened::Image(pixels) => self.writer.append_record(key, &pixels, record(Kind::Image, 1.0)),

@@ -92,12 +92,14 @@ fn put(pack: &mut Pack, record: &Record) {
     pack.real(record.sd.into());
     pack.real(record.mean.into());
     pack.whole(record.masked as usize);
+    pack.whole(record.checksum as usize);
 }
 
 fn take(file: &mut Unpack) -> Result<Record> {
     let (pixels_at, width, height) = (file.whole()? as u64, file.whole()?, file.whole()?);
     let (sd, mean) = (file.real()? as f32, file.real()? as f32);
-    Ok(Record { pixels_at, width, height, sd, mean, kind: Kind::Image, masked: file.whole()? as u32 })
+    let (masked, checksum) = (file.whole()? as u32, file.whole()? as u32);
+    Ok(Record { pixels_at, width, height, sd, mean, kind: Kind::Image, masked, checksum })
 }
 
 /// The fixed patterns of a saved session.
