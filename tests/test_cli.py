@@ -48,7 +48,7 @@ T/sparc.cs: 2 particles in 1 micrograph (CryoSPARC)
 shifts: none; scores: ranks within each input
 2 of T/relion.star have one of T/sparc.cs nearby, 1 the other way round
 5 particles in 2 micrographs, within 20 Å: kept 3, rejected 2 (40.0 %)
-there are too few neighbours to separate duplicates from them: no separation is suggested
+too few neighbours, or particles in clusters: duplicates cannot be separated from neighbours, and no separation is suggested
 note: matched by name: 1 micrograph, such as MotionCorr/job002/a.mrc of T/relion.star and J2/motioncorrected/000000000000000000007_a.mrc of T/sparc.cs
 written: T/out/duplicates.csv
 written: T/out/figures
