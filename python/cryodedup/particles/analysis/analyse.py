@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from cryodedup import _core
 from cryodedup.params import ParticleParams
 from cryodedup.particles.analysis.connected import connected_with
-from cryodedup.particles.analysis.consensus import Sets, combinations
+from cryodedup.particles.analysis.consensus import Sets, combinations, particles_in_shared, sets_in_shared
 from cryodedup.particles.analysis.half_set_verdict import HalfSetAudit
 from cryodedup.particles.analysis.neighbours import sampled
 from cryodedup.particles.analysis.separation import Suggestion, suggest
@@ -36,6 +36,9 @@ class Analysis:
     overlaps
         uint64 (inputs, inputs): how many particles of the input in the row have another particle, of the input in the column, within the
         separation; None for one input.
+    in_shared, sets_in_shared
+        int64 (inputs, inputs): how many particles of the input in the row, and sets of duplicates it found, lie in micrographs that the
+        input in the column has, too; None for one input, the second also where there are no sets.
     found_by
         Number of sets of duplicates (a single particle is a set, too) by the inputs that found them; None for one input.
     halves, repaired_halves
@@ -51,6 +54,8 @@ class Analysis:
     """
 
     overlaps: NDArray[np.uint64] | None
+    in_shared: NDArray[np.int64] | None
+    sets_in_shared: NDArray[np.int64] | None
     found_by: Sets | None
     halves: NDArray[np.uint8] | None
     repaired_halves: NDArray[np.uint8] | None
@@ -86,10 +91,12 @@ def analyse(joined: Joined, centres: Centres, selection: Selection, criterion: C
             doubt=suggestion.about_pairs(params.min_separation_a),
         )
         warnings += audit.warnings
-    n = len(joined.picks)
+    set_of = None if overlaps is None or params.remove_entirely else selection.set_of
     return Analysis(
         overlaps=overlaps,
-        found_by=None if overlaps is None or params.remove_entirely else combinations(selection.set_of, joined.source_of, n),
+        in_shared=None if overlaps is None else particles_in_shared(joined),
+        sets_in_shared=None if set_of is None else sets_in_shared(joined, set_of),
+        found_by=None if set_of is None else combinations(set_of, joined.source_of, len(joined.picks)),
         halves=halves,
         repaired_halves=repaired,
         component_of=component_of,
