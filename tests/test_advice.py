@@ -15,6 +15,8 @@ from cases import Ran, star
 from cryodedup import InputError, ParticleParams, deduplicate, deduplicate_particles
 from cryodedup.particles.analysis.consensus import combinations, jaccard
 from cryodedup.particles.votes import votes
+from cryodedup.report.figures.pickers import pickers
+from cryodedup.report.particle_page import pairs_of_inputs
 
 COLUMNS = "CoordinateX CoordinateY MicrographName AutopickFigureOfMerit"
 
@@ -117,12 +119,35 @@ def test_votes_and_combinations_are_those_of_a_plain_loop(particles: list[tuple[
     assert sets == expected
     assert list(sets.values()) == sorted(sets.values(), reverse=True)
     assert votes(set_of, source_of, 4).tolist() == [len(found.get(i, ())) for i in range(n)]
-    similar = jaccard(sets, 4)
+    of_each = np.array([[sum(a in sources for sources in found.values())] * 4 for a in range(4)])
+    similar = jaccard(sets, of_each)
     for a in range(4):
         for b in range(4):
             both = sum(a in sources and b in sources for sources in found.values())
             either = sum(a in sources or b in sources for sources in found.values())
             assert similar[a, b] == pytest.approx(both / either if either else 0.0)
+
+
+def test_agreement_is_over_the_micrographs_that_both_inputs_have(tmp_path: Path, command: Callable[..., Ran]) -> None:
+    """Of 10 micrographs the second input saw 2: there it found what the first did, and one more. A third saw none of these."""
+    rng = np.random.default_rng(4)
+    at = [
+        (f"m{k}", x, y) for k in range(10) for x, y in 300 * (np.stack(np.meshgrid(range(4), range(4)), -1).reshape(-1, 2) + rng.random(2))
+    ]
+    seen = [at, [row for row in at if row[0] in ("m3", "m4")] + [("m4", 5000.0, 5000.0)], [("other", 1.0, 1.0)]]
+    paths = [star(tmp_path / f"{name}.star", [(x, y, m) for m, x, y in rows]) for name, rows in zip("abc", seen, strict=True)]
+    ran = command("particles", *paths, "--pixel-size", 1, "-o", tmp_path / "out")
+    both = "agree: 32 of 32 (100 %) and 32 of 33 (97 %) have one of the other nearby, in 2 micrographs of both"
+    assert f"{paths[0]} and {paths[1]} {both}" in ran.out
+    assert f"{paths[1]} and {paths[2]} have no micrograph in common" in ran.out
+    overlaps = json.loads((tmp_path / "out" / "summary.json").read_text())["overlaps"]
+    assert overlaps["particles_in_shared_micrographs"] == [[160, 32, 0], [33, 33, 0], [0, 0, 1]]
+    assert overlaps["shared_micrographs"] == [[10, 2, 0], [2, 2, 0], [0, 0, 1]]
+    result = deduplicate_particles(paths, ParticleParams(pixel_size_a=1.0))
+    data = pickers(result)
+    assert data is not None
+    assert data.percent[0].tolist() == pytest.approx([0, 100, np.nan], nan_ok=True)
+    assert pairs_of_inputs(result)[0] == ("a.star", "b.star", 2, 32, 32, 33, 32, pytest.approx(32 / 33, abs=1e-4))
 
 
 def test_only_what_enough_inputs_found_stays(tmp_path: Path, command: Callable[..., Ran]) -> None:

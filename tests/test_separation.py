@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cases import Ran, needs_shared, star
-from cryodedup import ParticleParams, deduplicate_particles
+from cryodedup import ParticleParams, deduplicate, deduplicate_particles
+from cryodedup.demo import make_session
 from cryodedup.particles.analysis.lattice import lattice_spacing
 from cryodedup.particles.analysis.neighbours import pair_distances, sampled
 from cryodedup.particles.analysis.separation import Suggestion, suggest
@@ -119,6 +121,33 @@ def test_one_real_set_without_duplicates(real: Path, name: str) -> None:
     assert 145 < suggestion.usual_distance_a < 175
 
 
+@needs_shared
+def test_tomograms_with_particles_in_clumps(real: Path) -> None:
+    """5 % of the particles have a neighbour within 8 pixels, nearly all others from 20 on; the clumps, which end at 560, are no duplicates."""
+    path = real / "dynamo2m/warp2dynamo_example.star"
+    suggestion = deduplicate_particles(path, ParticleParams(min_separation_a=1, pixel_size_a=1.0)).analysis.suggestion
+    assert suggestion.first_descent_end_a == pytest.approx(8.2, abs=0.5)
+    check_right(suggestion, 8, 25)
+
+
+@pytest.mark.parametrize("kind", ["vesicles", "patches"])
+@pytest.mark.parametrize(("radius", "per"), [(300.0, 100), (550.0, 100), (900.0, 40), (900.0, 400)])
+def test_clusters_in_tomograms_are_no_duplicates(kind: str, radius: float, per: int) -> None:
+    """No pair is within 75 Å; how far a cluster reaches is not the end of duplicates."""
+    rng = np.random.default_rng(1)
+    points = []
+    for _ in range(6):
+        clusters = []
+        for centre in rng.uniform(0, 1, (4, 3)) * [6000, 6000, 2000]:
+            directions = rng.normal(size=(per, 3))
+            shell = directions / np.linalg.norm(directions, axis=1, keepdims=True)
+            clusters.append(centre + radius * (shell if kind == "vesicles" else rng.uniform(-1, 1, (per, 3))))
+        once = np.concatenate(clusters)
+        points.append(once[deduplicate(once, min_separation_a=75.0).kept])
+    suggestion = suggestion_of(points)
+    assert (suggestion.suggested_a, suggestion.first_descent_end_a, suggestion.no_gap) == (None, None, False)
+
+
 # What is said.
 
 
@@ -140,6 +169,29 @@ def test_warnings_say_what_was_seen_what_it_means_and_what_to_do() -> None:
     ]
     assert len(NO_PEAK.warnings(250, 500, 1000)) == 2
     assert NO_GAP.warnings(250, 500, 1000) == Suggestion().warnings(250, 500, 1000) == []
+
+
+@pytest.mark.parametrize(("separation", "left"), [(4, 3386), (20, 313)])
+def test_a_separation_that_leaves_duplicates_warns(separation: int, left: int, tmp_path: Path, command: Callable[..., Ran]) -> None:
+    """Three pickers whose duplicates end at 35 Å; the number is what the suggested separation rejects of the kept particles."""
+    paths = make_session(tmp_path).paths
+    said = f"the minimum separation, {separation} Å, is below 34.8 Å, where the distances of duplicates end: {left:,} of the kept particles"
+    ran = command("particles", *paths, "--min-separation", separation, "-o", tmp_path / "out")
+    assert f"warning: {said} are duplicates; choose 73 Å, or check the pixel size if particles are not of that size" in ran.out
+    summary = json.loads((tmp_path / "out" / "summary.json").read_text("utf-8"))
+    assert any(said in warning for warning in summary["warnings"])
+    assert summary["suggestion"]["verdict"] in ran.out.splitlines()
+    found = deduplicate_particles(paths, min_separation_a=separation)
+    again = deduplicate(found.coordinates_a[found.kept], found.micrograph_of[found.kept], min_separation_a=72.6)
+    assert len(again.rejected) == left
+    for silent in (0, 40):
+        assert "where the distances of duplicates end" not in command("particles", *paths, "--min-separation", silent, "--dry-run").out
+
+
+def test_a_pixel_size_ten_times_too_large_warns(tmp_path: Path, command: Callable[..., Ran]) -> None:
+    paths = make_session(tmp_path).paths[:2]
+    ran = command("particles", *paths, "--pixel-size", 8.3, "--pixel-size-override", "--dry-run")
+    assert "warning: the minimum separation, 20 Å, is below 267 Å, where the distances of duplicates end: 1,853 of the kept" in ran.out
 
 
 def test_pairs_that_are_likely_neighbours() -> None:

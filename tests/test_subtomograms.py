@@ -11,6 +11,8 @@ import pytest
 
 from cases import Ran, needs_shared, star
 from cryodedup import InputError, ParticleParams, ParticleResult, deduplicate_particles
+from cryodedup.report.figures import example_panels
+from cryodedup.report.figures.examples import examples
 
 Command = Callable[..., Ran]
 
@@ -229,6 +231,26 @@ def test_an_optics_group_that_is_listed_twice(tmp_path: Path) -> None:
 
 
 SET = "TomoName CenteredCoordinateXAngst CenteredCoordinateYAngst CenteredCoordinateZAngst"
+
+
+def test_arrows_start_where_particles_were_picked_from_the_middle_or_a_corner(tmp_path: Path) -> None:
+    """RELION's centres are moved by 3, 4, 0 Å; Dynamo's, which lie in the same places, by nothing."""
+    columns = f"{SET} OriginXAngst OriginYAngst OriginZAngst AngleRot AngleTilt"
+    rows = [("TS_01", 100 * k + 3, -200 + 4, 50, 3, 4, 0, 10 * k, 20) for k in range(6)]
+    relion = star(tmp_path / "p.star", rows, columns)
+    picks = dynamo(tmp_path / "t.tbl", *({20: 1, 24: 250 + 10 * k, 25: 230, 26: 80} for k in range(6)))
+    sizes = star(
+        tmp_path / "tomograms.star",
+        [("TS_01", 2.5, 4, 2000, 2000, 600)],
+        "TomoName TomoTiltSeriesPixelSize TomoTomogramBinning TomoSizeX TomoSizeY TomoSizeZ",
+    )
+    result = run([relion, picks], tomograms=write(tmp_path / "t.doc", "1 TS_01\n"), micrographs=sizes, pixel_size_a={"t.tbl": 10.0})
+    assert result.centres.shift_key == "alignments3D"
+    (shown,) = examples(result)
+    assert shown.picked_a is not None
+    moved = shown.centres_a - shown.picked_a
+    assert moved == pytest.approx(np.repeat([[-3, -4], [0, 0]], 6, axis=0), abs=1e-6)
+    assert "(median 5.0 Å)" in example_panels.draw(shown, ("kept", "rejected")).caption
 
 
 @pytest.mark.parametrize("as_loop", [False, True])

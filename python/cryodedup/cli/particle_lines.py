@@ -94,15 +94,16 @@ def _outcome(found: ParticleOutcome, summary: Mapping[str, Any]) -> str:
 
 
 def _show_overlaps(found: ParticleOutcome) -> None:
-    overlaps, labels = found.analysis.overlaps, [source.picks.label for source in found.sources]
-    if overlaps is None:
+    near, of, labels = found.analysis.overlaps, found.analysis.in_shared, [source.picks.label for source in found.sources]
+    if near is None or of is None:
         return
     if len(labels) > MAX_SHOWN:
-        say(f"overlaps of {len(labels)} inputs: see summary.json")
+        say(f"agreement of {len(labels)} inputs: see summary.json")
         return
     for i, j in combinations(range(len(labels)), 2):
-        say(f"{_near(int(overlaps[i, j]), labels[i])} one of {labels[j]} nearby, {overlaps[j, i]:,} the other way round")
-
-
-def _near(particles: int, label: str) -> str:
-    return f"{particles:,} of {label} {'has' if particles == 1 else 'have'}"
+        both = f"{labels[i]} and {labels[j]}"
+        if not (shared := int(found.joined.shared_micrographs[i, j])):
+            say(f"{both} have no {found.frame_word} in common")
+            continue
+        shares = [f"{near[k]:,} of {of[k]:,} ({100 * near[k] / max(1, of[k]):.0f} %)" for k in ((i, j), (j, i))]
+        say(f"{both} agree: {shares[0]} and {shares[1]} have one of the other nearby, in {count(shared, found.frame_word)} of both")

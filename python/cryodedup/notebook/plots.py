@@ -82,7 +82,9 @@ def plot_pickers(found: ParticleOutcome, ax: Axes | None) -> Axes:
     ax.set_yticks(ticks, data.names)
     for row, column in np.ndindex(data.percent.shape):
         value = data.percent[row, column]
-        ax.text(column, row, f"{value:.0f}", ha="center", va="center", color="black" if value > 60 else "white")
+        ax.text(
+            column, row, f"{value:.0f}" if np.isfinite(value) else "–", ha="center", va="center", color="black" if value > 60 else "white"
+        )
     ax.figure.colorbar(image, ax=ax, label="particles with one of the other input nearby (%)")
     return ax
 

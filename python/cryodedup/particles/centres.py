@@ -39,10 +39,13 @@ class Centres:
         The pixel sizes of each input.
     shift_key
         The alignment shifts that were applied.
+    origins_a
+        For each input float64 (micrographs, axes): where its positions are counted from, Å; None: from the corner, as centres are.
     """
 
     coordinates_a: Floats
     sizes: Sequence[Resolved]
+    origins_a: Sequence[Floats | None]
     shift_key: str
 
     @property
@@ -71,6 +74,7 @@ def place(joined: Joined, params: ParticleParams) -> Centres:
     bounds = joined.bounds
     coordinates_a = np.empty((bounds[-1], dimensions))
     mixed = _are_mixed(picks)
+    origins_a: list[Floats | None] = [None] * len(picks)
     for i, (pick, size) in enumerate(zip(picks, sizes, strict=True)):
         if not len(pick):  # it may have fewer axes than the others
             continue
@@ -78,10 +82,11 @@ def place(joined: Joined, params: ParticleParams) -> Centres:
         _place(pick, size.sizes_a, key, mine)
         extents = _extents(pick, table, rows_of[i])
         if mixed and pick.centered:
-            mine += _from_corner(pick, extents, picks)[:, :dimensions]
+            origins_a[i] = middles = _middles(pick, extents, picks)[:, :dimensions]
+            mine += middles[pick.micrograph_of]
         if size.known and (mixed or not pick.centered):
             _check_extents(pick, extents, mine)
-    centres = Centres(coordinates_a=coordinates_a, sizes=sizes, shift_key=key)
+    centres = Centres(coordinates_a=coordinates_a, sizes=sizes, shift_key=key, origins_a=origins_a)
     _refuse_two_alignments(joined, centres)
     return centres
 
@@ -170,8 +175,8 @@ def _extents(pick: Picks, table: MicrographTable | None, places: Sequence[int | 
     return extents
 
 
-def _from_corner(pick: Picks, extents: Floats, picks: Sequence[Picks]) -> Floats:
-    """Half the size of each particle's tomogram, Å: the offset from its corner to its middle, as RELION 5 defines it."""
+def _middles(pick: Picks, extents: Floats, picks: Sequence[Picks]) -> Floats:
+    """Half the size of each tomogram, Å: the offset from its corner to its middle, as RELION 5 defines it."""
     present = np.unique(pick.micrograph_of)
     unknown = present[np.isnan(extents[present]).any(axis=1)]
     if len(unknown):
@@ -180,8 +185,7 @@ def _from_corner(pick: Picks, extents: Floats, picks: Sequence[Picks]) -> Floats
             f"{pick.label}: found coordinates counted from the middle of the tomogram, but from a corner in {other}: expected the sizes of"
             f" the tomograms to join them, such as that of {pick.micrographs[int(unknown[0])].name}; give {TABLE}"
         )
-    halves: Floats = 0.5 * extents[pick.micrograph_of]
-    return halves
+    return 0.5 * extents
 
 
 def _check_extents(pick: Picks, extents: Floats, coordinates_a: Floats) -> None:

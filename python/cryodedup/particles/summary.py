@@ -64,12 +64,14 @@ def _source(found: ParticleOutcome, i: int, source: Source, written_to: Sequence
 
 
 def _overlaps(found: ParticleOutcome) -> dict[str, Any] | None:
-    if found.analysis.overlaps is None:
+    analysis = found.analysis
+    if analysis.overlaps is None or analysis.in_shared is None:
         return None
     return {
         "inputs": [source.picks.label for source in found.sources],
         "shared_micrographs": found.joined.shared_micrographs.tolist(),
-        "particles_with_a_neighbour": found.analysis.overlaps.tolist(),
+        "particles_in_shared_micrographs": analysis.in_shared.tolist(),
+        "particles_with_a_neighbour": analysis.overlaps.tolist(),
     }
 
 

@@ -18,7 +18,7 @@ PALEST, DARKEST = 0.04, 0.6
 
 
 def matrix(percent: Floats, names: Sequence[str], alt: str) -> Drawing:
-    """Percentages, shape (n, n), rows from the top down, in squares; higher percentages are darker."""
+    """Percentages, shape (n, n), rows from the top down, in squares; higher percentages are darker, and NaN is a dash."""
     n, widths = len(names), [text_width(name) for name in names]
     left = EDGE + max(max(width, COS * width - (k + 0.5) * SIDE) for k, width in enumerate(widths))
     cells = [_cell(left + j * SIDE, EDGE + i * SIDE, float(share)) for (i, j), share in np.ndenumerate(percent)]
@@ -29,6 +29,7 @@ def matrix(percent: Floats, names: Sequence[str], alt: str) -> Drawing:
 
 
 def _cell(x: float, y: float, percent: float) -> Svg:
-    opacity = PALEST + (DARKEST - PALEST) * percent / 100
+    known = np.isfinite(percent)
+    opacity = PALEST + (DARKEST - PALEST) * (percent / 100 if known else 0.0)
     square = element("rect", x=x, y=y, width=SIDE - 1, height=SIDE - 1, class_="cell fill-first", fill_opacity=opacity)
-    return joined([square, text(x + SIDE / 2, y + SIDE / 2 + 0.35 * SIZE, f"{percent:.0f}", "letters strong", "middle")])
+    return joined([square, text(x + SIDE / 2, y + SIDE / 2 + 0.35 * SIZE, f"{percent:.0f}" if known else "–", "letters strong", "middle")])

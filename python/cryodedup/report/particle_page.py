@@ -121,25 +121,26 @@ def _inputs(result: ParticleOutcome) -> dict[str, Any]:
     return {
         "inputs": n,
         "compared": min(n, pickers.MAX_SHOWN),
-        "pickers": _pairs_of_inputs(result),
+        "pickers": pairs_of_inputs(result),
         "sources": [_source(result, i) for i in range(min(n, MAX_INPUTS))],
         "more_sources": max(0, n - MAX_INPUTS),
     }
 
 
-def _pairs_of_inputs(result: ParticleOutcome) -> list[tuple[object, ...]]:
-    """A row for each pair of inputs."""
+def pairs_of_inputs(result: ParticleOutcome) -> list[tuple[object, ...]]:
+    """A row for each pair of inputs; numbers of particles are those in micrographs that both have."""
     data, sets = pickers.pickers(result), result.analysis.found_by
     if data is None:
         return []
-    similar = jaccard(sets, len(result.sources)) if sets is not None else None
+    shared = result.analysis.sets_in_shared
+    similar = None if sets is None or shared is None else jaccard(sets, shared)
     n = len(data.names)
     return [
         (
             data.names[i],
             data.names[j],
-            int(data.overlaps[i, j]),
-            int(data.overlaps[j, i]),
+            int(data.micrographs[i, j]),
+            *(int(numbers[pair]) for pair in ((i, j), (j, i)) for numbers in (data.particles, data.overlaps)),
             "" if similar is None else round(float(similar[i, j]), 4),
         )
         for i in range(n)

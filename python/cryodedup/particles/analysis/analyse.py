@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from cryodedup import _core
 from cryodedup.params import ParticleParams
 from cryodedup.particles.analysis.connected import connected_with
-from cryodedup.particles.analysis.consensus import Sets, combinations
+from cryodedup.particles.analysis.consensus import Sets, combinations, particles_in_shared, sets_in_shared
 from cryodedup.particles.analysis.half_set_verdict import HalfSetAudit
+from cryodedup.particles.analysis.neighbours import sampled
 from cryodedup.particles.analysis.separation import Suggestion, suggest
 from cryodedup.particles.centres import Centres
 from cryodedup.particles.criterion import Criterion
@@ -22,6 +23,8 @@ from cryodedup.particles.select import Selection
 
 MAX_SOURCES = 64
 """Maximum number of inputs that are compared with each other."""
+MAX_COUNTED = 500_000
+"""Of more kept particles, the number of duplicates that a separation leaves is estimated from some of the micrographs."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +36,9 @@ class Analysis:
     overlaps
         uint64 (inputs, inputs): how many particles of the input in the row have another particle, of the input in the column, within the
         separation; None for one input.
+    in_shared, sets_in_shared
+        int64 (inputs, inputs): how many particles of the input in the row, and sets of duplicates it found, lie in micrographs that the
+        input in the column has, too; None for one input, the second also where there are no sets.
     found_by
         Number of sets of duplicates (a single particle is a set, too) by the inputs that found them; None for one input.
     halves, repaired_halves
@@ -48,6 +54,8 @@ class Analysis:
     """
 
     overlaps: NDArray[np.uint64] | None
+    in_shared: NDArray[np.int64] | None
+    sets_in_shared: NDArray[np.int64] | None
     found_by: Sets | None
     halves: NDArray[np.uint8] | None
     repaired_halves: NDArray[np.uint8] | None
@@ -68,6 +76,7 @@ def analyse(joined: Joined, centres: Centres, selection: Selection, criterion: C
         suggestion = suggest(centres.coordinates_a, joined.micrograph_of, params.threads)
     if all(pick.filaments is None for pick in joined.picks):  # segments of a filament are close by design, and have their own warning
         warnings += suggestion.warnings(params.min_separation_a, selection.rejected_by_distance, len(selection.kept))
+        warnings += _duplicates_left(suggestion, joined, centres, selection, params)
     component_of = _component_of(joined, selection, criterion, params) if halves is not None else None
     repaired = halves[component_of] if params.half_sets == "repair" and halves is not None and component_of is not None else None
     audit = None
@@ -82,10 +91,12 @@ def analyse(joined: Joined, centres: Centres, selection: Selection, criterion: C
             doubt=suggestion.about_pairs(params.min_separation_a),
         )
         warnings += audit.warnings
-    n = len(joined.picks)
+    set_of = None if overlaps is None or params.remove_entirely else selection.set_of
     return Analysis(
         overlaps=overlaps,
-        found_by=None if overlaps is None or params.remove_entirely else combinations(selection.set_of, joined.source_of, n),
+        in_shared=None if overlaps is None else particles_in_shared(joined),
+        sets_in_shared=None if set_of is None else sets_in_shared(joined, set_of),
+        found_by=None if set_of is None else combinations(set_of, joined.source_of, len(joined.picks)),
         halves=halves,
         repaired_halves=repaired,
         component_of=component_of,
@@ -93,6 +104,17 @@ def analyse(joined: Joined, centres: Centres, selection: Selection, criterion: C
         suggestion=suggestion,
         warnings=warnings,
     )
+
+
+def _duplicates_left(suggestion: Suggestion, joined: Joined, centres: Centres, selection: Selection, params: ParticleParams) -> list[str]:
+    """Warns if the separation leaves duplicates: as many as the suggested one would reject of the kept particles."""
+    if not suggestion.leaves_duplicates_at(params.min_separation_a):
+        return []
+    points, groups = centres.coordinates_a[selection.kept], joined.micrograph_of[selection.kept]
+    some = sampled(points, groups, MAX_COUNTED)
+    found = _core.deduplicate(Points(points[some], groups[some]), suggestion.suggested_a or 0.0, threads=params.threads)
+    left = round(len(found.rejected) * len(points) / max(1, len(found.kept)))
+    return [suggestion.warning_of_left(params.min_separation_a, left, "" if len(found.kept) == len(points) else "about ")] if left else []
 
 
 def _overlaps(joined: Joined, selection: Selection, params: ParticleParams) -> tuple[NDArray[np.uint64] | None, list[str]]:

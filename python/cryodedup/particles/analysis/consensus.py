@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import pairwise
+
 import numpy as np
 from numpy.typing import NDArray
+
+from cryodedup.particles.joining import Joined
 
 Sets = dict[tuple[int, ...], int]
 
@@ -21,12 +26,38 @@ def combinations(set_of: NDArray[np.int64], source_of: NDArray[np.uint32], n_sou
     }
 
 
-def jaccard(sets: Sets, n_sources: int) -> NDArray[np.float64]:
-    """The share of the sets found by either of two sources that both found, float64 (n_sources, n_sources)."""
-    both = np.zeros((n_sources, n_sources))
+def in_shared(joined: Joined, counted: Sequence[NDArray[np.int64] | slice]) -> NDArray[np.int64]:
+    """How many of each input's rows lie in micrographs that another input has, too, int64 (inputs, inputs).
+
+    Micrographs that only one of two inputs saw say nothing about their agreement. ``counted``: the rows of each input, of all particles.
+    """
+    n, micrographs = len(joined.picks), joined.matched.count
+    listed, rows = np.zeros((n, micrographs)), np.zeros((n, micrographs))
+    for source, (numbers, mine) in enumerate(zip(joined.matched.numbers, counted, strict=True)):
+        listed[source, list(numbers)] = 1
+        rows[source] = np.bincount(joined.micrograph_of[mine], minlength=micrographs)
+    return np.asarray((rows @ listed.T).astype(np.int64))
+
+
+def particles_in_shared(joined: Joined) -> NDArray[np.int64]:
+    """How many particles of each input lie in micrographs that another input has, too, int64 (inputs, inputs)."""
+    return in_shared(joined, [slice(start, end) for start, end in pairwise(joined.bounds.tolist())])
+
+
+def sets_in_shared(joined: Joined, set_of: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The same for the sets of duplicates that an input found, int64 (inputs, inputs)."""
+    return in_shared(joined, [np.unique(set_of[start:end]) for start, end in pairwise(joined.bounds.tolist())])
+
+
+def jaccard(sets: Sets, shared: NDArray[np.int64]) -> NDArray[np.float64]:
+    """The share of the sets found by either of two sources that both found, float64 (sources, sources).
+
+    ``shared``: for each two sources, the number of sets of the first in micrographs that both have.
+    """
+    both = np.zeros(shared.shape)
     for sources, count in sets.items():
         both[np.ix_(sources, sources)] += count
-    either = both.diagonal()[:, None] + both.diagonal() - both
+    either = shared + shared.T - both
     return np.divide(both, either, out=np.zeros_like(both), where=either > 0)
 
 

@@ -117,8 +117,17 @@ class PairCurve:
         n = self.pairs[end] - self.pairs[start]
         if n == 0:
             return True
+        if self._is_hollow(start, end):
+            return False
         expected = float(min(INNERMOST, 0.25 * n))
         return bool(self._inside(start, end, expected / float(n)) >= max(1.0, expected - 2 * np.sqrt(expected)))
+
+    def _is_hollow(self, start: int, end: int) -> bool:
+        """Whether pairs become denser between two radii: particles in clusters or on membranes keep a distance, duplicates do not."""
+        inner, outer = self._intervals(start, end + 1)
+        n, volume = self.pairs - self.pairs[start], self.volumes - self.volumes[start]
+        evidence = -_evidence(n[inner], n[outer], volume[inner] / volume[outer])
+        return bool((evidence > EVIDENCE * (1 + 2 * self.pairs[inner] / self.particles) ** 2).any())
 
     def _inside(self, start: int, end: int, share: float) -> float:
         """Number of pairs in the innermost share of the volume between two radii."""

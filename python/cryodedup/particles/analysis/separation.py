@@ -24,6 +24,9 @@ SAMPLE, MAX_PAIRS = 20_000, 250_000
 """Number of particles in the sample (or up to twice as many, in whole micrographs), and of their pairs: 30 ms."""
 REACH = 6.0
 """Pairs are counted up to this many times the nearest-neighbour distance at random: with 8 picks per object, neighbours are at 6."""
+MAX_PICKS = 8
+"""If no gap ends them, sets of more particles are clusters. Of 122 simulated sets of duplicates without a gap, 1 had more picks an object;
+of 28 sets of clusters, 25."""
 HIGHEST = 0.7
 """The suggestion is in the middle of the valley, or above it up to this share of the valley."""
 MARGIN = 4.0
@@ -89,12 +92,14 @@ class Suggestion:
             return "there seem to be duplicates, but no clear gap separates them from neighbours: no separation is suggested"
         if self.no_peak:
             return "no peak of duplicates stands out from the distances of neighbours: no separation is suggested"
-        return "there are too few neighbours to separate duplicates from them: no separation is suggested"
+        return (
+            "too few neighbours, or particles in clusters: duplicates cannot be separated from neighbours, and no separation is suggested"
+        )
 
     def summary(self) -> dict[str, object]:
         """For JSON."""
         values = {key: None if value is None else round(value, 3) for key, value in vars(self).items()}
-        return {**values, "no_gap": self.no_gap}
+        return {**values, "no_gap": self.no_gap, "verdict": self._first_line()}
 
     def about_pairs(self, separation_a: float) -> str | None:
         """A sentence on pairs that were counted as duplicates within a separation, if they are likely neighbours."""
@@ -110,6 +115,18 @@ class Suggestion:
     def warnings(self, separation_a: float, rejected: int, particles: int) -> list[str]:
         """Warnings about a separation that rejected ``rejected`` of ``particles`` particles as duplicates."""
         return [*self._above_neighbours(separation_a), *self._without_peak(separation_a, rejected, particles)]
+
+    def leaves_duplicates_at(self, separation_a: float) -> bool:
+        """Whether a separation leaves duplicates; 0 stands for equal coordinates, and is chosen to leave others."""
+        return self.suggested_a is not None and 0 < separation_a < (self.first_descent_end_a or 0.0)
+
+    def warning_of_left(self, separation_a: float, left: int, about: str = "") -> str:
+        """The warning that ``left`` of the kept particles are duplicates, at a separation that leaves some; ``about``: of an estimate."""
+        return (
+            f"the minimum separation, {separation_a:g} Å, is below {self.first_descent_end_a:.3g} Å, where the distances of duplicates"
+            f" end: {about}{left:,} of the kept particles {'is a duplicate' if left == 1 else 'are duplicates'}; choose"
+            f" {self.suggested_a:.0f} Å, or check the pixel size if particles are not of that size"
+        )
 
     def _above_neighbours(self, separation_a: float) -> list[str]:
         instead = f"choose {self.suggested_a:.0f} Å" if self.suggested_a is not None else "choose a smaller one"
@@ -171,7 +188,10 @@ def suggest(coordinates_a: Floats, micrograph_of: Groups, threads: int = 0) -> S
         return Suggestion()
     reach, lattice = REACH * at_random, lattice_spacing(points, at_random)
     curve = _curve(points, groups, max(lattice, finest_spacing(points, at_random)), reach)
-    first, second, suggested = _valley(curve)
+    end = curve.first_descent_end()
+    first, second, suggested = (None, None, None) if end is None else _valley(curve, end)
+    if end is not None and suggested is None and curve.picks_per_object(end) > MAX_PICKS:
+        return Suggestion(lattice_a=lattice or None)
     usual = None
     if first is None:
         usual = _usual_distance(points, groups, reach, threads)
@@ -204,11 +224,8 @@ def _curve(points: Floats, groups: Groups, cell: float, reach: float) -> PairCur
     return PairCurve.of(distances, reach, high - low, share * len(points))
 
 
-def _valley(curve: PairCurve) -> tuple[float | None, float | None, float | None]:
-    """The end of duplicates, the start of neighbours, and the separation suggested between them."""
-    end = curve.first_descent_end()
-    if end is None:
-        return None, None, None
+def _valley(curve: PairCurve, end: int) -> tuple[float | None, float | None, float | None]:
+    """The end of duplicates, whose index is ``end``, the start of neighbours, and the separation suggested between them."""
     first, second = float(curve.radii_a[end]), curve.second_descent_start(end)
     if second is None or second < WIDTH * first:
         return first, None, None

@@ -39,6 +39,8 @@ ZOOM_PX, ROW = 440.0, SIZE + 8
 QUALITY = 60
 CLEAR, FAINT = 0.8, 0.4
 """Opacity of the image where it is enlarged, and in the whole micrograph, where the marks are close together."""
+LEAST_SHIFT_A = 1e-3
+"""Smaller differences are those of rounding."""
 
 
 def draw(example: Example, words: tuple[str, str]) -> Figure:
@@ -170,8 +172,12 @@ def _arrows(points: Floats, picked: Floats, times: int) -> Arrows:
 
 
 def _drift_a(example: Example) -> float:
-    """The length of the median shift."""
-    return 0.0 if example.picked_a is None else float(np.median(np.hypot(*(example.centres_a - example.picked_a).T)))
+    """The length of the median shift, of the particles that have one: some inputs may have none."""
+    if example.picked_a is None:
+        return 0.0
+    lengths = np.hypot(*(example.centres_a - example.picked_a).T)
+    moved = lengths[lengths > LEAST_SHIFT_A]
+    return float(np.median(moved)) if len(moved) else 0.0
 
 
 def _enlarged(example: Example) -> int:

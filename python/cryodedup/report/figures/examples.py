@@ -184,8 +184,10 @@ def _picked(result: ParticleOutcome, rows: NDArray[np.int64], source_of: NDArray
         mine = source_of == k
         at = rows[mine] - source.start
         size = source.sizes_a[at] if isinstance(source.sizes_a, np.ndarray) else source.sizes_a
+        origins = result.centres.origins_a[k]
         for axis in range(2):
-            picked[mine, axis] = source.picks.position[axis][at] * size
+            origin = 0.0 if origins is None else origins[source.picks.micrograph_of[at], axis]
+            picked[mine, axis] = source.picks.position[axis][at] * size + origin
     return picked
 
 

@@ -27,27 +27,32 @@ class Pickers:
         Names of the inputs, at most ``MAX_SHOWN``.
     overlaps
         int64 (n, n): particles of the input in the row that have another particle, of the input in the column, within the separation.
-    particles
-        int64 (n,): number of particles of each input.
+    particles, micrographs
+        int64 (n, n): particles of the input in the row that lie in micrographs that both inputs have, and the number of these micrographs.
     """
 
     names: tuple[str, ...]
     overlaps: NDArray[np.int64]
     particles: NDArray[np.int64]
+    micrographs: NDArray[np.int64]
 
     @property
     def percent(self) -> Floats:
-        """The overlaps in per cent of the input in the row, float64 (n, n)."""
-        return np.asarray(100.0 * self.overlaps / np.maximum(self.particles, 1)[:, None])
+        """The overlaps in per cent of the input in the row, float64 (n, n); NaN where two inputs share no micrograph."""
+        return np.where(self.micrographs > 0, 100.0 * self.overlaps / np.maximum(self.particles, 1), np.nan)
 
 
 def pickers(result: ParticleOutcome) -> Pickers | None:
     """The data from a result; None for one input, or for more than are compared."""
-    if result.analysis.overlaps is None:
+    analysis, n = result.analysis, min(len(result.sources), MAX_SHOWN)
+    if analysis.overlaps is None or analysis.in_shared is None:
         return None
-    n = min(len(result.sources), MAX_SHOWN)
-    particles = np.array([len(source.picks) for source in result.sources[:n]])
-    return Pickers(names=names_of_inputs(result)[:n], overlaps=result.analysis.overlaps[:n, :n].astype(np.int64), particles=particles)
+    return Pickers(
+        names=names_of_inputs(result)[:n],
+        overlaps=analysis.overlaps[:n, :n].astype(np.int64),
+        particles=analysis.in_shared[:n, :n],
+        micrographs=result.joined.shared_micrographs[:n, :n],
+    )
 
 
 def names_of_inputs(result: ParticleOutcome) -> tuple[str, ...]:
@@ -60,8 +65,11 @@ def names_of_inputs(result: ParticleOutcome) -> tuple[str, ...]:
 def draw(data: Pickers) -> Figure:
     """Draws a matrix of percentages."""
     alt = "Matrix: the share of each input's particles that have a particle of another input nearby"
+    of_two = data.micrographs[np.triu_indices(len(data.names), 1)]
+    low, high = int(of_two.min()), int(of_two.max())
+    shared = f"{low:,}" if low == high else f"{low:,} to {high:,}"
     caption = (
         "Share (%) of the particles of the input in each row that have a particle of the input in each column within the minimum"
-        " separation. On the diagonal: that have another particle of the same input."
+        f" separation, in the micrographs that both have ({shared} of them). On the diagonal: that have another particle of the same input."
     )
     return Figure("pickers", (matrix(data.percent, shortened(without_directories(data.names)), alt),), caption)
