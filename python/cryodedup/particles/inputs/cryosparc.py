@@ -6,8 +6,8 @@ of the alignment, whose size is ``alignments*/psize_A``, not that of the blob.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from cryodedup import units
 from cryodedup.errors import InputError, UnknownPixelSizeError
-from cryodedup.formats.cryosparc import Distinct, Fields, Wanted, check_type, unpack
+from cryodedup.formats.cryosparc import CsGroup, Distinct, Fields, Wanted, check_type, unpack
 from cryodedup.formats.star import text
 from cryodedup.particles.inputs.picks import Filaments, Floats, Halves, Micrograph, Picks, PixelSize, Scores, first_of_each
 from cryodedup.particles.inputs.scores import SAME, missing_score, short
@@ -37,12 +37,20 @@ SHIFT_KEYS = ("alignments3D", "alignments2D")
 class JoinedFields:
     """Several datasets of the same particles, as the main and the passthrough file of a job: rows in the order of the first.
 
-    ``orders`` gives for each dataset the row of every particle; None where it is the same.
+    ``orders`` gives for each dataset the row of every particle; None where it is the same. ``slots`` gives the dataset whose fields
+    ``slot/...`` are those of the job; of other slots, those of the first dataset that has them are.
     """
 
     parts: Sequence[Fields]
     orders: Sequence[NDArray[np.int64] | None]
     label: str
+    slots: Mapping[str, int] = field(default_factory=dict)
+
+    @classmethod
+    def of_group(cls, group: CsGroup, parts: Sequence[Fields]) -> JoinedFields:
+        """Those of a ``.csg``, whose ``files`` the parts are."""
+        group.check_counts([len(part) for part in parts])
+        return replace(cls.by_uid(parts, str(group.path)), slots=group.slots)
 
     @classmethod
     def by_uid(cls, parts: Sequence[Fields], label: str | None = None) -> JoinedFields:
@@ -58,21 +66,28 @@ class JoinedFields:
     def load(self, wanted: Sequence[Wanted]) -> None:
         """Reads fields in one pass over each file, instead of one for each."""
         for i, part in enumerate(self.parts):
-            part.load([(name, how) for name, how in wanted if name in part and not any(name in other for other in self.parts[:i])])
+            part.load([(name, how) for name, how in wanted if name in self and self._number(name) == i])
 
     def __len__(self) -> int:
         return len(self.parts[0])
 
     def __contains__(self, field: object) -> bool:
-        return any(field in part for part in self.parts)
+        return self._number(str(field)) is not None
 
     @property
     def names(self) -> list[str]:
         """All fields."""
-        return list(dict.fromkeys(name for part in self.parts for name in part.dtype.names or ()))
+        return list(dict.fromkeys(name for part in self.parts for name in part.dtype.names or () if name in self))
+
+    def _number(self, field: str) -> int | None:
+        """Which dataset has a field; None: none, or not the one that the group names for its slot."""
+        number = self.slots.get(field.split("/")[0])
+        numbers = range(len(self.parts)) if number is None else [number]
+        return next((i for i in numbers if field in self.parts[i]), None)
 
     def _part(self, field: str) -> tuple[Fields, Any]:
-        found = next(i for i, part in enumerate(self.parts) if field in part)
+        found = self._number(field)
+        assert found is not None
         order = self.orders[found]
         return self.parts[found], slice(None) if order is None else order
 
