@@ -55,7 +55,7 @@ class DatasetOutput:
         fields: dict[str, NDArray[Any]] = {}
         for number in range(len(self.parts)):  # the first that has a field, unless the group names another for its slot
             for name, values in self._fields_of(number, mask).items():
-                if slots.get(name.split("/")[0], number) == number:
+                if slots.get(name.partition("/")[0], number) == number:
                     fields.setdefault(name, values)
         records = np.empty(int(mask.sum()), [(name, values.dtype, values.shape[1:]) for name, values in fields.items()])
         for name, values in fields.items():

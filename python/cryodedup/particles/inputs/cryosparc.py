@@ -6,6 +6,7 @@ of the alignment, whose size is ``alignments*/psize_A``, not that of the blob.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -31,6 +32,7 @@ EXPANDED, FILAMENT, IMAGES = "sym_expand/src_uid", "filament/filament_uid", "blo
 MAX_FRACTION = 2.0
 """Locations are fractions of the micrograph; particles may lie a little outside."""
 SHIFT_KEYS = ("alignments3D", "alignments2D")
+_OF_CLASSES = re.compile(r"alignments(?:_class_\d+|[23]D_multi)/shift")
 
 
 @dataclass(frozen=True)
@@ -81,7 +83,7 @@ class JoinedFields:
 
     def _number(self, field: str) -> int | None:
         """Which dataset has a field; None: none, or not the one that the group names for its slot."""
-        number = self.slots.get(field.split("/")[0])
+        number = self.slots.get(field.partition("/")[0])
         numbers = range(len(self.parts)) if number is None else [number]
         return next((i for i in numbers if field in self.parts[i]), None)
 
@@ -167,7 +169,7 @@ def read(fields: JoinedFields, params: ParticleParams, output: Output) -> Picks:
         halves=_halves(fields),
         filaments=_filaments(fields),
         output=output,
-        warnings=_warnings(fields),
+        warnings=_warnings(fields, params),
         notes=[f"{part.label}: joined to {fields.parts[0].label} by uid" for part in fields.parts[1:]],
         where=lambda row: f"{fields.label}, record {row}",
     )
@@ -187,13 +189,26 @@ def _filaments(fields: JoinedFields) -> Filaments | None:
     return Filaments(field=FILAMENT, filament_of=index) if any(value.strip(b"\0") for value in values) else None
 
 
-def _warnings(fields: JoinedFields) -> list[str]:
-    """A warning if a passthrough file is given without its main file."""
+def _warnings(fields: JoinedFields, params: ParticleParams) -> list[str]:
+    """Warnings if shifts are those of several classes, and if a passthrough file is given without its main file."""
+    of_classes = [] if params.shift_key == "none" or params.undo_symmetry_expansion else _shifts_of_classes(fields)
     if len(fields.parts) > 1 or IMAGES in fields or "passthrough" not in fields.label:
+        return of_classes
+    return [
+        *of_classes,
+        f"{fields.label}: a passthrough file alone: the files written have no images ({IMAGES}), and only its own alignments; name the"
+        " main file, too, or the .csg of the job",
+    ]
+
+
+def _shifts_of_classes(fields: JoinedFields) -> list[str]:
+    """A warning about shifts towards each of several classes, where the file has none of the class of each particle."""
+    keys = [name.removesuffix("/shift") for name in fields.names if _OF_CLASSES.fullmatch(name)]
+    if not keys or any(f"{key}/shift" in fields for key in SHIFT_KEYS):
         return []
     return [
-        f"{fields.label}: a passthrough file alone: the files written have no images ({IMAGES}), and only its own alignments; name the"
-        " main file, too, or the .csg of the job"
+        f"{fields.label}: shifts of several classes ({', '.join(keys[:3])}), but none of alignments3D or alignments2D: no shifts are used,"
+        " and centres are those of the picks; name the file of a class, or of a refinement after it, to use shifts"
     ]
 
 
@@ -219,12 +234,13 @@ def _wanted(fields: JoinedFields, params: ParticleParams) -> list[Wanted]:
 
 
 def _halves(fields: JoinedFields) -> Halves | None:
-    """Half-sets, counted from 0 in CryoSPARC and from 1 here; 0 everywhere: not yet refined."""
+    """Half-sets, counted from 0 in CryoSPARC and from 1 here; 0 everywhere: not yet refined, or the first half-set alone."""
     field = next((f"{key}/split" for key in SHIFT_KEYS if f"{key}/split" in fields), None)
-    values = np.zeros(0) if field is None else fields.numbers(field)
-    if field is None or not values.any():
+    if field is None:
         return None
-    return Halves(field=field, values=np.where((values == 0) | (values == 1), values + 1, 0).astype(np.uint8))
+    values = fields.numbers(field)
+    halves = np.where((values == 0) | (values == 1), values + 1, 0).astype(np.uint8)
+    return Halves(field=field, values=halves, perhaps_unset=not values.any())
 
 
 def _of_each(values: Floats, index: NDArray[np.uint32]) -> Floats | float:
