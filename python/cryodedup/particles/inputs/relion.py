@@ -33,6 +33,8 @@ IMAGE_SCALE = ("rlnMagnification", "rlnDetectorPixelSize", "rlnPixelSize")
 MICROGRAPH_NAMES = ("rlnTomoName", "rlnMicrographName")
 TUBE = "rlnHelicalTubeID"
 IMAGE = "rlnImageName"
+SERIES, TILT_WEIGHTS = "rlnGroupName", ("rlnCtfScalefactor", "rlnCtfBfactor")
+"""What names the particle of a tilt image in particle series, and columns that weight the tilts."""
 MATCH_SCORE = "rlnLCCmax"
 """The score of pytom-match-pick."""
 HALF = "rlnRandomSubset"
@@ -44,9 +46,9 @@ NAMES = (*MICROGRAPH_NAMES, *PIXEL_SIZES, "rlnOpticsGroup", TUBE)
 
 def numbers(params: ParticleParams) -> list[str]:
     """The columns to be read as numbers."""
-    columns = [*COORDINATES, *CENTERED_COORDINATES, HALF, "rlnPixelSize", "rlnDetectorPixelSize"]
+    columns = [*COORDINATES, *CENTERED_COORDINATES, HALF, *IMAGE_SCALE]
     if params.shift_key != "none" and not params.undo_symmetry_expansion:
-        columns += [*ORIGINS_A, *ORIGINS_PX, *SUBTOMOGRAM_ANGLES, *IMAGE_SCALE]
+        columns += [*ORIGINS_A, *ORIGINS_PX, *SUBTOMOGRAM_ANGLES]
     if params.score_field == "auto":
         columns += [FIGURE_OF_MERIT, MATCH_SCORE]
     elif params.score_field != "none":
@@ -61,6 +63,7 @@ def read(columns: Columns, params: ParticleParams, output: Output, name: str | N
             f"{columns.label}: found no location columns, expected {COORDINATES[0]} and {COORDINATES[1]}, or {CENTERED_COORDINATES[0]}..."
         )
     centered = CENTERED_COORDINATES[0] in columns
+    _refuse_tilt_images(columns)
     check_optics(columns.label, columns.optics)
     _check_columns(columns, centered, params.shift_key != "none")
     position = tuple(columns.numbers(label) for label in (CENTERED_COORDINATES if centered else COORDINATES) if label in columns)
@@ -109,6 +112,22 @@ def _check_columns(columns: Columns, centered: bool, shifts: bool) -> None:
         present, missing = ([label for label in labels if (label in columns) == there] for there in (True, False))
         if present and missing:
             raise InputError(f"{columns.label}: found {present[0]} without {missing[0]}, expected {', '.join(labels)}")
+
+
+def _refuse_tilt_images(columns: Columns) -> None:
+    """Refuses Warp's and M's particle series, with a row for each tilt image: their places are projections, in one tilt image each."""
+    if COORDINATES[2] in columns or not all(label in columns for label in (SERIES, *TILT_WEIGHTS, "rlnMicrographName")):
+        return
+    if len(set(columns.some(TILT_WEIGHTS[0]))) < 2:  # RELION's is the same in all rows; in a series it falls with the tilt
+        return
+    series_of, series = columns.all_names(SERIES)
+    pairs = np.stack([series_of, columns.names("rlnMicrographName")[0]], axis=1)
+    if 2 * len(series) <= len(columns) and len(np.unique(pairs, axis=0)) == len(columns):
+        raise InputError(
+            f"{columns.label}: found a particle series, {len(columns):,} tilt images of {len(series):,} particles ({SERIES}): rows give"
+            " places in tilt images, not in the tomogram; expected one row a particle, with x, y and z: the table from which the series was"
+            " exported; export the series again from its particles_kept.star"
+        )
 
 
 def _refuse_several_stacks(columns: Columns) -> None:
