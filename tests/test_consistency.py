@@ -317,10 +317,14 @@ def test_a_file_that_is_read_twice_is_refused(tmp_path: Path) -> None:
 
 
 def test_coordinates_that_were_never_set_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="found coordinates that are all 0, as if they had never been set"):
+    with pytest.raises(InputError, match="found coordinates of 0, 0 for 3 of 3 particles, as if they had never been set"):
         run(star(tmp_path / "p.star", [(0, 0, "m")] * 3), pixel_size_a=1)
-    with pytest.raises(InputError, match="found coordinates that are all 0"):
+    with pytest.raises(InputError, match="found coordinates of 0, 0 for 3 of 3 particles"):
         run(cs(tmp_path / "p.cs", records([(0, 0)] * 3)))
+    half = records([(0, 0) if i % 2 else (100 * i, 50) for i in range(40)], micrograph_uid=np.arange(40) // 2 + 1)
+    with pytest.raises(InputError, match="found coordinates of 0, 0 for 20 of 40 particles"):  # one in each micrograph
+        run(cs(tmp_path / "h.cs", half))
+    assert run(cs(tmp_path / "c.cs", records([(0, 0), (0, 0), *((90 * i, 90) for i in range(1, 30))]))).kept.sum() == 30  # at the corner
     with pytest.raises(InputError, match=r"record 0: found a location of 12, 12, expected fractions from 0 to 1"):
         run(cs(tmp_path / "q.cs", records([(48000, 24000), (48040, 24000)])))
 
@@ -329,6 +333,37 @@ def test_fractions_with_one_outside_are_fractions(tmp_path: Path) -> None:
     rows = [("t.tomostar", *place) for place in ((0.1, 0.2, 0.3), (0.8, 0.2, 1.02), (0.5, 0.5, 0.5))]
     with pytest.raises(InputError, match="found coordinates that lie from 0 to 1, as Warp's template matching"):
         run(star(tmp_path / "p.star", rows, "MicrographName CoordinateX CoordinateY CoordinateZ"), pixel_size_a=10)
+
+
+def test_particles_of_several_stacks_need_their_micrographs(tmp_path: Path) -> None:
+    rows = [(100 * i, 50, f"{i:06d}@Extract/job005/m{i % 3}.mrcs") for i in range(9)]
+    with pytest.raises(InputError, match=r"found no rlnMicrographName, but images in several stacks \(rlnImageName: Extract/job005/m0"):
+        run(star(tmp_path / "p.star", rows, "CoordinateX CoordinateY ImageName"), pixel_size_a=1)
+    one = star(tmp_path / "q.star", [(x, y, image[:-6] + "0.mrcs") for x, y, image in rows], "CoordinateX CoordinateY ImageName")
+    assert "all its particles are taken to be in one micrograph" in run(one, pixel_size_a=1).warnings[0]
+
+
+@needs_shared
+def test_a_real_table_without_micrographs_is_refused(real: Path, tmp_path: Path) -> None:
+    text = (real / "em-testdata" / "run_it025_data.star").read_text().replace("_rlnMicrographName", "_rlnWithoutName")
+    (tmp_path / "p.star").write_text(text)
+    with pytest.raises(InputError, match="images in several stacks"):
+        run(tmp_path / "p.star", pixel_size_a=0.885)
+
+
+def test_one_origin_of_two_is_not_none(tmp_path: Path) -> None:
+    path = star(tmp_path / "p.star", [(100, 100, "m", 5)], "CoordinateX CoordinateY MicrographName OriginYAngst")
+    with pytest.raises(InputError, match="found rlnOriginYAngst without rlnOriginXAngst"):
+        run(path, pixel_size_a=1)
+    assert run(path, pixel_size_a=1, shift_key="none").kept.all()
+
+
+@pytest.mark.parametrize("key", ["alignments_class_0", "alignments3D_multi"])
+def test_shifts_of_classes_are_not_none(key: str, tmp_path: Path) -> None:
+    path = cs(tmp_path / "p.cs", records([(100, 100), (300, 300)], [(f"{key}/shift", "<f4", (2,))]))
+    said = f"shifts of several classes ({key})"
+    assert said in run(path).warnings[0]
+    assert not any(said in warning for warning in run(path, shift_key="none").warnings)
 
 
 def test_origins_that_are_set_in_some_rows(tmp_path: Path) -> None:
@@ -343,7 +378,9 @@ def test_particles_that_two_groups_align_otherwise_are_refused(tmp_path: Path) -
         array["alignments2D/psize_A"], array["alignments2D/shift"] = 1, shift
         (tmp_path / name).mkdir()
         cs(tmp_path / name / "p.cs", array)
-        (tmp_path / name / "p.csg").write_text("results:\n  location: {metafile: '>p.cs', num_items: 2, type: particle.location}\n")
+        (tmp_path / name / "p.csg").write_text(
+            f"results:\n  location: {{metafile: '>p.cs', num_items: {count}, type: particle.location}}\n"
+        )
         inputs.append(tmp_path / name / "p.csg")
     with pytest.raises(
         InputError, match=r"J2.p\.csg: found 2 particles \(by uid\) aligned differently in .*J1.p\.csg, expected one alignment"

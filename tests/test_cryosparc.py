@@ -353,6 +353,38 @@ def test_damaged_groups(tmp_path: Path, text: str) -> None:
         run(tmp_path / "p.csg")
 
 
+def group(path: Path, **slots: tuple[str, int]) -> Path:
+    """A .csg that names a file and a number of items for each slot."""
+    results = {slot: {"metafile": f">{file}", "num_items": n, "type": f"particle.{slot}"} for slot, (file, n) in slots.items()}
+    path.write_text(yaml.safe_dump({"group": {"type": "particle"}, "results": results}))
+    return path
+
+
+def test_a_slot_of_a_group_is_read_from_the_file_it_names(tmp_path: Path) -> None:
+    """The main file has locations of its own, here those before re-centring; CryoSPARC takes them from the file of the slot."""
+    near = records([(10, 0)] * 50, [("blob/idx", "<u4")])
+    far = records([(40 * i, 0) for i in range(50)])[::-1]
+    cs(tmp_path / "main.cs", near)
+    cs(tmp_path / "passthrough.cs", far)
+    of_main, of_far = (
+        group(tmp_path / f"{name}.csg", blob=("main.cs", 50), location=(f"{name}.cs", 50)) for name in ("main", "passthrough")
+    )
+    assert sum(run(of_main)) == 1
+    result = deduplicate_particles(of_far)
+    assert result.kept.all()
+    np.testing.assert_allclose(result.coordinates_a[:, 0], far["location/center_x_frac"][::-1] * 4000)
+    np.testing.assert_array_equal(result.kept_table()["location/center_x_frac"], far["location/center_x_frac"][::-1])
+    cs(tmp_path / "passthrough.cs", np.array([(uid,) for uid in far["uid"]], [("uid", "<u8")]))  # without the slot's fields
+    with pytest.raises(InputError, match="found no location fields"):
+        run(of_far)
+
+
+def test_the_number_of_items_of_a_slot_is_checked(tmp_path: Path) -> None:
+    cs(tmp_path / "p.cs", records([(0, 0), (100, 0)]))
+    with pytest.raises(InputError, match=r"j\.csg: slot location: found 2 records in p\.cs, expected 5 \(num_items\)"):
+        run(group(tmp_path / "j.csg", location=("p.cs", 5)))
+
+
 def test_a_header_of_many_megabytes_is_refused(tmp_path: Path) -> None:
     header = b"{'descr': [('uid', '<u8')], 'fortran_order': False, 'shape': (1,), }" + b" " * (2 << 20) + b"\n"
     (tmp_path / "p.cs").write_bytes(b"\x93NUMPY\x02\x00" + len(header).to_bytes(4, "little") + header + bytes(8))

@@ -89,7 +89,7 @@ def test_noise_of_any_sets_of_duplicates(sets: dict[tuple[int, int], int], singl
             name = what[-1] + 1 if what else 0
             halves += [1] * one + [2] * two
             what += [name] * (one + two)
-    rows = [(100.0 * (name % 60), 100.0 * (name // 60), "m", 0, half) for name, half in zip(what, halves, strict=True)]
+    rows = [(100.0 * (name % 60), 100.0 * (name // 60 + 1), "m", 0, half) for name, half in zip(what, halves, strict=True)]
     found = half_sets(deduplicate_particles(star(tmp_path / "p.star", rows, COLUMNS), ONE_A))
     simulated = np.mean([noise_fsc(np.array(halves), np.array(what), seed) for seed in range(24)])
     assert found.noise_fsc == pytest.approx(simulated, abs=0.025)
@@ -126,6 +126,22 @@ def test_particles_of_neither_half_are_told_of(tmp_path: Path, command: Callable
 def test_halves_of_which_one_is_empty_are_none(tmp_path: Path) -> None:
     rows = [(k, 0, "m", 1, 1) for k in range(9)]
     assert deduplicate_particles(star(tmp_path / "p.star", rows, COLUMNS), ONE_A).half_sets is None
+
+
+def test_half_sets_in_files_of_their_own(tmp_path: Path) -> None:
+    """CryoSPARC's first half-set is 0, which a field that was never set is, too: the file of the other half-set tells them apart."""
+    split = [("alignments3D/split", "<u4"), ("alignments3D/shift", "<f4", (2,)), ("alignments3D/psize_A", "<f4")]
+    one = records([(100 * i, 50) for i in range(30)], split, split=0)
+    two = records([(100 * i + (5 if i < 12 else 50), 50) for i in range(30)], split, split=1)
+    two["uid"] += 1000
+    paths = [cs(tmp_path / "half0.cs", one), cs(tmp_path / "half1.cs", two)]
+    result = deduplicate_particles(paths)
+    assert (half_sets(result).pairs_across, half_sets(result).sizes) == (12, (30, 30))
+    assert not any("one half-set" in warning for warning in result.warnings)
+    assert deduplicate_particles(paths[0]).half_sets is None
+    assert not any("half-set" in warning for warning in deduplicate_particles(paths[0]).warnings)
+    two["alignments3D/split"] = np.arange(30) % 2  # of a whole refinement: the zeros of the other file say nothing
+    assert half_sets(deduplicate_particles([paths[0], cs(paths[1], two)])).sizes == (15, 15)
 
 
 @pytest.mark.parametrize(

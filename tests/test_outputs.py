@@ -93,6 +93,36 @@ def test_star_files_of_equal_columns_are_joined_and_optics_groups_renumbered(tmp
     assert len(deduplicate_particles(tmp_path / "out" / "particles_rejected.star").kept) == 1
 
 
+def test_optics_groups_written_with_decimals_are_the_same(tmp_path: Path) -> None:
+    groups = [optics((1, "a", 1.0)), optics(("1.000000", "b", 2.0))]
+    first = star(tmp_path / "a.star", [(0, 0, "m", "1.000000", 1)], COLUMNS, groups[0])
+    second = star(tmp_path / "b.star", [(90, 0, "m", 1, 2), (450, 0, "m", "1.0", 2)], COLUMNS, groups[1])
+    result = deduplicate_particles([first, second])
+    np.testing.assert_allclose(result.coordinates_a[:, 0], [0, 180, 900])
+    result.write(tmp_path / "out")
+    assert starfile.read(tmp_path / "out" / "particles_kept.star")["particles"]["rlnOpticsGroup"].tolist() == [1, 2, 2]
+
+
+def test_bodies_are_chosen_with_their_particles(tmp_path: Path) -> None:
+    """As RELION's multi-body refinement writes them, behind the particles and in their order."""
+    path = star(tmp_path / "run_data.star", [(0, 0, "m", 1, 1), (1, 0, "m", 1, 2), (90, 0, "m", 1, 3)], COLUMNS, optics((1, "o", 1.0)))
+    body = "# version 30001\n\ndata_images_body_{n}\n\nloop_\n_rlnOriginXAngst #1\n_rlnAngleRot #2\n{n}.5 10\n{n}.6 20\n{n}.7 30\n\n"
+    path.write_text(path.read_text() + body.format(n=1) + body.format(n=2))
+    result = deduplicate_particles(path)
+    assert result.kept.tolist() == [False, True, True]
+    result.write(tmp_path / "out")
+    for word, rows in (("kept", [1, 2]), ("rejected", [0])):
+        written, before = (starfile.read(file) for file in (tmp_path / "out" / f"particles_{word}.star", path))
+        for block in ("particles", "images_body_1", "images_body_2"):
+            np.testing.assert_array_equal(np.atleast_2d(written[block].values), before[block].values[rows])
+    np.testing.assert_array_equal(result.kept_table()["images_body_2"]["rlnAngleRot"], [20, 30])
+    table = deduplicate_particles(starfile.read(path))
+    np.testing.assert_array_equal(table.kept_table()["images_body_2"]["rlnAngleRot"], [20, 30])
+    path.write_text(path.read_text().replace("2.7 30\n", ""))
+    with pytest.raises(InputError, match="data_images_body_2: found 2 rows, expected 3, one for each particle of data_particles"):
+        deduplicate_particles(path)
+
+
 def test_joined_files_without_a_last_newline(tmp_path: Path) -> None:
     paths = []
     for name, x in (("a", 0), ("b", 100)):

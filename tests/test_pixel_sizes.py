@@ -141,6 +141,22 @@ def tomograms(path: Path, *rows: tuple[object, ...]) -> Path:
     return star(path, [(*row, "t.star") for row in rows], TOMOGRAMS, block="global")
 
 
+def test_an_export_of_warp_1_has_it_in_its_rows_whatever_its_tomograms_are_called(tmp_path: Path) -> None:
+    columns = "MicrographName CoordinateX CoordinateY CoordinateZ ImageName PixelSize OpticsGroup"
+    groups = optics((1, "g", 1.223), columns="OpticsGroup OpticsGroupName ImagePixelSize")
+    rows = [("TS_01.mrc", x, 5, 9, f"subtomo/TS_01/TS_01_000000{x}_7.34A.mrc", 7.338, 1) for x in (1, 4)]
+    path = star(tmp_path / "p.star", rows, columns, groups)
+    assert (sizes(run(path)), run(path).warnings, run(path).kept.all()) == ([(7.338, "rlnPixelSize")], (), True)  # 22 Å apart
+    with pytest.raises(InputError, match=r"found pixel_size_a=1\.223, while rlnPixelSize gives 7\.338 Å"):
+        run(path, pixel_size_a=1.223)
+    unnamed = star(tmp_path / "q.star", [(*row[:4], "000001.mrc", *row[5:]) for row in rows], columns, groups)
+    assert "7.338 Å from rlnPixelSize, which Warp counts coordinates in; nothing else" in run(unnamed).warnings[0]
+    assert sizes(run(unnamed, pixel_size_a=1.2, shift_key="none")) == [(1.2, "--pixel-size")]
+    flat = star(tmp_path / "r.star", [(*row[:3], *row[4:]) for row in rows], columns.replace("CoordinateZ ", ""), groups)
+    with pytest.raises(InputError, match="found no micrograph pixel size"):  # of particles in 2D it is that of their images
+        run(flat)
+
+
 def test_tomograms_give_pixel_sizes_and_extents(tmp_path: Path) -> None:
     given = tomograms(tmp_path / "tomograms.star", ("TS_01", 2.0, 4000, 4000, 1000, 8))
     path = star(tmp_path / "p.star", [("TS_01", 100, 200, 300)], "TomoName CoordinateX CoordinateY CoordinateZ")
@@ -233,6 +249,8 @@ def test_real_tomograms(real: Path) -> None:
     assert result.coordinates_a[0].tolist() == [-176.94, 765.48005, 11.16]
     warp = run(real / "dynamo2m/relion_star_downgrade_relion3.1.star")
     assert (sizes(warp), warp.warnings) == ([(5.0, "rlnPixelSize")], ())
+    older = run(real / "dynamo2m/warp2dynamo_example.star")  # before rlnPixelSize: the names of its images say 5.00 Å, too
+    assert (sizes(older), older.warnings) == ([(5.0, "rlnDetectorPixelSize / rlnMagnification")], ())
 
 
 def test_a_certain_value_goes_before_a_column_of_movies(tmp_path: Path) -> None:

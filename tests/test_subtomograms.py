@@ -288,3 +288,21 @@ def test_real_motive_list_and_the_same_from_tomoman(real: Path) -> None:
     assert (len(motives.kept), motives.n_micrographs) == (6, 3)
     assert motives.coordinates_a[0].tolist() == pytest.approx([1.96 * (4 - 1.2), 1.96 * (8 - 2.4), 1.96 * (12 - 3.2)])
     assert len(table.kept) == 6
+
+
+@needs_shared
+@pytest.mark.parametrize("name", ["sta_testing", "sta_testing_bin8"])
+def test_a_real_particle_series_is_refused(real: Path, name: str) -> None:
+    with pytest.raises(InputError, match=r"found a particle series, 219 tilt images of 6 particles \(rlnGroupName\)"):
+        deduplicate_particles(real / "cryodrgn" / f"{name}.star", ParticleParams(pixel_size_a=1.96))
+
+
+def test_groups_of_micrographs_are_no_particle_series(tmp_path: Path) -> None:
+    columns = "MicrographName CoordinateX CoordinateY GroupName CtfScalefactor CtfBfactor"
+    rows = [
+        (f"m{i % 5}", 100 * i, 5, "group_01", 1 - 0.01 * i, 0) for i in range(10)
+    ]  # a class of micrographs, as RELION groups few particles
+    assert deduplicate_particles(star(tmp_path / "p.star", rows, columns), ParticleParams(pixel_size_a=1)).kept.all()
+    series = [(f"m{i % 5}", 100 * i, 5, f"particle_{i // 5}", 1 - 0.01 * (i % 5), 0) for i in range(10)]
+    with pytest.raises(InputError, match="found a particle series, 10 tilt images of 2 particles"):
+        deduplicate_particles(star(tmp_path / "s.star", series, columns), ParticleParams(pixel_size_a=1))

@@ -176,7 +176,7 @@ def _named_table(file: StarFile) -> _core.Table:
 
 def _read_datasets(paths: Sequence[Path], params: ParticleParams, progress: Progress, group: cs.CsGroup | None, places: bool) -> FileRows:
     parts = [open_dataset(path, params.threads, progress.advance_to) for path in paths]
-    fields = cryosparc.JoinedFields.by_uid(parts, str(group.path) if group else None)
+    fields = cryosparc.JoinedFields.by_uid(parts) if group is None else cryosparc.JoinedFields.of_group(group, parts)
     blob = next((blob for blob in BLOBS if f"{blob}/path" in fields), None)
     is_located = cryosparc.UID in fields or cryosparc.PATH in fields
     output = DatasetOutput(parts, fields.orders, group, kind="particle" if is_located or blob is None else "exposure")

@@ -303,6 +303,24 @@ class CsGroup:
         """The datasets it names, each once, in order."""
         return list(dict.fromkeys(self._resolve(slot["metafile"]) for slot in self.content["results"].values()))
 
+    @property
+    def slots(self) -> dict[str, int]:
+        """The number of the file, in the order of ``files``, that holds the fields ``slot/...`` of each slot."""
+        files = self.files
+        return {str(name): files.index(self._resolve(slot["metafile"])) for name, slot in self.content["results"].items()}
+
+    def check_counts(self, counts: Sequence[int]) -> None:
+        """Raises InputError if a file has another number of records than a slot says; ``counts``: those of ``files``."""
+        files = self.files
+        for name, slot in self.content["results"].items():
+            path, items = self._resolve(slot["metafile"]), slot.get("num_items")
+            found = counts[files.index(path)]
+            if items is not None and items != found:
+                raise InputError(
+                    f"{self.path}: slot {name}: found {found:,} records in {path.name}, expected {items} (num_items): the file was changed"
+                    " since, or is of another job; export the result group again"
+                )
+
     def _resolve(self, metafile: str) -> Path:
         # ">" stands for the directory of the group's own file.
         return self.path.parent / metafile[1:] if metafile.startswith(">") else Path(metafile)

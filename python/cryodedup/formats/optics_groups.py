@@ -7,7 +7,7 @@ from pathlib import Path
 
 from cryodedup import _core
 from cryodedup.errors import InputError
-from cryodedup.formats.star import StarFile, quoted
+from cryodedup.formats.star import StarFile, group_number, quoted
 
 ID, NAME = "rlnOpticsGroup", "rlnOpticsGroupName"
 
@@ -27,7 +27,8 @@ class Optics:
         table: _core.Table | None = file.find("optics")
         if table is None:
             return cls([], [], 0)
-        return cls(table.labels, file.rows(table), table.rows.start(len(table.rows)))
+        rows = [{**row, ID: group_number(row[ID])} if ID in row else row for row in file.rows(table)]
+        return cls(table.labels, rows, table.rows.start(len(table.rows)))
 
     def add(self, other: Optics) -> dict[str, str]:
         """Adds the groups of ``other`` that are new; returns the new numbers of its groups that are renumbered, by the old ones."""

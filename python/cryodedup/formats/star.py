@@ -35,6 +35,12 @@ def quoted(value: str) -> str:
     return f"{quote}{value}{quote}"
 
 
+def group_number(value: str) -> str:
+    """The number of an optics group in its plain form: programs that write all numbers alike make 1.000000 of it."""
+    whole, point, decimals = value.partition(".")
+    return whole if point and whole.isdecimal() and not decimals.strip("0") else value
+
+
 class Columns(Protocol):
     """A table of particles by column, from a file or from memory.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cryodedup import _core
-from cryodedup.errors import naming
+from cryodedup.errors import InputError, naming
 from cryodedup.formats.optics_groups import Optics
 from cryodedup.formats.optimisation_set import NAME as OPTIMISATION_SET
 from cryodedup.formats.optimisation_set import OptimisationSet
@@ -20,6 +21,14 @@ from cryodedup.formats.output import Mask, Output, Place
 from cryodedup.formats.star import StarFile
 from cryodedup.formats.star_frames import read_frames
 from cryodedup.progress import Progress
+
+_BODY = re.compile(r"images_body_\d+")
+"""The blocks of the bodies of a multi-body refinement: one row for each particle, in the order of the particles."""
+
+
+def is_body(block: str) -> bool:
+    """Whether a block holds what a multi-body refinement found of one body."""
+    return _BODY.fullmatch(block) is not None
 
 
 @dataclass(frozen=True)
@@ -41,6 +50,19 @@ class StarOutput:
     moved: Moved | None = None
     """Rows that are written with the other half-set."""
 
+    def __post_init__(self) -> None:
+        for body in self.bodies:
+            if len(body.rows) != len(self.table.rows):
+                raise InputError(
+                    f"{self.file.path}: data_{body.block}: found {len(body.rows):,} rows, expected {len(self.table.rows):,}, one for each"
+                    f" particle of data_{self.table.block}"
+                )
+
+    @property
+    def bodies(self) -> list[_core.Table]:
+        """The tables of a multi-body refinement's bodies, whose rows are chosen as those of the particles."""
+        return [table for table in self.file.tables if is_body(table.block) and table.labels]
+
     @property
     def stem(self) -> str:
         return self.file.path.stem
@@ -61,12 +83,12 @@ class StarOutput:
         """What ``starfile.read`` returns for these rows."""
         _core.read_cells(self.file.path, self.table.rows, [])  # refuses a file that was changed since it was read
         blocks = read_frames(self.file.path)
-        taken = {name: frame[mask] if name == self.table.block else frame for name, frame in blocks.items()}
+        taken = {name: frame[mask] if name == self.table.block or is_body(name) else frame for name, frame in blocks.items()}
         return taken if len(taken) > 1 else next(iter(taken.values()))
 
     def key(self) -> object:
         optics = self.file.find("optics")
-        if self.optimisation_set is not None:  # tomograms of another project may have equal names
+        if self.optimisation_set is not None or self.bodies:  # tomograms of another project may have equal names
             return self.file.path
         if optics is None and self.file.optics:  # written without a loop, which has no place for another group
             return self.file.path
@@ -81,6 +103,9 @@ class StarOutput:
         rows += [other._rows(mask, new, True) for (other, mask), new in zip(others, renumbered, strict=True)]
         start, end = (self.table.rows.start(row) for row in (0, len(self.table.rows)))
         pieces = [(start, end, rows)]
+        for body in self.bodies:
+            first, last = (body.rows.start(row) for row in (0, len(body.rows)))
+            pieces.append((first, last, [_core.Part.rows(self.file.path, body.rows, kept)]))
         if merged.added:
             lines = merged.added_lines(self.file.path)
             pieces.append((merged.end, merged.end, [_core.Part.text(lines, lines)]))

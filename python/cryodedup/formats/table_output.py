@@ -16,6 +16,7 @@ from cryodedup.errors import InputError, naming
 from cryodedup.formats.cryosparc import RecordArray, group_text, npy_header
 from cryodedup.formats.output import Mask, Place, WithoutFile
 from cryodedup.formats.star import has_coordinates
+from cryodedup.formats.star_output import is_body
 from cryodedup.progress import Progress
 
 _LABEL = re.compile(r"[^\s_#]\S*")
@@ -49,7 +50,7 @@ class FrameOutput(_InMemory):
         if not isinstance(self.table, Mapping):
             return self.table[mask]
         return {
-            name: frame[mask] if name != "optics" and has_coordinates(getattr(frame, "columns", ())) else frame
+            name: frame[mask] if is_body(name) or (name != "optics" and has_coordinates(getattr(frame, "columns", ()))) else frame
             for name, frame in self.table.items()
         }
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -70,6 +70,12 @@ class HalfSets:
     def f_over_1_plus_f(self) -> float:
         """F / (1 + f), the share of particles that have a duplicate in the other half."""
         return self.concerned / max(1, sum(self.sizes))
+
+
+def settled(picks: Sequence[Picks]) -> list[Picks]:
+    """Inputs whose half-sets may be unset keep them if another input is the other half-set alone, and have none otherwise."""
+    second = any(pick.halves is not None and len(pick) and (pick.halves.values == 2).all() for pick in picks)
+    return [replace(pick, halves=None) if pick.halves is not None and pick.halves.perhaps_unset and not second else pick for pick in picks]
 
 
 def halves_of_all(picks: Iterable[Picks]) -> NDArray[np.uint8] | None:

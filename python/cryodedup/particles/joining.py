@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from cryodedup.errors import InputError, ParameterError
 from cryodedup.params import ParticleParams
 from cryodedup.particles.coverage import Coverage, coverage_of
-from cryodedup.particles.half_sets import check_repairable
+from cryodedup.particles.half_sets import check_repairable, settled
 from cryodedup.particles.inputs.coincidence import coincidences
 from cryodedup.particles.inputs.consistency import unrelated
 from cryodedup.particles.inputs.identity import Matched, unify
@@ -22,6 +22,9 @@ from cryodedup.particles.inputs.micrograph_table import MicrographTable, read_mi
 from cryodedup.particles.inputs.picks import Picks
 from cryodedup.particles.inputs.pixel_sizes import Resolved, chosen_by_input, resolve
 from cryodedup.particles.inputs.tomograms import number_note, with_names
+
+UNSET_SHARE = 0.1
+"""Particles at 0 are no picks at the corner if they are this share of all."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,7 +76,7 @@ def join(picks: Sequence[Picks], params: ParticleParams) -> Joined:
     InputError
         Inputs that do not fit together, or options that are not possible with them.
     """
-    picks = [with_names(pick, params) for pick in picks]
+    picks = settled([with_names(pick, params) for pick in picks])
     for pick in picks:
         _refuse_unset(pick)
     if params.half_sets == "repair":
@@ -151,6 +154,13 @@ def _source_of(counts: NDArray[np.int64]) -> NDArray[np.uint32]:
 
 
 def _refuse_unset(pick: Picks) -> None:
-    """Refuses coordinates that were never set: all are 0, although a micrograph has more than two particles."""
-    if len(pick) and not pick.centered and np.bincount(pick.micrograph_of).max() > 2 and not any(column.any() for column in pick.stored):
-        raise InputError(f"{pick.label}: found coordinates that are all 0, as if they had never been set; expected places")
+    """Refuses coordinates that were never set, and are written as 0: more than two in one micrograph, or a tenth of all."""
+    if pick.centered or not len(pick):
+        return
+    unset = np.logical_and.reduce([column == 0 for column in pick.stored])
+    n = int(unset.sum())
+    if n > 2 and (n >= UNSET_SHARE * len(pick) or np.bincount(pick.micrograph_of[unset]).max() > 2):
+        raise InputError(
+            f"{pick.label}: found coordinates of {', '.join('0' for _ in pick.stored)} for {n:,} of {len(pick):,} particles, as if they had"
+            " never been set; expected a place for each: remove these rows, or give the file that has their places"
+        )

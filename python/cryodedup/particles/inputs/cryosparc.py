@@ -6,8 +6,9 @@ of the alignment, whose size is ``alignments*/psize_A``, not that of the blob.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 
 from cryodedup import units
 from cryodedup.errors import InputError, UnknownPixelSizeError
-from cryodedup.formats.cryosparc import Distinct, Fields, Wanted, check_type, unpack
+from cryodedup.formats.cryosparc import CsGroup, Distinct, Fields, Wanted, check_type, unpack
 from cryodedup.formats.star import text
 from cryodedup.particles.inputs.picks import Filaments, Floats, Halves, Micrograph, Picks, PixelSize, Scores, first_of_each
 from cryodedup.particles.inputs.scores import SAME, missing_score, short
@@ -31,18 +32,27 @@ EXPANDED, FILAMENT, IMAGES = "sym_expand/src_uid", "filament/filament_uid", "blo
 MAX_FRACTION = 2.0
 """Locations are fractions of the micrograph; particles may lie a little outside."""
 SHIFT_KEYS = ("alignments3D", "alignments2D")
+_OF_CLASSES = re.compile(r"alignments(?:_class_\d+|[23]D_multi)/shift")
 
 
 @dataclass(frozen=True)
 class JoinedFields:
     """Several datasets of the same particles, as the main and the passthrough file of a job: rows in the order of the first.
 
-    ``orders`` gives for each dataset the row of every particle; None where it is the same.
+    ``orders`` gives for each dataset the row of every particle; None where it is the same. ``slots`` gives the dataset whose fields
+    ``slot/...`` are those of the job; of other slots, those of the first dataset that has them are.
     """
 
     parts: Sequence[Fields]
     orders: Sequence[NDArray[np.int64] | None]
     label: str
+    slots: Mapping[str, int] = field(default_factory=dict)
+
+    @classmethod
+    def of_group(cls, group: CsGroup, parts: Sequence[Fields]) -> JoinedFields:
+        """Those of a ``.csg``, whose ``files`` the parts are."""
+        group.check_counts([len(part) for part in parts])
+        return replace(cls.by_uid(parts, str(group.path)), slots=group.slots)
 
     @classmethod
     def by_uid(cls, parts: Sequence[Fields], label: str | None = None) -> JoinedFields:
@@ -58,21 +68,28 @@ class JoinedFields:
     def load(self, wanted: Sequence[Wanted]) -> None:
         """Reads fields in one pass over each file, instead of one for each."""
         for i, part in enumerate(self.parts):
-            part.load([(name, how) for name, how in wanted if name in part and not any(name in other for other in self.parts[:i])])
+            part.load([(name, how) for name, how in wanted if name in self and self._number(name) == i])
 
     def __len__(self) -> int:
         return len(self.parts[0])
 
     def __contains__(self, field: object) -> bool:
-        return any(field in part for part in self.parts)
+        return self._number(str(field)) is not None
 
     @property
     def names(self) -> list[str]:
         """All fields."""
-        return list(dict.fromkeys(name for part in self.parts for name in part.dtype.names or ()))
+        return list(dict.fromkeys(name for part in self.parts for name in part.dtype.names or () if name in self))
+
+    def _number(self, field: str) -> int | None:
+        """Which dataset has a field; None: none, or not the one that the group names for its slot."""
+        number = self.slots.get(field.partition("/")[0])
+        numbers = range(len(self.parts)) if number is None else [number]
+        return next((i for i in numbers if field in self.parts[i]), None)
 
     def _part(self, field: str) -> tuple[Fields, Any]:
-        found = next(i for i, part in enumerate(self.parts) if field in part)
+        found = self._number(field)
+        assert found is not None
         order = self.orders[found]
         return self.parts[found], slice(None) if order is None else order
 
@@ -152,7 +169,7 @@ def read(fields: JoinedFields, params: ParticleParams, output: Output) -> Picks:
         halves=_halves(fields),
         filaments=_filaments(fields),
         output=output,
-        warnings=_warnings(fields),
+        warnings=_warnings(fields, params),
         notes=[f"{part.label}: joined to {fields.parts[0].label} by uid" for part in fields.parts[1:]],
         where=lambda row: f"{fields.label}, record {row}",
     )
@@ -172,13 +189,26 @@ def _filaments(fields: JoinedFields) -> Filaments | None:
     return Filaments(field=FILAMENT, filament_of=index) if any(value.strip(b"\0") for value in values) else None
 
 
-def _warnings(fields: JoinedFields) -> list[str]:
-    """A warning if a passthrough file is given without its main file."""
+def _warnings(fields: JoinedFields, params: ParticleParams) -> list[str]:
+    """Warnings if shifts are those of several classes, and if a passthrough file is given without its main file."""
+    of_classes = [] if params.shift_key == "none" or params.undo_symmetry_expansion else _shifts_of_classes(fields)
     if len(fields.parts) > 1 or IMAGES in fields or "passthrough" not in fields.label:
+        return of_classes
+    return [
+        *of_classes,
+        f"{fields.label}: a passthrough file alone: the files written have no images ({IMAGES}), and only its own alignments; name the"
+        " main file, too, or the .csg of the job",
+    ]
+
+
+def _shifts_of_classes(fields: JoinedFields) -> list[str]:
+    """A warning about shifts towards each of several classes, where the file has none of the class of each particle."""
+    keys = [name.removesuffix("/shift") for name in fields.names if _OF_CLASSES.fullmatch(name)]
+    if not keys or any(f"{key}/shift" in fields for key in SHIFT_KEYS):
         return []
     return [
-        f"{fields.label}: a passthrough file alone: the files written have no images ({IMAGES}), and only its own alignments; name the"
-        " main file, too, or the .csg of the job"
+        f"{fields.label}: shifts of several classes ({', '.join(keys[:3])}), but none of alignments3D or alignments2D: no shifts are used,"
+        " and centres are those of the picks; name the file of a class, or of a refinement after it, to use shifts"
     ]
 
 
@@ -204,12 +234,13 @@ def _wanted(fields: JoinedFields, params: ParticleParams) -> list[Wanted]:
 
 
 def _halves(fields: JoinedFields) -> Halves | None:
-    """Half-sets, counted from 0 in CryoSPARC and from 1 here; 0 everywhere: not yet refined."""
+    """Half-sets, counted from 0 in CryoSPARC and from 1 here; 0 everywhere: not yet refined, or the first half-set alone."""
     field = next((f"{key}/split" for key in SHIFT_KEYS if f"{key}/split" in fields), None)
-    values = np.zeros(0) if field is None else fields.numbers(field)
-    if field is None or not values.any():
+    if field is None:
         return None
-    return Halves(field=field, values=np.where((values == 0) | (values == 1), values + 1, 0).astype(np.uint8))
+    values = fields.numbers(field)
+    halves = np.where((values == 0) | (values == 1), values + 1, 0).astype(np.uint8)
+    return Halves(field=field, values=halves, perhaps_unset=not values.any())
 
 
 def _of_each(values: Floats, index: NDArray[np.uint32]) -> Floats | float:

@@ -66,10 +66,14 @@ class Scores:
 
 @dataclass(frozen=True, kw_only=True)
 class Halves:
-    """The half-set of each particle, uint8 (n,): 1 or 2, 0 where it is in none; and the column that holds it."""
+    """The half-set of each particle, uint8 (n,): 1 or 2, 0 where it is in none; and the column that holds it.
+
+    ``perhaps_unset``: all are 1, and a field that was never set would be read in the same way (CryoSPARC's 0).
+    """
 
     field: str
     values: NDArray[np.uint8]
+    perhaps_unset: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

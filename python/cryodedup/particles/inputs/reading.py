@@ -172,7 +172,7 @@ def _read_group(group: cs.CsGroup, params: ParticleParams, progress: Progress) -
 
 
 def _read_datasets(parts: Sequence[DatasetFile], params: ParticleParams, group: cs.CsGroup | None = None) -> Picks:
-    fields = cryosparc.JoinedFields.by_uid(parts, str(group.path) if group else None)
+    fields = cryosparc.JoinedFields.by_uid(parts) if group is None else cryosparc.JoinedFields.of_group(group, parts)
     return cryosparc.read(fields, params, DatasetOutput(parts, fields.orders, group))
 
 

@@ -32,6 +32,9 @@ SUBTOMOGRAM_ANGLES = ("rlnTomoSubtomogramRot", "rlnTomoSubtomogramTilt", "rlnTom
 IMAGE_SCALE = ("rlnMagnification", "rlnDetectorPixelSize", "rlnPixelSize")
 MICROGRAPH_NAMES = ("rlnTomoName", "rlnMicrographName")
 TUBE = "rlnHelicalTubeID"
+IMAGE = "rlnImageName"
+SERIES, TILT_WEIGHTS = "rlnGroupName", ("rlnCtfScalefactor", "rlnCtfBfactor")
+"""What names the particle of a tilt image in particle series, and columns that weight the tilts."""
 MATCH_SCORE = "rlnLCCmax"
 """The score of pytom-match-pick."""
 HALF = "rlnRandomSubset"
@@ -43,9 +46,9 @@ NAMES = (*MICROGRAPH_NAMES, *PIXEL_SIZES, "rlnOpticsGroup", TUBE)
 
 def numbers(params: ParticleParams) -> list[str]:
     """The columns to be read as numbers."""
-    columns = [*COORDINATES, *CENTERED_COORDINATES, HALF, "rlnPixelSize", "rlnDetectorPixelSize"]
+    columns = [*COORDINATES, *CENTERED_COORDINATES, HALF, *IMAGE_SCALE]
     if params.shift_key != "none" and not params.undo_symmetry_expansion:
-        columns += [*ORIGINS_A, *ORIGINS_PX, *SUBTOMOGRAM_ANGLES, *IMAGE_SCALE]
+        columns += [*ORIGINS_A, *ORIGINS_PX, *SUBTOMOGRAM_ANGLES]
     if params.score_field == "auto":
         columns += [FIGURE_OF_MERIT, MATCH_SCORE]
     elif params.score_field != "none":
@@ -60,8 +63,9 @@ def read(columns: Columns, params: ParticleParams, output: Output, name: str | N
             f"{columns.label}: found no location columns, expected {COORDINATES[0]} and {COORDINATES[1]}, or {CENTERED_COORDINATES[0]}..."
         )
     centered = CENTERED_COORDINATES[0] in columns
+    _refuse_tilt_images(columns)
     check_optics(columns.label, columns.optics)
-    _check_columns(columns, centered)
+    _check_columns(columns, centered, params.shift_key != "none")
     position = tuple(columns.numbers(label) for label in (CENTERED_COORDINATES if centered else COORDINATES) if label in columns)
     if not centered:
         _refuse_fractions(columns, position)
@@ -72,6 +76,7 @@ def read(columns: Columns, params: ParticleParams, output: Output, name: str | N
     else:
         micrograph_of, names = np.zeros(len(columns), np.uint32), [name or columns.label]
         if name is None:
+            _refuse_several_stacks(columns)
             warnings.append(f"{columns.label}: no rlnMicrographName or rlnTomoName: all its particles are taken to be in one micrograph")
     warnings += _subtracted(columns)
     counted = "angstrom" if centered else counted_in(columns, names, deep=len(position) == 3, of_one=name is not None)
@@ -100,19 +105,48 @@ def read(columns: Columns, params: ParticleParams, output: Output, name: str | N
     )
 
 
-def _check_columns(columns: Columns, centered: bool) -> None:
+def _check_columns(columns: Columns, centered: bool, shifts: bool) -> None:
     """Refuses columns that have a meaning only together with others that are missing."""
-    for labels in (CENTERED_COORDINATES if centered else (), SUBTOMOGRAM_ANGLES):
+    origins = ORIGINS_A if any(label in columns for label in ORIGINS_A) else ORIGINS_PX
+    for labels in (CENTERED_COORDINATES if centered else (), SUBTOMOGRAM_ANGLES, origins[:2] if shifts else ()):
         present, missing = ([label for label in labels if (label in columns) == there] for there in (True, False))
         if present and missing:
             raise InputError(f"{columns.label}: found {present[0]} without {missing[0]}, expected {', '.join(labels)}")
 
 
+def _refuse_tilt_images(columns: Columns) -> None:
+    """Refuses Warp's and M's particle series, with a row for each tilt image: their places are projections, in one tilt image each."""
+    if COORDINATES[2] in columns or not all(label in columns for label in (SERIES, *TILT_WEIGHTS, "rlnMicrographName")):
+        return
+    if len(set(columns.some(TILT_WEIGHTS[0]))) < 2:  # RELION's is the same in all rows; in a series it falls with the tilt
+        return
+    series_of, series = columns.all_names(SERIES)
+    pairs = np.stack([series_of, columns.names("rlnMicrographName")[0]], axis=1)
+    if 2 * len(series) <= len(columns) and len(np.unique(pairs, axis=0)) == len(columns):
+        raise InputError(
+            f"{columns.label}: found a particle series, {len(columns):,} tilt images of {len(series):,} particles ({SERIES}): rows give"
+            " places in tilt images, not in the tomogram; expected one row a particle, with x, y and z: the table from which the series was"
+            " exported; export the series again from its particles_kept.star"
+        )
+
+
+def _refuse_several_stacks(columns: Columns) -> None:
+    """Refuses particles without a micrograph that were cut from several: RELION writes a stack for each."""
+    for label in (IMAGE, "rlnImageOriginalName"):
+        stacks = sorted({stack for _, at, stack in (name.partition("@") for name in columns.some(label)) if at} if label in columns else {})
+        if len(stacks) > 1:
+            raise InputError(
+                f"{columns.label}: found no rlnMicrographName, but images in several stacks ({label}: {stacks[0]}, {stacks[1]}), which are"
+                " of several micrographs; expected the micrograph of each particle: add that column, for example from particles.star of"
+                " the extraction, whose rows have the same image names"
+            )
+
+
 def _subtracted(columns: Columns) -> list[str]:
     """A warning: RELION's particle subtraction moves the boxes where it re-centres, and leaves the coordinates as they were."""
-    if "rlnImageOriginalName" not in columns or "rlnImageName" not in columns:
+    if "rlnImageOriginalName" not in columns or IMAGE not in columns:
         return []
-    if not any("Subtract/" in name for name in columns.some("rlnImageName")):
+    if not any("Subtract/" in name for name in columns.some(IMAGE)):
         return []
     return [
         f"{columns.label}: images of RELION's particle subtraction: if it re-centred them, coordinates and origins do not give their places"

@@ -12,15 +12,17 @@ from dataclasses import replace
 import numpy as np
 
 from cryodedup.errors import InputError
-from cryodedup.formats.star import Columns
+from cryodedup.formats.star import Columns, group_number
 from cryodedup.particles.inputs.picks import CountedIn, PixelSize
+from cryodedup.units import image_pixel_size_a
 
 OF_MICROGRAPH, OF_TILT_SERIES, OF_MOVIE = PIXEL_SIZES = (
     "rlnMicrographPixelSize",
     "rlnTomoTiltSeriesPixelSize",
     "rlnMicrographOriginalPixelSize",
 )
-BINNING = "rlnTomoSubtomogramBinning"
+BINNING, ROW = "rlnTomoSubtomogramBinning", "rlnPixelSize"
+IMAGE_SCALE = ("rlnMagnification", "rlnDetectorPixelSize")
 GROUP = "rlnOpticsGroup"
 IN_NAME = re.compile(r"_(\d+\.\d+)A(?:_|\.mrcs?$)")
 """Warp puts the pixel size of its export into the names of images."""
@@ -33,9 +35,15 @@ UNCONFIRMED = (
 UNBINNED = "the pixel size of the unbinned tilt series, while Warp counts coordinates in pixels of the images it exported"
 
 
+OF_ROWS = (
+    "which Warp counts coordinates in; nothing else in the file confirms it; if they are in other pixels, such as of another binning, give"
+    " --pixel-size"
+)
+
+
 def check_optics(file: str, optics: Sequence[dict[str, str]]) -> None:
     """Refuses optics groups that are listed twice."""
-    ids = [row[GROUP] for row in optics if GROUP in row]
+    ids = [group_number(row[GROUP]) for row in optics if GROUP in row]
     twice = next((group for group in ids if ids.count(group) > 1), None)
     if twice is not None:
         raise InputError(f"{file}: data_optics: found {GROUP} {twice} {ids.count(twice)} times, expected each once")
@@ -43,10 +51,16 @@ def check_optics(file: str, optics: Sequence[dict[str, str]]) -> None:
 
 def counted_in(columns: Columns, micrographs: Sequence[str], *, deep: bool, of_one: bool) -> CountedIn:
     """What coordinates in pixels are counted in; ``of_one``: the table is that of one micrograph, after which its file is named."""
-    if any(name.endswith(".tomostar") for name in micrographs):
+    if any(name.endswith(".tomostar") for name in micrographs) or (deep and not of_one and _is_named_export(columns)):
         return "export"
     from_matching = "rlnLCCmax" in columns and "rlnDetectorPixelSize" in columns
     return "tomogram" if deep and (of_one or from_matching) else "micrograph"
+
+
+def _is_named_export(columns: Columns) -> bool:
+    """Whether images are named as Warp names subtomograms, in a table of Warp's columns: its tomograms may have any name."""
+    of_warp = ROW in columns or all(label in columns for label in IMAGE_SCALE)
+    return of_warp and not any(label in columns for label in PIXEL_SIZES) and any(map(IN_NAME.search, map(_base, _some_images(columns))))
 
 
 def pixel_sizes(columns: Columns, counted: CountedIn) -> tuple[np.ndarray | None, list[PixelSize]]:
@@ -61,6 +75,9 @@ def pixel_sizes(columns: Columns, counted: CountedIn) -> tuple[np.ndarray | None
             # An export of Warp whose tomograms were renamed.
             renamed = label == OF_TILT_SERIES and any(IN_NAME.search(_base(name)) for name in _some_images(columns))
             return _confirmed(columns, index, sizes) if renamed else (index, sizes)
+    if ROW in columns and "rlnCoordinateZ" in columns:  # of two-dimensional particles it is that of their images
+        of_rows, values = _of_column(columns, ROW)
+        return of_rows, [replace(size, uncertain=OF_ROWS) for size in values]
     return _of_groups(columns, PIXEL_SIZES)
 
 
@@ -76,10 +93,11 @@ def _of_groups(columns: Columns, labels: Sequence[str]) -> tuple[np.ndarray | No
 
 def _groups(columns: Columns) -> tuple[np.ndarray | None, list[tuple[str, dict[str, str]]]]:
     """The optics groups of the particles: of each row the number of its group, and the groups' names and rows."""
-    groups = {row[GROUP]: row for row in columns.optics if GROUP in row}
+    groups = {group_number(row[GROUP]): row for row in columns.optics if GROUP in row}
     if GROUP not in columns:
         return None, [("", next(iter(groups.values())) if len(groups) == 1 else {})]
-    index, ids = columns.names(GROUP)
+    index, cells = columns.names(GROUP)
+    ids = list(map(group_number, cells))
     missing = [group for group in ids if group not in groups]
     if missing and groups:
         raise InputError(f"{columns.label}: found particles of optics group {missing[0]}, expected one of data_optics: {', '.join(groups)}")
@@ -95,9 +113,17 @@ def _pixel_size(file: str, of: str, row: dict[str, str], labels: Sequence[str]) 
 
 
 def _of_export(columns: Columns) -> tuple[np.ndarray | None, list[PixelSize]]:
-    """Of Warp's exports: 3D ones give it in each row, 2D ones as a product in their optics groups."""
-    if "rlnPixelSize" in columns:
-        return _of_column(columns, "rlnPixelSize")
+    """Of Warp's exports: 3D ones give it in each row, older ones as a detector's; 2D ones as a product in their optics groups."""
+    if ROW in columns:
+        return _of_column(columns, ROW)
+    if all(label in columns for label in IMAGE_SCALE):
+        scales = image_pixel_size_a(columns.numbers(IMAGE_SCALE[1]), columns.numbers(IMAGE_SCALE[0]))
+        values, index = np.unique(scales, return_inverse=True)
+        found_in = " / ".join(IMAGE_SCALE[::-1])
+        return index.astype(np.uint32), [
+            PixelSize(of="", value_a=positive(columns.label, found_in, f"{value:.6g}"), found_in=found_in, uncertain=UNCONFIRMED)
+            for value in values
+        ]
     index, groups = _groups(columns)
     return index, [_product(columns.label, of, row) for of, row in groups]
 

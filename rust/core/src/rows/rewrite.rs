@@ -9,7 +9,7 @@ pub enum Rewrite {
     Replace {
         /// Which column, from 0.
         column: usize,
-        /// Old and new text, without quotes; others stay.
+        /// Old and new text, without quotes; others stay. A whole number is meant in each of its forms: 1 and 1.000000 are equal.
         values: Vec<(Vec<u8>, Vec<u8>)>,
     },
     /// The other half-set, 2 for 1 and 1 for 2, in some rows. Digits are changed, so that a number keeps its form: `1.000000` becomes
@@ -39,13 +39,21 @@ impl Rewrite {
     fn write(&self, row: usize, cell: &[u8], out: &mut Vec<u8>) -> Result<(), &'static str> {
         match self {
             Self::Replace { values, .. } => {
-                let new = values.iter().find(|(old, _)| old == without_quotes(cell)).map(|(_, new)| &new[..]);
+                let new = values.iter().find(|(old, _)| old == whole(without_quotes(cell))).map(|(_, new)| &new[..]);
                 out.extend(new.unwrap_or(cell));
             }
             Self::OtherHalf { moves, .. } if moves[row] => return write_other_half(cell, out),
             Self::OtherHalf { .. } => out.extend(cell),
         }
         Ok(())
+    }
+}
+
+/// A whole number without its decimals, which are all 0; any other text as it is.
+fn whole(text: &[u8]) -> &[u8] {
+    match text.iter().position(|&byte| byte == b'.') {
+        Some(at) if at > 0 && text[..at].iter().all(u8::is_ascii_digit) && text[at + 1..].iter().all(|&byte| byte == b'0') => &text[..at],
+        _ => text,
     }
 }
 
