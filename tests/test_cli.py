@@ -93,6 +93,11 @@ def test_quiet_and_dry_run(command: Command, relion: Path, tmp_path: Path) -> No
     assert not (tmp_path / "not").exists()
 
 
+@pytest.mark.parametrize("name", ["particles", "micrographs"])
+def test_every_option_stands_in_a_group_of_the_help(command: Command, name: str) -> None:
+    assert "─ Options ─" not in command(name, "--help").out
+
+
 def test_version_and_help(command: Command) -> None:
     assert command("--version").out == f"cryodedup, version {cryodedup.__version__}\n"
     ran = command("particles", "--help")

@@ -43,6 +43,7 @@ click.rich_click.OPTION_GROUPS["cryodedup micrographs"] = [
             "--order",
             "--max-shift",
             "--search-angle",
+            "--search-flips",
             "--tilt-axis",
         ],
     },
