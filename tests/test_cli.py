@@ -50,6 +50,7 @@ T/relion.star and T/sparc.cs agree: 2 of 2 (100 %) and 1 of 2 (50 %) have one of
 5 particles in 2 micrographs, within 20 Å: kept 3, rejected 2 (40.0 %)
 too few neighbours, or particles in clusters: duplicates cannot be separated from neighbours, and no separation is suggested
 note: matched by name: 1 micrograph, such as MotionCorr/job002/a.mrc of T/relion.star and J2/motioncorrected/000000000000000000007_a.mrc of T/sparc.cs
+note: the 3 kept particles are in 2 outputs, each once: particles_kept.star (2), particles_kept.cs (1); go on with all of them, and use Join star files after extraction, or repeat with --write star
 written: T/out/duplicates.csv
 written: T/out/figures
 written: T/out/particles_kept.cs

@@ -63,7 +63,7 @@ click.rich_click.OPTION_GROUPS["cryodedup particles"] = [
             "--seed",
         ],
     },
-    {"name": "Running", "options": ["--dry-run", "--advise", "--diameter", *EACH_ONES]},
+    {"name": "Running", "options": ["--dry-run", "--advise", "--diameter", "--write", *EACH_ONES]},
 ]
 
 
@@ -188,6 +188,12 @@ click.rich_click.OPTION_GROUPS["cryodedup particles"] = [
     metavar="Å",
     help="Draw particles on the page as circles of this diameter. [default: --min-separation]",
 )
+@click.option(
+    "--write",
+    "written_as",
+    type=click.Choice(["star"]),
+    help="Write all kept particles as one STAR table, and as one index of coordinate files for RELION's Extract job, too (star).",
+)
 @options.quiet
 @click.pass_obj
 def particles(
@@ -202,6 +208,7 @@ def particles(
     as_json: bool,
     dry_run: bool,
     advise: bool,
+    written_as: str | None,
     quiet: bool,
     **chosen: Any,
 ) -> None:
@@ -224,7 +231,8 @@ def particles(
         delivered = Delivered([], summarise(found, NOT_WRITTEN))
         if output is not None and writes:
             display.stage("writing")
-            delivered = write_particles(found, output, overwrite=overwrite, report=not no_report, command=command, progress=display)
+            how = {"overwrite": overwrite, "report": not no_report, "as_star": written_as == "star"}
+            delivered = write_particles(found, output, command=command, progress=display, **how)
     if advise:
         show_advice(found, as_json=as_json)
     elif as_json:
