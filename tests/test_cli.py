@@ -171,7 +171,7 @@ def bad(tmp_path: Path, relion: Path, sparc: Path) -> dict[str, tuple[list[objec
         ),
         "separation that is no number": (
             [relion, *out, "--min-separation", "far"],
-            "Invalid value for '--min-separation': 'far' is not a valid float.",
+            "--min-separation: found 'far', expected a number of Å, such as 40",
         ),
         "no output": ([relion], "found no --output, expected a directory for the results (-o DIR), or --dry-run"),
         "the same input twice": (
@@ -352,3 +352,24 @@ def test_errors_say_what_to_do_instead(command: Command, tmp_path: Path, relion:
 def test_it_runs_as_a_module(tmp_path: Path) -> None:
     ran = subprocess.run([sys.executable, "-m", "cryodedup", "--version"], capture_output=True, text=True, check=True)
     assert ran.stdout.startswith("cryodedup, version")
+
+
+@pytest.mark.parametrize(
+    ("word", "said"),
+    [
+        ("particle", "particle: found no such command; did you mean: cryodedup particles"),
+        ("micrograph", "micrograph: found no such command; did you mean: cryodedup micrographs"),
+        ("zzz", "zzz: found no such command; expected one of particles, micrographs, watch, apply, slurm, demo, completion"),
+    ],
+)
+def test_a_mistyped_command_names_the_nearest(command: Callable[..., Ran], word: str, said: str) -> None:
+    ran = command(word, "a.star")
+    assert (ran.status, ran.err) == (2, f"cryodedup: error: {said}\n")
+
+
+@pytest.mark.parametrize("given", ["40", "40\u00c5", "40 \u00c5", "40\u212b", "40A\u030a", "40A", " 40 A"])
+def test_a_separation_may_have_its_unit(command: Callable[..., Ran], tmp_path: Path, given: str) -> None:
+    path = star(tmp_path / "p.star", [(0, 0, "m"), (30, 0, "m"), (100, 0, "m")])
+    assert "within 40 Å: kept 2" in command("particles", path, "--pixel-size", 1, "--min-separation", given, "--dry-run").out
+    wrong = command("particles", path, "--pixel-size", 1, "--min-separation", "4 nm", "--dry-run")
+    assert (wrong.status, wrong.err) == (2, "cryodedup: error: --min-separation: found '4 nm', expected a number of Å, such as 40\n")

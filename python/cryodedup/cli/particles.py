@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,21 @@ class PixelSize(click.ParamType[Any]):
             raise InputError(f"--pixel-size: found {value!r}, expected a number of Å, or NAME=VALUE") from None
 
 
+class Length(click.ParamType[Any]):
+    """Å, with or without the unit behind the number."""
+
+    name = "number"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """To a number."""
+        number = re.sub(r"\s*(?:[\u00c5\u212bA]|A\u030a)$", "", str(value).strip())
+        try:
+            return float(number)
+        except ValueError:
+            name = param.opts[0] if param is not None else "length"
+            raise InputError(f"{name}: found {value!r}, expected a number of Å, such as 40") from None
+
+
 click.rich_click.OPTION_GROUPS["cryodedup particles"] = [
     {
         "name": "What is a duplicate",
@@ -72,7 +88,7 @@ click.rich_click.OPTION_GROUPS["cryodedup particles"] = [
 @options.output
 @click.option(
     "--min-separation",
-    type=float,
+    type=Length(),
     default=DEFAULTS.min_separation_a,
     show_default=True,
     metavar="Å",
@@ -184,7 +200,7 @@ click.rich_click.OPTION_GROUPS["cryodedup particles"] = [
 @click.option(
     "--diameter",
     "diameter_a",
-    type=float,
+    type=Length(),
     metavar="Å",
     help="Draw particles on the page as circles of this diameter. [default: --min-separation]",
 )
@@ -215,8 +231,8 @@ def particles(
     """Reject particles that were picked twice, keeping the best of each.
 
     INPUT... are any number of RELION .star files (particles, autopick indices, optimisation sets), CryoSPARC .cs or .csg files, folders or
-    files of crYOLO .cbox and EMAN .box, Topaz .txt, Dynamo .tbl, STOPGAP motive lists and IMOD points, in any mixture. A .cs file without
-    locations is joined by uid with the passthrough file named, too.
+    files of crYOLO .cbox and EMAN .box, Topaz .txt, .csv (micrograph, x, y), Dynamo .tbl, STOPGAP motive lists and IMOD points, in any
+    mixture. A .cs file without locations is joined by uid with the passthrough file named, too.
 
     Example: cryodedup particles relion.star J12/particles.csg --min-separation 80 -o clean
     """
