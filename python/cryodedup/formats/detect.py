@@ -63,7 +63,7 @@ def kind_of(path: Path) -> Kind:
         return "star"
     if path.suffix == ".csg" or re.match(rb"(created|group|results|version):", first):
         return "csg"
-    if b"," in first and not _are_numbers(first):
+    if b"," in first and path.suffix.lower() in (".csv", ".txt") and not _are_numbers(first):
         return "csv"
     if first.startswith(b"image_name"):
         return "topaz"
