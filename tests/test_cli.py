@@ -50,6 +50,7 @@ T/relion.star and T/sparc.cs agree: 2 of 2 (100 %) and 1 of 2 (50 %) have one of
 5 particles in 2 micrographs, within 20 Å: kept 3, rejected 2 (40.0 %)
 too few neighbours, or particles in clusters: duplicates cannot be separated from neighbours, and no separation is suggested
 note: matched by name: 1 micrograph, such as MotionCorr/job002/a.mrc of T/relion.star and J2/motioncorrected/000000000000000000007_a.mrc of T/sparc.cs
+note: the 3 kept particles are in 2 outputs, each once: particles_kept.star (2), particles_kept.cs (1); go on with all of them, and use Join star files after extraction, or repeat with --write star
 written: T/out/duplicates.csv
 written: T/out/figures
 written: T/out/particles_kept.cs
@@ -175,7 +176,7 @@ def bad(tmp_path: Path, relion: Path, sparc: Path) -> dict[str, tuple[list[objec
         ),
         "separation that is no number": (
             [relion, *out, "--min-separation", "far"],
-            "Invalid value for '--min-separation': 'far' is not a valid float.",
+            "--min-separation: found 'far', expected a number of Å, such as 40",
         ),
         "no output": ([relion], "missing -o DIR, a directory for the results (or --dry-run)"),
         "the same input twice": (
@@ -356,3 +357,24 @@ def test_errors_say_what_to_do_instead(command: Command, tmp_path: Path, relion:
 def test_it_runs_as_a_module(tmp_path: Path) -> None:
     ran = subprocess.run([sys.executable, "-m", "cryodedup", "--version"], capture_output=True, text=True, check=True)
     assert ran.stdout.startswith("cryodedup, version")
+
+
+@pytest.mark.parametrize(
+    ("word", "said"),
+    [
+        ("particle", "particle: found no such command; did you mean: cryodedup particles"),
+        ("micrograph", "micrograph: found no such command; did you mean: cryodedup micrographs"),
+        ("zzz", "zzz: found no such command; expected one of particles, micrographs, watch, apply, slurm, demo, completion"),
+    ],
+)
+def test_a_mistyped_command_names_the_nearest(command: Callable[..., Ran], word: str, said: str) -> None:
+    ran = command(word, "a.star")
+    assert (ran.status, ran.err) == (2, f"cryodedup: error: {said}\n")
+
+
+@pytest.mark.parametrize("given", ["40", "40\u00c5", "40 \u00c5", "40\u212b", "40A\u030a", "40A", " 40 A"])
+def test_a_separation_may_have_its_unit(command: Callable[..., Ran], tmp_path: Path, given: str) -> None:
+    path = star(tmp_path / "p.star", [(0, 0, "m"), (30, 0, "m"), (100, 0, "m")])
+    assert "within 40 Å: kept 2" in command("particles", path, "--pixel-size", 1, "--min-separation", given, "--dry-run").out
+    wrong = command("particles", path, "--pixel-size", 1, "--min-separation", "4 nm", "--dry-run")
+    assert (wrong.status, wrong.err) == (2, "cryodedup: error: --min-separation: found '4 nm', expected a number of Å, such as 40\n")

@@ -154,6 +154,12 @@ def test_a_standard_output_that_takes_nothing_is_status_4(tmp_path: Path, picks:
     assert json.loads((tmp_path / "out" / "summary.json").read_text())["rejected"] == 1
 
 
+@pytest.mark.parametrize("words", [["--help"], ["particles", "-h"], ["--version"]])
+def test_help_of_which_the_end_is_not_read_is_no_error(words: list[str]) -> None:
+    ran = subprocess.run([sys.executable, "-m", "cryodedup", *words], stdout=closed_pipe(), stderr=subprocess.PIPE, text=True, check=False)
+    assert (ran.returncode, ran.stderr) == (0, "")
+
+
 def test_a_closed_standard_error_never_ends_in_an_output(tmp_path: Path, picks: Path) -> None:
     ran = subprocess.run(
         [sys.executable, "-m", "cryodedup", *PARTICLES, tmp_path / "out", picks],

@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 import starfile
 
-from cases import cs, optics, records, star
+from cases import Ran, cs, optics, records, star
 from cryodedup import InputError, ParticleParams, ParticleResult, deduplicate_particles
 from cryodedup.particles import listing as listings
 from cryodedup.staging import staging_directory
@@ -472,3 +472,98 @@ def test_a_file_server_that_refuses_what_was_written_is_heard(tmp_path: Path, mo
         deduplicate_particles(path).write(tmp_path / "out", overwrite=True)
     assert Path(raised.value.filename).parent == tmp_path / "out"
     assert {name: (tmp_path / "out" / name).read_bytes() for name in before} == before
+
+
+def three_pickers(folder: Path, name: str = "MotionCorr/job002/m.mrc") -> list[Path]:
+    """RELION's particles (1 Å a pixel), CryoSPARC's (2 Å), and Topaz's picks, in pixels of 4 Å: each finds one alone."""
+    relion = star(folder / "relion.star", [(100, 200, name, 1, 0.9), (1000, 1000, name, 1, 0.2)], COLUMNS, optics((1, "o", 1.0)))
+    sparc = records([(50.5, 100), (2000, 1500)], ncc_score=[0.1, 0.3])
+    sparc["location/micrograph_path"], sparc["location/micrograph_psize_A"] = b"J2/motioncorrected/m.mrc", 2.0
+    topaz = folder / "topaz.txt"
+    topaz.write_text("image_name\tx_coord\ty_coord\tscore\nm\t25\t50\t-1.5\nm\t700\t800\t3\n")
+    return [relion, cs(folder / "sparc.cs", sparc), topaz]
+
+
+def test_one_table_and_one_index_of_all_kept_particles(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: Callable[..., Ran]
+) -> None:
+    """Coordinates are in pixels of the micrograph as RELION names it; scores are those that decided; both are read back to the same places."""
+    monkeypatch.chdir(tmp_path)
+    paths = [path.relative_to(tmp_path) for path in three_pickers(tmp_path)]
+    arguments = ("particles", *paths, "--pixel-size", "topaz.txt=4", "-o", "out")
+    apart = command(*arguments, "--no-report")
+    said = (
+        "the 4 kept particles are in 3 outputs, each once: particles_kept.star (2), particles_kept.cs (1), topaz_kept.txt (1); go on with"
+    )
+    assert f"note: {said} all of them, and use Join star files after extraction, or repeat with --write star" in apart.out
+    ran = command(*arguments, "--overwrite", "--write", "star")
+    said = (
+        "all 4 kept particles are in merged_kept.star; for one Extract job of RELION, give coordinates_kept.star as its input coordinates"
+    )
+    assert f"note: {said}" in ran.out
+    page = (tmp_path / "out" / "report.html").read_text("utf-8").replace("\u00a0", " ")
+    assert f"A{said[1:]}." in page
+    assert "to the next job as its input" not in page
+
+    blocks = starfile.read(tmp_path / "out" / "merged_kept.star")
+    assert blocks["optics"].to_dict("records") == [
+        {"rlnOpticsGroupName": "opticsGroup1", "rlnOpticsGroup": 1, "rlnMicrographPixelSize": 1.0}
+    ]
+    table = blocks["particles"]
+    assert table.rlnMicrographName.unique().tolist() == ["MotionCorr/job002/m.mrc"]
+    assert table[["rlnCoordinateX", "rlnCoordinateY"]].to_numpy().tolist() == [[100, 200], [1000, 1000], [4000, 3000], [2800, 3200]]
+    assert table.rlnAutopickFigureOfMerit.tolist() == [0.75, 0.25, 0.75, 0.75]
+    assert list(zip(table.cryodedupSource, table.cryodedupRow, strict=True)) == [
+        ("relion.star", 0), ("relion.star", 1), ("sparc.cs", 1), ("topaz.txt", 1),
+    ]  # fmt: skip
+    index = starfile.read(tmp_path / "out" / "coordinates_kept.star", always_dict=True)["coordinate_files"]
+    assert index.to_dict("records") == [
+        {"rlnMicrographName": "MotionCorr/job002/m.mrc", "rlnMicrographCoordinates": "out/coordinates_kept/m_picks.star"}
+    ]
+    again = [
+        deduplicate_particles(tmp_path / "out" / "merged_kept.star"),
+        deduplicate_particles(tmp_path / "out" / "coordinates_kept.star", pixel_size_a=1.0),
+    ]
+    for read in again:
+        assert read.kept.all()
+        assert read.coordinates_a.tolist() == [[100, 200], [1000, 1000], [4000, 3000], [2800, 3200]]
+        assert [m.name for m in read.joined.picks[0].micrographs] == ["MotionCorr/job002/m.mrc"]
+    assert command("particles", *paths, "--pixel-size", "topaz.txt=4", "-o", "out", "--overwrite").status == 0
+    assert not list((tmp_path / "out").glob("*merged*"))
+    assert not (tmp_path / "out" / "coordinates_kept").exists()
+
+
+def test_a_table_of_all_needs_relions_names_of_micrographs(tmp_path: Path, command: Callable[..., Ran]) -> None:
+    relion, sparc, topaz = three_pickers(tmp_path)
+    others = ("particles", sparc, topaz, "--pixel-size", "topaz.txt=4", "--write", "star", "-o", tmp_path / "out")
+    refused = command(*others)
+    assert refused.status == 2
+    assert "--write star: found no name of RELION for 1 micrograph, such as J2/motioncorrected/m.mrc of" in refused.err
+    assert "expected the names that the RELION project uses: give --micrographs micrographs.star" in refused.err
+    assert not (tmp_path / "out").exists()
+    named = star(
+        tmp_path / "micrographs.star",
+        [("CtfFind/job003/m.mrc", 1.0, 0)],
+        "MicrographName MicrographPixelSize CtfFigureOfMerit",
+        block="micrographs",
+    )
+    ran = command("particles", topaz, "--micrographs", named, "--write", "star", "-o", tmp_path / "out")
+    assert ran.status == 0, ran.err
+    table = starfile.read(tmp_path / "out" / "merged_kept.star")["particles"]
+    assert table.rlnMicrographName.tolist() == ["CtfFind/job003/m.mrc"] * 2
+    assert table.rlnCoordinateX.tolist() == [25, 700]
+    assert relion.exists()
+
+
+def test_what_one_table_cannot_hold_is_refused(tmp_path: Path) -> None:
+    deep = star(tmp_path / "deep.star", [("t", 1, 2, 3)], "TomoName CoordinateX CoordinateY CoordinateZ")
+    halves = star(tmp_path / "h.star", [(0, 0, "a/m.mrc", 1), (1, 0, "a/m.mrc", 2)], "CoordinateX CoordinateY MicrographName RandomSubset")
+    expanded = deduplicate_particles(halves, undo_symmetry_expansion=True)
+    for result, message in (
+        (deduplicate_particles(deep, pixel_size_a=1.0), "as_star=True: found particles in tomograms, expected particles in micrographs"),
+        (deduplicate_particles(halves, pixel_size_a=1.0, half_sets="repair"), 'as_star=True: found half_sets="repair"'),
+        (expanded, "as_star=True: found no pixel size of the micrographs"),
+    ):
+        with pytest.raises(InputError, match=re.escape(message)):
+            result.write(tmp_path / "out", as_star=True)
+        assert not (tmp_path / "out").exists()

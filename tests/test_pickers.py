@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -78,6 +79,46 @@ def test_topaz(tmp_path: Path) -> None:
     assert result.kept.tolist() == [False, True, True]
     result.write(tmp_path / "out")
     assert (tmp_path / "out" / "picks_rejected.txt").read_text() == "image_name\tx_coord\ty_coord\tscore\na\t10\t10\t-1.5\n"
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_a_table_with_commas(tmp_path: Path, end: str) -> None:
+    lines = ["Micrograph,class,x,y,Confidence", "j/a.mrc,1,10,10,0.5", "j/a.mrc,2,12,10,0.9", "b.mrc,1,10,10,"]
+    path = tmp_path / "picks.csv"
+    path.write_bytes(end.join([*lines, ""]).encode())
+    result = run(path)
+    assert result.kept.tolist() == [False, True, True]
+    assert result.coordinates_a.tolist() == [[10, 10], [12, 10], [10, 10]]
+    assert [(m.name, m.file) for m in result.joined.picks[0].micrographs] == [("b.mrc", str(path)), ("j/a.mrc", None)]
+    assert result.joined.picks[0].micrograph_of.tolist() == [1, 1, 0]
+    result.write(tmp_path / "out")
+    assert (tmp_path / "out" / "picks_rejected.csv").read_bytes() == end.join([lines[0], lines[1], ""]).encode()
+    assert (tmp_path / "out" / "picks_kept.csv").read_bytes() == end.join([lines[0], *lines[2:], ""]).encode()
+    star_file = star(tmp_path / "p.star", [(11, 10, "j/a.mrc")])
+    assert run([path, star_file]).analysis.overlaps is not None
+    assert run([path, star_file]).joined.shared_micrographs.tolist() == [[2, 1], [1, 1]]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("micrograph,x_a,y_a\na,1,2\n", "line 1: found columns micrograph, x_a, y_a, expected columns micrograph, x and y"),
+        ("micrograph,x,x_px,y\na,1,2,3\n", "line 1: found columns micrograph, x, x_px, y, expected columns micrograph, x and y"),
+        ("micrograph,x,y\na,1,2\nb,q,2\n", "line 3: x: found 'q', expected a number"),
+        ("micrograph,x,y\na,1,2\nb,1\n", "line 3: found 2 cells, expected 3, as in the head"),
+        ("micrograph,x,y\na,1, 2\n", "line 2: found a row of 2 cells, expected 1: commas alone separate the cells"),
+        ("micrograph,x,y\na,1,inf\n", "found a centre at x 1 y inf"),
+    ],
+)
+def test_bad_tables_with_commas(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(InputError, match=re.escape(message)):
+        run(write(tmp_path / "picks.csv", text))
+
+
+def test_an_absent_score_of_picks_names_the_nearest_column(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.cbox", CBOX + "0 0 <NA> 10 10 <NA> 0.5\n")
+    with pytest.raises(InputError, match="columns, nearest names first: Confidence, "):
+        run(path, score_field="confidence")
 
 
 @pytest.mark.parametrize("suffix", [".box", ".cbox", "_autopick.star"])

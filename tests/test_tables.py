@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from importlib import import_module
 from pathlib import Path
 
@@ -287,3 +288,28 @@ def test_a_block_of_single_values_is_written(tmp_path: Path) -> None:
     deduplicate_particles({"general": general, "particles": particles}, pixel_size_a=1).write(tmp_path / "out", report=False)
     words = (tmp_path / "out" / "particles_kept.star").read_text().split()
     assert [words[words.index(f"_{name}") + 1] for name in general] == ["5", "0.25", "text", "nan", "3"]
+
+
+def test_what_is_easily_taken_for_a_table_says_what_to_pass_instead() -> None:
+    table = pd.DataFrame({"rlnCoordinateX": [1.0, 2.0], "rlnCoordinateY": [1.0, 2.0], "rlnMicrographName": ["m", "m"]})
+    blocks = {"optics": pd.DataFrame({"rlnOpticsGroup": [1]}), "particles": table}
+    row = {name: table[name][0] for name in table}
+    record = np.zeros(1, [("uid", "u8"), ("location/center_x_frac", "f4")])[0]
+    for given, message in (
+        (table.iloc[0], "found a Series: one row or one column of a table, expected a table: table.iloc[[i]] for one particle"),
+        (row, "found a dict of single values, one row of a table, expected a table: pandas.DataFrame([row])"),
+        (table.to_dict("list"), "found a dict of columns, expected a table: pandas.DataFrame(columns)"),
+        ({"a": blocks, "b": blocks}, "found a dict of 2 dicts, expected one dict of tables, or several in a list: list(tables.values())"),
+        (
+            {"a": table, "b": table},
+            "found 2 tables with coordinates among a, b, expected 1; give several sets of particles as a list of tables",
+        ),
+        (record, "found one record of an array, expected an array: array[i:i + 1] for one particle"),
+    ):
+        for function in (deduplicate_particles, deduplicate):
+            with pytest.raises(InputError, match=re.escape(message)):
+                function(given)
+    with pytest.raises(InputError, match="found a list of 2 dicts, expected one table"):
+        deduplicate([blocks, dict(blocks)])
+    assert len(deduplicate_particles(table.iloc[[0]], pixel_size_a=1.0).kept) == 1
+    assert len(deduplicate_particles([blocks, dict(blocks)], pixel_size_a=1.0).kept) == 4

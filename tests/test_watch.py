@@ -212,10 +212,16 @@ def test_a_partly_written_image_waits(images: list[Path], tmp_path: Path) -> Non
     assert (output / "prepared.cache").stat().st_size > 0
 
 
+def test_a_folder_that_is_not_there_is_said_at_once_and_how_long_is_waited(tmp_path: Path) -> None:
+    _, said = watched(tmp_path / "nosuch", tmp_path / "out")
+    assert said == [f"{tmp_path / 'nosuch'}: no such file or directory; waits for it for 0 s (--idle)"]
+    assert live.Watching().until == "until it is stopped (Ctrl-C, or --idle S)"
+
+
 def test_what_the_watching_waits_for_and_small_images_are_said(images: list[Path], tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
     _, said = watched(tmp_path / "in", tmp_path / "out")
-    assert said == [f"{tmp_path / 'in'}: no micrographs there yet; waits for them (MRC or TIFF files, not movies)"]
+    assert said == [f"{tmp_path / 'in'}: no micrographs there yet; waits for them (MRC or TIFF files, not movies) for 0 s (--idle)"]
     for path in images[:2]:
         (tmp_path / "in" / path.name).symlink_to(path)
     said.clear()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 
@@ -18,14 +19,15 @@ except KeyboardInterrupt:
 
 def main() -> None:
     """Runs the command line, and ends the process with its exit status."""
-    from cryodedup.cli import run
+    from cryodedup.cli import run, shows_only
     from cryodedup.cli.console import NOT_SHOWN, complain, lasting_streams
 
     output = lasting_streams()
     try:
         status = run()
         sys.stdout.flush()
-        if output.failed is not None and not status:
+        unread = output.failed is not None and output.failed.errno == errno.EPIPE and shows_only()  # as by `cryodedup --help | head`
+        if output.failed is not None and not status and not unread:
             complain(f"standard output: {output.failed.strerror}; the run is done, what it writes to files is whole")
             status = NOT_SHOWN
         signals.over()

@@ -38,10 +38,13 @@ class ParticleResult(ParticleOutcome):
         """What ``summary.json`` holds; ``schema`` names its version."""
         return particle_summary.summarise(self, NOT_WRITTEN)
 
-    def write(self, directory: Path | str, *, overwrite: bool = False, report: bool = True, progress: Progress = SILENT) -> list[Path]:
+    def write(
+        self, directory: Path | str, *, overwrite: bool = False, report: bool = True, as_star: bool = False, progress: Progress = SILENT
+    ) -> list[Path]:
         """Writes what the command line writes into a directory, all or nothing; returns the paths.
 
         With ``half_sets`` ``repair`` all particles with their new half-sets. ``report``: whether ``report.html`` and its figures are made.
+        ``as_star``: all kept particles as one STAR table, and as RELION's index of coordinate files, too.
 
         Raises
         ------
@@ -49,7 +52,8 @@ class ParticleResult(ParticleOutcome):
             Files of these names are there and ``overwrite`` is not given, or one of them is an input.
         """
         with naming_parameters():
-            return _paths(write_particles(self, given_directory(directory), overwrite=overwrite, report=report, progress=progress))
+            place = given_directory(directory)
+            return _paths(write_particles(self, place, overwrite=overwrite, report=report, as_star=as_star, progress=progress))
 
     def to_dataframe(self) -> pd.DataFrame:
         """A row for each rejected particle, with the columns of ``duplicates.csv``; numbers are not rounded, <NA> or NaN: not known."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import shlex
 import sys
 from collections.abc import Sequence
+from difflib import get_close_matches
 from importlib import import_module
 from pathlib import Path
 
@@ -47,7 +48,9 @@ class Commands(click.RichGroup):
         except click.UsageError:
             path = Path(args[0])
             if not (path.exists() or path.suffix):
-                raise
+                near = get_close_matches(args[0], COMMANDS, n=1)
+                also = f"did you mean: cryodedup {near[0]}" if near else f"expected one of {', '.join(COMMANDS)}"
+                raise click.UsageError(f"{args[0]}: found no such command; {also}") from None
             takes_images = path.is_dir() or is_image(path) or "micrographs" in path.name or "exposures" in path.name
             command = "micrographs" if takes_images else "particles"
             raise click.UsageError(f"{args[0]}: found a file in place of a command; did you mean: cryodedup {command} {args[0]}") from None
@@ -79,6 +82,11 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except OSError as error:
         place = f"{error.filename}: " if error.filename is not None else ""
         return _fail(f"{place}{error.strerror or error}", 2 if error.errno in USERS_FAULT else 1)
+
+
+def shows_only() -> bool:
+    """Whether the command line asks for help or the version: nothing is done then."""
+    return not {"--help", "-h", "--version"}.isdisjoint(sys.argv)
 
 
 def _fail(text: str, status: int) -> int:

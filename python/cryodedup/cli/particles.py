@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,21 @@ class PixelSize(click.ParamType[Any]):
             raise InputError(f"--pixel-size: found {value!r}, expected a number of Å, or NAME=VALUE") from None
 
 
+class Length(click.ParamType[Any]):
+    """Å, with or without the unit behind the number."""
+
+    name = "number"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """To a number."""
+        number = re.sub(r"\s*(?:[\u00c5\u212bA]|A\u030a)$", "", str(value).strip())
+        try:
+            return float(number)
+        except ValueError:
+            name = param.opts[0] if param is not None else "length"
+            raise InputError(f"{name}: found {value!r}, expected a number of Å, such as 40") from None
+
+
 click.rich_click.OPTION_GROUPS["cryodedup particles"] = [
     {
         "name": "What is a duplicate",
@@ -63,7 +79,7 @@ click.rich_click.OPTION_GROUPS["cryodedup particles"] = [
             "--seed",
         ],
     },
-    {"name": "Running", "options": ["--dry-run", "--advise", "--diameter", *EACH_ONES]},
+    {"name": "Running", "options": ["--dry-run", "--advise", "--diameter", "--write", *EACH_ONES]},
 ]
 
 
@@ -72,7 +88,7 @@ click.rich_click.OPTION_GROUPS["cryodedup particles"] = [
 @options.output
 @click.option(
     "--min-separation",
-    type=float,
+    type=Length(),
     default=DEFAULTS.min_separation_a,
     show_default=True,
     metavar="Å",
@@ -184,9 +200,15 @@ click.rich_click.OPTION_GROUPS["cryodedup particles"] = [
 @click.option(
     "--diameter",
     "diameter_a",
-    type=float,
+    type=Length(),
     metavar="Å",
     help="Draw particles on the page as circles of this diameter. [default: --min-separation]",
+)
+@click.option(
+    "--write",
+    "written_as",
+    type=click.Choice(["star"]),
+    help="Write all kept particles as one STAR table, and as one index of coordinate files for RELION's Extract job, too (star).",
 )
 @options.quiet
 @click.pass_obj
@@ -202,14 +224,15 @@ def particles(
     as_json: bool,
     dry_run: bool,
     advise: bool,
+    written_as: str | None,
     quiet: bool,
     **chosen: Any,
 ) -> None:
     """Reject particles that were picked twice, keeping the best of each.
 
     INPUT... are any number of RELION .star files (particles, autopick indices, optimisation sets), CryoSPARC .cs or .csg files, folders or
-    files of crYOLO .cbox and EMAN .box, Topaz .txt, Dynamo .tbl, STOPGAP motive lists and IMOD points, in any mixture. A .cs file without
-    locations is joined by uid with the passthrough file named, too.
+    files of crYOLO .cbox and EMAN .box, Topaz .txt, .csv (micrograph, x, y), Dynamo .tbl, STOPGAP motive lists and IMOD points, in any
+    mixture. A .cs file without locations is joined by uid with the passthrough file named, too.
 
     Example: cryodedup particles relion.star J12/particles.csg --min-separation 80 -o clean
     """
@@ -224,7 +247,8 @@ def particles(
         delivered = Delivered([], summarise(found, NOT_WRITTEN))
         if output is not None and writes:
             display.stage("writing")
-            delivered = write_particles(found, output, overwrite=overwrite, report=not no_report, command=command, progress=display)
+            how = {"overwrite": overwrite, "report": not no_report, "as_star": written_as == "star"}
+            delivered = write_particles(found, output, command=command, progress=display, **how)
     if advise:
         show_advice(found, as_json=as_json)
     elif as_json:

@@ -13,13 +13,16 @@ from cryodedup.errors import USERS_FAULT, InputError
 from cryodedup.formats.cryosparc import NPY_MAGIC
 from cryodedup.formats.csdat import MAGIC as CSDAT_MAGIC
 
-Kind = Literal["folder", "npy", "csdat", "star", "csg", "topaz", "box", "dynamo", "points"]
+Kind = Literal["folder", "npy", "csdat", "star", "csg", "topaz", "csv", "box", "dynamo", "points"]
 
 HEAD = 1 << 16
 DYNAMO_COLUMNS = 26
 """A Dynamo table ends at the earliest with z, its 26th column."""
 POINTS = {3: "x y z", 4: "contour x y z", 5: "object contour x y z"}
-READABLE = "RELION or STOPGAP .star, CryoSPARC .cs or .csg, crYOLO .cbox, EMAN .box, Topaz .txt, Dynamo .tbl, or IMOD points (x y z)"
+READABLE = (
+    "RELION or STOPGAP .star, CryoSPARC .cs or .csg, crYOLO .cbox, EMAN .box, Topaz .txt, .csv with columns micrograph, x and y,"
+    " Dynamo .tbl, or IMOD points (x y z)"
+)
 _REFUSED = {
     b"PAR1": "a Parquet file, expected NPY or CSDAT: export the dataset from a released CryoSPARC version",
     b"\x1f\x8b": "a compressed file, expected it unpacked",
@@ -60,6 +63,8 @@ def kind_of(path: Path) -> Kind:
         return "star"
     if path.suffix == ".csg" or re.match(rb"(created|group|results|version):", first):
         return "csg"
+    if b"," in first and path.suffix.lower() in (".csv", ".txt") and not _are_numbers(first):
+        return "csv"
     if first.startswith(b"image_name"):
         return "topaz"
     if path.suffix.lower() == ".tbl":
@@ -123,7 +128,7 @@ def _kind_of_numbers(path: Path, lines: Sequence[bytes]) -> Kind:
     """Plain numbers are only known as points if a suffix says so; anything else is refused."""
     rows = [line.split() for line in lines]
     if not all(_is_number(cell) for cell in rows[0]):
-        if b"," in lines[0] and all(_is_number(cell) for cell in lines[0].split(b",") if cell.strip()):
+        if b"," in lines[0] and _are_numbers(lines[0]):
             raise UnknownFormatError(
                 f"{path}: found numbers separated by commas; PEET, emClarity, cisTEM and EPicker write such files, each with other columns"
                 f" and units; expected {READABLE}"
@@ -171,6 +176,11 @@ def _are_numbered(rows: Sequence[tuple[float, ...]]) -> bool:
 
 def _is_one(columns: Sequence[Sequence[float]]) -> bool:
     return all(len(set(column)) == 1 for column in columns)
+
+
+def _are_numbers(line: bytes) -> bool:
+    """Whether all that commas separate are numbers."""
+    return all(_is_number(cell) for cell in line.split(b",") if cell.strip())
 
 
 def _is_number(cell: bytes) -> bool:

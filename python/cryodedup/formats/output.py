@@ -35,11 +35,14 @@ class Written:
         For each input the name of its file of kept rows; empty: nothing is written.
     outputs
         The names in the directory, a stroke behind those of folders; without the page.
+    all_kept
+        What to do with all kept particles, if they are in one table or in several files; empty: there is one file.
     """
 
     written_to: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     outputs: tuple[str, ...] = ()
+    all_kept: str = ""
     times_s: Mapping[str, float] = field(default_factory=dict)
 
 

@@ -66,7 +66,7 @@ class PickFilesOutput:
             folders = [place.staging / f"{stem}_{word}" for word in place.words]
             for folder in folders:
                 folder.mkdir()
-            places = [tuple(folder / name for folder in folders) for name in _distinct_names([pick.path for pick in self.picks])]
+            places = [tuple(folder / name for folder in folders) for name in distinct_names([pick.path for pick in self.picks])]
         for pick, (kept_path, rejected_path) in zip(self.picks, places, strict=True):
             mask = kept[pick.first : pick.first + len(pick.rows)]
             start, end = pick.rows.start(0), pick.rows.start(len(pick.rows))
@@ -104,7 +104,7 @@ class PickFilesOutput:
                 target.write_bytes(written)
 
 
-def _distinct_names(paths: Sequence[Path]) -> list[str]:
+def distinct_names(paths: Sequence[Path]) -> list[str]:
     """File names, with a number in front where two are equal."""
     used: dict[str, int] = {}
     names = []

@@ -247,7 +247,8 @@ def _particles_and_optics(tables: Any) -> tuple[Any, Any]:
         return tables, None
     candidates = [frame for name, frame in tables.items() if name != "optics" and has_coordinates(getattr(frame, "columns", ()))]
     if len(candidates) != 1:
-        raise InputError(f"table: found {len(candidates)} tables with coordinates among {', '.join(map(str, tables))}, expected 1")
+        several = "; give several sets of particles as a list of tables" if len(candidates) > 1 else ""
+        raise InputError(f"table: found {len(candidates)} tables with coordinates among {', '.join(map(str, tables))}, expected 1{several}")
     optics = tables.get("optics")
     if isinstance(optics, Mapping):  # a block without a loop
         optics = type(candidates[0])([dict(optics)])

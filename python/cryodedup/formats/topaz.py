@@ -19,8 +19,6 @@ def open_topaz(path: Path, threads: int = 0) -> _core.Table:
             start, line = start + len(head), line + 1
             if head.strip() and not head.startswith(b"#"):
                 break
-    if b"," in head:
-        raise InputError(f"{path}, line {line}: found commas, expected blanks or tabs between {EXPECTED}")
     labels = head.decode("utf-8", "replace").split()
     if len(set(labels)) != len(labels) or not {"image_name", "x_coord", "y_coord"} <= set(labels):
         raise InputError(f"{path}, line {line}: found columns {' '.join(labels)}, expected {EXPECTED}")

@@ -14,8 +14,14 @@ from cryodedup.params.particles import ParticleParams
 
 _VALUES = (r"\d[\d.]*(?![\w.])", r"(?:path|name|uid|repair|none|input|rank|time|higher or lower)\b", r"[\w.]+\.star\b")
 """Values that messages give behind an option: numbers, choices, names of files."""
-_OPTION = re.compile(rf"(?<![\w/.-])(--[a-z][a-z-]*)(?: ({'|'.join(_VALUES)}))?")
-_ARGUMENTS = {"--overwrite": "overwrite=True", "--resume": "resume=True", "--output": "directory", "--no-report": "report=False"}
+_OPTION = re.compile(rf"(?<![\w/.-])(--write star|--[a-z][a-z-]*)(?: ({'|'.join(_VALUES)}))?")
+_ARGUMENTS = {
+    "--overwrite": "overwrite=True",
+    "--resume": "resume=True",
+    "--output": "directory",
+    "--no-report": "report=False",
+    "--write star": "as_star=True",
+}
 """Options that are no fields of parameters, and what does the same in Python."""
 
 

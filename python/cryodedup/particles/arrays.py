@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from cryodedup import _core
 from cryodedup.errors import InputError
 from cryodedup.params import ParticleParams
-from cryodedup.particles.inputs.reading import is_table
+from cryodedup.particles.inputs.reading import is_table, refuse_what_is_no_table
 from cryodedup.particles.inputs.relion import MICROGRAPH_NAMES
 from cryodedup.particles.points import Points
 from cryodedup.particles.workflow import find_duplicates
@@ -97,6 +97,7 @@ def deduplicate(
         if groups is not None or scores is not None or priority is not None:
             raise InputError("deduplicate: found groups, scores or priority with a table, which contains them; expected the table alone")
         return _of_table(coordinates_a, min_separation_a, remove_entirely, threads)
+    refuse_what_is_no_table(coordinates_a)
     _refuse_other_index(coordinates_a, {"groups": groups, "scores": scores, "priority": priority})
     params = ParticleParams(min_separation_a=min_separation_a, remove_entirely=remove_entirely, threads=threads or 0)
     coordinates = _column(coordinates_a, np.float64, "coordinates_a", 2)

@@ -42,7 +42,7 @@ def summarise(found: ParticleOutcome, written: Written) -> dict[str, Any]:
         "overlaps": _overlaps(found),
         "outputs": list(written.outputs),
         "warnings": list(found.warnings),
-        "notes": [*found.notes, *written.notes],
+        "notes": [*found.notes, *written.notes, *([written.all_kept] if written.all_kept else [])],
         "times_s": {stage: round(seconds, 3) for stage, seconds in {**found.times_s, **written.times_s}.items()},
     }
 

@@ -17,7 +17,7 @@ from cryodedup.particles.criterion import criterion_of
 from cryodedup.particles.forecast import Forecast
 from cryodedup.particles.inputs.consistency import mirrored, shrunk, two_pixel_sizes
 from cryodedup.particles.inputs.picks import Picks
-from cryodedup.particles.inputs.reading import is_table, read_inputs, read_table
+from cryodedup.particles.inputs.reading import is_table, read_inputs, read_table, refuse_what_is_no_table
 from cryodedup.particles.joining import Joined, join
 from cryodedup.particles.result import ParticleOutcome
 from cryodedup.particles.select import select
@@ -92,6 +92,8 @@ def _inputs(particles: Any) -> tuple[list[Any], list[Path]]:
         if (real := os.path.realpath(path)) in seen:
             raise InputError(f"{path}: found twice among the inputs, expected once: every particle of it would be a duplicate")
         seen.add(real)
+    for item in several if not paths else []:
+        refuse_what_is_no_table(item)
     if not paths and not all(is_table(item) for item in several):
         kinds = ", ".join(sorted({type(item).__name__ for item in several}))
         raise InputError(f"found inputs of type {kinds}, expected paths, or tables as starfile or cryosparc-tools return them")

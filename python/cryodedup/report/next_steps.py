@@ -26,6 +26,7 @@ def after_particles(result: ParticleOutcome, origin: Origin) -> list[str]:
     return [
         *_refine_again(result),
         *_other_separation(result),
+        *([f"{origin.all_kept[0].upper()}{origin.all_kept[1:]}."] if origin.all_kept else []),
         *_to_programs(origin, "_kept", _what(result)),
         *_later_files(origin, "other files of these particles, such as those of a later job"),
     ]
@@ -82,6 +83,8 @@ def _to_programs(origin: Origin, word: str, what: str) -> list[str]:
     stars = [name for name in origin.ending(f"{word}.star") if "/" not in name]
     if sets := origin.ending("optimisation_set.star"):
         stars, what = sets, "optimisation set"
+    if origin.merged:
+        stars, others, folders = [], [], []
     lists = [name for name in others if "/" not in name]
     folders = [folder for folder in folders if f"{folder[:-1]}.star" not in stars]  # an index names what is in its folder
     return [

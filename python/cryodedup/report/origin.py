@@ -25,6 +25,8 @@ class Origin:
         Names of the files in this directory.
     notes
         Notes from writing them.
+    all_kept
+        What to do with all kept rows, if they are in several files, or ``merged`` into one beside these.
     """
 
     command: str = ""
@@ -33,6 +35,8 @@ class Origin:
     directory: str = ""
     outputs: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    all_kept: str = ""
+    merged: bool = False
 
     @classmethod
     def now(cls, command: str | None, directory: Path, outputs: Sequence[str], notes: Sequence[str] = ()) -> Origin:

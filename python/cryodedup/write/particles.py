@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
+from cryodedup.formats.merged_output import MergedRows
 from cryodedup.formats.output import Place, Written, plan
 from cryodedup.formats.star_output import unjoined
 from cryodedup.output_directory import LISTING
 from cryodedup.particles.forecast import Forecast
 from cryodedup.particles.inputs.reading import files_read
 from cryodedup.particles.listing import write_listing
+from cryodedup.particles.merged import merged_rows
 from cryodedup.particles.repair import write_repaired
 from cryodedup.particles.result import ParticleOutcome
 from cryodedup.particles.summary import SCHEMA, summarise
 from cryodedup.progress import SILENT, Progress
 from cryodedup.report.origin import Origin
 from cryodedup.resources import check_disk, disk_available
+from cryodedup.text import count
 from cryodedup.write.job import Delivered, Job, deliver
 
 
@@ -27,6 +32,7 @@ def write_particles(
     *,
     overwrite: bool = False,
     report: bool = True,
+    as_star: bool = False,
     command: str | None = None,
     progress: Progress = SILENT,
 ) -> Delivered:
@@ -38,29 +44,36 @@ def write_particles(
         Replace an earlier result.
     report
         Make ``report.html`` and its figures.
+    as_star
+        Write all kept particles as one STAR table, and as RELION's index of coordinate files, too.
     command
         The command line, for the page.
 
     Raises
     ------
     InputError
-        Files of these names are there and ``overwrite`` is not given, or one of them is an input; or there is too little space.
+        Files of these names are there and ``overwrite`` is not given, or one of them is an input; or there is too little space; or what
+        ``as_star`` asks for is not possible.
     """
+    merged = merged_rows(found) if as_star else None
     check_disk(Forecast.of(found.joined.picks).disk, directory, disk_available(directory))
+
+    def origin(written: Written) -> Origin:
+        made = Origin.now(command, directory, written.outputs, written.notes)
+        return replace(made, all_kept=written.all_kept, merged=as_star)
+
     job = Job(
         schema=SCHEMA,
         inputs=frozenset(files_read(found.joined.picks, found.params)),
-        rows=lambda staging: _rows(found, staging, directory, progress),
+        rows=lambda staging: _rows(found, staging, directory, progress, merged),
         listings=lambda staging: _listing(found, staging),
-        page=(lambda staging, written: _page(found, staging, Origin.now(command, directory, written.outputs, written.notes)))
-        if report
-        else None,
+        page=(lambda staging, written: _page(found, staging, origin(written))) if report else None,
         summary=lambda written: summarise(found, written),
     )
     return deliver(job, directory, overwrite)
 
 
-def _rows(found: ParticleOutcome, staging: Path, directory: Path, progress: Progress) -> Written:
+def _rows(found: ParticleOutcome, staging: Path, directory: Path, progress: Progress, merged: tuple[MergedRows, Path] | None) -> Written:
     """Inputs of one format and equal columns go into one file."""
     sources, repaired = found.sources, found.repaired_halves
     outputs = [source.picks.output for source in sources]
@@ -79,7 +92,27 @@ def _rows(found: ParticleOutcome, staging: Path, directory: Path, progress: Prog
         if others:
             joined = ", ".join(sources[i].picks.label for i in members)
             notes.append(f"{joined}: of equal columns, written together as {stem}_kept{first[0].suffix}")
-    return Written(written_to=tuple(written_to), notes=tuple(notes))
+    if merged is None:
+        all_kept = "" if len(planned) < 2 or repaired is not None else _several(found, written_to)
+    else:
+        table, index = merged[0].write(Place(staging, directory), merged[1])
+        all_kept = (
+            f"all {count(int(found.kept.sum()), 'kept particle')} are in {table}; for one Extract job of RELION, give {index} as its input"
+            " coordinates"
+        )
+    return Written(written_to=tuple(written_to), notes=tuple(notes), all_kept=all_kept)
+
+
+def _several(found: ParticleOutcome, written_to: Sequence[str]) -> str:
+    """What to do with kept particles that are in several files: each alone lacks those of the others."""
+    kept: dict[str, int] = {}
+    for i, name in enumerate(written_to):
+        kept[name] = kept.get(name, 0) + int(found.kept_of(i).sum())
+    files = ", ".join(f"{name} ({number:,})" for name, number in kept.items())
+    all_of = f"the {int(found.kept.sum()):,} kept particles are in {len(kept)} outputs, each once: {files}; go on with all of them"
+    return (
+        all_of if found.coordinates_a.shape[1] == 3 else f"{all_of}, and use Join star files after extraction, or repeat with --write star"
+    )
 
 
 def _listing(found: ParticleOutcome, staging: Path) -> None:

@@ -54,6 +54,11 @@ class Watching:
     settle_s: float = 5.0
     idle_s: float | None = None
 
+    @property
+    def until(self) -> str:
+        """How long it waits for the first micrograph, in words."""
+        return "until it is stopped (Ctrl-C, or --idle S)" if self.idle_s is None else f"for {self.idle_s:g} s (--idle)"
+
 
 @dataclass
 class _Member:
@@ -102,10 +107,14 @@ def watch(inputs: Sequence[Path], params: MicrographParams, output: Path, how: W
                     elif arrivals.put_back(path) >= _GIVE_UP_S:
                         session.give_up(path, reason)
                         arrivals.drop(path)
-                if arrivals.trouble is None:
+                if first and arrivals.trouble is not None:
+                    say(f"{arrivals.trouble}; waits for it {how.until}")
+                    first = False
+                elif arrivals.trouble is None:
                     read = time.monotonic()
                     if first and not arrivals.listed:
-                        say(f"{', '.join(map(str, inputs))}: no micrographs there yet; waits for them (MRC or TIFF files, not movies)")
+                        places = ", ".join(map(str, inputs))
+                        say(f"{places}: no micrographs there yet; waits for them (MRC or TIFF files, not movies) {how.until}")
                     first = False
                 elif time.monotonic() - read >= _TROUBLE_S:
                     say(f"{arrivals.trouble}; it is read again as long as this runs")

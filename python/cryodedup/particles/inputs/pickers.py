@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from cryodedup import _core
 from cryodedup.errors import InputError
 from cryodedup.formats import box
+from cryodedup.formats.csv_picks import open_csv
 from cryodedup.formats.detect import kind_of
 from cryodedup.formats.output import NoOutput
 from cryodedup.formats.pick_output import PickFile, PickFilesOutput
@@ -143,7 +144,7 @@ def _box_piece(path: Path, table: _core.Table, params: ParticleParams) -> _Piece
     if values is not None:
         columns["score"] = values
     position = (columns["x"] + columns["w"] / 2, columns["y"] + columns["h"] / 2)
-    score = _piece_score(path, columns, params, "score")
+    score = _piece_score(path, columns, params, "score", columns)
     table.columns.clear()  # 32 bytes a pick
     return _Piece(path, table.rows, position, score, _line(path, table.rows))
 
@@ -152,7 +153,7 @@ def _line(path: Path, rows: _core.Rows) -> Callable[[int], str]:
     return lambda row: f"{path}, line {_core.line_number(path, rows.start(row))}"
 
 
-def _piece_score(path: Path, columns: dict[str, Any], params: ParticleParams, usual: str) -> Scores | None:
+def _piece_score(path: Path, columns: Mapping[str, Any], params: ParticleParams, usual: str, labels: Iterable[str]) -> Scores | None:
     if params.score_field == "none":
         return None
     name = usual if params.score_field == "auto" else params.score_field.lstrip("_")
@@ -160,7 +161,7 @@ def _piece_score(path: Path, columns: dict[str, Any], params: ParticleParams, us
         return Scores(field=name, values=columns[name])
     if params.score_field == "auto":
         return None
-    raise InputError(missing_score(str(path), params.score_field, columns))
+    raise InputError(missing_score(str(path), params.score_field, labels))
 
 
 def _coordinates_piece(file: StarFile, params: ParticleParams) -> _Piece:
@@ -190,7 +191,7 @@ def _coordinates_piece(file: StarFile, params: ParticleParams) -> _Piece:
     position = [columns_of["CoordinateX"] + columns_of["Width"] / 2, columns_of["CoordinateY"] + columns_of["Height"] / 2]
     if "CoordinateZ" in columns_of and not np.isnan(columns_of["CoordinateZ"]).all():
         position.append(columns_of["CoordinateZ"])
-    score = _piece_score(file.path, columns_of, params, "Confidence")
+    score = _piece_score(file.path, columns_of, params, "Confidence", table.labels)
     return _Piece(file.path, table.rows, tuple(position), score, _line(file.path, table.rows), columns_of.get("filamentid"))
 
 
@@ -277,7 +278,26 @@ def read_topaz(path: Path, params: ParticleParams) -> Picks:
         position=position,
         counted_in="tomogram" if len(position) == 3 else "micrograph",
         pixel_sizes=[NO_SIZE],
-        scores=_piece_score(path, columns, params, "score"),
+        scores=_piece_score(path, columns, params, "score", table.labels),
         output=PickFilesOutput(path, [PickFile(path, table.rows, 0)]),
         where=_line(path, table.rows),
+    )
+
+
+def read_csv(path: Path, params: ParticleParams) -> Picks:
+    """One table with commas of the picks in all micrographs."""
+    found = open_csv(path, params.threads)
+    position = tuple(found.columns[axis] for axis in "xyz" if axis in found.columns)
+    return Picks(
+        label=str(path),
+        format="picks",
+        micrographs=[Micrograph(name=name, file=None if "/" in name else str(path)) for name in found.names],
+        micrograph_of=found.micrograph_of,
+        stored=position,
+        position=position,
+        counted_in="tomogram" if len(position) == 3 else "micrograph",
+        pixel_sizes=[NO_SIZE],
+        scores=_piece_score(path, found.columns, params, "score", found.columns),
+        output=PickFilesOutput(path, [PickFile(path, found.rows, 0)]),
+        where=_line(path, found.rows),
     )

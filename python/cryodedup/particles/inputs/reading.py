@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cryodedup.errors import InputError
 from cryodedup.formats import cryosparc as cs
@@ -39,7 +40,7 @@ def read_inputs(paths: Sequence[Path], params: ParticleParams, progress: Progres
     opened = dict(zip(stars, open_stars(stars, params, progress), strict=True))
     found: dict[Path, Callable[[], Picks]] = {}  # by the first path of each input
     folders: dict[tuple[Path, str], list[Path]] = {}
-    single = {"topaz": pickers.read_topaz, "dynamo": subtomograms.read_dynamo, "points": subtomograms.read_points}
+    single = {"topaz": pickers.read_topaz, "csv": pickers.read_csv, "dynamo": subtomograms.read_dynamo, "points": subtomograms.read_points}
     for path, kind in kinds:
         if kind == "folder":
             found[path] = partial(pickers.read_folder, path, params)
@@ -98,6 +99,33 @@ def is_table(values: Any) -> bool:
     return structured or isinstance(values, Mapping) or hasattr(values, "columns") or callable(getattr(values, "fields", None))
 
 
+def refuse_what_is_no_table(values: Any) -> None:
+    """Refuses what is easily taken for a table of particles: a row, a column, several tables in a dict; says what to give instead.
+
+    Raises
+    ------
+    InputError
+        One of these.
+    """
+    kind, instead = type(values).__name__, ""
+    if isinstance(values, np.void):
+        kind, instead = "one record of an array", "an array: array[i:i + 1] for one particle"
+    elif hasattr(values, "iloc") and not hasattr(values, "columns"):
+        kind, instead = f"a {kind}: one row or one column of a table", "a table: table.iloc[[i]] for one particle"
+    elif isinstance(values, Mapping) and values and not callable(getattr(values, "fields", None)):
+        blocks = list(values.values())
+        if all(isinstance(block, Mapping) for block in blocks):
+            kind, instead = f"a dict of {len(blocks)} dicts", "one dict of tables, or several in a list: list(tables.values())"
+        elif not any(hasattr(block, "columns") for block in blocks):
+            several = any(isinstance(block, list | tuple | np.ndarray) for block in blocks)
+            kind = "a dict of columns" if several else "a dict of single values, one row of a table"
+            instead = "a table: pandas.DataFrame(columns)" if several else "a table: pandas.DataFrame([row])"
+    elif isinstance(values, list | tuple) and values and all(isinstance(item, Mapping) for item in values):
+        kind, instead = f"a list of {len(values)} dicts", "one table; cryodedup.deduplicate_particles takes several"
+    if instead:
+        raise InputError(f"found {kind}, expected {instead}")
+
+
 def _read_star(file: StarFile, params: ParticleParams) -> Picks:
     if is_motive_list(file):
         return subtomograms.read_stopgap(file, params)
@@ -139,6 +167,7 @@ def _jobs(opened: Mapping[Path, DatasetFile]) -> list[list[Path]]:
                 " or the .csg of the job"
             )
         if not same or not len(uids):
+            _refuse_other_jobs(path, uids, {other: opened[other] for other in jobs if other not in lone})
             jobs[path] = [path]
             continue
         if same[0] in taken:
@@ -151,6 +180,17 @@ def _jobs(opened: Mapping[Path, DatasetFile]) -> list[list[Path]]:
     _refuse_two_alignments([job[0] for job in jobs.values()], opened)
     order = {path: i for i, path in enumerate(datasets)}
     return sorted(jobs.values(), key=lambda job: min(order[path] for path in job))
+
+
+def _refuse_other_jobs(path: Path, uids: NDArray[np.uint64], located: Mapping[Path, DatasetFile]) -> None:
+    """Refuses the passthrough file of another job beside a file without locations: it has locations, but of other particles."""
+    other = next((one for one, dataset in located.items() if cryosparc.IMAGES not in dataset and "uid" in dataset), None)
+    common = 0 if other is None else int(np.isin(uids, located[other].uids()).sum())
+    if other is not None and common < len(uids):
+        raise InputError(
+            f"{path}: found {common:,} of its {len(uids):,} particles (by uid) in {other}, which is the passthrough file of another job;"
+            " expected that of the same job, or its .csg"
+        )
 
 
 def _refuse_two_alignments(mains: Sequence[Path], opened: Mapping[Path, DatasetFile]) -> None:

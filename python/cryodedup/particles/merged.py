@@ -1,0 +1,108 @@
+"""All kept particles in one table of a RELION project, whatever the formats of the inputs."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cryodedup.errors import InputError
+from cryodedup.formats.merged_output import MergedRows
+from cryodedup.formats.project import base_of
+from cryodedup.particles.inputs.picks import Floats
+from cryodedup.particles.result import ParticleOutcome
+from cryodedup.text import count
+
+OPTION = "--write star"
+EQUAL = 1e-3
+"""Pixel sizes of one micrograph that differ by less, as a share, are one."""
+UNNAMED, BY_TABLE = -2, -1
+
+
+def merged_rows(found: ParticleOutcome) -> tuple[MergedRows, Path]:
+    """The kept particles, and the directory of the RELION project.
+
+    Raises
+    ------
+    InputError
+        Particles of tomograms, or whose pixel size is not known; a repair of half-sets; a micrograph whose name in RELION, or whose pixel
+        size, is not known.
+    """
+    if found.repaired_halves is not None:
+        raise InputError(f"{OPTION}: found --half-sets repair, which rewrites the files of the inputs; expected one of the two")
+    if found.coordinates_a.shape[1] != 2:
+        raise InputError(f"{OPTION}: found particles in tomograms, expected particles in micrographs")
+    if not found.centres.in_angstrom:
+        raise InputError(f"{OPTION}: found no pixel size of the micrographs, expected it: give --micrographs, or --pixel-size")
+    rows = np.flatnonzero(found.kept)
+    numbers, micrograph_of = np.unique(found.micrograph_of[rows], return_inverse=True)
+    names, sizes, anchor = _micrographs(found, numbers)
+    micrograph_of, source_of = micrograph_of.reshape(-1), np.asarray(found.joined.source_of[rows], np.int64)
+    scores = found.selection.ranking.scores if found.params.score_field != "none" else None
+    merged = MergedRows(
+        names=names,
+        sizes_a=sizes.tolist(),
+        micrograph_of=micrograph_of,
+        coordinates_px=found.coordinates_a[rows] / sizes[micrograph_of, None],
+        scores=None if scores is None else scores[rows],
+        sources=[source.picks.label for source in found.sources],
+        source_of=source_of,
+        row_of=rows - found.joined.bounds[source_of],
+    )
+    return merged, Path(os.path.realpath(base_of(anchor, names)[0]))
+
+
+def _micrographs(found: ParticleOutcome, numbers: NDArray[np.uint32]) -> tuple[list[str], Floats, Path]:
+    """Names in RELION and pixel sizes (Å) of some micrographs, and a file from which the names lead to images.
+
+    A table of micrographs goes before the inputs, and an earlier input before a later one. Names of CryoSPARC, and of files of picks, are
+    none of RELION's.
+    """
+    joined, names = found.joined, [""] * found.n_micrographs
+    sizes, giver = np.full(len(names), np.nan), np.full(len(names), UNNAMED)
+    table = joined.table
+    of_relion = table is not None and not table.tomograms and all(micrograph.uid is None for micrograph in table.micrographs)
+    for source, pick in enumerate(joined.picks):
+        for micrograph, number, row in zip(pick.micrographs, joined.matched.numbers[source], joined.rows_of[source], strict=True):
+            if table is not None and of_relion and row is not None:
+                names[number], sizes[number], giver[number] = table.micrographs[row].name, table.sizes_a[row], BY_TABLE
+            elif giver[number] == UNNAMED and pick.format != "CryoSPARC" and micrograph.uid is None and micrograph.file is None:
+                names[number], giver[number] = micrograph.name, source
+    unnamed = numbers[giver[numbers] == UNNAMED]
+    if len(unnamed):
+        raise InputError(
+            f"{OPTION}: found no name of RELION for {count(len(unnamed), 'micrograph')}, such as {_as_given(found, int(unnamed[0]))};"
+            " expected the names that the RELION project uses: give --micrographs micrographs.star"
+        )
+    sizes = np.where(giver == BY_TABLE, sizes, _sizes_a(found, giver, names))
+    first = int(giver[numbers].max(initial=BY_TABLE))
+    anchor = Path(joined.picks[first].label) if first >= 0 else table.path if table is not None else Path()
+    return [names[number] for number in numbers], sizes[numbers], anchor
+
+
+def _as_given(found: ParticleOutcome, number: int) -> str:
+    """A micrograph as an input names it."""
+    row = int(np.flatnonzero(found.micrograph_of == number)[0])
+    source = found.sources[int(found.joined.source_of[row])]
+    return f"{source.picks.micrographs[int(source.picks.micrograph_of[row - source.start])].name} of {source.picks.label}"
+
+
+def _sizes_a(found: ParticleOutcome, giver: NDArray[np.int64], names: Sequence[str]) -> Floats:
+    """The pixel size of each micrograph in the input that names it; or, if that has no particles there, the only one of all inputs."""
+    own, low, high = (np.full(len(giver), value) for value in (np.nan, np.inf, -np.inf))
+    for k, source in enumerate(found.sources):
+        size = np.full(len(giver), np.nan)
+        size[found.micrograph_of[source.rows]] = source.sizes_a
+        own = np.where(giver == k, size, own)
+        low, high = np.fmin(low, size), np.fmax(high, size)
+    several = np.isnan(own) & (giver >= 0) & (high > (1 + EQUAL) * low)
+    if several.any():
+        at = int(several.argmax())
+        raise InputError(
+            f"{OPTION}: {names[at]}: found coordinates in pixels of {low[at]:g} and of {high[at]:g} Å, expected the pixel size of the"
+            " micrograph: give --micrographs micrographs.star"
+        )
+    return np.where(np.isnan(own), low, own)
