@@ -353,9 +353,10 @@ def test_a_real_table_without_micrographs_is_refused(real: Path, tmp_path: Path)
 
 def test_one_origin_of_two_is_not_none(tmp_path: Path) -> None:
     path = star(tmp_path / "p.star", [(100, 100, "m", 5)], "CoordinateX CoordinateY MicrographName OriginYAngst")
-    with pytest.raises(InputError, match="found rlnOriginYAngst without rlnOriginXAngst"):
-        run(path, pixel_size_a=1)
-    assert run(path, pixel_size_a=1, shift_key="none").kept.all()
+    result = run(path, pixel_size_a=1)
+    assert (result.centres.shift_key, result.coordinates_a.tolist()) == ("alignments2D", [[100, 95]])
+    assert "found no rlnOriginXAngst, but the origin along another axis: taken to be 0" in result.warnings[0]
+    assert run(path, pixel_size_a=1, shift_key="none").warnings == ()
 
 
 @pytest.mark.parametrize("key", ["alignments_class_0", "alignments3D_multi"])

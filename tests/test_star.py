@@ -66,7 +66,7 @@ def test_traps(tmp_path: Path, trap: str, newline: str) -> None:
 
 def test_names_stay_text(tmp_path: Path) -> None:
     names = ["0012", "12", "12.0", "mic#1.mrc", "mic#2.mrc", "mic"]
-    path = star(tmp_path / "p.star", [(0, 0, name) for name in names])
+    path = star(tmp_path / "p.star", [(5, 0, name) for name in names])
     result = deduplicate_particles(path, ParticleParams(pixel_size_a=1.0))
     assert [micrograph.name for micrograph in result.sources[0].picks.micrographs] == names
     assert result.kept.all()
