@@ -367,6 +367,30 @@ def test_shifts_of_classes_are_not_none(key: str, tmp_path: Path) -> None:
     assert not any(said in warning for warning in run(path, shift_key="none").warnings)
 
 
+def test_copies_of_an_expansion_are_noticed_by_their_images(tmp_path: Path) -> None:
+    """RELION's expansion writes each row once for each orientation, and nothing else tells that they are one particle."""
+    columns = "CoordinateX CoordinateY MicrographName AngleRot ImageName"
+    rows = [(100 * i + 50, 100, "m", 90 * k, f"{i + 1:06d}@m.mrcs") for i in range(200) for k in range(4)]
+    path = star(tmp_path / "p.star", rows, columns)
+    result = run(path, pixel_size_a=1)
+    said = "600 of 600 rejected particles are copies of the one they duplicate (equal rlnImageName)"
+    assert (int(result.kept.sum()), any(said in warning for warning in result.warnings)) == (200, True)
+    others = star(tmp_path / "q.star", [(*row[:4], f"{i:06d}@m.mrcs") for i, row in enumerate(rows)], columns)
+    assert not any("copies" in warning for warning in run(others, pixel_size_a=1).warnings)
+    many = star(tmp_path / "r.star", rows * 3, columns)
+    assert any("about 2,200 of 2,200 rejected particles are copies" in warning for warning in run(many, pixel_size_a=1).warnings)
+
+
+def test_copies_that_were_shifted_to_subunits_are_no_duplicates(tmp_path: Path) -> None:
+    array = records([(500, 500)] * 4 + [(900, 500)] * 2, [*ALIGNED, ("sym_expand/src_uid", "<u8")], src_uid=[9, 9, 9, 9, 8, 8])
+    array["alignments2D/psize_A"] = 1
+    array["alignments2D/shift"][:4] = [(60, 0), (-60, 0), (0, 60), (0, -60)]
+    result = run(cs(tmp_path / "p.cs", array))
+    assert result.kept.tolist() == [True] * 5 + [False]
+    assert any("1 of 1 rejected particles are copies of the one they duplicate (equal sym_expand/src_uid)" in w for w in result.warnings)
+    assert not any("are copies" in warning for warning in run(cs(tmp_path / "q.cs", array[:4])).warnings)
+
+
 def test_origins_that_are_set_in_some_rows(tmp_path: Path) -> None:
     array = records([(100, 100), (100, 100), (300, 100), (500, 100), (500, 100)], [("sym_expand/src_uid", "<u8")], src_uid=[9, 9, 0, 0, 0])
     assert run(cs(tmp_path / "p.cs", array), undo_symmetry_expansion=True).kept.tolist() == [True, False, True, True, False]

@@ -46,8 +46,8 @@ class Columns(Protocol):
 
     ``labels`` are the names of the columns. ``numbers`` returns a column as float64 (n,), ``names`` as indices into its distinct values;
     ``take``: as ``numbers``, for a column that is not used again; ``release``: frees all columns; ``varies``: whether the values of a
-    column differ; ``some``: a few of its cells, spread over the table; ``all_names``: as ``names``, for a column that was not parsed;
-    ``where`` names a row in messages; ``optics`` are the rows of the optics groups.
+    column differ; ``some``: cells of some rows, by default of a few spread over the table; ``all_names``: as ``names``, for a column that
+    was not parsed; ``where`` names a row in messages; ``optics`` are the rows of the optics groups.
     """
 
     label: str
@@ -62,7 +62,7 @@ class Columns(Protocol):
     def release(self) -> None: ...
     def names(self, label: str) -> Names: ...
     def varies(self, label: str) -> bool: ...
-    def some(self, label: str) -> list[str]: ...
+    def some(self, label: str, rows: Sequence[int] | None = None) -> list[str]: ...
     def all_names(self, label: str) -> Names: ...
     def where(self, row: int) -> str: ...
     @property
@@ -206,11 +206,11 @@ class TableColumns:
         known = column[~np.isnan(column)]
         return bool((known != known[:1]).any())
 
-    def some(self, label: str) -> list[str]:
+    def some(self, label: str, rows: Sequence[int] | None = None) -> list[str]:
         if isinstance(self.table, SingleRow):
             return [row[label] for row in self.file.rows(self.table)]
-        column = self.table.labels.index(label)
-        return [text(row[column]) for row in _core.read_cells(self.file.path, self.table.rows, _spread(len(self)))]
+        column, chosen = self.table.labels.index(label), _spread(len(self)) if rows is None else rows
+        return [text(row[column]) for row in _core.read_cells(self.file.path, self.table.rows, chosen)]
 
     def all_names(self, label: str) -> Names:
         if isinstance(self.table, SingleRow):
@@ -271,8 +271,8 @@ class FrameColumns:
     def varies(self, label: str) -> bool:
         return label in self and self.frame[label].nunique() > 1
 
-    def some(self, label: str) -> list[str]:
-        return [str(self.frame[label].iloc[row]) for row in _spread(len(self))]
+    def some(self, label: str, rows: Sequence[int] | None = None) -> list[str]:
+        return [str(self.frame[label].iloc[row]) for row in (_spread(len(self)) if rows is None else rows)]
 
     def all_names(self, label: str) -> Names:
         return self.names(label)

@@ -14,6 +14,7 @@ from cryodedup.params import ParticleParams
 from cryodedup.particles.analysis.analyse import analyse
 from cryodedup.particles.centres import Centres, place
 from cryodedup.particles.criterion import criterion_of
+from cryodedup.particles.expansion import expansion_warnings
 from cryodedup.particles.forecast import Forecast
 from cryodedup.particles.inputs.consistency import mirrored, shrunk
 from cryodedup.particles.inputs.picks import Picks
@@ -55,7 +56,7 @@ def find_duplicates(particles: Any, params: ParticleParams, progress: Progress =
         centres=centres,
         selection=selection,
         analysis=analysis,
-        warnings=(*before, *selection.warnings, *analysis.warnings),
+        warnings=(*before, *expansion_warnings(joined, selection, params), *selection.warnings, *analysis.warnings),
         notes=(*joined.matched.notes, *(note for pick in joined.picks for note in pick.notes)),
         times_s={"reading": read - started, "searching": time.perf_counter() - read},
     )

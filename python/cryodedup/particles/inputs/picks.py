@@ -119,6 +119,8 @@ class Picks:
         Unique identifiers, uint64 (n,).
     expanded_from
         The particle each was made from by symmetry expansion, uint64 (n,).
+    images
+        A function that returns the names of the images of some rows; None: not known.
     halves
         The half-set of each particle.
     where
@@ -144,6 +146,7 @@ class Picks:
     scores: Scores | None = None
     uids: NDArray[np.uint64] | None = None
     expanded_from: NDArray[np.uint64] | None = None
+    images: Callable[[Sequence[int]], list[str]] | None = None
     halves: Halves | None = None
     added_shifts: tuple[Floats, ...] = ()
     filaments: Filaments | None = None
@@ -171,6 +174,7 @@ class Picks:
             uids=None if self.uids is None else self.uids[rows],
             expanded_from=None if self.expanded_from is None else self.expanded_from[rows],
             scores=None,
+            images=None,
             halves=None,
             filaments=None,
         )

@@ -8,6 +8,7 @@ that coordinates are counted in are found by :mod:`cryodedup.particles.inputs.re
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -98,6 +99,7 @@ def read(columns: Columns, params: ParticleParams, output: Output, name: str | N
         shifts_a=origins.shifts_a,
         release=origins.release,
         scores=score(columns, params, (FIGURE_OF_MERIT, MATCH_SCORE)),
+        images=partial(columns.some, IMAGE) if IMAGE in columns else None,
         halves=_halves(columns.take(HALF)) if HALF in columns else None,
         filaments=Filaments(field=TUBE, filament_of=columns.names(TUBE)[0]) if TUBE in columns else None,
         output=output,
