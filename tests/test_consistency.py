@@ -391,6 +391,30 @@ def test_copies_that_were_shifted_to_subunits_are_no_duplicates(tmp_path: Path) 
     assert not any("are copies" in warning for warning in run(cs(tmp_path / "q.cs", array[:4])).warnings)
 
 
+@pytest.mark.parametrize("program", ["relion", "cryosparc"])
+def test_2d_shifts_of_several_jobs_are_not_used(program: str, tmp_path: Path) -> None:
+    """One rule for a joined file and for its parts: classes of two jobs have centres of their own."""
+
+    def write(name: str, jobs: list[int]) -> Path:
+        if program == "relion":
+            rows = [(100 * i, 100, "m", 5 * i, 0, f"{i:06d}@Extract/job{job:03d}/m.mrcs") for i, job in enumerate(jobs)]
+            return star(tmp_path / f"{name}.star", rows, "CoordinateX CoordinateY MicrographName OriginXAngst OriginYAngst ImageName")
+        array = records([(100 * i, 100) for i in range(len(jobs))], [*ALIGNED, ("blob/path", "S20")])
+        array["alignments2D/psize_A"], array["uid"] = 1, np.arange(len(jobs)) + 1000 * jobs[0] + len(jobs)
+        array["blob/path"] = [f"J{job}/extract/m.mrc".encode() for job in jobs]
+        return cs(tmp_path / f"{name}.cs", array)
+
+    size = {"pixel_size_a": 1} if program == "relion" else {}
+    one, two, joined = write("one", [5] * 3), write("two", [7] * 4), write("joined", [5] * 3 + [7] * 3)
+    assert run(one, **size).centres.shift_key == "alignments2D"
+    assert run([one, two], **size).centres.shift_key == "none"
+    result = run(joined, **size)
+    jobs = "Extract/job005, Extract/job007" if program == "relion" else "J5, J7"
+    assert result.centres.shift_key == "none"
+    assert any(f"images of 2 jobs ({jobs}): its 2D shifts may be of several classifications" in warning for warning in result.warnings)
+    assert run(joined, shift_key="alignments2D", **size).centres.shift_key == "alignments2D"
+
+
 def test_origins_that_are_set_in_some_rows(tmp_path: Path) -> None:
     array = records([(100, 100), (100, 100), (300, 100), (500, 100), (500, 100)], [("sym_expand/src_uid", "<u8")], src_uid=[9, 9, 0, 0, 0])
     assert run(cs(tmp_path / "p.cs", array), undo_symmetry_expansion=True).kept.tolist() == [True, False, True, True, False]

@@ -15,7 +15,7 @@ import numpy as np
 
 from cryodedup.errors import InputError, UnknownPixelSizeError
 from cryodedup.formats.star import Columns, has_coordinates
-from cryodedup.particles.inputs.picks import Filaments, Floats, Halves, Micrograph, Picks, Scores
+from cryodedup.particles.inputs.picks import Filaments, Floats, Halves, Micrograph, Picks, Scores, jobs_of
 from cryodedup.particles.inputs.relion_pixels import PIXEL_SIZES, check_optics, counted_in, pixel_sizes, positive
 from cryodedup.particles.inputs.scores import UNSET_FIGURES_OF_MERIT, candidates, missing_score
 from cryodedup.units import image_pixel_size_a
@@ -41,6 +41,8 @@ MATCH_SCORE = "rlnLCCmax"
 HALF = "rlnRandomSubset"
 ANGLES = ("rlnAngleRot", "rlnAngleTilt")
 BATCH = 1 << 16
+JOBS_LOOKED_AT = 1000
+"""Rows, spread over the table, whose images tell of how many jobs it is."""
 
 NAMES = (*MICROGRAPH_NAMES, *PIXEL_SIZES, "rlnOpticsGroup", TUBE)
 
@@ -100,6 +102,7 @@ def read(columns: Columns, params: ParticleParams, output: Output, name: str | N
         release=origins.release,
         scores=score(columns, params, (FIGURE_OF_MERIT, MATCH_SCORE)),
         images=partial(columns.some, IMAGE) if IMAGE in columns else None,
+        jobs=partial(_jobs, columns),
         halves=_halves(columns.take(HALF)) if HALF in columns else None,
         filaments=Filaments(field=TUBE, filament_of=columns.names(TUBE)[0]) if TUBE in columns else None,
         output=output,
@@ -183,6 +186,12 @@ def score(columns: Columns, params: ParticleParams, usual: Sequence[str]) -> Sco
     if unset.any():  # no copy otherwise: 8 bytes a particle
         values = np.where(unset, np.nan, values)
     return Scores(field=label, values=values)
+
+
+def _jobs(columns: Columns) -> list[str]:
+    if IMAGE not in columns or not len(columns):
+        return []
+    return jobs_of(columns.some(IMAGE, np.unique(np.linspace(0, len(columns) - 1, JOBS_LOOKED_AT).astype(int)).tolist()))
 
 
 def _halves(values: Floats) -> Halves:
