@@ -193,6 +193,42 @@ def test_flipped_y_is_noticed_at_any_separation(tmp_path: Path, separation: floa
         assert not any("flip_y" in warning for warning in result.warnings)
 
 
+FRAMES = {
+    "y seems to be counted from the other edge": lambda x, y: (x, 4091 - y),
+    "x seems to be counted from the other edge": lambda x, y: (5760 - x, y),
+    "x and y seem to be swapped against": lambda x, y: (y, x),
+    "its coordinates are shifted by -110, -110 Å against": lambda x, y: (x - 110, y - 110),
+    "turned by 90 degrees": lambda x, y: (y, 5760 - x),
+}
+
+
+@pytest.mark.parametrize("said", FRAMES)
+def test_tables_in_other_frames_are_noticed(tmp_path: Path, said: str) -> None:
+    """As another program exports them: 5 to 10 of 600 duplicates are found, and all would be."""
+    rng = np.random.default_rng(5)
+    places = [(f"m{i % 6}", x, y) for i, (x, y) in enumerate(rng.uniform(150, (5600, 3950), (600, 2)))]
+    picked = star(tmp_path / "a.star", [(x, y, m) for m, x, y in places])
+    moved = [(*np.add(FRAMES[said](x, y), rng.normal(0, 4, 2)), m) for m, x, y in places]
+    result = run([picked, star(tmp_path / "b.star", moved)], pixel_size_a=1)
+    (warning,) = [warning for warning in result.warnings if "in that frame" in warning]
+    assert said in warning
+    assert int(warning.partition(" would have one in that frame")[0].rpartition(" ")[2]) >= 590
+    same = [(x + rng.normal(0, 4), y, m) for m, x, y in places if rng.random() < 0.3] + [
+        (*rng.uniform(0, 4000, 2), "m1") for _ in range(200)
+    ]
+    assert not any("in that frame" in warning for warning in run([picked, star(tmp_path / "c.star", same)], pixel_size_a=1).warnings)
+
+
+def test_halves_of_a_lattice_are_in_one_frame(tmp_path: Path) -> None:
+    rng = np.random.default_rng(6)
+    rows = [(100 * (i % 30) + 50, 100 * (i // 30) + 50, f"m{k}") for k in range(3) for i in range(900)]
+    mine = rng.random(len(rows)) < 0.5
+    parts = [
+        star(tmp_path / f"{name}.star", [row for row, own in zip(rows, of, strict=True) if own]) for name, of in (("a", mine), ("b", ~mine))
+    ]
+    assert not any("in that frame" in warning for warning in run(parts, pixel_size_a=1).warnings)
+
+
 @needs_shared
 def test_flipped_y_of_real_picks(real: Path, derived: Path, tmp_path: Path) -> None:
     from cryodedup.formats.cryosparc import NpyFile
