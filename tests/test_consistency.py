@@ -193,6 +193,42 @@ def test_flipped_y_is_noticed_at_any_separation(tmp_path: Path, separation: floa
         assert not any("flip_y" in warning for warning in result.warnings)
 
 
+FRAMES = {
+    "y seems to be counted from the other edge": lambda x, y: (x, 4091 - y),
+    "x seems to be counted from the other edge": lambda x, y: (5760 - x, y),
+    "x and y seem to be swapped against": lambda x, y: (y, x),
+    "its coordinates are shifted by -110, -110 Å against": lambda x, y: (x - 110, y - 110),
+    "turned by 90 degrees": lambda x, y: (y, 5760 - x),
+}
+
+
+@pytest.mark.parametrize("said", FRAMES)
+def test_tables_in_other_frames_are_noticed(tmp_path: Path, said: str) -> None:
+    """As another program exports them: 5 to 10 of 600 duplicates are found, and all would be."""
+    rng = np.random.default_rng(5)
+    places = [(f"m{i % 6}", x, y) for i, (x, y) in enumerate(rng.uniform(150, (5600, 3950), (600, 2)))]
+    picked = star(tmp_path / "a.star", [(x, y, m) for m, x, y in places])
+    moved = [(*np.add(FRAMES[said](x, y), rng.normal(0, 4, 2)), m) for m, x, y in places]
+    result = run([picked, star(tmp_path / "b.star", moved)], pixel_size_a=1)
+    (warning,) = [warning for warning in result.warnings if "in that frame" in warning]
+    assert said in warning
+    assert int(warning.partition(" would have one in that frame")[0].rpartition(" ")[2]) >= 590
+    same = [(x + rng.normal(0, 4), y, m) for m, x, y in places if rng.random() < 0.3] + [
+        (*rng.uniform(0, 4000, 2), "m1") for _ in range(200)
+    ]
+    assert not any("in that frame" in warning for warning in run([picked, star(tmp_path / "c.star", same)], pixel_size_a=1).warnings)
+
+
+def test_halves_of_a_lattice_are_in_one_frame(tmp_path: Path) -> None:
+    rng = np.random.default_rng(6)
+    rows = [(100 * (i % 30) + 50, 100 * (i // 30) + 50, f"m{k}") for k in range(3) for i in range(900)]
+    mine = rng.random(len(rows)) < 0.5
+    parts = [
+        star(tmp_path / f"{name}.star", [row for row, own in zip(rows, of, strict=True) if own]) for name, of in (("a", mine), ("b", ~mine))
+    ]
+    assert not any("in that frame" in warning for warning in run(parts, pixel_size_a=1).warnings)
+
+
 @needs_shared
 def test_flipped_y_of_real_picks(real: Path, derived: Path, tmp_path: Path) -> None:
     from cryodedup.formats.cryosparc import NpyFile
@@ -353,9 +389,10 @@ def test_a_real_table_without_micrographs_is_refused(real: Path, tmp_path: Path)
 
 def test_one_origin_of_two_is_not_none(tmp_path: Path) -> None:
     path = star(tmp_path / "p.star", [(100, 100, "m", 5)], "CoordinateX CoordinateY MicrographName OriginYAngst")
-    with pytest.raises(InputError, match="found rlnOriginYAngst without rlnOriginXAngst"):
-        run(path, pixel_size_a=1)
-    assert run(path, pixel_size_a=1, shift_key="none").kept.all()
+    result = run(path, pixel_size_a=1)
+    assert (result.centres.shift_key, result.coordinates_a.tolist()) == ("alignments2D", [[100, 95]])
+    assert "found no rlnOriginXAngst, but the origin along another axis: taken to be 0" in result.warnings[0]
+    assert run(path, pixel_size_a=1, shift_key="none").warnings == ()
 
 
 @pytest.mark.parametrize("key", ["alignments_class_0", "alignments3D_multi"])
@@ -364,6 +401,54 @@ def test_shifts_of_classes_are_not_none(key: str, tmp_path: Path) -> None:
     said = f"shifts of several classes ({key})"
     assert said in run(path).warnings[0]
     assert not any(said in warning for warning in run(path, shift_key="none").warnings)
+
+
+def test_copies_of_an_expansion_are_noticed_by_their_images(tmp_path: Path) -> None:
+    """RELION's expansion writes each row once for each orientation, and nothing else tells that they are one particle."""
+    columns = "CoordinateX CoordinateY MicrographName AngleRot ImageName"
+    rows = [(100 * i + 50, 100, "m", 90 * k, f"{i + 1:06d}@m.mrcs") for i in range(200) for k in range(4)]
+    path = star(tmp_path / "p.star", rows, columns)
+    result = run(path, pixel_size_a=1)
+    said = "600 of 600 rejected particles are copies of the one they duplicate (equal rlnImageName)"
+    assert (int(result.kept.sum()), any(said in warning for warning in result.warnings)) == (200, True)
+    others = star(tmp_path / "q.star", [(*row[:4], f"{i:06d}@m.mrcs") for i, row in enumerate(rows)], columns)
+    assert not any("copies" in warning for warning in run(others, pixel_size_a=1).warnings)
+    many = star(tmp_path / "r.star", rows * 3, columns)
+    assert any("about 2,200 of 2,200 rejected particles are copies" in warning for warning in run(many, pixel_size_a=1).warnings)
+
+
+def test_copies_that_were_shifted_to_subunits_are_no_duplicates(tmp_path: Path) -> None:
+    array = records([(500, 500)] * 4 + [(900, 500)] * 2, [*ALIGNED, ("sym_expand/src_uid", "<u8")], src_uid=[9, 9, 9, 9, 8, 8])
+    array["alignments2D/psize_A"] = 1
+    array["alignments2D/shift"][:4] = [(60, 0), (-60, 0), (0, 60), (0, -60)]
+    result = run(cs(tmp_path / "p.cs", array))
+    assert result.kept.tolist() == [True] * 5 + [False]
+    assert any("1 of 1 rejected particles are copies of the one they duplicate (equal sym_expand/src_uid)" in w for w in result.warnings)
+    assert not any("are copies" in warning for warning in run(cs(tmp_path / "q.cs", array[:4])).warnings)
+
+
+@pytest.mark.parametrize("program", ["relion", "cryosparc"])
+def test_2d_shifts_of_several_jobs_are_not_used(program: str, tmp_path: Path) -> None:
+    """One rule for a joined file and for its parts: classes of two jobs have centres of their own."""
+
+    def write(name: str, jobs: list[int]) -> Path:
+        if program == "relion":
+            rows = [(100 * i, 100, "m", 5 * i, 0, f"{i:06d}@Extract/job{job:03d}/m.mrcs") for i, job in enumerate(jobs)]
+            return star(tmp_path / f"{name}.star", rows, "CoordinateX CoordinateY MicrographName OriginXAngst OriginYAngst ImageName")
+        array = records([(100 * i, 100) for i in range(len(jobs))], [*ALIGNED, ("blob/path", "S20")])
+        array["alignments2D/psize_A"], array["uid"] = 1, np.arange(len(jobs)) + 1000 * jobs[0] + len(jobs)
+        array["blob/path"] = [f"J{job}/extract/m.mrc".encode() for job in jobs]
+        return cs(tmp_path / f"{name}.cs", array)
+
+    size = {"pixel_size_a": 1} if program == "relion" else {}
+    one, two, joined = write("one", [5] * 3), write("two", [7] * 4), write("joined", [5] * 3 + [7] * 3)
+    assert run(one, **size).centres.shift_key == "alignments2D"
+    assert run([one, two], **size).centres.shift_key == "none"
+    result = run(joined, **size)
+    jobs = "Extract/job005, Extract/job007" if program == "relion" else "J5, J7"
+    assert result.centres.shift_key == "none"
+    assert any(f"images of 2 jobs ({jobs}): its 2D shifts may be of several classifications" in warning for warning in result.warnings)
+    assert run(joined, shift_key="alignments2D", **size).centres.shift_key == "alignments2D"
 
 
 def test_origins_that_are_set_in_some_rows(tmp_path: Path) -> None:

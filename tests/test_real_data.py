@@ -100,7 +100,7 @@ def test_six_optics_groups(real: Path) -> None:
         ("czi/relion_3_star.star", 3, 2.0), ("czi/relion_4_star.star", 3, None), ("czi/tomoman_relion_star.star", 3, 1.96),
         ("cylindra/Class3D_job_class3d_run_it025_data.star", 3, None), ("cylindra/Picks_job_picks_particles.star", 3, None),
         ("cylindra/Refine3D_job_refine_run_it050_data.star", 3, None), ("dynamo2m/relion_star_downgrade_relion3.1.star", 3, 5.0),
-        ("dynamo2m/warp2dynamo_example.star", 3, 5.0), ("cryodrgn/sta_testing.star", 2, 1.96), ("cryodrgn/relion5.star", 2, None),
+        ("dynamo2m/warp2dynamo_example.star", 3, 5.0), ("cryodrgn/relion5.star", 2, None),
         ("cryodrgn/FinalRefinement-OriginalParticles-PfCRT.star", 2, 1.0), ("simplecryoem/pyem.star", 2, None),
         ("aspire/sample_particles_relion30.star", 2, 1.0), ("aspire/sample_particles_relion31.star", 2, None), ("isecc/test.star", 2, None),
     ],

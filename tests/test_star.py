@@ -64,9 +64,39 @@ def test_traps(tmp_path: Path, trap: str, newline: str) -> None:
     assert rejected == b"".join(line for line in lines if line not in (rows[0], rows[2]))
 
 
+SINGLE = "data_particles\n\n_rlnCoordinateX 10\n_rlnCoordinateY 20\n_rlnMicrographName 0012\n_rlnOriginXAngst 2\n_rlnAngleRot 5\n\n"
+
+
+def test_one_particle_without_a_loop(tmp_path: Path) -> None:
+    """As some programs write a table of one row; RELION reads it."""
+    path, groups = text(tmp_path, "data_other\n_a 1\n\n" + SINGLE), ParticleParams(pixel_size_a=1.0)
+    more = star(tmp_path / "q.star", [(8, 20, "0012"), (90, 20, "0012")])
+    result = deduplicate_particles([path, more], groups)
+    assert result.sources[0].picks.micrographs[0].name == "0012"
+    assert result.kept.tolist() == [True, False, True]
+    assert deduplicate_particles(path, groups).coordinates_a.tolist() == [[8, 20]]
+    result.write(tmp_path / "out")
+    assert (tmp_path / "out" / "p_kept.star").read_bytes() == path.read_bytes()
+    (rejected,) = open_star([tmp_path / "out" / "p_rejected.star"])
+    assert (rejected.tables[1].labels[:2], len(rejected.tables[1].rows)) == (["rlnCoordinateX", "rlnCoordinateY"], 0)
+    for order in ([path, more], [more, path]):  # and kept or rejected, they can be read again
+        deduplicate_particles(order, groups).write(tmp_path / "o", overwrite=True)
+        for word in ("kept", "rejected"):
+            assert len(deduplicate_particles(tmp_path / "o" / f"p_{word}.star", groups).kept) == ((order[0] == path) == (word == "kept"))
+
+
+def test_a_pick_file_of_one_pick_without_a_loop(tmp_path: Path) -> None:
+    path = tmp_path / "m_manualpick.star"
+    path.write_text("data_\n\n_rlnCoordinateX 10\n_rlnCoordinateY 20\n")
+    result = deduplicate_particles(path, ParticleParams(pixel_size_a=1.0))
+    assert (len(result.kept), result.sources[0].picks.micrographs[0].name) == (1, "m")
+    result.write(tmp_path / "out")
+    assert (tmp_path / "out" / "particles_kept.star").read_bytes() == path.read_bytes()
+
+
 def test_names_stay_text(tmp_path: Path) -> None:
     names = ["0012", "12", "12.0", "mic#1.mrc", "mic#2.mrc", "mic"]
-    path = star(tmp_path / "p.star", [(0, 0, name) for name in names])
+    path = star(tmp_path / "p.star", [(5, 0, name) for name in names])
     result = deduplicate_particles(path, ParticleParams(pixel_size_a=1.0))
     assert [micrograph.name for micrograph in result.sources[0].picks.micrographs] == names
     assert result.kept.all()

@@ -128,8 +128,8 @@ click.rich_click.OPTION_GROUPS["cryodedup particles"] = [
     metavar="KEY",
     default=DEFAULTS.shift_key,
     show_default=True,
-    help="Subtract these shifts from the coordinates. auto: alignments3D if all inputs have them, alignments2D for a single input,"
-    " otherwise none.",
+    help="Subtract these shifts from the coordinates. auto: alignments3D if all inputs have them, alignments2D for a single input"
+    " with images of one job, otherwise none.",
 )
 @click.option(
     "--score-field",

@@ -10,7 +10,7 @@ from typing import Any
 from cryodedup import _core
 from cryodedup.errors import naming
 from cryodedup.formats.output import Mask, Place
-from cryodedup.formats.star import StarFile, quoted
+from cryodedup.formats.star import SingleRow, StarFile, quoted
 from cryodedup.progress import Progress
 
 
@@ -21,6 +21,12 @@ class PickFile:
     path: Path
     rows: _core.Rows
     first: int
+    single: SingleRow | None = None
+    """The rows, if they are one without a loop."""
+
+    def part(self, kept: Mask) -> _core.Part:
+        """What is written of its rows."""
+        return _core.Part.rows(self.path, self.rows, kept) if self.single is None else self.single.part(kept)
 
 
 @dataclass(frozen=True)
@@ -72,7 +78,7 @@ class PickFilesOutput:
             start, end = pick.rows.start(0), pick.rows.start(len(pick.rows))
             parts = [
                 _core.Part.span(pick.path, 0, start),
-                _core.Part.rows(pick.path, pick.rows, mask),
+                pick.part(mask),
                 _core.Part.span(pick.path, end, pick.path.stat().st_size),
             ]
             _core.split(parts, kept_path, rejected_path, progress=progress.advance_to)

@@ -46,8 +46,8 @@ class Columns(Protocol):
 
     ``labels`` are the names of the columns. ``numbers`` returns a column as float64 (n,), ``names`` as indices into its distinct values;
     ``take``: as ``numbers``, for a column that is not used again; ``release``: frees all columns; ``varies``: whether the values of a
-    column differ; ``some``: a few of its cells, spread over the table; ``all_names``: as ``names``, for a column that was not parsed;
-    ``where`` names a row in messages; ``optics`` are the rows of the optics groups.
+    column differ; ``some``: cells of some rows, by default of a few spread over the table; ``all_names``: as ``names``, for a column that
+    was not parsed; ``where`` names a row in messages; ``optics`` are the rows of the optics groups.
     """
 
     label: str
@@ -62,11 +62,54 @@ class Columns(Protocol):
     def release(self) -> None: ...
     def names(self, label: str) -> Names: ...
     def varies(self, label: str) -> bool: ...
-    def some(self, label: str) -> list[str]: ...
+    def some(self, label: str, rows: Sequence[int] | None = None) -> list[str]: ...
     def all_names(self, label: str) -> Names: ...
     def where(self, row: int) -> str: ...
     @property
     def optics(self) -> list[dict[str, str]]: ...
+
+
+class SingleRow:
+    """One particle in a block without ``loop_``, a label and a value on each line, as a table of one row.
+
+    ``text`` is the block's lines from the first to the last label, ``empty`` a loop of these columns without rows.
+    """
+
+    def __init__(self, path: Path, table: _core.Table) -> None:
+        self.block, self.start, self.pairs = table.block, table.start, table.pairs
+        self.labels = [label for label, _ in table.pairs]
+        self.columns: dict[str, Any] = {label: (np.zeros(1, np.uint32), [value]) for label, value in table.pairs}
+        first, self.text = _lines_of_pairs(path, table.start)
+        self.rows = _core.Rows.records(path, first, len(self.text), 1)
+        self.empty = "".join(["loop_\n", *(f"_{label}\n" for label in self.labels)]).encode("utf-8", "surrogateescape")
+
+    def part(self, kept: NDArray[np.bool_]) -> _core.Part:
+        """What is written of it: its lines, or the empty loop."""
+        return _core.Part.text(*((self.text, self.empty) if kept[0] else (self.empty, self.text)))
+
+
+def _with_single_row(path: Path, table: _core.Table) -> _core.Table:
+    """A block of one particle without a loop as a table of one row; any other as it is."""
+    if table.labels or not has_coordinates(label for label, _ in table.pairs):
+        return table
+    return cast("_core.Table", SingleRow(path, table))
+
+
+def _lines_of_pairs(path: Path, block: int) -> tuple[int, bytes]:
+    """The lines of labels of the block that begins at an offset, and the offset of the first."""
+    with path.open("rb") as file:
+        file.seek(block)
+        file.readline()
+        lines: list[bytes] = []
+        first = file.tell()
+        for line in file:
+            if line.lstrip().startswith(b"_"):
+                lines.append(line)
+            elif not lines:
+                first += len(line)
+            else:
+                break
+    return first, b"".join(lines)
 
 
 class StarFile:
@@ -74,7 +117,7 @@ class StarFile:
 
     def __init__(self, path: Path, tables: list[_core.Table]) -> None:
         self.path = path
-        self.tables = tables
+        self.tables = [_with_single_row(path, table) for table in tables]
 
     def find(self, block: str) -> _core.Table | None:
         """The first table of this name that has columns; None if there is none."""
@@ -82,6 +125,8 @@ class StarFile:
 
     def rows(self, table: _core.Table) -> list[dict[str, str]]:
         """All cells of a small table, row by row."""
+        if isinstance(table, SingleRow):
+            return [{label: text(value) for label, value in table.pairs}]
         return [dict(zip(table.labels, map(text, row), strict=True)) for row in _core.read_cells(self.path, table.rows)]
 
     @property
@@ -155,17 +200,21 @@ class TableColumns:
         return indices, [text(name) for name in names]
 
     def varies(self, label: str) -> bool:
-        column = self.table.columns.get(label, False)
+        column = self.table.columns.get(label, False) if len(self) > 1 else False
         if not isinstance(column, np.ndarray):
             return bool(column)
         known = column[~np.isnan(column)]
         return bool((known != known[:1]).any())
 
-    def some(self, label: str) -> list[str]:
-        column = self.table.labels.index(label)
-        return [text(row[column]) for row in _core.read_cells(self.file.path, self.table.rows, _spread(len(self)))]
+    def some(self, label: str, rows: Sequence[int] | None = None) -> list[str]:
+        if isinstance(self.table, SingleRow):
+            return [row[label] for row in self.file.rows(self.table)]
+        column, chosen = self.table.labels.index(label), _spread(len(self)) if rows is None else rows
+        return [text(row[column]) for row in _core.read_cells(self.file.path, self.table.rows, chosen)]
 
     def all_names(self, label: str) -> Names:
+        if isinstance(self.table, SingleRow):
+            return np.zeros(1, np.uint32), self.some(label)
         (file,) = open_star([self.file.path], names=(label,))
         indices, names = next(table for table in file.tables if table.start == self.table.start).columns[label]
         return indices, [text(name) for name in names]
@@ -222,8 +271,8 @@ class FrameColumns:
     def varies(self, label: str) -> bool:
         return label in self and self.frame[label].nunique() > 1
 
-    def some(self, label: str) -> list[str]:
-        return [str(self.frame[label].iloc[row]) for row in _spread(len(self))]
+    def some(self, label: str, rows: Sequence[int] | None = None) -> list[str]:
+        return [str(self.frame[label].iloc[row]) for row in (_spread(len(self)) if rows is None else rows)]
 
     def all_names(self, label: str) -> Names:
         return self.names(label)

@@ -18,7 +18,7 @@ from cryodedup.formats.optics_groups import Optics
 from cryodedup.formats.optimisation_set import NAME as OPTIMISATION_SET
 from cryodedup.formats.optimisation_set import OptimisationSet
 from cryodedup.formats.output import Mask, Output, Place
-from cryodedup.formats.star import StarFile
+from cryodedup.formats.star import SingleRow, StarFile
 from cryodedup.formats.star_frames import read_frames
 from cryodedup.progress import Progress
 
@@ -88,7 +88,9 @@ class StarOutput:
 
     def key(self) -> object:
         optics = self.file.find("optics")
-        if self.optimisation_set is not None or self.bodies:  # tomograms of another project may have equal names
+        if (
+            self.optimisation_set is not None or self.bodies or isinstance(self.table, SingleRow)
+        ):  # tomograms of another project may have equal names
             return self.file.path
         if optics is None and self.file.optics:  # written without a loop, which has no place for another group
             return self.file.path
@@ -129,6 +131,8 @@ class StarOutput:
         return self.optimisation_set.lost
 
     def _rows(self, kept: Mask, renumbered: dict[str, str] | None, end_line: bool) -> _core.Part:
+        if isinstance(self.table, SingleRow):
+            return self.table.part(kept)
         rewrites = []
         if renumbered:
             values = [(old.encode(), new.encode()) for old, new in renumbered.items()]

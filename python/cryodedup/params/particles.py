@@ -56,8 +56,9 @@ class ParticleParams:
         Which names mean one micrograph, in one input and in several. ``auto``: those of one CryoSPARC uid, of one path, or of one name
         unless directories, extents or the particles in them show that they are two. ``path``, ``name``, ``uid``: by that alone.
     shift_key
-        Which alignment shifts move the centres. ``auto``: alignments3D if all inputs have it; else alignments2D if there is one input
-        and it has it; else none. The origins of a STAR file count as alignments3D if its Tilt or Rot angles vary, else as alignments2D.
+        Which alignment shifts move the centres. ``auto``: alignments3D if all inputs have it; else alignments2D if there is one input,
+        with images of one job, and it has it; else none. The origins of a STAR file count as alignments3D if its Tilt or Rot angles vary,
+        else as alignments2D.
     score_field
         A column of every input; ``auto``: the picking score if there is one, else input order; ``none``: random.
     score_order

@@ -41,12 +41,15 @@ class Centres:
         The alignment shifts that were applied.
     origins_a
         For each input float64 (micrographs, axes): where its positions are counted from, Å; None: from the corner, as centres are.
+    of_jobs
+        A warning about shifts that were not, since they may be of several jobs.
     """
 
     coordinates_a: Floats
     sizes: Sequence[Resolved]
     origins_a: Sequence[Floats | None]
     shift_key: str
+    of_jobs: tuple[str, ...] = ()
 
     @property
     def in_angstrom(self) -> bool:
@@ -55,8 +58,8 @@ class Centres:
 
     @property
     def warnings(self) -> list[str]:
-        """The warnings about pixel sizes."""
-        return [warning for size in self.sizes for warning in size.warnings]
+        """The warnings about pixel sizes and shifts."""
+        return [*(warning for size in self.sizes for warning in size.warnings), *self.of_jobs]
 
 
 def place(joined: Joined, params: ParticleParams) -> Centres:
@@ -69,7 +72,7 @@ def place(joined: Joined, params: ParticleParams) -> Centres:
         particles of one uid that two inputs align differently.
     """
     picks, table, rows_of, sizes = joined.picks, joined.table, joined.rows_of, joined.sizes
-    key = _shift_key(picks, params)
+    key, of_jobs = _shift_key(picks, params)
     dimensions = _dimensions(picks)
     bounds = joined.bounds
     coordinates_a = np.empty((bounds[-1], dimensions))
@@ -86,7 +89,7 @@ def place(joined: Joined, params: ParticleParams) -> Centres:
             mine += middles[pick.micrograph_of]
         if size.known and (mixed or not pick.centered):
             _check_extents(pick, extents, mine)
-    centres = Centres(coordinates_a=coordinates_a, sizes=sizes, shift_key=key, origins_a=origins_a)
+    centres = Centres(coordinates_a=coordinates_a, sizes=sizes, shift_key=key, origins_a=origins_a, of_jobs=of_jobs)
     _refuse_two_alignments(joined, centres)
     return centres
 
@@ -114,18 +117,31 @@ def used_shifts(pick: Picks, shift_key: str) -> tuple[Floats, ...]:
     return () if shift_key == "none" else pick.shifts_a(shift_key)
 
 
-def _shift_key(picks: Sequence[Picks], params: ParticleParams) -> str:
+def _shift_key(picks: Sequence[Picks], params: ParticleParams) -> tuple[str, tuple[str, ...]]:
+    """The shifts to be used, and a warning if it is uncertain.
+
+    Two classifications have different centres, so that their shifts move true duplicates apart: 2D shifts are used of one job's particles
+    alone, whether those of several are in one file or in several.
+    """
     if params.shift_key == "none":
-        return "none"
+        return "none", ()
     if params.shift_key == "auto":
         if all("alignments3D" in pick.shift_keys for pick in picks):
-            return "alignments3D"
-        return "alignments2D" if len(picks) == 1 and "alignments2D" in picks[0].shift_keys else "none"
+            return "alignments3D", ()
+        if len(picks) > 1 or "alignments2D" not in picks[0].shift_keys:
+            return "none", ()
+        jobs = picks[0].jobs()
+        if len(jobs) < 2:
+            return "alignments2D", ()
+        return "none", (
+            f"{picks[0].label}: images of {len(jobs)} jobs ({', '.join(jobs[:3])}): its 2D shifts may be of several classifications, whose"
+            " centres differ, and are not used; if one classification made all of them, add --shift-key alignments2D",
+        )
     for pick in picks:
         if params.shift_key not in pick.shift_keys:
             has = f"found shifts {', '.join(sorted(pick.shift_keys))}" if pick.shift_keys else "found no shifts"
             raise InputError(f"{pick.label}: {has}, expected {params.shift_key} (--shift-key) in every input")
-    return params.shift_key
+    return params.shift_key, ()
 
 
 def _dimensions(picks: Sequence[Picks]) -> int:

@@ -10,18 +10,7 @@ NUMBERED = ("Dynamo table", "STOPGAP motive list")
 
 def option_warnings(joined: Joined, params: ParticleParams) -> list[str]:
     """In the order of their weight."""
-    return [*params.unused, *_expanded(joined, params), *_unused_tables(joined, params), *_deletes_agreement(joined, params)]
-
-
-def _expanded(joined: Joined, params: ParticleParams) -> list[str]:
-    """Copies that a symmetry expansion made, where these are not what is asked for."""
-    expanded = [pick.label for pick in joined.picks if pick.expanded_from is not None]
-    if params.undo_symmetry_expansion or not expanded:
-        return []
-    return [
-        f"{', '.join(expanded)}: particles of a symmetry expansion (sym_expand/src_uid): copies of one particle lie at one place and are"
-        " rejected as duplicates; use --undo-symmetry-expansion to keep one copy of each, or deduplicate before the expansion"
-    ]
+    return [*params.unused, *_unused_tables(joined, params), *_deletes_agreement(joined, params)]
 
 
 def _unused_tables(joined: Joined, params: ParticleParams) -> list[str]:

@@ -14,8 +14,10 @@ from cryodedup.params import ParticleParams
 from cryodedup.particles.analysis.analyse import analyse
 from cryodedup.particles.centres import Centres, place
 from cryodedup.particles.criterion import criterion_of
+from cryodedup.particles.expansion import expansion_warnings
 from cryodedup.particles.forecast import Forecast
 from cryodedup.particles.inputs.consistency import mirrored, shrunk, two_pixel_sizes
+from cryodedup.particles.inputs.frames import other_frames
 from cryodedup.particles.inputs.picks import Picks
 from cryodedup.particles.inputs.reading import is_table, read_inputs, read_table, refuse_what_is_no_table
 from cryodedup.particles.joining import Joined, join
@@ -55,7 +57,7 @@ def find_duplicates(particles: Any, params: ParticleParams, progress: Progress =
         centres=centres,
         selection=selection,
         analysis=analysis,
-        warnings=(*before, *selection.warnings, *analysis.warnings),
+        warnings=(*before, *expansion_warnings(joined, selection, params), *selection.warnings, *analysis.warnings),
         notes=(*joined.matched.notes, *(note for pick in joined.picks for note in pick.notes)),
         times_s={"reading": read - started, "searching": time.perf_counter() - read},
     )
@@ -69,13 +71,16 @@ def _read_tables(tables: Sequence[Any], params: ParticleParams) -> list[Picks]:
 
 
 def _place_warnings(joined: Joined, centres: Centres, params: ParticleParams) -> list[str]:
-    """Warns if places suggest that inputs count larger pixels than others, or y from different edges."""
+    """Warns if places suggest that inputs count larger pixels than others, y from different edges, or are in other frames."""
     if not centres.in_angstrom:
         return []
     coordinates_a, micrograph_of, source_of = centres.coordinates_a, joined.micrograph_of, joined.source_of
-    two_sizes = two_pixel_sizes(joined.picks, centres.sizes, coordinates_a, micrograph_of, params.threads)
-    smaller = shrunk(joined.picks, coordinates_a, micrograph_of, source_of, joined.shared_micrographs)
-    return two_sizes + (smaller or mirrored(joined.picks, centres.sizes, coordinates_a, micrograph_of, source_of, params))
+    columns = (coordinates_a, micrograph_of, source_of)
+    return two_pixel_sizes(joined.picks, centres.sizes, coordinates_a, micrograph_of, params.threads) + (
+        shrunk(joined.picks, *columns, joined.shared_micrographs)
+        or mirrored(joined.picks, centres.sizes, *columns, params)
+        or other_frames(joined.picks, *columns, joined.shared_micrographs, params.min_separation_a)
+    )
 
 
 def _inputs(particles: Any) -> tuple[list[Any], list[Path]]:

@@ -18,7 +18,7 @@ from cryodedup import units
 from cryodedup.errors import InputError, UnknownPixelSizeError
 from cryodedup.formats.cryosparc import CsGroup, Distinct, Fields, Wanted, check_type, unpack
 from cryodedup.formats.star import text
-from cryodedup.particles.inputs.picks import Filaments, Floats, Halves, Micrograph, Picks, PixelSize, Scores, first_of_each
+from cryodedup.particles.inputs.picks import Filaments, Floats, Halves, Micrograph, Picks, PixelSize, Scores, first_of_each, jobs_of
 from cryodedup.particles.inputs.scores import SAME, missing_score, short
 
 if TYPE_CHECKING:
@@ -166,6 +166,7 @@ def read(fields: JoinedFields, params: ParticleParams, output: Output) -> Picks:
         scores=_scores(fields, params),
         uids=fields.uids() if "uid" in fields else None,
         expanded_from=_expanded_from(fields),
+        jobs=lambda: [] if IMAGES not in fields else jobs_of(map(text, fields.distinct(IMAGES)[1])),
         halves=_halves(fields),
         filaments=_filaments(fields),
         output=output,

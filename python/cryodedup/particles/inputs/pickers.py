@@ -21,7 +21,7 @@ from cryodedup.formats.detect import kind_of
 from cryodedup.formats.output import NoOutput
 from cryodedup.formats.pick_output import PickFile, PickFilesOutput
 from cryodedup.formats.project import base_of, is_file
-from cryodedup.formats.star import StarFile, TableColumns, text
+from cryodedup.formats.star import SingleRow, StarFile, TableColumns, text
 from cryodedup.formats.topaz import open_topaz
 from cryodedup.particles.inputs import relion
 from cryodedup.particles.inputs.picks import CountedIn, Filaments, Floats, Micrograph, Picks, PixelSize, Scores
@@ -135,6 +135,7 @@ class _Piece:
     counted_in: CountedIn | None = None
     centered: bool = False
     pixel_size: PixelSize = NO_SIZE
+    single: SingleRow | None = None
 
 
 def _box_piece(path: Path, table: _core.Table, params: ParticleParams) -> _Piece:
@@ -182,6 +183,7 @@ def _coordinates_piece(file: StarFile, params: ParticleParams) -> _Piece:
             counted_in=picks.counted_in,
             centered=picks.centered,
             pixel_size=picks.pixel_sizes[0] if picks.pixel_sizes else NO_SIZE,
+            single=columns.table if isinstance(columns.table, SingleRow) else None,
         )
     columns_of = table.columns
     missing = [label for label in ("CoordinateX", "CoordinateY", "Width", "Height") if label not in columns_of]
@@ -243,7 +245,9 @@ def _joined_pieces(
         scores=scores,
         filaments=_filaments(filled),
         output=PickFilesOutput(
-            source, [PickFile(piece.path, piece.rows, int(first)) for piece, first in zip(pieces, firsts[:-1], strict=True)], index
+            source,
+            [PickFile(piece.path, piece.rows, int(first), piece.single) for piece, first in zip(pieces, firsts[:-1], strict=True)],
+            index,
         ),
         where=where,
     )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from cryodedup.formats.output import Output
 
+_JOB = re.compile(r"(?:^|[/>@])([A-Za-z]\w*/job\d+|J\d+)/")
 Floats = NDArray[np.float64]
 CountedIn = Literal["angstrom", "micrograph", "tomogram", "export"]
 
@@ -119,6 +121,10 @@ class Picks:
         Unique identifiers, uint64 (n,).
     expanded_from
         The particle each was made from by symmetry expansion, uint64 (n,).
+    images
+        A function that returns the names of the images of some rows; None: not known.
+    jobs
+        A function that returns the jobs whose folders hold the images, as far as their paths tell.
     halves
         The half-set of each particle.
     where
@@ -144,6 +150,8 @@ class Picks:
     scores: Scores | None = None
     uids: NDArray[np.uint64] | None = None
     expanded_from: NDArray[np.uint64] | None = None
+    images: Callable[[Sequence[int]], list[str]] | None = None
+    jobs: Callable[[], list[str]] = list
     halves: Halves | None = None
     added_shifts: tuple[Floats, ...] = ()
     filaments: Filaments | None = None
@@ -171,6 +179,7 @@ class Picks:
             uids=None if self.uids is None else self.uids[rows],
             expanded_from=None if self.expanded_from is None else self.expanded_from[rows],
             scores=None,
+            images=None,
             halves=None,
             filaments=None,
         )
@@ -179,6 +188,11 @@ class Picks:
     def in_angstrom(self) -> bool:
         """Whether positions are in Å."""
         return self.counted_in == "angstrom"
+
+
+def jobs_of(images: Iterable[str]) -> list[str]:
+    """The jobs whose folders images lie in: RELION's ``Extract/job005``, CryoSPARC's ``J12``."""
+    return sorted({found.group(1) for image in images if (found := _JOB.search(image))})
 
 
 def first_of_each(index: NDArray[np.uint32], count: int) -> NDArray[Any]:

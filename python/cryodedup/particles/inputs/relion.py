@@ -8,13 +8,14 @@ that coordinates are counted in are found by :mod:`cryodedup.particles.inputs.re
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from cryodedup.errors import InputError, UnknownPixelSizeError
 from cryodedup.formats.star import Columns, has_coordinates
-from cryodedup.particles.inputs.picks import Filaments, Floats, Halves, Micrograph, Picks, Scores
+from cryodedup.particles.inputs.picks import Filaments, Floats, Halves, Micrograph, Picks, Scores, jobs_of
 from cryodedup.particles.inputs.relion_pixels import PIXEL_SIZES, check_optics, counted_in, pixel_sizes, positive
 from cryodedup.particles.inputs.scores import UNSET_FIGURES_OF_MERIT, candidates, missing_score
 from cryodedup.units import image_pixel_size_a
@@ -40,6 +41,8 @@ MATCH_SCORE = "rlnLCCmax"
 HALF = "rlnRandomSubset"
 ANGLES = ("rlnAngleRot", "rlnAngleTilt")
 BATCH = 1 << 16
+JOBS_LOOKED_AT = 1000
+"""Rows, spread over the table, whose images tell of how many jobs it is."""
 
 NAMES = (*MICROGRAPH_NAMES, *PIXEL_SIZES, "rlnOpticsGroup", TUBE)
 
@@ -65,7 +68,7 @@ def read(columns: Columns, params: ParticleParams, output: Output, name: str | N
     centered = CENTERED_COORDINATES[0] in columns
     _refuse_tilt_images(columns)
     check_optics(columns.label, columns.optics)
-    _check_columns(columns, centered, params.shift_key != "none")
+    _check_columns(columns, centered)
     position = tuple(columns.numbers(label) for label in (CENTERED_COORDINATES if centered else COORDINATES) if label in columns)
     if not centered:
         _refuse_fractions(columns, position)
@@ -82,6 +85,7 @@ def read(columns: Columns, params: ParticleParams, output: Output, name: str | N
     counted = "angstrom" if centered else counted_in(columns, names, deep=len(position) == 3, of_one=name is not None)
     pixel_size_of, sizes = (None, []) if centered else pixel_sizes(columns, counted)
     origins = _Origins(columns, len(position))
+    warnings += origins.warnings if params.shift_key != "none" else []
     return Picks(
         label=columns.label,
         format="RELION STAR",
@@ -97,6 +101,8 @@ def read(columns: Columns, params: ParticleParams, output: Output, name: str | N
         shifts_a=origins.shifts_a,
         release=origins.release,
         scores=score(columns, params, (FIGURE_OF_MERIT, MATCH_SCORE)),
+        images=partial(columns.some, IMAGE) if IMAGE in columns else None,
+        jobs=partial(_jobs, columns),
         halves=_halves(columns.take(HALF)) if HALF in columns else None,
         filaments=Filaments(field=TUBE, filament_of=columns.names(TUBE)[0]) if TUBE in columns else None,
         output=output,
@@ -105,10 +111,9 @@ def read(columns: Columns, params: ParticleParams, output: Output, name: str | N
     )
 
 
-def _check_columns(columns: Columns, centered: bool, shifts: bool) -> None:
+def _check_columns(columns: Columns, centered: bool) -> None:
     """Refuses columns that have a meaning only together with others that are missing."""
-    origins = ORIGINS_A if any(label in columns for label in ORIGINS_A) else ORIGINS_PX
-    for labels in (CENTERED_COORDINATES if centered else (), SUBTOMOGRAM_ANGLES, origins[:2] if shifts else ()):
+    for labels in (CENTERED_COORDINATES if centered else (), SUBTOMOGRAM_ANGLES):
         present, missing = ([label for label in labels if (label in columns) == there] for there in (True, False))
         if present and missing:
             raise InputError(f"{columns.label}: found {present[0]} without {missing[0]}, expected {', '.join(labels)}")
@@ -183,6 +188,12 @@ def score(columns: Columns, params: ParticleParams, usual: Sequence[str]) -> Sco
     return Scores(field=label, values=values)
 
 
+def _jobs(columns: Columns) -> list[str]:
+    if IMAGE not in columns or not len(columns):
+        return []
+    return jobs_of(columns.some(IMAGE, np.unique(np.linspace(0, len(columns) - 1, JOBS_LOOKED_AT).astype(int)).tolist()))
+
+
 def _halves(values: Floats) -> Halves:
     halves = np.zeros(len(values), np.uint8)
     for half in (1, 2):
@@ -198,7 +209,8 @@ class _Origins:
         self.dimensions = dimensions
         self.found: tuple[Floats, ...] | None = None
         self.shift_keys: frozenset[str] = frozenset()
-        if ORIGINS_A[0] in columns or ORIGINS_PX[0] in columns:
+        self.labels = ORIGINS_A if any(label in columns for label in ORIGINS_A) else ORIGINS_PX
+        if any(label in columns for label in self.labels):
             # RELION has one set of origins; the angles show which step made them.
             refined = any(label in columns and columns.varies(label) for label in ANGLES)
             self.shift_keys = frozenset({"alignments3D" if refined else "alignments2D"})
@@ -208,8 +220,16 @@ class _Origins:
         if not self.shift_keys:
             return ()
         if self.found is None:
-            self.found = _origins_a(self.columns, self.dimensions)
+            self.found = _origins_a(self.columns, self.labels[: self.dimensions])
         return self.found
+
+    @property
+    def warnings(self) -> list[str]:
+        """A warning if the origin along an axis is missing."""
+        missing = [label for label in self.labels[:2] if label not in self.columns]
+        if not self.shift_keys or not missing:
+            return []
+        return [f"{self.columns.label}: found no {missing[0]}, but the origin along another axis: taken to be 0, as RELION does"]
 
     def release(self) -> None:
         """Frees the origins and all columns."""
@@ -217,15 +237,13 @@ class _Origins:
         self.columns.release()
 
 
-def _origins_a(columns: Columns, dimensions: int) -> tuple[Floats, ...]:
-    in_angstrom = ORIGINS_A[0] in columns
-    labels = (ORIGINS_A if in_angstrom else ORIGINS_PX)[:dimensions]
+def _origins_a(columns: Columns, labels: Sequence[str]) -> tuple[Floats, ...]:
     zero = np.zeros(len(columns))
     origins = [columns.take(label) if label in columns else zero for label in labels]
-    if not in_angstrom and any(origin.any() for origin in origins):
+    if labels[0] == ORIGINS_PX[0] and any(origin.any() for origin in origins):
         scale = _image_pixel_size(columns)
         origins = [origin * scale for origin in origins]
-    if dimensions == 3 and SUBTOMOGRAM_ANGLES[0] in columns:
+    if len(labels) == 3 and SUBTOMOGRAM_ANGLES[0] in columns:
         origins = _rotated(origins, [columns.take(label) for label in SUBTOMOGRAM_ANGLES])
     return tuple(origins)
 

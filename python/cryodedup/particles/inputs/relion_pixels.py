@@ -117,15 +117,17 @@ def _of_export(columns: Columns) -> tuple[np.ndarray | None, list[PixelSize]]:
     if ROW in columns:
         return _of_column(columns, ROW)
     if all(label in columns for label in IMAGE_SCALE):
-        scales = image_pixel_size_a(columns.numbers(IMAGE_SCALE[1]), columns.numbers(IMAGE_SCALE[0]))
-        values, index = np.unique(scales, return_inverse=True)
-        found_in = " / ".join(IMAGE_SCALE[::-1])
-        return index.astype(np.uint32), [
-            PixelSize(of="", value_a=positive(columns.label, found_in, f"{value:.6g}"), found_in=found_in, uncertain=UNCONFIRMED)
-            for value in values
-        ]
+        return _of_image_scale(columns)
     index, groups = _groups(columns)
     return index, [_product(columns.label, of, row) for of, row in groups]
+
+
+def _of_image_scale(columns: Columns) -> tuple[np.ndarray, list[PixelSize]]:
+    scales = image_pixel_size_a(columns.numbers(IMAGE_SCALE[1]), columns.numbers(IMAGE_SCALE[0]))
+    values, index = np.unique(scales, return_inverse=True)
+    found_in = " / ".join(IMAGE_SCALE[::-1])
+    sizes = [positive(columns.label, found_in, f"{value:.6g}") for value in values]
+    return index.astype(np.uint32), [PixelSize(of="", value_a=size, found_in=found_in, uncertain=UNCONFIRMED) for size in sizes]
 
 
 def _product(file: str, of: str, row: dict[str, str]) -> PixelSize:

@@ -1,0 +1,49 @@
+"""Copies that a symmetry expansion made, where these are rejected as duplicates."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cryodedup.params import ParticleParams
+from cryodedup.particles.inputs.picks import Picks
+from cryodedup.particles.joining import Joined
+from cryodedup.particles.select import Selection
+
+MAX_COMPARED = 1000
+"""Pairs whose images are compared, spread over all."""
+
+
+def expansion_warnings(joined: Joined, selection: Selection, params: ParticleParams) -> list[str]:
+    """Warns if particles are rejected for another copy of themselves; copies that were shifted to subunits are not near each other."""
+    if params.undo_symmetry_expansion:
+        return []
+    rejected, of, source_of = selection.rejected, selection.duplicate_of, joined.source_of
+    paired = (rejected != of) & (source_of[rejected] == source_of[of])
+    rejected, of = rejected[paired], of[paired]
+    warnings = []
+    for i, pick in enumerate(joined.picks):
+        mine = source_of[rejected] == i
+        start = int(joined.bounds[i])
+        known_by, copies, of_about = _copies(pick, rejected[mine] - start, of[mine] - start)
+        if copies:
+            number = f"{of_about}{copies:,} of {int(mine.sum()):,}"
+            warnings.append(
+                f"{pick.label}: {number} rejected particles are copies of the one they duplicate (equal {known_by}), as a symmetry"
+                " expansion makes them: their orientations are lost with them; deduplicate before the expansion, or use"
+                " --undo-symmetry-expansion to keep one copy of each"
+            )
+    return warnings
+
+
+def _copies(pick: Picks, rejected: NDArray[np.int64], of: NDArray[np.int64]) -> tuple[str, int, str]:
+    """What copies have in common, how many of the rejected are such, and "about " if they are counted in a part of all."""
+    if pick.expanded_from is not None:
+        origins = pick.expanded_from
+        return "sym_expand/src_uid", int(((origins[rejected] == origins[of]) & (origins[of] != 0)).sum()), ""
+    if pick.images is None or not len(rejected):
+        return "", 0, ""
+    step = -(-len(rejected) // MAX_COMPARED)
+    images, others = (pick.images(rows[::step].tolist()) for rows in (rejected, of))
+    same = sum(image == other for image, other in zip(images, others, strict=True))
+    return "rlnImageName", same if step == 1 else round(same / len(images) * len(rejected)), "" if step == 1 else "about "
