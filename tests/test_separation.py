@@ -123,11 +123,11 @@ def test_one_real_set_without_duplicates(real: Path, name: str) -> None:
 
 @needs_shared
 def test_tomograms_with_particles_in_clumps(real: Path) -> None:
-    """5 % of the particles have a neighbour within 8 pixels, nearly all others from 20 on; the clumps, which end at 560, are no duplicates."""
+    """5 % of the particles have a neighbour within 40 Å, nearly all others from 100 on; the clumps, which end at 2,800, are no duplicates."""
     path = real / "dynamo2m/warp2dynamo_example.star"
-    suggestion = deduplicate_particles(path, ParticleParams(min_separation_a=1, pixel_size_a=1.0)).analysis.suggestion
-    assert suggestion.first_descent_end_a == pytest.approx(8.2, abs=0.5)
-    check_right(suggestion, 8, 25)
+    suggestion = deduplicate_particles(path, ParticleParams(min_separation_a=5)).analysis.suggestion
+    assert suggestion.first_descent_end_a == pytest.approx(41, abs=2.5)
+    check_right(suggestion, 40, 125)
 
 
 @pytest.mark.parametrize("kind", ["vesicles", "patches"])
