@@ -14,6 +14,7 @@ import pytest
 from cases import Ran, cs, needs_shared, optics, records, star
 from cryodedup import InputError, MicrographParams, ParticleParams, apply_choice, deduplicate_particles, find_duplicate_micrographs
 from cryodedup.demo import make_micrographs
+from fuzzing import mutated
 
 Command = Callable[..., Ran]
 COLUMNS = "CoordinateX CoordinateY MicrographName ImageName"
@@ -709,3 +710,25 @@ def test_a_main_file_and_its_passthrough_are_one(tmp_path: Path) -> None:
     assert {"J1_particles_kept.cs", "J1_particles_kept_passthrough.cs", "J1_particles_kept.csg"} <= {
         path.name for path in (tmp_path / "out").iterdir()
     }
+
+
+@pytest.mark.parametrize("name", ["duplicates.csv", "versions.csv", "micrographs_kept.star", "micrographs_removed.star", "summary.json"])
+def test_an_edited_result_is_refused_or_gives_the_same_verdicts(tmp_path: Path, unique: Unique, name: str) -> None:
+    """Mutants of a file of the result: one line of error, or the rows of the file as it was; other rows never without a warning."""
+    table = star(tmp_path / "all.star", [(micrograph,) for micrograph in (*unique.kept, *unique.removed)], "MicrographName")
+    expected = apply_choice(unique.directory, table)
+    shutil.copytree(unique.directory, tmp_path / "edited", ignore=shutil.ignore_patterns("figures", "*.html", "stages"))
+    path, rng, messages = tmp_path / "edited" / name, np.random.default_rng(5), list[str]()
+    whole = path.read_bytes()
+    for _ in range(250):
+        mutations = [(int(kind), int(at), int(value)) for kind, at, value in rng.integers(0, 65536, (rng.integers(1, 4), 3))]
+        path.write_bytes(mutated(whole, mutations))
+        try:
+            found = apply_choice(tmp_path / "edited", table)
+        except InputError as error:
+            messages.append(str(error))
+            continue
+        same = [file.kept.tolist() for file in found.files] == [file.kept.tolist() for file in expected.files]
+        assert same or found.warnings != expected.warnings, mutations
+    assert all(len(message.splitlines()) == 1 for message in messages)
+    assert 0 < len(messages) < 250
