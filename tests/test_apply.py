@@ -19,6 +19,7 @@ from cryodedup.apply.rows import read_rows
 from cryodedup.apply.verdicts import KEPT, REJECTED, UNKNOWN
 from cryodedup.demo import make_micrographs
 from cryodedup.particles.inputs.picks import Micrograph
+from fuzzing import mutated
 
 Command = Callable[..., Ran]
 COLUMNS = "CoordinateX CoordinateY MicrographName ImageName"
@@ -755,3 +756,25 @@ def test_a_micrograph_that_may_be_a_kept_or_a_removed_one_stays(tmp_path: Path) 
     match = by_micrographs(known, read_rows(asked, ParticleParams(), places=False), ParticleParams())
     assert match.verdicts.tolist() == [UNKNOWN, REJECTED]
     assert "1 micrograph, such as x.mrc, may be a kept or a removed one of unique: their rows stay" in match.warnings[-1]
+
+
+@pytest.mark.parametrize("name", ["duplicates.csv", "versions.csv", "micrographs_kept.star", "micrographs_removed.star", "summary.json"])
+def test_an_edited_result_is_refused_or_gives_the_same_verdicts(tmp_path: Path, unique: Unique, name: str) -> None:
+    """Mutants of a file of the result: one line of error, or the rows of the file as it was; other rows never without a warning."""
+    table = star(tmp_path / "all.star", [(micrograph,) for micrograph in (*unique.kept, *unique.removed)], "MicrographName")
+    expected = apply_choice(unique.directory, table)
+    shutil.copytree(unique.directory, tmp_path / "edited", ignore=shutil.ignore_patterns("figures", "*.html", "stages"))
+    path, rng, messages = tmp_path / "edited" / name, np.random.default_rng(5), list[str]()
+    whole = path.read_bytes()
+    for _ in range(250):
+        mutations = [(int(kind), int(at), int(value)) for kind, at, value in rng.integers(0, 65536, (rng.integers(1, 4), 3))]
+        path.write_bytes(mutated(whole, mutations))
+        try:
+            found = apply_choice(tmp_path / "edited", table)
+        except InputError as error:
+            messages.append(str(error))
+            continue
+        same = [file.kept.tolist() for file in found.files] == [file.kept.tolist() for file in expected.files]
+        assert same or found.warnings != expected.warnings, mutations
+    assert all(len(message.splitlines()) == 1 for message in messages)
+    assert 0 < len(messages) < 250

@@ -7,6 +7,7 @@ import resource
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -167,7 +168,7 @@ def test_the_limits_of_the_process(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     (proc / "self/status").write_text("Name: python\nVmSize:\t 1000000 kB\nVmData:\t 200000 kB\n")
     limits = {resource.RLIMIT_AS: 3_000_000_000, resource.RLIMIT_DATA: resource.RLIM_INFINITY}
     monkeypatch.setattr(resource, "getrlimit", lambda which: (limits[which], limits[which]))
-    assert memory_available(proc) == Available(3_000_000_000 - 1_024_000_000, "left of the 3.0 GB of ulimit -v")
+    assert memory_available(proc) == Available(3_000_000_000 - 1_024_000_000, "left of the 3.0 GB of ulimit -v", of_addresses=True)
     limits[resource.RLIMIT_DATA] = 1_000_000_000
     assert memory_available(proc) == Available(1_000_000_000 - 204_800_000, "left of the 1.0 GB of ulimit -d")
 
@@ -259,7 +260,42 @@ def test_a_real_limit(tmp_path: Path) -> None:
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (limit, limit)),
     )
     assert ran.returncode == 2, ran.stderr
-    assert "about 200,000,000 particles: needs at least 10.0 GB of memory, found " in ran.stderr
+    assert "about 200,000,000 particles: needs at least 20.1 GB of memory, found " in ran.stderr
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the system does not say how much memory is in use")
+def test_memory_that_ends_is_one_line_and_leaves_nothing(tmp_path: Path) -> None:
+    """Under limits of addresses from what Python itself needs upwards; some of these runs are refused, some fail, some are done."""
+    rng = np.random.default_rng(1)
+    places = rng.uniform(0, 4000, (200_000, 2))
+    picks = star(tmp_path / "p.star", [(f"{x:.2f}", f"{y:.2f}", 0.5, f"m{i % 500}") for i, (x, y) in enumerate(places)], COLUMNS)
+    used = subprocess.run([sys.executable, "-c", VIRTUAL], capture_output=True, text=True, check=True).stdout
+    statuses = set()
+    for more_mb in (0, 20, 40, 60, 80, 120, 160, 200, 300):
+        limit = int(used) + more_mb * 1_000_000
+        out = tmp_path / f"out{more_mb}"
+        ran = subprocess.run(
+            [sys.executable, "-m", "cryodedup", "particles", str(picks), "--pixel-size", "1", "-o", str(out), "--threads", "2"],
+            capture_output=True,
+            text=True,
+            check=False,
+            preexec_fn=partial(resource.setrlimit, resource.RLIMIT_AS, (limit, limit)),
+        )
+        statuses.add(ran.returncode)
+        errors = [line for line in ran.stderr.splitlines() if "error: " in line]
+        assert len(errors) == (ran.returncode != 0), (more_mb, ran.stderr)
+        assert "Traceback" not in ran.stderr, (more_mb, ran.stderr)
+        assert (out / "summary.json").exists() == (ran.returncode == 0)
+        assert ran.returncode == 0 or not out.exists()
+    assert statuses <= {0, 1, 2}
+    assert len(statuses) > 1
+
+
+COLUMNS = "CoordinateX CoordinateY AutopickFigureOfMerit MicrographName"
+VIRTUAL = """
+import cryodedup.cli.particles, cryodedup._core, numpy
+print(1024 * int(next(line for line in open("/proc/self/status") if line.startswith("VmPeak")).split()[1]))
+"""
 
 
 @pytest.mark.parametrize("kind", ["star", "folder", "topaz", "npy"])
@@ -303,6 +339,6 @@ def test_a_dry_run_says_what_a_run_needs(picks: dict[str, Path], command: Comman
     monkeypatch.setattr(workflow, "disk_available", lambda place: Available(0, "free"))  # a dry run writes nothing
     ran = command("particles", picks["npy"], "--dry-run")
     assert ran.status == 0
-    assert "a run needs at least 1 MB of memory (8.0 GB free on this machine) and 1 MB of disk\n" in ran.out
+    assert "a run needs 45 MB to 45 MB of memory (8.0 GB free on this machine), by the columns of its files, and 1 MB of disk\n" in ran.out
     ran = command("particles", picks["npy"], "--dry-run", "--json")
     assert f'"min_memory_bytes": {1000 * PARTICLE_BYTES}' in ran.out

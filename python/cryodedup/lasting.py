@@ -8,6 +8,7 @@ import threading
 from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
+from itertools import takewhile
 from pathlib import Path
 
 _CANNOT = {errno.EINVAL, errno.ENOTSUP, errno.ENOSYS, errno.EBADF, errno.EROFS}
@@ -27,13 +28,23 @@ def make_lasting(paths: Sequence[Path]) -> None:
     """
     waiting, failed = deque(paths), list[OSError]()
     threads = [threading.Thread(target=_sync, args=(waiting, failed), daemon=True) for _ in range(min(_THREADS, len(paths)))]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
+    started = list(takewhile(_starts, threads))
+    if not started:
+        _sync(waiting, failed)
+    for thread in started:
         while thread.is_alive():  # it cannot be interrupted, but this can
             thread.join(_ASKED_S)
     if failed:
         raise failed[0]
+
+
+def _starts(thread: threading.Thread) -> bool:
+    """Starts a thread; False where there is no memory for one more, as under a tight ``ulimit -v``."""
+    try:
+        thread.start()
+    except RuntimeError:
+        return False
+    return True
 
 
 def _sync(waiting: deque[Path], failed: list[OSError]) -> None:

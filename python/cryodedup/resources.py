@@ -17,10 +17,11 @@ _LIMITS = {"RLIMIT_AS": ("VmSize", "ulimit -v"), "RLIMIT_DATA": ("VmData", "ulim
 
 @dataclass(frozen=True, order=True)
 class Available:
-    """Bytes that this process may still take, and what limits them."""
+    """Bytes that this process may still take, and what limits them; ``of_addresses``: memory that is only reserved counts, too."""
 
     size: int
     limit: str
+    of_addresses: bool = False
 
     def __str__(self) -> str:
         return f"{size_words(self.size)} ({self.limit})"
@@ -117,4 +118,4 @@ def _of_process(proc: Path) -> Iterator[Available]:
     for name, (counted, command) in _LIMITS.items():
         limit = resource.getrlimit(getattr(resource, name))[0]
         if counted in used and 0 <= limit < UNLIMITED:
-            yield Available(max(0, limit - 1024 * used[counted]), f"left of the {size_words(limit)} of {command}")
+            yield Available(max(0, limit - 1024 * used[counted]), f"left of the {size_words(limit)} of {command}", of_addresses=True)

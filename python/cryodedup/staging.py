@@ -30,7 +30,8 @@ def staging_directory(directory: Path) -> Iterator[Path]:
     ended = threading.Event()
     try:
         staging.mkdir()
-        threading.Thread(target=_beat, args=(staging, ended), daemon=True).start()
+        with suppress(RuntimeError):  # no memory for a thread; a run of an hour is then taken for dead, by other machines
+            threading.Thread(target=_beat, args=(staging, ended), daemon=True).start()
         yield staging
     finally:
         ended.set()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -27,9 +27,10 @@ from cryodedup.particles.inputs.tomograms import with_names
 from cryodedup.particles.summary import SCHEMA as OF_PARTICLES
 from cryodedup.summary_file import SUMMARY
 from cryodedup.summary_file import read_summary as read_json
-from cryodedup.text import name_in
+from cryodedup.text import name_in, shown
 
 Chosen = Literal["particles", "micrographs"]
+_RESTORE = "restore it, or repeat that run with --overwrite"
 TABLES = (".csg", ".star", ".txt")
 """What the kept micrographs are read from: the first of these that the run wrote."""
 
@@ -168,9 +169,7 @@ def earlier_params(path: Path, summary: Mapping[str, Any]) -> ParticleParams:
 def _there(directory: Path, name: str) -> Path:
     path = directory / name
     if not path.exists():
-        raise InputError(
-            f"{path}: no such file, expected the whole result of the earlier run; restore it, or repeat that run with --overwrite"
-        )
+        raise InputError(f"{path}: no such file, expected the whole result of the earlier run; {_RESTORE}")
     return path
 
 
@@ -189,7 +188,8 @@ def _micrographs(directory: Path, params: ParticleParams, summary: Mapping[str, 
     kept, removed = (read_rows(path, params, places=False) for path in paths)
     for rows, word in ((kept, "kept"), (removed, "removed")):
         _check_count(Path(rows.label), len(rows), summary[word])
-    versions = _versions(directory, summary)
+    kept_names, removed_names = ({normalised_path(one.name) for one in rows.micrographs} for rows in (kept, removed))
+    versions = _versions(directory, summary, removed_names)
     chosen = [(one, True) for one in _each(kept)] + [(one, False) for one in _each(removed)]
     judged = [(one, stays) for one, stays in chosen if normalised_path(one.name) not in versions]
     return ChosenMicrographs(
@@ -198,17 +198,39 @@ def _micrographs(directory: Path, params: ParticleParams, summary: Mapping[str, 
         micrographs=[one for one, _ in judged],
         verdicts=of_mask(np.array([stays for _, stays in judged], bool)),
         versions=[one for one, _ in chosen if normalised_path(one.name) in versions],
-        kept_for=_kept_for(directory),
+        kept_for=_kept_for(directory, kept_names, removed_names - versions),
     )
 
 
-def _kept_for(directory: Path) -> dict[str, str]:
-    path = directory / LISTING
-    if not path.is_file():
-        return {}
-    with path.open(encoding="utf-8", errors="surrogateescape", newline="") as file:
-        pairs = [(_path_in(row["Duplicate"]), _path_in(row["Original"])) for row in csv.DictReader(file)]
-    return dict(reversed(pairs))  # the first row of each names the kept one
+def _kept_for(directory: Path, kept: Set[str], removed: Set[str]) -> dict[str, str]:
+    """For each removed micrograph the kept one: the first row of each names it."""
+    path = _there(directory, LISTING)
+    found = {duplicate: original for duplicate, original in reversed(_paths_in(path, "Duplicate", "Original"))}
+    _check_names(path, "Duplicate", found.keys() ^ removed)
+    _check_names(path, "Original", set(found.values()) - kept)
+    return found
+
+
+def _paths_in(path: Path, *columns: str) -> list[tuple[str, ...]]:
+    """The paths in some columns of a table that the run wrote."""
+    try:
+        with path.open(encoding="utf-8", errors="surrogateescape", newline="") as file:
+            rows = [[row.get(column) for column in columns] for row in csv.DictReader(file)]
+    except csv.Error:
+        rows = [[None]]
+    paths = [tuple(_path_in(cell) for cell in row if cell is not None) for row in rows]
+    if any(len(row) < len(columns) for row in paths):
+        expected = " and ".join(columns)
+        raise InputError(f"{path}: found rows without {expected}, expected the table that the run wrote; {_RESTORE}")
+    return paths
+
+
+def _check_names(path: Path, column: str, wrong: Set[str]) -> None:
+    if wrong:
+        raise InputError(
+            f"{path}: found names that do not agree with micrographs_kept and micrographs_removed, such as the {column}"
+            f" {shown(min(wrong))}, expected the files of one run; {_RESTORE}"
+        )
 
 
 def _path_in(cell: str) -> str:
@@ -219,14 +241,14 @@ def _each(rows: FileRows) -> list[Micrograph]:
     return [rows.micrographs[i] for i in rows.micrograph_of]
 
 
-def _versions(directory: Path, summary: Mapping[str, Any]) -> frozenset[str]:
+def _versions(directory: Path, summary: Mapping[str, Any], removed: Set[str]) -> frozenset[str]:
     expected = summary["versions"]["removed"]
     if not expected:
         return frozenset()
     path = _there(directory, VERSIONS)
-    with path.open(encoding="utf-8", errors="surrogateescape", newline="") as file:
-        found = [_path_in(row["Version"]) for row in csv.DictReader(file)]
+    found = [version for (version,) in _paths_in(path, "Version")]
     _check_count(path, len(found), expected)
+    _check_names(path, "Version", set(found) - removed)
     return frozenset(found)
 
 

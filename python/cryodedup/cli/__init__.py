@@ -20,6 +20,7 @@ from cryodedup.cli.console import complain
 from cryodedup.errors import USERS_FAULT, InputError, ParameterError, option_of
 from cryodedup.formats.image_names import is_image
 from cryodedup.processors import tell_core
+from cryodedup.resources import memory_available
 
 COMMANDS = ("particles", "micrographs", "watch", "apply", "slurm", "demo", "completion")
 
@@ -79,6 +80,12 @@ def run(arguments: Sequence[str] | None = None) -> int:
         return _fail(str(error), 2)
     except (KeyboardInterrupt, click.Abort):
         return _fail("interrupted", 130)
+    except (MemoryError, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and "start new thread" not in str(error):
+            raise
+        available = memory_available()
+        found = "" if available is None else f", found {available}"
+        return _fail(f"found no memory for the next step{found}; run it where there is more, or with fewer files or --threads", 1)
     except OSError as error:
         place = f"{error.filename}: " if error.filename is not None else ""
         return _fail(f"{place}{error.strerror or error}", 2 if error.errno in USERS_FAULT else 1)

@@ -14,13 +14,19 @@ from cryodedup.particles.inputs.picks import Picks
 from cryodedup.progress import SILENT, Progress
 from cryodedup.resources import check_memory, memory_available, size_words
 
+BASE_BYTES = 45_000_000
+"""Memory of Python and its libraries."""
 PARTICLE_BYTES = 50
-"""Memory of a run for each particle, beyond the 45 MB of Python and its libraries, which are there when this is asked.
+"""Memory of a run for each particle, beyond :data:`BASE_BYTES`, which are there when this is asked.
 
 A particle with a place and a micrograph alone takes 56 bytes (of a dataset) or 60; with scores and half-sets, in 2D, 79 (10 million rows).
 """
 MAX_PARTICLE_BYTES = 130
 """Somewhat more than was measured for any input: 126, for subtomograms with angles and origins."""
+RESERVED_BYTES = 50_000_000
+"""What threads reserve beyond that, where addresses are limited: a million rows failed with 145 MB, and more. Running out of them ends the
+process, so that less than :data:`RESERVED_BYTES` and 100 bytes for each particle, as STAR files with scores take, is refused."""
+RESERVED_PARTICLE_BYTES = 100
 SHARE = 0.9
 """Of the rows that the length of some lines makes expect, as many are counted on."""
 _SAMPLE_BYTES, _MAX_SAMPLED = 32 << 10, 16
@@ -28,7 +34,7 @@ _SAMPLE_BYTES, _MAX_SAMPLED = 32 << 10, 16
 
 @dataclass(frozen=True)
 class Forecast:
-    """What a run needs at least: ``memory`` and ``disk`` in bytes; ``rows``: how many particles it has."""
+    """What a run needs at least, beyond Python itself: ``memory`` and ``disk`` in bytes; ``rows``: how many particles it has."""
 
     rows: int
     memory: int
@@ -43,7 +49,8 @@ class Forecast:
     def __str__(self) -> str:
         available = memory_available()
         there = "" if available is None else f" ({size_words(available.size)} {available.limit})"
-        return f"a run needs at least {size_words(self.memory)} of memory{there} and {size_words(self.disk)} of disk"
+        least, most = (size_words(BASE_BYTES + needed) for needed in (self.memory, MAX_PARTICLE_BYTES * self.rows))
+        return f"a run needs {least} to {most} of memory{there}, by the columns of its files, and {size_words(self.disk)} of disk"
 
     def summary(self) -> dict[str, int]:
         """For the output as JSON."""
@@ -70,7 +77,8 @@ def refuse_too_large(kinds: Iterable[tuple[Path, Kind]], progress: Progress = SI
     first = str(kinds[0][0]) if kinds else ""
     more = f" and {len(kinds) - 1:,} more" if len(kinds) > 1 else ""
     what, available = f"{first}{more}, about {rows:,} particles", memory_available()
-    check_memory(memory_needed(rows), what, available)
+    limited = available is not None and available.of_addresses
+    check_memory(RESERVED_BYTES + RESERVED_PARTICLE_BYTES * rows if limited else memory_needed(rows), what, available)
     if available is not None and available.size < (most := MAX_PARTICLE_BYTES * rows):
         progress.note(
             f"warning: {what}: may need up to {size_words(most)} of memory, found {available}; if it fails, run it where there is more"

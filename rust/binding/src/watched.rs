@@ -1,10 +1,20 @@
 //! Long calls that end on Ctrl-C and report their progress.
 
 use cryodedup_core::{Monitor, jobs};
-use pyo3::exceptions::PyRuntimeError;
+use pyo3::exceptions::PyMemoryError;
 use pyo3::prelude::*;
 
 use crate::errors::to_python;
+
+/// Bytes that have to be free before a long call: what fails in it ends the process, which no Rust of today can make an error of.
+const MARGIN: usize = 32 << 20;
+
+fn check_memory() -> PyResult<()> {
+    let mut some = Vec::<u8>::new();
+    let there = some.try_reserve_exact(MARGIN);
+    std::hint::black_box(&some);
+    there.map_err(|error| PyMemoryError::new_err(error.to_string()))
+}
 
 /// Runs `job` by this many threads (0: one per processor) without the interpreter; calls `progress` with the units done.
 pub fn run<T: Send>(
@@ -13,8 +23,9 @@ pub fn run<T: Send>(
     progress: Option<&Bound<'_, PyAny>>,
     job: impl FnOnce(&Monitor) -> cryodedup_core::Result<T> + Send,
 ) -> PyResult<T> {
+    check_memory()?;
     // While the interpreter is held: no other thread can fork now.
-    let pool = jobs::pool(threads).map_err(|error| PyRuntimeError::new_err(format!("no thread pool: {error}")))?;
+    let pool = jobs::pool(threads).map_err(|error| PyMemoryError::new_err(format!("no thread pool: {error}")))?;
     let progress = progress.map(|progress| progress.clone().unbind());
     let tick = |done| {
         Python::attach(|py| {
