@@ -249,7 +249,9 @@ def test_real_tomograms(real: Path) -> None:
     assert result.coordinates_a[0].tolist() == [-176.94, 765.48005, 11.16]
     warp = run(real / "dynamo2m/relion_star_downgrade_relion3.1.star")
     assert (sizes(warp), warp.warnings) == ([(5.0, "rlnPixelSize")], ())
-    older = run(real / "dynamo2m/warp2dynamo_example.star", min_separation_a=72)  # before rlnPixelSize: the names of its images say 5.00 Å, too
+    older = run(
+        real / "dynamo2m/warp2dynamo_example.star", min_separation_a=72
+    )  # before rlnPixelSize: the names of its images say 5.00 Å, too
     assert (sizes(older), older.warnings) == ([(5.0, "rlnDetectorPixelSize / rlnMagnification")], ())
 
 
