@@ -170,7 +170,7 @@ def test_the_limits_of_the_process(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(resource, "getrlimit", lambda which: (limits[which], limits[which]))
     assert memory_available(proc) == Available(3_000_000_000 - 1_024_000_000, "left of the 3.0 GB of ulimit -v", of_addresses=True)
     limits[resource.RLIMIT_DATA] = 1_000_000_000
-    assert memory_available(proc) == Available(1_000_000_000 - 204_800_000, "left of the 1.0 GB of ulimit -d")
+    assert memory_available(proc) == Available(1_000_000_000 - 204_800_000, "left of the 1.0 GB of ulimit -d", of_addresses=True)
 
 
 def test_a_system_that_says_nothing(tmp_path: Path) -> None:
