@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from cases import cs, needs_shared, records, star
+from cases import Ran, cs, needs_shared, records, star
 from cryodedup import InputError, ParticleParams, ParticleResult, deduplicate_particles
 from cryodedup.particles.inputs.identity import unify
 from cryodedup.particles.inputs.micrograph_names import Name
 from cryodedup.particles.inputs.picks import Micrograph
 
+Command = Callable[..., Ran]
 CBOX = (
     "data_global\n\n_cbox_format_version 1.0\n\ndata_cryolo\n\nloop_\n_CoordinateX #1\n_CoordinateY #2\n_CoordinateZ #3\n_Width #4\n_Height #5\n"
     "_Depth #6\n_Confidence #7\n"
@@ -280,3 +282,98 @@ def test_two_micrographs_of_one_input_stay_two(tmp_path: Path) -> None:
     first, second, both = named("x/a.mrc"), named("y/a.mrc"), named("x/a.mrc", "y/a.mrc")
     assert unify([("C", both), ("A", first), ("B", second)]).count == 2
     assert unify([("A", first), ("B", second), ("C", both)]).count == 2  # C has both directories
+
+
+HELICES = "# version 30001\n\ndata_\n\nloop_\n_rlnCoordinateX #1\n_rlnCoordinateY #2\n_rlnClassNumber #3\n_rlnAutopickFigureOfMerit #4\n"
+
+
+def helices(project: Path, *files: list[tuple[float, ...]], job: str = "") -> Path:
+    """A job of RELION's manual picking: an index, a file of rows for each micrograph, and perhaps ``job.star``."""
+    folder = project / "ManualPick" / "job006"
+    (folder / "Movies").mkdir(parents=True)
+    names = [f"m{i}" for i in range(len(files))]
+    for name, rows in zip(names, files, strict=True):
+        text = "".join(f"{x:12.6f} {y:12.6f} {-999:12d} {-999.0:12.6f} \n" for x, y in rows)
+        (folder / "Movies" / f"{name}_manualpick.star").write_text(HELICES + text + "\n")
+    if job:
+        (folder / "job.star").write_text(
+            f"data_job\n\n_rlnJobTypeLabel relion.{job.split(maxsplit=1)[0]}\n\ndata_joboptions_values\n\nloop_\n"
+            f"_rlnJobOptionVariable #1\n_rlnJobOptionValue #2\n diameter 100\n{job.partition(' ')[2]}\n"
+        )
+    index = [(f"MotionCorr/job002/Movies/{name}.mrc", f"ManualPick/job006/Movies/{name}_manualpick.star") for name in names]
+    return star(folder / "manualpick.star", index, "MicrographName MicrographCoordinates", "", "coordinate_files")
+
+
+TWO = [(100.0, 100.0), (900.0, 100.0), (903.0, 104.0), (98.0, 97.0), (100.0, 100.0), (500.0, 700.0), (102.0, 101.0), (40.0, 999.0)]
+"""Four helices: the second is the first from its other end, the others have one end in common with them."""
+
+
+@pytest.mark.parametrize(
+    ("job", "refused"),
+    [
+        ("manualpick.helical do_startend Yes", True),
+        ("manualpick do_startend No", False),
+        ("autopick.topaz.pick.helical do_topaz_pick Yes\ndo_topaz_filaments Yes", True),
+        ("autopick.topaz.train do_topaz_pick No\ndo_topaz_filaments Yes", False),
+    ],
+)
+def test_starts_and_ends_of_helices_are_refused_where_the_job_says_so(tmp_path: Path, job: str, refused: bool) -> None:
+    index = helices(tmp_path, TWO, TWO, job=job)
+    folder = index.parent / "Movies"
+    for inputs in (index, folder, folder / "m0_manualpick.star"):
+        if refused:
+            with pytest.raises(InputError, match=r"found starts and ends of helices, two rows for each, as .*job\.star says"):
+                run(inputs)
+        else:
+            assert not any("starts and ends" in warning for warning in run(inputs).warnings) or "train" in job
+
+
+def test_old_jobs_say_it_in_another_file(tmp_path: Path) -> None:
+    index = helices(tmp_path, TWO)
+    (index.parent / "run.job").write_text("job_type == 3\nContinue == false\nPick start-end coordinates helices? == Yes\n")
+    with pytest.raises(InputError, match=r"as .*run\.job says"):
+        run(index)
+
+
+def test_files_that_may_hold_starts_and_ends_are_noticed(tmp_path: Path) -> None:
+    said = "an even number of picks without scores in all 2 files: if they are starts and ends of helices"
+    assert any(said in warning for warning in run(helices(tmp_path / "a", TWO, [], TWO[:2])).warnings)
+    assert not any("starts and ends" in warning for warning in run(helices(tmp_path / "b", TWO, TWO[:3])).warnings)
+    scored = helices(tmp_path / "c", TWO, TWO)
+    for path in (scored.parent / "Movies").iterdir():
+        path.write_text(path.read_text().replace("-999.000000", "    0.500000"))
+    assert not any("starts and ends" in warning for warning in run(scored).warnings)
+
+
+def test_helices_are_kept_or_rejected_whole(command: Command, tmp_path: Path) -> None:
+    index = helices(tmp_path, TWO, [], TWO[:4], job="manualpick.helical do_startend Yes")
+    result = run(index, start_end=True)
+    assert result.kept.tolist() == [True, False, True, True, True, False]
+    assert result.duplicate_of.tolist() == [0, 4]
+    np.testing.assert_allclose(result.distances_a, 5)  # of the ends that are further apart
+    np.testing.assert_allclose(result.coordinates_a[0], (500, 100))
+    assert not any("starts and ends" in warning for warning in result.warnings)
+    written = tmp_path / "clean"
+    ran = command("particles", index, "--start-end", "--pixel-size", 1, "-o", written)
+    assert (ran.status, "12 rows are the ends of 6 filaments" in ran.out) == (0, True)
+    before = (index.parent / "Movies" / "m0_manualpick.star").read_text().splitlines()
+    kept, rejected = ((written / f"manualpick_{word}" / "m0_manualpick.star").read_text().splitlines() for word in ("kept", "rejected"))
+    head = len(HELICES.splitlines())
+    assert kept == before[: head + 2] + before[head + 4 :]
+    assert rejected == before[:head] + before[head + 2 : head + 4] + before[head + len(TWO) :]
+    again = run(written / "manualpick_kept.star", start_end=True)
+    assert (len(again.kept), again.kept.all()) == (4, True)
+    applied = command("apply", written, index, "-o", tmp_path / "applied")
+    assert applied.status == 0, applied.err
+    assert (tmp_path / "applied" / "manualpick_kept" / "m0_manualpick.star").read_text().splitlines() == kept
+
+
+def test_helices_of_equal_ends_and_those_of_two_inputs(tmp_path: Path) -> None:
+    one, two = helices(tmp_path / "one", TWO[:2]), helices(tmp_path / "two", [(900.0, 100.0), (100.0, 100.0)])
+    assert run([one, two], start_end=True, min_separation_a=0).kept.tolist() == [True, False]
+    assert run([one, two], start_end=True, remove_entirely=True).kept.tolist() == [False, False]
+    assert run([one, two], start_end=True, min_votes=2).kept.tolist() == [True, False]
+    with pytest.raises(InputError, match=r"m0_manualpick\.star: found 3 rows, expected an even number: a start and an end"):
+        run(helices(tmp_path / "odd", TWO[:3]), start_end=True)
+    with pytest.raises(InputError, match=r"p\.star: found RELION STAR, expected RELION's coordinate files of starts and ends"):
+        run([one, star(tmp_path / "p.star", [(1, 2, "m0")])], start_end=True)

@@ -593,11 +593,15 @@ def deduplicate(
     points: _Points,
     min_separation: float,
     *,
+    half_vectors: NDArray[np.float64] | None = None,
     remove_entirely: bool = False,
     threads: int,
     progress: _Progress = None,
 ) -> Duplicates:
-    """Keeps the best of particles within ``min_separation`` (0: of equal coordinates); with ``remove_entirely`` none of them."""
+    """Keeps the best of particles within ``min_separation`` (0: of equal coordinates); with ``remove_entirely`` none of them.
+
+    With ``half_vectors`` (n, 2) particles are filaments: points are their middles, and both ends have to be within it, in either order.
+    """
 
 def cell_spans(line: bytes) -> list[tuple[int, int]]:
     """First byte, and the byte after the last, of each cell of a line of a STAR file, quotes included."""

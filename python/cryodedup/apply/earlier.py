@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from cryodedup.apply.rows import FileRows, read_rows
 from cryodedup.apply.verdicts import Verdicts, of_mask
 from cryodedup.errors import InputError, ParameterError
+from cryodedup.formats.output import ParticleRows
 from cryodedup.formats.pick_output import PickFilesOutput
 from cryodedup.micrographs.listings import VERSIONS
 from cryodedup.micrographs.summary import SCHEMA as OF_MICROGRAPHS
@@ -155,7 +156,7 @@ def _check_summary(summary: Mapping[str, Any]) -> None:
 def earlier_params(path: Path, summary: Mapping[str, Any]) -> ParticleParams:
     """How the particles of an earlier run were read, and its micrographs matched, by its summary, which stands in ``path``."""
     used = summary.get("parameters") or {}
-    of_particles = ("tomograms", "min_separation_a", "pixel_size_a") if summary["schema"] == OF_PARTICLES else ()
+    of_particles = ("tomograms", "min_separation_a", "pixel_size_a", "start_end") if summary["schema"] == OF_PARTICLES else ()
     try:
         return ParticleParams(
             **{"min_separation_a": 0.0, **{name: used[name] for name in ("match", *of_particles) if name in used}},
@@ -317,7 +318,7 @@ def _chosen(label: str, kept: Picks, rejected: Picks, starts: tuple[int, int]) -
 
 def _named(picks: Picks, source: str) -> Picks:
     """A single file of picks is of the micrograph that the run's input was named after; its own name says ``_kept``, too."""
-    output = picks.output
+    output = picks.output.rows if isinstance(picks.output, ParticleRows) else picks.output
     own = isinstance(output, PickFilesOutput) and output.is_single
     if not own or len(picks.micrographs) != 1 or picks.micrographs[0].name != micrograph_name(Path(picks.label)):
         return picks

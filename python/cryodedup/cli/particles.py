@@ -63,7 +63,7 @@ click.rich_click.OPTION_GROUPS["cryodedup particles"] = [
     },
     {
         "name": "What the files mean",
-        "options": ["--pixel-size", "--pixel-size-override", "--micrographs", "--match", "--tomograms"],
+        "options": ["--pixel-size", "--pixel-size-override", "--micrographs", "--match", "--tomograms", "--start-end"],
     },
     {
         "name": "Which one stays",
@@ -180,6 +180,11 @@ click.rich_click.OPTION_GROUPS["cryodedup particles"] = [
     default=DEFAULTS.half_sets,
     show_default=True,
     help="Count duplicates across half-sets (audit), or put duplicates into one half-set and remove nothing (repair).",
+)
+@click.option(
+    "--start-end",
+    is_flag=True,
+    help="Take two rows of RELION's coordinate files as the start and the end of one helix, and keep or reject both together.",
 )
 @click.option("--flip-y", is_flag=True, help="Count y of CryoSPARC inputs from the other edge. A warning says when this seems necessary.")
 @click.option("--remove-entirely", is_flag=True, help="Reject every particle that has a duplicate, instead of keeping the best.")

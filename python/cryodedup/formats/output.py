@@ -148,3 +148,45 @@ class NoOutput(WithoutFile):
 
     def write(self, place: Place, stem: str, kept: Mask, others: Sequence[tuple[Any, Mask]], progress: Progress) -> list[str]:
         raise AssertionError("the whole input is written")
+
+
+@dataclass(frozen=True)
+class ParticleRows:
+    """Files with several rows a particle, which are kept or rejected together.
+
+    Attributes
+    ----------
+    rows
+        How the rows are written.
+    particle_of
+        int64 (rows,): the particle of each row.
+    """
+
+    rows: Output
+    particle_of: NDArray[np.int64]
+
+    @property
+    def stem(self) -> str:
+        return self.rows.stem
+
+    @property
+    def suffix(self) -> str:
+        return self.rows.suffix
+
+    @property
+    def files(self) -> Sequence[Path]:
+        return self.rows.files
+
+    @property
+    def row_files(self) -> list[Path]:
+        return self.rows.row_files
+
+    @property
+    def row_bytes(self) -> int:
+        return self.rows.row_bytes
+
+    def key(self) -> object:
+        return self.files[0]  # never joined
+
+    def write(self, place: Place, stem: str, kept: Mask, others: Sequence[tuple[Any, Mask]], progress: Progress) -> list[str]:
+        return self.rows.write(place, stem, kept[self.particle_of], [], progress)

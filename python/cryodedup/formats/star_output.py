@@ -9,9 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from cryodedup import _core
 from cryodedup.errors import InputError, naming
 from cryodedup.formats.optics_groups import Optics
@@ -151,45 +148,6 @@ class StarOutput:
             if extra:
                 notes.append(f"{other.file.path}: joined to {self.file.path}; its further blocks are not written: {', '.join(extra)}")
         return notes
-
-
-@dataclass(frozen=True)
-class ParticleRows:
-    """A file with several rows a particle, which are kept or rejected together.
-
-    Attributes
-    ----------
-    rows
-        How the rows are written.
-    particle_of
-        int64 (rows,): the particle of each row.
-    """
-
-    rows: StarOutput
-    particle_of: NDArray[np.int64]
-    suffix: str = ".star"
-
-    @property
-    def stem(self) -> str:
-        return self.rows.stem
-
-    @property
-    def files(self) -> list[Path]:
-        return self.rows.files
-
-    @property
-    def row_files(self) -> list[Path]:
-        return self.rows.row_files
-
-    @property
-    def row_bytes(self) -> int:
-        return self.rows.row_bytes
-
-    def key(self) -> object:
-        return self.rows.file.path  # never joined
-
-    def write(self, place: Place, stem: str, kept: Mask, others: Sequence[tuple[Any, Mask]], progress: Progress) -> list[str]:
-        return self.rows.write(place, stem, kept[self.particle_of], [], progress)
 
 
 def unjoined(outputs: Sequence[Output], planned: Sequence[tuple[str, list[int]]]) -> list[str]:

@@ -63,6 +63,9 @@ class ParticleParams:
         A column of every input; ``auto``: the picking score if there is one, else input order; ``none``: random.
     score_order
         Which scores are better; ``auto``: known for the usual fields.
+    start_end
+        Take two rows of RELION's coordinate files as the start and the end of one helix. Two helices are duplicates if both ends are at
+        most ``min_separation_a`` apart, in either order; both rows are kept or rejected together.
     flip_y
         Count y of CryoSPARC inputs from the other edge of the micrograph, as files of other programs may do.
     remove_entirely
@@ -100,6 +103,7 @@ class ParticleParams:
     shift_key: ShiftKey = "auto"
     score_field: str = "auto"
     score_order: ScoreOrder = "auto"
+    start_end: bool = False
     flip_y: bool = False
     remove_entirely: bool = False
     priority: Priority = "none"
@@ -134,7 +138,7 @@ class ParticleParams:
         self._check_rules()
 
     def _check_kinds(self) -> None:
-        check_switches(self, ["pixel_size_override", "flip_y", "remove_entirely", "undo_symmetry_expansion"])
+        check_switches(self, ["pixel_size_override", "start_end", "flip_y", "remove_entirely", "undo_symmetry_expansion"])
         if not is_number(self.min_separation_a):
             raise ParameterError.of("min_separation_a", self.min_separation_a, "a number of Å, 0 or more")
         for name in ("threads", "seed", "min_votes"):

@@ -41,6 +41,8 @@ class Centres:
         The alignment shifts that were applied.
     origins_a
         For each input float64 (micrographs, axes): where its positions are counted from, Å; None: from the corner, as centres are.
+    half_vectors_a
+        float64 (n, 2): of filaments what leads from the middle, which is the centre, to an end, Å; None: of particles.
     of_jobs
         A warning about shifts that were not, since they may be of several jobs.
     """
@@ -50,6 +52,7 @@ class Centres:
     origins_a: Sequence[Floats | None]
     shift_key: str
     of_jobs: tuple[str, ...] = ()
+    half_vectors_a: Floats | None = None
 
     @property
     def in_angstrom(self) -> bool:
@@ -89,7 +92,14 @@ def place(joined: Joined, params: ParticleParams) -> Centres:
             mine += middles[pick.micrograph_of]
         if size.known and (mixed or not pick.centered):
             _check_extents(pick, extents, mine)
-    centres = Centres(coordinates_a=coordinates_a, sizes=sizes, shift_key=key, origins_a=origins_a, of_jobs=of_jobs)
+    centres = Centres(
+        coordinates_a=coordinates_a,
+        sizes=sizes,
+        origins_a=origins_a,
+        shift_key=key,
+        of_jobs=of_jobs,
+        half_vectors_a=_half_vectors(picks, sizes),
+    )
     _refuse_two_alignments(joined, centres)
     return centres
 
@@ -176,6 +186,20 @@ def _place(pick: Picks, sizes_a: Floats | float, shift_key: str, out: Floats) ->
 def _are_mixed(picks: Sequence[Picks]) -> bool:
     """Whether some inputs count coordinates from the middle of the tomogram and others from a corner."""
     return len({pick.centered for pick in picks if len(pick)}) > 1
+
+
+def _half_vectors(picks: Sequence[Picks], sizes: Sequence[Resolved]) -> Floats | None:
+    """Those of all filaments, Å; None of particles."""
+    parts = (
+        [
+            np.stack(pick.half_vectors, axis=1) * np.reshape(size.sizes_a, (-1, 1))
+            for pick, size in zip(picks, sizes, strict=True)
+            if len(pick)
+        ]
+        if any(pick.half_vectors for pick in picks)
+        else []
+    )
+    return np.concatenate(parts) if parts else None
 
 
 def _extents(pick: Picks, table: MicrographTable | None, places: Sequence[int | None]) -> Floats:

@@ -21,6 +21,7 @@ from cryodedup.particles.inputs.identity import Matched, unify
 from cryodedup.particles.inputs.micrograph_table import MicrographTable, read_micrographs
 from cryodedup.particles.inputs.picks import Picks
 from cryodedup.particles.inputs.pixel_sizes import Resolved, chosen_by_input, resolve
+from cryodedup.particles.inputs.start_end import refuse_mixture
 from cryodedup.particles.inputs.tomograms import number_note, with_names
 
 UNSET_SHARE = 0.1
@@ -77,6 +78,7 @@ def join(picks: Sequence[Picks], params: ParticleParams) -> Joined:
         Inputs that do not fit together, or options that are not possible with them.
     """
     picks = settled([with_names(pick, params) for pick in picks])
+    refuse_mixture([pick for pick in picks if len(pick)] if params.start_end else [])
     for pick in picks:
         _refuse_unset(pick)
     if params.half_sets == "repair":

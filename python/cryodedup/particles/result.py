@@ -126,8 +126,11 @@ class ParticleOutcome:
         return self.kept[self.sources[source].rows]
 
     def advice(self) -> Advice | None:
-        """What the distances suggest, and what each separation would keep; None for fewer than two particles, or an unknown pixel size."""
-        if not self.centres.in_angstrom:
+        """What the distances suggest, and what each separation would keep; None where no distances of particles are known.
+
+        That is: for fewer than two particles, for filaments given by their ends, and for unknown pixel sizes.
+        """
+        if not self.centres.in_angstrom or self.centres.half_vectors_a is not None:
             return None
         return advise(
             self.coordinates_a,

@@ -107,7 +107,12 @@ def select(
         inputs = " and ".join(dict.fromkeys(joined.picks[int(joined.source_of[row])].label for row in (best, first)))
         twice = count(len(repeated.particles), "particle")
         warnings.append(f"{inputs}: {twice} with the uid of another: duplicates of it wherever they are, since a uid is one particle")
-    duplicate_of = _duplicate_of(compared, joined.micrograph_of, ranking, repeated, criterion.separation_a, params, progress)
+    half_vectors_a = centres.half_vectors_a
+    if half_vectors_a is not None:  # also for a separation of 0: an end may be stored first or last
+        compared = centres.coordinates_a
+    duplicate_of = _duplicate_of(
+        compared, half_vectors_a, joined.micrograph_of, ranking, repeated, criterion.separation_a, params, progress
+    )
     kept = duplicate_of == np.arange(len(duplicate_of))
     if params.min_votes > 1:
         kept, of_votes = _voted(kept, duplicate_of, joined, params)
@@ -118,7 +123,7 @@ def select(
         kept=kept,
         rejected=rejected,
         duplicate_of=of,
-        distances_a=_distances_a(centres.coordinates_a, rejected, of),
+        distances_a=_distances_a(centres, rejected, of),
         compared=compared,
         ranking=ranking,
         repeated=repeated,
@@ -127,7 +132,14 @@ def select(
     )
 
 
-def _distances_a(coordinates_a: Floats, rejected: NDArray[np.int64], of: NDArray[np.int64]) -> Floats:
+def _distances_a(centres: Centres, rejected: NDArray[np.int64], of: NDArray[np.int64]) -> Floats:
+    """Distances of centres; of filaments the larger one of their ends, in the order in which it is smaller."""
+    coordinates_a, halves = centres.coordinates_a, centres.half_vectors_a
+    if halves is not None:
+        apart, (mine, theirs) = coordinates_a[rejected] - coordinates_a[of], (halves[rejected], halves[of])
+        orders = [[apart + (mine - end), apart - (mine - end)] for end in (theirs, -theirs)]
+        ends = np.linalg.norm(np.array(orders).reshape(2, 2, -1, 2), axis=3)
+        return np.where(of == rejected, np.nan, ends.max(axis=1).min(axis=0))
     distances = np.empty(len(rejected))
     for start in range(0, len(rejected), _BATCH):  # all at once took 64 bytes a rejected particle
         rows = slice(start, start + _BATCH)
@@ -180,6 +192,7 @@ def _repeated_uids(picks: Sequence[Picks], ranking: Ranking) -> Repeated | None:
 
 def _duplicate_of(
     compared: Floats,
+    half_vectors_a: Floats | None,
     micrograph_of: NDArray[np.uint32],
     ranking: Ranking,
     repeated: Repeated | None,
@@ -194,6 +207,7 @@ def _duplicate_of(
         found = _core.deduplicate(
             points if rows is None else points.take(rows),
             separation,
+            half_vectors=half_vectors_a,
             remove_entirely=params.remove_entirely,
             threads=params.threads,
             progress=progress.advance_to,

@@ -46,17 +46,22 @@ readable! {
 }
 
 #[pyfunction]
-#[pyo3(signature = (points, min_separation, *, remove_entirely=false, threads, progress=None))]
+#[pyo3(signature = (points, min_separation, *, half_vectors=None, remove_entirely=false, threads, progress=None))]
 pub fn deduplicate<'py>(
     py: Python<'py>,
     points: Points<'py>,
     min_separation: f64,
+    half_vectors: Option<PyReadonlyArray2<'py, f64>>,
     remove_entirely: bool,
     threads: usize,
     progress: Progress<'py>,
 ) -> PyResult<Duplicates> {
     let (points, rule) = (points.core()?, if remove_entirely { Rule::RemoveEntirely } else { Rule::KeepBest });
-    let found = run(py, threads, progress.as_ref(), |monitor| particles::deduplicate(&points, min_separation, rule, monitor))?;
+    let half_vectors = half_vectors.as_ref().map(|vectors| vectors.as_slice()).transpose()?;
+    let found = run(py, threads, progress.as_ref(), |monitor| match half_vectors {
+        None => particles::deduplicate(&points, min_separation, rule, monitor),
+        Some(vectors) => particles::deduplicate_filaments(&points, vectors, min_separation, rule, monitor),
+    })?;
     Ok(Duplicates {
         kept: found.kept.into_pyarray(py).unbind(),
         rejected: found.rejected.into_pyarray(py).unbind(),

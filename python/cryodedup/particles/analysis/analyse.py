@@ -67,12 +67,13 @@ class Analysis:
 
 def analyse(joined: Joined, centres: Centres, selection: Selection, criterion: Criterion, params: ParticleParams) -> Analysis:
     """Analyses a selection."""
-    overlaps, warnings = _overlaps(joined, selection, params)
+    are_filaments = centres.half_vectors_a is not None  # what follows goes by single places
+    overlaps, warnings = (None, []) if are_filaments else _overlaps(joined, selection, params)
     halves = halves_of_all(joined.picks)
     if halves is None and any(pick.halves is not None and pick.halves.values.any() for pick in joined.picks):
         warnings.append("all particles are of one half-set: duplicates across the two cannot be counted")
     suggestion = Suggestion()
-    if centres.in_angstrom and not params.undo_symmetry_expansion:
+    if centres.in_angstrom and not params.undo_symmetry_expansion and not are_filaments:
         suggestion = suggest(centres.coordinates_a, joined.micrograph_of, params.threads)
     if all(pick.filaments is None for pick in joined.picks):  # segments of a filament are close by design, and have their own warning
         warnings += suggestion.warnings(params.min_separation_a, selection.rejected_by_distance, len(selection.kept))

@@ -27,6 +27,7 @@ from cryodedup.particles.inputs import relion
 from cryodedup.particles.inputs.picks import CountedIn, Filaments, Floats, Micrograph, Picks, PixelSize, Scores
 from cryodedup.particles.inputs.scores import missing_score
 from cryodedup.particles.inputs.stars import has_picks_of_one_micrograph, open_stars, particle_table
+from cryodedup.particles.inputs.start_end import read_start_end
 from cryodedup.text import brief
 
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ def read_pick_files(paths: Sequence[Path], params: ParticleParams, opened: Mappi
     boxes = dict(zip(plain, box.open_boxes(plain, params.threads), strict=True))
     pieces = [_box_piece(path, boxes[path], params) if path in boxes else _coordinates_piece(opened[path], params) for path in paths]
     names = [micrograph_name(path) for path in paths]
-    return _joined_pieces(source, names, pieces)
+    return _start_end(_joined_pieces(source, names, pieces), pieces, params)
 
 
 def read_index(file: StarFile, index: _core.Table, params: ParticleParams) -> Picks:
@@ -119,7 +120,14 @@ def read_index(file: StarFile, index: _core.Table, params: ParticleParams) -> Pi
         else:
             raise InputError(f"{path}: found no coordinates, expected a STAR or .box file, as {file.path} says")
     names = [entry["rlnMicrographName"] for entry in entries]
-    return _joined_pieces(file.path, names, pieces, (file, index, project))
+    return _start_end(_joined_pieces(file.path, names, pieces, (file, index, project)), pieces, params)
+
+
+def _start_end(picks: Picks, pieces: Sequence[_Piece], params: ParticleParams) -> Picks:
+    """The picks, or the filaments whose ends they are, in coordinate files of RELION."""
+    if any(piece.path.suffix != ".star" for piece in pieces):
+        return picks
+    return read_start_end(picks, [(piece.path, len(piece.rows)) for piece in pieces], are_pairs=params.start_end)
 
 
 @dataclass(frozen=True)

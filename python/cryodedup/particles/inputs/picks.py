@@ -115,6 +115,9 @@ class Picks:
         A function that frees what only ``shifts_a`` needs.
     added_shifts
         2 or 3 columns (n,), in pixels: shifts that ``position`` contains and ``stored`` does not; (): none.
+    half_vectors
+        2 columns (n,): of filaments that are given by their ends, what leads from the middle, which ``position`` is, to one of them; (): of
+        particles.
     filaments
         The filament of each helical segment.
     uids
@@ -154,6 +157,7 @@ class Picks:
     jobs: Callable[[], list[str]] = list
     halves: Halves | None = None
     added_shifts: tuple[Floats, ...] = ()
+    half_vectors: tuple[Floats, ...] = ()
     filaments: Filaments | None = None
     warnings: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
@@ -176,6 +180,7 @@ class Picks:
             heights_px=heights[rows] if isinstance(heights, np.ndarray) else heights,
             shifts_a=lambda key: tuple(column[rows] for column in self.shifts_a(key)),
             added_shifts=tuple(column[rows] for column in self.added_shifts),
+            half_vectors=tuple(column[rows] for column in self.half_vectors),
             uids=None if self.uids is None else self.uids[rows],
             expanded_from=None if self.expanded_from is None else self.expanded_from[rows],
             scores=None,

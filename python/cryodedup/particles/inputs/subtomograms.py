@@ -16,9 +16,10 @@ from cryodedup import _core
 from cryodedup.errors import InputError
 from cryodedup.formats.dynamo import open_table
 from cryodedup.formats.imod import open_points
+from cryodedup.formats.output import ParticleRows
 from cryodedup.formats.pick_output import PickFile, PickFilesOutput
 from cryodedup.formats.star import StarFile, text
-from cryodedup.formats.star_output import ParticleRows, StarOutput
+from cryodedup.formats.star_output import StarOutput
 from cryodedup.particles.inputs.picks import Floats, Halves, Micrograph, Picks, PixelSize, Scores
 from cryodedup.particles.inputs.scores import higher_is_better, missing_score
 

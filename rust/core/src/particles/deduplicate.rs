@@ -44,7 +44,10 @@ pub struct Duplicates {
 /// # Errors
 /// [`crate::Error::Parameter`]: separation negative or not finite, a coordinate not finite, columns of different lengths.
 pub fn deduplicate(particles: &Particles, min_separation: f64, rule: Rule, monitor: &Monitor) -> Result<Duplicates> {
-    Ok(Duplicates::new(particles, &duplicate_of(particles, min_separation, rule, monitor)?))
+    let dimensions = particles.dimensions;
+    let point = |i: usize| &particles.coordinates[i * dimensions..(i + 1) * dimensions];
+    let distance = |i: usize, of: usize| point(i).iter().zip(point(of)).map(|(a, b)| (a - b) * (a - b)).sum::<f64>().sqrt();
+    Ok(Duplicates::new(&duplicate_of(particles, min_separation, rule, monitor)?, distance))
 }
 
 /// For each particle its own index if it is kept, else that of the particle it duplicates.
@@ -109,13 +112,11 @@ fn remove_entirely<const D: usize>(
 }
 
 impl Duplicates {
-    fn new(particles: &Particles, duplicate_of: &[u32]) -> Self {
-        let dimensions = particles.dimensions;
-        let point = |i: usize| &particles.coordinates[i * dimensions..(i + 1) * dimensions];
+    /// `duplicate_of`: for each particle its own index if it is kept.
+    pub(super) fn new(duplicate_of: &[u32], distance: impl Fn(usize, usize) -> f64 + Sync) -> Self {
         let kept: Vec<bool> = duplicate_of.par_iter().enumerate().map(|(i, &of)| i as u32 == of).collect();
         let rejected: Vec<i64> = (0..kept.len()).into_par_iter().filter(|&i| !kept[i]).map(|i| i as i64).collect();
         let of: Vec<i64> = rejected.par_iter().map(|&i| i64::from(duplicate_of[i as usize])).collect();
-        let distance = |i: usize, of: usize| point(i).iter().zip(point(of)).map(|(a, b)| (a - b) * (a - b)).sum::<f64>().sqrt();
         let distances = rejected.par_iter().zip(&of).map(|(&i, &of)| distance(i as usize, of as usize)).collect();
         Self { kept, rejected, duplicate_of: of, distances }
     }

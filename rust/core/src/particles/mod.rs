@@ -8,6 +8,7 @@ mod column;
 mod components;
 mod deduplicate;
 mod equal;
+mod filaments;
 mod greedy;
 mod groups;
 mod half_pairs;
@@ -21,6 +22,7 @@ mod trees;
 
 pub use components::components;
 pub use deduplicate::{Duplicates, Rule, deduplicate};
+pub use filaments::deduplicate_filaments;
 pub use half_pairs::{HalfPairs, half_pairs};
 pub use kept_at::kept_at;
 pub use listing::{Listing, write_listing};
