@@ -26,6 +26,8 @@ OF_THE_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS)
 _TEMPLATES = Path(__file__).parent / "templates"
 SCRIPTS = [f"script/{name}.js" for name in ("base", "tables", "charts", "places", "pairs")]
 """The parts of the pages' script; the first defines what the others use."""
+MAX_BYTES = 4_000_000
+"""Of the figures, the long table and the pictures of a page: with all else it stays below 5 MB."""
 
 
 @dataclass(frozen=True)
@@ -78,6 +80,11 @@ def page(template: str, figures: Sequence[Figure], origin: Origin, **context: An
     )
     style = file_style()
     return Page(_with_contents(html), {name: figure.file(style) for name, figure in drawn.items()})
+
+
+def room(figures: Sequence[Figure], data: str) -> int:
+    """How many bytes of pictures a page may have beside its figures and the data of its long table."""
+    return max(0, MAX_BYTES - len(data) - sum(len(panel.body) for figure in figures for panel in figure.panels))
 
 
 def _files(origin: Origin) -> list[tuple[str, str]]:
