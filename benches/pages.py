@@ -18,9 +18,10 @@ from cryodedup.formats.list_output import ListOutput
 from cryodedup.micrographs.acquisition import Acquisition
 from cryodedup.micrographs.compare import Compared, Pair
 from cryodedup.micrographs.exposures import Exposures
-from cryodedup.micrographs.gallery import Views, doubtful_and_best
-from cryodedup.micrographs.significance import Null, Tail
+from cryodedup.micrographs.gallery import SIDE_PX, Views, doubtful_and_best
+from cryodedup.micrographs.significance import Null, OverlapScale, Tail
 from cryodedup.micrographs.tilt import Tilts
+from cryodedup.pictures import to_bytes
 from cryodedup.report.micrograph_page import micrograph_page
 from cryodedup.report.page import Page
 from cryodedup.report.particle_page import particle_page
@@ -102,7 +103,7 @@ def many_micrographs(n: int = 50_000, duplicates: int = 5_000) -> MicrographResu
         pairs=pairs,
         signal=np.ones(n),
         coarse_noise=0.0,
-        null=Null(mirrored=tail, next=None, cohort=None, zero=tail),
+        null=Null(mirrored=tail, next=None, cohort=None, zero=tail, by_overlap=OverlapScale.fit(tail.values, np.ones(len(tail.values)))),
         observed=np.concatenate([rng.gumbel(4, 0.35, 2_000_000), [pair.z for pair in pairs]]),
         tested=n * (n - 1) // 2,
         decoys_tested=300_000,
@@ -110,7 +111,7 @@ def many_micrographs(n: int = 50_000, duplicates: int = 5_000) -> MicrographResu
     )
     shown = [pairs[k] for kind in doubtful_and_best(pairs) for k in kind]
     ends = sorted({i for pair in shown for i in (pair.first, pair.second)})
-    thumbnails, pictures = ({i: rng.integers(0, 256, (86, 120), np.uint8) for i in ends} for _ in range(2))
+    thumbnails, pictures = ({i: to_bytes(rng.normal(size=(SIDE_PX * 2 // 3, SIDE_PX))) for i in ends} for _ in range(2))
     return MicrographResult(
         params=MicrographParams(),
         exposures=exposures,

@@ -70,7 +70,7 @@ def test_what_both_show_stands_side_by_side(demo: Path, tmp_path: Path) -> None:
     }
     seen = 0
     for names, sides in re.findall(
-        r'<button[^>]* class="stage filtered".*?((?:<img [^>]*>\s*){2}).*?<div class="sides">(.*?)</div>', dom, re.DOTALL
+        r'<button[^>]* class="stage filtered".*?((?:<img [^>]*>\s*){2}).*?<button[^>]* class="sides"[^>]*>(.*?)</button>', dom, re.DOTALL
     ):
         first, second = re.findall(r'alt="([^"]*)"', names)
         row = next(row for (a, b), row in rows.items() if (Path(a).name, Path(b).name) == (first, second))
@@ -323,3 +323,24 @@ def test_numbers_are_shown_by_keyboard(demo: Path, tmp_path: Path) -> None:
     assert shifts[0] == hits[0] == 9
     assert "FoilHole" in hits[1]
     assert significance[2]
+
+
+@needs_browser
+@pytest.mark.parametrize(("width", "enlarged"), [(1200, 500), (420, 340)])
+def test_the_overlap_of_a_pair_can_be_enlarged(width: int, enlarged: int, demo: Path, tmp_path: Path) -> None:
+    script = """
+      const of = document.querySelector(".stage.filtered + .sides");
+      const crop = () => [...of.children].map((one) => Math.round(one.getBoundingClientRect().width));
+      const detail = [...of.querySelectorAll("img")].map((one) => one.naturalWidth);
+      const before = crop();
+      of.click(); const large = crop();
+      of.click();
+      say("crops", [detail, before, large, crop()]);
+    """
+    dom, complaints = in_browser(demo / "unique" / "report.html", tmp_path, script, width=width)
+    assert complaints == ""
+    detail, before, large, after = said(dom, "crops")
+    assert min(detail) >= 320
+    assert min(before) > (width > 500) * 50 + 150
+    assert min(large) > enlarged
+    assert after == before

@@ -13,8 +13,8 @@ from cryodedup.micrographs.measuring import Pair
 from cryodedup.micrographs.places import Floats, Places
 
 MAX_PAIRS = 80
-FEW_PAIRS, SIDES_PX = 24, (300, 120)
-"""Up to this many pairs are shown as larger pictures; pixels along the longer side of larger and smaller pictures."""
+SIDE_PX = 400
+"""Maximum number of pixels along the longer side of a picture: what was compared has about 384 x 256 pixels."""
 REACH = 12
 """The correlation is shown at shifts of up to this many view pixels around that of the pair."""
 
@@ -46,7 +46,7 @@ def thumbnails(records: Mapping[int, _core.Record], pairs: Sequence[Pair], threa
     """Pictures of the micrographs of the pairs to be shown, by their indices: uint8 (ny, nx), rows from the top down."""
     shown = _shown(pairs)
     wanted = sorted({i for k in shown for i in (pairs[k].first, pairs[k].second)})
-    made = _core.thumbnails([records[i] for i in wanted], max_side_px=_side_px(shown), threads=threads)
+    made = _core.thumbnails([records[i] for i in wanted], max_side_px=SIDE_PX, threads=threads)
     return dict(zip(wanted, made, strict=True))
 
 
@@ -56,7 +56,7 @@ def views(session: _core.Session, pairs: Sequence[Pair], places: Places, threads
     number_of = {
         int(number): index for k in shown for number, index in zip(places.pairs[k], (pairs[k].first, pairs[k].second), strict=True)
     }
-    made = session.thumbnails(list(number_of), max_side_px=_side_px(shown), threads=threads)
+    made = session.thumbnails(list(number_of), max_side_px=SIDE_PX, threads=threads)
     maps = session.peak_maps(places.of(np.array(shown, np.intp)), reach=REACH, threads=threads)
     return Views(
         dict(zip(number_of.values(), made, strict=True)),
@@ -75,7 +75,3 @@ def together(parts: Sequence[Views]) -> Views:
 def _shown(pairs: Sequence[Pair]) -> list[int]:
     doubtful, best = doubtful_and_best(pairs)
     return [*doubtful, *best]
-
-
-def _side_px(shown: Sequence[int]) -> int:
-    return SIDES_PX[len(shown) > FEW_PAIRS]

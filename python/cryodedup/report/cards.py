@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import calendar
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,10 +11,11 @@ import numpy as np
 from cryodedup.micrographs.acquisition import Acquisition
 from cryodedup.micrographs.compare import Pair
 from cryodedup.micrographs.result import MicrographOutcome
-from cryodedup.report.raster import Floats, cells_png, jpeg
+from cryodedup.report.raster import Bytes, Floats, cells_png, jpeg
 
-SMALL_PX = 100
-"""Pixels along the longer side of a picture, if there are many pairs."""
+BYTES_PER_PX, COMPARED_SHARE = 0.37, 2 / 3
+"""A pixel of noise in a JPEG picture of these qualities, as text; and the share of the room of what was compared, the rest is for the
+micrographs without the filter."""
 QUALITY, FILTERED_QUALITY = 55, 40
 
 
@@ -42,24 +43,18 @@ class Card:
     contradicted: bool
 
 
-def card(result: MicrographOutcome, names: Sequence[str], k: int, *, small: bool) -> Card:
-    """The card of the k-th pair; ``names``: of all micrographs, ``small``: whether pictures are reduced further."""
+def card(result: MicrographOutcome, names: Sequence[str], k: int, room: float) -> Card:
+    """The card of the k-th pair; ``names``: of all micrographs, ``room``: the bytes of its pictures."""
     pair = result.pairs[k]
     size = result.sizes[pair.first] or (1, 1)
     shift = (pair.shift_px[0] / size[0], -pair.shift_px[1] / size[1])  # pages count y from the top
-    longest = SMALL_PX if small else None
     both = (pair.first, pair.second)
     views, peak = result.views.pictures, result.views.peaks.get(both)
     places, overlap = _placed(shift)
     return Card(
         number=k + 1,
-        raw=(
-            jpeg(result.thumbnails[both[0]], longest=longest, quality=QUALITY),
-            jpeg(result.thumbnails[both[1]], longest=longest, quality=QUALITY),
-        ),
-        compared=(jpeg(views[both[0]], quality=FILTERED_QUALITY), jpeg(views[both[1]], quality=FILTERED_QUALITY))
-        if peak is not None
-        else None,
+        raw=_pictures(result.thumbnails, both, (1 - COMPARED_SHARE) * room, QUALITY),
+        compared=None if peak is None else _pictures(views, both, COMPARED_SHARE * room, FILTERED_QUALITY),
         peak="" if peak is None else _peak(peak),
         names=(names[pair.first], names[pair.second]),
         aspect=size[0] * (1 + abs(shift[0])) / (size[1] * (1 + abs(shift[1]))),
@@ -68,6 +63,13 @@ def card(result: MicrographOutcome, names: Sequence[str], k: int, *, small: bool
         facts=_facts(result, pair),
         contradicted=pair.shot_agreement == "contradicted",
     )
+
+
+def _pictures(of: Mapping[int, Bytes], both: tuple[int, int], room: float, quality: int) -> tuple[str, str]:
+    """The pictures of both, reduced where they would have more than about so many bytes."""
+    shrink = min(1.0, (room / BYTES_PER_PX / sum(of[i].size for i in both)) ** 0.5)
+    first, second = (jpeg(of[i], longest=round(shrink * max(of[i].shape)), quality=quality) for i in both)
+    return first, second
 
 
 def _peak(values: Floats) -> str:

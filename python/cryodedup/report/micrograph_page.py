@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from cryodedup.micrographs.compare import Pair
-from cryodedup.micrographs.gallery import FEW_PAIRS, doubtful_and_best
+from cryodedup.micrographs.gallery import doubtful_and_best
 from cryodedup.micrographs.result import MicrographOutcome
 from cryodedup.micrographs.self_test_score import MAX_NAMED
 from cryodedup.micrographs.sentences import overlap_range, overlaps, versions
@@ -17,7 +17,7 @@ from cryodedup.report.figures import hits, shifts, significance
 from cryodedup.report.micrograph_text import about_self_test, methods, used_lines, verdict
 from cryodedup.report.next_steps import after_micrographs
 from cryodedup.report.origin import Origin
-from cryodedup.report.page import Page, page
+from cryodedup.report.page import Page, page, room
 from cryodedup.report.rows import Column, LongTable, long_table
 
 NOWHERE = Origin()
@@ -33,9 +33,10 @@ def micrograph_page(result: MicrographOutcome, origin: Origin = NOWHERE) -> Page
     origin
         When and where it was made, and what was written.
     """
+    figures, micrographs = _figures(result), _micrographs(result)
     return page(
         "micrographs.html.j2",
-        _figures(result),
+        figures,
         origin,
         verdict=verdict(result),
         warnings=[*([f"Withheld: {result.withheld}."] if result.withheld else []), *result.warnings],
@@ -46,9 +47,9 @@ def micrograph_page(result: MicrographOutcome, origin: Origin = NOWHERE) -> Page
         used=used_lines(result),
         methods=methods(result),
         sets=_sets(result),
-        micrographs=_micrographs(result),
+        micrographs=micrographs,
         frame="micrograph",
-        **_gallery(result),
+        **_gallery(result, room(figures, micrographs.data)),
         **_tables(result),
         **_self_test(result),
     )
@@ -100,12 +101,12 @@ def _figures(result: MicrographOutcome) -> list[Figure]:
     ]
 
 
-def _gallery(result: MicrographOutcome) -> dict[str, Any]:
-    """Pictures of the most doubtful and the best pairs."""
+def _gallery(result: MicrographOutcome, room: int) -> dict[str, Any]:
+    """Pictures of the most doubtful and the best pairs, of about so many bytes."""
     doubtful, best = doubtful_and_best(result.pairs)
     names = short(result.names)
     shown = len(doubtful) + len(best)
-    cards = [[card(result, names, k, small=shown > FEW_PAIRS) for k in kind] for kind in (doubtful, best)]
+    cards = [[card(result, names, k, room / shown) for k in kind] for kind in (doubtful, best)]
     return {"doubtful": cards[0], "best": cards[1], "shown": shown}
 
 

@@ -27,6 +27,8 @@ OF_THE_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS)
 _TEMPLATES = Path(__file__).parent / "templates"
 SCRIPTS = [f"script/{name}.js" for name in ("base", "tables", "charts", "places", "pairs")]
 """The parts of the pages' script; the first defines what the others use."""
+MAX_BYTES = 4_000_000
+"""Of the figures, the long table and the pictures of a page: with all else it stays below 5 MB."""
 
 
 @dataclass(frozen=True)
@@ -81,6 +83,11 @@ def page(template: str, figures: Sequence[Figure], origin: Origin, **context: An
 def _hash_of(script: str) -> str:
     """What a page allows as its only script: by its hash, not a nonce, since a file is written once and read many times."""
     return f"sha256-{b64encode(hashlib.sha256(script.encode()).digest()).decode()}"
+
+
+def room(figures: Sequence[Figure], data: str) -> int:
+    """How many bytes of pictures a page may have beside its figures and the data of its long table."""
+    return max(0, MAX_BYTES - len(data) - sum(len(panel.body) for figure in figures for panel in figure.panels))
 
 
 def _files(origin: Origin) -> list[tuple[str, str]]:

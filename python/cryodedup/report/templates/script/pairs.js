@@ -13,15 +13,22 @@ setInterval(() => {
     stage.classList.toggle("alone", on && !phase);
   }
 }, 450);
-// Below each pair the overlap from both images, side by side: on paper and on a phone that shows more than the superposition does.
+// Below each pair the overlap from both images, side by side: on paper and on a phone that shows more than the superposition does. A click
+// makes a pair as wide as the page.
 const box = (element) => ["left", "top", "width", "height"].map((side) => parseFloat(element.style[side]));
 for (const stage of stages) {
   const [left, top, width, height] = box(stage.querySelector(".overlap"));
   const aspect = (parseFloat(stage.style.aspectRatio) * width) / height;
-  const sides = make("div", { class: "sides" });
+  const sides = make("button", { type: "button", class: "sides", "aria-label": "Enlarge this pair", "aria-pressed": "false" });
+  sides.addEventListener("click", () => {
+    const pair = sides.closest(".pair");
+    const large = pair.classList.toggle("large");
+    for (const one of all(".sides", pair)) one.setAttribute("aria-pressed", large);
+    pair.scrollIntoView({ block: "nearest" });
+  });
   for (const image of all("img", stage)) {
     const side = make("span");
-    side.style.cssText = `aspect-ratio: ${aspect}; width: min(100%, ${11 * aspect}rem)`;
+    side.style.cssText = `aspect-ratio: ${aspect}; width: min(100%, calc(${aspect} * var(--tall)))`;
     const [x, y, w, h] = box(image);
     const copy = image.cloneNode();
     copy.className = "";
