@@ -206,7 +206,9 @@ def _micrographs(directory: Path, params: ParticleParams, summary: Mapping[str, 
 def _kept_for(directory: Path, kept: Set[str], removed: Set[str]) -> dict[str, str]:
     """For each removed micrograph the kept one: the first row of each names it."""
     path = _there(directory, LISTING)
-    found = dict(reversed(_paths_in(path, "Duplicate", "Original")))
+    found: dict[str, str] = {}
+    for duplicate, original in _paths_in(path, "Duplicate", "Original"):
+        found.setdefault(duplicate, original)
     _check_names(path, "Duplicate", found.keys() ^ removed)
     _check_names(path, "Original", set(found.values()) - kept)
     return found
