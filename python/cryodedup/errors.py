@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from cryodedup._core import DEBUG_BUILD, InputError
+from cryodedup.text import brief_message
 
 __all__ = [
     "USERS_FAULT",
@@ -27,6 +28,7 @@ __all__ = [
 if DEBUG_BUILD:
     warnings.warn("cryodedup._core is a debug build: 20 times slower; build with maturin develop --release", stacklevel=2)
 
+InputError.__str__ = lambda error: brief_message(ValueError.__str__(error))  # type: ignore[method-assign]
 MAX_SHOWN = 100
 """Letters of a wrong value that a message shows: it may be a whole table."""
 USERS_FAULT = {

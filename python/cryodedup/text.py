@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-_LONG = 200
+_LONG, _LONG_MESSAGE = 200, 2000
+_LONG_WORDS = re.compile(r"\S{1000,}")
 _MARK = "\N{REPLACEMENT CHARACTER}"
 """Stands in front of a byte in two hexadecimal digits."""
 _BYTES = re.compile(f"(?:{_MARK}[0-9A-F]{{2}})+")
@@ -17,9 +18,14 @@ def count(n: int, noun: str) -> str:
     return f"{n:,} {noun}{'s' * (n != 1)}"
 
 
-def brief(text: str) -> str:
+def brief(text: str, longest: int = _LONG) -> str:
     """Short enough for a message: of a long text, as damaged files hold them, the beginning and the end."""
-    return text if len(text) <= _LONG else f"{text[: _LONG // 2]}...{text[-_LONG // 4 :]}"
+    return text if len(text) <= longest else f"{text[: longest // 2]}...{text[-longest // 4 :]}"
+
+
+def brief_message(text: str) -> str:
+    """A message with the beginnings and ends of what it quotes from a damaged file; paths, which are shorter, stay whole."""
+    return brief(_LONG_WORDS.sub(lambda found: brief(found[0]), text), _LONG_MESSAGE)
 
 
 def shown(text: str) -> str:

@@ -297,3 +297,32 @@ fn records_are_split_like_lines() {
         assert!(std::fs::read(path).expect("read") == expected);
     }
 }
+
+/// Of what follows a loop's head little is read at first, then more.
+#[test]
+fn the_end_of_a_loop_is_found_wherever_it_is() {
+    for rows in (0..40).chain((40..20_000).step_by(997)) {
+        let width = rows % 90;
+        let body: String = (0..rows).map(|row| format!("{row} {}\n", "n".repeat(width + 1))).collect();
+        let found = tables(&format!("data_a\n\nloop_\n_x\n_name\n{body}\ndata_b\n\nloop_\n_x\n7\n"));
+        let numbers = |table: &Table| match table.columns.get("x") {
+            Some(Column::Numbers(numbers)) => numbers.clone(),
+            _ => Vec::new(),
+        };
+        assert_eq!(numbers(&found[0]), (0..rows).map(|row| row as f64).collect::<Vec<_>>());
+        assert_eq!(numbers(&found[1]), [7.0]);
+    }
+}
+
+#[test]
+fn a_column_varies_where_neither_texts_nor_numbers_are_equal() {
+    let varies = |cells: &str| {
+        let found = tables(&format!("data_\nloop_\n_angle\n{cells}\n"));
+        matches!(found[0].columns.get("angle"), Some(Column::Varying(true)))
+    };
+    assert!(!varies("0\n0.0\n-0"));
+    assert!(!varies("nan\nNaN\n<NA>"), "all stand for no number");
+    assert!(varies("0\nnan"));
+    assert!(varies("one\ntwo"), "neither is a number");
+    assert!(!varies("one\none"));
+}

@@ -36,7 +36,7 @@ pub(super) struct Part<'a, const D: usize> {
 impl<const D: usize> Builder<D> {
     /// A tree over some points, each with its number.
     pub fn build(&mut self, points: impl Iterator<Item = ([f64; D], u32)>) -> &mut Tree<D> {
-        let Tree { points: all, ids, nodes } = &mut self.tree;
+        let Tree { points: all, ids, nodes, .. } = &mut self.tree;
         all.clear();
         ids.clear();
         nodes.clear();

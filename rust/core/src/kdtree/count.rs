@@ -2,12 +2,15 @@
 
 use super::Tree;
 use super::join::Pairs;
+use super::slabs::Slabs;
 use crate::{Monitor, Result};
 
 /// Number of pairs by the colours of their points; each pair is counted in either `[a][b]` or `[b][a]`.
 pub(crate) type PairCounts<const C: usize> = [[u64; C]; C];
 
-struct Counting<const C: usize> {
+struct Counting<'a, const C: usize, const D: usize> {
+    tree: &'a Tree<D>,
+    limit: f64,
     /// The colour of each point, by position.
     colours: Vec<u8>,
     /// Number of points of each colour in a node.
@@ -16,6 +19,9 @@ struct Counting<const C: usize> {
 
 impl<const D: usize> Tree<D> {
     /// Counts the pairs whose squared distance is at most `limit`; `colour`: returns the colour of an id, below `C`.
+    ///
+    /// Time for n points with all others within the limit of about half of them: n^4/3 in 2D and n^3/2 in 3D, see [`Slabs`]; where
+    /// the limit is much shorter or longer than the points reach, O(n log n).
     pub fn count_pairs<const C: usize>(&self, limit: f64, colour: impl Fn(u32) -> u8, monitor: &Monitor) -> Result<PairCounts<C>> {
         let colours: Vec<u8> = self.ids.iter().map(|&id| colour(id)).collect();
         let add = |position: usize, mut counts: [u32; C]| {
@@ -23,52 +29,59 @@ impl<const D: usize> Tree<D> {
             counts
         };
         let counts = self.gather([0; C], add, |a: [u32; C], b: [u32; C]| std::array::from_fn(|colour| a[colour] + b[colour]));
-        Ok(self.join(limit, &Counting { colours, counts }, monitor)?.0)
+        Ok(self.join(limit, &Counting { tree: self, limit, colours, counts }, monitor)?.counts)
     }
 }
 
 /// What one thread has counted.
-pub(super) struct Counted<const C: usize>(PairCounts<C>);
+pub(super) struct Counted<const C: usize, const D: usize> {
+    counts: PairCounts<C>,
+    slabs: Slabs<C, D>,
+}
 
-impl<const C: usize> Default for Counted<C> {
+impl<const C: usize, const D: usize> Default for Counted<C, D> {
     fn default() -> Self {
-        Self([[0; C]; C])
+        Self { counts: [[0; C]; C], slabs: Slabs::default() }
     }
 }
 
-impl<const C: usize, const D: usize> Pairs<D> for Counting<C> {
-    type Found = Counted<C>;
+impl<const C: usize, const D: usize> Pairs<D> for Counting<'_, C, D> {
+    type Found = Counted<C, D>;
 
-    fn merge(&self, found: &mut Counted<C>, other: Counted<C>) {
-        found.0.iter_mut().flatten().zip(other.0.iter().flatten()).for_each(|(sum, count)| *sum += count);
+    fn merge(&self, found: &mut Counted<C, D>, other: Counted<C, D>) {
+        found.counts.iter_mut().flatten().zip(other.counts.iter().flatten()).for_each(|(sum, count)| *sum += count);
     }
 
-    fn within(&self, node: usize, found: &mut Counted<C>) {
+    fn within(&self, node: usize, found: &mut Counted<C, D>) {
         let counts = self.counts[node].map(u64::from);
         for one in 0..C {
-            found.0[one][one] += counts[one] * counts[one].saturating_sub(1) / 2;
+            found.counts[one][one] += counts[one] * counts[one].saturating_sub(1) / 2;
             for other in one + 1..C {
-                found.0[one][other] += counts[one] * counts[other];
+                found.counts[one][other] += counts[one] * counts[other];
             }
         }
     }
 
-    fn across(&self, a: usize, b: usize, found: &mut Counted<C>) {
+    fn across(&self, a: usize, b: usize, found: &mut Counted<C, D>) {
         for one in 0..C {
             for other in 0..C {
-                found.0[one][other] += u64::from(self.counts[a][one]) * u64::from(self.counts[b][other]);
+                found.counts[one][other] += u64::from(self.counts[a][one]) * u64::from(self.counts[b][other]);
             }
         }
     }
 
-    fn beside(&self, position: usize, node: usize, found: &mut Counted<C>) {
+    fn at_once(&self, a: usize, b: usize, found: &mut Counted<C, D>) -> bool {
+        found.slabs.count(self.tree, &self.colours, self.limit, (a, b), &mut found.counts)
+    }
+
+    fn beside(&self, position: usize, node: usize, found: &mut Counted<C, D>) {
         for other in 0..C {
-            found.0[self.colours[position] as usize][other] += u64::from(self.counts[node][other]);
+            found.counts[self.colours[position] as usize][other] += u64::from(self.counts[node][other]);
         }
     }
 
     #[inline]
-    fn pair(&self, a: usize, b: usize, _squared: f64, found: &mut Counted<C>) {
-        found.0[self.colours[a] as usize][self.colours[b] as usize] += 1;
+    fn pair(&self, a: usize, b: usize, _squared: f64, found: &mut Counted<C, D>) {
+        found.counts[self.colours[a] as usize][self.colours[b] as usize] += 1;
     }
 }

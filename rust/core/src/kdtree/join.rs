@@ -28,6 +28,11 @@ pub(super) trait Pairs<const D: usize>: Sync {
     /// Called if a point is within the limit of all points of a node.
     fn beside(&self, position: usize, node: usize, found: &mut Self::Found);
 
+    /// Treats two nodes without visiting their pairs one by one; if it does not (false), they are split.
+    fn at_once(&self, _a: usize, _b: usize, _found: &mut Self::Found) -> bool {
+        false
+    }
+
     /// Called for a single pair, with its squared distance.
     fn pair(&self, a: usize, b: usize, squared: f64, found: &mut Self::Found);
 
@@ -122,6 +127,9 @@ impl<P: Pairs<D>, const D: usize> Walk<'_, P, D> {
         }
         if one.bounds.farthest(&other.bounds) <= self.limit {
             self.pairs.across(a, b, found);
+            return;
+        }
+        if self.pairs.at_once(a, b, found) {
             return;
         }
         match (one.is_leaf(), other.is_leaf()) {

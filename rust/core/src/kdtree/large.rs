@@ -33,11 +33,11 @@ impl<const D: usize> Tree<D> {
         let Some(split) = Split::of(n, &point, monitor)? else {
             let (points, ids): (Vec<_>, Vec<_>) = (0..n).into_par_iter().map(point).unzip();
             let root = Node { bounds: Bounds::of(&points), start: 0, end: n as u32, right: 0 };
-            return Ok(Self { points, ids, nodes: if n > 0 { vec![root] } else { Vec::new() } });
+            return Ok(Self { points, ids, nodes: if n > 0 { vec![root] } else { Vec::new() }, is_shared: true });
         };
         let (mut points, mut ids) = (vec![[0.0; D]; n], vec![0; n]);
         let nodes = split.build(Cell { points: &mut points, ids: &mut ids, offset: 0 }, monitor)?;
-        Ok(Self { points, ids, nodes })
+        Ok(Self { points, ids, nodes, is_shared: true })
     }
 }
 

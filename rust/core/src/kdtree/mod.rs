@@ -20,7 +20,9 @@ mod edges;
 mod join;
 mod large;
 mod meet;
+mod near_better;
 mod nearest;
+mod slabs;
 mod splits;
 #[cfg(test)]
 mod tests;
@@ -32,11 +34,12 @@ pub(crate) use bounds::Bounds;
 pub(crate) use build::Builder;
 pub(crate) use distance::squared;
 pub(crate) use edges::Edge;
+pub(crate) use near_better::NearBetter;
 
 /// Maximum number of points in a leaf, unless all are equal. 16 were not faster.
 pub(crate) const LEAF: usize = 8;
 
-/// The tree of a group of at least this many points is built and searched with all threads; that of a smaller one with one thread.
+/// The tree of a group of fewer points is built and searched by one thread; that of a larger one by all, unless there are many such groups.
 pub(crate) const LARGE: usize = 50_000;
 
 /// A box and the points in it: a leaf, or two further nodes.
@@ -85,11 +88,17 @@ pub(crate) struct Tree<const D: usize> {
     ids: Vec<u32>,
     /// In preorder, the root first; empty if there are no points.
     nodes: Vec<Node<D>>,
+    /// Whether all threads work on it, not one of them.
+    is_shared: bool,
 }
 
 impl<const D: usize> Tree<D> {
     pub fn len(&self) -> usize {
         self.points.len()
+    }
+
+    pub fn is_shared(&self) -> bool {
+        self.is_shared
     }
 
     pub fn nodes(&self) -> &[Node<D>] {

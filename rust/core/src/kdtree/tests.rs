@@ -102,3 +102,26 @@ fn building_stops_when_asked() {
     monitor.cancel();
     assert!(Tree::build_large(2 * LARGE, |i| ([i as f64, 0.0], i as u32), &monitor).is_err());
 }
+
+/// Two square lattices of 400 points, as far apart as the limit; many pairs are at exactly that distance.
+#[test]
+fn slabs_count_the_pairs_of_two_nodes() {
+    for (x, y) in [(100.0, 0.0), (60.0, 80.0), (-99.5, 3.25), (71.0, -71.0)] {
+        let lattice = |at: [f64; 2]| (0..400).map(move |i| [at[0] + f64::from(i % 20) * 0.5, at[1] + f64::from(i / 20) * 0.5]);
+        let points: Vec<[f64; 2]> = lattice([0.0, 0.0]).chain(lattice([x, y])).collect();
+        let mut builder = Builder::default();
+        let tree = builder.build(numbered(&points));
+        let colours: Vec<u8> = tree.ids.iter().map(|id| (id % 3) as u8).collect();
+        let (left, right) = tree.children(0);
+        let mut counts = [[0; 3]; 3];
+        assert!(slabs::Slabs::<3, 2>::default().count(tree, &colours, 1e4, (left, right), &mut counts));
+        let mut expected = [[0; 3]; 3];
+        for (i, a) in points[..400].iter().enumerate() {
+            for (j, b) in points[400..].iter().enumerate() {
+                expected[i % 3][(j + 400) % 3] += u64::from(squared(a, b) <= 1e4);
+            }
+        }
+        let both = |counts: [[u64; 3]; 3]| [0, 1, 2].map(|a| [0, 1, 2].map(|b| counts[a][b] + counts[b][a]));
+        assert_eq!(both(counts), both(expected));
+    }
+}

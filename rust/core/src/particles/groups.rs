@@ -1,6 +1,11 @@
 //! The particles of each group.
 
+use std::borrow::Cow;
+
 use rayon::prelude::*;
+
+/// Numbers of groups up to so many times the number of particles are used as they are.
+const SPARSE: usize = 4;
 
 /// The particles ordered by group.
 pub(super) struct Groups {
@@ -84,6 +89,17 @@ impl Groups {
     }
 }
 
+/// The same groups, in the same order, by numbers that are not much larger than how many there are: tables have a place for each.
+pub(super) fn dense(groups: &[u32]) -> Cow<'_, [u32]> {
+    if size(groups) <= SPARSE * groups.len() + 1024 {
+        return Cow::Borrowed(groups);
+    }
+    let mut numbers = groups.to_vec();
+    numbers.par_sort_unstable();
+    numbers.dedup();
+    Cow::Owned(groups.par_iter().map(|group| numbers.partition_point(|number| number < group) as u32).collect())
+}
+
 /// The number of possible group numbers.
 fn size(groups: &[u32]) -> usize {
     groups.par_iter().max().map_or(0, |&largest| largest as usize + 1)
@@ -120,6 +136,7 @@ mod tests {
         assert_eq!(listed(&[2, 2, 0, 1]), [vec![0, 1], vec![2], vec![3]]);
         assert_eq!(listed(&[2, 0, 2, 1]), [vec![1], vec![3], vec![0, 2]]);
         assert_eq!(listed(&[]), Vec::<Vec<u32>>::new());
+        assert_eq!(listed(&dense(&[u32::MAX, 0, u32::MAX, 4_000_000_000])), [vec![1], vec![3], vec![0, 2]]);
         assert_eq!(Groups::new(None, 2).iter().next().map(|members| members.iter().collect()), Some(vec![0, 1]));
     }
 }

@@ -7,7 +7,7 @@ use super::deduplicate::{Rule, duplicate_of};
 use super::greedy::count_rejected;
 use super::ranking::Ranking;
 use super::trees::each_tree;
-use crate::kdtree::{Edge, Tree};
+use crate::kdtree::{NearBetter, Tree};
 use crate::{Monitor, Result};
 
 /// Number of separations treated at once: the bits of a word.
@@ -50,16 +50,19 @@ fn rejected_at<const D: usize>(particles: &Particles, separations: &[f64], monit
     let totals: Vec<AtomicU64> = separations.iter().map(|_| AtomicU64::new(0)).collect();
     let Some(&largest) = limits.last() else { return Ok(Vec::new()) };
     each_tree::<D>(particles, monitor, |tree| {
-        let Some(edges) = tree.edges(largest, PAIRS_EACH * tree.len(), monitor)? else {
+        // Counted before they are listed: a list that grew until it was too long took 1.8 GB for a million particles.
+        let [[pairs]] = tree.count_pairs::<1>(largest, |_| 0, monitor)?;
+        if pairs > (PAIRS_EACH * tree.len()).min(u32::MAX as usize) as u64 {
             for (&limit, total) in limits.iter().zip(&totals) {
                 total.fetch_add(count_rejected(tree, limit, &ranking, monitor)?, Relaxed);
             }
             return Ok(());
-        };
-        let better = Better::new(tree, &edges, &ranking);
-        drop(edges);
-        for (limits, totals) in limits.chunks(AT_ONCE).zip(totals.chunks(AT_ONCE)) {
-            let counts = better.rejected(limits);
+        }
+        // How many of the limits are too small for a pair.
+        let smaller = |squared: f64| limits.partition_point(|&limit| limit < squared) as u32;
+        let near = tree.near_better(largest, &places(tree, &ranking), smaller, monitor)?;
+        for (first, totals) in (0..).step_by(AT_ONCE).zip(totals.chunks(AT_ONCE)) {
+            let counts = rejected(&near, tree.len(), first, totals.len());
             totals.iter().zip(counts).for_each(|(total, count)| _ = total.fetch_add(count, Relaxed));
             monitor.advance(0)?;
         }
@@ -68,54 +71,29 @@ fn rejected_at<const D: usize>(particles: &Particles, separations: &[f64], monit
     Ok(totals.into_iter().map(AtomicU64::into_inner).collect())
 }
 
-/// For each point, from the best to the worst, the better ones close to it.
-struct Better {
-    starts: Vec<u32>,
-    /// Places in that order, and squared distances.
-    pairs: Vec<(u32, f64)>,
+/// The place of each position in the order from the best to the worst.
+fn places<const D: usize>(tree: &Tree<D>, ranking: &Ranking) -> Vec<u32> {
+    let mut order: Vec<u32> = (0..tree.len() as u32).collect();
+    order.sort_unstable_by_key(|&position| ranking.rank(tree.id(position as usize)));
+    let mut places = vec![0; order.len()];
+    (0..).zip(&order).for_each(|(place, &position)| places[position as usize] = place);
+    places
 }
 
-impl Better {
-    fn new<const D: usize>(tree: &Tree<D>, edges: &[Edge], ranking: &Ranking) -> Self {
-        let mut order: Vec<u32> = (0..tree.len() as u32).collect();
-        order.sort_unstable_by_key(|&position| ranking.rank(tree.id(position as usize)));
-        let mut place_of = vec![0; order.len()];
-        (0..).zip(&order).for_each(|(place, &position)| place_of[position as usize] = place);
-        let places = |edge: &Edge| {
-            let (a, b) = (place_of[edge.a as usize], place_of[edge.b as usize]);
-            (a.min(b), a.max(b))
-        };
-        let mut starts = vec![0_u32; order.len() + 1];
-        edges.iter().for_each(|edge| starts[places(edge).1 as usize + 1] += 1);
-        let mut before = 0;
-        for start in &mut starts[1..] {
-            before += std::mem::replace(start, before);
+/// How many points are rejected at each of up to 64 limits, ascending, from the `first` on: the greedy choice for all of them at once,
+/// one bit each.
+fn rejected(near: &NearBetter, n: usize, first: u32, limits: usize) -> Vec<u64> {
+    let mut kept = vec![0_u64; n];
+    let mut counters = Counters::default();
+    for place in 0..n {
+        let mut rejected = 0;
+        for (better, smaller) in near.of(place) {
+            rejected |= kept[better] & u64::MAX.checked_shl(smaller.saturating_sub(first)).unwrap_or(0);
         }
-        let mut pairs = vec![(0, 0.0); edges.len()];
-        for edge in edges {
-            let (better, worse) = places(edge);
-            let next = &mut starts[worse as usize + 1];
-            pairs[*next as usize] = (better, edge.squared);
-            *next += 1;
-        }
-        Self { starts, pairs }
+        kept[place] = !rejected;
+        counters.add(rejected);
     }
-
-    /// How many points are rejected at each of up to 64 limits, ascending: the greedy choice for all limits at once, one bit each.
-    fn rejected(&self, limits: &[f64]) -> Vec<u64> {
-        let mut kept = vec![0_u64; self.starts.len() - 1];
-        let mut counters = Counters::default();
-        for place in 0..kept.len() {
-            let mut rejected = 0;
-            for &(better, squared) in &self.pairs[self.starts[place] as usize..self.starts[place + 1] as usize] {
-                let smaller = limits.iter().map(|&limit| u32::from(limit < squared)).sum::<u32>();
-                rejected |= kept[better as usize] & u64::MAX.checked_shl(smaller).unwrap_or(0);
-            }
-            kept[place] = !rejected;
-            counters.add(rejected);
-        }
-        (0..limits.len()).map(|bit| counters.of(bit)).collect()
-    }
+    (0..limits).map(|bit| counters.of(bit)).collect()
 }
 
 /// How often each bit of a word was set: the counts, written vertically.

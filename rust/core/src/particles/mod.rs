@@ -33,6 +33,9 @@ use rayon::prelude::*;
 
 use crate::{Error, Result};
 
+/// Squares of larger separations overflow.
+const MAX_SEPARATION: f64 = 1e150;
+
 /// The particles, as borrowed columns.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Particles<'a> {
@@ -40,7 +43,7 @@ pub struct Particles<'a> {
     pub coordinates: &'a [f64],
     /// 2 or 3; for a separation of 0 any number of columns, which must be equal.
     pub dimensions: usize,
-    /// The group of each particle, 0 to some number not much larger than n; `None`: all are in one group.
+    /// The group of each particle, any number; `None`: all are in one group.
     pub groups: Option<&'a [u32]>,
     /// Higher is better, NaN is worst; `None`: an earlier particle is better.
     pub scores: Option<&'a [f64]>,
@@ -62,6 +65,9 @@ impl Particles<'_> {
     fn check(&self, min_separation: f64) -> Result<()> {
         if !(min_separation >= 0.0 && min_separation.is_finite()) {
             return Err(Error::parameter("minimum separation", min_separation, "a finite number, 0 or more"));
+        }
+        if min_separation > MAX_SEPARATION {
+            return Err(Error::parameter("minimum separation", format!("{min_separation:e}"), "at most 1e150"));
         }
         let n = self.len();
         if self.dimensions == 0 || self.coordinates.len() != n * self.dimensions {

@@ -13,6 +13,8 @@ use crate::{Monitor, Result};
 
 /// The first rows of a loop are read by one thread: most tables are small, and where one ends is seen only by reading it.
 const FIRST: u64 = 64 << 10;
+/// And of these so many bytes at first, then twice as many, and so on: a file may have 100,000 tables.
+const BEGIN: u64 = 1 << 10;
 /// Then each thread takes the rows that start in a span of this many bytes, which stay in its own cache.
 const SPAN: u64 = 512 << 10;
 /// A span has room for this many times the rows that the first ones make expect.
@@ -67,9 +69,14 @@ impl Body<'_> {
             pieces: places.iter().map(|&(_, kind)| Piece::new(kind)).collect(),
             found: Found::default(),
         };
-        self.span(&mut Scratch::default(), (first_row, FIRST), true, &places, &mut first, monitor)?;
         let size = self.input.size();
         let rest = first_row + FIRST;
+        let (mut scratch, mut from, mut length) = (Scratch::default(), first_row, BEGIN);
+        while from < rest.min(size) && first.found.stop.is_none() {
+            self.span(&mut scratch, (from, length.min(rest - from)), from == first_row, &places, &mut first, monitor)?;
+            from += length;
+            length *= 2;
+        }
         let count = if first.found.stop.is_some() { 0 } else { size.saturating_sub(rest).div_ceil(SPAN) as usize };
         let first = first.done();
         // The first span has no room: its values are all beyond it. A small file has no other, and thousands of them may be open.

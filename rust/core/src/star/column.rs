@@ -198,8 +198,11 @@ impl<'a> Piece<'a> {
     }
 }
 
+/// Whether two cells are neither equal texts nor equal numbers; all that stands for no number is equal.
+#[expect(clippy::float_cmp, reason = "equal is meant")]
 fn differs(a: &[u8], b: &[u8]) -> bool {
-    a != b && number(a) != number(b)
+    let are_equal = |a: f64, b: f64| a == b || a.is_nan() && b.is_nan();
+    a != b && !matches!((number(a), number(b)), (Ok(a), Ok(b)) if are_equal(a, b))
 }
 
 fn first_cell(line: &[u8]) -> &[u8] {

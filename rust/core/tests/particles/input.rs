@@ -20,6 +20,8 @@ fn bad_input_is_refused() {
     let two = Particles { coordinates: &[0.0, 0.0, 1.0, f64::NAN], dimensions: 2, ..Particles::default() };
     assert_eq!(refused(&two, 1.0), "particle 1, coordinate 1: found NaN, expected a finite number");
     assert_eq!(refused(&two, -1.0), "minimum separation: found -1, expected a finite number, 0 or more");
+    let one = Particles { coordinates: &[0.0; 2], dimensions: 2, ..Particles::default() };
+    assert_eq!(refused(&one, 1e200), "minimum separation: found 1e200, expected at most 1e150", "its square is infinite");
     let flat = Particles { coordinates: &[0.0], dimensions: 1, ..Particles::default() };
     assert_eq!(refused(&flat, 1.0), "coordinates: found 1 columns, expected 2 or 3");
     let short = Particles { coordinates: &[0.0; 4], dimensions: 2, scores: Some(&[1.0]), ..Particles::default() };
@@ -32,4 +34,14 @@ fn a_cancelled_search_stops() {
     monitor.cancel();
     let particles = Particles { coordinates: &[0.0; 4], dimensions: 2, ..Particles::default() };
     assert!(matches!(deduplicate(&particles, 1.0, Rule::KeepBest, &monitor), Err(cryodedup_core::Error::Interrupted)));
+}
+
+/// Tables with a place for each number would take 4 GB.
+#[test]
+fn groups_may_have_any_number() {
+    for separation in [0.0, 1.0] {
+        let groups = Some(vec![u32::MAX, 4_000_000_000, u32::MAX, 4_000_000_000, 0]);
+        let problem = Problem { coordinates: vec![0.0; 10], dimensions: 2, groups, scores: None, priority: None, separation };
+        assert_eq!(problem.found(Rule::KeepBest, 1), [0, 1, 0, 1, 4]);
+    }
 }

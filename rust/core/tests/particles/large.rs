@@ -121,3 +121,65 @@ fn half_pairs_of_a_large_group_are_all_counted() {
         assert_eq!(half_pairs(&particles, &halves, 1.0, &Monitor::default()).expect("valid input"), expected);
     }
 }
+
+/// Several large groups, each of which one thread searches, against each alone, which all threads search.
+#[test]
+fn many_large_groups_are_answered_as_each_alone() {
+    const EACH: usize = 51_000;
+    let mut next = numbers(5);
+    let coordinates: Vec<f64> = (0..2 * 9 * EACH).map(|_| next(3000) as f64).collect();
+    let scores: Vec<f64> = (0..9 * EACH).map(|_| next(1000) as f64).collect();
+    let problem = |groups: std::ops::Range<usize>| Problem {
+        coordinates: coordinates[groups.start * 2 * EACH..groups.end * 2 * EACH].to_vec(),
+        dimensions: 2,
+        groups: Some((0..(groups.len() * EACH) as u32).map(|i| i / EACH as u32).collect()),
+        scores: Some(scores[groups.start * EACH..groups.end * EACH].to_vec()),
+        priority: None,
+        separation: 9.0,
+    };
+    let found = problem(0..9).found(Rule::KeepBest, 2);
+    for group in 0..9 {
+        let first = (group * EACH) as u32;
+        let alone: Vec<u32> = problem(group..group + 1).found(Rule::KeepBest, 2).into_iter().map(|of| of + first).collect();
+        assert!(alone == found[group * EACH..(group + 1) * EACH]);
+    }
+}
+
+/// Most pairs of a ball are about the separation apart, on a lattice many of them at exactly this distance.
+#[test]
+fn half_pairs_of_a_ball_are_those_of_a_double_loop() {
+    let monitor = Monitor::default();
+    for (dimensions, step, origin) in [(2, 1e-3, 0.0), (2, 7.0, 0.0), (2, 0.1, 1e6), (3, 1e-3, -1e5), (3, 12.0, 0.0)] {
+        let mut next = numbers(6);
+        let mut coordinates = Vec::new();
+        while coordinates.len() < 3000 * dimensions {
+            let point: Vec<f64> =
+                (0..dimensions).map(|_| ((next(1 << 20) as f64 / f64::from(1 << 19) - 1.0) * 100.0 / step).round() * step).collect();
+            if point.iter().map(|x| x * x).sum::<f64>() <= 1e4 {
+                coordinates.extend(point.iter().map(|x| x + origin));
+            }
+        }
+        let halves: Vec<u8> = (0..3000).map(|_| next(3) as u8).collect();
+        for separation in [50.0, 84.0, 100.0, 150.0] {
+            let particles = Particles { coordinates: &coordinates, dimensions, ..Particles::default() };
+            let problem = Problem { coordinates: coordinates.clone(), dimensions, groups: None, scores: None, priority: None, separation };
+            let mut expected = HalfPairs::default();
+            let mut met = vec![false; 3000];
+            for i in 0..3000 {
+                for j in (0..i).filter(|&j| problem.near(i, j)) {
+                    match (halves[i], halves[j]) {
+                        (1, 1) => expected.within_one += 1,
+                        (2, 2) => expected.within_two += 1,
+                        (1, 2) | (2, 1) => {
+                            expected.across += 1;
+                            (met[i], met[j]) = (true, true);
+                        }
+                        _ => {}
+                    }
+                }
+            }
+            expected.concerned = met.iter().filter(|&&met| met).count() as u64;
+            assert_eq!(half_pairs(&particles, &halves, separation, &monitor).expect("valid input"), expected, "{step} {separation}");
+        }
+    }
+}

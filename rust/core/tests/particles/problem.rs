@@ -136,7 +136,7 @@ fn scores(n: usize) -> impl Strategy<Value = Option<Vec<f64>>> {
 }
 
 pub fn problem() -> impl Strategy<Value = Problem> {
-    let separation = prop_oneof![Just(0.0), Just(2.5), Just(5.0), Just(7.5), 0.1..60.0_f64, Just(1e7), Just(1e-170), Just(1e170)];
+    let separation = prop_oneof![Just(0.0), Just(2.5), Just(5.0), Just(7.5), 0.1..60.0_f64, Just(1e7), Just(1e-170), Just(1e150)];
     (2..=3_usize, 0..120_usize, separation).prop_flat_map(|(dimensions, n, separation)| {
         let groups = prop_oneof![Just(None), prop::collection::vec(0..4_u32, n).prop_map(Some)];
         let priority = prop_oneof![3 => Just(None), 1 => prop::collection::vec(0..3_u32, n).prop_map(Some)];

@@ -56,7 +56,7 @@ impl<'a, const D: usize> Choice<'a, D> {
             return Ok(());
         }
         let mut size = REGION;
-        while self.tree.len() >= LARGE && size < self.tree.len() {
+        while self.tree.is_shared() && size < self.tree.len() {
             let regions = self.regions(size);
             size *= GROWTH;
             if regions.is_empty() {
@@ -131,7 +131,7 @@ impl<'a, const D: usize> Choice<'a, D> {
     }
 
     fn decide_on_all(&self, order: &mut [Ranked], region: usize, monitor: &Monitor) -> Result<()> {
-        if region == 0 && order.len() >= LARGE {
+        if self.tree.is_shared() && region == 0 && order.len() >= LARGE {
             order.par_sort_unstable();
         } else {
             order.sort_unstable();

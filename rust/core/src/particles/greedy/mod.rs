@@ -58,7 +58,7 @@ struct Sample {
 impl Sample {
     fn of<const D: usize>(tree: &Tree<D>, limit: f64) -> Self {
         let mut sample = Self::default();
-        if tree.len() >= LARGE {
+        if tree.is_shared() && tree.len() >= LARGE {
             for i in 0..SAMPLED {
                 let point = tree.point(i * (tree.len() / SAMPLED));
                 let mut near = Number { nodes: tree.nodes(), points: 0 };
@@ -90,7 +90,7 @@ fn keep_best_of_pairs<const D: usize>(tree: &Tree<D>, mut edges: Vec<Edge>, rank
         (rank, id, number)
     };
     let mut order: Vec<(u64, u32, u32)> = (0..).zip(&mut edges).map(worse_first).collect();
-    if order.len() >= LARGE {
+    if tree.is_shared() && order.len() >= LARGE {
         order.par_sort_unstable();
     } else {
         order.sort_unstable();
@@ -108,7 +108,7 @@ fn keep_best_of_pairs<const D: usize>(tree: &Tree<D>, mut edges: Vec<Edge>, rank
 /// A tree over some of the points of another.
 fn part_of<const D: usize>(tree: &Tree<D>, positions: &[u32], monitor: &Monitor) -> Result<Tree<D>> {
     let point = |position: u32| (*tree.point(position as usize), tree.id(position as usize));
-    if positions.len() >= LARGE {
+    if tree.is_shared() && positions.len() >= LARGE {
         return Tree::build_large(positions.len(), |i| point(positions[i]), monitor);
     }
     let mut builder = Builder::default();
