@@ -62,11 +62,14 @@ def analyse(joined: Joined, centres: Centres, selection: Selection, criterion: C
     are_filaments = centres.half_vectors_a is not None  # what follows goes by single places
     overlaps, warnings = (None, []) if are_filaments else _overlaps(joined, selection, params)
     halves = halves_of_all(joined.picks)
+    if halves is not None and selection.below is not None:
+        halves = np.where(selection.below, np.uint8(0), halves)
     if halves is None and any(pick.halves is not None and pick.halves.values.any() for pick in joined.picks):
         warnings.append("all particles are of one half-set: duplicates across the two cannot be counted")
     suggestion = Suggestion()
     if centres.in_angstrom and not params.undo_symmetry_expansion and not are_filaments:
-        suggestion = suggest(centres.coordinates_a, joined.micrograph_of, params.threads)
+        of = selection.compared_with
+        suggestion = suggest(centres.coordinates_a[of], joined.micrograph_of[of], params.threads)
     if all(pick.filaments is None for pick in joined.picks):  # segments of a filament are close by design, and have their own warning
         warnings += suggestion.warnings(params.min_separation_a, selection.rejected_by_distance, len(selection.kept))
     component_of = _component_of(joined, selection, criterion, params) if halves is not None else None
@@ -86,7 +89,9 @@ def analyse(joined: Joined, centres: Centres, selection: Selection, criterion: C
     n = len(joined.picks)
     return Analysis(
         overlaps=overlaps,
-        found_by=None if overlaps is None or params.remove_entirely else combinations(selection.set_of, joined.source_of, n),
+        found_by=None
+        if overlaps is None or params.remove_entirely
+        else combinations(selection.set_of[selection.compared_with], joined.source_of[selection.compared_with], n),
         halves=halves,
         repaired_halves=repaired,
         component_of=component_of,
@@ -102,8 +107,10 @@ def _overlaps(joined: Joined, selection: Selection, params: ParticleParams) -> t
         return None, []
     if n > MAX_SOURCES:
         return None, [f"{n} inputs: their overlaps are not counted (more than {MAX_SOURCES})"]
-    points = Points(selection.compared, joined.micrograph_of)
-    return _core.overlaps(points, joined.source_of, n, params.min_separation_a, threads=params.threads), []
+    points, source_of = Points(selection.compared, joined.micrograph_of), joined.source_of
+    if selection.below is not None:
+        points, source_of = points.take(~selection.below), source_of[~selection.below]
+    return _core.overlaps(points, source_of, n, params.min_separation_a, threads=params.threads), []
 
 
 def _component_of(joined: Joined, selection: Selection, criterion: Criterion, params: ParticleParams) -> NDArray[np.int64] | None:
