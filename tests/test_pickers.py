@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -56,6 +57,53 @@ def test_cbox_has_corners_and_confidence(tmp_path: Path) -> None:
     assert result.kept.tolist() == [False, True]
     result.write(tmp_path / "out")
     assert (tmp_path / "out" / "a_kept.cbox").read_text() == path.read_text().replace("10 20 <NA> 100 60 <NA> 0.3\n", "")
+
+
+def test_low_scores_are_dropped_first(command: Command, tmp_path: Path) -> None:
+    """What is below the limit is no duplicate, and nothing is a duplicate of it, nor found by it."""
+    rows = "10 20 <NA> 100 60 <NA> 0.2\n11 20 <NA> 100 60 <NA> 0.9\n400 20 <NA> 100 60 <NA> 0.1\n400 24 <NA> 100 60 <NA> 0.2\n"
+    path = write(tmp_path / "a.cbox", CBOX + rows)
+    assert any("3 of 4 picks of crYOLO have a confidence below 0.3, its usual threshold" in w for w in run(path).warnings)
+    result = run(path, min_score=0.3)
+    assert not any("crYOLO" in warning for warning in result.warnings)
+    assert result.kept.tolist() == [False, True, False, False]
+    assert result.duplicate_of.tolist() == [0, 2, 3]
+    assert np.isnan(result.distances_a).all()
+    ran = command("particles", path, "--min-score", 0.3, "--pixel-size", 1, "-o", tmp_path / "out")
+    assert "kept 1, rejected 3 (75.0 %), 3 of them for a score below the minimum" in ran.out
+    summary = json.loads((tmp_path / "out" / "summary.json").read_text())
+    assert (summary["rejected"], summary["duplicates"], summary["below_min_score"]) == (3, 0, 3)
+    assert (tmp_path / "out" / "duplicates.csv").read_text().splitlines()[1].endswith(",0.2,,,,")
+    assert (tmp_path / "out" / "a_rejected.cbox").read_text() == CBOX + rows.replace("11 20 <NA> 100 60 <NA> 0.9\n", "")
+
+
+def test_minimum_scores_of_each_input(tmp_path: Path) -> None:
+    boxes = write(tmp_path / "picks" / "a.box", "0 0 10 10 0.1\n50 0 10 10 0.7\n")
+    topaz = write(tmp_path / "t.txt", "image_name\tx_coord\ty_coord\tscore\na\t5\t5\t-3\na\t56\t5\t0.05\n")
+    both = [boxes, topaz]
+    assert run(both, min_score={"t": -1.0}).kept.tolist() == [True, True, False, False]  # ranks of those that remain
+    result = run(both, min_score=0.3)
+    assert result.kept.tolist() == [False, True, False, False]
+    assert result.analysis.overlaps.tolist() == [[0, 0], [0, 0]]
+    assert result.analysis.found_by == {(0,): 1}
+    assert run(both, min_score=0.05, remove_entirely=True).kept.tolist() == [True, False, False, False]
+    plain = write(tmp_path / "b.box", "0 0 10 10\n")
+    assert "min_score=0.3 not used: it has no score" in run(plain, min_score=0.3).warnings[0]
+    with pytest.raises(InputError, match="min_score u=1: found no such input"):
+        run(both, min_score={"u": 1.0})
+    for params in ({"score_field": "none"}, {"half_sets": "repair"}):
+        with pytest.raises(InputError, match="min_score"):
+            run(both, min_score=1.0, **params)
+    table = star(tmp_path / "p.star", [(1, 2, "m", 8)], "CoordinateX CoordinateY MicrographName CtfMaxResolution")
+    with pytest.raises(InputError, match="found rlnCtfMaxResolution, of which lower is better"):
+        run(table, min_score=1.0, score_field="rlnCtfMaxResolution")
+
+
+@needs_shared
+def test_real_picks_below_the_threshold_of_cryolo(real: Path) -> None:
+    files = sorted((real / "boxmanager").glob("TcdA1*.cbox"))
+    assert any("21 of 249 picks of crYOLO have a confidence below 0.3" in warning for warning in run(files).warnings)
+    assert int(run(files, min_score=0.3).kept.sum()) == 228
 
 
 def test_a_line_of_topaz_is_counted_from_the_top(tmp_path: Path) -> None:

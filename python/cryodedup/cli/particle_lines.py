@@ -10,7 +10,7 @@ from cryodedup.cli import options
 from cryodedup.cli.console import say
 from cryodedup.cli.options import closing_table
 from cryodedup.formats.output import NOT_WRITTEN
-from cryodedup.particles.analysis.consensus import outvoted_words
+from cryodedup.particles.analysis.consensus import other_reasons
 from cryodedup.particles.result import ParticleOutcome
 from cryodedup.particles.summary import summarise
 from cryodedup.particles.used import pixel_size_words, scales, score_words
@@ -88,9 +88,9 @@ def _outcome(found: ParticleOutcome, summary: Mapping[str, Any]) -> str:
     if found.repaired_halves is not None and found.analysis.half_sets is not None:
         moved = count(found.analysis.half_sets.moved or 0, "particle")
         return f"all stay, {count(len(found.rejected), 'duplicate')}, {moved} moved to the other half-set"
-    outvoted = outvoted_words(found.selection.outvoted, found.params.min_votes)
+    others = other_reasons(found.selection.outvoted, found.params.min_votes, found.selection.below_min_score)
     share = 100 * summary["rejected"] / max(1, summary["particles"])
-    return f"kept {summary['kept']:,}, rejected {summary['rejected']:,} ({share:.1f} %){outvoted}"
+    return f"kept {summary['kept']:,}, rejected {summary['rejected']:,} ({share:.1f} %){others}"
 
 
 def _show_overlaps(found: ParticleOutcome) -> None:

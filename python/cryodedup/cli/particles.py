@@ -27,8 +27,8 @@ from cryodedup.write.particles import write_particles
 DEFAULTS = ParticleParams()
 
 
-class PixelSize(click.ParamType[Any]):
-    """Å, or NAME=Å."""
+class NamedNumber(click.ParamType[Any]):
+    """A number, or NAME=NUMBER for the input of this name."""
 
     name = "number"
 
@@ -38,7 +38,8 @@ class PixelSize(click.ParamType[Any]):
         try:
             return name, float(number)
         except ValueError:
-            raise InputError(f"--pixel-size: found {value!r}, expected a number of Å, or NAME=VALUE") from None
+            option = param.opts[0] if param is not None else ""
+            raise InputError(f"{option}: found {value!r}, expected a number, or NAME=VALUE") from None
 
 
 class Length(click.ParamType[Any]):
@@ -70,6 +71,7 @@ click.rich_click.OPTION_GROUPS["cryodedup particles"] = [
         "options": [
             "--score-field",
             "--score-order",
+            "--min-score",
             "--normalize-scores",
             "--priority",
             "--min-votes",
@@ -97,7 +99,7 @@ click.rich_click.OPTION_GROUPS["cryodedup particles"] = [
 )
 @click.option(
     "--pixel-size",
-    type=PixelSize(),
+    type=NamedNumber(),
     multiple=True,
     metavar="[NAME=]Å",
     help="Set the pixel size of coordinates for inputs that do not give it. NAME=Å: for the input of this path, file name or stem.",
@@ -144,6 +146,14 @@ click.rich_click.OPTION_GROUPS["cryodedup particles"] = [
     default=DEFAULTS.score_order,
     show_default=True,
     help="Keep the higher or the lower score. auto: known for the usual columns.",
+)
+@click.option(
+    "--min-score",
+    type=NamedNumber(),
+    multiple=True,
+    metavar="[NAME=]SCORE",
+    help="Reject particles with a lower score first, before duplicates are searched. NAME=SCORE: in the input of this path, file name or"
+    " stem.",
 )
 @click.option(
     "--normalize-scores",
@@ -273,12 +283,13 @@ def chosen_params(min_separation_a: float, pixel_size: Sequence[tuple[str, float
     InputError
         A value is wrong, or two options do not go together.
     """
-    return ParticleParams(min_separation_a=min_separation_a, pixel_size_a=_pixel_sizes_chosen(pixel_size), **chosen)
+    named = {"pixel_size_a": _by_input("--pixel-size", pixel_size), "min_score": _by_input("--min-score", chosen.get("min_score", ()))}
+    return ParticleParams(min_separation_a=min_separation_a, **{**chosen, **named})
 
 
-def _pixel_sizes_chosen(given: Sequence[tuple[str, float]]) -> float | dict[str, float] | None:
+def _by_input(option: str, given: Sequence[tuple[str, float]]) -> float | dict[str, float] | None:
     """One for all inputs, or one for each that is named."""
     names = [name for name, _ in given]
     if len(set(names)) < len(names) or ("" in names and len(names) > 1):
-        raise InputError("--pixel-size: found several values, expected one, or NAME=VALUE for each of several inputs")
+        raise InputError(f"{option}: found several values, expected one, or NAME=VALUE for each of several inputs")
     return dict(given) if any(names) else given[0][1] if given else None

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO, Literal, Protocol, cast
+from typing import Any, Literal, Protocol, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,10 +13,7 @@ from numpy.typing import NDArray
 from cryodedup import _core
 from cryodedup.errors import InputError, naming
 from cryodedup.formats import csdat
-
-NPY_MAGIC = b"\x93NUMPY"
-LONGEST_HEADER = 1 << 20
-"""Version 4 headers pass numpy's default limit of 10,000 characters; a hostile one could ask for gigabytes."""
+from cryodedup.formats.npy import LONGEST_HEADER, check_header, npy_header
 
 Distinct = tuple[NDArray[np.uint32], list[bytes]]
 """For each record the index of its value, and the distinct values' bytes."""
@@ -81,7 +77,7 @@ class NpyFile:
             try:
                 version = np.lib.format.read_magic(file)
                 read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-                _check_header(file, version)
+                check_header(file, version)
                 shape, _, dtype = read(file, max_header_size=LONGEST_HEADER)
             except (OSError, MemoryError):
                 raise
@@ -169,15 +165,6 @@ class NpyFile:
         return npy_header(self.dtype, count)
 
 
-def _check_header(file: BinaryIO, version: tuple[int, int]) -> None:
-    """Raises ValueError if the header is longer than any: numpy asks for memory before it looks."""
-    place = file.tell()
-    length = int.from_bytes(file.read(2 if version == (1, 0) else 4), "little")
-    file.seek(place)
-    if length > LONGEST_HEADER:
-        raise ValueError(f"{length:,} bytes long")
-
-
 def _utf8(value: bytes) -> bytes:
     """Text of numpy's ``U`` type, four bytes a character, of which zero bytes at the end were cut off."""
     whole = value.ljust(-(-len(value) // 4) * 4, b"\0")
@@ -191,19 +178,6 @@ def _number_type(path: object, field: str, dtype: np.dtype[Any], element: int | 
     if base.kind not in "fiu" or base.itemsize not in (4, 8) or base.str[0] == ">" or not fits:
         raise InputError(f"{path}: field {field}: found type {dtype}, expected {expected} of 4 or 8 bytes, little-endian")
     return base
-
-
-def npy_header(dtype: np.dtype[Any], count: int) -> bytes:
-    """The NPY header of ``count`` records."""
-    header = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": (count,)}
-    file = io.BytesIO()
-    try:
-        np.lib.format.write_array_header_1_0(file, header)
-    except (ValueError, UnicodeEncodeError):  # longer than 65,535 bytes, or names that need UTF-8: version 3
-        text = f"{header}\n".encode()
-        text = text[:-1] + b" " * (-(len(text) + 12) % 64) + b"\n"
-        return NPY_MAGIC + b"\x03\x00" + len(text).to_bytes(4, "little") + text
-    return file.getvalue()
 
 
 @dataclass(frozen=True)
@@ -305,20 +279,22 @@ class CsGroup:
 
     @property
     def slots(self) -> dict[str, int]:
-        """The number of the file, in the order of ``files``, that holds the fields ``slot/...`` of each slot."""
-        files = self.files
-        return {str(name): files.index(self._resolve(slot["metafile"])) for name, slot in self.content["results"].items()}
+        """For each slot the number of the one of ``files`` that holds its fields ``slot/...``."""
+        return {slot: self.files.index(self._resolve(entry["metafile"])) for slot, entry in self.content["results"].items()}
+
+    def numbers_of(self, field: str) -> Sequence[int]:
+        """The numbers of the ``files`` that may give a field: that of its slot, or of a field without one, all."""
+        number = self.slots.get(field.partition("/")[0])
+        return range(len(self.files)) if number is None else [number]
 
     def check_counts(self, counts: Sequence[int]) -> None:
         """Raises InputError if a file has another number of records than a slot says; ``counts``: those of ``files``."""
-        files = self.files
-        for name, slot in self.content["results"].items():
-            path, items = self._resolve(slot["metafile"]), slot.get("num_items")
-            found = counts[files.index(path)]
-            if items is not None and items != found:
+        for slot, number in self.slots.items():
+            items, found = self.content["results"][slot].get("num_items"), counts[number]
+            if items not in (None, found):
                 raise InputError(
-                    f"{self.path}: slot {name}: found {found:,} records in {path.name}, expected {items} (num_items): the file was changed"
-                    " since, or is of another job; export the result group again"
+                    f"{self.path}: slot {slot}: found {found:,} records in {self.files[number].name}, expected {items} (num_items): the"
+                    " file was changed since, or is of another job; export the result group again"
                 )
 
     def _resolve(self, metafile: str) -> Path:

@@ -51,11 +51,10 @@ class DatasetOutput:
         first = self.parts[0]
         if isinstance(first, cryosparc.CsdatFile):
             return first.dataset.mask(self.mask_of_part(0, mask))
-        slots = {} if self.group is None else self.group.slots
         fields: dict[str, NDArray[Any]] = {}
         for number in range(len(self.parts)):  # the first that has a field, unless the group names another for its slot
             for name, values in self._fields_of(number, mask).items():
-                if slots.get(name.partition("/")[0], number) == number:
+                if self.group is None or number in self.group.numbers_of(name):
                     fields.setdefault(name, values)
         records = np.empty(int(mask.sum()), [(name, values.dtype, values.shape[1:]) for name, values in fields.items()])
         for name, values in fields.items():

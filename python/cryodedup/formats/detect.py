@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Literal
 
 from cryodedup.errors import USERS_FAULT, InputError
-from cryodedup.formats.cryosparc import NPY_MAGIC
 from cryodedup.formats.csdat import MAGIC as CSDAT_MAGIC
+from cryodedup.formats.npy import NPY_MAGIC
 
 Kind = Literal["folder", "npy", "csdat", "star", "csg", "topaz", "csv", "box", "dynamo", "points"]
 

@@ -14,7 +14,7 @@ from cryodedup import _core
 from cryodedup.errors import InputError
 from cryodedup.formats import cryosparc
 from cryodedup.formats.cryosparc_output import DatasetOutput
-from cryodedup.formats.datasets import open_dataset
+from cryodedup.formats.datasets import DatasetFile, open_dataset
 from cryodedup.formats.detect import UnknownFormatError, kind_of
 from cryodedup.formats.image_names import IMAGES, OTHERS, is_image, power_spectra
 from cryodedup.formats.list_output import ListOutput
@@ -196,7 +196,14 @@ def _micrograph_table(file: StarFile) -> _core.Table:
 def _from_dataset(path: Path, kind: str) -> Exposures:
     group = cryosparc.CsGroup.open(path) if kind == "csg" else None
     parts = [open_dataset(part) for part in (group.files if group else [path])]
-    main = next((part for part in parts if f"{BLOB}/path" in part), None)
+    if group is not None:
+        group.check_counts([len(part) for part in parts])
+
+    def holder(field: str) -> DatasetFile | None:
+        numbers = range(1) if group is None else group.numbers_of(field)
+        return next((parts[number] for number in numbers if field in parts[number]), None)
+
+    main = holder(f"{BLOB}/path")
     if main is None:
         raise InputError(f"{path}: found no field {BLOB}/path, expected a dataset of exposures")
     dtype = main.dtype[f"{BLOB}/path"]
@@ -209,7 +216,8 @@ def _from_dataset(path: Path, kind: str) -> Exposures:
         raise InputError(f"{path}: found datasets of different exposures, expected equal uids in equal order")
     index, raw = main.distinct(f"{BLOB}/path")
     names = [raw[i].decode("utf-8", "surrogateescape").rstrip("\0").removeprefix(">") for i in index]
-    ctf, sizes_a = (next((part.numbers(field) for part in parts if field in part), None) for field in (CTF["cs"], f"{BLOB}/psize_A"))
+    held = [(field, holder(field)) for field in (CTF["cs"], f"{BLOB}/psize_A")]
+    ctf, sizes_a = (None if part is None else part.numbers(field) for field, part in held)
     output = DatasetOutput(parts, [None] * len(parts), group, kind="exposure")
     return replace(_located(str(path), names, path, output, ctf), pixel_sizes_a=sizes_a)
 

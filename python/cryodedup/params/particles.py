@@ -61,6 +61,10 @@ class ParticleParams:
         else as alignments2D.
     score_field
         A column of every input; ``auto``: the picking score if there is one, else input order; ``none``: random.
+    min_score
+        Reject particles whose score is below this before anything else; they are no duplicates, and others are not compared with them.
+        One value for all inputs that have a score, or a mapping from an input's path, file name or stem to its value. Particles whose
+        score is missing stay.
     score_order
         Which scores are better; ``auto``: known for the usual fields.
     start_end
@@ -102,6 +106,7 @@ class ParticleParams:
     match: Match = "auto"
     shift_key: ShiftKey = "auto"
     score_field: str = "auto"
+    min_score: float | Mapping[str, float] | None = None
     score_order: ScoreOrder = "auto"
     start_end: bool = False
     flip_y: bool = False
@@ -120,7 +125,7 @@ class ParticleParams:
     def __post_init__(self) -> None:
         remember(self)
         self._check_kinds()
-        self._check_pixel_sizes()
+        self._check_named_numbers()
         for name in ("micrographs", "tomograms"):
             path = getattr(self, name)
             if not isinstance(path, str | PathLike | None):
@@ -167,21 +172,28 @@ class ParticleParams:
         """Choices that contradict each other."""
         if self.min_votes > 1 and self.remove_entirely:
             raise ParameterError("{min_votes} and {remove_entirely}: found both, expected one: what several inputs found has duplicates")
-        if self.half_sets == "repair" and (self.min_votes > 1 or self.remove_entirely or self.undo_symmetry_expansion):
+        removes = self.min_votes > 1 or self.remove_entirely or self.undo_symmetry_expansion or self.min_score is not None
+        if self.half_sets == "repair" and removes:
             raise ParameterError(
-                "{half_sets} repair removes nothing: found {min_votes}, {remove_entirely} or {undo_symmetry_expansion}, expected none"
+                "{half_sets} repair removes nothing: found {min_votes}, {min_score}, {remove_entirely} or {undo_symmetry_expansion},"
+                " expected none"
             )
+        if self.min_score is not None and self.score_field == "none":
+            raise ParameterError("{min_score} and {score_field} none: found both, expected one: random scores have no meaning")
         if not isinstance(self.score_field, str):
             raise ParameterError.of("score_field", self.score_field, "the name of a column")
 
-    def _check_pixel_sizes(self) -> None:
+    def _check_named_numbers(self) -> None:
+        """Numbers for all inputs, or for some by their names."""
+        for name in ("pixel_size_a", "min_score"):
+            given = getattr(self, name)
+            if isinstance(given, Mapping) and not all(isinstance(of, str) for of in given):
+                raise ParameterError.of(name, given, "names of inputs and their values")
+            for value in [] if given is None else given.values() if isinstance(given, Mapping) else [given]:
+                if not is_number(value):
+                    raise ParameterError.of(name, value, "a number")
+                if name == "pixel_size_a" and value <= 0:
+                    raise ParameterError.of(name, value, "a positive number of Å")
         given = self.pixel_size_a
-        if isinstance(given, Mapping) and not all(isinstance(name, str) for name in given):
-            raise ParameterError.of("pixel_size_a", given, "names of inputs and their values")
-        for value in [] if given is None else given.values() if isinstance(given, Mapping) else [given]:
-            if not is_number(value):
-                raise ParameterError.of("pixel_size_a", value, "a number")
-            if value <= 0:
-                raise ParameterError.of("pixel_size_a", value, "a positive number of Å")
         if self.pixel_size_override and not given:
             raise ParameterError("{pixel_size_override}: found no {pixel_size_a}, expected the one to use")

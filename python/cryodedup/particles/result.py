@@ -132,14 +132,15 @@ class ParticleOutcome:
         """
         if not self.centres.in_angstrom or self.centres.half_vectors_a is not None:
             return None
+        of, ranking = self.selection.compared_with, self.selection.ranking
         return advise(
-            self.coordinates_a,
-            self.micrograph_of,
-            self.kept,
+            self.coordinates_a[of],
+            self.micrograph_of[of],
+            self.kept[of],
             self.analysis.suggestion,
             self.params.min_separation_a,
-            scores=self.selection.ranking.scores,
-            priority=self.selection.ranking.priority,
+            scores=None if ranking.scores is None else ranking.scores[of],
+            priority=None if ranking.priority is None else ranking.priority[of],
             threads=self.params.threads,
         )
 

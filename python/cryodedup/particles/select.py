@@ -14,7 +14,7 @@ from cryodedup.params import ParticleParams
 from cryodedup.particles.centres import Centres
 from cryodedup.particles.criterion import Criterion
 from cryodedup.particles.inputs.picks import Floats, Picks
-from cryodedup.particles.inputs.scores import compare
+from cryodedup.particles.inputs.scores import below_min_score, compare
 from cryodedup.particles.joining import Joined
 from cryodedup.particles.points import Points
 from cryodedup.particles.ranking import Ranking
@@ -55,6 +55,8 @@ class Selection:
         What the choice went by.
     scores_used
         For each input what is said of its scores.
+    below
+        bool (n,): particles that are rejected for their low score alone (``min_score``); None: no particle.
     """
 
     kept: NDArray[np.bool_]
@@ -66,6 +68,7 @@ class Selection:
     repeated: Repeated | None
     scores_used: list[dict[str, object]]
     warnings: list[str]
+    below: NDArray[np.bool_] | None = None
 
     def __post_init__(self) -> None:
         for column in (self.kept, self.rejected, self.duplicate_of, self.distances_a):
@@ -79,12 +82,22 @@ class Selection:
     @cached_property
     def outvoted(self) -> int:
         """How many particles that are the best of their set were rejected because too few inputs found it (``min_votes``)."""
-        return int((self.rejected == self.duplicate_of).sum())
+        return int((self.rejected == self.duplicate_of).sum()) - self.below_min_score
+
+    @property
+    def below_min_score(self) -> int:
+        """How many particles were rejected for their low score alone."""
+        return 0 if self.below is None else int(self.below.sum())
+
+    @property
+    def compared_with(self) -> slice | NDArray[np.bool_]:
+        """The particles that were searched for duplicates: all, or those whose score is not too low."""
+        return slice(None) if self.below is None else ~self.below
 
     @property
     def rejected_by_distance(self) -> int:
         """How many particles are rejected for another one nearby."""
-        return max(0, len(self.rejected) - self.outvoted - self.repeated_uids)
+        return max(0, len(self.rejected) - self.outvoted - self.below_min_score - self.repeated_uids)
 
     @property
     def set_of(self) -> NDArray[np.int64]:
@@ -99,9 +112,10 @@ def select(
 ) -> Selection:
     """Ranks the particles, and keeps the best of those that are duplicates of each other by the columns that are compared."""
     warnings = criterion.warnings(joined.picks, centres, params)
-    scores, scores_used = compare(joined.picks, params, warnings)
+    below = None if params.min_score is None else below_min_score(joined.picks, params, warnings)
+    scores, scores_used = compare(joined.picks, params, warnings, below)
     ranking = Ranking(scores, np.ascontiguousarray(joined.source_of) if params.priority == "input" else None)
-    repeated = None if params.undo_symmetry_expansion else _repeated_uids(joined.picks, ranking)
+    repeated = None if params.undo_symmetry_expansion else _repeated_uids(joined.picks, ranking, below)
     if repeated is not None:
         first, best = (int(rows[0]) for rows in (repeated.particles, repeated.best))
         inputs = " and ".join(dict.fromkeys(joined.picks[int(joined.source_of[row])].label for row in (best, first)))
@@ -111,9 +125,11 @@ def select(
     if half_vectors_a is not None:  # also for a separation of 0: an end may be stored first or last
         compared = centres.coordinates_a
     duplicate_of = _duplicate_of(
-        compared, half_vectors_a, joined.micrograph_of, ranking, repeated, criterion.separation_a, params, progress
+        compared, half_vectors_a, joined.micrograph_of, ranking, repeated, below, criterion.separation_a, params, progress
     )
     kept = duplicate_of == np.arange(len(duplicate_of))
+    if below is not None:
+        kept &= ~below
     if params.min_votes > 1:
         kept, of_votes = _voted(kept, duplicate_of, joined, params)
         warnings += of_votes
@@ -129,6 +145,7 @@ def select(
         repeated=repeated,
         scores_used=scores_used,
         warnings=warnings,
+        below=below,
     )
 
 
@@ -167,7 +184,7 @@ def _voted(
     return enough, [f"{where}: {count(more, 'particle')} found by fewer inputs stay there; --votes-where all would reject them"]
 
 
-def _repeated_uids(picks: Sequence[Picks], ranking: Ranking) -> Repeated | None:
+def _repeated_uids(picks: Sequence[Picks], ranking: Ranking, below: NDArray[np.bool_] | None) -> Repeated | None:
     """Particles of equal uid, which are duplicates wherever they are; copies made by a symmetry expansion have uids of their own."""
     with_uids = [pick for pick in picks if pick.uids is not None and len(pick)]
     if not with_uids:
@@ -177,6 +194,8 @@ def _repeated_uids(picks: Sequence[Picks], ranking: Ranking) -> Repeated | None:
         [np.arange(start, start + len(pick)) for start, pick in zip(starts, picks, strict=False) if pick.uids is not None]
     )
     uids = np.concatenate([pick.uids for pick in with_uids if pick.uids is not None])
+    if below is not None:
+        uids, particles = uids[~below[particles]], particles[~below[particles]]
     ordered = np.sort(uids)
     twice = ordered[1:][ordered[1:] == ordered[:-1]]
     twice = twice[twice != 0]  # not set
@@ -196,6 +215,7 @@ def _duplicate_of(
     micrograph_of: NDArray[np.uint32],
     ranking: Ranking,
     repeated: Repeated | None,
+    below: NDArray[np.bool_] | None,
     separation: float,
     params: ParticleParams,
     progress: Progress,
@@ -207,26 +227,29 @@ def _duplicate_of(
         found = _core.deduplicate(
             points if rows is None else points.take(rows),
             separation,
-            half_vectors=half_vectors_a,
+            half_vectors=half_vectors_a if rows is None or half_vectors_a is None else half_vectors_a[rows],
             remove_entirely=params.remove_entirely,
             threads=params.threads,
             progress=progress.advance_to,
         )
         return found.rejected, found.duplicate_of
 
-    if repeated is None or params.remove_entirely:
+    apart = None if params.remove_entirely else repeated  # not searched: they are what their best is
+    if below is None and apart is None:
         rejected, of = search(None)
         duplicate_of = np.arange(len(compared))
         duplicate_of[rejected] = of
-        if repeated is not None:
-            duplicate_of[repeated.best] = repeated.particles
-            duplicate_of[repeated.particles] = repeated.best
-        return duplicate_of
-    duplicate_of = np.arange(len(compared))
-    stands = np.ones(len(compared), bool)
-    stands[repeated.particles] = False
-    particles = np.flatnonzero(stands)
-    rejected, of = search(particles)
-    duplicate_of[particles[rejected]] = particles[of]
-    duplicate_of[repeated.particles] = duplicate_of[repeated.best]
+    else:
+        duplicate_of = np.arange(len(compared))
+        stands = np.ones(len(compared), bool) if below is None else ~below
+        if apart is not None:
+            stands[apart.particles] = False
+        particles = np.flatnonzero(stands)
+        rejected, of = search(particles)
+        duplicate_of[particles[rejected]] = particles[of]
+    if apart is not None:
+        duplicate_of[apart.particles] = duplicate_of[apart.best]
+    elif repeated is not None:
+        duplicate_of[repeated.best] = repeated.particles
+        duplicate_of[repeated.particles] = repeated.best
     return duplicate_of

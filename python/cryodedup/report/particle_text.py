@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from cryodedup import _core
-from cryodedup.particles.analysis.consensus import outvoted_words
+from cryodedup.particles.analysis.consensus import other_reasons
 from cryodedup.particles.inputs.scores import are_ranks_compared
 from cryodedup.particles.result import ParticleOutcome
 from cryodedup.particles.used import scales
@@ -21,8 +21,8 @@ def verdict(result: ParticleOutcome) -> str:
         return f"No duplicates among {where} {at}: all are kept." if n else f"There are no particles in {_first_inputs(result)}."
     if result.repaired_halves is not None:
         return f"{where}: all are kept, {rejected:,} of them duplicates {at}; {_moved(result):,} were moved to the other half-set."
-    outvoted = outvoted_words(result.selection.outvoted, result.params.min_votes)
-    return f"{where}: {n - rejected:,} kept, {rejected:,} rejected ({100 * rejected / max(1, n):.1f} %) {at}{outvoted}."
+    others = other_reasons(result.selection.outvoted, result.params.min_votes, result.selection.below_min_score)
+    return f"{where}: {n - rejected:,} kept, {rejected:,} rejected ({100 * rejected / max(1, n):.1f} %) {at}{others}."
 
 
 def other_rule(result: ParticleOutcome) -> str:

@@ -70,11 +70,14 @@ def analyse(joined: Joined, centres: Centres, selection: Selection, criterion: C
     are_filaments = centres.half_vectors_a is not None  # what follows goes by single places
     overlaps, warnings = (None, []) if are_filaments else _overlaps(joined, selection, params)
     halves = halves_of_all(joined.picks)
+    if halves is not None and selection.below is not None:
+        halves = np.where(selection.below, np.uint8(0), halves)
     if halves is None and any(pick.halves is not None and pick.halves.values.any() for pick in joined.picks):
         warnings.append("all particles are of one half-set: duplicates across the two cannot be counted")
     suggestion = Suggestion()
     if centres.in_angstrom and not params.undo_symmetry_expansion and not are_filaments:
-        suggestion = suggest(centres.coordinates_a, joined.micrograph_of, params.threads)
+        of = selection.compared_with
+        suggestion = suggest(centres.coordinates_a[of], joined.micrograph_of[of], params.threads)
     if all(pick.filaments is None for pick in joined.picks):  # segments of a filament are close by design, and have their own warning
         warnings += suggestion.warnings(params.min_separation_a, selection.rejected_by_distance, len(selection.kept))
         warnings += _duplicates_left(suggestion, joined, centres, selection, params)
@@ -93,11 +96,12 @@ def analyse(joined: Joined, centres: Centres, selection: Selection, criterion: C
         )
         warnings += audit.warnings
     set_of = None if overlaps is None or params.remove_entirely else selection.set_of
+    compared = np.arange(len(selection.kept))[selection.compared_with]
     return Analysis(
         overlaps=overlaps,
         in_shared=None if overlaps is None else particles_in_shared(joined),
-        sets_in_shared=None if set_of is None else sets_in_shared(joined, set_of),
-        found_by=None if set_of is None else combinations(set_of, joined.source_of, len(joined.picks)),
+        sets_in_shared=None if set_of is None else sets_in_shared(joined, set_of, compared),
+        found_by=None if set_of is None else combinations(set_of[compared], joined.source_of[compared], len(joined.picks)),
         halves=halves,
         repaired_halves=repaired,
         component_of=component_of,
@@ -124,8 +128,10 @@ def _overlaps(joined: Joined, selection: Selection, params: ParticleParams) -> t
         return None, []
     if n > MAX_SOURCES:
         return None, [f"{n} inputs: their overlaps are not counted (more than {MAX_SOURCES})"]
-    points = Points(selection.compared, joined.micrograph_of)
-    return _core.overlaps(points, joined.source_of, n, params.min_separation_a, threads=params.threads), []
+    points, source_of = Points(selection.compared, joined.micrograph_of), joined.source_of
+    if selection.below is not None:
+        points, source_of = points.take(~selection.below), source_of[~selection.below]
+    return _core.overlaps(points, source_of, n, params.min_separation_a, threads=params.threads), []
 
 
 def _component_of(joined: Joined, selection: Selection, criterion: Criterion, params: ParticleParams) -> NDArray[np.int64] | None:

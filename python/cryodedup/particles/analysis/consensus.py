@@ -15,7 +15,7 @@ Sets = dict[tuple[int, ...], int]
 
 def combinations(set_of: NDArray[np.int64], source_of: NDArray[np.uint32], n_sources: int) -> Sets:
     """Number of sets found by each combination of sources (at most 64 sources), the most frequent first."""
-    bits = np.zeros(len(set_of), np.uint64)
+    bits = np.zeros(int(set_of.max(initial=-1)) + 1, np.uint64)
     for source in range(n_sources):
         bits[set_of[source_of == source]] |= np.uint64(1 << source)
     patterns, counts = np.unique(bits[bits > 0], return_counts=True)
@@ -44,9 +44,10 @@ def particles_in_shared(joined: Joined) -> NDArray[np.int64]:
     return in_shared(joined, [slice(start, end) for start, end in pairwise(joined.bounds.tolist())])
 
 
-def sets_in_shared(joined: Joined, set_of: NDArray[np.int64]) -> NDArray[np.int64]:
-    """The same for the sets of duplicates that an input found, int64 (inputs, inputs)."""
-    return in_shared(joined, [np.unique(set_of[start:end]) for start, end in pairwise(joined.bounds.tolist())])
+def sets_in_shared(joined: Joined, set_of: NDArray[np.int64], compared: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The same for the sets of duplicates that an input found, int64 (inputs, inputs); ``compared``: rows, ascending, that count."""
+    ends = np.searchsorted(compared, joined.bounds)
+    return in_shared(joined, [np.unique(set_of[compared[start:end]]) for start, end in pairwise(ends.tolist())])
 
 
 def jaccard(sets: Sets, shared: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -61,6 +62,7 @@ def jaccard(sets: Sets, shared: NDArray[np.int64]) -> NDArray[np.float64]:
     return np.divide(both, either, out=np.zeros_like(both), where=either > 0)
 
 
-def outvoted_words(outvoted: int, min_votes: int) -> str:
-    """The end of a sentence about rejected particles: how many had too few votes; empty if none."""
-    return f", {outvoted:,} of them since fewer than {min_votes} inputs found them" if min_votes > 1 and outvoted else ""
+def other_reasons(outvoted: int, min_votes: int, below_min_score: int) -> str:
+    """The end of a sentence about rejected particles: how many had too few votes, or too low a score; empty if none."""
+    few = f", {outvoted:,} of them since fewer than {min_votes} inputs found them" if min_votes > 1 and outvoted else ""
+    return few + (f", {below_min_score:,} of them for a score below the minimum" if below_min_score else "")

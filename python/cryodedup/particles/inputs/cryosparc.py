@@ -7,8 +7,8 @@ of the alignment, whose size is ``alignments*/psize_A``, not that of the blob.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -39,20 +39,20 @@ _OF_CLASSES = re.compile(r"alignments(?:_class_\d+|[23]D_multi)/shift")
 class JoinedFields:
     """Several datasets of the same particles, as the main and the passthrough file of a job: rows in the order of the first.
 
-    ``orders`` gives for each dataset the row of every particle; None where it is the same. ``slots`` gives the dataset whose fields
-    ``slot/...`` are those of the job; of other slots, those of the first dataset that has them are.
+    ``orders`` gives for each dataset the row of every particle; None where it is the same. ``group`` names
+    the dataset of each slot; fields of no slot are those of the first dataset that has them.
     """
 
     parts: Sequence[Fields]
     orders: Sequence[NDArray[np.int64] | None]
     label: str
-    slots: Mapping[str, int] = field(default_factory=dict)
+    group: CsGroup | None = None
 
     @classmethod
     def of_group(cls, group: CsGroup, parts: Sequence[Fields]) -> JoinedFields:
         """Those of a ``.csg``, whose ``files`` the parts are."""
         group.check_counts([len(part) for part in parts])
-        return replace(cls.by_uid(parts, str(group.path)), slots=group.slots)
+        return replace(cls.by_uid(parts, str(group.path)), group=group)
 
     @classmethod
     def by_uid(cls, parts: Sequence[Fields], label: str | None = None) -> JoinedFields:
@@ -83,8 +83,7 @@ class JoinedFields:
 
     def _number(self, field: str) -> int | None:
         """Which dataset has a field; None: none, or not the one that the group names for its slot."""
-        number = self.slots.get(field.partition("/")[0])
-        numbers = range(len(self.parts)) if number is None else [number]
+        numbers = range(len(self.parts)) if self.group is None else self.group.numbers_of(field)
         return next((i for i in numbers if field in self.parts[i]), None)
 
     def _part(self, field: str) -> tuple[Fields, Any]:

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from cryodedup.params import ParticleParams
 
 NO_SIZE = PixelSize(of="", value_a=None, found_in="")
+CRYOLO_THRESHOLD = 0.3
+"""The confidence from which crYOLO takes a pick, if the user gives no other (-t)."""
 SUFFIXES = (".box", ".cbox", ".star")
 IN_JOBS = ("autopick.star", "manualpick.star", "particles.star", "optimisation_set.star")
 """What RELION's job folders hold; refinements hold files that end in _data.star."""
@@ -85,7 +87,21 @@ def read_pick_files(paths: Sequence[Path], params: ParticleParams, opened: Mappi
     boxes = dict(zip(plain, box.open_boxes(plain, params.threads), strict=True))
     pieces = [_box_piece(path, boxes[path], params) if path in boxes else _coordinates_piece(opened[path], params) for path in paths]
     names = [micrograph_name(path) for path in paths]
-    return _start_end(_joined_pieces(source, names, pieces), pieces, params)
+    picks = _start_end(_joined_pieces(source, names, pieces), pieces, params)
+    if params.min_score is None and any(path.suffix.lower() == ".cbox" for path in paths):
+        picks.warnings.extend(_below_threshold(picks))
+    return picks
+
+
+def _below_threshold(picks: Picks) -> list[str]:
+    """A warning: .cbox files hold what crYOLO leaves out of its other files, too."""
+    low = 0 if picks.scores is None or picks.scores.field != "Confidence" else int((picks.scores.values < CRYOLO_THRESHOLD).sum())
+    if not low:
+        return []
+    return [
+        f"{picks.label}: {low:,} of {len(picks):,} picks of crYOLO have a confidence below {CRYOLO_THRESHOLD:g}, its usual threshold: .cbox"
+        f" files hold them, its .box and .star files do not; add --min-score {CRYOLO_THRESHOLD:g} to leave them out"
+    ]
 
 
 def read_index(file: StarFile, index: _core.Table, params: ParticleParams) -> Picks:

@@ -38,8 +38,8 @@ class Resolved:
     known: bool = True
 
 
-def chosen_by_input(labels: Sequence[str], chosen: float | Mapping[str, float] | None) -> list[float | None]:
-    """The pixel size that the user gives for each input: one for all, or by the input's path, file name or stem.
+def chosen_by_input(labels: Sequence[str], chosen: float | Mapping[str, float] | None, option: str = CHOSEN) -> list[float | None]:
+    """The value that the user gives for each input: one for all, or by the input's path, file name or stem.
 
     Raises
     ------
@@ -54,9 +54,9 @@ def chosen_by_input(labels: Sequence[str], chosen: float | Mapping[str, float] |
         fitting = [i for i, label in enumerate(labels) if bare in (label, Path(label).name, Path(label).stem)]
         if len(fitting) != 1:
             found = f"inputs {labels[fitting[0]]} and {labels[fitting[1]]}" if fitting else "no such input"
-            raise InputError(f"{CHOSEN} {name}={size:g}: found {found}, expected the name of one of {', '.join(labels)}")
+            raise InputError(f"{option} {name}={size:g}: found {found}, expected the name of one of {', '.join(labels)}")
         if sizes[fitting[0]] is not None:
-            raise InputError(f"{CHOSEN} {name}={size:g}: found {labels[fitting[0]]} named twice, expected once")
+            raise InputError(f"{option} {name}={size:g}: found {labels[fitting[0]]} named twice, expected once")
         sizes[fitting[0]] = size
     return sizes
 

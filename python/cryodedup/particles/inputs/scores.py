@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from cryodedup.errors import InputError
 from cryodedup.particles.inputs.picks import Floats, Picks
+from cryodedup.particles.inputs.pixel_sizes import chosen_by_input
 
 if TYPE_CHECKING:
     from cryodedup.params import ParticleParams
@@ -36,6 +37,7 @@ LOWER = frozenset(["error", "error_min", "pose_ess", "shift_ess", "class_ess", "
 SAME = {"ncc_score": "rlnAutopickFigureOfMerit", "rlnAutopickFigureOfMerit": "ncc_score"}
 """The same score under its CryoSPARC and its RELION name, so that a mixed session can be given either."""
 
+MIN_SCORE = "--min-score"
 MAX_LISTED = 12
 """Columns named where the one asked for is not there."""
 
@@ -80,6 +82,23 @@ def higher_is_better(field: str, order: str) -> bool:
     raise InputError(f"--score-field {field}: whether higher or lower is better is not known for it; add --score-order higher or lower")
 
 
+def below_min_score(picks: Sequence[Picks], params: ParticleParams, warnings: list[str]) -> NDArray[np.bool_] | None:
+    """Particles whose score is lower than ``params.min_score``, bool (n,); None if there are none."""
+    limits = chosen_by_input([pick.label for pick in picks], params.min_score, MIN_SCORE)
+    columns = []
+    for pick, limit in zip(picks, limits, strict=True):
+        low = np.zeros(len(pick), bool)
+        if limit is not None and pick.scores is None and len(pick):
+            warnings.append(f"{pick.label}: {MIN_SCORE} {limit:g} not used: it has no score")
+        elif limit is not None and pick.scores is not None:
+            if not higher_is_better(pick.scores.field, params.score_order):
+                raise InputError(f"{pick.label}: {MIN_SCORE}: found {pick.scores.field}, of which lower is better, expected another score")
+            low = pick.scores.values < limit
+        columns.append(low)
+    below = np.concatenate(columns)
+    return below if below.any() else None
+
+
 def are_ranks_compared(params: ParticleParams, inputs: int) -> bool:
     """Whether scores are compared as ranks within each input."""
     if params.score_field == "none":
@@ -87,8 +106,13 @@ def are_ranks_compared(params: ParticleParams, inputs: int) -> bool:
     return params.normalize_scores == "rank" or (params.normalize_scores == "auto" and inputs > 1)
 
 
-def compare(picks: Sequence[Picks], params: ParticleParams, warnings: list[str]) -> tuple[Floats | None, list[dict[str, object]]]:
-    """All inputs' scores in one column, higher is better, None: input order; and a description of each input's scores for the summary."""
+def compare(
+    picks: Sequence[Picks], params: ParticleParams, warnings: list[str], below: NDArray[np.bool_] | None = None
+) -> tuple[Floats | None, list[dict[str, object]]]:
+    """All inputs' scores in one column, higher is better, None: input order; and a description of each input's scores for the summary.
+
+    ``below``: particles that take no part, bool (n,): ranks are those of the others.
+    """
     if params.score_field == "none":
         return _random(picks, params.seed), [{"field": "random", "seed": params.seed} for _ in picks]
     rank = are_ranks_compared(params, len(picks))
@@ -110,6 +134,9 @@ def compare(picks: Sequence[Picks], params: ParticleParams, warnings: list[str])
             warnings.append(f"{pick.label}: {_score(field)} is {low:g} for every particle that has one: {effect}")
         described.append({"field": field, "order": "higher" if higher else "lower", "missing": missing, "constant": low == high})
         signed = values if higher else -values
+        if below is not None:
+            start = sum(map(len, columns))
+            signed = np.where(below[start : start + len(pick)], np.nan, signed)
         columns.append(_ranks(signed) if rank else signed)
     scored = [not np.isnan(column).all() for column in columns]
     if not any(pick.scores is not None for pick in picks):
