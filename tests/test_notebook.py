@@ -86,7 +86,10 @@ def test_names_act_neither_in_text_nor_in_html(tmp_path: Path) -> None:
 def test_html_has_verdict_inputs_and_two_figures(particles: ParticleResult, micrographs: MicrographResult) -> None:
     for result, row in ((particles, "topaz.star"), (micrographs, "overlap 8")):
         html = result._repr_html_()
-        assert len(re.findall('src="data:image/svg', html)) == 2
+        assert len(re.findall('<svg [^>]*role="img"', html)) == 2
+        rules = [rule for style in re.findall("<style>(.*?)</style>", html, re.DOTALL) for rule in style.strip().splitlines()]
+        assert len(rules) > 20
+        assert all(rule.startswith(".cryodedup ") for rule in rules)
         assert row in html
         assert len(html) < 200_000
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import copy
+import dataclasses
 import json
 import math
 import re
@@ -19,11 +21,14 @@ import numpy as np
 import pytest
 
 from cases import Ran, star
-from cryodedup import ParticleParams, deduplicate_particles, report
+from cryodedup import MicrographResult, ParticleParams, ParticleResult, deduplicate_particles, find_duplicate_micrographs, report
+from cryodedup.demo.micrographs import BIN
+from cryodedup.report.micrograph_text import used_lines
 from cryodedup.report.next_steps import _to_programs
 from cryodedup.report.origin import Origin
-from cryodedup.report.outliers import binomial_tail
+from cryodedup.report.outliers import binomial_tail, names_of_micrographs
 from cryodedup.report.particle_page import particle_page
+from cryodedup.report.picks import drawings
 from cryodedup.write.particles import write_particles
 from page_reader import Page, hash_of
 
@@ -105,7 +110,7 @@ def test_micrographs_stand_out_only_where_chance_does_not_make_them(tmp_path: Pa
     assert "stand out" not in page_of(0)
     text = page_of(2)
     assert "Micrographs that stand out" in text
-    told = text[text.index("significantly more") : text.rindex("All micrographs")]
+    told = text[text.index("significantly more") : text.rindex("Table of micrographs")]
     assert set(re.findall(r"m\d\d\d\.mrc", told)) == {"m000.mrc", "m001.mrc"}
 
 
@@ -317,3 +322,77 @@ def test_what_to_do_next_names_what_each_program_takes() -> None:
     assert steps("p_repaired.cs", "p_repaired.csg", word="_repaired") == [
         "CryoSPARC: import p_repaired.csg with the job Import Result Group."
     ]
+
+
+def test_particles_of_an_opened_micrograph_are_where_they_are(demo: Path) -> None:
+    result = deduplicate_particles([demo / "session" / "relion.star", demo / "session" / "cryosparc.cs"], min_separation_a=40)
+    numbers = np.arange(result.n_micrographs)
+    names = names_of_micrographs(result, numbers.tolist())
+    found = drawings(result, numbers.tolist(), [names[k] for k in numbers.tolist()], 4_000_000)
+    assert found is not None
+    assert (found["unit"], len(found["frame_of"])) == ("Å", 12)
+    places, sources = (np.frombuffer(base64.b64decode(found[key]), np.uint8) for key in ("places", "sources"))
+    first, second, third = places.reshape(-1, 3).astype(int).T
+    shares = np.stack([first << 4 | second >> 4, (second & 15) << 8 | third], axis=1) / 4095
+    at = 0
+    for number in numbers.tolist():
+        rows = np.flatnonzero(result.micrograph_of == number)
+        rows = np.concatenate([rows[result.kept[rows]], rows[~result.kept[rows]]])
+        left, right, bottom, top = found["frames"][found["frame_of"][number]]
+        drawn = (left, bottom) + shares[at : at + len(rows)] * (right - left, top - bottom)
+        assert np.abs(drawn - result.coordinates_a[rows]).max() <= 0.51 * max(right - left, top - bottom) / 4095
+        assert np.array_equal(sources[at : at + len(rows)], rows >= result.sources[1].start)
+        at += len(rows)
+    assert at == len(result.kept)
+    assert drawings(result, numbers.tolist(), [], 0) is not None
+
+
+def test_a_table_of_micrographs_without_pixel_sizes_opens_in_pixels(tmp_path: Path) -> None:
+    rows = [(1, 1, "m", "1@s"), (1, 1, "m", "1@s"), (2000, 900, "m", "2@s")]
+    path = star(tmp_path / "p.star", rows, "CoordinateX CoordinateY MicrographName ImageName")
+    result = deduplicate_particles(path, undo_symmetry_expansion=True)
+    found = drawings(result, [0], ["m"], 10_000)
+    assert found is not None
+    assert found["unit"] == "px"
+    assert found["frames"] == [[0.0, 2060.0, 0.0, 960.0]]
+
+
+def _headings(result: ParticleResult | MicrographResult, tmp_path: Path) -> list[str]:
+    result.write(tmp_path, overwrite=True)
+    return re.findall(r"<h[123][^>]*>([^<]*)</h[123]>", (tmp_path / "report.html").read_text("utf-8"))
+
+
+def test_no_heading_says_what_is_not_there(demo: Path, tmp_path: Path) -> None:
+    columns = "CoordinateX CoordinateY MicrographName"
+    apart = [(500 * x, 500 * y, f"m{k}") for k in range(3) for x in range(5) for y in range(5)]
+    path = star(tmp_path / "p.star", apart, columns)
+    always = ["Search for duplicate particles", "What to do next", "What was used"]
+    ends = ["Table of micrographs", "Parameters", "For a methods section"]
+    nothing = _headings(deduplicate_particles(path, pixel_size_a=1.0), tmp_path / "1")
+    assert nothing == [*always, "The minimum separation", *ends]
+    twice = star(tmp_path / "twice.star", [(10, 10, "m"), (11, 10, "m")], columns)
+    everything = _headings(deduplicate_particles(twice, pixel_size_a=1.0, remove_entirely=True), tmp_path / "2")
+    assert everything == [*always, "Examples", "The minimum separation", "Micrographs without a kept particle", *ends]
+    tomograms = star(tmp_path / "t.star", [(x, 1, 1, "t") for x in (1, 2, 500)], "CoordinateX CoordinateY CoordinateZ TomoName")
+    assert "Table of tomograms" in _headings(deduplicate_particles(tomograms, pixel_size_a=1.0), tmp_path / "3")
+
+    images = sorted((demo / "session" / "Micrographs").iterdir())
+    none = _headings(find_duplicate_micrographs(images[:12], bin=BIN), tmp_path / "4")
+    assert none == ["Search for duplicate micrographs", "What to do next", "What was used", "Significance", *ends]
+    one = find_duplicate_micrographs(demo / "session" / "micrographs.star", bin=BIN)
+    assert "Least significant pairs first" in _headings(one, tmp_path / "5")
+    withheld = dataclasses.replace(one, withheld="too many")
+    assert "would be removed" in dict(used_lines(withheld))
+
+
+def test_kept_above_all_is_explained_where_it_is(tmp_path: Path) -> None:
+    columns = "CoordinateX CoordinateY MicrographName"
+    apart = [(400 * x, 400 * y, "m") for x in range(8) for y in range(8)]
+    for rows, explained in ((apart, False), ([*apart, *((x + 2, y, m) for x, y, m in apart)], True)):
+        result = deduplicate_particles(star(tmp_path / "p.star", rows, columns), pixel_size_a=1.0)
+        result.write(tmp_path / "out", overwrite=True)
+        said = (
+            "Where “kept” lies above “all”, particles were counted at the distance of their duplicates before"
+            in Page(tmp_path / "out" / "report.html").text
+        )
+        assert said == explained

@@ -344,3 +344,102 @@ def test_the_overlap_of_a_pair_can_be_enlarged(width: int, enlarged: int, demo: 
     assert min(before) > (width > 500) * 50 + 150
     assert min(large) > enlarged
     assert after == before
+
+
+@needs_browser
+@pytest.mark.parametrize("colours", [("#111111", "rgb(221, 221, 221)"), ("#ffffff", "rgb(34, 34, 34)")])
+def test_charts_in_a_notebook_have_its_colours(colours: tuple[str, str], demo: Path, tmp_path: Path) -> None:
+    """Whatever the system prefers: a theme is chosen in the notebook."""
+    back, letters = colours
+    html = deduplicate_particles(demo / "session" / "relion.star", min_separation_a=40)._repr_html_()
+    (tmp_path / "notebook.html").write_text(
+        f'<body style="background: {back}; color: {letters}">{html}<p class="line">Mine</p></body>', "utf-8"
+    )
+    script = """
+      const of = (selector, what) => [...document.querySelectorAll(selector)].map((one) => getComputedStyle(one)[what]);
+      say("letters", [...new Set(of("svg .letters", "fill"))]);
+      say("backs", [...new Set(of("svg, svg rect", "backgroundColor"))]);
+      say("mine", of("p.line", "strokeWidth"));
+    """
+    dom, complaints = in_browser(tmp_path / "notebook.html", tmp_path, script, dark=back == "#ffffff")
+    assert complaints == ""
+    assert said(dom, "letters") == [letters]
+    assert said(dom, "backs") == ["rgba(0, 0, 0, 0)"]
+    assert said(dom, "mine") == ["1px"]
+
+
+@needs_browser
+@pytest.mark.parametrize("name", ["particles", "refined"])
+def test_any_micrograph_opens_from_the_table(name: str, demo: Path, tmp_path: Path) -> None:
+    script = """
+      const place = document.querySelector(".long");
+      const opened = [...place.querySelectorAll("button.open")].map((button) => {
+        button.click();
+        const panel = place.querySelector(".opened");
+        const paths = [...panel.querySelectorAll("path.line")].map((path) => path.getAttribute("d"));
+        const circles = paths.filter((d) => d.includes("a")).join("").split("a").length - 1;
+        const crosses = paths.filter((d) => d.includes("l")).join("").split("l").length - 1;
+        const row = [...button.closest("tr").cells].map((cell) => cell.textContent.replaceAll(",", ""));
+        return [row, panel.querySelector("h3").firstChild.textContent, circles / 2, crosses / 2, panel.querySelectorAll("image").length];
+      });
+      say("opened", opened);
+      place.querySelector(".opened button").click();
+      say("closed", place.querySelector(".opened").hidden);
+    """
+    dom, complaints = in_browser(demo / name / "report.html", tmp_path, script)
+    assert complaints == ""
+    opened = said(dom, "opened")
+    assert len(opened) >= 12
+    for (micrograph, _, kept, rejected, _), shown, circles, crosses, images in opened:
+        assert (shown, circles, crosses) == (micrograph, int(kept), int(rejected))
+        assert images <= (name == "refined")
+    assert sum(images for *_, images in opened) == (30 if name == "refined" else 0)
+    assert said(dom, "closed") is True
+
+
+@needs_browser
+@pytest.mark.parametrize("width", [420, 1200])
+def test_long_names_keep_their_ends(width: int, tmp_path: Path) -> None:
+    names = [f"MotionCorr/job002/Movies/{'a_long_name_of_a_session_' * 6}{k:04d}.mrc" for k in range(3)]
+    path = star(tmp_path / "p.star", [(x, 10, name) for name in names for x in (1, 500)], "CoordinateX CoordinateY MicrographName")
+    deduplicate_particles(path, pixel_size_a=1.0).write(tmp_path / "out")
+    script = """
+      const ends = [...document.querySelectorAll(".long .open")].map((button) => {
+        const letters = document.createRange();
+        const name = button.firstChild.firstChild;
+        const box = button.getBoundingClientRect();
+        const seen = (from, to) => {
+          letters.setStart(name, from); letters.setEnd(name, to);
+          const at = letters.getBoundingClientRect();
+          return at.left >= box.left - 1 && at.right <= box.right + 1;
+        };
+        return [seen(0, 5), seen(name.length - 8, name.length), name.textContent];
+      });
+      say("ends", ends);
+    """
+    dom, _ = in_browser(tmp_path / "out" / "report.html", tmp_path, script, width=width)
+    assert said(dom, "ends") == [[False, True, name] for name in names]
+
+
+@needs_browser
+def test_what_a_page_has_no_room_for_is_said(demo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    result = deduplicate_particles(demo / "session" / "relion.star", min_separation_a=40)
+    monkeypatch.setattr("cryodedup.report.particle_page.room", lambda *_: 10_000)
+    result.write(tmp_path / "out")
+    script = """
+      const texts = [...document.querySelectorAll("button.open")].map((button) => {
+        button.click();
+        return document.querySelector(".opened").textContent;
+      });
+      say("note", document.querySelector("#all + p").textContent);
+      say("texts", texts);
+    """
+    dom, complaints = in_browser(tmp_path / "out" / "report.html", tmp_path, script)
+    assert complaints == ""
+    found = re.search(r"Those of the first (\d+) are in this page; more would make it too large\.", said(dom, "note"))
+    assert found is not None
+    opened = int(found[1])
+    texts = said(dom, "texts")
+    assert 0 < opened < len(texts) == 12
+    assert all("The frame has" in text for text in texts[:opened])
+    assert all("not in this page, which would be too large: result.plot_micrograph(" in text for text in texts[opened:])

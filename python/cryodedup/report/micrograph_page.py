@@ -47,6 +47,7 @@ def micrograph_page(result: MicrographOutcome, origin: Origin = NOWHERE) -> Page
         used=used_lines(result),
         methods=methods(result),
         sets=_sets(result),
+        removed="would be removed" if result.withheld else "removed",
         micrographs=micrographs,
         frame="micrograph",
         **_gallery(result, room(figures, micrographs.data)),

@@ -51,7 +51,7 @@ def used_lines(result: MicrographOutcome) -> list[tuple[str, str]]:
         )
     lines.append(("accepted", f"at {_rule(result)}"))
     share = f"micrographs that share at least {100 * result.params.least_overlap:g} % with one that stays"
-    lines.append(("removed", f"{share}; {_KEPT[result.params.keep]} of a set stays"))
+    lines.append(("would be removed" if result.withheld else "removed", f"{share}; {_KEPT[result.params.keep]} of a set stays"))
     return lines
 
 

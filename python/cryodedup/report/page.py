@@ -7,7 +7,6 @@ import hashlib
 import os
 import re
 import shutil
-from base64 import b64encode
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -25,7 +24,7 @@ from cryodedup.text import shown
 
 OF_THE_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS)
 _TEMPLATES = Path(__file__).parent / "templates"
-SCRIPTS = [f"script/{name}.js" for name in ("base", "tables", "charts", "places", "pairs")]
+SCRIPTS = [f"script/{name}.js" for name in ("base", "picks", "tables", "charts", "places", "pairs")]
 """The parts of the pages' script; the first defines what the others use."""
 MAX_BYTES = 4_000_000
 """Of the figures, the long table and the pictures of a page: with all else it stays below 5 MB."""
@@ -103,14 +102,19 @@ def _with_contents(html: str) -> str:
 
 
 def fragment(template: str, **context: Any) -> str:
-    """A piece of HTML for another page, as that of a notebook; all values are escaped."""
-    filled: str = _environment().get_template(template).render(style=file_style(), **context)
+    """A piece of HTML for another page, as that of a notebook; all values are escaped.
+
+    Letters and axes of its figures have the colour of the text around them, which a dark theme makes light; the other colours are visible
+    on a dark and on a white page. Its rules apply within the class ``cryodedup`` only.
+    """
+    style = re.sub(r"^(?=\.)", ".cryodedup ", file_style(text="currentColor", dim="currentColor"), flags=re.MULTILINE)
+    filled: str = _environment().get_template(template).render(style=style, **context)
     return filled
 
 
-def file_style() -> str:
-    """The style of figures with the colours of a white page filled in: presentation programs and editors do not support CSS variables."""
-    of = colours()
+def file_style(**others: str) -> str:
+    """The style of figures with the colours of a white page filled in, or ``others``: many programs do not support CSS variables."""
+    of = {**colours(), **others}
     return re.sub(r"var\(--(\w+)\)", lambda found: of[found[1]], _text("figure.css"))
 
 
@@ -130,7 +134,6 @@ def _environment() -> Any:
     environment.filters["text"] = lambda value: shown(str(value))
     environment.filters["unbroken"] = lambda value: re.sub(r"(?<=\d) (?=[Å%])", "\u00a0", shown(str(value)))
     environment.filters["panels"] = _panels
-    environment.filters["data_url"] = lambda svg: f"data:image/svg+xml;base64,{b64encode(svg.encode()).decode()}"
     return environment
 
 

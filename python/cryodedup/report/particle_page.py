@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -17,8 +18,9 @@ from cryodedup.report.figures.examples import examples
 from cryodedup.report.next_steps import after_particles
 from cryodedup.report.origin import Origin
 from cryodedup.report.outliers import Outliers, names_of_micrographs, outliers
-from cryodedup.report.page import Page, page
+from cryodedup.report.page import Page, page, room
 from cryodedup.report.particle_text import methods, other_rule, used_lines, verdict
+from cryodedup.report.picks import drawings
 from cryodedup.report.rows import Column, LongTable, long_table
 
 MAX_SAMPLED = 100_000
@@ -39,9 +41,10 @@ def particle_page(result: ParticleOutcome, origin: Origin = NOWHERE) -> Page:
     advice = advice_for_page(result)
     words = words_for(result)
     shown = _examples(result, words) if len(result.rejected) else []
+    figures = [*advised(result, advice, words[0]), *_compared(result), *shown]
     return page(
         "particles.html.j2",
-        [*advised(result, advice, words[0]), *_compared(result), *shown],
+        figures,
         origin,
         verdict=verdict(result),
         warnings=result.warnings,
@@ -62,7 +65,7 @@ def particle_page(result: ParticleOutcome, origin: Origin = NOWHERE) -> Page:
         examples=[figure.name for figure in shown],
         rejected=words[1],
         outliers=_with_rows(outliers(result)) if len(result.rejected) else NO_OUTLIERS,
-        micrographs=_micrographs(result, words),
+        micrographs=_micrographs(result, words, figures),
         frame=result.frame_word,
         **_inputs(result),
     )
@@ -168,13 +171,14 @@ def _parameters(result: ParticleOutcome) -> list[tuple[str, str, str]]:
     return [(name, str(value), used.get(name, str(value))) for name, value in asdict(result.params).items() if name != "unused"]
 
 
-def _micrographs(result: ParticleOutcome, words: tuple[str, str]) -> LongTable:
-    """All micrographs, those with the most rejected particles first."""
+def _micrographs(result: ParticleOutcome, words: tuple[str, str], figures: Sequence[Figure]) -> LongTable:
+    """All micrographs, those with the most rejected particles first, with drawings of as many as the page has room for."""
     n = np.bincount(result.micrograph_of, minlength=result.n_micrographs)
     rejected = np.bincount(result.micrograph_of[result.rejected], minlength=result.n_micrographs)
     order = np.lexsort((np.arange(len(n)), -rejected))
     order = order[n[order] > 0]
-    names = names_of_micrographs(result, order.tolist())
+    of = names_of_micrographs(result, order.tolist())
+    names = [of[k] for k in order.tolist()]
     percent = np.round(100 * rejected[order] / n[order], 1)
     columns = [
         Column("particles", n[order].tolist()),
@@ -182,4 +186,5 @@ def _micrographs(result: ParticleOutcome, words: tuple[str, str]) -> LongTable:
         Column(words[1], rejected[order].tolist()),
         Column(f"{words[1]} (%)", percent.tolist()),
     ]
-    return long_table(result.frame_word, [names[k] for k in order.tolist()], columns, f"{result.frame_word}s.csv")
+    table = long_table(result.frame_word, names, columns, f"{result.frame_word}s.csv")
+    return table.with_drawings(drawings(result, order[: table.rows].tolist(), names[: table.rows], room(figures, table.data)))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 from cryodedup.text import shown
 
@@ -25,13 +26,24 @@ class Column:
 class LongTable:
     """Rows of a page, the most important ones first; ``names`` are the first column.
 
-    ``shown`` is what the script reads: names without what they share with the one before, columns, and words by number.
+    ``data`` is what the script reads: names without what they share with the one before, columns, and words by number; and ``drawings``,
+    of the first ``opened`` rows, the first ``images`` of which have an image.
     """
 
     head: str
     rows: int
     total: int
     data: str
+    opened: int = 0
+    images: int = 0
+
+    def with_drawings(self, drawings: dict[str, Any] | None) -> LongTable:
+        """The same with what is drawn when a row is opened."""
+        if drawings is None:
+            return self
+        images = sum(bool(address) for address, *_ in drawings["images"])
+        data = f'{self.data[:-1]},"drawings":{_json(drawings)}}}'
+        return replace(self, data=data, opened=len(drawings["frame_of"]), images=images)
 
 
 def long_table(head: str, names: Sequence[str], columns: Sequence[Column], file_name: str) -> LongTable:
@@ -62,11 +74,13 @@ def long_table(head: str, names: Sequence[str], columns: Sequence[Column], file_
         "rests": rests[:rows],
         "columns": [values[:rows] for values in encoded],
     }
-    # Nothing in it can end the element that holds it, or open another.
-    text = (
-        json.dumps(data, separators=(",", ":"), ensure_ascii=True).replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
-    )
-    return LongTable(head, rows, len(names), text)
+    return LongTable(head, rows, len(names), _json(data))
+
+
+def _json(data: dict[str, Any]) -> str:
+    """Nothing in it can end the element that holds it, or open another."""
+    text = json.dumps(data, separators=(",", ":"), ensure_ascii=True)
+    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 
 def _without_shared(names: Sequence[str]) -> tuple[list[int], list[str]]:

@@ -72,4 +72,9 @@ def caption(data: Distances) -> str:
     found = f"Distance from each particle to its nearest neighbour, for all particles and for the {data.after_word} ones."
     if data.separations.suggested_a is not None:
         found += " Duplicates form the peak on the left, neighbours the peak on the right."
+    if (data.after > data.before).any():
+        found += (
+            f" Where “{data.after_word}” lies above “all”, particles were counted at the distance of their duplicates before;"
+            " without these, the nearest neighbour is another particle, farther away."
+        )
     return found + (f" Estimated from {data.sampled:,} particles." if data.sampled else "")

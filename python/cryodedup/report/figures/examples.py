@@ -132,8 +132,8 @@ def example_of(result: ParticleOutcome, number: int, word: str = "chosen") -> Ex
     source, at = result.sources[source_of[0]], int(rows[0]) - result.sources[source_of[0]].start
     name = source.picks.micrographs[int(source.picks.micrograph_of[at])].name
     centres = result.coordinates_a[rows]
-    image = _image(name, micrographs)
-    extent = _extent(source, at, centres, image.size_px)
+    image = Image() if micrographs is None else image_of(name, micrographs, SIDE_PX)
+    extent = _extent(result, rows, image.size_px)
     return Example(
         word=word,
         name=name,
@@ -157,24 +157,48 @@ def _duplicates_within(result: ParticleOutcome, rows: NDArray[np.int64]) -> NDAr
     return np.where((of != rows) & (rows[place] == of), place, -1)
 
 
-def _extent(source: Source, at: int, centres: Floats, size_px: tuple[int, int] | None) -> Extent:
-    """The extent of the image; or of the particles, with the height of the micrograph if it is known."""
-    pixel_a = float(source.sizes_a[at]) if isinstance(source.sizes_a, np.ndarray) else float(source.sizes_a)
-    if size_px is not None and not source.picks.in_angstrom:
+def pixel_size_a(result: ParticleOutcome, row: int) -> float | None:
+    """The length of a pixel at a particle, in the unit of the coordinates; None where these are not counted in pixels."""
+    source = _source_of(result, row)
+    return None if source.picks.in_angstrom else float(np.broadcast_to(source.sizes_a, len(source.picks))[row - source.start])
+
+
+def _source_of(result: ParticleOutcome, row: int) -> Source:
+    return next(source for source in result.sources if row < source.rows.stop)
+
+
+def extents(result: ParticleOutcome, first: NDArray[np.int64], low: Floats, high: Floats) -> Floats:
+    """Left, right, bottom and top of micrographs, float64 (m, 4): of their particles and the origin, with a margin.
+
+    At the left and bottom the margin is there only if particles lie below the origin; the height is that of the micrograph if it is known.
+
+    Parameters
+    ----------
+    first
+        int64 (m,): a particle of each.
+    low, high
+        float64 (m, 2): the least and the largest coordinates of its particles.
+    """
+    low = np.minimum(low, 0.0)
+    margin = MARGIN * np.maximum(1.0, (high - low).max(axis=1))[:, None]
+    (left, bottom), (right, top) = (low - margin * (low < 0)).T, (high + margin).T
+    for source in result.sources:
+        if source.picks.heights_px is not None:
+            mine = (first >= source.start) & (first < source.rows.stop)
+            at = first[mine] - source.start
+            height, size = (np.broadcast_to(value, len(source.picks))[at] for value in (source.picks.heights_px, source.sizes_a))
+            top[mine] = height * size
+    return np.stack([left, right, bottom, top], axis=1)
+
+
+def _extent(result: ParticleOutcome, rows: NDArray[np.int64], size_px: tuple[int, int] | None) -> Extent:
+    """The extent of the image, if there is one; else that of the particles."""
+    pixel_a = pixel_size_a(result, int(rows[0]))
+    if size_px is not None and pixel_a is not None:
         return 0.0, size_px[0] * pixel_a, 0.0, size_px[1] * pixel_a
-    left, right, bottom, top = _around(centres)
-    height = source.picks.heights_px
-    if height is not None:
-        top = pixel_a * float(height[at] if isinstance(height, np.ndarray) else height)
+    centres = result.coordinates_a[rows, :2]
+    left, right, bottom, top = extents(result, rows[:1], centres.min(axis=0)[None], centres.max(axis=0)[None])[0].tolist()
     return left, right, bottom, top
-
-
-def _around(centres: Floats) -> Extent:
-    """The extent of the particles and the origin, with a margin (at the left and bottom only if particles lie below the origin)."""
-    low, high = (np.append(bound, 0.0)[:2] for bound in (np.minimum(centres.min(axis=0), 0.0), centres.max(axis=0)))
-    margin = MARGIN * float(max(1.0, *(high - low)))
-    left, bottom = (float(value) - margin * (value < 0) for value in low)
-    return left, float(high[0]) + margin, bottom, float(high[1]) + margin
 
 
 def _picked(result: ParticleOutcome, rows: NDArray[np.int64], source_of: NDArray[np.int64]) -> Floats:
@@ -191,17 +215,18 @@ def _picked(result: ParticleOutcome, rows: NDArray[np.int64], source_of: NDArray
     return picked
 
 
-def _image(name: str, micrographs: Path | None) -> Image:
-    """The image, searched for from the current directory, and from those above the table of micrographs."""
-    if micrographs is None:
-        return Image()
+def image_of(name: str, micrographs: Path, side_px: int) -> Image:
+    """The image, of at most ``side_px`` pixels along the longer side.
+
+    It is searched for from the current directory, and from those above the table of micrographs.
+    """
     bases = [Path(), *micrographs.absolute().parents]
     try:
         path = next((base / name for base in bases if name and is_file(base / name)), None)
         if path is None:
             return Image(missing="its image was not found")
         header = open_mrc(path)
-        width = max(1, -(-max(header.nx, header.ny) // SIDE_PX))
+        width = max(1, -(-max(header.nx, header.ny) // side_px))
         reduced = level(_core.reduce_frame(header.frame, bin=width))
         return Image(pixels=to_bytes(reduced), size_px=(header.nx, header.ny))
     except (InputError, OSError) as error:

@@ -79,14 +79,14 @@ def draw(data: Shifts) -> Figure:
         layers.append(Points(x=x, y=y, size=5.0, colour=hex_of(shade(k / (SHADES - 1))), names=names))
     x_axis, y_axis = (Axis(label=f"shift in {name} (px)", low=-side, high=side) for name, side in (("x", width), ("y", height)))
     bar = ColourBar(label="significance z", low=low, high=high)
-    drawing = chart(x_axis, y_axis, layers, "Shifts of duplicates relative to their originals", equal=True, colour_bar=bar)
+    drawing = chart(x_axis, y_axis, layers, "Shifts between the micrographs of each pair", equal=True, colour_bar=bar)
     return Figure("shifts", (drawing,), caption(data))
 
 
 def caption(data: Shifts) -> str:
     """The caption, with the longest shift."""
     width, height = data.frame_px
-    found = "Shifts that superimpose duplicates on their originals, coloured by significance."
+    found = "Shifts that superimpose the second micrograph of each pair on the first, coloured by significance."
     found += f" A shift as long as an axis ({width:,} x {height:,} px) leaves no overlap."
     if data.pixel_size_a:
         longest = float(np.hypot(*data.shift_px.T).max())

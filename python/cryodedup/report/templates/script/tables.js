@@ -52,8 +52,17 @@ for (const place of all(".long")) {
     row.style.height = `${count * height}px`;
     return row;
   };
-  const cell = (value, c) => make("td", given.numbers[c] ? { class: "number" } : c ? {} : { title: value }, plain(value));
-  const row = (k, at) => make("tr", { "aria-rowindex": at + 2 }, ...columns.map((values, c) => cell(values[k], c)));
+  const open = given.drawings && opener(place, given, names);
+  // Where a name is too long, its end stays, by which names differ: the cell goes from right to left, the name in it does not.
+  const named = (k) => {
+    const name = make("bdi", { dir: "ltr" }, names[k]);
+    if (!open) return make("td", { title: names[k] }, name);
+    const button = make("button", { type: "button", class: "open" }, name);
+    button.addEventListener("click", () => open(k));
+    return make("td", { title: names[k] }, button);
+  };
+  const cell = (value, c) => make("td", given.numbers[c] ? { class: "number" } : {}, plain(value));
+  const row = (k, at) => make("tr", { "aria-rowindex": at + 2 }, named(k), ...columns.slice(1).map((values, c) => cell(values[k], c + 1)));
   const show = (text) => { if (status.textContent !== text) status.textContent = text; };
   const counted = (count) => `${plain(count)} row${count === 1 ? "" : "s"}`;
   const listed = place.dataset.rows === place.dataset.total ? "" : ", of those listed";
