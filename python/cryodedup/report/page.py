@@ -7,6 +7,7 @@ import hashlib
 import os
 import re
 import shutil
+from base64 import b64encode
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
