@@ -80,7 +80,7 @@ def test_each_input_can_have_its_own(command: Command, tmp_path: Path) -> None:
         (["c=1"], "--pixel-size c=1: found no such input, expected the name of one of"),
         (["a=1"], "b.star: found no micrograph pixel size"),
         (["a=1", "2"], "--pixel-size: found several values"),
-        (["a=x"], "--pixel-size: found 'a=x', expected a number of Å, or NAME=VALUE"),
+        (["a=x"], "--pixel-size: found 'a=x', expected a number, or NAME=VALUE"),
     ):
         ran = command("particles", first, second, "--dry-run", *[part for value in given for part in ("--pixel-size", value)])
         assert ran.status == 2

@@ -12,8 +12,9 @@ import cryodedup
 
 PACKAGE = Path(cryodedup.__file__).parent
 FLOORS = (
+    {"text"},
     {"errors", "control_groups"},
-    {"components", "text", "units", "progress", "processors", "resources", "signals", "staging", "lasting"},
+    {"components", "units", "progress", "processors", "resources", "signals", "staging", "lasting"},
     {"params", "summary_file"},
     {"formats", "pictures", "output_directory"},
     {"particles", "micrographs"},

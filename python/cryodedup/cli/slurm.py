@@ -97,7 +97,7 @@ def _particles(
 ) -> int:
     cluster, rest = separated(chosen)
     quiet = bool(rest.pop("quiet"))
-    for name in ("no_report", "as_json"):
+    for name in ("no_report", "as_json", "written_as"):
         rest.pop(name)
     params = of_particles.chosen_params(min_separation, pixel_size, rest)
     if output is None:
