@@ -80,6 +80,17 @@ def test_every_page_is_in_the_site() -> None:
     assert in_site == {page.relative_to(ROOT / "docs").as_posix() for page in PAGES if (ROOT / "docs") in page.parents}
 
 
+def test_the_search_of_the_site_finds_endings_and_options_by_their_words() -> None:
+    found = re.search(r"separator: '(.*)'", (ROOT / "mkdocs.yml").read_text("utf-8"))
+    assert found is not None
+    words = re.split(found[1], "import `particles_kept.csg`, with --pixel-size 1.06 or pixel_size_a=1.06")
+    assert [word for word in words if word] == [
+        "import", "particles", "kept", "csg", "with", "pixel", "size", "1.06", "or", "pixel", "size", "a", "1.06",
+    ]  # fmt: skip
+    assert "search.js" in (ROOT / "mkdocs.yml").read_text("utf-8")
+    assert (ROOT / "docs" / "search.js").is_file()
+
+
 def test_the_map_names_folders_that_are_there() -> None:
     cells = re.findall(r"^\| (`[^|]+`) \|", (ROOT / "CONTRIBUTING.md").read_text("utf-8"), re.MULTILINE)
     places = [place for cell in cells for place in re.findall("`([^`]+)`", cell)]
