@@ -200,7 +200,7 @@ def odd(tmp_path: Path) -> Path:
     folder.mkdir()
     path = folder / os.fsdecode(b"in\xff\r.star")
     labels = "".join(f"_rln{name}\n" for name in COLUMNS.split()).encode()
-    rows = b"".join(b"0 0 0.5 %s\n1 0 0.7 %s\n" % (name, name) for name in ODD)
+    rows = b"".join(b"10 10 0.5 %s\n11 10 0.7 %s\n" % (name, name) for name in ODD)
     path.write_bytes(b"data_particles\nloop_\n" + labels + rows)
     return path
 
