@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from cryodedup import _core
 from cryodedup.errors import InputError
+from cryodedup.formats.head import head_of
 from cryodedup.formats.star import text
 
 NAMES = {
@@ -71,13 +72,8 @@ def open_csv(path: Path, threads: int = 0) -> CsvPicks:
 
 def _head(path: Path) -> tuple[int, int, list[str]]:
     """Where the rows begin, the line of the head, and its labels."""
-    start, line, head = 0, 0, b""
-    with path.open("rb") as file:
-        for head in file:
-            start, line = start + len(head), line + 1
-            if head.strip() and not head.startswith(b"#"):
-                break
-    return start, line, [label.strip().strip('"') for label in head.decode("utf-8-sig", "replace").split(",")]
+    start, line, head = head_of(path)
+    return start, line, [label.strip().strip('"') for label in head.split(",")]
 
 
 def _number(cell: str) -> float:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from cryodedup import _core
 from cryodedup.errors import InputError
+from cryodedup.formats.head import head_of
 
 NUMBERS = ("x_coord", "y_coord", "z_coord", "score")
 EXPECTED = "image_name x_coord y_coord [z_coord] score"
@@ -13,13 +14,8 @@ EXPECTED = "image_name x_coord y_coord [z_coord] score"
 
 def open_topaz(path: Path, threads: int = 0) -> _core.Table:
     """Scans one file of the picks in all images."""
-    start, line, head = 0, 0, b""
-    with path.open("rb") as file:
-        for head in file:
-            start, line = start + len(head), line + 1
-            if head.strip() and not head.startswith(b"#"):
-                break
-    labels = head.decode("utf-8", "replace").split()
+    start, line, head = head_of(path)
+    labels = head.split()
     if len(set(labels)) != len(labels) or not {"image_name", "x_coord", "y_coord"} <= set(labels):
         raise InputError(f"{path}, line {line}: found columns {' '.join(labels)}, expected {EXPECTED}")
     return _core.scan_rows([path], [start], [labels], numbers=NUMBERS, names=("image_name",), threads=threads)[0]

@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cryodedup import _core
-from cryodedup.particles.inputs.matcher import Cluster, Coincidence, Directories
+from cryodedup.particles.inputs.clusters import Cluster
+from cryodedup.particles.inputs.matcher import Coincidence, Directories
 from cryodedup.particles.inputs.picks import Floats, Picks
 from cryodedup.particles.inputs.pixel_sizes import Resolved
 from cryodedup.particles.points import Points

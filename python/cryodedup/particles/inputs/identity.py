@@ -17,7 +17,8 @@ from functools import lru_cache
 
 from cryodedup.errors import InputError
 from cryodedup.params import Match
-from cryodedup.particles.inputs.matcher import Coincidence, Directories, Matcher, Measure, Seen, equal_files
+from cryodedup.particles.inputs.clusters import Seen, equal_files
+from cryodedup.particles.inputs.matcher import Coincidence, Directories, Matcher, Measure
 from cryodedup.particles.inputs.micrograph_names import Name, pattern_of
 from cryodedup.particles.inputs.picks import Micrograph
 from cryodedup.text import count

@@ -20,14 +20,10 @@ from typing import Any, Literal
 from cryodedup.components import connected_components
 from cryodedup.errors import InputError
 from cryodedup.params import Match
+from cryodedup.particles.inputs.clusters import Cluster, Seen, example_of, extents_differ, joined_by, linked, uids_differ
 from cryodedup.particles.inputs.image_extents import image_extent_a, image_file
-from cryodedup.particles.inputs.micrograph_names import Name, Place, normalised_path
-from cryodedup.particles.inputs.picks import Micrograph
+from cryodedup.particles.inputs.micrograph_names import Place
 
-EXTENT_TOLERANCE = 0.02
-"""Binning keeps the extent of a micrograph, but for pixels at its edges."""
-CALIBRATION = 0.05
-"""Pixel sizes are calibrated anew, by up to this share: extents that differ by one factor, so small, are of one camera."""
 MAX_IMAGES = 3
 """So many micrographs of a directory are looked for, until there is an image of one."""
 
@@ -44,62 +40,8 @@ class Coincidence:
     words: str
 
 
-Measure = Callable[[Mapping[Directories, Sequence[tuple["Cluster", "Cluster"]]]], Mapping[Directories, Coincidence]]
+Measure = Callable[[Mapping[Directories, Sequence[tuple[Cluster, Cluster]]]], Mapping[Directories, Coincidence]]
 """Compares the particles in pairs of clusters of micrographs, by the directories of these."""
-
-
-class Seen:
-    """A micrograph of an input, the one with the number ``source``; ``key`` is equal for spellings of one micrograph in one input.
-
-    A plain class: with ``dataclass`` and ``cached_property`` the matching of 200,000 names took ten times as long.
-    """
-
-    __slots__ = ("_names", "base", "directory", "key", "label", "micrograph", "path", "source")
-
-    def __init__(self, micrograph: Micrograph, label: str, source: int, names: dict[str, Name]) -> None:
-        self.micrograph, self.label, self.source = micrograph, label, source
-        self.path = normalised_path(micrograph.name)
-        self.directory, _, self.base = self.path.rpartition("/")
-        if micrograph.file is not None:
-            self.directory = ""
-        self.key: object = (self.path, micrograph.uid) if micrograph.number is None else micrograph.number
-        self._names = names  # those taken apart already: several inputs have the same
-
-    @property
-    def name(self) -> Name:
-        name = self.micrograph.name
-        found = self._names.get(name)
-        if found is None:
-            found = self._names[name] = Name.of(name)
-        return found
-
-    @property
-    def uid(self) -> int | None:
-        return self.micrograph.uid or self.name.uid
-
-    def __str__(self) -> str:
-        return self.micrograph.file or f"{self.micrograph.name} of {self.label}"
-
-
-class Cluster:
-    """Micrographs that are the same, and what is known of them."""
-
-    __slots__ = ("directories", "extents_a", "members", "uids")
-
-    def __init__(
-        self, members: list[Seen], uids: frozenset[int], directories: frozenset[str], extents_a: frozenset[tuple[float, float]]
-    ) -> None:
-        self.members, self.uids, self.directories, self.extents_a = members, uids, directories, extents_a
-
-    @classmethod
-    def joined(cls, clusters: Sequence[Cluster]) -> Cluster:
-        """One of several."""
-        return cls(
-            [one for cluster in clusters for one in cluster.members],
-            frozenset().union(*[cluster.uids for cluster in clusters]),
-            frozenset().union(*[cluster.directories for cluster in clusters]),
-            frozenset().union(*[cluster.extents_a for cluster in clusters]),
-        )
 
 
 class Matcher:
@@ -147,17 +89,17 @@ class Matcher:
         clusters = self._alone(seen)
         numbered = [cluster for cluster in clusters if cluster.members[0].micrograph.number is not None]
         if numbered:
-            return _joined(numbered, lambda cluster: cluster.members[0].micrograph.number)
+            return joined_by(numbered, lambda cluster: cluster.members[0].micrograph.number)
         if self.match in ("auto", "uid"):
-            clusters = _joined(clusters, lambda cluster: cluster.members[0].uid)
+            clusters = joined_by(clusters, lambda cluster: cluster.members[0].uid)
         if self.match == "path":
-            return _joined(clusters, lambda cluster: next(iter(_paths(cluster)), None))
+            return joined_by(clusters, lambda cluster: next(iter(_paths(cluster)), None))
         if self.match == "name":
             return self._agreeing(clusters, _stems, lambda one, other: "same", by_name=True)
         if self.match == "auto":
-            clusters = _joined(clusters, self._of_equal_paths)
+            clusters = joined_by(clusters, self._of_equal_paths)
             clusters = self._agreeing(clusters, _paths, self._relation_of_paths)
-            clusters = _joined(clusters, self._of_equal_tails, self.by_name_only)
+            clusters = joined_by(clusters, self._of_equal_tails, self.by_name_only)
             clusters = self._agreeing(clusters, _stems, self._relation_of_names, by_name=True)
         return clusters
 
@@ -224,7 +166,7 @@ class Matcher:
                 links += self._links(clusters, rivals, relation, by_name=by_name)
         if several:
             self._refuse_met(clusters, links, several, keys)
-        return _linked(clusters, links)
+        return linked(clusters, links)
 
     def _refuse_met(
         self,
@@ -259,7 +201,7 @@ class Matcher:
                 if found == "same":
                     links.append((j, i))
                     if by_name:
-                        self.by_name_only.append(_example(one, other))
+                        self.by_name_only.append(example_of(one, other))
                 else:
                     apart.append((j, i))
                     if by_name and found == "open, two":
@@ -269,10 +211,10 @@ class Matcher:
         return links
 
     def _relation_of_paths(self, one: Cluster, other: Cluster) -> Relation:
-        if _extents_differ(one, other):
+        if extents_differ(one, other):
             return "two"
         self._note_two_projects(one.members[0], other.members[0])
-        return "open, two" if _uids_differ(one, other) else "same"
+        return "open, two" if uids_differ(one, other) else "same"
 
     def _relation_of_names(self, one: Cluster, other: Cluster) -> Relation:
         """Whether equal names are of one micrograph."""
@@ -280,9 +222,9 @@ class Matcher:
         relations = self.by_directories.get(key)
         if relations is None:
             relations = self.by_directories[key] = {self._of_directories(a, b) for a in key[0] for b in key[1]}
-        if "two" in relations or _extents_differ(one, other):
+        if "two" in relations or extents_differ(one, other):
             return "two"
-        if _uids_differ(one, other):
+        if uids_differ(one, other):
             of_one_job = {self._place(a).job for a in key[0]} & {self._place(b).job for b in key[1]} - {""}
             return "two" if of_one_job else "open, two"
         return "same" if "same" in relations else "open, two" if "open, two" in relations else "open, same"
@@ -316,49 +258,6 @@ def _stems(cluster: Cluster) -> list[str]:
     return [one.name.stem for one in cluster.members]
 
 
-def _joined(
-    clusters: Sequence[Cluster], key: Callable[[Cluster], object], examples: list[tuple[Seen, Seen]] | None = None
-) -> list[Cluster]:
-    """Joins clusters with equal keys, None is no key; ``examples``: gets a pair for each that is joined."""
-    first: dict[object, int] = {}
-    links = []
-    for i, cluster in enumerate(clusters):
-        value = key(cluster)
-        if value is not None and first.setdefault(value, i) != i:
-            links.append((first[value], i))
-    if examples is not None:
-        examples += [_example(clusters[i], clusters[j]) for i, j in links]
-    return _linked(clusters, links)
-
-
-def _linked(clusters: Sequence[Cluster], links: Sequence[tuple[int, int]]) -> list[Cluster]:
-    """Joins clusters connected by links, in the order of the first of each."""
-    if not links:
-        return list(clusters)
-    parts = {members[0]: members for members in connected_components(links)}
-    joined = {first: Cluster.joined([clusters[i] for i in some]) for first, some in parts.items()}
-    absorbed = {i for some in parts.values() for i in some[1:]}
-    return [joined.get(i, cluster) for i, cluster in enumerate(clusters) if i not in absorbed]
-
-
-def _uids_differ(one: Cluster, other: Cluster) -> bool:
-    return bool(one.uids and other.uids) and one.uids.isdisjoint(other.uids)
-
-
-def _extents_differ(one: Cluster, other: Cluster) -> bool:
-    for first in one.extents_a:
-        for second in other.extents_a:
-            x, y = (a / b for a, b in zip(first, second, strict=True))
-            if abs(x - y) > EXTENT_TOLERANCE * max(x, y) or abs(x - 1) > CALIBRATION:
-                return True
-    return False
-
-
-def _example(one: Cluster, other: Cluster) -> tuple[Seen, Seen]:
-    pairs = ((first, second) for first in one.members for second in other.members)
-    return next((pair for pair in pairs if equal_files(*pair)), (one.members[0], other.members[0]))
-
-
 def _ambiguous(clusters: Sequence[Cluster], links: Sequence[tuple[int, int]], apart: Sequence[tuple[int, int]]) -> InputError | None:
     """A micrograph that may be either of two which are not one."""
     part_of = {i: number for number, part in enumerate(connected_components(links)) for i in part}
@@ -373,10 +272,3 @@ def _ambiguous(clusters: Sequence[Cluster], links: Sequence[tuple[int, int]], ap
         names = " and ".join(rival.micrograph.name for rival in rivals)
         return InputError(f"{rivals[0].label}: found two micrographs that fit {one} by name, {names}; {advice}")
     return InputError(f"{one.label}: micrograph {one.micrograph.name}: found two candidates by name, {rivals[0]} and {rivals[1]}; {advice}")
-
-
-def equal_files(first: Seen, second: Seen) -> bool:
-    """Whether images of one name stand in different directories, neither of which may be a shorter spelling of the other."""
-    if first.micrograph.file is not None or second.micrograph.file is not None or first.base != second.base:
-        return False
-    return not (first.path.endswith(f"/{second.path}") or second.path.endswith(f"/{first.path}") or first.path == second.path)
