@@ -84,8 +84,15 @@ class Bench:
                 len(points), self.select(points, radius=radius), other._replace(name=other.name if than is None else "r 20"), than is None
             )
 
+        def large() -> Case:
+            def side(each: int) -> Side:
+                points = self.rng.random((n, 2)) * FRAME_A * np.sqrt(each / PER_FRAME)
+                return self.select(points, np.arange(n, dtype=np.uint32) // np.uint32(each))
+
+            return Case(n, side(100_000), side(PER_FRAME)._replace(name="of 300"))
+
         solid = {"3d r 5": lambda: tomogram(5.0), "3d r 20": lambda: tomogram(20.0), "3d r 50": lambda: tomogram(50.0, 20.0)}
-        return {"frames": frames, "one frame": one, "shuffled": shuffled, **solid}
+        return {"frames": frames, "one frame": one, "shuffled": shuffled, "groups of 100,000": large, **solid}
 
     def arrangements(self) -> dict[str, Callable[[], Case]]:
         """Of 1 M points in one group, each against as many at random."""
@@ -125,6 +132,9 @@ class Bench:
         def places(name: str) -> tuple[np.ndarray, float]:
             if name == "15 A":
                 return self.rng.random((60_000, 2)) * 15, 10.0
+            if name == "ball":
+                points = self.rng.uniform(-100, 100, (1_300_000, 2))
+                return points[(points**2).sum(axis=1) <= 1e4][:1_000_000], 100.0
             if name == "3000 A":
                 return self.rng.random((200_000, 3)) * TOMOGRAM_A, 3000.0
             return np.stack([self.rng.random(1_000_000) * 1e5, np.zeros(1_000_000)], axis=1), 1000.0
@@ -139,7 +149,7 @@ class Bench:
             sources = self.rng.integers(0, 3, len(points)).astype(np.uint32)
             return Case(len(points), Side("cryodedup", lambda: _core.overlaps(Points(points), sources, 3, radius, threads=self.threads)))
 
-        names = ("15 A", "3000 A", "line")
+        names = ("15 A", "3000 A", "line", "ball")
         halves = {f"half-sets {name}": (lambda name=name: pairs(name)) for name in names}
         return {**halves, **{f"inputs {name}": (lambda name=name: overlaps(name)) for name in names}}
 

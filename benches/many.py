@@ -1,6 +1,7 @@
 """Inputs of many files, and expanded ones, made from those of benches/session.py.
 
-python benches/many.py stars 1000 big.star many       1,000 STAR files that hold the rows of one, in their order
+python benches/many.py stars 1000 big.star many       1,000 STAR files that hold the rows of one, in their order; with --shared 10
+                                                      each micrograph is in ten of them
 python benches/many.py picks 1000 300 picks           1,000 micrographs of 300 picks: picks/box, picks/star; picks/all.star has all rows
 python benches/many.py expanded 100000 60 expanded    100,000 particles x 60: expanded.star and expanded.cs
 """
@@ -12,17 +13,18 @@ import numpy as np
 import session
 
 
-def split(source, files, directory):
-    """The head of the file and its share of the rows in each; the shares are equal but for the last."""
+def split(source, files, directory, shared=1):
+    """The head of the file and its share of the rows in each: every ``shared``-th row of a part of the file."""
     directory.mkdir()
     with source.open("rb") as file:
         lines = file.readlines()
     end = max(i for i, line in enumerate(lines) if line.startswith(b"_")) + 1
     rows = [line for line in lines[end:] if line.strip()]
-    share = -(-len(rows) // files)
-    for number, start in enumerate(range(0, len(rows), share)):
+    share = -(-len(rows) // files) * shared
+    for number in range(files):
+        start, first = number // shared * share, number % shared
         with (directory / f"part_{number:04d}.star").open("wb") as file:
-            file.writelines([*lines[:end], *rows[start : start + share], b" \n"])
+            file.writelines([*lines[:end], *rows[start : start + share][first::shared], b" \n"])
 
 
 def picks(micrographs, each, directory, seed=1):
@@ -98,9 +100,11 @@ def main():
         chosen = kinds.add_parser(kind)
         for name, type_ in arguments:
             chosen.add_argument(name, type=type_)
+        if kind == "stars":
+            chosen.add_argument("--shared", type=int, default=1)
     args = parser.parse_args()
     if args.kind == "stars":
-        split(args.source, args.files, args.target)
+        split(args.source, args.files, args.target, args.shared)
     elif args.kind == "picks":
         picks(args.micrographs, args.each, args.target)
     else:

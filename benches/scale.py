@@ -2,7 +2,7 @@
 
     python benches/scale.py sizes star 1000000 3000000 10000000 [--repeats 3] [--directory /tmp]
     python benches/scale.py sizes cs 1000000 3000000 10000000
-    python benches/scale.py files 1000 --rows 1000000
+    python benches/scale.py files 1000 --rows 1000000 [--shared 10]
     python benches/scale.py picks 1000
     python benches/scale.py expansion 100000 60
 
@@ -67,10 +67,11 @@ class Bench:
             ratios = f"{seconds / reference:6.2f} x, processors {busy:6.2f} s {busy / reference_busy:6.2f} x"
             print(f"  {name:32} {memory:7.0f} MB {seconds:7.2f} s {ratios}")
 
-    def files(self, count, rows):
+    def files(self, count, rows, shared):
+        """``shared``: so many files have each micrograph."""
         one, many = self.place / "one.star", self.place / "many"
         make("star", rows, one)
-        make_many("stars", count, one, many)
+        make_many("stars", count, one, many, "--shared", shared)
         commands = {"one file": [one], f"{count:,} files": sorted(many.iterdir())}
         self.against(f"{rows:,} rows in {count:,} STAR files", {name: ["--no-report", *paths] for name, paths in commands.items()})
 
@@ -117,6 +118,7 @@ def main():
     files = jobs.add_parser("files", parents=[common])
     files.add_argument("count", type=int)
     files.add_argument("--rows", type=int, default=1_000_000)
+    files.add_argument("--shared", type=int, default=1)
     jobs.add_parser("picks", parents=[common]).add_argument("count", type=int)
     expansion = jobs.add_parser("expansion", parents=[common])
     expansion.add_argument("particles", type=int)
@@ -127,7 +129,7 @@ def main():
         if args.job == "sizes":
             bench.sizes(args.kind, args.rows)
         elif args.job == "files":
-            bench.files(args.count, args.rows)
+            bench.files(args.count, args.rows, args.shared)
         elif args.job == "picks":
             bench.picks(args.count)
         else:

@@ -171,6 +171,11 @@ def test_a_place_and_a_shift_that_add_up_to_no_number_are_refused(tmp_path: Path
         ),
         ("a.csg", f"results:\n  location:\n    metafile: '>{'x' * 3000}.cs'\n", "beside it, which it names"),
         ("a.star", f"data_{'x' * 3000}\nloop_\n_y\n1\n", "found no location columns"),
+        (
+            "a.star",
+            f"data_\nloop_\n_{'x' * 40000}\n_{'x' * 40000}\n1 2\n",
+            "found the label _x+[.]{3}x+ a second time in one loop, expected",
+        ),
     ],
 )
 def test_what_is_named_twice_or_at_length_is_refused_in_a_short_message(tmp_path: Path, name: str, content: str, message: str) -> None:

@@ -50,17 +50,14 @@ fn rejected_at<const D: usize>(particles: &Particles, separations: &[f64], monit
     let totals: Vec<AtomicU64> = separations.iter().map(|_| AtomicU64::new(0)).collect();
     let Some(&largest) = limits.last() else { return Ok(Vec::new()) };
     each_tree::<D>(particles, monitor, |tree| {
-        // Counted before they are listed: a list that grew until it was too long took 1.8 GB for a million particles.
-        let [[pairs]] = tree.count_pairs::<1>(largest, |_| 0, monitor)?;
-        if pairs > (PAIRS_EACH * tree.len()).min(u32::MAX as usize) as u64 {
+        // How many of the limits are too small for a pair.
+        let smaller = |squared: f64| limits.partition_point(|&limit| limit < squared) as u32;
+        let Some(near) = tree.near_better(largest, PAIRS_EACH * tree.len(), || places(tree, &ranking), smaller, monitor)? else {
             for (&limit, total) in limits.iter().zip(&totals) {
                 total.fetch_add(count_rejected(tree, limit, &ranking, monitor)?, Relaxed);
             }
             return Ok(());
-        }
-        // How many of the limits are too small for a pair.
-        let smaller = |squared: f64| limits.partition_point(|&limit| limit < squared) as u32;
-        let near = tree.near_better(largest, &places(tree, &ranking), smaller, monitor)?;
+        };
         for (first, totals) in (0..).step_by(AT_ONCE).zip(totals.chunks(AT_ONCE)) {
             let counts = rejected(&near, tree.len(), first, totals.len());
             totals.iter().zip(counts).for_each(|(total, count)| _ = total.fetch_add(count, Relaxed));

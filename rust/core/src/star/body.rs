@@ -197,7 +197,7 @@ impl Body<'_> {
     }
 
     fn complete_last_line(&self, text: &mut Vec<u8>, base: u64) -> Result<()> {
-        let mut more = FIRST;
+        let mut more = BEGIN;
         let mut rest = Vec::new();
         while text.last() != Some(&b'\n') && base + (text.len() as u64) < self.input.size() {
             let end = base + text.len() as u64;
