@@ -66,15 +66,18 @@ class Camera:
         self.hot = (rng.integers(0, HEIGHT, kind.hot_pixels), rng.integers(0, WIDTH, kind.hot_pixels))
         self.hot_counts = np.sqrt(ELECTRONS) * rng.uniform(4, 80, kind.hot_pixels)
         other = np.random.default_rng([seed, 98])
-        fine, coarse = other.standard_normal(shape, dtype=np.float32), smooth(other, shape, 3)
-        self.odd_gain = self.gain * (1 + np.float32(kind.odd_residual) * (0.8 * fine + 0.6 * coarse)).astype(np.float32)
+        self.odd_gains = []
+        for _ in range(kind.odd_gains):
+            fine, coarse = other.standard_normal(shape, dtype=np.float32), smooth(other, shape, 3)
+            pattern = np.sqrt(1 - kind.odd_coarse**2) * fine + kind.odd_coarse * coarse
+            self.odd_gains.append((self.gain * (1 + kind.odd_residual * pattern)).astype(np.float32))
         self.beam = np.array([70.0, 40.0]) + rng.normal(0, 20, 2)
         self.scale = amplitude(particle, kind.snr)
 
     def expose(
-        self, scene: Scene, place: Place, visit: int, serial: int, dose: float = 1.0, specimen: bool = True, odd: bool = False
+        self, scene: Scene, place: Place, visit: int, serial: int, dose: float = 1.0, specimen: bool = True, odd: int | None = None
     ) -> Image:
-        """Electrons a pixel, float32 (HEIGHT, WIDTH); ``odd``: with another gain reference."""
+        """Electrons a pixel, float32 (HEIGHT, WIDTH); ``odd``: the number of another gain reference."""
         kind = self.kind
         rng = np.random.default_rng([self.seed, 5, serial])
         expected = ELECTRONS * dose * (kind.second_dose if visit else 1.0) * self.illumination(rng)
@@ -87,8 +90,8 @@ class Camera:
         image[rays] += np.sqrt(ELECTRONS).astype(np.float32) * rng.uniform(5, 300, kind.x_rays).astype(np.float32)
         return np.asarray(image, np.float32)
 
-    def _gain(self, serial: int, odd: bool) -> Image:
-        gain = self.odd_gain if odd else self.gain
+    def _gain(self, serial: int, odd: int | None) -> Image:
+        gain = self.gain if odd is None else self.odd_gains[odd]
         if not self.kind.texture_moves:
             return gain
         moved = np.random.default_rng([self.seed, 97, serial]).normal(0, self.kind.texture_moves, 2)

@@ -15,8 +15,9 @@ class Kind:
     ``frames``: how many in all, 0: 24 holes with four shots or 64 with one; ``pattern``: strength of the gain reference's residual;
     ``overlap``: range of the share of the frame that a second visit sees again; ``second_dose``: dose of the second visit, of the first;
     ``second_tilt``: of the stage, told by SerialEM's files; ``exposures``: how often each area is exposed, one after the other;
-    ``spot``: how many exposures show one area, ``jitter``: standard deviation of the shifts among these; ``odd_gain``: how many frames have
-    another gain reference, whose relative residual is ``odd_residual``; ``flipped``: which frames are stored in another orientation;
+    ``spot``: how many exposures show one area, ``spots``: how many such areas there are, ``jitter``: standard deviation of the shifts among
+    these; ``odd_gain``: how many frames have another gain reference, ``odd_gains``: one of so many, ``odd_residual``: its relative
+    residual, whose coarse part is ``odd_coarse`` of it (its fine part has the rest of the variance); ``flipped``: which frames are stored in another orientation;
     ``texture_moves``: standard deviation of how far the camera's pattern moves; ``phase_plate``: phase shift of 90 degrees.
     """
 
@@ -55,9 +56,12 @@ class Kind:
     triple: bool = False
     exposures: int = 1
     spot: int = 0
+    spots: int = 1
     jitter: float = 0.0
     odd_gain: int = 0
+    odd_gains: int = 1
     odd_residual: float = 0.0
+    odd_coarse: float = 0.6
     flipped: str = ""
     texture_moves: float = 0.0
     phase_plate: bool = False
@@ -122,10 +126,19 @@ UNTRUE: dict[str, Kind] = {
     "ten exposures of one spot": SPOT,
     "ten exposures of one spot of 160": replace(SPOT, frames=160),
     "ten exposures around one spot": replace(SPOT, jitter=40.0),
+    "ten exposures of one spot without a move": replace(SPOT, jitter=0.0),
+    "three triples without a move": replace(SPOT, frames=48, spot=3, spots=3, jitter=0.0),
+    "half of one spot": replace(SPOT, frames=40, spot=20),
+    "three quarters of one spot": replace(SPOT, frames=40, spot=30),
+    "nothing but four spots": replace(SPOT, frames=48, spot=12, spots=4, jitter=0.0),
+    "nothing but two spots": replace(SPOT, frames=40, spot=20, spots=2),
     "nothing but one spot": replace(SPOT, frames=40, spot=40),
+    "nothing but one spot without a move": replace(SPOT, frames=40, spot=40, jitter=0.0),
     "two frames of another gain": replace(PLAIN, frames=48, repeats=4, odd_gain=2, odd_residual=0.02),
     "three frames of another gain": replace(PLAIN, frames=48, repeats=4, odd_gain=3, odd_residual=0.01),
     "four frames of another gain without visits": replace(PLAIN, frames=48, repeats=0, odd_gain=4, odd_residual=0.02),
+    "five gains of two frames": replace(PLAIN, frames=48, repeats=0, odd_gain=10, odd_gains=5, odd_residual=0.02),
+    "five coarse gains of two frames": replace(PLAIN, frames=48, repeats=4, odd_gain=10, odd_gains=5, odd_residual=0.02, odd_coarse=0.9),
     "half flipped": replace(PLAIN, flipped="half"),
     "second visits flipped": replace(PLAIN, flipped="second"),
     "second visits turned by 180": replace(PLAIN, flipped="turned"),

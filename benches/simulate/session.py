@@ -45,7 +45,7 @@ def make(directory: Path, kind: Kind, seed: int, *, shots: int = 4, duplicates: 
     free = [k for k in range(frames) if visits[k // shots][0] not in again]
     rng.shuffle(free)
     failed, blank = set(free[: kind.failed]), set(free[kind.failed : kind.failed + kind.blank])
-    odd = set(free[-kind.odd_gain :] if kind.odd_gain else [])
+    odd = {serial: number % kind.odd_gains for number, serial in enumerate(free[-kind.odd_gain :] if kind.odd_gain else [])}
     areas = _areas(kind, frames, shots, seed) if kind.exposures > 1 or kind.spot else []
     for serial in range(frames):
         slot, shot = divmod(serial, shots)
@@ -57,7 +57,7 @@ def make(directory: Path, kind: Kind, seed: int, *, shots: int = 4, duplicates: 
         name = _name(slot, shot, serial) if named else f"mic_{serial:05d}"
         of = _montage(kind, particle, seed, serial) if kind.montage else scene(kind, particle, seed, hole, shot)
         dose = rng.uniform(0.0, 0.04) if serial in failed else 1.0
-        image = camera.expose(of, place, visit, serial, dose, specimen=serial not in failed, odd=serial in odd)
+        image = camera.expose(of, place, visit, serial, dose, specimen=serial not in failed, odd=odd.get(serial))
         halves = [camera.expose(of, place, visit, serial + half, 0.5) for half in (100_000, 200_000)] if kind.versions == "halves" else []
         image = halves[0] + halves[1] if halves else image
         if serial in blank:
@@ -85,15 +85,17 @@ def make(directory: Path, kind: Kind, seed: int, *, shots: int = 4, duplicates: 
 
 
 def _areas(kind: Kind, frames: int, shots: int, seed: int) -> list[tuple[int, int, int, Place]]:
-    """Hole, shot, visit and place of each exposure, where areas are exposed one after the other, or one again and again."""
+    """Hole, shot, visit and place of each exposure, where areas are exposed one after the other, or some again and again."""
     rng = np.random.default_rng([seed, 13])
-    spot = set(rng.choice(frames, kind.spot, replace=False).tolist())
-    found, others, visits = [], 0, 0
+    spots = {serial: k % kind.spots for k, serial in enumerate(rng.choice(frames, kind.spots * kind.spot, replace=False).tolist())}
+    found, others, visits = [], 0, [0] * kind.spots
     for serial in range(frames):
         area, visit = divmod(serial, kind.exposures)
-        if kind.spot:
-            area, visit = (frames * shots, visits) if serial in spot else (others, 0)
-            visits, others = visits + (serial in spot), others + (serial not in spot)
+        if serial in spots:
+            area, visit = frames * shots + spots[serial], visits[spots[serial]]
+            visits[spots[serial]] += 1
+        elif kind.spot:
+            area, visit, others = others, 0, others + 1
         x, y = rng.normal(0, kind.jitter, 2) if visit else (0.0, 0.0)
         # Radiation damage grows up to a third exposure: a spot would be gone after ten.
         found.append((*divmod(area, shots), min(visit, 2), Place((float(x), float(y)))))

@@ -94,10 +94,12 @@ def linked(clusters: Sequence[Cluster], links: Sequence[tuple[int, int]]) -> lis
 
 
 def uids_differ(one: Cluster, other: Cluster) -> bool:
+    """Whether both have uids, and none in common."""
     return bool(one.uids and other.uids) and one.uids.isdisjoint(other.uids)
 
 
 def extents_differ(one: Cluster, other: Cluster) -> bool:
+    """Whether their images cover areas that binning and a new calibration do not explain."""
     for first in one.extents_a:
         for second in other.extents_a:
             x, y = (a / b for a, b in zip(first, second, strict=True))
@@ -107,6 +109,7 @@ def extents_differ(one: Cluster, other: Cluster) -> bool:
 
 
 def example_of(one: Cluster, other: Cluster) -> tuple[Seen, Seen]:
+    """A member of each, by preference two whose files have one name in different directories."""
     pairs = ((first, second) for first in one.members for second in other.members)
     return next((pair for pair in pairs if equal_files(*pair)), (one.members[0], other.members[0]))
 
