@@ -498,6 +498,12 @@ class Session:
     def thumbnails(self, numbers: Sequence[int], *, max_side_px: int, threads: int) -> list[NDArray[np.uint8]]:
         """Pictures of views, as :func:`thumbnails`."""
 
+    def areas(self) -> NDArray[np.uint32]:
+        """(n,): the number of the area that a micrograph shows with four or more others, as exposures of one spot do; 0: none."""
+
+    def share_pattern(self, pairs: NDArray[np.uint32], *, threads: int) -> NDArray[np.bool_]:
+        """Which pairs, which match without any shift, share a pattern of the camera, not a scene."""
+
     def confirm(self, places: _Places, *, band: _Band, threads: int, progress: _Progress = None) -> Confirmed:
         """Measures pairs at the full reduced resolution, near given shifts."""
 

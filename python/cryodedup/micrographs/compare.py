@@ -15,7 +15,7 @@ from cryodedup.micrographs.flips import AS_STORED, mirrored_copies, number_of_or
 from cryodedup.micrographs.gallery import Views, views
 from cryodedup.micrographs.judging import Found, Judged, judge_pairs
 from cryodedup.micrographs.measuring import Class, Pair, measure, pair_of, window_ccc
-from cryodedup.micrographs.places import Floats
+from cryodedup.micrographs.places import Floats, of_one_area
 from cryodedup.micrographs.significance import Null, q_values
 from cryodedup.params import MicrographParams
 from cryodedup.progress import SILENT, Progress
@@ -98,7 +98,8 @@ def _in_all_orientations(
 
 def _null(of_class: Class, planned: Planned, block: Block, params: MicrographParams) -> Null:
     """What unrelated pairs reach."""
-    cohort = (block.candidates if planned.are_all_compared(of_class.places, params) else block.random).best.peaks
+    several = (block.candidates if planned.are_all_compared(of_class.places, params) else block.random).best
+    cohort = several.peaks.of(~of_one_area(several.places.pairs, planned.session.areas()))
     has_pattern = len(planned.session) < _core.MIN_FOR_FIXED_PATTERN
     return Null.fit(block.mirrored.best.peaks, _screening_of(planned, block).decoys_tested, cohort, has_pattern=has_pattern)
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from cryodedup import _core
 from cryodedup.micrographs.acquisition import Acquisition
 from cryodedup.micrographs.places import Floats, Places, overlap_at
-from cryodedup.micrographs.shot_agreement import MeasureNear, Names, Opinion, judge
+from cryodedup.micrographs.shot_agreement import Names, Opinion, judge
 from cryodedup.micrographs.significance import Null, Peaks, q_values
 from cryodedup.micrographs.still_pairs import of_one_pattern
 from cryodedup.params import MicrographParams
@@ -129,7 +129,7 @@ def judge_pairs(
     rows = np.flatnonzero((q_values(found.chance, tested) <= DOUBTFUL_Q) & asked)
     leads = found.places.of(rows)
     near_zero, still = (leads.within(size, share) for share in (FAR, STILL))
-    opinions = judge(leads, found.z[rows], near_zero, still, Names.of(known), measure_near, elsewhere)
+    opinions = judge(leads, found.z[rows], near_zero, still, Names.of(known), session.areas(), measure_near, elsewhere)
     chance = found.chance.copy()
     for row, opinion in zip(rows, opinions, strict=True):
         chance[row] = opinion.chance(float(chance[row]))
@@ -140,13 +140,13 @@ def judge_pairs(
     for at, opinion in leading.items():
         words[at] = opinion.words(known, params.fdr)
     judged = _with_recruits(Judged(found.places, found.z, q, accepted, words), leading, params.fdr)
-    return judged if null.has_pattern else _without_patterns(judged, measure_near)
+    # Of few micrographs the pattern is not taken out, and the null distribution allows for it.
+    return judged if null.has_pattern else _without_patterns(judged, session, params.threads)
 
 
-def _without_patterns(judged: Judged, measure_near: MeasureNear) -> Judged:
-    """Of few micrographs the pattern is not taken out, and the null distribution allows for it."""
+def _without_patterns(judged: Judged, session: _core.Session, threads: int) -> Judged:
     rows = np.flatnonzero(judged.accepted)
-    of_pattern = rows[of_one_pattern(judged.places.of(rows), measure_near)]
+    of_pattern = rows[of_one_pattern(session, judged.places.of(rows), threads)]
     accepted = judged.accepted.copy()
     accepted[of_pattern] = False
     return replace(judged, accepted=accepted, of_pattern=of_pattern)

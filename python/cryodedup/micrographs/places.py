@@ -49,3 +49,10 @@ def overlap_at(shift_px: Floats, size: tuple[int, int]) -> Floats:
     """The share of the frame (columns, rows) that overlaps at each shift (x, y)."""
     share: Floats = np.prod(np.maximum(1 - np.abs(shift_px) / np.array(size), 0), axis=-1)
     return share
+
+
+def of_one_area(pairs: NDArray[np.uint32], areas: NDArray[np.uint32]) -> NDArray[np.bool_]:
+    """Bool (n,): which pairs are known to show one area; ``areas``: the number of each micrograph's, 0 if it is not known."""
+    first, second = areas[pairs[:, 0]], areas[pairs[:, 1]]
+    same: NDArray[np.bool_] = (first == second) & (first > 0)
+    return same

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from cryodedup import _core
 from cryodedup.components import connected_components
 from cryodedup.micrographs.acquisition import Acquisition
-from cryodedup.micrographs.places import Floats, Places
+from cryodedup.micrographs.places import Floats, Places, of_one_area
 from cryodedup.micrographs.ragged import Ragged, Starts
 from cryodedup.micrographs.significance import Tail, unrelated
 
@@ -155,6 +155,7 @@ def judge(
     near_zero: NDArray[np.bool_],
     still: NDArray[np.bool_],
     names: Names,
+    areas: NDArray[np.uint32],
     measure_near: MeasureNear,
     elsewhere: Chance,
     seed: int = 0,
@@ -169,6 +170,8 @@ def judge(
         Bool (n,): whether the shift is so small that edges of beam and foil match there; so small that they may match in all shots.
     names
         Holes and shots of all micrographs of the session.
+    areas
+        uint32 (n,): the number of the area that each of them is known to share with some others, or 0.
     measure_near
         Measures pairs near given shifts.
     elsewhere
@@ -180,7 +183,8 @@ def judge(
     for which in (~near_zero, near_zero):
         rows = np.flatnonzero(which)
         if len(rows):
-            found = _judge(leads.of(rows), np.asarray(z, float)[rows], ~near_zero[rows], still[rows], names, measure_near, elsewhere, seed)
+            of_rows = leads.of(rows), np.asarray(z, float)[rows], ~near_zero[rows], still[rows]
+            found = _judge(*of_rows, names, areas, measure_near, elsewhere, seed)
             opinions |= dict(zip(rows.tolist(), found, strict=True))
     return [opinions[k] for k in range(len(leads))]
 
@@ -191,6 +195,7 @@ def _judge(
     by_place: NDArray[np.bool_],
     still: NDArray[np.bool_],
     names: Names,
+    areas: NDArray[np.uint32],
     measure_near: MeasureNear,
     elsewhere: Chance,
     seed: int,
@@ -200,8 +205,8 @@ def _judge(
     asked = known.ask(_chosen(known.candidates, seed))
     near_z, near_shift_px = measure_near(Places(asked.pairs, asked.shift_px, asked.turn_deg))
     members, decoys, others = (Ragged(near_z[rows], starts) for rows, starts in (asked.members, asked.decoys, asked.decoy_members))
-    same = _of_own_set(leads.pairs, by_name, asked.pairs[asked.decoys[0]], decoys.lengths, names)
-    unlike = decoys.without(same)
+    pairs = asked.pairs[asked.decoys[0]]
+    unlike = decoys.without(_of_own_set(leads.pairs, by_name, pairs, decoys.lengths, names) | of_one_area(pairs, areas))
     here = np.maximum(np.minimum(_standardised(unlike, z), _above_all(unlike, z)), in_noise(z))
     support = _support(members, others.sums_of_largest(TOP), decoys.starts)
     of_lead = Ragged(others.values, others.starts[decoys.starts])  # for each lead, the pairs of all its decoys that replace members

@@ -24,6 +24,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cryodedup.micrographs.places import Floats
 
@@ -153,6 +154,10 @@ class Peaks:
     next: Floats
     at_zero: Floats
     overlap: Floats
+
+    def of(self, rows: NDArray[np.bool_]) -> Peaks:
+        """Those of some pairs."""
+        return Peaks(self.best[rows], self.next[rows], self.at_zero[rows], self.overlap[rows])
 
 
 @dataclass(frozen=True)

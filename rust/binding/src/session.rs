@@ -84,6 +84,10 @@ impl Session {
         self.0.signal.iter().copied().collect()
     }
 
+    fn areas(&self) -> PyResult<Column<u32>> {
+        self.0.areas().map(Column).map_err(to_python)
+    }
+
     #[pyo3(signature = (pairs, max_shift_px, *, mirrored, screened=false, turn_deg=0.0, orientation=0, threads, progress=None))]
     #[expect(clippy::too_many_arguments, reason = "one an option")]
     fn find(
@@ -108,6 +112,12 @@ impl Session {
     fn find_near(&self, py: Python<'_>, places: Places<'_>, threads: usize) -> PyResult<Matches> {
         let places = places.among(self.0.len())?;
         Ok(Matches(Arc::new(run(py, threads, None, |monitor| Matcher::new(&self.0, None, false).find_near(&places, monitor))?)))
+    }
+
+    #[pyo3(signature = (pairs, *, threads))]
+    fn share_pattern(&self, py: Python<'_>, pairs: PyReadonlyArray2<'_, u32>, threads: usize) -> PyResult<Column<bool>> {
+        let pairs = search::pairs(pairs.as_slice()?, self.0.len()).map_err(to_python)?;
+        run(py, threads, None, |monitor| search::share_pattern(&self.0, &pairs, monitor)).map(Column)
     }
 
     #[pyo3(signature = (places, *, reach, threads))]

@@ -48,6 +48,25 @@ impl Rings {
         self.means(packed, plan, logarithms_of_two).map(|means| means.map(|mean| level(mean).max(0.0)))
     }
 
+    /// For each ring the sum of the products of the two images' coefficients, of the power of each, and their number. Of two opposite
+    /// coefficients one counts.
+    pub fn products(&self, packed: &[Complex32], plan: &Plan) -> [[f64; 4]; RINGS] {
+        let (width, height) = (plan.width, plan.height);
+        let mut sums = [[0.0; 4]; RINGS];
+        for x in 0..=width / 2 {
+            let (column, opposite) = (&packed[x * height..][..height], &packed[(width - x) % width * height..][..height]);
+            for (y, &value) in column.iter().enumerate() {
+                let mirrored = opposite[(height - y) % height];
+                let [first, second] = powers(value, mirrored);
+                let sum = &mut sums[self.of(x * height + y)];
+                for (sum, value) in sum.iter_mut().zip([0.5 * (value * mirrored).im, first, second, 1.0]) {
+                    *sum += f64::from(value);
+                }
+            }
+        }
+        sums
+    }
+
     /// The mean over each ring of what `of_two` makes of a column and its opposite; None where a ring has no coefficient.
     fn means(
         &self,

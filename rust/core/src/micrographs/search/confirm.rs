@@ -42,7 +42,7 @@ pub fn confirm(session: &Session, band: Band, places: &[Place], monitor: &Monito
     let pairs: Vec<Pair> = places.iter().map(|place| place.pair).collect();
     let matcher = Matcher::new(session, None, false);
     let plan = Plan::new(session.size.0, session.size.1);
-    let filtering = session.filtering(&plan, band, (taper(plan.width, TAPER), taper(plan.height, TAPER)))?;
+    let filtering = session.filtering(&plan, Some(band), (taper(plan.width, TAPER), taper(plan.height, TAPER)))?;
     let tile_size = (TILE_PIXELS / plan.len()).clamp(2, 256) & !1;
     let mut tiles: Tiles<OwnedImage> = Tiles::new(tile_size);
     let make = |reader: &mut Reader, two: [usize; 2]| {

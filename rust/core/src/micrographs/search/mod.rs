@@ -12,6 +12,7 @@ mod planting;
 mod pools;
 mod saved;
 mod screen;
+mod shared_pattern;
 pub mod shot_agreement;
 mod tiles;
 
@@ -21,4 +22,5 @@ pub use coarse::{Candidate, Coarse, Threshold};
 pub use confirm::{Confirmed, confirm};
 pub use place::{Pair, Place, pairs, places};
 pub use screen::{Screened, Screener, Screening, Shard};
+pub use shared_pattern::share_pattern;
 pub use shot_agreement::{Lead, Leads, Lists, Questions, Shots};

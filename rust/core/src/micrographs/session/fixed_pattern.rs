@@ -31,6 +31,8 @@ pub struct FixedPatterns {
     first: usize,
     micrographs: usize,
     width: usize,
+    /// The number of the area that each shows with some others, or 0: these do not show what the pattern is, and it is not taken out of them.
+    areas: Vec<u32>,
     halves: Vec<Half>,
     /// For each run of [`AROUND`] blocks the probe of each half (row) times the mean of each (column).
     products: Vec<[[f64; HALVES]; HALVES]>,
@@ -52,11 +54,11 @@ impl FixedPatterns {
     pub(crate) fn measure(records: &[Source], views: &Views, monitor: &Monitor) -> Result<Self> {
         let micrographs = records.len();
         let blocks = if micrographs < MIN_FOR_FIXED_PATTERN { 0 } else { (micrographs / BLOCK).max(AROUND) };
-        let weights = resemblance::weights(records, views, &runs(micrographs, blocks), monitor)?;
+        let areas = resemblance::areas(records, views, &runs(micrographs, blocks), monitor)?;
         let halves = (0..blocks).into_par_iter().map(|block| {
             let mut reader = Reader::new(&views.plan);
             let mut half = |half: usize| {
-                let members = (0..micrographs).filter(|&i| half_of(i, micrographs, blocks) == half).map(|i| (&records[i], weights[i]));
+                let members = (0..micrographs).filter(|&i| half_of(i, micrographs, blocks) == half && areas[i] == 0).map(|i| &records[i]);
                 Mean::of(&members.collect::<Vec<_>>(), views, &mut reader, monitor)
             };
             let means = [half(2 * block)?, half(2 * block + 1)?];
@@ -69,13 +71,14 @@ impl FixedPatterns {
             let means: Vec<Vec<f32>> = run.iter().map(|half| half.mean.values()).collect();
             std::array::from_fn(|row| std::array::from_fn(|column| run[row].times(&means[column], width)))
         });
-        Ok(Self { first: 0, micrographs, width, products: products.collect(), halves })
+        Ok(Self { first: 0, micrographs, width, areas, products: products.collect(), halves })
     }
 
     pub(super) fn pack(&self, pack: &mut Pack) {
         pack.whole(self.first);
         pack.whole(self.micrographs);
         pack.whole(self.width);
+        self.areas.iter().for_each(|&area| pack.whole(area as usize));
         pack.whole(self.halves.len());
         self.halves.iter().for_each(|half| half.pack(pack));
         pack.whole(self.products.len());
@@ -84,18 +87,25 @@ impl FixedPatterns {
 
     pub(super) fn unpack(file: &mut Unpack) -> Result<Self> {
         let (first, micrographs, width) = (file.whole()?, file.whole()?, file.whole()?);
+        let areas = (0..micrographs).map(|_| Ok(file.whole()? as u32)).collect::<Result<_>>()?;
         let halves = (0..file.whole()?).map(|_| Half::unpack(file)).collect::<Result<_>>()?;
         let mut products = vec![[[0.0; HALVES]; HALVES]; file.whole()?];
         for product in products.as_flattened_mut().as_flattened_mut() {
             *product = file.real()?;
         }
-        Ok(Self { first, micrographs, width, halves, products })
+        Ok(Self { first, micrographs, width, areas, halves, products })
+    }
+
+    /// The number of the area that a micrograph of a session shows with some others; 0: none that is known.
+    pub(super) fn area(&self, micrograph: usize) -> u32 {
+        micrograph.checked_sub(self.first).and_then(|member| self.areas.get(member)).copied().unwrap_or(0)
     }
 
     /// Subtracts from a micrograph of a session the fit of the means around it; of the last ones, if it is none of those that were measured.
     pub(crate) fn take_out(&self, micrograph: usize, pixels: &mut [f32]) {
         match micrograph.checked_sub(self.first) {
             _ if self.halves.is_empty() => {}
+            Some(_) if self.area(micrograph) > 0 => {}
             Some(member) if member < self.micrographs => self.take_out_of_member(member, pixels),
             _ => {
                 let first = self.products.len() - 1;

@@ -153,6 +153,15 @@ impl Session {
         &self.records
     }
 
+    /// The number of the area that each micrograph shows with some others, as exposures of one spot do; 0: none.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn areas(&self) -> Result<Vec<u32>> {
+        let patterns = self.patterns()?;
+        Ok((0..self.len()).map(|i| patterns.area(i)).collect())
+    }
+
     /// The view of a micrograph.
     pub fn view(&self, i: usize) -> Result<Cow<'_, OwnedImage>> {
         self.store.view(i)
@@ -168,16 +177,23 @@ impl Session {
         (self.size.0 as f64 / width as f64, self.size.1 as f64 / height as f64)
     }
 
-    /// The micrographs at their full reduced size.
+    /// The micrographs at their full reduced size; `band`: which they are filtered by, if any.
     ///
     /// # Errors
     /// [`Error::Parameter`]: the session was made of views. [`Error::Io`].
-    pub(crate) fn filtering<'a>(&'a self, plan: &'a Plan, band: Band, tapers: (Vec<f32>, Vec<f32>)) -> Result<Filtering<'a>> {
+    pub(crate) fn filtering<'a>(&'a self, plan: &'a Plan, band: Option<Band>, tapers: (Vec<f32>, Vec<f32>)) -> Result<Filtering<'a>> {
         if self.records.len() != self.len() {
             return Err(Error::parameter("session", "views without micrographs", "micrographs that were prepared"));
         }
         let patterns = Arc::clone(self.patterns()?);
-        Ok(Filtering { session: self, sources: open_all(&self.records)?, patterns, plan, filter: band.filter(plan), tapers })
+        Ok(Filtering {
+            session: self,
+            sources: open_all(&self.records)?,
+            patterns,
+            plan,
+            filter: band.map(|band| band.filter(plan)).unwrap_or_default(),
+            tapers,
+        })
     }
 
     fn patterns(&self) -> Result<&Arc<FixedPatterns>> {
@@ -242,14 +258,20 @@ pub(crate) struct Filtering<'a> {
 }
 
 impl Filtering<'_> {
-    /// Two of them, in int8.
-    pub(crate) fn two(&self, two: [usize; 2], reader: &mut Reader) -> Result<[OwnedImage; 2]> {
+    /// The spectrum of two of them, as real and imaginary part of one image.
+    pub(crate) fn transform(&self, two: [usize; 2], reader: &mut Reader) -> Result<()> {
         let Self { session, sources, patterns, plan, filter, tapers } = self;
         Frames { size: session.size, sources, maps: &session.maps, patterns, first: 0 }.read_two(two, tapers, reader)?;
-        let workspace = &mut reader.workspace;
-        workspace.forward(plan);
+        reader.workspace.forward(plan);
         // The filter is real and even: real and imaginary part do not mix.
-        workspace.spectrum.iter_mut().zip(filter).for_each(|(value, filter)| *value *= filter);
+        reader.workspace.spectrum.iter_mut().zip(filter).for_each(|(value, filter)| *value *= filter);
+        Ok(())
+    }
+
+    /// Two of them, in int8.
+    pub(crate) fn two(&self, two: [usize; 2], reader: &mut Reader) -> Result<[OwnedImage; 2]> {
+        self.transform(two, reader)?;
+        let (plan, workspace) = (self.plan, &mut reader.workspace);
         workspace.inverse(plan);
         let (mut first, mut second) = (vec![0; plan.len()], vec![0; plan.len()]);
         quantise_both(&workspace.image, [&mut first, &mut second]);

@@ -80,19 +80,18 @@ pub(super) struct Mean {
 }
 
 impl Mean {
-    /// Of micrographs with their weights.
-    pub(super) fn of(members: &[(&Source, f64)], views: &Views, reader: &mut Reader, monitor: &Monitor) -> Result<Self> {
-        let all = members.iter().map(|&(_, weight)| weight).sum::<f64>().max(f64::MIN_POSITIVE);
+    /// Of micrographs.
+    pub(super) fn of(members: &[&Source], views: &Views, reader: &mut Reader, monitor: &Monitor) -> Result<Self> {
         let mut pixels = vec![0.0; views.plan.len()];
-        for &(source, weight) in members {
+        for source in members {
             monitor.advance(0)?;
             reader.read(source)?;
             // Each in its own standard deviations: one unit for all, and none dominates.
-            add(&mut pixels, &reader.pixels, (weight / all) as f32 / source.record.sd);
+            add(&mut pixels, &reader.pixels, 1.0 / (members.len() as f32 * source.record.sd));
         }
         let mut unrelated = [0.0; RINGS];
-        let sampled: Vec<&Source> = members.iter().step_by(SAMPLED).map(|&(source, _)| source).collect();
-        let share = members.iter().map(|&(_, weight)| (weight / all).powi(2)).sum::<f64>() / sampled.len() as f64;
+        let sampled: Vec<&Source> = members.iter().step_by(SAMPLED).copied().collect();
+        let share = 1.0 / (members.len() * sampled.len()) as f64;
         for two in sampled.chunks(2) {
             monitor.advance(0)?;
             for (part, source) in two.iter().enumerate() {
