@@ -13,7 +13,7 @@ from cryodedup.micrographs.compare import Compared, Pair
 from cryodedup.micrographs.decide import Decision
 from cryodedup.micrographs.exposures import Exposures
 from cryodedup.micrographs.significance import USUAL_MIDDLE, Null
-from cryodedup.micrographs.still_pairs import EXACT_PX
+from cryodedup.micrographs.still_pairs import NEAR_PX
 from cryodedup.params import MicrographParams
 from cryodedup.text import count
 
@@ -81,20 +81,28 @@ def _of_class(found: Compared, names: Sequence[str]) -> Iterator[str]:
             f"{len(found.members)} micrographs correlate at zero shift (median z {at_zero:.1f}), and are too few to subtract the camera's"
             " fixed pattern: the correlation is attributed to the pattern, and duplicates at zero shift may be missed"
         )
-    yield from _of_null(found.null)
+    if found.in_common:
+        yield (
+            f"{count(len(found.members), 'micrograph')} are alike at one and the same place (unrelated ones correlate by"
+            f" {found.in_common:.2f} in coarse detail, where up to 0.3 is usual, and not in fine detail): all show one place, or the camera"
+            " has a smooth pattern that is stronger than what they show; this is subtracted, and duplicates without a shift are missed, so"
+            " compare some micrographs by eye"
+        )
+    else:
+        yield from _of_null(found.null)
     if n := len(found.mirrored):
         one, other, change = found.mirrored[0]
         yield (
-            f"at least {count(n, 'pair')} of micrographs {'matches' if n == 1 else 'match'} mirrored (the first: {names[one]}, {change},"
-            f" and {names[other]}): these images are flipped or turned against each other, and such duplicates are missed; import all with"
-            " one convention, or add --search-flips"
+            f"at least {count(n, 'pair')} of micrographs {'matches' if n == 1 else 'match'} only if one is changed (the first:"
+            f" {names[one]}, {change}, and {names[other]}): these images are flipped or turned against each other, and such duplicates are"
+            " missed; import all with one convention, or add --search-flips"
         )
     if n := len(found.of_pattern):
         first, second = (names[i] for i in found.of_pattern[0])
         yield (
-            f"{count(n, 'pair')} that {'matches' if n == 1 else 'match'} at exactly zero shift {'is' if n == 1 else 'are'} not counted (the"
-            f" first: {first} and {second}): frames that share a pattern of the camera match so, as do those of another gain reference, and"
-            " second visits hardly ever; compare them by eye (at_zero_shift_not_counted in summary.json)"
+            f"{count(n, 'pair')} that {'matches' if n == 1 else 'match'} without a shift {'is' if n == 1 else 'are'} not counted (the first:"
+            f" {first} and {second}): what the two micrographs have in common is a pattern of the camera, such as that of another gain"
+            " reference, and no scene; compare them by eye (at_zero_shift_not_counted in summary.json)"
         )
     recalls = found.screening.get("predicted_recall_at_overlap_0.3", {})
     size = found.screening.get("group_size", 1)
@@ -110,12 +118,12 @@ def _of_null(null: Null) -> Iterator[str]:
         if null.mirrored.start > max(cohort.middle, USUAL_MIDDLE):
             cause = "they match mirrored, too, as a few large objects in each micrograph make them"
         elif cohort.spread > cohort.middle:
-            cause = "most micrographs seem to show one and the same place"
+            cause = "many micrographs may show one and the same place"
         else:
-            cause = "all micrographs share something, such as a pattern or an edge of the camera that moves"
+            cause = "all micrographs share something, such as a pattern or an edge of the camera that moves, or they show one place"
         yield (
-            f"unrelated pairs have a z of {cohort.middle:.0f} ± {cohort.spread:.0f}, where 3.5 ± 0.3 is usual: {cause}; duplicates are"
-            " missed unless they are far above that, so compare some micrographs by eye"
+            f"pairs that should be unrelated match better than usual (median z {cohort.middle:.1f}, spread {cohort.spread:.1f}, where 3.5"
+            f" and 0.3 are usual): {cause}; duplicates are missed unless they are far above that, so compare some micrographs by eye"
         )
     elif null.periodic > _PERIODIC:
         yield (
@@ -151,11 +159,12 @@ def _of_unknown_ctf(exposures: Exposures, params: MicrographParams) -> Iterator[
 
 
 def _of_still_pairs(pairs: Sequence[Pair], params: MicrographParams) -> Iterator[str]:
-    still = sum(max(map(abs, pair.shift_px)) <= EXACT_PX * params.bin for pair in pairs)
+    least_px = NEAR_PX * params.bin
+    still = sum(max(map(abs, pair.shift_px)) <= least_px for pair in pairs)
     if still:
         yield (
-            f"{still:,} of {len(pairs):,} pairs {'has' if still == 1 else 'have'} no shift: they may be copies of one exposure, or show the"
-            " pattern of a gain reference that few micrographs share; look at some of them before you remove any"
+            f"{still:,} of {len(pairs):,} pairs moved by {least_px:g} px or less: they are exposures between which the stage did not move,"
+            " such as a focal pair or a dose series, or copies of one exposure; look at some of them before you remove any"
         )
 
 

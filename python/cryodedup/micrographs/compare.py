@@ -51,6 +51,8 @@ class Compared:
     mirrored
         Pairs of indices in the input that match only if one is changed, with the change (``flipped in y``...), the best first. Only some of
         all pairs are compared so.
+    in_common
+        The correlation of unrelated micrographs in coarse detail, where it is unusually large.
     views
         Pictures of what was compared, for the page.
     """
@@ -68,6 +70,7 @@ class Compared:
     window_ccc: list[tuple[int, int, float]] = field(default_factory=list)
     of_pattern: list[tuple[int, int]] = field(default_factory=list)
     mirrored: list[tuple[int, int, str]] = field(default_factory=list)
+    in_common: float = 0.0
     views: Views = field(default_factory=Views)
 
 
@@ -137,6 +140,7 @@ def conclude(of_class: Class, planned: Planned, block: Block, params: Micrograph
         window_ccc=window_ccc(candidates.places.pairs, measured, of_class) if params.search == "window" else [],
         of_pattern=[(of_class.members[i], of_class.members[j]) for i, j in decided.places.pairs[decided.of_pattern].tolist()],
         mirrored=[(of_class.members[i], of_class.members[j], of_decoy(i)) for i, j in block.mirrored.best.places.pairs[copies].tolist()],
+        in_common=session.in_common(),
         views=views(session, pairs, decided.places.of(chosen), params.threads),
     )
 

@@ -63,7 +63,7 @@ ZERO_CAUTION = 5.0
 """Chances at zero shift are multiplied by this: what is left of a strong pattern has a heavy tail, and few second visits hit so exactly."""
 ZERO_HEAVY = 1.5
 """The tail there is taken to fall this many times as slowly as the part of it that is seen."""
-USUAL_MIDDLE, USUAL_SPREAD = 8.0, 2.0
+USUAL_MIDDLE, USUAL_SPREAD = 6.5, 2.0
 """A null distribution is unusual if unrelated pairs reach more, or differ more: 3.5 and 0.3 in most sessions, up to 5.5 and 1.1 in the
 kinds of ``benches/simulate`` that the null distributions hold for (seeds 1 and 2)."""
 PERIODIC = 0.001

@@ -88,6 +88,10 @@ impl Session {
         self.0.areas().map(Column).map_err(to_python)
     }
 
+    fn in_common(&self) -> PyResult<f64> {
+        self.0.in_common().map_err(to_python)
+    }
+
     #[pyo3(signature = (pairs, max_shift_px, *, mirrored, screened=false, turn_deg=0.0, orientation=0, threads, progress=None))]
     #[expect(clippy::too_many_arguments, reason = "one an option")]
     fn find(

@@ -162,6 +162,15 @@ impl Session {
         Ok((0..self.len()).map(|i| patterns.area(i)).collect())
     }
 
+    /// The correlation of unrelated micrographs in coarse detail, before what they share is taken out, if they have none in fine detail and
+    /// it is unusually large, else 0: all show one place, or a smooth pattern that is stronger than what they show.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn in_common(&self) -> Result<f64> {
+        Ok(self.patterns()?.in_common)
+    }
+
     /// The view of a micrograph.
     pub fn view(&self, i: usize) -> Result<Cow<'_, OwnedImage>> {
         self.store.view(i)

@@ -1,7 +1,9 @@
 //! Which micrographs of a session show one area at nearly the same place, before their fixed pattern is known.
 //!
 //! A pattern is what unrelated micrographs share. Exposures of one spot would make it show that spot: none of them counts in it. They
-//! resemble each other in coarse detail more than the usual pair does, and not in fine detail, as those of another gain reference do.
+//! resemble each other in coarse detail, everywhere in the frame, each of them all the others: edges of beam and foil do so at some places,
+//! textures and crystals that move in some pairs. They do not in fine detail, as frames of another gain reference do. And they do not
+//! resemble themselves a little farther, as lattices do.
 
 use std::ops::Range;
 
@@ -18,6 +20,12 @@ use crate::{Monitor, Result};
 const BOXES: f64 = 5760.0;
 /// ...of which the mean of those around it is subtracted, so many to each side: illumination and thick ice are alike in many micrographs.
 const BESIDE: usize = 2;
+/// The boxes are divided into so many tiles along each side; this one of all, from the least similar one, tells how similar two micrographs
+/// are.
+const TILES: usize = 4;
+const TILE: usize = 4;
+/// Boxes of edges and flakes count no more than so many standard deviations.
+const CLIP: f32 = 2.5;
 /// About the number of pixels at which fine detail is sampled.
 const SAMPLES: f64 = 22_500.0;
 /// Units of a value per standard deviation.
@@ -28,70 +36,202 @@ const MIN_EXCESS_SD: f64 = 5.0;
 /// ...but not if that in fine detail does, by this share of that in coarse detail, and by so many times what noise reaches.
 const MAX_FINE: f64 = 0.08;
 const MAX_FINE_SIGMAS: f64 = 3.0;
-/// Fewer others that resemble it show edges at like places by chance, and hardly change a mean.
+/// Unrelated micrographs usually have less in common.
+const MIN_IN_COMMON: f64 = 0.36;
+/// Fewer others that resemble it do so by chance, and hardly change a mean.
 const MIN_ALIKE: usize = 4;
+/// Of the pairs of an area at least this share resemble each other.
+const MIN_COMPLETE: f64 = 0.8;
+/// A micrograph that correlates with itself so much, this many boxes away or more, shows a lattice.
+const PERIODIC: f64 = 0.5;
+const AWAY: usize = 4;
 /// Most pairs may resemble each other: the usual correlation, and its standard deviation, are those of a normal distribution with these
 /// quantiles, so many standard deviations below its middle.
 const LOW: (f64, f64) = (0.20, 0.8416);
 const LOWEST: (f64, f64) = (0.05, 1.6449);
-/// So many pairs show what is usual in fine detail.
-const USUAL: usize = 100;
+/// So many micrographs of a run show what is usual in fine detail.
+const USUAL: usize = 12;
 
-/// The number of the area that each micrograph shows with some others of its run, 1 more than that of the first of them; 0: none. `runs`: those whose means are fitted together; a
-/// micrograph is in several.
-pub(super) fn areas(records: &[Source], views: &Views, runs: &[Range<usize>], monitor: &Monitor) -> Result<Vec<u32>> {
+type Pair = (usize, usize);
+
+/// What is known of some micrographs before their fixed pattern is.
+#[derive(Debug, Default)]
+pub(super) struct Resemblance {
+    /// The number of the area that each shows with some others, 1 more than that of the first of them; 0: none.
+    pub areas: Vec<u32>,
+    /// The correlation of unrelated ones in coarse detail, if they have none in fine detail: of the run in which it is largest.
+    pub in_common: f64,
+}
+
+/// `runs`: micrographs whose means are fitted together; one is in several.
+pub(super) fn resemblance(records: &[Source], views: &Views, runs: &[Range<usize>], monitor: &Monitor) -> Result<Resemblance> {
+    let width = views.plan.width;
     let read = |reader: &mut Reader, source: &Source| {
         monitor.advance(0)?;
         reader.read(source)?;
-        Ok(Sampled::of(&reader.pixels, views.plan.width))
+        Ok(Coarse::of(&Boxes::of(&reader.pixels, width)))
     };
-    let sampled: Vec<Sampled> = records.par_iter().map_init(|| Reader::new(&views.plan), read).collect::<Result<_>>()?;
-    let found: Vec<Vec<(usize, usize)>> = runs.par_iter().map(|run| resembling(&sampled[run.clone()])).collect();
+    let coarse: Vec<Coarse> = records.par_iter().map_init(|| Reader::new(&views.plan), read).collect::<Result<_>>()?;
+    let found = runs.par_iter().map(|run| {
+        let mut reader = Reader::new(&views.plan);
+        let read = |i: usize| {
+            reader.read(&records[run.start + i])?;
+            Ok((Boxes::of(&reader.pixels, width).repeats(), fine(&reader.pixels, width)))
+        };
+        resembling(&coarse[run.clone()], read)
+    });
+    let found: Vec<(Vec<Pair>, f64)> = found.collect::<Result<_>>()?;
     let (sets, mut areas) = (UnionFind::new(records.len()), vec![0; records.len()]);
-    let alike = || runs.iter().zip(&found).flat_map(|(run, pairs)| pairs.iter().map(|&(i, j)| [i, j].map(|k| run.start + k)));
+    let alike = || runs.iter().zip(&found).flat_map(|(run, (pairs, _))| pairs.iter().map(|&(i, j)| [i, j].map(|k| run.start + k)));
     alike().for_each(|[i, j]| sets.unite(i as u32, j as u32));
     alike().flatten().for_each(|k| areas[k] = 1 + sets.root(k as u32));
-    Ok(areas)
+    Ok(Resemblance { areas, in_common: found.iter().map(|&(_, in_common)| in_common).fold(0.0, f64::max) })
 }
 
-/// A micrograph's coarse detail, averaged over boxes, and its fine detail at some pixels.
-struct Sampled {
-    coarse: Values,
-    fine: Values,
-}
-
-impl Sampled {
-    fn of(pixels: &[f32], width: usize) -> Self {
-        let side = |number: f64| ((pixels.len() as f64 / number).sqrt() as usize).max(1);
-        Self { coarse: Values::of(&boxes(pixels, width, side(BOXES))), fine: Values::of(&fine(pixels, width, side(SAMPLES))) }
+/// Pairs of micrographs of one run that show one area, and what unrelated ones have in common in coarse detail only. `read`: the highest correlation of a micrograph with itself elsewhere, and its fine
+/// detail.
+fn resembling(coarse: &[Coarse], mut read: impl FnMut(usize) -> Result<(f64, Values)>) -> Result<(Vec<Pair>, f64)> {
+    let (alike, usual) = alike_in_coarse_detail(coarse);
+    let sets = complete(alike.iter().map(|&(pair, _)| pair), coarse.len());
+    if sets.is_empty() && usual < MIN_IN_COMMON {
+        return Ok((vec![], 0.0));
     }
-}
-
-fn boxes(pixels: &[f32], width: usize, side: usize) -> Vec<f32> {
-    let across = width / side;
-    let mut sums = vec![0.0_f32; across * (pixels.len() / width / side)];
-    for (y, row) in pixels.chunks_exact(width).enumerate() {
-        let Some(line) = sums.chunks_exact_mut(across.max(1)).nth(y / side) else { break };
-        for (sum, part) in line.iter_mut().zip(row.chunks_exact(side)) {
-            *sum += part.iter().sum::<f32>();
-        }
-    }
-    let down = sums.len() / across.max(1);
-    let near = |at: usize, end: usize| at.saturating_sub(BESIDE)..(at + BESIDE + 1).min(end);
-    let around = |k: usize| {
-        let (rows, columns) = (near(k / across, down), near(k % across, across));
-        let number = rows.len() * columns.len();
-        rows.flat_map(|y| sums[y * across..][columns.clone()].iter()).sum::<f32>() / number as f32
+    let usual_fine = {
+        let some: Vec<Values> = (0..coarse.len()).step_by(coarse.len().div_ceil(USUAL)).map(|i| Ok(read(i)?.1)).collect::<Result<_>>()?;
+        let pairs = (0..some.len()).flat_map(|i| (0..i).map(move |j| (i, j)));
+        quantile(pairs.map(|(i, j)| some[i].correlation(&some[j])).collect(), 0.5)
     };
-    sums.iter().enumerate().map(|(k, sum)| sum - around(k)).collect()
+    let mut of_scenes = Vec::new();
+    for set in sets {
+        let (repeats, fine): (Vec<f64>, Vec<Values>) = set.iter().map(|&i| read(i)).collect::<Result<Vec<_>>>()?.into_iter().unzip();
+        if repeats[0] > PERIODIC {
+            continue;
+        }
+        let at = |i: usize| set.binary_search(&i).ok();
+        let noise = MAX_FINE_SIGMAS / (fine[0].units.len().max(1) as f64).sqrt();
+        of_scenes.extend(alike.iter().filter_map(|&((i, j), coarse)| {
+            let of_fine = fine[at(i)?].correlation(&fine[at(j)?]) - usual_fine;
+            (of_fine < noise.max(MAX_FINE * (coarse - usual))).then_some((i, j))
+        }));
+    }
+    let sets = complete(of_scenes.iter().copied(), coarse.len()).into_iter();
+    let in_common = if usual >= MIN_IN_COMMON && usual_fine < MAX_FINE * usual { usual } else { 0.0 };
+    Ok((sets.flat_map(|set| (1..set.len()).map(move |k| (set[0], set[k]))).collect(), in_common))
 }
 
-/// Second differences along rows of second differences along columns: of the spectrum only the corners are left.
-fn fine(pixels: &[f32], width: usize, step: usize) -> Vec<f32> {
+/// Pairs that are more alike than the usual one, which has the camera's pattern in common, with their correlation; and the usual one.
+fn alike_in_coarse_detail(coarse: &[Coarse]) -> (Vec<(Pair, f64)>, f64) {
+    let pairs = || (0..coarse.len()).flat_map(|i| (0..i).map(move |j| (i, j)));
+    let correlations: Vec<f64> = pairs().map(|(i, j)| coarse[i].correlation(&coarse[j])).collect();
+    if correlations.is_empty() {
+        return (vec![], 0.0);
+    }
+    let low = [LOW, LOWEST].map(|(share, _)| quantile(correlations.clone(), share));
+    let sd = (low[0] - low[1]) / (LOWEST.1 - LOW.1);
+    let usual = low[0] + LOW.1 * sd;
+    let least = usual + MIN_EXCESS.max(MIN_EXCESS_SD * sd);
+    (pairs().zip(correlations).filter(|&(_, correlation)| correlation > least).collect(), usual)
+}
+
+/// Sets of enough micrographs, of `n`, nearly all of which are paired with each other.
+fn complete(pairs: impl Iterator<Item = Pair> + Clone, n: usize) -> Vec<Vec<usize>> {
+    let sets = UnionFind::new(n);
+    let mut numbers = vec![0; n];
+    for (i, j) in pairs {
+        sets.unite(i as u32, j as u32);
+        numbers[i] += 1;
+        numbers[j] += 1;
+    }
+    let mut members = vec![Vec::new(); n];
+    (0..n).for_each(|i| members[sets.root(i as u32) as usize].push(i));
+    let is_complete = |set: &Vec<usize>| {
+        let all: usize = set.iter().map(|&i| numbers[i]).sum();
+        set.len() > MIN_ALIKE && all as f64 >= MIN_COMPLETE * (set.len() * (set.len() - 1)) as f64
+    };
+    members.into_iter().filter(is_complete).collect()
+}
+
+/// A micrograph averaged over boxes, without the mean of those around each.
+struct Boxes {
+    values: Vec<f32>,
+    across: usize,
+}
+
+impl Boxes {
+    fn of(pixels: &[f32], width: usize) -> Self {
+        let side = ((pixels.len() as f64 / BOXES).sqrt() as usize).max(1);
+        let (across, down) = (width / side, pixels.len() / width / side);
+        let mut sums = vec![0.0_f32; across * down];
+        for (y, row) in pixels.chunks_exact(width).take(down * side).enumerate() {
+            for (sum, part) in sums[y / side * across..][..across].iter_mut().zip(row.chunks_exact(side)) {
+                *sum += part.iter().sum::<f32>();
+            }
+        }
+        let near = |at: usize, end: usize| at.saturating_sub(BESIDE)..(at + BESIDE + 1).min(end);
+        let around = |k: usize| {
+            let (rows, columns) = (near(k / across, down), near(k % across, across));
+            let number = rows.len() * columns.len();
+            rows.flat_map(|y| sums[y * across..][columns.clone()].iter()).sum::<f32>() / number as f32
+        };
+        Self { values: (0..sums.len()).map(|k| sums[k] - around(k)).collect(), across }
+    }
+
+    /// The highest correlation with itself, some boxes away and up to half of the frame.
+    fn repeats(&self) -> f64 {
+        let values = Values::of(&self.values);
+        let (across, down) = (self.across, self.values.len() / self.across.max(1));
+        let mut highest = 0.0_f64;
+        for y in 0..down / 2 {
+            for x in (0..across / 2).filter(|&x| x.max(y) >= AWAY) {
+                let mut sums = [[0_i64; 3]; 2];
+                for row in 0..down - y {
+                    let (upper, lower) = (&values.units[row * across..][..across], &values.units[(row + y) * across..][..across]);
+                    for (sums, (first, second)) in
+                        sums.iter_mut().zip([(&upper[..across - x], &lower[x..]), (&upper[x..], &lower[..across - x])])
+                    {
+                        for (&a, &b) in first.iter().zip(second) {
+                            let (a, b) = (i64::from(a), i64::from(b));
+                            *sums = [sums[0] + a * b, sums[1] + a * a, sums[2] + b * b];
+                        }
+                    }
+                }
+                for [product, first, second] in sums.map(|sums| sums.map(|sum| sum as f64)) {
+                    highest = highest.max(product / (first * second).sqrt().max(1.0));
+                }
+            }
+        }
+        highest
+    }
+}
+
+/// A micrograph's coarse detail, tile by tile.
+struct Coarse(Vec<Values>);
+
+impl Coarse {
+    fn of(boxes: &Boxes) -> Self {
+        let (across, down) = (boxes.across, boxes.values.len() / boxes.across.max(1));
+        let part = |size: usize, k: usize| k * size / TILES..(k + 1) * size / TILES;
+        let tile = |k: usize| {
+            let rows = part(down, k / TILES).flat_map(|y| boxes.values[y * across..][part(across, k % TILES)].iter().copied());
+            Values::of(&rows.collect::<Vec<f32>>())
+        };
+        Self((0..TILES * TILES).map(tile).collect())
+    }
+
+    fn correlation(&self, other: &Self) -> f64 {
+        let mut tiles: [f64; TILES * TILES] = std::array::from_fn(|k| self.0[k].correlation(&other.0[k]));
+        tiles.sort_unstable_by(f64::total_cmp);
+        tiles[TILE]
+    }
+}
+
+/// Second differences along rows of second differences along columns, at some pixels: of the spectrum only the corners are left.
+fn fine(pixels: &[f32], width: usize) -> Values {
+    let step = ((pixels.len() as f64 / SAMPLES).sqrt() as usize).max(1);
     let down = |k: usize| pixels[k - width] - 2.0 * pixels[k] + pixels[k + width];
     let rows = (1..(pixels.len() / width).saturating_sub(1)).step_by(step);
     let columns = |y: usize| (1..width.saturating_sub(1)).step_by(step).map(move |x| y * width + x);
-    rows.flat_map(columns).map(|k| down(k - 1) - 2.0 * down(k) + down(k + 1)).collect()
+    Values::of(&rows.flat_map(columns).map(|k| down(k - 1) - 2.0 * down(k) + down(k + 1)).collect::<Vec<f32>>())
 }
 
 /// Values around 0, in [`UNITS`].
@@ -106,7 +246,8 @@ impl Values {
         let mean = values.iter().sum::<f32>() / n;
         let sd = (values.iter().map(|value| (value - mean).powi(2)).sum::<f32>() / n).sqrt();
         let factor = if sd > 0.0 { UNITS / sd } else { 0.0 };
-        let units: Vec<i8> = values.iter().map(|value| ((value - mean) * factor).round().clamp(-127.0, 127.0) as i8).collect();
+        let limit = CLIP * UNITS;
+        let units: Vec<i8> = values.iter().map(|value| ((value - mean) * factor).round().clamp(-limit, limit) as i8).collect();
         let mut values = Self { units, norm: 0.0 };
         values.norm = values.product(&values).sqrt();
         values
@@ -123,41 +264,18 @@ impl Values {
     }
 }
 
-/// Pairs of micrographs that resemble each other, and each so many others that it is not by chance.
-fn resembling(sampled: &[Sampled]) -> Vec<(usize, usize)> {
-    let pairs: Vec<(usize, usize)> = (0..sampled.len()).flat_map(|i| (0..i).map(move |j| (i, j))).collect();
-    if pairs.is_empty() {
-        return pairs;
-    }
-    let coarse: Vec<f64> = pairs.iter().map(|&(i, j)| sampled[i].coarse.correlation(&sampled[j].coarse)).collect();
-    let fine = |&(i, j): &(usize, usize)| sampled[i].fine.correlation(&sampled[j].fine);
-    let low = [LOW, LOWEST].map(|(share, _)| quantile(coarse.clone(), share));
-    let sd = (low[0] - low[1]) / (LOWEST.1 - LOW.1);
-    let usual = low[0] + LOW.1 * sd;
-    let usual_fine = quantile(pairs.iter().step_by(pairs.len().div_ceil(USUAL)).map(fine).collect(), 0.5);
-    let noise = MAX_FINE_SIGMAS / (sampled[0].fine.units.len().max(1) as f64).sqrt();
-    let least = MIN_EXCESS.max(MIN_EXCESS_SD * sd);
-    let is_scene = |(pair, coarse): &(&(usize, usize), f64)| {
-        let excess = coarse - usual;
-        excess > least && fine(pair) - usual_fine < noise.max(MAX_FINE * excess)
-    };
-    let mut alike: Vec<(usize, usize)> = pairs.iter().zip(coarse).filter(is_scene).map(|(&pair, _)| pair).collect();
-    let mut numbers = vec![0; sampled.len()];
-    alike.iter().for_each(|&(i, j)| [i, j].into_iter().for_each(|k| numbers[k] += 1));
-    alike.retain(|&(i, j)| numbers[i].min(numbers[j]) >= MIN_ALIKE);
-    alike
-}
-
 fn quantile(mut values: Vec<f64>, share: f64) -> f64 {
     let at = (share * values.len() as f64) as usize;
-    *values.select_nth_unstable_by(at, f64::total_cmp).1
+    values.get(at).is_some().then(|| *values.select_nth_unstable_by(at, f64::total_cmp).1).unwrap_or(0.0)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const WIDTH: usize = 120;
+    const WIDTH: usize = 480;
+    const HEIGHT: usize = 320;
+    const CELL: usize = 16;
 
     /// Noise, and a share of a scene that moved by some columns.
     fn pixels(seed: u64, scene: f32, moved: usize) -> Vec<f32> {
@@ -169,56 +287,73 @@ mod tests {
             }
         };
         let (mut own, mut of_scene) = (noise(seed), noise(999));
-        let world: Vec<f32> = (0..WIDTH * 80 / 16 + WIDTH).map(|_| of_scene()).collect();
-        let at = |k: usize| world[(k / WIDTH / 4) * WIDTH / 4 + (k % WIDTH + moved) / 4];
-        (0..WIDTH * 80).map(|k| own() + scene * at(k)).collect()
+        let world: Vec<f32> = (0..WIDTH * HEIGHT / CELL / CELL + WIDTH).map(|_| of_scene()).collect();
+        let at = |k: usize| world[(k / WIDTH / CELL) * (WIDTH / CELL) + (k % WIDTH + moved) / CELL];
+        (0..WIDTH * HEIGHT).map(|k| own() + scene * at(k)).collect()
     }
 
-    fn image(seed: u64, scene: f32, moved: usize) -> Sampled {
-        Sampled::of(&pixels(seed, scene, moved), WIDTH)
+    /// The members of areas among some micrographs.
+    fn found(several: &[Vec<f32>]) -> Vec<usize> {
+        let coarse: Vec<Coarse> = several.iter().map(|pixels| Coarse::of(&Boxes::of(pixels, WIDTH))).collect();
+        let read = |i: usize| Ok((Boxes::of(&several[i], WIDTH).repeats(), fine(&several[i], WIDTH)));
+        let mut members: Vec<usize> = resembling(&coarse, read).unwrap().0.into_iter().flat_map(|(i, j)| [i, j]).collect();
+        members.sort_unstable();
+        members.dedup();
+        members
     }
 
-    /// How many others each of some micrographs resembles.
-    fn numbers(sampled: &[Sampled]) -> Vec<usize> {
-        let pairs = resembling(sampled);
-        (0..sampled.len()).map(|k| pairs.iter().filter(|&&(i, j)| i == k || j == k).count()).collect()
+    fn of_spot(alike: u64, scene: f32) -> Vec<Vec<f32>> {
+        (0..40).map(|seed| pixels(seed, if seed < alike { scene } else { 0.0 }, (seed % 2) as usize)).collect()
     }
 
     #[test]
     fn exposures_of_one_spot_are_found_however_many_they_are() {
         for alike in [5, 10, 20, 30] {
-            let several: Vec<Sampled> =
-                (0..40).map(|seed| image(seed, if seed < alike { 1.5 } else { 0.0 }, (seed % 2) as usize)).collect();
-            let found = numbers(&several);
-            let (of_spot, others) = found.split_at(alike as usize);
-            assert!(of_spot.iter().all(|&number| number == alike as usize - 1), "{alike}: {of_spot:?}");
-            assert!(others.iter().all(|&number| number == 0), "{alike}: {others:?}");
+            assert_eq!(found(&of_spot(alike, 1.5)), (0..alike as usize).collect::<Vec<_>>());
         }
     }
 
     #[test]
     fn few_that_resemble_each_other_are_by_chance() {
-        let several: Vec<Sampled> = (0..40).map(|seed| image(seed, if seed < 4 { 1.5 } else { 0.0 }, 1)).collect();
-        assert_eq!(numbers(&several), [0; 40]);
+        assert_eq!(found(&of_spot(4, 1.5)), [0; 0]);
     }
 
     #[test]
     fn frames_of_another_gain_reference_show_no_area() {
         let pattern = pixels(0, 0.0, 0);
-        let of_gain = |seed: u64, strength: f32| {
-            let pixels: Vec<f32> = pixels(seed, 0.0, 0).iter().zip(&pattern).map(|(own, of_all)| own + strength * of_all).collect();
-            Sampled::of(&pixels, WIDTH)
+        let of_gain =
+            |seed: u64, strength: f32| pixels(seed, 0.0, 0).iter().zip(&pattern).map(|(own, of_all)| own + strength * of_all).collect();
+        let several: Vec<Vec<f32>> = (1..41).map(|seed| of_gain(seed, if seed <= 10 { 1.0 } else { 0.0 })).collect();
+        assert_eq!(found(&several), [0; 0]);
+    }
+
+    #[test]
+    fn an_edge_in_some_tiles_and_a_lattice_show_no_area() {
+        let with = |add: &dyn Fn(usize, usize) -> f32| -> Vec<Vec<f32>> {
+            let one = |seed: u64| {
+                let mut image = pixels(seed, 0.0, 0);
+                let of_ten = image.iter_mut().enumerate().filter(|_| seed < 10);
+                of_ten.for_each(|(k, pixel)| *pixel += add(k % WIDTH, k / WIDTH));
+                image
+            };
+            (0..40).map(one).collect()
         };
-        let several: Vec<Sampled> = (1..41).map(|seed| of_gain(seed, if seed <= 10 { 1.0 } else { 0.0 })).collect();
-        assert_eq!(numbers(&several), [0; 40]);
+        assert_eq!(found(&with(&|x, _| if x > 280 { 3.0 } else { 0.0 })), [0; 0]);
+        assert_eq!(found(&with(&|x, y| 2.0 * ((x as f32 / 8.0).sin() + (y as f32 / 8.0).sin()))), [0; 0]);
     }
 
     #[test]
     fn what_all_share_is_a_pattern_and_flat_images_resemble_nothing() {
-        let all: Vec<Sampled> = (0..30).map(|seed| image(seed, 1.0, 0)).collect();
-        assert_eq!(numbers(&all), [0; 30]);
-        let flat: Vec<Sampled> = (0..30).map(|_| Sampled::of(&vec![3.0; WIDTH * 80], WIDTH)).collect();
-        assert_eq!(numbers(&flat), [0; 30]);
-        assert_eq!(numbers(&[]), [0; 0]);
+        assert_eq!(found(&(0..40).map(|seed| pixels(seed, 1.0, 0)).collect::<Vec<_>>()), [0; 0]);
+        assert_eq!(found(&vec![vec![3.0; WIDTH * HEIGHT]; 30]), [0; 0]);
+        assert_eq!(found(&[]), [0; 0]);
+    }
+
+    #[test]
+    fn a_chain_of_neighbours_is_no_area() {
+        let chain = (0..20).flat_map(|i| (i + 1..20.min(i + 4)).map(move |j| (i, j)));
+        assert!(complete(chain, 20).is_empty());
+        let two = (0..5).flat_map(|i| (0..i).map(move |j| (i, j))).flat_map(|(i, j)| [(i, j), (i + 5, j + 5)]);
+        assert_eq!(complete(two, 11), [vec![0, 1, 2, 3, 4], vec![5, 6, 7, 8, 9]]);
     }
 }
