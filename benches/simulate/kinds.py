@@ -17,7 +17,8 @@ class Kind:
     ``second_tilt``: of the stage, told by SerialEM's files; ``exposures``: how often each area is exposed, one after the other;
     ``spot``: how many exposures show one area, ``spots``: how many such areas there are, ``jitter``: standard deviation of the shifts among
     these; ``odd_gain``: how many frames have another gain reference, ``odd_gains``: one of so many, ``odd_residual``: its relative
-    residual, whose coarse part is ``odd_coarse`` of it (its fine part has the rest of the variance); ``flipped``: which frames are stored in another orientation;
+    residual, whose coarse part is ``odd_coarse`` of it (its fine part has the rest of the variance);
+    ``flipped``: which frames are stored in another orientation;
     ``texture_moves``: standard deviation of how far the camera's pattern moves; ``phase_plate``: phase shift of 90 degrees.
     """
 
@@ -139,6 +140,8 @@ UNTRUE: dict[str, Kind] = {
     "four frames of another gain without visits": replace(PLAIN, frames=48, repeats=0, odd_gain=4, odd_residual=0.02),
     "five gains of two frames": replace(PLAIN, frames=48, repeats=0, odd_gain=10, odd_gains=5, odd_residual=0.02),
     "five coarse gains of two frames": replace(PLAIN, frames=48, repeats=4, odd_gain=10, odd_gains=5, odd_residual=0.02, odd_coarse=0.9),
+    "smooth gain of four frames": replace(PLAIN, frames=48, repeats=4, odd_gain=4, odd_gains=2, odd_residual=0.006, odd_coarse=1.0),
+    "smooth gain of half": replace(PLAIN, frames=48, repeats=0, odd_gain=24, odd_residual=0.01, odd_coarse=1.0),
     "half flipped": replace(PLAIN, flipped="half"),
     "second visits flipped": replace(PLAIN, flipped="second"),
     "second visits turned by 180": replace(PLAIN, flipped="turned"),

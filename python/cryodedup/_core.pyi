@@ -501,8 +501,8 @@ class Session:
     def areas(self) -> NDArray[np.uint32]:
         """(n,): the number of the area that a micrograph shows with four or more others, as exposures of one spot do; 0: none."""
 
-    def in_common(self) -> float:
-        """The correlation of unrelated micrographs in coarse detail, if it is unusually large, and they have none in fine detail; else 0."""
+    def show_one_place(self) -> bool:
+        """Whether all micrographs, or all of many that follow each other, seem to show one place."""
 
     def share_pattern(self, pairs: NDArray[np.uint32], *, threads: int) -> NDArray[np.bool_]:
         """Which pairs, which match without any shift, share a pattern of the camera, not a scene."""

@@ -81,12 +81,11 @@ def _of_class(found: Compared, names: Sequence[str]) -> Iterator[str]:
             f"{len(found.members)} micrographs correlate at zero shift (median z {at_zero:.1f}), and are too few to subtract the camera's"
             " fixed pattern: the correlation is attributed to the pattern, and duplicates at zero shift may be missed"
         )
-    if found.in_common:
+    if found.show_one_place:
         yield (
-            f"{count(len(found.members), 'micrograph')} are alike at one and the same place (unrelated ones correlate by"
-            f" {found.in_common:.2f} in coarse detail, where up to 0.3 is usual, and not in fine detail): all show one place, or the camera"
-            " has a smooth pattern that is stronger than what they show; this is subtracted, and duplicates without a shift are missed, so"
-            " compare some micrographs by eye"
+            f"{count(len(found.members), 'micrograph')}, or many of them that follow each other, seem to show one and the same place; what"
+            " all have in common is taken for the camera's pattern and subtracted, so duplicates among them are missed: compare some by"
+            " eye, and keep one if they show one place"
         )
     else:
         yield from _of_null(found.null)
@@ -100,8 +99,8 @@ def _of_class(found: Compared, names: Sequence[str]) -> Iterator[str]:
     if n := len(found.of_pattern):
         first, second = (names[i] for i in found.of_pattern[0])
         yield (
-            f"{count(n, 'pair')} that {'matches' if n == 1 else 'match'} without a shift {'is' if n == 1 else 'are'} not counted (the first:"
-            f" {first} and {second}): what the two micrographs have in common is a pattern of the camera, such as that of another gain"
+            f"{count(n, 'pair')} that {'matches' if n == 1 else 'match'} without a shift {'is' if n == 1 else 'are'} not counted (the"
+            f" first: {first} and {second}): what the two micrographs have in common is a pattern of the camera, such as that of another gain"
             " reference, and no scene; compare them by eye (at_zero_shift_not_counted in summary.json)"
         )
     recalls = found.screening.get("predicted_recall_at_overlap_0.3", {})

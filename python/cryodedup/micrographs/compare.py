@@ -13,7 +13,7 @@ from cryodedup import _core
 from cryodedup.micrographs.blocks import MAX_IN_MEMORY, WHOLE, Block, Planned, compare_block, in_orientation, plan_class
 from cryodedup.micrographs.flips import AS_STORED, mirrored_copies, number_of_orientations, of_decoy, orientations_of
 from cryodedup.micrographs.gallery import Views, views
-from cryodedup.micrographs.judging import Found, Judged, judge_pairs
+from cryodedup.micrographs.judging import Found, Judged, judge_pairs, without_patterns
 from cryodedup.micrographs.measuring import Class, Pair, measure, pair_of, window_ccc
 from cryodedup.micrographs.places import Floats, of_one_area
 from cryodedup.micrographs.significance import Null, q_values
@@ -51,8 +51,8 @@ class Compared:
     mirrored
         Pairs of indices in the input that match only if one is changed, with the change (``flipped in y``...), the best first. Only some of
         all pairs are compared so.
-    in_common
-        The correlation of unrelated micrographs in coarse detail, where it is unusually large.
+    show_one_place
+        Whether all micrographs, or all of many that follow each other, seem to show one place.
     views
         Pictures of what was compared, for the page.
     """
@@ -70,12 +70,18 @@ class Compared:
     window_ccc: list[tuple[int, int, float]] = field(default_factory=list)
     of_pattern: list[tuple[int, int]] = field(default_factory=list)
     mirrored: list[tuple[int, int, str]] = field(default_factory=list)
-    in_common: float = 0.0
+    show_one_place: bool = False
     views: Views = field(default_factory=Views)
 
 
-def compare(of_class: Class, params: MicrographParams, scratch: Path, progress: Progress = SILENT) -> Compared:
-    """Finds the duplicates among micrographs of one class; ``scratch``: a directory for the views, if memory is not to hold them."""
+def compare(
+    of_class: Class, params: MicrographParams, scratch: Path, progress: Progress = SILENT, *, share_patterns: bool = True
+) -> Compared:
+    """Finds the duplicates among micrographs of one class.
+
+    ``scratch``: a directory for the views, if memory is not to hold them; ``share_patterns``: whether pairs that match without a shift may
+    share a pattern of the camera.
+    """
     directory = scratch if len(of_class.members) > MAX_IN_MEMORY else None
     planned = plan_class(of_class, params, directory, progress)
     block = compare_block(planned, of_class.places, WHOLE, params, progress)
@@ -86,7 +92,7 @@ def compare(of_class: Class, params: MicrographParams, scratch: Path, progress: 
             of_class = replace(of_class, orientations=[turned.get(k, AS_STORED) for k in members])
             planned = plan_class(of_class, params, directory, progress)
             block = compare_block(planned, of_class.places, WHOLE, params, progress)
-    return conclude(of_class, planned, block, params, progress)
+    return conclude(of_class, planned, block, params, progress, share_patterns=share_patterns)
 
 
 def _in_all_orientations(
@@ -107,13 +113,23 @@ def _null(of_class: Class, planned: Planned, block: Block, params: MicrographPar
     return Null.fit(block.mirrored.best.peaks, _screening_of(planned, block).decoys_tested, cohort, has_pattern=has_pattern)
 
 
-def conclude(of_class: Class, planned: Planned, block: Block, params: MicrographParams, progress: Progress = SILENT) -> Compared:
+def conclude(
+    of_class: Class,
+    planned: Planned,
+    block: Block,
+    params: MicrographParams,
+    progress: Progress = SILENT,
+    *,
+    share_patterns: bool = True,
+) -> Compared:
     """Decides which of the pairs that were compared are duplicates; ``block``: all of them."""
     size, session, candidates = of_class.size, planned.session, block.candidates.best
     screening, null = _screening_of(planned, block), _null(of_class, planned, block, params)
     found = Found.of(candidates, null, size)
     if params.threshold is None:
         decided = judge_pairs(session, found, screening.tested, null, of_class.acquisitions, size, params)
+        # Of few micrographs the pattern is not taken out, and the null distribution allows for it.
+        decided = without_patterns(decided, session, params.threads) if share_patterns and not null.has_pattern else decided
     else:
         near = found.z >= (-np.inf if params.search == "window" else DOUBTFUL_Z)
         decided = Judged(found.places, found.z, q_values(found.chance, screening.tested), near, [""] * len(near))
@@ -140,7 +156,7 @@ def conclude(of_class: Class, planned: Planned, block: Block, params: Micrograph
         window_ccc=window_ccc(candidates.places.pairs, measured, of_class) if params.search == "window" else [],
         of_pattern=[(of_class.members[i], of_class.members[j]) for i, j in decided.places.pairs[decided.of_pattern].tolist()],
         mirrored=[(of_class.members[i], of_class.members[j], of_decoy(i)) for i, j in block.mirrored.best.places.pairs[copies].tolist()],
-        in_common=session.in_common(),
+        show_one_place=session.show_one_place(),
         views=views(session, pairs, decided.places.of(chosen), params.threads),
     )
 

@@ -139,12 +139,11 @@ def judge_pairs(
     words = [""] * len(q)
     for at, opinion in leading.items():
         words[at] = opinion.words(known, params.fdr)
-    judged = _with_recruits(Judged(found.places, found.z, q, accepted, words), leading, params.fdr)
-    # Of few micrographs the pattern is not taken out, and the null distribution allows for it.
-    return judged if null.has_pattern else _without_patterns(judged, session, params.threads)
+    return _with_recruits(Judged(found.places, found.z, q, accepted, words), leading, params.fdr)
 
 
-def _without_patterns(judged: Judged, session: _core.Session, threads: int) -> Judged:
+def without_patterns(judged: Judged, session: _core.Session, threads: int) -> Judged:
+    """Does not accept pairs that share a pattern of the camera, not a scene."""
     rows = np.flatnonzero(judged.accepted)
     of_pattern = rows[of_one_pattern(session, judged.places.of(rows), threads)]
     accepted = judged.accepted.copy()

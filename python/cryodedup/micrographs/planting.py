@@ -14,7 +14,7 @@ a slightly different defocus: that of the session's own second visits, or :data:
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Container, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -35,6 +35,8 @@ OVERLAPS = ((0.5, 0.95), (0.3, 0.5), (0.16, 0.3))
 """Overlaps are drawn from these ranges in turn."""
 JITTER = 0.004
 """Standard deviation of the shifts of the shots of a hole, as a share of the frame's width: the scatter of the beam shift."""
+CELL = 48
+"""Where signal is, is decided in squares of this side, reduced pixels."""
 DRAWS = 200
 """Maximum number of shifts drawn to find one within the searched range."""
 
@@ -63,7 +65,7 @@ def plan(
     usable: Sequence[int],
     acquisitions: Sequence[Acquisition],
     size: tuple[int, int],
-    duplicates: Container[tuple[int, int]],
+    duplicates: Collection[tuple[int, int]],
     *,
     number: int,
     turn: int,
@@ -81,7 +83,8 @@ def plan(
     usable
         Rows that may be originals or hosts, in the order of exposure.
     duplicates
-        Pairs of rows, the smaller first, that already show the same area: they do not become original and host of each other.
+        Pairs of rows, the smaller first, that already show the same area: they do not become original and host of each other; and hosts are
+        in none, as long as there are others, for half of what they show would still be there.
     number
         At least this many are planted, if there are enough micrographs.
     turn
@@ -99,6 +102,7 @@ def plan(
     units = holes(usable, acquisitions)
     free = dict(enumerate(units))
     planted: list[Planted] = []
+    partnered = {row for pair in duplicates for row in pair}
     turns = turn
     for k in rng.permutation(len(units)):
         if len(planted) >= number:
@@ -116,7 +120,8 @@ def plan(
         ]
         if not hosts:
             continue
-        chosen = int(rng.choice(hosts))
+        alone = [other for other in hosts if not partnered.intersection(free[other].values())]
+        chosen = int(rng.choice(alone or hosts))
         drawn = _move(OVERLAPS[turns % len(OVERLAPS)], size, max_shift_px, rng)
         move = np.array(own_moves[int(rng.integers(len(own_moves)))]) if own_moves and len(planted) % 2 else drawn
         turns += 1
@@ -158,6 +163,7 @@ class Planter:
         radius = np.hypot(np.fft.fftfreq(height)[:, None], np.fft.rfftfreq(width)[None])
         self._ring = np.minimum((radius * np.sqrt(2) * rings).astype(int), rings - 1)
         self._rings, self._damage = rings, damage
+        self._count = np.bincount(self._ring.ravel(), minlength=rings)
 
     def second_exposure(self, original: Floats, host: Floats, move: tuple[int, int], signal: Floats) -> Floats:
         """A second exposure of one micrograph in the place of another.
@@ -178,10 +184,27 @@ class Planter:
         other = np.fft.irfft2(spectra[1] * np.sqrt(1 - share**2)[self._ring], s=original.shape)
         of_planted, of_original = common(move, (original.shape[1], original.shape[0]))
         planted = host.copy()
-        inside = seen[of_original] + other[of_planted]
+        there = self._where_signal_is(seen, self._power(spectra[1]) * share**2, signal)[of_original]
+        inside = there * (seen[of_original] + other[of_planted]) + (1 - there) * host[of_planted]
         masked = (original[of_original] == 0) | (host[of_planted] == 0)
         planted[of_planted] = np.where(masked, 0.0, inside)
         return planted
+
+    def _where_signal_is(self, seen: Floats, power: Floats, signal: Floats) -> Floats:
+        """How much of what a micrograph shows at each place is signal, relative to the whole of it, 0 to 1.
+
+        A few beads in empty ice make a share of signal in every ring, but where no bead is, a second exposure has nothing in common.
+        ``power``: of ``seen``, in each ring, of which ``signal`` is the share that is no noise.
+        """
+        height, width = (-(-n // CELL) for n in seen.shape)
+        padded = np.pad(seen**2, [(0, n * CELL - m) for n, m in zip((height, width), seen.shape, strict=True)], mode="edge")
+        found = padded.reshape(height, CELL, width, CELL).mean(axis=(1, 3)) / max(float(np.mean(seen**2)), 1e-20)
+        noise = float(np.sum(power * (1 - signal)) / max(float(np.sum(power)), 1e-20))
+        share = np.clip((1 - noise / np.maximum(found, 1e-6)) / max(1 - noise, 1e-6), 0, 1)
+        # Cells of one power differ by chance, by 1/n of it in n independent coefficients: what is more is real.
+        n = float(np.sum(power) ** 2 / max(float(np.sum(power**2 / np.maximum(self._count, 1))), 1e-20)) * CELL**2 / seen.size
+        real = max(0.0, 1 - 1 / (n * max(float(np.var(found)), 1e-6)))
+        return np.repeat(np.repeat(1 - real * (1 - share), CELL, axis=0), CELL, axis=1)[: seen.shape[0], : seen.shape[1]]
 
     def _power(self, spectrum: NDArray[np.complex128]) -> Floats:
         """The sum of the powers of each ring."""

@@ -18,7 +18,7 @@ BANDS = ((0.5, 1.0), (0.3, 0.5), (0.15, 0.3))
 """Recall is reported for overlaps in these ranges; the last one includes overlaps that jitter pushes below it."""
 TOLERANCE = 4
 """A planted pair counts as found if its shift is correct to this many reduced pixels."""
-CONTRADICTION, IMPLIED = 0.2, 5  # recalls that differ by more contradict each other, if so many pairs are implied by others
+CONTRADICTION, IMPLIED = 0.15, 5  # recalls that differ by more contradict each other, if so many pairs are implied by others
 MAX_NAMED = 20
 """Maximum number of false pairs named in the summary."""
 
@@ -47,7 +47,7 @@ class SelfTest:
     Attributes
     ----------
     reason
-        Why nothing was planted; empty if something was.
+        Why the test tells nothing; empty if it does.
     micrographs, rounds
         Number of micrographs in each round, and of rounds.
     fdr
@@ -90,11 +90,16 @@ class SelfTest:
         return sum(band.planted for band in self.bands)
 
     @property
-    def contradicted(self) -> bool:
-        """Whether pairs that others imply are found much more rarely, or more often, than what was planted with as much overlap."""
+    def contradiction(self) -> str:
+        """That pairs which others imply are found much more rarely, or more often, than what was planted with as much overlap; or ""."""
         there, found = self.implied
         planted, hit = (sum(getattr(band, name) for band in self.bands[:2]) for name in ("planted", "found"))
-        return there >= IMPLIED and planted > 0 and abs(found / there - hit / planted) > CONTRADICTION
+        if there < IMPLIED or not planted or abs(found / there - hit / planted) <= CONTRADICTION:
+            return ""
+        return (
+            f"the self-test cannot tell: {hit:,} of {planted:,} second exposures that it planted were found, but {found:,} of {there:,} pairs"
+            " of the session that the shifts of others imply, so that what was planted is not like the session's own"
+        )
 
     def summary(self) -> dict[str, Any]:
         """What ``summary.json`` holds."""

@@ -67,9 +67,6 @@ def self_test(test: SelfTest) -> str:
         text += f". Accepted, but not planted: {examples}{'; ...' if len(test.false_pairs) > FALSE_NAMED else ''}"
     if test.own_false:
         text += f" ({count(test.own_false, 'pair')} of the session's own: false, or missed by the search)"
-    there, found = test.implied
-    if test.contradicted:
-        text += f". This contradicts the session: of {there:,} pairs that others imply, {found:,} were found"
     return text
 
 

@@ -138,7 +138,7 @@ def _overlapping(result: MicrographOutcome) -> list[str]:
 def about_self_test(test: SelfTest) -> list[str]:
     """Paragraphs about the self-test: what was planted, and the results."""
     if test.reason:
-        return [f"Nothing was planted: {test.reason}."]
+        return [f"{test.reason[0].upper()}{test.reason[1:]}."]
     return [_planted(test), _accepted(test), _limits()]
 
 
@@ -163,9 +163,6 @@ def _accepted(test: SelfTest) -> str:
             f" In {count(test.own_false, 'pair')} of these, both micrographs are unchanged ones of the session, and the search of the whole"
             " session does not accept the pair. It may be real: check it."
         )
-    if test.contradicted:
-        there, found = test.implied
-        text += f" The test contradicts the session: of {there:,} pairs that the shifts of others imply, {found:,} were found."
     return text
 
 

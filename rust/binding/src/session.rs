@@ -88,8 +88,8 @@ impl Session {
         self.0.areas().map(Column).map_err(to_python)
     }
 
-    fn in_common(&self) -> PyResult<f64> {
-        self.0.in_common().map_err(to_python)
+    fn show_one_place(&self) -> PyResult<bool> {
+        self.0.show_one_place().map_err(to_python)
     }
 
     #[pyo3(signature = (pairs, max_shift_px, *, mirrored, screened=false, turn_deg=0.0, orientation=0, threads, progress=None))]

@@ -2,6 +2,7 @@
 
 mod equalise;
 pub mod fixed_pattern;
+pub(crate) mod in_common;
 mod pattern_means;
 pub(crate) mod reader;
 mod resemblance;
@@ -162,13 +163,12 @@ impl Session {
         Ok((0..self.len()).map(|i| patterns.area(i)).collect())
     }
 
-    /// The correlation of unrelated micrographs in coarse detail, before what they share is taken out, if they have none in fine detail and
-    /// it is unusually large, else 0: all show one place, or a smooth pattern that is stronger than what they show.
+    /// Whether all micrographs, or all of many that follow each other, seem to show one place: what they share is taken for a pattern.
     ///
     /// # Errors
     /// [`Error::Io`].
-    pub fn in_common(&self) -> Result<f64> {
-        Ok(self.patterns()?.in_common)
+    pub fn show_one_place(&self) -> Result<bool> {
+        Ok(self.patterns()?.show_one_place)
     }
 
     /// The view of a micrograph.

@@ -2,19 +2,20 @@
 //!
 //! A pattern is what unrelated micrographs share. Exposures of one spot would make it show that spot: none of them counts in it. They
 //! resemble each other in coarse detail, everywhere in the frame, each of them all the others: edges of beam and foil do so at some places,
-//! textures and crystals that move in some pairs. They do not in fine detail, as frames of another gain reference do. And they do not
-//! resemble themselves a little farther, as lattices do.
+//! textures and crystals that move in some pairs. What they have in common is a scene ([`InCommon`]). And they do not resemble themselves a
+//! little farther, as lattices do.
 
 use std::ops::Range;
 
 use rayon::prelude::*;
 
+use super::in_common::{COARSEST, InCommon};
 use super::reader::Reader;
 use super::views::Views;
 use crate::micrographs::kernels::overlap::sum_of_products;
 use crate::micrographs::stored::Source;
 use crate::union_find::UnionFind;
-use crate::{Monitor, Result};
+use crate::{Error, Monitor, Result};
 
 /// About the number of boxes over which a micrograph is averaged: a scene that moves by a few pixels stays in the same ones...
 const BOXES: f64 = 5760.0;
@@ -26,18 +27,16 @@ const TILES: usize = 4;
 const TILE: usize = 4;
 /// Boxes of edges and flakes count no more than so many standard deviations.
 const CLIP: f32 = 2.5;
-/// About the number of pixels at which fine detail is sampled.
-const SAMPLES: f64 = 22_500.0;
 /// Units of a value per standard deviation.
 const UNITS: f32 = 24.0;
-/// Micrographs resemble each other if their correlation in coarse detail exceeds the usual one by this, and by so many standard deviations...
+/// Micrographs resemble each other if their correlation in coarse detail exceeds the usual one by this, and by so many standard deviations.
 const MIN_EXCESS: f64 = 0.1;
 const MIN_EXCESS_SD: f64 = 5.0;
-/// ...but not if that in fine detail does, by this share of that in coarse detail, and by so many times what noise reaches.
-const MAX_FINE: f64 = 0.08;
-const MAX_FINE_SIGMAS: f64 = 3.0;
-/// Unrelated micrographs usually have less in common.
-const MIN_IN_COMMON: f64 = 0.36;
+/// Of an area the upper quarter of pairs share so much of their coarse signal: 0.98 or more in simulated sessions; up to 0.7 where a camera's
+/// pattern is three times as strong as usual (seeds 1 and 2).
+const MIN_SHARED: f64 = 0.9;
+/// So many pairs of an area, or of a run, are looked at.
+const LOOKED_AT: usize = 12;
 /// Fewer others that resemble it do so by chance, and hardly change a mean.
 const MIN_ALIKE: usize = 4;
 /// Of the pairs of an area at least this share resemble each other.
@@ -49,8 +48,6 @@ const AWAY: usize = 4;
 /// quantiles, so many standard deviations below its middle.
 const LOW: (f64, f64) = (0.20, 0.8416);
 const LOWEST: (f64, f64) = (0.05, 1.6449);
-/// So many micrographs of a run show what is usual in fine detail.
-const USUAL: usize = 12;
 
 type Pair = (usize, usize);
 
@@ -59,8 +56,8 @@ type Pair = (usize, usize);
 pub(super) struct Resemblance {
     /// The number of the area that each shows with some others, 1 more than that of the first of them; 0: none.
     pub areas: Vec<u32>,
-    /// The correlation of unrelated ones in coarse detail, if they have none in fine detail: of the run in which it is largest.
-    pub in_common: f64,
+    /// Whether all of a run seem to show one place.
+    pub show_one_place: bool,
 }
 
 /// `runs`: micrographs whose means are fitted together; one is in several.
@@ -74,63 +71,72 @@ pub(super) fn resemblance(records: &[Source], views: &Views, runs: &[Range<usize
     let coarse: Vec<Coarse> = records.par_iter().map_init(|| Reader::new(&views.plan), read).collect::<Result<_>>()?;
     let found = runs.par_iter().map(|run| {
         let mut reader = Reader::new(&views.plan);
-        let read = |i: usize| {
-            reader.read(&records[run.start + i])?;
-            Ok((Boxes::of(&reader.pixels, width).repeats(), fine(&reader.pixels, width)))
+        let look = |i: usize, j: usize| {
+            monitor.advance(0)?;
+            let two = [i, j].map(|k| &records[run.start + k]);
+            for (part, source) in two.into_iter().enumerate() {
+                reader.read(source)?;
+                reader.fade(&views.tapers, 1.0 / source.record.sd, part);
+            }
+            reader.workspace.forward(&views.plan);
+            Ok((
+                Boxes::of(&reader.pixels, width).repeats(),
+                InCommon::of(&views.rings.products(&reader.workspace.spectrum, &views.plan), &COARSEST),
+            ))
         };
-        resembling(&coarse[run.clone()], read)
+        resembling(&coarse[run.clone()], look)
     });
-    let found: Vec<(Vec<Pair>, f64)> = found.collect::<Result<_>>()?;
+    let found: Vec<(Vec<Pair>, bool)> = found.collect::<Result<_>>()?;
     let (sets, mut areas) = (UnionFind::new(records.len()), vec![0; records.len()]);
     let alike = || runs.iter().zip(&found).flat_map(|(run, (pairs, _))| pairs.iter().map(|&(i, j)| [i, j].map(|k| run.start + k)));
     alike().for_each(|[i, j]| sets.unite(i as u32, j as u32));
     alike().flatten().for_each(|k| areas[k] = 1 + sets.root(k as u32));
-    Ok(Resemblance { areas, in_common: found.iter().map(|&(_, in_common)| in_common).fold(0.0, f64::max) })
+    Ok(Resemblance { areas, show_one_place: found.iter().any(|&(_, one_place)| one_place) })
 }
 
-/// Pairs of micrographs of one run that show one area, and what unrelated ones have in common in coarse detail only. `read`: the highest correlation of a micrograph with itself elsewhere, and its fine
-/// detail.
-fn resembling(coarse: &[Coarse], mut read: impl FnMut(usize) -> Result<(f64, Values)>) -> Result<(Vec<Pair>, f64)> {
-    let (alike, usual) = alike_in_coarse_detail(coarse);
-    let sets = complete(alike.iter().map(|&(pair, _)| pair), coarse.len());
-    if sets.is_empty() && usual < MIN_IN_COMMON {
-        return Ok((vec![], 0.0));
-    }
-    let usual_fine = {
-        let some: Vec<Values> = (0..coarse.len()).step_by(coarse.len().div_ceil(USUAL)).map(|i| Ok(read(i)?.1)).collect::<Result<_>>()?;
-        let pairs = (0..some.len()).flat_map(|i| (0..i).map(move |j| (i, j)));
-        quantile(pairs.map(|(i, j)| some[i].correlation(&some[j])).collect(), 0.5)
+/// Pairs of micrographs of one run that show one area, and whether all seem to show one place. `look`: at two of them: the highest correlation
+/// of the second with itself elsewhere, and what they have in common.
+fn resembling(coarse: &[Coarse], mut look: impl FnMut(usize, usize) -> Result<(f64, InCommon)>) -> Result<(Vec<Pair>, bool)> {
+    let alike = alike_in_coarse_detail(coarse);
+    let mut look_at = |set: &[usize]| {
+        // Each with the one that lies half of them farther.
+        let pairs = (0..set.len() / 2).step_by((set.len() / 2).div_ceil(LOOKED_AT).max(1)).map(|k| look(set[k], set[k + set.len() / 2]));
+        let (repeats, found): (Vec<f64>, Vec<InCommon>) = pairs.collect::<Result<Vec<_>>>()?.into_iter().unzip();
+        let of = |value: fn(&InCommon) -> f64, share: f64| quantile(found.iter().map(value).collect(), share);
+        let typical =
+            InCommon { fine: of(|one| one.fine, 0.5), coarse: of(|one| one.coarse, 0.5), shared: of(|one| one.shared, 0.75), ..found[0] };
+        Ok::<_, Error>((quantile(repeats, 0.5), typical))
     };
-    let mut of_scenes = Vec::new();
-    for set in sets {
-        let (repeats, fine): (Vec<f64>, Vec<Values>) = set.iter().map(|&i| read(i)).collect::<Result<Vec<_>>>()?.into_iter().unzip();
-        if repeats[0] > PERIODIC {
-            continue;
-        }
-        let at = |i: usize| set.binary_search(&i).ok();
-        let noise = MAX_FINE_SIGMAS / (fine[0].units.len().max(1) as f64).sqrt();
-        of_scenes.extend(alike.iter().filter_map(|&((i, j), coarse)| {
-            let of_fine = fine[at(i)?].correlation(&fine[at(j)?]) - usual_fine;
-            (of_fine < noise.max(MAX_FINE * (coarse - usual))).then_some((i, j))
-        }));
+    let all: Vec<usize> = (0..coarse.len()).collect();
+    if all.len() < 2 {
+        return Ok((vec![], false));
     }
-    let sets = complete(of_scenes.iter().copied(), coarse.len()).into_iter();
-    let in_common = if usual >= MIN_IN_COMMON && usual_fine < MAX_FINE * usual { usual } else { 0.0 };
-    Ok((sets.flat_map(|set| (1..set.len()).map(move |k| (set[0], set[k]))).collect(), in_common))
+    let (repeats, usual) = look_at(&all)?;
+    let is_scene =
+        |repeats: f64, one: &InCommon, usual_fine: f64| repeats <= PERIODIC && one.shared >= MIN_SHARED && !one.has_fine_detail(usual_fine);
+    let mut of_areas = Vec::new();
+    for set in complete(alike.iter().copied(), coarse.len()) {
+        let (repeats, typical) = look_at(&set)?;
+        if is_scene(repeats, &typical, usual.fine) {
+            of_areas.extend(set[1..].iter().map(|&k| (set[0], k)));
+        }
+    }
+    let show_one_place = of_areas.is_empty() && is_scene(repeats, &usual, 0.0);
+    Ok((of_areas, show_one_place))
 }
 
-/// Pairs that are more alike than the usual one, which has the camera's pattern in common, with their correlation; and the usual one.
-fn alike_in_coarse_detail(coarse: &[Coarse]) -> (Vec<(Pair, f64)>, f64) {
+/// Pairs that are more alike than the usual one, which has the camera's pattern in common.
+fn alike_in_coarse_detail(coarse: &[Coarse]) -> Vec<Pair> {
     let pairs = || (0..coarse.len()).flat_map(|i| (0..i).map(move |j| (i, j)));
     let correlations: Vec<f64> = pairs().map(|(i, j)| coarse[i].correlation(&coarse[j])).collect();
     if correlations.is_empty() {
-        return (vec![], 0.0);
+        return vec![];
     }
     let low = [LOW, LOWEST].map(|(share, _)| quantile(correlations.clone(), share));
     let sd = (low[0] - low[1]) / (LOWEST.1 - LOW.1);
     let usual = low[0] + LOW.1 * sd;
     let least = usual + MIN_EXCESS.max(MIN_EXCESS_SD * sd);
-    (pairs().zip(correlations).filter(|&(_, correlation)| correlation > least).collect(), usual)
+    pairs().zip(correlations).filter(|&(_, correlation)| correlation > least).map(|(pair, _)| pair).collect()
 }
 
 /// Sets of enough micrographs, of `n`, nearly all of which are paired with each other.
@@ -225,15 +231,6 @@ impl Coarse {
     }
 }
 
-/// Second differences along rows of second differences along columns, at some pixels: of the spectrum only the corners are left.
-fn fine(pixels: &[f32], width: usize) -> Values {
-    let step = ((pixels.len() as f64 / SAMPLES).sqrt() as usize).max(1);
-    let down = |k: usize| pixels[k - width] - 2.0 * pixels[k] + pixels[k + width];
-    let rows = (1..(pixels.len() / width).saturating_sub(1)).step_by(step);
-    let columns = |y: usize| (1..width.saturating_sub(1)).step_by(step).map(move |x| y * width + x);
-    Values::of(&rows.flat_map(columns).map(|k| down(k - 1) - 2.0 * down(k) + down(k + 1)).collect::<Vec<f32>>())
-}
-
 /// Values around 0, in [`UNITS`].
 struct Values {
     units: Vec<i8>,
@@ -272,6 +269,8 @@ fn quantile(mut values: Vec<f64>, share: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::micrographs::kernels::fft::Plan;
+    use crate::micrographs::kernels::rings::{Rings, radii};
 
     const WIDTH: usize = 480;
     const HEIGHT: usize = 320;
@@ -292,15 +291,27 @@ mod tests {
         (0..WIDTH * HEIGHT).map(|k| own() + scene * at(k)).collect()
     }
 
-    /// The members of areas among some micrographs.
-    fn found(several: &[Vec<f32>]) -> Vec<usize> {
+    /// The members of areas among some micrographs, and whether all show one place.
+    fn found(several: &[Vec<f32>]) -> (Vec<usize>, bool) {
         let coarse: Vec<Coarse> = several.iter().map(|pixels| Coarse::of(&Boxes::of(pixels, WIDTH))).collect();
-        let read = |i: usize| Ok((Boxes::of(&several[i], WIDTH).repeats(), fine(&several[i], WIDTH)));
-        let mut members: Vec<usize> = resembling(&coarse, read).unwrap().0.into_iter().flat_map(|(i, j)| [i, j]).collect();
+        let plan = Plan::new(WIDTH, HEIGHT);
+        let (rings, mut reader) = (Rings::new(radii(&plan)), Reader::new(&plan));
+        let look = |i: usize, j: usize| {
+            for (part, k) in [i, j].into_iter().enumerate() {
+                reader.pixels.clone_from(&several[k]);
+                reader.fade(&(vec![1.0; WIDTH], vec![1.0; HEIGHT]), 1.0, part);
+            }
+            reader.workspace.forward(&plan);
+            Ok((Boxes::of(&several[j], WIDTH).repeats(), InCommon::of(&rings.products(&reader.workspace.spectrum, &plan), &COARSEST)))
+        };
+        let (pairs, show_one_place) = resembling(&coarse, look).unwrap();
+        let mut members: Vec<usize> = pairs.into_iter().flat_map(|(i, j)| [i, j]).collect();
         members.sort_unstable();
         members.dedup();
-        members
+        (members, show_one_place)
     }
+
+    const NONE: (Vec<usize>, bool) = (vec![], false);
 
     fn of_spot(alike: u64, scene: f32) -> Vec<Vec<f32>> {
         (0..40).map(|seed| pixels(seed, if seed < alike { scene } else { 0.0 }, (seed % 2) as usize)).collect()
@@ -309,13 +320,13 @@ mod tests {
     #[test]
     fn exposures_of_one_spot_are_found_however_many_they_are() {
         for alike in [5, 10, 20, 30] {
-            assert_eq!(found(&of_spot(alike, 1.5)), (0..alike as usize).collect::<Vec<_>>());
+            assert_eq!(found(&of_spot(alike, 1.5)), ((0..alike as usize).collect(), false));
         }
     }
 
     #[test]
     fn few_that_resemble_each_other_are_by_chance() {
-        assert_eq!(found(&of_spot(4, 1.5)), [0; 0]);
+        assert_eq!(found(&of_spot(4, 1.5)), NONE);
     }
 
     #[test]
@@ -324,7 +335,7 @@ mod tests {
         let of_gain =
             |seed: u64, strength: f32| pixels(seed, 0.0, 0).iter().zip(&pattern).map(|(own, of_all)| own + strength * of_all).collect();
         let several: Vec<Vec<f32>> = (1..41).map(|seed| of_gain(seed, if seed <= 10 { 1.0 } else { 0.0 })).collect();
-        assert_eq!(found(&several), [0; 0]);
+        assert_eq!(found(&several), NONE);
     }
 
     #[test]
@@ -338,15 +349,29 @@ mod tests {
             };
             (0..40).map(one).collect()
         };
-        assert_eq!(found(&with(&|x, _| if x > 280 { 3.0 } else { 0.0 })), [0; 0]);
-        assert_eq!(found(&with(&|x, y| 2.0 * ((x as f32 / 8.0).sin() + (y as f32 / 8.0).sin()))), [0; 0]);
+        assert_eq!(found(&with(&|x, _| if x > 280 { 3.0 } else { 0.0 })), NONE);
+        assert_eq!(found(&with(&|x, y| 2.0 * ((x as f32 / 8.0).sin() + (y as f32 / 8.0).sin()))), NONE);
     }
 
     #[test]
-    fn what_all_share_is_a_pattern_and_flat_images_resemble_nothing() {
-        assert_eq!(found(&(0..40).map(|seed| pixels(seed, 1.0, 0)).collect::<Vec<_>>()), [0; 0]);
-        assert_eq!(found(&vec![vec![3.0; WIDTH * HEIGHT]; 30]), [0; 0]);
-        assert_eq!(found(&[]), [0; 0]);
+    fn half_of_a_session_with_a_smooth_pattern_shows_no_area() {
+        let of_half = |seed: u64| {
+            let (mut image, own) = (pixels(seed, 1.0, 0), pixels(seed + 1000, 0.0, 0));
+            let scene = |k: usize| own[(k / WIDTH / CELL) * WIDTH + k % WIDTH / CELL];
+            image
+                .iter_mut()
+                .enumerate()
+                .for_each(|(k, pixel)| *pixel = if seed < 20 { *pixel } else { pixel.rem_euclid(1.0) - 0.5 } + scene(k));
+            image
+        };
+        assert_eq!(found(&(0..40).map(of_half).collect::<Vec<_>>()), NONE);
+    }
+
+    #[test]
+    fn what_all_share_is_taken_for_a_pattern_but_may_be_one_place() {
+        assert_eq!(found(&(0..40).map(|seed| pixels(seed, 1.0, 0)).collect::<Vec<_>>()), (vec![], true));
+        assert_eq!(found(&vec![vec![3.0; WIDTH * HEIGHT]; 30]), NONE);
+        assert_eq!(found(&[]), NONE);
     }
 
     #[test]
