@@ -15,7 +15,6 @@ from cryodedup.micrographs.places import Places
 from cryodedup.micrographs.ragged import Ragged
 from cryodedup.micrographs.shot_agreement import MeasureNear, Names, Opinion, judge
 from cryodedup.micrographs.significance import Gumbel, Null, OverlapScale, Peaks, Tail, q_values, unrelated, zero_tail
-from cryodedup.micrographs.still_pairs import MIN_SETS, of_one_pattern
 
 RNG = np.random.default_rng(1)
 
@@ -105,7 +104,7 @@ def test_a_gumbel_distribution_is_found_beside_a_few_duplicates() -> None:
 def test_zero_shift_is_never_less_likely_than_the_best_of_all_shifts() -> None:
     null = Null.fit(noise(), 4000, noise(seed=2))
     z = np.linspace(0, 12, 40)
-    _, zero = null.chance(Peaks(z, z - 1, z, overlapping(z)))
+    _, zero = null.chance(Peaks(z, z - 1, z, overlapping(z)), np.zeros(len(z), bool))
     assert (zero >= null.elsewhere(z, overlapping(z))).all()
 
 
@@ -142,7 +141,7 @@ def test_what_all_pairs_share_unmirrored_counts() -> None:
 def test_a_pair_that_matches_at_several_places_has_to_stand_out_of_them() -> None:
     null = Null.fit(noise(), 4000, noise(seed=2))
     best, following = np.array([12.0, 12.0, 12.0]), np.array([4.0, 7.0, 11.5])
-    chance, _ = null.chance(Peaks(best, following, np.zeros(3), overlapping(best)))
+    chance, _ = null.chance(Peaks(best, following, np.zeros(3), overlapping(best)), np.zeros(3, bool))
     assert chance[0] < 1e-9
     assert chance[1] < 1e-3
     assert chance[2] > 0.1
@@ -180,11 +179,21 @@ def judged(
     known: Sequence[Acquisition],
     measure: MeasureNear,
     shifts: Sequence[tuple[float, float]] = ((90.0, -60.0),),
+    areas: Sequence[int] = (),
 ) -> list[Opinion]:
     """Opinions about leads of one significance; those that moved by less than 10 pixels are near zero."""
     places = Places(np.array(pairs, np.uint32), np.array(list(shifts), float), np.zeros(len(pairs)))
     largest = np.abs(places.shift_px).max(axis=1)
-    return judge(places, np.full(len(pairs), z), largest < 10, largest < 1, Names.of(known), measure, nowhere)
+    return judge(
+        places,
+        np.full(len(pairs), z),
+        largest < 10,
+        largest < 1,
+        Names.of(known),
+        np.array(areas or [0] * len(known), np.uint32),
+        measure,
+        nowhere,
+    )
 
 
 def test_other_shots_of_two_holes_support_a_faint_pair() -> None:
@@ -276,42 +285,12 @@ def test_duplicates_of_one_spot_are_no_decoys_of_each_other() -> None:
     assert all(opinion.here < 1e-9 for opinion in opinions)
 
 
-# --- Pairs at exactly zero shift
-
-
-def at_zero(pairs: Sequence[tuple[int, int]], off_px: float = 0.0) -> Places:
-    return Places(np.array(pairs, np.uint32).reshape(-1, 2), np.full((len(pairs), 2), off_px), np.zeros(len(pairs)))
-
-
-def exactly(z: float, off_px: float = 0.1) -> MeasureNear:
-    return lambda places: (np.full(len(places), z), np.full((len(places), 2), off_px))
-
-
-def test_a_few_frames_that_match_at_exactly_zero_shift_share_a_pattern() -> None:
-    few = [(1, 30), (1, 40), (30, 40)]
-    assert of_one_pattern(at_zero(few), exactly(2.1)).all()
-    assert not of_one_pattern(at_zero(few), exactly(2.1, off_px=0.4)).any(), "they moved"
-    assert not of_one_pattern(at_zero(few, off_px=3.0), exactly(2.1)).any(), "they were found elsewhere"
-    assert not of_one_pattern(at_zero([]), exactly(2.1)).any()
-
-
-def test_exposures_without_a_move_are_many_sets_that_do_not_match_each_other() -> None:
-    areas = [(2 * k, 2 * k + 1) for k in range(MIN_SETS)]
-    assert not of_one_pattern(at_zero(areas), exactly(2.1)).any()
-    assert of_one_pattern(at_zero(areas), exactly(8.0)).all(), "all of them match each other"
-    assert of_one_pattern(at_zero(areas[1:]), exactly(2.1)).all(), "so few may be gain references"
-
-
-def test_a_pair_at_zero_shift_counts_beside_others_that_hardly_moved() -> None:
-    places = at_zero([(2 * k, 2 * k + 1) for k in range(MIN_SETS)])
-    places.shift_px[1:] = 0.6
-    assert not of_one_pattern(places, exactly(2.1)).any()
-
-
-def test_frames_that_pairs_with_a_shift_connect_show_one_scene() -> None:
-    places = at_zero([(0, 1), (0, 9), (1, 9), (20, 21)])
-    places.shift_px[1:3] = 30.0
-    assert of_one_pattern(places, exactly(2.1)).tolist() == [False, False, False, True]
+def test_of_more_exposures_of_one_spot_only_known_areas_tell() -> None:
+    """Most micrographs are of one spot, as an edge of beam or foil may make them seem to be."""
+    spot = {(i, j): 60.0 for i in range(30) for j in range(i + 1, 30)}
+    of = list(spot), 60.0, [Acquisition()] * 50, noise_near(spot), [(3.0, 2.0)] * len(spot)
+    assert max(opinion.here for opinion in judged(*of)) > 1e-9
+    assert all(opinion.here < 1e-9 for opinion in judged(*of, areas=[7] * 30 + [0] * 20))
 
 
 @pytest.mark.parametrize("start", [0, 1])

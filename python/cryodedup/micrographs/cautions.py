@@ -100,8 +100,8 @@ def _of_class(found: Compared, names: Sequence[str]) -> Iterator[str]:
         first, second = (names[i] for i in found.of_pattern[0])
         yield (
             f"{count(n, 'pair')} that {'matches' if n == 1 else 'match'} without a shift {'is' if n == 1 else 'are'} not counted (the"
-            f" first: {first} and {second}): what the two micrographs have in common is a pattern of the camera, such as that of another gain"
-            " reference, and no scene; compare them by eye (at_zero_shift_not_counted in summary.json)"
+            f" first: {first} and {second}): what the two micrographs have in common is a pattern of the camera, such as that of another"
+            " gain reference, and no scene; compare them by eye (at_zero_shift_not_counted in summary.json)"
         )
     recalls = found.screening.get("predicted_recall_at_overlap_0.3", {})
     size = found.screening.get("group_size", 1)

@@ -125,7 +125,7 @@ def conclude(
     """Decides which of the pairs that were compared are duplicates; ``block``: all of them."""
     size, session, candidates = of_class.size, planned.session, block.candidates.best
     screening, null = _screening_of(planned, block), _null(of_class, planned, block, params)
-    found = Found.of(candidates, null, size)
+    found = Found.of(candidates, null, size, session.areas())
     if params.threshold is None:
         decided = judge_pairs(session, found, screening.tested, null, of_class.acquisitions, size, params)
         # Of few micrographs the pattern is not taken out, and the null distribution allows for it.

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from cryodedup import _core
 from cryodedup.micrographs.acquisition import Acquisition
-from cryodedup.micrographs.places import Floats, Places, overlap_at
+from cryodedup.micrographs.places import Floats, Places, of_one_area, overlap_at
 from cryodedup.micrographs.shot_agreement import Names, Opinion, judge
 from cryodedup.micrographs.significance import Null, Peaks, q_values
 from cryodedup.micrographs.still_pairs import of_one_pattern
@@ -47,11 +47,14 @@ class Found:
     chance: Floats
 
     @classmethod
-    def of(cls, best: Best, null: Null, size: tuple[int, int]) -> Found:
-        """Chooses between the best shift and zero shift; ``size``: columns and rows of the reduced micrographs."""
-        elsewhere, zero = null.chance(best.peaks)
+    def of(cls, best: Best, null: Null, size: tuple[int, int], areas: NDArray[np.uint32] | None = None) -> Found:
+        """Chooses between the best shift and zero shift.
+
+        ``size``: columns and rows of the reduced micrographs; ``areas``: of each the number of the area that it shares with others, or 0.
+        """
+        beside_zero = np.all(np.abs(best.places.shift_px) <= PATTERN_PX, axis=1)
+        elsewhere, zero = null.chance(best.peaks, beside_zero)
         if null.has_pattern:
-            beside_zero = np.all(np.abs(best.places.shift_px) <= PATTERN_PX, axis=1)
             elsewhere = np.where(beside_zero, np.maximum(elsewhere, null.zero.probability(best.peaks.best)), elsewhere)
         still = (zero < elsewhere) & (best.peaks.at_zero >= best.peaks.best)
         places = Places(
@@ -62,6 +65,8 @@ class Found:
         small = places.overlap(size) < SMALL_OVERLAP
         hardly_moved = places.within(size, STILL) & (null.cohort is not None)
         hardly_moved &= ~(still & (best.peaks.at_zero >= null.zero.apart))
+        if areas is not None:
+            hardly_moved &= ~of_one_area(best.places.pairs, areas)
         caution = np.where(small, SMALL_CAUTION, 1.0) * np.where(hardly_moved, STILL_CAUTION, 1.0)
         z = np.where(still, best.peaks.at_zero, best.peaks.best)
         return cls(places, z, np.minimum(np.where(still, zero, elsewhere) * caution, 1.0))

@@ -203,7 +203,7 @@ class Planter:
         share = np.clip((1 - noise / np.maximum(found, 1e-6)) / max(1 - noise, 1e-6), 0, 1)
         # Cells of one power differ by chance, by 1/n of it in n independent coefficients: what is more is real.
         n = float(np.sum(power) ** 2 / max(float(np.sum(power**2 / np.maximum(self._count, 1))), 1e-20)) * CELL**2 / seen.size
-        real = max(0.0, 1 - 1 / (n * max(float(np.var(found)), 1e-6)))
+        real = max(0.0, 1 - 1 / max(n * float(np.var(found)), 1e-6))
         return np.repeat(np.repeat(1 - real * (1 - share), CELL, axis=0), CELL, axis=1)[: seen.shape[0], : seen.shape[1]]
 
     def _power(self, spectrum: NDArray[np.complex128]) -> Floats:

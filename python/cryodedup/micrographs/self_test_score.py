@@ -97,8 +97,8 @@ class SelfTest:
         if there < IMPLIED or not planted or abs(found / there - hit / planted) <= CONTRADICTION:
             return ""
         return (
-            f"the self-test cannot tell: {hit:,} of {planted:,} second exposures that it planted were found, but {found:,} of {there:,} pairs"
-            " of the session that the shifts of others imply, so that what was planted is not like the session's own"
+            f"the self-test cannot tell: {hit:,} of {planted:,} second exposures that it planted were found, but {found:,} of {there:,}"
+            " pairs of the session that the shifts of others imply, so that what was planted is not like the session's own"
         )
 
     def summary(self) -> dict[str, Any]:

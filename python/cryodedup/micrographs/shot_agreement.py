@@ -307,7 +307,8 @@ def _above_all(decoys: Ragged, observed: Floats) -> Floats:
     if len(decoys.values) < FEW_DECOYS:
         return np.ones(len(observed))
     start = np.quantile(decoys.values, 0.9)
-    scale = max(float(np.mean(decoys.values[decoys.values > start] - start)), NOISE_SD)
+    over = decoys.values[decoys.values > start] - start
+    scale = max(float(over.mean()) if len(over) else 0.0, NOISE_SD)
     above = observed - decoys.sums_of_largest(1)
     return np.where(above > 0, np.exp(-np.maximum(above, 0) / scale) / (1 + decoys.lengths), 1.0)
 

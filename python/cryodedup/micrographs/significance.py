@@ -239,13 +239,15 @@ class Null:
         chance = self.mirrored.probability(z)
         return chance if self.cohort is None else np.maximum(chance, self.cohort.probability(z))
 
-    def chance(self, peaks: Peaks) -> tuple[Floats, Floats]:
-        """The chance of each pair's best place, and that of zero shift."""
+    def chance(self, peaks: Peaks, beside_zero: NDArray[np.bool_]) -> tuple[Floats, Floats]:
+        """The chance of each pair's best place, and that of zero shift; ``beside_zero``: where both are of one peak."""
         elsewhere = np.maximum(self.elsewhere(peaks.best, peaks.overlap), self._beside(peaks.best, peaks.next))
         zero = np.maximum(self.zero.probability(peaks.at_zero), self.elsewhere(peaks.at_zero, np.ones(len(peaks.at_zero))))
         # Of few pairs the tail at zero shift is taken to be heavy anyway; what stands apart is not of the tail.
         caution = np.where((self.cohort is None) | (peaks.at_zero >= self.zero.apart), 1.0, ZERO_CAUTION)
-        return elsewhere, np.maximum(np.minimum(caution * zero, 1.0), self._beside(peaks.at_zero, peaks.best))
+        return elsewhere, np.maximum(
+            np.minimum(caution * zero, 1.0), self._beside(peaks.at_zero, np.where(beside_zero, peaks.next, peaks.best))
+        )
 
     def _beside(self, z: Floats, other: Floats) -> Floats:
         """The chance of a place where another place of the same pair is unusually high; 0 where it is not."""
