@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 
 from cases import Ran, cs, needs_shared, optics, records, star
 from cryodedup import InputError, ParticleParams, ParticleResult, deduplicate_particles
@@ -380,3 +381,24 @@ def test_binned_micrographs_are_one_and_two_sessions_are_said(
     result = run(two_sizes(tmp_path, (1.06, size), scale, coincide=coincide, joined=joined), min_separation_a=3)
     said = [warning for warning in result.warnings if "taken as one micrograph, binned in two ways" in warning]
     assert (len(said), (~result.kept).sum() >= 400) == (0 if coincide else 1, coincide)
+
+
+def test_a_table_of_micrographs_may_be_a_group_or_number_its_optics_otherwise(tmp_path: Path) -> None:
+    """The pixel size is where the group's slot says; other files of it may have the same field."""
+    path = star(tmp_path / "p.star", [(100, 200, "a.mrc")])
+    exposures = np.zeros(
+        1, [("uid", "<u8"), ("micrograph_blob/path", "S8"), ("micrograph_blob/psize_A", "<f4"), ("micrograph_blob/shape", "<u4", 2)]
+    )
+    exposures[0] = (7, b"a.mrc", 9.0, (4000, 4000))
+    cs(tmp_path / "ctf.cs", exposures)
+    exposures["micrograph_blob/psize_A"] = 1.25
+    cs(tmp_path / "blobs.cs", exposures)
+    slots = {"ctf": {"metafile": ">ctf.cs", "num_items": 1}, "micrograph_blob": {"metafile": ">blobs.cs", "num_items": 1}}
+    (tmp_path / "exposures.csg").write_text(yaml.safe_dump({"results": slots}))
+    assert sizes(run(path, micrographs=tmp_path / "exposures.csg")) == [(1.25, "--micrographs")]
+    slots["micrograph_blob"]["num_items"] = 2
+    (tmp_path / "exposures.csg").write_text(yaml.safe_dump({"results": slots}))
+    with pytest.raises(InputError, match=r"slot micrograph_blob: found 1 records in blobs.cs, expected 2"):
+        run(path, micrographs=tmp_path / "exposures.csg")
+    table = star(tmp_path / "m.star", [("a.mrc", "1.000000")], "MicrographName OpticsGroup", optics((1, "g", 1.5)), "micrographs")
+    assert sizes(run(path, micrographs=table)) == [(1.5, "--micrographs")]

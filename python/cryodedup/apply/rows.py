@@ -16,6 +16,7 @@ from cryodedup.formats import cryosparc as cs
 from cryodedup.formats.cryosparc_output import DatasetOutput
 from cryodedup.formats.datasets import open_dataset
 from cryodedup.formats.detect import UnknownFormatError, kind_of
+from cryodedup.formats.joined_fields import JoinedFields
 from cryodedup.formats.optimisation_set import OptimisationSet
 from cryodedup.formats.output import Mask, Output, Place
 from cryodedup.formats.star import StarFile, TableColumns, has_coordinates, open_star
@@ -176,7 +177,7 @@ def _named_table(file: StarFile) -> _core.Table:
 
 def _read_datasets(paths: Sequence[Path], params: ParticleParams, progress: Progress, group: cs.CsGroup | None, places: bool) -> FileRows:
     parts = [open_dataset(path, params.threads, progress.advance_to) for path in paths]
-    fields = cryosparc.JoinedFields.by_uid(parts) if group is None else cryosparc.JoinedFields.of_group(group, parts)
+    fields = JoinedFields.by_uid(parts) if group is None else JoinedFields.of_group(group, parts)
     blob = next((blob for blob in BLOBS if f"{blob}/path" in fields), None)
     is_located = cryosparc.UID in fields or cryosparc.PATH in fields
     output = DatasetOutput(parts, fields.orders, group, kind="particle" if is_located or blob is None else "exposure")
@@ -200,7 +201,7 @@ def _read_datasets(paths: Sequence[Path], params: ParticleParams, progress: Prog
 
 
 def _micrographs(
-    fields: cryosparc.JoinedFields, blob: str | None, uids: NDArray[np.uint64] | None
+    fields: JoinedFields, blob: str | None, uids: NDArray[np.uint64] | None
 ) -> tuple[NDArray[np.uint32], Sequence[Micrograph]]:
     """Of particles by their locations; of exposures, which are micrographs, by their own names."""
     if cryosparc.UID in fields or cryosparc.PATH in fields:

@@ -19,7 +19,7 @@ from cryodedup.formats.detect import UnknownFormatError, kind_of
 from cryodedup.formats.image_names import IMAGES, OTHERS, is_image, power_spectra
 from cryodedup.formats.list_output import ListOutput
 from cryodedup.formats.project import base_of, is_file
-from cryodedup.formats.star import StarFile, TableColumns, open_star
+from cryodedup.formats.star import StarFile, TableColumns, group_number, open_star
 from cryodedup.formats.star_output import StarOutput
 from cryodedup.micrographs.acquisition import Acquisition, acquisitions_of
 from cryodedup.text import count
@@ -170,9 +170,9 @@ def _star_pixel_sizes_a(columns: TableColumns) -> np.ndarray | None:
         return columns.numbers(PIXEL_SIZE)
     if GROUP not in columns or not any(PIXEL_SIZE in row for row in columns.optics):
         return None
-    of_group = {row.get(GROUP, ""): _number(row.get(PIXEL_SIZE, "")) for row in columns.optics}
+    of_group = {group_number(row.get(GROUP, "")): _number(row.get(PIXEL_SIZE, "")) for row in columns.optics}
     index, groups = columns.names(GROUP)
-    return np.array([of_group.get(group, np.nan) for group in groups])[index]
+    return np.array([of_group.get(group_number(group), np.nan) for group in groups])[index]
 
 
 def _number(cell: str) -> float:

@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cryodedup import units
 from cryodedup.errors import InputError, UnknownPixelSizeError
-from cryodedup.formats.cryosparc import CsGroup, Distinct, Fields, Wanted, check_type, unpack
+from cryodedup.formats.cryosparc import Wanted, unpack
+from cryodedup.formats.joined_fields import JoinedFields
 from cryodedup.formats.star import text
 from cryodedup.particles.inputs.picks import Filaments, Floats, Halves, Micrograph, Picks, PixelSize, Scores, first_of_each, jobs_of
 from cryodedup.particles.inputs.scores import SAME, missing_score, short
@@ -33,97 +34,6 @@ MAX_FRACTION = 2.0
 """Locations are fractions of the micrograph; particles may lie a little outside."""
 SHIFT_KEYS = ("alignments3D", "alignments2D")
 _OF_CLASSES = re.compile(r"alignments(?:_class_\d+|[23]D_multi)/shift")
-
-
-@dataclass(frozen=True)
-class JoinedFields:
-    """Several datasets of the same particles, as the main and the passthrough file of a job: rows in the order of the first.
-
-    ``orders`` gives for each dataset the row of every particle; None where it is the same. ``group`` names
-    the dataset of each slot; fields of no slot are those of the first dataset that has them.
-    """
-
-    parts: Sequence[Fields]
-    orders: Sequence[NDArray[np.int64] | None]
-    label: str
-    group: CsGroup | None = None
-
-    @classmethod
-    def of_group(cls, group: CsGroup, parts: Sequence[Fields]) -> JoinedFields:
-        """Those of a ``.csg``, whose ``files`` the parts are."""
-        group.check_counts([len(part) for part in parts])
-        return replace(cls.by_uid(parts, str(group.path)), group=group)
-
-    @classmethod
-    def by_uid(cls, parts: Sequence[Fields], label: str | None = None) -> JoinedFields:
-        """JoinedFields on ``uid``, since the order may differ; all must hold the same particles."""
-        if len(parts) == 1:
-            return cls(parts, [None], label or parts[0].label)
-        for part in parts:
-            if "uid" not in part:
-                raise InputError(f"{part.label}: found no field uid, expected it to join {parts[0].label} on")
-        first = parts[0].uids()
-        return cls(parts, [None, *(_order(parts[0].label, first, part) for part in parts[1:])], label or parts[0].label)
-
-    def load(self, wanted: Sequence[Wanted]) -> None:
-        """Reads fields in one pass over each file, instead of one for each."""
-        for i, part in enumerate(self.parts):
-            part.load([(name, how) for name, how in wanted if name in self and self._number(name) == i])
-
-    def __len__(self) -> int:
-        return len(self.parts[0])
-
-    def __contains__(self, field: object) -> bool:
-        return self._number(str(field)) is not None
-
-    @property
-    def names(self) -> list[str]:
-        """All fields."""
-        return list(dict.fromkeys(name for part in self.parts for name in part.dtype.names or () if name in self))
-
-    def _number(self, field: str) -> int | None:
-        """Which dataset has a field; None: none, or not the one that the group names for its slot."""
-        numbers = range(len(self.parts)) if self.group is None else self.group.numbers_of(field)
-        return next((i for i in numbers if field in self.parts[i]), None)
-
-    def _part(self, field: str) -> tuple[Fields, Any]:
-        found = self._number(field)
-        assert found is not None
-        order = self.orders[found]
-        return self.parts[found], slice(None) if order is None else order
-
-    def numbers(self, field: str, element: int | None = None) -> Floats:
-        part, order = self._part(field)
-        values: Floats = part.numbers(field, element)[order]
-        return values
-
-    def uids(self, field: str = "uid") -> NDArray[np.uint64]:
-        part, order = self._part(field)
-        values: NDArray[np.uint64] = part.uids(field)[order]
-        return values
-
-    def distinct(self, field: str, dtype: str | None = None, columns: int = 1) -> Distinct:
-        part, order = self._part(field)
-        if dtype is not None:
-            check_type(part, field, dtype, columns)
-        index, values = part.distinct(field)
-        return index[order], values
-
-
-def _order(label: str, first: NDArray[np.uint64], other: Fields) -> NDArray[np.int64] | None:
-    uids = other.uids()
-    if np.array_equal(first, uids):
-        return None
-    by_uid, of_first = np.argsort(uids, kind="stable"), np.argsort(first, kind="stable")
-    if len(uids) != len(first) or not np.array_equal(uids[by_uid], first[of_first]):
-        missing = int((~np.isin(first, uids)).sum())
-        raise InputError(
-            f"{other.label}: found {len(uids):,} particles, {missing:,} of the {len(first):,} of {label} not among them (by uid); expected"
-            " the same particles in both, each as often"
-        )
-    order = np.empty(len(first), np.int64)
-    order[of_first] = by_uid
-    return order
 
 
 def read(fields: JoinedFields, params: ParticleParams, output: Output) -> Picks:

@@ -9,16 +9,16 @@ from pathlib import Path
 import numpy as np
 
 from cryodedup.errors import InputError
-from cryodedup.formats.cryosparc import CsGroup, check_type, unpack
+from cryodedup.formats.cryosparc import CsGroup, unpack
 from cryodedup.formats.datasets import open_dataset
 from cryodedup.formats.detect import kind_of
-from cryodedup.formats.project import is_file
-from cryodedup.formats.star import StarFile, has_coordinates, open_star, text
+from cryodedup.formats.joined_fields import JoinedFields
+from cryodedup.formats.star import StarFile, group_number, has_coordinates, open_star, text
 from cryodedup.params import Match
 from cryodedup.particles.inputs.identity import same_as
 from cryodedup.particles.inputs.micrograph_names import Place, normalised_path
 from cryodedup.particles.inputs.picks import Micrograph, Picks, first_of_each
-from cryodedup.particles.inputs.relion_pixels import OF_MICROGRAPH, OF_TILT_SERIES, check_optics, positive
+from cryodedup.particles.inputs.relion_pixels import GROUP, OF_MICROGRAPH, OF_TILT_SERIES, check_optics, positive
 
 OPTION = "--micrographs"
 SIZES = ("rlnTomoSizeX", "rlnTomoSizeY", "rlnTomoSizeZ")
@@ -103,10 +103,10 @@ def read_micrographs(path: Path) -> MicrographTable:
         (file,) = open_star([path])
         return _of_tomograms(file) if _tomogram_table(file) is not None else _of_star(file)
     if kind == "csg":
-        (first, *_) = [part for part in CsGroup.open(path).files if is_file(part)] or [path]
-        return _of_cs(first)
+        group = CsGroup.open(path)
+        return _of_cs(path, JoinedFields.of_group(group, [open_dataset(part) for part in group.files]))
     if kind in ("npy", "csdat"):
-        return _of_cs(path)
+        return _of_cs(path, JoinedFields.by_uid([open_dataset(path)]))
     raise InputError(f"{path}: {OPTION}: found neither a STAR file nor a CryoSPARC dataset")
 
 
@@ -147,10 +147,10 @@ def _of_star(file: StarFile) -> MicrographTable:
     if has_coordinates(table.labels):
         raise InputError(f"{file.path}: {OPTION}: this lists particles, expected micrographs: a micrographs.star or micrographs_ctf.star")
     check_optics(str(file.path), file.optics)
-    optics = {row.get("rlnOpticsGroup", ""): row for row in file.optics}
+    optics = {group_number(row.get(GROUP, "")): row for row in file.optics}
     rows = file.rows(table)
     sizes = [
-        _size_of(file.path, row, optics.get(row.get("rlnOpticsGroup", ""), {}), "micrograph", row["rlnMicrographName"]) for row in rows
+        _size_of(file.path, row, optics.get(group_number(row.get(GROUP, "")), {}), "micrograph", row["rlnMicrographName"]) for row in rows
     ]
     nothing: list[tuple[float, ...] | None] = [None] * len(rows)
     return MicrographTable(
@@ -171,8 +171,7 @@ def _size_of(path: Path, row: dict[str, str], group: dict[str, str], what: str, 
     raise InputError(f"{path}: {what} {name}: found no {OF_MICROGRAPH}, in the row or its optics group")
 
 
-def _of_cs(path: Path) -> MicrographTable:
-    fields = open_dataset(path)
+def _of_cs(path: Path, fields: JoinedFields) -> MicrographTable:
     blob = "micrograph_blob/psize_A" in fields
     prefix = "micrograph_blob/" if blob else "location/micrograph_"
     size, name, shape = (f"{prefix}{field}" for field in ("psize_A", "path", "shape"))
@@ -180,19 +179,16 @@ def _of_cs(path: Path) -> MicrographTable:
     missing = [field for field in (size, name, uid) if field not in fields]
     if missing:
         raise InputError(f"{path}: {OPTION}: found no field {missing[0]}, expected a dataset of exposures or of located particles")
-    index, raw = fields.distinct(uid)
+    index, raw = fields.distinct(uid, "<u8")
     row = first_of_each(index, len(raw))
-    check_type(fields, size, "<f4")
-    check_type(fields, uid, "<u8")
-    names, sizes = fields.distinct(name), fields.distinct(size)
+    names, sizes = fields.distinct(name), fields.distinct(size, "<f4")
     values = [float(str(value)) for value in unpack(sizes[1], "<f4")[:, 0]]
     if any(not (np.isfinite(value) and value > 0) for value in values):
         raise InputError(f"{path}: field {size}: found {min(values):g}, expected positive numbers of Å")
     sizes_a = [values[sizes[0][i]] for i in row]
     extents: list[tuple[float, ...] | None] = [None] * len(row)
     if shape in fields:
-        shape_of, shapes = fields.distinct(shape)
-        check_type(fields, shape, "<u4", 2)
+        shape_of, shapes = fields.distinct(shape, "<u4", 2)
         sides = unpack(shapes, "<u4", 2).astype(float)[:, ::-1]  # (ny, nx)
         extents = [tuple((sides[shape_of[i]] * side).tolist()) for i, side in zip(row, sizes_a, strict=True)]
     micrographs = [

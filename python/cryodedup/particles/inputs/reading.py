@@ -16,6 +16,7 @@ from cryodedup.formats import cryosparc as cs
 from cryodedup.formats.cryosparc_output import DatasetOutput
 from cryodedup.formats.datasets import DatasetFile, open_dataset
 from cryodedup.formats.detect import kind_of
+from cryodedup.formats.joined_fields import JoinedFields
 from cryodedup.formats.optimisation_set import OptimisationSet
 from cryodedup.formats.project import is_file
 from cryodedup.formats.star import FrameColumns, StarFile, TableColumns
@@ -89,7 +90,7 @@ def _refuse_twice(picks: Sequence[Picks]) -> None:
 def read_table(table: Any, params: ParticleParams, label: str = "table") -> Picks:
     """Reads what ``starfile.read`` or ``cryosparc.dataset.Dataset.load`` return, or a structured array of CryoSPARC's fields."""
     if isinstance(table, np.ndarray) or callable(getattr(table, "fields", None)):
-        return cryosparc.read(cryosparc.JoinedFields.by_uid([cs.RecordArray.of(table, label)]), params, RecordsOutput(table, label))
+        return cryosparc.read(JoinedFields.by_uid([cs.RecordArray.of(table, label)]), params, RecordsOutput(table, label))
     return relion.read(FrameColumns(table, label), params, FrameOutput(table, label))
 
 
@@ -212,7 +213,7 @@ def _read_group(group: cs.CsGroup, params: ParticleParams, progress: Progress) -
 
 
 def _read_datasets(parts: Sequence[DatasetFile], params: ParticleParams, group: cs.CsGroup | None = None) -> Picks:
-    fields = cryosparc.JoinedFields.by_uid(parts) if group is None else cryosparc.JoinedFields.of_group(group, parts)
+    fields = JoinedFields.by_uid(parts) if group is None else JoinedFields.of_group(group, parts)
     return cryosparc.read(fields, params, DatasetOutput(parts, fields.orders, group))
 
 
