@@ -383,6 +383,20 @@ def test_old_jobs_say_it_in_another_file(tmp_path: Path) -> None:
         run(index)
 
 
+@pytest.mark.parametrize(("tubes", "refused"), [([1, 1, 2, 2], True), ([1, 1, 1, 2], False), ([1, 2, 1, 2], False), ([1, 1, 1, 1], False)])
+def test_starts_and_ends_are_refused_where_each_filament_number_has_two_rows(tmp_path: Path, tubes: list[int], refused: bool) -> None:
+    """As scripts write them that convert the filaments of crYOLO for RELION's manual picking."""
+    rows = [(x, y, 2, -999, -999, tube) for (x, y), tube in zip(TWO, tubes, strict=False)]
+    columns = "CoordinateX CoordinateY ParticleSelectionType AnglePsi AutopickFigureOfMerit HelicalTubeID"
+    path = star(tmp_path / "m0_manualpick.star", rows, columns, block="")
+    if refused:
+        with pytest.raises(InputError, match="found two rows without a score for each filament number"):
+            run(path)
+        assert len(run(path, start_end=True).kept) == 2
+    else:
+        assert len(run(path).kept) == 4
+
+
 def test_files_that_may_hold_starts_and_ends_are_noticed(tmp_path: Path) -> None:
     said = "an even number of picks without scores in all 2 files: if they are starts and ends of helices"
     assert any(said in warning for warning in run(helices(tmp_path / "a", TWO, [], TWO[:2])).warnings)

@@ -32,7 +32,8 @@ def read_start_end(picks: Picks, files: Sequence[tuple[Path, int]], *, are_pairs
     Raises
     ------
     InputError
-        The job says that rows are starts and ends, but ``are_pairs`` is not given; or it is, and a file has an odd number of rows.
+        The job or numbers of filaments say that rows are starts and ends, but ``are_pairs`` is not given; or it is, and a file has an odd
+        number of rows.
     """
     if are_pairs:
         return _filaments(picks, files)
@@ -44,12 +45,24 @@ def read_start_end(picks: Picks, files: Sequence[tuple[Path, int]], *, are_pairs
         )
     filled = [rows for _, rows in files if rows]
     is_scored = picks.scores is not None and not np.isnan(picks.scores.values).all()
+    if not is_scored and picks.filaments is not None and _are_ends(picks):
+        raise InputError(
+            f"{picks.label}: found two rows without a score for each filament number, expected particles: the rows are starts and ends of"
+            f" helices; add {OPTION} to compare whole filaments"
+        )
     if job is None and len(filled) > 1 and not is_scored and not any(rows % 2 for rows in filled):
         picks.warnings.append(
             f"{picks.label}: an even number of picks without scores in all {len(filled):,} files: if they are starts and ends of helices"
             f" (RELION's manual picking), one end may be rejected without the other; add {OPTION} then"
         )
     return picks
+
+
+def _are_ends(picks: Picks) -> bool:
+    """Whether rows are pairs, each of a filament of its own."""
+    assert picks.filaments is not None
+    starts, ends = (np.stack([picks.micrograph_of, picks.filaments.filament_of], 1)[first::2] for first in (0, 1))
+    return 0 < len(starts) == len(ends) == len(np.unique(starts, axis=0)) and bool((starts == ends).all())
 
 
 def _of_job(paths: Sequence[Path]) -> tuple[Path | None, bool]:
