@@ -37,6 +37,8 @@ const MIN_EXCESS_SD: f64 = 5.0;
 const MIN_SHARED: f64 = 0.9;
 /// So many pairs of an area, or of a run, are looked at.
 const LOOKED_AT: usize = 12;
+/// Where the usual pair is less alike, the micrographs do not all show one place: 0.45 or more if they do, 0.28 in dim sessions.
+const MIN_IN_COMMON: f64 = 0.3;
 /// Fewer others that resemble it do so by chance, and hardly change a mean.
 const MIN_ALIKE: usize = 4;
 /// Of the pairs of an area at least this share resemble each other.
@@ -97,7 +99,7 @@ pub(super) fn resemblance(records: &[Source], views: &Views, runs: &[Range<usize
 /// Pairs of micrographs of one run that show one area, and whether all seem to show one place. `look`: at two of them: the highest correlation
 /// of the second with itself elsewhere, and what they have in common.
 fn resembling(coarse: &[Coarse], mut look: impl FnMut(usize, usize) -> Result<(f64, InCommon)>) -> Result<(Vec<Pair>, bool)> {
-    let alike = alike_in_coarse_detail(coarse);
+    let (alike, usual) = alike_in_coarse_detail(coarse);
     let mut look_at = |set: &[usize]| {
         // Each with the one that lies half of them farther.
         let pairs = (0..set.len() / 2).step_by((set.len() / 2).div_ceil(LOOKED_AT).max(1)).map(|k| look(set[k], set[k + set.len() / 2]));
@@ -107,36 +109,37 @@ fn resembling(coarse: &[Coarse], mut look: impl FnMut(usize, usize) -> Result<(f
             InCommon { fine: of(|one| one.fine, 0.5), coarse: of(|one| one.coarse, 0.5), shared: of(|one| one.shared, 0.75), ..found[0] };
         Ok::<_, Error>((quantile(repeats, 0.5), typical))
     };
-    let all: Vec<usize> = (0..coarse.len()).collect();
-    if all.len() < 2 {
+    let sets = complete(alike.iter().copied(), coarse.len());
+    if coarse.len() < 2 || sets.is_empty() && usual < MIN_IN_COMMON {
         return Ok((vec![], false));
     }
-    let (repeats, usual) = look_at(&all)?;
+    let all: Vec<usize> = (0..coarse.len()).collect();
+    let (repeats, of_all) = look_at(&all)?;
     let is_scene =
         |repeats: f64, one: &InCommon, usual_fine: f64| repeats <= PERIODIC && one.shared >= MIN_SHARED && !one.has_fine_detail(usual_fine);
     let mut of_areas = Vec::new();
-    for set in complete(alike.iter().copied(), coarse.len()) {
+    for set in sets {
         let (repeats, typical) = look_at(&set)?;
-        if is_scene(repeats, &typical, usual.fine) {
+        if is_scene(repeats, &typical, of_all.fine) {
             of_areas.extend(set[1..].iter().map(|&k| (set[0], k)));
         }
     }
-    let show_one_place = of_areas.is_empty() && is_scene(repeats, &usual, 0.0);
+    let show_one_place = of_areas.is_empty() && is_scene(repeats, &of_all, 0.0);
     Ok((of_areas, show_one_place))
 }
 
-/// Pairs that are more alike than the usual one, which has the camera's pattern in common.
-fn alike_in_coarse_detail(coarse: &[Coarse]) -> Vec<Pair> {
+/// Pairs that are more alike than the usual one, which has the camera's pattern in common; and how alike that is.
+fn alike_in_coarse_detail(coarse: &[Coarse]) -> (Vec<Pair>, f64) {
     let pairs = || (0..coarse.len()).flat_map(|i| (0..i).map(move |j| (i, j)));
     let correlations: Vec<f64> = pairs().map(|(i, j)| coarse[i].correlation(&coarse[j])).collect();
     if correlations.is_empty() {
-        return vec![];
+        return (vec![], 0.0);
     }
     let low = [LOW, LOWEST].map(|(share, _)| quantile(correlations.clone(), share));
     let sd = (low[0] - low[1]) / (LOWEST.1 - LOW.1);
     let usual = low[0] + LOW.1 * sd;
     let least = usual + MIN_EXCESS.max(MIN_EXCESS_SD * sd);
-    pairs().zip(correlations).filter(|&(_, correlation)| correlation > least).map(|(pair, _)| pair).collect()
+    (pairs().zip(correlations).filter(|&(_, correlation)| correlation > least).map(|(pair, _)| pair).collect(), usual)
 }
 
 /// Sets of enough micrographs, of `n`, nearly all of which are paired with each other.
