@@ -11,10 +11,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from simulate.kinds import KINDS
+from simulate.session import make
 
 from cases import Ran
 from cryodedup import InputError, MicrographParams, find_duplicate_micrographs
@@ -128,6 +131,17 @@ def test_repeated_holes_are_reported_as_they_come(session: Planted, images: list
         expected = pairs[Path(event["original"]).name, Path(event["duplicate"]).name]
         assert np.allclose([event["shift_x_px"], event["shift_y_px"]], expected.shift_px, atol=1.5)
         assert np.allclose([event["z"], event["ncc"], event["ccc"]], [expected.z, expected.ncc, expected.ccc], rtol=0.1)
+
+
+def test_frames_of_another_gain_reference_are_not_reported(tmp_path: Path) -> None:
+    folder = tmp_path / "folder"
+    truth = make(folder, replace(KINDS["three frames of another gain"], frames=40, odd_residual=0.02), 3, shots=1)
+    params, events = replace(PARAMS, bin=1), list[Event]()
+    (tmp_path / "out").mkdir()
+    live.watch([folder], params, tmp_path / "out", ONCE, events.append, lambda text: None)
+    assert pairs_of(events) == {(f"{min(pair)}.mrc", f"{max(pair)}.mrc") for pair in truth.pairs}
+    batch = find_duplicate_micrographs(folder, params)
+    assert len(batch.compared[0].of_pattern) == 3, "they match"
 
 
 def test_a_run_goes_on_where_the_last_one_stopped(session: Planted, images: list[Path], tmp_path: Path) -> None:

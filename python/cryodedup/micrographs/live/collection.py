@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 
 from cryodedup import _core
 from cryodedup.micrographs.acquisition import Acquisition
-from cryodedup.micrographs.judging import Best, Found, judge_pairs
+from cryodedup.micrographs.judging import Best, Found, judge_pairs, without_patterns
 from cryodedup.micrographs.measuring import Class, Pair, measure, pair_of
-from cryodedup.micrographs.places import Places, overlap_at
+from cryodedup.micrographs.places import Places, of_one_area, overlap_at
 from cryodedup.micrographs.significance import FEW, Null, Peaks
 from cryodedup.params import MicrographParams
 from cryodedup.progress import SILENT
@@ -198,12 +198,15 @@ class Collection:
             return []
         of_class = Class(members=range(len(self)), records=self.records, places=range(len(self)), acquisitions=self.acquisitions, maps=())
         size, table = of_class.size, gathered.table
-        null = Null.fit(_peaks(gathered.mirrored, size), gathered.decoys_tested, _peaks(gathered.cohort, size))
+        areas = session.areas()
+        unrelated = _peaks(gathered.cohort, size).of(~of_one_area(np.asarray(gathered.cohort["pairs"]), areas))
+        null = Null.fit(_peaks(gathered.mirrored, size), gathered.decoys_tested, unrelated)
         pairs = np.ascontiguousarray(table["pairs"], np.uint32)
         places = Places(pairs, np.asarray(table["shift_px"], np.float64), np.zeros(len(pairs)))
-        found = Found.of(Best(_peaks(table, size), places), null, size)
+        found = Found.of(Best(_peaks(table, size), places), null, size, areas)
         among = pairs[:, 1] >= start
         decided = judge_pairs(session, found, gathered.tested, null, self.acquisitions, size, self._params, among)
+        decided = without_patterns(decided, session, self._params.threads)
         measured = measure(session, decided, self._params, SILENT)
         return [pair_of(decided, int(at), measured, of_class, self._params) for at in np.flatnonzero(decided.accepted)]
 
