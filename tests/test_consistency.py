@@ -75,7 +75,7 @@ def test_a_lone_group_says_what_is_missing(tmp_path: Path) -> None:
         "group: {}\nresults:\n  location: {metafile: '>p.cs', num_items: 1, type: particle.location}\nversion: v4\n"
     )
     with pytest.raises(
-        InputError, match=r"p\.csg: found no p\.cs beside it, which it names; a \.csg holds no particles: export the whole result group"
+        InputError, match=r"p\.csg: found no p\.cs beside it, although it refers to that file; a \.csg holds no particles: export the whole result group"
     ):
         run(tmp_path / "p.csg")
 
@@ -214,7 +214,7 @@ def test_flipped_y_is_noticed_at_any_separation(tmp_path: Path, separation: floa
     turned = cs(tmp_path / "p.cs", records(xy * (1, -1) + (0, 2000)))
     right = cs(tmp_path / "q.cs", records(xy))
     result = run([stars, turned], pixel_size_a={"p.star": 1.0}, min_separation_a=separation)
-    assert any("with flip_y: y seems to be counted from different edges" in warning for warning in result.warnings)
+    assert any("with flip_y: y seems to be counted from opposite edges" in warning for warning in result.warnings)
     for inputs, params in (([stars, right], {}), ([stars, turned], {"flip_y": True})):
         result = run(inputs, pixel_size_a={"p.star": 1.0}, min_separation_a=separation, **params)
         assert not any("flip_y" in warning for warning in result.warnings)
@@ -285,7 +285,7 @@ def test_the_verdict_is_the_same_everywhere(command: Command, tmp_path: Path) ->
     for twice, grade, words in (
         (0, "none", "no duplicates within 20 Å across them; their effect on the FSC is negligible (0.000)"),
         (5, "present", "raises the FSC to 0.095, below the 0.143 threshold"),
-        (40, "reaches the threshold", "raises the FSC to 0.571, which reaches the 0.143 threshold"),
+        (40, "reaches the threshold", "raises the FSC to 0.571, above the 0.143 threshold"),
     ):
         path = star(tmp_path / "p.star", rows + [(1000 * i + 2, 0, "m", 2 - i % 2) for i in range(twice)], HALVES)
         ran = command("particles", path, "--pixel-size", 1, "-o", tmp_path / "out", "--overwrite")
@@ -403,7 +403,7 @@ def test_particles_of_several_stacks_need_their_micrographs(tmp_path: Path) -> N
     with pytest.raises(InputError, match=r"found no rlnMicrographName, but images in several stacks \(rlnImageName: Extract/job005/m0"):
         run(star(tmp_path / "p.star", rows, "CoordinateX CoordinateY ImageName"), pixel_size_a=1)
     one = star(tmp_path / "q.star", [(x, y, image[:-6] + "0.mrcs") for x, y, image in rows], "CoordinateX CoordinateY ImageName")
-    assert "all its particles are taken to be in one micrograph" in run(one, pixel_size_a=1).warnings[0]
+    assert "all its particles are put into one micrograph" in run(one, pixel_size_a=1).warnings[0]
 
 
 @needs_shared
@@ -512,7 +512,7 @@ def test_options_that_no_input_has_a_use_for(tmp_path: Path) -> None:
         "pixel_size_a=4 not used: coordinates are in Å",
         "flip_y not used",
         "tomograms not used",
-        "names none of its tomograms, as TS_1",
+        "names none of its tomograms, such as TS_1",
     ):
         assert words in told
 

@@ -195,7 +195,7 @@ def damaged(tmp_path: Path) -> dict[str, tuple[bytes, str]]:
         "pickle": (pickle.dumps([1]), "p.cs: found a pickle, which is never read"),
         "not records": (
             (tmp_path / "plain.npy").read_bytes(),
-            "p.cs: found an array of float64 of shape (3, 3), expected one record a particle",
+            "p.cs: found an array of float64 of shape (3, 3), expected one record per particle",
         ),
         "no locations": (cs(tmp_path / "w.cs", without).read_bytes(), "p.cs: found no location fields (location/center_x_frac"),
         "unknown shape": (

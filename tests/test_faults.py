@@ -150,7 +150,7 @@ def test_a_standard_output_that_takes_nothing_is_status_4(tmp_path: Path, picks:
     reason = {"full": "No space left on device", "closed": "Bad file descriptor", "pipe": "Broken pipe"}[kind]
     assert (ran.returncode, ran.stderr) == (
         4,
-        f"cryodedup: error: standard output: {reason}; the run is done, what it writes to files is whole\n",
+        f"cryodedup: error: standard output: {reason}; the run finished, and its files are complete\n",
     )
     assert json.loads((tmp_path / "out" / "summary.json").read_text())["rejected"] == 1
 

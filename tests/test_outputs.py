@@ -85,7 +85,7 @@ def test_star_files_of_equal_columns_are_joined_and_optics_groups_renumbered(tmp
     assert kept["particles"]["rlnOpticsGroup"].tolist() == [2, 3, 3, 2]
     assert kept["particles"]["rlnCoordinateX"].tolist() == [500, 1, 900, 700]
     assert any(
-        "optics groups renumbered where they clash: 1 is now 3" in note
+        "optics groups with equal numbers renumbered: 1 is now 3" in note
         for note in json.loads((tmp_path / "out" / "summary.json").read_text())["notes"]
     )
     again = deduplicate_particles(tmp_path / "out" / "particles_kept.star")
@@ -493,7 +493,7 @@ def test_one_table_and_one_index_of_all_kept_particles(
     arguments = ("particles", *paths, "--pixel-size", "topaz.txt=4", "-o", "out")
     apart = command(*arguments, "--no-report")
     said = (
-        "the 4 kept particles are in 3 outputs, each once: particles_kept.star (2), particles_kept.cs (1), topaz_kept.txt (1); go on with"
+        "the 4 kept particles are in 3 files, each once: particles_kept.star (2), particles_kept.cs (1), topaz_kept.txt (1); go on with"
     )
     assert f"note: {said} all of them, and use Join star files after extraction, or repeat with --write star" in apart.out
     ran = command(*arguments, "--overwrite", "--write", "star")
@@ -538,7 +538,7 @@ def test_a_table_of_all_needs_relions_names_of_micrographs(tmp_path: Path, comma
     others = ("particles", sparc, topaz, "--pixel-size", "topaz.txt=4", "--write", "star", "-o", tmp_path / "out")
     refused = command(*others)
     assert refused.status == 2
-    assert "--write star: found no name of RELION for 1 micrograph, such as J2/motioncorrected/m.mrc of" in refused.err
+    assert "--write star: found no RELION name for 1 micrograph, such as J2/motioncorrected/m.mrc of" in refused.err
     assert "expected the names that the RELION project uses: give --micrographs micrographs.star" in refused.err
     assert not (tmp_path / "out").exists()
     named = star(

@@ -213,7 +213,7 @@ def test_an_index_of_coordinate_files(tmp_path: Path) -> None:
 def test_all_missing_files_of_an_index_are_told_at_once(tmp_path: Path) -> None:
     index = project(tmp_path)
     (tmp_path / "AutoPick/job8/Movies/a_autopick.star").unlink()
-    with pytest.raises(InputError, match=r"autopick\.star: 1 of 2 files it names are missing: .*a_autopick\.star"):
+    with pytest.raises(InputError, match=r"autopick\.star: 1 of 2 files that it names are missing: .*a_autopick\.star"):
         run(index)
 
 

@@ -378,5 +378,5 @@ def test_binned_micrographs_are_one_and_two_sessions_are_said(
     tmp_path: Path, size: float, scale: float, coincide: bool, joined: bool
 ) -> None:
     result = run(two_sizes(tmp_path, (1.06, size), scale, coincide=coincide, joined=joined), min_separation_a=3)
-    said = [warning for warning in result.warnings if "taken as one micrograph, binned in two ways" in warning]
+    said = [warning for warning in result.warnings if "treated as one micrograph with two binnings" in warning]
     assert (len(said), (~result.kept).sum() >= 400) == (0 if coincide else 1, coincide)

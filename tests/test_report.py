@@ -84,7 +84,7 @@ def test_the_page_of_refined_particles_tells_of_half_sets_and_shows_images(demo:
     page = Page(demo / "refined" / "report.html")
     for wanted in (
         "8,211 particles in 45 micrographs: 6,553 kept, 1,658 rejected (20.2 %) at a minimum separation of 40 Å.",
-        "which reaches the 0.143 threshold: the resolution from these half-sets is not valid",
+        "above the 0.143 threshold: the resolution from these half-sets is not valid",
         "816 pairs of duplicates across them",
         "Arrows point from picked to shifted positions",
     ):

@@ -102,7 +102,7 @@ def test_equal_numbers_of_two_inputs_are_one_tomogram_and_that_is_said(tmp_path:
     first, second = (dynamo(tmp_path / f"{name}.tbl", {20: 3, 24: 10, 25: 20, 26: 30}) for name in "ab")
     result = run([first, second])
     assert result.kept.tolist() == [True, False]
-    assert any("tomograms of equal numbers are taken as the same" in warning for warning in result.warnings)
+    assert any("tomograms of equal numbers are treated as the same" in warning for warning in result.warnings)
 
 
 HEAD = "\ndata_stopgap_motivelist\n\nloop_\n" + "".join(
@@ -173,7 +173,7 @@ def test_points_of_imod(tmp_path: Path, rows: str) -> None:
         ("a.txt", "1 2\n", "found rows of 2 numbers, which could be x y;"),
         ("a.txt", "1 2 3 4 5 6\n", "found rows of 6 numbers, which could be of many programs;"),
         ("a.csv", "1,2,3\n", "found numbers separated by commas; PEET, emClarity, cisTEM and EPicker write such files"),
-        ("a.csv", " ".join("1" * 26) + "\n", "found rows of 26 numbers, which may be a Dynamo table or one of emClarity; name a Dynamo table NAME.tbl"),
+        ("a.csv", " ".join("1" * 26) + "\n", "found rows of 26 numbers, which may be a Dynamo or an emClarity table; rename a Dynamo table to NAME.tbl"),
         ("a.box", "1 2 3\n", "found a first row of 3 cells, expected 4 or 5"),
         ("a.box", "1 2 0 10\n", "line 1: found a width of 0, expected a whole number of pixels above 0"),
         ("a.box", "1 2 10 10.5\n", "line 1: found a height of 10.5, expected a whole number of pixels above 0"),
