@@ -68,7 +68,7 @@ def test_the_curve_of_many_particles_is_that_of_some_micrographs(picked_twice: P
     assert (whole.sampled, some.sampled) == (0, 800)
     assert np.abs(some.kept - whole.kept).max() < 0.05 * len(result.kept)
     assert (
-        "about 1,200 of 1,600 particles are kept at 30 Å (from micrographs taken at random, with 800 particles)" in some.lines(1600, 30)[-1]
+        "about 1,200 of 1,600 particles are kept at 30 Å (estimated from 800 particles of random micrographs)" in some.lines(1600, 30)[-1]
     )
 
 

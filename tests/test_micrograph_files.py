@@ -430,7 +430,7 @@ def test_outputs_are_checked_before_anything_is_read(session: Planted, command: 
     star = tmp_path / "micrographs_kept.star"
     star.write_text("data_micrographs\nloop_\n_rlnMicrographName #1\ngone.mrc\n")
     ran = command("micrographs", star, "--bin", BIN, "--overwrite", "-o", tmp_path)
-    assert (ran.status, f"{star}: found an input where an output is to be written" in ran.err) == (2, True)
+    assert (ran.status, f"{star}: found an input, which an output would replace" in ran.err) == (2, True)
     (tmp_path / "root").symlink_to("/")
     for root in ("/", "/..", tmp_path / "root"):
         ran = command("micrographs", star, "-o", root)

@@ -221,7 +221,7 @@ def test_an_input_is_never_replaced(tmp_path: Path) -> None:
     before = path.read_bytes()
     result = deduplicate_particles(path, ParticleParams(pixel_size_a=1))
     for overwrite in (False, True):
-        with pytest.raises(InputError, match=r"particles_kept\.star: found an input where an output is to be written"):
+        with pytest.raises(InputError, match=r"particles_kept\.star: found an input, which an output would replace"):
             result.write(out, overwrite=overwrite)
     assert [entry.name for entry in out.iterdir()] == ["particles_kept.star"]
     assert path.read_bytes() == before
@@ -323,7 +323,7 @@ def test_a_summary_stands_beside_whole_results_only(tmp_path: Path, replaced: Pa
         if status == 0:
             break
         # It is no result for a run that may not replace one, and nothing of it is left by a run that may.
-        with pytest.raises(InputError, match=r"output exists|found a result that a killed run had begun to replace"):
+        with pytest.raises(InputError, match=r"output exists|found a result that was being replaced when a run was killed"):
             result.write(replaced)
         result.write(replaced, overwrite=True)
         assert _without_times(_contents(replaced)) == whole
@@ -379,7 +379,7 @@ def test_a_failure_leaves_nothing(tmp_path: Path, result: ParticleResult, monkey
 
 def test_a_file_is_no_output_directory(tmp_path: Path, result: ParticleResult) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(InputError, match="file: found a file, expected a directory or nothing"):
+    with pytest.raises(InputError, match="file: found a file, expected a new or an existing directory"):
         result.write(tmp_path / "file")
 
 
@@ -493,7 +493,7 @@ def test_one_table_and_one_index_of_all_kept_particles(
     arguments = ("particles", *paths, "--pixel-size", "topaz.txt=4", "-o", "out")
     apart = command(*arguments, "--no-report")
     said = (
-        "the 4 kept particles are in 3 files, each once: particles_kept.star (2), particles_kept.cs (1), topaz_kept.txt (1); go on with"
+        "the 4 kept particles are in 3 files, each once: particles_kept.star (2), particles_kept.cs (1), topaz_kept.txt (1); continue with"
     )
     assert f"note: {said} all of them, and use Join star files after extraction, or repeat with --write star" in apart.out
     ran = command(*arguments, "--overwrite", "--write", "star")

@@ -181,7 +181,7 @@ def _voted(
     if params.votes_where == "all":
         return enough, [f"{where}: no particle can be kept there (--votes-where all)"]
     more = int(enough.sum() - (kept & (found_by >= params.min_votes)).sum())
-    return enough, [f"{where}: {count(more, 'particle')} found by fewer inputs kept there; to reject them, add --votes-where all"]
+    return enough, [f"{where}: {count(more, 'particle')} kept there with fewer votes; to reject them, add --votes-where all"]
 
 
 def _repeated_uids(picks: Sequence[Picks], ranking: Ranking, below: NDArray[np.bool_] | None) -> Repeated | None:
