@@ -285,10 +285,7 @@ def test_the_demo_finds_what_it_plants(command: Command, tmp_path: Path) -> None
     assert "planted: 3,880 duplicate picks of 2,400 particles" in ran.out
     assert "found:   3,880 of them (100.00 %); 23 other picks were rejected" in ran.out
     assert "found:   9 of them, with shifts correct to 0.2 px; 0 other pairs" in ran.out
-    assert (
-        "planted: 1,658 particles that were picked twice and refined to one position\nfound:   1,658 of them; 0 others"
-        in ran.out
-    )
+    assert "planted: 1,658 particles that were picked twice and refined to one position\nfound:   1,658 of them; 0 others" in ran.out
     typed = [line.removeprefix("$ ") for line in ran.out.splitlines() if line.startswith("$ ")]
     for line, name in zip(typed, ("particles", "unique", "refined"), strict=True):
         assert html.escape(line) in (tmp_path / name / "report.html").read_text()

@@ -75,7 +75,8 @@ def test_a_lone_group_says_what_is_missing(tmp_path: Path) -> None:
         "group: {}\nresults:\n  location: {metafile: '>p.cs', num_items: 1, type: particle.location}\nversion: v4\n"
     )
     with pytest.raises(
-        InputError, match=r"p\.csg: found no p\.cs beside it, although it refers to that file; a \.csg contains no particles itself: export the whole result group"
+        InputError,
+        match=r"p\.csg: found no p\.cs beside it, although it refers to that file; a \.csg contains no particles itself: export the whole result group",
     ):
         run(tmp_path / "p.csg")
 
@@ -243,7 +244,9 @@ def test_tables_in_other_frames_are_noticed(tmp_path: Path, said: str) -> None:
     same = [(x + rng.normal(0, 4), y, m) for m, x, y in places if rng.random() < 0.3] + [
         (*rng.uniform(0, 4000, 2), "m1") for _ in range(200)
     ]
-    assert not any("after this is corrected" in warning for warning in run([picked, star(tmp_path / "c.star", same)], pixel_size_a=1).warnings)
+    assert not any(
+        "after this is corrected" in warning for warning in run([picked, star(tmp_path / "c.star", same)], pixel_size_a=1).warnings
+    )
 
 
 def test_halves_of_a_lattice_are_in_one_frame(tmp_path: Path) -> None:
@@ -450,7 +453,9 @@ def test_copies_that_were_shifted_to_subunits_are_no_duplicates(tmp_path: Path) 
     array["alignments2D/shift"][:4] = [(60, 0), (-60, 0), (0, 60), (0, -60)]
     result = run(cs(tmp_path / "p.cs", array))
     assert result.kept.tolist() == [True] * 5 + [False]
-    assert any("1 of 1 rejected particles are copies of the particle that they duplicate (equal sym_expand/src_uid)" in w for w in result.warnings)
+    assert any(
+        "1 of 1 rejected particles are copies of the particle that they duplicate (equal sym_expand/src_uid)" in w for w in result.warnings
+    )
     assert not any("are copies" in warning for warning in run(cs(tmp_path / "q.cs", array[:4])).warnings)
 
 
@@ -474,7 +479,10 @@ def test_2d_shifts_of_several_jobs_are_not_used(program: str, tmp_path: Path) ->
     result = run(joined, **size)
     jobs = "Extract/job005, Extract/job007" if program == "relion" else "J5, J7"
     assert result.centres.shift_key == "none"
-    assert any(f"images of 2 jobs ({jobs}): its 2D shifts are not used, since they may be from several classifications" in warning for warning in result.warnings)
+    assert any(
+        f"images of 2 jobs ({jobs}): its 2D shifts are not used, since they may be from several classifications" in warning
+        for warning in result.warnings
+    )
     assert run(joined, shift_key="alignments2D", **size).centres.shift_key == "alignments2D"
 
 

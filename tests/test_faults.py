@@ -385,7 +385,7 @@ def test_files_of_a_user_stay_where_a_killed_run_moved_none(
             result.write(tmp_path / "out")
     figure.write_text("the user's")
     monkeypatch.setattr(staging, "_runs", lambda pid: False)
-    with pytest.raises(InputError, match=r"distances\.svg: found what no earlier run of this command wrote"):
+    with pytest.raises(InputError, match=r"distances\.svg: found a file that no earlier run of this command wrote"):
         result.write(tmp_path / "out", overwrite=True)
     assert figure.read_text() == "the user's"
 

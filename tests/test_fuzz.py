@@ -49,7 +49,7 @@ def test_a_damaged_file_is_refused_or_given_back(name: str, tmp_path: Path) -> N
 def test_bytes_behind_the_records_of_a_dataset(tmp_path: Path, extra: int) -> None:
     path = cs(tmp_path / "p.cs", records([(0, 0), (90, 0)]))
     path.write_bytes(path.read_bytes() + bytes(extra))
-    with pytest.raises(InputError, match=f"p.cs: found {extra:,} bytes behind 2 records, expected none as its header says"):
+    with pytest.raises(InputError, match=f"p.cs: found {extra:,} bytes after 2 records, expected none as its header says"):
         NpyFile.open(path)
 
 

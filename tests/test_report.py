@@ -175,7 +175,7 @@ def test_what_a_user_keeps_beside_the_page_stays(tmp_path: Path, command: Callab
     (out / "figures" / "kept.svg").write_text("mine")
     before = {entry.name: entry.read_bytes() for entry in out.rglob("*") if entry.is_file()}
     ran = command(*arguments, "--overwrite")
-    assert (ran.status, "figures/kept.svg: found what no earlier run of this command wrote" in ran.err) == (2, True)
+    assert (ran.status, "figures/kept.svg: found a file that no earlier run of this command wrote" in ran.err) == (2, True)
     assert {entry.name: entry.read_bytes() for entry in out.rglob("*") if entry.is_file()} == before
     shutil.rmtree(out / "figures")
     (out / "figures").write_text("mine, too")

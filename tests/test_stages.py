@@ -188,7 +188,7 @@ def test_each_stage_asks_for_those_before_it(command: Command, star: Path, tmp_p
     [
         (
             ["--stage", "plan", "--shard", "1/2"],
-            "found --shard without --stage prepare or --stage compare; add one of them, or leave --shard out",
+            "found --shard with --stage plan, which has no shards",
         ),
         (["--shard", "1/2"], "found --shard without --stage prepare or --stage compare; add one of them, or leave --shard out"),
         (["--stage", "merge", "--shard", "1/2"], "found --shard"),
