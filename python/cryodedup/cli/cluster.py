@@ -61,7 +61,7 @@ CLUSTER = [
     click.Option(["--shards"], type=click.IntRange(1, 99_999), metavar="N", help="Split prepare and compare into N tasks each."),
     click.Option(["--partition"], type=Name(), metavar="NAME", help="Run in this partition."),
     click.Option(["--account"], type=Name(), metavar="NAME", help="Charge this account."),
-    click.Option(["--qos"], type=Name(), metavar="NAME", help="Ask for this quality of service."),
+    click.Option(["--qos"], type=Name(), metavar="NAME", help="Request this quality of service (QOS)."),
     click.Option(["--constraint"], type=Name(), metavar="NAME", help="Use nodes with this feature. All must have one type of processor."),
     _of_stage("time", "TIME", _TIME, "minutes, or hours, minutes and seconds such as 2:00:00", "Set the time limit of a task."),
     _of_stage("mem", "SIZE", _MEMORY, "an amount of memory such as 8G", "Set the memory limit of a task."),

@@ -79,7 +79,7 @@ def _follow(file: BinaryIO, size: int) -> tuple[int, list[str]]:
         found = _length(file, size)
         limit = _MAX_EXPANSION if name in header["compressed_fields"] else 1
         if found * limit < expected or (limit == 1 and found != expected):
-            raise ValueError(f"{found:,} bytes of {name}, which must give {expected:,}")
+            raise ValueError(f"{found:,} bytes of {name} do not fit {expected:,} bytes of data")
         file.seek(found, os.SEEK_CUR)
     names = size - file.tell()
     if names:
