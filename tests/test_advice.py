@@ -68,7 +68,7 @@ def test_the_curve_of_many_particles_is_that_of_some_micrographs(picked_twice: P
     assert (whole.sampled, some.sampled) == (0, 800)
     assert np.abs(some.kept - whole.kept).max() < 0.05 * len(result.kept)
     assert (
-        "about 1,200 of 1,600 particles are kept at 30 Å (from micrographs taken at random, with 800 particles)" in some.lines(1600, 30)[-1]
+        "about 1,200 of 1,600 particles are kept at 30 Å (estimated from 800 particles of random micrographs)" in some.lines(1600, 30)[-1]
     )
 
 
@@ -137,7 +137,7 @@ def test_agreement_is_over_the_micrographs_that_both_inputs_have(tmp_path: Path,
     seen = [at, [row for row in at if row[0] in ("m3", "m4")] + [("m4", 5000.0, 5000.0)], [("other", 1.0, 1.0)]]
     paths = [star(tmp_path / f"{name}.star", [(x, y, m) for m, x, y in rows]) for name, rows in zip("abc", seen, strict=True)]
     ran = command("particles", *paths, "--pixel-size", 1, "-o", tmp_path / "out")
-    both = "agree: 32 of 32 (100 %) and 32 of 33 (97 %) have one of the other nearby, in 2 micrographs of both"
+    both = "agree: 32 of 32 (100 %) and 32 of 33 (97 %) have a match in the other, in 2 common micrographs"
     assert f"{paths[0]} and {paths[1]} {both}" in ran.out
     assert f"{paths[1]} and {paths[2]} have no micrograph in common" in ran.out
     overlaps = json.loads((tmp_path / "out" / "summary.json").read_text())["overlaps"]
@@ -175,7 +175,7 @@ def test_only_what_enough_inputs_found_stays(tmp_path: Path, command: Callable[.
     assert {tuple(entry["inputs"]): entry["sets"] for entry in found_by} == {(0, 1, 2): 1, (0, 1): 1, (0,): 1, (2,): 1}
     nothing = deduplicate_particles(paths, ParticleParams(pixel_size_a=1.0, min_votes=2, min_separation_a=0.0))
     assert not nothing.kept.any()
-    assert nothing.warnings[-1:] == ("nothing stays: no particle was found by 2 inputs within 0 Å",)
+    assert nothing.warnings[-1:] == ("no particle is kept: none was found by 2 inputs within 0 Å",)
     with pytest.raises(InputError, match="min_votes: found 4, expected at most 3, the number of inputs"):
         kept(4)
     for wrong in (0, 1.5, True):

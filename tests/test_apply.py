@@ -383,7 +383,7 @@ def test_images_tell_apart_what_is_at_one_place(tmp_path: Path) -> None:
     first, second = apply_choice(directory, [same, polished]).files
     assert (first.kept.tolist(), first.match.by) == ([False, True, False, True], {"place": 2, "rlnImageName": 2})
     assert (second.kept.tolist(), second.undecided.tolist()) == ([True, True, True, False], [True, True, False, False])
-    with pytest.raises(InputError, match="found 2 particles at the place of a kept and of a rejected one"):
+    with pytest.raises(InputError, match="found only particles that match both a kept and a rejected one"):
         apply_choice(directory, picked(tmp_path / "both.star", [(*row[:3], "x@a") for row in rows[:2]]))
 
 
@@ -532,22 +532,22 @@ def bad(tmp_path: Path, unique: Unique) -> dict[str, tuple[list[object], str]]:
         "no directory": ([tmp_path / "none", source, *out], "T/none: found no such directory, expected the directory that cryodedup particles or micrographs wrote (-o)"),
         "a file as directory": ([source, source, *out], "T/picked.star: found a file, expected the directory"),
         "no summary": ([tmp_path / "empty", source, *out], "T/empty: found no summary.json, expected"),
-        "damaged summary": ([tmp_path / "broken", source, *out], "T/broken/summary.json: found no summary of cryodedup"),
+        "damaged summary": ([tmp_path / "broken", source, *out], "T/broken/summary.json: found another file, expected the summary that cryodedup"),
         "incomplete summary": ([changed("incomplete", sources=[{"kept": 3}]), source, *out], "T/incomplete/summary.json: found a damaged summary ('rejected')"),
         "another schema": ([changed("apply", schema="cryodedup.apply/1"), source, *out], "T/apply/summary.json: found schema 'cryodedup.apply/1', expected cryodedup.particles/1 or"),
         "dry run": ([changed("dry", outputs=[]), source, *out], "T/dry: found the summary of a dry run, expected a result with files: repeat the command without --dry-run"),
         "withheld": ([changed("withheld", unique.directory, withheld="too many"), movies, *out], "T/withheld: found a result that is withheld, expected one with micrographs_kept.*: too many"),
-        "a file is missing": ([tmp_path / "gap", source, *out], "T/gap/particles_rejected.star: no such file, expected the whole result of the earlier run"),
+        "a file is missing": ([tmp_path / "gap", source, *out], "T/gap/particles_rejected.star: no such file, expected the complete result of the earlier run"),
         "a file was replaced": ([tmp_path / "other", source, *out], "T/other/particles_rejected.star: found 3 rows, expected 1 as summary.json says"),
         "half-sets repaired": ([repaired, source, *out], "T/repaired: found a result of --half-sets repair, expected one with kept and rejected particles"),
-        "micrographs after particles": ([clean, movies, *out], "T/movies.star: this lists micrographs; T/clean is a choice of particles, expected files of particles"),
-        "nothing in common": ([clean, far, *out], "T/far.star: found none of its 1 particles in T/clean, by uid or by micrograph (its first: q/r.mrc) and coordinates (to 0.01 px)"),
+        "micrographs after particles": ([clean, movies, *out], "T/movies.star: this lists micrographs, but T/clean is a result of cryodedup particles; expected files of particles"),
+        "nothing in common": ([clean, far, *out], "T/far.star: found none of its 1 particles in T/clean, by uid or by micrograph (its first: q/r.mrc) and coordinates (within 0.01 px)"),
         "no micrograph in common": ([unique.directory, far, *out], f"T/far.star: found none of its 1 micrographs in {unique.directory} (its first: q/r.mrc)"),
-        "uids of nothing": ([clean, bare, *out], "T/bare.cs: found no uid of T/clean and no coordinates, expected one of them: name the passthrough file, too, or the .csg of the job"),
-        "uids without micrographs": ([unique.directory, bare, *out], f"T/bare.cs: found no names of micrographs, and no uid of {unique.directory}; expected exposures, or particles with location fields"),
+        "uids of nothing": ([clean, bare, *out], "T/bare.cs: found no uid of T/clean and no coordinates, expected one of them: give the passthrough file as well, or only the .csg of the job"),
+        "uids without micrographs": ([unique.directory, bare, *out], f"T/bare.cs: found no micrograph names, and no uid of {unique.directory}; expected exposures, or particles with location fields"),
         "a name that fits two": ([unique.directory, twins, *out], "T/twins.star: found two micrographs that fit"),
         "no output": ([clean, source], "missing -o DIR2, a directory for the new files (or --dry-run)"),
-        "output is the result": ([clean, source, "-o", clean, "--overwrite"], "T/clean: found the earlier result as --output, expected a directory of its own"),
+        "output is the result": ([clean, source, "-o", clean, "--overwrite"], "T/clean: found the earlier result as --output, expected another directory"),
         "missing file": ([clean, tmp_path / "none.star", *out], "T/none.star: no such file or directory"),
         "the same file twice": ([clean, source, source, *out], "T/picked.star: found twice among the files, expected once"),
         "an image": ([unique.directory, unique.directory.parent / unique.kept[0], *out], str(unique.directory.parent / unique.kept[0])),
@@ -584,7 +584,7 @@ def test_no_input_is_written_over(command: Command, tmp_path: Path) -> None:
     before = source.read_bytes()
     ran = command("apply", directory, source, "-o", tmp_path / "out", "--overwrite")
     assert (ran.status, source.read_bytes() == before) == (2, True)
-    assert "picked_kept.star: found an input where an output is to be written" in ran.err
+    assert "picked_kept.star: found an input, which an output would replace" in ran.err
 
 
 @needs_shared
@@ -652,7 +652,7 @@ def test_coordinates_that_have_moved_are_refused(tmp_path: Path) -> None:
     directory = ran_particles(tmp_path / "clean", star(tmp_path / "p.star", [(*place, "a.mrc") for place in twice]))
     moved = star(tmp_path / "moved.star", [(*(place + rng.integers(-2, 3, 2)), "a.mrc") for place in twice])
     with pytest.raises(
-        InputError, match=r"rows at a place of the earlier result, but \d+ would be by chance: coordinates have changed since"
+        InputError, match=r"rows at a position of the earlier result, but \d+ are expected by chance: the coordinates have changed since"
     ):
         apply_choice(directory, moved)
     few = star(
@@ -755,7 +755,7 @@ def test_a_micrograph_that_may_be_a_kept_or_a_removed_one_stays(tmp_path: Path) 
     asked = star(tmp_path / "p.star", [("x.mrc",), ("MotionCorr/job005/Movies/x.mrc",)], "MicrographName", "", "micrographs")
     match = by_micrographs(known, read_rows(asked, ParticleParams(), places=False), ParticleParams())
     assert match.verdicts.tolist() == [UNKNOWN, REJECTED]
-    assert "1 micrograph, such as x.mrc, may be a kept or a removed one of unique: their rows stay" in match.warnings[-1]
+    assert "1 micrograph with both a kept and a removed match in unique, such as x.mrc: their rows are kept" in match.warnings[-1]
 
 
 @pytest.mark.parametrize("name", ["duplicates.csv", "versions.csv", "micrographs_kept.star", "micrographs_removed.star", "summary.json"])

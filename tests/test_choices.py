@@ -139,7 +139,7 @@ def test_which_score_is_used(tmp_path: Path) -> None:
         result = run(path, pixel_size_a=1, score_field=field)
         assert np.flatnonzero(result.kept).tolist() == [expected], field
     assert run(path, pixel_size_a=1, score_field="rlnBeamTiltX", score_order="lower").kept.tolist() == [True, False, False]
-    with pytest.raises(InputError, match="score_field rlnBeamTiltX: whether higher or lower is better is not known"):
+    with pytest.raises(InputError, match="score_field rlnBeamTiltX: it is not known if higher or lower is better"):
         run(path, pixel_size_a=1, score_field="rlnBeamTiltX")
     with pytest.raises(InputError, match=r"p\.star: found no column rlnScore \(score_field\), expected it in every input"):
         run(path, pixel_size_a=1, score_field="rlnScore")
@@ -214,7 +214,7 @@ def test_a_file_without_micrograph_names_is_one_micrograph_and_says_so(tmp_path:
     path = star(tmp_path / "p.star", [(0, 0, 1), (1, 0, 2)], "CoordinateX CoordinateY ClassNumber")
     result = run(path, pixel_size_a=1)
     assert result.kept.tolist() == [True, False]
-    assert "all its particles are taken to be in one micrograph" in result.warnings[0]
+    assert "all its particles are put into one micrograph" in result.warnings[0]
 
 
 @pytest.mark.parametrize(
@@ -247,7 +247,7 @@ def test_y_counted_from_the_other_edge_is_noticed_and_mended(tmp_path: Path) -> 
     array["alignments3D/shift"] = (0, 7)
     turned = cs(tmp_path / "p.cs", array)
     result = run([stars, turned], pixel_size_a=1)
-    assert any("60 would have one with flip_y: y seems to be counted from different edges" in warning for warning in result.warnings)
+    assert any("60 would with flip_y: y seems to be counted from opposite edges" in warning for warning in result.warnings)
     result = run([stars, turned], pixel_size_a=1, flip_y=True)
     assert result.analysis.overlaps is not None
     assert result.analysis.overlaps.tolist() == [[0, 60], [60, 0]]
@@ -274,7 +274,7 @@ def test_a_source_whose_scores_are_all_missing_is_as_one_without(tmp_path: Path)
     result = run([manual, scored(tmp_path, [(0.1, 0, 0)], "auto.star")], pixel_size_a=1)
     assert result.kept.tolist() == [False, True]
     assert list(result.warnings) == [
-        f'no score in {manual}: its particles lose against all that have one; priority="input" would let the order decide'
+        f'no score in {manual}: its particles rank below all with a score; to rank by input order, add priority="input"'
     ]
 
 

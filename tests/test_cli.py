@@ -46,11 +46,11 @@ T/sparc.cs: 2 particles in 1 micrograph (CryoSPARC)
     score: pick_stats/ncc_score, higher is better
     kept 1, rejected 1 → particles_kept.cs
 shifts: none; scores: ranks within each input
-T/relion.star and T/sparc.cs agree: 2 of 2 (100 %) and 1 of 2 (50 %) have one of the other nearby, in 1 micrograph of both
+T/relion.star and T/sparc.cs agree: 2 of 2 (100 %) and 1 of 2 (50 %) have a match in the other, in 1 common micrograph
 5 particles in 2 micrographs, within 20 Å: kept 3, rejected 2 (40.0 %)
 too few neighbours, or particles in clusters: duplicates cannot be separated from neighbours, and no separation is suggested
 note: matched by name: 1 micrograph, such as MotionCorr/job002/a.mrc of T/relion.star and J2/motioncorrected/000000000000000000007_a.mrc of T/sparc.cs
-note: the 3 kept particles are in 2 outputs, each once: particles_kept.star (2), particles_kept.cs (1); go on with all of them, and use Join star files after extraction, or repeat with --write star
+note: the 3 kept particles are in 2 files, each once: particles_kept.star (2), particles_kept.cs (1); continue with all of them, and use Join star files after extraction, or repeat with --write star
 written: T/out/duplicates.csv
 written: T/out/figures
 written: T/out/particles_kept.cs
@@ -79,8 +79,8 @@ def test_warnings_and_notes_are_printed(command: Command, relion: Path, tmp_path
         + ": score rlnAutopickFigureOfMerit is 0.5 for every particle that has one: all rank in the middle of their input\n"
         in ran.out
     )
-    assert f"note: {other}: optics groups renumbered where they clash: 1 is now 2\n" in ran.out
-    assert f"note: {relion}, {other}: of equal columns, written together as particles_kept.star\n" in ran.out
+    assert f"note: {other}: optics groups with equal numbers renumbered: 1 is now 2\n" in ran.out
+    assert f"note: {relion}, {other}: written together, since their columns are equal, as particles_kept.star\n" in ran.out
 
 
 def test_quiet_and_dry_run(command: Command, relion: Path, tmp_path: Path) -> None:
@@ -137,7 +137,7 @@ def bad(tmp_path: Path, relion: Path, sparc: Path) -> dict[str, tuple[list[objec
         "no location fields": (
             [tmp_path / "bare.cs", *out],
             "T/bare.cs: found no location fields (location/center_x_frac, location/center_y_frac, location/micrograph_shape), expected them here or in"
-            " a dataset joined by uid: name the passthrough file, too, or the .csg of the job (of tables: Dataset.innerjoin)",
+            " a dataset joined by uid: give the passthrough file as well, or only the .csg of the job (for tables: Dataset.innerjoin)",
         ),
         "unknown micrograph shape": (
             [tmp_path / "shape.cs", *out],
@@ -168,7 +168,7 @@ def bad(tmp_path: Path, relion: Path, sparc: Path) -> dict[str, tuple[list[objec
             [relion, "-o", tmp_path / "old"],
             "T/old/summary.json: output exists; choose another --output, or add --overwrite",
         ),
-        "output is a file": ([relion, "-o", relion], "T/relion.star: found a file, expected a directory or nothing (--output)"),
+        "output is a file": ([relion, "-o", relion], "T/relion.star: found a file, expected a new or an existing directory (--output)"),
         "too few cells": ([tmp_path / "short.star", *out], "T/short.star, line 10: found a row of 2 cells, expected 3"),
         "negative separation": (
             [relion, *out, "--min-separation", "-1"],
@@ -284,8 +284,8 @@ def test_the_demo_finds_what_it_plants(command: Command, tmp_path: Path) -> None
     assert ran.status == 0
     assert "planted: 3,880 duplicate picks of 2,400 particles" in ran.out
     assert "found:   3,880 of them (100.00 %); 23 other picks were rejected" in ran.out
-    assert "found:   9 of them, with shifts correct to 0.2 px; 0 others" in ran.out
-    assert "planted: 1,658 particles that were picked twice and drifted together\nfound:   1,658 of them; 0 others" in ran.out
+    assert "found:   9 of them, with shifts correct to 0.2 px; 0 other pairs" in ran.out
+    assert "planted: 1,658 particles that were picked twice and refined to one position\nfound:   1,658 of them; 0 others" in ran.out
     typed = [line.removeprefix("$ ") for line in ran.out.splitlines() if line.startswith("$ ")]
     for line, name in zip(typed, ("particles", "unique", "refined"), strict=True):
         assert html.escape(line) in (tmp_path / name / "report.html").read_text()
@@ -317,7 +317,7 @@ def mistaken(tmp_path: Path, relion: Path) -> dict[str, tuple[list[object], str]
         "particles as micrographs": (["particles", relion, "--micrographs", relion, *out], "T/relion.star: --micrographs: this lists particles, expected micrographs"),
         "an image as picks": (["particles", tmp_path / "a.mrc", *out], "T/a.mrc: found an MRC image, expected picks or particles"),
         "an empty file": (["particles", tmp_path / "empty.star", *out], "T/empty.star: found an empty file, expected RELION or STOPGAP .star"),
-        "a lone group": (["particles", tmp_path / "lone.csg", *out], "T/lone.csg: found no gone.cs beside it, which it names"),
+        "a lone group": (["particles", tmp_path / "lone.csg", *out], "T/lone.csg: found no gone.cs beside it, although it refers to that file"),
         "a score by its short name": (["particles", relion, *out, "--score-field", "AutopickFigure"], "T/relion.star: found no column AutopickFigure (--score-field), expected it in every input; columns, nearest names first: rlnAutopickFigureOfMerit,"),
         "negative threads": (["particles", relion, *out, "-j", "-3"], "--threads: found -3, expected 0 or more, 1024 at most"),
         "two rules at once": (["particles", relion, *out, "--min-votes", "2", "--remove-entirely"], "--min-votes and --remove-entirely: found both, expected one"),
@@ -362,9 +362,9 @@ def test_it_runs_as_a_module(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("word", "said"),
     [
-        ("particle", "particle: found no such command; did you mean: cryodedup particles"),
-        ("micrograph", "micrograph: found no such command; did you mean: cryodedup micrographs"),
-        ("zzz", "zzz: found no such command; expected one of particles, micrographs, watch, apply, slurm, demo, completion"),
+        ("particle", "particle: no such command; did you mean: cryodedup particles"),
+        ("micrograph", "micrograph: no such command; did you mean: cryodedup micrographs"),
+        ("zzz", "zzz: no such command; expected one of particles, micrographs, watch, apply, slurm, demo, completion"),
     ],
 )
 def test_a_mistyped_command_names_the_nearest(command: Callable[..., Ran], word: str, said: str) -> None:

@@ -66,7 +66,7 @@ def test_two_alignments_of_the_same_particles_are_refused(tmp_path: Path) -> Non
 
 def test_a_passthrough_alone_warns(tmp_path: Path) -> None:
     main, passthrough = split(tmp_path)
-    assert "a passthrough file alone: the files written have no images (blob/path)" in run(passthrough).warnings[0]
+    assert "a passthrough file without its main file: the output files have no images (blob/path)" in run(passthrough).warnings[0]
     assert run([main, passthrough]).warnings == ()
 
 
@@ -75,7 +75,8 @@ def test_a_lone_group_says_what_is_missing(tmp_path: Path) -> None:
         "group: {}\nresults:\n  location: {metafile: '>p.cs', num_items: 1, type: particle.location}\nversion: v4\n"
     )
     with pytest.raises(
-        InputError, match=r"p\.csg: found no p\.cs beside it, which it names; a \.csg holds no particles: export the whole result group"
+        InputError,
+        match=r"p\.csg: found no p\.cs beside it, although it refers to that file; a \.csg contains no particles itself: export the whole result group",
     ):
         run(tmp_path / "p.csg")
 
@@ -133,10 +134,10 @@ def test_votes_count_inputs_that_cover_the_micrograph(command: Command, tmp_path
     inputs = [first, second]
     covered = run(inputs, pixel_size_a=1, min_votes=2)
     assert covered.kept.tolist() == [True, False, True, True, False, False]
-    assert "2 micrographs covered by fewer than 2 inputs: 2 particles found by fewer inputs stay there" in covered.warnings[-1]
+    assert "2 micrographs covered by fewer than 2 inputs: 2 particles kept there with fewer votes" in covered.warnings[-1]
     everywhere = run(inputs, pixel_size_a=1, min_votes=2, votes_where="all")
     assert everywhere.kept.tolist() == [True, False, False, False, False, False]
-    assert "nothing can stay there (votes_where all)" in everywhere.warnings[-1]
+    assert "no particle can be kept there (votes_where all)" in everywhere.warnings[-1]
     table = star(tmp_path / "mics.star", [("m", 1), ("n", 1)], "MicrographName OpticsGroup", optics((1, "o", 1.0)), "micrographs")
     decided = run(inputs, micrographs=table, pixel_size_a=1, min_votes=2)
     assert decided.kept.tolist() == [True, False, False, True, False, False]
@@ -214,17 +215,17 @@ def test_flipped_y_is_noticed_at_any_separation(tmp_path: Path, separation: floa
     turned = cs(tmp_path / "p.cs", records(xy * (1, -1) + (0, 2000)))
     right = cs(tmp_path / "q.cs", records(xy))
     result = run([stars, turned], pixel_size_a={"p.star": 1.0}, min_separation_a=separation)
-    assert any("with flip_y: y seems to be counted from different edges" in warning for warning in result.warnings)
+    assert any("with flip_y: y seems to be counted from opposite edges" in warning for warning in result.warnings)
     for inputs, params in (([stars, right], {}), ([stars, turned], {"flip_y": True})):
         result = run(inputs, pixel_size_a={"p.star": 1.0}, min_separation_a=separation, **params)
         assert not any("flip_y" in warning for warning in result.warnings)
 
 
 FRAMES = {
-    "y seems to be counted from the other edge": lambda x, y: (x, 4091 - y),
-    "x seems to be counted from the other edge": lambda x, y: (5760 - x, y),
-    "x and y seem to be swapped against": lambda x, y: (y, x),
-    "its coordinates are shifted by -110, -110 Å against": lambda x, y: (x - 110, y - 110),
+    "y seems to be counted from the opposite edge": lambda x, y: (x, 4091 - y),
+    "x seems to be counted from the opposite edge": lambda x, y: (5760 - x, y),
+    "x and y seem to be swapped, compared with": lambda x, y: (y, x),
+    "its coordinates are shifted by -110, -110 Å, compared with": lambda x, y: (x - 110, y - 110),
     "turned by 90 degrees": lambda x, y: (y, 5760 - x),
 }
 
@@ -237,13 +238,15 @@ def test_tables_in_other_frames_are_noticed(tmp_path: Path, said: str) -> None:
     picked = star(tmp_path / "a.star", [(x, y, m) for m, x, y in places])
     moved = [(*np.add(FRAMES[said](x, y), rng.normal(0, 4, 2)), m) for m, x, y in places]
     result = run([picked, star(tmp_path / "b.star", moved)], pixel_size_a=1)
-    (warning,) = [warning for warning in result.warnings if "in that frame" in warning]
+    (warning,) = [warning for warning in result.warnings if "after this is corrected" in warning]
     assert said in warning
-    assert int(warning.partition(" would have one in that frame")[0].rpartition(" ")[2]) >= 590
+    assert int(warning.partition(" would have one after this is corrected")[0].rpartition(" ")[2]) >= 590
     same = [(x + rng.normal(0, 4), y, m) for m, x, y in places if rng.random() < 0.3] + [
         (*rng.uniform(0, 4000, 2), "m1") for _ in range(200)
     ]
-    assert not any("in that frame" in warning for warning in run([picked, star(tmp_path / "c.star", same)], pixel_size_a=1).warnings)
+    assert not any(
+        "after this is corrected" in warning for warning in run([picked, star(tmp_path / "c.star", same)], pixel_size_a=1).warnings
+    )
 
 
 def test_halves_of_a_lattice_are_in_one_frame(tmp_path: Path) -> None:
@@ -253,7 +256,7 @@ def test_halves_of_a_lattice_are_in_one_frame(tmp_path: Path) -> None:
     parts = [
         star(tmp_path / f"{name}.star", [row for row, own in zip(rows, of, strict=True) if own]) for name, of in (("a", mine), ("b", ~mine))
     ]
-    assert not any("in that frame" in warning for warning in run(parts, pixel_size_a=1).warnings)
+    assert not any("after this is corrected" in warning for warning in run(parts, pixel_size_a=1).warnings)
 
 
 @needs_shared
@@ -283,9 +286,9 @@ HALVES = "CoordinateX CoordinateY MicrographName RandomSubset"
 def test_the_verdict_is_the_same_everywhere(command: Command, tmp_path: Path) -> None:
     rows = [(1000 * i, 0, "m", 1 + i % 2) for i in range(100)]
     for twice, grade, words in (
-        (0, "none", "no duplicates within 20 Å across them; their effect on the FSC is negligible (0.000)"),
+        (0, "none", "no pairs of duplicates within 20 Å lie across them; their effect on the FSC is negligible (0.000)"),
         (5, "present", "raises the FSC to 0.095, below the 0.143 threshold"),
-        (40, "reaches the threshold", "raises the FSC to 0.571, which reaches the 0.143 threshold"),
+        (40, "reaches the threshold", "raises the FSC to 0.571, above the 0.143 threshold"),
     ):
         path = star(tmp_path / "p.star", rows + [(1000 * i + 2, 0, "m", 2 - i % 2) for i in range(twice)], HALVES)
         ran = command("particles", path, "--pixel-size", 1, "-o", tmp_path / "out", "--overwrite")
@@ -348,7 +351,7 @@ def test_an_index_keeps_its_names_as_they_are(tmp_path: Path) -> None:
 def test_subtracted_particles_warn(tmp_path: Path) -> None:
     columns = "CoordinateX CoordinateY MicrographName ImageName ImageOriginalName"
     rows = [(100, 100, "m", f"{i}@{job}/subtracted_rank0.mrcs", f"{i}@Extract/m.mrcs") for job in ("Subtract/job9",) for i in (1, 2)]
-    assert "images of RELION's particle subtraction" in run(star(tmp_path / "p.star", rows, columns), pixel_size_a=1).warnings[0]
+    assert "images from RELION's particle subtraction" in run(star(tmp_path / "p.star", rows, columns), pixel_size_a=1).warnings[0]
     rows = [(100 * i, 100, "m", f"{i}@Polish/m.mrcs", f"{i}@Extract/m.mrcs") for i in (1, 2)]
     assert run(star(tmp_path / "q.star", rows, columns), pixel_size_a=1).warnings == ()
 
@@ -403,7 +406,7 @@ def test_particles_of_several_stacks_need_their_micrographs(tmp_path: Path) -> N
     with pytest.raises(InputError, match=r"found no rlnMicrographName, but images in several stacks \(rlnImageName: Extract/job005/m0"):
         run(star(tmp_path / "p.star", rows, "CoordinateX CoordinateY ImageName"), pixel_size_a=1)
     one = star(tmp_path / "q.star", [(x, y, image[:-6] + "0.mrcs") for x, y, image in rows], "CoordinateX CoordinateY ImageName")
-    assert "all its particles are taken to be in one micrograph" in run(one, pixel_size_a=1).warnings[0]
+    assert "all its particles are put into one micrograph" in run(one, pixel_size_a=1).warnings[0]
 
 
 @needs_shared
@@ -418,7 +421,7 @@ def test_one_origin_of_two_is_not_none(tmp_path: Path) -> None:
     path = star(tmp_path / "p.star", [(100, 100, "m", 5)], "CoordinateX CoordinateY MicrographName OriginYAngst")
     result = run(path, pixel_size_a=1)
     assert (result.centres.shift_key, result.coordinates_a.tolist()) == ("alignments2D", [[100, 95]])
-    assert "found no rlnOriginXAngst, but the origin along another axis: taken to be 0" in result.warnings[0]
+    assert "found no rlnOriginXAngst, but the origin along another axis: it is set to 0" in result.warnings[0]
     assert run(path, pixel_size_a=1, shift_key="none").warnings == ()
 
 
@@ -436,7 +439,7 @@ def test_copies_of_an_expansion_are_noticed_by_their_images(tmp_path: Path) -> N
     rows = [(100 * i + 50, 100, "m", 90 * k, f"{i + 1:06d}@m.mrcs") for i in range(200) for k in range(4)]
     path = star(tmp_path / "p.star", rows, columns)
     result = run(path, pixel_size_a=1)
-    said = "600 of 600 rejected particles are copies of the one they duplicate (equal rlnImageName)"
+    said = "600 of 600 rejected particles are copies of the particle that they duplicate (equal rlnImageName)"
     assert (int(result.kept.sum()), any(said in warning for warning in result.warnings)) == (200, True)
     others = star(tmp_path / "q.star", [(*row[:4], f"{i:06d}@m.mrcs") for i, row in enumerate(rows)], columns)
     assert not any("copies" in warning for warning in run(others, pixel_size_a=1).warnings)
@@ -450,7 +453,9 @@ def test_copies_that_were_shifted_to_subunits_are_no_duplicates(tmp_path: Path) 
     array["alignments2D/shift"][:4] = [(60, 0), (-60, 0), (0, 60), (0, -60)]
     result = run(cs(tmp_path / "p.cs", array))
     assert result.kept.tolist() == [True] * 5 + [False]
-    assert any("1 of 1 rejected particles are copies of the one they duplicate (equal sym_expand/src_uid)" in w for w in result.warnings)
+    assert any(
+        "1 of 1 rejected particles are copies of the particle that they duplicate (equal sym_expand/src_uid)" in w for w in result.warnings
+    )
     assert not any("are copies" in warning for warning in run(cs(tmp_path / "q.cs", array[:4])).warnings)
 
 
@@ -474,7 +479,10 @@ def test_2d_shifts_of_several_jobs_are_not_used(program: str, tmp_path: Path) ->
     result = run(joined, **size)
     jobs = "Extract/job005, Extract/job007" if program == "relion" else "J5, J7"
     assert result.centres.shift_key == "none"
-    assert any(f"images of 2 jobs ({jobs}): its 2D shifts may be of several classifications" in warning for warning in result.warnings)
+    assert any(
+        f"images of 2 jobs ({jobs}): its 2D shifts are not used, since they may be from several classifications" in warning
+        for warning in result.warnings
+    )
     assert run(joined, shift_key="alignments2D", **size).centres.shift_key == "alignments2D"
 
 
@@ -512,7 +520,7 @@ def test_options_that_no_input_has_a_use_for(tmp_path: Path) -> None:
         "pixel_size_a=4 not used: coordinates are in Å",
         "flip_y not used",
         "tomograms not used",
-        "names none of its tomograms, as TS_1",
+        "names none of its tomograms, such as TS_1",
     ):
         assert words in told
 

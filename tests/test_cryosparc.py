@@ -108,7 +108,7 @@ def test_different_particles_can_not_be_joined(tmp_path: Path) -> None:
         run([main, passthrough])
     group = {"results": {"alignments3D": {"metafile": ">main.cs"}, "location": {"metafile": ">passthrough.cs"}}}
     (tmp_path / "job.csg").write_text(yaml.safe_dump(group))
-    with pytest.raises(InputError, match=r"passthrough.cs: found 3 particles, 1 of the 3 of .*main.cs not among them \(by uid\)"):
+    with pytest.raises(InputError, match=r"passthrough.cs: found 3 particles, which lack 1 of the 3 of .*main.cs \(by uid\)"):
         run(tmp_path / "job.csg")
 
 
@@ -195,7 +195,7 @@ def damaged(tmp_path: Path) -> dict[str, tuple[bytes, str]]:
         "pickle": (pickle.dumps([1]), "p.cs: found a pickle, which is never read"),
         "not records": (
             (tmp_path / "plain.npy").read_bytes(),
-            "p.cs: found an array of float64 of shape (3, 3), expected one record a particle",
+            "p.cs: found an array of float64 of shape (3, 3), expected one record per particle",
         ),
         "no locations": (cs(tmp_path / "w.cs", without).read_bytes(), "p.cs: found no location fields (location/center_x_frac"),
         "unknown shape": (

@@ -150,7 +150,7 @@ def test_a_standard_output_that_takes_nothing_is_status_4(tmp_path: Path, picks:
     reason = {"full": "No space left on device", "closed": "Bad file descriptor", "pipe": "Broken pipe"}[kind]
     assert (ran.returncode, ran.stderr) == (
         4,
-        f"cryodedup: error: standard output: {reason}; the run is done, what it writes to files is whole\n",
+        f"cryodedup: error: standard output: {reason}; the run finished, and its files are complete\n",
     )
     assert json.loads((tmp_path / "out" / "summary.json").read_text())["rejected"] == 1
 
@@ -385,7 +385,7 @@ def test_files_of_a_user_stay_where_a_killed_run_moved_none(
             result.write(tmp_path / "out")
     figure.write_text("the user's")
     monkeypatch.setattr(staging, "_runs", lambda pid: False)
-    with pytest.raises(InputError, match=r"distances\.svg: found what no earlier run of this command wrote"):
+    with pytest.raises(InputError, match=r"distances\.svg: found a file that no earlier run of this command wrote"):
         result.write(tmp_path / "out", overwrite=True)
     assert figure.read_text() == "the user's"
 

@@ -49,7 +49,7 @@ def test_a_damaged_file_is_refused_or_given_back(name: str, tmp_path: Path) -> N
 def test_bytes_behind_the_records_of_a_dataset(tmp_path: Path, extra: int) -> None:
     path = cs(tmp_path / "p.cs", records([(0, 0), (90, 0)]))
     path.write_bytes(path.read_bytes() + bytes(extra))
-    with pytest.raises(InputError, match=f"p.cs: found {extra:,} bytes behind 2 records, expected none as its header says"):
+    with pytest.raises(InputError, match=f"p.cs: found {extra:,} bytes after 2 records, expected none as its header says"):
         NpyFile.open(path)
 
 
@@ -142,7 +142,7 @@ def test_a_tiff_file_with_its_pixels_before_its_beginning(tmp_path: Path) -> Non
     at = next(at for at in range(len(content)) if content[at : at + 2] == struct.pack("<H", 273))
     content[at : at + 20] = struct.pack("<HHQq", 273, 17, 1, -8000)
     (tmp_path / "a.tif").write_bytes(content)
-    with pytest.raises(InputError, match=r"a\.tif: found a place of its pixels before the beginning of the file"):
+    with pytest.raises(InputError, match=r"a\.tif: found a pixel offset before the beginning of the file"):
         open_image(tmp_path / "a.tif")
 
 
@@ -162,14 +162,14 @@ def test_a_place_and_a_shift_that_add_up_to_no_number_are_refused(tmp_path: Path
         (
             "index_autopick.star",
             "data_coordinate_files\nloop_\n_rlnMicrographName\n_rlnMicrographCoordinates\na.mrc a.box\nb.mrc a.box\n",
-            "a.box in several rows, expected a file of coordinates for each micrograph",
+            "a.box in several rows, expected one file of coordinates for each micrograph",
         ),
         (
             "index_autopick.star",
             f"data_coordinate_files\nloop_\n_rlnMicrographName\n_rlnMicrographCoordinates\na.mrc {'x' * 3000}.box\n",
-            "1 of 1 files it names are missing",
+            "1 of 1 files that it names are missing",
         ),
-        ("a.csg", f"results:\n  location:\n    metafile: '>{'x' * 3000}.cs'\n", "beside it, which it names"),
+        ("a.csg", f"results:\n  location:\n    metafile: '>{'x' * 3000}.cs'\n", "beside it, although it refers to that file"),
         ("a.star", f"data_{'x' * 3000}\nloop_\n_y\n1\n", "found no location columns"),
         (
             "a.star",

@@ -165,7 +165,7 @@ def test_what_is_kept_may_be_of_one_half_and_all_may_be(tmp_path: Path) -> None:
     assert "the half-sets of the kept particles have 200 and 0 particles, " in result.warnings[-1]
     alone = star(tmp_path / "q.star", [(*row[:4], 1) for row in rows], COLUMNS)
     result = deduplicate_particles(alone, ParticleParams(pixel_size_a=1.0))
-    assert result.warnings == ("all particles are of one half-set: duplicates across the two cannot be counted",)
+    assert result.warnings == ("all particles are in one half-set: duplicates across half-sets cannot be counted",)
 
 
 def test_a_stem_with_the_letters_of_patterns(tmp_path: Path) -> None:
@@ -186,8 +186,8 @@ def test_repair_changes_one_column_only(tmp_path: Path, command: Callable[..., R
     path = star(tmp_path / "p.star", rows, COLUMNS)
     ran = command("particles", path, "--pixel-size", 1, "--half-sets", "repair", "-o", tmp_path / "out")
     assert ran.status == 0
-    assert re.search(r"within 20 Å: all stay, \d+ duplicates, \d+ particles moved to the other half-set", ran.out)
-    assert re.search(r"repaired half-sets: \d+ and \d+ particles, 0 pairs across them, FSC of noise 0.000", ran.out)
+    assert re.search(r"within 20 Å: all kept, \d+ duplicates, \d+ particles moved to the other half-set", ran.out)
+    assert re.search(r"repaired half-sets: \d+ and \d+ particles, 0 pairs across them, FSC from shared noise 0.000", ran.out)
     assert "all 480 kept → particles_repaired.star" in ran.out
     assert sorted(entry.name for entry in (tmp_path / "out").iterdir()) == [
         "duplicates.csv", "figures", "particles_repaired.star", "report.html", "summary.json",

@@ -430,7 +430,7 @@ def test_outputs_are_checked_before_anything_is_read(session: Planted, command: 
     star = tmp_path / "micrographs_kept.star"
     star.write_text("data_micrographs\nloop_\n_rlnMicrographName #1\ngone.mrc\n")
     ran = command("micrographs", star, "--bin", BIN, "--overwrite", "-o", tmp_path)
-    assert (ran.status, f"{star}: found an input where an output is to be written" in ran.err) == (2, True)
+    assert (ran.status, f"{star}: found an input, which an output would replace" in ran.err) == (2, True)
     (tmp_path / "root").symlink_to("/")
     for root in ("/", "/..", tmp_path / "root"):
         ran = command("micrographs", star, "-o", root)
@@ -479,7 +479,7 @@ def test_only_what_the_same_command_wrote_is_replaced(session: Planted, command:
     (out / "duplicates.csv").unlink()
     (out / "duplicates.csv").mkdir()
     ran = command(*arguments)
-    assert (ran.status, f"{out / 'duplicates.csv'}: found what no earlier run of this command wrote" in ran.err) == (2, True)
+    assert (ran.status, f"{out / 'duplicates.csv'}: found a file that no earlier run of this command wrote" in ran.err) == (2, True)
 
 
 def test_names_in_capitals(session: Planted, images: list[Path], command: Command, tmp_path: Path) -> None:
@@ -655,5 +655,5 @@ def test_what_a_small_file_claims_or_unpacks_to_is_bounded(tmp_path: Path) -> No
     reasons = find_duplicate_micrographs(tmp_path, MicrographParams(bin=2)).unreadable.values()
     assert [reason.partition(",")[0] for reason in sorted(reasons)] == [
         "found an extended header of 2",
-        "found more than 1048576 bytes behind the pixels",
+        "found more than 1048576 bytes after the pixels",
     ]

@@ -162,7 +162,7 @@ def test_a_tiff_that_vanishes_while_it_is_read(
     reasons = {Path(result.names[i]): reason for i, reason in result.unreadable.items()}
     assert reasons == {
         gone: "no such file or directory",
-        other: "found (64, 64), expected (512, 720); was the file changed in the meantime?",
+        other: "found (64, 64), expected (512, 720); was the file changed during the run?",
     }
     assert found(result).keys() == found(expected).keys()
 

@@ -85,7 +85,7 @@ def test_star_files_of_equal_columns_are_joined_and_optics_groups_renumbered(tmp
     assert kept["particles"]["rlnOpticsGroup"].tolist() == [2, 3, 3, 2]
     assert kept["particles"]["rlnCoordinateX"].tolist() == [500, 1, 900, 700]
     assert any(
-        "optics groups renumbered where they clash: 1 is now 3" in note
+        "optics groups with equal numbers renumbered: 1 is now 3" in note
         for note in json.loads((tmp_path / "out" / "summary.json").read_text())["notes"]
     )
     again = deduplicate_particles(tmp_path / "out" / "particles_kept.star")
@@ -221,7 +221,7 @@ def test_an_input_is_never_replaced(tmp_path: Path) -> None:
     before = path.read_bytes()
     result = deduplicate_particles(path, ParticleParams(pixel_size_a=1))
     for overwrite in (False, True):
-        with pytest.raises(InputError, match=r"particles_kept\.star: found an input where an output is to be written"):
+        with pytest.raises(InputError, match=r"particles_kept\.star: found an input, which an output would replace"):
             result.write(out, overwrite=overwrite)
     assert [entry.name for entry in out.iterdir()] == ["particles_kept.star"]
     assert path.read_bytes() == before
@@ -323,7 +323,7 @@ def test_a_summary_stands_beside_whole_results_only(tmp_path: Path, replaced: Pa
         if status == 0:
             break
         # It is no result for a run that may not replace one, and nothing of it is left by a run that may.
-        with pytest.raises(InputError, match=r"output exists|found a result that a killed run had begun to replace"):
+        with pytest.raises(InputError, match=r"output exists|found a result that was being replaced when a run was killed"):
             result.write(replaced)
         result.write(replaced, overwrite=True)
         assert _without_times(_contents(replaced)) == whole
@@ -379,7 +379,7 @@ def test_a_failure_leaves_nothing(tmp_path: Path, result: ParticleResult, monkey
 
 def test_a_file_is_no_output_directory(tmp_path: Path, result: ParticleResult) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(InputError, match="file: found a file, expected a directory or nothing"):
+    with pytest.raises(InputError, match="file: found a file, expected a new or an existing directory"):
         result.write(tmp_path / "file")
 
 
@@ -493,7 +493,7 @@ def test_one_table_and_one_index_of_all_kept_particles(
     arguments = ("particles", *paths, "--pixel-size", "topaz.txt=4", "-o", "out")
     apart = command(*arguments, "--no-report")
     said = (
-        "the 4 kept particles are in 3 outputs, each once: particles_kept.star (2), particles_kept.cs (1), topaz_kept.txt (1); go on with"
+        "the 4 kept particles are in 3 files, each once: particles_kept.star (2), particles_kept.cs (1), topaz_kept.txt (1); continue with"
     )
     assert f"note: {said} all of them, and use Join star files after extraction, or repeat with --write star" in apart.out
     ran = command(*arguments, "--overwrite", "--write", "star")
@@ -538,7 +538,7 @@ def test_a_table_of_all_needs_relions_names_of_micrographs(tmp_path: Path, comma
     others = ("particles", sparc, topaz, "--pixel-size", "topaz.txt=4", "--write", "star", "-o", tmp_path / "out")
     refused = command(*others)
     assert refused.status == 2
-    assert "--write star: found no name of RELION for 1 micrograph, such as J2/motioncorrected/m.mrc of" in refused.err
+    assert "--write star: found no RELION name for 1 micrograph, such as J2/motioncorrected/m.mrc of" in refused.err
     assert "expected the names that the RELION project uses: give --micrographs micrographs.star" in refused.err
     assert not (tmp_path / "out").exists()
     named = star(

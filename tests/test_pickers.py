@@ -95,7 +95,7 @@ def test_minimum_scores_of_each_input(tmp_path: Path) -> None:
         with pytest.raises(InputError, match="min_score"):
             run(both, min_score=1.0, **params)
     table = star(tmp_path / "p.star", [(1, 2, "m", 8)], "CoordinateX CoordinateY MicrographName CtfMaxResolution")
-    with pytest.raises(InputError, match="found rlnCtfMaxResolution, of which lower is better"):
+    with pytest.raises(InputError, match="found rlnCtfMaxResolution, where lower is better"):
         run(table, min_score=1.0, score_field="rlnCtfMaxResolution")
 
 
@@ -156,7 +156,7 @@ def test_a_table_with_commas(tmp_path: Path, end: str) -> None:
         ("micrograph,x,x_px,y\na,1,2,3\n", "line 1: found columns micrograph, x, x_px, y, expected columns micrograph, x and y"),
         ("micrograph,x,y\na,1,2\nb,q,2\n", "line 3: x: found 'q', expected a number"),
         ("micrograph,x,y\na,1,2\nb,1\n", "line 3: found 2 cells, expected 3, as in the head"),
-        ("micrograph,x,y\na,1, 2\n", "line 2: found a row of 2 cells, expected 1: commas alone separate the cells"),
+        ("micrograph,x,y\na,1, 2\n", "line 2: found a row of 2 cells, expected 1: separate the cells of this table by commas"),
         ("micrograph,x,y\na,1,inf\n", "found a centre at x 1 y inf"),
     ],
 )
@@ -213,7 +213,7 @@ def test_an_index_of_coordinate_files(tmp_path: Path) -> None:
 def test_all_missing_files_of_an_index_are_told_at_once(tmp_path: Path) -> None:
     index = project(tmp_path)
     (tmp_path / "AutoPick/job8/Movies/a_autopick.star").unlink()
-    with pytest.raises(InputError, match=r"autopick\.star: 1 of 2 files it names are missing: .*a_autopick\.star"):
+    with pytest.raises(InputError, match=r"autopick\.star: 1 of 2 files that it names are missing: .*a_autopick\.star"):
         run(index)
 
 

@@ -182,7 +182,7 @@ def test_what_was_picked_in_a_reconstructed_tomogram_is_counted_in_its_pixels(tm
     """RELION 5's picks have no pixel size, and the tilt series' is not theirs."""
     path = tmp_path / "TS_01_particles.star"
     path.write_text("data_\n\nloop_\n_rlnCoordinateX #1\n_rlnCoordinateY #2\n_rlnCoordinateZ #3\n10 20 30\n")
-    with pytest.raises(InputError, match="found no pixel size of its coordinates; give pixel_size_a: that of the tomogram"):
+    with pytest.raises(InputError, match="found no pixel size of its coordinates; give pixel_size_a: the pixel size of the tomogram"):
         run(path)
     given = tomograms(tmp_path / "tomograms.star", ("TS_01", 2.0, 4000, 4000, 1000, 8))
     result = run(path, micrographs=given)
@@ -330,7 +330,7 @@ def test_fractions_of_micrographs_that_are_binned_otherwise(tmp_path: Path) -> N
     binned = star(
         tmp_path / "m.star", [("000000000000000000007_a.mrc", 1)], "MicrographName OpticsGroup", optics((1, "o", 2.0)), "micrographs"
     )
-    with pytest.raises(InputError, match="its micrographs have another binning, and locations are fractions"):
+    with pytest.raises(InputError, match="the micrographs have different binnings, and locations are fractions"):
         run(path, micrographs=binned)
 
 
@@ -379,7 +379,7 @@ def test_binned_micrographs_are_one_and_two_sessions_are_said(
     tmp_path: Path, size: float, scale: float, coincide: bool, joined: bool
 ) -> None:
     result = run(two_sizes(tmp_path, (1.06, size), scale, coincide=coincide, joined=joined), min_separation_a=3)
-    said = [warning for warning in result.warnings if "taken as one micrograph, binned in two ways" in warning]
+    said = [warning for warning in result.warnings if "treated as one micrograph with two binnings" in warning]
     assert (len(said), (~result.kept).sum() >= 400) == (0 if coincide else 1, coincide)
 
 

@@ -84,7 +84,7 @@ def test_the_page_of_refined_particles_tells_of_half_sets_and_shows_images(demo:
     page = Page(demo / "refined" / "report.html")
     for wanted in (
         "8,211 particles in 45 micrographs: 6,553 kept, 1,658 rejected (20.2 %) at a minimum separation of 40 Å.",
-        "which reaches the 0.143 threshold: the resolution from these half-sets is not valid",
+        "above the 0.143 threshold: the resolution from these half-sets is not valid",
         "816 pairs of duplicates across them",
         "Arrows point from picked to shifted positions",
     ):
@@ -175,7 +175,7 @@ def test_what_a_user_keeps_beside_the_page_stays(tmp_path: Path, command: Callab
     (out / "figures" / "kept.svg").write_text("mine")
     before = {entry.name: entry.read_bytes() for entry in out.rglob("*") if entry.is_file()}
     ran = command(*arguments, "--overwrite")
-    assert (ran.status, "figures/kept.svg: found what no earlier run of this command wrote" in ran.err) == (2, True)
+    assert (ran.status, "figures/kept.svg: found a file that no earlier run of this command wrote" in ran.err) == (2, True)
     assert {entry.name: entry.read_bytes() for entry in out.rglob("*") if entry.is_file()} == before
     shutil.rmtree(out / "figures")
     (out / "figures").write_text("mine, too")

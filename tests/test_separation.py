@@ -177,7 +177,7 @@ def test_a_separation_that_leaves_duplicates_warns(separation: int, left: int, t
     paths = make_session(tmp_path).paths
     said = f"the minimum separation, {separation} Å, is below 34.8 Å, where the distances of duplicates end: {left:,} of the kept particles"
     ran = command("particles", *paths, "--min-separation", separation, "-o", tmp_path / "out")
-    assert f"warning: {said} are duplicates; choose 73 Å, or check the pixel size if particles are not of that size" in ran.out
+    assert f"warning: {said} are duplicates; choose 73 Å, or check the pixel size if the particles have another size" in ran.out
     summary = json.loads((tmp_path / "out" / "summary.json").read_text("utf-8"))
     assert any(said in warning for warning in summary["warnings"])
     assert summary["suggestion"]["verdict"] in ran.out.splitlines()

@@ -281,8 +281,8 @@ def test_particles_are_one_job(tmp_path: Path, command: Callable[..., Ran], fake
         (["--time", "00:30"], "--time: found '00:30', expected minutes, or hours, minutes and seconds"),
         (["--mem", "other=8G"], "--mem: found 'other=8G', expected an amount of memory such as 8G"),
         (["--cpus-per-task", "0"], "--cpus-per-task: found '0', expected a whole number from 1 to 9999"),
-        (["--partition", ""], "--partition: found '', expected a name of the cluster"),
-        (["--account", "a\n#SBATCH --uid=0"], "--account: found 'a\\n#SBATCH --uid=0', expected a name of the cluster"),
+        (["--partition", ""], "--partition: found '', expected a name without spaces or quotes"),
+        (["--account", "a\n#SBATCH --uid=0"], "--account: found 'a\\n#SBATCH --uid=0', expected a name without spaces or quotes"),
         (["--setup", "a\nb"], "--setup: found a line break in 'a\\nb', expected none"),
         (["--template", "no/such.j2"], "no/such.j2: no such file"),
     ],
@@ -306,7 +306,7 @@ def test_wrong_inputs_and_directories_are_refused(
     assert "missing -o DIR" in command("slurm", "micrographs", planted).err
     assert "missing -o DIR" in command("slurm", "particles", planted, "--dry-run").err
     found = command("slurm", "particles", planted, "-o", out, "--time", "plan=1:00:00").err
-    assert "found a value for the stage plan, expected values alone" in found
+    assert "found a value for the stage plan, expected a value without a stage" in found
     assert "found no such file" in command("slurm", "particles", planted, "--micrographs", tmp_path / "no.star", "-o", out).err
     assert "found a line break" in command("slurm", "micrographs", planted, "-o", tmp_path / "a\nb").err
     assert "found a backslash" in command("slurm", "micrographs", planted, "-o", tmp_path / "a\\b").err
@@ -335,7 +335,7 @@ def test_the_template_can_be_changed(tmp_path: Path, planted: Path, command: Cal
         ("{{ nodes }}\n{{ work }}", "own.j2: 'nodes' is undefined"),
         ("{{ ''.__class__.__mro__ }}\n{{ work }}", "own.j2: access to attribute '__class__' of 'str' object is unsafe"),
         ("{{ 1 / 0 }}", "own.j2: division by zero"),
-        ("#!/bin/bash\n", "own.j2: found no {{ work }}, expected the lines that do the work"),
+        ("#!/bin/bash\n", "own.j2: found no {{ work }}, expected it where the script runs the command"),
         (b"\xff", "own.j2: found bytes that are not UTF-8"),
     ],
 )

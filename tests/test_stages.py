@@ -186,8 +186,11 @@ def test_each_stage_asks_for_those_before_it(command: Command, star: Path, tmp_p
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--stage", "plan", "--shard", "1/2"], "found --shard, expected it with --stage prepare or --stage compare"),
-        (["--shard", "1/2"], "found --shard, expected it with --stage prepare or --stage compare"),
+        (
+            ["--stage", "plan", "--shard", "1/2"],
+            "found --shard with --stage plan, which has no shards",
+        ),
+        (["--shard", "1/2"], "found --shard without --stage prepare or --stage compare; add one of them, or leave --shard out"),
         (["--stage", "merge", "--shard", "1/2"], "found --shard"),
         *((["--stage", "compare", "--shard", text], f"--shard: found '{text}', expected") for text in ("0/2", "3/2", "1", "a/b", "1/0")),
     ],

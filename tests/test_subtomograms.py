@@ -102,7 +102,7 @@ def test_equal_numbers_of_two_inputs_are_one_tomogram_and_that_is_said(tmp_path:
     first, second = (dynamo(tmp_path / f"{name}.tbl", {20: 3, 24: 10, 25: 20, 26: 30}) for name in "ab")
     result = run([first, second])
     assert result.kept.tolist() == [True, False]
-    assert any("tomograms of equal numbers are taken as the same" in warning for warning in result.warnings)
+    assert any("tomograms of equal numbers are treated as the same" in warning for warning in result.warnings)
 
 
 HEAD = "\ndata_stopgap_motivelist\n\nloop_\n" + "".join(
@@ -171,9 +171,9 @@ def test_points_of_imod(tmp_path: Path, rows: str) -> None:
         ("a.txt", "1 2 100 100\n2 9 100 100\n", "could be contour x y z or EMAN boxes (x y width height)"),
         ("a.txt", "5 2 100 100\n2 9 100 100\n", "could be EMAN boxes (x y width height)"),
         ("a.txt", "1 2\n", "found rows of 2 numbers, which could be x y;"),
-        ("a.txt", "1 2 3 4 5 6\n", "found rows of 6 numbers, which could be of many programs;"),
+        ("a.txt", "1 2 3 4 5 6\n", "found rows of 6 numbers, which could be from many programs;"),
         ("a.csv", "1,2,3\n", "found numbers separated by commas; PEET, emClarity, cisTEM and EPicker write such files"),
-        ("a.csv", " ".join("1" * 26) + "\n", "found rows of 26 numbers, which may be a Dynamo table or one of emClarity; name a Dynamo table NAME.tbl"),
+        ("a.csv", " ".join("1" * 26) + "\n", "found rows of 26 numbers, which may be a Dynamo or an emClarity table; rename a Dynamo table to NAME.tbl"),
         ("a.box", "1 2 3\n", "found a first row of 3 cells, expected 4 or 5"),
         ("a.box", "1 2 0 10\n", "line 1: found a width of 0, expected a whole number of pixels above 0"),
         ("a.box", "1 2 10 10.5\n", "line 1: found a height of 10.5, expected a whole number of pixels above 0"),
@@ -182,7 +182,7 @@ def test_points_of_imod(tmp_path: Path, rows: str) -> None:
         ("a.xmd", "# XMIPP_STAR_1 *\ndata_particles\nloop_\n _xcoor\n _ycoor\n 1 2\n", "found particles of Xmipp, expected those of RELION or STOPGAP"),
         ("a.star", "data_\n\nloop_\n_wrpCoordinateX1 #1\n_wrpCoordinateY1 #2\n1 2\n", "found M's own particles (wrpCoordinateX1), expected RELION's"),
         ("a.mod", "IMODV1.2....", "found an IMOD model, expected its points as text: model2point a.mod points.txt"),
-        ("a.csv", "CCC,reserved,reserved\n1,0,0\n", "found a motive list of PEET, which holds offsets"),
+        ("a.csv", "CCC,reserved,reserved\n1,0,0\n", "found a motive list of PEET, which contains offsets"),
         ("a.json", '{"boxes": []}', "found JSON, which is not read"),
         ("a.sqlite", "SQLite format 3\0", "found an SQLite database"),
         ("empty.txt", "", "found an empty file, expected RELION or STOPGAP .star"),
@@ -278,7 +278,7 @@ def test_an_optimisation_set_is_read_and_written_anew(tmp_path: Path, monkeypatc
             ["_rlnTomoTomogramsFile", "Tomograms/tomograms.star"],
         ]
         summary = json.loads((tmp_path / "clean" / "summary.json").read_text())
-        assert any("rlnTomoTrajectoriesFile is left out of the new set" in note for note in summary["notes"])
+        assert any("rlnTomoTrajectoriesFile is not in the new set" in note for note in summary["notes"])
     assert run(tmp_path / "clean" / "optimisation_set.star", pixel_size_a=None).kept.all()
 
 

@@ -28,7 +28,7 @@ def main() -> None:
         sys.stdout.flush()
         unread = output.failed is not None and output.failed.errno == errno.EPIPE and shows_only()  # as by `cryodedup --help | head`
         if output.failed is not None and not status and not unread:
-            complain(f"standard output: {output.failed.strerror}; the run is done, what it writes to files is whole")
+            complain(f"standard output: {output.failed.strerror}; the run finished, and its files are complete")
             status = NOT_SHOWN
         signals.over()
     except signals.Ended as ended:

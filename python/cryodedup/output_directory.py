@@ -116,20 +116,20 @@ def check_directory(directory: Path, overwrite: bool) -> None:
     if (real := Path(os.path.realpath(directory))) == real.parent:
         raise InputError(f"{directory}: found the root of the file system as --output, expected a directory of its own")
     if os.path.lexists(directory) and not directory.is_dir():
-        raise InputError(f"{directory}: found a file, expected a directory or nothing (--output)")
+        raise InputError(f"{directory}: found a file, expected a new or an existing directory (--output)")
     present = [name for name in (SUMMARY, LISTING) if (directory / name).exists()]
     if present and not overwrite:
         raise InputError(f"{directory / present[0]}: output exists; choose another --output, or add --overwrite")
     unfinished = next((path for path in abandoned(directory) if holds_earlier(path)), None)
     if unfinished is not None and not overwrite:
         raise InputError(
-            f"{directory}: found a result that a killed run had begun to replace (the earlier files are in {unfinished / OLD}); add"
+            f"{directory}: found a result that was being replaced when a run was killed (the earlier files are in {unfinished / OLD}); add"
             " --overwrite, or choose another --output"
         )
     figures = directory / FIGURES
     if os.path.lexists(figures) and (figures.is_symlink() or not figures.is_dir()):
         found = "a link" if figures.is_symlink() else "a file"
-        raise InputError(f"{figures}: found {found} where a directory is to be written; choose another --output")
+        raise InputError(f"{figures}: found {found}, but a directory would be written there; choose another --output")
 
 
 def refuse_inputs_among_outputs(directory: Path, inputs: Sequence[Path], outputs: re.Pattern[str]) -> None:
@@ -137,7 +137,7 @@ def refuse_inputs_among_outputs(directory: Path, inputs: Sequence[Path], outputs
     for path in inputs:
         real = Path(os.path.realpath(path))
         if real.parent == Path(os.path.realpath(directory)) and outputs.fullmatch(real.name):
-            raise InputError(f"{path}: found an input where an output is to be written; choose another --output")
+            raise InputError(f"{path}: found an input, which an output would replace; choose another --output")
 
 
 def _listed_outputs(directory: Path, places: Sequence[Path], schema: str) -> list[str]:
@@ -195,13 +195,13 @@ def _move(staging: Path, directory: Path, overwrite: bool, inputs: Set[Path], ou
     for name in new:
         target = directory / name
         if Path(os.path.realpath(target)) in held:
-            raise InputError(f"{target}: found an input where an output is to be written; choose another --output")
+            raise InputError(f"{target}: found an input, which an output would replace; choose another --output")
         if not os.path.lexists(target):
             continue
         if not overwrite:
             raise InputError(f"{target}: output exists; choose another --output, or add --overwrite")
         if target.is_dir() != name.endswith("/") or ("/" in name and name not in outdated):
-            raise InputError(f"{target}: found what no earlier run of this command wrote; choose another --output")
+            raise InputError(f"{target}: found a file that no earlier run of this command wrote; choose another --output")
     old = staging / OLD
     (old / FIGURES).mkdir(parents=True)
     going = [name for name in outdated if Path(os.path.realpath(directory / name)) not in held]

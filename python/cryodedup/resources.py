@@ -73,8 +73,8 @@ def check_memory(needed: int, what: str, available: Available | None) -> None:
     """
     if available is not None and needed > available.size:
         raise InputError(
-            f"{what}: needs at least {size_words(needed)} of memory, found {available}; run it where there is more, or give fewer files in"
-            " each run: particles of different micrographs are independent of each other"
+            f"{what}: needs at least {size_words(needed)} of memory, found {available}; use a machine with more memory, or give fewer"
+            " files in each run: particles of different micrographs are independent of each other"
         )
 
 

@@ -32,7 +32,7 @@ from cryodedup.text import name_in, shown
 
 Chosen = Literal["particles", "micrographs"]
 _RESTORE = "restore it, or repeat that run with --overwrite"
-TABLES = (".csg", ".star", ".txt")
+TABLES = ".csg", ".star", ".txt"
 """What the kept micrographs are read from: the first of these that the run wrote."""
 
 
@@ -109,7 +109,7 @@ def read_summary(directory: Path) -> dict[str, Any]:
         summary = read_json(path)
         schema, outputs = str(summary["schema"]), [str(name) for name in summary["outputs"]]
     except (ValueError, KeyError, TypeError, RecursionError):
-        raise InputError(f"{path}: found no summary of cryodedup, expected that of cryodedup particles or micrographs") from None
+        raise InputError(f"{path}: found another file, expected the summary that cryodedup particles or micrographs wrote") from None
     if schema not in (OF_PARTICLES, OF_MICROGRAPHS):
         raise InputError(
             f"{path}: found schema {schema!r}, expected {OF_PARTICLES} or {OF_MICROGRAPHS}, of cryodedup particles or micrographs"
@@ -132,7 +132,7 @@ def read_earlier(directory: Path, params: ParticleParams, summary: Mapping[str, 
     try:
         _check_summary(summary)
     except (KeyError, TypeError, AttributeError, ValueError) as error:
-        raise InputError(f"{directory / SUMMARY}: found a damaged summary ({error}), expected that of a finished run") from None
+        raise InputError(f"{directory / SUMMARY}: found a damaged summary ({error}), expected the summary of a finished run") from None
     if summary["schema"] == OF_MICROGRAPHS:
         chosen = _micrographs(directory, params, summary)
         return Earlier(directory=directory, schema=OF_MICROGRAPHS, files=chosen.files, micrographs=chosen)
@@ -164,13 +164,13 @@ def earlier_params(path: Path, summary: Mapping[str, Any]) -> ParticleParams:
             score_field="none",
         )
     except (ParameterError, TypeError, AttributeError) as error:
-        raise InputError(f"{path}: found damaged parameters ({error}), expected those of a finished run") from None
+        raise InputError(f"{path}: found damaged parameters ({error}), expected the parameters of a finished run") from None
 
 
 def _there(directory: Path, name: str) -> Path:
     path = directory / name
     if not path.exists():
-        raise InputError(f"{path}: no such file, expected the whole result of the earlier run; {_RESTORE}")
+        raise InputError(f"{path}: no such file, expected the complete result of the earlier run; {_RESTORE}")
     return path
 
 
@@ -258,8 +258,8 @@ def _versions(directory: Path, summary: Mapping[str, Any], removed: Set[str]) ->
 def _particles(directory: Path, params: ParticleParams, summary: Mapping[str, Any]) -> Earlier:
     if summary["parameters"].get("half_sets") == "repair":
         raise InputError(
-            f"{directory}: found a result of --half-sets repair, expected one with kept and rejected particles: a repair rejects none; use"
-            " its particles_repaired file itself, or repeat the run without --half-sets repair"
+            f"{directory}: found a result of --half-sets repair, expected one with kept and rejected particles: a repair rejects no"
+            " particles; use its particles_repaired file, or repeat the run without --half-sets repair"
         )
     written: dict[str, list[Mapping[str, Any]]] = {}
     for source in summary["sources"]:

@@ -80,9 +80,9 @@ def _lost(chosen: ChosenMicrographs, rows: FileRows, verdicts: Verdicts, same: M
     if not lost:
         return []
     return [
-        f"{rows.label}: {count(len(lost), 'micrograph')} removed as duplicates of others that have no rows in this file, such as"
-        f" {shown(lost[0])} of {shown(chosen.kept_for[lost[0]])}: nothing of their area remains in it; if you do not want that, run"
-        " cryodedup micrographs on your selection"
+        f"{rows.label}: {count(len(lost), 'micrograph')} removed as duplicates of micrographs that have no rows in this file, such as"
+        f" {shown(lost[0])}, a duplicate of {shown(chosen.kept_for[lost[0]])}: the file then has no rows of these areas; to keep one of"
+        " each, run cryodedup micrographs on your selection"
     ]
 
 
@@ -110,8 +110,8 @@ def _of_micrographs(
         verdicts[i], by[i] = chosen.verdicts[k], _identity(chosen.micrographs[k], rows.micrographs[i])
     if undecided:
         warnings.append(
-            f"{count(len(undecided), 'micrograph')}, such as {shown(undecided[0])}, may be a kept or a removed one of {chosen.label}: their"
-            " rows stay"
+            f"{count(len(undecided), 'micrograph')} with both a kept and a removed match in {chosen.label}, such as {shown(undecided[0])}:"
+            " their rows are kept"
         )
     return verdicts, by, same, [f"{rows.label}: {warning}" for warning in warnings]
 
@@ -168,8 +168,8 @@ def _without_kept(
     if not alone:
         return []
     return [
-        f"{rows.label}: {count(alone, 'row')} rejected although no kept row of this file is within {reach:g} Å: the particle that"
-        " each one duplicates is not in this file, and is lost here; if you do not want that, run cryodedup particles on this file itself"
+        f"{rows.label}: {count(alone, 'row')} rejected although no kept row of this file is within {reach:g} Å: the particles that they"
+        " duplicate are not in this file, so these particles are lost; to keep one of each, run cryodedup particles on this file"
     ]
 
 
@@ -219,9 +219,9 @@ def _by_places(chosen: Sequence[ChosenParticles], rows: FileRows, params: Partic
         by_chance = int(np.mean([(verdicts_on(_moved(rows.picks, step)) != UNKNOWN).sum() for step in STEPS]))
         if by_chance > BY_CHANCE * found:
             raise InputError(
-                f"{rows.label}: found {found:,} of {count(len(rows), 'row')} at a place of the earlier result, but {by_chance:,} would be"
-                " by chance: coordinates have changed since, for example by extraction with re-centring after a refinement; run cryodedup"
-                " particles on this file itself"
+                f"{rows.label}: found {found:,} of {count(len(rows), 'row')} at a position of the earlier result, but {by_chance:,} are"
+                " expected by chance: the coordinates have changed since that run, for example by extraction with re-centring after a"
+                " refinement; run cryodedup particles on this file"
             )
     return _Placed(verdicts, pairs, micrograph_of, [f"{rows.label}: {warning}" for warning in matched.warnings])
 
@@ -280,24 +280,24 @@ def refuse_unmatched(earlier: Earlier, rows: FileRows, match: Match) -> None:
         raise InputError(f"{rows.label}: {_nothing_in_common(directory, rows, of)}")
     if not ((match.verdicts == KEPT) | (match.verdicts == REJECTED)).any():
         raise InputError(
-            f"{rows.label}: found {int((match.verdicts == BOTH).sum()):,} particles at the place of a kept and of a rejected one of"
-            f" {directory}, and no others; expected some that can be distinguished: run cryodedup particles on this file itself"
+            f"{rows.label}: found only particles that match both a kept and a rejected one of {directory}"
+            f" ({int((match.verdicts == BOTH).sum()):,}), expected some that match one: run cryodedup particles on this file"
         )
 
 
 def _nothing_in_common(directory: Path, rows: FileRows, of: str) -> str:
     if of == "micrographs" and rows.lists == "uids":
         return (
-            f"found no names of micrographs, and no uid of {directory}; expected exposures, or particles with location fields: name the"
-            " passthrough file, too, or the .csg of the job"
+            f"found no micrograph names, and no uid of {directory}; expected exposures, or particles with location fields: give the"
+            " passthrough file as well, or only the .csg of the job"
         )
     if of == "particles" and rows.picks is None:
-        hint = "" if isinstance(rows.output, StarOutput) else ": name the passthrough file, too, or the .csg of the job"
+        hint = "" if isinstance(rows.output, StarOutput) else ": give the passthrough file as well, or only the .csg of the job"
         return f"found no uid of {directory} and no coordinates, expected one of them{hint}"
     first = f" (its first: {shown(rows.micrographs[0].name)})" if rows.micrographs else ""
     if of == "micrographs":
         return f"found none of its {len(rows.micrographs):,} micrographs in {directory}{first}; expected files of the same project"
     return (
-        f"found none of its {len(rows):,} particles in {directory}, by uid or by micrograph{first} and coordinates (to {TOLERANCE} px);"
-        " expected files of the same particles"
+        f"found none of its {len(rows):,} particles in {directory}, by uid or by micrograph{first} and coordinates (within {TOLERANCE}"
+        " px); expected files of the same particles"
     )

@@ -114,9 +114,9 @@ class AppliedFile:
     @cached_property
     def warnings(self) -> list[str]:
         """What was not found, and what could not be decided."""
-        versions = "they are removed here, too; the other version of the exposure may stay (versions.csv of the result)"
+        versions = "they are removed here as well; another version of the exposure may be kept (see versions.csv of the earlier result)"
         unseen = "they are kept; if they may have duplicates, repeat the earlier command with this file"
-        undecided = "it cannot be decided which, so they are kept; run cryodedup particles on this file itself"
+        undecided = "they are kept; to decide between them, run cryodedup particles on this file"
         texts = list(self.match.warnings)
         for mask, seen, meaning in (
             (self.not_found, "not found in the earlier result", unseen),
@@ -181,7 +181,7 @@ class AppliedChoice:
 def refuse_same(directory: Path, output: Path) -> None:
     """Refuses the directory of the earlier result as that of the new files."""
     if os.path.realpath(directory) == os.path.realpath(output):
-        raise InputError(f"{output}: found the earlier result as --output, expected a directory of its own")
+        raise InputError(f"{output}: found the earlier result as --output, expected another directory")
 
 
 def with_stems(judged: Sequence[tuple[FileRows, Match]], of: Chosen) -> tuple[AppliedFile, ...]:

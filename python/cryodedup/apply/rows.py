@@ -31,9 +31,9 @@ from cryodedup.progress import SILENT, Progress
 
 Lists = Literal["particles", "micrographs", "uids"]
 """What a table has a row for; ``uids``: of a dataset that says no more of its rows."""
-MICROGRAPH_LABELS = ("rlnMicrographName", "rlnMicrographMovieName")
-BLOCKS = ("particles", "micrographs", "movies", "coordinate_files")
-BLOBS = ("micrograph_blob", "movie_blob")
+MICROGRAPH_LABELS = "rlnMicrographName", "rlnMicrographMovieName"
+BLOCKS = "particles", "micrographs", "movies", "coordinate_files"
+BLOBS = "micrograph_blob", "movie_blob"
 SOURCE_UID = "sym_expand/src_uid"
 
 
@@ -186,7 +186,7 @@ def _read_datasets(paths: Sequence[Path], params: ParticleParams, progress: Prog
     uids = fields.uids() if "uid" in fields else None
     index, micrographs = _micrographs(fields, blob, uids) if is_located or blob else (np.zeros(0, np.uint32), [])
     if uids is None and not micrographs:
-        raise InputError(f"{fields.label}: found neither uid nor names of micrographs, expected a dataset of particles or of exposures")
+        raise InputError(f"{fields.label}: found neither uids nor micrograph names, expected a dataset of particles or of exposures")
     return FileRows(
         label=fields.label,
         lists="particles" if is_located else "micrographs" if blob else "uids",
@@ -257,7 +257,7 @@ class LinesOutput:
 def _read_list(path: Path) -> FileRows:
     lines = path.read_bytes().splitlines(keepends=True)
     if any(b"\0" in line for line in lines):
-        raise InputError(f"{path}: found zero bytes, expected a list of names of micrographs, one a line")
+        raise InputError(f"{path}: found zero bytes (NUL), expected a list of micrograph names, one per line")
     names = [line.strip().decode("utf-8", "surrogateescape") for line in lines if line.strip()]
     distinct = {name: i for i, name in enumerate(dict.fromkeys(names))}
     return FileRows(

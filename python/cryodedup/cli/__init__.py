@@ -22,7 +22,7 @@ from cryodedup.formats.image_names import is_image
 from cryodedup.processors import tell_core
 from cryodedup.resources import memory_available
 
-COMMANDS = ("particles", "micrographs", "watch", "apply", "slurm", "demo", "completion")
+COMMANDS = "particles", "micrographs", "watch", "apply", "slurm", "demo", "completion"
 
 
 class Commands(click.RichGroup):
@@ -51,7 +51,7 @@ class Commands(click.RichGroup):
             if not (path.exists() or path.suffix):
                 near = get_close_matches(args[0], COMMANDS, n=1)
                 also = f"did you mean: cryodedup {near[0]}" if near else f"expected one of {', '.join(COMMANDS)}"
-                raise click.UsageError(f"{args[0]}: found no such command; {also}") from None
+                raise click.UsageError(f"{args[0]}: no such command; {also}") from None
             takes_images = path.is_dir() or is_image(path) or "micrographs" in path.name or "exposures" in path.name
             command = "micrographs" if takes_images else "particles"
             raise click.UsageError(f"{args[0]}: found a file in place of a command; did you mean: cryodedup {command} {args[0]}") from None
@@ -85,7 +85,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
             raise
         available = memory_available()
         found = "" if available is None else f", found {available}"
-        return _fail(f"found no memory for the next step{found}; run it where there is more, or with fewer files or --threads", 1)
+        return _fail(f"not enough memory for the next step{found}; use a machine with more memory, fewer files or fewer --threads", 1)
     except OSError as error:
         place = f"{error.filename}: " if error.filename is not None else ""
         return _fail(f"{place}{error.strerror or error}", 2 if error.errno in USERS_FAULT else 1)

@@ -29,12 +29,12 @@ click.rich_click.OPTION_GROUPS["cryodedup apply"] = [
 @click.command(no_args_is_help=True)
 @click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
 @click.argument("files", nargs=-1, required=True, type=options.Input(), metavar="FILE...")
-@click.option("-o", "--output", type=options.Output(), metavar="DIR2", help="Write the new files into this directory, not DIR.")
-@click.option("--flip-y", is_flag=True, help="Count y of CryoSPARC files from the other edge (default: as in the earlier run).")
+@click.option("-o", "--output", type=options.Output(), metavar="DIR2", help="Write the new files into this directory (not DIR).")
+@click.option("--flip-y", is_flag=True, help="Count y of CryoSPARC files from the opposite edge (default: as in the earlier run).")
 @click.option(
     "--match",
     type=options.choice(Match),
-    help="Match micrographs by path, name or uid alone, or by all three (auto); default: as in the earlier run.",
+    help="Match micrographs only by path, name or uid, or by all three (auto). Default: as in the earlier run.",
 )
 @click.option("--overwrite", is_flag=True, help="Replace an earlier result in DIR2.")
 @click.option("--dry-run", is_flag=True, help="Match and count the rows; write nothing.")
@@ -53,11 +53,11 @@ def apply(
     threads: int,
     quiet: bool,
 ) -> None:
-    """Apply the choice of an earlier run to other files of the project.
+    """Apply the result of an earlier run to other files of the project.
 
-    DIR is the result of cryodedup micrographs or cryodedup particles. FILE... are, after cryodedup micrographs, tables of movies,
-    micrographs, exposures or particles, or lists of names; after cryodedup particles, other files of the same particles. Rows are copied
-    byte for byte. Rows that the earlier run did not see are kept and counted, and some of them are named.
+    DIR is the result of cryodedup micrographs or cryodedup particles. After cryodedup micrographs, FILE... are tables of movies,
+    micrographs, exposures or particles, or lists of names. After cryodedup particles, they are other files of the same particles. Rows
+    are copied byte for byte. Rows that were not in the earlier run are kept; their number and a few examples are printed.
 
     Example: cryodedup apply unique Extract/job009/particles.star -o applied
     """

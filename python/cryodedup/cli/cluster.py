@@ -48,7 +48,7 @@ class Name(click.ParamType[Any]):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """To itself."""
         if not re.fullmatch(r"[^\s\"'\\#$`;]+", str(value)):
-            raise InputError(f"--{param.name if param else 'name'}: found {value!r}, expected a name of the cluster")
+            raise InputError(f"--{param.name if param else 'name'}: found {value!r}, expected a name without spaces or quotes")
         return str(value)
 
 
@@ -58,30 +58,28 @@ def _of_stage(name: str, metavar: str, form: re.Pattern[str], expected: str, tex
 
 
 CLUSTER = [
-    click.Option(["--shards"], type=click.IntRange(1, 99_999), metavar="N", help="Share prepare and compare between N tasks each."),
+    click.Option(["--shards"], type=click.IntRange(1, 99_999), metavar="N", help="Split prepare and compare into N tasks each."),
     click.Option(["--partition"], type=Name(), metavar="NAME", help="Run in this partition."),
     click.Option(["--account"], type=Name(), metavar="NAME", help="Charge this account."),
-    click.Option(["--qos"], type=Name(), metavar="NAME", help="Ask for this quality of service."),
-    click.Option(
-        ["--constraint"], type=Name(), metavar="NAME", help="Use nodes with this feature: all have to have processors of one kind."
-    ),
+    click.Option(["--qos"], type=Name(), metavar="NAME", help="Request this quality of service (QOS)."),
+    click.Option(["--constraint"], type=Name(), metavar="NAME", help="Use nodes with this feature. All must have one type of processor."),
     _of_stage("time", "TIME", _TIME, "minutes, or hours, minutes and seconds such as 2:00:00", "Set the time limit of a task."),
-    _of_stage("mem", "SIZE", _MEMORY, "an amount of memory such as 8G", "Set the memory of a task."),
+    _of_stage("mem", "SIZE", _MEMORY, "an amount of memory such as 8G", "Set the memory limit of a task."),
     _of_stage(
         "cpus-per-task",
         "N",
         _CPUS,
         "a whole number from 1 to 9999",
-        f"Set the processors of a task, which are its threads.  [default: {requests.CPUS}]",
+        f"Set the number of processors of a task. It runs one thread on each.  [default: {requests.CPUS}]",
     ),
-    click.Option(["--setup"], multiple=True, metavar="LINE", help="Run this line of shell first, such as 'module load python'."),
+    click.Option(["--setup"], multiple=True, metavar="LINE", help="Run this shell command before the work, such as 'module load python'."),
     click.Option(
         ["--template"],
         type=click.Path(path_type=Path),
         metavar="FILE",
-        help="Write the scripts from this template. To begin with: cryodedup slurm template",
+        help="Write the scripts from this template. For the default one: cryodedup slurm template",
     ),
-    click.Option(["--submit"], is_flag=True, help="Submit the job."),
+    click.Option(["--submit"], is_flag=True, help="Submit the scripts to Slurm."),
 ]
 """What the commands of this group have beside the options of the command that they run."""
 

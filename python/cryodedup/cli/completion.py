@@ -19,16 +19,16 @@ Kind = Literal["bash", "zsh", "fish", "man"]
 _HINTS = {
     "bash": "bash reads it if bash-completion is installed; otherwise add to ~/.bashrc: source {path}",
     "zsh": "zsh reads it if ~/.zfunc is in fpath: in ~/.zshrc, before compinit: fpath+=~/.zfunc",
-    "man": "man reads it if the directory is in MANPATH, as it is where ~/.local/bin is in PATH",
+    "man": "man finds it if ~/.local/bin is in PATH, or if the directory is in MANPATH",
 }
 
 
 @click.command(no_args_is_help=True)
 @click.argument("kind", type=choice(Kind), metavar="bash|zsh|fish|man")
-@click.option("--install", is_flag=True, help="Write it to where the shell, or man, looks in your home directory.")
+@click.option("--install", is_flag=True, help="Install the output in your home directory, where the shell or man finds it.")
 @click.pass_context
 def completion(ctx: click.Context, /, kind: Kind, install: bool) -> None:
-    """Print what a shell needs to complete the words of cryodedup, or its manual pages.
+    """Print the completion script for a shell, or the manual pages.
 
     Example: cryodedup completion bash --install
     """
@@ -119,8 +119,8 @@ def _page(context: click.Context) -> str:
             lines += [".TP", f"\\fB{_roff(name)}-{_roff(below)}\\fR(1)", _roff(found.get_short_help_str(200) if found else "")]
     lines += [
         ".SH EXIT STATUS",
-        "0: done; 1: a fault of the program or the system; 2: wrong input; 3: done, the result is withheld; 4: done, but standard output is"
-        " closed or full; 130, 143, 129: ended by Ctrl\\-C, SIGTERM, SIGHUP.",
+        "0: done; 1: an error of the program or the system; 2: wrong input; 3: done, but the result is withheld; 4: done, but standard"
+        " output is closed or full; 130, 143, 129: ended by Ctrl\\-C, SIGTERM, SIGHUP.",
     ]
     return "\n".join(lines) + "\n"
 

@@ -35,7 +35,7 @@ UNFINISHED = "UNFINISHED.txt"
     metavar="DIR",
     help="Write the sessions and the results into this directory.",
 )
-@click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True, help="Draw the simulated sessions from this seed.")
+@click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True, help="Set the random seed of the simulation.")
 @click.option("--overwrite", is_flag=True, help="Replace an earlier demo in DIR.")
 def demo(output: Path, seed: int, overwrite: bool) -> None:
     """Simulate small sessions of picks, micrographs and refined particles with planted duplicates, and find the duplicates."""
@@ -81,16 +81,19 @@ def _run_particles(
 def _of_picks(session: Session, found: ParticleOutcome) -> list[str]:
     of = session.compare(found)
     return [
-        f"planted: {of.planted:,} duplicate picks of {of.true_particles:,} particles, and {of.false_picks:,} picks of nothing",
+        f"planted: {of.planted:,} duplicate picks of {of.true_particles:,} particles, and {of.false_picks:,} false picks",
         f"found:   {of.found:,} of them ({100 * of.found / of.planted:.2f} %); {of.extra:,} other picks were rejected",
-        f"particles represented: {of.represented:,} of the {of.picked:,} that at least one picker found",
+        f"kept:    at least one pick for {of.represented:,} of the {of.picked:,} particles that were picked",
         "",
     ]
 
 
 def _of_refined(refined: Refined, found: ParticleOutcome) -> list[str]:
     twice, right, others = refined.compare(found)
-    return [f"planted: {twice:,} particles that were picked twice and drifted together", f"found:   {right:,} of them; {others} others"]
+    return [
+        f"planted: {twice:,} particles that were picked twice and refined to one position",
+        f"found:   {right:,} of them; {others} others rejected",
+    ]
 
 
 def _micrographs(planted: Planted, results: Path, overwrite: bool) -> None:
@@ -99,7 +102,7 @@ def _micrographs(planted: Planted, results: Path, overwrite: bool) -> None:
     micrographs.show(found, write_micrographs(found, results, overwrite=overwrite, command=command))
     right, others, error = planted.compare(found)
     say("", f"planted: {len(planted.pairs)} micrographs that show the same area as another one")
-    say(f"found:   {right} of them, with shifts correct to {error:.1f} px; {others} others", "")
+    say(f"found:   {right} of them, with shifts correct to {error:.1f} px; {others} other pairs", "")
 
 
 def _show_command(*arguments: object) -> str:

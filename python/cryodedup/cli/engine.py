@@ -50,7 +50,7 @@ def options(command: Callable[..., Any]) -> Callable[..., Any]:
             "--shards",
             type=click.IntRange(1, MAX_SHARDS),
             metavar="N",
-            help="Split the stages prepare and compare into N tasks.  [default: 4 for each worker, at least 16, of 8 micrographs or more]",
+            help="Split prepare and compare into N tasks each.  [default: 4 per worker, at least 16; at least 8 micrographs per task]",
         ),
         click.option(
             "--jobs",
@@ -61,7 +61,7 @@ def options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option(
             "--jobqueue",
             type=choice(JobQueue),
-            help="Start workers as jobs of Slurm. dask-jobqueue's configuration file gives partition, account, time, cores and memory.",
+            help="Start the workers as Slurm jobs. dask-jobqueue's configuration file sets partition, account, time, cores and memory.",
         ),
         click.option(
             "--scheduler", metavar="ADDRESS", help="Use the workers of this Dask scheduler, such as tcp://host:8786, or its scheduler file."
@@ -69,8 +69,8 @@ def options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option(
             "--engine",
             type=choice(Name),
-            help="Let workers of Dask do the job (extra [hpc]); add --scheduler or --jobqueue. All machines must see the current directory,"
-            " INPUT and DIR under the same absolute paths.",
+            help="Run the job on Dask workers (needs the extra [hpc]); add --scheduler or --jobqueue. All machines must see the current"
+            " directory, INPUT and DIR under the same absolute paths.",
         ),
     ):
         command = option(command)
@@ -83,7 +83,7 @@ def engine_of(chosen: dict[str, Any], *, staged: bool) -> Engine | None:
     if engine is None:
         given = {"--scheduler": scheduler, "--jobqueue": queue, "--jobs": jobs, "--shards": shards}
         if alone := next((name for name, value in given.items() if value is not None), None):
-            raise InputError(f"found {alone} without --engine, expected --engine dask with it")
+            raise InputError(f"found {alone} without --engine; add --engine dask")
         return None
     if staged:
         raise InputError("found --engine and --stage, expected one of them: an engine runs all stages")
@@ -91,5 +91,5 @@ def engine_of(chosen: dict[str, Any], *, staged: bool) -> Engine | None:
         found = "neither --scheduler nor --jobqueue" if scheduler is None else "--scheduler and --jobqueue"
         raise InputError(f"--engine dask: found {found}, expected one of them; on one machine, run without --engine")
     if jobs is not None and queue is None:
-        raise InputError("found --jobs without --jobqueue, expected --jobqueue slurm with it")
+        raise InputError("found --jobs without --jobqueue; add --jobqueue slurm")
     return Engine(scheduler, jobs or JOBS, shards)

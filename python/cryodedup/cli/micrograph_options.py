@@ -41,15 +41,15 @@ def _filter(name: str, metavar: str, text: str) -> Callable[[Command], Command]:
 highpass = _filter(
     "highpass", "σ[,..]", "Set the high-pass filter, in cycles per reduced pixel, as for IMOD's mtffilter. A second number has no effect."
 )
-lowpass = _filter("lowpass", "r,σ", "Set radius and falloff of the low-pass filter, in cycles per reduced pixel.")
+lowpass = _filter("lowpass", "r,σ", "Set the radius and the falloff of the low-pass filter, in cycles per reduced pixel.")
 max_shift = click.option(
     "--max-shift",
     "max_shift_px",
     type=float,
     metavar="PX",
-    help="Search shifts up to this along each axis, in pixels of the micrograph.  [default: all with an overlap of at least a tenth]",
+    help="Search shifts of up to this many micrograph pixels along each axis.  [default: all shifts with an overlap of at least 10 %]",
 )
-fdr = click.option("--fdr", type=float, metavar="Q", help=f"Accept pairs up to this false-discovery rate.  [default: {MICROGRAPHS.fdr}]")
+fdr = click.option("--fdr", type=float, metavar="Q", help=f"Accept pairs at this false-discovery rate.  [default: {MICROGRAPHS.fdr}]")
 bin_ = click.option(
     "--bin", "bin_", type=int, default=MICROGRAPHS.bin, show_default=True, metavar="N", help="Average blocks of N x N pixels."
 )

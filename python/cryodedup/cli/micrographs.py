@@ -34,7 +34,7 @@ WITHHELD = 3
 
 click.rich_click.OPTION_GROUPS["cryodedup micrographs"] = [
     {
-        "name": "What is compared",
+        "name": "Comparison",
         "options": [
             "--search",
             "--images-per-move",
@@ -47,7 +47,7 @@ click.rich_click.OPTION_GROUPS["cryodedup micrographs"] = [
             "--tilt-axis",
         ],
     },
-    {"name": "What is a duplicate", "options": ["--fdr", "--threshold", "--min-overlap", "--keep"]},
+    {"name": "Duplicates", "options": ["--fdr", "--threshold", "--min-overlap", "--keep"]},
     {"name": "Limits", "options": ["--max-removed", "--max-set"]},
     {"name": "Checking", "options": ["--self-test"]},
     {"name": "Preparing", "options": ["--bin", "--highpass", "--lowpass", "--sensitivity"]},
@@ -62,31 +62,31 @@ click.rich_click.OPTION_GROUPS["cryodedup micrographs"] = [
 @click.option(
     "--search",
     type=options.choice(Search),
-    help="Compare every pair (all, the default), or each image with some that follow it (window, the default if one of the next three is"
-    " given).",
+    help="Compare every pair (all, the default), or each image only with a window of later images (window, the default if one of the next"
+    " three options is given).",
 )
 @click.option(
     "--images-per-move",
     type=int,
     metavar="N",
-    help=f"Start the window at this distance, in images: those per stage position.  [default: {DEFAULTS.images_per_move}]",
+    help=f"Start the window after this many images: the number of images per stage position.  [default: {DEFAULTS.images_per_move}]",
 )
 @click.option(
     "--images-per-hole",
     type=int,
     metavar="N",
-    help=f"Step through the window by this many images: those per hole.  [default: {DEFAULTS.images_per_hole}]",
+    help=f"Compare every N-th image of the window: the number of images per hole.  [default: {DEFAULTS.images_per_hole}]",
 )
-@click.option("--scan-range", type=int, metavar="N", help=f"End the window at this distance, in images.  [default: {DEFAULTS.scan_range}]")
+@click.option("--scan-range", type=int, metavar="N", help=f"End the window after this many images.  [default: {DEFAULTS.scan_range}]")
 @click.option(
     "--order",
     type=options.choice(Order),
     default=DEFAULTS.order,
     show_default=True,
-    help="Take the exposures in this order. auto: by time if all names or metadata give it, else by name.",
+    help="Set the order in which the exposures were taken. auto: by time if the names or metadata of all give it, else by name.",
 )
 @micrograph_options.fdr
-@click.option("--threshold", type=float, metavar="CCC", help="Decide by the correlation coefficient, as microduplicate_screener does.")
+@click.option("--threshold", type=float, metavar="CCC", help="Accept pairs by correlation coefficient, as microduplicate_screener does.")
 @micrograph_options.bin_
 @micrograph_options.highpass
 @micrograph_options.lowpass
@@ -96,21 +96,21 @@ click.rich_click.OPTION_GROUPS["cryodedup micrographs"] = [
     "search_angle_deg",
     type=float,
     metavar="DEG",
-    help="Search for second visits rotated by up to this angle, in degrees. Above 0.6 the search takes longer (5 times as long for 3)."
-    f"  [default: {DEFAULTS.search_angle_deg:g}]",
+    help="Search for second visits rotated by up to this angle, in degrees. Values above 0.6 take longer (3 degrees: 5 times as long). "
+    f" [default: {DEFAULTS.search_angle_deg:g}]",
 )
 @click.option(
     "--search-flips",
     is_flag=True,
-    help="Compare each pair flipped, too, and turned by 180 degrees; square frames also by 90 and 270 degrees. Takes 4 or 8 times as long.",
+    help="Compare each pair also flipped and turned by 180 degrees; square frames also by 90 and 270 degrees. 4 or 8 times slower.",
 )
 @click.option(
     "--tilt-axis",
     "tilt_axis_deg",
     type=float,
     metavar="DEG",
-    help="Set the angle of the tilt axis, in degrees counterclockwise from the y axis. Needed if some micrographs were taken at another"
-    " stage tilt, and the metadata (EPU's .xml) give only the tilt.",
+    help="Set the direction of the tilt axis, in degrees counterclockwise from the y axis. It is needed if stage tilts differ between"
+    " micrographs and the metadata (EPU's .xml) give only the tilt angles.",
 )
 @click.option(
     "--keep",
@@ -123,8 +123,8 @@ click.rich_click.OPTION_GROUPS["cryodedup micrographs"] = [
     "--min-overlap",
     type=float,
     metavar="SHARE",
-    help="Remove a micrograph only if it shares this part of the frame with a kept one, from 0 to 1."
-    f"  [default: {MIN_OVERLAP}; 0 with --threshold]",
+    help=f"Remove a micrograph only if it shares at least this fraction of its frame (0 to 1) with a kept one.  [default: {MIN_OVERLAP}; 0"
+    " with --threshold]",
 )
 @click.option(
     "--max-removed",
@@ -132,7 +132,7 @@ click.rich_click.OPTION_GROUPS["cryodedup micrographs"] = [
     default=DEFAULTS.max_removed,
     show_default=True,
     metavar="SHARE",
-    help="Withhold the kept and removed files (exit status 3) if more of the session would be removed as duplicates.",
+    help="Withhold the kept and removed files (exit status 3) if more than this fraction of the session would be removed as duplicates.",
 )
 @click.option(
     "--max-set",
@@ -140,33 +140,33 @@ click.rich_click.OPTION_GROUPS["cryodedup micrographs"] = [
     default=DEFAULTS.max_set,
     show_default=True,
     metavar="N",
-    help="Withhold them too if more than N exposures are in one set.",
+    help="Withhold these files also if one set has more than N exposures.",
 )
 @click.option(
     "--sensitivity",
     type=options.choice(Sensitivity),
     default=DEFAULTS.sensitivity,
     show_default=True,
-    help="Choose how large sessions are screened. auto: in groups if the signal allows it; full: pair by pair; fast: in groups.",
+    help="Choose the screening strategy for large sessions. full: pair by pair; fast: in groups; auto: in groups if the signal allows it.",
 )
 @click.option(
     "--self-test",
     is_flag=True,
-    help="Plant second exposures of this session's own micrographs, search them in the same way, and report how many are found.",
+    help="Simulate second exposures of micrographs of this session, search for them in the same way, and report how many are found.",
 )
 @options.threads
 @click.option(
     "--resume",
     is_flag=True,
-    help="Read only what an earlier run into DIR has not prepared, as after a crash or with other options. Replace a withheld result.",
+    help="Continue an earlier run into DIR, also with other options: read only micrographs not yet prepared. Replace a withheld result.",
 )
 @click.option(
     "--stage",
     type=options.choice(Stage),
-    help="Run one stage of the job, which others continue on any machine: prepare (shards), plan, compare (shards), merge. Give the same"
-    " input and options to each.",
+    help="Run one stage of the job; other processes, on any machine, can run the others: prepare (in shards), plan, compare (in shards),"
+    " merge. Give the same input and options to each.",
 )
-@click.option("--shard", type=ShardOf(), metavar="I/N", help="Do the I-th of N parts of the stage prepare or compare.  [default: 1/1]")
+@click.option("--shard", type=ShardOf(), metavar="I/N", help="Run the I-th of N parts of the stage prepare or compare.  [default: 1/1]")
 @engine.options
 @options.overwrite
 @options.no_report
@@ -188,7 +188,7 @@ def micrographs(
     bin_: int,
     **chosen: Any,
 ) -> int:
-    """Find micrographs that show the same hole, and remove all but one of each.
+    """Find micrographs that show the same area, and keep only one of each set.
 
     INPUT is a STAR file or CryoSPARC dataset of micrographs, a folder, or any number of .mrc files (also .gz and .bz2), .tif files
     or quoted patterns. Give motion-corrected micrographs, not movies.
@@ -203,7 +203,7 @@ def micrographs(
     if stage in SHARED:
         return run_stage(stage, shard, inputs, params, output, overwrite=overwrite, quiet=quiet)
     if shard is not None:
-        raise InputError("found --shard, expected it with --stage prepare or --stage compare")
+        raise InputError("found --shard without --stage prepare or --stage compare; add one of them, or leave --shard out")
     check_directory(output, overwrite)
     refuse_inputs_among_outputs(output, inputs, OUTPUTS)
     with made_for(output), Display(0, quiet=quiet) as display:
@@ -243,7 +243,7 @@ def show(result: MicrographOutcome, delivered: Delivered) -> None:
     """Prints what was found, and the files that were written."""
     summary = delivered.summary
     images = count(summary["micrographs"], "micrograph")
-    say(f"{summary['input']}: {images}, {summary['compared']:,} compared, in order of {result.order_rule}")
+    say(f"{summary['input']}: {images}, {summary['compared']:,} compared, ordered by {result.order_rule}")
     for size in summary["sizes"]:
         say(f"    {_screening(size)}")
     names = result.names
@@ -253,7 +253,7 @@ def show(result: MicrographOutcome, delivered: Delivered) -> None:
         say(f"    {about_tilts}")
     for pair in result.duplicates[:MAX_SHOWN]:
         x, y = (round(shift) + 0.0 for shift in pair.shift_px)
-        agreement = f", {pair.shot_agreement}" if pair.shot_agreement else ""
+        agreement = f", shot agreement: {pair.shot_agreement}" if pair.shot_agreement else ""
         say(
             f"    {names[pair.first]} = {names[pair.second]}: z {pair.z:.1f}, ccc {pair.ccc:.2f}, overlap {100 * pair.overlap:.0f} %, shift"
             f" {x:.0f}, {y:.0f} px{agreement}"
@@ -271,7 +271,7 @@ def show(result: MicrographOutcome, delivered: Delivered) -> None:
         say(f"warning: {warning}")
     if result.flat:
         first = ", ".join(names[i] for i in result.flat[:3])
-        say(f"note: {count(len(result.flat), 'micrograph')} with hardly any signal: {first}{', ...' if len(result.flat) > 3 else ''}")
+        say(f"note: {count(len(result.flat), 'micrograph')} with almost no signal: {first}{', ...' if len(result.flat) > 3 else ''}")
     for path in delivered.paths:
         say(f"written: {path}")
     closing_table(
@@ -290,15 +290,16 @@ def _rule(params: MicrographParams) -> str:
 
 def _screening(size: dict[str, Any]) -> str:
     done = size["screening"]
-    where = f"{size['micrographs']:,} of {size['reduced'][0]} x {size['reduced'][1]} reduced pixels: {count(done['pairs'], 'pair')}"
+    pixels = f"{size['reduced'][0]} x {size['reduced'][1]} reduced pixels"
+    where = f"{count(size['micrographs'], 'micrograph')} of {pixels}: {count(done['pairs'], 'pair')}"
     if done["search"] == "window":
-        return f"{where} of the window, all compared closely"
+        return f"{where} of the window, all compared in detail"
     if done["grid"] is None:
-        return f"{where}, all compared closely"
+        return f"{where}, all compared in detail"
     predicted = done["predicted_recall_at_overlap_0.3"]
     how = f"in groups of {done['group_size']}" if done["group_size"] > 1 else "one by one"
     recalls = ", ".join(f"{recall:.2f} {'one by one' if size == '1' else f'in groups of {size}'}" for size, recall in predicted.items())
     return (
         f"{where}, screened {how} at {done['grid'][0]} x {done['grid'][1]} (predicted recall at overlap 0.3: {recalls});"
-        f" {done['looked_at_closely']:,} compared closely"
+        f" {done['looked_at_closely']:,} compared in detail"
     )

@@ -55,11 +55,11 @@ threads = click.option(
     type=int,
     default=0,
     metavar="N",
-    help="Use N threads; 0: one for each processor that the job was given. The result does not depend on N.  [default: 0]",
+    help="Use N threads. 0: one for each processor that is available to the job. The result does not depend on N.  [default: 0]",
 )
 overwrite = click.option("--overwrite", is_flag=True, help="Replace an earlier result in DIR.")
-no_report = click.option("--no-report", is_flag=True, help="Do not make the page (report.html, figures).")
-as_json = click.option("--json", "as_json", is_flag=True, help="Print summary.json to standard output, and nothing else there.")
+no_report = click.option("--no-report", is_flag=True, help="Do not write the report (report.html, figures).")
+as_json = click.option("--json", "as_json", is_flag=True, help="Print only summary.json to standard output.")
 quiet = click.option("-q", "--quiet", is_flag=True, help="Print errors only.")
 
 

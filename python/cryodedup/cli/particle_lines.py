@@ -87,7 +87,7 @@ def show(found: ParticleOutcome, delivered: Delivered) -> None:
 def _outcome(found: ParticleOutcome, summary: Mapping[str, Any]) -> str:
     if found.repaired_halves is not None and found.analysis.half_sets is not None:
         moved = count(found.analysis.half_sets.moved or 0, "particle")
-        return f"all stay, {count(len(found.rejected), 'duplicate')}, {moved} moved to the other half-set"
+        return f"all kept, {count(len(found.rejected), 'duplicate')}, {moved} moved to the other half-set"
     others = other_reasons(found.selection.outvoted, found.params.min_votes, found.selection.below_min_score)
     share = 100 * summary["rejected"] / max(1, summary["particles"])
     return f"kept {summary['kept']:,}, rejected {summary['rejected']:,} ({share:.1f} %){others}"
@@ -106,4 +106,4 @@ def _show_overlaps(found: ParticleOutcome) -> None:
             say(f"{both} have no {found.frame_word} in common")
             continue
         shares = [f"{near[k]:,} of {of[k]:,} ({100 * near[k] / max(1, of[k]):.0f} %)" for k in ((i, j), (j, i))]
-        say(f"{both} agree: {shares[0]} and {shares[1]} have one of the other nearby, in {count(shared, found.frame_word)} of both")
+        say(f"{both} agree: {shares[0]} and {shares[1]} have a match in the other, in {count(shared, 'common ' + found.frame_word)}")

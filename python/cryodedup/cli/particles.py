@@ -59,15 +59,15 @@ class Length(click.ParamType[Any]):
 
 click.rich_click.OPTION_GROUPS["cryodedup particles"] = [
     {
-        "name": "What is a duplicate",
+        "name": "Duplicates",
         "options": ["--min-separation", "--shift-key", "--flip-y", "--undo-symmetry-expansion"],
     },
     {
-        "name": "What the files mean",
+        "name": "Input files",
         "options": ["--pixel-size", "--pixel-size-override", "--micrographs", "--match", "--tomograms", "--start-end"],
     },
     {
-        "name": "Which one stays",
+        "name": "Ranking and selection",
         "options": [
             "--score-field",
             "--score-order",
@@ -94,35 +94,35 @@ click.rich_click.OPTION_GROUPS["cryodedup particles"] = [
     default=DEFAULTS.min_separation_a,
     show_default=True,
     metavar="Å",
-    help="Take particles of one micrograph for duplicates if their centres are at most this far apart. 0: if their stored coordinates (and"
-    " shifts, if used) are equal.",
+    help="Count particles of one micrograph as duplicates if their centres are at most this far apart. 0: only if their stored"
+    " coordinates (and shifts, if used) are equal.",
 )
 @click.option(
     "--pixel-size",
     type=NamedNumber(),
     multiple=True,
     metavar="[NAME=]Å",
-    help="Set the pixel size of coordinates for inputs that do not give it. NAME=Å: for the input of this path, file name or stem.",
+    help="Set the pixel size of coordinates for inputs that do not give it. NAME=Å: for one input, by path or file name (suffix optional).",
 )
-@click.option("--pixel-size-override", is_flag=True, help="Use --pixel-size even where the files give another pixel size.")
+@click.option("--pixel-size-override", is_flag=True, help="Use --pixel-size even if the files give another pixel size.")
 @click.option(
     "--micrographs",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Read pixel sizes and extents from micrographs.star, tomograms.star or exposures .cs; show the images on the page.",
+    help="Read pixel sizes and image sizes from micrographs.star, tomograms.star or exposures .cs; show the images in the report.",
 )
 @click.option(
     "--match",
     type=options.choice(Match),
     default=DEFAULTS.match,
     show_default=True,
-    help="Take micrographs of equal path, name or uid alone as the same. auto: by all three, unless there is evidence that they differ.",
+    help="Match micrographs of different inputs only by path, name or uid. auto: by all three, unless there is evidence that they differ.",
 )
 @click.option(
     "--tomograms",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Read the names of numbered tomograms (Dynamo, STOPGAP): a number and a name in each line.",
+    help="Read the names of numbered tomograms (Dynamo, STOPGAP) from this file: a number and a name in each line.",
 )
 @click.option(
     "--shift-key",
@@ -138,36 +138,36 @@ click.rich_click.OPTION_GROUPS["cryodedup particles"] = [
     default=DEFAULTS.score_field,
     show_default=True,
     metavar="NAME",
-    help="Rank duplicates by this column. auto: the picking score, else input order. none: random.",
+    help="Rank duplicates by this column. auto: the picking score, else input order. none: random order.",
 )
 @click.option(
     "--score-order",
     type=options.choice(ScoreOrder),
     default=DEFAULTS.score_order,
     show_default=True,
-    help="Keep the higher or the lower score. auto: known for the usual columns.",
+    help="Set which score is better, the higher or the lower. auto: as known for the usual columns.",
 )
 @click.option(
     "--min-score",
     type=NamedNumber(),
     multiple=True,
     metavar="[NAME=]SCORE",
-    help="Reject particles with a lower score first, before duplicates are searched. NAME=SCORE: in the input of this path, file name or"
-    " stem.",
+    help="Reject particles with a lower score before the search for duplicates. NAME=SCORE: in one input, by path or file name (suffix"
+    " optional).",
 )
 @click.option(
     "--normalize-scores",
     type=options.choice(NormalizeScores),
     default=DEFAULTS.normalize_scores,
     show_default=True,
-    help="Compare scores as they are (none) or as ranks within each input (rank). auto: rank for several inputs.",
+    help="Compare scores as they are (none) or as ranks within each input (rank). auto: rank for several inputs, none for one.",
 )
 @click.option(
     "--priority",
     type=options.choice(Priority),
     default=DEFAULTS.priority,
     show_default=True,
-    help="Prefer particles of earlier inputs, whatever their scores (input).",
+    help="Prefer particles of earlier inputs, regardless of their scores (input).",
 )
 @click.option(
     "--min-votes",
@@ -175,33 +175,39 @@ click.rich_click.OPTION_GROUPS["cryodedup particles"] = [
     default=DEFAULTS.min_votes,
     show_default=True,
     metavar="N",
-    help="Keep only particles that at least N inputs found.",
+    help="Keep only particles that are found in at least N inputs.",
 )
 @click.option(
     "--votes-where",
     type=options.choice(VotesWhere),
     default=DEFAULTS.votes_where,
     show_default=True,
-    help="Require fewer votes in micrographs that fewer than N inputs cover (covered), or N everywhere (all).",
+    help="In micrographs that fewer than N inputs cover, require the votes of all these inputs (covered), or N votes (all).",
 )
 @click.option(
     "--half-sets",
     type=options.choice(HalfSetsRule),
     default=DEFAULTS.half_sets,
     show_default=True,
-    help="Count duplicates across half-sets (audit), or put duplicates into one half-set and remove nothing (repair).",
+    help="Count duplicates across half-sets (audit), or move all duplicates of a particle into one half-set and remove nothing (repair).",
 )
 @click.option(
     "--start-end",
     is_flag=True,
-    help="Take two rows of RELION's coordinate files as the start and the end of one helix, and keep or reject both together.",
+    help="Read each two rows of RELION's coordinate files as the start and the end of one helix, and keep or reject them together.",
 )
-@click.option("--flip-y", is_flag=True, help="Count y of CryoSPARC inputs from the other edge. A warning says when this seems necessary.")
-@click.option("--remove-entirely", is_flag=True, help="Reject every particle that has a duplicate, instead of keeping the best.")
 @click.option(
-    "--undo-symmetry-expansion", is_flag=True, help="Keep one copy of each particle of a symmetry expansion. Ignores --min-separation."
+    "--flip-y",
+    is_flag=True,
+    help="Count y of CryoSPARC inputs from the opposite edge of the micrograph. A warning says when this seems necessary.",
 )
-@click.option("--seed", type=int, default=DEFAULTS.seed, show_default=True, help="Draw random ranks (--score-field none) from this seed.")
+@click.option("--remove-entirely", is_flag=True, help="Reject every particle that has a duplicate, instead of keeping the best one.")
+@click.option(
+    "--undo-symmetry-expansion",
+    is_flag=True,
+    help="Keep one copy of each particle after a symmetry expansion. --min-separation is then not used.",
+)
+@click.option("--seed", type=int, default=DEFAULTS.seed, show_default=True, help="Set the random seed for --score-field none.")
 @options.threads
 @options.overwrite
 @options.no_report
@@ -210,20 +216,20 @@ click.rich_click.OPTION_GROUPS["cryodedup particles"] = [
 @click.option(
     "--advise",
     is_flag=True,
-    help="Suggest a minimum separation from the distances, and print how many particles others would keep; write nothing.",
+    help="Suggest a minimum separation from the nearest-neighbour distances, and print how many particles others keep; write nothing.",
 )
 @click.option(
     "--diameter",
     "diameter_a",
     type=Length(),
     metavar="Å",
-    help="Draw particles on the page as circles of this diameter. [default: --min-separation]",
+    help="Draw particles in the report as circles of this diameter. [default: --min-separation]",
 )
 @click.option(
     "--write",
     "written_as",
     type=click.Choice(["star"]),
-    help="Write all kept particles as one STAR table, and as one index of coordinate files for RELION's Extract job, too (star).",
+    help="Write all kept particles also as one STAR table, and as one index of coordinate files for RELION's Extract job (star).",
 )
 @options.quiet
 @click.pass_obj
@@ -243,11 +249,11 @@ def particles(
     quiet: bool,
     **chosen: Any,
 ) -> None:
-    """Reject particles that were picked twice, keeping the best of each.
+    """Reject duplicate particles, and keep the best pick of each particle.
 
     INPUT... are any number of RELION .star files (particles, autopick indices, optimisation sets), CryoSPARC .cs or .csg files, folders or
     files of crYOLO .cbox and EMAN .box, Topaz .txt, .csv (micrograph, x, y), Dynamo .tbl, STOPGAP motive lists and IMOD points, in any
-    mixture. A .cs file without locations is joined by uid with the passthrough file named, too.
+    combination. If a .cs file has no locations, give its passthrough file as well: the two are joined by uid.
 
     Example: cryodedup particles relion.star J12/particles.csg --min-separation 80 -o clean
     """

@@ -30,18 +30,18 @@ from cryodedup.slurm.scripts import SUBMIT, check_word, submit_script, template,
 from cryodedup.text import count
 from cryodedup.write.micrographs import OUTPUTS
 
-ARRAYS = ("prepare", "compare")
+ARRAYS = "prepare", "compare"
 """Stages that are arrays."""
 
 
 @click.group(no_args_is_help=True)
 def slurm() -> None:
-    """Write, and submit, the scripts by which Slurm runs another command."""
+    """Write Slurm scripts that run another command, and submit them."""
 
 
 @slurm.command("template")
 def print_template() -> None:
-    """Print the template of the scripts, to be changed and given as --template."""
+    """Print the default template of the scripts. Edit a copy, and give it as --template."""
     say(*template().splitlines())
 
 
@@ -103,7 +103,7 @@ def _particles(
     if output is None:
         raise InputError("missing -o DIR, a directory for the scripts and the results")
     if named := next((stage for name in ("cpus_per_task", "mem", "time") for stage, _ in cluster[name] if stage), None):
-        raise InputError(f"found a value for the stage {named}, expected values alone: cryodedup particles has no stages")
+        raise InputError(f"found a value for the stage {named}, expected a value without a stage: cryodedup particles has no stages")
     command, names = _command(ctx, "particles", output), [str(path) for path in inputs]
     _check([*command, *names], cluster)
     check_directory(output, overwrite or dry_run or advise)
@@ -122,8 +122,8 @@ slurm.add_command(
     Wrapping(
         of_micrographs.micrographs,
         _micrographs,
-        "Write the scripts of cryodedup micrographs in stages, and submit them: prepare (an array), plan, compare (an array), merge.\n\n"
-        "INPUT and all other options are those of cryodedup micrographs. The scripts are in DIR/slurm.\n\n"
+        "Write Slurm scripts that run cryodedup micrographs in stages: prepare (an array), plan, compare (an array), merge.\n\n"
+        "INPUT and the other options are the same as for cryodedup micrographs. The scripts are in DIR/slurm; --submit submits them.\n\n"
         "Example: cryodedup slurm micrographs CtfFind/job005/micrographs_ctf.star -o unique --partition cpu --submit",
         (),
     )
@@ -132,8 +132,8 @@ slurm.add_command(
     Wrapping(
         of_particles.particles,
         _particles,
-        "Write the script of cryodedup particles, which is one job, and submit it.\n\n"
-        "INPUT and all other options are those of cryodedup particles. The scripts are in DIR/slurm.\n\n"
+        "Write a Slurm script that runs cryodedup particles as one job.\n\n"
+        "INPUT and the other options are the same as for cryodedup particles. The scripts are in DIR/slurm; --submit submits them.\n\n"
         "Example: cryodedup slurm particles relion.star J12/particles.csg --min-separation 80 -o clean --submit",
         ("--shards",),
     )

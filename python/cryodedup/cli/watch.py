@@ -23,13 +23,13 @@ from cryodedup.params import MicrographParams
 from cryodedup.text import count, original
 
 HOW = live.Watching()
-_FIELDS = ("original", "duplicate", "z", "q", "ccc", "overlap", "shift_x_px", "shift_y_px")
+_FIELDS = "original", "duplicate", "z", "q", "ccc", "overlap", "shift_x_px", "shift_y_px"
 _FIELD = re.compile(r"\{(\w+)\}")
 _LONGEST_S = 60.0
 """A command that has run for longer is killed when the next one starts."""
 
 click.rich_click.OPTION_GROUPS["cryodedup watch"] = [
-    {"name": "What is a duplicate", "options": ["--fdr", "--max-shift"]},
+    {"name": "Duplicates", "options": ["--fdr", "--max-shift"]},
     {"name": "Preparing", "options": ["--bin", "--highpass", "--lowpass"]},
     {"name": "Watching", "options": ["--poll", "--settle", "--idle", "--on-duplicate"]},
     {"name": "Running", "options": ["--output", "--json", "--threads", "--quiet", "--help"]},
@@ -43,7 +43,7 @@ class Commands:
         try:
             self._words = shlex.split(words) if words is not None else []
         except ValueError as error:
-            raise InputError(f"--on-duplicate: found {words!r} ({error}), expected a command as one types it") from None
+            raise InputError(f"--on-duplicate: found {words!r} ({error}), expected a command line as in a shell") from None
         if words is not None and not self._words:
             raise InputError("--on-duplicate: found an empty text, expected a command")
         unknown = next((name for word in self._words for name in _FIELD.findall(word) if name not in _FIELDS), None)
@@ -77,7 +77,7 @@ class Commands:
                     process.kill()
                     process.wait()
             if process.returncode:
-                _warn(f"--on-duplicate: found exit status {process.returncode} of {process.args!r}")
+                _warn(f"--on-duplicate: {process.args!r} failed with exit status {process.returncode}")
         self._running = [(process, started) for process, started in self._running if process.returncode is None]
 
 
@@ -102,15 +102,15 @@ def _warn(text: str) -> None:
 @click.option(
     "--settle", type=float, default=HOW.settle_s, show_default=True, metavar="S", help="Read a file when it has not changed for S seconds."
 )
-@click.option("--idle", type=float, metavar="S", help="End when nothing new has come for S seconds.  [default: go on]")
+@click.option("--idle", type=float, metavar="S", help="Stop when no new micrograph has arrived for S seconds.  [default: never]")
 @click.option(
     "--on-duplicate",
     metavar="CMD",
-    help="Run a command for each duplicate, without a shell. {original}, {duplicate}, {z}, {q}, {ccc}, {overlap}, {shift_x_px} and"
-    " {shift_y_px} in it are replaced.",
+    help="Run this command for each duplicate, without a shell. The values of the pair replace {original}, {duplicate}, {z}, {q}, {ccc},"
+    " {overlap}, {shift_x_px} and {shift_y_px} in it.",
 )
 @options.threads
-@click.option("--json", "as_json", is_flag=True, help="Print events as lines of JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Print each event as one line of JSON.")
 @options.quiet
 def watch(
     inputs: tuple[Path, ...],
@@ -124,10 +124,10 @@ def watch(
     bin_: int,
     **chosen: Any,
 ) -> int:
-    """Watch a data collection, and report each hole that is imaged again within seconds.
+    """Watch a data collection, and report within seconds each hole that is imaged a second time.
 
-    INPUT is the folder (or quoted pattern) into which motion-corrected micrographs are written, or a STAR file or CryoSPARC dataset that
-    grows. Each new micrograph is compared with all earlier ones. Run cryodedup micrographs INPUT -o DIR --resume for the final result: it
+    INPUT is the folder (or quoted pattern) into which motion-corrected micrographs are written, or a growing STAR file or CryoSPARC
+    dataset. Each new micrograph is compared with all earlier ones. Run cryodedup micrographs INPUT -o DIR --resume for the final result: it
     reads no micrograph again.
 
     Example: cryodedup watch MotionCorr/job002/Movies -o live --on-duplicate "notify-send {duplicate}"
@@ -164,7 +164,7 @@ def watch(
 
 def _sentence(event: Event) -> str:
     if event["event"] == "duplicate":
-        agreement = f", {event['shot_agreement']}" if event["shot_agreement"] else ""
+        agreement = f", shot agreement: {event['shot_agreement']}" if event["shot_agreement"] else ""
         return (
             f"{event['time'][11:19]} {event['original']} = {event['duplicate']}: z {event['z']:.1f}, ccc {event['ccc']:.2f}, overlap"
             f" {100 * event['overlap']:.0f} %, shift {event['shift_x_px']:.0f}, {event['shift_y_px']:.0f} px{agreement}"

@@ -90,13 +90,13 @@ class NpyFile:
         if dtype.hasobject:
             raise InputError(f"{path}: found pickled objects, expected plain records; such a file is not read, as it could run any program")
         if dtype.names is None or len(shape) != 1 or shape[0] < 0 or not dtype.itemsize:
-            raise InputError(f"{path}: found an array of {dtype} of shape {shape}, expected one record a particle")
+            raise InputError(f"{path}: found an array of {dtype} of shape {shape}, expected one record per particle")
         present, rest = divmod(path.stat().st_size - start, dtype.itemsize)
         if present < shape[0]:
             raise InputError(f"{path}: found {present} whole records, expected {shape[0]} as its header says; is it truncated?")
         if present > shape[0] or rest:
             found = (present - shape[0]) * dtype.itemsize + rest
-            raise InputError(f"{path}: found {found:,} bytes behind {shape[0]} records, expected none as its header says; is it damaged?")
+            raise InputError(f"{path}: found {found:,} bytes after {shape[0]} records, expected none as its header says; is it damaged?")
         rows = _core.Rows.records(path, start, dtype.itemsize, int(shape[0]))
         return cls(path, dtype, int(shape[0]), start, rows, threads, progress)
 
@@ -294,7 +294,7 @@ class CsGroup:
             if items not in (None, found):
                 raise InputError(
                     f"{self.path}: slot {slot}: found {found:,} records in {self.files[number].name}, expected {items} (num_items): the"
-                    " file was changed since, or is of another job; export the result group again"
+                    " file was changed after the export, or belongs to another job; export the result group again"
                 )
 
     def _resolve(self, metafile: str) -> Path:

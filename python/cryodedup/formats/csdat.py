@@ -50,7 +50,7 @@ def load(path: Path) -> Any:
     try:
         from cryosparc.dataset import Dataset
     except ImportError:
-        raise MissingPackageError(f"{path}: a .cs file in CSDAT form; reading it needs: pip install 'cryodedup[cryosparc]'") from None
+        raise MissingPackageError(f"{path}: found a .cs file in CSDAT form; to read it: pip install 'cryodedup[cryosparc]'") from None
     _try_elsewhere(path, *_check_lengths(path))
     return Dataset.load(path)
 
@@ -79,7 +79,7 @@ def _follow(file: BinaryIO, size: int) -> tuple[int, list[str]]:
         found = _length(file, size)
         limit = _MAX_EXPANSION if name in header["compressed_fields"] else 1
         if found * limit < expected or (limit == 1 and found != expected):
-            raise ValueError(f"{found:,} bytes of {name}, where {expected:,} are to come of them")
+            raise ValueError(f"{found:,} bytes of {name} do not fit {expected:,} bytes of data")
         file.seek(found, os.SEEK_CUR)
     names = size - file.tell()
     if names:
@@ -93,7 +93,7 @@ def _length(file: BinaryIO, size: int) -> int:
     """The length that stands next, of what follows it."""
     (length,) = struct.unpack("<I", file.read(4))
     if length > size - file.tell():
-        raise ValueError(f"{size:,} bytes, where {file.tell() + length:,} are needed; is it truncated?")
+        raise ValueError(f"{size:,} bytes, but {file.tell() + length:,} are needed; is it truncated?")
     return int(length)
 
 
@@ -105,5 +105,5 @@ def _try_elsewhere(path: Path, length: int, names: list[str]) -> None:
     )
     if tried.returncode:
         lines = tried.stderr.decode("utf-8", "replace").strip().splitlines()
-        reason = "it ends the reader's process" if tried.returncode < 0 or not lines else lines[-1][:200]
+        reason = "it crashes the reader" if tried.returncode < 0 or not lines else lines[-1][:200]
         raise InputError(f"{path}: found a damaged CSDAT stream ({reason}), expected a CryoSPARC dataset")

@@ -21,7 +21,7 @@ NAMES = {
     "score": ("score", "confidence", "rlnautopickfigureofmerit"),
 }
 """The names of columns, whatever their case; other columns are not used."""
-EXPECTED = "columns micrograph, x and y (pixels of the centre; z and score if there are any)"
+EXPECTED = "columns micrograph, x and y (centre in pixels; z and score are optional)"
 
 
 @dataclass(frozen=True)
@@ -52,12 +52,12 @@ def open_csv(path: Path, threads: int = 0) -> CsvPicks:
     try:
         table = _core.scan_rows([path], [start], [["row"]], numbers=(), names=("row",), threads=threads)[0]
     except InputError as error:
-        raise InputError(f"{error}: commas alone separate the cells of this table, without blanks") from None
+        raise InputError(f"{error}: separate the cells of this table by commas, without blanks") from None
     index, distinct = table.columns["row"]
     cells = [text(row).strip().split(",") for row in distinct]
     wrong = next((i for i, row in enumerate(cells) if len(row) != len(labels)), None)
     if wrong is not None:
-        raise InputError(f"{_place(path, table, index, wrong)}: found {len(cells[wrong])} cells, expected {len(labels)}, as in the head")
+        raise InputError(f"{_place(path, table, index, wrong)}: found {len(cells[wrong])} cells, expected {len(labels)}, as in the header")
     names, micrograph_of = np.unique([row[at["micrograph"]].strip('"') for row in cells] or np.zeros(0, str), return_inverse=True)
     columns = {}
     for meaning in at.keys() - {"micrograph"}:

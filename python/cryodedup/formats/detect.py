@@ -25,8 +25,8 @@ READABLE = (
 )
 _REFUSED = {
     b"PAR1": "a Parquet file, expected NPY or CSDAT: export the dataset from a released CryoSPARC version",
-    b"\x1f\x8b": "a compressed file, expected it unpacked",
-    b"BZh": "a compressed file, expected it unpacked",
+    b"\x1f\x8b": "a compressed file, expected an uncompressed one",
+    b"BZh": "a compressed file, expected an uncompressed one",
     b"\x80\x02": "a pickle, which is never read, as it could run any program",
     b"\x80\x03": "a pickle, which is never read, as it could run any program",
     b"\x80\x04": "a pickle, which is never read, as it could run any program",
@@ -103,7 +103,7 @@ def _refuse_foreign(path: Path, head: bytes) -> None:
         raise UnknownFormatError(f"{path}: found an IMOD model, expected its points as text: model2point {path.name} points.txt")
     if head.startswith(b"CCC,"):
         raise UnknownFormatError(
-            f"{path}: found a motive list of PEET, which holds offsets to the points of a model and no places; expected {READABLE}"
+            f"{path}: found a motive list of PEET, which contains offsets from model points, not positions; expected {READABLE}"
         )
     if path.suffix.lower() in (".em", ".tblb"):
         raise UnknownFormatError(f"{path}: found a binary {path.suffix.lower()} file, which is not read, expected {READABLE}")
@@ -130,22 +130,22 @@ def _kind_of_numbers(path: Path, lines: Sequence[bytes]) -> Kind:
     if not all(_is_number(cell) for cell in rows[0]):
         if b"," in lines[0] and _are_numbers(lines[0]):
             raise UnknownFormatError(
-                f"{path}: found numbers separated by commas; PEET, emClarity, cisTEM and EPicker write such files, each with other columns"
-                f" and units; expected {READABLE}"
+                f"{path}: found numbers separated by commas; PEET, emClarity, cisTEM and EPicker write such files, each with different"
+                f" columns and units; expected {READABLE}"
             )
         shown = lines[0][:40].decode("utf-8", "replace")
         raise UnknownFormatError(f"{path}: found {shown!r} at its start, expected {READABLE}")
     columns = len(rows[0])
     if columns >= DYNAMO_COLUMNS:
         raise UnknownFormatError(
-            f"{path}: found rows of {columns} numbers, which may be a Dynamo table or one of emClarity; name a Dynamo table NAME.tbl"
+            f"{path}: found rows of {columns} numbers, which may be a Dynamo or an emClarity table; rename a Dynamo table to NAME.tbl"
         )
     could_be = _could_be(rows)
     if could_be == [POINTS.get(columns)]:
         return "points"
     raise UnknownFormatError(
-        f"{path}: found rows of {columns} numbers, which could be {' or '.join(could_be) or 'of many programs'}; expected IMOD points (x y"
-        " z, contour x y z, or object contour x y z), or EMAN boxes in a file NAME.box"
+        f"{path}: found rows of {columns} numbers, which could be {' or '.join(could_be) or 'from many programs'}; expected IMOD points (x"
+        " y z, contour x y z, or object contour x y z), or EMAN boxes in a file NAME.box"
     )
 
 

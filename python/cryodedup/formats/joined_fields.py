@@ -96,8 +96,8 @@ def _order(label: str, first: NDArray[np.uint64], other: Fields) -> NDArray[np.i
     if len(uids) != len(first) or not np.array_equal(uids[by_uid], first[of_first]):
         missing = int((~np.isin(first, uids)).sum())
         raise InputError(
-            f"{other.label}: found {len(uids):,} particles, {missing:,} of the {len(first):,} of {label} not among them (by uid); expected"
-            " the same particles in both, each as often"
+            f"{other.label}: found {len(uids):,} particles, which lack {missing:,} of the {len(first):,} of {label} (by uid);"
+            " expected the same particles in both, each the same number of times"
         )
     order = np.empty(len(first), np.int64)
     order[of_first] = by_uid

@@ -68,8 +68,8 @@ class OptimisationSet:
         if TRAJECTORIES not in self.entries:
             return []
         return [
-            f"{self.path}: {TRAJECTORIES} is left out of the new set, since it contains the trajectories of all particles in their order;"
-            " run Bayesian polishing again"
+            f"{self.path}: {TRAJECTORIES} is not in the new set, since its trajectories are of all input particles, in their order; run"
+            " Bayesian polishing again"
         ]
 
     def text_for(self, particles: Path) -> str:

@@ -143,10 +143,10 @@ class StarOutput:
         for (other, _), new in zip(others, renumbered, strict=True):
             if new:
                 changes = ", ".join(f"{old} is now {number}" for old, number in new.items())
-                notes.append(f"{other.file.path}: optics groups renumbered where they clash: {changes}")
+                notes.append(f"{other.file.path}: optics groups with equal numbers renumbered: {changes}")
             extra = [table.block for table in other.file.tables if table.start != other.table.start and table.block != "optics"]
             if extra:
-                notes.append(f"{other.file.path}: joined to {self.file.path}; its further blocks are not written: {', '.join(extra)}")
+                notes.append(f"{other.file.path}: joined to {self.file.path}; its other blocks are not written: {', '.join(extra)}")
         return notes
 
 
@@ -157,4 +157,4 @@ def unjoined(outputs: Sequence[Output], planned: Sequence[tuple[str, list[int]]]
     if len(stars) < 2:
         return []
     names = ", ".join(str(output.file.path) for output in stars)
-    return [f"{names}: written to files of their own, since their columns, optics groups or optimisation sets differ"]
+    return [f"{names}: written to separate files, since their columns, optics groups or optimisation sets differ"]

@@ -61,7 +61,7 @@ class TiffImage:
         with _opened(self.path) as file:
             pixels = file.pages[0].asarray(maxworkers=1)
         if pixels.shape != (self.ny, self.nx):
-            raise InputError(f"{self.path}: found {pixels.shape}, expected {(self.ny, self.nx)}; was the file changed in the meantime?")
+            raise InputError(f"{self.path}: found {pixels.shape}, expected {(self.ny, self.nx)}; was the file changed during the run?")
         return np.ascontiguousarray(pixels[::-1], np.float32)
 
 
@@ -163,7 +163,7 @@ def _check(path: Path, page: Any, size: int) -> None:
     if nx < 1 or ny < 1 or nx * ny > MAX_PIXELS:
         raise InputError(f"{path}: found {nx} x {ny} pixels, expected an image")
     if min((*page.dataoffsets, *page.databytecounts), default=0) < 0:
-        raise InputError(f"{path}: found a place of its pixels before the beginning of the file; is it damaged?")
+        raise InputError(f"{path}: found a pixel offset before the beginning of the file; is it damaged?")
     needed = max((start + count for start, count in zip(page.dataoffsets, page.databytecounts, strict=False)), default=0)
     if needed > size:
         raise InputError(f"{path}: found {size:,} bytes, expected at least {needed:,} as its header says; is it truncated?")

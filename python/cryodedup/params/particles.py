@@ -171,7 +171,7 @@ class ParticleParams:
     def _check_rules(self) -> None:
         """Choices that contradict each other."""
         if self.min_votes > 1 and self.remove_entirely:
-            raise ParameterError("{min_votes} and {remove_entirely}: found both, expected one: what several inputs found has duplicates")
+            raise ParameterError("{min_votes} and {remove_entirely}: found both, expected one: particles of several inputs have duplicates")
         removes = self.min_votes > 1 or self.remove_entirely or self.undo_symmetry_expansion or self.min_score is not None
         if self.half_sets == "repair" and removes:
             raise ParameterError(

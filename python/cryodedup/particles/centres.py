@@ -118,7 +118,7 @@ def _refuse_two_alignments(joined: Joined, centres: Centres) -> None:
             if differ.any():
                 raise InputError(
                     f"{picks[i].label}: found {count(int(differ.sum()), 'particle')} (by uid) aligned differently in {picks[j].label},"
-                    " expected one alignment of each particle: name one of the two, or use --shift-key none"
+                    " expected one alignment of each particle: give only one of the two, or use --shift-key none"
                 )
 
 
@@ -144,8 +144,8 @@ def _shift_key(picks: Sequence[Picks], params: ParticleParams) -> tuple[str, tup
         if len(jobs) < 2:
             return "alignments2D", ()
         return "none", (
-            f"{picks[0].label}: images of {len(jobs)} jobs ({', '.join(jobs[:3])}): its 2D shifts may be of several classifications, whose"
-            " centres differ, and are not used; if one classification made all of them, add --shift-key alignments2D",
+            f"{picks[0].label}: images of {len(jobs)} jobs ({', '.join(jobs[:3])}): its 2D shifts are not used, since they may be from"
+            " several classifications, whose centres differ; if they are all from one classification, add --shift-key alignments2D",
         )
     for pick in picks:
         if params.shift_key not in pick.shift_keys:

@@ -29,8 +29,8 @@ def expansion_warnings(joined: Joined, selection: Selection, params: ParticlePar
         if copies:
             number = f"{of_about}{copies:,} of {int(mine.sum()):,}"
             warnings.append(
-                f"{pick.label}: {number} rejected particles are copies of the one they duplicate (equal {known_by}), as a symmetry"
-                " expansion makes them: their orientations are lost with them; deduplicate before the expansion, or use"
+                f"{pick.label}: {number} rejected particles are copies of the particle that they duplicate (equal {known_by}), as after a"
+                " symmetry expansion: the orientations of these copies are lost; deduplicate before the expansion, or use"
                 " --undo-symmetry-expansion to keep one copy of each"
             )
     return warnings

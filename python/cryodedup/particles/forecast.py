@@ -50,7 +50,9 @@ class Forecast:
         available = memory_available()
         there = "" if available is None else f" ({size_words(available.size)} {available.limit})"
         least, most = (size_words(BASE_BYTES + needed) for needed in (self.memory, MAX_PARTICLE_BYTES * self.rows))
-        return f"a run needs {least} to {most} of memory{there}, by the columns of its files, and {size_words(self.disk)} of disk"
+        return (
+            f"a run needs {least} to {most} of memory{there} and {size_words(self.disk)} of disk (estimated from the columns of its files)"
+        )
 
     def summary(self) -> dict[str, int]:
         """For the output as JSON."""
@@ -81,7 +83,7 @@ def refuse_too_large(kinds: Iterable[tuple[Path, Kind]], progress: Progress = SI
     check_memory(RESERVED_BYTES + RESERVED_PARTICLE_BYTES * rows if limited else memory_needed(rows), what, available)
     if available is not None and available.size < (most := MAX_PARTICLE_BYTES * rows):
         progress.note(
-            f"warning: {what}: may need up to {size_words(most)} of memory, found {available}; if it fails, run it where there is more"
+            f"warning: {what}: may need up to {size_words(most)} of memory, found {available}; if it fails, use a machine with more"
         )
 
 

@@ -163,6 +163,6 @@ def _refuse_unset(pick: Picks) -> None:
     n = int(unset.sum())
     if n > 2 and (n >= UNSET_SHARE * len(pick) or np.bincount(pick.micrograph_of[unset]).max() > 2):
         raise InputError(
-            f"{pick.label}: found coordinates of {', '.join('0' for _ in pick.stored)} for {n:,} of {len(pick):,} particles, as if they had"
-            " never been set; expected a place for each: remove these rows, or give the file that has their places"
+            f"{pick.label}: found coordinates of {', '.join('0' for _ in pick.stored)} for {n:,} of {len(pick):,} particles, as if they"
+            " had never been set; expected coordinates for each: remove these rows, or give the file that contains their coordinates"
         )

@@ -74,7 +74,7 @@ def _micrographs(found: ParticleOutcome, numbers: NDArray[np.uint32]) -> tuple[l
     unnamed = numbers[giver[numbers] == UNNAMED]
     if len(unnamed):
         raise InputError(
-            f"{OPTION}: found no name of RELION for {count(len(unnamed), 'micrograph')}, such as {_as_given(found, int(unnamed[0]))};"
+            f"{OPTION}: found no RELION name for {count(len(unnamed), 'micrograph')}, such as {_as_given(found, int(unnamed[0]))};"
             " expected the names that the RELION project uses: give --micrographs micrographs.star"
         )
     sizes = np.where(giver == BY_TABLE, sizes, _sizes_a(found, giver, names))

@@ -120,7 +120,7 @@ def select(
         first, best = (int(rows[0]) for rows in (repeated.particles, repeated.best))
         inputs = " and ".join(dict.fromkeys(joined.picks[int(joined.source_of[row])].label for row in (best, first)))
         twice = count(len(repeated.particles), "particle")
-        warnings.append(f"{inputs}: {twice} with the uid of another: duplicates of it wherever they are, since a uid is one particle")
+        warnings.append(f"{inputs}: {twice} with the uid of another: duplicates at any distance, since a uid identifies one particle")
     half_vectors_a = centres.half_vectors_a
     if half_vectors_a is not None:  # also for a separation of 0: an end may be stored first or last
         compared = centres.coordinates_a
@@ -172,16 +172,16 @@ def _voted(
     found_by = votes(duplicate_of, joined.source_of, len(joined.picks))
     enough = kept & (found_by >= joined.coverage.needed(params)[joined.micrograph_of])
     if len(kept) and not enough.any():
-        return enough, [f"nothing stays: no particle was found by {params.min_votes} inputs within {params.min_separation_a:g} Å"]
+        return enough, [f"no particle is kept: none was found by {params.min_votes} inputs within {params.min_separation_a:g} Å"]
     few = joined.coverage.counts() < params.min_votes
     in_few = int(np.count_nonzero(few[np.unique(joined.micrograph_of)]))
     if not in_few:
         return enough, []
     where = f"{count(in_few, 'micrograph')} covered by fewer than {params.min_votes} inputs"
     if params.votes_where == "all":
-        return enough, [f"{where}: nothing can stay there (--votes-where all)"]
+        return enough, [f"{where}: no particle can be kept there (--votes-where all)"]
     more = int(enough.sum() - (kept & (found_by >= params.min_votes)).sum())
-    return enough, [f"{where}: {count(more, 'particle')} found by fewer inputs stay there; --votes-where all would reject them"]
+    return enough, [f"{where}: {count(more, 'particle')} kept there with fewer votes; to reject them, add --votes-where all"]
 
 
 def _repeated_uids(picks: Sequence[Picks], ranking: Ranking, below: NDArray[np.bool_] | None) -> Repeated | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from cryodedup.params import ParticleParams
 from cryodedup.particles.joining import Joined
 
-NUMBERED = ("Dynamo table", "STOPGAP motive list")
+NUMBERED = "Dynamo table", "STOPGAP motive list"
 
 
 def option_warnings(joined: Joined, params: ParticleParams) -> list[str]:
@@ -19,7 +19,7 @@ def _unused_tables(joined: Joined, params: ParticleParams) -> list[str]:
     for pick, rows in zip(joined.picks, joined.rows_of, strict=True):
         if joined.table is not None and rows and pick.counted_in != "micrograph" and not any(row is not None for row in rows):
             warnings.append(
-                f"{pick.label}: {joined.table.path} names none of its tomograms, as {pick.micrographs[0].name}: it is not used for them"
+                f"{pick.label}: {joined.table.path} names none of its tomograms, such as {pick.micrographs[0].name}: not used for them"
             )
     if params.tomograms is not None and not any(pick.format in NUMBERED for pick in joined.picks):
         warnings.append("--tomograms not used: no input numbers its tomograms")
@@ -32,6 +32,6 @@ def _deletes_agreement(joined: Joined, params: ParticleParams) -> list[str]:
     if not params.remove_entirely or len(joined.picks) < 2:
         return []
     return [
-        f"--remove-entirely with {len(joined.picks)} inputs: particles that two of them found are rejected in both, so that what they"
-        " agree on is lost; leave the option out to keep one of each"
+        f"--remove-entirely with {len(joined.picks)} inputs: particles that two of them found are rejected in both, so all particles on"
+        " which inputs agree are lost; to keep one of each, leave the option out"
     ]

@@ -65,7 +65,7 @@ def _check_paths(job: Job) -> None:
         check_word(str(path), "directory")
     if "\\" in str(job.output):
         raise InputError(
-            f"{job.output}: found a backslash, which means something else in the names of Slurm's logs; choose another --output"
+            f"{job.output}: found a backslash, which has a special meaning in the names of Slurm's logs; choose another --output"
         )
 
 
@@ -85,7 +85,7 @@ def _of_stage(job: Job, stage: Stage, site: Site) -> str:
         return _filled(template(), _TEMPLATES / _STAGE, values)
     text = _filled(_own(site.template), site.template, values)
     if work not in text:
-        raise InputError(f"{site.template}: found no {{{{ work }}}}, expected the lines that do the work in the script")
+        raise InputError(f"{site.template}: found no {{{{ work }}}}, expected it where the script runs the command")
     return text
 
 
@@ -145,9 +145,9 @@ def _filled(text: str, path: Path, values: Mapping[str, Any]) -> str:
     try:
         return str(_environment().from_string(text).render(**values))
     except TemplateSyntaxError as error:
-        raise InputError(f"{path}: line {error.lineno}: {error.message}; expected a template such as: cryodedup slurm template") from None
+        raise InputError(f"{path}: line {error.lineno}: {error.message}; expected a template; see: cryodedup slurm template") from None
     except (TemplateError, TypeError, ValueError, ArithmeticError) as error:
-        raise InputError(f"{path}: {error}; expected a template such as: cryodedup slurm template") from None
+        raise InputError(f"{path}: {error}; expected a template; see: cryodedup slurm template") from None
 
 
 def _put(path: Path, text: str) -> Path:

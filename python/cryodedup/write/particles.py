@@ -91,7 +91,7 @@ def _rows(found: ParticleOutcome, staging: Path, directory: Path, progress: Prog
         notes += first[0].write(Place(staging, directory), stem, first[1], others, progress)
         if others:
             joined = ", ".join(sources[i].picks.label for i in members)
-            notes.append(f"{joined}: of equal columns, written together as {stem}_kept{first[0].suffix}")
+            notes.append(f"{joined}: written together, since their columns are equal, as {stem}_kept{first[0].suffix}")
     if merged is None:
         all_kept = "" if len(planned) < 2 or repaired is not None else _several(found, written_to)
     else:
@@ -109,7 +109,7 @@ def _several(found: ParticleOutcome, written_to: Sequence[str]) -> str:
     for i, name in enumerate(written_to):
         kept[name] = kept.get(name, 0) + int(found.kept_of(i).sum())
     files = ", ".join(f"{name} ({number:,})" for name, number in kept.items())
-    all_of = f"the {int(found.kept.sum()):,} kept particles are in {len(kept)} outputs, each once: {files}; go on with all of them"
+    all_of = f"the {int(found.kept.sum()):,} kept particles are in {len(kept)} files, each once: {files}; continue with all of them"
     return (
         all_of if found.coordinates_a.shape[1] == 3 else f"{all_of}, and use Join star files after extraction, or repeat with --write star"
     )

@@ -54,7 +54,7 @@ class Advice:
         """What the distances suggest, for the terminal and the page; ``n``: number of particles, ``separation_a``: the one used."""
         at = int(np.searchsorted(self.separations_a, separation_a))
         about = f"about {self.kept[at]:,}" if self.sampled else f"{self.kept[at]:,}"
-        of = f" (from micrographs taken at random, with {self.sampled:,} particles)" if self.sampled else ""
+        of = f" (estimated from {self.sampled:,} particles of random micrographs)" if self.sampled else ""
         stay = f"by distance alone, keeping the best duplicates, {about} of {n:,} particles are kept at {separation_a:g} Å{of}"
         return [*self.suggestion.lines(), stay]
 

@@ -73,7 +73,7 @@ def analyse(joined: Joined, centres: Centres, selection: Selection, criterion: C
     if halves is not None and selection.below is not None:
         halves = np.where(selection.below, np.uint8(0), halves)
     if halves is None and any(pick.halves is not None and pick.halves.values.any() for pick in joined.picks):
-        warnings.append("all particles are of one half-set: duplicates across the two cannot be counted")
+        warnings.append("all particles are in one half-set: duplicates across half-sets cannot be counted")
     suggestion = Suggestion()
     if centres.in_angstrom and not params.undo_symmetry_expansion and not are_filaments:
         of = selection.compared_with
@@ -127,7 +127,7 @@ def _overlaps(joined: Joined, selection: Selection, params: ParticleParams) -> t
     if n == 1:
         return None, []
     if n > MAX_SOURCES:
-        return None, [f"{n} inputs: their overlaps are not counted (more than {MAX_SOURCES})"]
+        return None, [f"{n} inputs: their overlaps are not counted (only for {MAX_SOURCES} inputs or fewer)"]
     points, source_of = Points(selection.compared, joined.micrograph_of), joined.source_of
     if selection.below is not None:
         points, source_of = points.take(~selection.below), source_of[~selection.below]

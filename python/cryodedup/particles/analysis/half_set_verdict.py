@@ -47,14 +47,14 @@ class HalfSetAudit:
         if found.grade == "none":
             few = "few" if found.pairs_across else "no"
             return (
-                f"half-sets of the input: {few} duplicates within {self.separation_a:g} Å across them; their effect on the FSC is"
-                f" negligible ({found.noise_fsc:.{DIGITS}f})"
+                f"half-sets of the input: {few} pairs of duplicates within {self.separation_a:g} Å lie across them; their effect on the"
+                f" FSC is negligible ({found.noise_fsc:.{DIGITS}f})"
             )
         raised = (
             f"half-sets of the input: duplicates lie across them, and shared noise alone raises the FSC to {found.noise_fsc:.{DIGITS}f}"
         )
         reaches = found.grade == "reaches the threshold"
-        level = f"which reaches the {FSC_THRESHOLD} threshold" if reaches else f"below the {FSC_THRESHOLD} threshold"
+        level = f"above the {FSC_THRESHOLD} threshold" if reaches else f"below the {FSC_THRESHOLD} threshold"
         if self.doubt is not None:
             return f"{raised}, {level}, if these pairs are duplicates; but {self.doubt}"
         invalid = ": the resolution from these half-sets is not valid" if reaches else ""
@@ -65,7 +65,7 @@ class HalfSetAudit:
         """Sentences for the terminal and the page; the verdict first."""
         before, after = self.found, self.written
         share = 100 * before.f_over_1_plus_f
-        each = f", f = {before.f:.3g} for each one that has none" if np.isfinite(before.f) else ""
+        each = f", f = {before.f:.3g} times the number of particles without one" if np.isfinite(before.f) else ""
         neither = self.particles - sum(before.sizes)
         others = f" ({neither:,} are in neither)" if neither else ""
         if not before.pairs_across and self.moved is None:
@@ -80,7 +80,7 @@ class HalfSetAudit:
             f"shared noise alone raises the FSC to {before.noise_fsc:.3f}, {'above' if before.noise_fsc > FSC_THRESHOLD else 'below'} the"
             f" {FSC_THRESHOLD} threshold",
             f"{'half-sets of the kept particles' if self.moved is None else 'repaired half-sets'}: {after.sizes[0]:,} and"
-            f" {after.sizes[1]:,} particles, {count(after.pairs_across, 'pair')} across them, FSC of noise {after.noise_fsc:.3f}",
+            f" {after.sizes[1]:,} particles, {count(after.pairs_across, 'pair')} across them, FSC from shared noise {after.noise_fsc:.3f}",
         ]
 
     @property
@@ -94,8 +94,8 @@ class HalfSetAudit:
         sizes = f"{one:,} and {two:,} particles"
         return [
             *warnings,
-            f"the half-sets of the kept particles have {sizes}, since most of the kept duplicates were in one half-set; split the particles"
-            " into new half-sets before you refine them"
+            f"the half-sets of the kept particles have {sizes}, since most of the kept duplicates were in one half-set; split the"
+            " particles into new half-sets before refinement"
             if self.moved is None
             else f"the new half-sets have {sizes}: most of the best duplicates were in one half-set, or too many particles are connected"
             f" within {self.separation_a:g} Å",

@@ -125,7 +125,7 @@ class Suggestion:
         return (
             f"the minimum separation, {separation_a:g} Å, is below {self.first_descent_end_a:.3g} Å, where the distances of duplicates"
             f" end: {about}{left:,} of the kept particles {'is a duplicate' if left == 1 else 'are duplicates'}; choose"
-            f" {self.suggested_a:.0f} Å, or check the pixel size if particles are not of that size"
+            f" {self.suggested_a:.0f} Å, or check the pixel size if the particles have another size"
         )
 
     def _above_neighbours(self, separation_a: float) -> list[str]:

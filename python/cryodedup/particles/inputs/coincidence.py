@@ -79,7 +79,7 @@ def compare(places: Floats, pair_of: NDArray[np.uint32], side: NDArray[np.uint32
     met, by_chance = (
         int(_core.overlaps(Points(some, pair_of), side, 2, within, threads=threads)[fewer, 1 - fewer]) for some in (places, aside)
     )
-    words = f"{met:,} of {counts[fewer]:,} particles coincide within {within:.0f} Å, {by_chance:,} would by chance"
+    words = f"{met:,} of {counts[fewer]:,} particles coincide within {within:.0f} Å, {by_chance:,} are expected by chance"
     return Coincidence(met >= max(MIN_COINCIDING, RATIO * by_chance), words)
 
 

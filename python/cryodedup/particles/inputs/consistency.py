@@ -75,8 +75,8 @@ def shrunk(
             if factor is not None:
                 warnings.append(
                     f"{pick.label}: its coordinates reach only {100 / factor:.0f} % as far as those of {picks[j].label} in the same"
-                    " micrographs, both in x and in y: it may count down-sampled pixels, and its duplicates are then missed; if so, give"
-                    " --pixel-size NAME=VALUE and --pixel-size-override"
+                    " micrographs, both in x and in y: its coordinates may be in down-sampled pixels, and duplicates are then missed; if"
+                    " so, give --pixel-size NAME=VALUE and --pixel-size-override"
                 )
                 break
     return warnings
@@ -161,16 +161,16 @@ def two_pixel_sizes(
     first, second = (named(int(mine[k])) for k in (np.argmin(of_each[mine]), np.argmax(of_each[mine])))
     if len(calibrated):
         raise InputError(
-            f"found a pixel size of {first}, but {second}: expected one, since they are one exposure; give the one that is right by"
-            " --pixel-size and --pixel-size-override"
+            f"found a pixel size of {first}, but {second}: expected one, since they are one exposure; give the right one with --pixel-size"
+            " and --pixel-size-override"
         )
     side = (of_each[rows] > low[micrograph_of[rows]] * (1 + EQUAL)).astype(np.uint32)
     found = compare(np.ascontiguousarray(coordinates_a[rows, :2]), micrograph_of[rows], side, threads)
     if found.are_one is not False:
         return []
     return [
-        f"found a pixel size of {first}, but {second} ({found.words}): taken as one micrograph, binned in two ways; if"
-        " they are two, run their sessions separately"
+        f"found a pixel size of {first}, but {second} ({found.words}): treated as one micrograph with two binnings; if these are two"
+        " micrographs, run the two sessions separately"
     ]
 
 
@@ -204,8 +204,8 @@ def mirrored(
         return []
     change = "without" if params.flip_y else "with"
     return [
-        f"{met:,} particles of CryoSPARC's inputs have one of another input within {distance:.0f} Å, but {met_otherwise:,} would have one"
-        f" {change} --flip-y: y seems to be counted from different edges, so duplicates are missed; repeat the command {change} --flip-y"
+        f"{met:,} particles of CryoSPARC's inputs match one of another input within {distance:.0f} Å, but {met_otherwise:,} would {change}"
+        f" --flip-y: y seems to be counted from opposite edges, so duplicates are missed; repeat the command {change} --flip-y"
     ]
 
 

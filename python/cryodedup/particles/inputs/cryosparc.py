@@ -32,7 +32,7 @@ NCC_SCORE = "pick_stats/ncc_score"
 EXPANDED, FILAMENT, IMAGES = "sym_expand/src_uid", "filament/filament_uid", "blob/path"
 MAX_FRACTION = 2.0
 """Locations are fractions of the micrograph; particles may lie a little outside."""
-SHIFT_KEYS = ("alignments3D", "alignments2D")
+SHIFT_KEYS = "alignments3D", "alignments2D"
 _OF_CLASSES = re.compile(r"alignments(?:_class_\d+|[23]D_multi)/shift")
 
 
@@ -47,7 +47,7 @@ def read(fields: JoinedFields, params: ParticleParams, output: Output) -> Picks:
             )
         raise InputError(
             f"{fields.label}: found no location fields ({', '.join(missing) or UID}), expected them here or in a dataset joined by uid:"
-            " name the passthrough file, too, or the .csg of the job (of tables: Dataset.innerjoin)"
+            " give the passthrough file as well, or only the .csg of the job (for tables: Dataset.innerjoin)"
         )
     fields.load(_wanted(fields, params))
     shape_of, shapes = fields.distinct(SHAPE, "<u4", 2)
@@ -106,8 +106,8 @@ def _warnings(fields: JoinedFields, params: ParticleParams) -> list[str]:
         return of_classes
     return [
         *of_classes,
-        f"{fields.label}: a passthrough file alone: the files written have no images ({IMAGES}), and only its own alignments; name the"
-        " main file, too, or the .csg of the job",
+        f"{fields.label}: a passthrough file without its main file: the output files have no images ({IMAGES}), and no alignments but"
+        " those of this file; give the main file as well, or only the .csg of the job",
     ]
 
 
@@ -118,7 +118,7 @@ def _shifts_of_classes(fields: JoinedFields) -> list[str]:
         return []
     return [
         f"{fields.label}: shifts of several classes ({', '.join(keys[:3])}), but none of alignments3D or alignments2D: no shifts are used,"
-        " and centres are those of the picks; name the file of a class, or of a refinement after it, to use shifts"
+        " and centres are those of the picks; to use shifts, give the file of one class, or of a later refinement"
     ]
 
 

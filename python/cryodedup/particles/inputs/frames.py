@@ -10,14 +10,14 @@ from numpy.typing import NDArray
 from cryodedup.particles.inputs.picks import Floats, Picks
 
 FRAMES = {
-    "its coordinates are shifted by {0:.0f}, {1:.0f} Å against those of": ((1, 0), (0, 1)),
-    "its y seems to be counted from the other edge than that of": ((1, 0), (0, -1)),
-    "its x seems to be counted from the other edge than that of": ((-1, 0), (0, 1)),
-    "its x and y seem to be counted from the other edges than those of": ((-1, 0), (0, -1)),
-    "its x and y seem to be swapped against those of": ((0, 1), (1, 0)),
-    "its micrographs seem to be turned by 90 degrees against those of": ((0, -1), (1, 0)),
-    "its micrographs seem to be turned by 270 degrees against those of": ((0, 1), (-1, 0)),
-    "its x and y seem to be swapped and counted from the other edges against those of": ((0, -1), (-1, 0)),
+    "its coordinates are shifted by {0:.0f}, {1:.0f} Å, compared with": ((1, 0), (0, 1)),
+    "its y seems to be counted from the opposite edge, compared with": ((1, 0), (0, -1)),
+    "its x seems to be counted from the opposite edge, compared with": ((-1, 0), (0, 1)),
+    "its x and y seem to be counted from the opposite edges, compared with": ((-1, 0), (0, -1)),
+    "its x and y seem to be swapped, compared with": ((0, 1), (1, 0)),
+    "its micrographs seem to be turned by 90 degrees, compared with": ((0, -1), (1, 0)),
+    "its micrographs seem to be turned by 270 degrees, compared with": ((0, 1), (-1, 0)),
+    "its x and y seem to be swapped and counted from the opposite edges, compared with": ((0, -1), (-1, 0)),
 }
 """What each transformation of the second input's coordinates, besides a shift, is in words."""
 BY_CHANCE = 0.05
@@ -51,9 +51,9 @@ def other_frames(
         if found is not None:
             words, as_they_are, otherwise, looked_at, distance = found
             warnings.append(
-                f"{picks[j].label}: {words} {picks[i].label}: {as_they_are:,} of {looked_at:,} particles have one of the other input within"
-                f" {distance:.0f} Å, but {otherwise:,} would have one in that frame, so duplicates are missed; export one of the inputs"
-                " again, or convert its coordinates"
+                f"{picks[j].label}: {words} {picks[i].label}: {as_they_are:,} of {looked_at:,} particles have a match in the other input"
+                f" within {distance:.0f} Å, but {otherwise:,} would have one after this is corrected, so duplicates are missed; export one"
+                " of the inputs again, or convert its coordinates"
             )
     return warnings
 

@@ -165,8 +165,8 @@ def _by_name(pairs: Sequence[tuple[Seen, Seen]], measured: Mapping[Directories, 
     if doubtful:
         first, second = doubtful[0]
         warnings.append(
-            f"{count(_micrographs(doubtful), 'micrograph')} of equal names in different directories taken as the same, such as {first} and"
-            f" {second}{_evidence(doubtful[0], measured)}; if they are different, use --match path"
+            f"{count(_micrographs(doubtful), 'micrograph')} with equal names in different directories treated as the same, such as {first}"
+            f" and {second}{_evidence(doubtful[0], measured)}; if they are different, use --match path"
         )
     named = [pair for pair, yes in zip(pairs, is_doubtful, strict=True) if not yes]
     if named:
@@ -198,8 +198,8 @@ def _taken_as_two(pairs: Sequence[tuple[Seen, Seen]], measured: Mapping[Director
         if some:
             first, second = some[0]
             kind.append(
-                f"{count(_micrographs(some), 'micrograph')} of equal names treated as different, such as {first} and {second}"
-                f"{_evidence(some[0], measured)}; if they are the same, use --match name"
+                f"{count(_micrographs(some), 'micrograph')} with equal names treated as different, such as {first} and"
+                f" {second}{_evidence(some[0], measured)}; if they are the same, use --match name"
             )
     return texts
 
@@ -209,7 +209,7 @@ def _of_two_projects(pairs: Sequence[tuple[Seen, Seen]]) -> list[str]:
         return []
     first, second = pairs[0]
     return [
-        f"{first.micrograph.name} leads to different files from {first.label} and from {second.label}: equal paths are taken as one"
+        f"{first.micrograph.name} leads to different files from {first.label} and from {second.label}: equal paths are treated as one"
         " micrograph; if these are two projects, run them separately"
     ]
 

@@ -21,7 +21,7 @@ from cryodedup.particles.inputs.picks import Micrograph, Picks, first_of_each
 from cryodedup.particles.inputs.relion_pixels import GROUP, OF_MICROGRAPH, OF_TILT_SERIES, check_optics, positive
 
 OPTION = "--micrographs"
-SIZES = ("rlnTomoSizeX", "rlnTomoSizeY", "rlnTomoSizeZ")
+SIZES = "rlnTomoSizeX", "rlnTomoSizeY", "rlnTomoSizeZ"
 TOMOGRAM_BINNING = "rlnTomoTomogramBinning"
 
 
@@ -55,9 +55,8 @@ class MicrographTable:
             found = listed.setdefault(micrograph.uid or micrograph.name, (size, extent))
             if found != (size, extent):
                 raise InputError(
-                    f"{self.path}: {OPTION}: found {micrograph.name} twice, with {found[0]:g} Å and {size:g} Å a pixel or other"
-                    " extents, expected"
-                    " one"
+                    f"{self.path}: {OPTION}: found {micrograph.name} twice, with {found[0]:g} Å and {size:g} Å a pixel or other extents,"
+                    " expected one"
                 )
 
     def size_of(self, row: int, micrograph: Micrograph) -> float:
@@ -87,9 +86,9 @@ class MicrographTable:
         mine, theirs = (Place.of(normalised_path(micrograph.name).rpartition("/")[0]).job for micrograph in (one, here))
         if mine and theirs and mine != theirs and one.uid is None:
             raise InputError(
-                f"{self.path}: {OPTION}: found the micrographs of {theirs}, expected those of {mine}, such as {one.name}, in whose pixels"
-                f" {label} counts coordinates: the two jobs may bin differently; give the table of {mine}, or --match name if their pixel"
-                " sizes are equal"
+                f"{self.path}: {OPTION}: found the micrographs of {theirs}, expected those of {mine}, such as {one.name}: the coordinates"
+                f" of {label} are in pixels of these, and the two jobs may bin differently; give the table of {mine}, or --match name if"
+                " their pixel sizes are equal"
             )
 
 

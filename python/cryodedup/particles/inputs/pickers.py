@@ -36,8 +36,8 @@ if TYPE_CHECKING:
 NO_SIZE = PixelSize(of="", value_a=None, found_in="")
 CRYOLO_THRESHOLD = 0.3
 """The confidence from which crYOLO takes a pick, if the user gives no other (-t)."""
-SUFFIXES = (".box", ".cbox", ".star")
-IN_JOBS = ("autopick.star", "manualpick.star", "particles.star", "optimisation_set.star")
+SUFFIXES = ".box", ".cbox", ".star"
+IN_JOBS = "autopick.star", "manualpick.star", "particles.star", "optimisation_set.star"
 """What RELION's job folders hold; refinements hold files that end in _data.star."""
 _PICKER = re.compile(r"_(?:auto|manual|topaz)?picks?$|_extract$|_particles$")
 """What RELION appends to a micrograph's name in that of its coordinate file."""
@@ -99,8 +99,8 @@ def _below_threshold(picks: Picks) -> list[str]:
     if not low:
         return []
     return [
-        f"{picks.label}: {low:,} of {len(picks):,} picks of crYOLO have a confidence below {CRYOLO_THRESHOLD:g}, its usual threshold: .cbox"
-        f" files hold them, its .box and .star files do not; add --min-score {CRYOLO_THRESHOLD:g} to leave them out"
+        f"{picks.label}: {low:,} of {len(picks):,} picks of crYOLO have a confidence below {CRYOLO_THRESHOLD:g}, its usual threshold:"
+        f" .cbox files contain such picks, its .box and .star files do not; add --min-score {CRYOLO_THRESHOLD:g} to reject them"
     ]
 
 
@@ -115,12 +115,12 @@ def read_index(file: StarFile, index: _core.Table, params: ParticleParams) -> Pi
     paths = [project / path for path in listed]
     twice = next((path for path, number in Counter(paths).items() if number > 1), None)
     if twice is not None:
-        raise InputError(f"{file.path}: found {brief(str(twice))} in several rows, expected a file of coordinates for each micrograph")
+        raise InputError(f"{file.path}: found {brief(str(twice))} in several rows, expected one file of coordinates for each micrograph")
     missing = [str(path) for path in paths if not is_file(path)]
     if missing:
         few = brief(", ".join(missing[:3])) + (f" and {len(missing) - 3} more" if len(missing) > 3 else "")
         raise InputError(
-            f"{file.path}: {len(missing)} of {len(paths)} files it names are missing: {few}; run this in the RELION project directory"
+            f"{file.path}: {len(missing)} of {len(paths)} files that it names are missing: {few}; run this in the RELION project directory"
         )
     kinds = [kind_of(path) for path in paths]
     stars = [path for path, kind in zip(paths, kinds, strict=True) if kind == "star"]

@@ -172,10 +172,9 @@ def _of_table_warnings(picks: Picks, table: MicrographTable, by_micrograph: Floa
     if sizes and own and any(min(abs(size - other) for other in own) > EQUAL * size for size in sizes):
         if picks.format == "CryoSPARC" and any(min(abs(size - other) for other in own) > TOLERANCE * size for size in sizes):
             raise InputError(
-                f"{picks.label}: found a pixel size of {_listed(np.array(own))} Å, but of {_listed(np.array(sizes))} Å in {table.path}"
-                ", which"
-                " does not give the sizes of the micrographs: its micrographs have another binning, and locations are fractions; leave"
-                " --micrographs out"
+                f"{picks.label}: found a pixel size of {_listed(np.array(own))} Å, but of {_listed(np.array(sizes))} Å in {table.path},"
+                " which does not give the sizes of the micrographs: the micrographs have different binnings, and locations are fractions"
+                " of a micrograph; leave --micrographs out"
             )
         used, given = (", ".join(f"{size:g}" for size in values) for values in (sizes, own))
         warnings.append(
@@ -246,8 +245,8 @@ def _of_group(picks: Picks, size: PixelSize, chosen_a: float | None, found: list
 def _missing(picks: Picks, size: PixelSize, covered: np.ndarray) -> str:
     if picks.counted_in in ("tomogram", "export"):
         return (
-            f"{picks.label}: found no pixel size of its coordinates; give --pixel-size: that of the tomogram, or of the exported images,"
-            " which the coordinates are counted in"
+            f"{picks.label}: found no pixel size of its coordinates; give --pixel-size: the pixel size of the tomogram, or of the exported"
+            " images, in which the coordinates are counted"
         )
     if len(picks.position) == 3:
         return f"{picks.label}: found no pixel size of the tilt series; give --micrographs tomograms.star, or --pixel-size"

@@ -72,7 +72,7 @@ def _refuse_named_too(group: cs.CsGroup, paths: Sequence[Path]) -> None:
     of_group = {os.path.realpath(path) for path in group.files}
     for path in paths:
         if os.path.realpath(path) in of_group:
-            raise InputError(f"{path}: found twice, by itself and in {group.path}; expected once: name the .csg alone")
+            raise InputError(f"{path}: found twice, by itself and in {group.path}; expected once: give only the .csg")
 
 
 def _refuse_twice(picks: Sequence[Picks]) -> None:
@@ -147,8 +147,8 @@ def files_of(group: cs.CsGroup) -> list[Path]:
     missing = [path for path in group.files if not is_file(path)]
     if missing:
         raise InputError(
-            f"{group.path}: found no {brief(missing[0].name)} beside it, which it names; a .csg holds no particles: export the whole result"
-            " group, or copy its .cs files as well"
+            f"{group.path}: found no {brief(missing[0].name)} beside it, although it refers to that file; a .csg contains no particles"
+            " itself: export the whole result group, or copy its .cs files as well"
         )
     return group.files
 
@@ -164,8 +164,8 @@ def _jobs(opened: Mapping[Path, DatasetFile]) -> list[list[Path]]:
         same = [other for other in jobs if len(opened[other]) == len(uids) and np.array_equal(np.sort(opened[other].uids()), uids)]
         if len(same) > 1:
             raise InputError(
-                f"{path}: found the same particles (by uid) in {same[0]} and {same[1]}; expected one file with their locations: name one,"
-                " or the .csg of the job"
+                f"{path}: found the same particles (by uid) in {same[0]} and {same[1]}; expected one file with their locations: give one"
+                " of them, or the .csg of the job"
             )
         if not same or not len(uids):
             _refuse_other_jobs(path, uids, {other: opened[other] for other in jobs if other not in lone})
@@ -204,7 +204,7 @@ def _refuse_two_alignments(mains: Sequence[Path], opened: Mapping[Path, DatasetF
                 if np.array_equal(uids, theirs):
                     raise InputError(
                         f"{path}: found the same particles (by uid) as in {other}, with alignments in both; expected one alignment of each"
-                        " particle: name one of the two"
+                        " particle: give only one of the two"
                     )
 
 

@@ -25,13 +25,13 @@ if TYPE_CHECKING:
     from cryodedup.params import ParticleParams
 
 FIGURE_OF_MERIT = "rlnAutopickFigureOfMerit"
-COORDINATES = ("rlnCoordinateX", "rlnCoordinateY", "rlnCoordinateZ")
-CENTERED_COORDINATES = ("rlnCenteredCoordinateXAngst", "rlnCenteredCoordinateYAngst", "rlnCenteredCoordinateZAngst")
-ORIGINS_A = ("rlnOriginXAngst", "rlnOriginYAngst", "rlnOriginZAngst")
-ORIGINS_PX = ("rlnOriginX", "rlnOriginY", "rlnOriginZ")
-SUBTOMOGRAM_ANGLES = ("rlnTomoSubtomogramRot", "rlnTomoSubtomogramTilt", "rlnTomoSubtomogramPsi")
-IMAGE_SCALE = ("rlnMagnification", "rlnDetectorPixelSize", "rlnPixelSize")
-MICROGRAPH_NAMES = ("rlnTomoName", "rlnMicrographName")
+COORDINATES = "rlnCoordinateX", "rlnCoordinateY", "rlnCoordinateZ"
+CENTERED_COORDINATES = "rlnCenteredCoordinateXAngst", "rlnCenteredCoordinateYAngst", "rlnCenteredCoordinateZAngst"
+ORIGINS_A = "rlnOriginXAngst", "rlnOriginYAngst", "rlnOriginZAngst"
+ORIGINS_PX = "rlnOriginX", "rlnOriginY", "rlnOriginZ"
+SUBTOMOGRAM_ANGLES = "rlnTomoSubtomogramRot", "rlnTomoSubtomogramTilt", "rlnTomoSubtomogramPsi"
+IMAGE_SCALE = "rlnMagnification", "rlnDetectorPixelSize", "rlnPixelSize"
+MICROGRAPH_NAMES = "rlnTomoName", "rlnMicrographName"
 TUBE = "rlnHelicalTubeID"
 IMAGE = "rlnImageName"
 SERIES, TILT_WEIGHTS = "rlnGroupName", ("rlnCtfScalefactor", "rlnCtfBfactor")
@@ -39,7 +39,7 @@ SERIES, TILT_WEIGHTS = "rlnGroupName", ("rlnCtfScalefactor", "rlnCtfBfactor")
 MATCH_SCORE = "rlnLCCmax"
 """The score of pytom-match-pick."""
 HALF = "rlnRandomSubset"
-ANGLES = ("rlnAngleRot", "rlnAngleTilt")
+ANGLES = "rlnAngleRot", "rlnAngleTilt"
 BATCH = 1 << 16
 JOBS_LOOKED_AT = 1000
 """Rows, spread over the table, whose images tell of how many jobs it is."""
@@ -80,7 +80,7 @@ def read(columns: Columns, params: ParticleParams, output: Output, name: str | N
         micrograph_of, names = np.zeros(len(columns), np.uint32), [name or columns.label]
         if name is None:
             _refuse_several_stacks(columns)
-            warnings.append(f"{columns.label}: no rlnMicrographName or rlnTomoName: all its particles are taken to be in one micrograph")
+            warnings.append(f"{columns.label}: no rlnMicrographName or rlnTomoName: all its particles are put into one micrograph")
     warnings += _subtracted(columns)
     counted = "angstrom" if centered else counted_in(columns, names, deep=len(position) == 3, of_one=name is not None)
     pixel_size_of, sizes = (None, []) if centered else pixel_sizes(columns, counted)
@@ -130,8 +130,8 @@ def _refuse_tilt_images(columns: Columns) -> None:
     if 2 * len(series) <= len(columns) and len(np.unique(pairs, axis=0)) == len(columns):
         raise InputError(
             f"{columns.label}: found a particle series, {len(columns):,} tilt images of {len(series):,} particles ({SERIES}): rows give"
-            " places in tilt images, not in the tomogram; expected one row a particle, with x, y and z: the table from which the series was"
-            " exported; export the series again from its particles_kept.star"
+            " positions in tilt images, not in the tomogram; expected one row per particle, with x, y and z: the table from which the"
+            " series was exported; export the series again from its particles_kept.star"
         )
 
 
@@ -154,8 +154,9 @@ def _subtracted(columns: Columns) -> list[str]:
     if not any("Subtract/" in name for name in columns.some(IMAGE)):
         return []
     return [
-        f"{columns.label}: images of RELION's particle subtraction: if it re-centred them, coordinates and origins do not give their places"
-        " (RELION leaves rlnCoordinateX as it was), and several parts of one particle are at one place; deduplicate before subtraction"
+        f"{columns.label}: images from RELION's particle subtraction: if it re-centred them, coordinates and origins do not give their"
+        " positions (RELION does not change rlnCoordinateX), and parts of one particle have the same position; deduplicate before"
+        " subtraction"
     ]
 
 
@@ -229,7 +230,7 @@ class _Origins:
         missing = [label for label in self.labels[:2] if label not in self.columns]
         if not self.shift_keys or not missing:
             return []
-        return [f"{self.columns.label}: found no {missing[0]}, but the origin along another axis: taken to be 0, as RELION does"]
+        return [f"{self.columns.label}: found no {missing[0]}, but the origin along another axis: it is set to 0, as in RELION"]
 
     def release(self) -> None:
         """Frees the origins and all columns."""

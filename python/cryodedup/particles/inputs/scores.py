@@ -79,7 +79,7 @@ def higher_is_better(field: str, order: str) -> bool:
         return True
     if short(field) in LOWER:
         return False
-    raise InputError(f"--score-field {field}: whether higher or lower is better is not known for it; add --score-order higher or lower")
+    raise InputError(f"--score-field {field}: it is not known if higher or lower is better; add --score-order higher or lower")
 
 
 def below_min_score(picks: Sequence[Picks], params: ParticleParams, warnings: list[str]) -> NDArray[np.bool_] | None:
@@ -92,7 +92,7 @@ def below_min_score(picks: Sequence[Picks], params: ParticleParams, warnings: li
             warnings.append(f"{pick.label}: {MIN_SCORE} {limit:g} not used: it has no score")
         elif limit is not None and pick.scores is not None:
             if not higher_is_better(pick.scores.field, params.score_order):
-                raise InputError(f"{pick.label}: {MIN_SCORE}: found {pick.scores.field}, of which lower is better, expected another score")
+                raise InputError(f"{pick.label}: {MIN_SCORE}: found {pick.scores.field}, where lower is better, expected another score")
             low = pick.scores.values < limit
         columns.append(low)
     below = np.concatenate(columns)
@@ -143,7 +143,7 @@ def compare(
         return None, described
     without = ", ".join(pick.label for pick, has in zip(picks, scored, strict=True) if not has and len(pick))
     if without and any(scored) and params.priority != "input":
-        warnings.append(f"no score in {without}: its particles lose against all that have one; --priority input would let the order decide")
+        warnings.append(f"no score in {without}: its particles rank below all with a score; to rank by input order, add --priority input")
     return columns[0] if len(columns) == 1 else np.concatenate(columns), described
 
 

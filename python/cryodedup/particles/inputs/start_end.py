@@ -15,7 +15,7 @@ from cryodedup.formats.output import ParticleRows
 from cryodedup.particles.inputs.picks import Picks, Scores
 
 OPTION = "--start-end"
-JOBS = ("job.star", "run.job")
+JOBS = "job.star", "run.job"
 """Where RELION notes the options of a job; the second until version 3."""
 MAX_PARENTS = 4
 """Coordinate files lie below their job's folder, in the folders of their micrographs."""
@@ -53,7 +53,7 @@ def read_start_end(picks: Picks, files: Sequence[tuple[Path, int]], *, are_pairs
     if job is None and len(filled) > 1 and not is_scored and not any(rows % 2 for rows in filled):
         picks.warnings.append(
             f"{picks.label}: an even number of picks without scores in all {len(filled):,} files: if they are starts and ends of helices"
-            f" (RELION's manual picking), one end may be rejected without the other; add {OPTION} then"
+            f" (RELION's manual picking), one end may be rejected without the other; in that case add {OPTION}"
         )
     return picks
 

@@ -70,8 +70,8 @@ def _refuse_recrop(path: Path, position: Sequence[Floats], tomograms: Sequence[M
     n = len(position[0])
     if n > 2 and len(tomograms) == n and all(np.ptp(column) == 0 for column in position):
         raise InputError(
-            f"{path}: found every particle at {' '.join(f'{column[0]:g}' for column in position)} of a tomogram of its own: this table"
-            " crops subtomograms and gives no places; expected the table with the places in the tomograms"
+            f"{path}: found every particle at {' '.join(f'{column[0]:g}' for column in position)} of a tomogram of its own: this table is"
+            " for cropping subtomograms and gives no positions; expected the table with the positions in the tomograms"
         )
 
 
@@ -92,8 +92,8 @@ def read_stopgap(file: StarFile, params: ParticleParams) -> Picks:
     output, notes = StarOutput(file, table), _shift_note(str(file.path), "_x_shift, ...", shifts)
     if len(best) < len(particle_of):
         notes += [
-            f"{file.path}: {len(particle_of):,} rows are orientations of {len(best):,} particles (subtomo_num), which stay or go as one;"
-            " rows are counted by particle"
+            f"{file.path}: {len(particle_of):,} rows are orientations of {len(best):,} particles (subtomo_num), which are kept or rejected"
+            " together; counts are of particles"
         ]
     return Picks(
         label=str(file.path),
@@ -170,7 +170,7 @@ def _shifted(places: Sequence[Floats], shifts: Sequence[Floats]) -> tuple[Floats
 
 def _shift_note(label: str, columns: str, shifts: Sequence[Floats]) -> list[str]:
     """These shifts belong to the position, whatever shifts other inputs have."""
-    return [f"{label}: its shifts ({columns}) are added to its places"] if any(column.any() for column in shifts) else []
+    return [f"{label}: its shifts ({columns}) are added to its coordinates"] if any(column.any() for column in shifts) else []
 
 
 def _numbered(path: Path, table: _core.Table, label: str) -> tuple[list[Micrograph], NDArray[np.uint32]]:

@@ -98,6 +98,6 @@ def number_note(picks: Sequence[Picks]) -> list[str]:
     if len(numbered) < 2:
         return []
     return [
-        f"{', '.join(numbered)}: tomograms of equal numbers are taken as the same, since nothing else identifies them; if the inputs are"
+        f"{', '.join(numbered)}: tomograms of equal numbers are treated as the same, since nothing else identifies them; if the inputs are"
         f" from two projects, give each its own names with {OPTION}"
     ]
