@@ -155,7 +155,7 @@ def test_a_montage_loses_nothing_and_says_what_is_counted_twice(tmp_path: Path, 
     assert list(overlaps[0])[:3] == ["First", "Second", "both_kept"]
     assert {row["both_kept"] for row in overlaps} == {"yes"}
     assert "both micrographs are kept and share" in ran.out
-    assert "cryodedup particles cannot see that" in (out / "report.html").read_text()
+    assert "cryodedup particles cannot detect this" in (out / "report.html").read_text()
     summary = json.loads((out / "summary.json").read_text())
     assert summary["overlaps"]["between_kept"] == summary["overlaps"]["pairs"] == len(overlaps)
     assert (summary["withheld"], summary["parameters"]["min_overlap"]) == (None, 0.5)

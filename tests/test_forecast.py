@@ -48,7 +48,7 @@ def always(monkeypatch: pytest.MonkeyPatch) -> None:
     [
         (
             Forecast(reading_s=480, comparing_s=240, memory_gb=3.14, frame_s=0.1, pairs=12_497_500),
-            "about 12 min and 3.1 GB: reading 8 min (0.1 s a frame), comparing 4 min (12.5 million pairs)",
+            "about 12 min and 3.1 GB of memory: reading 8 min (0.1 s per micrograph), comparing 4 min (12.5 million pairs)",
         ),
         (
             Forecast(reading_s=0, comparing_s=80, memory_gb=0.5, frame_s=0, pairs=44_850),
@@ -56,7 +56,7 @@ def always(monkeypatch: pytest.MonkeyPatch) -> None:
         ),
         (
             Forecast(reading_s=36_000, comparing_s=3600, memory_gb=12.2, frame_s=0.72, pairs=1_249_975_000),
-            "about 11.0 h and 12.2 GB: reading 10.0 h (0.72 s a frame), comparing 60 min (1.25 billion pairs)",
+            "about 11.0 h and 12.2 GB of memory: reading 10.0 h (0.72 s per micrograph), comparing 60 min (1.25 billion pairs)",
         ),
     ],
 )

@@ -86,7 +86,7 @@ def test_the_page_of_refined_particles_tells_of_half_sets_and_shows_images(demo:
         "8,211 particles in 45 micrographs: 6,553 kept, 1,658 rejected (20.2 %) at a minimum separation of 40 Å.",
         "which reaches the 0.143 threshold: the resolution from these half-sets is not valid",
         "816 pairs of duplicates across them",
-        "Arrows point from picked to shifted positions",
+        "Arrows: from pick to shifted centre",
     ):
         assert wanted in page.text
     assert "image was not found" not in page.text
@@ -280,7 +280,7 @@ def test_arrows_are_long_enough_to_be_seen(tmp_path: Path) -> None:
     params = ParticleParams(pixel_size_a=1.0, shift_key="alignments2D")
     deduplicate_particles(star(tmp_path / "p.star", rows, columns), params).write(tmp_path / "out")
     text = Page(tmp_path / "out" / "report.html").text
-    assert "Arrows point from picked to shifted positions, in the whole micrograph 10 times as long as the shifts (median 5.0 Å)." in text
+    assert "Arrows: from pick to shifted centre; 10 x too long in the whole micrograph. Median shift: 5.0 Å." in text
 
 
 @pytest.mark.parametrize("dark", [False, True])
@@ -392,7 +392,7 @@ def test_kept_above_all_is_explained_where_it_is(tmp_path: Path) -> None:
         result = deduplicate_particles(star(tmp_path / "p.star", rows, columns), pixel_size_a=1.0)
         result.write(tmp_path / "out", overwrite=True)
         said = (
-            "Where “kept” lies above “all”, particles were counted at the distance of their duplicates before"
+            "“kept” can lie above “all”: when the duplicates of a particle are removed"
             in Page(tmp_path / "out" / "report.html").text
         )
         assert said == explained
