@@ -262,7 +262,10 @@ def test_two_runs_do_not_share_a_cache(session: Planted, images: list[Path], com
         fcntl.flock(file, fcntl.LOCK_EX)
         ran = command("micrographs", images[0].parent, "--bin", BIN, "-o", out)
     assert ran.status == 2
-    assert f"{out / 'prepared.cache'}: another run uses this file; wait until that run ends, or choose another output directory for this one" in ran.err
+    assert (
+        f"{out / 'prepared.cache'}: another run uses this file; wait until that run ends, or choose another output directory for this one"
+        in ran.err
+    )
     assert command("micrographs", images[0].parent, "--bin", BIN, "-o", out).status == 0
     assert not (out / "prepared.cache.lock").exists()
 
@@ -457,7 +460,8 @@ def test_names_are_looked_up_where_most_are_found(
     result = find_duplicate_micrographs(star, params)
     assert result.summary()["looked_up_from"] == str(other)
     assert (
-        f"image names are relative to {other}, but all files also exist in {tmp_path}; check that the first directory is the right one" in result.warnings
+        f"image names are relative to {other}, but all files also exist in {tmp_path}; check that the first directory is the right one"
+        in result.warnings
     )
 
 

@@ -442,4 +442,6 @@ def test_what_a_page_has_no_room_for_is_said(demo: Path, tmp_path: Path, monkeyp
     texts = said(dom, "texts")
     assert 0 < opened < len(texts) == 12
     assert all("The frame is" in text for text in texts[:opened])
-    assert all("not in this page, which would become too large. Draw them in Python: result.plot_micrograph(" in text for text in texts[opened:])
+    assert all(
+        "not in this page, which would become too large. Draw them in Python: result.plot_micrograph(" in text for text in texts[opened:]
+    )
