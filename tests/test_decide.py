@@ -188,7 +188,7 @@ def test_a_withheld_result_and_a_second_decision_that_reads_nothing(tmp_path: Pa
         path.write_bytes(raw[:1024] + bytes(len(raw) - 1024))
         os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
     assert command(*arguments, "--max-removed", "0.2").status == 2
-    assert "--resume --max-removed 1 added" in ran.err
+    assert "add --resume --max-removed 1 to the command" in ran.err
     assert command(*arguments, "--max-removed", "0.2", "--resume", "--max-removed", "1").status == 0
     assert (out / "micrographs_removed.txt").read_text().split() == [str(path) for path in paths[4:]]
     # A result that is not withheld is not replaced without being asked.

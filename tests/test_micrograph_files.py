@@ -114,7 +114,7 @@ def test_bad_images_are_named_and_the_rest_goes_on(session: Planted, images: lis
     assert "truncated" in reasons[short.name]
     assert "mode 4" in reasons[rgb.name]
     assert "3 sections" in reasons[stack.name]
-    assert "only those of one size are compared" in ran.out
+    assert "only micrographs of the same size are compared" in ran.out
     with (tmp_path / "out" / "duplicates.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert {(Path(row["Original"]).name, Path(row["Duplicate"]).name) for row in rows} == set(session.pairs)

@@ -65,7 +65,7 @@ def test_what_was_accepted_and_what_was_compared_with_none(demo: Path, tmp_path:
     shutil.copytree(demo / "session" / "Micrographs", images)
     mrcfile.write(images / "small.mrc", np.random.default_rng(1).normal(50, 7, (300, 400)).astype(np.float32))
     result = find_duplicate_micrographs(images, MicrographParams(bin=BIN))
-    alone = f"only those of one size are compared, {images / 'small.mrc'} with no other"
+    alone = f"only micrographs of the same size are compared; no other has the size of {images / 'small.mrc'}"
     assert any(warning.endswith(alone) for warning in result.warnings)
     turned = replace(result.pairs[0], rotation_deg=-1.25, scale=1.004)
     replace(result, pairs=[turned, *result.pairs[1:]]).write(tmp_path / "out")

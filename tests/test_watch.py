@@ -208,7 +208,7 @@ def test_a_partly_written_image_waits(images: list[Path], tmp_path: Path) -> Non
     waits = f"1 file not used, still changing or not readable at the end: {folder / 'a.mrc'}"
     assert watched(folder, output) == ([], [waits])
     (folder / "a.mrc").write_bytes(whole)
-    assert watched(folder, output) == ([], ["1 micrograph of 720 x 512 pixels: not compared, 24 of one size are needed"])
+    assert watched(folder, output) == ([], ["1 micrograph of 720 x 512 pixels not compared: at least 24 of one size are needed"])
     assert (output / "prepared.cache").stat().st_size > 0
 
 
