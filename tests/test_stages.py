@@ -171,7 +171,7 @@ def test_each_stage_asks_for_those_before_it(command: Command, star: Path, tmp_p
     found = command(*base, "--stage", "plan")
     assert (found.status, found.out) == (2, "")
     assert "found 1 of 3 shards of the stage prepare" in found.err
-    assert "--stage prepare for number 1, 3" in found.err
+    assert "--stage prepare for shard 1, 3" in found.err
     assert "found no plan; run --stage plan first" in command(*base, "--stage", "compare").err
     for k in (1, 3):
         command(*base, "--stage", "prepare", "--shard", f"{k}/3")

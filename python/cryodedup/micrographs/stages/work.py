@@ -231,5 +231,5 @@ def _lacking(stage: str, count: int, numbers: Sequence[int]) -> str:
         return f"the stage {stage} is missing, or does not belong to the other stages; run --stage {stage}"
     return (
         f"found {count - len(numbers):,} of {count:,} shards of the stage {stage} that belong to the other stages, expected all;"
-        f" run --stage {stage} for the shards {listed}"
+        f" run --stage {stage} for shard {listed}"
     )
