@@ -321,7 +321,7 @@ def mistaken(tmp_path: Path, relion: Path) -> dict[str, tuple[list[object], str]
         "a score by its short name": (["particles", relion, *out, "--score-field", "AutopickFigure"], "T/relion.star: found no column AutopickFigure (--score-field), expected it in every input; columns, nearest names first: rlnAutopickFigureOfMerit,"),
         "negative threads": (["particles", relion, *out, "-j", "-3"], "--threads: found -3, expected 0 or more, 1024 at most"),
         "two rules at once": (["particles", relion, *out, "--min-votes", "2", "--remove-entirely"], "--min-votes and --remove-entirely: found both, expected one"),
-        "missing images": (["micrographs", micrographs, *out], "T/micrographs_ctf.star: 1 of 2 micrographs is missing: T/b.mrc; names are resolved from T; run this in the RELION (or CryoSPARC) project directory"),
+        "missing images": (["micrographs", micrographs, *out], "T/micrographs_ctf.star: 1 of 2 micrographs is missing: T/b.mrc; names are relative to T; run this in the RELION (or CryoSPARC) project directory"),
         "no command": ([tmp_path / "x.star"], "T/x.star: found a file in place of a command; did you mean: cryodedup particles T/x.star"),
         "no command, images": ([tmp_path / "job"], "T/job: found a file in place of a command; did you mean: cryodedup micrographs T/job"),
     }  # fmt: skip

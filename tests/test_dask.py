@@ -161,7 +161,7 @@ def test_workers_killed_while_they_hold_tasks_and_one_that_joins_change_nothing(
     cluster.worker("joins")
     out, err = ran.communicate(timeout=PATIENCE_S)
     assert ran.returncode == 0, err
-    assert len(re.findall(r"worker \S+ is gone; (prepare|compare) \d of \d goes to another", err)) == 2
+    assert len(re.findall(r"worker \S+ was lost; (prepare|compare) \d of \d is given to another worker", err)) == 2
     assert "compare: 5 of 5 done" in err
     assert "9 pairs in 9 sets" in out
     assert results(cluster.folder / "unique") == single
@@ -183,7 +183,7 @@ def test_a_users_error_in_a_task_is_one_line(session: Planted, cluster: Cluster)
     ran = cluster.start(session.star, "-o", cluster.folder / "unique", "--keep", "best-ctf")
     out, err = ran.communicate(timeout=PATIENCE_S)
     assert (ran.returncode, out) == (2, "")
-    line = f"cryodedup: error: {session.star}: found no rlnCtfMaxResolution or ctf_stats/ctf_fit_to_A, expected it for --keep best-ctf"
+    line = f"cryodedup: error: {session.star}: found no rlnCtfMaxResolution or ctf_stats/ctf_fit_to_A, expected one of the two for --keep best-ctf"
     assert err.splitlines()[-1] == line
     assert "Traceback" not in err
     assert not (cluster.folder / "unique").exists()
@@ -204,7 +204,7 @@ def test_a_worker_that_does_not_see_the_files_says_so(session: Planted, tmp_path
         assert token.exists()
     gone = dask_task.do(dask_task.Task(given, "prepare"), 1)
     assert gone.unfit is not None
-    assert gone.unfit.startswith(f"{token.parent.parent}: found no such directory of this run on ")
+    assert gone.unfit.startswith(f"{token.parent.parent}: found no such directory on ")
     nowhere = dask_task.Run(given.inputs, params, tmp_path, tmp_path / "none", token, given.computed)
     elsewhere = dask_task.do(dask_task.Task(nowhere, "prepare"), 1)
     assert elsewhere.unfit is not None
@@ -239,7 +239,7 @@ class Fake:
     def release(self) -> None: ...
 
 
-IN_USE = dask_task.Answer(error=InUseError("a.cache: found another run that uses it"))
+IN_USE = dask_task.Answer(error=InUseError("a.cache: another run uses this file"))
 FULL = dask_task.Answer(error=OSError(28, "No space left on device"))
 LOST = KilledWorker("task", None, 3)
 
@@ -274,7 +274,7 @@ def test_how_often_a_task_is_tried(
 
 
 def test_no_scheduler_is_a_users_error(session: Planted, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    for scheduler, found in ((tmp_path / "scheduler.json", "no such file"), ("tcp://127.0.0.1:1", "no scheduler of Dask there (")):
+    for scheduler, found in ((tmp_path / "scheduler.json", "no such file"), ("tcp://127.0.0.1:1", "no Dask scheduler answers there (")):
         arguments = ["micrographs", session.star, "-o", tmp_path / "unique", "--engine", "dask", "--scheduler", scheduler]
         assert run([str(argument) for argument in arguments]) == 2
         assert capsys.readouterr().err.startswith(f"cryodedup: error: --scheduler {scheduler}: found {found}")

@@ -155,7 +155,7 @@ def test_a_montage_loses_nothing_and_says_what_is_counted_twice(tmp_path: Path, 
     assert list(overlaps[0])[:3] == ["First", "Second", "both_kept"]
     assert {row["both_kept"] for row in overlaps} == {"yes"}
     assert "both micrographs are kept and share" in ran.out
-    assert "cryodedup particles cannot see that" in (out / "report.html").read_text()
+    assert "cryodedup particles cannot detect this" in (out / "report.html").read_text()
     summary = json.loads((out / "summary.json").read_text())
     assert summary["overlaps"]["between_kept"] == summary["overlaps"]["pairs"] == len(overlaps)
     assert (summary["withheld"], summary["parameters"]["min_overlap"]) == (None, 0.5)
@@ -188,7 +188,7 @@ def test_a_withheld_result_and_a_second_decision_that_reads_nothing(tmp_path: Pa
         path.write_bytes(raw[:1024] + bytes(len(raw) - 1024))
         os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
     assert command(*arguments, "--max-removed", "0.2").status == 2
-    assert "--resume --max-removed 1 added" in ran.err
+    assert "add --resume --max-removed 1 to the command" in ran.err
     assert command(*arguments, "--max-removed", "0.2", "--resume", "--max-removed", "1").status == 0
     assert (out / "micrographs_removed.txt").read_text().split() == [str(path) for path in paths[4:]]
     # A result that is not withheld is not replaced without being asked.

@@ -6,11 +6,12 @@ The examples in docs/python.md run as doctests.
 from __future__ import annotations
 
 import importlib.util
+import json
 import re
 import shlex
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 
 import pytest
 import rich_click as click
@@ -89,6 +90,31 @@ def test_the_search_of_the_site_finds_endings_and_options_by_their_words() -> No
     ]  # fmt: skip
     assert "search.js" in (ROOT / "mkdocs.yml").read_text("utf-8")
     assert (ROOT / "docs" / "search.js").is_file()
+
+
+def words_of(text: str, separator: str) -> set[str]:
+    """The words under which the site's search finds a text; separators are those of mkdocs.yml."""
+    return {word for word in re.split(separator, text.lower()) if word}
+
+
+@pytest.mark.parametrize(("typed", "pages"), [("csg", {"files", "from-cryosparc", "formats"}), ("--pixel-size", {"formats", "faq"})])
+def test_the_search_of_the_site_finds(typed: str, pages: set[str]) -> None:
+    """The index is that of mkdocs, from the text of the pages; the site itself is not built."""
+    indexing = pytest.importorskip("mkdocs.contrib.search.search_index", reason="mkdocs is not installed: pip install '.[docs]'")
+    markdown = pytest.importorskip("markdown")
+    index = indexing.SearchIndex(lang=["en"], indexing="full", prebuild_index=False)
+    for page in (ROOT / "docs").glob("*.md"):
+        html = markdown.markdown(page.read_text("utf-8"), extensions=["tables", "fenced_code"])
+        index.add_entry_from_context(SimpleNamespace(content=html, toc=[], title=page.stem, url=page.stem))
+    separator = re.search(r"separator: '(.*)'", (ROOT / "mkdocs.yml").read_text("utf-8"))
+    unasked = re.search(r"replaceAll\(/(.+)/g, \"\$1\"\)", (ROOT / "docs" / "search.js").read_text("utf-8"))
+    assert separator is not None
+    assert unasked is not None
+    asked = re.sub(unasked[1], r"\1", typed)
+    assert not re.search(r"(^|\s)[-+]", asked), "the search takes a word after - for one that must not be there"
+    entries = json.loads(index.generate_search_index())["docs"]
+    found = {one["location"] for one in entries if words_of(asked, separator[1]) <= words_of(one["text"], separator[1])}
+    assert pages <= found
 
 
 def test_the_map_names_folders_that_are_there() -> None:

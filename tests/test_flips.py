@@ -61,7 +61,7 @@ def test_flipped_frames_are_said_and_found_where_they_are_searched(tmp_path: Pat
     truth = stored(tmp_path, ["flipped in x", "flipped in y", "turned by 180"])
     without = search(tmp_path, flips=False)
     assert without.pairs == []
-    (warning,) = (text for text in without.warnings if "only if one is changed" in text)
+    (warning,) = (text for text in without.warnings if "only if one micrograph is flipped or rotated" in text)
     assert f"at least {len(without.compared[0].mirrored)} pair" in warning
     assert "search_flips" in warning
     stems = [Path(name).stem for name in without.names]
@@ -72,7 +72,7 @@ def test_flipped_frames_are_said_and_found_where_they_are_searched(tmp_path: Pat
     for k, pair in enumerate(sorted(truth.pairs)):
         assert pairs[pair][0] == ["flipped in x", "flipped in y", "turned by 180"][k % 3]
         assert pairs[pair][1] == pytest.approx(truth.pairs[pair][1], abs=1)
-    assert any("match only if the second micrograph is changed (" in text for text in result.warnings)
+    assert any("match only if the second micrograph is flipped or rotated (" in text for text in result.warnings)
     assert not any("mirrored" in text for text in result.warnings)
 
 

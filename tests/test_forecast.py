@@ -48,15 +48,15 @@ def always(monkeypatch: pytest.MonkeyPatch) -> None:
     [
         (
             Forecast(reading_s=480, comparing_s=240, memory_gb=3.14, frame_s=0.1, pairs=12_497_500),
-            "about 12 min and 3.1 GB: reading 8 min (0.1 s a frame), comparing 4 min (12.5 million pairs)",
+            "about 12 min and 3.1 GB of memory: reading 8 min (0.1 s per micrograph), comparing 4 min (12.5 million pairs)",
         ),
         (
             Forecast(reading_s=0, comparing_s=80, memory_gb=0.5, frame_s=0, pairs=44_850),
-            "about 80 s and 0.5 GB: comparing 80 s (44,850 pairs)",
+            "about 80 s and 0.5 GB of memory: comparing 80 s (44,850 pairs)",
         ),
         (
             Forecast(reading_s=36_000, comparing_s=3600, memory_gb=12.2, frame_s=0.72, pairs=1_249_975_000),
-            "about 11.0 h and 12.2 GB: reading 10.0 h (0.72 s a frame), comparing 60 min (1.25 billion pairs)",
+            "about 11.0 h and 12.2 GB of memory: reading 10.0 h (0.72 s per micrograph), comparing 60 min (1.25 billion pairs)",
         ),
     ],
 )
@@ -119,7 +119,7 @@ def test_it_is_said_before_most_frames_are_read_and_none_is_read_twice(
     )
     ((text, read_before),) = said
     assert text.startswith("about ")
-    assert " GB: reading " in text
+    assert " GB of memory: reading " in text
     assert "(990 pairs)" in text
     assert read_before == 4
     assert sorted(read) == list(range(len(result.names)))

@@ -109,12 +109,12 @@ def test_bad_images_are_named_and_the_rest_goes_on(session: Planted, images: lis
     summary = json.loads((tmp_path / "out" / "summary.json").read_text())
     reasons = {Path(entry["micrograph"]).name: entry["reason"] for entry in summary["unreadable"]}
     assert reasons.keys() == {path.name for path in (blank, nan, short, none, stack, rgb)}
-    assert reasons[blank.name] == "blank: every pixel has one value"
+    assert reasons[blank.name] == "blank: all pixels have the same value"
     assert reasons[nan.name] == "found 7,200 NaN or infinite pixels, expected at most 3,686 (1 % of all)"
     assert "truncated" in reasons[short.name]
     assert "mode 4" in reasons[rgb.name]
     assert "3 sections" in reasons[stack.name]
-    assert "only those of one size are compared" in ran.out
+    assert "only micrographs of the same size are compared" in ran.out
     with (tmp_path / "out" / "duplicates.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert {(Path(row["Original"]).name, Path(row["Duplicate"]).name) for row in rows} == set(session.pairs)
@@ -234,8 +234,8 @@ def test_power_spectra_beside_micrographs_are_left_out(images: list[Path]) -> No
     assert with_spectra.exposures.paths == found.exposures.paths
     assert [(pair.first, pair.second) for pair in with_spectra.pairs] == [(pair.first, pair.second) for pair in found.pairs]
     assert [text for text in with_spectra.warnings if text not in found.warnings] == [
-        "12 files whose name ends in _PS.mrc were left out: RELION's motion correction gives such names to power spectra; if they are"
-        " micrographs, give a table of them, or a pattern that matches only them"
+        "12 files whose names end in _PS.mrc were left out: RELION's motion correction gives such names to power spectra; if these are"
+        " micrographs, give a table of them, or a pattern that matches only these files"
     ]
     assert listed([folder]) == found.exposures.paths
     assert len(listed([folder / "*_PS.mrc"])) == 12  # none lies beside its micrograph: these are names of users
@@ -262,7 +262,10 @@ def test_two_runs_do_not_share_a_cache(session: Planted, images: list[Path], com
         fcntl.flock(file, fcntl.LOCK_EX)
         ran = command("micrographs", images[0].parent, "--bin", BIN, "-o", out)
     assert ran.status == 2
-    assert f"{out / 'prepared.cache'}: found another run that uses it; wait for it, or choose another place for this one" in ran.err
+    assert (
+        f"{out / 'prepared.cache'}: another run uses this file; wait until that run ends, or choose another output directory for this one"
+        in ran.err
+    )
     assert command("micrographs", images[0].parent, "--bin", BIN, "-o", out).status == 0
     assert not (out / "prepared.cache.lock").exists()
 
@@ -343,7 +346,7 @@ def test_an_unreadable_image_does_not_shift_the_window(session: Planted, images:
 def test_a_window_without_pairs(session: Planted, command: Command, tmp_path: Path) -> None:
     ran = command("micrographs", session.star, "--bin", BIN, "--images-per-move", 60, "-o", tmp_path / "out")
     assert (ran.status, ran.err) == (0, "")
-    assert "warning: the window holds no pair" in ran.out
+    assert "warning: no pair of micrographs lies within the window" in ran.out
 
 
 @pytest.mark.parametrize(
@@ -420,8 +423,8 @@ def test_what_is_no_cache_of_ours_is_moved_not_lost(session: Planted, command: C
     ran = command("micrographs", session.star, "--bin", BIN, "-o", cache.parent)
     (moved,) = cache.parent.glob("prepared.cache.found-*")
     assert moved.read_text() == "precious, and not ours"
-    assert f"warning: {cache}: found another file, or one damaged at its start; it was moved to {moved}" in ran.out
-    with pytest.raises(InputError, match="found another file, expected one of prepared micrographs, or none"):
+    assert f"warning: {cache}: found a file of another kind, or a cache damaged at its start; it was moved to {moved}" in ran.out
+    with pytest.raises(InputError, match="found a file of another kind, expected a cache of prepared micrographs, or no file"):
         find_duplicate_micrographs(session.star, cache=moved)
     assert moved.read_text() == "precious, and not ours"
 
@@ -457,7 +460,8 @@ def test_names_are_looked_up_where_most_are_found(
     result = find_duplicate_micrographs(star, params)
     assert result.summary()["looked_up_from"] == str(other)
     assert (
-        f"image names are resolved from {other}, but all files also exist in {tmp_path}; check that the first is meant" in result.warnings
+        f"image names are relative to {other}, but all files also exist in {tmp_path}; check that the first directory is the right one"
+        in result.warnings
     )
 
 
@@ -499,7 +503,7 @@ def test_a_ctf_that_is_not_known_is_told(session: Planted, images: list[Path], c
     ran = command("micrographs", star, "--bin", BIN, "--keep", "best-ctf", "-o", tmp_path / "out")
     unknown = len(range(0, len(images), 7))
     assert (
-        f"warning: {unknown} of {len(images)} micrographs have no CTF resolution: micrographs of the same set that have one are preferred"
+        f"warning: {unknown} of {len(images)} micrographs have no CTF resolution: in each set, micrographs that have one are preferred"
         in ran.out
     )
     removed = (tmp_path / "out" / "micrographs_removed.txt").read_text().splitlines()
@@ -512,7 +516,7 @@ def test_a_ctf_that_is_not_known_is_told(session: Planted, images: list[Path], c
 
 def test_much_reduced_micrographs_are_warned_about(session: Planted, command: Command, tmp_path: Path) -> None:
     ran = command("micrographs", session.star, "--bin", 8, "-o", tmp_path / "out")
-    assert "micrographs are only 90 x 64 pixels after binning: such small images give little evidence" in ran.out
+    assert "the micrographs have only 90 x 64 pixels after binning: such small images contain little information" in ran.out
 
 
 @pytest.mark.parametrize(
@@ -521,8 +525,8 @@ def test_much_reduced_micrographs_are_warned_about(session: Planted, command: Co
         (lambda: MicrographParams(fdr=None), "fdr: found None"),  # type: ignore[arg-type]
         (lambda: MicrographParams(search="all", scan_range=5), "scan_range: found 5 with search all, expected search window"),
         (lambda: find_duplicate_micrographs("x", {"bin": 2}), "params: found dict, expected MicrographParams"),  # type: ignore[arg-type]
-        (lambda: find_duplicate_micrographs(None), "micrographs: found None, expected a path or several"),  # type: ignore[arg-type]
-        (lambda: find_duplicate_micrographs(["a", 3]), "micrographs: found 3, expected a path or several"),  # type: ignore[list-item]
+        (lambda: find_duplicate_micrographs(None), "micrographs: found None, expected one path or several paths"),  # type: ignore[arg-type]
+        (lambda: find_duplicate_micrographs(["a", 3]), "micrographs: found 3, expected one path or several paths"),  # type: ignore[list-item]
         (lambda: prepare(np.zeros((32, 32), complex)), "image: found complex128, expected an array of real numbers"),
         (lambda: prepare("text"), "image: found str, expected an array of real numbers"),
         (lambda: prepare(None), "image: found NoneType, expected an array of real numbers"),  # type: ignore[arg-type]
@@ -549,7 +553,7 @@ def test_special_files_are_refused(session: Planted, images: list[Path], command
     (out / "prepared.cache").symlink_to(victim)
     ran = command("micrographs", session.star, "--bin", BIN, "-o", out)
     assert ran.status == 2
-    assert "found no ordinary file" in ran.err
+    assert "found a folder, a link or a device, expected a file" in ran.err
     assert victim.read_text() == "precious"
     (out / "prepared.cache").unlink()
     os.mkfifo(out / "prepared.cache")

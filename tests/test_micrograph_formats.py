@@ -252,7 +252,7 @@ def test_one_micrograph_in_two_formats_is_refused(images: list[Path], command: C
         ran = command("micrographs", given, "--bin", BIN, "-o", tmp_path / "out")
         assert (ran.status, len(ran.err.splitlines())) == (2, 1)
         assert f"found {images[3].name} and {images[3].stem}.tif, expected each micrograph in one format" in ran.err
-        assert f"choose by a pattern, such as '{images[0].parent}/*.mrc'" in ran.err
+        assert f"select one format by a pattern, such as '{images[0].parent}/*.mrc'" in ran.err
     assert command("micrographs", f"{images[0].parent}/*.mrc", "--bin", BIN, "-o", tmp_path / "out", "--no-report").status == 0
 
 
@@ -327,8 +327,8 @@ def test_unknown_pixel_sizes_are_compared_and_reported(unset_a: float, images: l
     result = find_duplicate_micrographs(images[0].parent, PARAMS)
     assert found(result) == found(expected)
     (warning,) = result.warnings
-    assert warning.startswith("2 micrographs (such as ")
-    assert f"are compared with {len(images) - 2} of 1.06 Å" in warning
+    assert warning.startswith("micrographs without a known pixel size (missing, 0 or exactly 1 Å: 2, such as ")
+    assert f"are compared with the {len(images) - 2} of 1.06 Å" in warning
 
 
 def test_the_table_gives_the_pixel_size(session: Planted, images: list[Path], expected: MicrographResult, tmp_path: Path) -> None:

@@ -154,7 +154,7 @@ def test_a_plot_draws_the_data_of_the_page(particles: ParticleResult) -> None:
 def test_a_micrograph_is_found_by_the_end_of_its_path(particles: ParticleResult) -> None:
     assert particles.plot_micrograph("hole_003.mrc").get_title().endswith("hole_003.mrc")
     for name in ("hole_999.mrc", "ole_003.mrc", ""):
-        with pytest.raises(InputError, match="found no micrograph with particles of this name, expected one"):
+        with pytest.raises(InputError, match="found no micrograph of this name with particles, expected one"):
             particles.plot_micrograph(name)
     plt.close("all")
 

@@ -86,7 +86,8 @@ def test_the_page_of_refined_particles_tells_of_half_sets_and_shows_images(demo:
         "8,211 particles in 45 micrographs: 6,553 kept, 1,658 rejected (20.2 %) at a minimum separation of 40 Å.",
         "above the 0.143 threshold: the resolution from these half-sets is not valid",
         "816 pairs of duplicates across them",
-        "Arrows point from picked to shifted positions",
+        "Arrows: from pick to shifted centre",
+        "Images are shown for 30 of them; with more, the page would be too large, or take too long to make.",
     ):
         assert wanted in page.text
     assert "image was not found" not in page.text
@@ -280,7 +281,7 @@ def test_arrows_are_long_enough_to_be_seen(tmp_path: Path) -> None:
     params = ParticleParams(pixel_size_a=1.0, shift_key="alignments2D")
     deduplicate_particles(star(tmp_path / "p.star", rows, columns), params).write(tmp_path / "out")
     text = Page(tmp_path / "out" / "report.html").text
-    assert "Arrows point from picked to shifted positions, in the whole micrograph 10 times as long as the shifts (median 5.0 Å)." in text
+    assert "Arrows: from pick to shifted centre; 10 x too long in the whole micrograph. Median shift: 5.0 Å." in text
 
 
 @pytest.mark.parametrize("dark", [False, True])
@@ -355,6 +356,16 @@ def test_a_table_of_micrographs_without_pixel_sizes_opens_in_pixels(tmp_path: Pa
     assert found is not None
     assert found["unit"] == "px"
     assert found["frames"] == [[0.0, 2060.0, 0.0, 960.0]]
+    assert "The rows do not open" not in particle_page(result).html
+
+
+def test_a_table_of_micrographs_of_which_some_have_no_pixel_size_says_why_no_row_opens(tmp_path: Path) -> None:
+    columns = "CoordinateX CoordinateY MicrographName ImageName"
+    without = star(tmp_path / "a.star", [(1, 1, "a", "1@s"), (2000, 900, "a", "2@s")], columns)
+    known = star(tmp_path / "b.star", [(1, 1, "b", "1@t", 1.5), (1, 1, "b", "1@t", 1.5)], f"{columns} MicrographPixelSize")
+    html = particle_page(deduplicate_particles([without, known], undo_symmetry_expansion=True)).html
+    assert "The rows do not open: the pixel size is known for some micrographs only" in html
+    assert '"drawings"' not in html
 
 
 def _headings(result: ParticleResult | MicrographResult, tmp_path: Path) -> list[str]:
@@ -391,8 +402,5 @@ def test_kept_above_all_is_explained_where_it_is(tmp_path: Path) -> None:
     for rows, explained in ((apart, False), ([*apart, *((x + 2, y, m) for x, y, m in apart)], True)):
         result = deduplicate_particles(star(tmp_path / "p.star", rows, columns), pixel_size_a=1.0)
         result.write(tmp_path / "out", overwrite=True)
-        said = (
-            "Where “kept” lies above “all”, particles were counted at the distance of their duplicates before"
-            in Page(tmp_path / "out" / "report.html").text
-        )
+        said = "“kept” can lie above “all”: when the duplicates of a particle are removed" in Page(tmp_path / "out" / "report.html").text
         assert said == explained

@@ -436,10 +436,12 @@ def test_what_a_page_has_no_room_for_is_said(demo: Path, tmp_path: Path, monkeyp
     """
     dom, complaints = in_browser(tmp_path / "out" / "report.html", tmp_path, script)
     assert complaints == ""
-    found = re.search(r"Those of the first (\d+) are in this page; more would make it too large\.", said(dom, "note"))
+    found = re.search(r"This works for the first (\d+); with more, the page would be too large\.", said(dom, "note"))
     assert found is not None
     opened = int(found[1])
     texts = said(dom, "texts")
     assert 0 < opened < len(texts) == 12
-    assert all("The frame has" in text for text in texts[:opened])
-    assert all("not in this page, which would be too large: result.plot_micrograph(" in text for text in texts[opened:])
+    assert all("The frame is" in text for text in texts[:opened])
+    assert all(
+        "not in this page, which would become too large. Draw them in Python: result.plot_micrograph(" in text for text in texts[opened:]
+    )

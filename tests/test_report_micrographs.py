@@ -65,7 +65,7 @@ def test_what_was_accepted_and_what_was_compared_with_none(demo: Path, tmp_path:
     shutil.copytree(demo / "session" / "Micrographs", images)
     mrcfile.write(images / "small.mrc", np.random.default_rng(1).normal(50, 7, (300, 400)).astype(np.float32))
     result = find_duplicate_micrographs(images, MicrographParams(bin=BIN))
-    alone = f"only those of one size are compared, {images / 'small.mrc'} with no other"
+    alone = f"only micrographs of the same size are compared; no other has the size of {images / 'small.mrc'}"
     assert any(warning.endswith(alone) for warning in result.warnings)
     turned = replace(result.pairs[0], rotation_deg=-1.25, scale=1.004)
     replace(result, pairs=[turned, *result.pairs[1:]]).write(tmp_path / "out")
@@ -73,7 +73,7 @@ def test_what_was_accepted_and_what_was_compared_with_none(demo: Path, tmp_path:
     assert "9 are accepted." in text
     assert text.count("-1.25°, 1.0040") == 1
     assert "from other shots of the same holes; the first by name of each of 9 sets was kept, and 9 micrographs were removed." in text
-    assert re.search(r"since no other micrograph has the same size:\s*\S*small.mrc", text)
+    assert re.search(r"since no other has the same size:\s*\S*small.mrc", text)
 
 
 def test_few_micrographs_are_not_said_to_be_freed_of_a_pattern(demo: Path, tmp_path: Path) -> None:

@@ -193,7 +193,7 @@ def test_the_stages_in_order_give_the_result_of_one_run(
     before = kept.stat().st_mtime_ns
     (several / "stages" / "compared-00002-of-00002.npz").unlink()
     assert submit(several, "merge").returncode == 0
-    assert "expected all; run --stage compare for number 2" in (fake.directory / "merge.sh-None.log").read_text()
+    assert "expected all; run --stage compare for shard 2" in (fake.directory / "merge.sh-None.log").read_text()
     assert fake.calls() == ["merge.sh"]
     assert submit(several).returncode == 0
     assert fake.calls() == ["compare.sh array=2", "merge.sh dependency=afterok:6"]

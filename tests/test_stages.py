@@ -134,7 +134,7 @@ def test_what_is_there_is_not_done_again(command: Command, star: Path, tmp_path:
     cache = (tmp_path / "out" / "stages" / "prepared-00001-of-00003.cache").read_bytes()
     again = command("micrographs", star, "-o", tmp_path / "out", "--bin", BIN, "--stage", "compare", "--shard", "2/4")
     assert again.status == 0
-    assert "found compared-00002-of-00004.npz from an earlier run" in again.out
+    assert "compared-00002-of-00004.npz of an earlier run is complete" in again.out
     command("micrographs", star, "-o", tmp_path / "out", "--bin", BIN, "--stage", "prepare", "--shard", "1/3", "--overwrite")
     assert {path: path.stat().st_mtime_ns for path in there} == there
     assert (tmp_path / "out" / "stages" / "prepared-00001-of-00003.cache").read_bytes() == cache
@@ -171,8 +171,8 @@ def test_each_stage_asks_for_those_before_it(command: Command, star: Path, tmp_p
     found = command(*base, "--stage", "plan")
     assert (found.status, found.out) == (2, "")
     assert "found 1 of 3 shards of the stage prepare" in found.err
-    assert "--stage prepare for number 1, 3" in found.err
-    assert "expected a plan; run --stage plan first" in command(*base, "--stage", "compare").err
+    assert "--stage prepare for shard 1, 3" in found.err
+    assert "found no plan; run --stage plan first" in command(*base, "--stage", "compare").err
     for k in (1, 3):
         command(*base, "--stage", "prepare", "--shard", f"{k}/3")
     command(*base, "--stage", "plan")
@@ -225,9 +225,9 @@ def test_a_plan_goes_with_its_parameters_micrographs_and_machine(
     changed = sorted(session.glob("**/*.mrc"))[0]
     changed.write_bytes(changed.read_bytes())
     found = command(*base, "--stage", "merge")
-    assert (found.status, "found other micrographs, or changed ones, expected those of the plan" in found.err) == (2, True)
+    assert (found.status, "found other micrographs than in the plan, or changed ones" in found.err) == (2, True)
     found = command(*base, "--stage", "plan")
-    assert (found.status, "found 1 micrograph of the input not prepared" in found.err) == (2, True)
+    assert (found.status, "1 micrograph of the input is not prepared" in found.err) == (2, True)
     monkeypatch.setattr(_core, "INSTRUCTION_SET", "another")
     found = command(*base, "--stage", "compare", "--shard", "1/2")
     assert found.status == 2

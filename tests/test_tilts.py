@@ -80,7 +80,7 @@ def test_tilts_that_are_alike_or_unknown_change_nothing() -> None:
 def test_without_an_axis_it_is_said() -> None:
     tilts = tilts_of(tilted(0.0, 0.0, 30.0, axis=None), None)
     (warning,) = tilts.warnings()
-    assert "1 micrograph was taken at another stage tilt than most" in warning
+    assert "1 micrograph was not taken at the most common stage tilt" in warning
     assert "--tilt-axis" in warning
     assert not tilts.maps
     assert tilts_of(tilted(0.0, 0.0, 30.0, axis=None), 90.0).maps == tilts_of(tilted(0.0, 0.0, 30.0), None).maps

@@ -157,7 +157,7 @@ def test_a_run_goes_on_where_the_last_one_stopped(session: Planted, images: list
         file.write('{"event": "dupl')  # as a kill leaves it
     again, said = watched(folder, output)
     assert again == []
-    assert said == ["goes on with 30 micrographs of an earlier run"]
+    assert said == ["continuing with 30 micrographs of the earlier run"]
     assert (output / "prepared.cache").read_bytes() == cache
     for image in images[30:]:
         shutil.copy(image, folder)
@@ -219,29 +219,29 @@ def test_a_partly_written_image_waits(images: list[Path], tmp_path: Path) -> Non
     folder.mkdir()
     whole = images[0].read_bytes()
     (folder / "a.mrc").write_bytes(whole[: len(whole) // 2])
-    waits = f"1 file not used: still changing, or not readable so far: {folder / 'a.mrc'}"
+    waits = f"1 file not used, still changing or not readable at the end: {folder / 'a.mrc'}"
     assert watched(folder, output) == ([], [waits])
     (folder / "a.mrc").write_bytes(whole)
-    assert watched(folder, output) == ([], ["1 micrograph of 720 x 512 pixels: not compared, 24 of one size are needed"])
+    assert watched(folder, output) == ([], ["1 micrograph of 720 x 512 pixels not compared: at least 24 of one size are needed"])
     assert (output / "prepared.cache").stat().st_size > 0
 
 
 def test_a_folder_that_is_not_there_is_said_at_once_and_how_long_is_waited(tmp_path: Path) -> None:
     _, said = watched(tmp_path / "nosuch", tmp_path / "out")
-    assert said == [f"{tmp_path / 'nosuch'}: no such file or directory; waits for it for 0 s (--idle)"]
-    assert live.Watching().until == "until it is stopped (Ctrl-C, or --idle S)"
+    assert said == [f"{tmp_path / 'nosuch'}: no such file or directory; waiting for it for up to 0 s (--idle)"]
+    assert live.Watching().until == "until you press Ctrl-C (or add --idle S to set a limit)"
 
 
 def test_what_the_watching_waits_for_and_small_images_are_said(images: list[Path], tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
     _, said = watched(tmp_path / "in", tmp_path / "out")
-    assert said == [f"{tmp_path / 'in'}: no micrographs there yet; waits for them (MRC or TIFF files, not movies) for 0 s (--idle)"]
+    assert said == [f"{tmp_path / 'in'}: no micrographs yet (MRC or TIFF files, not movies); waiting for them for up to 0 s (--idle)"]
     for path in images[:2]:
         (tmp_path / "in" / path.name).symlink_to(path)
     said.clear()
     live.watch([tmp_path / "in"], MicrographParams(bin=8), tmp_path / "out", ONCE, lambda event: None, said.append)
     assert [text for text in said if "small images" in text] == [
-        "warning: micrographs are only 90 x 64 pixels after binning: such small images give little evidence, and some pairs may be false;"
+        "warning: the micrographs have only 90 x 64 pixels after binning: such small images contain little information, and some pairs may be false;"
         " choose a smaller --bin"
     ]
 
@@ -281,7 +281,7 @@ def test_a_damaged_image_does_not_keep_it_from_ending(images: list[Path], tmp_pa
     shutil.copy(images[0], folder)
     (folder / "a.mrc").write_bytes(b"no image")
     events, said = watched(folder, output, live.Watching(poll_s=0.05, settle_s=0, idle_s=0.3))
-    assert (events, said[-1]) == ([], f"1 file not used: still changing, or not readable so far: {folder / 'a.mrc'}")
+    assert (events, said[-1]) == ([], f"1 file not used, still changing or not readable at the end: {folder / 'a.mrc'}")
 
 
 def test_a_full_disk_is_no_fault_of_a_micrograph(images: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -340,7 +340,7 @@ def test_a_signal_ends_it_with_all_that_is_known_saved(images: list[Path], tmp_p
 
 def test_two_runs_do_not_share_a_directory(tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
-    with live.locked(tmp_path / "out" / "prepared.cache"), pytest.raises(InputError, match="another run that uses it"):
+    with live.locked(tmp_path / "out" / "prepared.cache"), pytest.raises(InputError, match="another run uses this file"):
         watched(tmp_path, tmp_path / "out")
 
 

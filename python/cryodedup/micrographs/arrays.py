@@ -98,5 +98,5 @@ def _image(image: ArrayLike, dtype: type[Real]) -> NDArray[Real]:
     if array.ndim != 2 or min(array.shape) < 2:
         raise InputError(f"image: found shape {array.shape}, expected (ny, nx)")
     if not np.isfinite(array).all():
-        raise InputError("image: found NaN or infinite pixels, expected numbers")
+        raise InputError("image: found NaN or infinite pixels, expected finite numbers")
     return array

@@ -74,7 +74,7 @@ def plan_class(of_class: Class, params: MicrographParams, directory: Path | None
     )
     if params.search == "window":
         return Planned(session, None, None)
-    progress.stage("choosing how to screen")
+    progress.stage("choosing the screening")
     screener = _core.Screener.plan(session, params.sensitivity, params.max_shift_reduced_px, threads=params.threads)
     return Planned(session, screener.screening, screener)
 
@@ -142,12 +142,12 @@ def compare_block(planned: Planned, places: Sequence[int], shard: Shard, params:
         at, at_decoys = _keys(pairs), _keys(decoys)
     progress.stage("comparing closely", len(pairs))
     candidates = Closely(at, best_of(planned, pairs, params, mirrored=False, progress=progress))
-    progress.stage("comparing with mirrored ones", len(decoys))
+    progress.stage("comparing with mirrored micrographs", len(decoys))
     mirrored = Closely(at_decoys, best_of(planned, decoys, params, mirrored=True, progress=progress))
     at_random = _at_random(0 if planned.are_all_compared(places, params) else n)
     key, pairs = _of_shard(_keys(at_random), at_random, shard)
     if len(pairs):
-        progress.stage("comparing pairs at random", len(pairs))
+        progress.stage("comparing random pairs", len(pairs))
     return Block(candidates, mirrored, Closely(key, best_of(planned, pairs, params, mirrored=False, progress=progress)))
 
 

@@ -23,7 +23,9 @@ def move_other_file(cache: Path) -> Path | None:
     if _core.Preparation.is_cache(cache):
         return None
     if cache.name != CACHE:
-        raise InputError(f"{cache}: found another file, expected one of prepared micrographs, or none")
+        raise InputError(
+            f"{cache}: found a file of another kind, expected a cache of prepared micrographs, or no file; choose another path"
+        )
     moved = cache.with_name(f"{cache.name}.found-{time.time_ns():x}")
     return cache.rename(moved)
 
@@ -32,12 +34,17 @@ def move_other_file(cache: Path) -> Path | None:
 def locked(cache: Path) -> Iterator[None]:
     """Keeps other runs off the cache if the file system supports locks; by a file of its own, since some cannot read a locked file."""
     if os.path.lexists(cache) and (cache.is_symlink() or not cache.is_file()):
-        raise InputError(f"{cache}: found no ordinary file where the prepared micrographs are to be kept")
+        raise InputError(
+            f"{cache}: found a folder, a link or a device, expected a file for the cache of prepared micrographs, or nothing; choose"
+            " another path"
+        )
     path = cache.with_name(cache.name + ".lock")
     try:
         file = _locked(path)
     except BlockingIOError:
-        raise InUseError(f"{cache}: found another run that uses it; wait for it, or choose another place for this one") from None
+        raise InUseError(
+            f"{cache}: another run uses this file; wait until that run ends, or choose another output directory for this one"
+        ) from None
     except OSError as error:
         raise InputError(f"{cache}: {(error.strerror or str(error)).lower()}") from error
     with file:

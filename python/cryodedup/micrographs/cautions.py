@@ -53,8 +53,9 @@ def warnings_of(
 def _of_spectra(exposures: Exposures) -> Iterator[str]:
     if n := exposures.spectra:
         yield (
-            f"{count(n, 'file')} whose name ends in {SPECTRUM} {'was' if n == 1 else 'were'} left out: RELION's motion correction gives"
-            " such names to power spectra; if they are micrographs, give a table of them, or a pattern that matches only them"
+            f"{count(n, 'file')} whose {'name ends' if n == 1 else 'names end'} in {SPECTRUM} {'was' if n == 1 else 'were'} left out:"
+            " RELION's motion correction gives such names to power spectra; if these are micrographs, give a table of them, or a pattern"
+            " that matches only these files"
         )
 
 
@@ -63,8 +64,8 @@ def of_small_images(width: int, height: int) -> str | None:
     if width * height > _SMALL:
         return None
     return (
-        f"micrographs are only {width} x {height} pixels after binning: such small images give little evidence, and some pairs may be"
-        " false; choose a smaller --bin"
+        f"the micrographs have only {width} x {height} pixels after binning: such small images contain little information, and some pairs"
+        " may be false; choose a smaller --bin"
     )
 
 
@@ -73,67 +74,71 @@ def _of_class(found: Compared, names: Sequence[str]) -> Iterator[str]:
         yield small
     if found.coarse_noise < _SMOOTH:
         yield (
-            f"{len(found.members):,} micrographs have hardly any noise at high resolution, as if low-pass filtered or denoised:"
+            f"{len(found.members):,} micrographs have hardly any noise at high resolution, as after low-pass filtering or denoising:"
             " duplicates may be missed; give unfiltered motion-corrected micrographs"
         )
     if (at_zero := found.screening.get("median_z_at_zero_shift", 0.0)) > _FIXED_PATTERN_Z:
         yield (
-            f"{len(found.members)} micrographs correlate at zero shift (median z {at_zero:.1f}), and are too few to subtract the camera's"
-            " fixed pattern: the correlation is attributed to the pattern, and duplicates at zero shift may be missed"
+            f"{len(found.members)} micrographs correlate at zero shift (median z {at_zero:.1f}), but are too few to subtract the camera's"
+            " fixed pattern: this correlation is attributed to the pattern, and duplicates at zero shift may be missed; give more"
+            " micrographs of the session"
         )
     if found.show_one_place:
         yield (
-            f"{count(len(found.members), 'micrograph')}, or many of them that follow each other, seem to show one and the same place; what"
-            " all have in common is taken for the camera's pattern and subtracted, so duplicates among them are missed: compare some by"
-            " eye, and keep one if they show one place"
+            f"all {count(len(found.members), 'micrograph')}, or many consecutive ones, seem to show the same area: what they have in common"
+            " is taken for the camera's fixed pattern and subtracted, so duplicates among them are missed; compare some by eye, and keep"
+            " only one if they show the same area"
         )
     else:
         yield from _of_null(found.null)
     if n := len(found.mirrored):
         one, other, change = found.mirrored[0]
         yield (
-            f"at least {count(n, 'pair')} of micrographs {'matches' if n == 1 else 'match'} only if one is changed (the first:"
-            f" {names[one]}, {change}, and {names[other]}): these images are flipped or turned against each other, and such duplicates are"
-            " missed; import all with one convention, or add --search-flips"
+            f"at least {count(n, 'pair')} of micrographs {'matches' if n == 1 else 'match'} only if one micrograph is flipped or rotated"
+            f" (the first: {names[one]}, {change}, and {names[other]}): the files store images in different orientations, and such"
+            " duplicates are missed; import all micrographs with the same orientation, or add --search-flips"
         )
     if n := len(found.of_pattern):
         first, second = (names[i] for i in found.of_pattern[0])
         yield (
-            f"{count(n, 'pair')} that {'matches' if n == 1 else 'match'} without a shift {'is' if n == 1 else 'are'} not counted (the"
-            f" first: {first} and {second}): what the two micrographs have in common is a pattern of the camera, such as that of another"
-            " gain reference, and no scene; compare them by eye (at_zero_shift_not_counted in summary.json)"
+            f"{count(n, 'pair')} with a match at zero shift {'is' if n == 1 else 'are'} not counted as duplicates (the first: {first} and"
+            f" {second}): what the two micrographs share is a pattern of the camera, such as that of another gain reference, and not the"
+            " specimen; compare them by eye (at_zero_shift_not_counted in summary.json)"
         )
     recalls = found.screening.get("predicted_recall_at_overlap_0.3", {})
     size = found.screening.get("group_size", 1)
     if recalls and (recall := recalls.get(str(size), 1.0)) < _RECALL:
         why = f"screening in groups of {size}" if size > 1 else "the micrographs have little signal: screening"
-        better = "; --sensitivity full finds more" if recalls.get("1", 0.0) > recall else ""
-        yield f"{why} is predicted to find only {100 * recall:.0f} % of the pairs with an overlap of 0.3{better}"
+        better = "; add --sensitivity full to find more" if recalls.get("1", 0.0) > recall else ""
+        yield f"{why} is predicted to find only {100 * recall:.0f} % of the pairs that share 30 % of the frame{better}"
 
 
 def _of_null(null: Null) -> Iterator[str]:
     cohort = null.cohort
     if cohort and not null.is_usual:
         if null.mirrored.start > max(cohort.middle, USUAL_MIDDLE):
-            cause = "they match mirrored, too, as a few large objects in each micrograph make them"
+            cause = "they also match when one is mirrored, as micrographs with a few large objects do"
         elif cohort.spread > cohort.middle:
-            cause = "many micrographs may show one and the same place"
+            cause = "many micrographs may show the same area"
         else:
-            cause = "all micrographs share something, such as a pattern or an edge of the camera that moves, or they show one place"
+            cause = "all micrographs may share a pattern that moves, such as an edge of the camera, or show the same area"
         yield (
-            f"pairs that should be unrelated match better than usual (median z {cohort.middle:.1f}, spread {cohort.spread:.1f}, where 3.5"
-            f" and 0.3 are usual): {cause}; duplicates are missed unless they are far above that, so compare some micrographs by eye"
+            f"unrelated pairs match better than usual (median z {cohort.middle:.1f} and spread {cohort.spread:.1f}; usual are 3.5 and 0.3):"
+            f" {cause}; only duplicates with a much higher z are found, so compare some micrographs by eye"
         )
     elif null.periodic > _PERIODIC:
         yield (
             f"{100 * null.periodic:.0f} % of unrelated pairs match at several shifts, as crystal lattices do: pairs need a higher z,"
-            " and weak duplicates may be missed"
+            " and weak duplicates may be missed; check the pairs with the lowest z on the page"
         )
 
 
 def _of_window(compared: Sequence[Compared]) -> Iterator[str]:
     if compared and not any(found.tested for found in compared):
-        yield "the window holds no pair: --images-per-move is above --scan-range, or there are too few micrographs"
+        yield (
+            "no pair of micrographs lies within the window, so nothing was compared: --images-per-move is larger than --scan-range, or"
+            " there are too few micrographs; change these options, or use --search all"
+        )
 
 
 def _of_large_sets(decision: Decision) -> Iterator[str]:
@@ -152,8 +157,7 @@ def _of_unknown_ctf(exposures: Exposures, params: MicrographParams) -> Iterator[
     if unknown:
         have = "has" if unknown == 1 else "have"
         yield (
-            f"{unknown:,} of {len(exposures):,} micrographs {have} no CTF resolution: micrographs of the same set that have one are"
-            " preferred"
+            f"{unknown:,} of {len(exposures):,} micrographs {have} no CTF resolution: in each set, micrographs that have one are preferred"
         )
 
 
@@ -162,8 +166,8 @@ def _of_still_pairs(pairs: Sequence[Pair], params: MicrographParams) -> Iterator
     still = sum(max(map(abs, pair.shift_px)) <= least_px for pair in pairs)
     if still:
         yield (
-            f"{still:,} of {len(pairs):,} pairs moved by {least_px:g} px or less: they are exposures between which the stage did not move,"
-            " such as a focal pair or a dose series, or copies of one exposure; look at some of them before you remove any"
+            f"{still:,} of {len(pairs):,} pairs have a shift of {least_px:g} px or less: the stage did not move between these exposures,"
+            " as in a focal pair or a dose series, or they are copies of one exposure; look at some of them before you remove any"
         )
 
 
@@ -172,16 +176,16 @@ def _of_orientations(pairs: Sequence[Pair]) -> Iterator[str]:
     if changed:
         each = ", ".join(f"{words}: {number:,}" for words, number in changed.most_common())
         yield (
-            f"{changed.total():,} of {len(pairs):,} pairs match only if the second micrograph is changed ({each}): bring all micrographs to"
-            " one convention before you use their particles together"
+            f"{changed.total():,} of {len(pairs):,} pairs match only if the second micrograph is flipped or rotated ({each}): the files"
+            " store images in different orientations; bring all micrographs to the same orientation before you use their particles together"
         )
 
 
 def _of_two_bases(exposures: Exposures) -> Iterator[str]:
     if exposures.also is not None:
         yield (
-            f"image names are resolved from {os.path.realpath(exposures.base)}, but all files also exist in {exposures.also}; check that"
-            " the first is meant"
+            f"image names are relative to {os.path.realpath(exposures.base)}, but all files also exist in {exposures.also}; check that"
+            " the first directory is the right one"
         )
 
 
@@ -190,7 +194,7 @@ def _of_contradicted(pairs: Sequence[Pair]) -> Iterator[str]:
     if contradicted:
         yield (
             f"{contradicted:,} of {len(pairs):,} pairs {'is' if contradicted == 1 else 'are'} contradicted by the other shots of the same"
-            " holes, but counted like the others: check them on the page (column pattern in duplicates.csv)"
+            f" holes, but still counted: check {'it' if contradicted == 1 else 'them'} on the page (column pattern in duplicates.csv)"
         )
 
 
@@ -198,7 +202,7 @@ def _of_unreadable(exposures: Exposures, unreadable: Mapping[int, str]) -> Itera
     if unreadable:
         first = next(iter(unreadable))
         yield (
-            f"{len(unreadable):,} of {len(exposures):,} micrographs could not be used and {'is' if len(unreadable) == 1 else 'are'} kept:"
-            f" {exposures.names[first]}:"
-            f" {unreadable[first]}" + (" (and others, see summary.json)" if len(unreadable) > 1 else "")
+            f"{len(unreadable):,} of {len(exposures):,} micrographs could not be used and {'is' if len(unreadable) == 1 else 'are'} kept"
+            f" without comparison: {exposures.names[first]}:"
+            f" {unreadable[first]}" + (" (for the others see summary.json)" if len(unreadable) > 1 else "")
         )

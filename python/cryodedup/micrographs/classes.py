@@ -69,17 +69,17 @@ def class_warnings(names: Sequence[str], classes: Sequence[Sequence[int]], image
             )
             warnings.append(
                 f"micrographs of {nx} x {ny} pixels have {len(same)} pixel sizes ({sizes}): those that differ by more than"
-                f" {100 * TOLERANCE:g} % are not compared; correct a pixel size that is wrong in the table or in the headers"
+                f" {100 * TOLERANCE:g} % are not compared with each other; correct wrong pixel sizes in the table or in the headers"
             )
     return warnings + _of_unknown(names, classes, known_a)
 
 
 def _of_sizes(names: Sequence[str], by_size: Mapping[tuple[int, int], Sequence[Sequence[int]]]) -> str:
     several = {size: [i for members in same for i in members] for size, same in by_size.items()}
-    sizes = ", ".join(f"{len(members):,} of {nx} x {ny}" for (nx, ny), members in several.items())
+    sizes = ", ".join(f"{len(members):,} of {nx} x {ny} px" for (nx, ny), members in several.items())
     alone = [names[members[0]] for members in several.values() if len(members) == 1]
-    which = f", {', '.join(alone[:3])}{', ...' if len(alone) > 3 else ''} with no other" if alone else ""
-    return f"micrographs of {len(several)} sizes ({sizes}): only those of one size are compared{which}"
+    which = f"; no other has the size of {', '.join(alone[:3])}{', ...' if len(alone) > 3 else ''}" if alone else ""
+    return f"the micrographs have {len(several)} sizes ({sizes}): only micrographs of the same size are compared{which}"
 
 
 def _of_unknown(names: Sequence[str], classes: Sequence[Sequence[int]], known_a: PixelSizes) -> list[str]:
@@ -88,9 +88,9 @@ def _of_unknown(names: Sequence[str], classes: Sequence[Sequence[int]], known_a:
         unknown = [i for i in members if known_a[i] is None]
         if unknown and len(unknown) < len(members):
             warnings.append(
-                f"{len(unknown):,} micrographs (such as {names[unknown[0]]}) give no pixel size (nothing, 0 or exactly 1 Å): they are"
-                f" compared with {len(members) - len(unknown):,} of {_typical_a(members, known_a):.4g} Å; give a table with pixel sizes if"
-                " magnifications differ"
+                f"micrographs without a known pixel size (missing, 0 or exactly 1 Å: {len(unknown):,}, such as {names[unknown[0]]}) are"
+                f" compared with the {len(members) - len(unknown):,} of {_typical_a(members, known_a):.4g} Å; if the magnifications"
+                " differ, give a table with pixel sizes"
             )
     return warnings
 

@@ -48,8 +48,8 @@ class Withheld:
 
     def __str__(self) -> str:
         return (
-            f"{self.reason}; micrographs_kept.* and micrographs_removed.* are withheld. Check the pairs in duplicates.csv, or on the page;"
-            f" if they are right, repeat the command with --resume {self.options} added: no image is read again"
+            f"{self.reason}; micrographs_kept.* and micrographs_removed.* were not written. Check the pairs in duplicates.csv, or on the"
+            f" page. If they are right, add --resume {self.options} to the command and run it again; no image is read again"
         )
 
 

@@ -79,7 +79,7 @@ def open_exposures(inputs: Sequence[Path], threads: int = 0) -> Exposures:
         raise InputError(f"{tables[0]}: found a table among {len(expanded)} inputs, expected one table, or images only")
     exposures = _from_table(tables[0], threads) if tables else _from_files(expanded)
     if not len(exposures):
-        raise InputError(f"{exposures.label}: found no micrographs")
+        raise InputError(f"{exposures.label}: found no micrographs, expected at least one")
     _refuse_missing(exposures)
     _refuse_repeated(exposures)
     return replace(exposures, acquisitions=acquisitions_of(exposures.paths), spectra=spectra)
@@ -131,8 +131,8 @@ def _refuse_two_formats(item: Path, images: Sequence[Path]) -> None:
         other = first.setdefault(str(path)[: -len(ending)], path)
         if other is not path:
             raise InputError(
-                f"{item}: found {other.name} and {path.name}, expected each micrograph in one format; choose by a pattern, such as"
-                f" '{path.parent}/*{other.suffix}'"
+                f"{item}: found {other.name} and {path.name}, expected each micrograph in one format; select one format by a pattern, such"
+                f" as '{path.parent}/*{other.suffix}'"
             )
 
 
@@ -151,7 +151,9 @@ def _from_table(path: Path, threads: int) -> Exposures:
         return _from_star(path, threads)
     if kind in ("npy", "csdat", "csg"):
         return _from_dataset(path, kind)
-    raise InputError(f"{path}: found neither STAR nor .cs, expected micrographs.star, exposures .cs, a folder, or .mrc or .tif images")
+    raise InputError(
+        f"{path}: found neither a STAR nor a .cs file, expected micrographs.star, a .cs file of exposures, a folder, or .mrc or .tif images"
+    )
 
 
 def _from_star(path: Path, threads: int) -> Exposures:
@@ -189,7 +191,7 @@ def _micrograph_table(file: StarFile) -> _core.Table:
         found = ", ".join(f"data_{table.block}" for table in file.tables) or "no block"
         raise InputError(f"{file.path}: found no column rlnMicrographName in {found}, expected a STAR file of micrographs")
     if any("rlnCoordinateX" in table.labels for table in tables):
-        raise InputError(f"{file.path}: found particles, expected micrographs (cryodedup particles is for particles)")
+        raise InputError(f"{file.path}: found particles, expected micrographs; for particles use cryodedup particles")
     return (named or tables)[0]
 
 
@@ -213,7 +215,7 @@ def _from_dataset(path: Path, kind: str) -> Exposures:
     if without is not None:
         raise InputError(f"{without}: found no field uid, expected a dataset of exposures")
     if any(len(part) != len(main) or not np.array_equal(part.uids(), main.uids()) for part in parts):
-        raise InputError(f"{path}: found datasets of different exposures, expected equal uids in equal order")
+        raise InputError(f"{path}: found different exposures in its datasets, expected the same uids in the same order")
     index, raw = main.distinct(f"{BLOB}/path")
     names = [raw[i].decode("utf-8", "surrogateescape").rstrip("\0").removeprefix(">") for i in index]
     held = [(field, holder(field)) for field in (CTF["cs"], f"{BLOB}/psize_A")]
@@ -237,9 +239,9 @@ def _refuse_missing(exposures: Exposures) -> None:
         listed = "" if isinstance(exposures.output, ListOutput) else "; run this in the RELION (or CryoSPARC) project directory"
         raise InputError(
             f"{exposures.label}: {len(missing):,} of {count(len(exposures), 'micrograph')} {'is' if len(missing) == 1 else 'are'} missing:"
-            f" {shown}; names are resolved from"
+            f" {shown}; names are relative to"
             f" {os.path.realpath(exposures.base)}{listed}"
-            + ("; names with @ are those of images in a stack, expected names of micrographs" if "@" in missing[0] else "")
+            + ("; a name with @ belongs to an image in a stack, expected names of micrographs" if "@" in missing[0] else "")
         )
 
 
@@ -248,5 +250,7 @@ def _refuse_repeated(exposures: Exposures) -> None:
     for name, path in zip(exposures.names, exposures.paths, strict=True):
         real = os.path.realpath(path)
         if real in first:
-            raise InputError(f"{exposures.label}: found {name} twice (as {first[real]}), expected each micrograph once")
+            raise InputError(
+                f"{exposures.label}: found {name} twice (first as {first[real]}), expected each micrograph once; remove one of the two"
+            )
         first[real] = name

@@ -65,9 +65,9 @@ class Forecast:
         return self.reading_s + self.comparing_s
 
     def __str__(self) -> str:
-        reading = f"reading {_duration(self.reading_s)} ({self.frame_s:.2g} s a frame), " if self.reading_s else ""
+        reading = f"reading {_duration(self.reading_s)} ({self.frame_s:.2g} s per micrograph), " if self.reading_s else ""
         return (
-            f"about {_duration(self.seconds)} and {self.memory_gb:.1f} GB: {reading}comparing {_duration(self.comparing_s)}"
+            f"about {_duration(self.seconds)} and {self.memory_gb:.1f} GB of memory: {reading}comparing {_duration(self.comparing_s)}"
             f" ({_number(self.pairs)} pairs)"
         )
 

@@ -40,5 +40,5 @@ def _open_header(path: Path, width: int) -> Image | str:
     except (InputError, OSError) as error:
         return reason_of(error, path)
     if min(image.nx, image.ny) < 16 * width:
-        return f"found {image.nx} x {image.ny} pixels, expected at least 16 bins of {width} along each side (--bin)"
+        return f"found {image.nx} x {image.ny} pixels, expected at least {16 * width} along each side with --bin {width}"
     return image

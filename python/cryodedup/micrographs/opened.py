@@ -53,7 +53,9 @@ def open_micrographs(micrographs: Inputs, params: MicrographParams, progress: Pr
     progress.stage("opening")
     exposures = open_exposures(_paths(micrographs), params.threads)
     if params.keep == "best-ctf" and exposures.ctf_a is None:
-        raise InputError(f"{exposures.label}: found no rlnCtfMaxResolution or ctf_stats/ctf_fit_to_A, expected it for --keep best-ctf")
+        raise InputError(
+            f"{exposures.label}: found no rlnCtfMaxResolution or ctf_stats/ctf_fit_to_A, expected one of the two for --keep best-ctf"
+        )
     order, rule = acquisition.sort(exposures.names, exposures.acquisitions, params.order)
     images, unreadable = open_headers(exposures, params.bin)
     rank = ranking(order, exposures.ctf_a if params.keep == "best-ctf" else None).tolist()
@@ -70,10 +72,10 @@ def _paths(micrographs: object) -> list[Path]:
     """
     if hasattr(micrographs, "columns") or isinstance(micrographs, Mapping | np.ndarray):
         kind = type(micrographs).__name__
-        raise InputError(f"micrographs: found a table ({kind}), expected the path of its file, a folder, or the paths of images")
+        raise InputError(f"micrographs: found a table in memory ({kind}), expected the path of its file, a folder, or the paths of images")
     alone = isinstance(micrographs, str | PathLike) or not isinstance(micrographs, Iterable)
     several: list[Any] = [micrographs] if alone else list(micrographs)  # type: ignore[call-overload]
     wrong = [item for item in several if not (isinstance(item, str | PathLike) and str(item))]
     if wrong:
-        raise InputError(f"micrographs: found {wrong[0]!r}, expected a path or several")
+        raise InputError(f"micrographs: found {wrong[0]!r}, expected one path or several paths")
     return [Path(item) for item in several]

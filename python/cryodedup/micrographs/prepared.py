@@ -76,7 +76,7 @@ def read_all(opened: Opened, params: MicrographParams, place: CachePlace, resume
     reading.read(reading.waiting)
     warnings = []
     if place.moved:
-        warnings = [f"{place.path}: found another file, or one damaged at its start; it was moved to {place.moved}"]
+        warnings = [f"{place.path}: found a file of another kind, or a cache damaged at its start; it was moved to {place.moved}"]
     elif reading.damaged:
         warnings = [f"{place.path}: the cache was damaged; the lost part was read again"]
     unreadable = dict(sorted({**opened.unreadable, **reading.unreadable}.items()))

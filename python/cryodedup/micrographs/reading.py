@@ -145,13 +145,13 @@ def masked_px(records: Mapping[int, _core.Record]) -> dict[int, int]:
 def refusal(record: _core.Record, image: Image) -> str | None:
     """Why a micrograph that was read cannot be used; None: it can."""
     if record.kind == "blank":
-        return "blank: every pixel has one value"
+        return "blank: all pixels have the same value"
     return _too_many_masked(record.masked_px, image) if record.kind == "not finite" else None
 
 
 def _too_many_masked(masked: int, image: Image) -> str:
     if not masked:
-        return "found pixels too large to be averaged"
+        return "found pixel values too large to be averaged"
     limit = int(_core.MAX_MASKED * image.nx * image.ny)
     return f"found {masked:,} NaN or infinite pixels, expected at most {limit:,} ({100 * _core.MAX_MASKED:g} % of all)"
 
@@ -162,10 +162,10 @@ def masked_warning(names: Sequence[str], masked: Mapping[int, int], images: Mapp
         return []
     worst = max(masked, key=lambda i: masked[i] / (images[i].nx * images[i].ny))
     share = 100 * masked[worst] / (images[worst].nx * images[worst].ny)
-    have, of = ("micrograph has", "") if len(masked) == 1 else ("micrographs have", "at most ")
+    have, of = ("micrograph has", "") if len(masked) == 1 else ("micrographs have", "up to ")
     return [
-        f"{len(masked):,} {have} NaN or infinite pixels: {of}{masked[worst]:,} ({share:.2g} %) in {names[worst]}; they were replaced by the"
-        " mean of the pixels around them"
+        f"{len(masked):,} {have} NaN or infinite pixels: {of}{masked[worst]:,} ({share:.2g} %) in {names[worst]}; these pixels were"
+        " replaced by the mean of the pixels around them"
     ]
 
 

@@ -84,7 +84,7 @@ def self_test(
     if len(usable) < MIN_MICROGRAPHS:
         return SelfTest(reason=_too_few(len(usable)))
     if not real.null.is_usual:
-        return SelfTest(reason="the self-test cannot tell, since unrelated pairs of this session are not what they are in others")
+        return SelfTest(reason="no result: unrelated pairs of this session match better, or vary more, than is usual")
     fdr = params.fdr * len(members) / len(real.members)
     asked, reported = replace(params, fdr=fdr, search_flips=False), _Prefixed(progress)
     names, own = [exposures.names[i] for i in members], [pair for pair in real.pairs if not pair.orientation]
@@ -122,7 +122,7 @@ def self_test(
         if len(score.found) >= ENOUGH or (score.rounds + 1) * len(members) ** 2 > 2 * MAX_PAIRS:
             break
     if not score.rounds:
-        return SelfTest(reason="the self-test found no two micrographs, or holes with equal shots, one of which could be a second exposure")
+        return SelfTest(reason="no result: no micrograph, and no hole with equal shots, could be replaced by a second exposure of another")
     tested = score.result(micrographs=len(members), fdr=fdr if params.threshold is None else None, by_hole=any(one.hole for one in known))
     tested = replace(tested, damage=damage, measured_on=measured_on, implied=implied(real.pairs, real.size, params.bin, BANDS[1][0]))
     return SelfTest(reason=tested.contradiction) if tested.contradiction else tested
@@ -159,7 +159,7 @@ def chosen(n: int) -> list[int]:
 
 
 def _too_few(usable: int) -> str:
-    return f"the self-test found {usable} micrographs of one size with signal, and needs at least {MIN_MICROGRAPHS}"
+    return f"no result: the self-test needs at least {MIN_MICROGRAPHS} micrographs of one size with signal, and found {usable}"
 
 
 def _rows(pairs: Iterable[Edge], members: Sequence[int]) -> list[Edge]:

@@ -97,8 +97,8 @@ class SelfTest:
         if there < IMPLIED or not planted or abs(found / there - hit / planted) <= CONTRADICTION:
             return ""
         return (
-            f"the self-test cannot tell: {hit:,} of {planted:,} second exposures that it planted were found, but {found:,} of {there:,}"
-            " pairs of the session that the shifts of others imply, so that what was planted is not like the session's own"
+            f"no result: {hit:,} of {planted:,} planted second exposures were found, but {found:,} of {there:,} pairs of the session that"
+            " the shifts of other pairs imply; the planted exposures are therefore not like this session's own second visits"
         )
 
     def summary(self) -> dict[str, Any]:

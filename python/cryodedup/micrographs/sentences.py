@@ -19,8 +19,8 @@ def versions(result: MicrographOutcome) -> str:
     """How many versions there are, of which kinds."""
     exposures = count(len({one.kept for one in result.versions}), "exposure")
     return (
-        f"{count(len(result.versions), 'micrograph')} removed as versions of {exposures} ({kinds(result)}; versions.csv): one version of"
-        " each exposure is compared"
+        f"{count(len(result.versions), 'micrograph')} removed as further versions of {exposures} ({kinds(result)}; versions.csv): one"
+        " version of each exposure is compared"
     )
 
 
@@ -30,12 +30,12 @@ def overlaps(result: MicrographOutcome) -> str:
     total = f"{count(len(result.overlaps), 'pair')} {'share' if len(result.overlaps) != 1 else 'shares'} less than {smallest} of the frame"
     both = result.kept_overlaps
     if not both:
-        return f"{total} (overlaps.csv); no two kept micrographs share an area that was found"
+        return f"{total} (overlaps.csv); no two kept micrographs were found to share an area"
     shares = sorted(round(100 * pair.overlap) for pair in both)
     reach = f"{shares[0]} %" if shares[0] == shares[-1] else f"{shares[0]} to {shares[-1]} %"
     return (
-        f"{total} (overlaps.csv). In {count(len(both), 'pair')} of them both micrographs are kept and share {reach} of the frame: particles"
-        " there are picked twice, and cryodedup particles cannot see that, since it compares particles within a micrograph"
+        f"{total} (overlaps.csv). In {len(both):,} of these pairs both micrographs are kept and share {reach} of the frame. Particles in"
+        " the shared area are picked twice; cryodedup particles cannot detect this, since it compares particles within each micrograph only"
     )
 
 
@@ -55,29 +55,27 @@ def self_test(test: SelfTest) -> str:
     """How many planted second exposures were found."""
     if test.reason:
         return f"self-test: {test.reason}"
-    recalls = ", ".join(f"{band.found:,} of {band.planted:,} at {overlap_range(band)}" for band in test.bands if band.planted)
+    recalls = ", ".join(f"{band.found:,} of {band.planted:,} with {overlap_range(band)}" for band in test.bands if band.planted)
     rounds = f" in {test.rounds} rounds" if test.rounds > 1 else ""
     text = (
-        f"self-test: {count(test.planted, 'second exposure')} planted in {count(test.micrographs, 'micrograph')}{rounds}: found, by"
-        f" overlap, {recalls}; {count(len(test.false_pairs) - test.own_false, 'false pair')}, {count(test.removed_wrongly, 'micrograph')}"
-        f" removed wrongly. {strength(test)}"
+        f"self-test: {count(test.planted, 'second exposure')} planted among {count(test.micrographs, 'micrograph')}{rounds}; found, by"
+        f" overlap: {recalls}; {count(len(test.false_pairs) - test.own_false, 'false pair')}, {count(test.removed_wrongly, 'micrograph')}"
+        f" wrongly removed. {strength(test)}"
     )
     if test.false_pairs:
         examples = "; ".join(" = ".join(names) for names in test.false_pairs[:FALSE_NAMED])
         text += f". Accepted, but not planted: {examples}{'; ...' if len(test.false_pairs) > FALSE_NAMED else ''}"
     if test.own_false:
-        text += f" ({count(test.own_false, 'pair')} of the session's own: false, or missed by the search)"
+        text += f" ({count(test.own_false, 'pair')} of the session itself: false, or missed by the search)"
     return text
 
 
 def strength(test: SelfTest) -> str:
     """Of what strength the planted exposures were."""
+    have = f"Planted exposures have {100 * test.damage:.0f} % of the correlation of undamaged ones"
     if test.measured_on:
-        return f"They keep {100 * test.damage:.0f} % of the correlation, as the {test.measured_on:,} pairs of this session do"
-    return (
-        f"They keep {100 * test.damage:.0f} % of the correlation; whether real second visits do, the self-test cannot tell, since the"
-        " session shows too few"
-    )
+        return f"{have}, like the {test.measured_on:,} pairs of this session"
+    return f"{have}; this session has too few second visits to check whether real ones have as much"
 
 
 def overlap_range(band: Band) -> str:

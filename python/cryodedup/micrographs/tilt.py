@@ -66,22 +66,22 @@ class Tilts:
         """What a user has to know: all that applies."""
         warnings = []
         if self.idle:
-            warnings.append("--tilt-axis is not used: no micrograph is known to have another stage tilt than the others")
+            warnings.append("--tilt-axis has no effect: no micrograph is known to have a different stage tilt")
         if self.metadata_deg is not None:
             warnings.append(
-                f"--tilt-axis {self.axis_deg:g} is used, but the metadata give {self.metadata_deg:g}: with a wrong axis, duplicates between"
-                " tilts are missed; check it"
+                f"--tilt-axis {self.axis_deg:g} is used, but the metadata give {self.metadata_deg:g} degrees: with a wrong axis, duplicates"
+                " between different tilts are missed; check the angle"
             )
         if self.unmapped:
             warnings.append(
-                f"{count(self.unmapped, 'micrograph')} {'was' if self.unmapped == 1 else 'were'} taken at another stage tilt than most"
-                f" ({self.usual_deg:.0f} degrees), but the angle of the tilt axis is not known: duplicates between tilts are missed; set it"
-                " with --tilt-axis"
+                f"{count(self.unmapped, 'micrograph')} {'was' if self.unmapped == 1 else 'were'} not taken at the most common stage tilt"
+                f" ({self.usual_deg:.0f} degrees), and the angle of the tilt axis is not known: duplicates between different tilts are"
+                " missed; give the angle with --tilt-axis"
             )
         if self.maps and self.unknown:
             warnings.append(
-                f"the stage tilt of {count(self.unknown, 'micrograph')} is not known: it is taken to be that of most,"
-                f" {self.usual_deg:.0f} degrees"
+                f"the stage tilt of {count(self.unknown, 'micrograph')} is not known: the most common one,"
+                f" {self.usual_deg:.0f} degrees, is assumed"
             )
         return warnings
 

@@ -31,6 +31,7 @@ from cryodedup.micrographs.acquisition import identifies
 from cryodedup.micrographs.compare import Pair
 from cryodedup.micrographs.places import Floats
 from cryodedup.micrographs.version_names import Marks, marks_of
+from cryodedup.text import count
 
 SAME_NOISE = 0.5
 """Correlation of the differences of neighbouring pixels above which two frames show the same electrons, after subtracting the correlation
@@ -105,8 +106,10 @@ def not_versions(names: Sequence[str], refused: Sequence[tuple[int, int]]) -> li
     if not refused:
         return []
     first, second = (names[i] for i in refused[0])
-    others = f" (and {len(refused) - 1:,} more such pairs)" if len(refused) > 1 else ""
-    return [f"{first} and {second} have names like versions of one exposure{others}, but no noise in common: both are compared"]
+    others = f" (as do those of {count(len(refused) - 1, 'more pair')})" if len(refused) > 1 else ""
+    return [
+        f"the names of {first} and {second} look like versions of one exposure{others}, but the images share no noise: both are compared"
+    ]
 
 
 def at_one_place(pairs: Iterable[Pair], paths: Sequence[Path], rank: Sequence[int], width: int) -> list[Version]:

@@ -108,7 +108,7 @@ def _facts(result: MicrographOutcome, pair: Pair) -> list[tuple[str, str]]:
     if pair.rotation_deg or pair.scale != 1:
         facts.append(("rotation, scale", f"{pair.rotation_deg:.2f}°, {pair.scale:.4f}"))
     if pair.orientation:
-        facts.append(("second one", pair.orientation))
+        facts.append(("second micrograph", pair.orientation))
     known = [result.exposures.acquisitions[i] for i in (pair.first, pair.second)]
     if any(one.hole for one in known):
         facts.append(("hole, shot", "; ".join(f"{one.hole or '?'}, {one.shot or '?'}" for one in known)))
@@ -116,7 +116,7 @@ def _facts(result: MicrographOutcome, pair: Pair) -> list[tuple[str, str]]:
         facts.append(("taken", "; ".join(when(one) or "?" for one in known)))
     if any(other.shot_agreement for other in result.pairs):
         facts.append(("agreeing shots", pair.shot_agreement or "none"))
-    facts.append(("set", str(pair.set) if pair.set else f"none: less than {100 * result.params.least_overlap:g} % shared"))
+    facts.append(("set", str(pair.set) if pair.set else f"none: less than {100 * result.params.least_overlap:g} % of the frame shared"))
     return facts
 
 

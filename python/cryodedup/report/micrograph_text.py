@@ -41,7 +41,7 @@ def used_lines(result: MicrographOutcome) -> list[tuple[str, str]]:
     lines = [("pixel size", _pixel_sizes(result)), ("order of exposure", f"by {result.order_rule}" if result.order_rule else "as given")]
     for found in result.compared:
         corrected = len(found.members) >= _core.MIN_FOR_FIXED_PATTERN
-        pattern = "the camera's fixed pattern was subtracted" if corrected else "too few to subtract the camera's fixed pattern"
+        pattern = "the camera's fixed pattern was subtracted" if corrected else "too few micrographs to subtract the camera's fixed pattern"
         width, height = found.size
         lines.append(
             (
@@ -49,9 +49,9 @@ def used_lines(result: MicrographOutcome) -> list[tuple[str, str]]:
                 f"{len(found.members):,} micrographs, reduced to {width:,} x {height:,} px: {count(found.tested, 'pair')}; {pattern}",
             )
         )
-    lines.append(("accepted", f"at {_rule(result)}"))
-    share = f"micrographs that share at least {100 * result.params.least_overlap:g} % with one that stays"
-    lines.append(("would be removed" if result.withheld else "removed", f"{share}; {_KEPT[result.params.keep]} of a set stays"))
+    lines.append(("pairs accepted", f"at {_rule(result)}"))
+    share = f"micrographs that share at least {100 * result.params.least_overlap:g} % of the frame with a kept one"
+    lines.append(("would be removed" if result.withheld else "removed", f"{share}; {_KEPT[result.params.keep]} of each set is kept"))
     return lines
 
 
@@ -63,7 +63,7 @@ def _pixel_sizes(result: MicrographOutcome) -> str:
     known = Counter(f"{size:g} Å" for size in result.pixel_sizes_a if size is not None)
     unknown = sum(size is None for size in result.pixel_sizes_a)
     parts = [f"{size} ({count(number, 'micrograph')})" for size, number in known.most_common(6)]
-    parts += [f"{len(known) - 6} others"] if len(known) > 6 else []
+    parts += [f"{count(len(known) - 6, 'other size')}"] if len(known) > 6 else []
     return "; ".join([*parts, *([f"not known ({count(unknown, 'micrograph')})"] if unknown else [])])
 
 
@@ -85,7 +85,7 @@ def _compared(result: MicrographOutcome) -> str:
     params = result.params
     pairs = sum(found.tested for found in result.compared)
     compared = sum(len(found.members) for found in result.compared)
-    which = "all pairs" if params.search == "all" else "the pairs within a window"
+    which = "all pairs" if params.search == "all" else "pairs within a window"
     shifts = "all shifts" if params.max_shift_px is None else f"shifts of up to {params.max_shift_px:g} pixels"
     corrected = any(len(found.members) >= _core.MIN_FOR_FIXED_PATTERN for found in result.compared)
     pattern = " and corrected for the camera's fixed pattern" if corrected else ""
@@ -119,7 +119,7 @@ def _outcome(result: MicrographOutcome) -> str:
     kept = first if result.params.keep == "earliest" else "the one with the best CTF fit"
     removed = sum(len(group) - 1 for group in result.groups)
     if result.withheld:
-        return f"{count(removed, 'micrograph')} in {count(len(result.groups), 'set')} would be removed, which was withheld"
+        return f"{count(removed, 'micrograph')} in {count(len(result.groups), 'set')} would be removed, but this was not done"
     were = "was" if removed == 1 else "were"
     return f"{kept} of each of {count(len(result.groups), 'set')} was kept, and {count(removed, 'micrograph')} {were} removed"
 
@@ -146,29 +146,30 @@ def _planted(test: SelfTest) -> str:
     together = "all shots of a hole together" if test.by_hole else "each one alone, since the names do not give holes"
     rounds = f" in {test.rounds} rounds" if test.rounds > 1 else ""
     return (
-        f"{count(test.planted, 'second exposure')} planted among {count(test.micrographs, 'micrograph')} of this session{rounds},"
-        f" {together}. Each is a micrograph of the session that was shifted, reduced in signal in each ring of its spectrum, damaged, and"
-        f" mixed with another micrograph, which it replaces. {strength(test)}. The same search and the same decision were run on them."
+        f"{count(test.planted, 'second exposure')} {'was' if test.planted == 1 else 'were'} planted among"
+        f" {count(test.micrographs, 'micrograph')} of this session{rounds}, {together}. Each is made from a micrograph of the session: it"
+        " is shifted, its signal is reduced in each ring of the spectrum, radiation damage is simulated, and it is mixed with another"
+        f" micrograph, which it replaces. {strength(test)}. The search and the decision on them are the same as for the session."
     )
 
 
 def _accepted(test: SelfTest) -> str:
     rate = f" at a false-discovery rate of {test.fdr:.2g}" if test.fdr is not None else ""
     text = (
-        f"Pairs that were accepted{rate} without being planted: {len(test.false_pairs):,}. Micrographs that were removed wrongly:"
+        f"Pairs accepted{rate} although they were not planted: {len(test.false_pairs):,}. Micrographs removed wrongly:"
         f" {test.removed_wrongly:,}."
     )
     if test.own_false:
         text += (
-            f" In {count(test.own_false, 'pair')} of these, both micrographs are unchanged ones of the session, and the search of the whole"
-            " session does not accept the pair. It may be real: check it."
+            f" In {test.own_false:,} of these pairs both micrographs are unchanged, and the search of the whole session does not accept the"
+            " pair. Such a pair may be real: check it."
         )
     return text
 
 
 def _limits() -> str:
     return (
-        "The damage is that of an ordinary second visit. A change of defocus cannot be simulated from one exposure, and screening in groups"
-        " is not part of the test. Fewer duplicates are found where second visits differ much in dose or defocus, or where a large session"
-        " is screened in groups."
+        "The simulated damage is that of an ordinary second visit. The test does not include changes of defocus, which cannot be simulated"
+        " from one exposure, or screening in groups. Fewer duplicates are found if second visits differ much in dose or defocus, or if a"
+        " large session is screened in groups."
     )

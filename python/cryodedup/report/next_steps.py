@@ -16,7 +16,7 @@ def after_particles(result: ParticleOutcome, origin: Origin) -> list[str]:
     """Steps after a job among particles."""
     if result.repaired_halves is not None:
         steps = _to_programs(origin, "_repaired", "particles")
-        return [*steps, "Refine again with the half-sets of this file: it has all particles."] if steps else []
+        return [*steps, "Refine again with the half-sets of this file. It holds all particles."] if steps else []
     if not len(result.kept):
         return ["There are no particles in the input: check that it is the file you meant."]
     if not len(result.rejected):
@@ -35,15 +35,15 @@ def after_particles(result: ParticleOutcome, origin: Origin) -> list[str]:
 def after_micrographs(result: MicrographOutcome, origin: Origin) -> list[str]:
     """Steps after a job among micrographs."""
     if result.withheld:
-        return ["Look at the pairs below before you go on: the kept and the removed micrographs were not written."]
+        return ["Check the pairs below first: the files of the kept and the removed micrographs were not written."]
     doubtful = any(pair.shot_agreement == "contradicted" for pair in result.pairs)
-    look = ["Look at the first pairs below: other shots of the same holes contradict some of them."] if doubtful else []
+    look = ["Check the first pairs below: other shots of the same holes contradict some of them."] if doubtful else []
     if result.kept.all():
         return [*look, "There is nothing to remove: go on with the files you have."]
     return [
         *look,
         *_to_programs(origin, "_kept", "micrographs"),
-        *_later_files(origin, "files of movies, or of particles that were picked already"),
+        *_later_files(origin, "files of the movies, or of particles already picked"),
     ]
 
 
@@ -64,7 +64,7 @@ def _other_separation(result: ParticleOutcome) -> list[str]:
     if found.suggested_a is None or _in_gap(found, used) or result.params.undo_symmetry_expansion:
         return []
     return [
-        f"Consider --min-separation {found.suggested_a:.0f}: the distances of duplicates end at {found.first_descent_end_a:.0f} Å and those"
+        f"Consider --min-separation {found.suggested_a:.0f}: distances of duplicates end at {found.first_descent_end_a:.0f} Å, and those"
         f" of neighbours start at {found.second_descent_start_a:.0f} Å; {used:g} Å was used."
     ]
 
@@ -97,7 +97,7 @@ def _to_programs(origin: Origin, word: str, what: str) -> list[str]:
 def _later_files(origin: Origin, what: str) -> list[str]:
     if not origin.directory:
         return []
-    return [f"To make the same choice in {what}: cryodedup apply {shlex.quote(origin.directory)} FILE -o DIRECTORY"]
+    return [f"To apply the same selection to {what}, run: cryodedup apply {shlex.quote(origin.directory)} FILE -o DIRECTORY"]
 
 
 def _listed(names: list[str]) -> str:

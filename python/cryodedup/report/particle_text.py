@@ -29,12 +29,12 @@ def other_rule(result: ParticleOutcome) -> str:
     """What a run did other than to keep the best of each set of duplicates by distance alone; empty: nothing."""
     params = result.params
     if result.repaired_halves is not None:
-        return "keeps all particles, and repairs the half-sets"
+        return "keeps all particles and repairs the half-sets"
     if params.remove_entirely:
         return "removes every particle that has a duplicate"
     if params.min_votes > 1:
-        return f"also removes what fewer than {params.min_votes} inputs found"
-    return "also removes particles with the uid of another" if result.selection.repeated_uids else ""
+        return f"also removes particles that fewer than {params.min_votes} inputs found"
+    return "also removes particles that have the uid of another particle" if result.selection.repeated_uids else ""
 
 
 def _first_inputs(result: ParticleOutcome) -> str:
@@ -59,7 +59,12 @@ def used_lines(result: ParticleOutcome) -> list[tuple[str, str]]:
         shared = result.joined.shared_micrographs
         of_all = int(shared[np.triu_indices(len(shared), 1)].min(initial=shared.max(initial=0)))
         how = "by uid, path and name" if params.match == "auto" else f"by {params.match}"
-        lines.append((f"{result.frame_word}s", f"{result.n_micrographs:,} in all, matched {how}; any two inputs share at least {of_all:,}"))
+        lines.append(
+            (
+                f"{result.frame_word}s",
+                f"{result.n_micrographs:,} in total, matched {how}; each pair of inputs has at least {of_all:,} in common",
+            )
+        )
     if result.half_sets is not None:
         one, two = result.half_sets.found.sizes
         lines.append(("half-sets", f"{one:,} and {two:,} particles"))

@@ -27,7 +27,7 @@ class LongTable:
     """Rows of a page, the most important ones first; ``names`` are the first column.
 
     ``data`` is what the script reads: names without what they share with the one before, columns, and words by number; and ``drawings``,
-    of the first ``opened`` rows, the first ``images`` of which have an image.
+    of the first ``opened`` rows, the first ``images`` of which have an image. ``of_two_units``: no row opens for that reason.
     """
 
     head: str
@@ -36,11 +36,12 @@ class LongTable:
     data: str
     opened: int = 0
     images: int = 0
+    of_two_units: bool = False
 
     def with_drawings(self, drawings: dict[str, Any] | None) -> LongTable:
-        """The same with what is drawn when a row is opened."""
+        """The same with what is drawn when a row is opened; None: places are in Å in some rows and in pixels in others."""
         if drawings is None:
-            return self
+            return replace(self, of_two_units=True)
         images = sum(bool(address) for address, *_ in drawings["images"])
         data = f'{self.data[:-1]},"drawings":{_json(drawings)}}}'
         return replace(self, data=data, opened=len(drawings["frame_of"]), images=images)

@@ -57,7 +57,7 @@ class Watching:
     @property
     def until(self) -> str:
         """How long it waits for the first micrograph, in words."""
-        return "until it is stopped (Ctrl-C, or --idle S)" if self.idle_s is None else f"for {self.idle_s:g} s (--idle)"
+        return "until you press Ctrl-C (or add --idle S to set a limit)" if self.idle_s is None else f"for up to {self.idle_s:g} s (--idle)"
 
 
 @dataclass
@@ -108,16 +108,16 @@ def watch(inputs: Sequence[Path], params: MicrographParams, output: Path, how: W
                         session.give_up(path, reason)
                         arrivals.drop(path)
                 if first and arrivals.trouble is not None:
-                    say(f"{arrivals.trouble}; waits for it {how.until}")
+                    say(f"{arrivals.trouble}; waiting for it {how.until}")
                     first = False
                 elif arrivals.trouble is None:
                     read = time.monotonic()
                     if first and not arrivals.listed:
                         places = ", ".join(map(str, inputs))
-                        say(f"{places}: no micrographs there yet; waits for them (MRC or TIFF files, not movies) {how.until}")
+                        say(f"{places}: no micrographs yet (MRC or TIFF files, not movies); waiting for them {how.until}")
                     first = False
                 elif time.monotonic() - read >= _TROUBLE_S:
-                    say(f"{arrivals.trouble}; it is read again as long as this runs")
+                    say(f"{arrivals.trouble}; cryodedup keeps trying to read it")
                     read = time.monotonic()
                 if how.idle_s is not None and time.monotonic() - last >= how.idle_s:
                     return session.count
@@ -127,7 +127,7 @@ def watch(inputs: Sequence[Path], params: MicrographParams, output: Path, how: W
             session.say_too_few()
             if waiting := arrivals.waiting:
                 few = ", ".join(map(str, waiting[:3])) + (", ..." if len(waiting) > 3 else "")
-                say(f"{count(len(waiting), 'file')} not used: still changing, or not readable so far: {few}")
+                say(f"{count(len(waiting), 'file')} not used, still changing or not readable at the end: {few}")
 
 
 class _Session:
@@ -146,7 +146,7 @@ class _Session:
         self.known: set[Path] = {Path(original(name)) for name in done}
         earlier = state.load(output, params)
         if earlier is None:
-            self._say(f"{output}: the earlier run had other options, or what it left is damaged; all micrographs are compared again")
+            self._say(f"{output}: the earlier run had other options, or its files are damaged; all micrographs are compared again")
         for saved in earlier or []:
             self._restore(saved)
 
@@ -160,7 +160,9 @@ class _Session:
         for one in self._classes.values():
             if 0 < (n := len(one.members)) < FIRST:
                 image = one.members[0].image
-                self._say(f"{count(n, 'micrograph')} of {image.nx} x {image.ny} pixels: not compared, {FIRST} of one size are needed")
+                self._say(
+                    f"{count(n, 'micrograph')} of {image.nx} x {image.ny} pixels not compared: at least {FIRST} of one size are needed"
+                )
 
     def _restore(self, saved: state.Saved) -> None:
         """Takes up a collection, if all of its files and their prepared images are still there; else they are new ones."""
@@ -171,9 +173,9 @@ class _Session:
                 if record is not None and key_of(image, self._params.bin) == key:
                     members.append(_Member(Path(name), image, record))
         if len(members) != len(saved.paths) or len(members) != saved.gathered.covered:
-            self._say(f"{self._output}: some micrographs of the earlier run are gone or changed; all are compared again")
+            self._say(f"{self._output}: some micrographs of the earlier run are missing or have changed; all are compared again")
             return
-        self._say(f"goes on with {len(members):,} micrographs of an earlier run")
+        self._say(f"continuing with {count(len(members), 'micrograph')} of the earlier run")
         collection = Collection(self._params, saved.gathered)
         pairs = collection.restore([member.record for member in members], [_acquisition(member.path) for member in members])
         of_class = self._classes[_class_of(members[0].image)] = _Class(collection, members)
@@ -188,7 +190,8 @@ class _Session:
         try:
             image = open_image(path)
             if min(image.nx, image.ny) < 16 * self._params.bin:
-                return f"found {image.nx} x {image.ny} pixels, expected at least 16 bins of {self._params.bin} along each side (--bin)"
+                width = self._params.bin
+                return f"found {image.nx} x {image.ny} pixels, expected at least {16 * width} along each side with --bin {width}"
         except (InputError, OSError) as error:
             return reason_of(error, path)
         (record,) = self._preparation.known([key_of(image, self._params.bin)])
@@ -216,7 +219,9 @@ class _Session:
         for pair in of_class.collection.add(member.record, _acquisition(member.path)):
             self._tell(self._duplicate(of_class, pair))
         if len(of_class.members) == FIRST:
-            self._say(f"{FIRST} micrographs of {member.image.nx} x {member.image.ny} pixels: from here on each is compared")
+            self._say(
+                f"{FIRST} micrographs of {member.image.nx} x {member.image.ny} pixels have arrived: from now on, each new one is compared"
+            )
         self._unsaved += 1
         if self._unsaved >= _SAVED_EVERY:
             self.save()

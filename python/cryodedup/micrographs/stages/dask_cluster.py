@@ -35,16 +35,20 @@ def client_of(scheduler: str) -> Iterator[Any]:
     except ImportError:
         raise MissingPackageError("--engine dask needs Dask: pip install 'cryodedup[hpc]'") from None
     if scheduler.endswith(SCHEDULER_FILE) and not Path(scheduler).exists():  # Dask would wait for it
-        raise InputError(f"--scheduler {scheduler}: found no such file, expected the one that the scheduler wrote (--scheduler-file)")
+        raise InputError(
+            f"--scheduler {scheduler}: found no such file, expected the one that the scheduler wrote (dask scheduler --scheduler-file)"
+        )
     if not scheduler.endswith(SCHEDULER_FILE) and not _ADDRESS.fullmatch(scheduler):  # Dask would look for it until it gives up
-        raise InputError(f"--scheduler: found {scheduler!r}, expected an address, such as tcp://host:8786, or the file of a scheduler")
+        raise InputError(
+            f"--scheduler: found {scheduler!r}, expected an address, such as tcp://host:8786, or the file that a scheduler wrote"
+        )
     how = {"scheduler_file": scheduler} if scheduler.endswith(SCHEDULER_FILE) else {"address": scheduler}
     try:
         client = Client(**how, timeout=_CONNECT_S, name="cryodedup", set_as_default=False)
     except (OSError, ValueError, TimeoutError) as error:
         reason = " ".join(str(error).split()) or "no answer"
         raise InputError(
-            f"--scheduler {scheduler}: found no scheduler of Dask there ({reason}), expected one, such as tcp://host:8786"
+            f"--scheduler {scheduler}: no Dask scheduler answers there ({reason}); expected the address of one, such as tcp://host:8786"
         ) from None
     with client:
         yield client
@@ -95,7 +99,9 @@ def slurm_cluster(keys: Path) -> Any:
         )
     except ValueError as error:
         reason = " ".join(str(error).split())
-        raise InputError(f"--jobqueue slurm: {reason}; expected it in dask-jobqueue's file, ~/.config/dask/jobqueue.yaml") from None
+        raise InputError(
+            f"--jobqueue slurm: {reason}; set it in dask-jobqueue's configuration file, ~/.config/dask/jobqueue.yaml"
+        ) from None
 
 
 def _security(directory: Path) -> Any:

@@ -64,7 +64,7 @@ def find_duplicates_by_dask(
             started = time.monotonic()
             progress.stage(stage, tasks)
             workers.do([Task(run, stage, (shard, tasks)) for shard in range(tasks)])
-            progress.note(f"{stage}: {tasks:,} of {tasks:,} done in {time.monotonic() - started:.0f} s")
+            progress.note(f"{stage}: {tasks:,} of {tasks:,} tasks done in {time.monotonic() - started:.0f} s")
     return merge(inputs, params, output, progress)
 
 

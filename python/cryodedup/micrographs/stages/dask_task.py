@@ -164,15 +164,15 @@ def _check(run: Run) -> None:
     for what, here in computed().items():
         if (callers := run.computed.get(what)) != here:
             raise _UnfitError(
-                f"found {what} {here} on {socket.gethostname()}, expected {callers}, as where the run was started: results would differ by"
-                " rounding; use machines of one kind"
+                f"found {what} {here} on {socket.gethostname()}, expected {callers}, as on the machine that started the run: results would"
+                " differ by rounding; use machines of one kind"
             )
 
 
 def _unreached(path: Path) -> str:
     return (
-        f"{path}: found no such directory of this run on {socket.gethostname()}, expected the same files under the same path on all"
-        " machines; start in a directory of a shared file system, with the input and --output on it"
+        f"{path}: found no such directory on {socket.gethostname()}, expected the same files under the same path on all machines; start in"
+        " a directory of a shared file system that also holds the input and --output"
     )
 
 

@@ -26,7 +26,7 @@ _MAX_IN_USE = 36
 _MAX_FAILED = 3
 _MAX_LOST = 10
 _GATHER_S = 30.0
-_GONE = "the scheduler does not answer any more; run the same command again: what was done is not done again"
+_GONE = "the scheduler no longer answers; run the same command again: finished tasks are not repeated"
 
 
 @dataclass
@@ -118,10 +118,11 @@ class Workers:
         turn, future = self._at_work.pop(address)
         future.release()
         turn.lost += 1
-        self._progress.note(f"worker {address} is gone; {turn.task} goes to another")
+        self._progress.note(f"worker {address} was lost; {turn.task} is given to another worker")
         if turn.lost >= _MAX_LOST:
             raise ChildProcessError(
-                f"{turn.task}: {turn.lost} workers ended while they did it, expected none; their logs say why (too little memory?)"
+                f"{turn.task}: {turn.lost} workers ended during this task, expected none; look for the cause in their logs, such as too"
+                " little memory"
             )
         self._waiting.append(turn)
 
@@ -174,7 +175,7 @@ class Workers:
         if turn.in_use >= _MAX_IN_USE or turn.failed >= _MAX_FAILED:
             raise error
         if turn.in_use + turn.failed == 1:
-            self._progress.note(f"{turn.task}: {error}; it is tried again")
+            self._progress.note(f"{turn.task}: {error}; trying again")
         turn.not_before = time.monotonic() + _PAUSE_S
         self._waiting.append(turn)
 
@@ -194,7 +195,7 @@ def _by_value() -> Callable[[bytes, int], bytes | str]:
             task = unpacked(values)
         except (ImportError, AttributeError) as error:
             return (
-                f"found no cryodedup of this version on {socket.gethostname()} ({error}), expected it; start workers where it is installed"
+                f"found no cryodedup of this version on {socket.gethostname()} ({error}); start the workers in an environment that has it"
             )
         return packed(do(task, threads))
 

@@ -101,7 +101,7 @@ def read_json(path: Path) -> dict[str, Any]:
         value = None
     if not isinstance(value, dict):
         stage = "plan" if path.name == "plan.json" else "prepare"
-        raise InputError(f"{path}: found a damaged file, expected what the stage {stage} wrote; run --stage {stage} again")
+        raise InputError(f"{path}: found a damaged file, expected the output of the stage {stage}; run --stage {stage} again")
     return value
 
 
@@ -124,4 +124,4 @@ def found_arrays(path: Path) -> Arrays:
     try:
         return read_arrays(path)
     except ValueError:
-        raise InputError(f"{path}: found a damaged file, expected what the stage compare wrote; run its shard again") from None
+        raise InputError(f"{path}: found a damaged file, expected the output of the stage compare; run its shard again") from None

@@ -88,7 +88,7 @@ class Plan:
         """
         path = files.plan / _FILE
         if not path.exists():
-            raise InputError(f"{path}: found no such file, expected a plan; run --stage plan first")
+            raise InputError(f"{path}: found no plan; run --stage plan first")
         values = read_json(path)
         try:
             if values.pop("schema") != SCHEMA:
@@ -102,14 +102,16 @@ class Plan:
                 **values,
             )
         except (KeyError, TypeError, ValueError, AttributeError):
-            raise InputError(f"{path}: found another file, expected a plan of this version of cryodedup; run --stage plan again") from None
+            raise InputError(
+                f"{path}: found a file of another kind, expected a plan of this version of cryodedup; run --stage plan again"
+            ) from None
 
     def check(self, params: MicrographParams) -> None:
         """Refuses parameters, a version of the package or a processor that do not go with the plan."""
         asked = shared(params)
         name = next((name for name, value in asked.items() if self.params.get(name) != value), None)
         if name is not None:
-            text = "{" + name + "}: found {found}, expected {expected}, as in the plan; give the same here, or run --stage plan again"
+            text = "{" + name + "}: found {found}, expected {expected}, as in the plan; give the same value here, or run --stage plan again"
             raise ParameterError(text, found=_spelled(asked[name]), expected=_spelled(self.params.get(name)))
         check_computed(self.computed, "the plan was made", "plan")
 

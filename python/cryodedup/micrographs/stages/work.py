@@ -46,7 +46,7 @@ _MAX_NAMED = 20
 
 def _check(params: MicrographParams) -> None:
     if params.search_flips:
-        raise ParameterError("{search_flips}: found it in a stage, expected a search in one run")
+        raise ParameterError("{search_flips}: found it together with --stage, expected it in a run without stages")
 
 
 def prepare(micrographs: Inputs, params: MicrographParams, output: Path, shard: Shard = WHOLE, progress: Progress = SILENT) -> str:
@@ -61,7 +61,7 @@ def prepare(micrographs: Inputs, params: MicrographParams, output: Path, shard: 
         reading.read(reading.waiting)
         refused = {key_of(opened.images[i], params.bin).hex(): reason for i, reason in reading.unreadable.items()}
         put_json(staging, files.prepared(shard), {"schema": _PREPARED, "shard": list(shard), "computed": computed(), "unreadable": refused})
-    without = f", {len(reading.unreadable):,} of them cannot be used" if reading.unreadable else ""
+    without = f", {len(reading.unreadable):,} of which cannot be used" if reading.unreadable else ""
     return f"prepared {len(readable):,} of {len(opened.images):,} micrographs{without}"
 
 
@@ -125,8 +125,8 @@ def _prepared(opened: Opened, params: MicrographParams, files: StageFiles, progr
             records[i] = record
     if without:
         raise InputError(
-            f"{files.folder}: found {count(len(without), 'micrograph')} of the input not prepared, such as {without[0]}, expected all;"
-            " new ones, or changed, or prepared with another --bin; run --stage prepare again"
+            f"{files.folder}: {count(len(without), 'micrograph')} of the input {'is' if len(without) == 1 else 'are'} not prepared, such as"
+            f" {without[0]}: new, changed, or prepared with another --bin; run --stage prepare again"
         )
     order = [i for i in opened.order if i in records]
     return Prepared({i: records[i] for i in order}, dict(sorted(unreadable.items())), masked_px(records), None, [])
@@ -139,7 +139,7 @@ def compare(params: MicrographParams, output: Path, shard: Shard = WHOLE, progre
     made.check(params)
     place = files.compared(shard)
     if _is_done(place, made, shard):
-        return f"found {place.name} from an earlier run of this stage"
+        return f"{place.name} of an earlier run is complete: nothing to do"
     arrays: Arrays = {"plan": _plan_id(made), "shard": np.array(shard)}
     pairs = 0
     for number, planned_class in _compared(made):
@@ -186,7 +186,7 @@ def merge(micrographs: Inputs, params: MicrographParams, output: Path, progress:
     opened = open_micrographs(micrographs, params, progress)
     if digest_of(opened, params) != made.micrographs:
         raise InputError(
-            f"{opened.exposures.label}: found other micrographs, or changed ones, expected those of the plan; run --stage prepare and"
+            f"{opened.exposures.label}: found other micrographs than in the plan, or changed ones; run --stage prepare and"
             " --stage plan again"
         )
     shards = _shards_of(made, files)
@@ -228,8 +228,8 @@ def _block_of(arrays: Arrays, number: int) -> Block:
 def _lacking(stage: str, count: int, numbers: Sequence[int]) -> str:
     listed = ", ".join(map(str, numbers[:_MAX_NAMED])) + (", ..." if len(numbers) > _MAX_NAMED else "")
     if count == 1:
-        return f"found no complete stage {stage} that goes with the others, expected it; run --stage {stage}"
+        return f"the stage {stage} is missing, or does not belong to the other stages; run --stage {stage}"
     return (
-        f"found {count - len(numbers):,} of {count:,} shards of the stage {stage} that go with the others, expected all; run"
-        f" --stage {stage} for number {listed}"
+        f"found {count - len(numbers):,} of {count:,} shards of the stage {stage} that belong to the other stages, expected all;"
+        f" run --stage {stage} for shard {listed}"
     )

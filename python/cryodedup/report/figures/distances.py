@@ -74,7 +74,7 @@ def caption(data: Distances) -> str:
         found += " Duplicates form the peak on the left, neighbours the peak on the right."
     if (data.after > data.before).any():
         found += (
-            f" Where “{data.after_word}” lies above “all”, particles were counted at the distance of their duplicates before;"
-            " without these, the nearest neighbour is another particle, farther away."
+            f" “{data.after_word}” can lie above “all”: when the duplicates of a particle are removed, its nearest neighbour is another"
+            " particle, farther away."
         )
     return found + (f" Estimated from {data.sampled:,} particles." if data.sampled else "")

@@ -55,7 +55,7 @@ def draw(example: Example, words: tuple[str, str]) -> Figure:
         return Figure(name, (whole,), caption(example, words[1], times))
     zoom = _enlargements(example, found, Svg("") if address is None else shared_picture(f"{name}-image", address), shared)
     total = all_spots(example)
-    more = f" The {len(found)} places with the most duplicates, of about {total:,}, are shown." if total > len(found) else ""
+    more = f" Shown are the {len(found)} places with the most duplicates, out of about {total:,}." if total > len(found) else ""
     return Figure(name, (zoom, whole), caption(example, words[1], times) + more, tuple(spot.words for spot in found))
 
 
@@ -188,16 +188,17 @@ def _enlarged(example: Example) -> int:
 
 def caption(example: Example, rejected: str, times: int) -> str:
     """Which micrograph is shown, and what circles and arrows mean."""
+    others = "rejected particles" if rejected == "rejected" else rejected
     chosen = {
-        "worst": f"largest share of {'rejected particles' if rejected == 'rejected' else rejected}",
-        "median": f"in the middle by share of {rejected}, of those that have any",
-        "random": f"taken at random from those with {'rejected particles' if rejected == 'rejected' else rejected}",
+        "worst": f"the one with the largest share of {others}",
+        "median": f"the one with the median share of {others}, of those that have any",
+        "random": f"taken at random from those with {others}",
     }
     frame = "micrograph" if example.depths_a is None else "tomogram"
     found = f"The {example.word} {frame} ({chosen[example.word]}): {example.name}"
     found += f" ({example.image.missing})." if example.image.missing else "."
-    found += " Seen along z." if example.depths_a is not None else ""
+    found += " The view is along z." if example.depths_a is not None else ""
     if example.picked_a is not None:
-        long = "as long as the shifts" if times == 1 else f"{times} times as long as the shifts"
-        found += f" Arrows point from picked to shifted positions, in the whole {frame} {long} (median {_drift_a(example):.1f} Å)."
+        long = "" if times == 1 else f"; {times} x too long in the whole {frame}"
+        found += f" Arrows: from pick to shifted centre{long}. Median shift: {_drift_a(example):.1f} Å."
     return found

@@ -119,9 +119,9 @@ def numbered(result: ParticleOutcome, name: str) -> int:
 
 def _not_one(result: ParticleOutcome, found: list[str]) -> str:
     if found:
-        return f"found {len(found)} micrographs of this name, such as {found[0]}, expected one"
+        return f"found {len(found)} micrographs of this name, such as {found[0]}, expected one; give more of its path"
     some = [micrograph.name for picks in result.joined.picks for micrograph in picks.micrographs[:2]][:3]
-    return f"found no micrograph with particles of this name, expected one, such as {', '.join(some)}"
+    return f"found no micrograph of this name with particles, expected one, such as {', '.join(some)}"
 
 
 def example_of(result: ParticleOutcome, number: int, word: str = "chosen") -> Example:

@@ -8,6 +8,7 @@ from cryodedup.particles.result import ParticleOutcome
 from cryodedup.report.figure import Figure, shortened, without_directories
 from cryodedup.report.figures.pickers import MAX_SHOWN, names_of_inputs
 from cryodedup.report.upset import upset
+from cryodedup.text import count
 
 MAX_COMBINATIONS = 24
 """Maximum number of combinations drawn, the most frequent ones."""
@@ -53,6 +54,12 @@ def draw(data: FoundBy) -> Figure:
         "particles",
         "Bars: particles by the inputs that found them",
     )
-    caption = "Particles (sets of duplicates) by the inputs that found them: those with an orange dot, and no others."
-    caption += f" {data.left_out:,} combinations are not shown: rarer ones, or of further inputs." if data.left_out else ""
+    caption = (
+        "Number of particles found by the inputs with an orange dot and by no other input. A set of duplicates counts as one particle."
+    )
+    caption += (
+        f" Not shown: {count(data.left_out, 'combination')} that {'is' if data.left_out == 1 else 'are'} rarer, or of further inputs."
+        if data.left_out
+        else ""
+    )
     return Figure("found_by", (drawing,), caption)

@@ -125,6 +125,6 @@ def caption(data: Hits) -> str:
     found = "Pairs of exposures that show the same area. Lines parallel to the diagonal are holes that were imaged a second time, in the"
     found += " same order."
     found += f" Thin lines: borders between {' and between '.join(data.borders)}." if data.borders else ""
-    found += " Only pairs near the diagonal, those of the window, were compared." if data.windowed else ""
+    found += " Only pairs near the diagonal (within the window) were compared." if data.windowed else ""
     found += " Red: the other shots of the same holes contradict the pair." if data.contradicted.any() else ""
     return found

@@ -66,5 +66,5 @@ def caption(data: Kept) -> str:
     found = "Share of the particles that each minimum separation would keep."
     marked = {"the suggested separation": data.separations.suggested_a, "the usual distance of neighbours": data.separations.neighbours_a}
     dotted = [word for word, value in marked.items() if value is not None]
-    found += f" Dotted: {' and '.join(dotted)}." if dotted else ""
+    found += f" Dotted lines: {' and '.join(dotted)}." if dotted else ""
     return found + (f" Estimated from {data.sampled:,} particles." if data.sampled else "")

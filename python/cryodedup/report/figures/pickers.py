@@ -69,7 +69,8 @@ def draw(data: Pickers) -> Figure:
     low, high = int(of_two.min()), int(of_two.max())
     shared = f"{low:,}" if low == high else f"{low:,} to {high:,}"
     caption = (
-        "Share (%) of the particles of the input in each row that have a particle of the input in each column within the minimum"
-        f" separation, in the micrographs that both have ({shared} of them). On the diagonal: that have another particle of the same input."
+        "Percentage of the particles of the input in the row that have a particle of the input in the column within the minimum"
+        f" separation. Only the micrographs that both inputs have are counted ({shared}). On the diagonal, the other particle is of the"
+        " same input."
     )
     return Figure("pickers", (matrix(data.percent, shortened(without_directories(data.names)), alt),), caption)

@@ -63,5 +63,8 @@ def draw(data: ScorePairs) -> Figure:
         "Map of pairs by the scores of winner and loser",
         colour_bar=ColourBar(label="pairs", low=1.0, high=highest, log=highest > 1),
     )
-    caption = "Scores of duplicates from different inputs, as they were compared: ranks within each input, if scores were normalised."
+    caption = (
+        "Pairs of duplicates from different inputs, by the score of the kept particle (winner) and of the rejected one (loser). If scores"
+        " were normalised, these are ranks within each input."
+    )
     return Figure("scores", (drawing,), caption)

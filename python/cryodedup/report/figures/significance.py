@@ -108,29 +108,28 @@ def draw(data: Significance) -> Figure:
         layers.append(Points(x=data.found_z, y=data.found.astype(float), size=5.0))
     if len(data.mirrored_z) > 1:
         layers.append(Line(x=data.mirrored_z, y=data.mirrored, paint="second", stepped=True, label="mirrored pairs"))
-    layers.append(Line(x=data.chance_z, y=data.chance, paint="grey", dash="dashed", label="chance"))
+    layers.append(Line(x=data.chance_z, y=data.chance, paint="grey", dash="dashed", label="expected by chance"))
     if data.min_z is not None:
         layers.append(Rules(at=np.array([data.min_z]), label=f"q ≤ {data.fdr:g}"))
     low = max(1e-3, min(LOWEST_Z, float(data.found_z[0])))
     high = 1.06 * max(float(data.found_z[0]), float(data.chance_z[-1]), low + 1)
     x = Axis(label="significance z (standard deviations)", low=low, high=high, log=True, ticks=TICKS)
-    y = Axis(label="pairs of at least this z", low=1e-2, high=2.0 * max(5, int(data.found[-1])), log=True)
+    y = Axis(label="pairs with at least this z", low=1e-2, high=2.0 * max(5, int(data.found[-1])), log=True)
     alt = "Numbers of pairs by their significance: found, of mirrored pairs, and expected by chance"
     return Figure("significance", (chart(x, y, layers, alt),), caption(data))
 
 
 def caption(data: Significance) -> str:
     """The caption, with the number of accepted pairs."""
-    found = f"Pairs of at least each significance z, of {data.tested:,} compared, and how many are expected by chance (dashed: an upper"
-    found += f" estimate, from {CAUTION:g} times the mirrored pairs and from the bulk of all pairs)."
+    found = f"Number of pairs with at least each significance z, out of {data.tested:,} compared pairs. Dashed: an upper estimate of the"
+    found += f" number expected by chance, from {CAUTION:g} times the number of mirrored pairs and from the bulk of all pairs."
     if data.min_z is None:
-        return f"{found} Pairs are accepted by ccc ≥ {data.threshold:g}, not by z."
-    found += f" A pair is accepted by itself from about z = {data.min_z:.1f} on; {data.accepted:,} are accepted."
+        return f"{found} Pairs are accepted by their ccc (≥ {data.threshold:g}), not by z."
+    found += f" A pair is accepted on its own if z is at least about {data.min_z:.1f}. In total, {data.accepted:,} are accepted."
     if data.supported:
-        found += f" {data.supported:,} of these are less significant, but other shots of the same holes agree with them."
+        found += f" Of these, {data.supported:,} have a lower z, but other shots of the same holes agree with them."
     if data.refused:
         found += (
-            " Pairs at zero shift must be more significant than this, and so must pairs that are no more alike than other shots of other"
-            " holes at the same shift."
+            " A higher z is needed at zero shift, and for pairs that are no more similar than other shots of other holes at the same shift."
         )
     return found

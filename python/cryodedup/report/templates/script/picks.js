@@ -48,7 +48,7 @@ const opener = (place, given, names) => {
   const caption = (k) => {
     const [left, right, bottom, top] = frames[frameOf[k]];
     const words = `○ ${plain(kept[k])} ${given.heads[2]}, × ${plain(counts[k] - kept[k])} ${given.heads[3]}. `
-      + `The frame has ${[right - left, top - bottom].map((side) => plain(Number(side.toPrecision(4)))).join(" x ")} ${unit}.`
+      + `The frame is ${[right - left, top - bottom].map((side) => plain(Number(side.toPrecision(4)))).join(" x ")} ${unit}.`
       + (images.length && !images[k]?.[0] ? " Its image is not in this page." : "");
     const symbol = (paint) => drawn("svg", { viewBox: "0 0 12 12", "aria-hidden": "true" }, drawn("circle", { cx: 6, cy: 6, r: 4, class: `line stroke-${paint}` }));
     const keys = inputs.length > 1 ? inputs.map(([name, paint]) => make("span", { class: "key" }, symbol(paint), ` ${name}`)) : [];
@@ -57,7 +57,7 @@ const opener = (place, given, names) => {
   return (k) => {
     const close = make("button", { type: "button" }, "Close");
     close.addEventListener("click", () => { panel.hidden = true; place.querySelector(".window").focus(); });
-    const left = `The particles of this ${given.heads[0]} are not in this page, which would be too large: result.plot_micrograph(${JSON.stringify(names[k])}) in Python draws them.`;
+    const left = `The particles of this ${given.heads[0]} are not in this page, which would become too large. Draw them in Python: result.plot_micrograph(${JSON.stringify(names[k])})`;
     panel.replaceChildren(make("h3", {}, names[k], " ", close), ...(k < frameOf.length ? [drawing(k), caption(k)] : [make("p", { class: "note" }, left)]));
     panel.hidden = false;
     panel.focus({ preventScroll: true });

@@ -65,12 +65,12 @@ for (const place of all(".long")) {
   const row = (k, at) => make("tr", { "aria-rowindex": at + 2 }, named(k), ...columns.slice(1).map((values, c) => cell(values[k], c + 1)));
   const show = (text) => { if (status.textContent !== text) status.textContent = text; };
   const counted = (count) => `${plain(count)} row${count === 1 ? "" : "s"}`;
-  const listed = place.dataset.rows === place.dataset.total ? "" : ", of those listed";
+  const listed = place.dataset.rows === place.dataset.total ? "" : " in this page";
   // On paper: the first rows, without the room for the others.
   const PRINTED = 300;
   addEventListener("beforeprint", () => {
     table.tBodies[0].replaceChildren(...rows.slice(0, PRINTED).map(row));
-    if (rows.length > PRINTED) table.tBodies[0].append(make("tr", {}, make("td", { colspan: heads.length }, `and ${counted(rows.length - PRINTED)} more`)));
+    if (rows.length > PRINTED) table.tBodies[0].append(make("tr", {}, make("td", { colspan: heads.length }, `${counted(rows.length - PRINTED)} more`)));
   });
   addEventListener("afterprint", () => draw());
   const HEIGHT = 30;
