@@ -106,7 +106,9 @@ def test_of_a_family_the_dose_weighted_whole_stays_and_all_go_with_it(tmp_path: 
     ran = command("micrographs", tmp_path / "m", "--bin", 2, "-o", out)
     assert ran.status == 0  # versions count neither for --max-removed nor for --max-set
     assert "24 micrographs, 6 compared" in ran.out
-    assert "18 micrographs removed as further versions of 6 exposures (6 even half, 6 not dose-weighted, 6 odd half; versions.csv)" in ran.out
+    assert (
+        "18 micrographs removed as further versions of 6 exposures (6 even half, 6 not dose-weighted, 6 odd half; versions.csv)" in ran.out
+    )
     kept = [Path(name).name for name in (out / "micrographs_kept.txt").read_text().split()]
     assert kept == [f"x{k}_DW.mrc" for k in range(5)]
     assert len((out / "micrographs_removed.txt").read_text().split()) == 19
