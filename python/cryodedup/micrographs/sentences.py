@@ -72,10 +72,12 @@ def self_test(test: SelfTest) -> str:
 
 def strength(test: SelfTest) -> str:
     """Of what strength the planted exposures were."""
-    have = f"Planted exposures have {100 * test.damage:.0f} % of the correlation of undamaged ones"
     if test.measured_on:
-        return f"{have}, like the {test.measured_on:,} pairs of this session"
-    return f"{have}; this session has too few second visits to check whether real ones have as much"
+        return f"Planted exposures are as strong as the {test.measured_on:,} pairs of this session"
+    return (
+        f"Planted exposures have {100 * test.damage:.0f} % of the correlation of undamaged ones; the self-test cannot tell whether real"
+        " ones have as much, since this session has too few second visits"
+    )
 
 
 def overlap_range(band: Band) -> str:
