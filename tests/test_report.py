@@ -69,7 +69,7 @@ def test_the_particles_page_tells_what_was_found(demo: Path) -> None:
         "6,633 particles in 12 micrographs: 2,730 kept, 3,903 rejected (58.8 %) at a minimum separation of 40 Å.",
         "suggested minimum separation: ",
         "Comparison of the inputs",
-        "The worst micrograph (largest share of rejected particles): ",
+        "The worst micrograph (the one with the largest share of rejected particles): ",
         "For a methods section",
         "Duplicates among 3 sets of particles were found with cryodedup ",
         "min_separation_a",
