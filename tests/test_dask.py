@@ -162,7 +162,7 @@ def test_workers_killed_while_they_hold_tasks_and_one_that_joins_change_nothing(
     out, err = ran.communicate(timeout=PATIENCE_S)
     assert ran.returncode == 0, err
     assert len(re.findall(r"worker \S+ was lost; (prepare|compare) \d of \d is given to another worker", err)) == 2
-    assert "compare: 5 of 5 done" in err
+    assert "compare: 5 of 5 tasks done" in err
     assert "9 pairs in 9 sets" in out
     assert results(cluster.folder / "unique") == single
 
@@ -274,10 +274,13 @@ def test_how_often_a_task_is_tried(
 
 
 def test_no_scheduler_is_a_users_error(session: Planted, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    for scheduler, found in ((tmp_path / "scheduler.json", "no such file"), ("tcp://127.0.0.1:1", "no Dask scheduler answers there (")):
+    for scheduler, found in (
+        (tmp_path / "scheduler.json", "found no such file"),
+        ("tcp://127.0.0.1:1", "no Dask scheduler answers there ("),
+    ):
         arguments = ["micrographs", session.star, "-o", tmp_path / "unique", "--engine", "dask", "--scheduler", scheduler]
         assert run([str(argument) for argument in arguments]) == 2
-        assert capsys.readouterr().err.startswith(f"cryodedup: error: --scheduler {scheduler}: found {found}")
+        assert capsys.readouterr().err.startswith(f"cryodedup: error: --scheduler {scheduler}: {found}")
     assert not (tmp_path / "unique").exists()
 
 

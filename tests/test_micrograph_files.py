@@ -659,5 +659,5 @@ def test_what_a_small_file_claims_or_unpacks_to_is_bounded(tmp_path: Path) -> No
     reasons = find_duplicate_micrographs(tmp_path, MicrographParams(bin=2)).unreadable.values()
     assert [reason.partition(",")[0] for reason in sorted(reasons)] == [
         "found an extended header of 2",
-        "found more than 1048576 bytes after the pixels",
+        "found more than 1048576 bytes behind the pixels",
     ]

@@ -277,7 +277,7 @@ def test_up_to_one_percent_of_missing_pixels_are_masked(
     assert all(np.abs(np.subtract(shift, found(expected)[pair])).max() <= BIN for pair, shift in found(result).items())
     (warning,) = (warning for warning in result.warnings if "NaN" in warning)
     assert warning == (
-        f"1 micrograph has NaN or infinite pixels: 2,012 (0.55 %) in {spoiled}; they were replaced by the mean of the pixels around them"
+        f"1 micrograph has NaN or infinite pixels: 2,012 (0.55 %) in {spoiled}; these pixels were replaced by the mean of the pixels around them"
     )
 
 

@@ -197,7 +197,7 @@ def test_the_table_of_kept_micrographs(micrographs: MicrographResult) -> None:
     kept = micrographs.kept_table()
     names = kept["micrographs"]["rlnMicrographName"].tolist() if isinstance(kept, dict) else kept["rlnMicrographName"].tolist()
     assert names == [name for name, stays in zip(micrographs.names, micrographs.kept, strict=True) if stays]
-    with pytest.raises(InputError, match=r"found a table \(DataFrame\), expected the path of its file"):
+    with pytest.raises(InputError, match=r"found a table in memory \(DataFrame\), expected the path of its file"):
         find_duplicate_micrographs(pd.DataFrame())
 
 

@@ -250,7 +250,7 @@ def test_arrows_start_where_particles_were_picked_from_the_middle_or_a_corner(tm
     assert shown.picked_a is not None
     moved = shown.centres_a - shown.picked_a
     assert moved == pytest.approx(np.repeat([[-3, -4], [0, 0]], 6, axis=0), abs=1e-6)
-    assert "(median 5.0 Å)" in example_panels.draw(shown, ("kept", "rejected")).caption
+    assert "Median shift: 5.0 Å" in example_panels.draw(shown, ("kept", "rejected")).caption
 
 
 @pytest.mark.parametrize("as_loop", [False, True])
