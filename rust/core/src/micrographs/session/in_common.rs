@@ -66,3 +66,33 @@ impl InCommon {
 pub(crate) fn rings_in(annulus: &Range<f32>) -> impl Iterator<Item = usize> {
     (0..RINGS).filter(|&ring| annulus.contains(&ring_radius(ring)))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::noise;
+    use super::super::views::Workspace;
+    use super::*;
+    use crate::micrographs::kernels::fft::Plan;
+    use crate::micrographs::kernels::rings::{Rings, radii};
+
+    #[test]
+    fn correlations_are_those_of_the_two_images_in_each_annulus() {
+        let plan = Plan::new(96, 64);
+        let rings = Rings::new(radii(&plan));
+        let values: Vec<f32> = noise(8).iter().map(|&value| value.into()).collect();
+        let (a, b) = (&values[..plan.len()], &values[plan.len()..][..plan.len()]);
+        let both: Vec<f32> = a.iter().zip(b).map(|(a, b)| a + b).collect();
+        let opposite: Vec<f32> = a.iter().map(|a| -a).collect();
+        for (second, expected) in [(a, 1.0), (b, 0.0), (&both, std::f64::consts::FRAC_1_SQRT_2), (&opposite, -1.0)] {
+            let mut workspace = Workspace::new(&plan);
+            for (value, (&re, &im)) in workspace.image.iter_mut().zip(a.iter().zip(second)) {
+                (value.re, value.im) = (re, im);
+            }
+            workspace.forward(&plan);
+            let found = InCommon::of(&rings.products(&workspace.spectrum, &plan), &(0.05..0.3));
+            assert!((found.coarse - expected).abs() < 0.05 && (found.fine - expected).abs() < 0.05, "{expected} {found:?}");
+            assert_eq!(found.is_one_exposure(), expected > 0.9);
+            assert_eq!(found.has_fine_detail(0.0), expected > 0.5);
+        }
+    }
+}
