@@ -15,10 +15,11 @@ use crate::{Monitor, Result};
 
 /// The outer part of each side over which a micrograph fades.
 const TAPER: f32 = 0.025;
-/// Of their coarse signal two exposures of one scene share at least so much (0.85 in three exposures that damage it; patterns up to 0.84),
-/// or what is left is less than this part of the signal of the session's middle micrograph (1.1 or more behind smooth patterns).
-const MIN_SHARED: f64 = 0.85;
+/// What two exposures of one scene do not share is less than this part of the signal of the session's middle micrograph: up to 0.17 in three
+/// exposures that damage it, 1.1 or more behind smooth patterns (seeds 1 to 3)...
 const MAX_LEFT: f64 = 0.5;
+/// ...whose signal is taken to be at least so strong, in units of its noise.
+const MIN_USUAL: f64 = 0.1;
 
 /// Which pairs, that match without any shift once what all micrographs share is taken out, share a pattern of the camera.
 ///
@@ -44,9 +45,8 @@ pub fn share_pattern(session: &Session, pairs: &[Pair], monitor: &Monitor) -> Re
 
 /// `strengths`: of the two; `usual`: of the session's middle micrograph.
 fn is_pattern(found: &InCommon, strengths: [f64; 2], usual: f64) -> bool {
-    let left = (1.0 - found.shared) * (strengths[0] * strengths[1]).sqrt() / usual.max(f64::MIN_POSITIVE);
-    let hides_scenes = found.shared < MIN_SHARED && left > MAX_LEFT;
-    !found.is_one_exposure() && (found.has_fine_detail(0.0) || hides_scenes)
+    let left = (1.0 - found.shared) * (strengths[0] * strengths[1]).sqrt() / usual.max(MIN_USUAL);
+    !found.is_one_exposure() && (found.has_fine_detail(0.0) || left > MAX_LEFT)
 }
 
 /// The coarse signal of a micrograph, in units of its noise; `shares`: of its power, ring by ring.
