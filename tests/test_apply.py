@@ -152,7 +152,7 @@ def test_exposures_and_particles_of_cryosparc(command: Command, unique: Unique, 
     assert "type: particle" in (tmp_path / "out" / "refined_rejected.csg").read_text()
     files = summary_of(tmp_path / "out")["files"]
     assert [file["matched_by"] for file in files] == [{"name": 3}, {"name": 6}, {"uid": 3}]
-    assert files[2]["not_found_examples"] == [f"{bare}, record 3"]
+    assert files[2]["not_found_examples"] == [f"{bare}, row 3"]
 
 
 def test_a_result_of_exposures_is_applied_by_uid(unique: Unique, tmp_path: Path) -> None:
@@ -535,16 +535,16 @@ def bad(tmp_path: Path, unique: Unique) -> dict[str, tuple[list[object], str]]:
         "damaged summary": ([tmp_path / "broken", source, *out], "T/broken/summary.json: found another file, expected the summary that cryodedup"),
         "incomplete summary": ([changed("incomplete", sources=[{"kept": 3}]), source, *out], "T/incomplete/summary.json: found a damaged summary ('rejected')"),
         "another schema": ([changed("apply", schema="cryodedup.apply/1"), source, *out], "T/apply/summary.json: found schema 'cryodedup.apply/1', expected cryodedup.particles/1 or"),
-        "dry run": ([changed("dry", outputs=[]), source, *out], "T/dry: found the summary of a dry run, expected a result with files: repeat the command without --dry-run"),
-        "withheld": ([changed("withheld", unique.directory, withheld="too many"), movies, *out], "T/withheld: found a result that is withheld, expected one with micrographs_kept.*: too many"),
-        "a file is missing": ([tmp_path / "gap", source, *out], "T/gap/particles_rejected.star: no such file, expected the complete result of the earlier run"),
+        "dry run": ([changed("dry", outputs=[]), source, *out], "T/dry: found the summary of a dry run, expected a result with files; repeat the command without --dry-run"),
+        "withheld": ([changed("withheld", unique.directory, withheld="too many"), movies, *out], "T/withheld: found a result that is withheld (too many), expected one with micrographs_kept.*"),
+        "a file is missing": ([tmp_path / "gap", source, *out], "T/gap/particles_rejected.star: found no such file, expected the complete result of the earlier run"),
         "a file was replaced": ([tmp_path / "other", source, *out], "T/other/particles_rejected.star: found 3 rows, expected 1 as summary.json says"),
         "half-sets repaired": ([repaired, source, *out], "T/repaired: found a result of --half-sets repair, expected one with kept and rejected particles"),
-        "micrographs after particles": ([clean, movies, *out], "T/movies.star: this lists micrographs, but T/clean is a result of cryodedup particles; expected files of particles"),
+        "micrographs after particles": ([clean, movies, *out], "T/movies.star: found a list of micrographs, while T/clean is a result of cryodedup particles, expected files of particles"),
         "nothing in common": ([clean, far, *out], "T/far.star: found none of its 1 particles in T/clean, by uid or by micrograph (its first: q/r.mrc) and coordinates (within 0.01 px)"),
         "no micrograph in common": ([unique.directory, far, *out], f"T/far.star: found none of its 1 micrographs in {unique.directory} (its first: q/r.mrc)"),
-        "uids of nothing": ([clean, bare, *out], "T/bare.cs: found no uid of T/clean and no coordinates, expected one of them: give the passthrough file as well, or only the .csg of the job"),
-        "uids without micrographs": ([unique.directory, bare, *out], f"T/bare.cs: found no micrograph names, and no uid of {unique.directory}; expected exposures, or particles with location fields"),
+        "uids of nothing": ([clean, bare, *out], "T/bare.cs: found no uid of T/clean and no coordinates, expected one of them; give the passthrough file as well, or only the .csg of the job"),
+        "uids without micrographs": ([unique.directory, bare, *out], f"T/bare.cs: found no micrograph names, and no uid of {unique.directory}, expected exposures, or particles with location fields"),
         "a name that fits two": ([unique.directory, twins, *out], "T/twins.star: found two micrographs that fit"),
         "no output": ([clean, source], "missing -o DIR2, a directory for the new files (or --dry-run)"),
         "output is the result": ([clean, source, "-o", clean, "--overwrite"], "T/clean: found the earlier result as --output, expected another directory"),

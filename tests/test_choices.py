@@ -229,7 +229,7 @@ def test_a_file_without_micrograph_names_is_one_micrograph_and_says_so(tmp_path:
         ({"pixel_size_a": {"a.star": "x"}}, "pixel_size_a: found 'x', expected a number"),
         ({"pixel_size_override": True}, "pixel_size_override: found no pixel_size_a"),
         ({"match": "names"}, "match: found 'names', expected auto or path or name or uid"),
-        ({"undo_symmetry_expansion": True, "shift_key": "alignments3D"}, "undo_symmetry_expansion compares stored coordinates"),
+        ({"undo_symmetry_expansion": True, "shift_key": "alignments3D"}, "undo_symmetry_expansion, which compares stored coordinates"),
     ],
 )
 def test_bad_parameters(params: dict[str, object], message: str) -> None:

@@ -132,16 +132,16 @@ def bad(tmp_path: Path, relion: Path, sparc: Path) -> dict[str, tuple[list[objec
         "truncated .cs": ([tmp_path / "cut.cs", *out], "T/cut.cs: found 1 whole records, expected 2 as its header says; is it truncated?"),
         "pickled .npy": (
             [tmp_path / "pickled.npy", *out],
-            "T/pickled.npy: found pickled objects, expected plain records; such a file is not read, as it could run any program",
+            "T/pickled.npy: found pickled objects, expected plain records: such a file is not read, as it could run any program",
         ),
         "no location fields": (
             [tmp_path / "bare.cs", *out],
             "T/bare.cs: found no location fields (location/center_x_frac, location/center_y_frac, location/micrograph_shape), expected them here or in"
-            " a dataset joined by uid: give the passthrough file as well, or only the .csg of the job (for tables: Dataset.innerjoin)",
+            " a dataset joined by uid; give the passthrough file as well, or only the .csg of the job (for tables: Dataset.innerjoin)",
         ),
         "unknown micrograph shape": (
             [tmp_path / "shape.cs", *out],
-            "T/shape.cs, record 0: location/micrograph_shape: found 0x0, expected the micrograph's sides in pixels",
+            "T/shape.cs, row 0: location/micrograph_shape: found 0x0, expected the micrograph's sides in pixels",
         ),
         "NaN coordinate": (
             [tmp_path / "nan.star", *out, "--pixel-size", "1"],
@@ -189,7 +189,7 @@ def bad(tmp_path: Path, relion: Path, sparc: Path) -> dict[str, tuple[list[objec
         ),
         "micrographs that are none": (
             [relion, *out, "--micrographs", relion],
-            "T/relion.star: --micrographs: this lists particles, expected micrographs: a micrographs.star or micrographs_ctf.star",
+            "T/relion.star: --micrographs: found a list of particles, expected micrographs: a micrographs.star or micrographs_ctf.star",
         ),
         "unknown option": ([relion, *out, "--minimum", "3"], "No such option"),
     }
@@ -311,10 +311,10 @@ def mistaken(tmp_path: Path, relion: Path) -> dict[str, tuple[list[object], str]
     (tmp_path / "lone.csg").write_text("results: {location: {metafile: '>gone.cs', num_items: 1, type: particle.location}}\n")
     out = ["-o", tmp_path / "out"]
     return {
-        "micrographs as particles": (["particles", micrographs, *out], "T/micrographs_ctf.star: this lists micrographs, not particles; to compare these, use cryodedup micrographs"),
-        "exposures as particles": (["particles", cs(tmp_path / "e.cs", exposures), *out], "T/e.cs: this lists micrographs (exposures), not particles; to compare these, use cryodedup micrographs"),
+        "micrographs as particles": (["particles", micrographs, *out], "T/micrographs_ctf.star: found a list of micrographs, expected particles; to compare these, use cryodedup micrographs"),
+        "exposures as particles": (["particles", cs(tmp_path / "e.cs", exposures), *out], "T/e.cs: found a list of micrographs (exposures), expected particles; to compare these, use cryodedup micrographs"),
         "a job's folder": (["particles", tmp_path / "job", *out], "T/job: found autopick.star, expected a folder of picks; this is a job's folder: use T/job/autopick.star"),
-        "particles as micrographs": (["particles", relion, "--micrographs", relion, *out], "T/relion.star: --micrographs: this lists particles, expected micrographs"),
+        "particles as micrographs": (["particles", relion, "--micrographs", relion, *out], "T/relion.star: --micrographs: found a list of particles, expected micrographs"),
         "an image as picks": (["particles", tmp_path / "a.mrc", *out], "T/a.mrc: found an MRC image, expected picks or particles"),
         "an empty file": (["particles", tmp_path / "empty.star", *out], "T/empty.star: found an empty file, expected RELION or STOPGAP .star"),
         "a lone group": (["particles", tmp_path / "lone.csg", *out], "T/lone.csg: found no gone.cs beside it, although it refers to that file"),

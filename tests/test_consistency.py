@@ -76,7 +76,7 @@ def test_a_lone_group_says_what_is_missing(tmp_path: Path) -> None:
     )
     with pytest.raises(
         InputError,
-        match=r"p\.csg: found no p\.cs beside it, although it refers to that file; a \.csg contains no particles itself: export the whole result group",
+        match=r"p\.csg: found no p\.cs beside it, although it refers to that file, expected it: a \.csg contains no particles itself; export the whole result group",
     ):
         run(tmp_path / "p.csg")
 
@@ -391,7 +391,7 @@ def test_coordinates_that_were_never_set_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="found coordinates of 0, 0 for 20 of 40 particles"):  # one in each micrograph
         run(cs(tmp_path / "h.cs", half))
     assert run(cs(tmp_path / "c.cs", records([(0, 0), (0, 0), *((90 * i, 90) for i in range(1, 30))]))).kept.sum() == 30  # at the corner
-    with pytest.raises(InputError, match=r"record 0: found a location of 12, 12, expected fractions from 0 to 1"):
+    with pytest.raises(InputError, match=r"row 0: found a location of 12, 12, expected fractions from 0 to 1"):
         run(cs(tmp_path / "q.cs", records([(48000, 24000), (48040, 24000)])))
 
 

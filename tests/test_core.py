@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import copy
 import multiprocessing
+import pickle
 import threading
 import time
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
 
 from cryodedup import _core
-from cryodedup.errors import InputError
+from cryodedup.errors import InputError, InUseError, Kind, reason_of
 from cryodedup.formats.star import open_star, quoted
+from cryodedup.names import as_options, named
 from cryodedup.particles.points import Points
 
 
@@ -74,17 +78,35 @@ def test_errors_have_parts(tmp_path: Path) -> None:
     with pytest.raises(InputError) as of_cell:
         open_star([path], numbers=("x", "y"))
     error = of_cell.value
-    assert (error.kind, error.name, error.path, error.line, error.found, error.expected) == ("malformed", "y", path, 6, "'z'", "a number")
+    parts = (error.kind, error.path, error.line, error.field, error.found, error.expected)
+    assert parts == ("malformed", str(path), 6, "y", "'z'", "a number")
     assert str(error) == f"{path}, line 6: y: found 'z', expected a number"
     with pytest.raises(InputError) as of_file:
         _core.read_records(path, _core.Rows.records(path, 0, 8, 100), [], threads=1)
-    assert (of_file.value.kind, of_file.value.path, of_file.value.line) == ("truncated", path, None)
+    assert (of_file.value.kind, of_file.value.path, of_file.value.line) == ("truncated", str(path), None)
     with pytest.raises(InputError) as of_parameter:
         _core.Rows.records(path, 0, 4, 3).start(4)
-    assert (of_parameter.value.kind, of_parameter.value.name, of_parameter.value.found) == ("parameter", "row", "4")
-    assert InputError("text").kind is None
+    assert (of_parameter.value.kind, of_parameter.value.field, of_parameter.value.found) == ("parameter", "row", "4")
     with pytest.raises(FileNotFoundError):
         open_star([tmp_path / "none.star"])
+
+
+def test_an_error_makes_its_sentence_and_survives_other_processes() -> None:
+    error = InUseError(kind="malformed", path=Path("a.star"), line=3, field="rlnX", found="'z'", expected="a number", remedy="mend it")
+    assert str(error) == "a.star, line 3: rlnX: found 'z', expected a number; mend it"
+    for same in (pickle.loads(pickle.dumps(error)), copy.copy(error)):
+        assert (type(same), str(same), same.line, same.remedy) == (InUseError, str(error), 3, "mend it")
+    assert str(error.but(path="table", line=None, row=0, found=None)) == "table, row 0: rlnX: missing a number; mend it"
+    assert reason_of(InputError(kind="missing", path="a.mrc", reason="no such file")) == "no such file"
+    assert {*get_args(Kind)} == {kind for kind in get_args(Kind) if f"``{kind}``" in str(InputError.__doc__)}
+    choice = InputError(
+        kind="conflict", field=named("half_sets", "repair"), found=named("min_separation_a", 5), remedy=named("overwrite", True)
+    )
+    assert (choice.field, choice.found, choice.remedy) == ("half_sets", "min_separation_a=5", "overwrite=True")
+    assert str(choice) == 'half_sets="repair": found min_separation_a=5; overwrite=True'
+    assert choice.spelled(as_options) == "--half-sets repair: found --min-separation 5; --overwrite"
+    long = InputError(kind="malformed", path="p.star", found="x" * 100_000)
+    assert len(str(long)) < 1000
 
 
 @pytest.mark.parametrize("value", ["a.mrc", "#a.mrc", "mic#1.mrc", "a b.mrc", "it's", 'say "x"', "_x", "", "'", ";", "x\ty", "data_x"])

@@ -239,7 +239,7 @@ class Fake:
     def release(self) -> None: ...
 
 
-IN_USE = dask_task.Answer(error=InUseError("a.cache: another run uses this file"))
+IN_USE = dask_task.Answer(error=InUseError(kind="resources", path="a.cache", reason="another run uses this file"))
 FULL = dask_task.Answer(error=OSError(28, "No space left on device"))
 LOST = KilledWorker("task", None, 3)
 
@@ -251,7 +251,7 @@ LOST = KilledWorker("task", None, 3)
         ([IN_USE] * 36, InUseError),
         ([FULL] * 3, OSError),
         ([LOST] * 10, ChildProcessError),
-        ([dask_task.Answer(error=InputError("wrong"))], InputError),
+        ([dask_task.Answer(error=InputError(kind="missing", found="nothing"))], InputError),
         ([dask_task.Answer(unfit="elsewhere")], InputError),
         ([ZeroDivisionError()], ZeroDivisionError),
     ],
@@ -318,7 +318,7 @@ def test_without_dask_the_extra_is_named(options: list[str], session: Planted, t
         [sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, env={**os.environ, **PYTHON}, check=False
     )
     assert ran.returncode == 2
-    assert re.fullmatch(r"cryodedup: error: --\w+ \w+ needs [\w -]+: pip install 'cryodedup\[hpc\]'\n", ran.stderr, re.IGNORECASE)
+    assert re.fullmatch(r"cryodedup: error: --\w+ \w+: missing [\w -]+; pip install 'cryodedup\[hpc\]'\n", ran.stderr, re.IGNORECASE)
 
 
 def test_nothing_of_dask_is_imported_unless_it_is_asked_for() -> None:

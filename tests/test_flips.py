@@ -12,7 +12,7 @@ from simulate.kinds import KINDS
 from simulate.session import Truth, make
 
 from cryodedup import MicrographParams, MicrographResult, find_duplicate_micrographs
-from cryodedup.errors import ParameterError
+from cryodedup.errors import InputError
 from cryodedup.micrographs.flips import ORIENTATIONS, WORDS, orientations_of, relative
 from cryodedup.micrographs.judging import Found
 from cryodedup.micrographs.places import Places
@@ -114,5 +114,5 @@ def test_orientations_go_along_chains_and_contradictions_give_way() -> None:
 
 
 def test_stages_refuse(tmp_path: Path) -> None:
-    with pytest.raises(ParameterError, match="search_flips"):
+    with pytest.raises(InputError, match="search_flips"):
         plan(tmp_path, MicrographParams(search_flips=True), tmp_path / "out")

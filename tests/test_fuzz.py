@@ -79,7 +79,7 @@ def test_a_shift_of_no_number_is_refused_with_its_row(tmp_path: Path) -> None:
     array = records([(0, 0), (90, 0)], [("alignments3D/shift", "<f4", (2,)), ("alignments3D/psize_A", "<f4")])
     array["alignments3D/shift"][1], array["alignments3D/psize_A"][1] = (0, 1), np.inf
     path = cs(tmp_path / "p.cs", array)
-    with pytest.raises(InputError, match=r"p\.cs, record 1: found a centre at x nan"):
+    with pytest.raises(InputError, match=r"p\.cs, row 1: found a centre at x nan"):
         deduplicate_particles(path, ParticleParams())
 
 

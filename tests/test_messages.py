@@ -9,8 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from cryodedup import InputError
+from cryodedup.names import as_options, named
+
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "messages.md"
+TEXTS = ("field", "found", "expected", "reason", "remedy")
 GAP = "…"
 """Stands for a name or a number on the page, and for what is filled in in the code."""
 
@@ -21,12 +25,31 @@ def quoted() -> list[str]:
 
 
 def texts(path: Path) -> Iterator[str]:
-    """Texts in a module; what is filled into them is a gap."""
+    """Texts in a module as the command line shows them, those of errors made of their parts; what is filled into them is a gap."""
     for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-        if isinstance(node, ast.JoinedStr):
-            yield "".join(str(part.value) if isinstance(part, ast.Constant) else GAP for part in node.values)
-        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
-            yield node.value
+        if isinstance(node, ast.JoinedStr | ast.Constant):
+            yield as_options(text_of(node))
+        elif isinstance(node, ast.Call) and {part.arg for part in node.keywords} & {"found", "expected", "reason"}:
+            yield sentence(node)
+
+
+def text_of(node: ast.expr) -> str:
+    if isinstance(node, ast.Constant):
+        return str(node.value)
+    if isinstance(node, ast.JoinedStr):
+        return "".join(map(text_of, node.values))
+    if isinstance(node, ast.FormattedValue):
+        return text_of(node.value)
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "named":
+        return named(*map(text_of, node.args))
+    return GAP
+
+
+def sentence(call: ast.Call) -> str:
+    parts = {str(part.arg): text_of(part.value) for part in call.keywords if part.arg in {*TEXTS, "path", "line"}}
+    line = ", line " + parts.pop("line") if "line" in parts else ""
+    place = {} if parts.get("field") and "path" not in parts else {"path": parts.get("path", GAP) + line}
+    return InputError(**{**parts, **place, "kind": "missing"}).spelled(as_options)
 
 
 @pytest.fixture(scope="module")

@@ -355,7 +355,7 @@ def test_a_window_without_pairs(session: Planted, command: Command, tmp_path: Pa
         (["--bin", "0"], "bin: found 0, expected a whole number, 1 or more"),
         (["--bin", "1000"], "bin: found 1000, expected at most 64"),
         (["--lowpass", "0.7,0.05"], "expected numbers from 0 to 0.5 (Nyquist)"),
-        (["--lowpass", "0.01,0.05"], "--lowpass 0.01 and --highpass 0.04: expected the lowpass above the highpass"),
+        (["--lowpass", "0.01,0.05"], "--lowpass and --highpass: found 0.01 and 0.04, expected the lowpass above the highpass"),
         (["--highpass", "a"], "found 'a', expected numbers separated by a comma"),
         (["--fdr", "0"], "fdr: found 0.0, expected a number, more than 0 and less than 1"),
         (["--threshold", "2"], "threshold: found 2.0, expected a number, from -1 to 1"),
@@ -523,7 +523,7 @@ def test_much_reduced_micrographs_are_warned_about(session: Planted, command: Co
     ("call", "message"),
     [
         (lambda: MicrographParams(fdr=None), "fdr: found None"),  # type: ignore[arg-type]
-        (lambda: MicrographParams(search="all", scan_range=5), "scan_range: found 5 with search all, expected search window"),
+        (lambda: MicrographParams(search="all", scan_range=5), 'scan_range: found 5 with search="all", expected search="window"'),
         (lambda: find_duplicate_micrographs("x", {"bin": 2}), "params: found dict, expected MicrographParams"),  # type: ignore[arg-type]
         (lambda: find_duplicate_micrographs(None), "micrographs: found None, expected one path or several paths"),  # type: ignore[arg-type]
         (lambda: find_duplicate_micrographs(["a", 3]), "micrographs: found 3, expected one path or several paths"),  # type: ignore[list-item]

@@ -186,8 +186,8 @@ def test_ctrl_c_while_tiff_files_are_read(images: list[Path], tmp_path: Path) ->
 
 
 @pytest.mark.parametrize(("package", "options", "message"), [
-    ("tifffile", {}, "a.tif: found a TIFF file, which needs tifffile: pip install 'cryodedup[tiff]'"),
-    ("imagecodecs", {"compression": "lzw"}, "a.tif: found LZW compression, which needs imagecodecs: pip install imagecodecs"),
+    ("tifffile", {}, "a.tif: found a TIFF file, which needs tifffile; pip install 'cryodedup[tiff]'"),
+    ("imagecodecs", {"compression": "lzw"}, "a.tif: found LZW compression, which needs imagecodecs; pip install imagecodecs"),
 ])  # fmt: skip
 def test_a_missing_package_is_one_line(package: str, options: dict[str, object], message: str, tmp_path: Path) -> None:
     for name in "ab":

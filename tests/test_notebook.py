@@ -62,7 +62,7 @@ def test_a_parameter_of_the_window_calls_for_the_window(images_per_move: int, mi
     paths = micrographs.exposures.paths[:30]
     found = find_duplicate_micrographs(paths, bin=BIN, images_per_move=images_per_move)
     assert (found.params.search, found.params.images_per_move) == ("window", images_per_move)
-    with pytest.raises(InputError, match=rf"^images_per_move: found {images_per_move} with search all, expected search window$"):
+    with pytest.raises(InputError, match=rf'^images_per_move: found {images_per_move} with search="all", expected search="window"$'):
         find_duplicate_micrographs(paths, search="all", images_per_move=images_per_move)
 
 

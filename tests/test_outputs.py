@@ -539,7 +539,7 @@ def test_a_table_of_all_needs_relions_names_of_micrographs(tmp_path: Path, comma
     refused = command(*others)
     assert refused.status == 2
     assert "--write star: found no RELION name for 1 micrograph, such as J2/motioncorrected/m.mrc of" in refused.err
-    assert "expected the names that the RELION project uses: give --micrographs micrographs.star" in refused.err
+    assert "expected the names that the RELION project uses; give --micrographs micrographs.star" in refused.err
     assert not (tmp_path / "out").exists()
     named = star(
         tmp_path / "micrographs.star",

@@ -156,7 +156,7 @@ def test_a_table_with_commas(tmp_path: Path, end: str) -> None:
         ("micrograph,x,x_px,y\na,1,2,3\n", "line 1: found columns micrograph, x, x_px, y, expected columns micrograph, x and y"),
         ("micrograph,x,y\na,1,2\nb,q,2\n", "line 3: x: found 'q', expected a number"),
         ("micrograph,x,y\na,1,2\nb,1\n", "line 3: found 2 cells, expected 3, as in the head"),
-        ("micrograph,x,y\na,1, 2\n", "line 2: found a row of 2 cells, expected 1: separate the cells of this table by commas"),
+        ("micrograph,x,y\na,1, 2\n", "line 2: found a row of 2 cells, expected 1; separate the cells of this table by commas"),
         ("micrograph,x,y\na,1,inf\n", "found a centre at x 1 y inf"),
     ],
 )

@@ -331,7 +331,7 @@ def test_the_template_can_be_changed(tmp_path: Path, planted: Path, command: Cal
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("a\n{% if %}", "own.j2: line 2: "),
+        ("a\n{% if %}", "own.j2, line 2: "),
         ("{{ nodes }}\n{{ work }}", "own.j2: 'nodes' is undefined"),
         ("{{ ''.__class__.__mro__ }}\n{{ work }}", "own.j2: access to attribute '__class__' of 'str' object is unsafe"),
         ("{{ 1 / 0 }}", "own.j2: division by zero"),

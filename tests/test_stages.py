@@ -227,7 +227,7 @@ def test_a_plan_goes_with_its_parameters_micrographs_and_machine(
     found = command(*base, "--stage", "merge")
     assert (found.status, "found other micrographs than in the plan, or changed ones" in found.err) == (2, True)
     found = command(*base, "--stage", "plan")
-    assert (found.status, "1 micrograph of the input is not prepared" in found.err) == (2, True)
+    assert (found.status, "1 micrograph of the input not prepared" in found.err) == (2, True)
     monkeypatch.setattr(_core, "INSTRUCTION_SET", "another")
     found = command(*base, "--stage", "compare", "--shard", "1/2")
     assert found.status == 2

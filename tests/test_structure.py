@@ -12,7 +12,7 @@ import cryodedup
 
 PACKAGE = Path(cryodedup.__file__).parent
 FLOORS = (
-    {"text"},
+    {"text", "names"},
     {"errors", "control_groups"},
     {"components", "units", "progress", "processors", "resources", "signals", "staging", "lasting"},
     {"params", "summary_file"},

@@ -80,7 +80,7 @@ def test_bad_dynamo_tables(tmp_path: Path, rows: list[dict[int, object]], column
 def test_numbers_meet_names_through_a_map_only(command: Command, tmp_path: Path) -> None:
     table = dynamo(tmp_path / "t.tbl", {20: 3, 24: 10, 25: 20, 26: 30})
     names = star(tmp_path / "p.star", [("TS_03", 10, 20, 30), ("TS_04", 10, 20, 30)], "TomoName CoordinateX CoordinateY CoordinateZ")
-    with pytest.raises(InputError, match=r"t\.tbl: found numbers of tomograms, but names in .*p\.star: .* give tomograms FILE"):
+    with pytest.raises(InputError, match=r"t\.tbl: found numbers of tomograms, but names in .*p\.star, .* give tomograms FILE"):
         run([table, names])
     lines = write(tmp_path / "map.doc", "# number, file\n3 recon/TS_03.rec\n4\trecon/TS_04.rec\n")
     listed = star(tmp_path / "map.star", [("TS_03", 3), ("TS_04", 4)], "TomoName TomoNumber", block="tomograms")
@@ -170,8 +170,8 @@ def test_points_of_imod(tmp_path: Path, rows: str) -> None:
         ("a.txt", "1 2 0.5\n3 4 0.7\n", "found rows of 3 numbers, which could be x y z or x y score"),
         ("a.txt", "1 2 100 100\n2 9 100 100\n", "could be contour x y z or EMAN boxes (x y width height)"),
         ("a.txt", "5 2 100 100\n2 9 100 100\n", "could be EMAN boxes (x y width height)"),
-        ("a.txt", "1 2\n", "found rows of 2 numbers, which could be x y;"),
-        ("a.txt", "1 2 3 4 5 6\n", "found rows of 6 numbers, which could be from many programs;"),
+        ("a.txt", "1 2\n", "found rows of 2 numbers, which could be x y, expected"),
+        ("a.txt", "1 2 3 4 5 6\n", "found rows of 6 numbers, which could be from many programs, expected"),
         ("a.csv", "1,2,3\n", "found numbers separated by commas; PEET, emClarity, cisTEM and EPicker write such files"),
         ("a.csv", " ".join("1" * 26) + "\n", "found rows of 26 numbers, which may be a Dynamo or an emClarity table; rename a Dynamo table to NAME.tbl"),
         ("a.box", "1 2 3\n", "found a first row of 3 cells, expected 4 or 5"),

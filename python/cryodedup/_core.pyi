@@ -5,7 +5,6 @@
 
 from collections.abc import Callable, Sequence
 from os import PathLike
-from pathlib import Path
 from typing import Any, Protocol, TypeAlias, final, type_check_only
 
 import numpy as np
@@ -28,7 +27,6 @@ __all__ = [
     "FixedPattern",
     "Frame",
     "HalfPairs",
-    "InputError",
     "Leads",
     "Matches",
     "Part",
@@ -78,22 +76,6 @@ INSTRUCTION_SET: str
 """What of the processor's instructions results depend on, by rounding."""
 MAX_MASKED: float
 """Micrographs of a larger share of NaN or infinite pixels are not used."""
-
-class InputError(ValueError):
-    """The user's data or parameters are wrong; one line says where.
-
-    The core gives its parts, too; each is None where there is none, as in an error that has its text only.
-    """
-
-    kind: str | None
-    """``parameter``, ``malformed`` (a file does not follow its format), or ``truncated`` (it ends too early)."""
-    name: str | None
-    """The parameter, or the column."""
-    path: Path | None
-    line: int | None
-    """Counted from 1."""
-    found: str | None
-    expected: str | None
 
 @final
 class Part:

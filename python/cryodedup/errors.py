@@ -4,31 +4,34 @@ from __future__ import annotations
 
 import errno
 import os
-import re
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any, Literal
 
-from cryodedup._core import DEBUG_BUILD, InputError
+from cryodedup._core import DEBUG_BUILD
+from cryodedup.names import as_parameters, bare, named
 from cryodedup.text import brief_message
 
 __all__ = [
     "USERS_FAULT",
     "InUseError",
     "InputError",
+    "Kind",
     "MissingPackageError",
-    "ParameterError",
     "UnknownPixelSizeError",
+    "Where",
     "naming",
-    "option_of",
     "reason_of",
+    "wrong_value",
 ]
 
 if DEBUG_BUILD:
     warnings.warn("cryodedup._core is a debug build: 20 times slower; build with maturin develop --release", stacklevel=2)
 
-InputError.__str__ = lambda error: brief_message(ValueError.__str__(error))  # type: ignore[method-assign]
 MAX_SHOWN = 100
 """Letters of a wrong value that a message shows: it may be a whole table."""
 USERS_FAULT = {
@@ -44,6 +47,113 @@ USERS_FAULT = {
 }
 """Errors of the system that the user can avoid by giving another path."""
 
+Kind = Literal[
+    "parameter",  # a value, an array or an option is not one of those that are allowed, or a required one is missing
+    "conflict",  # two choices do not go together
+    "missing",  # a file, a column, a value or a package is not there, or cannot be opened
+    "malformed",  # a file contains what its format does not allow
+    "truncated",  # a file ends too early
+    "ambiguous",  # several things fit, or one is there several times, and one is needed
+    "contradiction",  # two files, or a file and an earlier state of it, disagree
+    "unsupported",  # a file or a table of a kind that is not used here
+    "exists",  # an output would replace what is there
+    "resources",  # memory or disk does not suffice, or another run holds a file
+]
+
+
+@dataclass(frozen=True)
+class Where:
+    """A line or a row of a file or a table, as messages name it."""
+
+    path: Path | str
+    line: int | None = None
+    """From 1."""
+    row: int | None = None
+    """From 0."""
+
+    @property
+    def parts(self) -> dict[str, Any]:
+        """Where it is, as an :class:`InputError` takes it."""
+        return {"path": self.path, "line": self.line, "row": self.row}
+
+    def __str__(self) -> str:
+        line = "" if self.line is None else f", line {self.line}"
+        return f"{self.path}{line}" if self.row is None else f"{self.path}{line}, row {self.row}"
+
+
+class InputError(ValueError):
+    """The user's data or parameters are wrong. The parts say what and where; ``str`` makes one line of them.
+
+    Parameters
+    ----------
+    kind
+        What went wrong: ``parameter``, ``conflict``, ``missing``, ``malformed``, ``truncated``, ``ambiguous``, ``contradiction``,
+        ``unsupported``, ``exists`` or ``resources``.
+    path
+        The file, or what a table in memory is called.
+    line
+        The line of a text file, from 1.
+    row
+        The row of a table, from 0.
+    field
+        The column, the block or the parameter.
+    found, expected
+        What is there, and what has to be. ``expected`` alone: it is missing.
+    reason
+        What the system, another library or an earlier step said, in place of ``found``.
+    remedy
+        What to do.
+    """
+
+    def __init__(
+        self,
+        *,
+        kind: Kind,
+        path: os.PathLike[str] | str | None = None,
+        line: int | None = None,
+        row: int | None = None,
+        field: str | None = None,
+        found: str | None = None,
+        expected: str | None = None,
+        reason: str | None = None,
+        remedy: str | None = None,
+    ) -> None:
+        super().__init__()
+        place = None if path is None else os.fspath(path)
+        self._parts: dict[str, Any] = {"kind": kind, "path": place, "line": line, "row": row}
+        self._parts |= {"field": field, "found": found, "expected": expected, "reason": reason, "remedy": remedy}
+        self.kind: Kind = kind
+        self.path, self.line, self.row = place, line, row
+        self.field = None if field is None else bare(field)
+        self.found, self.expected, self.reason, self.remedy = (
+            None if part is None else as_parameters(part) for part in (found, expected, reason, remedy)
+        )
+
+    def but(self, **parts: Any) -> InputError:
+        """The same error with some parts replaced."""
+        return type(self)(**{**self._parts, **parts})
+
+    @property
+    def text(self) -> str:
+        """The line, with marks for the names of parameters: for other texts that quote it."""
+        part = self._parts
+        where = Where(part["path"] or "", part["line"], part["row"])
+        heads = [text for text in (str(where).removeprefix(", "), part["field"]) if text]
+        said = part["reason"] or (f"found {part['found']}" if part["found"] is not None else None)
+        expected = part["expected"] and f"{'missing' if said is None else 'expected'} {part['expected']}"
+        body = ", ".join(text for text in (said, expected) if text)
+        return ": ".join([*heads, f"{body}; {part['remedy']}" if part["remedy"] else body])
+
+    def spelled(self, names: Callable[[str], str]) -> str:
+        """The line as :func:`~cryodedup.names.as_options` or :func:`~cryodedup.names.as_parameters` spells the names in it."""
+        return brief_message(names(self.text))
+
+    def __str__(self) -> str:
+        return self.spelled(as_parameters)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return partial(type(self), **self._parts), ()
+
 
 class MissingPackageError(InputError):
     """An optional package is not installed: no file of the kind can be read."""
@@ -57,59 +167,18 @@ class UnknownPixelSizeError(InputError):
     """Something is counted in pixels whose size the file does not give."""
 
 
-class ParameterError(InputError):
-    """A parameter is wrong, or two of them do not go together.
-
-    Parameters
-    ----------
-    text
-        Names each parameter in braces, ``{min_votes}``: the command line shows the option instead.
-    values
-        What other braces stand for.
-    """
-
-    def __init__(self, text: str, **values: object) -> None:
-        super().__init__(text)
-        self.values = values
-
-    @classmethod
-    def of(cls, name: str, found: object, expected: str) -> ParameterError:
-        """The usual message."""
-        shown = " ".join(repr(found).split())
-        shown = shown if len(shown) <= MAX_SHOWN else f"{shown[: MAX_SHOWN - 1]}…"
-        error = cls(f"{{{name}}}: found {{found}}, expected {{expected}}", found=shown, expected=expected)
-        error.kind, error.name, error.found, error.expected = "parameter", name, shown, expected
-        return error
-
-    def named(self, name_of: Callable[[str], str]) -> str:
-        """The text, with other names for the parameters."""
-        return str(self.args[0]).format_map(_Values(self.values, name_of))
-
-    def __str__(self) -> str:
-        return self.named(str)
+def wrong_value(parameter: str, found: object, expected: str) -> InputError:
+    """The error for a parameter that has a wrong value."""
+    shown = " ".join(repr(found).split())
+    shown = shown if len(shown) <= MAX_SHOWN else f"{shown[: MAX_SHOWN - 1]}…"
+    return InputError(kind="parameter", field=named(parameter), found=shown, expected=expected)
 
 
-def option_of(parameter: str) -> str:
-    """The option that sets a parameter: units are left out."""
-    return f"--{re.sub('_(deg|a|px|cycles_per_px)$', '', parameter).replace('_', '-')}"
-
-
-class _Values(dict[str, object]):
-    """What braces stand for: a value, or else the name of a parameter."""
-
-    def __init__(self, values: dict[str, object], name_of: Callable[[str], str]) -> None:
-        super().__init__(values)
-        self.name_of = name_of
-
-    def __missing__(self, parameter: str) -> str:
-        return self.name_of(parameter)
-
-
-def reason_of(error: InputError | OSError, path: Path) -> str:
+def reason_of(error: InputError | OSError) -> str:
     """Why a file cannot be used, without its name: for a list of files and reasons."""
     if isinstance(error, OSError):
         return (error.strerror or str(error)).lower()
-    return str(error).removeprefix(f"{path}: ")
+    return error.but(path=None).text
 
 
 @contextmanager

@@ -107,29 +107,37 @@ def _staged_names(staging: Path) -> list[str]:
 def given_directory(directory: Path | str) -> Path:
     """The path; not the empty text, as an unset variable of a script gives it, which a path takes for the current directory."""
     if not str(directory):
-        raise InputError("found an empty path as --output, expected a directory")
+        raise InputError(kind="parameter", found="an empty path as --output", expected="a directory")
     return Path(directory)
 
 
 def check_directory(directory: Path, overwrite: bool) -> None:
     """Refuses a path that cannot be the output directory, or one that holds an earlier result."""
     if (real := Path(os.path.realpath(directory))) == real.parent:
-        raise InputError(f"{directory}: found the root of the file system as --output, expected a directory of its own")
+        raise InputError(
+            kind="parameter", path=directory, found="the root of the file system as --output", expected="a directory of its own"
+        )
     if os.path.lexists(directory) and not directory.is_dir():
-        raise InputError(f"{directory}: found a file, expected a new or an existing directory (--output)")
+        raise InputError(kind="exists", path=directory, found="a file", expected="a new or an existing directory (--output)")
     present = [name for name in (SUMMARY, LISTING) if (directory / name).exists()]
     if present and not overwrite:
-        raise InputError(f"{directory / present[0]}: output exists; choose another --output, or add --overwrite")
+        raise InputError(
+            kind="exists", path=directory / present[0], reason="output exists", remedy="choose another --output, or add --overwrite"
+        )
     unfinished = next((path for path in abandoned(directory) if holds_earlier(path)), None)
     if unfinished is not None and not overwrite:
         raise InputError(
-            f"{directory}: found a result that was being replaced when a run was killed (the earlier files are in {unfinished / OLD}); add"
-            " --overwrite, or choose another --output"
+            kind="exists",
+            path=directory,
+            found=f"a result that was being replaced when a run was killed (the earlier files are in {unfinished / OLD})",
+            remedy="add --overwrite, or choose another --output",
         )
     figures = directory / FIGURES
     if os.path.lexists(figures) and (figures.is_symlink() or not figures.is_dir()):
         found = "a link" if figures.is_symlink() else "a file"
-        raise InputError(f"{figures}: found {found}, but a directory would be written there; choose another --output")
+        raise InputError(
+            kind="exists", path=figures, found=f"{found}, but a directory would be written there", remedy="choose another --output"
+        )
 
 
 def refuse_inputs_among_outputs(directory: Path, inputs: Sequence[Path], outputs: re.Pattern[str]) -> None:
@@ -137,7 +145,7 @@ def refuse_inputs_among_outputs(directory: Path, inputs: Sequence[Path], outputs
     for path in inputs:
         real = Path(os.path.realpath(path))
         if real.parent == Path(os.path.realpath(directory)) and outputs.fullmatch(real.name):
-            raise InputError(f"{path}: found an input, which an output would replace; choose another --output")
+            raise InputError(kind="exists", path=path, found="an input, which an output would replace", remedy="choose another --output")
 
 
 def _listed_outputs(directory: Path, places: Sequence[Path], schema: str) -> list[str]:
@@ -169,7 +177,9 @@ def _found_outputs(directory: Path, leaving: re.Pattern[str] | None, overwrite: 
         return []
     found = sorted(entry.name for entry in directory.iterdir() if leaving.fullmatch(entry.name) and not entry.is_dir())
     if found and not overwrite:
-        raise InputError(f"{directory / found[0]}: output exists; choose another --output, or add --overwrite")
+        raise InputError(
+            kind="exists", path=directory / found[0], reason="output exists", remedy="choose another --output, or add --overwrite"
+        )
     return found
 
 
@@ -195,13 +205,15 @@ def _move(staging: Path, directory: Path, overwrite: bool, inputs: Set[Path], ou
     for name in new:
         target = directory / name
         if Path(os.path.realpath(target)) in held:
-            raise InputError(f"{target}: found an input, which an output would replace; choose another --output")
+            raise InputError(kind="exists", path=target, found="an input, which an output would replace", remedy="choose another --output")
         if not os.path.lexists(target):
             continue
         if not overwrite:
-            raise InputError(f"{target}: output exists; choose another --output, or add --overwrite")
+            raise InputError(kind="exists", path=target, reason="output exists", remedy="choose another --output, or add --overwrite")
         if target.is_dir() != name.endswith("/") or ("/" in name and name not in outdated):
-            raise InputError(f"{target}: found a file that no earlier run of this command wrote; choose another --output")
+            raise InputError(
+                kind="exists", path=target, found="a file that no earlier run of this command wrote", remedy="choose another --output"
+            )
     old = staging / OLD
     (old / FIGURES).mkdir(parents=True)
     going = [name for name in outdated if Path(os.path.realpath(directory / name)) not in held]

@@ -73,8 +73,11 @@ def check_memory(needed: int, what: str, available: Available | None) -> None:
     """
     if available is not None and needed > available.size:
         raise InputError(
-            f"{what}: needs at least {size_words(needed)} of memory, found {available}; use a machine with more memory, or give fewer"
-            " files in each run: particles of different micrographs are independent of each other"
+            kind="resources",
+            path=what,
+            reason=f"needs at least {size_words(needed)} of memory, found {available}",
+            remedy="use a machine with more memory, or give fewer files in each run: particles of different micrographs are independent"
+            " of each other",
         )
 
 
@@ -87,7 +90,12 @@ def check_disk(needed: int, directory: Path, available: Available | None) -> Non
         It does not fit.
     """
     if available is not None and needed > available.size:
-        raise InputError(f"{directory}: at least {size_words(needed)} will be written, found {available}; choose another --output")
+        raise InputError(
+            kind="resources",
+            path=directory,
+            reason=f"at least {size_words(needed)} will be written, found {available}",
+            remedy="choose another --output",
+        )
 
 
 def _of_machine(proc: Path) -> Iterator[Available]:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from cryodedup.apply.rows import FileRows, read_rows
 from cryodedup.apply.verdicts import Verdicts, of_mask
-from cryodedup.errors import InputError, ParameterError
+from cryodedup.errors import InputError
 from cryodedup.formats.output import ParticleRows
 from cryodedup.formats.pick_output import PickFilesOutput
 from cryodedup.micrographs.listings import VERSIONS
@@ -101,23 +101,46 @@ def read_summary(directory: Path) -> dict[str, Any]:
     """
     if not directory.is_dir():
         found = "a file" if directory.exists() else "no such directory"
-        raise InputError(f"{directory}: found {found}, expected the directory that cryodedup particles or micrographs wrote (-o)")
+        raise InputError(
+            kind="missing", path=directory, found=found, expected="the directory that cryodedup particles or micrographs wrote (-o)"
+        )
     path = directory / SUMMARY
     if not path.is_file():
-        raise InputError(f"{directory}: found no {SUMMARY}, expected the directory that cryodedup particles or micrographs wrote (-o)")
+        raise InputError(
+            kind="missing",
+            path=directory,
+            found=f"no {SUMMARY}",
+            expected="the directory that cryodedup particles or micrographs wrote (-o)",
+        )
     try:
         summary = read_json(path)
         schema, outputs = str(summary["schema"]), [str(name) for name in summary["outputs"]]
     except (ValueError, KeyError, TypeError, RecursionError):
-        raise InputError(f"{path}: found another file, expected the summary that cryodedup particles or micrographs wrote") from None
+        raise InputError(
+            kind="malformed", path=path, found="another file", expected="the summary that cryodedup particles or micrographs wrote"
+        ) from None
     if schema not in (OF_PARTICLES, OF_MICROGRAPHS):
         raise InputError(
-            f"{path}: found schema {schema!r}, expected {OF_PARTICLES} or {OF_MICROGRAPHS}, of cryodedup particles or micrographs"
+            kind="unsupported",
+            path=path,
+            found=f"schema {schema!r}",
+            expected=f"{OF_PARTICLES} or {OF_MICROGRAPHS}, of cryodedup particles or micrographs",
         )
     if summary.get("withheld"):
-        raise InputError(f"{directory}: found a result that is withheld, expected one with micrographs_kept.*: {summary['withheld']}")
+        raise InputError(
+            kind="unsupported",
+            path=directory,
+            found=f"a result that is withheld ({summary['withheld']})",
+            expected="one with micrographs_kept.*",
+        )
     if not outputs:
-        raise InputError(f"{directory}: found the summary of a dry run, expected a result with files: repeat the command without --dry-run")
+        raise InputError(
+            kind="unsupported",
+            path=directory,
+            found="the summary of a dry run",
+            expected="a result with files",
+            remedy="repeat the command without --dry-run",
+        )
     return dict(summary)
 
 
@@ -132,7 +155,9 @@ def read_earlier(directory: Path, params: ParticleParams, summary: Mapping[str, 
     try:
         _check_summary(summary)
     except (KeyError, TypeError, AttributeError, ValueError) as error:
-        raise InputError(f"{directory / SUMMARY}: found a damaged summary ({error}), expected the summary of a finished run") from None
+        raise InputError(
+            kind="malformed", path=directory / SUMMARY, found=f"a damaged summary ({error})", expected="the summary of a finished run"
+        ) from None
     if summary["schema"] == OF_MICROGRAPHS:
         chosen = _micrographs(directory, params, summary)
         return Earlier(directory=directory, schema=OF_MICROGRAPHS, files=chosen.files, micrographs=chosen)
@@ -163,22 +188,29 @@ def earlier_params(path: Path, summary: Mapping[str, Any]) -> ParticleParams:
             flip_y=bool(used.get("flip_y")),
             score_field="none",
         )
-    except (ParameterError, TypeError, AttributeError) as error:
-        raise InputError(f"{path}: found damaged parameters ({error}), expected the parameters of a finished run") from None
+    except (InputError, TypeError, AttributeError) as error:
+        raise InputError(
+            kind="malformed", path=path, found=f"damaged parameters ({error})", expected="the parameters of a finished run"
+        ) from None
 
 
 def _there(directory: Path, name: str) -> Path:
     path = directory / name
     if not path.exists():
-        raise InputError(f"{path}: no such file, expected the complete result of the earlier run; {_RESTORE}")
+        raise InputError(
+            kind="missing", path=path, found="no such file", expected="the complete result of the earlier run", remedy=_RESTORE
+        )
     return path
 
 
 def _check_count(path: Path, found: int, expected: int) -> None:
     if found != expected:
         raise InputError(
-            f"{path}: found {found:,} rows, expected {expected:,} as {SUMMARY} says: the file is not the one that the run wrote; repeat"
-            " that run with --overwrite"
+            kind="contradiction",
+            path=path,
+            found=f"{found:,} rows",
+            expected=f"{expected:,} as {SUMMARY} says: the file is not the one that the run wrote",
+            remedy="repeat that run with --overwrite",
         )
 
 
@@ -224,15 +256,20 @@ def _paths_in(path: Path, *columns: str) -> list[tuple[str, ...]]:
     paths = [tuple(_path_in(cell) for cell in row if cell is not None) for row in rows]
     if any(len(row) < len(columns) for row in paths):
         expected = " and ".join(columns)
-        raise InputError(f"{path}: found rows without {expected}, expected the table that the run wrote; {_RESTORE}")
+        raise InputError(
+            kind="contradiction", path=path, found=f"rows without {expected}", expected="the table that the run wrote", remedy=_RESTORE
+        )
     return paths
 
 
 def _check_names(path: Path, column: str, wrong: Set[str]) -> None:
     if wrong:
         raise InputError(
-            f"{path}: found names that do not agree with micrographs_kept and micrographs_removed, such as the {column}"
-            f" {shown(min(wrong))}, expected the files of one run; {_RESTORE}"
+            kind="contradiction",
+            path=path,
+            found=(f"names that do not agree with micrographs_kept and micrographs_removed, such as the {column} {shown(min(wrong))}"),
+            expected="the files of one run",
+            remedy=_RESTORE,
         )
 
 
@@ -258,8 +295,11 @@ def _versions(directory: Path, summary: Mapping[str, Any], removed: Set[str]) ->
 def _particles(directory: Path, params: ParticleParams, summary: Mapping[str, Any]) -> Earlier:
     if summary["parameters"].get("half_sets") == "repair":
         raise InputError(
-            f"{directory}: found a result of --half-sets repair, expected one with kept and rejected particles: a repair rejects no"
-            " particles; use its particles_repaired file, or repeat the run without --half-sets repair"
+            kind="unsupported",
+            path=directory,
+            found="a result of --half-sets repair",
+            expected="one with kept and rejected particles: a repair rejects no particles",
+            remedy="use its particles_repaired file, or repeat the run without --half-sets repair",
         )
     written: dict[str, list[Mapping[str, Any]]] = {}
     for source in summary["sources"]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -219,9 +220,14 @@ def _by_places(chosen: Sequence[ChosenParticles], rows: FileRows, params: Partic
         by_chance = int(np.mean([(verdicts_on(_moved(rows.picks, step)) != UNKNOWN).sum() for step in STEPS]))
         if by_chance > BY_CHANCE * found:
             raise InputError(
-                f"{rows.label}: found {found:,} of {count(len(rows), 'row')} at a position of the earlier result, but {by_chance:,} are"
-                " expected by chance: the coordinates have changed since that run, for example by extraction with re-centring after a"
-                " refinement; run cryodedup particles on this file"
+                kind="contradiction",
+                path=rows.label,
+                found=(
+                    f"{found:,} of {count(len(rows), 'row')} at a position of the earlier result, but {by_chance:,} are"
+                    " expected by chance: the coordinates have changed since that run, for example by extraction with"
+                    " re-centring after a refinement"
+                ),
+                remedy="run cryodedup particles on this file",
             )
     return _Placed(verdicts, pairs, micrograph_of, [f"{rows.label}: {warning}" for warning in matched.warnings])
 
@@ -275,29 +281,37 @@ def refuse_unmatched(earlier: Earlier, rows: FileRows, match: Match) -> None:
     """Raises InputError if the result decides no row."""
     directory, of = earlier.directory, earlier.of
     if not len(rows):
-        raise InputError(f"{rows.label}: found no rows, expected particles or micrographs")
+        raise InputError(kind="missing", path=rows.label, found="no rows", expected="particles or micrographs")
     if (match.verdicts == UNKNOWN).all():
-        raise InputError(f"{rows.label}: {_nothing_in_common(directory, rows, of)}")
+        raise _nothing_in_common(directory, rows, of)
     if not ((match.verdicts == KEPT) | (match.verdicts == REJECTED)).any():
         raise InputError(
-            f"{rows.label}: found only particles that match both a kept and a rejected one of {directory}"
-            f" ({int((match.verdicts == BOTH).sum()):,}), expected some that match one: run cryodedup particles on this file"
+            kind="contradiction",
+            path=rows.label,
+            found=(f"only particles that match both a kept and a rejected one of {directory} ({int((match.verdicts == BOTH).sum()):,})"),
+            expected="some that match one",
+            remedy="run cryodedup particles on this file",
         )
 
 
-def _nothing_in_common(directory: Path, rows: FileRows, of: str) -> str:
+def _nothing_in_common(directory: Path, rows: FileRows, of: str) -> InputError:
+    refused, whole = (
+        partial(InputError, kind="contradiction", path=rows.label),
+        "give the passthrough file as well, or only the .csg of the job",
+    )
     if of == "micrographs" and rows.lists == "uids":
-        return (
-            f"found no micrograph names, and no uid of {directory}; expected exposures, or particles with location fields: give the"
-            " passthrough file as well, or only the .csg of the job"
+        return refused(
+            found=f"no micrograph names, and no uid of {directory}",
+            expected="exposures, or particles with location fields",
+            remedy=whole,
         )
     if of == "particles" and rows.picks is None:
-        hint = "" if isinstance(rows.output, StarOutput) else ": give the passthrough file as well, or only the .csg of the job"
-        return f"found no uid of {directory} and no coordinates, expected one of them{hint}"
+        hint = None if isinstance(rows.output, StarOutput) else whole
+        return refused(found=f"no uid of {directory} and no coordinates", expected="one of them", remedy=hint)
     first = f" (its first: {shown(rows.micrographs[0].name)})" if rows.micrographs else ""
     if of == "micrographs":
-        return f"found none of its {len(rows.micrographs):,} micrographs in {directory}{first}; expected files of the same project"
-    return (
-        f"found none of its {len(rows):,} particles in {directory}, by uid or by micrograph{first} and coordinates (within {TOLERANCE}"
-        " px); expected files of the same particles"
-    )
+        return refused(
+            found=f"none of its {len(rows.micrographs):,} micrographs in {directory}{first}", expected="files of the same project"
+        )
+    how = f"by uid or by micrograph{first} and coordinates (within {TOLERANCE} px)"
+    return refused(found=f"none of its {len(rows):,} particles in {directory}, {how}", expected="files of the same particles")

@@ -82,7 +82,7 @@ class AppliedFile:
         if self.of == "micrographs" and self.rows.micrographs:
             _, first = np.unique(self.rows.micrograph_of[chosen], return_index=True)
             return [self.rows.micrographs[self.rows.micrograph_of[chosen[i]]].name for i in np.sort(first)[:EXAMPLES]]
-        return [self.rows.where(int(row)) for row in chosen[:EXAMPLES]]
+        return [str(self.rows.where(int(row))) for row in chosen[:EXAMPLES]]
 
     @cached_property
     def not_found_examples(self) -> list[str]:
@@ -181,7 +181,7 @@ class AppliedChoice:
 def refuse_same(directory: Path, output: Path) -> None:
     """Refuses the directory of the earlier result as that of the new files."""
     if os.path.realpath(directory) == os.path.realpath(output):
-        raise InputError(f"{output}: found the earlier result as --output, expected another directory")
+        raise InputError(kind="exists", path=output, found="the earlier result as --output", expected="another directory")
 
 
 def with_stems(judged: Sequence[tuple[FileRows, Match]], of: Chosen) -> tuple[AppliedFile, ...]:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cryodedup import _core
-from cryodedup.errors import InputError, naming
+from cryodedup.errors import InputError, Where, naming
 from cryodedup.formats import cryosparc as cs
 from cryodedup.formats.cryosparc_output import DatasetOutput
 from cryodedup.formats.datasets import open_dataset
@@ -57,7 +57,7 @@ class FileRows:
     lists: Lists
     count: int
     output: Output
-    where: Callable[[int], str]
+    where: Callable[[int], Where | str]
     micrographs: Sequence[Micrograph] = ()
     micrograph_of: NDArray[np.uint32] = field(default_factory=lambda: np.zeros(0, np.uint32))
     picks: Picks | None = None
@@ -168,10 +168,12 @@ def _named_table(file: StarFile) -> _core.Table:
     tables = [table for table in file.tables if set(MICROGRAPH_LABELS) & set(table.labels)]
     found = ", ".join(f"data_{table.block}" for table in tables or file.tables) or "no block"
     if not tables:
-        raise InputError(f"{file.path}: found no column {' or '.join(MICROGRAPH_LABELS)} in {found}, expected a table with one")
+        raise InputError(
+            kind="missing", path=file.path, found=f"no column {' or '.join(MICROGRAPH_LABELS)} in {found}", expected="a table with one"
+        )
     chosen = [table for table in tables if table.block in BLOCKS] or tables
     if len(chosen) > 1:
-        raise InputError(f"{file.path}: found {len(chosen)} tables that name micrographs ({found}), expected 1")
+        raise InputError(kind="ambiguous", path=file.path, found=f"{len(chosen)} tables that name micrographs ({found})", expected="1")
     return chosen[0]
 
 
@@ -186,13 +188,18 @@ def _read_datasets(paths: Sequence[Path], params: ParticleParams, progress: Prog
     uids = fields.uids() if "uid" in fields else None
     index, micrographs = _micrographs(fields, blob, uids) if is_located or blob else (np.zeros(0, np.uint32), [])
     if uids is None and not micrographs:
-        raise InputError(f"{fields.label}: found neither uids nor micrograph names, expected a dataset of particles or of exposures")
+        raise InputError(
+            kind="unsupported",
+            path=fields.label,
+            found="neither uids nor micrograph names",
+            expected="a dataset of particles or of exposures",
+        )
     return FileRows(
         label=fields.label,
         lists="particles" if is_located else "micrographs" if blob else "uids",
         count=len(fields),
         output=output,
-        where=lambda row: f"{fields.label}, record {row}",
+        where=lambda row: Where(fields.label, row=row),
         micrographs=micrographs,
         micrograph_of=index,
         uids=uids,
@@ -257,7 +264,7 @@ class LinesOutput:
 def _read_list(path: Path) -> FileRows:
     lines = path.read_bytes().splitlines(keepends=True)
     if any(b"\0" in line for line in lines):
-        raise InputError(f"{path}: found zero bytes (NUL), expected a list of micrograph names, one per line")
+        raise InputError(kind="malformed", path=path, found="zero bytes (NUL)", expected="a list of micrograph names, one per line")
     names = [line.strip().decode("utf-8", "surrogateescape") for line in lines if line.strip()]
     distinct = {name: i for i, name in enumerate(dict.fromkeys(names))}
     return FileRows(

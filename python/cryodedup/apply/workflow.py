@@ -55,11 +55,11 @@ def apply_earlier(
 def _paths(files: Path | str | Iterable[Path | str]) -> list[Path]:
     paths = [Path(files)] if isinstance(files, str | PathLike) else [Path(file) for file in files]
     if not paths:
-        raise InputError("found no files, expected one or more files to apply the earlier result to")
+        raise InputError(kind="parameter", found="no files", expected="one or more files to apply the earlier result to")
     real = [os.path.realpath(path) for path in paths]
     repeated = next((path for i, path in enumerate(paths) if real[i] in real[:i]), None)
     if repeated is not None:
-        raise InputError(f"{repeated}: found twice among the files, expected once")
+        raise InputError(kind="ambiguous", path=repeated, found="twice among the files", expected="once")
     return paths
 
 
@@ -81,8 +81,11 @@ def _match(earlier: Earlier, rows: FileRows, params: ParticleParams) -> Match:
         return by_micrographs(earlier.micrographs, rows, params)
     if rows.lists == "micrographs":
         raise InputError(
-            f"{rows.label}: this lists micrographs, but {earlier.directory} is a result of cryodedup particles; expected files of"
-            " particles (for files of micrographs, give a result of cryodedup micrographs)"
+            kind="unsupported",
+            path=rows.label,
+            found=f"a list of micrographs, while {earlier.directory} is a result of cryodedup particles",
+            expected="files of particles",
+            remedy="for files of micrographs, give a result of cryodedup micrographs",
         )
     return by_particles(earlier, rows, params)
 

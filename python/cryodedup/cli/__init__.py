@@ -17,8 +17,9 @@ import rich_click as click
 
 from cryodedup import _core, signals
 from cryodedup.cli.console import complain
-from cryodedup.errors import USERS_FAULT, InputError, ParameterError, option_of
+from cryodedup.errors import USERS_FAULT, InputError
 from cryodedup.formats.image_names import is_image
+from cryodedup.names import as_options
 from cryodedup.processors import tell_core
 from cryodedup.resources import memory_available
 
@@ -74,10 +75,8 @@ def run(arguments: Sequence[str] | None = None) -> int:
             error.show()
             return 2
         return _fail(error.format_message(), 2)
-    except ParameterError as error:
-        return _fail(error.named(option_of), 2)
     except InputError as error:
-        return _fail(str(error), 2)
+        return _fail(error.spelled(as_options), 2)
     except (KeyboardInterrupt, click.Abort):
         return _fail("interrupted", 130)
     except (MemoryError, RuntimeError) as error:

@@ -62,7 +62,7 @@ def apply(
     Example: cryodedup apply unique Extract/job009/particles.star -o applied
     """
     if output is None and not dry_run:
-        raise InputError("missing -o DIR2, a directory for the new files (or --dry-run)")
+        raise InputError(kind="parameter", expected="-o DIR2, a directory for the new files (or --dry-run)")
     if output is not None and not dry_run:
         refuse_same(directory, output)
         check_directory(output, overwrite)

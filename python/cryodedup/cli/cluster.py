@@ -36,7 +36,12 @@ class OfStage(click.ParamType[Any]):
         """To the stage, empty if it is for all, and the value."""
         stage, _, given = str(value).rpartition("=")
         if not self.form.fullmatch(given) or (stage and stage not in STAGES):
-            raise InputError(f"--{self.name}: found {value!r}, expected {self.expected}, or STAGE=VALUE for one of {', '.join(STAGES)}")
+            raise InputError(
+                kind="parameter",
+                field=f"--{self.name}",
+                found=f"{value!r}",
+                expected=f"{self.expected}, or STAGE=VALUE for one of {', '.join(STAGES)}",
+            )
         return stage, given
 
 
@@ -48,7 +53,12 @@ class Name(click.ParamType[Any]):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """To itself."""
         if not re.fullmatch(r"[^\s\"'\\#$`;]+", str(value)):
-            raise InputError(f"--{param.name if param else 'name'}: found {value!r}, expected a name without spaces or quotes")
+            raise InputError(
+                kind="parameter",
+                field=f"--{param.name if param else 'name'}",
+                found=f"{value!r}",
+                expected="a name without spaces or quotes",
+            )
         return str(value)
 
 

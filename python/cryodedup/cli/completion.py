@@ -54,7 +54,7 @@ def _script(command: click.Command, shell: str) -> str:
 
     found = get_completion_class(shell)
     if found is None:
-        raise InputError(f"completion: found {shell}, expected bash, zsh or fish")
+        raise InputError(kind="parameter", field="completion", found=shell, expected="bash, zsh or fish")
     # Not source(), which asks for the version of bash by running it.
     made = found(command, {}, "cryodedup", "_CRYODEDUP_COMPLETE")
     return str(made.source_template % made.source_vars())

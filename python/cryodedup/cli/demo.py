@@ -43,7 +43,7 @@ def demo(output: Path, seed: int, overwrite: bool) -> None:
         check_directory(output / name, overwrite)
     session, unfinished = output / "session", output / UNFINISHED
     if session.exists() and not overwrite:
-        raise InputError(f"{session}: found an earlier session; choose another --output, or add --overwrite")
+        raise InputError(kind="exists", path=session, found="an earlier session", remedy="choose another --output, or add --overwrite")
     output.mkdir(parents=True, exist_ok=True)
     with naming(unfinished):
         unfinished.write_text("The demo was stopped before its end. Run it again with --overwrite.\n", "utf-8")

@@ -83,13 +83,15 @@ def engine_of(chosen: dict[str, Any], *, staged: bool) -> Engine | None:
     if engine is None:
         given = {"--scheduler": scheduler, "--jobqueue": queue, "--jobs": jobs, "--shards": shards}
         if alone := next((name for name, value in given.items() if value is not None), None):
-            raise InputError(f"found {alone} without --engine; add --engine dask")
+            raise InputError(kind="conflict", found=f"{alone} without --engine", remedy="add --engine dask")
         return None
     if staged:
-        raise InputError("found --engine and --stage, expected one of them: an engine runs all stages")
+        raise InputError(kind="conflict", found="--engine and --stage", expected="one of them: an engine runs all stages")
     if (scheduler is None) == (queue is None):
         found = "neither --scheduler nor --jobqueue" if scheduler is None else "--scheduler and --jobqueue"
-        raise InputError(f"--engine dask: found {found}, expected one of them; on one machine, run without --engine")
+        raise InputError(
+            kind="conflict", field="--engine dask", found=found, expected="one of them", remedy="on one machine, run without --engine"
+        )
     if jobs is not None and queue is None:
-        raise InputError("found --jobs without --jobqueue; add --jobqueue slurm")
+        raise InputError(kind="conflict", found="--jobs without --jobqueue", remedy="add --jobqueue slurm")
     return Engine(scheduler, jobs or JOBS, shards)

@@ -196,14 +196,16 @@ def micrographs(
     Example: cryodedup micrographs CtfFind/job005/micrographs_ctf.star -o unique
     """
     if output is None:
-        raise InputError("missing -o DIR, a directory for the results")
+        raise InputError(kind="parameter", expected="-o DIR, a directory for the results")
     cluster = engine.engine_of(chosen, staged=stage is not None)
     params = chosen_params(bin_, chosen)
     overwrite = overwrite or (resume and holds_withheld(output))
     if stage in SHARED:
         return run_stage(stage, shard, inputs, params, output, overwrite=overwrite, quiet=quiet)
     if shard is not None:
-        raise InputError("found --shard without --stage prepare or --stage compare; add one of them, or leave --shard out")
+        raise InputError(
+            kind="conflict", found="--shard without --stage prepare or --stage compare", remedy="add one of them, or leave --shard out"
+        )
     check_directory(output, overwrite)
     refuse_inputs_among_outputs(output, inputs, OUTPUTS)
     with made_for(output), Display(0, quiet=quiet) as display:
@@ -234,7 +236,7 @@ def chosen_params(bin_: int, chosen: Mapping[str, Any]) -> MicrographParams:
         A value is wrong, or two options do not go together.
     """
     if chosen["threshold"] is not None and chosen["fdr"] is not None:
-        raise InputError("found --fdr and --threshold, expected one of them")
+        raise InputError(kind="conflict", found="--fdr and --threshold", expected="one of them")
     given = {name: value for name, value in with_window(chosen).items() if value is not None}
     return MicrographParams(bin=bin_, **given)
 

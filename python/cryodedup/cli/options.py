@@ -35,7 +35,7 @@ class Input(Place):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
         """To a path."""
         if not str(value):
-            raise InputError("found an empty INPUT, expected a file or a folder")
+            raise InputError(kind="parameter", found="an empty INPUT", expected="a file or a folder")
         return Path(value)
 
 

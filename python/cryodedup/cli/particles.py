@@ -39,7 +39,7 @@ class NamedNumber(click.ParamType[Any]):
             return name, float(number)
         except ValueError:
             option = param.opts[0] if param is not None else ""
-            raise InputError(f"{option}: found {value!r}, expected a number, or NAME=VALUE") from None
+            raise InputError(kind="parameter", field=option, found=f"{value!r}", expected="a number, or NAME=VALUE") from None
 
 
 class Length(click.ParamType[Any]):
@@ -54,7 +54,7 @@ class Length(click.ParamType[Any]):
             return float(number)
         except ValueError:
             name = param.opts[0] if param is not None else "length"
-            raise InputError(f"{name}: found {value!r}, expected a number of Å, such as 40") from None
+            raise InputError(kind="parameter", field=name, found=f"{value!r}", expected="a number of Å, such as 40") from None
 
 
 click.rich_click.OPTION_GROUPS["cryodedup particles"] = [
@@ -259,7 +259,7 @@ def particles(
     """
     writes = not (dry_run or advise)
     if output is None and writes:
-        raise InputError("missing -o DIR, a directory for the results (or --dry-run)")
+        raise InputError(kind="parameter", expected="-o DIR, a directory for the results (or --dry-run)")
     params = chosen_params(min_separation, pixel_size, chosen)
     if output is not None and writes:
         check_directory(output, overwrite)
@@ -297,5 +297,5 @@ def _by_input(option: str, given: Sequence[tuple[str, float]]) -> float | dict[s
     """One for all inputs, or one for each that is named."""
     names = [name for name, _ in given]
     if len(set(names)) < len(names) or ("" in names and len(names) > 1):
-        raise InputError(f"{option}: found several values, expected one, or NAME=VALUE for each of several inputs")
+        raise InputError(kind="parameter", field=option, found="several values", expected="one, or NAME=VALUE for each of several inputs")
     return dict(given) if any(names) else given[0][1] if given else None

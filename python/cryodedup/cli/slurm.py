@@ -55,7 +55,7 @@ def _micrographs(
         rest.pop(name)
     params = of_micrographs.chosen_params(bin_, rest)
     if output is None:
-        raise InputError("missing -o DIR, a directory for the results")
+        raise InputError(kind="parameter", expected="-o DIR, a directory for the results")
     command, names = _command(ctx, "micrographs", output), [str(path) for path in inputs]
     _check([*command, *names], cluster)
     check_directory(output, overwrite or (resume and holds_withheld(output)))
@@ -64,7 +64,9 @@ def _micrographs(
         opened = open_micrographs(inputs, params, display)
     n, size = len(opened.images), sum(image.bytes for image in opened.images.values())
     if (cluster["shards"] or 0) > n:
-        raise InputError(f"--shards: found {cluster['shards']:,}, expected at most {n:,}, the number of micrographs")
+        raise InputError(
+            kind="parameter", field="--shards", found=f"{cluster['shards']:,}", expected=f"at most {n:,}, the number of micrographs"
+        )
     cpus = by_stage(cluster["cpus_per_task"])
     tasks = cluster["shards"] or requests.tasks_of(n, size, params, int(cpus("compare") or params.threads or requests.CPUS))
     asked = requests.of_micrographs(n, size, params, tasks)
@@ -101,9 +103,11 @@ def _particles(
         rest.pop(name)
     params = of_particles.chosen_params(min_separation, pixel_size, rest)
     if output is None:
-        raise InputError("missing -o DIR, a directory for the scripts and the results")
+        raise InputError(kind="parameter", expected="-o DIR, a directory for the scripts and the results")
     if named := next((stage for name in ("cpus_per_task", "mem", "time") for stage, _ in cluster[name] if stage), None):
-        raise InputError(f"found a value for the stage {named}, expected a value without a stage: cryodedup particles has no stages")
+        raise InputError(
+            kind="conflict", found=f"a value for the stage {named}", expected="a value without a stage: cryodedup particles has no stages"
+        )
     command, names = _command(ctx, "particles", output), [str(path) for path in inputs]
     _check([*command, *names], cluster)
     check_directory(output, overwrite or dry_run or advise)
@@ -111,7 +115,7 @@ def _particles(
         kind_of(path)
     for table in (params.micrographs, params.tomograms):
         if table is not None and not Path(table).exists():
-            raise InputError(f"{table}: found no such file")
+            raise InputError(kind="missing", path=table, found="no such file")
     request = _request("particles", lambda cpus: requests.of_particles(inputs, cpus), cluster, params.threads)
     stage = Stage(name="particles", tasks=None, command=command, inputs=names, request=request)
     marks = _absolute(output) / "slurm" / f"done-{_digest(names, command, 1)}"
@@ -152,7 +156,9 @@ def _check(words: Sequence[str], cluster: Mapping[str, Any]) -> None:
     for line in cluster["setup"]:
         check_word(line, "--setup")
     if cluster["submit"] and shutil.which("sbatch") is None:
-        raise InputError("--submit: found no sbatch on this machine; run this on a login node of the cluster")
+        raise InputError(
+            kind="missing", field="--submit", found="no sbatch on this machine", remedy="run this on a login node of the cluster"
+        )
 
 
 def _absolute(path: Path) -> Path:

@@ -33,7 +33,7 @@ class ShardOf(click.ParamType[Any]):
         found = re.fullmatch(r"(\d{1,5})/(\d{1,5})", str(value))
         number, count = (int(found[1]), int(found[2])) if found else (0, 0)
         if not 1 <= number <= count:
-            raise InputError(f"--shard: found {value!r}, expected I/N, such as 3/16 for the third of 16 shards")
+            raise InputError(kind="parameter", field="--shard", found=f"{value!r}", expected="I/N, such as 3/16 for the third of 16 shards")
         return (number - 1, count)
 
 
@@ -42,7 +42,7 @@ def run_stage(
 ) -> int:
     """Runs a stage that prepares the result."""
     if shard is not None and stage == "plan":
-        raise InputError("found --shard with --stage plan, which has no shards; leave --shard out")
+        raise InputError(kind="conflict", found="--shard with --stage plan, which has no shards", remedy="leave --shard out")
     if stage != "compare":  # a result may be there when a scheduler runs this once more
         check_directory(output, overwrite)
     part = shard or WHOLE

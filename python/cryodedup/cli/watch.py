@@ -43,14 +43,21 @@ class Commands:
         try:
             self._words = shlex.split(words) if words is not None else []
         except ValueError as error:
-            raise InputError(f"--on-duplicate: found {words!r} ({error}), expected a command line as in a shell") from None
+            raise InputError(
+                kind="parameter", field="--on-duplicate", found=f"{words!r} ({error})", expected="a command line as in a shell"
+            ) from None
         if words is not None and not self._words:
-            raise InputError("--on-duplicate: found an empty text, expected a command")
+            raise InputError(kind="parameter", field="--on-duplicate", found="an empty text", expected="a command")
         unknown = next((name for word in self._words for name in _FIELD.findall(word) if name not in _FIELDS), None)
         if unknown is not None:
-            raise InputError(f"--on-duplicate: found {{{unknown}}}, expected one of {', '.join(f'{{{name}}}' for name in _FIELDS)}")
+            raise InputError(
+                kind="parameter",
+                field="--on-duplicate",
+                found=f"{{{unknown}}}",
+                expected=f"one of {', '.join(f'{{{name}}}' for name in _FIELDS)}",
+            )
         if self._words and shutil.which(self._words[0]) is None:
-            raise InputError(f"--on-duplicate: found {self._words[0]!r}, expected a program that can be run")
+            raise InputError(kind="parameter", field="--on-duplicate", found=f"{self._words[0]!r}", expected="a program that can be run")
         self._running: list[tuple[subprocess.Popen[bytes], float]] = []
 
     def start(self, event: Event) -> None:
@@ -133,10 +140,10 @@ def watch(
     Example: cryodedup watch MotionCorr/job002/Movies -o live --on-duplicate "notify-send {duplicate}"
     """
     if output is None:
-        raise InputError("missing -o DIR, a directory for the results")
+        raise InputError(kind="parameter", expected="-o DIR, a directory for the results")
     for name, value, low in (("--poll", poll, 0.05), ("--settle", settle, 0.0), ("--idle", idle, 0.0)):
         if value is not None and not low <= value < float("inf"):
-            raise InputError(f"{name}: found {value:g}, expected a number of seconds, {low:g} or more")
+            raise InputError(kind="parameter", field=name, found=f"{value:g}", expected=f"a number of seconds, {low:g} or more")
     commands = Commands(on_duplicate)
     params = MicrographParams(bin=bin_, **{name: value for name, value in chosen.items() if value is not None})
 

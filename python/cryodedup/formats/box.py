@@ -40,7 +40,9 @@ def _labels(path: Path) -> list[str]:
     with path.open("rb") as file:
         first = next((line.split() for line in file if line.strip()), [b""] * 4)
     if len(first) not in (4, 5):
-        raise InputError(f"{path}: found a first row of {len(first)} cells, expected 4 or 5: x y width height [score]")
+        raise InputError(
+            kind="malformed", path=path, found=f"a first row of {len(first)} cells", expected="4 or 5: x y width height [score]"
+        )
     return list(LABELS[: len(first)])
 
 
@@ -51,14 +53,20 @@ def _check(path: Path, table: _core.Table) -> None:
         if bad.any():
             row = int(bad.argmax())
             raise InputError(
-                f"{path}, line {_core.line_number(path, table.rows.start(row))}: found a {word} of {sizes[row]:g}, expected a whole number"
-                " of pixels above 0; without it the corner gives no centre"
+                kind="malformed",
+                path=path,
+                line=_core.line_number(path, table.rows.start(row)),
+                found=f"a {word} of {sizes[row]:g}",
+                expected="a whole number of pixels above 0: without it the corner gives no centre",
             )
     fifth = table.columns.get("score", np.zeros(0))
     if len(fifth) > 1 and np.array_equal(fifth, table.columns["h"]) and np.ptp(table.columns["w"]) > 0:
         raise InputError(
-            f"{path}: found rows x y z width height, as crYOLO writes boxes of tomograms, expected x y width height [score]; give its .cbox"
-            " or .coords"
+            kind="unsupported",
+            path=path,
+            found="rows x y z width height, as crYOLO writes boxes of tomograms",
+            expected="x y width height [score]",
+            remedy="give its .cbox or .coords",
         )
     if len(fifth) and np.isin(fifth, FLAGS).all() and np.isin(fifth, HELIX_ENDS).any():
-        raise InputError(f"{path}: found the ends of helices (-1 and -2 in the fifth column), expected particles")
+        raise InputError(kind="unsupported", path=path, found="the ends of helices (-1 and -2 in the fifth column)", expected="particles")

@@ -48,7 +48,13 @@ def check_type(fields: Fields, field: str, dtype: str, columns: int = 1) -> None
     base, shape = found.subdtype if found.subdtype is not None else (found, ())
     if base != np.dtype(dtype) or shape != (() if columns == 1 else (columns,)):
         count = "" if columns == 1 else f"{columns} "
-        raise InputError(f"{fields.label}: field {field}: found type {found}, expected {count}{np.dtype(dtype).name}, little-endian")
+        raise InputError(
+            kind="malformed",
+            path=fields.label,
+            field=field,
+            found=f"type {found}",
+            expected=f"{count}{np.dtype(dtype).name}, little-endian",
+        )
 
 
 def unpack(values: list[bytes], dtype: str, columns: int = 1) -> NDArray[Any]:
@@ -83,20 +89,39 @@ class NpyFile:
                 raise
             except Exception as error:  # a damaged header makes numpy raise what it likes
                 reason = str(error).splitlines()[0] if str(error) else "unreadable"
-                raise InputError(f"{path}: found a damaged NPY header ({reason}), expected that of a CryoSPARC dataset") from None
+                raise InputError(
+                    kind="malformed", path=path, found=f"a damaged NPY header ({reason})", expected="that of a CryoSPARC dataset"
+                ) from None
             start = file.tell()
         if version == (3, 0) and dtype.names is not None:  # UTF-8, which numpy's public readers take for Latin-1
             dtype.names = tuple(name.encode("latin1").decode("utf-8", "replace") for name in dtype.names)
         if dtype.hasobject:
-            raise InputError(f"{path}: found pickled objects, expected plain records; such a file is not read, as it could run any program")
+            raise InputError(
+                kind="unsupported",
+                path=path,
+                found="pickled objects",
+                expected="plain records: such a file is not read, as it could run any program",
+            )
         if dtype.names is None or len(shape) != 1 or shape[0] < 0 or not dtype.itemsize:
-            raise InputError(f"{path}: found an array of {dtype} of shape {shape}, expected one record per particle")
+            raise InputError(kind="malformed", path=path, found=f"an array of {dtype} of shape {shape}", expected="one record per particle")
         present, rest = divmod(path.stat().st_size - start, dtype.itemsize)
         if present < shape[0]:
-            raise InputError(f"{path}: found {present} whole records, expected {shape[0]} as its header says; is it truncated?")
+            raise InputError(
+                kind="truncated",
+                path=path,
+                found=f"{present} whole records",
+                expected=f"{shape[0]} as its header says",
+                remedy="is it truncated?",
+            )
         if present > shape[0] or rest:
             found = (present - shape[0]) * dtype.itemsize + rest
-            raise InputError(f"{path}: found {found:,} bytes after {shape[0]} records, expected none as its header says; is it damaged?")
+            raise InputError(
+                kind="malformed",
+                path=path,
+                found=f"{found:,} bytes after {shape[0]} records",
+                expected="none as its header says",
+                remedy="is it damaged?",
+            )
         rows = _core.Rows.records(path, start, dtype.itemsize, int(shape[0]))
         return cls(path, dtype, int(shape[0]), start, rows, threads, progress)
 
@@ -130,7 +155,7 @@ class NpyFile:
             return int(offset), f"S{dtype.itemsize}"
         if how == "uid":
             if dtype != np.dtype("<u8"):
-                raise InputError(f"{self.path}: field {name}: found type {dtype}, expected uint64")
+                raise InputError(kind="malformed", path=self.path, field=name, found=f"type {dtype}", expected="uint64")
             return int(offset), "uid"
         element = None if how == "number" else how
         base = _number_type(self.path, name, dtype, element)
@@ -171,12 +196,14 @@ def _utf8(value: bytes) -> bytes:
     return whole.decode("utf-32-le", "replace").encode()
 
 
-def _number_type(path: object, field: str, dtype: np.dtype[Any], element: int | None) -> np.dtype[Any]:
+def _number_type(path: Path | str, field: str, dtype: np.dtype[Any], element: int | None) -> np.dtype[Any]:
     base, shape = dtype.subdtype if dtype.subdtype is not None else (dtype, ())
     expected = "one number" if element is None else f"more than {element} numbers"
     fits = shape == () if element is None else len(shape) == 1 and element < shape[0]
     if base.kind not in "fiu" or base.itemsize not in (4, 8) or base.str[0] == ">" or not fits:
-        raise InputError(f"{path}: field {field}: found type {dtype}, expected {expected} of 4 or 8 bytes, little-endian")
+        raise InputError(
+            kind="malformed", path=path, field=field, found=f"type {dtype}", expected=f"{expected} of 4 or 8 bytes, little-endian"
+        )
     return base
 
 
@@ -269,7 +296,7 @@ class CsGroup:
         except Exception:  # yaml's own errors, and those of the types it builds
             named = False
         if not named:
-            raise InputError(f"{path}: found no results with a metafile, expected a CryoSPARC group (.csg)")
+            raise InputError(kind="unsupported", path=path, found="no results with a metafile", expected="a CryoSPARC group (.csg)")
         return group
 
     @property
@@ -293,8 +320,12 @@ class CsGroup:
             items, found = self.content["results"][slot].get("num_items"), counts[number]
             if items not in (None, found):
                 raise InputError(
-                    f"{self.path}: slot {slot}: found {found:,} records in {self.files[number].name}, expected {items} (num_items): the"
-                    " file was changed after the export, or belongs to another job; export the result group again"
+                    kind="contradiction",
+                    path=self.path,
+                    field=f"slot {slot}",
+                    found=f"{found:,} records in {self.files[number].name}",
+                    expected=f"{items} (num_items): the file was changed after the export, or belongs to another job",
+                    remedy="export the result group again",
                 )
 
     def _resolve(self, metafile: str) -> Path:

@@ -50,7 +50,12 @@ def load(path: Path) -> Any:
     try:
         from cryosparc.dataset import Dataset
     except ImportError:
-        raise MissingPackageError(f"{path}: found a .cs file in CSDAT form; to read it: pip install 'cryodedup[cryosparc]'") from None
+        raise MissingPackageError(
+            kind="missing",
+            path=path,
+            found="a .cs file in CSDAT form, which needs cryosparc-tools",
+            remedy="pip install 'cryodedup[cryosparc]'",
+        ) from None
     _try_elsewhere(path, *_check_lengths(path))
     return Dataset.load(path)
 
@@ -63,7 +68,9 @@ def _check_lengths(path: Path) -> tuple[int, list[str]]:
             return _follow(file, size)
         except (ValueError, KeyError, TypeError, struct.error, RecursionError) as error:
             reason = " ".join(str(error).split())[:200]
-            raise InputError(f"{path}: found a damaged CSDAT stream ({reason}), expected a CryoSPARC dataset") from None
+            raise InputError(
+                kind="malformed", path=path, found=f"a damaged CSDAT stream ({reason})", expected="a CryoSPARC dataset"
+            ) from None
 
 
 def _follow(file: BinaryIO, size: int) -> tuple[int, list[str]]:
@@ -106,4 +113,4 @@ def _try_elsewhere(path: Path, length: int, names: list[str]) -> None:
     if tried.returncode:
         lines = tried.stderr.decode("utf-8", "replace").strip().splitlines()
         reason = "it crashes the reader" if tried.returncode < 0 or not lines else lines[-1][:200]
-        raise InputError(f"{path}: found a damaged CSDAT stream ({reason}), expected a CryoSPARC dataset")
+        raise InputError(kind="malformed", path=path, found=f"a damaged CSDAT stream ({reason})", expected="a CryoSPARC dataset")

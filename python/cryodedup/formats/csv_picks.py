@@ -47,17 +47,23 @@ def open_csv(path: Path, threads: int = 0) -> CsvPicks:
     for meaning, known in NAMES.items():
         found = [i for i, label in enumerate(labels) if label.lower().removeprefix("_") in known]
         if len(found) > 1 or (not found and meaning in ("micrograph", "x", "y")):
-            raise InputError(f"{path}, line {line}: found columns {', '.join(labels)}, expected {EXPECTED}")
+            raise InputError(kind="malformed", path=path, line=line, found=f"columns {', '.join(labels)}", expected=EXPECTED)
         at |= {meaning: found[0]} if found else {}
     try:
         table = _core.scan_rows([path], [start], [["row"]], numbers=(), names=("row",), threads=threads)[0]
     except InputError as error:
-        raise InputError(f"{error}: separate the cells of this table by commas, without blanks") from None
+        raise error.but(remedy="separate the cells of this table by commas, without blanks") from None
     index, distinct = table.columns["row"]
     cells = [text(row).strip().split(",") for row in distinct]
     wrong = next((i for i, row in enumerate(cells) if len(row) != len(labels)), None)
     if wrong is not None:
-        raise InputError(f"{_place(path, table, index, wrong)}: found {len(cells[wrong])} cells, expected {len(labels)}, as in the header")
+        raise InputError(
+            kind="malformed",
+            path=path,
+            line=_line(path, table, index, wrong),
+            found=f"{len(cells[wrong])} cells",
+            expected=f"{len(labels)}, as in the header",
+        )
     names, micrograph_of = np.unique([row[at["micrograph"]].strip('"') for row in cells] or np.zeros(0, str), return_inverse=True)
     columns = {}
     for meaning in at.keys() - {"micrograph"}:
@@ -65,7 +71,14 @@ def open_csv(path: Path, threads: int = 0) -> CsvPicks:
         if meaning != "score" and np.isnan(values).any():
             bad = int(np.isnan(values).argmax())
             found_there = cells[bad][at[meaning]]
-            raise InputError(f"{_place(path, table, index, bad)}: {labels[at[meaning]]}: found {found_there!r}, expected a number")
+            raise InputError(
+                kind="malformed",
+                path=path,
+                line=_line(path, table, index, bad),
+                field=labels[at[meaning]],
+                found=f"{found_there!r}",
+                expected="a number",
+            )
         columns[meaning] = values[index]
     return CsvPicks(table.rows, micrograph_of.reshape(-1).astype(np.uint32)[index], names.tolist(), columns)
 
@@ -83,6 +96,6 @@ def _number(cell: str) -> float:
         return np.nan
 
 
-def _place(path: Path, table: _core.Table, index: NDArray[np.uint32], distinct: int) -> str:
+def _line(path: Path, table: _core.Table, index: NDArray[np.uint32], distinct: int) -> int:
     """The first line that has one of the distinct rows."""
-    return f"{path}, line {_core.line_number(path, table.rows.start(int((index == distinct).argmax())))}"
+    return _core.line_number(path, table.rows.start(int((index == distinct).argmax())))

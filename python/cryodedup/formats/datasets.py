@@ -17,5 +17,5 @@ def open_dataset(path: Path, threads: int = 0, progress: Callable[[int], object]
     """A dataset in NPY or CSDAT form, as its first bytes say; ``progress`` gets the bytes read."""
     kind = kind_of(path)
     if kind not in ("npy", "csdat"):
-        raise InputError(f"{path}: found another format, expected a CryoSPARC dataset, as the group (.csg) says")
+        raise InputError(kind="contradiction", path=path, found="another format", expected="a CryoSPARC dataset, as the group (.csg) says")
     return NpyFile.open(path, threads, progress) if kind == "npy" else CsdatFile.open(path)

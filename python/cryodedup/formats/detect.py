@@ -72,7 +72,7 @@ def kind_of(path: Path) -> Kind:
     if path.suffix.lower() == ".box":
         return "box"
     if not first:
-        raise UnknownFormatError(f"{path}: found an empty file, expected {READABLE}")
+        raise UnknownFormatError(kind="malformed", path=path, found="an empty file", expected=READABLE)
     return _kind_of_numbers(path, [first, *lines])
 
 
@@ -82,38 +82,49 @@ def _head(path: Path) -> bytes:
     except (OSError, ValueError):
         regular = True  # opening it says why not
     if not regular:
-        raise InputError(f"{path}: found neither a file nor a folder")
+        raise InputError(kind="unsupported", path=path, found="neither a file nor a folder")
     try:
         with path.open("rb") as file:
             return file.read(HEAD)
     except OSError as error:
         if error.errno not in USERS_FAULT:
             raise
-        raise InputError(f"{path}: {(error.strerror or 'unreadable').lower()}") from None
+        raise InputError(kind="missing", path=path, reason=(error.strerror or "unreadable").lower()) from None
     except ValueError:  # a zero byte in the name, as a group may give it
-        raise InputError(f"{str(path)!r}: found a name that no file can have") from None
+        raise InputError(kind="malformed", path=repr(str(path)), found="a name that no file can have") from None
 
 
 def _refuse_foreign(path: Path, head: bytes) -> None:
     """Refuses files of other kinds by their first bytes."""
     found = next((text for magic, text in _REFUSED.items() if head.startswith(magic)), None)
     if found is not None:
-        raise UnknownFormatError(f"{path}: found {found}")
+        raise UnknownFormatError(kind="unsupported", path=path, found=found)
     if head.startswith(b"IMODV1"):
-        raise UnknownFormatError(f"{path}: found an IMOD model, expected its points as text: model2point {path.name} points.txt")
+        raise UnknownFormatError(
+            kind="unsupported", path=path, found="an IMOD model", expected=f"its points as text: model2point {path.name} points.txt"
+        )
     if head.startswith(b"CCC,"):
         raise UnknownFormatError(
-            f"{path}: found a motive list of PEET, which contains offsets from model points, not positions; expected {READABLE}"
+            kind="unsupported",
+            path=path,
+            found="a motive list of PEET, which contains offsets from model points, not positions",
+            expected=READABLE,
         )
     if path.suffix.lower() in (".em", ".tblb"):
-        raise UnknownFormatError(f"{path}: found a binary {path.suffix.lower()} file, which is not read, expected {READABLE}")
+        raise UnknownFormatError(
+            kind="unsupported", path=path, found=f"a binary {path.suffix.lower()} file, which is not read", expected=READABLE
+        )
     image = "an MRC image" if head[208:212] == b"MAP " else _IMAGES.get(head[:4])
     if image is not None:
         raise UnknownFormatError(
-            f"{path}: found {image}, expected picks or particles ({READABLE}); to compare images, use cryodedup micrographs {path.name}"
+            kind="unsupported",
+            path=path,
+            found=image,
+            expected=f"picks or particles ({READABLE})",
+            remedy=f"to compare images, use cryodedup micrographs {path.name}",
         )
     if head.lstrip()[:1] in (b"<", b"{") and path.suffix.lower() in (".xml", ".xmd", ".json"):
-        raise UnknownFormatError(f"{path}: found {path.suffix[1:].upper()}, which is not read, expected {READABLE}")
+        raise UnknownFormatError(kind="unsupported", path=path, found=f"{path.suffix[1:].upper()}, which is not read", expected=READABLE)
 
 
 def _lines(head: bytes) -> Iterator[bytes]:
@@ -130,22 +141,32 @@ def _kind_of_numbers(path: Path, lines: Sequence[bytes]) -> Kind:
     if not all(_is_number(cell) for cell in rows[0]):
         if b"," in lines[0] and _are_numbers(lines[0]):
             raise UnknownFormatError(
-                f"{path}: found numbers separated by commas; PEET, emClarity, cisTEM and EPicker write such files, each with different"
-                f" columns and units; expected {READABLE}"
+                kind="ambiguous",
+                path=path,
+                found=(
+                    "numbers separated by commas; PEET, emClarity, cisTEM and EPicker write such files, each with"
+                    " different columns and units"
+                ),
+                expected=READABLE,
             )
         shown = lines[0][:40].decode("utf-8", "replace")
-        raise UnknownFormatError(f"{path}: found {shown!r} at its start, expected {READABLE}")
+        raise UnknownFormatError(kind="unsupported", path=path, found=f"{shown!r} at its start", expected=READABLE)
     columns = len(rows[0])
     if columns >= DYNAMO_COLUMNS:
         raise UnknownFormatError(
-            f"{path}: found rows of {columns} numbers, which may be a Dynamo or an emClarity table; rename a Dynamo table to NAME.tbl"
+            kind="ambiguous",
+            path=path,
+            found=f"rows of {columns} numbers, which may be a Dynamo or an emClarity table",
+            remedy="rename a Dynamo table to NAME.tbl",
         )
     could_be = _could_be(rows)
     if could_be == [POINTS.get(columns)]:
         return "points"
     raise UnknownFormatError(
-        f"{path}: found rows of {columns} numbers, which could be {' or '.join(could_be) or 'from many programs'}; expected IMOD points (x"
-        " y z, contour x y z, or object contour x y z), or EMAN boxes in a file NAME.box"
+        kind="ambiguous",
+        path=path,
+        found=f"rows of {columns} numbers, which could be {' or '.join(could_be) or 'from many programs'}",
+        expected="IMOD points (x y z, contour x y z, or object contour x y z), or EMAN boxes in a file NAME.box",
     )
 
 

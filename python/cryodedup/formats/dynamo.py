@@ -17,6 +17,11 @@ def open_table(path: Path, threads: int = 0) -> _core.Table:
     with path.open("rb") as file:
         first = next((line.split() for line in file if line.strip()), [])
     if len(first) < DYNAMO_COLUMNS:
-        raise InputError(f"{path}: found a first row of {len(first)} cells, expected a Dynamo table: {DYNAMO_COLUMNS} columns or more")
+        raise InputError(
+            kind="malformed",
+            path=path,
+            found=f"a first row of {len(first)} cells",
+            expected=f"a Dynamo table: {DYNAMO_COLUMNS} columns or more",
+        )
     labels = [COLUMNS.get(i, f"column_{i}") for i in range(1, len(first) + 1)]
     return _core.scan_rows([path], [0], [labels], numbers=list(COLUMNS.values()), names=(), threads=threads)[0]

@@ -25,14 +25,14 @@ def open_image(path: Path) -> Image:
         The file cannot be read.
     """
     if not S_ISREG(path.stat().st_mode):
-        raise InputError(f"{path}: found no regular file, expected an image")
+        raise InputError(kind="unsupported", path=path, found="no regular file", expected="an image")
     with path.open("rb") as file:
         magic = file.read(4)
         if path.suffix.lower() in (".eer", ".gain"):
-            raise InputError(f"{path}: found {OTHERS[path.suffix.lower()]}, expected a motion-corrected micrograph")
+            raise InputError(kind="unsupported", path=path, found=OTHERS[path.suffix.lower()], expected="a motion-corrected micrograph")
         file.seek(0)
         if magic in MAGIC:
             return read_tiff(path, file)
         if path.suffix.lower() in TIFF:
-            raise InputError(f"{path}: found no TIFF header")
+            raise InputError(kind="malformed", path=path, found="no TIFF header")
         return read_mrc(path, file)

@@ -39,7 +39,7 @@ class JoinedFields:
             return cls(parts, [None], label or parts[0].label)
         for part in parts:
             if "uid" not in part:
-                raise InputError(f"{part.label}: found no field uid, expected it to join {parts[0].label} on")
+                raise InputError(kind="missing", path=part.label, found="no field uid", expected=f"it to join {parts[0].label} on")
         first = parts[0].uids()
         return cls(parts, [None, *(_order(parts[0].label, first, part) for part in parts[1:])], label or parts[0].label)
 
@@ -96,8 +96,10 @@ def _order(label: str, first: NDArray[np.uint64], other: Fields) -> NDArray[np.i
     if len(uids) != len(first) or not np.array_equal(uids[by_uid], first[of_first]):
         missing = int((~np.isin(first, uids)).sum())
         raise InputError(
-            f"{other.label}: found {len(uids):,} particles, which lack {missing:,} of the {len(first):,} of {label} (by uid);"
-            " expected the same particles in both, each the same number of times"
+            kind="contradiction",
+            path=other.label,
+            found=f"{len(uids):,} particles, which lack {missing:,} of the {len(first):,} of {label} (by uid)",
+            expected="the same particles in both, each the same number of times",
         )
     order = np.empty(len(first), np.int64)
     order[of_first] = by_uid

@@ -69,7 +69,7 @@ def open_mrc(path: Path) -> MrcImage:
         The file cannot be read.
     """
     if not S_ISREG(path.stat().st_mode):
-        raise InputError(f"{path}: found no regular file, expected an image")
+        raise InputError(kind="unsupported", path=path, found="no regular file", expected="an image")
     with path.open("rb") as file:
         return read_mrc(path, file)
 
@@ -82,17 +82,32 @@ def read_mrc(path: Path, file: BinaryIO) -> MrcImage:
     header = _header(path, file, packing)
     nx, ny, nz, mode = (int(header[name]) for name in ("nx", "ny", "nz", "mode"))
     if mode not in MODES:
-        raise InputError(f"{path}: found mode {mode}, expected {', '.join(f'{mode} {name}' for mode, name in MODES.items())}")
+        raise InputError(
+            kind="unsupported", path=path, found=f"mode {mode}", expected=", ".join((f"{mode} {name}" for mode, name in MODES.items()))
+        )
     if nz != 1:
-        raise InputError(f"{path}: found a movie or a stack ({nz} sections), expected one motion-corrected micrograph")
+        raise InputError(
+            kind="unsupported", path=path, found=f"a movie or a stack ({nz} sections)", expected="one motion-corrected micrograph"
+        )
     if nx < 1 or ny < 1 or nx * ny > MAX_PIXELS:
-        raise InputError(f"{path}: found {nx} x {ny} pixels, expected an image")
+        raise InputError(kind="malformed", path=path, found=f"{nx} x {ny} pixels", expected="an image")
     if int(header["nsymbt"]) > _LONGEST_EXTENDED:
-        raise InputError(f"{path}: found an extended header of {int(header['nsymbt']):,} bytes, expected at most {_LONGEST_EXTENDED:,}")
+        raise InputError(
+            kind="malformed",
+            path=path,
+            found=f"an extended header of {int(header['nsymbt']):,} bytes",
+            expected=f"at most {_LONGEST_EXTENDED:,}",
+        )
     start = _HEADER + int(header["nsymbt"])
     needed = start + nx * ny * _BYTES[mode]
     if start < _HEADER or (not packing and stat.st_size < needed):
-        raise InputError(f"{path}: found {stat.st_size:,} bytes, expected {needed:,} as its header says; is it truncated?")
+        raise InputError(
+            kind="truncated",
+            path=path,
+            found=f"{stat.st_size:,} bytes",
+            expected=f"{needed:,} as its header says",
+            remedy="is it truncated?",
+        )
     swapped = not header.dtype["nx"].isnative
     return MrcImage(path, start, mode, swapped, nx, ny, packing, _pixel_size_a(header), stat.st_size, stat.st_mtime_ns)
 
@@ -113,7 +128,7 @@ def _header(path: Path, file: BinaryIO, packing: str) -> np.ndarray:
             warnings.simplefilter("ignore")
             header = mrcfile.mrcinterpreter.MrcInterpreter(BytesIO(without_extended), permissive=True, header_only=True).header
         if header is None or not bytes(header["map"]).startswith(b"MAP"):
-            raise InputError(f"{path}: found no MRC header (no 'MAP' at byte 208)")
+            raise InputError(kind="malformed", path=path, found="no MRC header (no 'MAP' at byte 208)")
         interpreted: np.ndarray = np.frombuffer(content, header.dtype)[0]
         return interpreted
     except InputError:
@@ -122,7 +137,7 @@ def _header(path: Path, file: BinaryIO, packing: str) -> np.ndarray:
         if isinstance(error, OSError) and error.errno is not None:
             raise
         reason = " ".join(str(error).split()) or "the file ends too early"
-        raise InputError(f"{path}: found a damaged MRC header ({reason})") from None
+        raise InputError(kind="malformed", path=path, found=f"a damaged MRC header ({reason})") from None
 
 
 def _unpacked(file: BinaryIO, packing: str) -> Any:

@@ -64,4 +64,4 @@ def _number(row: dict[str, str]) -> int:
     try:
         return int(float(row[ID]))
     except (ValueError, OverflowError):
-        raise InputError(f"data_optics: {ID}: found {row[ID]!r}, expected a whole number") from None
+        raise InputError(kind="malformed", field=f"data_optics: {ID}", found=f"{row[ID]!r}", expected="a whole number") from None

@@ -59,7 +59,13 @@ class OptimisationSet:
         """The path of the particle file."""
         path = self.base / self.entries[PARTICLES]
         if not is_file(path):
-            raise InputError(f"{self.path}: {PARTICLES}: found no file {self.entries[PARTICLES]}; run this in the RELION project directory")
+            raise InputError(
+                kind="missing",
+                path=self.path,
+                field=PARTICLES,
+                found=f"no file {self.entries[PARTICLES]}",
+                remedy="run this in the RELION project directory",
+            )
         return path
 
     @property

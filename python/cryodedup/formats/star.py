@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cryodedup import _core
-from cryodedup.errors import InputError
+from cryodedup.errors import InputError, Where
 
 ROWS_LOOKED_AT = 16
 Numbers = NDArray[np.float64]
@@ -64,7 +64,7 @@ class Columns(Protocol):
     def varies(self, label: str) -> bool: ...
     def some(self, label: str, rows: Sequence[int] | None = None) -> list[str]: ...
     def all_names(self, label: str) -> Names: ...
-    def where(self, row: int) -> str: ...
+    def where(self, row: int) -> Where: ...
     @property
     def optics(self) -> list[dict[str, str]]: ...
 
@@ -178,7 +178,7 @@ class TableColumns:
             try:
                 values = np.array([float(row[label]) for row in self.file.rows(self.table)])
             except ValueError as error:
-                raise InputError(f"{self.label}, column {label}: {error}; expected numbers") from None
+                raise InputError(kind="malformed", path=self.label, field=label, reason=str(error), expected="numbers") from None
         return cast("Numbers", values)
 
     def take(self, label: str) -> Numbers:
@@ -219,8 +219,8 @@ class TableColumns:
         indices, names = next(table for table in file.tables if table.start == self.table.start).columns[label]
         return indices, [text(name) for name in names]
 
-    def where(self, row: int) -> str:
-        return f"{self.label}, line {_core.line_number(self.file.path, self.table.rows.start(row))}"
+    def where(self, row: int) -> Where:
+        return Where(self.label, line=_core.line_number(self.file.path, self.table.rows.start(row)))
 
 
 class FrameColumns:
@@ -231,10 +231,12 @@ class FrameColumns:
         self.frame, optics = _particles_and_optics(tables)
         if not hasattr(self.frame.columns, "duplicated"):
             kind = f"{type(self.frame).__module__.partition('.')[0]} {type(self.frame).__name__}"
-            raise InputError(f"{label}: found a {kind}, expected a pandas DataFrame: convert it by to_pandas()")
+            raise InputError(
+                kind="unsupported", path=label, found=f"a {kind}", expected="a pandas DataFrame", remedy="convert it by to_pandas()"
+            )
         twice = [str(name) for name in self.frame.columns[self.frame.columns.duplicated()]]
         if twice:
-            raise InputError(f"{label}: found the column {twice[0]} twice, expected each once")
+            raise InputError(kind="ambiguous", path=label, found=f"the column {twice[0]} twice", expected="each once")
         self.optics = (
             [{str(key): _as_text(value) for key, value in row.items()} for row in optics.to_dict("records")] if optics is not None else []
         )
@@ -253,7 +255,7 @@ class FrameColumns:
         try:
             return np.ascontiguousarray(self.frame[label].to_numpy(dtype=np.float64, na_value=np.nan))
         except (TypeError, ValueError) as error:
-            raise InputError(f"{self.label}, column {label}: {error}; expected numbers") from None
+            raise InputError(kind="malformed", path=self.label, field=label, reason=str(error), expected="numbers") from None
 
     def take(self, label: str) -> Numbers:
         return self.numbers(label)
@@ -264,7 +266,14 @@ class FrameColumns:
     def names(self, label: str) -> Names:
         column = self.frame[label]
         if column.isna().any():
-            raise InputError(f"{self.label}, row {int(column.isna().to_numpy().argmax())}, column {label}: found nothing, expected a value")
+            raise InputError(
+                kind="missing",
+                path=self.label,
+                row=int(column.isna().to_numpy().argmax()),
+                field=label,
+                found="nothing",
+                expected="a value",
+            )
         indices, names = column.map(_as_text).factorize()
         return np.ascontiguousarray(indices, np.uint32), [str(name) for name in names]
 
@@ -277,8 +286,8 @@ class FrameColumns:
     def all_names(self, label: str) -> Names:
         return self.names(label)
 
-    def where(self, row: int) -> str:
-        return f"{self.label}, row {row}"
+    def where(self, row: int) -> Where:
+        return Where(self.label, row=row)
 
 
 def _spread(count: int) -> list[int]:
@@ -296,8 +305,14 @@ def _particles_and_optics(tables: Any) -> tuple[Any, Any]:
         return tables, None
     candidates = [frame for name, frame in tables.items() if name != "optics" and has_coordinates(getattr(frame, "columns", ()))]
     if len(candidates) != 1:
-        several = "; give several sets of particles as a list of tables" if len(candidates) > 1 else ""
-        raise InputError(f"table: found {len(candidates)} tables with coordinates among {', '.join(map(str, tables))}, expected 1{several}")
+        several = "give several sets of particles as a list of tables" if len(candidates) > 1 else None
+        raise InputError(
+            kind="ambiguous",
+            path="table",
+            found=f"{len(candidates)} tables with coordinates among {', '.join(map(str, tables))}",
+            expected="1",
+            remedy=several,
+        )
     optics = tables.get("optics")
     if isinstance(optics, Mapping):  # a block without a loop
         optics = type(candidates[0])([dict(optics)])

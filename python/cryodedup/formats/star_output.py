@@ -51,8 +51,11 @@ class StarOutput:
         for body in self.bodies:
             if len(body.rows) != len(self.table.rows):
                 raise InputError(
-                    f"{self.file.path}: data_{body.block}: found {len(body.rows):,} rows, expected {len(self.table.rows):,}, one for each"
-                    f" particle of data_{self.table.block}"
+                    kind="contradiction",
+                    path=self.file.path,
+                    field=f"data_{body.block}",
+                    found=f"{len(body.rows):,} rows",
+                    expected=f"{len(self.table.rows):,}, one for each particle of data_{self.table.block}",
                 )
 
     @property

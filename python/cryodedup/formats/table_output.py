@@ -105,10 +105,14 @@ def _refuse_unwritable(block: Any, label: str) -> None:
     """
     for name in getattr(block, "columns", block):
         if not _LABEL.fullmatch(str(name)):
-            raise InputError(f"{label}: found the column {str(name)!r}, expected a name without blanks, as STAR files have")
+            raise InputError(
+                kind="malformed", path=label, found=f"the column {str(name)!r}", expected="a name without blanks, as STAR files have"
+            )
         for value in _uncertain(block[name]):
             if not (_TEXT.fullmatch(value) if isinstance(value, str) else _is_number(value)):
-                raise InputError(f"{label}: column {name}: found {value!r}, expected a number, or a text that a STAR file can hold")
+                raise InputError(
+                    kind="malformed", path=label, field=name, found=f"{value!r}", expected="a number, or a text that a STAR file can hold"
+                )
 
 
 def _uncertain(values: Any) -> list[object]:
@@ -132,6 +136,6 @@ def _without_objects(name: str, values: np.ndarray[Any, Any], label: str) -> np.
     """Names as CryoSPARC's bytes of one length: a Dataset holds them as Python objects."""
     if values.dtype.kind == "O":
         if not all(isinstance(value, str | bytes) for value in values.flat):
-            raise InputError(f"{label}: field {name}: found Python objects, expected numbers or text")
+            raise InputError(kind="malformed", path=label, field=name, found="Python objects", expected="numbers or text")
         return np.array([value.encode() if isinstance(value, str) else value for value in values.flat], "S").reshape(values.shape)
     return np.char.encode(values, "utf-8") if values.dtype.kind == "U" else values

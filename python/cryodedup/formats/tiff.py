@@ -61,7 +61,13 @@ class TiffImage:
         with _opened(self.path) as file:
             pixels = file.pages[0].asarray(maxworkers=1)
         if pixels.shape != (self.ny, self.nx):
-            raise InputError(f"{self.path}: found {pixels.shape}, expected {(self.ny, self.nx)}; was the file changed during the run?")
+            raise InputError(
+                kind="contradiction",
+                path=self.path,
+                found=f"{pixels.shape}",
+                expected=f"{(self.ny, self.nx)}",
+                remedy="was the file changed during the run?",
+            )
         return np.ascontiguousarray(pixels[::-1], np.float32)
 
 
@@ -87,11 +93,16 @@ def read_tiff(path: Path, file: BinaryIO) -> TiffImage:
     with _opened(path, file) as tiff:
         page = tiff.pages[0]
         if page.compression in _EER:
-            raise InputError(f"{path}: found an EER movie of {len(_pages(path, tiff)):,} frames, expected a motion-corrected micrograph")
+            raise InputError(
+                kind="unsupported",
+                path=path,
+                found=f"an EER movie of {len(_pages(path, tiff)):,} frames",
+                expected="a motion-corrected micrograph",
+            )
         own = sum(not page.is_reduced for page in _pages(path, tiff))
         frames = max(own, int((tiff.imagej_metadata or {}).get("images", 1)))
         if frames > 1:
-            raise InputError(f"{path}: found a movie of {frames:,} frames, expected a motion-corrected micrograph")
+            raise InputError(kind="unsupported", path=path, found=f"a movie of {frames:,} frames", expected="a motion-corrected micrograph")
         _check(path, page, stat.st_size)
         return TiffImage(path, page.imagewidth, page.imagelength, page.dtype.itemsize, _pixel_size_a(page), stat.st_size, stat.st_mtime_ns)
 
@@ -100,7 +111,9 @@ def _pages(path: Path, tiff: Any) -> list[Any]:
     """All pages of a file."""
     pages = list(islice(tiff.pages, _MAX_PAGES + 1))
     if len(pages) > _MAX_PAGES:
-        raise InputError(f"{path}: found more than {_MAX_PAGES:,} pages, expected one image; is it damaged?")
+        raise InputError(
+            kind="malformed", path=path, found=f"more than {_MAX_PAGES:,} pages", expected="one image", remedy="is it damaged?"
+        )
     return pages
 
 
@@ -134,7 +147,7 @@ class _opened:  # noqa: N801  a context manager
         if isinstance(error, InputError) or (isinstance(error, OSError) and error.errno not in _OF_THE_CONTENT):
             return
         reason = _shown(str(error)) or type(error).__name__
-        raise InputError(f"{self.path}: found a damaged TIFF file ({reason})") from None
+        raise InputError(kind="malformed", path=self.path, found=f"a damaged TIFF file ({reason})") from None
 
 
 def _shown(reason: str) -> str:
@@ -146,7 +159,9 @@ def _tifffile(path: Path) -> Any:
     try:
         import tifffile
     except ImportError:
-        raise MissingPackageError(f"{path}: found a TIFF file, which needs tifffile: pip install 'cryodedup[tiff]'") from None
+        raise MissingPackageError(
+            kind="missing", path=path, found="a TIFF file, which needs tifffile", remedy="pip install 'cryodedup[tiff]'"
+        ) from None
     # It logs oddities of a file; without a handler Python would print these.
     logger = logging.getLogger("tifffile")
     if not logger.handlers:
@@ -157,23 +172,46 @@ def _tifffile(path: Path) -> Any:
 def _check(path: Path, page: Any, size: int) -> None:
     nx, ny = page.imagewidth, page.imagelength
     if page.samplesperpixel != 1 or page.imagedepth != 1:
-        raise InputError(f"{path}: found {page.samplesperpixel} x {page.imagedepth} values per pixel, expected one: no colours, no volume")
+        raise InputError(
+            kind="unsupported",
+            path=path,
+            found=f"{page.samplesperpixel} x {page.imagedepth} values per pixel",
+            expected="one: no colours, no volume",
+        )
     if page.dtype is None or page.dtype.kind not in "iuf":
-        raise InputError(f"{path}: found pixels of type {page.dtype or 'unknown'}, expected real numbers")
+        raise InputError(kind="unsupported", path=path, found=f"pixels of type {page.dtype or 'unknown'}", expected="real numbers")
     if nx < 1 or ny < 1 or nx * ny > MAX_PIXELS:
-        raise InputError(f"{path}: found {nx} x {ny} pixels, expected an image")
+        raise InputError(kind="malformed", path=path, found=f"{nx} x {ny} pixels", expected="an image")
     if min((*page.dataoffsets, *page.databytecounts), default=0) < 0:
-        raise InputError(f"{path}: found a pixel offset before the beginning of the file; is it damaged?")
+        raise InputError(kind="malformed", path=path, found="a pixel offset before the beginning of the file", remedy="is it damaged?")
     needed = max((start + count for start, count in zip(page.dataoffsets, page.databytecounts, strict=False)), default=0)
     if needed > size:
-        raise InputError(f"{path}: found {size:,} bytes, expected at least {needed:,} as its header says; is it truncated?")
+        raise InputError(
+            kind="truncated",
+            path=path,
+            found=f"{size:,} bytes",
+            expected=f"at least {needed:,} as its header says",
+            remedy="is it truncated?",
+        )
     stored, pixels = sum(page.databytecounts), -(-nx * ny * page.bitspersample // 8)
     if page.compression == 1 and stored < pixels:
-        raise InputError(f"{path}: found {stored:,} bytes of pixels, expected {pixels:,} for {nx} x {ny}; is it damaged?")
+        raise InputError(
+            kind="malformed",
+            path=path,
+            found=f"{stored:,} bytes of pixels",
+            expected=f"{pixels:,} for {nx} x {ny}",
+            remedy="is it damaged?",
+        )
     # tifffile takes a part that is missing for zeros.
     parts, found = _parts(page), sum(count > 0 for count in page.databytecounts)
     if found < parts:
-        raise InputError(f"{path}: found {found:,} strips or tiles, expected {parts:,} for {nx} x {ny} pixels; is it damaged?")
+        raise InputError(
+            kind="malformed",
+            path=path,
+            found=f"{found:,} strips or tiles",
+            expected=f"{parts:,} for {nx} x {ny} pixels",
+            remedy="is it damaged?",
+        )
     _check_codecs(path, page)
 
 
@@ -193,8 +231,10 @@ def _check_codecs(path: Path, page: Any) -> None:
         except KeyError as error:
             text = str(error.args[0])
             if "imagecodecs" not in text:
-                raise InputError(f"{path}: found a compression that is not supported ({_shown(text)})") from None
-            raise MissingPackageError(f"{path}: found {code.name} compression, which needs imagecodecs: pip install imagecodecs") from None
+                raise InputError(kind="unsupported", path=path, found=f"a compression that is not supported ({_shown(text)})") from None
+            raise MissingPackageError(
+                kind="missing", path=path, found=f"{code.name} compression, which needs imagecodecs", remedy="pip install imagecodecs"
+            ) from None
 
 
 def _pixel_size_a(page: Any) -> float | None:

@@ -17,5 +17,5 @@ def open_topaz(path: Path, threads: int = 0) -> _core.Table:
     start, line, head = head_of(path)
     labels = head.split()
     if len(set(labels)) != len(labels) or not {"image_name", "x_coord", "y_coord"} <= set(labels):
-        raise InputError(f"{path}, line {line}: found columns {' '.join(labels)}, expected {EXPECTED}")
+        raise InputError(kind="malformed", path=path, line=line, found=f"columns {' '.join(labels)}", expected=EXPECTED)
     return _core.scan_rows([path], [start], [labels], numbers=NUMBERS, names=("image_name",), threads=threads)[0]

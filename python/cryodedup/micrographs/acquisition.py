@@ -178,7 +178,13 @@ def sort(names: Sequence[str], acquisitions: Sequence[Acquisition], order: str) 
     kinds = {tuple(map(type, known.time)) for known in acquisitions if known.time is not None}
     if order == "time" and (untimed is not None or len(kinds) > 1):
         found = "times in several forms in the names" if untimed is None else f"no time in the name {untimed}"
-        raise InputError(f"--order time: found {found}, expected a time of the same form in every name; use --order name, natural or input")
+        raise InputError(
+            kind="missing",
+            field="--order time",
+            found=found,
+            expected="a time of the same form in every name",
+            remedy="use --order name, natural or input",
+        )
     rule = order if order != "auto" else "time" if untimed is None and len(kinds) == 1 else "name"
     indices = range(len(names))
     if rule == "time":

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from cryodedup import _core
 from cryodedup._core import Correlation
-from cryodedup.errors import InputError, ParameterError
+from cryodedup.errors import InputError, wrong_value
 from cryodedup.params import MicrographParams, checked
 from cryodedup.params.checks import is_number
 
@@ -78,7 +78,7 @@ def correlate(first: ArrayLike, second: ArrayLike, *, max_shift_px: float | None
     ([5, 10], 1.0)
     """
     if max_shift_px is not None and not (is_number(max_shift_px) and max_shift_px >= 0):
-        raise ParameterError.of("max_shift_px", max_shift_px, "a number of pixels, 0 or more")
+        raise wrong_value("max_shift_px", max_shift_px, "a number of pixels, 0 or more")
     return _core.correlate(_standard(first), _standard(second), max_shift_px=max_shift_px)
 
 
@@ -93,10 +93,15 @@ def _standard(image: ArrayLike) -> NDArray[np.float32]:
 def _image(image: ArrayLike, dtype: type[Real]) -> NDArray[Real]:
     array = np.asarray(image)
     if array.dtype.kind not in "biuf":
-        raise InputError(f"image: found {array.dtype if array.ndim else type(image).__name__}, expected an array of real numbers")
+        raise InputError(
+            kind="parameter",
+            field="image",
+            found=f"{array.dtype if array.ndim else type(image).__name__}",
+            expected="an array of real numbers",
+        )
     array = np.ascontiguousarray(array, dtype)
     if array.ndim != 2 or min(array.shape) < 2:
-        raise InputError(f"image: found shape {array.shape}, expected (ny, nx)")
+        raise InputError(kind="parameter", field="image", found=f"shape {array.shape}", expected="(ny, nx)")
     if not np.isfinite(array).all():
-        raise InputError("image: found NaN or infinite pixels, expected finite numbers")
+        raise InputError(kind="parameter", field="image", found="NaN or infinite pixels", expected="finite numbers")
     return array

@@ -24,7 +24,11 @@ def move_other_file(cache: Path) -> Path | None:
         return None
     if cache.name != CACHE:
         raise InputError(
-            f"{cache}: found a file of another kind, expected a cache of prepared micrographs, or no file; choose another path"
+            kind="exists",
+            path=cache,
+            found="a file of another kind",
+            expected="a cache of prepared micrographs, or no file",
+            remedy="choose another path",
         )
     moved = cache.with_name(f"{cache.name}.found-{time.time_ns():x}")
     return cache.rename(moved)
@@ -35,18 +39,24 @@ def locked(cache: Path) -> Iterator[None]:
     """Keeps other runs off the cache if the file system supports locks; by a file of its own, since some cannot read a locked file."""
     if os.path.lexists(cache) and (cache.is_symlink() or not cache.is_file()):
         raise InputError(
-            f"{cache}: found a folder, a link or a device, expected a file for the cache of prepared micrographs, or nothing; choose"
-            " another path"
+            kind="exists",
+            path=cache,
+            found="a folder, a link or a device",
+            expected="a file for the cache of prepared micrographs, or nothing",
+            remedy="choose another path",
         )
     path = cache.with_name(cache.name + ".lock")
     try:
         file = _locked(path)
     except BlockingIOError:
         raise InUseError(
-            f"{cache}: another run uses this file; wait until that run ends, or choose another output directory for this one"
+            kind="resources",
+            path=cache,
+            reason="another run uses this file",
+            remedy="wait until that run ends, or choose another output directory for this one",
         ) from None
     except OSError as error:
-        raise InputError(f"{cache}: {(error.strerror or str(error)).lower()}") from error
+        raise InputError(kind="missing", path=cache, reason=(error.strerror or str(error)).lower()) from error
     with file:
         try:
             yield

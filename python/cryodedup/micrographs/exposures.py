@@ -71,15 +71,19 @@ def open_exposures(inputs: Sequence[Path], threads: int = 0) -> Exposures:
         table = next((path for path in inside if path.is_file()), None)
         hint = f"; this folder has a table: use {table}" if table else ""
         raise InputError(
-            f"{', '.join(map(str, inputs)) or 'input'}: found no .mrc or .tif files, expected a STAR file, a .cs file, a folder or"
-            f" images{hint}"
+            kind="missing",
+            path=", ".join(map(str, inputs)) or "input",
+            found="no .mrc or .tif files",
+            expected=f"a STAR file, a .cs file, a folder or images{hint}",
         )
     tables = [path for path in expanded if not (is_image(path) or _is_other(path))]
     if tables and len(expanded) > 1:
-        raise InputError(f"{tables[0]}: found a table among {len(expanded)} inputs, expected one table, or images only")
+        raise InputError(
+            kind="conflict", path=tables[0], found=f"a table among {len(expanded)} inputs", expected="one table, or images only"
+        )
     exposures = _from_table(tables[0], threads) if tables else _from_files(expanded)
     if not len(exposures):
-        raise InputError(f"{exposures.label}: found no micrographs, expected at least one")
+        raise InputError(kind="missing", path=exposures.label, found="no micrographs", expected="at least one")
     _refuse_missing(exposures)
     _refuse_repeated(exposures)
     return replace(exposures, acquisitions=acquisitions_of(exposures.paths), spectra=spectra)
@@ -131,8 +135,11 @@ def _refuse_two_formats(item: Path, images: Sequence[Path]) -> None:
         other = first.setdefault(str(path)[: -len(ending)], path)
         if other is not path:
             raise InputError(
-                f"{item}: found {other.name} and {path.name}, expected each micrograph in one format; select one format by a pattern, such"
-                f" as '{path.parent}/*{other.suffix}'"
+                kind="ambiguous",
+                path=item,
+                found=f"{other.name} and {path.name}",
+                expected="each micrograph in one format",
+                remedy=f"select one format by a pattern, such as '{path.parent}/*{other.suffix}'",
             )
 
 
@@ -152,7 +159,10 @@ def _from_table(path: Path, threads: int) -> Exposures:
     if kind in ("npy", "csdat", "csg"):
         return _from_dataset(path, kind)
     raise InputError(
-        f"{path}: found neither a STAR nor a .cs file, expected micrographs.star, a .cs file of exposures, a folder, or .mrc or .tif images"
+        kind="unsupported",
+        path=path,
+        found="neither a STAR nor a .cs file",
+        expected="micrographs.star, a .cs file of exposures, a folder, or .mrc or .tif images",
     )
 
 
@@ -189,9 +199,13 @@ def _micrograph_table(file: StarFile) -> _core.Table:
     named = [table for table in tables if table.block == "micrographs"]
     if not tables:
         found = ", ".join(f"data_{table.block}" for table in file.tables) or "no block"
-        raise InputError(f"{file.path}: found no column rlnMicrographName in {found}, expected a STAR file of micrographs")
+        raise InputError(
+            kind="unsupported", path=file.path, found=f"no column rlnMicrographName in {found}", expected="a STAR file of micrographs"
+        )
     if any("rlnCoordinateX" in table.labels for table in tables):
-        raise InputError(f"{file.path}: found particles, expected micrographs; for particles use cryodedup particles")
+        raise InputError(
+            kind="unsupported", path=file.path, found="particles", expected="micrographs", remedy="for particles use cryodedup particles"
+        )
     return (named or tables)[0]
 
 
@@ -207,15 +221,17 @@ def _from_dataset(path: Path, kind: str) -> Exposures:
 
     main = holder(f"{BLOB}/path")
     if main is None:
-        raise InputError(f"{path}: found no field {BLOB}/path, expected a dataset of exposures")
+        raise InputError(kind="unsupported", path=path, found=f"no field {BLOB}/path", expected="a dataset of exposures")
     dtype = main.dtype[f"{BLOB}/path"]
     if dtype.kind not in "SUO":
-        raise InputError(f"{path}: field {BLOB}/path: found type {dtype}, expected text")
+        raise InputError(kind="malformed", path=path, field=f"{BLOB}/path", found=f"type {dtype}", expected="text")
     without = next((part.label for part in parts if "uid" not in part), None)
     if without is not None:
-        raise InputError(f"{without}: found no field uid, expected a dataset of exposures")
+        raise InputError(kind="unsupported", path=without, found="no field uid", expected="a dataset of exposures")
     if any(len(part) != len(main) or not np.array_equal(part.uids(), main.uids()) for part in parts):
-        raise InputError(f"{path}: found different exposures in its datasets, expected the same uids in the same order")
+        raise InputError(
+            kind="contradiction", path=path, found="different exposures in its datasets", expected="the same uids in the same order"
+        )
     index, raw = main.distinct(f"{BLOB}/path")
     names = [raw[i].decode("utf-8", "surrogateescape").rstrip("\0").removeprefix(">") for i in index]
     held = [(field, holder(field)) for field in (CTF["cs"], f"{BLOB}/psize_A")]
@@ -237,11 +253,12 @@ def _refuse_missing(exposures: Exposures) -> None:
     if missing:
         shown = ", ".join(missing[:MAX_NAMED]) + (f" and {len(missing) - MAX_NAMED} more" if len(missing) > MAX_NAMED else "")
         listed = "" if isinstance(exposures.output, ListOutput) else "; run this in the RELION (or CryoSPARC) project directory"
+        stack = "; a name with @ belongs to an image in a stack, expected names of micrographs" if "@" in missing[0] else ""
         raise InputError(
-            f"{exposures.label}: {len(missing):,} of {count(len(exposures), 'micrograph')} {'is' if len(missing) == 1 else 'are'} missing:"
-            f" {shown}; names are relative to"
-            f" {os.path.realpath(exposures.base)}{listed}"
-            + ("; a name with @ belongs to an image in a stack, expected names of micrographs" if "@" in missing[0] else "")
+            kind="missing",
+            path=exposures.label,
+            reason=f"{len(missing):,} of {count(len(exposures), 'micrograph')} {'is' if len(missing) == 1 else 'are'} missing: {shown}",
+            remedy=f"names are relative to {os.path.realpath(exposures.base)}{listed}{stack}",
         )
 
 
@@ -251,6 +268,10 @@ def _refuse_repeated(exposures: Exposures) -> None:
         real = os.path.realpath(path)
         if real in first:
             raise InputError(
-                f"{exposures.label}: found {name} twice (first as {first[real]}), expected each micrograph once; remove one of the two"
+                kind="ambiguous",
+                path=exposures.label,
+                found=f"{name} twice (first as {first[real]})",
+                expected="each micrograph once",
+                remedy="remove one of the two",
             )
         first[real] = name

@@ -26,8 +26,8 @@ def open_headers(exposures: Exposures, width: int) -> tuple[dict[int, Image], di
     unreadable = {i: outcome for i, outcome in enumerate(outcomes) if isinstance(outcome, str)}
     if not images:
         first = next(iter(unreadable))
-        none = f"; none of {len(exposures):,} micrographs can be used" if len(exposures) > 1 else ""
-        raise InputError(f"{exposures.paths[first]}: {unreadable[first]}{none}")
+        none = f"none of {len(exposures):,} micrographs can be used" if len(exposures) > 1 else None
+        raise InputError(kind="malformed", path=exposures.paths[first], reason=unreadable[first], remedy=none)
     return images, unreadable
 
 
@@ -38,7 +38,7 @@ def _open_header(path: Path, width: int) -> Image | str:
     except MissingPackageError:
         raise
     except (InputError, OSError) as error:
-        return reason_of(error, path)
+        return reason_of(error)
     if min(image.nx, image.ny) < 16 * width:
         return f"found {image.nx} x {image.ny} pixels, expected at least {16 * width} along each side with --bin {width}"
     return image

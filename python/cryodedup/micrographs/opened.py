@@ -54,7 +54,10 @@ def open_micrographs(micrographs: Inputs, params: MicrographParams, progress: Pr
     exposures = open_exposures(_paths(micrographs), params.threads)
     if params.keep == "best-ctf" and exposures.ctf_a is None:
         raise InputError(
-            f"{exposures.label}: found no rlnCtfMaxResolution or ctf_stats/ctf_fit_to_A, expected one of the two for --keep best-ctf"
+            kind="missing",
+            path=exposures.label,
+            found="no rlnCtfMaxResolution or ctf_stats/ctf_fit_to_A",
+            expected="one of the two for --keep best-ctf",
         )
     order, rule = acquisition.sort(exposures.names, exposures.acquisitions, params.order)
     images, unreadable = open_headers(exposures, params.bin)
@@ -72,10 +75,15 @@ def _paths(micrographs: object) -> list[Path]:
     """
     if hasattr(micrographs, "columns") or isinstance(micrographs, Mapping | np.ndarray):
         kind = type(micrographs).__name__
-        raise InputError(f"micrographs: found a table in memory ({kind}), expected the path of its file, a folder, or the paths of images")
+        raise InputError(
+            kind="parameter",
+            field="micrographs",
+            found=f"a table in memory ({kind})",
+            expected="the path of its file, a folder, or the paths of images",
+        )
     alone = isinstance(micrographs, str | PathLike) or not isinstance(micrographs, Iterable)
     several: list[Any] = [micrographs] if alone else list(micrographs)  # type: ignore[call-overload]
     wrong = [item for item in several if not (isinstance(item, str | PathLike) and str(item))]
     if wrong:
-        raise InputError(f"micrographs: found {wrong[0]!r}, expected one path or several paths")
+        raise InputError(kind="parameter", field="micrographs", found=f"{wrong[0]!r}", expected="one path or several paths")
     return [Path(item) for item in several]

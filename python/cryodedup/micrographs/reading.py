@@ -133,7 +133,7 @@ def _prepare_tiff(preparation: _core.Preparation, image: TiffImage, key: bytes, 
     try:
         pixels = image.read()
     except (InputError, OSError) as error:
-        return reason_of(error, image.path)
+        return reason_of(error)
     return preparation.add(pixels, key, bin=params.bin)
 
 

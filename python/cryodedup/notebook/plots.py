@@ -34,7 +34,9 @@ def axes_or_new(ax: Axes | None) -> Axes:
     try:
         from matplotlib import pyplot
     except ImportError:
-        raise MissingPackageError("plots need matplotlib: pip install 'cryodedup[notebook]'") from None
+        raise MissingPackageError(
+            kind="missing", field="plots", expected="matplotlib", remedy="pip install 'cryodedup[notebook]'"
+        ) from None
     made: Axes = pyplot.subplots(layout="constrained")[1]
     return made
 
@@ -74,7 +76,9 @@ def plot_pickers(found: ParticleOutcome, ax: Axes | None) -> Axes:
     """A matrix: the share of the particles of the input in each row that have a particle of the input in each column nearby."""
     data = pickers.pickers(found)
     if data is None:
-        raise InputError(f"plot_pickers: found {len(found.sources)} inputs, expected 2 or more whose overlaps are known")
+        raise InputError(
+            kind="missing", field="plot_pickers", found=f"{len(found.sources)} inputs", expected="2 or more whose overlaps are known"
+        )
     ax = axes_or_new(ax)
     image = ax.imshow(data.percent, vmin=0, vmax=100, cmap="cividis")
     ticks = range(len(data.names))
@@ -92,7 +96,9 @@ def plot_pickers(found: ParticleOutcome, ax: Axes | None) -> Axes:
 def plot_micrograph(found: ParticleOutcome, name: str, ax: Axes | None) -> Axes:
     """A micrograph, its kept and rejected particles as circles, and a line from each rejected one to that which it duplicates."""
     if not found.centres.in_angstrom:
-        raise InputError("plot_micrograph: found particles whose pixel size is not known, expected it (pixel_size_a)")
+        raise InputError(
+            kind="missing", field="plot_micrograph", found="particles whose pixel size is not known", expected="it (pixel_size_a)"
+        )
     shown = examples.example_of(found, examples.numbered(found, name))
     ax, paint, words = axes_or_new(ax), colours(), words_for(found)
     if shown.image.pixels is not None:
@@ -114,10 +120,14 @@ def plot_pair(found: MicrographOutcome, k: int, ax: Axes | None) -> Axes:
     """Two micrographs of a pair, the second laid on the first at their shift."""
     if not isinstance(k, int | np.integer) or not 0 <= k < len(found.pairs):
         expected = f"a number from 0 to {len(found.pairs) - 1}" if found.pairs else "one of the pairs, of which there are none"
-        raise InputError(f"plot_pair: found pair {k!r}, expected {expected}")
+        raise InputError(kind="parameter", field="plot_pair", found=f"pair {k!r}", expected=expected)
     pair = found.pairs[k]
     if not {pair.first, pair.second} <= found.thumbnails.keys():
-        raise InputError(f"plot_pair: found no pictures of pair {k}: those of the {MAX_PAIRS} best and most doubtful pairs are kept")
+        raise InputError(
+            kind="missing",
+            field="plot_pair",
+            found=f"no pictures of pair {k}: those of the {MAX_PAIRS} best and most doubtful pairs are kept",
+        )
     ax = axes_or_new(ax)
     width, height = found.sizes[pair.first] or (1, 1)
     for i, (x, y), alpha in ((pair.first, (0.0, 0.0), 1.0), (pair.second, pair.shift_px, 0.5)):
@@ -135,7 +145,7 @@ def plot_significance(found: MicrographOutcome, ax: Axes | None) -> Axes:
     """Numbers of pairs of at least each significance: found, of mirrored pairs, and expected by chance."""
     data = significance.significance(found)
     if data is None:
-        raise InputError("plot_significance: found no pair that was compared closely, expected some")
+        raise InputError(kind="missing", field="plot_significance", found="no pair that was compared closely", expected="some")
     ax, paint = axes_or_new(ax), colours()
     ax.step(data.found_z, data.found, where="post", color=paint["first"], label="found")
     ax.step(data.mirrored_z, data.mirrored, where="post", color=paint["second"], label="mirrored pairs")
@@ -150,7 +160,9 @@ def plot_significance(found: MicrographOutcome, ax: Axes | None) -> Axes:
 def _advice(found: ParticleOutcome, name: str) -> Any:
     advice = advice_for_page(found)
     if advice is None:
-        raise InputError(f"{name}: found no distances: the pixel size is not known, or there are fewer than two particles")
+        raise InputError(
+            kind="missing", field=name, found="no distances: the pixel size is not known, or there are fewer than two particles"
+        )
     return advice
 
 

@@ -11,7 +11,7 @@ from typing import Any, TypeGuard, TypeVar, get_args
 
 import numpy as np
 
-from cryodedup.errors import InputError, ParameterError
+from cryodedup.errors import InputError, wrong_value
 
 MAX_THREADS = 1024
 _GIVEN = "_given"
@@ -35,7 +35,7 @@ def check_switches(params: object, names: Iterable[str]) -> None:
     """Refuses what is neither true nor false."""
     for name in names:
         if not isinstance(getattr(params, name), bool | np.bool_):
-            raise ParameterError.of(name, getattr(params, name), "True or False")
+            raise wrong_value(name, getattr(params, name), "True or False")
 
 
 def check_choices(params: object, choices: Mapping[str, Any]) -> None:
@@ -43,14 +43,14 @@ def check_choices(params: object, choices: Mapping[str, Any]) -> None:
     for name, literal in choices.items():
         allowed, value = get_args(literal), getattr(params, name)
         if value not in allowed:
-            raise ParameterError.of(name, value, " or ".join(allowed))
+            raise wrong_value(name, value, " or ".join(allowed))
 
 
 def check_at_most(params: object, limits: Mapping[str, int]) -> None:
     """Refuses numbers above a limit."""
     for name, limit in limits.items():
         if getattr(params, name) > limit:
-            raise ParameterError.of(name, getattr(params, name), f"at most {limit}")
+            raise wrong_value(name, getattr(params, name), f"at most {limit}")
 
 
 def checked(params: object, kind: type[Params]) -> Params:
@@ -64,7 +64,7 @@ def checked(params: object, kind: type[Params]) -> Params:
     if params is None:
         return kind()
     if not isinstance(params, kind):
-        raise InputError(f"params: found {type(params).__name__}, expected {kind.__name__}")
+        raise InputError(kind="parameter", field="params", found=type(params).__name__, expected=kind.__name__)
     return params
 
 
@@ -82,7 +82,10 @@ def chosen(params: object, kind: type[Params], given: Mapping[str, Any]) -> Para
     if unknown is not None:
         alike = get_close_matches(unknown, names, n=1, cutoff=0.7)
         raise InputError(
-            f"{unknown}: found no parameter of this name, expected {alike[0] if alike else f'one of those of {kind.__name__}'}"
+            kind="parameter",
+            field=unknown,
+            found="no parameter of this name",
+            expected=alike[0] if alike else f"one of those of {kind.__name__}",
         )
     return kind(**{**vars(base)[_GIVEN], **given})
 

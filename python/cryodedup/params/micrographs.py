@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from cryodedup.errors import ParameterError
+from cryodedup.errors import InputError, wrong_value
+from cryodedup.names import named
 from cryodedup.params.checks import MAX_THREADS, check_at_most, check_choices, check_switches, is_number, is_whole, remember
 
 Search = Literal["all", "window"]
@@ -44,14 +45,16 @@ def with_window(given: Mapping[str, Any]) -> dict[str, Any]:
 
     Raises
     ------
-    ParameterError
+    InputError
         A parameter of the window was given together with ``search`` ``all``.
     """
     window = next((name for name in _WINDOW if given.get(name) is not None), None)
     if window is None:
         return dict(given)
     if given.get("search") == "all":
-        raise ParameterError(f"{{{window}}}: found {{found}} with {{search}} all, expected {{search}} window", found=given[window])
+        raise InputError(
+            kind="conflict", field=named(window), found=f"{given[window]} with {named('search', 'all')}", expected=named("search", "window")
+        )
     return {**given, "search": "window"}
 
 
@@ -142,7 +145,7 @@ class MicrographParams:
             if value is None and name in _OPTIONAL:
                 continue
             if not (is_number(value) and low <= value <= high and (name != "fdr" or 0 < value < 1)):
-                raise ParameterError.of(name, value, f"a number, {reach}")
+                raise wrong_value(name, value, f"a number, {reach}")
         self._choose_search()
         check_choices(self, _CHOICES)
         self._check_bands()
@@ -151,14 +154,18 @@ class MicrographParams:
         for name in ("bin", "images_per_move", "images_per_hole", "scan_range", "max_set", "threads"):
             value, low = getattr(self, name), 0 if name == "threads" else 1
             if not is_whole(value) or value < low:
-                raise ParameterError.of(name, value, f"a whole number, {low} or more")
+                raise wrong_value(name, value, f"a whole number, {low} or more")
 
     def _choose_search(self) -> None:
         """If one of the window's parameters is given, the search is ``window``."""
         reached = [name for name in _WINDOW if getattr(self, name) != getattr(type(self), name)]
         if self.search == "all" and reached:
-            text = f"{{{reached[0]}}}: found {getattr(self, reached[0])} with {{search}} all, expected {{search}} window"
-            raise ParameterError(text)
+            raise InputError(
+                kind="conflict",
+                field=named(reached[0]),
+                found=f"{getattr(self, reached[0])} with {named('search', 'all')}",
+                expected=named("search", "window"),
+            )
         if self.search is None:
             object.__setattr__(self, "search", "window" if reached else "all")
 
@@ -166,14 +173,18 @@ class MicrographParams:
         for name, numbers in _BANDS.items():
             value = getattr(self, name)
             if not (isinstance(value, tuple | list) and len(value) in numbers and all(is_number(number) for number in value)):
-                raise ParameterError.of(name, value, f"{' or '.join(map(str, numbers))} numbers of cycles per reduced pixel")
+                raise wrong_value(name, value, f"{' or '.join(map(str, numbers))} numbers of cycles per reduced pixel")
             object.__setattr__(self, name, tuple(float(number) for number in value))
             if not all(0 <= number <= NYQUIST for number in self.__dict__[name]):
-                raise ParameterError.of(name, value, f"numbers from 0 to {NYQUIST} (Nyquist), cycles per reduced pixel")
+                raise wrong_value(name, value, f"numbers from 0 to {NYQUIST} (Nyquist), cycles per reduced pixel")
         low, high = self.lowpass_cycles_per_px[0], self.highpass_cycles_per_px[0]
         if low <= high:
-            text = "{lowpass_cycles_per_px} {low:g} and {highpass_cycles_per_px} {high:g}: expected the lowpass above the highpass"
-            raise ParameterError(text, low=low, high=high)
+            raise InputError(
+                kind="conflict",
+                field=f"{named('lowpass_cycles_per_px')} and {named('highpass_cycles_per_px')}",
+                found=f"{low:g} and {high:g}",
+                expected="the lowpass above the highpass",
+            )
 
     @property
     def turns_deg(self) -> list[float]:

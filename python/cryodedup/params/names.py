@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from dataclasses import fields
 from functools import cache
 
-from cryodedup.errors import InputError, option_of
+from cryodedup.errors import InputError
+from cryodedup.names import option_of
 from cryodedup.params.micrographs import MicrographParams
 from cryodedup.params.particles import ParticleParams
 
@@ -51,8 +52,7 @@ def naming_parameters() -> Iterator[None]:
     try:
         yield
     except InputError as error:
-        error.args = tuple(in_python(text) if isinstance(text, str) else text for text in error.args)
-        raise
+        raise error.but(**{name: in_python(part) for name, part in error._parts.items() if isinstance(part, str)}) from None
 
 
 @cache

@@ -8,7 +8,8 @@ from os import PathLike
 from pathlib import Path
 from typing import Literal
 
-from cryodedup.errors import ParameterError
+from cryodedup.errors import InputError, wrong_value
+from cryodedup.names import named
 from cryodedup.params.checks import MAX_THREADS, check_choices, check_switches, is_number, is_whole, remember
 
 ShiftKey = Literal["auto", "alignments3D", "alignments2D", "none"]
@@ -129,15 +130,15 @@ class ParticleParams:
         for name in ("micrographs", "tomograms"):
             path = getattr(self, name)
             if not isinstance(path, str | PathLike | None):
-                raise ParameterError.of(name, path, "a path")
+                raise wrong_value(name, path, "a path")
             if path is not None:
                 object.__setattr__(self, name, Path(path))
         if self.undo_symmetry_expansion:
             self._undo_symmetry_expansion()
         if self.min_separation_a < 0:
-            raise ParameterError.of("min_separation_a", self.min_separation_a, "a number of Å, 0 or more")
+            raise wrong_value("min_separation_a", self.min_separation_a, "a number of Å, 0 or more")
         if self.diameter_a is not None and not (is_number(self.diameter_a) and self.diameter_a > 0):
-            raise ParameterError.of("diameter_a", self.diameter_a, "a positive number of Å")
+            raise wrong_value("diameter_a", self.diameter_a, "a positive number of Å")
         check_choices(self, _CHOICES)
         self._check_ranges()
         self._check_rules()
@@ -145,18 +146,22 @@ class ParticleParams:
     def _check_kinds(self) -> None:
         check_switches(self, ["pixel_size_override", "start_end", "flip_y", "remove_entirely", "undo_symmetry_expansion"])
         if not is_number(self.min_separation_a):
-            raise ParameterError.of("min_separation_a", self.min_separation_a, "a number of Å, 0 or more")
+            raise wrong_value("min_separation_a", self.min_separation_a, "a number of Å, 0 or more")
         for name in ("threads", "seed", "min_votes"):
             if not is_whole(getattr(self, name)):
-                raise ParameterError.of(name, getattr(self, name), "a whole number")
+                raise wrong_value(name, getattr(self, name), "a whole number")
 
     def _undo_symmetry_expansion(self) -> None:
         """Sets what it stands for."""
         if self.min_separation_a not in (0, type(self).min_separation_a):
             object.__setattr__(self, "unused", (UNUSED_SEPARATION.format(self.min_separation_a),))
         if self.shift_key not in ("auto", "none"):
-            text = "{undo_symmetry_expansion} compares stored coordinates; found {shift_key} {found}, expected none"
-            raise ParameterError(text, found=self.shift_key)
+            raise InputError(
+                kind="conflict",
+                field=named("shift_key"),
+                found=f"{self.shift_key}",
+                expected=f"none with {named('undo_symmetry_expansion')}, which compares stored coordinates",
+            )
         object.__setattr__(self, "min_separation_a", 0.0)
         object.__setattr__(self, "shift_key", "none")
 
@@ -164,36 +169,50 @@ class ParticleParams:
         if not (0 <= self.threads <= MAX_THREADS and self.seed >= 0):
             name, value = ("seed", self.seed) if self.seed < 0 else ("threads", self.threads)
             limit = f", {MAX_THREADS} at most" if name == "threads" else ""
-            raise ParameterError.of(name, value, f"0 or more{limit}")
+            raise wrong_value(name, value, f"0 or more{limit}")
         if self.min_votes < 1:
-            raise ParameterError.of("min_votes", self.min_votes, "1 or more")
+            raise wrong_value("min_votes", self.min_votes, "1 or more")
 
     def _check_rules(self) -> None:
         """Choices that contradict each other."""
         if self.min_votes > 1 and self.remove_entirely:
-            raise ParameterError("{min_votes} and {remove_entirely}: found both, expected one: particles of several inputs have duplicates")
+            raise InputError(
+                kind="conflict",
+                field=f"{named('min_votes')} and {named('remove_entirely')}",
+                found="both",
+                expected="one: particles of several inputs have duplicates",
+            )
         removes = self.min_votes > 1 or self.remove_entirely or self.undo_symmetry_expansion or self.min_score is not None
         if self.half_sets == "repair" and removes:
-            raise ParameterError(
-                "{half_sets} repair removes nothing: found {min_votes}, {min_score}, {remove_entirely} or {undo_symmetry_expansion},"
-                " expected none"
+            raise InputError(
+                kind="conflict",
+                field=named("half_sets", "repair"),
+                found=f"{named('min_votes')}, {named('min_score')}, {named('remove_entirely')} or {named('undo_symmetry_expansion')}",
+                expected="none: a repair removes nothing",
             )
         if self.min_score is not None and self.score_field == "none":
-            raise ParameterError("{min_score} and {score_field} none: found both, expected one: random scores have no meaning")
+            raise InputError(
+                kind="conflict",
+                field=f"{named('min_score')} and {named('score_field', 'none')}",
+                found="both",
+                expected="one: random scores have no meaning",
+            )
         if not isinstance(self.score_field, str):
-            raise ParameterError.of("score_field", self.score_field, "the name of a column")
+            raise wrong_value("score_field", self.score_field, "the name of a column")
 
     def _check_named_numbers(self) -> None:
         """Numbers for all inputs, or for some by their names."""
         for name in ("pixel_size_a", "min_score"):
             given = getattr(self, name)
             if isinstance(given, Mapping) and not all(isinstance(of, str) for of in given):
-                raise ParameterError.of(name, given, "names of inputs and their values")
+                raise wrong_value(name, given, "names of inputs and their values")
             for value in [] if given is None else given.values() if isinstance(given, Mapping) else [given]:
                 if not is_number(value):
-                    raise ParameterError.of(name, value, "a number")
+                    raise wrong_value(name, value, "a number")
                 if name == "pixel_size_a" and value <= 0:
-                    raise ParameterError.of(name, value, "a positive number of Å")
+                    raise wrong_value(name, value, "a positive number of Å")
         given = self.pixel_size_a
         if self.pixel_size_override and not given:
-            raise ParameterError("{pixel_size_override}: found no {pixel_size_a}, expected the one to use")
+            raise InputError(
+                kind="conflict", field=named("pixel_size_override"), found=f"no {named('pixel_size_a')}", expected="the one to use"
+            )

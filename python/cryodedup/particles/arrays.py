@@ -95,7 +95,12 @@ def deduplicate(
     """
     if is_table(coordinates_a) and not _is_coordinates(coordinates_a):
         if groups is not None or scores is not None or priority is not None:
-            raise InputError("deduplicate: found groups, scores or priority with a table, which contains them; expected the table alone")
+            raise InputError(
+                kind="parameter",
+                field="deduplicate",
+                found="groups, scores or priority with a table, which contains them",
+                expected="the table alone",
+            )
         return _of_table(coordinates_a, min_separation_a, remove_entirely, threads)
     refuse_what_is_no_table(coordinates_a)
     _refuse_other_index(coordinates_a, {"groups": groups, "scores": scores, "priority": priority})
@@ -123,11 +128,13 @@ def _is_coordinates(table: Any) -> bool:
     if isinstance(table, Mapping | np.ndarray) or len(names) not in (2, 3) or set(MICROGRAPH_NAMES) & set(names):
         return False
     if len(set(names)) < len(names):
-        raise InputError(f"coordinates_a: found the column {names[0]} twice, expected x and y, or x, y and z")
+        raise InputError(kind="parameter", field="coordinates_a", found=f"the column {names[0]} twice", expected="x and y, or x, y and z")
     stored = [name for name in names if name.startswith(("rlnCoordinate", "rlnCenteredCoordinate"))]
     if stored and len(stored) < len(names):
         other = next(name for name in names if name not in stored)
-        raise InputError(f"coordinates_a: found the column {other} beside {stored[0]}, expected coordinates alone")
+        raise InputError(
+            kind="parameter", field="coordinates_a", found=f"the column {other} beside {stored[0]}", expected="coordinates alone"
+        )
     if stored and not stored[0].endswith("Angst"):
         text = "coordinates_a: rlnCoordinateX, Y, Z are taken as Å; if they are pixels, multiply them by the pixel size"
         warnings.warn(text, stacklevel=3)
@@ -140,7 +147,9 @@ def _refuse_other_index(coordinates: Any, columns: Mapping[str, Any]) -> None:
     for name, values in columns.items():
         other = getattr(values, "index", None)
         if index is not None and hasattr(index, "equals") and hasattr(other, "equals") and not index.equals(other):
-            raise InputError(f"{name}: found another index than that of coordinates_a, expected the same rows in the same order")
+            raise InputError(
+                kind="parameter", field=name, found="another index than that of coordinates_a", expected="the same rows in the same order"
+            )
 
 
 def _of_table(table: Any, min_separation_a: float, remove_entirely: bool, threads: int | None) -> Duplicates:
@@ -151,37 +160,43 @@ def _of_table(table: Any, min_separation_a: float, remove_entirely: bool, thread
 
 def _column(values: Any, dtype: Any, name: str, dimensions: int = 1) -> NDArray[Any]:
     if np.ma.isMaskedArray(values):
-        raise InputError(f"{name}: found a masked array, expected one without gaps")
+        raise InputError(kind="parameter", field=name, found="a masked array", expected="one without gaps")
     try:
         found = np.asarray(values)
         if found.dtype.kind not in "biufOUS":
-            raise TypeError(f"found values of type {found.dtype}, expected numbers")
+            raise InputError(kind="parameter", field=name, found=f"values of type {found.dtype}", expected="numbers")
         column = np.ascontiguousarray(found, dtype).reshape(found.shape)
+    except InputError:
+        raise
     except (TypeError, ValueError, OverflowError) as error:
-        raise InputError(f"{name}: {error}") from None
+        raise InputError(kind="parameter", field=name, reason=str(error)) from None
     if column.ndim != dimensions:
-        raise InputError(f"{name}: found shape {column.shape}, expected {'(n, 2) or (n, 3)' if dimensions == 2 else '(n,)'}")
+        raise InputError(
+            kind="parameter", field=name, found=f"shape {column.shape}", expected="(n, 2) or (n, 3)" if dimensions == 2 else "(n,)"
+        )
     if np.issubdtype(dtype, np.integer) and not np.array_equal(column, found):
-        raise InputError(f"{name}: found numbers that are not integers from 0 to {np.iinfo(dtype).max}")
+        raise InputError(kind="parameter", field=name, found=f"numbers that are not integers from 0 to {np.iinfo(dtype).max}")
     return column
 
 
 def _group_numbers(groups: ArrayLike) -> NDArray[np.uint32]:
     """Dense numbers from 0; integers that are dense already are taken as they are."""
     if np.ma.isMaskedArray(groups):
-        raise InputError("groups: found a masked array, expected one without gaps")
+        raise InputError(kind="parameter", field="groups", found="a masked array", expected="one without gaps")
     try:
         labels = np.asarray(groups)
         if labels.dtype.kind == "O":
             labels = labels.astype(str) if all(isinstance(label, str) for label in labels.flat) else np.asarray(labels.tolist())
     except (TypeError, ValueError) as error:
-        raise InputError(f"groups: {error}") from None
+        raise InputError(kind="parameter", field="groups", reason=str(error)) from None
     if labels.ndim != 1 or labels.dtype.kind not in "biufSU":
-        raise InputError(f"groups: found shape {labels.shape} of type {labels.dtype}, expected (n,) integers or names")
+        raise InputError(
+            kind="parameter", field="groups", found=f"shape {labels.shape} of type {labels.dtype}", expected="(n,) integers or names"
+        )
     if labels.dtype == np.uint32 and (not len(labels) or int(labels.max()) < 2 * len(labels) + 1024):
         return np.ascontiguousarray(labels)
     if labels.dtype.kind in "iu" and (not len(labels) or (int(labels.min()) >= 0 and int(labels.max()) < 2 * len(labels) + 1024)):
         return labels.astype(np.uint32)
     if labels.dtype.kind == "f" and not np.isfinite(labels).all():
-        raise InputError(f"groups: found {labels[~np.isfinite(labels)][0]}, expected integers or names")
+        raise InputError(kind="parameter", field="groups", found=f"{labels[~np.isfinite(labels)][0]}", expected="integers or names")
     return np.unique(labels, return_inverse=True)[1].reshape(labels.shape).astype(np.uint32)

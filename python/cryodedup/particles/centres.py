@@ -117,8 +117,11 @@ def _refuse_two_alignments(joined: Joined, centres: Centres) -> None:
             differ = np.abs(moved).max(axis=1, initial=0.0) > SAME_PLACE_A
             if differ.any():
                 raise InputError(
-                    f"{picks[i].label}: found {count(int(differ.sum()), 'particle')} (by uid) aligned differently in {picks[j].label},"
-                    " expected one alignment of each particle: give only one of the two, or use --shift-key none"
+                    kind="contradiction",
+                    path=picks[i].label,
+                    found=f"{count(int(differ.sum()), 'particle')} (by uid) aligned differently in {picks[j].label}",
+                    expected="one alignment of each particle",
+                    remedy="give only one of the two, or use --shift-key none",
                 )
 
 
@@ -149,8 +152,8 @@ def _shift_key(picks: Sequence[Picks], params: ParticleParams) -> tuple[str, tup
         )
     for pick in picks:
         if params.shift_key not in pick.shift_keys:
-            has = f"found shifts {', '.join(sorted(pick.shift_keys))}" if pick.shift_keys else "found no shifts"
-            raise InputError(f"{pick.label}: {has}, expected {params.shift_key} (--shift-key) in every input")
+            has = f"shifts {', '.join(sorted(pick.shift_keys))}" if pick.shift_keys else "no shifts"
+            raise InputError(kind="missing", path=pick.label, found=has, expected=f"{params.shift_key} (--shift-key) in every input")
     return params.shift_key, ()
 
 
@@ -162,7 +165,9 @@ def _dimensions(picks: Sequence[Picks]) -> int:
         return 3 if with_z else 2
     deep = next((pick for pick in with_z if len(pick) and np.ptp(pick.position[2]) > 0), None)
     if deep is not None:
-        raise InputError(f"{without[0].label}: found coordinates without z, expected x, y and z as in {deep.label}")
+        raise InputError(
+            kind="contradiction", path=without[0].label, found="coordinates without z", expected=f"x, y and z as in {deep.label}"
+        )
     return 2
 
 
@@ -180,7 +185,9 @@ def _place(pick: Picks, sizes_a: Floats | float, shift_key: str, out: Floats) ->
         row = int(bad.argmax())
         values = " ".join(f"{axis} {value:g}" for axis, value in zip("xyz", out[row], strict=False))
         more = f"; {_others(int(bad.sum()) - 1)} also not finite" if bad.sum() > 1 else ""
-        raise InputError(f"{pick.where(row)}: found a centre at {values} Å, expected finite coordinates and shifts{more}")
+        raise InputError(
+            **pick.where(row).parts, kind="malformed", found=f"a centre at {values} Å", expected=f"finite coordinates and shifts{more}"
+        )
 
 
 def _are_mixed(picks: Sequence[Picks]) -> bool:
@@ -222,8 +229,11 @@ def _middles(pick: Picks, extents: Floats, picks: Sequence[Picks]) -> Floats:
     if len(unknown):
         other = next(other.label for other in picks if len(other) and not other.centered)
         raise InputError(
-            f"{pick.label}: found coordinates counted from the middle of the tomogram, but from a corner in {other}: expected the sizes of"
-            f" the tomograms to join them, such as that of {pick.micrographs[int(unknown[0])].name}; give {TABLE}"
+            kind="missing",
+            path=pick.label,
+            found=f"coordinates counted from the middle of the tomogram, but from a corner in {other}",
+            expected=f"the sizes of the tomograms to join them, such as that of {pick.micrographs[int(unknown[0])].name}",
+            remedy=f"give {TABLE}",
         )
     return 0.5 * extents
 
@@ -241,9 +251,11 @@ def _check_extents(pick: Picks, extents: Floats, coordinates_a: Floats) -> None:
         more = f"; of {len(rows):,} checked particles {_others(int(beyond.sum()) - 1)} also outside" if beyond.sum() > 1 else ""
         micrograph = shown(pick.micrographs[int(pick.micrograph_of[rows[row]])].name)
         raise InputError(
-            f"{pick.where(int(rows[row]))}: found a centre at {place} Å in {micrograph},"
-            f" whose size is {limit} Å, expected centres within it{more}: the pixel size is probably wrong; set it with --pixel-size and"
-            " --pixel-size-override"
+            **pick.where(int(rows[row])).parts,
+            kind="contradiction",
+            found=f"a centre at {place} Å in {micrograph}, whose size is {limit} Å",
+            expected=f"centres within it{more}: the pixel size is probably wrong",
+            remedy="set it with --pixel-size and --pixel-size-override",
         )
 
 

@@ -127,12 +127,25 @@ def check_repairable(picks: Sequence[Picks]) -> None:
     for pick in picks:
         if pick.halves is not None and pick.halves.field == "halfset":
             raise InputError(
-                f"{pick.label}: found the half-sets A and B of STOPGAP, expected those of RELION or CryoSPARC for --half-sets repair"
+                kind="unsupported",
+                path=pick.label,
+                found="the half-sets A and B of STOPGAP",
+                expected="those of RELION or CryoSPARC for --half-sets repair",
             )
         if pick.halves is None:
-            raise InputError(f"{pick.label}: found no rlnRandomSubset or alignments*/split, expected half-sets for --half-sets repair")
+            raise InputError(
+                kind="missing",
+                path=pick.label,
+                found="no rlnRandomSubset or alignments*/split",
+                expected="half-sets for --half-sets repair",
+            )
         unset = np.flatnonzero(pick.halves.values == 0)
         if len(unset):
-            raise InputError(f"{pick.where(int(unset[0]))}: found no half-set in {pick.halves.field}, expected one for --half-sets repair")
+            raise InputError(
+                **pick.where(int(unset[0])).parts,
+                kind="missing",
+                found=f"no half-set in {pick.halves.field}",
+                expected="one for --half-sets repair",
+            )
     if halves_of_all(picks) is None:
-        raise InputError(f"{picks[0].label}: found all particles in one half-set, expected two for --half-sets repair")
+        raise InputError(kind="missing", path=picks[0].label, found="all particles in one half-set", expected="two for --half-sets repair")

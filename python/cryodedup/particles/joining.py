@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from cryodedup.errors import InputError, ParameterError
+from cryodedup.errors import InputError, wrong_value
 from cryodedup.params import ParticleParams
 from cryodedup.particles.coverage import Coverage, coverage_of
 from cryodedup.particles.half_sets import check_repairable, settled
@@ -84,7 +84,7 @@ def join(picks: Sequence[Picks], params: ParticleParams) -> Joined:
     if params.half_sets == "repair":
         check_repairable(picks)
     if params.min_votes > len(picks):
-        raise ParameterError.of("min_votes", params.min_votes, f"at most {len(picks)}, the number of inputs")
+        raise wrong_value("min_votes", params.min_votes, f"at most {len(picks)}, the number of inputs")
     table = read_micrographs(Path(params.micrographs)) if params.micrographs else None
     nothing: list[tuple[list[int | None], list[str]]] = [([None] * len(pick.micrographs), []) for pick in picks]
     found = nothing if table is None else [table.rows_of(pick, params.match) for pick in picks]
@@ -163,6 +163,11 @@ def _refuse_unset(pick: Picks) -> None:
     n = int(unset.sum())
     if n > 2 and (n >= UNSET_SHARE * len(pick) or np.bincount(pick.micrograph_of[unset]).max() > 2):
         raise InputError(
-            f"{pick.label}: found coordinates of {', '.join('0' for _ in pick.stored)} for {n:,} of {len(pick):,} particles, as if they"
-            " had never been set; expected coordinates for each: remove these rows, or give the file that contains their coordinates"
+            kind="missing",
+            path=pick.label,
+            found=(
+                f"coordinates of {', '.join('0' for _ in pick.stored)} for {n:,} of {len(pick):,} particles, as if they had never been set"
+            ),
+            expected="coordinates for each",
+            remedy="remove these rows, or give the file that contains their coordinates",
         )

@@ -32,11 +32,19 @@ def merged_rows(found: ParticleOutcome) -> tuple[MergedRows, Path]:
         size, is not known.
     """
     if found.repaired_halves is not None:
-        raise InputError(f"{OPTION}: found --half-sets repair, which rewrites the files of the inputs; expected one of the two")
+        raise InputError(
+            kind="conflict", field=OPTION, found="--half-sets repair, which rewrites the files of the inputs", expected="one of the two"
+        )
     if found.coordinates_a.shape[1] != 2:
-        raise InputError(f"{OPTION}: found particles in tomograms, expected particles in micrographs")
+        raise InputError(kind="unsupported", field=OPTION, found="particles in tomograms", expected="particles in micrographs")
     if not found.centres.in_angstrom:
-        raise InputError(f"{OPTION}: found no pixel size of the micrographs, expected it: give --micrographs, or --pixel-size")
+        raise InputError(
+            kind="missing",
+            field=OPTION,
+            found="no pixel size of the micrographs",
+            expected="it",
+            remedy="give --micrographs, or --pixel-size",
+        )
     rows = np.flatnonzero(found.kept)
     numbers, micrograph_of = np.unique(found.micrograph_of[rows], return_inverse=True)
     names, sizes, anchor = _micrographs(found, numbers)
@@ -74,8 +82,11 @@ def _micrographs(found: ParticleOutcome, numbers: NDArray[np.uint32]) -> tuple[l
     unnamed = numbers[giver[numbers] == UNNAMED]
     if len(unnamed):
         raise InputError(
-            f"{OPTION}: found no RELION name for {count(len(unnamed), 'micrograph')}, such as {_as_given(found, int(unnamed[0]))};"
-            " expected the names that the RELION project uses: give --micrographs micrographs.star"
+            kind="missing",
+            field=OPTION,
+            found=f"no RELION name for {count(len(unnamed), 'micrograph')}, such as {_as_given(found, int(unnamed[0]))}",
+            expected="the names that the RELION project uses",
+            remedy="give --micrographs micrographs.star",
         )
     sizes = np.where(giver == BY_TABLE, sizes, _sizes_a(found, giver, names))
     first = int(giver[numbers].max(initial=BY_TABLE))
@@ -102,7 +113,10 @@ def _sizes_a(found: ParticleOutcome, giver: NDArray[np.int64], names: Sequence[s
     if several.any():
         at = int(several.argmax())
         raise InputError(
-            f"{OPTION}: {names[at]}: found coordinates in pixels of {low[at]:g} and of {high[at]:g} Å, expected the pixel size of the"
-            " micrograph: give --micrographs micrographs.star"
+            kind="ambiguous",
+            field=f"{OPTION}: {names[at]}",
+            found=f"coordinates in pixels of {low[at]:g} and of {high[at]:g} Å",
+            expected="the pixel size of the micrograph",
+            remedy="give --micrographs micrographs.star",
         )
     return np.where(np.isnan(own), low, own)

@@ -56,7 +56,9 @@ def _moving(pick: Picks, field: str, rows: Mask) -> Any:
     if isinstance(pick.output, StarOutput):
         return replace(pick.output, moved=Moved(field, rows))
     if not isinstance(pick.output, DatasetOutput):
-        raise InputError(f"{pick.label}: found a table, expected files to write; put repaired_halves into the table")
+        raise InputError(
+            kind="unsupported", path=pick.label, found="a table", expected="files to write", remedy="put repaired_halves into the table"
+        )
     return pick.output
 
 
@@ -66,7 +68,9 @@ def _change_dataset(staging: Path, stem: str, field: str, outputs: Sequence[Data
         if field not in part:
             continue
         if not isinstance(part, cryosparc.NpyFile):
-            raise InputError(f"{part.path}: found a dataset in CSDAT form, expected NPY form for --half-sets repair")
+            raise InputError(
+                kind="unsupported", path=part.path, found="a dataset in CSDAT form", expected="NPY form for --half-sets repair"
+            )
         mask = np.concatenate([output.mask_of_part(number, one) for output, one in zip(outputs, moved, strict=True)])
         _change_records(staging / names[number][0], part.dtype, field, mask)
 

@@ -157,12 +157,22 @@ class ParticleOutcome:
             ``half_sets`` ``repair`` removes nothing; a file of another format, or one that was changed since it was read.
         """
         if self.repaired_halves is not None:
-            raise InputError("kept_table: half_sets repair removes nothing; put repaired_halves into your table")
+            raise InputError(
+                kind="conflict",
+                field="kept_table",
+                found="half_sets repair, which removes nothing",
+                remedy="put repaired_halves into your table",
+            )
         if not 0 <= source < len(self.sources):
-            raise InputError(f"kept_table: found input {source}, expected 0 to {len(self.sources) - 1}")
+            raise InputError(kind="parameter", field="kept_table", found=f"input {source}", expected=f"0 to {len(self.sources) - 1}")
         picks = self.sources[source].picks
         if not isinstance(picks.output, HasTable):
             raise InputError(
-                f"{picks.label}: kept_table: found {picks.format}, expected a STAR file, a dataset or a table; use write(directory)"
+                kind="unsupported",
+                path=picks.label,
+                field="kept_table",
+                found=picks.format,
+                expected="a STAR file, a dataset or a table",
+                remedy="use write(directory)",
             )
         return picks.output.taken(self.kept_of(source))

@@ -65,7 +65,9 @@ def find_duplicates(particles: Any, params: ParticleParams, progress: Progress =
 
 def _read_tables(tables: Sequence[Any], params: ParticleParams) -> list[Picks]:
     if len({id(table) for table in tables}) < len(tables):
-        raise InputError("found one table twice among the inputs, expected once: every particle of it would be a duplicate")
+        raise InputError(
+            kind="ambiguous", found="one table twice among the inputs", expected="once: every particle of it would be a duplicate"
+        )
     labels = ["table"] if len(tables) == 1 else [f"table {i + 1}" for i in range(len(tables))]
     return [read_table(table, params, label) for table, label in zip(tables, labels, strict=True)]
 
@@ -88,18 +90,24 @@ def _inputs(particles: Any) -> tuple[list[Any], list[Path]]:
     several = list(particles) if isinstance(particles, list | tuple | Iterator) else [particles]
     paths = [Path(item) for item in several if isinstance(item, str | PathLike)]
     if not several or 0 < len(paths) < len(several):
-        raise InputError(f"found {len(paths)} paths among {len(several)} inputs, expected one or more, all paths or all tables")
+        raise InputError(
+            kind="parameter", found=f"{len(paths)} paths among {len(several)} inputs", expected="one or more, all paths or all tables"
+        )
     unnameable = next((path for path in paths if "\0" in str(path)), None)
     if unnameable is not None:
-        raise InputError(f"{str(unnameable)!r}: found a name that no file can have")
+        raise InputError(kind="parameter", path=repr(str(unnameable)), found="a name that no file can have")
     seen: set[str] = set()
     for path in paths:
         if (real := os.path.realpath(path)) in seen:
-            raise InputError(f"{path}: found twice among the inputs, expected once: every particle of it would be a duplicate")
+            raise InputError(
+                kind="ambiguous", path=path, found="twice among the inputs", expected="once: every particle of it would be a duplicate"
+            )
         seen.add(real)
     for item in several if not paths else []:
         refuse_what_is_no_table(item)
     if not paths and not all(is_table(item) for item in several):
         kinds = ", ".join(sorted({type(item).__name__ for item in several}))
-        raise InputError(f"found inputs of type {kinds}, expected paths, or tables as starfile or cryosparc-tools return them")
+        raise InputError(
+            kind="parameter", found=f"inputs of type {kinds}", expected="paths, or tables as starfile or cryosparc-tools return them"
+        )
     return ([], paths) if paths else (several, [])

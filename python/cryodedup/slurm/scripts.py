@@ -57,7 +57,7 @@ def submit_script(job: Job) -> int:
 def check_word(word: str, what: str) -> None:
     """Refuses what cannot stand in a line of a script."""
     if any(char in word for char in "\n\r\0"):
-        raise InputError(f"{what}: found a line break in {word!r}, expected none in a script for Slurm")
+        raise InputError(kind="parameter", field=what, found=f"a line break in {word!r}", expected="none in a script for Slurm")
 
 
 def _check_paths(job: Job) -> None:
@@ -65,7 +65,10 @@ def _check_paths(job: Job) -> None:
         check_word(str(path), "directory")
     if "\\" in str(job.output):
         raise InputError(
-            f"{job.output}: found a backslash, which has a special meaning in the names of Slurm's logs; choose another --output"
+            kind="parameter",
+            path=job.output,
+            found="a backslash, which has a special meaning in the names of Slurm's logs",
+            remedy="choose another --output",
         )
 
 
@@ -85,7 +88,7 @@ def _of_stage(job: Job, stage: Stage, site: Site) -> str:
         return _filled(template(), _TEMPLATES / _STAGE, values)
     text = _filled(_own(site.template), site.template, values)
     if work not in text:
-        raise InputError(f"{site.template}: found no {{{{ work }}}}, expected it where the script runs the command")
+        raise InputError(kind="malformed", path=site.template, found="no {{ work }}", expected="it where the script runs the command")
     return text
 
 
@@ -136,7 +139,9 @@ def _own(path: Path) -> str:
     try:
         return path.read_text("utf-8")
     except UnicodeDecodeError:
-        raise InputError(f"{path}: found bytes that are not UTF-8, expected a template as text (--template)") from None
+        raise InputError(
+            kind="malformed", path=path, found="bytes that are not UTF-8", expected="a template as text (--template)"
+        ) from None
 
 
 def _filled(text: str, path: Path, values: Mapping[str, Any]) -> str:
@@ -145,9 +150,18 @@ def _filled(text: str, path: Path, values: Mapping[str, Any]) -> str:
     try:
         return str(_environment().from_string(text).render(**values))
     except TemplateSyntaxError as error:
-        raise InputError(f"{path}: line {error.lineno}: {error.message}; expected a template; see: cryodedup slurm template") from None
+        raise InputError(
+            kind="malformed",
+            path=path,
+            line=error.lineno,
+            reason=error.message,
+            expected="a template",
+            remedy="see: cryodedup slurm template",
+        ) from None
     except (TemplateError, TypeError, ValueError, ArithmeticError) as error:
-        raise InputError(f"{path}: {error}; expected a template; see: cryodedup slurm template") from None
+        raise InputError(
+            kind="malformed", path=path, reason=str(error), expected="a template", remedy="see: cryodedup slurm template"
+        ) from None
 
 
 def _put(path: Path, text: str) -> Path:

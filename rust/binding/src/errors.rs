@@ -2,30 +2,24 @@
 
 use cryodedup_core::Error;
 use cryodedup_core::error::text_of;
-use pyo3::exceptions::{PyKeyboardInterrupt, PyOSError, PyValueError};
+use pyo3::exceptions::{PyKeyboardInterrupt, PyOSError};
 use pyo3::prelude::*;
-
-pyo3::create_exception!(cryodedup, InputError, PyValueError, "The user's data or parameters are wrong; one line says where.");
-
-/// What an `InputError` says in parts; None where it does not have them.
-const PARTS: [&str; 6] = ["kind", "name", "path", "line", "found", "expected"];
-
-pub fn add_to(module: &Bound<'_, PyModule>) -> PyResult<()> {
-    let kind = module.py().get_type::<InputError>();
-    PARTS.iter().try_for_each(|part| kind.setattr(*part, module.py().None()))?;
-    module.add("InputError", kind)
-}
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{IntoPyDict, PyDict, PyType};
 
 /// The exception for an error of the core.
 pub fn to_python(error: Error) -> PyErr {
-    let text = error.to_string();
     match error {
-        Error::Parameter { name, found, expected } => input_error(text, ("parameter", Some(name), None, None, found, expected)),
+        Error::Parameter { name, found, expected } => input_error("parameter", |parts| parts.set_item("field", name), &found, &expected),
         Error::Malformed { path, place, found, expected } => {
-            let (line, column) = (place.line(), place.column().map(ToOwned::to_owned));
-            input_error(text, ("malformed", column, Some(path), line, found, expected))
+            let set = |parts: &Bound<'_, PyDict>| {
+                parts.set_item("path", path)?;
+                parts.set_item("line", place.line())?;
+                parts.set_item("field", place.column())
+            };
+            input_error("malformed", set, &found, &expected)
         }
-        Error::Truncated { path, found, expected } => input_error(text, ("truncated", None, Some(path), None, found, expected)),
+        Error::Truncated { path, found, expected } => input_error("truncated", |parts| parts.set_item("path", path), &found, &expected),
         Error::Io { path, source } => {
             let text = text_of(&source);
             match source.raw_os_error() {
@@ -37,14 +31,14 @@ pub fn to_python(error: Error) -> PyErr {
     }
 }
 
-type Parts = (&'static str, Option<String>, Option<std::path::PathBuf>, Option<u64>, String, String);
-
-fn input_error(text: String, parts: Parts) -> PyErr {
+/// An `InputError`, which makes its sentence of the parts; `place` sets those that say where.
+fn input_error(kind: &str, place: impl FnOnce(&Bound<'_, PyDict>) -> PyResult<()>, found: &str, expected: &str) -> PyErr {
+    static CLASS: PyOnceLock<Py<PyType>> = PyOnceLock::new();
     Python::attach(|py| {
-        let error = InputError::new_err(text);
-        let set = |parts: Bound<'_, PyAny>| {
-            PARTS.iter().zip(parts.try_iter()?).try_for_each(|(name, part)| error.value(py).setattr(*name, part?))
-        };
-        parts.into_pyobject(py).and_then(|parts| set(parts.into_any())).map_or_else(|failed| failed, |()| error)
+        let parts = [("kind", kind), ("found", found), ("expected", expected)].into_py_dict(py)?;
+        place(&parts)?;
+        let error = CLASS.import(py, "cryodedup.errors", "InputError")?.call((), Some(&parts))?;
+        Ok(PyErr::from_value(error))
     })
+    .unwrap_or_else(|failed: PyErr| failed)
 }

@@ -58,7 +58,6 @@ mod _core {
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
-        crate::errors::add_to(module)?;
         module.add("__version__", env!("CARGO_PKG_VERSION"))?;
         module.add("MIN_FOR_FIXED_PATTERN", session::fixed_pattern::MIN_FOR_FIXED_PATTERN)?;
         module.add("MAX_MASKED", read::MAX_MASKED)?;

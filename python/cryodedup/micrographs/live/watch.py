@@ -193,7 +193,7 @@ class _Session:
                 width = self._params.bin
                 return f"found {image.nx} x {image.ny} pixels, expected at least {16 * width} along each side with --bin {width}"
         except (InputError, OSError) as error:
-            return reason_of(error, path)
+            return reason_of(error)
         (record,) = self._preparation.known([key_of(image, self._params.bin)])
         # An error that this raises is one of the cache: a full disk is no fault of the micrograph.
         outcome = record if record is not None else prepare_one(self._preparation, image, self._params)

@@ -33,14 +33,20 @@ def client_of(scheduler: str) -> Iterator[Any]:
     try:
         from distributed import Client
     except ImportError:
-        raise MissingPackageError("--engine dask needs Dask: pip install 'cryodedup[hpc]'") from None
+        raise MissingPackageError(kind="missing", field="--engine dask", expected="Dask", remedy="pip install 'cryodedup[hpc]'") from None
     if scheduler.endswith(SCHEDULER_FILE) and not Path(scheduler).exists():  # Dask would wait for it
         raise InputError(
-            f"--scheduler {scheduler}: found no such file, expected the one that the scheduler wrote (dask scheduler --scheduler-file)"
+            kind="missing",
+            field=f"--scheduler {scheduler}",
+            found="no such file",
+            expected="the one that the scheduler wrote (dask scheduler --scheduler-file)",
         )
     if not scheduler.endswith(SCHEDULER_FILE) and not _ADDRESS.fullmatch(scheduler):  # Dask would look for it until it gives up
         raise InputError(
-            f"--scheduler: found {scheduler!r}, expected an address, such as tcp://host:8786, or the file that a scheduler wrote"
+            kind="parameter",
+            field="--scheduler",
+            found=f"{scheduler!r}",
+            expected="an address, such as tcp://host:8786, or the file that a scheduler wrote",
         )
     how = {"scheduler_file": scheduler} if scheduler.endswith(SCHEDULER_FILE) else {"address": scheduler}
     try:
@@ -48,7 +54,10 @@ def client_of(scheduler: str) -> Iterator[Any]:
     except (OSError, ValueError, TimeoutError) as error:
         reason = " ".join(str(error).split()) or "no answer"
         raise InputError(
-            f"--scheduler {scheduler}: no Dask scheduler answers there ({reason}); expected the address of one, such as tcp://host:8786"
+            kind="missing",
+            field=f"--scheduler {scheduler}",
+            reason=f"no Dask scheduler answers there ({reason})",
+            expected="the address of one, such as tcp://host:8786",
         ) from None
     with client:
         yield client
@@ -84,7 +93,9 @@ def slurm_cluster(keys: Path) -> Any:
         with held_back():  # restores the handlers of signals: dask-jobqueue replaces them, and Ctrl-C would look like success
             from dask_jobqueue import SLURMCluster
     except ImportError:
-        raise MissingPackageError("--jobqueue slurm needs dask-jobqueue and cryptography: pip install 'cryodedup[hpc]'") from None
+        raise MissingPackageError(
+            kind="missing", field="--jobqueue slurm", expected="dask-jobqueue and cryptography", remedy="pip install 'cryodedup[hpc]'"
+        ) from None
 
     def configured(name: str) -> Any:
         return dask.config.get(f"jobqueue.slurm.{name}", None)
@@ -100,7 +111,10 @@ def slurm_cluster(keys: Path) -> Any:
     except ValueError as error:
         reason = " ".join(str(error).split())
         raise InputError(
-            f"--jobqueue slurm: {reason}; set it in dask-jobqueue's configuration file, ~/.config/dask/jobqueue.yaml"
+            kind="parameter",
+            field="--jobqueue slurm",
+            reason=reason,
+            remedy="set it in dask-jobqueue's configuration file, ~/.config/dask/jobqueue.yaml",
         ) from None
 
 

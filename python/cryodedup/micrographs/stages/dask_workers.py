@@ -161,7 +161,7 @@ class Workers:
     def _set_aside(self, address: str, reason: str) -> None:
         self._unfit[address] = reason
         if self.present().keys() <= self._unfit.keys():
-            raise InputError(reason)
+            raise InputError(kind="unsupported", reason=reason)
         self._progress.note(f"worker {address} is not used: {reason}")
 
     def _again(self, turn: _Turn, error: InputError | OSError) -> None:

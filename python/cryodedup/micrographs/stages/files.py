@@ -101,7 +101,13 @@ def read_json(path: Path) -> dict[str, Any]:
         value = None
     if not isinstance(value, dict):
         stage = "plan" if path.name == "plan.json" else "prepare"
-        raise InputError(f"{path}: found a damaged file, expected the output of the stage {stage}; run --stage {stage} again")
+        raise InputError(
+            kind="malformed",
+            path=path,
+            found="a damaged file",
+            expected=f"the output of the stage {stage}",
+            remedy=f"run --stage {stage} again",
+        )
     return value
 
 
@@ -124,4 +130,6 @@ def found_arrays(path: Path) -> Arrays:
     try:
         return read_arrays(path)
     except ValueError:
-        raise InputError(f"{path}: found a damaged file, expected the output of the stage compare; run its shard again") from None
+        raise InputError(
+            kind="malformed", path=path, found="a damaged file", expected="the output of the stage compare", remedy="run its shard again"
+        ) from None

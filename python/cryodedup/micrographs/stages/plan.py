@@ -13,12 +13,13 @@ from typing import Any
 import numpy as np
 
 from cryodedup import __version__, _core
-from cryodedup.errors import InputError, ParameterError, naming
+from cryodedup.errors import InputError, naming
 from cryodedup.micrographs.blocks import Planned
 from cryodedup.micrographs.opened import Opened
 from cryodedup.micrographs.reading import key_of
 from cryodedup.micrographs.stages.files import StageFiles, read_json
 from cryodedup.micrographs.versions import Version
+from cryodedup.names import named
 from cryodedup.params import MicrographParams
 
 SCHEMA = "cryodedup-plan/2"
@@ -88,7 +89,7 @@ class Plan:
         """
         path = files.plan / _FILE
         if not path.exists():
-            raise InputError(f"{path}: found no plan; run --stage plan first")
+            raise InputError(kind="missing", path=path, found="no plan", remedy="run --stage plan first")
         values = read_json(path)
         try:
             if values.pop("schema") != SCHEMA:
@@ -103,7 +104,11 @@ class Plan:
             )
         except (KeyError, TypeError, ValueError, AttributeError):
             raise InputError(
-                f"{path}: found a file of another kind, expected a plan of this version of cryodedup; run --stage plan again"
+                kind="unsupported",
+                path=path,
+                found="a file of another kind",
+                expected="a plan of this version of cryodedup",
+                remedy="run --stage plan again",
             ) from None
 
     def check(self, params: MicrographParams) -> None:
@@ -111,8 +116,13 @@ class Plan:
         asked = shared(params)
         name = next((name for name, value in asked.items() if self.params.get(name) != value), None)
         if name is not None:
-            text = "{" + name + "}: found {found}, expected {expected}, as in the plan; give the same value here, or run --stage plan again"
-            raise ParameterError(text, found=_spelled(asked[name]), expected=_spelled(self.params.get(name)))
+            raise InputError(
+                kind="contradiction",
+                field=named(name),
+                found=_spelled(asked[name]),
+                expected=f"{_spelled(self.params.get(name))}, as in the plan",
+                remedy="give the same value here, or run --stage plan again",
+            )
         check_computed(self.computed, "the plan was made", "plan")
 
 
@@ -121,8 +131,10 @@ def check_computed(before: Mapping[str, str], what_was_made: str, stage: str) ->
     for what, here in computed().items():
         if (there := before.get(what)) != here:
             raise InputError(
-                f"found {what} {here} on this machine, expected {there}, with which {what_was_made}: results would differ by rounding; use"
-                f" machines of one kind, or run --stage {stage} again"
+                kind="contradiction",
+                found=f"{what} {here} on this machine",
+                expected=f"{there}, with which {what_was_made}: results would differ by rounding",
+                remedy=f"use machines of one kind, or run --stage {stage} again",
             )
 
 

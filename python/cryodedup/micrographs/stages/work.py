@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cryodedup import _core
-from cryodedup.errors import InputError, ParameterError
+from cryodedup.errors import InputError
 from cryodedup.micrographs.blocks import WHOLE, Block, Shard, compare_block, joined, plan_class
 from cryodedup.micrographs.cache_file import locked
 from cryodedup.micrographs.compare import conclude
@@ -36,6 +37,7 @@ from cryodedup.micrographs.stages.plan import (
     shared,
 )
 from cryodedup.micrographs.unique import of_classes, unique_ones
+from cryodedup.names import named
 from cryodedup.params import MicrographParams
 from cryodedup.progress import SILENT, Progress
 from cryodedup.text import count
@@ -46,7 +48,9 @@ _MAX_NAMED = 20
 
 def _check(params: MicrographParams) -> None:
     if params.search_flips:
-        raise ParameterError("{search_flips}: found it together with --stage, expected it in a run without stages")
+        raise InputError(
+            kind="conflict", field=named("search_flips"), found="it together with --stage", expected="it in a run without stages"
+        )
 
 
 def prepare(micrographs: Inputs, params: MicrographParams, output: Path, shard: Shard = WHOLE, progress: Progress = SILENT) -> str:
@@ -103,7 +107,7 @@ def _prepared(opened: Opened, params: MicrographParams, files: StageFiles, progr
     """What the shards prepared, complete."""
     shards = files.shards("prepared", ".json")
     if lacking := missing(shards):
-        raise InputError(f"{files.folder}: {_lacking('prepare', *lacking)}")
+        raise _lacking(files.folder, "prepare", *lacking)
     progress.stage("checking what was prepared")
     keys = {i: key_of(image, params.bin) for i, image in opened.images.items()}
     caches = [files.cache(shard) for shard in shards if files.cache(shard).exists()]
@@ -125,8 +129,11 @@ def _prepared(opened: Opened, params: MicrographParams, files: StageFiles, progr
             records[i] = record
     if without:
         raise InputError(
-            f"{files.folder}: {count(len(without), 'micrograph')} of the input {'is' if len(without) == 1 else 'are'} not prepared, such as"
-            f" {without[0]}: new, changed, or prepared with another --bin; run --stage prepare again"
+            kind="missing",
+            path=files.folder,
+            found=f"{count(len(without), 'micrograph')} of the input not prepared, such as {without[0]}: new, changed, or prepared with"
+            " another --bin",
+            remedy="run --stage prepare again",
         )
     order = [i for i in opened.order if i in records]
     return Prepared({i: records[i] for i in order}, dict(sorted(unreadable.items())), masked_px(records), None, [])
@@ -170,7 +177,13 @@ def _check_number(place: Path, found: Any, shard: Shard, stage: str) -> None:
     number, count = shard
     if found is None or [int(value) for value in found] != [number, count]:
         of = "no shard of this version" if found is None else f"shard {int(found[0]) + 1} of {int(found[1])}"
-        raise InputError(f"{place}: found {of}, expected {number + 1} of {count}; run --stage {stage} --shard {number + 1}/{count} again")
+        raise InputError(
+            kind="contradiction",
+            path=place,
+            found=f"{of}",
+            expected=f"{number + 1} of {count}",
+            remedy=f"run --stage {stage} --shard {number + 1}/{count} again",
+        )
 
 
 def _compared(made: Plan) -> Iterator[tuple[int, PlannedClass]]:
@@ -186,8 +199,10 @@ def merge(micrographs: Inputs, params: MicrographParams, output: Path, progress:
     opened = open_micrographs(micrographs, params, progress)
     if digest_of(opened, params) != made.micrographs:
         raise InputError(
-            f"{opened.exposures.label}: found other micrographs than in the plan, or changed ones; run --stage prepare and"
-            " --stage plan again"
+            kind="contradiction",
+            path=opened.exposures.label,
+            found="other micrographs than in the plan, or changed ones",
+            remedy="run --stage prepare and --stage plan again",
         )
     shards = _shards_of(made, files)
     several, compared = [], []
@@ -215,7 +230,7 @@ def _shards_of(made: Plan, files: StageFiles) -> list[Arrays]:
             _check_number(place, arrays["shard"], shard, "compare")
             there[shard] = arrays
     if lacking := missing(there):
-        raise InputError(f"{files.folder}: {_lacking('compare', *lacking)}")
+        raise _lacking(files.folder, "compare", *lacking)
     count = next(count for _, count in there if missing([shard for shard in there if shard[1] == count]) is None)
     return [arrays for shard, arrays in there.items() if shard[1] == count]
 
@@ -225,11 +240,13 @@ def _block_of(arrays: Arrays, number: int) -> Block:
     return Block.of({name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)})
 
 
-def _lacking(stage: str, count: int, numbers: Sequence[int]) -> str:
+def _lacking(folder: Path, stage: str, count: int, numbers: Sequence[int]) -> InputError:
+    refused, again = partial(InputError, kind="missing", path=folder), f"run --stage {stage}"
     listed = ", ".join(map(str, numbers[:_MAX_NAMED])) + (", ..." if len(numbers) > _MAX_NAMED else "")
     if count == 1:
-        return f"the stage {stage} is missing, or does not belong to the other stages; run --stage {stage}"
-    return (
-        f"found {count - len(numbers):,} of {count:,} shards of the stage {stage} that belong to the other stages, expected all;"
-        f" run --stage {stage} for shard {listed}"
+        return refused(reason=f"the stage {stage} is missing, or does not belong to the other stages", remedy=again)
+    return refused(
+        found=f"{count - len(numbers):,} of {count:,} shards of the stage {stage} that belong to the other stages",
+        expected="all",
+        remedy=f"{again} for shard {listed}",
     )

@@ -161,8 +161,10 @@ def two_pixel_sizes(
     first, second = (named(int(mine[k])) for k in (np.argmin(of_each[mine]), np.argmax(of_each[mine])))
     if len(calibrated):
         raise InputError(
-            f"found a pixel size of {first}, but {second}: expected one, since they are one exposure; give the right one with --pixel-size"
-            " and --pixel-size-override"
+            kind="contradiction",
+            found=f"a pixel size of {first}, but {second}",
+            expected="one, since they are one exposure",
+            remedy="give the right one with --pixel-size and --pixel-size-override",
         )
     side = (of_each[rows] > low[micrograph_of[rows]] * (1 + EQUAL)).astype(np.uint32)
     found = compare(np.ascontiguousarray(coordinates_a[rows, :2]), micrograph_of[rows], side, threads)

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cryodedup import units
-from cryodedup.errors import InputError, UnknownPixelSizeError
+from cryodedup.errors import InputError, UnknownPixelSizeError, Where
 from cryodedup.formats.cryosparc import Wanted, unpack
 from cryodedup.formats.joined_fields import JoinedFields
 from cryodedup.formats.star import text
@@ -42,12 +42,18 @@ def read(fields: JoinedFields, params: ParticleParams, output: Output) -> Picks:
     if missing or not (UID in fields or PATH in fields):
         if any(name.startswith("micrograph_blob/") for name in fields.names) and not any(name.startswith("blob/") for name in fields.names):
             raise InputError(
-                f"{fields.label}: this lists micrographs (exposures), not particles; to compare these, use cryodedup micrographs, or give"
-                " it as --micrographs"
+                kind="unsupported",
+                path=fields.label,
+                found="a list of micrographs (exposures)",
+                expected="particles",
+                remedy="to compare these, use cryodedup micrographs, or give it as --micrographs",
             )
         raise InputError(
-            f"{fields.label}: found no location fields ({', '.join(missing) or UID}), expected them here or in a dataset joined by uid:"
-            " give the passthrough file as well, or only the .csg of the job (for tables: Dataset.innerjoin)"
+            kind="missing",
+            path=fields.label,
+            found=f"no location fields ({', '.join(missing) or UID})",
+            expected="them here or in a dataset joined by uid",
+            remedy="give the passthrough file as well, or only the .csg of the job (for tables: Dataset.innerjoin)",
         )
     fields.load(_wanted(fields, params))
     shape_of, shapes = fields.distinct(SHAPE, "<u4", 2)
@@ -81,7 +87,7 @@ def read(fields: JoinedFields, params: ParticleParams, output: Output) -> Picks:
         output=output,
         warnings=_warnings(fields, params),
         notes=[f"{part.label}: joined to {fields.parts[0].label} by uid" for part in fields.parts[1:]],
-        where=lambda row: f"{fields.label}, record {row}",
+        where=lambda row: Where(fields.label, row=row),
     )
 
 
@@ -164,7 +170,9 @@ def _check_shapes(fields: JoinedFields, shape_of: NDArray[np.uint32], sides: Flo
     if len(bad):
         row = int(np.flatnonzero(shape_of == bad[0])[0])
         found = "x".join(f"{side:.0f}" for side in sides[bad[0]])
-        raise InputError(f"{fields.label}, record {row}: {SHAPE}: found {found}, expected the micrograph's sides in pixels")
+        raise InputError(
+            kind="malformed", path=fields.label, row=row, field=SHAPE, found=found, expected="the micrograph's sides in pixels"
+        )
 
 
 def micrographs_of(fields: JoinedFields) -> tuple[NDArray[np.uint32], list[Micrograph]]:
@@ -189,7 +197,11 @@ def _check_fractions(fields: JoinedFields, stored: tuple[Floats, Floats]) -> Non
     if len(far) > 0.5 * len(fields):
         row = int(far[0])
         raise InputError(
-            f"{fields.label}, record {row}: found a location of {stored[0][row]:g}, {stored[1][row]:g}, expected fractions from 0 to 1"
+            kind="malformed",
+            path=fields.label,
+            row=row,
+            found=f"a location of {stored[0][row]:g}, {stored[1][row]:g}",
+            expected="fractions from 0 to 1",
         )
 
 
@@ -221,7 +233,9 @@ def _pixel_sizes(fields: JoinedFields) -> tuple[NDArray[np.uint32] | None, list[
 
 def _shifts_a(fields: JoinedFields, key: str, y_sign: float) -> tuple[Floats, ...]:
     if f"{key}/psize_A" not in fields:
-        raise UnknownPixelSizeError(f"{fields.label}: found {key}/shift without {key}/psize_A, expected both; or use --shift-key none")
+        raise UnknownPixelSizeError(
+            kind="missing", path=fields.label, found=f"{key}/shift without {key}/psize_A", expected="both", remedy="or use --shift-key none"
+        )
     scale = fields.numbers(f"{key}/psize_A")
     with np.errstate(invalid="ignore", over="ignore"):  # a centre that is no number is refused with its row
         return fields.numbers(f"{key}/shift", 0) * scale, fields.numbers(f"{key}/shift", 1) * (scale * y_sign)
@@ -234,7 +248,14 @@ def _scores(fields: JoinedFields, params: ParticleParams) -> Scores | None:
     names = {short(wanted), SAME.get(short(wanted))}
     found = [wanted] if wanted in fields else [name for name in fields.names if short(name) in names]
     if not found:
-        raise InputError(missing_score(fields.label, params.score_field, fields.names))
+        raise missing_score(fields.label, params.score_field, fields.names)
     if len(found) > 1:
-        raise InputError(f"{fields.label}: --score-field {params.score_field}: found {', '.join(found)}; expected one: give its full name")
+        raise InputError(
+            kind="ambiguous",
+            path=fields.label,
+            field=f"--score-field {params.score_field}",
+            found=", ".join(found),
+            expected="one",
+            remedy="give its full name",
+        )
     return Scores(field=found[0], values=fields.numbers(found[0]))

@@ -117,7 +117,13 @@ def _seen(inputs: Sequence[Input], match: Match) -> list[list[Seen]]:
     seen = [[Seen(micrograph, label, i, names) for micrograph in micrographs] for i, (label, micrographs) in enumerate(inputs)]
     without = next((one for micrographs in seen for one in micrographs if match == "uid" and one.uid is None), None)
     if without is not None:
-        raise InputError(f"{without.label}: micrograph {without.micrograph.name}: found no CryoSPARC uid, expected one for --match uid")
+        raise InputError(
+            kind="missing",
+            path=without.label,
+            field=f"micrograph {without.micrograph.name}",
+            found="no CryoSPARC uid",
+            expected="one for --match uid",
+        )
     return seen
 
 
@@ -151,8 +157,11 @@ def _check_numbers(inputs: Sequence[Input]) -> None:
     named = next((label for label, micrographs in inputs if any(m.number is None for m in micrographs)), None)
     if numbered is not None and named is not None:
         raise InputError(
-            f"{numbered}: found numbers of tomograms, but names in {named}: expected one or the other; give {MAP} FILE, with a number and a"
-            " name in each line"
+            kind="contradiction",
+            path=numbered,
+            found=f"numbers of tomograms, but names in {named}",
+            expected="one or the other",
+            remedy=f"give {MAP} FILE, with a number and a name in each line",
         )
 
 

@@ -270,5 +270,11 @@ def _ambiguous(clusters: Sequence[Cluster], links: Sequence[tuple[int, int]], ap
     advice = "expected one: give the inputs paths or uids that distinguish them, or run them separately"
     if rivals[0].source == rivals[1].source > one.source:
         names = " and ".join(rival.micrograph.name for rival in rivals)
-        return InputError(f"{rivals[0].label}: found two micrographs that fit {one} by name, {names}; {advice}")
-    return InputError(f"{one.label}: micrograph {one.micrograph.name}: found two candidates by name, {rivals[0]} and {rivals[1]}; {advice}")
+        return InputError(kind="ambiguous", path=rivals[0].label, found=f"two micrographs that fit {one} by name, {names}", remedy=advice)
+    return InputError(
+        kind="ambiguous",
+        path=one.label,
+        field=f"micrograph {one.micrograph.name}",
+        found=f"two candidates by name, {rivals[0]} and {rivals[1]}",
+        remedy=advice,
+    )

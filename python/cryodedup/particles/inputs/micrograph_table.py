@@ -55,8 +55,11 @@ class MicrographTable:
             found = listed.setdefault(micrograph.uid or micrograph.name, (size, extent))
             if found != (size, extent):
                 raise InputError(
-                    f"{self.path}: {OPTION}: found {micrograph.name} twice, with {found[0]:g} Å and {size:g} Å a pixel or other extents,"
-                    " expected one"
+                    kind="contradiction",
+                    path=self.path,
+                    field=OPTION,
+                    found=f"{micrograph.name} twice, with {found[0]:g} Å and {size:g} Å a pixel or other extents",
+                    expected="one",
                 )
 
     def size_of(self, row: int, micrograph: Micrograph) -> float:
@@ -77,7 +80,13 @@ class MicrographTable:
         for one, rows in zip(picks.micrographs, found, strict=True):
             if len({self.sizes_a[row] for row in rows}) > 1:
                 several = " and ".join(f"{self.micrographs[row].name} ({self.sizes_a[row]:g} Å)" for row in rows[:2])
-                raise InputError(f"{self.path}: {OPTION}: found {several} for {one.name} of {picks.label}, expected one pixel size")
+                raise InputError(
+                    kind="contradiction",
+                    path=self.path,
+                    field=OPTION,
+                    found=f"{several} for {one.name} of {picks.label}",
+                    expected="one pixel size",
+                )
             if rows and match == "auto" and self.extents_a[rows[0]] is None:
                 self._refuse_other_job(picks.label, one, self.micrographs[rows[0]])
         return [rows[0] if rows else None for rows in found], warnings
@@ -86,9 +95,15 @@ class MicrographTable:
         mine, theirs = (Place.of(normalised_path(micrograph.name).rpartition("/")[0]).job for micrograph in (one, here))
         if mine and theirs and mine != theirs and one.uid is None:
             raise InputError(
-                f"{self.path}: {OPTION}: found the micrographs of {theirs}, expected those of {mine}, such as {one.name}: the coordinates"
-                f" of {label} are in pixels of these, and the two jobs may bin differently; give the table of {mine}, or --match name if"
-                " their pixel sizes are equal"
+                kind="contradiction",
+                path=self.path,
+                field=OPTION,
+                found=f"the micrographs of {theirs}",
+                expected=(
+                    f"those of {mine}, such as {one.name}: the coordinates of {label} are in pixels of these, and the two"
+                    " jobs may bin differently"
+                ),
+                remedy=f"give the table of {mine}, or --match name if their pixel sizes are equal",
             )
 
 
@@ -97,7 +112,7 @@ def read_micrographs(path: Path) -> MicrographTable:
     try:
         kind = kind_of(path)
     except InputError as error:
-        raise InputError(f"{error} ({OPTION})") from None
+        raise error.but(field=OPTION) from None
     if kind == "star":
         (file,) = open_star([path])
         return _of_tomograms(file) if _tomogram_table(file) is not None else _of_star(file)
@@ -106,7 +121,7 @@ def read_micrographs(path: Path) -> MicrographTable:
         return _of_cs(path, JoinedFields.of_group(group, [open_dataset(part) for part in group.files]))
     if kind in ("npy", "csdat"):
         return _of_cs(path, JoinedFields.by_uid([open_dataset(path)]))
-    raise InputError(f"{path}: {OPTION}: found neither a STAR file nor a CryoSPARC dataset")
+    raise InputError(kind="unsupported", path=path, field=OPTION, found="neither a STAR file nor a CryoSPARC dataset")
 
 
 def _tomogram_table(file: StarFile) -> object | None:
@@ -142,9 +157,17 @@ def _tomogram_extent(row: dict[str, str], size_a: float) -> tuple[float, ...] | 
 def _of_star(file: StarFile) -> MicrographTable:
     table = file.find("micrographs") or next((table for table in file.tables if "rlnMicrographName" in table.labels), None)
     if table is None or "rlnMicrographName" not in table.labels:
-        raise InputError(f"{file.path}: {OPTION}: found no table with rlnMicrographName, expected data_micrographs")
+        raise InputError(
+            kind="unsupported", path=file.path, field=OPTION, found="no table with rlnMicrographName", expected="data_micrographs"
+        )
     if has_coordinates(table.labels):
-        raise InputError(f"{file.path}: {OPTION}: this lists particles, expected micrographs: a micrographs.star or micrographs_ctf.star")
+        raise InputError(
+            kind="unsupported",
+            path=file.path,
+            field=OPTION,
+            found="a list of particles",
+            expected="micrographs: a micrographs.star or micrographs_ctf.star",
+        )
     check_optics(str(file.path), file.optics)
     optics = {group_number(row.get(GROUP, "")): row for row in file.optics}
     rows = file.rows(table)
@@ -167,7 +190,7 @@ def _size_of(path: Path, row: dict[str, str], group: dict[str, str], what: str, 
         found = row.get(label) or group.get(label)
         if found:
             return positive(str(path), label, found)
-    raise InputError(f"{path}: {what} {name}: found no {OF_MICROGRAPH}, in the row or its optics group")
+    raise InputError(kind="missing", path=path, field=f"{what} {name}", found=f"no {OF_MICROGRAPH}, in the row or its optics group")
 
 
 def _of_cs(path: Path, fields: JoinedFields) -> MicrographTable:
@@ -177,13 +200,19 @@ def _of_cs(path: Path, fields: JoinedFields) -> MicrographTable:
     uid = "uid" if blob else "location/micrograph_uid"
     missing = [field for field in (size, name, uid) if field not in fields]
     if missing:
-        raise InputError(f"{path}: {OPTION}: found no field {missing[0]}, expected a dataset of exposures or of located particles")
+        raise InputError(
+            kind="unsupported",
+            path=path,
+            field=OPTION,
+            found=f"no field {missing[0]}",
+            expected="a dataset of exposures or of located particles",
+        )
     index, raw = fields.distinct(uid, "<u8")
     row = first_of_each(index, len(raw))
     names, sizes = fields.distinct(name), fields.distinct(size, "<f4")
     values = [float(str(value)) for value in unpack(sizes[1], "<f4")[:, 0]]
     if any(not (np.isfinite(value) and value > 0) for value in values):
-        raise InputError(f"{path}: field {size}: found {min(values):g}, expected positive numbers of Å")
+        raise InputError(kind="malformed", path=path, field=size, found=f"{min(values):g}", expected="positive numbers of Å")
     sizes_a = [values[sizes[0][i]] for i in row]
     extents: list[tuple[float, ...] | None] = [None] * len(row)
     if shape in fields:

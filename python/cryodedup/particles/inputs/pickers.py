@@ -7,6 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cryodedup import _core
-from cryodedup.errors import InputError
+from cryodedup.errors import InputError, Where
 from cryodedup.formats import box
 from cryodedup.formats.csv_picks import open_csv
 from cryodedup.formats.detect import kind_of
@@ -59,25 +60,26 @@ def read_folder(path: Path, params: ParticleParams) -> Picks:
     files = sorted(entry for entry in path.iterdir() if entry.is_file() and entry.suffix.lower() in SUFFIXES)
     suffixes = sorted({file.suffix.lower() + suffix(file) for file in files})
     if len(suffixes) != 1:
-        raise InputError(f"{path}: found {', '.join(suffixes) or 'no pick files'}, {_instead_of_folder(path)}")
+        raise _instead_of_folder(path, ", ".join(suffixes) or "no pick files")
     stars = [file for file in files if kind_of(file) == "star"]
     opened = dict(zip(stars, open_stars(stars, params), strict=True))
     for file, star in opened.items():
         if not has_picks_of_one_micrograph(star):
-            raise InputError(f"{path}: found {file.name}, {_instead_of_folder(path)}")
+            raise _instead_of_folder(path, file.name)
     return read_pick_files(files, params, opened, path)
 
 
-def _instead_of_folder(path: Path) -> str:
-    """What to give instead of a folder that holds no picks."""
+def _instead_of_folder(path: Path, found: str) -> InputError:
+    """The error for a folder that holds no picks, with what to give instead."""
+    refused = partial(InputError, kind="unsupported", path=path)
     inner = next((name for name in ("CBOX", "EMAN", "STAR") if (path / name).is_dir()), None)
     if inner is not None:
-        return f"but a folder of picks in it; use {path / inner}"
+        return refused(found=f"{found}, but a folder of picks in it", remedy=f"use {path / inner}")
     inside = [name for name in IN_JOBS if (path / name).is_file()]
     inside += sorted(entry.name for entry in path.iterdir() if entry.name.endswith(("_data.star", ".csg")))[-1:]
     if inside:
-        return f"expected a folder of picks; this is a job's folder: use {path / inside[0]}"
-    return "expected a folder of .box, of .cbox or of RELION's *_autopick.star"
+        return refused(found=found, expected="a folder of picks", remedy=f"this is a job's folder: use {path / inside[0]}")
+    return refused(found=found, expected="a folder of .box, of .cbox or of RELION's *_autopick.star")
 
 
 def read_pick_files(paths: Sequence[Path], params: ParticleParams, opened: Mapping[Path, StarFile], source: Path | None = None) -> Picks:
@@ -109,18 +111,26 @@ def read_index(file: StarFile, index: _core.Table, params: ParticleParams) -> Pi
     entries = file.rows(index)
     for label in ("rlnMicrographName", "rlnMicrographCoordinates"):
         if label not in index.labels:
-            raise InputError(f"{file.path}: data_coordinate_files: found no column {label}, expected it")
+            raise InputError(kind="missing", path=file.path, field="data_coordinate_files", found=f"no column {label}", expected="it")
     listed = [Path(entry["rlnMicrographCoordinates"]) for entry in entries]
     project = Path(os.path.realpath(base_of(file.path, list(map(str, listed)))[0]))
     paths = [project / path for path in listed]
     twice = next((path for path, number in Counter(paths).items() if number > 1), None)
     if twice is not None:
-        raise InputError(f"{file.path}: found {brief(str(twice))} in several rows, expected one file of coordinates for each micrograph")
+        raise InputError(
+            kind="ambiguous",
+            path=file.path,
+            found=f"{brief(str(twice))} in several rows",
+            expected="one file of coordinates for each micrograph",
+        )
     missing = [str(path) for path in paths if not is_file(path)]
     if missing:
         few = brief(", ".join(missing[:3])) + (f" and {len(missing) - 3} more" if len(missing) > 3 else "")
         raise InputError(
-            f"{file.path}: {len(missing)} of {len(paths)} files that it names are missing: {few}; run this in the RELION project directory"
+            kind="missing",
+            path=file.path,
+            reason=f"{len(missing)} of {len(paths)} files that it names are missing: {few}",
+            remedy="run this in the RELION project directory",
         )
     kinds = [kind_of(path) for path in paths]
     stars = [path for path, kind in zip(paths, kinds, strict=True) if kind == "star"]
@@ -134,7 +144,7 @@ def read_index(file: StarFile, index: _core.Table, params: ParticleParams) -> Pi
         elif path in opened:
             pieces.append(_coordinates_piece(opened[path], params))
         else:
-            raise InputError(f"{path}: found no coordinates, expected a STAR or .box file, as {file.path} says")
+            raise InputError(kind="missing", path=path, found="no coordinates", expected=f"a STAR or .box file, as {file.path} says")
     names = [entry["rlnMicrographName"] for entry in entries]
     return _start_end(_joined_pieces(file.path, names, pieces, (file, index, project)), pieces, params)
 
@@ -154,7 +164,7 @@ class _Piece:
     rows: _core.Rows
     position: tuple[Floats, ...]
     score: Scores | None
-    where: Callable[[int], str]
+    where: Callable[[int], Where]
     filaments: NDArray[Any] | None = None
     counted_in: CountedIn | None = None
     centered: bool = False
@@ -174,8 +184,8 @@ def _box_piece(path: Path, table: _core.Table, params: ParticleParams) -> _Piece
     return _Piece(path, table.rows, position, score, _line(path, table.rows))
 
 
-def _line(path: Path, rows: _core.Rows) -> Callable[[int], str]:
-    return lambda row: f"{path}, line {_core.line_number(path, rows.start(row))}"
+def _line(path: Path, rows: _core.Rows) -> Callable[[int], Where]:
+    return lambda row: Where(path, line=_core.line_number(path, rows.start(row)))
 
 
 def _piece_score(path: Path, columns: Mapping[str, Any], params: ParticleParams, usual: str, labels: Iterable[str]) -> Scores | None:
@@ -186,7 +196,7 @@ def _piece_score(path: Path, columns: Mapping[str, Any], params: ParticleParams,
         return Scores(field=name, values=columns[name])
     if params.score_field == "auto":
         return None
-    raise InputError(missing_score(str(path), params.score_field, labels))
+    raise missing_score(str(path), params.score_field, labels)
 
 
 def _coordinates_piece(file: StarFile, params: ParticleParams) -> _Piece:
@@ -196,7 +206,9 @@ def _coordinates_piece(file: StarFile, params: ParticleParams) -> _Piece:
         columns = TableColumns(file, particle_table(file))
         picks = relion.read(columns, params, NoOutput(), name=file.path.stem)
         if len(picks.pixel_sizes) > 1:
-            raise InputError(f"{file.path}: found several pixel sizes, expected one in a file of picks of one micrograph")
+            raise InputError(
+                kind="contradiction", path=file.path, found="several pixel sizes", expected="one in a file of picks of one micrograph"
+            )
         return _Piece(
             file.path,
             columns.table.rows,
@@ -212,7 +224,7 @@ def _coordinates_piece(file: StarFile, params: ParticleParams) -> _Piece:
     columns_of = table.columns
     missing = [label for label in ("CoordinateX", "CoordinateY", "Width", "Height") if label not in columns_of]
     if missing:
-        raise InputError(f"{file.path}: data_cryolo: found no column _{missing[0]}, expected it")
+        raise InputError(kind="missing", path=file.path, field="data_cryolo", found=f"no column _{missing[0]}", expected="it")
     # Corners, as in .box files; but Z is the centre's, and a two-dimensional pick has none, written <NA>.
     position = [columns_of["CoordinateX"] + columns_of["Width"] / 2, columns_of["CoordinateY"] + columns_of["Height"] / 2]
     if "CoordinateZ" in columns_of and not np.isnan(columns_of["CoordinateZ"]).all():
@@ -230,11 +242,14 @@ def _joined_pieces(
     filled = [piece for piece in pieces if len(piece.rows)]
     flat = next((piece for piece in filled if len(piece.position) < dimensions), None)
     if flat is not None:
-        raise InputError(f"{flat.path}: found picks without z, expected z as in other files of {source}")
+        raise InputError(kind="contradiction", path=flat.path, found="picks without z", expected=f"z as in other files of {source}")
     of_two = next((piece for piece in filled if (piece.counted_in, piece.centered) != (filled[0].counted_in, filled[0].centered)), None)
     if of_two is not None:
         raise InputError(
-            f"{of_two.path}: found coordinates in another unit than in {filled[0].path}, expected one in all files of {source}"
+            kind="contradiction",
+            path=of_two.path,
+            found=f"coordinates in another unit than in {filled[0].path}",
+            expected=f"one in all files of {source}",
         )
     position = tuple(_concatenate(piece.position[axis] for piece in filled) for axis in range(dimensions))
     sizes = list(dict.fromkeys(piece.pixel_size for piece in filled)) or [NO_SIZE]
@@ -242,13 +257,19 @@ def _joined_pieces(
     scored = [piece.score for piece in filled if piece.score is not None]
     if len({score.field for score in scored}) > 1:
         fields = " and ".join(sorted({score.field for score in scored}))
-        raise InputError(f"{source}: found scores {fields} in its files, expected one in all; choose it with --score-field, or none")
+        raise InputError(
+            kind="ambiguous",
+            path=source,
+            found=f"scores {fields} in its files",
+            expected="one in all",
+            remedy="choose it with --score-field, or none",
+        )
     scores = None
     if scored:
         values = _concatenate(piece.score.values if piece.score else np.full(len(piece.rows), np.nan) for piece in filled)
         scores = Scores(field=scored[0].field, values=values)
 
-    def where(row: int) -> str:
+    def where(row: int) -> Where:
         file = int(np.searchsorted(firsts, row, side="right")) - 1
         return pieces[file].where(row - int(firsts[file]))
 

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from cryodedup.errors import Where
+
 if TYPE_CHECKING:
     from cryodedup.formats.output import Output
 
@@ -141,7 +143,7 @@ class Picks:
     stored: tuple[Floats, ...]
     position: tuple[Floats, ...]
     output: Output
-    where: Callable[[int], str]
+    where: Callable[[int], Where]
     counted_in: CountedIn = "micrograph"
     centered: bool = False
     pixel_sizes: Sequence[PixelSize] = ()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -54,9 +55,13 @@ def chosen_by_input(labels: Sequence[str], chosen: float | Mapping[str, float] |
         fitting = [i for i, label in enumerate(labels) if bare in (label, Path(label).name, Path(label).stem)]
         if len(fitting) != 1:
             found = f"inputs {labels[fitting[0]]} and {labels[fitting[1]]}" if fitting else "no such input"
-            raise InputError(f"{option} {name}={size:g}: found {found}, expected the name of one of {', '.join(labels)}")
+            raise InputError(
+                kind="parameter", field=f"{option} {name}={size:g}", found=found, expected=f"the name of one of {', '.join(labels)}"
+            )
         if sizes[fitting[0]] is not None:
-            raise InputError(f"{option} {name}={size:g}: found {labels[fitting[0]]} named twice, expected once")
+            raise InputError(
+                kind="parameter", field=f"{option} {name}={size:g}", found=f"{labels[fitting[0]]} named twice", expected="once"
+            )
         sizes[fitting[0]] = size
     return sizes
 
@@ -101,7 +106,7 @@ def resolve(
         if value is None and not needed:
             return Resolved(1.0, [{"of": "", "pixel_size_a": None, "found_in": "not known, not needed"}], warnings, known=False)
         if value is None:
-            raise InputError(_missing(picks, size, covered))
+            raise _missing(picks, size, covered)
         if size.uncertain and chosen_a is None:
             doubtful.append(size)
         by_group[i] = value
@@ -167,14 +172,19 @@ def _of_table_warnings(picks: Picks, table: MicrographTable, by_micrograph: Floa
         warnings.append(f"{picks.label}: {table.path} names {covered.sum():,} of its {count(len(covered), 'micrograph')}, not {missing}")
     sizes = sorted(set(by_micrograph[covered].tolist()))
     for size in sizes:
-        warnings += _compare_chosen(picks.label, chosen_a, size, str(table.path))[:1]
+        warnings += _compare_chosen(picks.label, "", chosen_a, size, str(table.path))[:1]
     own = sorted({size.value_a for size in picks.pixel_sizes if size.value_a is not None and not size.uncertain})
     if sizes and own and any(min(abs(size - other) for other in own) > EQUAL * size for size in sizes):
         if picks.format == "CryoSPARC" and any(min(abs(size - other) for other in own) > TOLERANCE * size for size in sizes):
             raise InputError(
-                f"{picks.label}: found a pixel size of {_listed(np.array(own))} Å, but of {_listed(np.array(sizes))} Å in {table.path},"
-                " which does not give the sizes of the micrographs: the micrographs have different binnings, and locations are fractions"
-                " of a micrograph; leave --micrographs out"
+                kind="contradiction",
+                path=picks.label,
+                found=(
+                    f"a pixel size of {_listed(np.array(own))} Å, but of {_listed(np.array(sizes))} Å in {table.path},"
+                    " which does not give the sizes of the micrographs: the micrographs have different binnings, and"
+                    " locations are fractions of a micrograph"
+                ),
+                remedy="leave --micrographs out",
             )
         used, given = (", ".join(f"{size:g}" for size in values) for values in (sizes, own))
         warnings.append(
@@ -184,16 +194,19 @@ def _of_table_warnings(picks: Picks, table: MicrographTable, by_micrograph: Floa
     return list(dict.fromkeys(warnings))
 
 
-def _compare_chosen(of: str, chosen_a: float | None, certain_a: float, where: str) -> list[str]:
+def _compare_chosen(label: str, of: str, chosen_a: float | None, certain_a: float, where: str) -> list[str]:
     """A warning if the user's value differs from that of the file; an error if it differs by more than 5 %."""
     if chosen_a is None or abs(chosen_a - certain_a) <= EQUAL * certain_a:
         return []
     if abs(chosen_a - certain_a) > TOLERANCE * certain_a:
         raise InputError(
-            f"{of}: found {CHOSEN} {chosen_a:g}, while {where} gives {certain_a:g} Å; leave {CHOSEN} out, or add {OVERRIDE} if your"
-            " value is right"
+            kind="contradiction",
+            path=label,
+            field=of or None,
+            found=f"{CHOSEN} {chosen_a:g}, while {where} gives {certain_a:g} Å",
+            remedy=f"leave {CHOSEN} out, or add {OVERRIDE} if your value is right",
         )
-    return [f"{of}: {CHOSEN} {chosen_a:g} not used: {where} gives {certain_a:g} Å; add {OVERRIDE} to use your value"]
+    return [f"{label}{of and f': {of}'}: {CHOSEN} {chosen_a:g} not used: {where} gives {certain_a:g} Å; add {OVERRIDE} to use your value"]
 
 
 def _overridden(picks: Picks, by_micrograph: Floats, chosen_a: float) -> Resolved:
@@ -222,16 +235,19 @@ def _spread(values: Floats, index: np.ndarray | None) -> Floats | float:
 
 def _of_group(picks: Picks, size: PixelSize, chosen_a: float | None, found: list[dict[str, object]], warnings: list[str]) -> float | None:
     of = size.of or "all"
-    where = f"{picks.label}: {size.of}" if size.of else picks.label
     if size.conflict:
         either = [value for value in (size.value_a, size.conflicting) if value is not None]
         if chosen_a is None or all(abs(chosen_a - value) > TOLERANCE * value for value in either):
             raise InputError(
-                f"{where}: found a pixel size of {size.value_a:g} Å in {size.found_in}, but {size.conflict}; coordinates may be in either:"
-                f" expected one; give {CHOSEN}"
+                kind="contradiction",
+                path=picks.label,
+                field=size.of or None,
+                found=(f"a pixel size of {size.value_a:g} Å in {size.found_in}, but {size.conflict}; coordinates may be in either"),
+                expected="one",
+                remedy=f"give {CHOSEN}",
             )
     elif size.value_a is not None and not size.uncertain:
-        warnings += _compare_chosen(where, chosen_a, size.value_a, size.found_in)
+        warnings += _compare_chosen(picks.label, size.of, chosen_a, size.value_a, size.found_in)
         found.append({"of": of, "pixel_size_a": size.value_a, "found_in": size.found_in})
         return size.value_a
     if chosen_a is not None:
@@ -242,14 +258,13 @@ def _of_group(picks: Picks, size: PixelSize, chosen_a: float | None, found: list
     return size.value_a
 
 
-def _missing(picks: Picks, size: PixelSize, covered: np.ndarray) -> str:
+def _missing(picks: Picks, size: PixelSize, covered: np.ndarray) -> InputError:
+    refused = partial(InputError, kind="missing", path=picks.label)
     if picks.counted_in in ("tomogram", "export"):
-        return (
-            f"{picks.label}: found no pixel size of its coordinates; give --pixel-size: the pixel size of the tomogram, or of the exported"
-            " images, in which the coordinates are counted"
-        )
+        size_of = "the pixel size of the tomogram, or of the exported images, in which the coordinates are counted"
+        return refused(found="no pixel size of its coordinates", remedy=f"give --pixel-size: {size_of}")
     if len(picks.position) == 3:
-        return f"{picks.label}: found no pixel size of the tilt series; give --micrographs tomograms.star, or --pixel-size"
+        return refused(found="no pixel size of the tilt series", remedy="give --micrographs tomograms.star, or --pixel-size")
     missing = picks.micrographs[int(np.flatnonzero(~covered)[0])].name if covered.any() else None
     place = f" for micrograph {missing}, which --micrographs does not name" if missing else f" for {size.of}" if size.of else ""
-    return f"{picks.label}: found no micrograph pixel size{place}; give --micrographs micrographs.star (or .cs), or --pixel-size"
+    return refused(found=f"no micrograph pixel size{place}", remedy="give --micrographs micrographs.star (or .cs), or --pixel-size")

@@ -72,7 +72,9 @@ def _refuse_named_too(group: cs.CsGroup, paths: Sequence[Path]) -> None:
     of_group = {os.path.realpath(path) for path in group.files}
     for path in paths:
         if os.path.realpath(path) in of_group:
-            raise InputError(f"{path}: found twice, by itself and in {group.path}; expected once: give only the .csg")
+            raise InputError(
+                kind="ambiguous", path=path, found=f"twice, by itself and in {group.path}", expected="once", remedy="give only the .csg"
+            )
 
 
 def _refuse_twice(picks: Sequence[Picks]) -> None:
@@ -83,7 +85,9 @@ def _refuse_twice(picks: Sequence[Picks]) -> None:
             stat = path.stat()
             if (stat.st_dev, stat.st_ino) in seen:
                 places = " and ".join(dict.fromkeys([seen[stat.st_dev, stat.st_ino], pick.label]))
-                raise InputError(f"{path}: found twice, in {places}; expected once: every particle of it would be a duplicate")
+                raise InputError(
+                    kind="ambiguous", path=path, found=f"twice, in {places}", expected="once: every particle of it would be a duplicate"
+                )
             seen[stat.st_dev, stat.st_ino] = pick.label
 
 
@@ -124,7 +128,7 @@ def refuse_what_is_no_table(values: Any) -> None:
     elif isinstance(values, list | tuple) and values and all(isinstance(item, Mapping) for item in values):
         kind, instead = f"a list of {len(values)} dicts", "one table; cryodedup.deduplicate_particles takes several"
     if instead:
-        raise InputError(f"found {kind}, expected {instead}")
+        raise InputError(kind="unsupported", found=kind, expected=instead)
 
 
 def _read_star(file: StarFile, params: ParticleParams) -> Picks:
@@ -147,8 +151,11 @@ def files_of(group: cs.CsGroup) -> list[Path]:
     missing = [path for path in group.files if not is_file(path)]
     if missing:
         raise InputError(
-            f"{group.path}: found no {brief(missing[0].name)} beside it, although it refers to that file; a .csg contains no particles"
-            " itself: export the whole result group, or copy its .cs files as well"
+            kind="missing",
+            path=group.path,
+            found=f"no {brief(missing[0].name)} beside it, although it refers to that file",
+            expected="it: a .csg contains no particles itself",
+            remedy="export the whole result group, or copy its .cs files as well",
         )
     return group.files
 
@@ -164,8 +171,11 @@ def _jobs(opened: Mapping[Path, DatasetFile]) -> list[list[Path]]:
         same = [other for other in jobs if len(opened[other]) == len(uids) and np.array_equal(np.sort(opened[other].uids()), uids)]
         if len(same) > 1:
             raise InputError(
-                f"{path}: found the same particles (by uid) in {same[0]} and {same[1]}; expected one file with their locations: give one"
-                " of them, or the .csg of the job"
+                kind="ambiguous",
+                path=path,
+                found=f"the same particles (by uid) in {same[0]} and {same[1]}",
+                expected="one file with their locations",
+                remedy="give one of them, or the .csg of the job",
             )
         if not same or not len(uids):
             _refuse_other_jobs(path, uids, {other: opened[other] for other in jobs if other not in lone})
@@ -173,8 +183,10 @@ def _jobs(opened: Mapping[Path, DatasetFile]) -> list[list[Path]]:
             continue
         if same[0] in taken:
             raise InputError(
-                f"{path}: found two main files of the particles in {same[0]}, this and {taken[same[0]]}; expected one: their alignments may"
-                " differ"
+                kind="ambiguous",
+                path=path,
+                found=f"two main files of the particles in {same[0]}, this and {taken[same[0]]}",
+                expected="one: their alignments may differ",
             )
         taken[same[0]] = path
         jobs[same[0]].insert(0, path)
@@ -189,8 +201,10 @@ def _refuse_other_jobs(path: Path, uids: NDArray[np.uint64], located: Mapping[Pa
     common = 0 if other is None else int(np.isin(uids, located[other].uids()).sum())
     if other is not None and common < len(uids):
         raise InputError(
-            f"{path}: found {common:,} of its {len(uids):,} particles (by uid) in {other}, which is the passthrough file of another job;"
-            " expected that of the same job, or its .csg"
+            kind="contradiction",
+            path=path,
+            found=(f"{common:,} of its {len(uids):,} particles (by uid) in {other}, which is the passthrough file of another job"),
+            expected="that of the same job, or its .csg",
         )
 
 
@@ -203,8 +217,11 @@ def _refuse_two_alignments(mains: Sequence[Path], opened: Mapping[Path, DatasetF
                 uids, theirs = (np.sort(opened[one].uids()) for one in (path, other))
                 if np.array_equal(uids, theirs):
                     raise InputError(
-                        f"{path}: found the same particles (by uid) as in {other}, with alignments in both; expected one alignment of each"
-                        " particle: give only one of the two"
+                        kind="contradiction",
+                        path=path,
+                        found=f"the same particles (by uid) as in {other}, with alignments in both",
+                        expected="one alignment of each particle",
+                        remedy="give only one of the two",
                     )
 
 

@@ -63,7 +63,10 @@ def read(columns: Columns, params: ParticleParams, output: Output, name: str | N
     """The particles of a table; ``name``: the micrograph of a table that does not give it."""
     if not has_coordinates(label for label in (*COORDINATES, *CENTERED_COORDINATES) if label in columns):
         raise InputError(
-            f"{columns.label}: found no location columns, expected {COORDINATES[0]} and {COORDINATES[1]}, or {CENTERED_COORDINATES[0]}..."
+            kind="missing",
+            path=columns.label,
+            found="no location columns",
+            expected=f"{COORDINATES[0]} and {COORDINATES[1]}, or {CENTERED_COORDINATES[0]}...",
         )
     centered = CENTERED_COORDINATES[0] in columns
     _refuse_tilt_images(columns)
@@ -116,7 +119,7 @@ def _check_columns(columns: Columns, centered: bool) -> None:
     for labels in (CENTERED_COORDINATES if centered else (), SUBTOMOGRAM_ANGLES):
         present, missing = ([label for label in labels if (label in columns) == there] for there in (True, False))
         if present and missing:
-            raise InputError(f"{columns.label}: found {present[0]} without {missing[0]}, expected {', '.join(labels)}")
+            raise InputError(kind="missing", path=columns.label, found=f"{present[0]} without {missing[0]}", expected=", ".join(labels))
 
 
 def _refuse_tilt_images(columns: Columns) -> None:
@@ -129,9 +132,14 @@ def _refuse_tilt_images(columns: Columns) -> None:
     pairs = np.stack([series_of, columns.names("rlnMicrographName")[0]], axis=1)
     if 2 * len(series) <= len(columns) and len(np.unique(pairs, axis=0)) == len(columns):
         raise InputError(
-            f"{columns.label}: found a particle series, {len(columns):,} tilt images of {len(series):,} particles ({SERIES}): rows give"
-            " positions in tilt images, not in the tomogram; expected one row per particle, with x, y and z: the table from which the"
-            " series was exported; export the series again from its particles_kept.star"
+            kind="unsupported",
+            path=columns.label,
+            found=(
+                f"a particle series, {len(columns):,} tilt images of {len(series):,} particles ({SERIES}): rows give"
+                " positions in tilt images, not in the tomogram"
+            ),
+            expected="one row per particle, with x, y and z: the table from which the series was exported",
+            remedy="export the series again from its particles_kept.star",
         )
 
 
@@ -141,9 +149,14 @@ def _refuse_several_stacks(columns: Columns) -> None:
         stacks = sorted({stack for _, at, stack in (name.partition("@") for name in columns.some(label)) if at} if label in columns else {})
         if len(stacks) > 1:
             raise InputError(
-                f"{columns.label}: found no rlnMicrographName, but images in several stacks ({label}: {stacks[0]}, {stacks[1]}), which are"
-                " of several micrographs; expected the micrograph of each particle: add that column, for example from particles.star of"
-                " the extraction, whose rows have the same image names"
+                kind="missing",
+                path=columns.label,
+                found=(
+                    f"no rlnMicrographName, but images in several stacks ({label}: {stacks[0]}, {stacks[1]}), which are of"
+                    " several micrographs"
+                ),
+                expected="the micrograph of each particle",
+                remedy=("add that column, for example from particles.star of the extraction, whose rows have the same image names"),
             )
 
 
@@ -167,8 +180,11 @@ def _refuse_fractions(columns: Columns, position: Sequence[Floats]) -> None:
     within = np.median(np.max(np.abs(position), axis=0)) <= 1
     if within and any((column != np.floor(column)).any() for column in position):
         raise InputError(
-            f"{columns.label}: found coordinates that lie from 0 to 1, as Warp's template matching writes them: fractions of the"
-            " tomogram; expected pixels: export them with WarpTools ts_export_particles --normalized_coords"
+            kind="unsupported",
+            path=columns.label,
+            found="coordinates that lie from 0 to 1, as Warp's template matching writes them: fractions of the tomogram",
+            expected="pixels",
+            remedy="export them with WarpTools ts_export_particles --normalized_coords",
         )
 
 
@@ -181,7 +197,7 @@ def score(columns: Columns, params: ParticleParams, usual: Sequence[str]) -> Sco
     if label is None:
         if params.score_field == "auto":
             return None
-        raise InputError(missing_score(columns.label, params.score_field, columns.labels))
+        raise missing_score(columns.label, params.score_field, columns.labels)
     values = columns.numbers(label)
     unset = np.isin(values, UNSET_FIGURES_OF_MERIT) if label == FIGURE_OF_MERIT else np.False_
     if unset.any():  # no copy otherwise: 8 bytes a particle
@@ -260,8 +276,11 @@ def _image_pixel_size(columns: Columns) -> Floats | float:
     if len(sizes) == 1:
         return positive(columns.label, "rlnImagePixelSize", sizes.pop())
     raise UnknownPixelSizeError(
-        f"{columns.label}: found rlnOriginX in pixels of unknown size, expected rlnMagnification and rlnDetectorPixelSize, or rlnPixelSize;"
-        " or use --shift-key none"
+        kind="missing",
+        path=columns.label,
+        found="rlnOriginX in pixels of unknown size",
+        expected="rlnMagnification and rlnDetectorPixelSize, or rlnPixelSize",
+        remedy="or use --shift-key none",
     )
 
 

@@ -46,7 +46,9 @@ def check_optics(file: str, optics: Sequence[dict[str, str]]) -> None:
     ids = [group_number(row[GROUP]) for row in optics if GROUP in row]
     twice = next((group for group in ids if ids.count(group) > 1), None)
     if twice is not None:
-        raise InputError(f"{file}: data_optics: found {GROUP} {twice} {ids.count(twice)} times, expected each once")
+        raise InputError(
+            kind="ambiguous", path=file, field="data_optics", found=f"{GROUP} {twice} {ids.count(twice)} times", expected="each once"
+        )
 
 
 def counted_in(columns: Columns, micrographs: Sequence[str], *, deep: bool, of_one: bool) -> CountedIn:
@@ -100,7 +102,12 @@ def _groups(columns: Columns) -> tuple[np.ndarray | None, list[tuple[str, dict[s
     ids = list(map(group_number, cells))
     missing = [group for group in ids if group not in groups]
     if missing and groups:
-        raise InputError(f"{columns.label}: found particles of optics group {missing[0]}, expected one of data_optics: {', '.join(groups)}")
+        raise InputError(
+            kind="contradiction",
+            path=columns.label,
+            found=f"particles of optics group {missing[0]}",
+            expected=f"one of data_optics: {', '.join(groups)}",
+        )
     return index, [(f"optics group {group}", groups.get(group, {})) for group in ids]
 
 
@@ -176,5 +183,5 @@ def positive(file: str, what: str, text: str, unit: str = "number of Å") -> flo
     except ValueError:
         value = np.nan
     if not (np.isfinite(value) and value > 0):
-        raise InputError(f"{file}: {what}: found {text!r}, expected a positive {unit}")
+        raise InputError(kind="malformed", path=file, field=what, found=f"{text!r}", expected=f"a positive {unit}")
     return value

@@ -57,13 +57,16 @@ def candidates(field: str) -> list[str]:
     return [name for name in names if "/" not in name]
 
 
-def missing_score(label: str, wanted: str, columns: Iterable[str]) -> str:
-    """What to say where a file has no such column: its columns, those of the nearest names first."""
+def missing_score(label: str, wanted: str, columns: Iterable[str]) -> InputError:
+    """The error for a file without such a column: with its columns, those of the nearest names first."""
     near = sorted(columns, key=lambda name: -SequenceMatcher(None, _bare(name), _bare(wanted)).ratio())
     more = f" and {len(near) - MAX_LISTED} more" if len(near) > MAX_LISTED else ""
-    return (
-        f"{label}: found no column {wanted} (--score-field), expected it in every input; columns, nearest names first:"
-        f" {', '.join(near[:MAX_LISTED]) or 'none'}{more}"
+    return InputError(
+        kind="missing",
+        path=label,
+        found=f"no column {wanted} (--score-field)",
+        expected="it in every input",
+        remedy=f"columns, nearest names first: {', '.join(near[:MAX_LISTED]) or 'none'}{more}",
     )
 
 
@@ -79,7 +82,12 @@ def higher_is_better(field: str, order: str) -> bool:
         return True
     if short(field) in LOWER:
         return False
-    raise InputError(f"--score-field {field}: it is not known if higher or lower is better; add --score-order higher or lower")
+    raise InputError(
+        kind="ambiguous",
+        field=f"--score-field {field}",
+        reason="it is not known if higher or lower is better",
+        remedy="add --score-order higher or lower",
+    )
 
 
 def below_min_score(picks: Sequence[Picks], params: ParticleParams, warnings: list[str]) -> NDArray[np.bool_] | None:
@@ -92,7 +100,13 @@ def below_min_score(picks: Sequence[Picks], params: ParticleParams, warnings: li
             warnings.append(f"{pick.label}: {MIN_SCORE} {limit:g} not used: it has no score")
         elif limit is not None and pick.scores is not None:
             if not higher_is_better(pick.scores.field, params.score_order):
-                raise InputError(f"{pick.label}: {MIN_SCORE}: found {pick.scores.field}, where lower is better, expected another score")
+                raise InputError(
+                    kind="conflict",
+                    path=pick.label,
+                    field=MIN_SCORE,
+                    found=f"{pick.scores.field}, where lower is better",
+                    expected="another score",
+                )
             low = pick.scores.values < limit
         columns.append(low)
     below = np.concatenate(columns)

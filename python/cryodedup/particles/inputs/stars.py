@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -57,23 +58,37 @@ def particle_table(file: StarFile) -> _core.Table:
         return (named or tables)[0]
     if tables:
         blocks = ", ".join(f"data_{table.block}" for table in tables)
-        raise InputError(f"{file.path}: found {len(tables)} tables with coordinates ({blocks}), expected 1, or 1 named data_particles")
-    raise InputError(f"{file.path}: {_what_it_is(file)}")
+        raise InputError(
+            kind="ambiguous",
+            path=file.path,
+            found=f"{len(tables)} tables with coordinates ({blocks})",
+            expected="1, or 1 named data_particles",
+        )
+    raise _what_it_is(file)
 
 
-def _what_it_is(file: StarFile) -> str:
-    """What a file without coordinates is, and what to do with it."""
+def _what_it_is(file: StarFile) -> InputError:
+    """The error for a file without coordinates: what it is, and what to do with it."""
+    refused = partial(InputError, kind="unsupported", path=file.path)
     labels = {label for table in file.tables for label in table.labels}
     of_m = next((label for label in M_COORDINATES if label in labels), None)
     if of_m is not None:
-        return f"found M's own particles ({of_m}), expected RELION's: export them with WarpTools ts_export_particles or MTools"
+        return refused(
+            found=f"M's own particles ({of_m})",
+            expected="RELION's",
+            remedy="export them with WarpTools ts_export_particles or MTools",
+        )
     foreign = next((program for prefix, program in OTHERS.items() if any(label.startswith(prefix) for label in labels)), None)
     if foreign is not None:
-        return f"found particles of {foreign}, expected those of RELION or STOPGAP: export them for RELION"
+        return refused(found=f"particles of {foreign}", expected="those of RELION or STOPGAP", remedy="export them for RELION")
     particles = any(label.startswith(("rlnCoordinate", "rlnCentered", "rlnImageName")) for label in labels)
     if "rlnTomoTiltSeriesStarFile" in labels and not particles:
-        return "this lists tomograms, not particles: give it as --micrographs, beside the particles"
+        return refused(found="a list of tomograms", expected="particles", remedy="give it as --micrographs, beside the particles")
     if labels & {"rlnMicrographName", "rlnMicrographMovieName"} and not particles:
-        return "this lists micrographs, not particles; to compare these, use cryodedup micrographs, or give it as --micrographs"
+        return refused(
+            found="a list of micrographs",
+            expected="particles",
+            remedy="to compare these, use cryodedup micrographs, or give it as --micrographs",
+        )
     blocks = ", ".join(f"data_{table.block}" for table in file.tables)
-    return f"found no location columns in {brief(blocks)}, expected rlnCoordinateX and rlnCoordinateY"
+    return refused(found=f"no location columns in {brief(blocks)}", expected="rlnCoordinateX and rlnCoordinateY")

@@ -40,15 +40,21 @@ def read_start_end(picks: Picks, files: Sequence[tuple[Path, int]], *, are_pairs
     job, says = _of_job([Path(picks.label), *(path for path, _ in files[:1])])
     if says:
         raise InputError(
-            f"{picks.label}: found starts and ends of helices, two rows for each, as {job} says; expected particles; add {OPTION} to"
-            " compare whole filaments"
+            kind="unsupported",
+            path=picks.label,
+            found=f"starts and ends of helices, two rows for each, as {job} says",
+            expected="particles",
+            remedy=f"add {OPTION} to compare whole filaments",
         )
     filled = [rows for _, rows in files if rows]
     is_scored = picks.scores is not None and not np.isnan(picks.scores.values).all()
     if not is_scored and picks.filaments is not None and _are_ends(picks):
         raise InputError(
-            f"{picks.label}: found two rows without a score for each filament number, expected particles: the rows are starts and ends of"
-            f" helices; add {OPTION} to compare whole filaments"
+            kind="unsupported",
+            path=picks.label,
+            found="two rows without a score for each filament number",
+            expected="particles: the rows are starts and ends of helices",
+            remedy=f"add {OPTION} to compare whole filaments",
         )
     if job is None and len(filled) > 1 and not is_scored and not any(rows % 2 for rows in filled):
         picks.warnings.append(
@@ -86,9 +92,16 @@ def _of_job(paths: Sequence[Path]) -> tuple[Path | None, bool]:
 def _filaments(picks: Picks, files: Sequence[tuple[Path, int]]) -> Picks:
     odd = next(((path, rows) for path, rows in files if rows % 2), None)
     if odd is not None:
-        raise InputError(f"{odd[0]}: found {odd[1]:,} rows, expected an even number: a start and an end for each helix ({OPTION})")
+        raise InputError(
+            kind="malformed",
+            path=odd[0],
+            found=f"{odd[1]:,} rows",
+            expected=f"an even number: a start and an end for each helix ({OPTION})",
+        )
     if len(picks.position) != 2:
-        raise InputError(f"{picks.label}: found picks with z, expected starts and ends of helices in micrographs ({OPTION})")
+        raise InputError(
+            kind="unsupported", path=picks.label, found="picks with z", expected=f"starts and ends of helices in micrographs ({OPTION})"
+        )
     starts, ends = ([column[first::2] for column in picks.position] for first in (0, 1))
     middles = tuple((start + end) / 2 for start, end in zip(starts, ends, strict=True))
     scores = picks.scores
@@ -113,6 +126,8 @@ def refuse_mixture(picks: Sequence[Picks]) -> None:
     if any(paired) and not all(paired):
         other = picks[paired.index(False)]
         raise InputError(
-            f"{other.label}: found {other.format}, expected RELION's coordinate files of starts and ends, as in"
-            f" {picks[paired.index(True)].label} ({OPTION})"
+            kind="unsupported",
+            path=other.label,
+            found=other.format,
+            expected=f"RELION's coordinate files of starts and ends, as in {picks[paired.index(True)].label} ({OPTION})",
         )

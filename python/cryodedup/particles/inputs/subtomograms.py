@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cryodedup import _core
-from cryodedup.errors import InputError
+from cryodedup.errors import InputError, Where
 from cryodedup.formats.dynamo import open_table
 from cryodedup.formats.imod import open_points
 from cryodedup.formats.output import ParticleRows
@@ -61,7 +61,7 @@ def read_dynamo(path: Path, params: ParticleParams) -> Picks:
         shifts_a=lambda key: (),
         scores=_score(path, table, params, "cc"),
         output=PickFilesOutput(path, [PickFile(path, table.rows, 0)]),
-        where=lambda row: f"{path}, line {_core.line_number(path, table.rows.start(row))}",
+        where=lambda row: Where(path, line=_core.line_number(path, table.rows.start(row))),
     )
 
 
@@ -70,8 +70,13 @@ def _refuse_recrop(path: Path, position: Sequence[Floats], tomograms: Sequence[M
     n = len(position[0])
     if n > 2 and len(tomograms) == n and all(np.ptp(column) == 0 for column in position):
         raise InputError(
-            f"{path}: found every particle at {' '.join(f'{column[0]:g}' for column in position)} of a tomogram of its own: this table is"
-            " for cropping subtomograms and gives no positions; expected the table with the positions in the tomograms"
+            kind="unsupported",
+            path=path,
+            found=(
+                f"every particle at {' '.join(f'{column[0]:g}' for column in position)} of a tomogram of its own:"
+                " this table is for cropping subtomograms and gives no positions"
+            ),
+            expected="the table with the positions in the tomograms",
         )
 
 
@@ -81,7 +86,7 @@ def read_stopgap(file: StarFile, params: ParticleParams) -> Picks:
     assert table is not None
     missing = [label for label in (*ORIGINAL, *SHIFTS, "tomo_num", "subtomo_num") if label not in table.labels]
     if missing:
-        raise InputError(f"{file.path}: data_{STOPGAP}: found no column _{missing[0]}, expected it")
+        raise InputError(kind="missing", path=file.path, field=f"data_{STOPGAP}", found=f"no column _{missing[0]}", expected="it")
     columns = table.columns
     tomograms, micrograph_of = _numbered(file.path, table, "tomo_num")
     scores = _score(file.path, table, params, "score")
@@ -110,7 +115,7 @@ def read_stopgap(file: StarFile, params: ParticleParams) -> Picks:
         scores=None if scores is None else Scores(field=scores.field, values=scores.values[best]),
         halves=None if halves is None else Halves(field=HALF_SET, values=halves[best]),
         output=ParticleRows(output, particle_of) if len(best) < len(particle_of) else output,
-        where=lambda row: f"{file.path}, line {_core.line_number(file.path, table.rows.start(int(best[row])))}",
+        where=lambda row: Where(file.path, line=_core.line_number(file.path, table.rows.start(int(best[row])))),
         notes=notes,
     )
 
@@ -158,7 +163,7 @@ def read_points(path: Path, params: ParticleParams) -> Picks:
         counted_in="tomogram",
         pixel_sizes=[PixelSize(of="", value_a=None, found_in="")],
         output=PickFilesOutput(path, [PickFile(path, table.rows, 0)]),
-        where=lambda row: f"{path}, line {_core.line_number(path, table.rows.start(row))}",
+        where=lambda row: Where(path, line=_core.line_number(path, table.rows.start(row))),
         notes=[f"{path}: its columns are read as {' '.join(table.labels)}, in pixels of the tomogram that the file is named after"],
     )
 
@@ -180,8 +185,12 @@ def _numbered(path: Path, table: _core.Table, label: str) -> tuple[list[Microgra
     if bad.any():
         row = int(bad.argmax())
         raise InputError(
-            f"{path}, line {_core.line_number(path, table.rows.start(row))}: {label}: found {values[row]:g}, expected the number of a"
-            " tomogram"
+            kind="malformed",
+            path=path,
+            line=_core.line_number(path, table.rows.start(row)),
+            field=label,
+            found=f"{values[row]:g}",
+            expected="the number of a tomogram",
         )
     numbers, index = np.unique(values.astype(np.int64), return_inverse=True)
     return [Micrograph(name=f"tomogram {number}", number=int(number)) for number in numbers], index.astype(np.uint32)
@@ -195,4 +204,4 @@ def _score(path: Path, table: _core.Table, params: ParticleParams, usual: str) -
         return Scores(field=name, values=table.columns[name])
     if params.score_field == "auto":
         return None
-    raise InputError(missing_score(str(path), params.score_field, [name for name in table.labels if not name.startswith("column_")]))
+    raise missing_score(str(path), params.score_field, [name for name in table.labels if not name.startswith("column_")])

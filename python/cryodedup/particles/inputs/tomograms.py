@@ -26,17 +26,21 @@ def read_tomograms(path: Path) -> dict[int, str]:
     try:
         text = path.read_bytes().removeprefix(b"\xef\xbb\xbf").decode("utf-8", "surrogateescape")
     except OSError as error:
-        raise InputError(f"{path}: {(error.strerror or 'unreadable').lower()} ({OPTION})") from None
+        raise InputError(kind="missing", path=path, field=OPTION, reason=(error.strerror or "unreadable").lower()) from None
     is_star = any(line.startswith("data_") for line in text.splitlines())
     pairs = _of_star(path) if is_star else _of_lines(path, text)
     names: dict[int, str] = {}
     for number, name in pairs:
         if names.setdefault(number, name) != name:
-            raise InputError(f"{path}: found tomogram {number} as {names[number]} and as {name}, expected one name ({OPTION})")
+            raise InputError(
+                kind="ambiguous", path=path, found=f"tomogram {number} as {names[number]} and as {name}", expected=f"one name ({OPTION})"
+            )
     numbers: dict[str, int] = {}
     for number, name in names.items():
         if numbers.setdefault(name, number) != number:
-            raise InputError(f"{path}: found {name} for tomograms {numbers[name]} and {number}, expected one number ({OPTION})")
+            raise InputError(
+                kind="ambiguous", path=path, found=f"{name} for tomograms {numbers[name]} and {number}", expected=f"one number ({OPTION})"
+            )
     return names
 
 
@@ -47,7 +51,7 @@ def _of_lines(path: Path, text: str) -> list[tuple[int, str]]:
         if not cells or cells[0].startswith("#"):
             continue
         if len(cells) < 2 or not cells[0].isdecimal():
-            raise InputError(f"{path}, line {i}: found {line.strip()!r}, expected a number and a name ({OPTION})")
+            raise InputError(kind="malformed", path=path, line=i, found=f"{line.strip()!r}", expected=f"a number and a name ({OPTION})")
         pairs.append((int(cells[0]), cells[1].strip()))
     return pairs
 
@@ -60,8 +64,10 @@ def _of_star(path: Path) -> list[tuple[int, str]]:
             try:
                 return [(int(row[number]), row[NAME]) for row in file.rows(table)]
             except ValueError as error:
-                raise InputError(f"{path}: {number}: {error}; expected whole numbers ({OPTION})") from None
-    raise InputError(f"{path}: found no table with {NAME} and {NUMBERS[0]}, expected one ({OPTION})")
+                raise InputError(
+                    kind="malformed", path=path, field=number, reason=str(error), expected=f"whole numbers ({OPTION})"
+                ) from None
+    raise InputError(kind="missing", path=path, found=f"no table with {NAME} and {NUMBERS[0]}", expected=f"one ({OPTION})")
 
 
 def named(picks: Picks, names: dict[int, str], path: Path) -> Picks:
@@ -88,7 +94,12 @@ def _named(micrograph: Micrograph, label: str, names: dict[int, str], path: Path
         return micrograph
     if micrograph.number not in names:
         shown = ", ".join(map(str, sorted(names)[:12]))
-        raise InputError(f"{label}: found tomogram {micrograph.number}, expected one of those in {path} ({OPTION}): {shown or 'none'}")
+        raise InputError(
+            kind="missing",
+            path=label,
+            found=f"tomogram {micrograph.number}",
+            expected=f"one of those in {path} ({OPTION}): {shown or 'none'}",
+        )
     return replace(micrograph, name=names[micrograph.number], number=None)
 
 

@@ -113,15 +113,17 @@ def numbered(result: ParticleOutcome, name: str) -> int:
                 found.setdefault(int(number), micrograph.name)
     exact = [number for number, full in found.items() if full == name]
     if len(found) != 1 and len(exact) != 1:
-        raise InputError(f"{name}: {_not_one(result, list(found.values()))}")
+        raise _not_one(result, name, list(found.values()))
     return exact[0] if exact else next(iter(found))
 
 
-def _not_one(result: ParticleOutcome, found: list[str]) -> str:
+def _not_one(result: ParticleOutcome, name: str, found: list[str]) -> InputError:
     if found:
-        return f"found {len(found)} micrographs of this name, such as {found[0]}, expected one; give more of its path"
+        several = f"{len(found)} micrographs of this name, such as {found[0]}"
+        return InputError(kind="ambiguous", field=name, found=several, expected="one", remedy="give more of its path")
     some = [micrograph.name for picks in result.joined.picks for micrograph in picks.micrographs[:2]][:3]
-    return f"found no micrograph of this name with particles, expected one, such as {', '.join(some)}"
+    nothing = "no micrograph of this name with particles"
+    return InputError(kind="missing", field=name, found=nothing, expected=f"one, such as {', '.join(some)}")
 
 
 def example_of(result: ParticleOutcome, number: int, word: str = "chosen") -> Example:
