@@ -10,6 +10,7 @@ from pathlib import Path
 
 from cryodedup.errors import InputError
 from cryodedup.lasting import make_lasting
+from cryodedup.names import named
 from cryodedup.signals import held_back
 from cryodedup.staging import OLD, abandoned, discard, holds_earlier, locked, staging_directory
 from cryodedup.summary_file import SUMMARY, read_summary
@@ -107,7 +108,7 @@ def _staged_names(staging: Path) -> list[str]:
 def given_directory(directory: Path | str) -> Path:
     """The path; not the empty text, as an unset variable of a script gives it, which a path takes for the current directory."""
     if not str(directory):
-        raise InputError(kind="parameter", found="an empty path as --output", expected="a directory")
+        raise InputError(kind="parameter", found=f"an empty path as {named('directory')}", expected="a directory")
     return Path(directory)
 
 
@@ -115,14 +116,20 @@ def check_directory(directory: Path, overwrite: bool) -> None:
     """Refuses a path that cannot be the output directory, or one that holds an earlier result."""
     if (real := Path(os.path.realpath(directory))) == real.parent:
         raise InputError(
-            kind="parameter", path=directory, found="the root of the file system as --output", expected="a directory of its own"
+            kind="parameter",
+            path=directory,
+            found=f"the root of the file system as {named('directory')}",
+            expected="a directory of its own",
         )
     if os.path.lexists(directory) and not directory.is_dir():
-        raise InputError(kind="exists", path=directory, found="a file", expected="a new or an existing directory (--output)")
+        raise InputError(kind="exists", path=directory, found="a file", expected=f"a new or an existing directory ({named('directory')})")
     present = [name for name in (SUMMARY, LISTING) if (directory / name).exists()]
     if present and not overwrite:
         raise InputError(
-            kind="exists", path=directory / present[0], reason="output exists", remedy="choose another --output, or add --overwrite"
+            kind="exists",
+            path=directory / present[0],
+            reason="output exists",
+            remedy=f"choose another {named('directory')}, or add {named('overwrite', True)}",
         )
     unfinished = next((path for path in abandoned(directory) if holds_earlier(path)), None)
     if unfinished is not None and not overwrite:
@@ -130,13 +137,16 @@ def check_directory(directory: Path, overwrite: bool) -> None:
             kind="exists",
             path=directory,
             found=f"a result that was being replaced when a run was killed (the earlier files are in {unfinished / OLD})",
-            remedy="add --overwrite, or choose another --output",
+            remedy=f"add {named('overwrite', True)}, or choose another {named('directory')}",
         )
     figures = directory / FIGURES
     if os.path.lexists(figures) and (figures.is_symlink() or not figures.is_dir()):
         found = "a link" if figures.is_symlink() else "a file"
         raise InputError(
-            kind="exists", path=figures, found=f"{found}, but a directory would be written there", remedy="choose another --output"
+            kind="exists",
+            path=figures,
+            found=f"{found}, but a directory would be written there",
+            remedy=f"choose another {named('directory')}",
         )
 
 
@@ -145,7 +155,9 @@ def refuse_inputs_among_outputs(directory: Path, inputs: Sequence[Path], outputs
     for path in inputs:
         real = Path(os.path.realpath(path))
         if real.parent == Path(os.path.realpath(directory)) and outputs.fullmatch(real.name):
-            raise InputError(kind="exists", path=path, found="an input, which an output would replace", remedy="choose another --output")
+            raise InputError(
+                kind="exists", path=path, found="an input, which an output would replace", remedy=f"choose another {named('directory')}"
+            )
 
 
 def _listed_outputs(directory: Path, places: Sequence[Path], schema: str) -> list[str]:
@@ -178,7 +190,10 @@ def _found_outputs(directory: Path, leaving: re.Pattern[str] | None, overwrite: 
     found = sorted(entry.name for entry in directory.iterdir() if leaving.fullmatch(entry.name) and not entry.is_dir())
     if found and not overwrite:
         raise InputError(
-            kind="exists", path=directory / found[0], reason="output exists", remedy="choose another --output, or add --overwrite"
+            kind="exists",
+            path=directory / found[0],
+            reason="output exists",
+            remedy=f"choose another {named('directory')}, or add {named('overwrite', True)}",
         )
     return found
 
@@ -205,14 +220,24 @@ def _move(staging: Path, directory: Path, overwrite: bool, inputs: Set[Path], ou
     for name in new:
         target = directory / name
         if Path(os.path.realpath(target)) in held:
-            raise InputError(kind="exists", path=target, found="an input, which an output would replace", remedy="choose another --output")
+            raise InputError(
+                kind="exists", path=target, found="an input, which an output would replace", remedy=f"choose another {named('directory')}"
+            )
         if not os.path.lexists(target):
             continue
         if not overwrite:
-            raise InputError(kind="exists", path=target, reason="output exists", remedy="choose another --output, or add --overwrite")
+            raise InputError(
+                kind="exists",
+                path=target,
+                reason="output exists",
+                remedy=f"choose another {named('directory')}, or add {named('overwrite', True)}",
+            )
         if target.is_dir() != name.endswith("/") or ("/" in name and name not in outdated):
             raise InputError(
-                kind="exists", path=target, found="a file that no earlier run of this command wrote", remedy="choose another --output"
+                kind="exists",
+                path=target,
+                found="a file that no earlier run of this command wrote",
+                remedy=f"choose another {named('directory')}",
             )
     old = staging / OLD
     (old / FIGURES).mkdir(parents=True)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from cryodedup.control_groups import PROC, UNLIMITED, counts, groups, number
 from cryodedup.errors import InputError
+from cryodedup.names import named
 
 GB, MB = 1e9, 1e6
 _LIMITS = {"RLIMIT_AS": ("VmSize", "ulimit -v"), "RLIMIT_DATA": ("VmData", "ulimit -d")}
@@ -94,7 +95,7 @@ def check_disk(needed: int, directory: Path, available: Available | None) -> Non
             kind="resources",
             path=directory,
             reason=f"at least {size_words(needed)} will be written, found {available}",
-            remedy="choose another --output",
+            remedy=f"choose another {named('directory')}",
         )
 
 

@@ -18,6 +18,7 @@ from cryodedup.formats.output import ParticleRows
 from cryodedup.formats.pick_output import PickFilesOutput
 from cryodedup.micrographs.listings import VERSIONS
 from cryodedup.micrographs.summary import SCHEMA as OF_MICROGRAPHS
+from cryodedup.names import named
 from cryodedup.output_directory import LISTING
 from cryodedup.params import ParticleParams
 from cryodedup.particles.inputs.micrograph_names import normalised_path
@@ -31,7 +32,7 @@ from cryodedup.summary_file import read_summary as read_json
 from cryodedup.text import name_in, shown
 
 Chosen = Literal["particles", "micrographs"]
-_RESTORE = "restore it, or repeat that run with --overwrite"
+_RESTORE = f"restore it, or repeat that run with {named('overwrite', True)}"
 TABLES = ".csg", ".star", ".txt"
 """What the kept micrographs are read from: the first of these that the run wrote."""
 
@@ -139,7 +140,7 @@ def read_summary(directory: Path) -> dict[str, Any]:
             path=directory,
             found="the summary of a dry run",
             expected="a result with files",
-            remedy="repeat the command without --dry-run",
+            remedy="repeat that command, not as a dry run",
         )
     return dict(summary)
 
@@ -210,7 +211,7 @@ def _check_count(path: Path, found: int, expected: int) -> None:
             path=path,
             found=f"{found:,} rows",
             expected=f"{expected:,} as {SUMMARY} says: the file is not the one that the run wrote",
-            remedy="repeat that run with --overwrite",
+            remedy=f"repeat that run with {named('overwrite', True)}",
         )
 
 
@@ -297,9 +298,9 @@ def _particles(directory: Path, params: ParticleParams, summary: Mapping[str, An
         raise InputError(
             kind="unsupported",
             path=directory,
-            found="a result of --half-sets repair",
+            found=f"a result of {named('half_sets', 'repair')}",
             expected="one with kept and rejected particles: a repair rejects no particles",
-            remedy="use its particles_repaired file, or repeat the run without --half-sets repair",
+            remedy=f"use its particles_repaired file, or repeat the run without {named('half_sets', 'repair')}",
         )
     written: dict[str, list[Mapping[str, Any]]] = {}
     for source in summary["sources"]:

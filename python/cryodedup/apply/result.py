@@ -19,6 +19,7 @@ from cryodedup.apply.rows import FileRows
 from cryodedup.apply.verdicts import BOTH, REJECTED, UNKNOWN
 from cryodedup.errors import InputError
 from cryodedup.formats.output import NOT_WRITTEN, Place, Written, free_stem
+from cryodedup.names import named
 from cryodedup.progress import Progress
 from cryodedup.text import count
 
@@ -181,7 +182,7 @@ class AppliedChoice:
 def refuse_same(directory: Path, output: Path) -> None:
     """Refuses the directory of the earlier result as that of the new files."""
     if os.path.realpath(directory) == os.path.realpath(output):
-        raise InputError(kind="exists", path=output, found="the earlier result as --output", expected="another directory")
+        raise InputError(kind="exists", path=output, found=f"the earlier result as {named('directory')}", expected="another directory")
 
 
 def with_stems(judged: Sequence[tuple[FileRows, Match]], of: Chosen) -> tuple[AppliedFile, ...]:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from cryodedup.errors import InputError
 from cryodedup.micrographs.version_names import without_uid
+from cryodedup.names import named
 
 _EPU = re.compile(
     r"(?:GridSquare_(?P<square>\d+).*?)?FoilHole_(?P<hole>\d+)_Data_(?P<shot>\d+)_\d+_(?P<date>\d{8})_(?P<time>\d{6}|\d{4})(?!\d)"
@@ -180,10 +181,10 @@ def sort(names: Sequence[str], acquisitions: Sequence[Acquisition], order: str) 
         found = "times in several forms in the names" if untimed is None else f"no time in the name {untimed}"
         raise InputError(
             kind="missing",
-            field="--order time",
+            field=named("order", "time"),
             found=found,
             expected="a time of the same form in every name",
-            remedy="use --order name, natural or input",
+            remedy=f"use {named('order')} name, natural or input",
         )
     rule = order if order != "auto" else "time" if untimed is None and len(kinds) == 1 else "name"
     indices = range(len(names))

@@ -14,6 +14,7 @@ from cryodedup.micrographs.decide import Decision
 from cryodedup.micrographs.exposures import Exposures
 from cryodedup.micrographs.significance import USUAL_MIDDLE, Null
 from cryodedup.micrographs.still_pairs import NEAR_PX
+from cryodedup.names import named
 from cryodedup.params import MicrographParams
 from cryodedup.text import count
 
@@ -65,7 +66,7 @@ def of_small_images(width: int, height: int) -> str | None:
         return None
     return (
         f"the micrographs have only {width} x {height} pixels after binning: such small images contain little information, and some pairs"
-        " may be false; choose a smaller --bin"
+        f" may be false; choose a smaller {named('bin')}"
     )
 
 
@@ -96,7 +97,7 @@ def _of_class(found: Compared, names: Sequence[str]) -> Iterator[str]:
         yield (
             f"at least {count(n, 'pair')} of micrographs {'matches' if n == 1 else 'match'} only if one micrograph is flipped or rotated"
             f" (the first: {names[one]}, {change}, and {names[other]}): the files store images in different orientations, and such"
-            " duplicates are missed; import all micrographs with the same orientation, or add --search-flips"
+            f" duplicates are missed; import all micrographs with the same orientation, or add {named('search_flips')}"
         )
     if n := len(found.of_pattern):
         first, second = (names[i] for i in found.of_pattern[0])
@@ -109,7 +110,7 @@ def _of_class(found: Compared, names: Sequence[str]) -> Iterator[str]:
     size = found.screening.get("group_size", 1)
     if recalls and (recall := recalls.get(str(size), 1.0)) < _RECALL:
         why = f"screening in groups of {size}" if size > 1 else "the micrographs have little signal: screening"
-        better = "; add --sensitivity full to find more" if recalls.get("1", 0.0) > recall else ""
+        better = f"; add {named('sensitivity', 'full')} to find more" if recalls.get("1", 0.0) > recall else ""
         yield f"{why} is predicted to find only {100 * recall:.0f} % of the pairs that share 30 % of the frame{better}"
 
 
@@ -136,8 +137,8 @@ def _of_null(null: Null) -> Iterator[str]:
 def _of_window(compared: Sequence[Compared]) -> Iterator[str]:
     if compared and not any(found.tested for found in compared):
         yield (
-            "no pair of micrographs lies within the window, so nothing was compared: --images-per-move is larger than --scan-range, or"
-            " there are too few micrographs; change these options, or use --search all"
+            f"no pair of micrographs lies within the window, so nothing was compared: {named('images_per_move')} is larger than {named('scan_range')}, or"
+            f" there are too few micrographs; change these options, or use {named('search', 'all')}"
         )
 
 

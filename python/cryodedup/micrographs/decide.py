@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cryodedup.micrographs.compare import Pair
+from cryodedup.names import named
 from cryodedup.params import MicrographParams
 from cryodedup.text import count
 
@@ -49,7 +50,7 @@ class Withheld:
     def __str__(self) -> str:
         return (
             f"{self.reason}; micrographs_kept.* and micrographs_removed.* were not written. Check the pairs in duplicates.csv, or on the"
-            f" page. If they are right, add --resume {self.options} to the command and run it again; no image is read again"
+            f" page. If they are right, add {named('resume', True)} {self.options} to the command and run it again; no image is read again"
         )
 
 
@@ -111,12 +112,12 @@ def withhold(decision: Decision, exposures: int, params: MicrographParams) -> Wi
     if removed > params.max_removed * exposures + 1e-9:  # 0.35 of 20 is 7
         share = f"{100 * removed / exposures:.0f} %"
         reasons.append(
-            f"{removed:,} of {count(exposures, 'exposure')} ({share}) would be removed, more than --max-removed {params.max_removed:g}"
+            f"{removed:,} of {count(exposures, 'exposure')} ({share}) would be removed, more than {named('max_removed', format(params.max_removed, 'g'))}"
         )
-        options.append("--max-removed 1")
+        options.append(named("max_removed", "1"))
     if largest > params.max_set:
-        reasons.append(f"one set holds {largest:,} micrographs, more than --max-set {params.max_set}")
-        options.append(f"--max-set {largest}")
+        reasons.append(f"one set holds {largest:,} micrographs, more than {named('max_set', params.max_set)}")
+        options.append(named("max_set", largest))
     return Withheld(", and ".join(reasons), " ".join(options)) if reasons else None
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from cryodedup.errors import InputError, MissingPackageError, reason_of
 from cryodedup.formats.images import Image, open_image
 from cryodedup.micrographs.exposures import Exposures
+from cryodedup.names import named
 
 _MANY, _READERS = 64, 8
 """From ``_MANY`` files on, ``_READERS`` are opened at a time, since on a network file system each one waits for an answer. At 1 ms per
@@ -40,5 +41,5 @@ def _open_header(path: Path, width: int) -> Image | str:
     except (InputError, OSError) as error:
         return reason_of(error)
     if min(image.nx, image.ny) < 16 * width:
-        return f"found {image.nx} x {image.ny} pixels, expected at least {16 * width} along each side with --bin {width}"
+        return f"found {image.nx} x {image.ny} pixels, expected at least {16 * width} along each side with {named('bin', width)}"
     return image

@@ -17,6 +17,7 @@ from cryodedup.micrographs.classes import PixelSizes, pixel_sizes_a
 from cryodedup.micrographs.decide import ranking
 from cryodedup.micrographs.exposures import Exposures, open_exposures
 from cryodedup.micrographs.headers import open_headers
+from cryodedup.names import named
 from cryodedup.params import MicrographParams
 from cryodedup.progress import Progress
 
@@ -57,7 +58,7 @@ def open_micrographs(micrographs: Inputs, params: MicrographParams, progress: Pr
             kind="missing",
             path=exposures.label,
             found="no rlnCtfMaxResolution or ctf_stats/ctf_fit_to_A",
-            expected="one of the two for --keep best-ctf",
+            expected=f"one of the two for {named('keep', 'best-ctf')}",
         )
     order, rule = acquisition.sort(exposures.names, exposures.acquisitions, params.order)
     images, unreadable = open_headers(exposures, params.bin)

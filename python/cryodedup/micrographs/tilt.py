@@ -16,6 +16,7 @@ import numpy as np
 
 from cryodedup.micrographs.acquisition import Acquisition
 from cryodedup.micrographs.places import Floats
+from cryodedup.names import named
 from cryodedup.text import count
 
 Matrix = tuple[tuple[float, float], tuple[float, float]]
@@ -66,17 +67,17 @@ class Tilts:
         """What a user has to know: all that applies."""
         warnings = []
         if self.idle:
-            warnings.append("--tilt-axis has no effect: no micrograph is known to have a different stage tilt")
+            warnings.append(f"{named('tilt_axis_deg')} has no effect: no micrograph is known to have a different stage tilt")
         if self.metadata_deg is not None:
             warnings.append(
-                f"--tilt-axis {self.axis_deg:g} is used, but the metadata give {self.metadata_deg:g} degrees: with a wrong axis, duplicates"
+                f"{named('tilt_axis_deg', format(self.axis_deg, 'g'))} is used, but the metadata give {self.metadata_deg:g} degrees: with a wrong axis, duplicates"
                 " between different tilts are missed; check the angle"
             )
         if self.unmapped:
             warnings.append(
                 f"{count(self.unmapped, 'micrograph')} {'was' if self.unmapped == 1 else 'were'} not taken at the most common stage tilt"
                 f" ({self.usual_deg:.0f} degrees), and the angle of the tilt axis is not known: duplicates between different tilts are"
-                " missed; give the angle with --tilt-axis"
+                f" missed; give the angle with {named('tilt_axis_deg')}"
             )
         if self.maps and self.unknown:
             warnings.append(

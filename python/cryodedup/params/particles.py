@@ -20,7 +20,6 @@ HalfSetsRule = Literal["audit", "repair"]
 Match = Literal["auto", "path", "name", "uid"]
 VotesWhere = Literal["covered", "all"]
 
-UNUSED_SEPARATION = "--min-separation {:g} not used: undoing a symmetry expansion compares origins or exact coordinates"
 _CHOICES = {
     "shift_key": ShiftKey,
     "score_order": ScoreOrder,
@@ -154,7 +153,9 @@ class ParticleParams:
     def _undo_symmetry_expansion(self) -> None:
         """Sets what it stands for."""
         if self.min_separation_a not in (0, type(self).min_separation_a):
-            object.__setattr__(self, "unused", (UNUSED_SEPARATION.format(self.min_separation_a),))
+            given = named("min_separation_a", f"{self.min_separation_a:g}")
+            text = f"{given} not used: undoing a symmetry expansion compares origins or exact coordinates"
+            object.__setattr__(self, "unused", (text,))
         if self.shift_key not in ("auto", "none"):
             raise InputError(
                 kind="conflict",

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cryodedup.errors import InputError
+from cryodedup.names import named
 from cryodedup.params import ParticleParams
 from cryodedup.particles.inputs.micrograph_table import MicrographTable
 from cryodedup.particles.inputs.picks import Floats, Picks
@@ -21,7 +22,7 @@ OUTSIDE, MAX_OUTSIDE = 0.05, 0.1
 coordinates."""
 MAX_CHECKED = 50_000
 """Maximum number of particles that are checked, spread over the file."""
-TABLE = "--micrographs tomograms.star"
+TABLE = named("micrographs", "tomograms.star")
 SAME_PLACE_A = 0.01
 NOT_SET = np.uint64(2**64 - 1)
 """A uid that no particle has, used in place of 0."""
@@ -121,7 +122,7 @@ def _refuse_two_alignments(joined: Joined, centres: Centres) -> None:
                     path=picks[i].label,
                     found=f"{count(int(differ.sum()), 'particle')} (by uid) aligned differently in {picks[j].label}",
                     expected="one alignment of each particle",
-                    remedy="give only one of the two, or use --shift-key none",
+                    remedy=f"give only one of the two, or use {named('shift_key', 'none')}",
                 )
 
 
@@ -148,12 +149,14 @@ def _shift_key(picks: Sequence[Picks], params: ParticleParams) -> tuple[str, tup
             return "alignments2D", ()
         return "none", (
             f"{picks[0].label}: images of {len(jobs)} jobs ({', '.join(jobs[:3])}): its 2D shifts are not used, since they may be from"
-            " several classifications, whose centres differ; if they are all from one classification, add --shift-key alignments2D",
+            f" several classifications, whose centres differ; if they are all from one classification, add {named('shift_key', 'alignments2D')}",
         )
     for pick in picks:
         if params.shift_key not in pick.shift_keys:
             has = f"shifts {', '.join(sorted(pick.shift_keys))}" if pick.shift_keys else "no shifts"
-            raise InputError(kind="missing", path=pick.label, found=has, expected=f"{params.shift_key} (--shift-key) in every input")
+            raise InputError(
+                kind="missing", path=pick.label, found=has, expected=f"{params.shift_key} ({named('shift_key')}) in every input"
+            )
     return params.shift_key, ()
 
 
@@ -255,7 +258,7 @@ def _check_extents(pick: Picks, extents: Floats, coordinates_a: Floats) -> None:
             kind="contradiction",
             found=f"a centre at {place} Å in {micrograph}, whose size is {limit} Å",
             expected=f"centres within it{more}: the pixel size is probably wrong",
-            remedy="set it with --pixel-size and --pixel-size-override",
+            remedy=f"set it with {named('pixel_size_a')} and {named('pixel_size_override')}",
         )
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from cryodedup.names import named
 from cryodedup.params import ParticleParams
 from cryodedup.particles.centres import Centres, used_shifts
 from cryodedup.particles.half_sets import HalfSets, audit, audit_equal
@@ -108,7 +109,7 @@ class EqualValues:
             return []
         return [
             f"{present[0].label} and {other.label} store coordinates in different units: at a separation of 0 none of them are equal;"
-            " choose a small --min-separation to compare their positions"
+            f" choose a small {named('min_separation_a')} to compare their positions"
         ]
 
     def half_sets(

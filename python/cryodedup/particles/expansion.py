@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from cryodedup.names import named
 from cryodedup.params import ParticleParams
 from cryodedup.particles.inputs.picks import Picks
 from cryodedup.particles.joining import Joined
@@ -31,7 +32,7 @@ def expansion_warnings(joined: Joined, selection: Selection, params: ParticlePar
             warnings.append(
                 f"{pick.label}: {number} rejected particles are copies of the particle that they duplicate (equal {known_by}), as after a"
                 " symmetry expansion: the orientations of these copies are lost; deduplicate before the expansion, or use"
-                " --undo-symmetry-expansion to keep one copy of each"
+                f" {named('undo_symmetry_expansion')} to keep one copy of each"
             )
     return warnings
 

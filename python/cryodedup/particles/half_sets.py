@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from cryodedup import _core
 from cryodedup.errors import InputError
+from cryodedup.names import named
 from cryodedup.particles.inputs.picks import Floats, Picks
 from cryodedup.particles.points import Points
 
@@ -130,14 +131,14 @@ def check_repairable(picks: Sequence[Picks]) -> None:
                 kind="unsupported",
                 path=pick.label,
                 found="the half-sets A and B of STOPGAP",
-                expected="those of RELION or CryoSPARC for --half-sets repair",
+                expected=f"those of RELION or CryoSPARC for {named('half_sets', 'repair')}",
             )
         if pick.halves is None:
             raise InputError(
                 kind="missing",
                 path=pick.label,
                 found="no rlnRandomSubset or alignments*/split",
-                expected="half-sets for --half-sets repair",
+                expected=f"half-sets for {named('half_sets', 'repair')}",
             )
         unset = np.flatnonzero(pick.halves.values == 0)
         if len(unset):
@@ -145,7 +146,9 @@ def check_repairable(picks: Sequence[Picks]) -> None:
                 **pick.where(int(unset[0])).parts,
                 kind="missing",
                 found=f"no half-set in {pick.halves.field}",
-                expected="one for --half-sets repair",
+                expected=f"one for {named('half_sets', 'repair')}",
             )
     if halves_of_all(picks) is None:
-        raise InputError(kind="missing", path=picks[0].label, found="all particles in one half-set", expected="two for --half-sets repair")
+        raise InputError(
+            kind="missing", path=picks[0].label, found="all particles in one half-set", expected=f"two for {named('half_sets', 'repair')}"
+        )

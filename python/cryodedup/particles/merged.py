@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 from cryodedup.errors import InputError
 from cryodedup.formats.merged_output import MergedRows
 from cryodedup.formats.project import base_of
+from cryodedup.names import named
 from cryodedup.particles.inputs.picks import Floats
 from cryodedup.particles.result import ParticleOutcome
 from cryodedup.text import count
 
-OPTION = "--write star"
+OPTION = named("as_star", True)
 EQUAL = 1e-3
 """Pixel sizes of one micrograph that differ by less, as a share, are one."""
 UNNAMED, BY_TABLE = -2, -1
@@ -33,7 +34,10 @@ def merged_rows(found: ParticleOutcome) -> tuple[MergedRows, Path]:
     """
     if found.repaired_halves is not None:
         raise InputError(
-            kind="conflict", field=OPTION, found="--half-sets repair, which rewrites the files of the inputs", expected="one of the two"
+            kind="conflict",
+            field=OPTION,
+            found=f"{named('half_sets', 'repair')}, which rewrites the files of the inputs",
+            expected="one of the two",
         )
     if found.coordinates_a.shape[1] != 2:
         raise InputError(kind="unsupported", field=OPTION, found="particles in tomograms", expected="particles in micrographs")
@@ -43,7 +47,7 @@ def merged_rows(found: ParticleOutcome) -> tuple[MergedRows, Path]:
             field=OPTION,
             found="no pixel size of the micrographs",
             expected="it",
-            remedy="give --micrographs, or --pixel-size",
+            remedy=f"give {named('micrographs')}, or {named('pixel_size_a')}",
         )
     rows = np.flatnonzero(found.kept)
     numbers, micrograph_of = np.unique(found.micrograph_of[rows], return_inverse=True)
@@ -86,7 +90,7 @@ def _micrographs(found: ParticleOutcome, numbers: NDArray[np.uint32]) -> tuple[l
             field=OPTION,
             found=f"no RELION name for {count(len(unnamed), 'micrograph')}, such as {_as_given(found, int(unnamed[0]))}",
             expected="the names that the RELION project uses",
-            remedy="give --micrographs micrographs.star",
+            remedy=f"give {named('micrographs', 'micrographs.star')}",
         )
     sizes = np.where(giver == BY_TABLE, sizes, _sizes_a(found, giver, names))
     first = int(giver[numbers].max(initial=BY_TABLE))
@@ -117,6 +121,6 @@ def _sizes_a(found: ParticleOutcome, giver: NDArray[np.int64], names: Sequence[s
             field=f"{OPTION}: {names[at]}",
             found=f"coordinates in pixels of {low[at]:g} and of {high[at]:g} Å",
             expected="the pixel size of the micrograph",
-            remedy="give --micrographs micrographs.star",
+            remedy=f"give {named('micrographs', 'micrographs.star')}",
         )
     return np.where(np.isnan(own), low, own)

@@ -16,6 +16,7 @@ from cryodedup.formats import cryosparc
 from cryodedup.formats.cryosparc_output import DatasetOutput, dataset_names
 from cryodedup.formats.output import Mask, Place
 from cryodedup.formats.star_output import Moved, StarOutput
+from cryodedup.names import named
 from cryodedup.particles.inputs.picks import Picks
 from cryodedup.progress import Progress
 
@@ -69,7 +70,7 @@ def _change_dataset(staging: Path, stem: str, field: str, outputs: Sequence[Data
             continue
         if not isinstance(part, cryosparc.NpyFile):
             raise InputError(
-                kind="unsupported", path=part.path, found="a dataset in CSDAT form", expected="NPY form for --half-sets repair"
+                kind="unsupported", path=part.path, found="a dataset in CSDAT form", expected=f"NPY form for {named('half_sets', 'repair')}"
             )
         mask = np.concatenate([output.mask_of_part(number, one) for output, one in zip(outputs, moved, strict=True)])
         _change_records(staging / names[number][0], part.dtype, field, mask)

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cryodedup import _core
+from cryodedup.names import named
 from cryodedup.params import ParticleParams
 from cryodedup.particles.centres import Centres
 from cryodedup.particles.criterion import Criterion
@@ -179,9 +180,9 @@ def _voted(
         return enough, []
     where = f"{count(in_few, 'micrograph')} covered by fewer than {params.min_votes} inputs"
     if params.votes_where == "all":
-        return enough, [f"{where}: no particle can be kept there (--votes-where all)"]
+        return enough, [f"{where}: no particle can be kept there ({named('votes_where', 'all')})"]
     more = int(enough.sum() - (kept & (found_by >= params.min_votes)).sum())
-    return enough, [f"{where}: {count(more, 'particle')} kept there with fewer votes; to reject them, add --votes-where all"]
+    return enough, [f"{where}: {count(more, 'particle')} kept there with fewer votes; to reject them, add {named('votes_where', 'all')}"]
 
 
 def _repeated_uids(picks: Sequence[Picks], ranking: Ranking, below: NDArray[np.bool_] | None) -> Repeated | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from cryodedup.names import named
 from cryodedup.params import ParticleParams
 from cryodedup.particles.joining import Joined
 
@@ -22,9 +23,9 @@ def _unused_tables(joined: Joined, params: ParticleParams) -> list[str]:
                 f"{pick.label}: {joined.table.path} names none of its tomograms, such as {pick.micrographs[0].name}: not used for them"
             )
     if params.tomograms is not None and not any(pick.format in NUMBERED for pick in joined.picks):
-        warnings.append("--tomograms not used: no input numbers its tomograms")
+        warnings.append(f"{named('tomograms')} not used: no input numbers its tomograms")
     if params.flip_y and all(pick.heights_px is None for pick in joined.picks):
-        warnings.append("--flip-y not used: it is for CryoSPARC's inputs, and there are none")
+        warnings.append(f"{named('flip_y')} not used: it is for CryoSPARC's inputs, and there are none")
     return warnings
 
 
@@ -32,6 +33,6 @@ def _deletes_agreement(joined: Joined, params: ParticleParams) -> list[str]:
     if not params.remove_entirely or len(joined.picks) < 2:
         return []
     return [
-        f"--remove-entirely with {len(joined.picks)} inputs: particles that two of them found are rejected in both, so all particles on"
+        f"{named('remove_entirely')} with {len(joined.picks)} inputs: particles that two of them found are rejected in both, so all particles on"
         " which inputs agree are lost; to keep one of each, leave the option out"
     ]

@@ -11,6 +11,7 @@ import numpy as np
 from cryodedup.formats.merged_output import MergedRows
 from cryodedup.formats.output import Place, Written, plan
 from cryodedup.formats.star_output import unjoined
+from cryodedup.names import named
 from cryodedup.output_directory import LISTING
 from cryodedup.particles.forecast import Forecast
 from cryodedup.particles.inputs.reading import files_read
@@ -111,7 +112,9 @@ def _several(found: ParticleOutcome, written_to: Sequence[str]) -> str:
     files = ", ".join(f"{name} ({number:,})" for name, number in kept.items())
     all_of = f"the {int(found.kept.sum()):,} kept particles are in {len(kept)} files, each once: {files}; continue with all of them"
     return (
-        all_of if found.coordinates_a.shape[1] == 3 else f"{all_of}, and use Join star files after extraction, or repeat with --write star"
+        all_of
+        if found.coordinates_a.shape[1] == 3
+        else f"{all_of}, and use Join star files after extraction, or repeat with {named('as_star', True)}"
     )
 
 

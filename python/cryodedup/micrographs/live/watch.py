@@ -23,6 +23,7 @@ from cryodedup.micrographs.measuring import Pair
 from cryodedup.micrographs.reading import key_of, prepare_one, refusal
 from cryodedup.micrographs.version_names import marks_of
 from cryodedup.micrographs.versions import find_versions
+from cryodedup.names import named
 from cryodedup.params import MicrographParams
 from cryodedup.text import count, original, printable
 
@@ -57,7 +58,11 @@ class Watching:
     @property
     def until(self) -> str:
         """How long it waits for the first micrograph, in words."""
-        return "until you press Ctrl-C (or add --idle S to set a limit)" if self.idle_s is None else f"for up to {self.idle_s:g} s (--idle)"
+        return (
+            f"until you press Ctrl-C (or add {named('idle')} S to set a limit)"
+            if self.idle_s is None
+            else f"for up to {self.idle_s:g} s ({named('idle')})"
+        )
 
 
 @dataclass
@@ -191,7 +196,7 @@ class _Session:
             image = open_image(path)
             if min(image.nx, image.ny) < 16 * self._params.bin:
                 width = self._params.bin
-                return f"found {image.nx} x {image.ny} pixels, expected at least {16 * width} along each side with --bin {width}"
+                return f"found {image.nx} x {image.ny} pixels, expected at least {16 * width} along each side with {named('bin', width)}"
         except (InputError, OSError) as error:
             return reason_of(error)
         (record,) = self._preparation.known([key_of(image, self._params.bin)])

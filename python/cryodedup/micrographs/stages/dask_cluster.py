@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from cryodedup.errors import InputError, MissingPackageError
+from cryodedup.names import named
 from cryodedup.signals import held_back
 from cryodedup.staging import staging_directory
 
@@ -33,18 +34,20 @@ def client_of(scheduler: str) -> Iterator[Any]:
     try:
         from distributed import Client
     except ImportError:
-        raise MissingPackageError(kind="missing", field="--engine dask", expected="Dask", remedy="pip install 'cryodedup[hpc]'") from None
+        raise MissingPackageError(
+            kind="missing", field=named("engine", "dask"), expected="Dask", remedy="pip install 'cryodedup[hpc]'"
+        ) from None
     if scheduler.endswith(SCHEDULER_FILE) and not Path(scheduler).exists():  # Dask would wait for it
         raise InputError(
             kind="missing",
-            field=f"--scheduler {scheduler}",
+            field=named("scheduler", scheduler),
             found="no such file",
             expected="the one that the scheduler wrote (dask scheduler --scheduler-file)",
         )
     if not scheduler.endswith(SCHEDULER_FILE) and not _ADDRESS.fullmatch(scheduler):  # Dask would look for it until it gives up
         raise InputError(
             kind="parameter",
-            field="--scheduler",
+            field=named("scheduler"),
             found=f"{scheduler!r}",
             expected="an address, such as tcp://host:8786, or the file that a scheduler wrote",
         )
@@ -55,7 +58,7 @@ def client_of(scheduler: str) -> Iterator[Any]:
         reason = " ".join(str(error).split()) or "no answer"
         raise InputError(
             kind="missing",
-            field=f"--scheduler {scheduler}",
+            field=named("scheduler", scheduler),
             reason=f"no Dask scheduler answers there ({reason})",
             expected="the address of one, such as tcp://host:8786",
         ) from None
@@ -94,7 +97,10 @@ def slurm_cluster(keys: Path) -> Any:
             from dask_jobqueue import SLURMCluster
     except ImportError:
         raise MissingPackageError(
-            kind="missing", field="--jobqueue slurm", expected="dask-jobqueue and cryptography", remedy="pip install 'cryodedup[hpc]'"
+            kind="missing",
+            field=named("jobqueue", "slurm"),
+            expected="dask-jobqueue and cryptography",
+            remedy="pip install 'cryodedup[hpc]'",
         ) from None
 
     def configured(name: str) -> Any:
@@ -112,7 +118,7 @@ def slurm_cluster(keys: Path) -> Any:
         reason = " ".join(str(error).split())
         raise InputError(
             kind="parameter",
-            field="--jobqueue slurm",
+            field=named("jobqueue", "slurm"),
             reason=reason,
             remedy="set it in dask-jobqueue's configuration file, ~/.config/dask/jobqueue.yaml",
         ) from None

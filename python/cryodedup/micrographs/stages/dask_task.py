@@ -16,6 +16,7 @@ from cryodedup.micrographs.blocks import WHOLE, Shard
 from cryodedup.micrographs.stages.files import StageFiles
 from cryodedup.micrographs.stages.plan import computed
 from cryodedup.micrographs.stages.work import compare, plan, prepare
+from cryodedup.names import named
 from cryodedup.params import MicrographParams
 from cryodedup.staging import staging_directory
 
@@ -172,7 +173,7 @@ def _check(run: Run) -> None:
 def _unreached(path: Path) -> str:
     return (
         f"{path}: found no such directory on {socket.gethostname()}, expected the same files under the same path on all machines; start in"
-        " a directory of a shared file system that also holds the input and --output"
+        f" a directory of a shared file system that also holds the input and {named('directory')}"
     )
 
 

@@ -17,6 +17,7 @@ from cryodedup.errors import InputError, naming
 from cryodedup.lasting import make_lasting
 from cryodedup.micrographs.blocks import Shard
 from cryodedup.micrographs.saved_arrays import Arrays, read_arrays, write_arrays
+from cryodedup.names import named
 from cryodedup.staging import abandoned, staging_directory
 
 STAGES = "stages"
@@ -106,7 +107,7 @@ def read_json(path: Path) -> dict[str, Any]:
             path=path,
             found="a damaged file",
             expected=f"the output of the stage {stage}",
-            remedy=f"run --stage {stage} again",
+            remedy=f"run {named('stage', stage)} again",
         )
     return value
 

@@ -89,7 +89,7 @@ class Plan:
         """
         path = files.plan / _FILE
         if not path.exists():
-            raise InputError(kind="missing", path=path, found="no plan", remedy="run --stage plan first")
+            raise InputError(kind="missing", path=path, found="no plan", remedy=f"run {named('stage', 'plan')} first")
         values = read_json(path)
         try:
             if values.pop("schema") != SCHEMA:
@@ -108,7 +108,7 @@ class Plan:
                 path=path,
                 found="a file of another kind",
                 expected="a plan of this version of cryodedup",
-                remedy="run --stage plan again",
+                remedy=f"run {named('stage', 'plan')} again",
             ) from None
 
     def check(self, params: MicrographParams) -> None:
@@ -121,7 +121,7 @@ class Plan:
                 field=named(name),
                 found=_spelled(asked[name]),
                 expected=f"{_spelled(self.params.get(name))}, as in the plan",
-                remedy="give the same value here, or run --stage plan again",
+                remedy=f"give the same value here, or run {named('stage', 'plan')} again",
             )
         check_computed(self.computed, "the plan was made", "plan")
 
@@ -134,7 +134,7 @@ def check_computed(before: Mapping[str, str], what_was_made: str, stage: str) ->
                 kind="contradiction",
                 found=f"{what} {here} on this machine",
                 expected=f"{there}, with which {what_was_made}: results would differ by rounding",
-                remedy=f"use machines of one kind, or run --stage {stage} again",
+                remedy=f"use machines of one kind, or run {named('stage', stage)} again",
             )
 
 

@@ -49,7 +49,7 @@ _MAX_NAMED = 20
 def _check(params: MicrographParams) -> None:
     if params.search_flips:
         raise InputError(
-            kind="conflict", field=named("search_flips"), found="it together with --stage", expected="it in a run without stages"
+            kind="conflict", field=named("search_flips"), found=f"it together with {named('stage')}", expected="it in a run without stages"
         )
 
 
@@ -132,8 +132,8 @@ def _prepared(opened: Opened, params: MicrographParams, files: StageFiles, progr
             kind="missing",
             path=files.folder,
             found=f"{count(len(without), 'micrograph')} of the input not prepared, such as {without[0]}: new, changed, or prepared with"
-            " another --bin",
-            remedy="run --stage prepare again",
+            f" another {named('bin')}",
+            remedy=f"run {named('stage', 'prepare')} again",
         )
     order = [i for i in opened.order if i in records]
     return Prepared({i: records[i] for i in order}, dict(sorted(unreadable.items())), masked_px(records), None, [])
@@ -182,7 +182,7 @@ def _check_number(place: Path, found: Any, shard: Shard, stage: str) -> None:
             path=place,
             found=f"{of}",
             expected=f"{number + 1} of {count}",
-            remedy=f"run --stage {stage} --shard {number + 1}/{count} again",
+            remedy=f"run {named('stage', stage)} {named('shard')} {number + 1}/{count} again",
         )
 
 
@@ -202,7 +202,7 @@ def merge(micrographs: Inputs, params: MicrographParams, output: Path, progress:
             kind="contradiction",
             path=opened.exposures.label,
             found="other micrographs than in the plan, or changed ones",
-            remedy="run --stage prepare and --stage plan again",
+            remedy=f"run {named('stage', 'prepare')} and {named('stage', 'plan')} again",
         )
     shards = _shards_of(made, files)
     several, compared = [], []
@@ -241,7 +241,7 @@ def _block_of(arrays: Arrays, number: int) -> Block:
 
 
 def _lacking(folder: Path, stage: str, count: int, numbers: Sequence[int]) -> InputError:
-    refused, again = partial(InputError, kind="missing", path=folder), f"run --stage {stage}"
+    refused, again = partial(InputError, kind="missing", path=folder), f"run {named('stage', stage)}"
     listed = ", ".join(map(str, numbers[:_MAX_NAMED])) + (", ..." if len(numbers) > _MAX_NAMED else "")
     if count == 1:
         return refused(reason=f"the stage {stage} is missing, or does not belong to the other stages", remedy=again)

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from cryodedup import _core
 from cryodedup.errors import InputError
+from cryodedup.names import named
 from cryodedup.params import ParticleParams
 from cryodedup.particles.inputs.coincidence import BY_CHANCE, compare, short_distance
 from cryodedup.particles.inputs.picks import Floats, Picks
@@ -76,7 +77,7 @@ def shrunk(
                 warnings.append(
                     f"{pick.label}: its coordinates reach only {100 / factor:.0f} % as far as those of {picks[j].label} in the same"
                     " micrographs, both in x and in y: its coordinates may be in down-sampled pixels, and duplicates are then missed; if"
-                    " so, give --pixel-size NAME=VALUE and --pixel-size-override"
+                    f" so, give {named('pixel_size_a', 'NAME=VALUE')} and {named('pixel_size_override')}"
                 )
                 break
     return warnings
@@ -164,7 +165,7 @@ def two_pixel_sizes(
             kind="contradiction",
             found=f"a pixel size of {first}, but {second}",
             expected="one, since they are one exposure",
-            remedy="give the right one with --pixel-size and --pixel-size-override",
+            remedy=f"give the right one with {named('pixel_size_a')} and {named('pixel_size_override')}",
         )
     side = (of_each[rows] > low[micrograph_of[rows]] * (1 + EQUAL)).astype(np.uint32)
     found = compare(np.ascontiguousarray(coordinates_a[rows, :2]), micrograph_of[rows], side, threads)
@@ -207,7 +208,7 @@ def mirrored(
     change = "without" if params.flip_y else "with"
     return [
         f"{met:,} particles of CryoSPARC's inputs match one of another input within {distance:.0f} Å, but {met_otherwise:,} would {change}"
-        f" --flip-y: y seems to be counted from opposite edges, so duplicates are missed; repeat the command {change} --flip-y"
+        f" {named('flip_y')}: y seems to be counted from opposite edges, so duplicates are missed; repeat the command {change} {named('flip_y')}"
     ]
 
 
@@ -225,7 +226,7 @@ def filament_warnings(picks: Sequence[Picks], coordinates_a: Floats, params: Par
             warnings.append(
                 f"{pick.label}: segments of a filament ({pick.filaments.field}) are {spacing:.1f} Å apart (median), within the minimum"
                 f" separation of {params.min_separation_a:g} Å: neighbours in one filament are rejected as duplicates; choose"
-                f" --min-separation below {spacing:.1f}"
+                f" {named('min_separation_a')} below {spacing:.1f}"
             )
     return warnings
 

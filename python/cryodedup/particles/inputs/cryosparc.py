@@ -19,6 +19,7 @@ from cryodedup.errors import InputError, UnknownPixelSizeError, Where
 from cryodedup.formats.cryosparc import Wanted, unpack
 from cryodedup.formats.joined_fields import JoinedFields
 from cryodedup.formats.star import text
+from cryodedup.names import named
 from cryodedup.particles.inputs.picks import Filaments, Floats, Halves, Micrograph, Picks, PixelSize, Scores, first_of_each, jobs_of
 from cryodedup.particles.inputs.scores import SAME, missing_score, short
 
@@ -46,7 +47,7 @@ def read(fields: JoinedFields, params: ParticleParams, output: Output) -> Picks:
                 path=fields.label,
                 found="a list of micrographs (exposures)",
                 expected="particles",
-                remedy="to compare these, use cryodedup micrographs, or give it as --micrographs",
+                remedy=f"to compare these, use cryodedup micrographs, or give it as {named('micrographs')}",
             )
         raise InputError(
             kind="missing",
@@ -234,7 +235,11 @@ def _pixel_sizes(fields: JoinedFields) -> tuple[NDArray[np.uint32] | None, list[
 def _shifts_a(fields: JoinedFields, key: str, y_sign: float) -> tuple[Floats, ...]:
     if f"{key}/psize_A" not in fields:
         raise UnknownPixelSizeError(
-            kind="missing", path=fields.label, found=f"{key}/shift without {key}/psize_A", expected="both", remedy="or use --shift-key none"
+            kind="missing",
+            path=fields.label,
+            found=f"{key}/shift without {key}/psize_A",
+            expected="both",
+            remedy=f"or use {named('shift_key', 'none')}",
         )
     scale = fields.numbers(f"{key}/psize_A")
     with np.errstate(invalid="ignore", over="ignore"):  # a centre that is no number is refused with its row
@@ -253,7 +258,7 @@ def _scores(fields: JoinedFields, params: ParticleParams) -> Scores | None:
         raise InputError(
             kind="ambiguous",
             path=fields.label,
-            field=f"--score-field {params.score_field}",
+            field=named("score_field", params.score_field),
             found=", ".join(found),
             expected="one",
             remedy="give its full name",

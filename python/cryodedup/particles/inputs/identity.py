@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 
 from cryodedup.errors import InputError
+from cryodedup.names import named
 from cryodedup.params import Match
 from cryodedup.particles.inputs.clusters import Seen, equal_files
 from cryodedup.particles.inputs.matcher import Coincidence, Directories, Matcher, Measure
@@ -29,7 +30,7 @@ Input = tuple[str, Sequence[Micrograph]]
 MAX_COMPARED = 64
 """Number of inputs that are searched for names that were not recognised."""
 MAX_NOTED = 6
-MAP = "--tomograms"
+MAP = named("tomograms")
 
 
 @dataclass(frozen=True)
@@ -122,7 +123,7 @@ def _seen(inputs: Sequence[Input], match: Match) -> list[list[Seen]]:
             path=without.label,
             field=f"micrograph {without.micrograph.name}",
             found="no CryoSPARC uid",
-            expected="one for --match uid",
+            expected=f"one for {named('match', 'uid')}",
         )
     return seen
 
@@ -154,12 +155,12 @@ def same_as(
 def _check_numbers(inputs: Sequence[Input]) -> None:
     """Refuses inputs of which some number tomograms and others name them: they cannot be matched without a list."""
     numbered = next((label for label, micrographs in inputs if any(m.number is not None for m in micrographs)), None)
-    named = next((label for label, micrographs in inputs if any(m.number is None for m in micrographs)), None)
-    if numbered is not None and named is not None:
+    by_name = next((label for label, micrographs in inputs if any(m.number is None for m in micrographs)), None)
+    if numbered is not None and by_name is not None:
         raise InputError(
             kind="contradiction",
             path=numbered,
-            found=f"numbers of tomograms, but names in {named}",
+            found=f"numbers of tomograms, but names in {by_name}",
             expected="one or the other",
             remedy=f"give {MAP} FILE, with a number and a name in each line",
         )
@@ -175,12 +176,12 @@ def _by_name(pairs: Sequence[tuple[Seen, Seen]], measured: Mapping[Directories, 
         first, second = doubtful[0]
         warnings.append(
             f"{count(_micrographs(doubtful), 'micrograph')} with equal names in different directories treated as the same, such as {first}"
-            f" and {second}{_evidence(doubtful[0], measured)}; if they are different, use --match path"
+            f" and {second}{_evidence(doubtful[0], measured)}; if they are different, use {named('match', 'path')}"
         )
-    named = [pair for pair, yes in zip(pairs, is_doubtful, strict=True) if not yes]
-    if named:
-        first, second = named[0]
-        notes.append(f"matched by name: {count(_micrographs(named), 'micrograph')}, such as {first} and {second}")
+    certain = [pair for pair, yes in zip(pairs, is_doubtful, strict=True) if not yes]
+    if certain:
+        first, second = certain[0]
+        notes.append(f"matched by name: {count(_micrographs(certain), 'micrograph')}, such as {first} and {second}")
     return warnings, notes
 
 
@@ -208,7 +209,7 @@ def _taken_as_two(pairs: Sequence[tuple[Seen, Seen]], measured: Mapping[Director
             first, second = some[0]
             kind.append(
                 f"{count(_micrographs(some), 'micrograph')} with equal names treated as different, such as {first} and"
-                f" {second}{_evidence(some[0], measured)}; if they are the same, use --match name"
+                f" {second}{_evidence(some[0], measured)}; if they are the same, use {named('match', 'name')}"
             )
     return texts
 
@@ -228,7 +229,7 @@ def _overruled(inputs: Sequence[Input], found: Matcher, match: Match, measure: M
     try:
         usual = _unified(inputs, "auto", measure).numbers
     except InputError as error:
-        return [f"--match {match} used; without it: {error}"]
+        return [f"{named('match', match)} used; without it: {error.text}"]
     flat = [(chosen, other) for mine, theirs in zip(found.numbers, usual, strict=True) for chosen, other in zip(mine, theirs, strict=True)]
     joined = _split_up([chosen for chosen, _ in flat], [other for _, other in flat])
     parted = _split_up([other for _, other in flat], [chosen for chosen, _ in flat])
@@ -236,7 +237,7 @@ def _overruled(inputs: Sequence[Input], found: Matcher, match: Match, measure: M
         return []
     against = [f"{count(joined, 'micrograph')} treated as the same although paths, uids or extents differ"] if joined else []
     against += [f"{count(parted, 'micrograph')} treated as different although uids, paths or names agree"] if parted else []
-    return [f"--match {match} overrides the evidence: {' and '.join(against)}"]
+    return [f"{named('match', match)} overrides the evidence: {' and '.join(against)}"]
 
 
 def _split_up(numbers: Sequence[int], finer: Sequence[int]) -> int:

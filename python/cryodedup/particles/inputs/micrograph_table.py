@@ -14,13 +14,14 @@ from cryodedup.formats.datasets import open_dataset
 from cryodedup.formats.detect import kind_of
 from cryodedup.formats.joined_fields import JoinedFields
 from cryodedup.formats.star import StarFile, group_number, has_coordinates, open_star, text
+from cryodedup.names import named
 from cryodedup.params import Match
 from cryodedup.particles.inputs.identity import same_as
 from cryodedup.particles.inputs.micrograph_names import Place, normalised_path
 from cryodedup.particles.inputs.picks import Micrograph, Picks, first_of_each
 from cryodedup.particles.inputs.relion_pixels import GROUP, OF_MICROGRAPH, OF_TILT_SERIES, check_optics, positive
 
-OPTION = "--micrographs"
+OPTION = named("micrographs")
 SIZES = "rlnTomoSizeX", "rlnTomoSizeY", "rlnTomoSizeZ"
 TOMOGRAM_BINNING = "rlnTomoTomogramBinning"
 
@@ -103,7 +104,7 @@ class MicrographTable:
                     f"those of {mine}, such as {one.name}: the coordinates of {label} are in pixels of these, and the two"
                     " jobs may bin differently"
                 ),
-                remedy=f"give the table of {mine}, or --match name if their pixel sizes are equal",
+                remedy=f"give the table of {mine}, or {named('match', 'name')} if their pixel sizes are equal",
             )
 
 

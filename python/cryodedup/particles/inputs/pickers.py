@@ -24,6 +24,7 @@ from cryodedup.formats.pick_output import PickFile, PickFilesOutput
 from cryodedup.formats.project import base_of, is_file
 from cryodedup.formats.star import SingleRow, StarFile, TableColumns, text
 from cryodedup.formats.topaz import open_topaz
+from cryodedup.names import named
 from cryodedup.particles.inputs import relion
 from cryodedup.particles.inputs.picks import CountedIn, Filaments, Floats, Micrograph, Picks, PixelSize, Scores
 from cryodedup.particles.inputs.scores import missing_score
@@ -102,7 +103,7 @@ def _below_threshold(picks: Picks) -> list[str]:
         return []
     return [
         f"{picks.label}: {low:,} of {len(picks):,} picks of crYOLO have a confidence below {CRYOLO_THRESHOLD:g}, its usual threshold:"
-        f" .cbox files contain such picks, its .box and .star files do not; add --min-score {CRYOLO_THRESHOLD:g} to reject them"
+        f" .cbox files contain such picks, its .box and .star files do not; add {named('min_score', format(CRYOLO_THRESHOLD, 'g'))} to reject them"
     ]
 
 
@@ -262,7 +263,7 @@ def _joined_pieces(
             path=source,
             found=f"scores {fields} in its files",
             expected="one in all",
-            remedy="choose it with --score-field, or none",
+            remedy=f"choose it with {named('score_field')}, or none",
         )
     scores = None
     if scored:

@@ -13,17 +13,20 @@ from pathlib import Path
 import numpy as np
 
 from cryodedup.errors import InputError
+from cryodedup.names import named
 from cryodedup.particles.inputs.micrograph_table import OPTION, MicrographTable
 from cryodedup.particles.inputs.picks import Floats, Picks, PixelSize
 from cryodedup.text import count
 
-CHOSEN, OVERRIDE = "--pixel-size", "--pixel-size-override"
+CHOSEN, OVERRIDE = named("pixel_size_a"), named("pixel_size_override")
 TOLERANCE = 0.05
 """A user's value may differ from a certain one by this share, since calibrations are refined. If it differs by more, one is wrong."""
 EQUAL = 1e-4
 MAX_LISTED = 6
 RECONSTRUCTED_IN = f"{OPTION}, binned"
-RECONSTRUCTED = "the pixel size of the reconstructed tomogram; if the particles were picked at another binning, give --pixel-size"
+RECONSTRUCTED = (
+    f"the pixel size of the reconstructed tomogram; if the particles were picked at another binning, give {named('pixel_size_a')}"
+)
 
 
 @dataclass(frozen=True)
@@ -39,7 +42,9 @@ class Resolved:
     known: bool = True
 
 
-def chosen_by_input(labels: Sequence[str], chosen: float | Mapping[str, float] | None, option: str = CHOSEN) -> list[float | None]:
+def chosen_by_input(
+    labels: Sequence[str], chosen: float | Mapping[str, float] | None, parameter: str = "pixel_size_a"
+) -> list[float | None]:
     """The value that the user gives for each input: one for all, or by the input's path, file name or stem.
 
     Raises
@@ -56,11 +61,14 @@ def chosen_by_input(labels: Sequence[str], chosen: float | Mapping[str, float] |
         if len(fitting) != 1:
             found = f"inputs {labels[fitting[0]]} and {labels[fitting[1]]}" if fitting else "no such input"
             raise InputError(
-                kind="parameter", field=f"{option} {name}={size:g}", found=found, expected=f"the name of one of {', '.join(labels)}"
+                kind="parameter",
+                field=named(parameter, f"{name}={size:g}"),
+                found=found,
+                expected=f"the name of one of {', '.join(labels)}",
             )
         if sizes[fitting[0]] is not None:
             raise InputError(
-                kind="parameter", field=f"{option} {name}={size:g}", found=f"{labels[fitting[0]]} named twice", expected="once"
+                kind="parameter", field=named(parameter, f"{name}={size:g}"), found=f"{labels[fitting[0]]} named twice", expected="once"
             )
         sizes[fitting[0]] = size
     return sizes
@@ -81,7 +89,11 @@ def resolve(
         Whether a missing one is an error.
     """
     if picks.in_angstrom:
-        unused = [f"{picks.label}: {CHOSEN} {chosen_a:g} not used: coordinates are in Å"] if chosen_a is not None else []
+        unused = (
+            [f"{picks.label}: {named('pixel_size_a', format(chosen_a, 'g'))} not used: coordinates are in Å"]
+            if chosen_a is not None
+            else []
+        )
         return Resolved(1.0, [{"of": "", "pixel_size_a": None, "found_in": "coordinates are in Å"}], unused)
     by_micrograph, uncertain = _of_table(picks, table, rows)
     if override and chosen_a is not None:
@@ -184,7 +196,7 @@ def _of_table_warnings(picks: Picks, table: MicrographTable, by_micrograph: Floa
                     " which does not give the sizes of the micrographs: the micrographs have different binnings, and"
                     " locations are fractions of a micrograph"
                 ),
-                remedy="leave --micrographs out",
+                remedy=f"leave {named('micrographs')} out",
             )
         used, given = (", ".join(f"{size:g}" for size in values) for values in (sizes, own))
         warnings.append(
@@ -203,10 +215,12 @@ def _compare_chosen(label: str, of: str, chosen_a: float | None, certain_a: floa
             kind="contradiction",
             path=label,
             field=of or None,
-            found=f"{CHOSEN} {chosen_a:g}, while {where} gives {certain_a:g} Å",
+            found=f"{named('pixel_size_a', format(chosen_a, 'g'))}, while {where} gives {certain_a:g} Å",
             remedy=f"leave {CHOSEN} out, or add {OVERRIDE} if your value is right",
         )
-    return [f"{label}{of and f': {of}'}: {CHOSEN} {chosen_a:g} not used: {where} gives {certain_a:g} Å; add {OVERRIDE} to use your value"]
+    return [
+        f"{label}{of and f': {of}'}: {named('pixel_size_a', format(chosen_a, 'g'))} not used: {where} gives {certain_a:g} Å; add {OVERRIDE} to use your value"
+    ]
 
 
 def _overridden(picks: Picks, by_micrograph: Floats, chosen_a: float) -> Resolved:
@@ -262,9 +276,14 @@ def _missing(picks: Picks, size: PixelSize, covered: np.ndarray) -> InputError:
     refused = partial(InputError, kind="missing", path=picks.label)
     if picks.counted_in in ("tomogram", "export"):
         size_of = "the pixel size of the tomogram, or of the exported images, in which the coordinates are counted"
-        return refused(found="no pixel size of its coordinates", remedy=f"give --pixel-size: {size_of}")
+        return refused(found="no pixel size of its coordinates", remedy=f"give {named('pixel_size_a')}: {size_of}")
     if len(picks.position) == 3:
-        return refused(found="no pixel size of the tilt series", remedy="give --micrographs tomograms.star, or --pixel-size")
+        return refused(
+            found="no pixel size of the tilt series", remedy=f"give {named('micrographs', 'tomograms.star')}, or {named('pixel_size_a')}"
+        )
     missing = picks.micrographs[int(np.flatnonzero(~covered)[0])].name if covered.any() else None
-    place = f" for micrograph {missing}, which --micrographs does not name" if missing else f" for {size.of}" if size.of else ""
-    return refused(found=f"no micrograph pixel size{place}", remedy="give --micrographs micrographs.star (or .cs), or --pixel-size")
+    place = f" for micrograph {missing}, which {named('micrographs')} does not name" if missing else f" for {size.of}" if size.of else ""
+    return refused(
+        found=f"no micrograph pixel size{place}",
+        remedy=f"give {named('micrographs', 'micrographs.star')} (or .cs), or {named('pixel_size_a')}",
+    )

@@ -15,6 +15,7 @@ import numpy as np
 
 from cryodedup.errors import InputError, UnknownPixelSizeError
 from cryodedup.formats.star import Columns, has_coordinates
+from cryodedup.names import named
 from cryodedup.particles.inputs.picks import Filaments, Floats, Halves, Micrograph, Picks, Scores, jobs_of
 from cryodedup.particles.inputs.relion_pixels import PIXEL_SIZES, check_optics, counted_in, pixel_sizes, positive
 from cryodedup.particles.inputs.scores import UNSET_FIGURES_OF_MERIT, candidates, missing_score
@@ -280,7 +281,7 @@ def _image_pixel_size(columns: Columns) -> Floats | float:
         path=columns.label,
         found="rlnOriginX in pixels of unknown size",
         expected="rlnMagnification and rlnDetectorPixelSize, or rlnPixelSize",
-        remedy="or use --shift-key none",
+        remedy=f"or use {named('shift_key', 'none')}",
     )
 
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from cryodedup.errors import InputError
 from cryodedup.formats.star import Columns, group_number
+from cryodedup.names import named
 from cryodedup.particles.inputs.picks import CountedIn, PixelSize
 from cryodedup.units import image_pixel_size_a
 
@@ -28,7 +29,9 @@ IN_NAME = re.compile(r"_(\d+\.\d+)A(?:_|\.mrcs?$)")
 """Warp puts the pixel size of its export into the names of images."""
 TOLERANCE = 0.02
 """Names give two decimals."""
-MOVIES = "the pixel size of the movie before binning; if the micrographs were binned, give --micrographs or --pixel-size"
+MOVIES = (
+    f"the pixel size of the movie before binning; if the micrographs were binned, give {named('micrographs')} or {named('pixel_size_a')}"
+)
 UNCONFIRMED = (
     "which is right if coordinates are in pixels of the exported images, as WarpTools writes them; nothing else in the file confirms it"
 )
@@ -37,7 +40,7 @@ UNBINNED = "the pixel size of the unbinned tilt series, while Warp counts coordi
 
 OF_ROWS = (
     "which Warp counts coordinates in; nothing else in the file confirms it; if they are in other pixels, such as of another binning, give"
-    " --pixel-size"
+    f" {named('pixel_size_a')}"
 )
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cryodedup.errors import InputError
+from cryodedup.names import named
 from cryodedup.particles.inputs.picks import Floats, Picks
 from cryodedup.particles.inputs.pixel_sizes import chosen_by_input
 
@@ -37,7 +38,6 @@ LOWER = frozenset(["error", "error_min", "pose_ess", "shift_ess", "class_ess", "
 SAME = {"ncc_score": "rlnAutopickFigureOfMerit", "rlnAutopickFigureOfMerit": "ncc_score"}
 """The same score under its CryoSPARC and its RELION name, so that a mixed session can be given either."""
 
-MIN_SCORE = "--min-score"
 MAX_LISTED = 12
 """Columns named where the one asked for is not there."""
 
@@ -64,7 +64,7 @@ def missing_score(label: str, wanted: str, columns: Iterable[str]) -> InputError
     return InputError(
         kind="missing",
         path=label,
-        found=f"no column {wanted} (--score-field)",
+        found=f"no column {wanted} ({named('score_field')})",
         expected="it in every input",
         remedy=f"columns, nearest names first: {', '.join(near[:MAX_LISTED]) or 'none'}{more}",
     )
@@ -84,26 +84,26 @@ def higher_is_better(field: str, order: str) -> bool:
         return False
     raise InputError(
         kind="ambiguous",
-        field=f"--score-field {field}",
+        field=named("score_field", field),
         reason="it is not known if higher or lower is better",
-        remedy="add --score-order higher or lower",
+        remedy=f"add {named('score_order')} higher or lower",
     )
 
 
 def below_min_score(picks: Sequence[Picks], params: ParticleParams, warnings: list[str]) -> NDArray[np.bool_] | None:
     """Particles whose score is lower than ``params.min_score``, bool (n,); None if there are none."""
-    limits = chosen_by_input([pick.label for pick in picks], params.min_score, MIN_SCORE)
+    limits = chosen_by_input([pick.label for pick in picks], params.min_score, "min_score")
     columns = []
     for pick, limit in zip(picks, limits, strict=True):
         low = np.zeros(len(pick), bool)
         if limit is not None and pick.scores is None and len(pick):
-            warnings.append(f"{pick.label}: {MIN_SCORE} {limit:g} not used: it has no score")
+            warnings.append(f"{pick.label}: {named('min_score', format(limit, 'g'))} not used: it has no score")
         elif limit is not None and pick.scores is not None:
             if not higher_is_better(pick.scores.field, params.score_order):
                 raise InputError(
                     kind="conflict",
                     path=pick.label,
-                    field=MIN_SCORE,
+                    field=named("min_score"),
                     found=f"{pick.scores.field}, where lower is better",
                     expected="another score",
                 )
@@ -157,7 +157,9 @@ def compare(
         return None, described
     without = ", ".join(pick.label for pick, has in zip(picks, scored, strict=True) if not has and len(pick))
     if without and any(scored) and params.priority != "input":
-        warnings.append(f"no score in {without}: its particles rank below all with a score; to rank by input order, add --priority input")
+        warnings.append(
+            f"no score in {without}: its particles rank below all with a score; to rank by input order, add {named('priority', 'input')}"
+        )
     return columns[0] if len(columns) == 1 else np.concatenate(columns), described
 
 

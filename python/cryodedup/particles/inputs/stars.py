@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from cryodedup import _core
 from cryodedup.errors import InputError
 from cryodedup.formats.star import StarFile, has_coordinates, open_star
+from cryodedup.names import named
 from cryodedup.particles.inputs import relion
 from cryodedup.particles.inputs.subtomograms import HALF_SET, STOPGAP, STOPGAP_NUMBERS
 from cryodedup.progress import SILENT, Progress
@@ -83,12 +84,12 @@ def _what_it_is(file: StarFile) -> InputError:
         return refused(found=f"particles of {foreign}", expected="those of RELION or STOPGAP", remedy="export them for RELION")
     particles = any(label.startswith(("rlnCoordinate", "rlnCentered", "rlnImageName")) for label in labels)
     if "rlnTomoTiltSeriesStarFile" in labels and not particles:
-        return refused(found="a list of tomograms", expected="particles", remedy="give it as --micrographs, beside the particles")
+        return refused(found="a list of tomograms", expected="particles", remedy=f"give it as {named('micrographs')}, beside the particles")
     if labels & {"rlnMicrographName", "rlnMicrographMovieName"} and not particles:
         return refused(
             found="a list of micrographs",
             expected="particles",
-            remedy="to compare these, use cryodedup micrographs, or give it as --micrographs",
+            remedy=f"to compare these, use cryodedup micrographs, or give it as {named('micrographs')}",
         )
     blocks = ", ".join(f"data_{table.block}" for table in file.tables)
     return refused(found=f"no location columns in {brief(blocks)}", expected="rlnCoordinateX and rlnCoordinateY")

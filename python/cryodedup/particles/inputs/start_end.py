@@ -12,9 +12,10 @@ import numpy as np
 
 from cryodedup.errors import InputError
 from cryodedup.formats.output import ParticleRows
+from cryodedup.names import named
 from cryodedup.particles.inputs.picks import Picks, Scores
 
-OPTION = "--start-end"
+OPTION = named("start_end")
 JOBS = "job.star", "run.job"
 """Where RELION notes the options of a job; the second until version 3."""
 MAX_PARENTS = 4

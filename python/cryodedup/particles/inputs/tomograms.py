@@ -8,10 +8,11 @@ from pathlib import Path
 
 from cryodedup.errors import InputError
 from cryodedup.formats.star import open_star
+from cryodedup.names import named
 from cryodedup.params import ParticleParams
 from cryodedup.particles.inputs.picks import Micrograph, Picks
 
-OPTION = "--tomograms"
+OPTION = named("tomograms")
 NAME, NUMBERS = "rlnTomoName", ("rlnTomoNumber", "tomo_num")
 
 
@@ -70,7 +71,7 @@ def _of_star(path: Path) -> list[tuple[int, str]]:
     raise InputError(kind="missing", path=path, found=f"no table with {NAME} and {NUMBERS[0]}", expected=f"one ({OPTION})")
 
 
-def named(picks: Picks, names: dict[int, str], path: Path) -> Picks:
+def renamed(picks: Picks, names: dict[int, str], path: Path) -> Picks:
     """The same particles with the names of their tomograms.
 
     Raises
@@ -86,7 +87,7 @@ def with_names(picks: Picks, params: ParticleParams) -> Picks:
     if params.tomograms is None:
         return picks
     path = Path(params.tomograms)
-    return named(picks, read_tomograms(path), path)
+    return renamed(picks, read_tomograms(path), path)
 
 
 def _named(micrograph: Micrograph, label: str, names: dict[int, str], path: Path) -> Micrograph:
