@@ -74,6 +74,13 @@ class Ran:
     err: str
 
 
+def has_marks(text: str) -> bool:
+    """Whether a mark for the name of a parameter is left in a text, as it is or as texts for people and JSON write it."""
+    return any(
+        mark in text for mark in ("\x0e", "\x0f", "\N{REPLACEMENT CHARACTER}0E", "\N{REPLACEMENT CHARACTER}0F", "\\u000e", "\\u000f")
+    )
+
+
 def double_loop(points: np.ndarray, groups: np.ndarray, scores: np.ndarray, separation: float) -> np.ndarray:
     """The mask of the kept by the plainest means; higher scores are better, NaN is worst, ties by input order."""
     kept: list[int] = []

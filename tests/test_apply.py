@@ -535,7 +535,7 @@ def bad(tmp_path: Path, unique: Unique) -> dict[str, tuple[list[object], str]]:
         "damaged summary": ([tmp_path / "broken", source, *out], "T/broken/summary.json: found another file, expected the summary that cryodedup"),
         "incomplete summary": ([changed("incomplete", sources=[{"kept": 3}]), source, *out], "T/incomplete/summary.json: found a damaged summary ('rejected')"),
         "another schema": ([changed("apply", schema="cryodedup.apply/1"), source, *out], "T/apply/summary.json: found schema 'cryodedup.apply/1', expected cryodedup.particles/1 or"),
-        "dry run": ([changed("dry", outputs=[]), source, *out], "T/dry: found the summary of a dry run, expected a result with files; repeat the command without --dry-run"),
+        "dry run": ([changed("dry", outputs=[]), source, *out], "T/dry: found the summary of a dry run, expected a result with files; repeat that command, not as a dry run"),
         "withheld": ([changed("withheld", unique.directory, withheld="too many"), movies, *out], "T/withheld: found a result that is withheld (too many), expected one with micrographs_kept.*"),
         "a file is missing": ([tmp_path / "gap", source, *out], "T/gap/particles_rejected.star: found no such file, expected the complete result of the earlier run"),
         "a file was replaced": ([tmp_path / "other", source, *out], "T/other/particles_rejected.star: found 3 rows, expected 1 as summary.json says"),

@@ -46,7 +46,7 @@ def test_the_movies_pixel_size_is_used_with_a_warning_unless_the_user_gives_one(
     assert sizes(result) == [(0.4, "rlnMicrographOriginalPixelSize")]
     assert "the pixel size of the movie before binning" in result.warnings[0]
     result = run(path, pixel_size_a=0.8)
-    assert (sizes(result), result.warnings) == ([(0.8, "--pixel-size")], ())
+    assert (sizes(result), result.warnings) == ([(0.8, "pixel_size_a")], ())
 
 
 def test_micrographs_go_before_all(tmp_path: Path) -> None:
@@ -54,7 +54,7 @@ def test_micrographs_go_before_all(tmp_path: Path) -> None:
     listed = micrographs(tmp_path / "mics.star", [("MotionCorr/m.mrc", 1), ("n.mrc", 2)])
     result = run(path, micrographs=listed)
     np.testing.assert_allclose(result.coordinates_a[:, 0], [50, 200])
-    assert sizes(result) == [(0.5, "--micrographs"), (2.0, "--micrographs")]
+    assert sizes(result) == [(0.5, "micrographs"), (2.0, "micrographs")]
     partly = micrographs(tmp_path / "part.star", [("n.mrc", 2)])
     result = run(path, micrographs=partly)
     np.testing.assert_allclose(result.coordinates_a[:, 0], [900, 200])
@@ -91,7 +91,7 @@ def test_a_users_pixel_size_that_is_not_used_is_said(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"optics group 1: found pixel_size_a=1, while rlnMicrographPixelSize gives 0.5 Å"):
         run(path, pixel_size_a=1.0)
     result = run(path, pixel_size_a=1.0, pixel_size_override=True)
-    assert (sizes(result), result.coordinates_a[0, 0]) == ([(1.0, "--pixel-size-override")], 100)
+    assert (sizes(result), result.coordinates_a[0, 0]) == ([(1.0, "pixel_size_override")], 100)
     assert "pixel size 1 Å used because of pixel_size_override, not 0.5 Å" in result.warnings[0]
 
 
@@ -139,7 +139,7 @@ def test_which_score_is_used(tmp_path: Path) -> None:
         result = run(path, pixel_size_a=1, score_field=field)
         assert np.flatnonzero(result.kept).tolist() == [expected], field
     assert run(path, pixel_size_a=1, score_field="rlnBeamTiltX", score_order="lower").kept.tolist() == [True, False, False]
-    with pytest.raises(InputError, match="score_field rlnBeamTiltX: it is not known if higher or lower is better"):
+    with pytest.raises(InputError, match='score_field="rlnBeamTiltX": it is not known if higher or lower is better'):
         run(path, pixel_size_a=1, score_field="rlnBeamTiltX")
     with pytest.raises(InputError, match=r"p\.star: found no column rlnScore \(score_field\), expected it in every input"):
         run(path, pixel_size_a=1, score_field="rlnScore")

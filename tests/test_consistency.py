@@ -137,7 +137,7 @@ def test_votes_count_inputs_that_cover_the_micrograph(command: Command, tmp_path
     assert "2 micrographs covered by fewer than 2 inputs: 2 particles kept there with fewer votes" in covered.warnings[-1]
     everywhere = run(inputs, pixel_size_a=1, min_votes=2, votes_where="all")
     assert everywhere.kept.tolist() == [True, False, False, False, False, False]
-    assert "no particle can be kept there (votes_where all)" in everywhere.warnings[-1]
+    assert 'no particle can be kept there (votes_where="all")' in everywhere.warnings[-1]
     table = star(tmp_path / "mics.star", [("m", 1), ("n", 1)], "MicrographName OpticsGroup", optics((1, "o", 1.0)), "micrographs")
     decided = run(inputs, micrographs=table, pixel_size_a=1, min_votes=2)
     assert decided.kept.tolist() == [True, False, False, True, False, False]

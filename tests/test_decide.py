@@ -14,10 +14,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cases import Ran
+from cases import Ran, has_marks
 from cryodedup import InputError, MicrographParams, find_duplicate_micrographs
 from cryodedup.micrographs.compare import Pair
 from cryodedup.micrographs.decide import decide, ranking, withhold
+from cryodedup.names import as_options
 
 Command = Callable[..., Ran]
 
@@ -104,7 +105,7 @@ def test_limits(removed: int, limits: dict[str, float], options: str) -> None:
     limits = {"max_set": 9, **limits}
     made = decide([pair(0, i + 1) for i in range(removed)], list(range(20)), 0.5)
     found = withhold(made, 20, MicrographParams(**limits))  # type: ignore[arg-type]
-    assert (found.options if found else "") == options
+    assert (as_options(found.options) if found else "") == options
 
 
 @pytest.mark.parametrize(
@@ -193,6 +194,16 @@ def test_a_withheld_result_and_a_second_decision_that_reads_nothing(tmp_path: Pa
     assert (out / "micrographs_removed.txt").read_text().split() == [str(path) for path in paths[4:]]
     # A result that is not withheld is not replaced without being asked.
     assert command(*arguments, "--resume").status == 2
+
+
+def test_a_withheld_result_names_parameters_in_python(tmp_path: Path) -> None:
+    shoot(tmp_path / "m", [(5 * k, 3 * k) for k in range(6)], [0, 1, 2, 3, 0, 1])
+    found = find_duplicate_micrographs(tmp_path / "m", bin=2, max_removed=0.2)
+    found.write(tmp_path / "out")
+    written = [(tmp_path / "out" / name).read_text("utf-8") for name in ("summary.json", "report.html")]
+    texts = [str(found.withheld), repr(found), found._repr_html_(), json.dumps(found.summary()), *written]
+    assert all("more than max_removed=0.2" in text and "add resume=True max_removed=1 to" in text for text in texts)
+    assert not any(has_marks(text) or "--max-removed" in text for text in texts)
 
 
 def test_quiet_and_json_say_that_a_result_is_withheld(tmp_path: Path, command: Command) -> None:

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from cases import Ran, cs, needs_shared, records, star
 from cryodedup import InputError, ParticleParams, deduplicate_particles
+from cryodedup.names import as_options
 from cryodedup.particles.inputs.identity import Matched, same_as, unify
 from cryodedup.particles.inputs.matcher import Coincidence
 from cryodedup.particles.inputs.micrograph_names import Name, normalised_path
@@ -129,7 +130,7 @@ def test_both_directories_in_one_input_are_two_unless_the_particles_coincide() -
     assert match(one, two).count == 1
     found = match(one, [*two, *named("session1/mic_2.mrc")])
     assert found.numbers == [[0], [1, 2]]
-    assert found.warnings == [
+    assert list(map(as_options, found.warnings)) == [
         "1 micrograph with equal names treated as different, such as session1/mic_1.mrc of A and session2/mic_1.mrc of B; if they are the same, use"
         " --match name"
     ]
@@ -170,7 +171,7 @@ def test_what_the_paths_say_in_one_input_and_in_two(first: str, second: str, sam
 def test_matching_by_name_alone_is_said_with_both_paths() -> None:
     found = match(named("session1/mic_1.mrc", "session1/mic_2.mrc"), named("session2/mic_1.mrc", "session2/mic_2.mrc"))
     assert found.numbers == [[0, 1], [0, 1]]
-    assert found.warnings == [
+    assert list(map(as_options, found.warnings)) == [
         "2 micrographs with equal names in different directories treated as the same, such as session1/mic_1.mrc of A and session2/mic_1.mrc of B; if"
         " they are different, use --match path"
     ]
@@ -184,12 +185,12 @@ def test_an_explicit_rule_goes_before_the_evidence() -> None:
     assert match(first, again).count == 2  # imported once more, one exposure gets a new uid
     by_name = match(first, again, how="name")
     assert by_name.count == 1
-    assert "--match name overrides the evidence: 1 micrograph treated as the same" in by_name.warnings[0]
+    assert "--match name overrides the evidence: 1 micrograph treated as the same" in as_options(by_name.warnings[0])
     by_path = match(named("a/x.mrc"), named("b/x.mrc"), how="path")
     assert (by_path.count, "1 micrograph treated as different although uids, paths or names agree" in by_path.warnings[0]) == (2, True)
     assert match(named("a/x.mrc", uid=1), named("a/x.mrc", uid=2), how="path").count == 1
     assert match(named("a/x.mrc", uid=1), named("b/y.mrc", uid=1), named("a/x.mrc", uid=2), how="uid").numbers == [[0], [0], [1]]
-    with pytest.raises(InputError, match=r"B: micrograph a/x.mrc: found no CryoSPARC uid, expected one for --match uid"):
+    with pytest.raises(InputError, match=r'B: micrograph a/x.mrc: found no CryoSPARC uid, expected one for match="uid"'):
         match(named("a/x.mrc", uid=1), named("a/x.mrc"), how="uid")
     assert match(named("a/x.mrc"), named("a/x.mrc"), how="path").warnings == []
 
@@ -208,7 +209,7 @@ def test_an_equal_name_goes_before_one_without_suffixes() -> None:
 
 def test_names_that_are_not_recognised_are_said() -> None:
     found = match(named("a_1.mrc", "a_2.mrc", "a_3.mrc"), named("a_1.mrc", "a_20.mrc", "b_1.mrc"))
-    assert found.warnings == [
+    assert list(map(as_options, found.warnings)) == [
         "B and A share 1 micrograph, such as a_1.mrc; 1 only in B, such as a_20.mrc and 2 only in A, such as a_2.mrc: if these are the same"
         " micrographs, their names were not recognised"
     ]

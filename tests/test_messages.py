@@ -7,12 +7,15 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import click
 import pytest
 
 from cryodedup import InputError
+from cryodedup.cli import cli
 from cryodedup.names import as_options, named
 
 ROOT = Path(__file__).resolve().parents[1]
+PACKAGE = ROOT / "python" / "cryodedup"
 PAGE = ROOT / "docs" / "messages.md"
 TEXTS = ("field", "found", "expected", "reason", "remedy")
 GAP = "…"
@@ -41,7 +44,7 @@ def text_of(node: ast.expr) -> str:
     if isinstance(node, ast.FormattedValue):
         return text_of(node.value)
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "named":
-        return named(*map(text_of, node.args))
+        return named(*map(text_of, node.args)) if isinstance(node.args[0], ast.Constant) else GAP
     return GAP
 
 
@@ -63,6 +66,29 @@ def test_the_program_says_this(message: str, said: list[str]) -> None:
     assert max(len(part.split()) for part in message.split(GAP)) >= 3, "too little to search for"
     expected = re.compile(".*".join(parts), re.DOTALL)
     assert any(expected.search(text) for text in said), message
+
+
+def options(command: click.Command) -> Iterator[str]:
+    if isinstance(command, click.Group):
+        context = click.Context(command)
+        below = (command.get_command(context, name) for name in command.list_commands(context))
+        yield from (option for one in below if one is not None for option in options(one))
+    yield from (option for param in command.params for option in param.opts if option.startswith("--"))
+
+
+def test_texts_mark_parameters_and_do_not_spell_options() -> None:
+    known = set(options(cli))
+    assert {"--pixel-size", "--sensitivity", "--output", "--stage"} <= known
+    spelled = []
+    for path in sorted(PACKAGE.rglob("*.py")):
+        if path.relative_to(PACKAGE).parts[0] in ("cli", "slurm", "names.py"):
+            continue
+        tree = ast.parse(path.read_text("utf-8"))
+        docs = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docs:
+                spelled += [(path.name, node.lineno, found) for found in re.findall(r"--[a-z][a-z-]*", node.value) if found in known]
+    assert not spelled
 
 
 def test_there_are_many() -> None:

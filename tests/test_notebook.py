@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -12,13 +13,14 @@ import pandas as pd
 import pytest
 from matplotlib import pyplot as plt
 
-from cases import Ran, star
+from cases import Ran, has_marks, star
 from cryodedup import (
     InputError,
     MicrographParams,
     MicrographResult,
     ParticleParams,
     ParticleResult,
+    deduplicate,
     deduplicate_particles,
     find_duplicate_micrographs,
 )
@@ -190,7 +192,14 @@ def test_python_names_parameters_and_the_command_line_options(tmp_path: Path, co
     assert "repair the half-sets" in ran.out
     result = deduplicate_particles(halves, pixel_size_a=1.0)
     assert any("repair the half-sets" in text for text in result.warnings)
-    assert not any("--" in text for text in [*result.warnings, *result.notes])
+    assert not any(
+        "--" in text or has_marks(text) for text in [*result.warnings, *result.notes, repr(result), json.dumps(result.summary())]
+    )
+    table = pd.DataFrame({"rlnCoordinateX": [1.0, 2.0], "rlnCoordinateY": [1.0, 1.0], "rlnMicrographName": ["m", "m"]})
+    with pytest.raises(
+        InputError, match=r'found no micrograph pixel size; give micrographs="micrographs\.star" \(or \.cs\), or pixel_size_a$'
+    ):
+        deduplicate(table)
 
 
 def test_the_table_of_kept_micrographs(micrographs: MicrographResult) -> None:

@@ -89,7 +89,7 @@ def test_minimum_scores_of_each_input(tmp_path: Path) -> None:
     assert run(both, min_score=0.05, remove_entirely=True).kept.tolist() == [True, False, False, False]
     plain = write(tmp_path / "b.box", "0 0 10 10\n")
     assert "min_score=0.3 not used: it has no score" in run(plain, min_score=0.3).warnings[0]
-    with pytest.raises(InputError, match="min_score u=1: found no such input"):
+    with pytest.raises(InputError, match=r'min_score=."u": 1.: found no such input'):
         run(both, min_score={"u": 1.0})
     for params in ({"score_field": "none"}, {"half_sets": "repair"}):
         with pytest.raises(InputError, match="min_score"):

@@ -41,9 +41,9 @@ CERTAIN, UNCERTAIN = {"MicrographPixelSize": 2.0}, {"MicrographOriginalPixelSize
 @pytest.mark.parametrize(
     ("group", "with_table", "chosen", "used", "found_in"),
     [
-        (CERTAIN, True, None, 4.0, "--micrographs"), (UNCERTAIN, True, None, 4.0, "--micrographs"), (CERTAIN, False, None, 2.0, "rlnMicrographPixelSize"),
-        (CERTAIN, False, 2.05, 2.0, "rlnMicrographPixelSize"), (UNCERTAIN, False, 1.0, 1.0, "--pixel-size"), (UNCERTAIN, False, None, 0.5, "rlnMicrographOriginalPixelSize"),
-        (UNCERTAIN, True, 4.1, 4.0, "--micrographs"), ({}, False, 1.5, 1.5, "--pixel-size"),
+        (CERTAIN, True, None, 4.0, "micrographs"), (UNCERTAIN, True, None, 4.0, "micrographs"), (CERTAIN, False, None, 2.0, "rlnMicrographPixelSize"),
+        (CERTAIN, False, 2.05, 2.0, "rlnMicrographPixelSize"), (UNCERTAIN, False, 1.0, 1.0, "pixel_size_a"), (UNCERTAIN, False, None, 0.5, "rlnMicrographOriginalPixelSize"),
+        (UNCERTAIN, True, 4.1, 4.0, "micrographs"), ({}, False, 1.5, 1.5, "pixel_size_a"),
     ],
 )  # fmt: skip
 def test_the_order(tmp_path: Path, group: dict[str, object], with_table: bool, chosen: float | None, used: float, found_in: str) -> None:
@@ -88,7 +88,7 @@ def test_each_input_can_have_its_own(command: Command, tmp_path: Path) -> None:
         assert message in ran.err
     (tmp_path / "d").mkdir()
     same = star(tmp_path / "d" / "a.star", [(50, 0, "m.mrc")])
-    with pytest.raises(InputError, match=r"pixel_size_a a=1: found inputs .*a\.star and .*d/a\.star"):
+    with pytest.raises(InputError, match=r'pixel_size_a=."a": 1.: found inputs .*a\.star and .*d/a\.star'):
         run([first, same], pixel_size_a={"a": 1.0})
 
 
@@ -152,7 +152,7 @@ def test_an_export_of_warp_1_has_it_in_its_rows_whatever_its_tomograms_are_calle
         run(path, pixel_size_a=1.223)
     unnamed = star(tmp_path / "q.star", [(*row[:4], "000001.mrc", *row[5:]) for row in rows], columns, groups)
     assert "7.338 Å from rlnPixelSize, which Warp counts coordinates in; nothing else" in run(unnamed).warnings[0]
-    assert sizes(run(unnamed, pixel_size_a=1.2, shift_key="none")) == [(1.2, "--pixel-size")]
+    assert sizes(run(unnamed, pixel_size_a=1.2, shift_key="none")) == [(1.2, "pixel_size_a")]
     flat = star(tmp_path / "r.star", [(*row[:3], *row[4:]) for row in rows], columns.replace("CoordinateZ ", ""), groups)
     with pytest.raises(InputError, match="found no micrograph pixel size"):  # of particles in 2D it is that of their images
         run(flat)
@@ -162,7 +162,7 @@ def test_tomograms_give_pixel_sizes_and_extents(tmp_path: Path) -> None:
     given = tomograms(tmp_path / "tomograms.star", ("TS_01", 2.0, 4000, 4000, 1000, 8))
     path = star(tmp_path / "p.star", [("TS_01", 100, 200, 300)], "TomoName CoordinateX CoordinateY CoordinateZ")
     result = run(path, micrographs=given)
-    assert (result.coordinates_a.tolist(), sizes(result)) == ([[200, 400, 600]], [(2.0, "--micrographs")])
+    assert (result.coordinates_a.tolist(), sizes(result)) == ([[200, 400, 600]], [(2.0, "micrographs")])
     beyond = star(tmp_path / "p.star", [("TS_01", 100, 4400, 300)], "TomoName CoordinateX CoordinateY CoordinateZ")
     with pytest.raises(InputError, match=r"line 10: found a centre at 200 x 8800 x 600 Å in TS_01, whose size is 8000 x 8000 x 2000 Å"):
         run(beyond, micrographs=given)
@@ -346,7 +346,7 @@ def test_tomograms_of_several_binnings(tmp_path: Path) -> None:
 
 
 def test_one_input_named_twice_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"pixel_size_a a=5: found .*a\.star named twice, expected once"):
+    with pytest.raises(InputError, match=r'pixel_size_a=."a": 5.: found .*a\.star named twice, expected once'):
         run(star(tmp_path / "a.star", [(100, 0, "m.mrc")]), pixel_size_a={"a.star": 1.0, "a": 5.0})
 
 
@@ -395,10 +395,10 @@ def test_a_table_of_micrographs_may_be_a_group_or_number_its_optics_otherwise(tm
     cs(tmp_path / "blobs.cs", exposures)
     slots = {"ctf": {"metafile": ">ctf.cs", "num_items": 1}, "micrograph_blob": {"metafile": ">blobs.cs", "num_items": 1}}
     (tmp_path / "exposures.csg").write_text(yaml.safe_dump({"results": slots}))
-    assert sizes(run(path, micrographs=tmp_path / "exposures.csg")) == [(1.25, "--micrographs")]
+    assert sizes(run(path, micrographs=tmp_path / "exposures.csg")) == [(1.25, "micrographs")]
     slots["micrograph_blob"]["num_items"] = 2
     (tmp_path / "exposures.csg").write_text(yaml.safe_dump({"results": slots}))
     with pytest.raises(InputError, match=r"slot micrograph_blob: found 1 records in blobs.cs, expected 2"):
         run(path, micrographs=tmp_path / "exposures.csg")
     table = star(tmp_path / "m.star", [("a.mrc", "1.000000")], "MicrographName OpticsGroup", optics((1, "g", 1.5)), "micrographs")
-    assert sizes(run(path, micrographs=table)) == [(1.5, "--micrographs")]
+    assert sizes(run(path, micrographs=table)) == [(1.5, "micrographs")]

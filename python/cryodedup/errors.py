@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from cryodedup._core import DEBUG_BUILD
-from cryodedup.names import as_parameters, bare, named
+from cryodedup.names import Spell, as_parameters, bare, named
 from cryodedup.text import brief_message
 
 __all__ = [
@@ -144,9 +144,9 @@ class InputError(ValueError):
         body = ", ".join(text for text in (said, expected) if text)
         return ": ".join([*heads, f"{body}; {part['remedy']}" if part["remedy"] else body])
 
-    def spelled(self, names: Callable[[str], str]) -> str:
+    def spelled(self, spell: Spell) -> str:
         """The line as :func:`~cryodedup.names.as_options` or :func:`~cryodedup.names.as_parameters` spells the names in it."""
-        return brief_message(names(self.text))
+        return brief_message(spell(self.text))
 
     def __str__(self) -> str:
         return self.spelled(as_parameters)

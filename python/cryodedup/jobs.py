@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from os import PathLike
 from pathlib import Path
 from typing import Any, TypeVar
 
 from cryodedup.apply.workflow import apply_earlier
 from cryodedup.micrographs import workflow as micrograph_workflow
+from cryodedup.micrographs.decide import Withheld
+from cryodedup.names import as_parameters
 from cryodedup.params import Match, MicrographParams, ParticleParams, chosen, with_window
-from cryodedup.params.names import in_python, naming_parameters
 from cryodedup.particles import workflow as particle_workflow
 from cryodedup.progress import SILENT, Progress
 from cryodedup.results import Applied, MicrographResult, ParticleResult
+from cryodedup.summary_file import with_texts
 
 Result = TypeVar("Result")
 
@@ -56,9 +58,8 @@ def deduplicate_particles(
     >>> result.kept
     array([ True, False,  True])
     """
-    with naming_parameters():
-        found = particle_workflow.find_duplicates(particles, chosen(params, ParticleParams, parameters), progress)
-    return _as(ParticleResult, found, warnings=tuple(map(in_python, found.warnings)), notes=tuple(map(in_python, found.notes)))
+    found = particle_workflow.find_duplicates(particles, chosen(params, ParticleParams, parameters), progress)
+    return _as(ParticleResult, found, warnings=tuple(map(as_parameters, found.warnings)), notes=tuple(map(as_parameters, found.notes)))
 
 
 def find_duplicate_micrographs(
@@ -97,10 +98,16 @@ def find_duplicate_micrographs(
     InputError
         One line: which file or parameter, what was found, what was expected. A single unreadable image is no error: the result names it.
     """
-    with naming_parameters():
-        chosen_params = chosen(params, MicrographParams, with_window(parameters))
-        found = micrograph_workflow.find_duplicates(micrographs, chosen_params, cache=cache, resume=resume, progress=progress)
-    return _as(MicrographResult, found, warnings=list(map(in_python, found.warnings)))
+    chosen_params = chosen(params, MicrographParams, with_window(parameters))
+    found = micrograph_workflow.find_duplicates(micrographs, chosen_params, cache=cache, resume=resume, progress=progress)
+    withheld = None if found.withheld is None else Withheld(*map(as_parameters, (found.withheld.reason, found.withheld.options)))
+    return _as(
+        MicrographResult,
+        found,
+        warnings=list(map(as_parameters, found.warnings)),
+        withheld=withheld,
+        unreadable=with_texts(found.unreadable, as_parameters),
+    )
 
 
 def apply_choice(
@@ -156,8 +163,12 @@ def apply_choice(
     >>> file.kept, int(file.not_found.sum())
     (array([ True, False,  True]), 1)
     """
-    with naming_parameters():
-        return _as(Applied, apply_earlier(Path(directory), files, flip_y=flip_y, match=match, threads=threads, progress=progress))
+    found = apply_earlier(Path(directory), files, flip_y=flip_y, match=match, threads=threads, progress=progress)
+    return _as(
+        Applied,
+        found,
+        files=tuple(replace(one, match=replace(one.match, warnings=tuple(map(as_parameters, one.match.warnings)))) for one in found.files),
+    )
 
 
 def _as(kind: type[Result], found: Any, **others: Any) -> Result:

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from typing import TypeAlias
 
+Spell: TypeAlias = Callable[[str], str]
+""":func:`as_options` or :func:`as_parameters`."""
 _BEGIN, _END = "\x0e", "\x0f"
 """Control characters that no text for people has; :func:`~cryodedup.text.shown` would replace them."""
 _MARKED = re.compile(f"{_BEGIN}([a-z_0-9]+)(?:=([^{_END}]*))?{_END}")

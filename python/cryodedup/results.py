@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import warnings
+from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,11 +14,12 @@ from cryodedup.apply.result import AppliedChoice
 from cryodedup.formats.output import NOT_WRITTEN, HasTable
 from cryodedup.micrographs import summary as micrograph_summary
 from cryodedup.micrographs.result import MicrographOutcome
+from cryodedup.names import as_parameters
 from cryodedup.output_directory import given_directory
-from cryodedup.params.names import naming_parameters
 from cryodedup.particles import summary as particle_summary
-from cryodedup.particles.result import ParticleOutcome
+from cryodedup.particles.result import ParticleOutcome, Source
 from cryodedup.progress import SILENT, Progress
+from cryodedup.summary_file import with_texts
 from cryodedup.text import shown
 from cryodedup.write.applied import write_applied
 from cryodedup.write.job import Delivered
@@ -34,9 +37,14 @@ MAX_SHOWN = 20
 class ParticleResult(ParticleOutcome):
     """Duplicates among particles: a :class:`~cryodedup.particles.result.ParticleOutcome` that can be written."""
 
+    @cached_property
+    def sources(self) -> tuple[Source, ...]:
+        """The inputs."""
+        return tuple(replace(source, pixel_sizes=with_texts(source.pixel_sizes, as_parameters)) for source in super().sources)
+
     def summary(self) -> dict[str, Any]:
         """What ``summary.json`` holds; ``schema`` names its version."""
-        return particle_summary.summarise(self, NOT_WRITTEN)
+        return dict(with_texts(particle_summary.summarise(self, NOT_WRITTEN), as_parameters))
 
     def write(
         self, directory: Path | str, *, overwrite: bool = False, report: bool = True, as_star: bool = False, progress: Progress = SILENT
@@ -51,9 +59,8 @@ class ParticleResult(ParticleOutcome):
         InputError
             Files of these names are there and ``overwrite`` is not given, or one of them is an input.
         """
-        with naming_parameters():
-            place = given_directory(directory)
-            return _paths(write_particles(self, place, overwrite=overwrite, report=report, as_star=as_star, progress=progress))
+        place = given_directory(directory)
+        return _paths(write_particles(self, place, overwrite=overwrite, report=report, as_star=as_star, progress=progress))
 
     def to_dataframe(self) -> pd.DataFrame:
         """A row for each rejected particle, with the columns of ``duplicates.csv``; numbers are not rounded, <NA> or NaN: not known."""
@@ -104,7 +111,7 @@ class MicrographResult(MicrographOutcome):
 
     def summary(self) -> dict[str, Any]:
         """What ``summary.json`` holds; ``schema`` names its version."""
-        return micrograph_summary.summarise(self, NOT_WRITTEN)
+        return dict(with_texts(micrograph_summary.summarise(self, NOT_WRITTEN), as_parameters))
 
     def write(self, directory: Path | str, *, overwrite: bool = False, report: bool = True) -> list[Path]:
         """Writes what the command line writes into a directory, all or nothing; returns the paths.
@@ -116,8 +123,7 @@ class MicrographResult(MicrographOutcome):
         InputError
             Files of these names are there and ``overwrite`` is not given, or one of them is an input.
         """
-        with naming_parameters():
-            return _paths(write_micrographs(self, given_directory(directory), overwrite=overwrite, report=report))
+        return _paths(write_micrographs(self, given_directory(directory), overwrite=overwrite, report=report))
 
     def kept_table(self) -> Any:
         """The rows of the kept micrographs as a table.
@@ -174,8 +180,7 @@ class Applied(AppliedChoice):
             The directory is that of the earlier result; files of these names are there and ``overwrite`` is not given, or one of them is
             an input.
         """
-        with naming_parameters():
-            return write_applied(self, given_directory(directory), overwrite=overwrite, progress=progress).paths
+        return write_applied(self, given_directory(directory), overwrite=overwrite, progress=progress).paths
 
     def __repr__(self) -> str:
         lines = [f"Applied: the choice of {self.directory}"]

@@ -19,7 +19,7 @@ def summary_text(summary: Mapping[str, Any]) -> str:
     Bytes of names that are not UTF-8 are written as :func:`cryodedup.text.printable` does, other characters that act on a terminal as JSON
     escapes.
     """
-    text = json.dumps(_with_names(summary, printable), indent=1, ensure_ascii=False)
+    text = json.dumps(with_texts(summary, printable), indent=1, ensure_ascii=False)
     if text.replace("\n", "").isprintable():
         return text
     return "".join(char if char.isprintable() or char == "\n" else json.dumps(char)[1:-1] for char in text)
@@ -42,14 +42,15 @@ def read_summary(path: Path) -> Any:
     ValueError, RecursionError
         It is no JSON.
     """
-    return _with_names(json.loads(path.read_text("utf-8")), original)
+    return with_texts(json.loads(path.read_text("utf-8")), original)
 
 
-def _with_names(value: Any, change: Callable[[str], str]) -> Any:
+def with_texts(value: Any, change: Callable[[str], str]) -> Any:
+    """The same values, however nested, with each text changed."""
     if isinstance(value, str):
         return change(value)
     if isinstance(value, Mapping):
-        return {_with_names(key, change): _with_names(one, change) for key, one in value.items()}
+        return {with_texts(key, change): with_texts(one, change) for key, one in value.items()}
     if isinstance(value, list | tuple):
-        return [_with_names(one, change) for one in value]
+        return [with_texts(one, change) for one in value]
     return value

@@ -14,6 +14,7 @@ from cryodedup.cli.console import say
 from cryodedup.cli.options import closing_table
 from cryodedup.cli.progress import Display
 from cryodedup.errors import InputError
+from cryodedup.names import as_options
 from cryodedup.output_directory import check_directory
 from cryodedup.params import Match
 from cryodedup.text import count
@@ -71,7 +72,7 @@ def apply(
         delivered = Delivered([], applied.summary())
         if output is not None and not dry_run:
             display.stage("writing")
-            delivered = write_applied(applied, output, overwrite=overwrite, progress=display)
+            delivered = write_applied(applied, output, overwrite=overwrite, spell=as_options, progress=display)
     if as_json:
         options.show_json(delivered.summary)
     elif not quiet:

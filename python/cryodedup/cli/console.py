@@ -8,6 +8,7 @@ import select
 import sys
 from typing import TYPE_CHECKING
 
+from cryodedup.names import as_options
 from cryodedup.text import shown
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ NOT_SHOWN = 4
 
 def say(*texts: str) -> None:
     """Prints lines to standard output."""
-    print(*map(shown, texts), sep="\n")
+    print(*(shown(as_options(text)) for text in texts), sep="\n")
 
 
 def complain(text: str) -> None:
@@ -29,7 +30,7 @@ def complain(text: str) -> None:
 
 def remark(text: str) -> None:
     """Prints a line to standard error, at once."""
-    print(shown(text), file=sys.stderr, flush=True)
+    print(shown(as_options(text)), file=sys.stderr, flush=True)
 
 
 class Lasting(io.RawIOBase):

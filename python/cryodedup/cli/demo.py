@@ -15,6 +15,7 @@ from cryodedup.demo.particles import MIN_SEPARATION_A, Session, make_session
 from cryodedup.demo.refined import Refined, make_refined
 from cryodedup.errors import InputError, naming
 from cryodedup.micrographs import workflow as micrograph_workflow
+from cryodedup.names import as_options
 from cryodedup.output_directory import check_directory
 from cryodedup.params import MicrographParams, ParticleParams
 from cryodedup.particles import workflow as particle_workflow
@@ -74,7 +75,7 @@ def _run_particles(
 ) -> None:
     command = _show_command("particles", *paths, "--min-separation", f"{params.min_separation_a:g}", *options, "-o", results)
     found = particle_workflow.find_duplicates(list(paths), params)
-    particle_lines.show(found, write_particles(found, results, overwrite=overwrite, command=command))
+    particle_lines.show(found, write_particles(found, results, overwrite=overwrite, command=command, spell=as_options))
     say("", *compare(found))
 
 
@@ -99,7 +100,7 @@ def _of_refined(refined: Refined, found: ParticleOutcome) -> list[str]:
 def _micrographs(planted: Planted, results: Path, overwrite: bool) -> None:
     command = _show_command("micrographs", planted.star, "--bin", BIN, "-o", results)
     found = micrograph_workflow.find_duplicates(planted.star, MicrographParams(bin=BIN))
-    micrographs.show(found, write_micrographs(found, results, overwrite=overwrite, command=command))
+    micrographs.show(found, write_micrographs(found, results, overwrite=overwrite, command=command, spell=as_options))
     right, others, error = planted.compare(found)
     say("", f"planted: {len(planted.pairs)} micrographs that show the same area as another one")
     say(f"found:   {right} of them, with shifts correct to {error:.1f} px; {others} other pairs", "")

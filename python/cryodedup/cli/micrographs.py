@@ -21,6 +21,7 @@ from cryodedup.micrographs.result import MicrographOutcome
 from cryodedup.micrographs.sentences import overlaps, self_test, tilts, versions
 from cryodedup.micrographs.stages.work import merge
 from cryodedup.micrographs.workflow import find_duplicates
+from cryodedup.names import as_options
 from cryodedup.output_directory import check_directory, holds_withheld, refuse_inputs_among_outputs
 from cryodedup.params import MIN_OVERLAP, Keep, MicrographParams, Order, Search, Sensitivity, with_window
 from cryodedup.text import count
@@ -216,14 +217,14 @@ def micrographs(
         else:
             found = find_duplicates(inputs, params, cache=output / CACHE, resume=resume, progress=display)
         display.stage("writing")
-        delivered = write_micrographs(found, output, overwrite=overwrite, report=not no_report, command=command)
+        delivered = write_micrographs(found, output, overwrite=overwrite, report=not no_report, command=command, spell=as_options)
     if as_json:
         options.show_json(delivered.summary)
     elif not quiet:
         show(found, delivered)
     if found.withheld is None:
         return 0
-    remark(f"cryodedup: withheld: {found.withheld}")
+    remark(f"cryodedup: withheld: {found.withheld.text}")
     return WITHHELD
 
 

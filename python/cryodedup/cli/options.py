@@ -12,8 +12,9 @@ from click.shell_completion import CompletionItem
 
 from cryodedup.cli.console import say
 from cryodedup.errors import InputError
+from cryodedup.names import as_options
 from cryodedup.output_directory import given_directory
-from cryodedup.summary_file import summary_text
+from cryodedup.summary_file import summary_text, with_texts
 from cryodedup.text import shown
 
 EACH_ONES = ["--output", "--overwrite", "--no-report", "--json", "--threads", "--quiet", "--help"]
@@ -87,4 +88,4 @@ def closing_table(heads: Sequence[str], rows: Sequence[Sequence[object]]) -> Non
 
 def show_json(summary: Mapping[str, Any]) -> None:
     """Prints a summary as ``summary.json`` contains it."""
-    say(*summary_text(summary).splitlines())
+    say(*summary_text(with_texts(summary, as_options)).splitlines())

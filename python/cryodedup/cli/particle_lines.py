@@ -70,7 +70,7 @@ def show(found: ParticleOutcome, delivered: Delivered) -> None:
     where = f"{count(summary['particles'], 'particle')} in {count(summary['micrographs'], found.frame_word)}"
     say(f"{where}, {what}: {_outcome(found, summary)}")
     about_distances = [] if params.undo_symmetry_expansion else found.analysis.suggestion.lines()
-    warned = set(summary["warnings"])
+    warned = set(found.warnings)
     for text in [*about_distances, *(line for line in _half_set_lines(found) if line not in warned)]:
         say(text)
     for warning in [*summary["warnings"], *delivered.warnings]:

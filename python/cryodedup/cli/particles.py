@@ -16,6 +16,7 @@ from cryodedup.cli.particle_lines import show, show_advice
 from cryodedup.cli.progress import Display
 from cryodedup.errors import InputError
 from cryodedup.formats.output import NOT_WRITTEN
+from cryodedup.names import as_options
 from cryodedup.output_directory import check_directory
 from cryodedup.params import HalfSetsRule, Match, NormalizeScores, ParticleParams, Priority, ScoreOrder, ShiftKey, VotesWhere
 from cryodedup.particles.forecast import Forecast
@@ -269,7 +270,7 @@ def particles(
         if output is not None and writes:
             display.stage("writing")
             how = {"overwrite": overwrite, "report": not no_report, "as_star": written_as == "star"}
-            delivered = write_particles(found, output, command=command, progress=display, **how)
+            delivered = write_particles(found, output, command=command, spell=as_options, progress=display, **how)
     if advise:
         show_advice(found, as_json=as_json)
     elif as_json:

@@ -137,7 +137,8 @@ def _of_null(null: Null) -> Iterator[str]:
 def _of_window(compared: Sequence[Compared]) -> Iterator[str]:
     if compared and not any(found.tested for found in compared):
         yield (
-            f"no pair of micrographs lies within the window, so nothing was compared: {named('images_per_move')} is larger than {named('scan_range')}, or"
+            f"no pair of micrographs lies within the window, so nothing was compared: {named('images_per_move')} is larger than"
+            f" {named('scan_range')}, or"
             f" there are too few micrographs; change these options, or use {named('search', 'all')}"
         )
 

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cryodedup.micrographs.compare import Pair
-from cryodedup.names import named
+from cryodedup.names import as_parameters, named
 from cryodedup.params import MicrographParams
 from cryodedup.text import count
 
@@ -48,6 +48,11 @@ class Withheld:
     options: str
 
     def __str__(self) -> str:
+        return as_parameters(self.text)
+
+    @property
+    def text(self) -> str:
+        """What a user has to know, with marks for the names of parameters."""
         return (
             f"{self.reason}; micrographs_kept.* and micrographs_removed.* were not written. Check the pairs in duplicates.csv, or on the"
             f" page. If they are right, add {named('resume', True)} {self.options} to the command and run it again; no image is read again"
@@ -112,7 +117,8 @@ def withhold(decision: Decision, exposures: int, params: MicrographParams) -> Wi
     if removed > params.max_removed * exposures + 1e-9:  # 0.35 of 20 is 7
         share = f"{100 * removed / exposures:.0f} %"
         reasons.append(
-            f"{removed:,} of {count(exposures, 'exposure')} ({share}) would be removed, more than {named('max_removed', format(params.max_removed, 'g'))}"
+            f"{removed:,} of {count(exposures, 'exposure')} ({share}) would be removed, more than"
+            f" {named('max_removed', format(params.max_removed, 'g'))}"
         )
         options.append(named("max_removed", "1"))
     if largest > params.max_set:

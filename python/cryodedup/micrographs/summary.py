@@ -19,7 +19,7 @@ def summarise(found: MicrographOutcome, written: Written) -> dict[str, Any]:
     return {
         "schema": SCHEMA,
         "cryodedup": _core.__version__,
-        "withheld": str(found.withheld) if found.withheld else None,
+        "withheld": found.withheld.text if found.withheld else None,
         "parameters": found.params.used(),
         "input": found.exposures.label,
         "looked_up_from": os.path.realpath(found.exposures.base),

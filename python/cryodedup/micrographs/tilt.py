@@ -70,7 +70,8 @@ class Tilts:
             warnings.append(f"{named('tilt_axis_deg')} has no effect: no micrograph is known to have a different stage tilt")
         if self.metadata_deg is not None:
             warnings.append(
-                f"{named('tilt_axis_deg', format(self.axis_deg, 'g'))} is used, but the metadata give {self.metadata_deg:g} degrees: with a wrong axis, duplicates"
+                f"{named('tilt_axis_deg', format(self.axis_deg, 'g'))} is used, but the metadata give {self.metadata_deg:g} degrees:"
+                " with a wrong axis, duplicates"
                 " between different tilts are missed; check the angle"
             )
         if self.unmapped:

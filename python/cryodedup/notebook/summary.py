@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from cryodedup.micrographs.result import MicrographOutcome
-from cryodedup.params.names import in_python
+from cryodedup.names import as_parameters
 from cryodedup.particles.result import ParticleOutcome
 from cryodedup.report import micrograph_text, particle_text
 from cryodedup.report.figure import Figure
@@ -44,7 +44,7 @@ class Overview:
     @classmethod
     def of_micrographs(cls, found: MicrographOutcome) -> Overview:
         """Of a result among micrographs."""
-        warnings = [*([in_python(f"Withheld: {found.withheld}.")] if found.withheld else []), *found.warnings]
+        warnings = [*([f"Withheld: {found.withheld}."] if found.withheld else []), *found.warnings]
         names = [name.rpartition("/")[2] for name in found.names]
         rows = [
             (f"{names[pair.first]} = {names[pair.second]}", f"z {pair.z:.1f}", f"overlap {100 * pair.overlap:.0f} %")
@@ -56,7 +56,7 @@ class Overview:
     def text(self, name: str) -> str:
         """One screen of text."""
         lines = [f"{name}: {self.verdict}", *(f"warning: {text}" for text in self._few_warnings())]
-        return "\n".join(map(shown, [*lines, *self._table(), self.hint]))
+        return "\n".join(shown(as_parameters(line)) for line in [*lines, *self._table(), self.hint])
 
     def _table(self) -> list[str]:
         if not self.rows:

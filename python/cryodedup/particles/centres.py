@@ -149,7 +149,8 @@ def _shift_key(picks: Sequence[Picks], params: ParticleParams) -> tuple[str, tup
             return "alignments2D", ()
         return "none", (
             f"{picks[0].label}: images of {len(jobs)} jobs ({', '.join(jobs[:3])}): its 2D shifts are not used, since they may be from"
-            f" several classifications, whose centres differ; if they are all from one classification, add {named('shift_key', 'alignments2D')}",
+            " several classifications, whose centres differ; if they are all from one classification, add"
+            f" {named('shift_key', 'alignments2D')}",
         )
     for pick in picks:
         if params.shift_key not in pick.shift_keys:

@@ -33,6 +33,7 @@ def _deletes_agreement(joined: Joined, params: ParticleParams) -> list[str]:
     if not params.remove_entirely or len(joined.picks) < 2:
         return []
     return [
-        f"{named('remove_entirely')} with {len(joined.picks)} inputs: particles that two of them found are rejected in both, so all particles on"
+        f"{named('remove_entirely')} with {len(joined.picks)} inputs: particles that two of them found are rejected in both, so all"
+        " particles on"
         " which inputs agree are lost; to keep one of each, leave the option out"
     ]

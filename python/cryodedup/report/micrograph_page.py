@@ -39,7 +39,7 @@ def micrograph_page(result: MicrographOutcome, origin: Origin = NOWHERE) -> Page
         figures,
         origin,
         verdict=verdict(result),
-        warnings=[*([f"Withheld: {result.withheld}."] if result.withheld else []), *result.warnings],
+        warnings=[*([f"Withheld: {result.withheld.text}."] if result.withheld else []), *result.warnings],
         steps=after_micrographs(result, origin),
         notes=origin.notes,
         command=origin.command or "find_duplicate_micrographs(...)",

@@ -65,7 +65,8 @@ def _other_separation(result: ParticleOutcome) -> list[str]:
     if found.suggested_a is None or _in_gap(found, used) or result.params.undo_symmetry_expansion:
         return []
     return [
-        f"Consider {named('min_separation_a', format(found.suggested_a, '.0f'))}: distances of duplicates end at {found.first_descent_end_a:.0f} Å, and those"
+        f"Consider {named('min_separation_a', format(found.suggested_a, '.0f'))}: distances of duplicates end at"
+        f" {found.first_descent_end_a:.0f} Å, and those"
         f" of neighbours start at {found.second_descent_start_a:.0f} Å; {used:g} Å was used."
     ]
 

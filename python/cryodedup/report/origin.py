@@ -9,6 +9,7 @@ from datetime import datetime
 from pathlib import Path
 
 from cryodedup import _core
+from cryodedup.names import Spell, as_parameters
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +28,8 @@ class Origin:
         Notes from writing them.
     all_kept
         What to do with all kept rows, if they are in several files, or ``merged`` into one beside these.
+    spell
+        How texts of the page name parameters.
     """
 
     command: str = ""
@@ -37,6 +40,7 @@ class Origin:
     notes: tuple[str, ...] = ()
     all_kept: str = ""
     merged: bool = False
+    spell: Spell = as_parameters
 
     @classmethod
     def now(cls, command: str | None, directory: Path, outputs: Sequence[str], notes: Sequence[str] = ()) -> Origin:

@@ -17,6 +17,7 @@ from urllib.parse import quote
 
 from cryodedup import _core
 from cryodedup.errors import naming
+from cryodedup.names import Spell, as_parameters
 from cryodedup.output_directory import FIGURES, PAGE
 from cryodedup.report.figure import Figure
 from cryodedup.report.origin import Origin
@@ -75,7 +76,7 @@ def page(template: str, figures: Sequence[Figure], origin: Origin, **context: An
     drawn = {figure.name: figure for figure in figures}
     given = {"figures": drawn, "origin": origin, "files": _files(origin), "version": _core.__version__, **context}
     script, style = "".join(map(_text, SCRIPTS)), _text("figure.css") + _text("page.css")
-    html = _environment().get_template(template).render(style=style, script=script, script_hash=_hash_of(script), **given)
+    html = _environment(origin.spell).get_template(template).render(style=style, script=script, script_hash=_hash_of(script), **given)
     style = file_style()
     return Page(_with_contents(html), {name: figure.file(style) for name, figure in drawn.items()})
 
@@ -109,7 +110,7 @@ def fragment(template: str, **context: Any) -> str:
     on a dark and on a white page. Its rules apply within the class ``cryodedup`` only.
     """
     style = re.sub(r"^(?=\.)", ".cryodedup ", file_style(text="currentColor", dim="currentColor"), flags=re.MULTILINE)
-    filled: str = _environment().get_template(template).render(style=style, **context)
+    filled: str = _environment(as_parameters).get_template(template).render(style=style, **context)
     return filled
 
 
@@ -125,15 +126,15 @@ def colours() -> dict[str, str]:
 
 
 @cache
-def _environment() -> Any:
+def _environment(spell: Spell) -> Any:
     import jinja2
 
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(_TEMPLATES), autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
     )
     environment.filters["number"] = lambda value: f"{value:,}"
-    environment.filters["text"] = lambda value: shown(str(value))
-    environment.filters["unbroken"] = lambda value: re.sub(r"(?<=\d) (?=[Å%])", "\u00a0", shown(str(value)))
+    environment.filters["text"] = lambda value: shown(spell(str(value)))
+    environment.filters["unbroken"] = lambda value: re.sub(r"(?<=\d) (?=[Å%])", "\u00a0", shown(spell(str(value))))
     environment.filters["panels"] = _panels
     return environment
 

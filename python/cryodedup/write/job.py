@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from cryodedup.formats.output import Written
+from cryodedup.names import Spell
 from cryodedup.output_directory import names_of_outputs, staged, top_level
-from cryodedup.summary_file import write_summary
+from cryodedup.summary_file import with_texts, write_summary
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,8 @@ class Delivered:
 class Job:
     """What is particular to a job.
 
-    ``rows`` and ``listings`` write into the staged directory, ``page`` makes the page of what is in it, or is None.
+    ``rows`` and ``listings`` write into the staged directory, ``page`` makes the page of what is in it, or is None. ``spell``: how texts
+    name parameters.
     """
 
     schema: str
@@ -36,6 +38,7 @@ class Job:
     listings: Callable[[Path], None]
     page: Callable[[Path, Written], tuple[str, ...]] | None
     summary: Callable[[Written], dict[str, Any]]
+    spell: Spell
     leaving: re.Pattern[str] | None = None
 
 
@@ -49,7 +52,7 @@ def deliver(job: Job, directory: Path, overwrite: bool) -> Delivered:
         written = replace(written, outputs=tuple(names_of_outputs(staging)))
         if job.page is not None:
             warnings = job.page(staging, written)
-        summary = job.summary(replace(written, times_s={"writing": time.perf_counter() - started}))
+        summary = with_texts(job.summary(replace(written, times_s={"writing": time.perf_counter() - started})), job.spell)
         write_summary(staging, summary)
         names = top_level(names_of_outputs(staging))
     return Delivered([directory / name for name in names], summary, warnings)

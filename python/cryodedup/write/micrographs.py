@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from dataclasses import replace
 from pathlib import Path
 
 from cryodedup.errors import naming
@@ -11,6 +12,7 @@ from cryodedup.formats.output import NOT_WRITTEN, Place, Written
 from cryodedup.micrographs.listings import write_listings
 from cryodedup.micrographs.result import MicrographOutcome
 from cryodedup.micrographs.summary import SCHEMA, summarise
+from cryodedup.names import Spell, as_parameters
 from cryodedup.progress import SILENT
 from cryodedup.report.origin import Origin
 from cryodedup.write.job import Delivered, Job, deliver
@@ -21,7 +23,13 @@ OUTPUTS = re.compile(rf"{CHOSEN.pattern}|(duplicates|overlaps|versions|ccc)\.csv
 
 
 def write_micrographs(
-    found: MicrographOutcome, directory: Path, *, overwrite: bool = False, report: bool = True, command: str | None = None
+    found: MicrographOutcome,
+    directory: Path,
+    *,
+    overwrite: bool = False,
+    report: bool = True,
+    command: str | None = None,
+    spell: Spell = as_parameters,
 ) -> Delivered:
     """Writes the listings, the kept and the removed micrographs, ``summary.json`` and the page; see :mod:`cryodedup.write.particles`.
 
@@ -31,9 +39,12 @@ def write_micrographs(
     job = Job(
         schema=SCHEMA,
         inputs=frozenset(Path(os.path.realpath(path)) for path in (*exposures.paths, *exposures.output.files)),
+        spell=spell,
         rows=lambda staging: _rows(found, staging, directory),
         listings=lambda staging: write_listings(found, staging),
-        page=(lambda staging, written: _page(found, staging, Origin.now(command, directory, written.outputs))) if report else None,
+        page=(lambda staging, written: _page(found, staging, replace(Origin.now(command, directory, written.outputs), spell=spell)))
+        if report
+        else None,
         summary=lambda written: summarise(found, written),
         leaving=CHOSEN if found.withheld else None,
     )

@@ -11,7 +11,7 @@ import numpy as np
 from cryodedup.formats.merged_output import MergedRows
 from cryodedup.formats.output import Place, Written, plan
 from cryodedup.formats.star_output import unjoined
-from cryodedup.names import named
+from cryodedup.names import Spell, as_parameters, named
 from cryodedup.output_directory import LISTING
 from cryodedup.particles.forecast import Forecast
 from cryodedup.particles.inputs.reading import files_read
@@ -35,6 +35,7 @@ def write_particles(
     report: bool = True,
     as_star: bool = False,
     command: str | None = None,
+    spell: Spell = as_parameters,
     progress: Progress = SILENT,
 ) -> Delivered:
     """Writes the kept and the rejected particles, or all with new half-sets; ``duplicates.csv``, ``summary.json`` and the page.
@@ -49,6 +50,8 @@ def write_particles(
         Write all kept particles as one STAR table, and as RELION's index of coordinate files, too.
     command
         The command line, for the page.
+    spell
+        How texts name parameters: as options, or as in Python.
 
     Raises
     ------
@@ -61,11 +64,12 @@ def write_particles(
 
     def origin(written: Written) -> Origin:
         made = Origin.now(command, directory, written.outputs, written.notes)
-        return replace(made, all_kept=written.all_kept, merged=as_star)
+        return replace(made, all_kept=written.all_kept, merged=as_star, spell=spell)
 
     job = Job(
         schema=SCHEMA,
         inputs=frozenset(files_read(found.joined.picks, found.params)),
+        spell=spell,
         rows=lambda staging: _rows(found, staging, directory, progress, merged),
         listings=lambda staging: _listing(found, staging),
         page=(lambda staging, written: _page(found, staging, origin(written))) if report else None,

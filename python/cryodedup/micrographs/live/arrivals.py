@@ -51,7 +51,7 @@ class Arrivals:
             self.listed = listed(self._inputs)
             self.trouble = None
         except (InputError, OSError) as error:
-            self.trouble = str(error)
+            self.trouble = error.text if isinstance(error, InputError) else str(error)
         now, ready = self._clock(), []
         for path in self.listed:
             if path not in self._taken and self._is_settled(path, now):

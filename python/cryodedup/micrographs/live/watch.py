@@ -23,7 +23,7 @@ from cryodedup.micrographs.measuring import Pair
 from cryodedup.micrographs.reading import key_of, prepare_one, refusal
 from cryodedup.micrographs.version_names import marks_of
 from cryodedup.micrographs.versions import find_versions
-from cryodedup.names import named
+from cryodedup.names import as_options, named
 from cryodedup.params import MicrographParams
 from cryodedup.text import count, original, printable
 
@@ -271,7 +271,7 @@ class _Session:
     def give_up(self, path: Path, reason: str) -> None:
         """Reports a file that cannot be used, and does not look at it again."""
         self.known.add(path)
-        self._tell({"event": "unreadable", "micrograph": printable(str(path)), "reason": printable(reason)})
+        self._tell({"event": "unreadable", "micrograph": printable(str(path)), "reason": printable(as_options(reason))})
 
     def _tell(self, event: Event) -> None:
         if _key(event) not in self._reported:

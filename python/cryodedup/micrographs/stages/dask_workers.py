@@ -175,7 +175,7 @@ class Workers:
         if turn.in_use >= _MAX_IN_USE or turn.failed >= _MAX_FAILED:
             raise error
         if turn.in_use + turn.failed == 1:
-            self._progress.note(f"{turn.task}: {error}; trying again")
+            self._progress.note(f"{turn.task}: {error.text if isinstance(error, InputError) else error}; trying again")
         turn.not_before = time.monotonic() + _PAUSE_S
         self._waiting.append(turn)
 

@@ -152,14 +152,14 @@ def two_pixel_sizes(
     if not len(rows):
         return []
 
-    def named(row: int) -> str:
+    def described(row: int) -> str:
         source = int(np.searchsorted(bounds, row, "right")) - 1
         own = picks[source].micrographs[int(picks[source].micrograph_of[row - bounds[source]])]
         return f"{of_each[row]:g} Å for {own.name} in {picks[source].label}"
 
     calibrated = rows[high[micrograph_of[rows]] <= low[micrograph_of[rows]] * (1 + TOLERANCE)]
     mine = rows[micrograph_of[rows] == micrograph_of[(calibrated if len(calibrated) else rows)[0]]]
-    first, second = (named(int(mine[k])) for k in (np.argmin(of_each[mine]), np.argmax(of_each[mine])))
+    first, second = (described(int(mine[k])) for k in (np.argmin(of_each[mine]), np.argmax(of_each[mine])))
     if len(calibrated):
         raise InputError(
             kind="contradiction",
@@ -208,7 +208,8 @@ def mirrored(
     change = "without" if params.flip_y else "with"
     return [
         f"{met:,} particles of CryoSPARC's inputs match one of another input within {distance:.0f} Å, but {met_otherwise:,} would {change}"
-        f" {named('flip_y')}: y seems to be counted from opposite edges, so duplicates are missed; repeat the command {change} {named('flip_y')}"
+        f" {named('flip_y')}: y seems to be counted from opposite edges, so duplicates are missed; repeat the command {change}"
+        f" {named('flip_y')}"
     ]
 
 

@@ -103,7 +103,8 @@ def _below_threshold(picks: Picks) -> list[str]:
         return []
     return [
         f"{picks.label}: {low:,} of {len(picks):,} picks of crYOLO have a confidence below {CRYOLO_THRESHOLD:g}, its usual threshold:"
-        f" .cbox files contain such picks, its .box and .star files do not; add {named('min_score', format(CRYOLO_THRESHOLD, 'g'))} to reject them"
+        f" .cbox files contain such picks, its .box and .star files do not; add {named('min_score', format(CRYOLO_THRESHOLD, 'g'))} to"
+        " reject them"
     ]
 
 

@@ -219,7 +219,8 @@ def _compare_chosen(label: str, of: str, chosen_a: float | None, certain_a: floa
             remedy=f"leave {CHOSEN} out, or add {OVERRIDE} if your value is right",
         )
     return [
-        f"{label}{of and f': {of}'}: {named('pixel_size_a', format(chosen_a, 'g'))} not used: {where} gives {certain_a:g} Å; add {OVERRIDE} to use your value"
+        f"{label}{of and f': {of}'}: {named('pixel_size_a', format(chosen_a, 'g'))} not used: {where} gives {certain_a:g} Å; add"
+        f" {OVERRIDE} to use your value"
     ]
 
 
