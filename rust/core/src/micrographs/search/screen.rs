@@ -68,6 +68,11 @@ impl Shard {
         }
     }
 
+    /// How many parts there are.
+    pub fn count(self) -> usize {
+        self.count
+    }
+
     /// Whether a pair is in this part, by its first micrograph. Neighbours go together; those with many partners are dealt out evenly.
     pub fn holds(self, first: u32) -> bool {
         first as usize / ROWS % self.count == self.index
