@@ -22,7 +22,7 @@ WHOLE: Shard = (0, 1)
 MAX_IN_MEMORY = 12_000
 """The views of more micrographs than these (about 0.15 MB each) are kept in a file."""
 _KINDS = ("candidates", "mirrored", "random")
-_COLUMNS = ("at", "pairs", "shift_px", "turn_deg", "z", "z_next", "z_at_zero", "overlap")
+_COLUMNS = ("at", "pairs", "shift_px", "turn_deg", "z", "z_next", "z_at_zero")
 
 
 def plan_search(of_class: Class, params: MicrographParams, directory: Path | None, progress: Progress = SILENT) -> _core.Search:

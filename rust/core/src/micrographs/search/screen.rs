@@ -209,4 +209,13 @@ mod tests {
         assert_eq!(parts.iter().map(|part| part.decoys.len()).sum::<usize>(), decoys.len());
         assert!(Shard::new(4, 4).is_err());
     }
+
+    #[test]
+    fn first_micrographs_are_dealt_out_whole_and_evenly() {
+        let shards: Vec<Shard> = (0..4).map(|index| Shard::new(index, 4).unwrap()).collect();
+        let held: Vec<usize> = (0..4000).map(|first| shards.iter().filter(|shard| shard.holds(first)).count()).collect();
+        assert!(held.iter().all(|&count| count == 1));
+        let sizes: Vec<usize> = shards.iter().map(|shard| (0..4000).filter(|&first| shard.holds(first)).count()).collect();
+        assert!(sizes.iter().max().unwrap() - sizes.iter().min().unwrap() <= ROWS, "{sizes:?}");
+    }
 }

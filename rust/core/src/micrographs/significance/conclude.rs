@@ -14,6 +14,7 @@ use crate::micrographs::search::comparison::{Comparison, is_of_one_area};
 use crate::micrographs::search::{Confirmed, Matcher, Pair, Place, confirm, share_pattern};
 use crate::micrographs::session::Session;
 use crate::micrographs::session::fixed_pattern::MIN_FOR_FIXED_PATTERN;
+use crate::union_find::UnionFind;
 use crate::{Monitor, Result};
 
 /// Pairs with a q-value up to this may be duplicates, if other shots of their holes agree.
@@ -205,8 +206,14 @@ fn leave_out_patterns(session: &Session, matcher: &Matcher, pairs: &mut [Verdict
     let mut exact = matcher.find_near(&places, monitor)?.into_iter().map(|one| is_near((one.shift.0.into(), one.shift.1.into()), EXACT_PX));
     rows.retain(|_| exact.next() == Some(true));
     let asked: Vec<Pair> = rows.iter().map(|&row| pairs[row].place.pair).collect();
-    let mut of_pattern = share_pattern(session, &asked, monitor)?.into_iter();
-    rows.retain(|_| of_pattern.next() == Some(true));
+    // Two that share a pattern with a third share it with each other.
+    let groups = UnionFind::new(session.len());
+    for (&(i, j), shares) in asked.iter().zip(share_pattern(session, &asked, monitor)?) {
+        if shares {
+            groups.unite(i, j);
+        }
+    }
+    rows.retain(|&row| groups.root(pairs[row].place.pair.0) == groups.root(pairs[row].place.pair.1));
     rows.iter().for_each(|&row| pairs[row].is_accepted = false);
     Ok(rows.iter().map(|&row| pairs[row].place.pair).collect())
 }
