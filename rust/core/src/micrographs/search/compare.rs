@@ -34,7 +34,7 @@ pub struct Limits {
 #[derive(Debug)]
 enum Pairs {
     /// All; `screener`: None where nothing is compared any more.
-    All { screening: Screening, screener: Option<Screener> },
+    All { screening: Screening, screener: Option<Box<Screener>> },
     /// Those of a window in the order of exposure, and some of them that are also compared mirrored.
     Window { pairs: Vec<Pair>, decoys: Vec<Pair> },
 }
@@ -89,7 +89,7 @@ impl Search {
     /// [`Error::Io`] of the views, [`Error::Interrupted`].
     pub fn plan(session: Arc<Session>, sensitivity: Sensitivity, limits: Limits, monitor: &Monitor) -> Result<Self> {
         let screener = Screener::plan(&session, sensitivity, limits.max_shift_px, monitor)?;
-        let pairs = Pairs::All { screening: screener.screening.clone(), screener: Some(screener) };
+        let pairs = Pairs::All { screening: screener.screening.clone(), screener: Some(Box::new(screener)) };
         Ok(Self { session, pairs, limits })
     }
 
@@ -103,7 +103,7 @@ impl Search {
     /// # Errors
     /// [`Error::Io`], [`Error::Malformed`].
     pub fn open(session: Arc<Session>, limits: Limits, directory: &Path, compares: bool) -> Result<Self> {
-        let screener = compares.then(|| Screener::open(&session, limits.max_shift_px, directory)).transpose()?;
+        let screener = compares.then(|| Screener::open(&session, limits.max_shift_px, directory).map(Box::new)).transpose()?;
         let screening = screener.as_ref().map_or_else(|| Screening::open(directory), |screener| Ok(screener.screening.clone()))?;
         Ok(Self { session, pairs: Pairs::All { screening, screener }, limits })
     }

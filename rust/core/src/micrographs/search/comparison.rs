@@ -29,6 +29,7 @@ impl Comparison {
     }
 
     /// The better of two comparisons of one pair; at zero shift that of the first.
+    #[must_use]
     pub fn or_better(self, other: Self) -> Self {
         if other.z > self.z { Self { z_at_zero: self.z_at_zero, ..other } } else { self }
     }

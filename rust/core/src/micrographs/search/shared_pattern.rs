@@ -81,6 +81,8 @@ mod tests {
         assert!(of_pattern(products(4.0, 0.0, [0.3, 0.3]), 4.3), "a white pattern");
         assert!(of_pattern(products(4.0, 0.0, [12.0, 0.3]), 16.0), "one that is stronger in coarse detail");
         assert!(of_pattern(products(4.0, 0.0, [16.0, 0.0]), 20.0), "a smooth one");
+        assert!(of_pattern(products(1.7, 0.0, [6.0, 0.02]), 7.7), "columns and clusters of bad pixels, some pixels wide");
+        assert!(!of_pattern(products(0.7, 4.0, [0.0, 0.0]), 4.7), "one scene, damaged further");
         assert!(!of_pattern(products(0.0, 4.0, [50.0, 50.0]), 4.0), "one exposure twice");
         assert!(!of_pattern([[0.0; 4]; RINGS], 0.0), "nothing");
     }

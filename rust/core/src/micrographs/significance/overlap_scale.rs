@@ -74,6 +74,7 @@ fn location_and_spread(z: impl IntoIterator<Item = f64>) -> (f64, f64) {
 }
 
 #[cfg(test)]
+#[expect(clippy::float_cmp, reason = "equal is meant")]
 pub(super) mod tests {
     use super::*;
     use crate::micrographs::search::Place;

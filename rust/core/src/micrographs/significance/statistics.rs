@@ -26,6 +26,7 @@ pub fn sum_of_largest(values: impl IntoIterator<Item = f64>, number: usize) -> f
 }
 
 #[cfg(test)]
+#[expect(clippy::float_cmp, reason = "equal is meant")]
 mod tests {
     use super::*;
 

@@ -157,7 +157,7 @@ pub fn zero_tail(at_zero: impl IntoIterator<Item = f64>, has_pattern: bool) -> T
     let sd = (middle - low).min(high - middle).max(0.3);
     let (start, scale) = (middle + 3.0 * sd, 0.6 * sd);
     if has_pattern || usual.len() < MIN_FOR_NULL {
-        let (start, scale) = (start.max(FEW_AT_ZERO).min(BEYOND_PATTERN), scale.max(FEW_AT_ZERO_SCALE).min(BEYOND_PATTERN / 10.0));
+        let (start, scale) = (start.clamp(FEW_AT_ZERO, BEYOND_PATTERN), scale.clamp(FEW_AT_ZERO_SCALE, BEYOND_PATTERN / 10.0));
         return Tail::new(start, scale, 0.01);
     }
     // If all were imaged twice without a shift, one pair in n is a duplicate: below those lie edges and patterns.
@@ -170,6 +170,7 @@ pub fn zero_tail(at_zero: impl IntoIterator<Item = f64>, has_pattern: bool) -> T
 }
 
 #[cfg(test)]
+#[expect(clippy::float_cmp, reason = "equal is meant")]
 mod tests {
     use super::*;
     use crate::random::Random;
