@@ -17,16 +17,16 @@ import tempfile
 import time
 from pathlib import Path
 from statistics import median
+from types import SimpleNamespace
 
 import mrcfile
 import numpy as np
 
 from cryodedup import MicrographParams, _core
 from cryodedup.micrographs.acquisition import Acquisition
-from cryodedup.micrographs.blocks import compare_block, plan_class
+from cryodedup.micrographs.blocks import plan_search
 from cryodedup.micrographs.live.collection import Collection, Gathered
 from cryodedup.micrographs.measuring import Class
-from cryodedup.micrographs.places import Places
 from cryodedup.micrographs.window import sampled, window_pairs
 
 NX, NY, BIN = 5760, 4092, 8
@@ -109,18 +109,34 @@ def views(n: int, share: float = 0.02) -> np.ndarray:
     return out
 
 
+class Stages:
+    """When each stage of a job began: seconds, and core-seconds of this process."""
+
+    def __init__(self) -> None:
+        self.began: dict[str, tuple[float, float]] = {}
+
+    def stage(self, name: str, total: int | None = None) -> None:
+        self.began[name] = (time.perf_counter(), time.process_time())
+
+    def advance_to(self, done: int) -> None: ...
+
+
 def screen(n: int, sensitivity: str) -> None:
-    session = _core.Session.of_views(views(n), VIEW[0], 0.9)
-    started, cpu = time.perf_counter(), time.process_time()
-    screener = _core.Screener.plan(session, sensitivity, None, threads=0)
-    passed = screener.screen(shard=(0, 1), turns_deg=[0.0], threads=0)
-    found = screener.screening
-    seconds, core_seconds = time.perf_counter() - started, time.process_time() - cpu
+    session, stages = _core.Session.of_views(views(n), VIEW[0], 0.9), Stages()
+    stages.stage("planning")
+    turns_deg = [0.0]
+    search = _core.Search.plan(
+        session, sensitivity=sensitivity, max_shift_px=None, turns_deg=turns_deg, screened_turns_deg=turns_deg, threads=0
+    )
+    passed = search.compare(shard=(0, 1), threads=0, progress=stages)
+    found = search.screening
+    assert found is not None
+    seconds, core_seconds = (end - start for start, end in zip(stages.began["planning"], stages.began["comparing closely"], strict=True))
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
     print(
         f"{n:,} micrographs, {sensitivity}: {found.pairs:,} pairs in {seconds:.1f} s, {core_seconds:.1f} core-seconds,"
         f" {core_seconds / found.pairs * 1e6:.2f} µs a pair; grid {found.grid}, pools of {found.pool_size} (predicted recall"
-        f" {found.predicted_recall}), {len(passed.pairs):,} left; peak memory {peak:.2f} GB"
+        f" {found.predicted_recall}), {len(passed):,} left; peak memory {peak:.2f} GB"
     )
 
 
@@ -144,13 +160,13 @@ def large(n: int, different: int = 1000, shards: int = 20) -> None:
             members=range(n), records=[records[k % different] for k in range(n)], places=range(n), acquisitions=known, maps=maps
         )
         started = time.perf_counter()
-        planned = plan_class(of_class, params, directory)
+        search = plan_search(of_class, params, directory)
         plan_s, at_plan = time.perf_counter() - started, peak_gb()
         started = time.perf_counter()
-        block = compare_block(planned, range(n), (0, shards), params)
+        block = search.compare(shard=(0, shards), threads=params.threads)
         seconds = time.perf_counter() - started
         on_disk = (directory / "views").stat().st_size / 1e9
-    pairs = len(block.candidates.at) + len(block.mirrored.at) + len(block.random.at)
+    pairs = len(block) + len(block.mirrored.at) + len(block.random.at)
     print(
         f"{n:,} micrographs: plan {plan_s:.0f} s, peak memory {at_plan:.2f} GB; shard 1 of {shards} in {seconds:.0f} s ({pairs:,} pairs"
         f" closely), peak memory {peak_gb():.2f} GB; views on disk {on_disk:.1f} GB"
@@ -212,7 +228,8 @@ def window(n: int = 5000) -> None:
         pairs = window_pairs(range(n), params)
         found = session.find(pairs, None, mirrored=False, threads=0)
         session.find(sampled(pairs), None, mirrored=True, threads=0)
-        session.confirm(Places(pairs, found.shift_px.astype(float), np.zeros(len(pairs))), band=params.band, threads=0)
+        places = SimpleNamespace(pairs=pairs, shift_px=found.shift_px.astype(float), turn_deg=np.zeros(len(pairs)))
+        session.confirm(places, band=params.band, threads=0)
         seconds, core_seconds = time.perf_counter() - started, time.process_time() - cpu
     print(
         f"{n:,} frames, {len(pairs):,} pairs of the screener's window: {seconds:.1f} s, {core_seconds:.1f} core-seconds (the screener"

@@ -10,21 +10,40 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from types import SimpleNamespace
 
 import numpy as np
 
-from cryodedup import MicrographParams, MicrographResult, ParticleParams, deduplicate_particles
+from cryodedup import MicrographParams, MicrographResult, ParticleParams, _core, deduplicate_particles
 from cryodedup.formats.list_output import ListOutput
 from cryodedup.micrographs.acquisition import Acquisition
-from cryodedup.micrographs.compare import Compared, Pair
+from cryodedup.micrographs.compare import Compared, Criteria, Pair
 from cryodedup.micrographs.exposures import Exposures
 from cryodedup.micrographs.gallery import SIDE_PX, Views, doubtful_and_best
-from cryodedup.micrographs.significance import Null, OverlapScale, Tail
 from cryodedup.micrographs.tilt import Tilts
 from cryodedup.pictures import to_bytes
 from cryodedup.report.micrograph_page import micrograph_page
 from cryodedup.report.page import Page
 from cryodedup.report.particle_page import particle_page
+
+
+def null_of(z: np.ndarray, tested: int) -> _core.Null:
+    """The null distributions of a session whose mirrored pairs have these significances."""
+
+    def columns(z: np.ndarray) -> SimpleNamespace:
+        n = len(z)
+        two, zeros = np.zeros((n, 2)), np.zeros(n)
+        reals = {"turn_deg": zeros, "z": z, "z_next": zeros, "z_at_zero": zeros}
+        return SimpleNamespace(at=np.arange(n, dtype=np.uint64), pairs=two.astype(np.uint32), shift_px=two, **reals)
+
+    with TemporaryDirectory() as name:
+        preparation = _core.Preparation.open(Path(name) / "cache", resume=False)
+        frame = np.random.default_rng(1).normal(size=(64, 64)).astype(np.float32)
+        records = [preparation.add(frame, bytes([k] * 16), bin=1) for k in range(2)]
+        session = _core.Session.load(records, band=MicrographParams().search_band, threads=0)
+    block = _core.Block(*map(columns, (np.zeros(0), z, np.zeros(0))))
+    criteria = Criteria.of([Acquisition()] * 2, MicrographParams())
+    return _core.conclude(session, block, tested=tested, decoys_tested=tested, asked=criteria, threads=0).null
 
 
 def resident() -> float:
@@ -96,14 +115,13 @@ def many_micrographs(n: int = 50_000, duplicates: int = 5_000) -> MicrographResu
     kept[[pair.second for pair in pairs]] = False
     known = [Acquisition((f"202601{1 + k // 5000:02}{k % 24:02}0000",), str(k // 8), str(k % 8)) for k in range(n)]
     exposures = Exposures("many", names, [Path(name) for name in names], ListOutput(names), acquisitions=known)
-    tail = Tail.fit(rng.gumbel(4, 0.35, 20_000), 300_000)
     compared = Compared(
         members=list(range(n)),
         size=(720, 512),
         pairs=pairs,
         signal=np.ones(n),
         coarse_noise=0.0,
-        null=Null(mirrored=tail, next=None, cohort=None, zero=tail, by_overlap=OverlapScale.fit(tail.values, np.ones(len(tail.values)))),
+        null=null_of(rng.gumbel(4, 0.35, 20_000), 300_000),
         observed=np.concatenate([rng.gumbel(4, 0.35, 2_000_000), [pair.z for pair in pairs]]),
         tested=n * (n - 1) // 2,
         decoys_tested=300_000,

@@ -405,6 +405,9 @@ def test_particles_of_several_stacks_need_their_micrographs(tmp_path: Path) -> N
     rows = [(100 * i, 50, f"{i:06d}@Extract/job005/m{i % 3}.mrcs") for i in range(9)]
     with pytest.raises(InputError, match=r"found no rlnMicrographName, but images in several stacks \(rlnImageName: Extract/job005/m0"):
         run(star(tmp_path / "p.star", rows, "CoordinateX CoordinateY ImageName"), pixel_size_a=1)
+    unset = [(*row, "None") for row in rows]
+    with pytest.raises(InputError, match="images in several stacks"):
+        run(star(tmp_path / "n.star", unset, "CoordinateX CoordinateY ImageName MicrographName"), pixel_size_a=1)
     one = star(tmp_path / "q.star", [(x, y, image[:-6] + "0.mrcs") for x, y, image in rows], "CoordinateX CoordinateY ImageName")
     assert "all its particles are put into one micrograph" in run(one, pixel_size_a=1).warnings[0]
 

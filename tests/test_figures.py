@@ -222,7 +222,7 @@ def test_significances_are_counted_from_the_highest(micrographs: MicrographResul
         assert (of.observed > z).sum() < count <= (of.observed >= z).sum()
     assert (data.tested, data.accepted) == (of.tested, 9)
     assert data.min_z is not None
-    assert of.tested * float(of.null.beyond(np.array([data.min_z]))[0]) <= micrographs.params.fdr * 10
+    assert of.tested * of.null.beyond(data.min_z) <= micrographs.params.fdr * 10
     assert "q ≤ 0.01" in words(parsed(significance.draw(data)))
 
 

@@ -13,9 +13,6 @@ from simulate.session import Truth, make
 
 from cryodedup import MicrographParams, MicrographResult, find_duplicate_micrographs
 from cryodedup.errors import InputError
-from cryodedup.micrographs.flips import ORIENTATIONS, WORDS, orientations_of, relative
-from cryodedup.micrographs.judging import Found
-from cryodedup.micrographs.places import Places
 from cryodedup.micrographs.stages.work import plan
 
 KIND = replace(KINDS["plain"], frames=32, repeats=6, overlap=(0.5, 0.9))
@@ -90,27 +87,6 @@ def test_where_nothing_is_flipped_the_search_is_the_same(tmp_path: Path) -> None
     without, flips = search(tmp_path, flips=False), search(tmp_path, flips=True)
     assert without.pairs == flips.pairs
     assert not any("mirrored" in text for text in (*without.warnings, *flips.warnings))
-
-
-def edges(which: int, pairs: list[tuple[int, int]], chance: float = 1e-30) -> tuple[int, Found]:
-    places = Places(np.array(pairs, np.uint32).reshape(-1, 2), np.zeros((len(pairs), 2)), np.zeros(len(pairs)))
-    return which, Found(places, np.full(len(pairs), 50.0), np.full(len(pairs), chance))
-
-
-@pytest.mark.parametrize("which", range(8))
-def test_a_pair_gives_the_orientation_of_the_second_relative_to_the_first(which: int) -> None:
-    there = orientations_of([edges(which, [(3, 9)])], 100)
-    assert set(there) == ({9} if which else set())
-    # The first, seen in the orientation, matches the second; so the second has to be changed the other way round.
-    back = np.linalg.inv(ORIENTATIONS[which]).round().astype(int).tolist()
-    assert np.array_equal(there.get(9, ORIENTATIONS[0]), back)
-    assert relative(ORIENTATIONS[0], there.get(9, ORIENTATIONS[0]))[0] == WORDS[tuple(map(tuple, back))]
-
-
-def test_orientations_go_along_chains_and_contradictions_give_way() -> None:
-    there = orientations_of([edges(0, [(0, 1)]), edges(1, [(1, 2), (4, 5)]), edges(2, [(2, 3)]), edges(3, [(0, 2)], chance=1e-9)], 100)
-    assert there == {2: ORIENTATIONS[1], 3: ORIENTATIONS[3], 5: ORIENTATIONS[1]}
-    assert orientations_of([edges(1, [(0, 1)], chance=1e-5)], 1000) == {}, "not sure"
 
 
 def test_stages_refuse(tmp_path: Path) -> None:

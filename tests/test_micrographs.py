@@ -7,6 +7,7 @@ import subprocess
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -16,7 +17,6 @@ from cryodedup import InputError, MicrographParams, _core, correlate, find_dupli
 from cryodedup.components import connected_components
 from cryodedup.demo.micrographs import BIN, Planted, make_micrographs
 from cryodedup.micrographs.opened import open_micrographs
-from cryodedup.micrographs.places import Places
 from cryodedup.micrographs.prepared import cache_at, read_all
 from cryodedup.micrographs.window import DECOYS, MAX_DECOYS_OF_ONE, sampled, window_distances, window_pairs
 from cryodedup.progress import SILENT
@@ -302,10 +302,14 @@ def test_what_is_measured_of_a_pair_does_not_depend_on_the_other_pairs(session: 
         records = list(read_all(opened, PARAMS, place, False, SILENT).records.values())[:13]
         loaded = _core.Session.load(records, band=PARAMS.search_band, maps=[], threads=1)
         pairs = np.array([(0, 1), (0, 3), (1, 2), (2, 12), (3, 6), (5, 6)], np.uint32)
-        places = Places(pairs, np.full((len(pairs), 2), 20.0), np.zeros(len(pairs)))
-        among_others = loaded.confirm(places, band=PARAMS.band, threads=1)
+
+        def measured(pairs: np.ndarray) -> _core.Confirmed:
+            places = SimpleNamespace(pairs=pairs, shift_px=np.full((len(pairs), 2), 20.0), turn_deg=np.zeros(len(pairs)))
+            return loaded.confirm(places, band=PARAMS.band, threads=1)
+
+        among_others = measured(pairs)
         for k in range(len(pairs)):
-            alone = loaded.confirm(places.of(np.array([k])), band=PARAMS.band, threads=1)
+            alone = measured(pairs[k : k + 1])
             assert (alone.ncc[0], alone.ccc[0], *alone.shift_px[0]) == (among_others.ncc[k], among_others.ccc[k], *among_others.shift_px[k])
 
 

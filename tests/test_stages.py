@@ -9,7 +9,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from cases import Ran
@@ -358,12 +357,3 @@ def test_missing_shards() -> None:
     assert plan.missing([(0, 1)]) is None
     assert plan.missing([(0, 3), (2, 3)]) == (3, [2])
     assert plan.missing([(0, 3), (0, 2), (1, 2)]) is None
-
-
-def test_blocks_are_dealt_out_whole() -> None:
-    firsts = np.repeat(np.arange(50, dtype=np.uint32), 3)
-    held = np.array([_core.in_shard(firsts, (k, 4)) for k in range(4)])
-    assert (held.sum(axis=0) == 1).all()
-    assert all(len(set(held[:, firsts == first].argmax(axis=0))) == 1 for first in range(50))
-    with pytest.raises(InputError):
-        _core.in_shard(firsts, (4, 4))

@@ -13,41 +13,49 @@ from numpy.typing import NDArray
 _Path: TypeAlias = str | PathLike[str]
 _Progress: TypeAlias = Callable[[int], object] | None
 _Band: TypeAlias = tuple[float, float, float]
-_Lists: TypeAlias = tuple[NDArray[np.uint32], NDArray[np.uint64]]
 
 __all__ = [
     "DEBUG_BUILD",
+    "DOUBTFUL_Z",
     "INSTRUCTION_SET",
     "MAX_MASKED",
     "MIN_FOR_FIXED_PATTERN",
+    "MIN_FOR_NULL",
+    "MIRRORED_CAUTION",
+    "NEAR_ZERO_PX",
+    "RANDOM_PAIRS",
+    "USUAL_MIDDLE_Z",
+    "Block",
     "Coarse",
+    "Comparisons",
     "Confirmed",
     "Correlation",
     "Duplicates",
     "FixedPattern",
     "Frame",
     "HalfPairs",
-    "Leads",
     "Matches",
+    "Null",
+    "NullBulk",
+    "NullTail",
     "Part",
     "Preparation",
-    "Questions",
     "Record",
     "Rewrite",
     "Rows",
-    "Screened",
-    "Screener",
     "Screening",
+    "Search",
     "Session",
     "Table",
+    "Verdicts",
     "__version__",
     "cell_spans",
     "components",
+    "conclude",
     "correlate",
     "deduplicate",
     "find_records",
     "half_pairs",
-    "in_shard",
     "kept_at",
     "line_number",
     "load_numpy",
@@ -58,7 +66,6 @@ __all__ = [
     "read_cells",
     "read_pixels",
     "read_records",
-    "read_screening",
     "reduce_frame",
     "scan_rows",
     "scan_star",
@@ -70,6 +77,18 @@ __all__ = [
 
 __version__: str
 DEBUG_BUILD: bool
+RANDOM_PAIRS: int
+"""Number of random pairs that are compared where not all pairs are."""
+DOUBTFUL_Z: float
+"""Pairs of lower significance have no correlation coefficient."""
+USUAL_MIDDLE_Z: float
+"""A session is unusual if half of the unrelated pairs reach more."""
+MIN_FOR_NULL: int
+"""With fewer pairs, a null distribution is not known."""
+MIRRORED_CAUTION: float
+"""Unrelated pairs are taken to be so many times as likely to reach a significance as mirrored ones."""
+NEAR_ZERO_PX: float
+"""Shifts up to this, in reduced pixels along each axis, may be none."""
 MIN_FOR_FIXED_PATTERN: int
 """Of fewer micrographs no fixed pattern is taken out."""
 INSTRUCTION_SET: str
@@ -277,18 +296,6 @@ class _Places(Protocol):
     def turn_deg(self) -> NDArray[np.float64]: ...
 
 @final
-class Screened:
-    """Pairs to be compared closely."""
-
-    @property
-    def pairs(self) -> NDArray[np.uint32]:
-        """(n, 2), ascending."""
-
-    @property
-    def decoys(self) -> NDArray[np.uint32]:
-        """(n, 2): pairs whose first micrograph is mirrored, that pass when screened one by one."""
-
-@final
 class Screening:
     """How pairs are screened."""
 
@@ -320,35 +327,248 @@ class Screening:
     def predicted_recall(self) -> list[tuple[int, float]]:
         """Pool sizes that were considered, and the share of planted pairs of overlap 0.3 that each finds."""
 
-def read_screening(directory: _Path) -> Screening:
-    """As :meth:`Screener.save` wrote it."""
+@type_check_only
+class _Stages(Protocol):
+    """Is told the stages of a job (``cryodedup.progress.Progress``)."""
 
-def in_shard(firsts: Sequence[int] | NDArray[np.uint32], shard: tuple[int, int]) -> NDArray[np.bool_]:
-    """(n,): whether pairs, by their first micrograph, are of a shard (number from 0, number of shards)."""
+    def stage(self, name: str, total: int | None = None) -> None: ...
+    def advance_to(self, done: int) -> None: ...
 
-@final
-class Screener:
-    """Chooses the pairs of a session to be compared closely, among all."""
-
-    @staticmethod
-    def plan(session: Session, sensitivity: str, max_shift_px: float | None, *, threads: int, progress: _Progress = None) -> Screener:
-        """Decides how. ``sensitivity``: ``"auto"``, ``"fast"``, ``"full"``; ``max_shift_px``: along an axis, reduced pixels."""
-
-    @staticmethod
-    def open(session: Session, max_shift_px: float | None, directory: _Path) -> Screener:
-        """As it was decided elsewhere, and saved."""
-
-    def save(self, directory: _Path) -> None:
-        """Writes the decision, and the spectra of the micrographs, if pairs are screened."""
+@type_check_only
+class _Columns(Protocol):
+    """What :class:`Comparisons` has, in anything else."""
 
     @property
-    def screening(self) -> Screening:
-        """How."""
+    def at(self) -> NDArray[np.uint64]: ...
+    @property
+    def pairs(self) -> NDArray[np.uint32]: ...
+    @property
+    def shift_px(self) -> NDArray[np.float64]: ...
+    @property
+    def turn_deg(self) -> NDArray[np.float64]: ...
+    @property
+    def z(self) -> NDArray[np.float64]: ...
+    @property
+    def z_next(self) -> NDArray[np.float64]: ...
+    @property
+    def z_at_zero(self) -> NDArray[np.float64]: ...
 
-    def screen(
-        self, *, shard: tuple[int, int], turns_deg: Sequence[float], orientation: int = 0, threads: int, progress: _Progress = None
-    ) -> Screened:
-        """Chooses among the pairs of a shard, the first stored in an orientation and turned by each angle in turn."""
+@type_check_only
+class _Criteria(Protocol):
+    """By what pairs are judged: see ``cryodedup.micrographs.compare.Criteria``."""
+
+    @property
+    def holes(self) -> NDArray[np.uint32]: ...
+    @property
+    def shots(self) -> NDArray[np.uint32]: ...
+    @property
+    def fdr(self) -> float: ...
+    @property
+    def threshold(self) -> float | None: ...
+    @property
+    def band(self) -> _Band: ...
+    @property
+    def first(self) -> int: ...
+    @property
+    def measure_all(self) -> bool: ...
+    @property
+    def share_patterns(self) -> bool: ...
+
+@final
+class Comparisons:
+    """Pairs that were compared, one row each, at their best shift."""
+
+    @property
+    def at(self) -> NDArray[np.uint64]:
+        """Numbers by which pairs of several blocks are put into one order, ascending."""
+    @property
+    def pairs(self) -> NDArray[np.uint32]:
+        """(n, 2): the two micrographs, the earlier first."""
+    @property
+    def shift_px(self) -> NDArray[np.float64]:
+        """(n, 2): the shift (x, y), in reduced pixels, that superimposes the second on the first."""
+    @property
+    def turn_deg(self) -> NDArray[np.float64]:
+        """The rotation of the first, degrees from x to y."""
+    @property
+    def z(self) -> NDArray[np.float64]:
+        """The significance there."""
+    @property
+    def z_next(self) -> NDArray[np.float64]:
+        """That of the next best shift."""
+    @property
+    def z_at_zero(self) -> NDArray[np.float64]:
+        """That at zero shift."""
+
+@final
+class Block:
+    """Some of the pairs of a session: candidates for duplicates (``len``: their number), pairs with mirrored micrographs, random ones."""
+
+    def __new__(cls, candidates: _Columns, mirrored: _Columns, random: _Columns) -> Block: ...
+    @staticmethod
+    def join(blocks: Sequence[Block]) -> Block:
+        """All pairs, in the order that they have in one block."""
+    @property
+    def candidates(self) -> Comparisons: ...
+    @property
+    def mirrored(self) -> Comparisons: ...
+    @property
+    def random(self) -> Comparisons: ...
+    def __len__(self) -> int: ...
+
+@final
+class NullTail:
+    """The upper tail of a null distribution: values above ``start`` are exponential of mean ``start + scale``."""
+
+    @property
+    def start(self) -> float: ...
+    @property
+    def scale(self) -> float: ...
+    @property
+    def rate(self) -> float:
+        """How many of all tested pairs are above ``start``."""
+    @property
+    def values(self) -> NDArray[np.float64]:
+        """Those it was fitted to, descending."""
+
+@final
+class NullBulk:
+    """The bulk of a null distribution, that of the largest of many (Gumbel)."""
+
+    @property
+    def middle(self) -> float: ...
+    @property
+    def spread(self) -> float: ...
+
+@final
+class Null:
+    """The null distributions of a session."""
+
+    @property
+    def mirrored(self) -> NullTail:
+        """Of pairs with a mirrored micrograph."""
+    @property
+    def cohort(self) -> NullBulk | None:
+        """Of other pairs; None of few."""
+    @property
+    def periodic(self) -> float:
+        """The share of the cohort that matches at several shifts."""
+    @property
+    def has_pattern(self) -> bool:
+        """Whether the camera's fixed pattern is still in the micrographs, since they are too few to measure it."""
+    @property
+    def is_usual(self) -> bool:
+        """Whether unrelated pairs reach about what they do in other sessions."""
+    def standard(self, z: float, overlap: float) -> float:
+        """The significance that would be as unlikely at the usual overlap."""
+    def beyond(self, z: float) -> float:
+        """The chance that an unrelated pair has at least such a standard significance."""
+    def least_z(self, chance: float) -> float:
+        """The standard significance from which it has no more than such a chance."""
+
+@final
+class Verdicts:
+    """Pairs that were judged, one row each: the accepted ones, or, if all were measured, all; and what they were judged by."""
+
+    @property
+    def null(self) -> Null: ...
+    @property
+    def observed(self) -> NDArray[np.float64]:
+        """The standard significance of each pair that was compared."""
+    @property
+    def of_pattern(self) -> NDArray[np.uint32]:
+        """(k, 2): pairs that would be accepted, but match at exactly zero shift, as frames that share a pattern do."""
+    @property
+    def mirrored(self) -> NDArray[np.uint32]:
+        """(k, 2): pairs that match only mirrored, the best first."""
+    @property
+    def pairs(self) -> NDArray[np.uint32]:
+        """(n, 2): the two micrographs, the earlier first."""
+    @property
+    def z(self) -> NDArray[np.float64]: ...
+    @property
+    def q(self) -> NDArray[np.float64]:
+        """The false-discovery rate of all pairs that are not less likely."""
+    @property
+    def accepted(self) -> NDArray[np.bool_]: ...
+    @property
+    def shot_agreement(self) -> list[str]:
+        """``"3 of 4"`` shots of the two holes agree; ``"contradicted"``; ``"3 in a row"`` where names do not give holes; or empty."""
+    @property
+    def shift_px(self) -> NDArray[np.float64]:
+        """(n, 2): the shift (x, y), in reduced pixels, that superimposes the second on the first in the middle of their overlap."""
+    @property
+    def ncc(self) -> NDArray[np.float64]: ...
+    @property
+    def ccc(self) -> NDArray[np.float64]: ...
+    @property
+    def overlap(self) -> NDArray[np.float64]: ...
+    @property
+    def rotation_deg(self) -> NDArray[np.float64]: ...
+    @property
+    def scale(self) -> NDArray[np.float64]: ...
+
+def conclude(session: Session, block: Block, *, tested: int, decoys_tested: int, asked: _Criteria, threads: int) -> Verdicts:
+    """Decides which pairs are duplicates.
+
+    ``tested``: how many pairs there were, of which the candidates are the best; ``decoys_tested``: with mirrored micrographs.
+    """
+
+@final
+class Search:
+    """A session whose pairs are compared, in any number of processes, and judged together.
+
+    Limits: ``max_shift_px`` along an axis, reduced pixels, None: up to where a tenth of the frame overlaps; rotations at which pairs are
+    compared closely (``turns_deg``) and screened (``screened_turns_deg``).
+    """
+
+    @staticmethod
+    def plan(
+        session: Session,
+        *,
+        sensitivity: str,
+        max_shift_px: float | None,
+        turns_deg: Sequence[float],
+        screened_turns_deg: Sequence[float],
+        threads: int,
+        progress: _Progress = None,
+    ) -> Search:
+        """Among all pairs; ``sensitivity``: ``auto``, ``fast`` or ``full``."""
+    @staticmethod
+    def window(
+        session: Session,
+        pairs: NDArray[np.uint32],
+        decoys: NDArray[np.uint32],
+        *,
+        max_shift_px: float | None,
+        turns_deg: Sequence[float],
+    ) -> Search:
+        """Among some pairs (n, 2); ``decoys``: those that are also compared with one micrograph mirrored."""
+    @staticmethod
+    def open(
+        session: Session,
+        directory: _Path,
+        *,
+        max_shift_px: float | None,
+        turns_deg: Sequence[float],
+        screened_turns_deg: Sequence[float],
+        compares: bool,
+    ) -> Search:
+        """One that was planned and saved; ``compares``: whether pairs are still to be compared."""
+    def save(self, directory: _Path) -> None: ...
+    @property
+    def session(self) -> Session: ...
+    @property
+    def screening(self) -> Screening | None:
+        """How pairs are screened; None in a window."""
+    def tested(self, block: Block) -> tuple[int, int]:
+        """How many pairs there are, and how many with a mirrored micrograph; ``block``: all that were compared."""
+    def compare(self, *, shard: tuple[int, int], threads: int, progress: _Stages | None = None) -> Block:
+        """Compares the pairs of a shard: its number, from 0, and how many there are."""
+    def orientations(self, block: Block, *, orientations: int, threads: int, progress: _Stages | None = None) -> list[tuple[int, int]]:
+        """Compares pairs in other orientations; returns numbers of the micrographs stored otherwise than those they match, and how."""
+    def conclude(self, block: Block, *, asked: _Criteria, threads: int, progress: _Stages | None = None) -> Verdicts:
+        """Decides which pairs are duplicates; ``block``: all that were compared."""
 
 @final
 class Matches:
@@ -474,7 +694,7 @@ class Session:
     def find_near(self, places: _Places, *, threads: int) -> Matches:
         """The best shift of each pair within a few pixels of a given one; without ``z_at_zero`` and ``z_next``, which are 0."""
 
-    def peak_maps(self, places: _Places, *, reach: int, threads: int) -> list[NDArray[np.float64]]:
+    def peak_maps(self, found: Verdicts, rows: Sequence[int], *, reach: int, threads: int) -> list[NDArray[np.float64]]:
         """The correlation at shifts of up to ``reach`` view pixels around that of each pair, (2 reach + 1, same); NaN: no overlap."""
 
     def thumbnails(self, numbers: Sequence[int], *, max_side_px: int, threads: int) -> list[NDArray[np.uint8]]:
@@ -509,58 +729,6 @@ class Coarse:
 
     def nearest(self, i: int, count: int, *, mirrored: bool, threads: int) -> NDArray[np.uint32]:
         """The micrographs before one that match it best, ascending: ``count`` at any shift, and a sixth as many at zero shift."""
-
-@final
-class Leads:
-    """Pairs that may be duplicates, and who is asked about them: see ``cryodedup.micrographs.shot_agreement``.
-
-    Parameters
-    ----------
-    places
-        The n pairs, numbered in the order of exposure.
-    by_place
-        (n,): whether neighbours in the order of exposure are members where no names show holes.
-    holes, shots
-        Of all micrographs, in that order, the numbers of hole and shot; 0: not known.
-    """
-
-    def __new__(cls, places: _Places, *, by_place: NDArray[np.bool_], holes: NDArray[np.uint32], shots: NDArray[np.uint32]) -> Leads: ...
-    @property
-    def by_name(self) -> NDArray[np.bool_]:
-        """(n,): whether names show the holes."""
-
-    @property
-    def members(self) -> NDArray[np.uint32]:
-        """(m, 2): the members of all leads, one lead after the other."""
-
-    @property
-    def candidates(self) -> NDArray[np.int64]:
-        """(n,): how many micrographs may replace one of the pair in a decoy."""
-
-    def ask(self, chosen: Sequence[Sequence[int]]) -> Questions:
-        """The pairs to be measured; ``chosen``: of each lead which of the candidates make decoys."""
-
-@final
-class Questions:
-    """Pairs to be measured near places, each once; lists of rows of ``pairs`` are values and the start of each list, with the end."""
-
-    @property
-    def pairs(self) -> NDArray[np.uint32]: ...
-    @property
-    def shift_px(self) -> NDArray[np.float64]: ...
-    @property
-    def turn_deg(self) -> NDArray[np.float64]: ...
-    @property
-    def members(self) -> _Lists:
-        """The members of each lead."""
-
-    @property
-    def decoys(self) -> _Lists:
-        """The decoys of each lead: the pair that stands for the lead."""
-
-    @property
-    def decoy_members(self) -> _Lists:
-        """The pairs that stand for the members in each decoy, lead by lead."""
 
 @final
 class Table:

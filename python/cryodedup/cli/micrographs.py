@@ -8,6 +8,7 @@ from typing import Any
 
 import rich_click as click
 
+from cryodedup import _core
 from cryodedup.cli import engine, micrograph_options, options
 from cryodedup.cli.console import remark, say
 from cryodedup.cli.options import EACH_ONES, closing_table
@@ -16,7 +17,6 @@ from cryodedup.cli.stages import SHARED, ShardOf, Stage, made_for, run_stage
 from cryodedup.errors import InputError
 from cryodedup.micrographs.blocks import Shard
 from cryodedup.micrographs.cache_file import CACHE
-from cryodedup.micrographs.compare import DOUBTFUL_Z
 from cryodedup.micrographs.result import MicrographOutcome
 from cryodedup.micrographs.sentences import overlaps, self_test, tilts, versions
 from cryodedup.micrographs.stages.work import merge
@@ -287,7 +287,7 @@ def _rule(params: MicrographParams) -> str:
     overlap = f", overlap ≥ {100 * params.least_overlap:g} %" if params.least_overlap else ""
     if params.threshold is None:
         return f"false-discovery rate {params.fdr:g}{overlap}"
-    significance = f", z ≥ {DOUBTFUL_Z:g}" if params.search == "all" else ""
+    significance = f", z ≥ {_core.DOUBTFUL_Z:g}" if params.search == "all" else ""
     return f"ccc ≥ {params.threshold:g}{significance}{overlap}"
 
 

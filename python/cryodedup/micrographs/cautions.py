@@ -8,12 +8,11 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
+from cryodedup import _core
 from cryodedup.formats.image_names import SPECTRUM
 from cryodedup.micrographs.compare import Compared, Pair
 from cryodedup.micrographs.decide import Decision
 from cryodedup.micrographs.exposures import Exposures
-from cryodedup.micrographs.significance import USUAL_MIDDLE, Null
-from cryodedup.micrographs.still_pairs import NEAR_PX
 from cryodedup.names import named
 from cryodedup.params import MicrographParams
 from cryodedup.text import count
@@ -114,10 +113,10 @@ def _of_class(found: Compared, names: Sequence[str]) -> Iterator[str]:
         yield f"{why} is predicted to find only {100 * recall:.0f} % of the pairs that share 30 % of the frame{better}"
 
 
-def _of_null(null: Null) -> Iterator[str]:
+def _of_null(null: _core.Null) -> Iterator[str]:
     cohort = null.cohort
     if cohort and not null.is_usual:
-        if null.mirrored.start > max(cohort.middle, USUAL_MIDDLE):
+        if null.mirrored.start > max(cohort.middle, _core.USUAL_MIDDLE_Z):
             cause = "they also match when one is mirrored, as micrographs with a few large objects do"
         elif cohort.spread > cohort.middle:
             cause = "many micrographs may show the same area"
@@ -164,7 +163,7 @@ def _of_unknown_ctf(exposures: Exposures, params: MicrographParams) -> Iterator[
 
 
 def _of_still_pairs(pairs: Sequence[Pair], params: MicrographParams) -> Iterator[str]:
-    least_px = NEAR_PX * params.bin
+    least_px = _core.NEAR_ZERO_PX * params.bin
     still = sum(max(map(abs, pair.shift_px)) <= least_px for pair in pairs)
     if still:
         yield (

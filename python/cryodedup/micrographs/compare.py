@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -10,20 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cryodedup import _core
-from cryodedup.micrographs.blocks import MAX_IN_MEMORY, WHOLE, Block, Planned, compare_block, in_orientation, plan_class
-from cryodedup.micrographs.flips import AS_STORED, mirrored_copies, number_of_orientations, of_decoy, orientations_of
+from cryodedup.micrographs.acquisition import Acquisition
+from cryodedup.micrographs.blocks import MAX_IN_MEMORY, WHOLE, plan_search
+from cryodedup.micrographs.flips import AS_STORED, ORIENTATIONS, number_of_orientations, of_decoy
 from cryodedup.micrographs.gallery import Views, views
-from cryodedup.micrographs.judging import Found, Judged, judge_pairs, without_patterns
-from cryodedup.micrographs.measuring import Class, Pair, measure, pair_of, window_ccc
-from cryodedup.micrographs.places import Floats, of_one_area
-from cryodedup.micrographs.significance import Null, q_values
+from cryodedup.micrographs.measuring import Class, Pair, pair_of
 from cryodedup.params import MicrographParams
 from cryodedup.progress import SILENT, Progress
 
-__all__ = ["DOUBTFUL_Z", "Class", "Compared", "Pair", "compare", "conclude"]
-
-DOUBTFUL_Z = 4.0
-"""Pairs of lower significance have no ccc: no sensible threshold would accept them."""
+__all__ = ["Class", "Compared", "Criteria", "Pair", "compare", "conclude"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,10 +56,10 @@ class Compared:
     members: list[int]
     size: tuple[int, int]
     pairs: list[Pair]
-    signal: Floats
+    signal: NDArray[np.float64]
     coarse_noise: float
-    null: Null
-    observed: Floats
+    null: _core.Null
+    observed: NDArray[np.float64]
     tested: int
     decoys_tested: int
     screening: dict[str, Any]
@@ -72,6 +68,48 @@ class Compared:
     mirrored: list[tuple[int, int, str]] = field(default_factory=list)
     show_one_place: bool = False
     views: Views = field(default_factory=Views)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Criteria:
+    """By what pairs are judged.
+
+    Attributes
+    ----------
+    holes, shots
+        uint32 (n,): numbers of the hole and shot of each micrograph, in the order of exposure; 0: unknown.
+    threshold
+        Decide by ``ccc``, not by ``fdr``.
+    first
+        Only pairs whose second micrograph is this one or a later one are accepted.
+    measure_all
+        Whether all pairs are measured, not only the accepted ones.
+    share_patterns
+        Whether pairs that match without a shift may share a pattern of the camera.
+    """
+
+    holes: NDArray[np.uint32]
+    shots: NDArray[np.uint32]
+    fdr: float
+    threshold: float | None
+    band: tuple[float, float, float]
+    first: int = 0
+    measure_all: bool = False
+    share_patterns: bool = True
+
+    @classmethod
+    def of(cls, acquisitions: Sequence[Acquisition], params: MicrographParams, *, first: int = 0, share_patterns: bool = True) -> Criteria:
+        """As the parameters have it."""
+        return cls(
+            holes=_numbered([one.hole for one in acquisitions]),
+            shots=_numbered([one.shot for one in acquisitions]),
+            fdr=params.fdr,
+            threshold=params.threshold,
+            band=params.band,
+            first=first,
+            measure_all=params.search == "window",
+            share_patterns=share_patterns,
+        )
 
 
 def compare(
@@ -83,111 +121,86 @@ def compare(
     share a pattern of the camera.
     """
     directory = scratch if len(of_class.members) > MAX_IN_MEMORY else None
-    planned = plan_class(of_class, params, directory, progress)
-    block = compare_block(planned, of_class.places, WHOLE, params, progress)
+    search = plan_search(of_class, params, directory, progress)
+    block = search.compare(shard=WHOLE, threads=params.threads, progress=progress)
     if params.search_flips:
-        turned = orientations_of(*_in_all_orientations(of_class, planned, block, params, progress))
-        if turned:
+        number = number_of_orientations(of_class.size)
+        stored = dict(search.orientations(block, orientations=number, threads=params.threads, progress=progress))
+        if stored:
             members = range(len(of_class.members))
-            of_class = replace(of_class, orientations=[turned.get(k, AS_STORED) for k in members])
-            planned = plan_class(of_class, params, directory, progress)
-            block = compare_block(planned, of_class.places, WHOLE, params, progress)
-    return conclude(of_class, planned, block, params, progress, share_patterns=share_patterns)
-
-
-def _in_all_orientations(
-    of_class: Class, planned: Planned, block: Block, params: MicrographParams, progress: Progress
-) -> tuple[list[tuple[int, Found]], int]:
-    """What is found in each orientation, by its number, and how many pairs were tested in all."""
-    null, size, screening = _null(of_class, planned, block, params), of_class.size, _screening_of(planned, block)
-    others = range(1, number_of_orientations(size))
-    found = [(k, Found.of(in_orientation(planned, of_class.places, k, params, progress), null, size)) for k in others]
-    return [(0, Found.of(block.candidates.best, null, size)), *found], screening.tested * (1 + len(others))
-
-
-def _null(of_class: Class, planned: Planned, block: Block, params: MicrographParams) -> Null:
-    """What unrelated pairs reach."""
-    several = (block.candidates if planned.are_all_compared(of_class.places, params) else block.random).best
-    cohort = several.peaks.of(~of_one_area(several.places.pairs, planned.session.areas()))
-    has_pattern = len(planned.session) < _core.MIN_FOR_FIXED_PATTERN
-    return Null.fit(block.mirrored.best.peaks, _screening_of(planned, block).decoys_tested, cohort, has_pattern=has_pattern)
+            of_class = replace(of_class, orientations=[ORIENTATIONS[stored[k]] if k in stored else AS_STORED for k in members])
+            search = plan_search(of_class, params, directory, progress)
+            block = search.compare(shard=WHOLE, threads=params.threads, progress=progress)
+    return conclude(of_class, search, block, params, progress, share_patterns=share_patterns)
 
 
 def conclude(
     of_class: Class,
-    planned: Planned,
-    block: Block,
+    search: _core.Search,
+    block: _core.Block,
     params: MicrographParams,
     progress: Progress = SILENT,
     *,
     share_patterns: bool = True,
 ) -> Compared:
     """Decides which of the pairs that were compared are duplicates; ``block``: all of them."""
-    size, session, candidates = of_class.size, planned.session, block.candidates.best
-    screening, null = _screening_of(planned, block), _null(of_class, planned, block, params)
-    found = Found.of(candidates, null, size, session.areas())
-    if params.threshold is None:
-        decided = judge_pairs(session, found, screening.tested, null, of_class.acquisitions, size, params)
-        # Of few micrographs the pattern is not taken out, and the null distribution allows for it.
-        decided = without_patterns(decided, session, params.threads) if share_patterns and not null.has_pattern else decided
-    else:
-        near = found.z >= (-np.inf if params.search == "window" else DOUBTFUL_Z)
-        decided = Judged(found.places, found.z, q_values(found.chance, screening.tested), near, [""] * len(near))
-    measured = measure(session, decided, params, progress)
-    chosen = np.flatnonzero(decided.accepted)
-    if params.threshold is not None:
-        chosen = chosen[measured.ccc[measured.row[chosen]] >= params.threshold]
-    pairs = [pair_of(decided, int(at), measured, of_class, params) for at in chosen]
-    few = {}
-    if null.has_pattern and len(candidates.peaks.at_zero):
-        few = {"median_z_at_zero_shift": round(float(np.median(candidates.peaks.at_zero)), 2)}
-    copies = mirrored_copies(block.mirrored.best, screening.decoys_tested, null, size)
+    session, members = search.session, list(of_class.members)
+    criteria = Criteria.of(of_class.acquisitions, params, share_patterns=share_patterns)
+    found = search.conclude(block, asked=criteria, threads=params.threads, progress=progress)
+    accepted = np.flatnonzero(found.accepted)
+    pairs = [pair_of(found, int(row), of_class, params) for row in accepted]
+    tested, decoys_tested = search.tested(block)
     return Compared(
-        members=list(of_class.members),
-        size=size,
+        members=members,
+        size=of_class.size,
         pairs=pairs,
         signal=_signal(session.signal, 0.011, 0.2),
         coarse_noise=1 - float(np.median(_signal(session.signal, 0.04, 0.07))),
-        null=null,
-        observed=null.by_overlap.standard(found.z, found.places.overlap(size)),
-        tested=screening.tested,
-        decoys_tested=screening.decoys_tested,
-        screening=screening.summary | few,
-        window_ccc=window_ccc(candidates.places.pairs, measured, of_class) if params.search == "window" else [],
-        of_pattern=[(of_class.members[i], of_class.members[j]) for i, j in decided.places.pairs[decided.of_pattern].tolist()],
-        mirrored=[(of_class.members[i], of_class.members[j], of_decoy(i)) for i, j in block.mirrored.best.places.pairs[copies].tolist()],
+        null=found.null,
+        observed=found.observed,
+        tested=tested,
+        decoys_tested=decoys_tested,
+        screening=_screening(search, block, found.null),
+        window_ccc=_window_ccc(found, members, len(block)) if params.search == "window" else [],
+        of_pattern=[(members[i], members[j]) for i, j in found.of_pattern.tolist()],
+        mirrored=[(members[i], members[j], of_decoy(i)) for i, j in found.mirrored.tolist()],
         show_one_place=session.show_one_place(),
-        views=views(session, pairs, decided.places.of(chosen), params.threads),
+        views=views(session, pairs, found, accepted, params.threads),
     )
 
 
-@dataclass(frozen=True)
-class _Screening:
-    """How many pairs there were, and with mirrored micrographs; and what is reported of how they were chosen."""
-
-    tested: int
-    decoys_tested: int
-    summary: dict[str, Any]
-
-
-def _screening_of(planned: Planned, block: Block) -> _Screening:
-    candidates, mirrored, found = len(block.candidates.at), len(block.mirrored.at), planned.screening
-    if found is None:
-        return _Screening(candidates, mirrored, {"pairs": candidates, "search": "window"})
-    summary = {
-        "pairs": found.pairs,
+def _screening(search: _core.Search, block: _core.Block, null: _core.Null) -> dict[str, Any]:
+    """What is reported of how pairs were chosen."""
+    how = search.screening
+    at_zero = block.candidates.z_at_zero
+    few = {"median_z_at_zero_shift": round(float(np.median(at_zero)), 2)} if null.has_pattern and len(at_zero) else {}
+    if how is None:
+        return {"pairs": len(block), "search": "window"} | few
+    return {
+        "pairs": how.pairs,
         "search": "all",
-        "grid": list(found.grid) if found.grid else None,
-        "group_size": found.pool_size,
-        "least_z": round(found.min_z, 2) if found.grid else None,
-        "least_z_of_group": round(found.min_z_of_pool, 2) if found.pool_size > 1 else None,
-        "predicted_recall_at_overlap_0.3": {str(size): round(recall, 3) for size, recall in found.predicted_recall},
-        "looked_at_closely": candidates,
-    }
-    return _Screening(found.pairs, found.decoy_pairs, summary)
+        "grid": list(how.grid) if how.grid else None,
+        "group_size": how.pool_size,
+        "least_z": round(how.min_z, 2) if how.grid else None,
+        "least_z_of_group": round(how.min_z_of_pool, 2) if how.pool_size > 1 else None,
+        "predicted_recall_at_overlap_0.3": {str(size): round(recall, 3) for size, recall in how.predicted_recall},
+        "looked_at_closely": len(block),
+    } | few
 
 
-def _signal(shares: NDArray[np.float32], low: float, high: float) -> Floats:
+def _window_ccc(found: _core.Verdicts, members: Sequence[int], compared: int) -> list[tuple[int, int, float]]:
+    """The two micrographs of every pair of a window search, by their indices in the input, and the ccc."""
+    pairs, ccc = found.pairs[:compared].tolist(), found.ccc[:compared].tolist()
+    return [(members[i], members[j], value) for (i, j), value in zip(pairs, ccc, strict=True)]
+
+
+def _signal(shares: NDArray[np.float32], low: float, high: float) -> NDArray[np.float64]:
     """Mean share of signal over the rings between two radii, in cycles a reduced pixel."""
     ring = np.sqrt(0.5) / shares.shape[1]
     return np.asarray(shares[:, round(low / ring) : int(high / ring)].mean(axis=1), np.float64)
+
+
+def _numbered(names: Sequence[str]) -> NDArray[np.uint32]:
+    """Numbers names; equal names get equal numbers."""
+    numbers = {"": 0}
+    return np.array([numbers.setdefault(name, len(numbers)) for name in names], np.uint32)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from cryodedup import _core
-from cryodedup.micrographs.blocks import COHORT, MAX_IN_MEMORY
+from cryodedup.micrographs.blocks import MAX_IN_MEMORY
 from cryodedup.micrographs.reading import Reading
 from cryodedup.micrographs.self_test import MAX_PAIRS
 from cryodedup.micrographs.window import sampled, window_pairs
@@ -107,7 +107,7 @@ def forecast(reading: Reading, sizes: Sequence[int], params: MicrographParams) -
 def comparing_work(n: int, params: MicrographParams, *, signal: float) -> float:
     """The work of comparing ``n`` micrographs of one class, in close comparisons of two; ``signal``: their mean share of it."""
     every, turns = n * (n - 1) // 2, len(params.turns_deg)
-    pairs, cohort = _pairs(n, params), min(COHORT, every)
+    pairs, cohort = _pairs(n, params), min(_core.RANDOM_PAIRS, every)
     loading = _LOADING * n + (2 * turns * MAX_PAIRS if params.self_test else 0)
     if params.search == "window":
         return loading + pairs * (turns + _CONFIRMING) + turns * (len(sampled(window_pairs(range(n), params))) + cohort)

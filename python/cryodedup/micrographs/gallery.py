@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from cryodedup import _core
 from cryodedup.micrographs.measuring import Pair
-from cryodedup.micrographs.places import Floats, Places
 
 MAX_PAIRS = 80
 SIDE_PX = 400
@@ -27,7 +26,7 @@ class Views:
     """
 
     pictures: dict[int, NDArray[np.uint8]] = field(default_factory=dict)
-    peaks: dict[tuple[int, int], Floats] = field(default_factory=dict)
+    peaks: dict[tuple[int, int], NDArray[np.float64]] = field(default_factory=dict)
 
 
 def doubtful_and_best(pairs: Sequence[Pair]) -> tuple[list[int], list[int]]:
@@ -50,14 +49,14 @@ def thumbnails(records: Mapping[int, _core.Record], pairs: Sequence[Pair], threa
     return dict(zip(wanted, made, strict=True))
 
 
-def views(session: _core.Session, pairs: Sequence[Pair], places: Places, threads: int) -> Views:
-    """What was compared of the pairs of a class that may be shown; ``places``: those of the pairs in the session."""
+def views(session: _core.Session, pairs: Sequence[Pair], found: _core.Verdicts, rows: NDArray[np.intp], threads: int) -> Views:
+    """What was compared of the pairs of a class that may be shown; ``rows``: of the pairs, in what was found."""
     shown = _shown(pairs)
     number_of = {
-        int(number): index for k in shown for number, index in zip(places.pairs[k], (pairs[k].first, pairs[k].second), strict=True)
+        int(number): index for k in shown for number, index in zip(found.pairs[rows[k]], (pairs[k].first, pairs[k].second), strict=True)
     }
     made = session.thumbnails(list(number_of), max_side_px=SIDE_PX, threads=threads)
-    maps = session.peak_maps(places.of(np.array(shown, np.intp)), reach=REACH, threads=threads)
+    maps = session.peak_maps(found, rows[shown].tolist(), reach=REACH, threads=threads)
     return Views(
         dict(zip(number_of.values(), made, strict=True)),
         {(pairs[k].first, pairs[k].second): peak for k, peak in zip(shown, maps, strict=True)},

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cryodedup.micrographs.measuring import Pair
-from cryodedup.micrographs.places import Floats, overlap_at
 
 
 def implied(pairs: Sequence[Pair], size: tuple[int, int], width: int, min_overlap: float) -> tuple[int, int]:
@@ -20,7 +20,7 @@ def implied(pairs: Sequence[Pair], size: tuple[int, int], width: int, min_overla
     size, width
         Columns and rows of the reduced micrographs, and the pixels that a reduced one takes.
     """
-    place: dict[int, Floats] = {i: np.zeros(2) for pair in pairs for i in (pair.first, pair.second)}
+    place: dict[int, NDArray[np.float64]] = {i: np.zeros(2) for pair in pairs for i in (pair.first, pair.second)}
     set_of = {i: [i] for i in place}
     others = {(min(pair.first, pair.second), max(pair.first, pair.second)) for pair in pairs}
     given = set()
@@ -34,5 +34,10 @@ def implied(pairs: Sequence[Pair], size: tuple[int, int], width: int, min_overla
             set_of |= dict.fromkeys(second, first)
     sets = [sorted(one) for i, one in set_of.items() if one[0] == i and len(one) > 2]
     rest = [(i, j) for one in sets for k, i in enumerate(one) for j in one[k + 1 :] if (i, j) not in given]
-    there = [pair for pair in rest if overlap_at(place[pair[1]] - place[pair[0]], size) >= min_overlap]
+    there = [pair for pair in rest if _overlap(place[pair[1]] - place[pair[0]], size) >= min_overlap]
     return len(there), sum(pair in others for pair in there)
+
+
+def _overlap(shift_px: NDArray[np.float64], size: tuple[int, int]) -> float:
+    """The share of the frame (columns, rows) that overlaps at a shift (x, y)."""
+    return float(np.prod(np.maximum(1 - np.abs(shift_px) / np.array(size), 0)))

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cryodedup import _core
-from cryodedup.micrographs.places import Floats
 from cryodedup.micrographs.planting import Planted, Planter
 from cryodedup.params import MicrographParams
 
@@ -29,12 +29,12 @@ class PlantedSession:
         self._copy = _core.Preparation.open(path, resume=False)
         self._records = [self._copy.copy(record) for record in records]
         loaded = _core.Session.load(self._records, band=params.search_band, threads=params.threads)
-        self._signal: Floats = loaded.signal.astype(float)
+        self._signal: NDArray[np.float64] = loaded.signal.astype(float)
         # What all have in common stays where it is, in a second exposure, too.
         mean = np.zeros(self.size[::-1])
         for record in self._records:
             mean += _core.read_pixels(record)
-        self._mean: Floats = mean / len(self._records)
+        self._mean: NDArray[np.float64] = mean / len(self._records)
 
     def records(self, planted: Sequence[Planted], damage: float) -> list[_core.Record]:
         """Writes second exposures that keep a share of the correlation; returns all records, with those of the hosts replaced."""

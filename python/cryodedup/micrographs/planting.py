@@ -21,7 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cryodedup.micrographs.acquisition import Acquisition
-from cryodedup.micrographs.places import Floats
+
+Floats = NDArray[np.float64]
 
 DAMAGE = 0.75
 """Share of the correlation that the second exposure keeps, where the session shows too few second visits to measure it.

@@ -44,7 +44,7 @@ def summarise(found: MicrographOutcome, written: Written) -> dict[str, Any]:
                 "reduced": list(compared.size),
                 "micrographs": len(compared.members),
                 "screening": compared.screening,
-                "null": compared.null.summary(),
+                "null": _null(compared.null),
                 "matching_mirrored": [[names[i], names[j], change] for i, j, change in compared.mirrored],
                 "at_zero_shift_not_counted": [[names[i], names[j]] for i, j in compared.of_pattern],
             }
@@ -57,4 +57,15 @@ def summarise(found: MicrographOutcome, written: Written) -> dict[str, Any]:
         "forecast": found.forecast and found.forecast.summary(),
         "peak_memory_gb": round(found.peak_memory_gb, 2),
         "times_s": {stage: round(seconds, 3) for stage, seconds in {**found.times_s, **written.times_s}.items()},
+    }
+
+
+def _null(null: _core.Null) -> dict[str, float | None]:
+    return {
+        "start_z": round(null.mirrored.start, 3),
+        "scale_z": round(null.mirrored.scale, 3),
+        "rate": null.mirrored.rate,
+        "cohort_middle_z": round(null.cohort.middle, 3) if null.cohort else None,
+        "cohort_spread_z": round(null.cohort.spread, 3) if null.cohort else None,
+        "periodic_share": round(null.periodic, 4),
     }

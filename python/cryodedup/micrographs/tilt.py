@@ -13,11 +13,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cryodedup.micrographs.acquisition import Acquisition
-from cryodedup.micrographs.places import Floats
 from cryodedup.names import named
 from cryodedup.text import count
+
+Floats = NDArray[np.float64]
 
 Matrix = tuple[tuple[float, float], tuple[float, float]]
 SAME: Matrix = ((1.0, 0.0), (0.0, 1.0))

@@ -29,7 +29,6 @@ from cryodedup import _core
 from cryodedup.components import connected_components
 from cryodedup.micrographs.acquisition import identifies
 from cryodedup.micrographs.compare import Pair
-from cryodedup.micrographs.places import Floats
 from cryodedup.micrographs.version_names import Marks, marks_of
 from cryodedup.text import count
 
@@ -237,13 +236,13 @@ def _content(record: _core.Record) -> tuple[float, ...]:
     return (record.width, record.height, record.sd, record.mean)
 
 
-def _middle(record: _core.Record) -> Floats:
+def _middle(record: _core.Record) -> NDArray[np.float64]:
     """The middle of a micrograph, at most :data:`CROP` pixels along each side."""
     x, y = (max(0, (side - CROP) // 2) for side in (record.width, record.height))
     return _core.read_pixels(record, start=y, stop=y + CROP)[:, x : x + CROP]
 
 
-def _noise(pixels: Floats) -> NDArray[np.float32]:
+def _noise(pixels: NDArray[np.float64]) -> NDArray[np.float32]:
     """Clipped differences of neighbouring pixels, normalised to 1: large and bright features count little."""
     differences = np.diff(pixels.astype(np.float32), axis=1)
     differences -= differences.mean()

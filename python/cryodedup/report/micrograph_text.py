@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 
 from cryodedup import _core
-from cryodedup.micrographs.compare import DOUBTFUL_Z
 from cryodedup.micrographs.result import MicrographOutcome
 from cryodedup.micrographs.self_test_score import SelfTest
 from cryodedup.micrographs.sentences import kinds, overlaps, strength, tilts
@@ -103,7 +102,7 @@ def _rule(result: MicrographOutcome) -> str:
     """The criterion by which pairs were accepted."""
     params = result.params
     if params.threshold is not None:
-        significant = f" and a significance of {DOUBTFUL_Z:g}" if params.search == "all" else ""
+        significant = f" and a significance of {_core.DOUBTFUL_Z:g}" if params.search == "all" else ""
         return f"a correlation coefficient of {params.threshold:g}{significant}"
     mirrored = any(found.decoys_tested for found in result.compared)
     null = (

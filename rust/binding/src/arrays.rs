@@ -5,7 +5,7 @@ use std::convert::Infallible;
 use numpy::{Element, IntoPyArray, PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray2};
 use pyo3::prelude::*;
 
-/// Called with the units done.
+/// Called with the units done; of a job of several stages a `cryodedup.progress.Progress`.
 pub type Progress<'py> = Option<Bound<'py, PyAny>>;
 
 /// An array (n,).

@@ -21,13 +21,13 @@ use pyo3::prelude::*;
 
 #[pymodule]
 mod _core {
-    use cryodedup_core::micrographs::{kernels, read, session};
+    use cryodedup_core::micrographs::{kernels, read, search, session, significance};
     use pyo3::prelude::*;
 
     #[pymodule_export]
     use crate::listing::write_listing;
     #[pymodule_export]
-    use crate::micrographs::{Confirmed, Correlation, Leads, Matches, Questions, correlate, prepare_image};
+    use crate::micrographs::{Confirmed, Correlation, Matches, correlate, prepare_image};
     #[pymodule_export]
     use crate::particles::{Duplicates, HalfPairs, components, deduplicate, half_pairs, kept_at, nearest, overlaps};
     #[pymodule_export]
@@ -46,7 +46,7 @@ mod _core {
     }
 
     #[pymodule_export]
-    use crate::screening::{Screened, Screener, Screening, in_shard, read_screening};
+    use crate::screening::{Block, Comparisons, Null, NullBulk, NullTail, Screening, Search, Verdicts, conclude};
     #[pymodule_export]
     use crate::session::{Coarse, FixedPattern, Session};
 
@@ -60,6 +60,12 @@ mod _core {
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
         module.add("__version__", env!("CARGO_PKG_VERSION"))?;
         module.add("MIN_FOR_FIXED_PATTERN", session::fixed_pattern::MIN_FOR_FIXED_PATTERN)?;
+        module.add("RANDOM_PAIRS", search::RANDOM_PAIRS)?;
+        module.add("DOUBTFUL_Z", significance::DOUBTFUL_Z)?;
+        module.add("USUAL_MIDDLE_Z", significance::USUAL_MIDDLE_Z)?;
+        module.add("MIN_FOR_NULL", significance::MIN_FOR_NULL)?;
+        module.add("MIRRORED_CAUTION", significance::MIRRORED_CAUTION)?;
+        module.add("NEAR_ZERO_PX", significance::NEAR_ZERO_PX)?;
         module.add("MAX_MASKED", read::MAX_MASKED)?;
         module.add("INSTRUCTION_SET", kernels::fft::instruction_set())?;
         module.add("DEBUG_BUILD", cfg!(debug_assertions))

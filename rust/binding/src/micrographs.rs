@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use cryodedup_core::micrographs::search::{self, Confirmed as Measures, Match, Place, Shots};
+use cryodedup_core::micrographs::search::{self, Confirmed as Measures, Match, Place};
 use cryodedup_core::micrographs::{Band, single_images};
 use numpy::{PyReadonlyArray1, PyReadonlyArray2};
 use pyo3::prelude::*;
@@ -11,7 +11,6 @@ use crate::arrays::{Column, Image, Shape, readable};
 use crate::errors::to_python;
 
 pub type BandOf = (f32, f32, f32);
-type Lists = (Column<u32>, Column<u64>);
 
 /// Anything that has these columns.
 #[derive(FromPyObject)]
@@ -47,21 +46,6 @@ readable! {
     }
 }
 
-readable! {
-    Questions(Arc<search::Questions>) {
-        pairs: Image<u32> = |asked| asked.pairs.iter().map(|&pair| <[u32; 2]>::from(pair)).collect();
-        shift_px: Image<f64> = |asked| asked.places.iter().map(|&[x, y, _]| [x, y]).collect();
-        turn_deg: Column<f64> = |asked| asked.places.iter().map(|place| place[2]).collect();
-        members: Lists = |asked| lists(&asked.members);
-        decoys: Lists = |asked| lists(&asked.decoys);
-        decoy_members: Lists = |asked| lists(&asked.decoy_members);
-    }
-}
-
-fn lists(lists: &search::Lists) -> Lists {
-    (Column(lists.values.clone()), Column(lists.starts.clone()))
-}
-
 /// How well two images fit at their best shift.
 #[pyclass(frozen, get_all, eq, module = "cryodedup._core")]
 #[derive(PartialEq)]
@@ -78,44 +62,6 @@ impl Correlation {
     fn __repr__(&self) -> String {
         let Self { shift_px, ncc, ccc, overlap, z } = self;
         format!("Correlation(shift_px={shift_px:?}, ncc={ncc:?}, ccc={ccc:?}, overlap={overlap:?}, z={z:?})")
-    }
-}
-
-#[pyclass(frozen, module = "cryodedup._core")]
-pub struct Leads(search::Leads);
-
-#[pymethods]
-impl Leads {
-    #[new]
-    #[pyo3(signature = (places, *, by_place, holes, shots))]
-    fn new(
-        places: Places<'_>,
-        by_place: PyReadonlyArray1<'_, bool>,
-        holes: PyReadonlyArray1<'_, u32>,
-        shots: PyReadonlyArray1<'_, u32>,
-    ) -> PyResult<Self> {
-        let shots = Shots::new(holes.as_slice()?.to_vec(), shots.as_slice()?.to_vec());
-        let places = places.among(shots.len())?;
-        Ok(Self(search::Leads::new(shots, &places, by_place.as_slice()?)))
-    }
-
-    #[getter]
-    fn by_name(&self) -> Column<bool> {
-        self.0.by_name().collect()
-    }
-
-    #[getter]
-    fn members(&self) -> Image<u32> {
-        self.0.members().map(<[u32; 2]>::from).collect()
-    }
-
-    #[getter]
-    fn candidates(&self) -> Column<i64> {
-        self.0.candidates().map(|count| count as i64).collect()
-    }
-
-    fn ask(&self, chosen: Vec<Vec<u32>>) -> Questions {
-        Questions(Arc::new(self.0.ask(&chosen)))
     }
 }
 

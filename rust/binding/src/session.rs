@@ -14,6 +14,7 @@ use crate::arrays::{Column, Image, Progress, Shape};
 use crate::errors::to_python;
 use crate::micrographs::{BandOf, Confirmed, Matches, Places, to_band};
 use crate::preparation::Record;
+use crate::screening::Verdicts;
 use crate::watched::run;
 
 #[pyclass(frozen, module = "cryodedup._core")]
@@ -124,9 +125,9 @@ impl Session {
         run(py, threads, None, |monitor| search::share_pattern(&self.0, &pairs, monitor)).map(Column)
     }
 
-    #[pyo3(signature = (places, *, reach, threads))]
-    fn peak_maps(&self, py: Python<'_>, places: Places<'_>, reach: u16, threads: usize) -> PyResult<Vec<Image<f64>>> {
-        let places = places.among(self.0.len())?;
+    #[pyo3(signature = (found, rows, *, reach, threads))]
+    fn peak_maps(&self, py: Python<'_>, found: &Verdicts, rows: Vec<usize>, reach: u16, threads: usize) -> PyResult<Vec<Image<f64>>> {
+        let places = found.places(&rows);
         let maps = run(py, threads, None, |monitor| Matcher::new(&self.0, None, false).peak_maps(&places, reach, monitor))?;
         Ok(maps.into_iter().map(|map| Image(map, 2 * usize::from(reach) + 1)).collect())
     }

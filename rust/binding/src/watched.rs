@@ -23,14 +23,42 @@ pub fn run<T: Send>(
     progress: Option<&Bound<'_, PyAny>>,
     job: impl FnOnce(&Monitor) -> cryodedup_core::Result<T> + Send,
 ) -> PyResult<T> {
+    let progress = progress.map(|progress| progress.clone().unbind());
+    let tell = |py: Python<'_>, monitor: &Monitor| progress.as_ref().map_or(Ok(()), |call| call.call1(py, (monitor.done(),)).map(drop));
+    watch(py, threads, tell, job)
+}
+
+/// The same for a job of several stages; `progress`: a `cryodedup.progress.Progress`.
+pub fn run_in_stages<T: Send>(
+    py: Python<'_>,
+    threads: usize,
+    progress: Option<&Bound<'_, PyAny>>,
+    job: impl FnOnce(&Monitor) -> cryodedup_core::Result<T> + Send,
+) -> PyResult<T> {
+    let progress = progress.map(|progress| progress.clone().unbind());
+    let tell = |py: Python<'_>, monitor: &Monitor| {
+        let Some(progress) = &progress else { return Ok(()) };
+        for stage in monitor.take_begun() {
+            progress.call_method1(py, "stage", (stage.name, stage.total))?;
+        }
+        progress.call_method1(py, "advance_to", (monitor.done(),)).map(drop)
+    };
+    watch(py, threads, tell, job)
+}
+
+fn watch<T: Send>(
+    py: Python<'_>,
+    threads: usize,
+    tell: impl Fn(Python<'_>, &Monitor) -> PyResult<()> + Sync,
+    job: impl FnOnce(&Monitor) -> cryodedup_core::Result<T> + Send,
+) -> PyResult<T> {
     check_memory()?;
     // While the interpreter is held: no other thread can fork now.
     let pool = jobs::pool(threads).map_err(|error| PyMemoryError::new_err(format!("no thread pool: {error}")))?;
-    let progress = progress.map(|progress| progress.clone().unbind());
-    let tick = |done| {
+    let tick = |monitor: &Monitor| {
         Python::attach(|py| {
             py.check_signals()?;
-            progress.as_ref().map_or(Ok(()), |call| call.call1(py, (done,)).map(drop))
+            tell(py, monitor)
         })
     };
     py.detach(|| jobs::run(&pool, job, tick))?.map_err(to_python)

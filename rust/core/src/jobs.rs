@@ -52,7 +52,7 @@ pub fn pool(threads: usize) -> std::result::Result<Arc<ThreadPool>, ThreadPoolBu
     Ok(pool)
 }
 
-/// Runs `job` in a pool, and calls `tick` from this thread with the units done, ten times a second. If that fails, the job is stopped.
+/// Runs `job` in a pool, and calls `tick` from this thread ten times a second, and once more if a stage began since. If that fails, the job is stopped.
 ///
 /// # Errors
 /// That of `tick`, which goes before the job's own.
@@ -62,7 +62,7 @@ pub fn pool(threads: usize) -> std::result::Result<Arc<ThreadPool>, ThreadPoolBu
 pub fn run<T: Send, E>(
     pool: &ThreadPool,
     job: impl FnOnce(&Monitor) -> Result<T> + Send,
-    mut tick: impl FnMut(u64) -> std::result::Result<(), E>,
+    mut tick: impl FnMut(&Monitor) -> std::result::Result<(), E>,
 ) -> std::result::Result<Result<T>, E> {
     let (monitor, (sender, receiver)) = (&Monitor::default(), channel());
     pool.in_place_scope(|scope| {
@@ -71,10 +71,11 @@ pub fn run<T: Send, E>(
         let mut ticked = Ok(());
         loop {
             match receiver.recv_timeout(INTERVAL) {
+                Ok(result) if ticked.is_ok() && monitor.has_begun() => return tick(monitor).map(|()| result),
                 Ok(result) => return ticked.map(|()| result),
                 Err(RecvTimeoutError::Disconnected) => return ticked.map(|()| Err(Error::Interrupted)),
                 Err(RecvTimeoutError::Timeout) if ticked.is_ok() => {
-                    ticked = tick(monitor.done());
+                    ticked = tick(monitor);
                     if ticked.is_err() {
                         monitor.cancel();
                     }
@@ -114,9 +115,9 @@ mod tests {
     #[test]
     fn a_failing_tick_ends_the_job() {
         let mut ticks = 0;
-        let found = run(&pool(1).expect("a pool"), until_cancelled, |units| {
+        let found = run(&pool(1).expect("a pool"), until_cancelled, |monitor| {
             ticks += 1;
-            if units > 0 { Err("stop") } else { Ok(()) } // a busy machine may not have begun
+            if monitor.done() > 0 { Err("stop") } else { Ok(()) } // a busy machine may not have begun
         });
         assert!(matches!(found, Err("stop")));
         assert!(ticks > 0);

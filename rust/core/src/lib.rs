@@ -17,6 +17,7 @@ mod kdtree;
 pub mod micrographs;
 pub mod monitor;
 pub mod particles;
+mod random;
 pub mod records;
 pub mod rows;
 pub mod star;

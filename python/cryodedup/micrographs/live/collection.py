@@ -1,6 +1,6 @@
 """Micrographs of one size, each of which is compared with all earlier ones when it comes.
 
-The statistics are those of a whole session (``significance.py``, ``judging.py``), gathered as it grows. Until :data:`FIRST` micrographs are
+The statistics are those of a whole session, gathered as it grows. Until :data:`FIRST` micrographs are
 there, nothing is compared: the fixed pattern of the camera is not known, and the null distribution has too few pairs. At each of
 :data:`ANEW` the pattern is known so much better that all pairs are compared anew.
 """
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -16,12 +17,9 @@ from numpy.typing import NDArray
 
 from cryodedup import _core
 from cryodedup.micrographs.acquisition import Acquisition
-from cryodedup.micrographs.judging import Best, Found, judge_pairs, without_patterns
-from cryodedup.micrographs.measuring import Class, Pair, measure, pair_of
-from cryodedup.micrographs.places import Places, of_one_area, overlap_at
-from cryodedup.micrographs.significance import FEW, Null, Peaks
+from cryodedup.micrographs.compare import Criteria
+from cryodedup.micrographs.measuring import Class, Pair, pair_of
 from cryodedup.params import MicrographParams
-from cryodedup.progress import SILENT
 
 FIRST = 24
 """Number of micrographs from which on pairs are compared: that from which on a fixed pattern is subtracted."""
@@ -189,7 +187,7 @@ class Collection:
     @property
     def is_ready(self) -> bool:
         """Whether the null distributions have enough pairs."""
-        return len(self.gathered.mirrored["z"]) >= FEW and len(self.gathered.cohort["z"]) >= FEW
+        return len(self.gathered.mirrored["z"]) >= _core.MIN_FOR_NULL and len(self.gathered.cohort["z"]) >= _core.MIN_FOR_NULL
 
     def _judged(self, start: int) -> list[Pair]:
         """The duplicates among the pairs whose second micrograph is at ``start`` or later."""
@@ -197,18 +195,15 @@ class Collection:
         if session is None or not self.is_ready:
             return []
         of_class = Class(members=range(len(self)), records=self.records, places=range(len(self)), acquisitions=self.acquisitions, maps=())
-        size, table = of_class.size, gathered.table
-        areas = session.areas()
-        unrelated = _peaks(gathered.cohort, size).of(~of_one_area(np.asarray(gathered.cohort["pairs"]), areas))
-        null = Null.fit(_peaks(gathered.mirrored, size), gathered.decoys_tested, unrelated)
-        pairs = np.ascontiguousarray(table["pairs"], np.uint32)
-        places = Places(pairs, np.asarray(table["shift_px"], np.float64), np.zeros(len(pairs)))
-        found = Found.of(Best(_peaks(table, size), places), null, size, areas)
-        among = pairs[:, 1] >= start
-        decided = judge_pairs(session, found, gathered.tested, null, self.acquisitions, size, self._params, among)
-        decided = without_patterns(decided, session, self._params.threads)
-        measured = measure(session, decided, self._params, SILENT)
-        return [pair_of(decided, int(at), measured, of_class, self._params) for at in np.flatnonzero(decided.accepted)]
+        found = _core.conclude(
+            session,
+            _core.Block(*map(_listed, (gathered.table, gathered.mirrored, gathered.cohort))),
+            tested=gathered.tested,
+            decoys_tested=gathered.decoys_tested,
+            asked=Criteria.of(self.acquisitions, self._params, first=start),
+            threads=self._params.threads,
+        )
+        return [pair_of(found, int(row), of_class, self._params) for row in np.flatnonzero(found.accepted)]
 
 
 def _joined(before: Table, more: Table, rows: NDArray[np.intp] | None = None) -> Table:
@@ -219,6 +214,8 @@ def _of_rows(table: Table, rows: NDArray[np.intp]) -> Table:
     return {name: column[rows] for name, column in table.items()}
 
 
-def _peaks(table: Table, size: tuple[int, int]) -> Peaks:
-    z, z_next, z_at_zero, shift_px = (np.asarray(table[name], np.float64) for name in ("z", "z_next", "z_at_zero", "shift_px"))
-    return Peaks(z, z_next, z_at_zero, overlap_at(shift_px, size))
+def _listed(table: Table) -> SimpleNamespace:
+    """The columns of a block of comparisons."""
+    n = len(table["z"])
+    pairs, reals = np.ascontiguousarray(table["pairs"], np.uint32), {name: np.asarray(table[name], np.float64) for name in _COLUMNS[1:]}
+    return SimpleNamespace(at=np.arange(n, dtype=np.uint64), pairs=pairs, turn_deg=np.zeros(n), **reals)

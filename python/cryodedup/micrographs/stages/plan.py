@@ -10,11 +10,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from cryodedup import __version__, _core
 from cryodedup.errors import InputError, naming
-from cryodedup.micrographs.blocks import Planned
 from cryodedup.micrographs.opened import Opened
 from cryodedup.micrographs.reading import key_of
 from cryodedup.micrographs.stages.files import StageFiles, read_json
@@ -152,14 +149,7 @@ def _by_index(values: Mapping[str, Any]) -> dict[int, Any]:
 def computed() -> dict[str, str]:
     """With what results are computed here."""
     library = " ".join(platform.libc_ver()).strip() or platform.system()
-    processor, functions = _core.INSTRUCTION_SET, _digest_of_functions()
-    return {"cryodedup": __version__, "the processor's instructions": processor, "the C library": library, "numpy's functions": functions}
-
-
-def _digest_of_functions() -> str:
-    """Of what the functions of numpy give that chances are computed with: the last digit depends on the processor."""
-    x = np.linspace(-40, 4, 10_000)
-    return hashlib.blake2b(b"".join(f(x).tobytes() for f in (np.exp, np.expm1)) + np.log(np.exp(x)).tobytes(), digest_size=6).hexdigest()
+    return {"cryodedup": __version__, "the processor's instructions": _core.INSTRUCTION_SET, "the C library": library}
 
 
 def shared(params: MicrographParams) -> dict[str, Any]:
@@ -186,24 +176,6 @@ def digest_of_prepared(records: Mapping[int, _core.Record]) -> str:
 def class_folder(folder: Path, number: int) -> Path:
     """The folder of a class in that of the plan."""
     return folder / f"class-{number + 1}"
-
-
-def save_class(planned: Planned, folder: Path, base: Path) -> None:
-    """Completes the folder of a class, in which its views are already; ``base``: the folder of the stages."""
-    planned.session.save(folder, base)
-    if planned.screener is not None:
-        planned.screener.save(folder)
-
-
-def open_class(folder: Path, params: MicrographParams, *, screens: bool) -> Planned:
-    """A class that was saved; ``screens``: whether its pairs are still to be screened."""
-    session = _core.Session.open(folder, folder.parent.parent)
-    if params.search == "window":
-        return Planned(session, None, None)
-    if not screens:
-        return Planned(session, _core.read_screening(folder), None)
-    screener = _core.Screener.open(session, params.max_shift_reduced_px, folder)
-    return Planned(session, screener.screening, screener)
 
 
 def missing(shards: Iterable[tuple[int, int]]) -> tuple[int, list[int]] | None:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from cryodedup import _core
 from cryodedup.errors import InputError
-from cryodedup.micrographs.blocks import WHOLE, Block, Shard, compare_block, joined, plan_class
+from cryodedup.micrographs.blocks import WHOLE, Shard, arrays_of, block_of, open_search, plan_search, save_search
 from cryodedup.micrographs.cache_file import locked
 from cryodedup.micrographs.compare import conclude
 from cryodedup.micrographs.concluding import outcome_of
@@ -32,8 +32,6 @@ from cryodedup.micrographs.stages.plan import (
     digest_of,
     digest_of_prepared,
     missing,
-    open_class,
-    save_class,
     shared,
 )
 from cryodedup.micrographs.unique import of_classes, unique_ones
@@ -84,7 +82,7 @@ def plan(micrographs: Inputs, params: MicrographParams, output: Path, progress: 
             if len(of_class.members) > 1:
                 own = class_folder(folder, number)
                 own.mkdir()
-                save_class(plan_class(of_class, params, own, progress), own, files.folder)
+                save_search(plan_search(of_class, params, own, progress), own, files.folder)
             classes.append(PlannedClass(list(of_class.members), list(of_class.places)))
         made = Plan(
             params=shared(params),
@@ -150,10 +148,10 @@ def compare(params: MicrographParams, output: Path, shard: Shard = WHOLE, progre
     arrays: Arrays = {"plan": _plan_id(made), "shard": np.array(shard)}
     pairs = 0
     for number, planned_class in _compared(made):
-        planned = open_class(class_folder(files.plan, number), params, screens=True)
-        block = compare_block(planned, planned_class.places, shard, params, progress)
-        arrays |= {f"{number}.{name}": column for name, column in block.arrays().items()}
-        pairs += len(block.candidates.at)
+        search = open_search(class_folder(files.plan, number), planned_class.places, params, compares=True)
+        block = search.compare(shard=shard, threads=params.threads, progress=progress)
+        arrays |= {f"{number}.{name}": column for name, column in arrays_of(block).items()}
+        pairs += len(block)
     with files.writing() as staging:
         put_arrays(staging, place, arrays)
     return f"compared {count(pairs, 'pair')} closely"
@@ -206,13 +204,15 @@ def merge(micrographs: Inputs, params: MicrographParams, output: Path, progress:
         )
     shards = _shards_of(made, files)
     several, compared = [], []
-    planned = {number: open_class(class_folder(files.plan, number), params, screens=False) for number, one in _compared(made)}
+    searches = {
+        number: open_search(class_folder(files.plan, number), one.places, params, compares=False) for number, one in _compared(made)
+    }
     for number, one in enumerate(made.classes):
-        several.append((one.members, planned[number].session.records if number in planned else []))
+        several.append((one.members, searches[number].session.records if number in searches else []))
     unique = of_classes(opened, made.versions, made.refused, several, params)
-    for number, session in planned.items():
-        block = joined([_block_of(shard, number) for shard in shards])
-        compared.append(conclude(unique.classes[number], session, block, params, progress))
+    for number, search in searches.items():
+        block = _core.Block.join([_block_of(shard, number) for shard in shards])
+        compared.append(conclude(unique.classes[number], search, block, params, progress))
     records = {i: record for members, of_class in several for i, record in zip(members, of_class, strict=False)}
     prepared = Prepared(records, made.unreadable, made.masked, None, [])
     with files.writing() as scratch:
@@ -235,9 +235,9 @@ def _shards_of(made: Plan, files: StageFiles) -> list[Arrays]:
     return [arrays for shard, arrays in there.items() if shard[1] == count]
 
 
-def _block_of(arrays: Arrays, number: int) -> Block:
+def _block_of(arrays: Arrays, number: int) -> _core.Block:
     prefix = f"{number}."
-    return Block.of({name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)})
+    return block_of({name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)})
 
 
 def _lacking(folder: Path, stage: str, count: int, numbers: Sequence[int]) -> InputError:

@@ -33,6 +33,8 @@ ORIGINS_PX = "rlnOriginX", "rlnOriginY", "rlnOriginZ"
 SUBTOMOGRAM_ANGLES = "rlnTomoSubtomogramRot", "rlnTomoSubtomogramTilt", "rlnTomoSubtomogramPsi"
 IMAGE_SCALE = "rlnMagnification", "rlnDetectorPixelSize", "rlnPixelSize"
 MICROGRAPH_NAMES = "rlnTomoName", "rlnMicrographName"
+UNSET_NAMES = {"", "none", "null"}
+"""What programs write where they do not know the micrograph."""
 TUBE = "rlnHelicalTubeID"
 IMAGE = "rlnImageName"
 SERIES, TILT_WEIGHTS = "rlnGroupName", ("rlnCtfScalefactor", "rlnCtfBfactor")
@@ -78,9 +80,8 @@ def read(columns: Columns, params: ParticleParams, output: Output, name: str | N
         _refuse_fractions(columns, position)
     micrograph_label = next((label for label in MICROGRAPH_NAMES if label in columns), None)
     warnings = []
-    if micrograph_label is not None:
-        micrograph_of, names = columns.names(micrograph_label)
-    else:
+    micrograph_of, names = columns.names(micrograph_label) if micrograph_label is not None else (None, [])
+    if micrograph_of is None or (len(columns) and {name.strip("'\"").lower() for name in names} <= UNSET_NAMES):
         micrograph_of, names = np.zeros(len(columns), np.uint32), [name or columns.label]
         if name is None:
             _refuse_several_stacks(columns)

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from cryodedup import _core
 from cryodedup.micrographs.compare import Compared
 from cryodedup.micrographs.result import MicrographOutcome
-from cryodedup.micrographs.significance import CAUTION
 from cryodedup.report.axes import Axis, Floats
 from cryodedup.report.charts import chart
 from cryodedup.report.figure import Figure
@@ -68,15 +68,14 @@ def significance(result: MicrographOutcome) -> Significance | None:
     start = of.null.mirrored.start
     chance_z = np.linspace(start, max(float(found_z[0]), start + 1), 200)
     min_z = _accepted_from(of, result)
-    z = of.null.by_overlap.standard(*(np.array([getattr(pair, name) for pair in of.pairs]) for name in ("z", "overlap")))
-    supported = 0 if min_z is None else int(np.count_nonzero(z < min_z))
+    supported = 0 if min_z is None else sum(of.null.standard(pair.z, pair.overlap) < min_z for pair in of.pairs)
     return Significance(
         found_z=found_z,
         found=found,
         mirrored_z=mirrored_z,
         mirrored=np.asarray(np.arange(1, len(mirrored_z) + 1) * (of.tested / max(1, of.decoys_tested)), np.float64),
         chance_z=chance_z,
-        chance=of.tested * of.null.beyond(chance_z),
+        chance=of.tested * np.array([of.null.beyond(float(z)) for z in chance_z]),
         min_z=min_z,
         fdr=result.params.fdr,
         threshold=result.params.threshold,
@@ -90,7 +89,7 @@ def significance(result: MicrographOutcome) -> Significance | None:
 def _accepted_from(of: Compared, result: MicrographOutcome) -> float | None:
     if result.params.threshold is not None:
         return None
-    return of.null.min_z(result.params.fdr * (len(of.pairs) + 1) / of.tested)
+    return of.null.least_z(result.params.fdr * (len(of.pairs) + 1) / of.tested)
 
 
 def ranked(values: Floats) -> tuple[Floats, NDArray[np.int64]]:
@@ -122,7 +121,9 @@ def draw(data: Significance) -> Figure:
 def caption(data: Significance) -> str:
     """The caption, with the number of accepted pairs."""
     found = f"Number of pairs with at least each significance z, out of {data.tested:,} compared pairs. Dashed: an upper estimate of the"
-    found += f" number expected by chance, from {CAUTION:g} times the number of mirrored pairs and from the bulk of all pairs."
+    found += (
+        f" number expected by chance, from {_core.MIRRORED_CAUTION:g} times the number of mirrored pairs and from the bulk of all pairs."
+    )
     if data.min_z is None:
         return f"{found} Pairs are accepted by their ccc (≥ {data.threshold:g}), not by z."
     found += f" A pair is accepted on its own if z is at least about {data.min_z:.1f}. In total, {data.accepted:,} are accepted."

@@ -1,6 +1,6 @@
 //! Micrographs that show the same hole.
 //!
-//! One direction: [`search`] → [`session`] → [`read`] → [`cache`] → [`kernels`]. The steps for a micrograph: [`read::Frame::reduce`]
+//! One direction: [`significance`] → [`search`] → [`session`] → [`read`] → [`cache`] → [`kernels`]. The steps for a micrograph: [`read::Frame::reduce`]
 //! averages bins while it reads; [`read::flatten`] removes the slow change of brightness; the [`cache`] stores the result;
 //! [`Session::load`] subtracts the fixed pattern and makes whitened views. Pairs go through [`search::Screener`], [`search::Matcher::find`]
 //! and [`search::confirm`]; [`single_images`] is for images in memory.
@@ -14,6 +14,7 @@ pub mod read;
 mod saved;
 pub mod search;
 pub mod session;
+pub mod significance;
 pub mod single_images;
 pub mod stored;
 pub mod thumbnails;

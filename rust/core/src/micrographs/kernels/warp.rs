@@ -92,6 +92,24 @@ impl Orientation {
         Self([2, 1, 2, 3][i % 4])
     }
 
+    /// This change, and then another.
+    #[must_use]
+    pub fn then(self, next: Self) -> Self {
+        // Columns and rows are exchanged first: if they are by `next`, what was flipped in x is flipped in y.
+        Self((if next.0 & 4 > 0 { self.exchanged() } else { self.0 }) ^ next.0)
+    }
+
+    /// The change that takes this one back.
+    #[must_use]
+    pub fn inverse(self) -> Self {
+        Self(if self.0 & 4 > 0 { self.exchanged() } else { self.0 })
+    }
+
+    /// With the flips in x and y exchanged.
+    fn exchanged(self) -> u8 {
+        self.0 & 4 | (self.0 & 1) << 1 | (self.0 & 2) >> 1
+    }
+
     /// The pixels of an image of `width` columns, stored so.
     pub fn apply(self, image: &[i8], width: usize) -> Vec<i8> {
         let height = image.len() / width;
@@ -217,6 +235,15 @@ mod tests {
         let square = [1, 2, 3, 4];
         let all: Vec<Vec<i8>> = (4..8).map(|orientation| Orientation(orientation).apply(&square, 2)).collect();
         assert_eq!(all, [[1, 3, 2, 4], [3, 1, 4, 2], [2, 4, 1, 3], [4, 2, 3, 1]]);
+    }
+
+    #[test]
+    fn orientations_are_joined_and_taken_back() {
+        let image: Vec<i8> = (0..16).collect();
+        for (a, b) in (0..8).flat_map(|a| (0..8).map(move |b| (Orientation(a), Orientation(b)))) {
+            assert_eq!(a.then(b).apply(&image, 4), b.apply(&a.apply(&image, 4), 4), "{a:?} {b:?}");
+            assert_eq!(a.then(a.inverse()), Orientation(0));
+        }
     }
 
     #[test]

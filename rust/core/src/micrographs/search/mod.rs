@@ -4,6 +4,8 @@
 mod choice;
 mod closely;
 mod coarse;
+mod compare;
+pub mod comparison;
 mod confirm;
 mod fit;
 mod peak_maps;
@@ -13,14 +15,14 @@ mod pools;
 mod saved;
 mod screen;
 mod shared_pattern;
-pub mod shot_agreement;
 mod tiles;
 
 pub use choice::Sensitivity;
 pub use closely::{Match, Matcher};
 pub use coarse::{Candidate, Coarse, Threshold};
+pub use compare::{Block, Limits, Listed, RANDOM_PAIRS, Search};
+pub use comparison::{Comparison, overlap_at};
 pub use confirm::{Confirmed, confirm};
 pub use place::{Pair, Place, pairs, places};
 pub use screen::{Screened, Screener, Screening, Shard};
 pub use shared_pattern::share_pattern;
-pub use shot_agreement::{Lead, Leads, Lists, Questions, Shots};

@@ -68,6 +68,11 @@ impl Shard {
         }
     }
 
+    /// How many parts there are.
+    pub fn count(self) -> usize {
+        self.count
+    }
+
     /// Whether a pair is in this part, by its first micrograph. Neighbours go together; those with many partners are dealt out evenly.
     pub fn holds(self, first: u32) -> bool {
         first as usize / ROWS % self.count == self.index
@@ -203,5 +208,14 @@ mod tests {
         assert_eq!(joined, candidates);
         assert_eq!(parts.iter().map(|part| part.decoys.len()).sum::<usize>(), decoys.len());
         assert!(Shard::new(4, 4).is_err());
+    }
+
+    #[test]
+    fn first_micrographs_are_dealt_out_whole_and_evenly() {
+        let shards: Vec<Shard> = (0..4).map(|index| Shard::new(index, 4).unwrap()).collect();
+        let held: Vec<usize> = (0..4000).map(|first| shards.iter().filter(|shard| shard.holds(first)).count()).collect();
+        assert!(held.iter().all(|&count| count == 1));
+        let sizes: Vec<usize> = shards.iter().map(|shard| (0..4000).filter(|&first| shard.holds(first)).count()).collect();
+        assert!(sizes.iter().max().unwrap() - sizes.iter().min().unwrap() <= ROWS, "{sizes:?}");
     }
 }

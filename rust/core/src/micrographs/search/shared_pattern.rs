@@ -16,8 +16,9 @@ use crate::{Monitor, Result};
 /// The outer part of each side over which a micrograph fades.
 const TAPER: f32 = 0.025;
 /// What two exposures of one scene do not share is less than this part of the signal of the session's middle micrograph: up to 0.17 in three
-/// exposures that damage it, 1.1 or more behind smooth patterns (seeds 1 to 3)...
-const MAX_LEFT: f64 = 0.5;
+/// exposures that damage it, 1.1 or more behind smooth patterns (seeds 1 to 3), 0.5 behind
+/// columns and clusters of bad pixels...
+const MAX_LEFT: f64 = 0.3;
 /// ...whose signal is taken to be at least so strong, in units of its noise.
 const MIN_USUAL: f64 = 0.1;
 
@@ -80,6 +81,8 @@ mod tests {
         assert!(of_pattern(products(4.0, 0.0, [0.3, 0.3]), 4.3), "a white pattern");
         assert!(of_pattern(products(4.0, 0.0, [12.0, 0.3]), 16.0), "one that is stronger in coarse detail");
         assert!(of_pattern(products(4.0, 0.0, [16.0, 0.0]), 20.0), "a smooth one");
+        assert!(of_pattern(products(1.7, 0.0, [6.0, 0.02]), 7.7), "columns and clusters of bad pixels, some pixels wide");
+        assert!(!of_pattern(products(0.7, 4.0, [0.0, 0.0]), 4.7), "one scene, damaged further");
         assert!(!of_pattern(products(0.0, 4.0, [50.0, 50.0]), 4.0), "one exposure twice");
         assert!(!of_pattern([[0.0; 4]; RINGS], 0.0), "nothing");
     }

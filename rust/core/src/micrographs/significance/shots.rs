@@ -1,11 +1,9 @@
 //! Which pairs are measured to judge a pair that may be a duplicate, a *lead*: the other equal shots of its two holes, its *members*, and
 //! the same shots of other holes, its *decoys*.
-//!
-//! Only the pairs, up to hundreds of thousands, are selected here; their significances are evaluated in `shot_agreement.py`.
 
 use std::collections::HashMap;
 
-use super::place::{Pair, Place};
+use crate::micrographs::search::{Pair, Place};
 
 /// Where names do not give the shots of a hole, this many micrographs on either side of a pair are members.
 pub const REACH: usize = 3;
@@ -57,6 +55,11 @@ impl Shots {
         self.hole_of[i as usize]
     }
 
+    /// The number of a micrograph's shot; None: unknown.
+    pub(super) fn shot(&self, i: u32) -> Option<u32> {
+        Some(self.shot_of[i as usize]).filter(|&shot| shot > 0)
+    }
+
     /// The micrographs of one shot of a hole.
     fn shot_of_hole(&self, hole: u32, shot: u32) -> &[u32] {
         self.in_hole[hole as usize].iter().find(|(other, _)| *other == shot).map_or(&[], |(_, micrographs)| micrographs)
@@ -93,11 +96,10 @@ impl Shots {
 
 /// A pair that may be a duplicate.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Lead {
-    /// The micrographs.
+pub(super) struct Lead {
     pub pair: Pair,
     /// Its shift (x, y) and rotation.
-    pub place: [f64; 3],
+    at: [f64; 3],
     /// Pairs of the same second visit, if it is one, each of the first and of the second hole.
     pub members: Vec<Pair>,
     /// Whether names give the holes.
@@ -108,7 +110,8 @@ impl Lead {
     /// `by_place`: whether neighbours in the order of exposure are members where names do not give holes. They are not near zero shift,
     /// where neighbours, too, share the camera and its edges; nor where the holes are known, but not to be imaged twice: neighbours then
     /// are of one hole, and share its lattice.
-    pub fn new(shots: &Shots, pair: Pair, place: [f64; 3], by_place: bool) -> Self {
+    pub fn new(shots: &Shots, place: &Place, by_place: bool) -> Self {
+        let pair = place.pair;
         let by_name = shots.is_by_name(pair);
         let both_known = shots.hole(pair.0) > 0 && shots.hole(pair.1) > 0;
         let members = match (by_name, by_place && !both_known) {
@@ -116,7 +119,7 @@ impl Lead {
             (_, true) => shots.beside(pair),
             _ => Vec::new(),
         };
-        Self { pair, place, members, by_name }
+        Self { pair, at: [place.shift.0, place.shift.1, place.turn_deg], members, by_name }
     }
 
     /// The micrographs that may replace one of the pair in a decoy: the same shots of other holes, none beside it.
@@ -147,112 +150,56 @@ impl Lead {
     }
 }
 
-/// Leads among the micrographs of a session.
-#[derive(Clone, Debug)]
-pub struct Leads {
-    shots: Shots,
-    leads: Vec<Lead>,
+/// The rows of [`Questions::places`] that answer for a lead.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct OfLead {
+    /// Its members.
+    pub members: Vec<u32>,
+    pub decoys: Vec<OfDecoy>,
 }
 
-impl Leads {
-    /// `by_place`: for each of the places, see [`Lead::new`].
-    pub fn new(shots: Shots, places: &[Place], by_place: &[bool]) -> Self {
-        let lead = |(at, &by_place): (&Place, &bool)| Lead::new(&shots, at.pair, [at.shift.0, at.shift.1, at.turn_deg], by_place);
-        let leads = places.iter().zip(by_place).map(lead).collect();
-        Self { shots, leads }
-    }
-
-    /// For each lead whether names give the holes.
-    pub fn by_name(&self) -> impl Iterator<Item = bool> {
-        self.leads.iter().map(|lead| lead.by_name)
-    }
-
-    /// The members of all leads, one lead after the other.
-    pub fn members(&self) -> impl Iterator<Item = Pair> {
-        self.leads.iter().flat_map(|lead| &lead.members).copied()
-    }
-
-    /// For each lead the number of micrographs that may replace one of the pair in a decoy.
-    pub fn candidates(&self) -> impl Iterator<Item = usize> {
-        self.leads.iter().map(|lead| lead.candidates(&self.shots).count())
-    }
-
-    /// See [`Questions::new`].
-    pub fn ask(&self, chosen: &[Vec<u32>]) -> Questions {
-        Questions::new(&self.shots, &self.leads, chosen.iter().map(Vec::as_slice))
-    }
-}
-
-/// Lists of different lengths, one after the other: list k is `values[starts[k]..starts[k + 1]]`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Lists {
-    /// The values of all lists.
-    pub values: Vec<u32>,
-    /// One more than there are lists.
-    pub starts: Vec<u64>,
-}
-
-impl Default for Lists {
-    fn default() -> Self {
-        Self { values: Vec::new(), starts: vec![0] }
-    }
-}
-
-impl Lists {
-    fn push(&mut self, list: impl IntoIterator<Item = u32>) {
-        self.values.extend(list);
-        self.starts.push(self.values.len() as u64);
-    }
+/// The same for a decoy.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct OfDecoy {
+    /// The pair that replaces the lead.
+    pub lead: u32,
+    /// The pairs that replace its members.
+    pub members: Vec<u32>,
 }
 
 /// Pairs to be measured near given shifts, each once, and for which leads and decoys.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Questions {
-    /// The pairs, the earlier micrograph first.
-    pub pairs: Vec<Pair>,
-    /// Shift (x, y) and rotation of each.
-    pub places: Vec<[f64; 3]>,
-    /// For each lead the rows of `pairs` that are its members.
-    pub members: Lists,
-    /// For each lead and each of its decoys, the row of the pair that replaces the lead.
-    pub decoys: Lists,
-    /// For each decoy, lead by lead, the rows of the pairs that replace the members.
-    pub decoy_members: Lists,
+pub(super) struct Questions {
+    /// The earlier micrograph of each pair is its first.
+    pub places: Vec<Place>,
+    pub of_leads: Vec<OfLead>,
     rows: HashMap<(Pair, [u64; 3]), u32>,
 }
 
 impl Questions {
-    /// `chosen`: of each lead the micrographs, as places in its [`Lead::candidates`], that make decoys; of every other one they replace the
-    /// second hole.
-    ///
-    /// # Panics
-    /// If a place is not below the number of candidates.
-    pub fn new<'a>(shots: &Shots, leads: &[Lead], chosen: impl Iterator<Item = &'a [u32]>) -> Self {
+    /// `chosen`: of each lead the micrographs that make decoys, of its [`Lead::candidates`]; every other one replaces the second hole.
+    pub fn new(shots: &Shots, leads: &[Lead], chosen: &[Vec<u32>]) -> Self {
         let mut questions = Self::default();
         for (lead, chosen) in leads.iter().zip(chosen) {
-            let members: Vec<u32> = lead.members.iter().map(|&pair| questions.row(pair, lead.place)).collect();
-            questions.members.push(members);
-            let candidates: Vec<u32> = lead.candidates(shots).collect();
-            let mut firsts = Vec::with_capacity(chosen.len());
-            for (turn, &place) in chosen.iter().enumerate() {
-                let decoy = lead.decoy(shots, candidates[place as usize], turn % 2 == 0);
-                let rows: Vec<u32> = decoy.into_iter().map(|pair| questions.row(pair, lead.place)).collect();
-                firsts.push(rows[0]);
-                questions.decoy_members.push(rows[1..].iter().copied());
-            }
-            questions.decoys.push(firsts);
+            let members = lead.members.iter().map(|&pair| questions.row(pair, lead.at)).collect();
+            let decoys = chosen.iter().enumerate().map(|(turn, &other)| {
+                let mut rows = lead.decoy(shots, other, turn % 2 == 0).into_iter().map(|pair| questions.row(pair, lead.at));
+                let replaced = rows.next().unwrap_or_default();
+                OfDecoy { lead: replaced, members: rows.collect() }
+            });
+            let of_lead = OfLead { members, decoys: decoys.collect() };
+            questions.of_leads.push(of_lead);
         }
         questions
     }
 
-    fn row(&mut self, (i, j): Pair, place: [f64; 3]) -> u32 {
+    fn row(&mut self, (i, j): Pair, at: [f64; 3]) -> u32 {
         // With the micrographs exchanged, shift and rotation are opposite; 0.0 - x is never -0.0.
-        let (pair, place) = if i < j { ((i, j), place.map(|value| value + 0.0)) } else { ((j, i), place.map(|value| 0.0 - value)) };
-        let (pairs, places) = (&mut self.pairs, &mut self.places);
-        *self.rows.entry((pair, place.map(f64::to_bits))).or_insert_with(|| {
-            pairs.push(pair);
-            places.push(place);
-            pairs.len() as u32 - 1
+        let (pair, at) = if i < j { ((i, j), at.map(|value| value + 0.0)) } else { ((j, i), at.map(|value| 0.0 - value)) };
+        let places = &mut self.places;
+        *self.rows.entry((pair, at.map(f64::to_bits))).or_insert_with(|| {
+            places.push(Place { pair, shift: (at[0], at[1]), turn_deg: at[2] });
+            places.len() as u32 - 1
         })
     }
 }
@@ -268,40 +215,47 @@ mod tests {
         Shots::new(holes, shots)
     }
 
+    fn lead(shots: &Shots, pair: Pair, [x, y, turn_deg]: [f64; 3], by_place: bool) -> Lead {
+        Lead::new(shots, &Place { pair, shift: (x, y), turn_deg }, by_place)
+    }
+
     #[test]
     fn members_are_the_other_equal_shots_of_both_holes() {
         let shots = shots(12);
-        let lead = Lead::new(&shots, (1, 34), [5.0, -3.0, 0.0], true);
-        assert!(lead.by_name);
-        assert_eq!(lead.members, [(0, 33), (0, 36), (2, 35)]);
-        let lead = Lead::new(&shots, (1, 35), [5.0, -3.0, 0.0], true);
-        assert!(!lead.by_name && lead.members.is_empty(), "two shots: {lead:?}");
+        let one = lead(&shots, (1, 34), [5.0, -3.0, 0.0], true);
+        assert!(one.by_name);
+        assert_eq!(one.members, [(0, 33), (0, 36), (2, 35)]);
+        let one = lead(&shots, (1, 35), [5.0, -3.0, 0.0], true);
+        assert!(!one.by_name && one.members.is_empty(), "two shots: {one:?}");
     }
 
     #[test]
     fn where_no_names_show_holes_neighbours_are_members() {
         let shots = Shots::new(vec![0; 40], vec![0; 40]);
-        let lead = Lead::new(&shots, (1, 20), [5.0, -3.0, 0.0], true);
-        assert_eq!(lead.members, [(0, 19), (2, 21), (3, 22), (4, 23)]);
-        assert!(Lead::new(&shots, (1, 20), [0.0; 3], false).members.is_empty());
-        let candidates: Vec<u32> = lead.candidates(&shots).collect();
+        let one = lead(&shots, (1, 20), [5.0, -3.0, 0.0], true);
+        assert_eq!(one.members, [(0, 19), (2, 21), (3, 22), (4, 23)]);
+        assert!(lead(&shots, (1, 20), [0.0; 3], false).members.is_empty());
+        let candidates: Vec<u32> = one.candidates(&shots).collect();
         assert_eq!(candidates, (5..17).chain(24..40).collect::<Vec<_>>());
-        assert_eq!(Lead::new(&Shots::new(vec![0; 23], vec![0; 23]), (1, 20), [0.0; 3], true).candidates(&shots).count(), 28);
+        assert_eq!(lead(&Shots::new(vec![0; 23], vec![0; 23]), (1, 20), [0.0; 3], true).candidates(&shots).count(), 28);
     }
 
     #[test]
     fn decoys_are_the_same_shots_of_other_holes_and_each_pair_is_measured_once() {
         let shots = shots(12);
-        let lead = Lead::new(&shots, (1, 31), [5.0, -3.0, 0.5], true);
-        let candidates: Vec<u32> = lead.candidates(&shots).collect();
+        let one = lead(&shots, (1, 31), [5.0, -3.0, 0.5], true);
+        let candidates: Vec<u32> = one.candidates(&shots).collect();
         assert!(candidates.iter().all(|k| k % 3 == 1 && ![0, 10].contains(&(k / 3))), "{candidates:?}");
-        let turned = Lead { pair: (31, 1), place: [-5.0, 3.0, -0.5], members: vec![(30, 0)], by_name: true };
-        let questions = Questions::new(&shots, &[lead, turned], [[0, 1].as_slice(), &[]].into_iter());
-        assert_eq!(questions.members, Lists { values: vec![0, 1, 0], starts: vec![0, 2, 3] });
-        let at = |rows: &[u32]| rows.iter().map(|&row| questions.pairs[row as usize]).collect::<Vec<_>>();
+        let turned = Lead { pair: (31, 1), at: [-5.0, 3.0, -0.5], members: vec![(30, 0)], by_name: true };
         let (a, b) = (candidates[0], candidates[1]);
-        assert_eq!(at(&questions.decoys.values), [(a, 31), (1, b)]);
-        assert_eq!(at(&questions.decoy_members.values), [(a - 1, 30), (a + 1, 32), (0, b - 1), (2, b + 1)]);
-        assert!(questions.places.iter().all(|place| (place[0] - 5.0).abs() + (place[1] + 3.0).abs() + (place[2] - 0.5).abs() < 1e-12));
+        let questions = Questions::new(&shots, &[one, turned], &[vec![a, b], vec![]]);
+        assert_eq!([&questions.of_leads[0].members, &questions.of_leads[1].members], [&vec![0, 1], &vec![0]]);
+        let pair = |row: u32| questions.places[row as usize].pair;
+        let decoys = &questions.of_leads[0].decoys;
+        assert_eq!([pair(decoys[0].lead), pair(decoys[1].lead)], [(a, 31), (1, b)]);
+        let members: Vec<Pair> = decoys.iter().flat_map(|decoy| &decoy.members).map(|&row| pair(row)).collect();
+        assert_eq!(members, [(a - 1, 30), (a + 1, 32), (0, b - 1), (2, b + 1)]);
+        let is_there = |at: &Place| at.shift == (5.0, -3.0) && (at.turn_deg - 0.5).abs() < 1e-12;
+        assert!(questions.places.iter().all(is_there));
     }
 }

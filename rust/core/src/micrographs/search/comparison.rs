@@ -1,0 +1,53 @@
+//! What comparing two micrographs has shown.
+
+use super::closely::Match;
+use super::place::{Pair, Place};
+
+/// Two micrographs at their best shift, with the significances there and elsewhere.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Comparison {
+    /// The pair, its best shift and rotation.
+    pub place: Place,
+    /// The significance there.
+    pub z: f64,
+    /// That of the next best shift.
+    pub z_next: f64,
+    /// That at zero shift.
+    pub z_at_zero: f64,
+}
+
+impl Comparison {
+    pub(super) fn new(pair: Pair, found: &Match, turn_deg: f64) -> Self {
+        let place = Place { pair, shift: (f64::from(found.shift.0), f64::from(found.shift.1)), turn_deg };
+        let [z, z_next, z_at_zero] = [found.z, found.z_next, found.z_at_zero].map(f64::from);
+        Self { place, z, z_next, z_at_zero }
+    }
+
+    /// The share of the frame (columns, rows) that overlaps at the best shift.
+    pub fn overlap(&self, size: (usize, usize)) -> f64 {
+        overlap_at(self.place.shift, size)
+    }
+
+    /// The better of two comparisons of one pair; at zero shift that of the first.
+    #[must_use]
+    pub fn or_better(self, other: Self) -> Self {
+        if other.z > self.z { Self { z_at_zero: self.z_at_zero, ..other } } else { self }
+    }
+}
+
+/// The share of a frame (columns, rows) that overlaps at a shift.
+pub fn overlap_at(shift: (f64, f64), size: (usize, usize)) -> f64 {
+    let left = |shift: f64, side: usize| (1.0 - shift.abs() / side as f64).max(0.0);
+    left(shift.0, size.0) * left(shift.1, size.1)
+}
+
+/// Whether a shift is less than a share of the frame along both axes.
+pub(in crate::micrographs) fn is_within(shift: (f64, f64), size: (usize, usize), share: f64) -> bool {
+    shift.0.abs() < share * size.0 as f64 && shift.1.abs() < share * size.1 as f64
+}
+
+/// Whether two micrographs are known to show one area; `areas`: the number of each one's, 0 if it is not known.
+pub(in crate::micrographs) fn is_of_one_area((i, j): Pair, areas: &[u32]) -> bool {
+    let [first, second] = [i, j].map(|k| areas.get(k as usize).copied().unwrap_or_default());
+    first == second && first > 0
+}

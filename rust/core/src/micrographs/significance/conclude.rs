@@ -1,0 +1,235 @@
+//! The duplicates among the pairs of a session that were compared.
+
+use std::collections::HashSet;
+
+use super::evidence::{Agreement, Judge};
+use super::false_discovery::q_values;
+use super::found::Found;
+use super::null::Null;
+use super::orientations::mirrored_copies;
+use super::recruits::{Leader, recruits, rows_of};
+use super::shots::Shots;
+use crate::micrographs::kernels::rings::Band;
+use crate::micrographs::search::comparison::{Comparison, is_of_one_area};
+use crate::micrographs::search::{Confirmed, Matcher, Pair, Place, confirm, share_pattern};
+use crate::micrographs::session::Session;
+use crate::micrographs::session::fixed_pattern::MIN_FOR_FIXED_PATTERN;
+use crate::union_find::UnionFind;
+use crate::{Monitor, Result};
+
+/// Pairs with a q-value up to this may be duplicates, if other shots of their holes agree.
+const DOUBTFUL_Q: f64 = 0.5;
+/// Of the pairs that match near zero along both axes, in reduced pixels, those that do so at zero: a smooth pattern has a broad peak.
+pub const NEAR_ZERO_PX: f64 = 2.0;
+const EXACT_PX: f64 = 1.0;
+/// Pairs of lower significance have no coefficient: no sensible threshold would accept them.
+pub const DOUBTFUL_Z: f64 = 4.0;
+
+/// What was compared.
+#[derive(Clone, Debug)]
+pub struct Compared<'a> {
+    /// Pairs that may be duplicates.
+    pub candidates: &'a [Comparison],
+    /// Pairs with a mirrored micrograph.
+    pub mirrored: &'a [Comparison],
+    /// Pairs most of which are unrelated: all, or random ones.
+    pub cohort: &'a [Comparison],
+    /// How many pairs there were, of which the candidates are the best...
+    pub tested: u64,
+    /// ...and how many with a mirrored micrograph.
+    pub decoys_tested: u64,
+}
+
+/// How pairs are accepted.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Decision {
+    /// By their false-discovery rate.
+    Fdr(f64),
+    /// By their correlation coefficient over the whole frame, if they are significant at all.
+    Ccc(f64),
+}
+
+/// What a conclusion depends on beside the comparisons.
+#[derive(Clone, Debug)]
+pub struct Criteria {
+    /// How pairs are accepted.
+    pub decision: Decision,
+    /// Of the micrographs for which the coefficients are measured.
+    pub band: Band,
+    /// Only pairs whose second micrograph is this one or a later one are accepted.
+    pub from: u32,
+    /// Whether all candidates are measured, and none is too insignificant for a coefficient.
+    pub measure_all: bool,
+    /// Whether pairs that match without a shift may share a pattern of the camera.
+    pub share_patterns: bool,
+}
+
+impl Criteria {
+    fn measures(&self, pair: &Verdict) -> bool {
+        self.measure_all || pair.is_accepted
+    }
+}
+
+/// A pair that was judged.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Verdict {
+    /// The pair, its shift and rotation.
+    pub place: Place,
+    /// Its significance there.
+    pub z: f64,
+    /// The false-discovery rate of all pairs that are not less likely.
+    pub q: f64,
+    /// Whether it is a duplicate.
+    pub is_accepted: bool,
+    /// What the other shots of its holes say.
+    pub agreement: Agreement,
+    /// Measured at the full resolution of the reduced micrographs, if it is accepted, or if all are measured.
+    pub measured: Option<Confirmed>,
+}
+
+/// What was concluded.
+#[derive(Clone, Debug)]
+pub struct Verdicts {
+    /// The null distributions.
+    pub null: Null,
+    /// Of each candidate; then of those found only through other shots of their holes.
+    pub pairs: Vec<Verdict>,
+    /// The standard significance of each candidate.
+    pub observed: Vec<f64>,
+    /// Pairs that would be accepted, but match at exactly zero shift, as frames that share a pattern do.
+    pub of_pattern: Vec<Pair>,
+    /// Pairs that match only mirrored, the best first.
+    pub mirrored: Vec<Pair>,
+}
+
+impl Null {
+    /// The null distributions of a session: pairs of one area are none of the cohort, and of few micrographs the camera's pattern is not
+    /// taken out.
+    pub fn of_session(session: &Session, compared: &Compared) -> Result<Self> {
+        let areas = session.areas()?;
+        let cohort: Vec<Comparison> = compared.cohort.iter().filter(|pair| !is_of_one_area(pair.place.pair, &areas)).copied().collect();
+        Ok(Self::fit(compared.mirrored, compared.decoys_tested, &cohort, session.size, session.len() < MIN_FOR_FIXED_PATTERN))
+    }
+}
+
+/// Decides which pairs are duplicates.
+pub fn conclude(session: &Session, shots: &Shots, compared: &Compared, criteria: &Criteria, monitor: &Monitor) -> Result<Verdicts> {
+    let (null, areas) = (Null::of_session(session, compared)?, session.areas()?);
+    let found: Vec<Found> = compared.candidates.iter().map(|pair| Found::new(pair, &null, session.size, &areas)).collect();
+    let mut verdicts = Verdicts {
+        pairs: vec![],
+        observed: found.iter().map(|one| null.by_overlap.standard(one.z, one.overlap(session.size))).collect(),
+        of_pattern: vec![],
+        mirrored: mirrored_copies(compared.mirrored, compared.decoys_tested, &null, session.size),
+        null,
+    };
+    let matcher = Matcher::new(session, None, false);
+    match criteria.decision {
+        Decision::Fdr(fdr) => {
+            let measure_near = |places: &[Place]| {
+                let measured = matcher.find_near(places, monitor)?;
+                Ok(measured.iter().map(|one| (f64::from(one.z), (f64::from(one.shift.0), f64::from(one.shift.1)))).collect())
+            };
+            let judge = Judge { shots, null: &verdicts.null, size: session.size, areas: &areas, measure_near };
+            verdicts.pairs = judged(&judge, &found, compared.tested, fdr, criteria.from)?;
+            if criteria.share_patterns && !verdicts.null.has_pattern {
+                verdicts.of_pattern = leave_out_patterns(session, &matcher, &mut verdicts.pairs, monitor)?;
+            }
+        }
+        Decision::Ccc(_) => {
+            let q = q_values(&found.iter().map(|one| one.chance).collect::<Vec<_>>(), compared.tested);
+            let least = if criteria.measure_all { f64::NEG_INFINITY } else { DOUBTFUL_Z };
+            verdicts.pairs = found.iter().zip(q).map(|(one, q)| verdict(one, q, one.z >= least)).collect();
+        }
+    }
+    monitor.begin("measuring", verdicts.pairs.iter().filter(|pair| criteria.measures(pair)).count() as u64);
+    measure(session, &matcher, &mut verdicts.pairs, criteria, monitor)?;
+    if let Decision::Ccc(threshold) = criteria.decision {
+        verdicts.pairs.iter_mut().for_each(|pair| pair.is_accepted &= pair.measured.is_some_and(|measured| measured.ccc >= threshold));
+    }
+    Ok(verdicts)
+}
+
+fn verdict(found: &Found, q: f64, is_accepted: bool) -> Verdict {
+    Verdict { place: found.place, z: found.z, q, is_accepted, agreement: Agreement::Unknown, measured: None }
+}
+
+/// Accepts pairs by their false-discovery rates, after measuring the other shots of their holes; then those that these lead to.
+fn judged<M: Fn(&[Place]) -> Result<Vec<(f64, (f64, f64))>>>(
+    judge: &Judge<M>,
+    found: &[Found],
+    tested: u64,
+    fdr: f64,
+    from: u32,
+) -> Result<Vec<Verdict>> {
+    let is_asked = |one: &Found| one.place.pair.1 >= from;
+    let mut chances: Vec<f64> = found.iter().map(|one| one.chance).collect();
+    let alone = q_values(&chances, tested);
+    let rows: Vec<usize> = (0..found.len()).filter(|&row| alone[row] <= DOUBTFUL_Q && is_asked(&found[row])).collect();
+    let evidence = judge.evidence(&rows.iter().map(|&row| found[row]).collect::<Vec<_>>())?;
+    for (&row, evidence) in rows.iter().zip(&evidence) {
+        chances[row] = evidence.chance(chances[row]);
+    }
+    let q = q_values(&chances, tested);
+    let mut pairs: Vec<Verdict> = found.iter().zip(&q).map(|(one, &q)| verdict(one, q, q <= fdr && is_asked(one))).collect();
+    let mut leaders = Vec::new();
+    for (&row, evidence) in rows.iter().zip(&evidence) {
+        if !pairs[row].is_accepted {
+            continue;
+        }
+        let agreement = evidence.agreement(judge.shots, fdr);
+        pairs[row].agreement = agreement;
+        leaders.push(Leader { evidence, q: q[row], agreement });
+    }
+    let accepted: HashSet<Pair> = pairs.iter().filter(|pair| pair.is_accepted).map(|pair| pair.place.pair).collect();
+    let row_of = rows_of(pairs.iter().map(|pair| pair.place.pair));
+    for recruit in recruits(&leaders, &accepted, fdr) {
+        let recruited =
+            Verdict { place: recruit.place, z: recruit.z, q: recruit.q, is_accepted: true, agreement: recruit.agreement, measured: None };
+        match row_of.get(&recruit.place.pair) {
+            Some(&row) => pairs[row] = recruited,
+            None => pairs.push(recruited),
+        }
+    }
+    Ok(pairs)
+}
+
+/// Does not accept pairs that share a pattern of the camera, not a scene; returns them.
+///
+/// A few frames with another gain reference than the rest, or none, keep a pattern in common. It makes a match as significant as any, at zero
+/// shift. So do exposures that follow each other without a move of the stage. What they have in common tells which it is.
+fn leave_out_patterns(session: &Session, matcher: &Matcher, pairs: &mut [Verdict], monitor: &Monitor) -> Result<Vec<Pair>> {
+    let is_near = |(x, y): (f64, f64), limit: f64| x.abs() <= limit && y.abs() <= limit;
+    let mut rows: Vec<usize> =
+        (0..pairs.len()).filter(|&row| pairs[row].is_accepted && is_near(pairs[row].place.shift, NEAR_ZERO_PX)).collect();
+    let places: Vec<Place> = rows.iter().map(|&row| pairs[row].place).collect();
+    let mut exact = matcher.find_near(&places, monitor)?.into_iter().map(|one| is_near((one.shift.0.into(), one.shift.1.into()), EXACT_PX));
+    rows.retain(|_| exact.next() == Some(true));
+    let asked: Vec<Pair> = rows.iter().map(|&row| pairs[row].place.pair).collect();
+    // Two that share a pattern with a third share it with each other.
+    let groups = UnionFind::new(session.len());
+    for (&(i, j), shares) in asked.iter().zip(share_pattern(session, &asked, monitor)?) {
+        if shares {
+            groups.unite(i, j);
+        }
+    }
+    rows.retain(|&row| groups.root(pairs[row].place.pair.0) == groups.root(pairs[row].place.pair.1));
+    rows.iter().for_each(|&row| pairs[row].is_accepted = false);
+    Ok(rows.iter().map(|&row| pairs[row].place.pair).collect())
+}
+
+/// Measures the accepted pairs, or all.
+fn measure(session: &Session, matcher: &Matcher, pairs: &mut [Verdict], criteria: &Criteria, monitor: &Monitor) -> Result<()> {
+    let wanted: Vec<usize> = (0..pairs.len()).filter(|&row| criteria.measures(&pairs[row])).collect();
+    let mut places: Vec<Place> = wanted.iter().map(|&row| pairs[row].place).collect();
+    // Zero shifts stand for all shifts of about a pixel: the exact ones are measured.
+    let still: Vec<usize> = (0..places.len()).filter(|&at| places[at].shift == (0.0, 0.0)).collect();
+    let exact = matcher.find_near(&still.iter().map(|&at| places[at]).collect::<Vec<_>>(), monitor)?;
+    for (at, found) in still.into_iter().zip(exact) {
+        places[at].shift = (found.shift.0.into(), found.shift.1.into());
+    }
+    for (&row, measured) in wanted.iter().zip(confirm(session, criteria.band, &places, monitor)?) {
+        pairs[row].measured = Some(measured);
+    }
+    Ok(())
+}

@@ -1,0 +1,490 @@
+//! The shots of one pair of holes support each other: if a hole was imaged twice, so were all of its shots, with about the same shift.
+//!
+//! A pair that may be a duplicate, a *lead*, is judged with its *members* ([`super::shots`]), measured near the same shift. The significance
+//! that unrelated micrographs reach there is measured on *decoys* with the same geometry: the same shots of other holes, chosen at random,
+//! near the same shift, each the best of as many places. So an edge of beam or foil at the same place in every shot, and whatever else the
+//! shots of all holes share, supports no lead, and leads caused by it are refuted.
+
+use std::collections::HashSet;
+
+use super::found::{Found, STILL};
+use super::null::Null;
+use super::shots::{Lead, Questions, Shots};
+use super::statistics::{ascending, mean, quantile, sum_of_largest};
+use super::tails::{Tail, unrelated};
+use crate::Result;
+use crate::micrographs::search::comparison::{is_of_one_area, is_within, overlap_at};
+use crate::micrographs::search::{Pair, Place};
+use crate::random::Random;
+use crate::union_find::UnionFind;
+
+/// Maximum number of decoys of each lead: half replace its first hole, half its second.
+const DECOYS: usize = 8;
+/// With fewer decoys in total, the distribution expected from noise is used.
+const FEW_DECOYS: usize = 40;
+/// Mean and standard deviation of the best significance near a given shift, in noise.
+const NOISE: f64 = 2.3;
+const NOISE_SD: f64 = 0.6;
+/// Number of independent places near a shift: no chance is taken to be smaller than that of the best of these in noise...
+const NEAR_PLACES: f64 = 60.0;
+/// ...nor smaller than this share of the chance of the best of all places. The share is larger than that of the places near a shift, since
+/// unrelated pairs prefer some places.
+const NEAR_SHARE: f64 = 0.001;
+/// The support of a lead is the sum of this many of its members' significances, the largest ones.
+const TOP: usize = 2;
+/// Distance of the quartiles of a normal distribution, in standard deviations.
+const IQR_PER_SD: f64 = 1.35;
+/// With fewer decoys, the location and width of all decoys are used.
+const MIN_FOR_LOCATION: usize = 4;
+/// A set of more micrographs, or of more than one in [`MIN_SETS`], is not one of exposures of one place.
+const MAX_SET: usize = 20;
+const MIN_SETS: usize = 4;
+/// Shifts of less than this share of the frame along both axes are near zero, where edges of beam and foil match.
+const FAR: f64 = 0.1;
+
+/// Another pair of shots of a lead's holes, near the lead's shift.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Member {
+    /// A micrograph of the first hole and one of the second.
+    pub pair: Pair,
+    pub z: f64,
+    /// Of the later micrograph relative to the earlier one.
+    pub shift: (f64, f64),
+    /// The chance of that significance.
+    pub chance: f64,
+}
+
+/// The evidence for or against a lead from the other shots of its holes.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Evidence {
+    /// The lead.
+    pub place: Place,
+    /// Whether the names of both micrographs give their holes.
+    pub by_name: bool,
+    /// Whether the shift is so small that edges of beam and foil may match in all shots, which are then no evidence.
+    pub is_still: bool,
+    /// The chance that an unrelated pair of the same shots is as significant near the shift of the lead.
+    pub here: f64,
+    /// The chance that the members of unrelated holes agree as well; 1 without members.
+    pub support: f64,
+    pub members: Vec<Member>,
+}
+
+/// What the other shots of a pair's holes say.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Agreement {
+    /// There are no other shots, or none agrees where names do not give holes.
+    #[default]
+    Unknown,
+    /// So many of so many shots of the two holes agree.
+    Shots(usize, usize),
+    /// So many exposures in a row agree, where names do not give holes.
+    InARow(usize),
+    /// The holes have other shots, and none agrees.
+    Contradicted,
+}
+
+impl Evidence {
+    /// The chance of the lead combined with its support (Fisher's method); `alone`: that of the lead by itself.
+    pub fn chance(&self, alone: f64) -> f64 {
+        let alone = alone.max(self.here).max(1e-300);
+        if self.members.is_empty() || self.is_still {
+            return alone;
+        }
+        let product = alone * self.support.max(1e-30);
+        (2.0 * alone.min(product * (1.0 - libm::log(product)))).min(1.0)
+    }
+
+    /// The members that may be duplicates because the lead is one: all, if the holes are known.
+    ///
+    /// Otherwise most members are not shots of the same holes. Then the members before and after the lead are taken, step by step, up to and
+    /// including the first one that neither is a duplicate by itself (the earlier micrograph first) nor agrees at a chance of at most
+    /// `agreeing`.
+    pub fn recruits(&self, are_duplicates: &HashSet<Pair>, agreeing: f64) -> Vec<&Member> {
+        if self.by_name {
+            return self.members.iter().collect();
+        }
+        let member = |step: i64| self.members.iter().find(|member| i64::from(member.pair.0) - i64::from(self.place.pair.0) == step);
+        let mut found = Vec::new();
+        for side in [1, -1] {
+            let mut step = side;
+            while let Some(next) = member(step) {
+                found.push(next);
+                if next.chance > agreeing && !are_duplicates.contains(&in_order(next.pair)) {
+                    break;
+                }
+                step += side;
+            }
+        }
+        found
+    }
+
+    /// What is reported about the members, which agree at a chance of at most `agreeing`.
+    pub fn agreement(&self, shots: &Shots, agreeing: f64) -> Agreement {
+        let shot = |i: u32| shots.shot(i).ok_or(i);
+        let different = |members: &mut dyn Iterator<Item = &Member>| {
+            let of_lead = std::iter::once(self.place.pair.0);
+            of_lead.chain(members.map(|member| member.pair.0)).map(shot).collect::<HashSet<_>>().len()
+        };
+        let number = different(&mut self.members.iter().filter(|member| member.chance <= agreeing));
+        let all = different(&mut self.members.iter());
+        match (self.by_name, number) {
+            (false, 2..) => Agreement::InARow(number),
+            (false, _) => Agreement::Unknown,
+            (true, _) if all == 1 => Agreement::Unknown,
+            (true, 2..) => Agreement::Shots(number, all),
+            (true, _) => Agreement::Contradicted,
+        }
+    }
+}
+
+/// The earlier micrograph first.
+pub(super) fn in_order((i, j): Pair) -> Pair {
+    (i.min(j), i.max(j))
+}
+
+/// What leads are judged by.
+pub(super) struct Judge<'a, Measure> {
+    pub shots: &'a Shots,
+    pub null: &'a Null,
+    /// Columns and rows of the reduced micrographs.
+    pub size: (usize, usize),
+    /// Of each micrograph the number of the area that it is known to share with some others, or 0.
+    pub areas: &'a [u32],
+    /// Measures pairs near given shifts: returns their significances, and the exact shifts.
+    pub measure_near: Measure,
+}
+
+impl<Measure: Fn(&[Place]) -> Result<Vec<(f64, (f64, f64))>>> Judge<'_, Measure> {
+    /// Measures the members and decoys of all leads. Leads near zero shift, where decoys share edges, are judged separately.
+    pub fn evidence(&self, leads: &[Found]) -> Result<Vec<Evidence>> {
+        let is_near_zero = |lead: &Found| is_within(lead.place.shift, self.size, FAR);
+        let mut found: Vec<(usize, Evidence)> = Vec::with_capacity(leads.len());
+        for near in [false, true] {
+            let rows: Vec<usize> = (0..leads.len()).filter(|&row| is_near_zero(&leads[row]) == near).collect();
+            let those: Vec<Found> = rows.iter().map(|&row| leads[row]).collect();
+            found.extend(rows.into_iter().zip(self.of_alike(&those, !near)?));
+        }
+        found.sort_unstable_by_key(|(row, _)| *row);
+        Ok(found.into_iter().map(|(_, evidence)| evidence).collect())
+    }
+
+    /// `by_place`: see [`Lead::new`].
+    fn of_alike(&self, found: &[Found], by_place: bool) -> Result<Vec<Evidence>> {
+        let leads: Vec<Lead> = found.iter().map(|one| Lead::new(self.shots, &one.place, by_place)).collect();
+        let chosen: Vec<Vec<u32>> = leads.iter().map(|lead| decoys_of(lead, self.shots)).collect();
+        let asked = Questions::new(self.shots, &leads, &chosen);
+        let measured = (self.measure_near)(&asked.places)?;
+        let z_of = |rows: &[u32]| -> Vec<f64> { rows.iter().map(|&row| measured[row as usize].0).collect() };
+
+        let z: Vec<f64> = found.iter().map(|one| one.z).collect();
+        let own_set = self.sets_of(&leads);
+        let unlike: Vec<Vec<f64>> = leads
+            .iter()
+            .zip(&asked.of_leads)
+            .map(|(lead, of_lead)| {
+                let pair = |row: u32| asked.places[row as usize].pair;
+                let is_alike = |row: u32| {
+                    let (i, j) = pair(row);
+                    let set = own_set[lead.pair.0 as usize];
+                    !lead.by_name && own_set[i as usize] == set && own_set[j as usize] == set || is_of_one_area((i, j), self.areas)
+                };
+                let rows: Vec<u32> = of_lead.decoys.iter().map(|decoy| decoy.lead).filter(|&row| !is_alike(row)).collect();
+                z_of(&rows)
+            })
+            .collect();
+        let here = standardised(&unlike, &z, 1).into_iter().zip(above_all(&unlike, &z)).zip(&z);
+        let here: Vec<f64> = here.map(|((standard, above), &z)| standard.min(above).max(in_noise(z))).collect();
+
+        let members: Vec<Vec<f64>> = asked.of_leads.iter().map(|of_lead| z_of(&of_lead.members)).collect();
+        let of_decoys: Vec<Vec<Vec<f64>>> =
+            asked.of_leads.iter().map(|of_lead| of_lead.decoys.iter().map(|decoy| z_of(&decoy.members)).collect()).collect();
+        let support = support(&members, &of_decoys);
+        let mut every_decoy = unrelated(of_decoys.iter().flatten().flatten().copied());
+        every_decoy.reverse();
+
+        let evidence = |k: usize| {
+            let rows = &asked.of_leads[k].members;
+            let elsewhere = |row: u32| {
+                let (z, shift) = measured[row as usize];
+                self.null.elsewhere(z, overlap_at(shift, self.size))
+            };
+            let alone = chances_of_members(&of_decoys[k].concat(), &members[k]);
+            let members = rows.iter().zip(&leads[k].members).zip(alone).map(|((&row, &pair), chance)| {
+                let (z, shift) = measured[row as usize];
+                let reached = 1.0 - every_decoy.partition_point(|&decoy| decoy < z) as f64 / every_decoy.len().max(1) as f64;
+                Member { pair, z, shift, chance: chance.max(in_noise(z)).max(NEAR_SHARE * elsewhere(row)).max(reached) }
+            });
+            Evidence {
+                place: found[k].place,
+                by_name: leads[k].by_name,
+                is_still: is_within(found[k].place.shift, self.size, STILL),
+                here: here[k],
+                support: support[k],
+                members: members.collect(),
+            }
+        };
+        Ok((0..leads.len()).map(evidence).collect())
+    }
+
+    /// Of each micrograph the set of leads that it is in, if it is a small one: of ten exposures of one spot, many decoys are duplicates
+    /// themselves. Only where names do not give holes: an edge that the same shots of all holes share makes a set, too.
+    fn sets_of(&self, leads: &[Lead]) -> Vec<u32> {
+        let n = self.shots.len();
+        let sets = UnionFind::new(n);
+        leads.iter().for_each(|lead| sets.unite(lead.pair.0, lead.pair.1));
+        let roots: Vec<u32> = (0..n as u32).map(|i| sets.root(i)).collect();
+        let mut sizes = vec![0; n];
+        roots.iter().for_each(|&root| sizes[root as usize] += 1);
+        let is_small = |root: u32| sizes[root as usize] <= MAX_SET.min(n / MIN_SETS);
+        roots.iter().enumerate().map(|(i, &root)| if is_small(root) { root } else { i as u32 }).collect()
+    }
+}
+
+/// The micrographs that make the decoys of a lead, drawn at random: by its pair, so that other leads do not change them.
+fn decoys_of(lead: &Lead, shots: &Shots) -> Vec<u32> {
+    let (i, j) = lead.pair;
+    Random::new(u64::from(i) << 32 | u64::from(j)).draw(lead.candidates(shots).collect(), DECOYS)
+}
+
+/// The chance that the members of unrelated holes agree as well; `of_decoys`: of each lead and each of its decoys the significances of the
+/// pairs that replace the members.
+fn support(members: &[Vec<f64>], of_decoys: &[Vec<Vec<f64>>]) -> Vec<f64> {
+    let mut support = vec![1.0; members.len()];
+    for number in 1..=TOP + 1 {
+        let which: Vec<usize> = (0..members.len()).filter(|&k| members[k].len().min(TOP + 1) == number).collect();
+        let observed: Vec<f64> = which.iter().map(|&k| sum_of_largest(members[k].iter().copied(), TOP)).collect();
+        let decoys: Vec<Vec<f64>> =
+            which.iter().map(|&k| of_decoys[k].iter().map(|decoy| sum_of_largest(decoy.iter().copied(), TOP)).collect()).collect();
+        for (k, chance) in which.into_iter().zip(standardised(&decoys, &observed, number.min(TOP))) {
+            support[k] = chance;
+        }
+    }
+    support
+}
+
+/// The chance of the significance of each member of a lead, compared with all decoys of the lead.
+fn chances_of_members(decoys: &[f64], observed: &[f64]) -> Vec<f64> {
+    standardised(&vec![decoys.to_vec(); observed.len()], observed, 1)
+}
+
+/// The chance of each observed value; `terms`: how many significances were added up.
+///
+/// Each value is standardised with the median and quartiles of its own decoys, but at least with those of all decoys; the shape of the tail
+/// is estimated from all decoys together, since a few cannot show it.
+fn standardised(decoys: &[Vec<f64>], observed: &[f64], terms: usize) -> Vec<f64> {
+    let (noise, width) = (NOISE * terms as f64, NOISE_SD * (terms as f64).sqrt());
+    let (mut middle, mut spread) = (noise, width);
+    let all = ascending(decoys.iter().flatten().copied());
+    if all.len() >= FEW_DECOYS {
+        middle = quantile(&all, 0.5);
+        spread = (quantile(&all, 0.75) - quantile(&all, 0.25)) / IQR_PER_SD;
+    }
+    spread = spread.max(0.5 * width);
+    let scales: Vec<(f64, f64)> = decoys
+        .iter()
+        .map(|own| {
+            if own.len() < MIN_FOR_LOCATION {
+                return (middle, spread);
+            }
+            let own = ascending(own.iter().copied());
+            let of_own = (quantile(&own, 0.75) - quantile(&own, 0.25)) / IQR_PER_SD;
+            (middle.max(quantile(&own, 0.5)), spread.max(of_own))
+        })
+        .collect();
+    let scaled = decoys.iter().zip(&scales).flat_map(|(own, &(middle, spread))| own.iter().map(move |value| (value - middle) / spread));
+    let tail = tail(&ascending(scaled));
+    observed.iter().zip(&scales).map(|(value, &(middle, spread))| tail.probability((value - middle) / spread)).collect()
+}
+
+/// The chance of each observed value above all of its decoys: one in as many at their maximum, falling as all decoys do.
+///
+/// The spread of eight decoys is not well known: where a few reach 12, a pair of z 90 would not be exceptional.
+fn above_all(decoys: &[Vec<f64>], observed: &[f64]) -> Vec<f64> {
+    let all = ascending(decoys.iter().flatten().copied());
+    if all.len() < FEW_DECOYS {
+        return vec![1.0; observed.len()];
+    }
+    let start = quantile(&all, 0.9);
+    let over: Vec<f64> = all.iter().filter(|&&value| value > start).map(|value| value - start).collect();
+    let scale = mean(&over).max(NOISE_SD);
+    let chance = |(own, &value): (&Vec<f64>, &f64)| {
+        let above = value - sum_of_largest(own.iter().copied(), 1);
+        if above > 0.0 { libm::exp(-above / scale) / (1 + own.len()) as f64 } else { 1.0 }
+    };
+    decoys.iter().zip(observed).map(chance).collect()
+}
+
+/// The chance that images of noise are as significant near a given shift.
+fn in_noise(z: f64) -> f64 {
+    (NEAR_PLACES * 0.5 * libm::erfc(z / std::f64::consts::SQRT_2)).min(1.0)
+}
+
+/// The tail fitted to the upper tenth of standardised values; a few duplicates among the decoys do not broaden it.
+fn tail(scaled: &[f64]) -> Tail {
+    if scaled.len() < FEW_DECOYS {
+        return Tail::new(1.5, 0.7, 0.2);
+    }
+    let start = quantile(scaled, 0.9).max(1.3);
+    let above: Vec<f64> = scaled.iter().filter(|&&value| value > start).map(|value| value - start).collect();
+    if above.is_empty() {
+        return Tail::new(start, 0.5, 0.1);
+    }
+    let usual = quantile(&above, 0.5) / libm::log(2.0);
+    let limited: Vec<f64> = above.iter().map(|&value| value.min(8.0 * usual)).collect();
+    Tail::new(start, mean(&limited).max(0.5), 0.1)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use super::*;
+    use crate::micrographs::significance::null::tests::of_noise;
+
+    const SIZE: (usize, usize) = (1000, 1000);
+    const FAR_AWAY: (f64, f64) = (190.0, -160.0);
+    const HOLES: u32 = 20;
+    const SHOTS: u32 = 4;
+
+    fn known() -> (Vec<u32>, Vec<u32>) {
+        (0..HOLES * SHOTS).map(|i| (i / SHOTS + 1, i % SHOTS + 1)).unzip()
+    }
+
+    fn unknown(n: usize) -> (Vec<u32>, Vec<u32>) {
+        (vec![0; n], vec![0; n])
+    }
+
+    type Measured = Result<Vec<(f64, (f64, f64))>>;
+
+    /// Noise near any shift, but for some pairs; `everywhere` is added to all.
+    fn noise_near(duplicates: &[(Pair, f64)], everywhere: f64) -> impl Fn(&[Place]) -> Measured {
+        let duplicates: HashMap<Pair, f64> = duplicates.iter().copied().collect();
+        move |places| {
+            let mut random = Random::new(7);
+            assert!(places.iter().all(|place| place.pair.0 < place.pair.1));
+            let z = |place: &Place| duplicates.get(&place.pair).copied().unwrap_or(random.normal(2.3, 0.5) + everywhere);
+            Ok(places.iter().map(z).zip(places).map(|(z, place)| (z, place.shift)).collect())
+        }
+    }
+
+    fn judged(
+        leads: &[(Pair, (f64, f64))],
+        z: f64,
+        (holes, shots): (Vec<u32>, Vec<u32>),
+        measure_near: impl Fn(&[Place]) -> Measured,
+        areas: &[u32],
+    ) -> Vec<Evidence> {
+        let found: Vec<Found> =
+            leads.iter().map(|&(pair, shift)| Found { place: Place { pair, shift, turn_deg: 0.0 }, z, chance: 1e-3 }).collect();
+        let (shots, null) = (Shots::new(holes, shots), of_noise());
+        Judge { shots: &shots, null: &null, size: SIZE, areas, measure_near }.evidence(&found).expect("it measures")
+    }
+
+    fn agreement(evidence: &Evidence, (holes, shots): (Vec<u32>, Vec<u32>)) -> Agreement {
+        evidence.agreement(&Shots::new(holes, shots), 0.01)
+    }
+
+    fn pairs(evidence: &Evidence) -> Vec<Pair> {
+        evidence.members.iter().map(|member| member.pair).collect()
+    }
+
+    #[test]
+    fn other_shots_of_two_holes_support_a_faint_pair() {
+        let lead = [((0, 40), FAR_AWAY)];
+        let agreed = &judged(&lead, 5.0, known(), noise_near(&[((0, 40), 5.0), ((1, 41), 7.0), ((2, 42), 6.0)], 0.0), &[])[0];
+        let refused = &judged(&lead, 5.0, known(), noise_near(&[((0, 40), 5.0)], 0.0), &[])[0];
+        assert!(agreed.by_name);
+        assert_eq!(pairs(agreed), [(1, 41), (2, 42), (3, 43)]);
+        assert!(agreed.chance(1e-3) < 1e-5 && refused.chance(1e-3) >= 1e-3);
+        assert_eq!(agreement(agreed, known()), Agreement::Shots(3, 4));
+        assert_eq!(agreement(refused, known()), Agreement::Contradicted);
+    }
+
+    #[test]
+    fn an_edge_that_all_frames_share_supports_nothing_and_refutes() {
+        let edge = [((0, 40), 8.0), ((1, 41), 8.2), ((2, 42), 7.8), ((3, 43), 8.1)];
+        let found = &judged(&[((0, 40), (50.0, 40.0))], 8.0, known(), noise_near(&edge, 5.5), &[])[0];
+        assert!(found.chance(1e-8) > 1e-3, "{found:?}");
+    }
+
+    #[test]
+    fn neighbours_stand_in_where_names_show_no_holes_but_not_near_zero_shift() {
+        let near = noise_near(&[((10, 40), 5.0), ((11, 41), 9.0)], 0.0);
+        let agreed = &judged(&[((10, 40), FAR_AWAY)], 5.0, unknown(60), near, &[])[0];
+        assert_eq!(pairs(agreed), [(7, 37), (8, 38), (9, 39), (11, 41), (12, 42), (13, 43)]);
+        assert!(agreed.chance(1e-3) < 1e-5);
+        assert_eq!(agreed.agreement(&Shots::new(vec![0; 60], vec![0; 60]), 0.001), Agreement::InARow(2));
+        let near_zero = &judged(&[((10, 40), (50.0, 50.0))], 5.0, unknown(60), noise_near(&[], 0.0), &[])[0];
+        assert!(near_zero.members.is_empty());
+    }
+
+    #[test]
+    fn at_zero_shift_the_other_shots_support_nobody() {
+        let near = noise_near(&[((0, 40), 9.0), ((1, 41), 7.0), ((2, 42), 6.0)], 0.0);
+        let found = &judged(&[((0, 40), (0.2, 0.1))], 9.0, known(), near, &[])[0];
+        assert!(found.is_still && found.chance(1e-3) >= 1e-3);
+    }
+
+    #[test]
+    fn edges_that_lie_near_zero_shift_do_not_hide_pairs_elsewhere() {
+        // Decoys near zero shift reach 15, up and down; they say nothing of those at other shifts.
+        let measure = |places: &[Place]| {
+            let mut random = Random::new(7);
+            let mut z = |place: &Place| if place.shift.0 < 100.0 { random.normal(0.0, 15.0) } else { random.normal(2.3, 0.5) };
+            Ok(places.iter().map(|place| (z(place), place.shift)).collect())
+        };
+        let mut leads: Vec<_> = (0..8).map(|k| ((k, 40 + k), (50.0, 40.0))).collect();
+        leads.push(((20, 60), FAR_AWAY));
+        let found = judged(&leads, 16.0, known(), measure, &[]);
+        assert!(found[8].here < 1e-9, "{}", found[8].here);
+        assert!(found[..8].iter().all(|evidence| evidence.here > 1e-3));
+    }
+
+    #[test]
+    fn one_more_lead_changes_no_other() {
+        let leads = [((0, 40), FAR_AWAY), ((5, 65), FAR_AWAY)];
+        let decoys = |pair: Pair| {
+            let shots = Shots::new(known().0, known().1);
+            decoys_of(&Lead::new(&shots, &Place { pair, ..Place::default() }, true), &shots)
+        };
+        assert_ne!(decoys(leads[0].0), decoys((0, 44)));
+        assert_eq!(decoys(leads[0].0), decoys(leads[0].0));
+        let [alone, beside] = [&leads[..1], &leads].map(|leads| judged(leads, 5.0, known(), noise_near(&[], 0.0), &[])[0].place);
+        assert_eq!(alone, beside);
+    }
+
+    #[test]
+    fn further_exposures_of_the_same_shots_support_nothing() {
+        // What matches by chance in one matches in all.
+        let numbers = || (0..80_u32).map(|i| (i / 4 + 1, i % 4 / 2 + 1)).unzip();
+        let four: Vec<(Pair, f64)> = [0, 1].into_iter().flat_map(|i| [40, 41].map(|j| ((i, j), 5.0))).collect();
+        let found = &judged(&[((0, 40), FAR_AWAY)], 5.0, numbers(), noise_near(&four, 0.0), &[])[0];
+        assert_eq!(pairs(found), [(2, 42), (2, 43), (3, 42), (3, 43)]);
+        assert!(found.chance(1e-3) >= 1e-3);
+    }
+
+    fn spot(n: u32) -> Vec<Pair> {
+        (0..n).flat_map(|i| (i + 1..n).map(move |j| (i, j))).collect()
+    }
+
+    fn of_spot(n: u32, areas: &[u32]) -> Vec<Evidence> {
+        let duplicates: Vec<(Pair, f64)> = spot(n).into_iter().map(|pair| (pair, 60.0)).collect();
+        let leads: Vec<_> = spot(n).into_iter().map(|pair| (pair, (3.0, 2.0))).collect();
+        judged(&leads, 60.0, unknown(50), noise_near(&duplicates, 0.0), areas)
+    }
+
+    #[test]
+    fn duplicates_of_one_spot_are_no_decoys_of_each_other() {
+        // Ten exposures of one spot among fifty micrographs: many of the random partners are of that spot.
+        assert!(of_spot(10, &[]).iter().all(|evidence| evidence.here < 1e-9));
+    }
+
+    #[test]
+    fn of_more_exposures_of_one_spot_only_known_areas_tell() {
+        // Most micrographs are of one spot, as an edge of beam or foil may make them seem to be.
+        assert!(of_spot(30, &[]).iter().any(|evidence| evidence.here > 1e-9));
+        let areas: Vec<u32> = (0..50).map(|i| if i < 30 { 7 } else { 0 }).collect();
+        assert!(of_spot(30, &areas).iter().all(|evidence| evidence.here < 1e-9));
+    }
+}

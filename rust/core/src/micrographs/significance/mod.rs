@@ -1,0 +1,25 @@
+//! Which of the pairs that were compared show the same area.
+//!
+//! [`Null`] holds the null distributions of a session; [`evidence`] is what the other shots of a pair's holes say; [`conclude`] puts them
+//! together, and decides. Exponentials and logarithms are those of `libm`: the same bits on every processor.
+
+mod conclude;
+mod evidence;
+mod false_discovery;
+mod found;
+mod null;
+mod orientations;
+mod overlap_scale;
+mod recruits;
+pub mod shots;
+mod statistics;
+mod tails;
+
+pub use conclude::{Compared, Criteria, DOUBTFUL_Z, Decision, NEAR_ZERO_PX, Verdict, Verdicts, conclude};
+pub use evidence::Agreement;
+pub use false_discovery::q_values;
+pub use null::{Null, USUAL_MIDDLE_Z};
+pub use orientations::{InOrientation, orientations_of};
+pub use overlap_scale::OverlapScale;
+pub use shots::Shots;
+pub use tails::{Gumbel, MIN_FOR_NULL, MIRRORED_CAUTION, Tail, unrelated, zero_tail};

@@ -1,0 +1,51 @@
+//! Pairs that are not accepted by themselves, but have the shift expected from an accepted pair of the same holes.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use super::evidence::{Agreement, Evidence, in_order};
+use super::false_discovery::q_values;
+use crate::micrographs::search::{Pair, Place};
+
+/// A pair that is a duplicate because it has the shift of an accepted pair of the same holes, its lead.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Recruit {
+    pub place: Place,
+    pub z: f64,
+    /// Not lower than that of the lead.
+    pub q: f64,
+    /// That of the lead.
+    pub agreement: Agreement,
+}
+
+/// A pair that was accepted because its shots agree, or without them.
+pub(super) struct Leader<'a> {
+    pub evidence: &'a Evidence,
+    pub q: f64,
+    pub agreement: Agreement,
+}
+
+/// The recruits whose false-discovery rate among all recruits is at most `fdr`, by pair; `accepted`: the pairs that are without them.
+pub(super) fn recruits(leaders: &[Leader], accepted: &HashSet<Pair>, fdr: f64) -> Vec<Recruit> {
+    // Of several leads the one by which a pair is least likely by chance.
+    let mut found: BTreeMap<Pair, (f64, Recruit)> = BTreeMap::new();
+    for leader in leaders.iter().filter(|leader| !leader.evidence.is_still) {
+        for member in leader.evidence.recruits(accepted, fdr) {
+            let pair = in_order(member.pair);
+            if accepted.contains(&pair) || found.get(&pair).is_some_and(|(chance, _)| member.chance >= *chance) {
+                continue;
+            }
+            let turn_deg = leader.evidence.place.turn_deg;
+            let place = Place { pair, shift: member.shift, turn_deg: if pair == member.pair { turn_deg } else { -turn_deg } };
+            found.insert(pair, (member.chance, Recruit { place, z: member.z, q: leader.q, agreement: leader.agreement }));
+        }
+    }
+    let chances: Vec<f64> = found.values().map(|(chance, _)| *chance).collect();
+    let rates = q_values(&chances, chances.len() as u64);
+    let several = found.into_values().zip(rates).filter(|&(_, rate)| rate <= fdr);
+    several.map(|((_, recruit), rate)| Recruit { q: rate.max(recruit.q), ..recruit }).collect()
+}
+
+/// The row of each pair in a table.
+pub(super) fn rows_of(pairs: impl Iterator<Item = Pair>) -> HashMap<Pair, usize> {
+    pairs.enumerate().map(|(row, pair)| (pair, row)).collect()
+}
