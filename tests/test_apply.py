@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import shutil
 from collections.abc import Callable, Sequence
@@ -637,9 +638,41 @@ def test_a_partner_that_is_not_in_the_file_is_said(tmp_path: Path) -> None:
     )
     (file,) = apply_choice(directory, path).files
     assert file.kept.tolist() == [False, True]
-    assert "1 row rejected although no kept row of this file is within 40 Å" in file.warnings[0]
+    assert "1 row rejected as duplicates of kept particles that are not in this file" in file.warnings[0]
     whole = picked(tmp_path / "whole.star")
     assert apply_choice(directory, whole).warnings == []
+    assert apply_choice(directory, [path, whole]).warnings == [], "the partner is in the other file"
+    (directory / "duplicates.csv").write_text("source,row,kept_source,kept_row\npicked.star,7,picked.star,0\n")
+    with pytest.raises(InputError, match=r"duplicates\.csv: found rows that do not fit the other files"):
+        apply_choice(directory, path)
+
+
+@pytest.mark.parametrize("form", ["star", "cs"])
+def test_lost_partners_are_counted_one_by_one(tmp_path: Path, form: str) -> None:
+    """Particles lie so densely that another one is kept beside each that is lost."""
+    rng = np.random.default_rng(4)
+    grid = np.stack(np.meshgrid(np.arange(5, 95), np.arange(5, 15)), -1).reshape(-1, 2) * 30
+    twice = np.concatenate([grid, grid[:300] + rng.integers(1, 4, (300, 2))])[rng.permutation(1200)]
+    uids = np.arange(1, 1201)
+
+    def written(name: str, rows: np.ndarray) -> Path:
+        if form == "star":
+            return star(tmp_path / f"{name}.star", [(*place, "a.mrc") for place in twice[rows].tolist()])
+        table = records([tuple(place) for place in twice[rows].tolist()])
+        table["uid"] = uids[rows]
+        return cs(tmp_path / f"{name}.cs", table)
+
+    directory = ran_particles(
+        tmp_path / "clean", written("all", np.arange(1200)), min_separation_a=20, pixel_size_a=1.0 if form == "star" else None
+    )
+    with (directory / "duplicates.csv").open(newline="") as file:
+        kept = np.unique([int(row["kept_row"]) for row in csv.DictReader(file)])
+    gone = rng.choice(kept, 40, replace=False)
+    stays = np.setdiff1d(np.arange(1200), gone)
+    (one,) = apply_choice(directory, written("some", stays)).files
+    assert "40 rows rejected as duplicates of kept particles that are not in this file" in one.warnings[0]
+    half = [written(f"half{i}", np.sort(part)) for i, part in enumerate(np.array_split(rng.permutation(1200), 2))]
+    assert apply_choice(directory, half).warnings == []
 
 
 OPTICS = optics((1, "o", 1.0))
@@ -676,6 +709,7 @@ def test_each_input_of_a_joined_result_has_names_of_its_own(tmp_path: Path) -> N
     second = star(tmp_path / "b.star", [(104, 100, "Import/x.mrc"), (500, 100, "Import/x.mrc")])
     directory = ran_particles(tmp_path / "clean", first, second)
     assert kept_of(directory, first, second) == [[True, True], [False, True]]
+    assert "1 row rejected as duplicates of kept particles that are not in this file" in apply_choice(directory, second).warnings[-1]
     third = star(tmp_path / "c.star", [(104, 100, "Other/x_DW.mrc"), (900, 100, "Other/x_DW.mrc")])
     assert kept_of(directory, third, match="name") == [[False, True]]
 
@@ -724,7 +758,7 @@ def test_a_missing_partner_is_said_where_pixel_sizes_are_not_certain(tmp_path: P
     rows = [(110.123456, 100, MIC.format("a")), (300, 100, MIC.format("a"))]
     (file,) = apply_choice(directory, star(tmp_path / "selected.star", rows, "CoordinateX CoordinateY MicrographName", group)).files
     assert file.kept.tolist() == [False, True]
-    assert "1 row rejected although no kept row of this file is within 60 Å" in file.warnings[0]
+    assert "1 row rejected as duplicates of kept particles that are not in this file" in file.warnings[0]
 
 
 def test_pixel_sizes_that_are_calibrated_anew_do_not_hide_a_choice(tmp_path: Path) -> None:

@@ -32,7 +32,7 @@ from cryodedup.summary_file import read_summary as read_json
 from cryodedup.text import name_in, shown
 
 Chosen = Literal["particles", "micrographs"]
-_RESTORE = f"restore it, or repeat that run with {named('overwrite', True)}"
+RESTORE = f"restore it, or repeat that run with {named('overwrite', True)}"
 TABLES = ".csg", ".star", ".txt"
 """What the kept micrographs are read from: the first of these that the run wrote."""
 
@@ -58,10 +58,11 @@ class ChosenMicrographs:
 class ChosenParticles:
     """The particles of one input of the run, the kept ones first; ``micrograph_of`` are indices into ``micrographs``.
 
-    ``starts``: the rows of the two files with which they begin.
+    ``source``: what ``duplicates.csv`` calls the input; ``starts``: the rows of the two files with which they begin.
     """
 
     label: str
+    source: str
     picks: tuple[Picks, Picks]
     micrographs: Sequence[Micrograph]
     micrograph_of: NDArray[np.uint32]
@@ -77,14 +78,13 @@ class ChosenParticles:
 
 @dataclass(frozen=True, kw_only=True)
 class Earlier:
-    """An earlier result: of particles or of micrographs; ``pixel_sizes_a``: all that were used for particles."""
+    """An earlier result: of particles or of micrographs."""
 
     directory: Path
     schema: str
     files: Sequence[Path]
     micrographs: ChosenMicrographs | None = None
     particles: Sequence[ChosenParticles] = ()
-    pixel_sizes_a: Sequence[float] = ()
 
     @property
     def of(self) -> Chosen:
@@ -174,7 +174,6 @@ def _check_summary(summary: Mapping[str, Any]) -> None:
         summary["parameters"].get("half_sets")
         counts = [source[word] for source in summary["sources"] for word in ("kept", "rejected")]
         names = [source[word] for source in summary["sources"] for word in ("written_to", "input")]
-        _pixel_sizes_a(summary)
     if not (all(isinstance(number, int) for number in counts) and all(isinstance(name, str) for name in names)):
         raise TypeError("counts or names of files are missing")
 
@@ -195,12 +194,11 @@ def earlier_params(path: Path, summary: Mapping[str, Any]) -> ParticleParams:
         ) from None
 
 
-def _there(directory: Path, name: str) -> Path:
+def there(directory: Path, name: str) -> Path:
+    """A file of the result; raises InputError if it is not there."""
     path = directory / name
     if not path.exists():
-        raise InputError(
-            kind="missing", path=path, found="no such file", expected="the complete result of the earlier run", remedy=_RESTORE
-        )
+        raise InputError(kind="missing", path=path, found="no such file", expected="the complete result of the earlier run", remedy=RESTORE)
     return path
 
 
@@ -218,7 +216,7 @@ def _check_count(path: Path, found: int, expected: int) -> None:
 def _micrographs(directory: Path, params: ParticleParams, summary: Mapping[str, Any]) -> ChosenMicrographs:
     outputs = summary["outputs"]
     suffix = next((suffix for suffix in TABLES if f"micrographs_kept{suffix}" in outputs), TABLES[-1])
-    paths = [_there(directory, f"micrographs_{word}{suffix}") for word in ("kept", "removed")]
+    paths = [there(directory, f"micrographs_{word}{suffix}") for word in ("kept", "removed")]
     kept, removed = (read_rows(path, params, places=False) for path in paths)
     for rows, word in ((kept, "kept"), (removed, "removed")):
         _check_count(Path(rows.label), len(rows), summary[word])
@@ -238,7 +236,7 @@ def _micrographs(directory: Path, params: ParticleParams, summary: Mapping[str, 
 
 def _kept_for(directory: Path, kept: Set[str], removed: Set[str]) -> dict[str, str]:
     """For each removed micrograph the kept one: the first row of each names it."""
-    path = _there(directory, LISTING)
+    path = there(directory, LISTING)
     found: dict[str, str] = {}
     for duplicate, original in _paths_in(path, "Duplicate", "Original"):
         found.setdefault(duplicate, original)
@@ -258,7 +256,7 @@ def _paths_in(path: Path, *columns: str) -> list[tuple[str, ...]]:
     if any(len(row) < len(columns) for row in paths):
         expected = " and ".join(columns)
         raise InputError(
-            kind="contradiction", path=path, found=f"rows without {expected}", expected="the table that the run wrote", remedy=_RESTORE
+            kind="contradiction", path=path, found=f"rows without {expected}", expected="the table that the run wrote", remedy=RESTORE
         )
     return paths
 
@@ -270,7 +268,7 @@ def _check_names(path: Path, column: str, wrong: Set[str]) -> None:
             path=path,
             found=(f"names that do not agree with micrographs_kept and micrographs_removed, such as the {column} {shown(min(wrong))}"),
             expected="the files of one run",
-            remedy=_RESTORE,
+            remedy=RESTORE,
         )
 
 
@@ -286,7 +284,7 @@ def _versions(directory: Path, summary: Mapping[str, Any], removed: Set[str]) ->
     expected = summary["versions"]["removed"]
     if not expected:
         return frozenset()
-    path = _there(directory, VERSIONS)
+    path = there(directory, VERSIONS)
     found = [version for (version,) in _paths_in(path, "Version")]
     _check_count(path, len(found), expected)
     _check_names(path, "Version", set(found) - removed)
@@ -312,12 +310,7 @@ def _particles(directory: Path, params: ParticleParams, summary: Mapping[str, An
         schema=OF_PARTICLES,
         files=[directory / SUMMARY, *files],
         particles=pairs,
-        pixel_sizes_a=_pixel_sizes_a(summary),
     )
-
-
-def _pixel_sizes_a(summary: Mapping[str, Any]) -> list[float]:
-    return [float(size["pixel_size_a"]) for source in summary["sources"] for size in source["pixel_sizes"] if size["pixel_size_a"]]
 
 
 def _pairs(
@@ -330,27 +323,30 @@ def _pairs(
     ending = ".csg" if ending == ".cs" else ending
     picks = []
     for word in ("kept", "rejected"):
-        path = _there(directory, f"{stem}_{word}{ending}")
+        path = there(directory, f"{stem}_{word}{ending}")
         (pick,) = (with_names(pick, params) for pick in read_inputs([path], params))
         _check_count(path, len(pick), sum(source[word] for source in sources))
         picks.append(_named(pick, sources[0]["input"]))
     if len(sources) == 1:
-        return [_chosen(str(directory / name), picks[0], picks[1], (0, 0))]
+        return [_chosen(str(directory / name), sources[0]["input"], picks[0], picks[1], (0, 0))]
     ends = [np.cumsum([0, *(source[word] for source in sources)]) for word in ("kept", "rejected")]
     parts = [[pick.part(int(end[i]), int(end[i + 1])) for pick, end in zip(picks, ends, strict=True)] for i in range(len(sources))]
     return [
-        _chosen(f"{directory / name}, from {source['input']}", parts[i][0], parts[i][1], (int(ends[0][i]), int(ends[1][i])))
+        _chosen(
+            f"{directory / name}, from {source['input']}", source["input"], parts[i][0], parts[i][1], (int(ends[0][i]), int(ends[1][i]))
+        )
         for i, source in enumerate(sources)
     ]
 
 
-def _chosen(label: str, kept: Picks, rejected: Picks, starts: tuple[int, int]) -> ChosenParticles:
+def _chosen(label: str, source: str, kept: Picks, rejected: Picks, starts: tuple[int, int]) -> ChosenParticles:
     picks = (kept, rejected)
     micrographs = list({(one.name, one.uid): one for pick in picks for one in pick.micrographs}.values())
     at = {(one.name, one.uid): i for i, one in enumerate(micrographs)}
     columns = [np.array([at[one.name, one.uid] for one in pick.micrographs], np.uint32)[pick.micrograph_of] for pick in picks if len(pick)]
     return ChosenParticles(
         label=label,
+        source=source,
         picks=picks,
         starts=starts,
         micrographs=micrographs,

@@ -4,36 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import partial, reduce
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cryodedup import _core
 from cryodedup.apply.earlier import ChosenMicrographs, ChosenParticles, Earlier
-from cryodedup.apply.places import TOLERANCE, by_place
+from cryodedup.apply.partners import Seen, joined
+from cryodedup.apply.places import TOLERANCE, Identity, by_place, same_places
 from cryodedup.apply.rows import FileRows
-from cryodedup.apply.verdicts import BOTH, KEPT, REJECTED, UNKNOWN, Verdicts, combine, look_up
+from cryodedup.apply.verdicts import BOTH, KEPT, NOTHING, REJECTED, UNKNOWN, Verdicts, combine, look_up
 from cryodedup.errors import InputError
 from cryodedup.formats.output import Output
 from cryodedup.formats.star import TableColumns, open_star
 from cryodedup.formats.star_output import StarOutput
 from cryodedup.params import ParticleParams
-from cryodedup.params.checks import is_number
 from cryodedup.particles.inputs.identity import same_as, unify
 from cryodedup.particles.inputs.micrograph_names import normalised_path
-from cryodedup.particles.inputs.picks import Floats, Micrograph, Picks
-from cryodedup.particles.inputs.pixel_sizes import likely_sizes_a
-from cryodedup.particles.points import Points
+from cryodedup.particles.inputs.picks import Micrograph, Picks
 from cryodedup.text import count, shown
 
 IMAGE = "rlnImageName"
 MOSTLY, BY_CHANCE, STEPS = 0.9, 0.25, ((1.0, 0.0), (0.0, 1.0), (-1.0, 1.0), (2.0, -1.0))
 """If less than the first share of the rows is found, the number that would be found one or two pixels further, by chance, is counted; the
 file is refused if it is more than the second share of those found."""
-WITHIN = 2.0
-"""Shifts may differ between files: the duplicate of a rejected row is searched for within this many times the separation."""
 UID, PATH, NAME, PLACE, SOURCE = "uid", "path", "name", "place", "sym_expand/src_uid"
 
 
@@ -49,12 +44,15 @@ class Match:
         A micrograph of the file and the one of the result that it was matched with by name alone.
     versions
         Mask of the rows of micrographs that were removed as versions of an exposure.
+    seen
+        Which particles of the result the rows are.
     """
 
     verdicts: Verdicts
     by: dict[str, int]
     name_example: tuple[str, str] | None = None
     versions: NDArray[np.bool_] | None = None
+    seen: Seen | None = None
     warnings: tuple[str, ...] = ()
 
 
@@ -70,7 +68,7 @@ def by_micrographs(chosen: ChosenMicrographs, rows: FileRows, params: ParticlePa
     of_row = np.array(by, object)[rows.micrograph_of]
     counted = _counted({how: of_row == how for how in (UID, PATH, NAME)})
     warnings += _lost(chosen, rows, of_each, same)
-    return Match(of_each[rows.micrograph_of], counted, name_example, is_version[rows.micrograph_of], tuple(warnings))
+    return Match(of_each[rows.micrograph_of], counted, name_example, is_version[rows.micrograph_of], warnings=tuple(warnings))
 
 
 def _lost(chosen: ChosenMicrographs, rows: FileRows, verdicts: Verdicts, same: Mapping[int, int]) -> list[str]:
@@ -141,54 +139,30 @@ def by_rows_of_others(rows: FileRows, others: Sequence[tuple[FileRows, Verdicts]
 
 def by_particles(earlier: Earlier, rows: FileRows, params: ParticleParams) -> Match:
     """By uid if the file and the result have any in common; else by place, and for rows that this leaves undecided by the image name."""
-    verdicts = _by_uid(earlier.particles, rows.uids, len(rows))
-    expanded = np.where(verdicts == UNKNOWN, _by_uid(earlier.particles, rows.source_uids, len(rows)), UNKNOWN)
+    verdicts, seen = _by_uid(earlier.particles, rows.uids, len(rows))
+    of_sources, seen_as_sources = _by_uid(earlier.particles, rows.source_uids, len(rows))
+    expanded = np.where(verdicts == UNKNOWN, of_sources, UNKNOWN)
     if (verdicts | expanded).any():
-        return Match(verdicts | expanded, _counted({UID: verdicts != UNKNOWN, SOURCE: expanded != UNKNOWN}))
+        by = _counted({UID: verdicts != UNKNOWN, SOURCE: expanded != UNKNOWN})
+        return Match(verdicts | expanded, by, seen=seen.or_else(seen_as_sources))
     if rows.picks is None:
         return Match(verdicts, {})
     found = _by_places(earlier.particles, rows, params)
     named = _by_image(found, rows, found.verdicts == BOTH, params.threads)
     verdicts = np.where(named == UNKNOWN, found.verdicts, named)
     by = _counted({PLACE: (found.verdicts != UNKNOWN) & (named == UNKNOWN), IMAGE: named != UNKNOWN})
-    return Match(verdicts, by, warnings=tuple(found.warnings + _without_kept(earlier, rows, verdicts, found.micrograph_of, params)))
+    return Match(verdicts, by, seen=found.seen, warnings=tuple(found.warnings))
 
 
-def _without_kept(
-    earlier: Earlier, rows: FileRows, verdicts: Verdicts, micrograph_of: NDArray[np.uint32], params: ParticleParams
-) -> list[str]:
-    """A warning about rejected rows without a kept one nearby: the particle that they duplicate is not in this file."""
-    assert rows.picks is not None
-    if params.min_separation_a <= 0 or not (verdicts == REJECTED).any():
-        return []
-    sizes = 1.0 if rows.picks.in_angstrom else _sizes_a(earlier, rows.picks, params)
-    places = np.ascontiguousarray(np.column_stack(rows.picks.position) * np.reshape(sizes, (-1, 1)))
-    reach = WITHIN * params.min_separation_a
-    near = _core.overlaps(Points(places, micrograph_of), (verdicts == REJECTED).astype(np.uint32), 2, reach, threads=params.threads)
-    alone = int((verdicts == REJECTED).sum() - near[1, 0])
-    if not alone:
-        return []
-    return [
-        f"{rows.label}: {count(alone, 'row')} rejected although no kept row of this file is within {reach:g} Å: the particles that they"
-        " duplicate are not in this file, so these particles are lost; to keep one of each, run cryodedup particles on this file"
-    ]
+def _by_uid(chosen: Sequence[ChosenParticles], uids: NDArray[np.uint64] | None, count: int) -> tuple[Verdicts, Seen]:
+    """A uid of 0 is not set."""
+    known, verdicts = np.concatenate([_uids(one) for one in chosen]), np.concatenate([one.verdicts for one in chosen])
+    asked = np.full(count, NOTHING) if uids is None else np.where(uids == 0, NOTHING, uids)
+    return look_up(known, verdicts, asked), Seen.of(known, verdicts, asked)
 
 
-def _sizes_a(earlier: Earlier, picks: Picks, params: ParticleParams) -> Floats:
-    """The pixel size of each particle, Å; where the file gives none, the largest of the earlier run."""
-    sizes = likely_sizes_a(picks, params.pixel_size_a if is_number(params.pixel_size_a) else None)
-    return np.where(np.isnan(sizes), max(earlier.pixel_sizes_a, default=np.nan), sizes)
-
-
-def _by_uid(pairs: Sequence[ChosenParticles], uids: NDArray[np.uint64] | None, count: int) -> Verdicts:
-    verdicts = np.zeros(count, np.uint8)
-    if uids is None:
-        return verdicts
-    for chosen in pairs:
-        if chosen.uids is not None:
-            verdicts |= look_up(chosen.uids, chosen.verdicts, uids)
-    verdicts[uids == 0] = UNKNOWN  # not set
-    return verdicts
+def _uids(chosen: ChosenParticles) -> NDArray[np.uint64]:
+    return np.full(len(chosen.verdicts), NOTHING) if chosen.uids is None else np.where(chosen.uids == 0, NOTHING, chosen.uids)
 
 
 @dataclass(frozen=True)
@@ -198,6 +172,7 @@ class _Placed:
     verdicts: Verdicts
     pairs: Sequence[tuple[ChosenParticles, NDArray[np.uint32]]]
     micrograph_of: NDArray[np.uint32]
+    seen: Seen
     warnings: list[str]
 
 
@@ -208,16 +183,17 @@ def _by_places(chosen: Sequence[ChosenParticles], rows: FileRows, params: Partic
     pairs = [(one, numbers[one.micrograph_of]) for one, numbers in zip(chosen, known, strict=True)]
     micrograph_of = asked[rows.micrograph_of]
 
-    def verdicts_on(picks: Picks) -> Verdicts:
-        verdicts = np.zeros(len(rows), np.uint8)
-        for one, numbers in pairs:
-            verdicts |= by_place(one, numbers, picks, micrograph_of, params)
-        return verdicts
+    def places_of(picks: Picks) -> list[list[Identity]]:
+        return [same_places(one, numbers, picks, micrograph_of, params) for one, numbers in pairs]
 
-    verdicts = verdicts_on(rows.picks)
+    def verdicts_on(places: Sequence[Sequence[Identity]]) -> Verdicts:
+        return reduce(np.bitwise_or, [by_place(one, same, len(rows)) for one, same in zip(chosen, places, strict=True)])
+
+    places = places_of(rows.picks)
+    verdicts = verdicts_on(places)
     found = int((verdicts != UNKNOWN).sum())
     if 0 < found < MOSTLY * len(rows):
-        by_chance = int(np.mean([(verdicts_on(_moved(rows.picks, step)) != UNKNOWN).sum() for step in STEPS]))
+        by_chance = int(np.mean([(verdicts_on(places_of(_moved(rows.picks, step))) != UNKNOWN).sum() for step in STEPS]))
         if by_chance > BY_CHANCE * found:
             raise InputError(
                 kind="contradiction",
@@ -229,7 +205,13 @@ def _by_places(chosen: Sequence[ChosenParticles], rows: FileRows, params: Partic
                 ),
                 remedy="run cryodedup particles on this file",
             )
-    return _Placed(verdicts, pairs, micrograph_of, [f"{rows.label}: {warning}" for warning in matched.warnings])
+    seen = joined([_seen(one, same, len(rows)) for one, same in zip(chosen, places, strict=True)])
+    return _Placed(verdicts, pairs, micrograph_of, seen, [f"{rows.label}: {warning}" for warning in matched.warnings])
+
+
+def _seen(chosen: ChosenParticles, places: Sequence[Identity], count: int) -> Seen:
+    nothing = Seen(np.zeros(len(chosen.verdicts), bool), np.full(count, -1, np.int64))
+    return reduce(Seen.or_else, (Seen.of(known, chosen.verdicts, asked) for known, asked in places), nothing)
 
 
 def _moved(picks: Picks, step: Sequence[float]) -> Picks:

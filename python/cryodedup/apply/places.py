@@ -8,6 +8,8 @@ coordinates and leaves the centre. A later refinement does the opposite. Where o
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import reduce
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,14 +28,16 @@ from cryodedup.particles.points import Points
 TOLERANCE = 0.01
 """Pixels (Å where coordinates are in Å). RELION writes six decimals of single precision, 0.0005 px at 4,000; CryoSPARC's fractions are as
 exact. Two particles nearer than that are one place, whatever they are."""
+Identity: TypeAlias = tuple[NDArray[np.uint64], NDArray[np.uint64]]
+"""Numbers of the particles of a result, and of those of a file: equal ones are one place."""
 SAME_SIZE = 1 + TOLERANCE_OF_SIZES
 """Pixel sizes of a smaller ratio are one, written with fewer digits or calibrated anew."""
 
 
-def by_place(
+def same_places(
     chosen: ChosenParticles, chosen_of: NDArray[np.uint32], picks: Picks, picks_of: NDArray[np.uint32], params: ParticleParams
-) -> Verdicts:
-    """The verdicts of a result on the places of particles.
+) -> list[Identity]:
+    """The numbers of the places of a result's particles and of others: of their coordinates, and of their centres.
 
     Parameters
     ----------
@@ -46,17 +50,24 @@ def by_place(
     both = [*chosen.picks, picks]
     axes = _axes(both)
     if axes is None:
-        return np.zeros(len(picks), np.uint8)
+        return []
     of = np.concatenate([chosen_of, picks_of])
     unit = _units(both)
     stored = [_stored(one, axes) * scale for one, scale in zip(both, unit, strict=True)]
-    verdicts = _at(np.concatenate(stored), of, chosen.verdicts, threads)
+    number = len(chosen.verdicts)
+    found = [_numbered(np.concatenate(stored), of, number, threads)]
     chosen_a = params.pixel_size_a if is_number(params.pixel_size_a) else None
     shifts = [_shifts_px(one, axes, chosen_a) for one in both]
     if any(shift is not None for shift in shifts):
         centres = [place if shift is None else place - shift * scale for place, shift, scale in zip(stored, shifts, unit, strict=True)]
-        verdicts = combine(verdicts, _at(np.concatenate(centres), of, chosen.verdicts, threads))
-    return verdicts
+        found.append(_numbered(np.concatenate(centres), of, number, threads))
+    return found
+
+
+def by_place(chosen: ChosenParticles, places: Sequence[Identity], count: int) -> Verdicts:
+    """The verdicts of a result on the places of so many particles."""
+    found = [look_up(known, chosen.verdicts, asked) for known, asked in places]
+    return reduce(combine, found) if found else np.zeros(count, np.uint8)
 
 
 def _stored(picks: Picks, axes: int) -> Floats:
@@ -64,14 +75,13 @@ def _stored(picks: Picks, axes: int) -> Floats:
     return np.column_stack(picks.position[:axes]) if len(picks) else np.zeros((0, axes))
 
 
-def _at(points: Floats, micrograph_of: NDArray[np.uint32], verdicts: Verdicts, threads: int) -> Verdicts:
-    """The verdicts on the places of the last points, from those on the first."""
+def _numbered(points: Floats, micrograph_of: NDArray[np.uint32], known: int, threads: int) -> Identity:
+    """Points of one place get one number; those of the first ``known`` points, and of the others."""
     number = np.full(len(points), NOTHING, np.uint64)
     usable = np.isfinite(points).all(axis=1)
     same = _core.components(Points(points, micrograph_of).take(usable), TOLERANCE, threads=threads)
     number[usable] = same
-    known = number[: len(verdicts)]
-    return look_up(known[known != NOTHING], verdicts[known != NOTHING], number[len(verdicts) :])
+    return number[:known], number[known:]
 
 
 def _axes(several: Sequence[Picks]) -> int | None:

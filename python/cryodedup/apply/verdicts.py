@@ -39,7 +39,7 @@ def look_up(known: NDArray[np.uint64], verdicts: Verdicts, asked: NDArray[np.uin
     """
     found = np.zeros(len(asked), np.uint8)
     for verdict in (KEPT, REJECTED):
-        of_these = np.unique(known[(verdicts & verdict) > 0])
+        of_these = np.unique(known[((verdicts & verdict) > 0) & (known != NOTHING)])
         found[np.isin(asked, of_these)] |= verdict
     found[asked == NOTHING] = UNKNOWN
     return found

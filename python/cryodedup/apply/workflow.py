@@ -10,6 +10,7 @@ from pathlib import Path
 
 from cryodedup.apply.earlier import Earlier, earlier_params, read_earlier, read_summary
 from cryodedup.apply.matching import Match, by_micrographs, by_particles, by_rows_of_others, refuse_unmatched
+from cryodedup.apply.partners import lost
 from cryodedup.apply.result import AppliedChoice, with_stems
 from cryodedup.apply.rows import FileRows, Lists, passthrough_of, read_rows
 from cryodedup.apply.verdicts import UNKNOWN
@@ -65,7 +66,7 @@ def _paths(files: Path | str | Iterable[Path | str]) -> list[Path]:
 
 def _judged(earlier: Earlier, read: Sequence[FileRows], params: ParticleParams) -> list[tuple[FileRows, Match]]:
     """The verdicts on the rows of each file; rows that have nothing but uids are looked up in the other files, too."""
-    matches = [_match(earlier, rows, params) for rows in read]
+    matches = _with_lost(earlier, read, [_match(earlier, rows, params) for rows in read])
     located = [(rows, match.verdicts) for rows, match in zip(read, matches, strict=True) if rows.lists == "particles"]
     judged = []
     for rows, first in zip(read, matches, strict=True):
@@ -74,6 +75,16 @@ def _judged(earlier: Earlier, read: Sequence[FileRows], params: ParticleParams) 
         refuse_unmatched(earlier, rows, match)
         judged.append((_settled(rows, "particles" if is_bare else earlier.of), match))
     return judged
+
+
+def _with_lost(earlier: Earlier, read: Sequence[FileRows], matches: Sequence[Match]) -> list[Match]:
+    """With warnings about rejected rows whose kept partner is in none of the files."""
+    known = [(rows.label, match.verdicts, match.seen) for rows, match in zip(read, matches, strict=True) if match.seen is not None]
+    warnings = lost(earlier.directory, earlier.particles, known)
+    return [
+        replace(match, warnings=(*match.warnings, warnings[rows.label])) if rows.label in warnings else match
+        for rows, match in zip(read, matches, strict=True)
+    ]
 
 
 def _match(earlier: Earlier, rows: FileRows, params: ParticleParams) -> Match:
