@@ -380,5 +380,33 @@ def test_a_table_of_another_job_is_refused(command: Command, tmp_path: Path) -> 
         assert ran.status == status, ran.err
         if (job, how) == (50, "auto"):
             assert "found the micrographs of MotionCorr/job050, expected those of MotionCorr/job002" in ran.err
+    for job, how, text in (
+        (50, "name", "gives the pixel size of MotionCorr/job050/Movies/x.mrc"),
+        (0, "auto", "gives the pixel size of Movies/x.mrc"),
+    ):
+        micrograph = f"MotionCorr/job{job:03}/Movies/x.mrc" if job else "Movies/x.mrc"
+        table.write_text(f"data_micrographs\nloop_\n_rlnMicrographName\n_rlnMicrographPixelSize\n{micrograph} 2.0\n")
+        ran = command("particles", particles, "--micrographs", table, "--match", how, "--dry-run")
+        assert ran.status == 0, ran.err
+        assert f"{text}, which may be binned differently: used are 2 Å" in " ".join(ran.out.split())
+    table.write_text("data_micrographs\nloop_\n_rlnMicrographName\n_rlnMicrographPixelSize\nMotionCorr/job002/Movies/x.mrc 2.0\n")
     ran = command("particles", star(tmp_path / "q.star", [(5, 5, "Mics/x.mrc")]), "--micrographs", table, "--dry-run")
     assert "treated as the same, such as MotionCorr/job002/Movies/x.mrc of" in ran.out + ran.err
+
+
+def test_a_folder_of_picks_has_the_micrographs_of_its_job(command: Command, tmp_path: Path) -> None:
+    """RELION's index says whose picks they are, also where only the folder is given."""
+    folder = tmp_path / "AutoPick" / "job008" / "Movies"
+    folder.mkdir(parents=True)
+    for name in ("a", "b"):
+        star(folder / f"{name}_autopick.star", [(5, 5, 3.0), (7, 5, 2.0)], "CoordinateX CoordinateY AutopickFigureOfMerit", "", "")
+    rows = "".join(f"MotionCorr/job002/Movies/{name}.mrc AutoPick/job008/Movies/{name}_autopick.star\n" for name in ("a", "b"))
+    (folder.parent / "autopick.star").write_text(f"data_coordinate_files\nloop_\n_rlnMicrographName\n_rlnMicrographCoordinates\n{rows}")
+    table = tmp_path / "micrographs.star"
+    for job, status in ((2, 0), (50, 2)):
+        names = "".join(f"MotionCorr/job{job:03}/Movies/{name}.mrc 2.0\n" for name in ("a", "b"))
+        table.write_text(f"data_micrographs\nloop_\n_rlnMicrographName\n_rlnMicrographPixelSize\n{names}")
+        for path in (folder, folder.parent / "autopick.star"):
+            ran = command("particles", path, "--micrographs", table, "--dry-run")
+            assert ran.status == status, ran.err
+            assert status == 0 or "found the micrographs of MotionCorr/job050, expected those of MotionCorr/job002" in ran.err

@@ -75,7 +75,7 @@ class MicrographTable:
         ------
         InputError
             The rows that fit a micrograph have different pixel sizes; or the table is of another job of RELION, which may have binned the
-            same micrographs otherwise.
+            same micrographs differently.
         """
         found, warnings = same_as(picks.label, picks.micrographs, str(self.path), self.micrographs, "auto" if match == "uid" else match)
         for one, rows in zip(picks.micrographs, found, strict=True):
@@ -88,24 +88,41 @@ class MicrographTable:
                     found=f"{several} for {one.name} of {picks.label}",
                     expected="one pixel size",
                 )
-            if rows and match == "auto" and self.extents_a[rows[0]] is None:
-                self._refuse_other_job(picks.label, one, self.micrographs[rows[0]])
+        paired = [(one, rows[0]) for one, rows in zip(picks.micrographs, found, strict=True) if rows]
+        other = next(((one, row) for one, row in paired if self.extents_a[row] is None and _of_other_job(one, self.micrographs[row])), None)
+        if other is not None:
+            warnings.append(self._of_other_images(picks.label, *other, match))
         return [rows[0] if rows else None for rows in found], warnings
 
-    def _refuse_other_job(self, label: str, one: Micrograph, here: Micrograph) -> None:
-        mine, theirs = (Place.of(normalised_path(micrograph.name).rpartition("/")[0]).job for micrograph in (one, here))
-        if mine and theirs and mine != theirs and one.uid is None:
-            raise InputError(
-                kind="contradiction",
-                path=self.path,
-                field=OPTION,
-                found=f"the micrographs of {theirs}",
-                expected=(
-                    f"those of {mine}, such as {one.name}: the coordinates of {label} are in pixels of these, and the two"
-                    " jobs may bin differently"
-                ),
-                remedy=f"give the table of {mine}, or {named('match', 'name')} if their pixel sizes are equal",
+    def _of_other_images(self, label: str, one: Micrograph, row: int, match: Match) -> str:
+        """A warning that the sizes here are of other images than those that the coordinates are counted on; or the error."""
+        here, job = self.micrographs[row].name, _place(one).job
+        if match != "auto" or not _place(self.micrographs[row]).job:
+            return (
+                f"{label}: its coordinates are in pixels of {one.name}, but {self.path} gives the pixel size of {here}, which may be binned"
+                f" differently: used are {self.sizes_a[row]:g} Å; if that is wrong, give the table of {job}"
             )
+        raise InputError(
+            kind="contradiction",
+            path=self.path,
+            field=OPTION,
+            found=f"the micrographs of {_place(self.micrographs[row]).job}",
+            expected=(
+                f"those of {job}, such as {one.name}: the coordinates of {label} are in pixels of these, and the two"
+                " jobs may bin differently"
+            ),
+            remedy=f"give the table of {job}, or {named('match', 'name')} if their pixel sizes are equal",
+        )
+
+
+def _place(micrograph: Micrograph) -> Place:
+    return Place.of(normalised_path(micrograph.name).rpartition("/")[0])
+
+
+def _of_other_job(one: Micrograph, here: Micrograph) -> bool:
+    """Whether a job of RELION wrote the first, and something else the second, as far as the paths say."""
+    mine, theirs = _place(one), _place(here)
+    return bool(one.uid is None and mine.job and mine.job != theirs.job and (theirs.job or theirs.tail))
 
 
 def read_micrographs(path: Path) -> MicrographTable:

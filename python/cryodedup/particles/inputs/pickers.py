@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,14 +23,14 @@ from cryodedup.formats.detect import kind_of
 from cryodedup.formats.output import NoOutput
 from cryodedup.formats.pick_output import PickFile, PickFilesOutput
 from cryodedup.formats.project import base_of, is_file
-from cryodedup.formats.star import SingleRow, StarFile, TableColumns, text
+from cryodedup.formats.star import SingleRow, StarFile, TableColumns, open_star, text
 from cryodedup.formats.topaz import open_topaz
 from cryodedup.names import named
 from cryodedup.particles.inputs import relion
 from cryodedup.particles.inputs.picks import CountedIn, Filaments, Floats, Micrograph, Picks, PixelSize, Scores
 from cryodedup.particles.inputs.scores import missing_score
 from cryodedup.particles.inputs.stars import has_picks_of_one_micrograph, open_stars, particle_table
-from cryodedup.particles.inputs.start_end import read_start_end
+from cryodedup.particles.inputs.start_end import MAX_PARENTS, read_start_end
 from cryodedup.text import brief
 
 if TYPE_CHECKING:
@@ -39,7 +40,9 @@ NO_SIZE = PixelSize(of="", value_a=None, found_in="")
 CRYOLO_THRESHOLD = 0.3
 """The confidence from which crYOLO takes a pick, if the user gives no other (-t)."""
 SUFFIXES = ".box", ".cbox", ".star"
-IN_JOBS = "autopick.star", "manualpick.star", "particles.star", "optimisation_set.star"
+MICROGRAPH, COORDINATES = "rlnMicrographName", "rlnMicrographCoordinates"
+INDICES = "autopick.star", "manualpick.star"
+IN_JOBS = *INDICES, "particles.star", "optimisation_set.star"
 """What RELION's job folders hold; refinements hold files that end in _data.star."""
 _PICKER = re.compile(r"_(?:auto|manual|topaz)?picks?$|_extract$|_particles$")
 """What RELION appends to a micrograph's name in that of its coordinate file."""
@@ -89,11 +92,29 @@ def read_pick_files(paths: Sequence[Path], params: ParticleParams, opened: Mappi
     plain = [path for path in paths if path not in opened]
     boxes = dict(zip(plain, box.open_boxes(plain, params.threads), strict=True))
     pieces = [_box_piece(path, boxes[path], params) if path in boxes else _coordinates_piece(opened[path], params) for path in paths]
-    names = [micrograph_name(path) for path in paths]
-    picks = _start_end(_joined_pieces(source, names, pieces), pieces, params)
+    names = _names_in_job(paths)
+    picks = _start_end(
+        _joined_pieces(source, names or [micrograph_name(path) for path in paths], pieces, are_paths=bool(names)), pieces, params
+    )
     if params.min_score is None and any(path.suffix.lower() == ".cbox" for path in paths):
         picks.warnings.extend(_below_threshold(picks))
     return picks
+
+
+def _names_in_job(paths: Sequence[Path]) -> list[str] | None:
+    """The micrographs that these coordinate files are of by the index in the folder of RELION's job; None if it does not list them all."""
+    folders = islice(paths[0].absolute().parents, MAX_PARENTS)
+    path = next((folder / name for folder in folders for name in INDICES if is_file(folder / name)), None)
+    if path is None or kind_of(path) != "star":
+        return None
+    (file,) = open_star([path])
+    index = file.find("coordinate_files")
+    if index is None or not {MICROGRAPH, COORDINATES} <= set(index.labels):
+        return None
+    project = path.parent.parent.parent
+    listed = {os.path.normpath(project / row[COORDINATES]): row[MICROGRAPH] for row in file.rows(index)}
+    names = [listed.get(os.path.normpath(path.absolute())) for path in paths]
+    return None if None in names else [name for name in names if name is not None]
 
 
 def _below_threshold(picks: Picks) -> list[str]:
@@ -111,10 +132,10 @@ def _below_threshold(picks: Picks) -> list[str]:
 def read_index(file: StarFile, index: _core.Table, params: ParticleParams) -> Picks:
     """RELION's index: for each micrograph the file of its coordinates, by paths from the project's directory."""
     entries = file.rows(index)
-    for label in ("rlnMicrographName", "rlnMicrographCoordinates"):
+    for label in (MICROGRAPH, COORDINATES):
         if label not in index.labels:
             raise InputError(kind="missing", path=file.path, field="data_coordinate_files", found=f"no column {label}", expected="it")
-    listed = [Path(entry["rlnMicrographCoordinates"]) for entry in entries]
+    listed = [Path(entry[COORDINATES]) for entry in entries]
     project = Path(os.path.realpath(base_of(file.path, list(map(str, listed)))[0]))
     paths = [project / path for path in listed]
     twice = next((path for path, number in Counter(paths).items() if number > 1), None)
@@ -147,7 +168,7 @@ def read_index(file: StarFile, index: _core.Table, params: ParticleParams) -> Pi
             pieces.append(_coordinates_piece(opened[path], params))
         else:
             raise InputError(kind="missing", path=path, found="no coordinates", expected=f"a STAR or .box file, as {file.path} says")
-    names = [entry["rlnMicrographName"] for entry in entries]
+    names = [entry[MICROGRAPH] for entry in entries]
     return _start_end(_joined_pieces(file.path, names, pieces, (file, index, project)), pieces, params)
 
 
@@ -236,7 +257,12 @@ def _coordinates_piece(file: StarFile, params: ParticleParams) -> _Piece:
 
 
 def _joined_pieces(
-    source: Path, names: Sequence[str], pieces: Sequence[_Piece], index: tuple[StarFile, _core.Table, Path] | None = None
+    source: Path,
+    names: Sequence[str],
+    pieces: Sequence[_Piece],
+    index: tuple[StarFile, _core.Table, Path] | None = None,
+    *,
+    are_paths: bool = True,
 ) -> Picks:
     counts = [len(piece.rows) for piece in pieces]
     firsts = np.cumsum([0, *counts])
@@ -281,7 +307,7 @@ def _joined_pieces(
     return Picks(
         label=str(source),
         format="picks",
-        micrographs=[Micrograph(name=name, file=None if index else files[name]) for name in distinct],
+        micrographs=[Micrograph(name=name, file=None if are_paths else files[name]) for name in distinct],
         micrograph_of=np.repeat(np.array([number[name] for name in names], np.uint32), counts),
         stored=position,
         position=position,

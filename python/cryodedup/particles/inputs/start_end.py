@@ -57,9 +57,10 @@ def read_start_end(picks: Picks, files: Sequence[tuple[Path, int]], *, are_pairs
             expected="particles: the rows are starts and ends of helices",
             remedy=f"add {OPTION} to compare whole filaments",
         )
-    if job is None and len(filled) > 1 and not is_scored and not any(rows % 2 for rows in filled):
+    if job is None and filled and not is_scored and not any(rows % 2 for rows in filled):
+        of_all = f" in all {len(filled):,} files" if len(filled) > 1 else ""
         picks.warnings.append(
-            f"{picks.label}: an even number of picks without scores in all {len(filled):,} files: if they are starts and ends of helices"
+            f"{picks.label}: an even number of picks without scores{of_all}: if they are starts and ends of helices"
             f" (RELION's manual picking), one end may be rejected without the other; in that case add {OPTION}"
         )
     return picks
