@@ -102,8 +102,8 @@ def _of_class(found: Compared, names: Sequence[str]) -> Iterator[str]:
         first, second = (names[i] for i in found.of_pattern[0])
         yield (
             f"{count(n, 'pair')} with a match at zero shift {'is' if n == 1 else 'are'} not counted as duplicates (the first: {first} and"
-            f" {second}): what the two micrographs share is a pattern of the camera, such as that of another gain reference, and not the"
-            " specimen; compare them by eye (at_zero_shift_not_counted in summary.json)"
+            f" {second}): these micrographs share a pattern of the camera, such as that of another gain reference, and the match does not"
+            " show whether they also share an area; compare them by eye (at_zero_shift_not_counted in summary.json)"
         )
     recalls = found.screening.get("predicted_recall_at_overlap_0.3", {})
     size = found.screening.get("group_size", 1)
@@ -128,7 +128,7 @@ def _of_null(null: _core.Null) -> Iterator[str]:
         )
     elif null.periodic > _PERIODIC:
         yield (
-            f"{100 * null.periodic:.0f} % of unrelated pairs match at several shifts, as crystal lattices do: pairs need a higher z,"
+            f"{100 * null.periodic:.0f} % of unrelated pairs match at several shifts, as crystal lattices or alike particles do: pairs need a higher z,"
             " and weak duplicates may be missed; check the pairs with the lowest z on the page"
         )
 
