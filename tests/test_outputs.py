@@ -555,11 +555,21 @@ def test_a_table_of_all_needs_relions_names_of_micrographs(tmp_path: Path, comma
     assert relion.exists()
 
 
+MIC = "MotionCorr/job002/m.mrc"
+
+
 def test_what_one_table_cannot_hold_is_refused(tmp_path: Path) -> None:
     deep = star(tmp_path / "deep.star", [("t", 1, 2, 3)], "TomoName CoordinateX CoordinateY CoordinateZ")
     halves = star(tmp_path / "h.star", [(0, 0, "a/m.mrc", 1), (1, 0, "a/m.mrc", 2)], "CoordinateX CoordinateY MicrographName RandomSubset")
     expanded = deduplicate_particles(halves, undo_symmetry_expansion=True)
+    groups = optics((1, "one", 1.0), (2, "two", 2.0))
+    binned = star(tmp_path / "b.star", [(100, 9, MIC, 1), (400, 9, MIC, 2)], "CoordinateX CoordinateY MicrographName OpticsGroup", groups)
+    again = star(tmp_path / "c.star", [(100, 9, MIC)], "CoordinateX CoordinateY MicrographName", optics((1, "one", 2.0)))
+    single = star(tmp_path / "d.star", [(400, 9, MIC)], "CoordinateX CoordinateY MicrographName", optics((1, "one", 1.0)))
+    two_sizes = f"as_star=True: {MIC}: found coordinates in pixels of 1 and of 2 Å, expected the pixel size of the micrograph"
     for result, message in (
+        (deduplicate_particles(binned), two_sizes),
+        (deduplicate_particles([single, again]), two_sizes),
         (deduplicate_particles(deep, pixel_size_a=1.0), "as_star=True: found particles in tomograms, expected particles in micrographs"),
         (deduplicate_particles(halves, pixel_size_a=1.0, half_sets="repair"), 'as_star=True: found half_sets="repair"'),
         (expanded, "as_star=True: found no pixel size of the micrographs"),

@@ -304,5 +304,7 @@ def test_groups_of_micrographs_are_no_particle_series(tmp_path: Path) -> None:
     ]  # a class of micrographs, as RELION groups few particles
     assert deduplicate_particles(star(tmp_path / "p.star", rows, columns), ParticleParams(pixel_size_a=1)).kept.all()
     series = [(f"m{i % 5}", 100 * i, 5, f"particle_{i // 5}", 1 - 0.01 * (i % 5), 0) for i in range(10)]
-    with pytest.raises(InputError, match="found a particle series, 10 tilt images of 2 particles"):
-        deduplicate_particles(star(tmp_path / "s.star", series, columns), ParticleParams(pixel_size_a=1))
+    for number in (len(columns.split()), 4):  # not all programs write the weights
+        path = star(tmp_path / "s.star", [row[:number] for row in series], " ".join(columns.split()[:number]))
+        with pytest.raises(InputError, match="found a particle series, 10 tilt images of 2 particles"):
+            deduplicate_particles(path, ParticleParams(pixel_size_a=1))

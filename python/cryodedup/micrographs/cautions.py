@@ -128,8 +128,8 @@ def _of_null(null: _core.Null) -> Iterator[str]:
         )
     elif null.periodic > _PERIODIC:
         yield (
-            f"{100 * null.periodic:.0f} % of unrelated pairs match at several shifts, as crystal lattices or alike particles do: pairs need a higher z,"
-            " and weak duplicates may be missed; check the pairs with the lowest z on the page"
+            f"{100 * null.periodic:.0f} % of unrelated pairs match at several shifts, as crystal lattices or alike particles do: pairs"
+            " need a higher z, and weak duplicates may be missed; check the pairs with the lowest z on the page"
         )
 
 

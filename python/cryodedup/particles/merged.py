@@ -13,6 +13,7 @@ from cryodedup.errors import InputError
 from cryodedup.formats.merged_output import MergedRows
 from cryodedup.formats.project import base_of
 from cryodedup.names import named
+from cryodedup.particles.inputs.micrograph_names import normalised_path
 from cryodedup.particles.inputs.picks import Floats
 from cryodedup.particles.result import ParticleOutcome
 from cryodedup.text import count
@@ -106,21 +107,34 @@ def _as_given(found: ParticleOutcome, number: int) -> str:
 
 
 def _sizes_a(found: ParticleOutcome, giver: NDArray[np.int64], names: Sequence[str]) -> Floats:
-    """The pixel size of each micrograph in the input that names it; or, if that has no particles there, the only one of all inputs."""
-    own, low, high = (np.full(len(giver), value) for value in (np.nan, np.inf, -np.inf))
-    for k, source in enumerate(found.sources):
-        size = np.full(len(giver), np.nan)
-        size[found.micrograph_of[source.rows]] = source.sizes_a
-        own = np.where(giver == k, size, own)
-        low, high = np.fmin(low, size), np.fmax(high, size)
-    several = np.isnan(own) & (giver >= 0) & (high > (1 + EQUAL) * low)
+    """The pixel size of each micrograph in the inputs that name it so; or, if these have no particles there, the only one of all inputs."""
+    (own, own_high), (low, high) = (_range(found, len(giver), only) for only in (names, None))
+    own, own_high = np.where(np.isnan(own), low, own), np.where(np.isnan(own), high, own_high)
+    several = (giver >= 0) & (own_high > (1 + EQUAL) * own)
     if several.any():
         at = int(several.argmax())
         raise InputError(
             kind="ambiguous",
             field=f"{OPTION}: {names[at]}",
-            found=f"coordinates in pixels of {low[at]:g} and of {high[at]:g} Å",
+            found=f"coordinates in pixels of {own[at]:g} and of {own_high[at]:g} Å",
             expected="the pixel size of the micrograph",
             remedy=f"give {named('micrographs', 'micrographs.star')}",
         )
-    return np.where(np.isnan(own), low, own)
+    return own
+
+
+def _range(found: ParticleOutcome, number: int, names: Sequence[str] | None) -> tuple[Floats, Floats]:
+    """The smallest and the largest pixel size of each micrograph, NaN without any; of inputs that name it so, or of all."""
+    low, high = np.full(number, np.inf), np.full(number, -np.inf)
+    for source, numbers in zip(found.sources, found.joined.matched.numbers, strict=True):
+        counts = np.ones(number, bool)
+        if names is not None:
+            micrographs = zip(numbers, source.picks.micrographs, strict=True)
+            of_name = [at for at, one in micrographs if normalised_path(one.name) == normalised_path(names[at])]
+            counts[:] = False
+            counts[of_name] = True
+        of, sizes = found.micrograph_of[source.rows], np.broadcast_to(source.sizes_a, len(source.picks))
+        np.minimum.at(low, of[counts[of]], sizes[counts[of]])
+        np.maximum.at(high, of[counts[of]], sizes[counts[of]])
+    low[np.isinf(low)] = np.nan
+    return low, high

@@ -38,7 +38,7 @@ UNSET_NAMES = {"", "none", "null"}
 TUBE = "rlnHelicalTubeID"
 IMAGE = "rlnImageName"
 SERIES, TILT_WEIGHTS = "rlnGroupName", ("rlnCtfScalefactor", "rlnCtfBfactor")
-"""What names the particle of a tilt image in particle series, and columns that weight the tilts."""
+"""What names the particle of a tilt image in particle series, and columns that weight the tilts, where the program writes them."""
 MATCH_SCORE = "rlnLCCmax"
 """The score of pytom-match-pick."""
 HALF = "rlnRandomSubset"
@@ -126,13 +126,16 @@ def _check_columns(columns: Columns, centered: bool) -> None:
 
 def _refuse_tilt_images(columns: Columns) -> None:
     """Refuses Warp's and M's particle series, with a row for each tilt image: their places are projections, in one tilt image each."""
-    if COORDINATES[2] in columns or not all(label in columns for label in (SERIES, *TILT_WEIGHTS, "rlnMicrographName")):
-        return
-    if len(set(columns.some(TILT_WEIGHTS[0]))) < 2:  # RELION's is the same in all rows; in a series it falls with the tilt
+    if COORDINATES[2] in columns or not all(label in columns for label in (SERIES, "rlnMicrographName")):
         return
     series_of, series = columns.all_names(SERIES)
-    pairs = np.stack([series_of, columns.names("rlnMicrographName")[0]], axis=1)
-    if 2 * len(series) <= len(columns) and len(np.unique(pairs, axis=0)) == len(columns):
+    image_of, images = columns.names("rlnMicrographName")
+    # RELION's groups are of micrographs: one of them is in one group. A lone particle is known by its weights, which fall with the tilt.
+    share_images = 2 * len(images) <= len(columns)
+    weighted = all(label in columns for label in TILT_WEIGHTS) and len(set(columns.some(TILT_WEIGHTS[0]))) > 1
+    if not (2 * len(series) <= len(columns) and (share_images or weighted)):
+        return
+    if len(np.unique(np.stack([series_of, image_of], axis=1), axis=0)) == len(columns):
         raise InputError(
             kind="unsupported",
             path=columns.label,
