@@ -518,10 +518,11 @@ def test_options_that_no_input_has_a_use_for(tmp_path: Path) -> None:
     path = star(tmp_path / "p.star", [("TS_1", 0, 0, 0)], centred)
     table = star(tmp_path / "t.star", [("TS_9", 2.0)], "TomoName TomoTiltSeriesPixelSize", block="global")
     (tmp_path / "map.txt").write_text("1 TS_1\n")
-    told = " ".join(run(path, pixel_size_a=4.0, flip_y=True, tomograms=tmp_path / "map.txt", micrographs=table).warnings)
+    told = " ".join(run(path, pixel_size_a=4.0, flip_y=True, start_end=True, tomograms=tmp_path / "map.txt", micrographs=table).warnings)
     for words in (
         "pixel_size_a=4 not used: coordinates are in Å",
         "flip_y not used",
+        "start_end not used",
         "tomograms not used",
         "names none of its tomograms, such as TS_1",
     ):

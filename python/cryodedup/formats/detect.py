@@ -20,7 +20,7 @@ DYNAMO_COLUMNS = 26
 """A Dynamo table ends at the earliest with z, its 26th column."""
 POINTS = {3: "x y z", 4: "contour x y z", 5: "object contour x y z"}
 READABLE = (
-    "RELION or STOPGAP .star, CryoSPARC .cs or .csg, crYOLO .cbox, EMAN .box, Topaz .txt, .csv with columns micrograph, x and y,"
+    "RELION or STOPGAP .star, CryoSPARC .cs or .csg, crYOLO .cbox, EMAN .box, Topaz .txt, .csv (commas) with columns micrograph, x and y,"
     " Dynamo .tbl, or IMOD points (x y z)"
 )
 _REFUSED = {

@@ -26,6 +26,8 @@ def _unused_tables(joined: Joined, params: ParticleParams) -> list[str]:
         warnings.append(f"{named('tomograms')} not used: no input numbers its tomograms")
     if params.flip_y and all(pick.heights_px is None for pick in joined.picks):
         warnings.append(f"{named('flip_y')} not used: it is for CryoSPARC's inputs, and there are none")
+    if params.start_end and not any(pick.half_vectors for pick in joined.picks):
+        warnings.append(f"{named('start_end')} not used: it is for RELION's coordinate files, of picks, and there are none")
     return warnings
 
 
