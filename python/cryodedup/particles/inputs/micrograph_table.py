@@ -99,7 +99,7 @@ class MicrographTable:
         here, job = self.micrographs[row].name, _place(one).job
         if match != "auto" or not _place(self.micrographs[row]).job:
             return (
-                f"{label}: its coordinates are in pixels of {one.name}, but {self.path} gives the pixel size of {here}, which may be binned"
+                f"its coordinates are in pixels of {one.name}, but {self.path} gives the pixel size of {here}, which may be binned"
                 f" differently: used are {self.sizes_a[row]:g} Å; if that is wrong, give the table of {job}"
             )
         raise InputError(
