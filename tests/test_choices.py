@@ -224,9 +224,9 @@ def test_a_file_without_micrograph_names_is_one_micrograph_and_says_so(tmp_path:
         ({"min_separation_a": float("nan")}, "min_separation_a: found nan"),
         ({"pixel_size_a": 0}, "pixel_size_a: found 0, expected a positive number of Å"),
         ({"shift_key": "3D"}, "shift_key: found '3D', expected auto or alignments3D or alignments2D or none"),
-        ({"threads": -1}, "threads: found -1, expected 0 or more, 1024 at most"),
-        ({"seed": -1}, "seed: found -1, expected 0 or more"),
-        ({"pixel_size_a": {"a.star": "x"}}, "pixel_size_a: found 'x', expected a number"),
+        ({"threads": -1}, "threads: found -1, expected a whole number from 0 to 1024"),
+        ({"seed": -1}, "seed: found -1, expected a whole number, 0 or more"),
+        ({"pixel_size_a": {"a.star": "x"}}, "pixel_size_a: found {'a.star': 'x'}, expected a positive number of Å"),
         ({"pixel_size_override": True}, "pixel_size_override: found no pixel_size_a"),
         ({"match": "names"}, "match: found 'names', expected auto or path or name or uid"),
         ({"undo_symmetry_expansion": True, "shift_key": "alignments3D"}, "undo_symmetry_expansion, which compares stored coordinates"),
@@ -290,4 +290,5 @@ def test_what_micrographs_overrule_is_told(tmp_path: Path) -> None:
 
 def test_undoing_an_expansion_is_recorded_as_used() -> None:
     params = ParticleParams(undo_symmetry_expansion=True, min_separation_a=80)
-    assert (params.min_separation_a, params.shift_key) == (0, "none")
+    used = params.resolved()
+    assert (used.min_separation_a, used.shift_key) == (0, "none")

@@ -319,7 +319,7 @@ def mistaken(tmp_path: Path, relion: Path) -> dict[str, tuple[list[object], str]
         "an empty file": (["particles", tmp_path / "empty.star", *out], "T/empty.star: found an empty file, expected RELION or STOPGAP .star"),
         "a lone group": (["particles", tmp_path / "lone.csg", *out], "T/lone.csg: found no gone.cs beside it, although it refers to that file"),
         "a score by its short name": (["particles", relion, *out, "--score-field", "AutopickFigure"], "T/relion.star: found no column AutopickFigure (--score-field), expected it in every input; columns, nearest names first: rlnAutopickFigureOfMerit,"),
-        "negative threads": (["particles", relion, *out, "-j", "-3"], "--threads: found -3, expected 0 or more, 1024 at most"),
+        "negative threads": (["particles", relion, *out, "-j", "-3"], "--threads: found -3, expected a whole number from 0 to 1024"),
         "two rules at once": (["particles", relion, *out, "--min-votes", "2", "--remove-entirely"], "--min-votes and --remove-entirely: found both, expected one"),
         "missing images": (["micrographs", micrographs, *out], "T/micrographs_ctf.star: 1 of 2 micrographs is missing: T/b.mrc; names are relative to T; run this in the RELION (or CryoSPARC) project directory"),
         "no command": ([tmp_path / "x.star"], "T/x.star: found a file in place of a command; did you mean: cryodedup particles T/x.star"),

@@ -352,9 +352,9 @@ def test_a_window_without_pairs(session: Planted, command: Command, tmp_path: Pa
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--bin", "0"], "bin: found 0, expected a whole number, 1 or more"),
-        (["--bin", "1000"], "bin: found 1000, expected at most 64"),
-        (["--lowpass", "0.7,0.05"], "expected numbers from 0 to 0.5 (Nyquist)"),
+        (["--bin", "0"], "bin: found 0, expected a whole number from 1 to 64"),
+        (["--bin", "1000"], "bin: found 1000, expected a whole number from 1 to 64"),
+        (["--lowpass", "0.7,0.05"], "cycles per reduced pixel, from 0 to 0.5 (Nyquist)"),
         (["--lowpass", "0.01,0.05"], "--lowpass and --highpass: found 0.01 and 0.04, expected the lowpass above the highpass"),
         (["--highpass", "a"], "found 'a', expected numbers separated by a comma"),
         (["--fdr", "0"], "fdr: found 0.0, expected a number, more than 0 and less than 1"),
@@ -542,7 +542,11 @@ def test_wrong_arguments_of_the_api(call: Callable[[], object], message: str) ->
 
 
 def test_a_window_is_chosen_by_its_numbers() -> None:
-    assert (MicrographParams().search, MicrographParams(scan_range=5).search) == ("all", "window")
+    assert [params.by_window for params in (MicrographParams(), MicrographParams(scan_range=5), MicrographParams(search="window"))] == [
+        False,
+        True,
+        True,
+    ]
 
 
 def test_special_files_are_refused(session: Planted, images: list[Path], command: Command, tmp_path: Path) -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -27,6 +29,7 @@ from cryodedup import (
 from cryodedup.demo.micrographs import BIN, make_micrographs
 from cryodedup.demo.particles import make_session
 from cryodedup.demo.refined import make_refined
+from cryodedup.params.keywords import MicrographKeywords, ParticleKeywords
 from cryodedup.report.figures import distances
 from cryodedup.report.particle_page import advice_for_page
 
@@ -51,19 +54,24 @@ def test_keywords_are_the_fields_of_the_parameters(particles: ParticleResult) ->
     expansion = ParticleParams(undo_symmetry_expansion=True)  # sets the separation to 0
     again = deduplicate_particles(paths, expansion, undo_symmetry_expansion=False)
     assert again.params == ParticleParams()
-    with pytest.raises(InputError, match=r"^min_separation: found no parameter of this name, expected min_separation_a$"):
+    with pytest.raises(TypeError, match=r"^ParticleParams has no parameter 'min_separation'; did you mean 'min_separation_a'\?$"):
         deduplicate_particles(paths, min_separation=70)
-    with pytest.raises(InputError, match=r"^nonsense: found no parameter of this name, expected one of those of ParticleParams$"):
+    with pytest.raises(TypeError, match=r"^ParticleParams has no parameter 'nonsense'$"):
         deduplicate_particles(paths, nonsense=1)
     with pytest.raises(InputError, match=r"^bin: found 0"):
         find_duplicate_micrographs("nowhere", MicrographParams(fdr=0.1), bin=0)
 
 
-@pytest.mark.parametrize("images_per_move", [4, MicrographParams.images_per_move])
+@pytest.mark.parametrize(("keywords", "params"), [(ParticleKeywords, ParticleParams), (MicrographKeywords, MicrographParams)])
+def test_keywords_are_typed_as_the_parameters(keywords: Any, params: Any) -> None:
+    assert {name: hint.__forward_arg__ for name, hint in keywords.__annotations__.items()} == {one.name: one.type for one in fields(params)}
+
+
+@pytest.mark.parametrize("images_per_move", [4, 16])
 def test_a_parameter_of_the_window_calls_for_the_window(images_per_move: int, micrographs: MicrographResult) -> None:
     paths = micrographs.exposures.paths[:30]
     found = find_duplicate_micrographs(paths, bin=BIN, images_per_move=images_per_move)
-    assert (found.params.search, found.params.images_per_move) == ("window", images_per_move)
+    assert (found.params.by_window, found.params.window) == (True, (images_per_move, 4, 48))
     with pytest.raises(InputError, match=rf'^images_per_move: found {images_per_move} with search="all", expected search="window"$'):
         find_duplicate_micrographs(paths, search="all", images_per_move=images_per_move)
 

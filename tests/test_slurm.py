@@ -126,7 +126,7 @@ def test_the_scripts(tmp_path: Path, planted: Path, command: Callable[..., Ran],
     assert sorted(path.name for path in made.iterdir()) == ["compare.sh", "logs", "merge.sh", "plan.sh", "prepare.sh", "submit.sh"]
     (marks,) = (tmp_path / "unique" / "stages").iterdir()
     # The options are in the order of the help.
-    words = f"{sys.executable} -m cryodedup micrographs --fdr=0.02 --bin={BIN} --keep=earliest --quiet --output={tmp_path}/unique"
+    words = f"{sys.executable} -m cryodedup micrographs --fdr=0.02 --keep=earliest --bin={BIN} --quiet --output={tmp_path}/unique"
     assert (made / "compare.sh").read_text().splitlines()[1:] == [
         "# Stage compare of a job of cryodedup 0.1.0. Do not edit: it is written anew by cryodedup slurm.",
         "#SBATCH --job-name=cryodedup-compare",
@@ -266,7 +266,7 @@ def test_particles_are_one_job(tmp_path: Path, command: Callable[..., Ran], fake
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--bin", "999"], "--bin: found 999, expected at most 64"),
+        (["--bin", "999"], "--bin: found 999, expected a whole number from 1 to 64"),
         (["--fdr", "0.1", "--threshold", "0.1"], "found --fdr and --threshold, expected one of them"),
         (["--search", "all", "--scan-range", "5"], "--scan-range: found 5 with --search all, expected --search window"),
         (["--stage", "plan"], "No such option"),

@@ -6,23 +6,28 @@ from collections.abc import Iterable, Sequence
 from dataclasses import fields, replace
 from os import PathLike
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from cryodedup.apply.workflow import apply_earlier
 from cryodedup.micrographs import workflow as micrograph_workflow
 from cryodedup.micrographs.decide import Withheld
 from cryodedup.names import as_parameters
-from cryodedup.params import Match, MicrographParams, ParticleParams, chosen, with_window
+from cryodedup.params import Match, MicrographParams, ParticleParams, chosen
 from cryodedup.particles import workflow as particle_workflow
 from cryodedup.progress import SILENT, Progress
 from cryodedup.results import Applied, MicrographResult, ParticleResult
 from cryodedup.summary_file import with_texts
 
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from cryodedup.params.keywords import MicrographKeywords, ParticleKeywords
+
 Result = TypeVar("Result")
 
 
 def deduplicate_particles(
-    particles: Any, params: ParticleParams | None = None, *, progress: Progress = SILENT, **parameters: Any
+    particles: Any, params: ParticleParams | None = None, *, progress: Progress = SILENT, **parameters: Unpack[ParticleKeywords]
 ) -> ParticleResult:
     """Finds the duplicates among the particles of files or tables.
 
@@ -69,7 +74,7 @@ def find_duplicate_micrographs(
     cache: str | PathLike[str] | None = None,
     resume: bool = False,
     progress: Progress = SILENT,
-    **parameters: Any,
+    **parameters: Unpack[MicrographKeywords],
 ) -> MicrographResult:
     """Finds micrographs that show the same hole.
 
@@ -98,7 +103,7 @@ def find_duplicate_micrographs(
     InputError
         One line: which file or parameter, what was found, what was expected. A single unreadable image is no error: the result names it.
     """
-    chosen_params = chosen(params, MicrographParams, with_window(parameters))
+    chosen_params = chosen(params, MicrographParams, parameters)
     found = micrograph_workflow.find_duplicates(micrographs, chosen_params, cache=cache, resume=resume, progress=progress)
     withheld = None if found.withheld is None else Withheld(*map(as_parameters, (found.withheld.reason, found.withheld.options)))
     return _as(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import rich_click as click
 
@@ -16,7 +16,7 @@ from cryodedup.cli.progress import Display
 from cryodedup.errors import InputError
 from cryodedup.names import as_options
 from cryodedup.output_directory import check_directory
-from cryodedup.params import Match
+from cryodedup.params import Match, ParticleParams
 from cryodedup.text import count
 from cryodedup.write.applied import write_applied
 from cryodedup.write.job import Delivered
@@ -34,13 +34,13 @@ click.rich_click.OPTION_GROUPS["cryodedup apply"] = [
 @click.option("--flip-y", is_flag=True, help="Count y of CryoSPARC files from the opposite edge (default: as in the earlier run).")
 @click.option(
     "--match",
-    type=options.choice(Match),
+    type=click.Choice(get_args(Match)),
     help="Match micrographs only by path, name or uid, or by all three (auto). Default: as in the earlier run.",
 )
 @click.option("--overwrite", is_flag=True, help="Replace an earlier result in DIR2.")
 @click.option("--dry-run", is_flag=True, help="Match and count the rows; write nothing.")
 @options.as_json
-@options.threads
+@options.of_params(ParticleParams, "threads")
 @options.quiet
 def apply(
     directory: Path,

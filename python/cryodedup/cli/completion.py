@@ -6,13 +6,12 @@ import os
 from collections.abc import Iterator
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 import rich_click as click
 
 from cryodedup import __version__
 from cryodedup.cli.console import say
-from cryodedup.cli.options import choice
 from cryodedup.errors import InputError, naming
 
 Kind = Literal["bash", "zsh", "fish", "man"]
@@ -24,7 +23,7 @@ _HINTS = {
 
 
 @click.command(no_args_is_help=True)
-@click.argument("kind", type=choice(Kind), metavar="bash|zsh|fish|man")
+@click.argument("kind", type=click.Choice(get_args(Kind)), metavar="bash|zsh|fish|man")
 @click.option("--install", is_flag=True, help="Install the output in your home directory, where the shell or man finds it.")
 @click.pass_context
 def completion(ctx: click.Context, /, kind: Kind, install: bool) -> None:

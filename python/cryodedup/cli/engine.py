@@ -6,11 +6,10 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import rich_click as click
 
-from cryodedup.cli.options import choice
 from cryodedup.errors import InputError
 from cryodedup.micrographs.result import MicrographOutcome
 from cryodedup.params import MicrographParams
@@ -60,7 +59,7 @@ def options(command: Callable[..., Any]) -> Callable[..., Any]:
         ),
         click.option(
             "--jobqueue",
-            type=choice(JobQueue),
+            type=click.Choice(get_args(JobQueue)),
             help="Start the workers as Slurm jobs. dask-jobqueue's configuration file sets partition, account, time, cores and memory.",
         ),
         click.option(
@@ -68,7 +67,7 @@ def options(command: Callable[..., Any]) -> Callable[..., Any]:
         ),
         click.option(
             "--engine",
-            type=choice(Name),
+            type=click.Choice(get_args(Name)),
             help="Run the job on Dask workers (needs the extra [hpc]); add --scheduler or --jobqueue. All machines must see the current"
             " directory, INPUT and DIR under the same absolute paths.",
         ),

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import rich_click as click
 
 from cryodedup import _core
-from cryodedup.cli import engine, micrograph_options, options
+from cryodedup.cli import engine, options
 from cryodedup.cli.console import remark, say
 from cryodedup.cli.options import EACH_ONES, closing_table
 from cryodedup.cli.progress import Display
@@ -23,139 +23,24 @@ from cryodedup.micrographs.stages.work import merge
 from cryodedup.micrographs.workflow import find_duplicates
 from cryodedup.names import as_options
 from cryodedup.output_directory import check_directory, holds_withheld, refuse_inputs_among_outputs
-from cryodedup.params import MIN_OVERLAP, Keep, MicrographParams, Order, Search, Sensitivity, with_window
+from cryodedup.params import MicrographParams
 from cryodedup.text import count
 from cryodedup.write.job import Delivered
 from cryodedup.write.micrographs import OUTPUTS, write_micrographs
 
-DEFAULTS = MicrographParams()
 MAX_SHOWN = 10
 WITHHELD = 3
 """Exit status if a limit is exceeded."""
 
-click.rich_click.OPTION_GROUPS["cryodedup micrographs"] = [
-    {
-        "name": "Comparison",
-        "options": [
-            "--search",
-            "--images-per-move",
-            "--images-per-hole",
-            "--scan-range",
-            "--order",
-            "--max-shift",
-            "--search-angle",
-            "--search-flips",
-            "--tilt-axis",
-        ],
-    },
-    {"name": "Duplicates", "options": ["--fdr", "--threshold", "--min-overlap", "--keep"]},
-    {"name": "Limits", "options": ["--max-removed", "--max-set"]},
-    {"name": "Checking", "options": ["--self-test"]},
-    {"name": "Preparing", "options": ["--bin", "--highpass", "--lowpass", "--sensitivity"]},
-    {"name": "Running", "options": ["--resume", *EACH_ONES]},
-    {"name": "On a cluster", "options": ["--stage", "--shard", *engine.OPTIONS]},
-]
+click.rich_click.OPTION_GROUPS["cryodedup micrographs"] = options.groups(
+    MicrographParams, **{"Running": ["--resume", *EACH_ONES], "On a cluster": ["--stage", "--shard", *engine.OPTIONS]}
+)
 
 
 @click.command(no_args_is_help=True)
 @options.inputs
 @options.output
-@click.option(
-    "--search",
-    type=options.choice(Search),
-    help="Compare every pair (all, the default), or each image only with a window of later images (window, the default if one of the next"
-    " three options is given).",
-)
-@click.option(
-    "--images-per-move",
-    type=int,
-    metavar="N",
-    help=f"Start the window after this many images: the number of images per stage position.  [default: {DEFAULTS.images_per_move}]",
-)
-@click.option(
-    "--images-per-hole",
-    type=int,
-    metavar="N",
-    help=f"Compare every N-th image of the window: the number of images per hole.  [default: {DEFAULTS.images_per_hole}]",
-)
-@click.option("--scan-range", type=int, metavar="N", help=f"End the window after this many images.  [default: {DEFAULTS.scan_range}]")
-@click.option(
-    "--order",
-    type=options.choice(Order),
-    default=DEFAULTS.order,
-    show_default=True,
-    help="Set the order in which the exposures were taken. auto: by time if the names or metadata of all give it, else by name.",
-)
-@micrograph_options.fdr
-@click.option("--threshold", type=float, metavar="CCC", help="Accept pairs by correlation coefficient, as microduplicate_screener does.")
-@micrograph_options.bin_
-@micrograph_options.highpass
-@micrograph_options.lowpass
-@micrograph_options.max_shift
-@click.option(
-    "--search-angle",
-    "search_angle_deg",
-    type=float,
-    metavar="DEG",
-    help="Search for second visits rotated by up to this angle, in degrees. Values above 0.6 take longer (3 degrees: 5 times as long). "
-    f" [default: {DEFAULTS.search_angle_deg:g}]",
-)
-@click.option(
-    "--search-flips",
-    is_flag=True,
-    help="Compare each pair also flipped and turned by 180 degrees; square frames also by 90 and 270 degrees. 4 or 8 times slower.",
-)
-@click.option(
-    "--tilt-axis",
-    "tilt_axis_deg",
-    type=float,
-    metavar="DEG",
-    help="Set the direction of the tilt axis, in degrees counterclockwise from the y axis. It is needed if stage tilts differ between"
-    " micrographs and the metadata (EPU's .xml) give only the tilt angles.",
-)
-@click.option(
-    "--keep",
-    type=options.choice(Keep),
-    default=DEFAULTS.keep,
-    show_default=True,
-    help="Keep the earliest exposure of each set, or the one with the best CTF fit (best-ctf).",
-)
-@click.option(
-    "--min-overlap",
-    type=float,
-    metavar="SHARE",
-    help=f"Remove a micrograph only if it shares at least this fraction of its frame (0 to 1) with a kept one.  [default: {MIN_OVERLAP}; 0"
-    " with --threshold]",
-)
-@click.option(
-    "--max-removed",
-    type=float,
-    default=DEFAULTS.max_removed,
-    show_default=True,
-    metavar="SHARE",
-    help="Withhold the kept and removed files (exit status 3) if more than this fraction of the session would be removed as duplicates.",
-)
-@click.option(
-    "--max-set",
-    type=int,
-    default=DEFAULTS.max_set,
-    show_default=True,
-    metavar="N",
-    help="Withhold these files also if one set has more than N exposures.",
-)
-@click.option(
-    "--sensitivity",
-    type=options.choice(Sensitivity),
-    default=DEFAULTS.sensitivity,
-    show_default=True,
-    help="Choose the screening strategy for large sessions. full: pair by pair; fast: in groups; auto: in groups if the signal allows it.",
-)
-@click.option(
-    "--self-test",
-    is_flag=True,
-    help="Simulate second exposures of micrographs of this session, search for them in the same way, and report how many are found.",
-)
-@options.threads
+@options.of_params(MicrographParams)
 @click.option(
     "--resume",
     is_flag=True,
@@ -163,7 +48,7 @@ click.rich_click.OPTION_GROUPS["cryodedup micrographs"] = [
 )
 @click.option(
     "--stage",
-    type=options.choice(Stage),
+    type=click.Choice(get_args(Stage)),
     help="Run one stage of the job; other processes, on any machine, can run the others: prepare (in shards), plan, compare (in shards),"
     " merge. Give the same input and options to each.",
 )
@@ -186,7 +71,6 @@ def micrographs(
     no_report: bool,
     as_json: bool,
     quiet: bool,
-    bin_: int,
     **chosen: Any,
 ) -> int:
     """Find micrographs that show the same area, and keep only one of each set.
@@ -199,7 +83,7 @@ def micrographs(
     if output is None:
         raise InputError(kind="parameter", expected="-o DIR, a directory for the results")
     cluster = engine.engine_of(chosen, staged=stage is not None)
-    params = chosen_params(bin_, chosen)
+    params = chosen_params(chosen)
     overwrite = overwrite or (resume and holds_withheld(output))
     if stage in SHARED:
         return run_stage(stage, shard, inputs, params, output, overwrite=overwrite, quiet=quiet)
@@ -228,8 +112,8 @@ def micrographs(
     return WITHHELD
 
 
-def chosen_params(bin_: int, chosen: Mapping[str, Any]) -> MicrographParams:
-    """The parameters that options give; None: not given.
+def chosen_params(chosen: Mapping[str, Any]) -> MicrographParams:
+    """The parameters that options give.
 
     Raises
     ------
@@ -238,8 +122,7 @@ def chosen_params(bin_: int, chosen: Mapping[str, Any]) -> MicrographParams:
     """
     if chosen["threshold"] is not None and chosen["fdr"] is not None:
         raise InputError(kind="conflict", found="--fdr and --threshold", expected="one of them")
-    given = {name: value for name, value in with_window(chosen).items() if value is not None}
-    return MicrographParams(bin=bin_, **given)
+    return MicrographParams(**options.given(MicrographParams, chosen))
 
 
 def show(result: MicrographOutcome, delivered: Delivered) -> None:
@@ -287,7 +170,7 @@ def _rule(params: MicrographParams) -> str:
     overlap = f", overlap ≥ {100 * params.least_overlap:g} %" if params.least_overlap else ""
     if params.threshold is None:
         return f"false-discovery rate {params.fdr:g}{overlap}"
-    significance = f", z ≥ {_core.DOUBTFUL_Z:g}" if params.search == "all" else ""
+    significance = f", z ≥ {_core.DOUBTFUL_Z:g}" if not params.by_window else ""
     return f"ccc ≥ {params.threshold:g}{significance}{overlap}"
 
 

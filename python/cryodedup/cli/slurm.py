@@ -14,6 +14,7 @@ import rich_click as click
 
 from cryodedup import __version__
 from cryodedup.cli import micrographs as of_micrographs
+from cryodedup.cli import options
 from cryodedup.cli import particles as of_particles
 from cryodedup.cli.cluster import STAGES, WORDS, Wrapping, by_stage, separated
 from cryodedup.cli.console import say
@@ -24,6 +25,7 @@ from cryodedup.micrographs.opened import open_micrographs
 from cryodedup.micrographs.stages.files import StageFiles
 from cryodedup.micrographs.stages.plan import shared
 from cryodedup.output_directory import check_directory, holds_withheld, refuse_inputs_among_outputs
+from cryodedup.params import ParticleParams
 from cryodedup.slurm import requests
 from cryodedup.slurm.job import Job, Request, Site, Stage
 from cryodedup.slurm.scripts import SUBMIT, check_word, submit_script, template, write_scripts
@@ -46,14 +48,12 @@ def print_template() -> None:
 
 
 @click.pass_context
-def _micrographs(
-    ctx: click.Context, /, inputs: tuple[Path, ...], output: Path | None, resume: bool, overwrite: bool, bin_: int, **chosen: Any
-) -> int:
+def _micrographs(ctx: click.Context, /, inputs: tuple[Path, ...], output: Path | None, resume: bool, overwrite: bool, **chosen: Any) -> int:
     cluster, rest = separated(chosen)
     quiet = bool(rest.pop("quiet"))
     for name in ("no_report", "as_json"):
         rest.pop(name)
-    params = of_micrographs.chosen_params(bin_, rest)
+    params = of_micrographs.chosen_params(rest)
     if output is None:
         raise InputError(kind="parameter", expected="-o DIR, a directory for the results")
     command, names = _command(ctx, "micrographs", output), [str(path) for path in inputs]
@@ -90,8 +90,6 @@ def _particles(
     /,
     inputs: tuple[Path, ...],
     output: Path | None,
-    min_separation: float,
-    pixel_size: tuple[tuple[str, float], ...],
     overwrite: bool,
     dry_run: bool,
     advise: bool,
@@ -101,7 +99,7 @@ def _particles(
     quiet = bool(rest.pop("quiet"))
     for name in ("no_report", "as_json", "written_as"):
         rest.pop(name)
-    params = of_particles.chosen_params(min_separation, pixel_size, rest)
+    params = ParticleParams(**options.given(ParticleParams, rest))
     if output is None:
         raise InputError(kind="parameter", expected="-o DIR, a directory for the scripts and the results")
     if named := next((stage for name in ("cpus_per_task", "mem", "time") for stage, _ in cluster[name] if stage), None):

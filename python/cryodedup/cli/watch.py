@@ -14,7 +14,7 @@ from typing import Any
 
 import rich_click as click
 
-from cryodedup.cli import micrograph_options, options
+from cryodedup.cli import options
 from cryodedup.cli.console import remark, say
 from cryodedup.errors import InputError
 from cryodedup.micrographs.live import watch as live
@@ -100,11 +100,7 @@ def _warn(text: str) -> None:
 @click.command(no_args_is_help=True)
 @options.inputs
 @options.output
-@micrograph_options.fdr
-@micrograph_options.max_shift
-@micrograph_options.bin_
-@micrograph_options.highpass
-@micrograph_options.lowpass
+@options.of_params(MicrographParams, "fdr", "max_shift_px", "bin", "highpass_cycles_per_px", "lowpass_cycles_per_px", "threads")
 @click.option("--poll", type=float, default=HOW.poll_s, show_default=True, metavar="S", help="Look for new micrographs every S seconds.")
 @click.option(
     "--settle", type=float, default=HOW.settle_s, show_default=True, metavar="S", help="Read a file when it has not changed for S seconds."
@@ -116,7 +112,6 @@ def _warn(text: str) -> None:
     help="Run this command for each duplicate, without a shell. The values of the pair replace {original}, {duplicate}, {z}, {q}, {ccc},"
     " {overlap}, {shift_x_px} and {shift_y_px} in it.",
 )
-@options.threads
 @click.option("--json", "as_json", is_flag=True, help="Print each event as one line of JSON.")
 @options.quiet
 def watch(
@@ -128,7 +123,6 @@ def watch(
     on_duplicate: str | None,
     as_json: bool,
     quiet: bool,
-    bin_: int,
     **chosen: Any,
 ) -> int:
     """Watch a data collection, and report within seconds each hole that is imaged a second time.
@@ -145,7 +139,7 @@ def watch(
         if value is not None and not low <= value < float("inf"):
             raise InputError(kind="parameter", field=name, found=f"{value:g}", expected=f"a number of seconds, {low:g} or more")
     commands = Commands(on_duplicate)
-    params = MicrographParams(bin=bin_, **{name: value for name, value in chosen.items() if value is not None})
+    params = MicrographParams(**options.given(MicrographParams, chosen))
 
     def report(event: Event) -> None:
         if as_json:

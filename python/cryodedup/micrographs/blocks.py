@@ -36,7 +36,7 @@ def plan_search(of_class: Class, params: MicrographParams, directory: Path | Non
         threads=params.threads,
         progress=progress.advance_to,
     )
-    if params.search == "window":
+    if params.by_window:
         return _of_window(session, of_class.places, params)
     progress.stage("choosing the screening")
     return _core.Search.plan(session, sensitivity=params.sensitivity, threads=params.threads, **_limits(params))
@@ -51,7 +51,7 @@ def save_search(search: _core.Search, folder: Path, base: Path) -> None:
 def open_search(folder: Path, places: list[int], params: MicrographParams, *, compares: bool) -> _core.Search:
     """A search that was saved; ``places``: of its micrographs in the order of exposure; ``compares``: whether pairs are still compared."""
     session = _core.Session.open(folder, folder.parent.parent)
-    if params.search == "window":
+    if params.by_window:
         return _of_window(session, places, params)
     return _core.Search.open(session, folder, compares=compares, **_limits(params))
 

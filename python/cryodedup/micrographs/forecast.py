@@ -109,7 +109,7 @@ def comparing_work(n: int, params: MicrographParams, *, signal: float) -> float:
     every, turns = n * (n - 1) // 2, len(params.turns_deg)
     pairs, cohort = _pairs(n, params), min(_core.RANDOM_PAIRS, every)
     loading = _LOADING * n + (2 * turns * MAX_PAIRS if params.self_test else 0)
-    if params.search == "window":
+    if params.by_window:
         return loading + pairs * (turns + _CONFIRMING) + turns * (len(sampled(window_pairs(range(n), params))) + cohort)
     if pairs <= _CLOSELY and params.sensitivity != "fast":
         return loading + 2 * turns * pairs
@@ -124,7 +124,7 @@ def comparing_work(n: int, params: MicrographParams, *, signal: float) -> float:
 
 
 def _pairs(n: int, params: MicrographParams) -> int:
-    return len(window_pairs(range(n), params)) if params.search == "window" else n * (n - 1) // 2
+    return len(window_pairs(range(n), params)) if params.by_window else n * (n - 1) // 2
 
 
 def memory_gb(n: int, threads: int, *, in_file: bool | None = None) -> float:

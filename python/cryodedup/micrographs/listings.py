@@ -29,7 +29,7 @@ def write_listings(found: MicrographOutcome, directory: Path) -> None:
     write_duplicates(found.exposures, found.duplicates, directory / LISTING)
     write_overlaps(found.exposures, found.overlaps, found.kept, directory / OVERLAPS)
     write_versions(found.names, found.versions, found.duplicates, directory / VERSIONS)
-    if found.params.search == "window":
+    if found.params.by_window:
         write_ccc(found.names, found.order, found.versions, found.compared, found.params, directory / CCC)
 
 

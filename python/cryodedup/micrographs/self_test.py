@@ -100,7 +100,7 @@ def self_test(
             score.same,
             number=min(PLANTED, len(usable) // 3),
             turn=turn,
-            distances=window_distances(params, at[-1] + 1) if params.search == "window" else None,
+            distances=window_distances(params, at[-1] + 1) if params.by_window else None,
             places=at,
             max_shift_px=params.max_shift_reduced_px,
             own_moves=moves,

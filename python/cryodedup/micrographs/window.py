@@ -35,8 +35,8 @@ def window_pairs(places: Sequence[int], params: MicrographParams) -> NDArray[np.
 
 def window_distances(params: MicrographParams, n: int) -> list[int]:
     """Distances, in images, of a window search among ``n`` images."""
-    move, hole = params.images_per_move, params.images_per_hole
-    return [d for d in range(move, min(params.scan_range, n - 1) + 1) if (d - move) % hole == 0 or d % hole == 0]
+    move, hole, reach = params.window
+    return [d for d in range(move, min(reach, n - 1) + 1) if (d - move) % hole == 0 or d % hole == 0]
 
 
 def sampled(pairs: NDArray[np.uint32]) -> NDArray[np.uint32]:

@@ -1,7 +1,7 @@
 """Parameters and their defaults."""
 
 from cryodedup.params.checks import checked, chosen
-from cryodedup.params.micrographs import MIN_OVERLAP, Keep, MicrographParams, Order, Search, Sensitivity, with_window
+from cryodedup.params.micrographs import MIN_OVERLAP, Keep, MicrographParams, Order, Search, Sensitivity
 from cryodedup.params.particles import (
     HalfSetsRule,
     Match,
@@ -30,5 +30,4 @@ __all__ = [
     "VotesWhere",
     "checked",
     "chosen",
-    "with_window",
 ]

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from cryodedup.errors import InputError, wrong_value
+from cryodedup.errors import InputError
 from cryodedup.names import named
-from cryodedup.params.checks import MAX_THREADS, check_at_most, check_choices, check_switches, is_number, is_whole, remember
+from cryodedup.params.description import Choice, Number, Numbers, Switch, check, parameter, threads
 
 Search = Literal["all", "window"]
 Order = Literal["auto", "time", "name", "natural", "input"]
@@ -23,39 +22,13 @@ MAX_ANGLE_DEG = 10.0
 MAX_BIN = 64
 MIN_OVERLAP = 0.5
 """At this overlap, keeping both counts as much area twice as removing one loses."""
-_RANGES = {
-    "fdr": (0.0, 1.0, "more than 0 and less than 1"),
-    "threshold": (-1.0, 1.0, "from -1 to 1"),
-    "max_shift_px": (0.0, math.inf, "0 or more"),
-    "tilt_axis_deg": (-360.0, 360.0, "from -360 to 360 degrees"),
-    "search_angle_deg": (0.0, MAX_ANGLE_DEG, f"from 0 to {MAX_ANGLE_DEG:g} degrees"),
-    "min_overlap": (0.0, 1.0, "from 0 to 1"),
-    "max_removed": (0.0, 1.0, "from 0 to 1"),
-}
-_OPTIONAL = ("threshold", "max_shift_px", "tilt_axis_deg", "min_overlap")
-_WINDOW = ("images_per_move", "images_per_hole", "scan_range")
-_CHOICES = {"search": Search, "order": Order, "keep": Keep, "sensitivity": Sensitivity}
+WINDOW = {"images_per_move": 16, "images_per_hole": 4, "scan_range": 48}
+"""The window's defaults."""
 _IN_SUMMARY = {"max_shift_px": "max_shift", "highpass_cycles_per_px": "highpass", "lowpass_cycles_per_px": "lowpass"}
-_BANDS = {"highpass_cycles_per_px": (1, 2), "lowpass_cycles_per_px": (2,)}
-"""The allowed lengths of each."""
-
-
-def with_window(given: Mapping[str, Any]) -> dict[str, Any]:
-    """The parameters given (None: not given), with ``search`` set to ``window`` if one of the window's is among them.
-
-    Raises
-    ------
-    InputError
-        A parameter of the window was given together with ``search`` ``all``.
-    """
-    window = next((name for name in _WINDOW if given.get(name) is not None), None)
-    if window is None:
-        return dict(given)
-    if given.get("search") == "all":
-        raise InputError(
-            kind="conflict", field=named(window), found=f"{given[window]} with {named('search', 'all')}", expected=named("search", "window")
-        )
-    return {**given, "search": "window"}
+COMPARISON, DUPLICATES, LIMITS, CHECKING, PREPARING = "Comparison", "Duplicates", "Limits", "Checking", "Preparing"
+_COUNT = Number(expected="a whole number, 1 or more", low=1, whole=True)
+_SHARE = Number(expected="a number, from 0 to 1", low=0.0, high=1.0)
+_FREQUENCY = Number(expected=f"numbers of cycles per reduced pixel, from 0 to {NYQUIST} (Nyquist)", low=0.0, high=NYQUIST)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,10 +39,10 @@ class MicrographParams:
     ----------
     search
         ``all``: every pair; ``window``: each image and those that follow it at certain distances, as microduplicate_screener does; None:
-        ``window`` if one of the next three is not its default, else ``all``.
+        ``window`` if one of the next three is given, else ``all``.
     images_per_move, images_per_hole, scan_range
         The window, in images: from ``images_per_move`` on, in steps of ``images_per_hole``, up to ``scan_range``; and multiples of
-        ``images_per_hole``. All ≥ 1.
+        ``images_per_hole``. All ≥ 1; None: 16, 4 and 48.
     order
         Order in which the exposures were taken; ``auto``: by time where all names or metadata give it, else by name.
     fdr
@@ -113,70 +86,146 @@ class MicrographParams:
         0: one for each processor. The result does not depend on it.
     """
 
-    search: Search | None = None
-    images_per_move: int = 16
-    images_per_hole: int = 4
-    scan_range: int = 48
-    order: Order = "auto"
-    fdr: float = 0.01
-    threshold: float | None = None
-    bin: int = 8
-    highpass_cycles_per_px: tuple[float, ...] = (0.04, 0.02)
-    lowpass_cycles_per_px: tuple[float, float] = (0.25, 0.05)
-    max_shift_px: float | None = None
-    search_angle_deg: float = 0.5
-    search_flips: bool = False
-    tilt_axis_deg: float | None = None
-    keep: Keep = "earliest"
-    min_overlap: float | None = None
-    max_removed: float = 0.35
-    max_set: int = 8
-    self_test: bool = False
-    sensitivity: Sensitivity = "auto"
-    threads: int = 0
+    search: Search | None = parameter(
+        None,
+        Choice(Search),
+        COMPARISON,
+        "Compare every pair (all, the default), or each image only with a window of later images (window, the default if one of the next"
+        " three options is given).",
+    )
+    images_per_move: int | None = parameter(
+        None,
+        _COUNT,
+        COMPARISON,
+        f"Start the window after this many images: the number of images per stage position.  [default: {WINDOW['images_per_move']}]",
+        "N",
+    )
+    images_per_hole: int | None = parameter(
+        None,
+        _COUNT,
+        COMPARISON,
+        f"Compare every N-th image of the window: the number of images per hole.  [default: {WINDOW['images_per_hole']}]",
+        "N",
+    )
+    scan_range: int | None = parameter(
+        None, _COUNT, COMPARISON, f"End the window after this many images.  [default: {WINDOW['scan_range']}]", "N"
+    )
+    order: Order = parameter(
+        "auto",
+        Choice(Order),
+        COMPARISON,
+        "Set the order in which the exposures were taken. auto: by time if the names or metadata of all give it, else by name.",
+    )
+    max_shift_px: float | None = parameter(
+        None,
+        Number(expected="a number, 0 or more", low=0.0),
+        COMPARISON,
+        "Search shifts of up to this many micrograph pixels along each axis.  [default: all shifts with an overlap of at least 10 %]",
+        "PX",
+    )
+    search_angle_deg: float = parameter(
+        0.5,
+        Number(expected=f"a number, from 0 to {MAX_ANGLE_DEG:g} degrees", low=0.0, high=MAX_ANGLE_DEG),
+        COMPARISON,
+        "Search for second visits rotated by up to this angle, in degrees. Values above 0.6 take longer (3 degrees: 5 times as long).",
+        "DEG",
+    )
+    search_flips: bool = parameter(
+        False,
+        Switch(),
+        COMPARISON,
+        "Compare each pair also flipped and turned by 180 degrees; square frames also by 90 and 270 degrees. 4 or 8 times slower.",
+    )
+    tilt_axis_deg: float | None = parameter(
+        None,
+        Number(expected="a number, from -360 to 360 degrees", low=-360.0, high=360.0),
+        COMPARISON,
+        "Set the direction of the tilt axis, in degrees counterclockwise from the y axis. It is needed if stage tilts differ between"
+        " micrographs and the metadata (EPU's .xml) give only the tilt angles.",
+        "DEG",
+    )
+    fdr: float = parameter(
+        0.01,
+        Number(expected="a number, more than 0 and less than 1", low=0.0, high=1.0, open=True),
+        DUPLICATES,
+        "Accept pairs at this false-discovery rate.",
+        "Q",
+        is_unset=True,
+    )
+    threshold: float | None = parameter(
+        None,
+        Number(expected="a number, from -1 to 1", low=-1.0, high=1.0),
+        DUPLICATES,
+        "Accept pairs by correlation coefficient, as microduplicate_screener does.",
+        "CCC",
+    )
+    min_overlap: float | None = parameter(
+        None,
+        _SHARE,
+        DUPLICATES,
+        "Remove a micrograph only if it shares at least this fraction of its frame (0 to 1) with a kept one."
+        f"  [default: {MIN_OVERLAP}; 0 with {named('threshold')}]",
+        "SHARE",
+    )
+    keep: Keep = parameter(
+        "earliest",
+        Choice(Keep),
+        DUPLICATES,
+        "Keep the earliest exposure of each set, or the one with the best CTF fit (best-ctf).",
+    )
+    max_removed: float = parameter(
+        0.35,
+        _SHARE,
+        LIMITS,
+        "Withhold the kept and removed files (exit status 3) if more than this fraction of the session would be removed as duplicates.",
+        "SHARE",
+    )
+    max_set: int = parameter(8, _COUNT, LIMITS, "Withhold these files also if one set has more than N exposures.", "N")
+    self_test: bool = parameter(
+        False,
+        Switch(),
+        CHECKING,
+        "Simulate second exposures of micrographs of this session, search for them in the same way, and report how many are found.",
+    )
+    bin: int = parameter(
+        8,
+        Number(expected=f"a whole number from 1 to {MAX_BIN}", low=1, high=MAX_BIN, whole=True),
+        PREPARING,
+        "Average blocks of N x N pixels.",
+        "N",
+    )
+    highpass_cycles_per_px: tuple[float, ...] = parameter(
+        (0.04, 0.02),
+        Numbers(_FREQUENCY, (1, 2)),
+        PREPARING,
+        "Set the high-pass filter, in cycles per reduced pixel, as for IMOD's mtffilter. A second number has no effect.",
+        "σ[,..]",
+    )
+    lowpass_cycles_per_px: tuple[float, float] = parameter(
+        (0.25, 0.05),
+        Numbers(_FREQUENCY, (2,)),
+        PREPARING,
+        "Set the radius and the falloff of the low-pass filter, in cycles per reduced pixel.",
+        "r,σ",
+    )
+    sensitivity: Sensitivity = parameter(
+        "auto",
+        Choice(Sensitivity),
+        PREPARING,
+        "Choose the screening strategy for large sessions. full: pair by pair; fast: in groups; auto: in groups if the signal allows it.",
+    )
+    threads: int = threads()
 
     def __post_init__(self) -> None:
-        remember(self)
-        self._check_whole_numbers()
-        check_switches(self, ["self_test"])
-        check_at_most(self, {"threads": MAX_THREADS, "bin": MAX_BIN})
-        for name, (low, high, reach) in _RANGES.items():
-            value = getattr(self, name)
-            if value is None and name in _OPTIONAL:
-                continue
-            if not (is_number(value) and low <= value <= high and (name != "fdr" or 0 < value < 1)):
-                raise wrong_value(name, value, f"a number, {reach}")
-        self._choose_search()
-        check_choices(self, _CHOICES)
-        self._check_bands()
-
-    def _check_whole_numbers(self) -> None:
-        for name in ("bin", "images_per_move", "images_per_hole", "scan_range", "max_set", "threads"):
-            value, low = getattr(self, name), 0 if name == "threads" else 1
-            if not is_whole(value) or value < low:
-                raise wrong_value(name, value, f"a whole number, {low} or more")
-
-    def _choose_search(self) -> None:
-        """If one of the window's parameters is given, the search is ``window``."""
-        reached = [name for name in _WINDOW if getattr(self, name) != getattr(type(self), name)]
-        if self.search == "all" and reached:
+        check(self)
+        given = next((name for name in WINDOW if getattr(self, name) is not None), None)
+        if self.search == "all" and given is not None:
             raise InputError(
                 kind="conflict",
-                field=named(reached[0]),
-                found=f"{getattr(self, reached[0])} with {named('search', 'all')}",
+                field=named(given),
+                found=f"{getattr(self, given)} with {named('search', 'all')}",
                 expected=named("search", "window"),
             )
-        if self.search is None:
-            object.__setattr__(self, "search", "window" if reached else "all")
-
-    def _check_bands(self) -> None:
-        for name, numbers in _BANDS.items():
-            value = getattr(self, name)
-            if not (isinstance(value, tuple | list) and len(value) in numbers and all(is_number(number) for number in value)):
-                raise wrong_value(name, value, f"{' or '.join(map(str, numbers))} numbers of cycles per reduced pixel")
-            object.__setattr__(self, name, tuple(float(number) for number in value))
-            if not all(0 <= number <= NYQUIST for number in self.__dict__[name]):
-                raise wrong_value(name, value, f"numbers from 0 to {NYQUIST} (Nyquist), cycles per reduced pixel")
         low, high = self.lowpass_cycles_per_px[0], self.highpass_cycles_per_px[0]
         if low <= high:
             raise InputError(
@@ -185,6 +234,17 @@ class MicrographParams:
                 found=f"{low:g} and {high:g}",
                 expected="the lowpass above the highpass",
             )
+
+    @property
+    def by_window(self) -> bool:
+        """Whether images are compared with those of a window only."""
+        return self.search == "window" or any(getattr(self, name) is not None for name in WINDOW)
+
+    @property
+    def window(self) -> tuple[int, int, int]:
+        """``images_per_move``, ``images_per_hole``, ``scan_range``, or what None stands for."""
+        move, hole, reach = (getattr(self, name) or usual for name, usual in WINDOW.items())
+        return move, hole, reach
 
     @property
     def turns_deg(self) -> list[float]:
@@ -210,13 +270,14 @@ class MicrographParams:
 
     def used(self) -> dict[str, Any]:
         """All parameters by the names of schema 1 of the summary; None is replaced by its value where that depends on other parameters."""
-        values = asdict(self) | {"min_overlap": self.least_overlap}
+        search = {"search": "window" if self.by_window else "all", **dict(zip(WINDOW, self.window, strict=True))}
+        values = asdict(self) | search | {"min_overlap": self.least_overlap}
         return {_IN_SUMMARY.get(name, name): value for name, value in values.items()}
 
     @property
     def band(self) -> tuple[float, float, float]:
         """High-pass, low-pass and falloff of the images for which ``ncc`` and ``ccc`` are computed."""
-        return (self.highpass_cycles_per_px[0], *self.lowpass_cycles_per_px)
+        return (float(self.highpass_cycles_per_px[0]), float(self.lowpass_cycles_per_px[0]), float(self.lowpass_cycles_per_px[1]))
 
     @property
     def search_band(self) -> tuple[float, float, float]:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from os import PathLike
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from cryodedup.errors import InputError, wrong_value
+from cryodedup.errors import InputError
 from cryodedup.names import named
-from cryodedup.params.checks import MAX_THREADS, check_choices, check_switches, is_number, is_whole, remember
+from cryodedup.params.description import Choice, File, Number, OfInputs, Switch, Text, check, parameter, threads
 
 ShiftKey = Literal["auto", "alignments3D", "alignments2D", "none"]
 ScoreOrder = Literal["auto", "higher", "lower"]
@@ -20,15 +19,7 @@ HalfSetsRule = Literal["audit", "repair"]
 Match = Literal["auto", "path", "name", "uid"]
 VotesWhere = Literal["covered", "all"]
 
-_CHOICES = {
-    "shift_key": ShiftKey,
-    "score_order": ScoreOrder,
-    "priority": Priority,
-    "normalize_scores": NormalizeScores,
-    "half_sets": HalfSetsRule,
-    "match": Match,
-    "votes_where": VotesWhere,
-}
+DUPLICATES, INPUT, RANKING, RUNNING = "Duplicates", "Input files", "Ranking and selection", "Running"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,84 +89,161 @@ class ParticleParams:
         0: one for each processor that this process may use. The result does not depend on it.
     """
 
-    min_separation_a: float = 20.0
-    pixel_size_a: float | Mapping[str, float] | None = None
-    pixel_size_override: bool = False
-    micrographs: Path | str | None = None
-    tomograms: Path | str | None = None
-    match: Match = "auto"
-    shift_key: ShiftKey = "auto"
-    score_field: str = "auto"
-    min_score: float | Mapping[str, float] | None = None
-    score_order: ScoreOrder = "auto"
-    start_end: bool = False
-    flip_y: bool = False
-    remove_entirely: bool = False
-    priority: Priority = "none"
-    normalize_scores: NormalizeScores = "auto"
-    min_votes: int = 1
-    votes_where: VotesWhere = "covered"
-    half_sets: HalfSetsRule = "audit"
-    undo_symmetry_expansion: bool = False
-    seed: int = 0
-    diameter_a: float | None = None
-    threads: int = 0
-    unused: tuple[str, ...] = field(init=False, default=(), repr=False)
+    min_separation_a: float = parameter(
+        20.0,
+        Number(expected="a number of Å, 0 or more", low=0.0),
+        DUPLICATES,
+        "Count particles of one micrograph as duplicates if their centres are at most this far apart. 0: only if their stored coordinates"
+        " (and shifts, if used) are equal.",
+        "Å",
+    )
+    shift_key: ShiftKey = parameter(
+        "auto",
+        Choice(ShiftKey),
+        DUPLICATES,
+        "Subtract these shifts from the coordinates. auto: alignments3D if all inputs have them, alignments2D for a single input with"
+        " images of one job, otherwise none.",
+        "KEY",
+    )
+    flip_y: bool = parameter(
+        False,
+        Switch(),
+        DUPLICATES,
+        "Count y of CryoSPARC inputs from the opposite edge of the micrograph. A warning says when this seems necessary.",
+    )
+    undo_symmetry_expansion: bool = parameter(
+        False,
+        Switch(),
+        DUPLICATES,
+        f"Keep one copy of each particle after a symmetry expansion. {named('min_separation_a')} is then not used.",
+    )
+    pixel_size_a: float | Mapping[str, float] | None = parameter(
+        None,
+        OfInputs(Number(expected="a positive number of Å", low=0.0, open=True)),
+        INPUT,
+        "Set the pixel size of coordinates for inputs that do not give it. NAME=Å: for one input, by path or file name (suffix optional).",
+        "Å",
+    )
+    pixel_size_override: bool = parameter(False, Switch(), INPUT, f"Use {named('pixel_size_a')} even if the files give another pixel size.")
+    micrographs: Path | str | None = parameter(
+        None,
+        File(),
+        INPUT,
+        "Read pixel sizes and image sizes from micrographs.star, tomograms.star or exposures .cs; show the images in the report.",
+        "FILE",
+    )
+    match: Match = parameter(
+        "auto",
+        Choice(Match),
+        INPUT,
+        "Match micrographs of different inputs only by path, name or uid. auto: by all three, unless there is evidence that they differ.",
+    )
+    tomograms: Path | str | None = parameter(
+        None,
+        File(),
+        INPUT,
+        "Read the names of numbered tomograms (Dynamo, STOPGAP) from this file: a number and a name in each line.",
+        "FILE",
+    )
+    start_end: bool = parameter(
+        False,
+        Switch(),
+        INPUT,
+        "Read each two rows of RELION's coordinate files as the start and the end of one helix, and keep or reject them together.",
+    )
+    score_field: str = parameter(
+        "auto",
+        Text(),
+        RANKING,
+        "Rank duplicates by this column. auto: the picking score, else input order. none: random order.",
+        "NAME",
+    )
+    score_order: ScoreOrder = parameter(
+        "auto",
+        Choice(ScoreOrder),
+        RANKING,
+        "Set which score is better, the higher or the lower. auto: as known for the usual columns.",
+    )
+    min_score: float | Mapping[str, float] | None = parameter(
+        None,
+        OfInputs(Number(expected="a number")),
+        RANKING,
+        "Reject particles with a lower score before the search for duplicates. NAME=SCORE: in one input, by path or file name (suffix"
+        " optional).",
+        "SCORE",
+    )
+    normalize_scores: NormalizeScores = parameter(
+        "auto",
+        Choice(NormalizeScores),
+        RANKING,
+        "Compare scores as they are (none) or as ranks within each input (rank). auto: rank for several inputs, none for one.",
+    )
+    priority: Priority = parameter(
+        "none", Choice(Priority), RANKING, "Prefer particles of earlier inputs, regardless of their scores (input)."
+    )
+    min_votes: int = parameter(
+        1,
+        Number(expected="a whole number, 1 or more", low=1, whole=True),
+        RANKING,
+        "Keep only particles that are found in at least N inputs.",
+        "N",
+    )
+    votes_where: VotesWhere = parameter(
+        "covered",
+        Choice(VotesWhere),
+        RANKING,
+        "In micrographs that fewer than N inputs cover, require the votes of all these inputs (covered), or N votes (all).",
+    )
+    half_sets: HalfSetsRule = parameter(
+        "audit",
+        Choice(HalfSetsRule),
+        RANKING,
+        "Count duplicates across half-sets (audit), or move all duplicates of a particle into one half-set and remove nothing (repair).",
+    )
+    remove_entirely: bool = parameter(
+        False, Switch(), RANKING, "Reject every particle that has a duplicate, instead of keeping the best one."
+    )
+    seed: int = parameter(
+        0,
+        Number(expected="a whole number, 0 or more", low=0, whole=True),
+        RANKING,
+        f"Set the random seed for {named('score_field', 'none')}.",
+        "N",
+    )
+    diameter_a: float | None = parameter(
+        None,
+        Number(expected="a positive number of Å", low=0.0, open=True),
+        RUNNING,
+        f"Draw particles in the report as circles of this diameter.  [default: {named('min_separation_a')}]",
+        "Å",
+    )
+    threads: int = threads()
 
     def __post_init__(self) -> None:
-        remember(self)
-        self._check_kinds()
-        self._check_named_numbers()
-        for name in ("micrographs", "tomograms"):
-            path = getattr(self, name)
-            if not isinstance(path, str | PathLike | None):
-                raise wrong_value(name, path, "a path")
-            if path is not None:
-                object.__setattr__(self, name, Path(path))
-        if self.undo_symmetry_expansion:
-            self._undo_symmetry_expansion()
-        if self.min_separation_a < 0:
-            raise wrong_value("min_separation_a", self.min_separation_a, "a number of Å, 0 or more")
-        if self.diameter_a is not None and not (is_number(self.diameter_a) and self.diameter_a > 0):
-            raise wrong_value("diameter_a", self.diameter_a, "a positive number of Å")
-        check_choices(self, _CHOICES)
-        self._check_ranges()
+        check(self)
         self._check_rules()
 
-    def _check_kinds(self) -> None:
-        check_switches(self, ["pixel_size_override", "start_end", "flip_y", "remove_entirely", "undo_symmetry_expansion"])
-        if not is_number(self.min_separation_a):
-            raise wrong_value("min_separation_a", self.min_separation_a, "a number of Å, 0 or more")
-        for name in ("threads", "seed", "min_votes"):
-            if not is_whole(getattr(self, name)):
-                raise wrong_value(name, getattr(self, name), "a whole number")
+    @property
+    def unused(self) -> tuple[str, ...]:
+        """What is said about values that :meth:`resolved` replaces."""
+        if not self.undo_symmetry_expansion or self.min_separation_a in (0, type(self).min_separation_a):
+            return ()
+        given = named("min_separation_a", f"{self.min_separation_a:g}")
+        return (f"{given} not used: undoing a symmetry expansion compares origins or exact coordinates",)
 
-    def _undo_symmetry_expansion(self) -> None:
-        """Sets what it stands for."""
-        if self.min_separation_a not in (0, type(self).min_separation_a):
-            given = named("min_separation_a", f"{self.min_separation_a:g}")
-            text = f"{given} not used: undoing a symmetry expansion compares origins or exact coordinates"
-            object.__setattr__(self, "unused", (text,))
-        if self.shift_key not in ("auto", "none"):
+    def resolved(self) -> ParticleParams:
+        """The parameters with what ``undo_symmetry_expansion`` stands for."""
+        return replace(self, min_separation_a=0.0, shift_key="none") if self.undo_symmetry_expansion else self
+
+    def _check_rules(self) -> None:
+        """Refuses choices that contradict each other."""
+        if self.undo_symmetry_expansion and self.shift_key not in ("auto", "none"):
             raise InputError(
                 kind="conflict",
                 field=named("shift_key"),
                 found=f"{self.shift_key}",
                 expected=f"none with {named('undo_symmetry_expansion')}, which compares stored coordinates",
             )
-        object.__setattr__(self, "min_separation_a", 0.0)
-        object.__setattr__(self, "shift_key", "none")
-
-    def _check_ranges(self) -> None:
-        if not (0 <= self.threads <= MAX_THREADS and self.seed >= 0):
-            name, value = ("seed", self.seed) if self.seed < 0 else ("threads", self.threads)
-            limit = f", {MAX_THREADS} at most" if name == "threads" else ""
-            raise wrong_value(name, value, f"0 or more{limit}")
-        if self.min_votes < 1:
-            raise wrong_value("min_votes", self.min_votes, "1 or more")
-
-    def _check_rules(self) -> None:
-        """Choices that contradict each other."""
         if self.min_votes > 1 and self.remove_entirely:
             raise InputError(
                 kind="conflict",
@@ -198,22 +266,7 @@ class ParticleParams:
                 found="both",
                 expected="one: random scores have no meaning",
             )
-        if not isinstance(self.score_field, str):
-            raise wrong_value("score_field", self.score_field, "the name of a column")
-
-    def _check_named_numbers(self) -> None:
-        """Numbers for all inputs, or for some by their names."""
-        for name in ("pixel_size_a", "min_score"):
-            given = getattr(self, name)
-            if isinstance(given, Mapping) and not all(isinstance(of, str) for of in given):
-                raise wrong_value(name, given, "names of inputs and their values")
-            for value in [] if given is None else given.values() if isinstance(given, Mapping) else [given]:
-                if not is_number(value):
-                    raise wrong_value(name, value, "a number")
-                if name == "pixel_size_a" and value <= 0:
-                    raise wrong_value(name, value, "a positive number of Å")
-        given = self.pixel_size_a
-        if self.pixel_size_override and not given:
+        if self.pixel_size_override and not self.pixel_size_a:
             raise InputError(
                 kind="conflict", field=named("pixel_size_override"), found=f"no {named('pixel_size_a')}", expected="the one to use"
             )

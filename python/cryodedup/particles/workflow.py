@@ -34,6 +34,7 @@ def find_duplicates(particles: Any, params: ParticleParams, progress: Progress =
     ``output``: where the result will be written; if there is too little space for it, this is refused before the search.
     """
     started = time.perf_counter()
+    unused, params = params.unused, params.resolved()
     progress.stage("reading")
     several, paths = _inputs(particles)
     picks = read_inputs(paths, params, progress) if paths else _read_tables(several, params)
@@ -45,7 +46,7 @@ def find_duplicates(particles: Any, params: ParticleParams, progress: Progress =
     del picks
     centres = place(joined, params)
     criterion = criterion_of(params)
-    before = [*joined.warnings, *centres.warnings, *option_warnings(joined, params), *_place_warnings(joined, centres, params)]
+    before = [*joined.warnings, *centres.warnings, *unused, *option_warnings(joined, params), *_place_warnings(joined, centres, params)]
     compared = criterion.columns(joined.picks, centres)
     joined = joined.without_values()
     selection = select(joined, centres, compared, criterion, params, progress)

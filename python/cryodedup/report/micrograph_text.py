@@ -84,7 +84,7 @@ def _compared(result: MicrographOutcome) -> str:
     params = result.params
     pairs = sum(found.tested for found in result.compared)
     compared = sum(len(found.members) for found in result.compared)
-    which = "all pairs" if params.search == "all" else "pairs within a window"
+    which = "pairs within a window" if params.by_window else "all pairs"
     shifts = "all shifts" if params.max_shift_px is None else f"shifts of up to {params.max_shift_px:g} pixels"
     corrected = any(len(found.members) >= _core.MIN_FOR_FIXED_PATTERN for found in result.compared)
     pattern = " and corrected for the camera's fixed pattern" if corrected else ""

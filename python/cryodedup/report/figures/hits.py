@@ -68,7 +68,7 @@ def hits(result: MicrographOutcome) -> Hits | None:
         later=ends[:, 1],
         contradicted=np.array([pair.shot_agreement == "contradicted" for pair in result.pairs]),
         borders=_borders({"stage positions": stages(in_order), "holes": [one.hole for one in in_order]}),
-        windowed=result.params.search == "window",
+        windowed=result.params.by_window,
         names=named_pairs(result),
     )
 
