@@ -41,6 +41,8 @@ def imported(path: Path, known: dict[str, Path]) -> Iterator[str]:
         names: list[str] = []
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module == "cryodedup" and not node.level:  # a module, or a name of the roof
+            names = [f"cryodedup.{alias.name if _is_room(alias.name) else '__init__'}" for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             names = [f"{node.module}.{alias.name}" for alias in node.names] + [node.module]
         elif isinstance(node, ast.ImportFrom):
@@ -49,6 +51,10 @@ def imported(path: Path, known: dict[str, Path]) -> Iterator[str]:
             inner = name.removeprefix("cryodedup").removeprefix(".")
             if name.startswith("cryodedup") and inner in known:
                 yield inner
+
+
+def _is_room(name: str) -> bool:
+    return name == "_core" or (PACKAGE / name).is_dir() or (PACKAGE / f"{name}.py").is_file()
 
 
 def graph() -> dict[str, set[str]]:

@@ -10,7 +10,7 @@ from typing import Literal, get_args
 
 import rich_click as click
 
-from cryodedup import __version__
+from cryodedup._core import __version__
 from cryodedup.cli.console import say
 from cryodedup.errors import InputError, naming
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import rich_click as click
 
-from cryodedup import __version__
+from cryodedup._core import __version__
 from cryodedup.cli import micrographs as of_micrographs
 from cryodedup.cli import options
 from cryodedup.cli import particles as of_particles

@@ -10,7 +10,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from cryodedup import __version__
+from cryodedup._core import __version__
 from cryodedup.errors import InputError
 from cryodedup.slurm.job import Job, Site, Stage
 

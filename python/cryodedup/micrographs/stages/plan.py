@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from cryodedup import __version__, _core
+from cryodedup import _core
 from cryodedup.errors import InputError, naming
 from cryodedup.micrographs.opened import Opened
 from cryodedup.micrographs.reading import key_of
@@ -149,7 +149,7 @@ def _by_index(values: Mapping[str, Any]) -> dict[int, Any]:
 def computed() -> dict[str, str]:
     """With what results are computed here."""
     library = " ".join(platform.libc_ver()).strip() or platform.system()
-    return {"cryodedup": __version__, "the processor's instructions": _core.INSTRUCTION_SET, "the C library": library}
+    return {"cryodedup": _core.__version__, "the processor's instructions": _core.INSTRUCTION_SET, "the C library": library}
 
 
 def shared(params: MicrographParams) -> dict[str, Any]:
