@@ -14,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import mrcfile
 import numpy as np
 import pytest
 from simulate.kinds import KINDS
@@ -132,6 +133,20 @@ def test_repeated_holes_are_reported_as_they_come(session: Planted, images: list
         expected = pairs[Path(event["original"]).name, Path(event["duplicate"]).name]
         assert np.allclose([event["shift_x_px"], event["shift_y_px"]], expected.shift_px, atol=1.5)
         assert np.allclose([event["z"], event["ncc"], event["ccc"]], [expected.z, expected.ncc, expected.ccc], rtol=0.1)
+
+
+def test_the_same_micrographs_are_compared_as_in_the_final_search(session: Planted, images: list[Path], tmp_path: Path) -> None:
+    """Some headers say 1 Å, as programs write where they do not know it, and others 1.5 Å or somewhat more."""
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for i, path in enumerate(images):
+        shutil.copy(path, folder / path.name)
+        with mrcfile.mmap(folder / path.name, "r+") as file:
+            file.voxel_size = (1.0, 1.5, 1.51)[i % 3]
+    events, _ = watched(folder, tmp_path / "out")
+    found = find_duplicate_micrographs(folder, PARAMS)
+    assert found.summary()["compared"] == len(images)
+    assert pairs_of(events) == names_of(session)
 
 
 def test_frames_of_another_gain_reference_are_not_reported(tmp_path: Path) -> None:

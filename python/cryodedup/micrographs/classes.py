@@ -21,9 +21,18 @@ def pixel_sizes_a(exposures: Exposures, images: Mapping[int, Image]) -> dict[int
     known: dict[int, float | None] = {}
     for i, image in images.items():
         size = float(table[i]) if table is not None else 0.0
-        header = image.pixel_size_a if image.pixel_size_a != _UNSET_A else None
-        known[i] = size if 0 < size < float("inf") else header
+        known[i] = size if 0 < size < float("inf") else in_header_a(image)
     return known
+
+
+def in_header_a(image: Image) -> float | None:
+    """The pixel size in the header of a micrograph, Å; None if it gives none."""
+    return image.pixel_size_a if image.pixel_size_a != _UNSET_A else None
+
+
+def fits(size_a: float | None, others_a: Sequence[float]) -> bool:
+    """Whether a micrograph of some pixel size is compared with others of the same number of pixels; unknown sizes are left out of these."""
+    return size_a is None or not others_a or (min(others_a) <= size_a * (1 + TOLERANCE) and size_a <= max(others_a) * (1 + TOLERANCE))
 
 
 def comparable(members: Iterable[int], images: Mapping[int, Image], known_a: PixelSizes) -> list[list[int]]:

@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from cryodedup import _core
 from cryodedup.errors import InputError, reason_of
@@ -15,6 +14,7 @@ from cryodedup.formats.images import Image, open_image
 from cryodedup.micrographs.acquisition import Acquisition, acquisitions_of
 from cryodedup.micrographs.cache_file import CACHE, locked, move_other_file
 from cryodedup.micrographs.cautions import of_small_images
+from cryodedup.micrographs.classes import fits, in_header_a
 from cryodedup.micrographs.live import state
 from cryodedup.micrographs.live.arrivals import Arrivals
 from cryodedup.micrographs.live.collection import FIRST, Collection
@@ -76,10 +76,23 @@ class _Member:
 
 @dataclass
 class _Class:
-    """The micrographs of one size and pixel size."""
+    """The micrographs of one size and pixel size; ``sizes_a``: the smallest and the largest pixel size that is known."""
 
     collection: Collection
     members: list[_Member] = field(default_factory=list)
+    sizes_a: tuple[float, ...] = ()
+
+    def add(self, member: _Member) -> None:
+        """Adds a member."""
+        self.members.append(member)
+        size_a = in_header_a(member.image)
+        if size_a is not None:
+            self.sizes_a = (min((size_a, *self.sizes_a)), max((size_a, *self.sizes_a)))
+
+    def takes(self, image: Image) -> bool:
+        """Whether a micrograph is compared with those of this class."""
+        first = self.members[0].image
+        return (image.nx, image.ny) == (first.nx, first.ny) and fits(in_header_a(image), self.sizes_a)
 
 
 def watch(inputs: Sequence[Path], params: MicrographParams, output: Path, how: Watching, report: Report, say: Callable[[str], None]) -> int:
@@ -143,7 +156,7 @@ class _Session:
         self._preparation = _core.Preparation.open(output / CACHE, resume=True)
         self._events = EventFile(output / EVENTS)
         self._reported = {_key(event) for event in self._events}
-        self._classes: dict[tuple[Any, ...], _Class] = {}
+        self._classes: list[_Class] = []
         self._by_name: dict[str, list[_Member]] = {}
         self._by_content: dict[tuple[float, ...], list[_Member]] = {}
         self._unsaved = 0
@@ -158,11 +171,11 @@ class _Session:
     @property
     def count(self) -> int:
         """Number of micrographs that were compared."""
-        return sum(len(one.members) for one in self._classes.values() if len(one.members) >= FIRST)
+        return sum(len(one.members) for one in self._classes if len(one.members) >= FIRST)
 
     def say_too_few(self) -> None:
         """Says which micrographs were compared with no other, since there are too few of their size."""
-        for one in self._classes.values():
+        for one in self._classes:
             if 0 < (n := len(one.members)) < FIRST:
                 image = one.members[0].image
                 self._say(
@@ -183,8 +196,10 @@ class _Session:
         self._say(f"continuing with {count(len(members), 'micrograph')} of the earlier run")
         collection = Collection(self._params, saved.gathered)
         pairs = collection.restore([member.record for member in members], [_acquisition(member.path) for member in members])
-        of_class = self._classes[_class_of(members[0].image)] = _Class(collection, members)
+        of_class = _Class(collection)
+        self._classes.append(of_class)
         for member in members:
+            of_class.add(member)
             self._note(member)
             self.known.add(member.path)
         for pair in pairs:
@@ -217,8 +232,11 @@ class _Session:
         return None
 
     def _compare(self, member: _Member) -> None:
-        of_class = self._classes.setdefault(_class_of(member.image), _Class(Collection(self._params)))
-        of_class.members.append(member)
+        of_class = max((one for one in self._classes if one.takes(member.image)), key=lambda one: len(one.members), default=None)
+        if of_class is None:
+            of_class = _Class(Collection(self._params))
+            self._classes.append(of_class)
+        of_class.add(member)
         if len(of_class.members) == 1 and (small := of_small_images(member.record.width, member.record.height)):
             self._say(f"warning: {small}")
         for pair in of_class.collection.add(member.record, _acquisition(member.path)):
@@ -283,7 +301,7 @@ class _Session:
     def save(self) -> None:
         """Writes what another run goes on from: the micrographs that were compared with all before them."""
         collections = []
-        for one in self._classes.values():
+        for one in self._classes:
             gathered = one.collection.gathered
             compared = one.members[: gathered.covered]
             if compared:
@@ -300,11 +318,6 @@ def _key(event: Event) -> tuple[object, ...]:
 
 def _acquisition(path: Path) -> Acquisition:
     return acquisitions_of([path])[0]
-
-
-def _class_of(image: Image) -> tuple[Any, ...]:
-    """What micrographs have in common that are compared with each other."""
-    return (image.nx, image.ny, None if image.pixel_size_a is None else round(image.pixel_size_a, 2))
 
 
 def _content(record: _core.Record) -> tuple[float, ...]:
