@@ -24,10 +24,9 @@ import numpy as np
 
 from cryodedup import MicrographParams, _core
 from cryodedup.micrographs.acquisition import Acquisition
-from cryodedup.micrographs.blocks import plan_search
+from cryodedup.micrographs.blocks import plan_search, sampled, window_pairs
 from cryodedup.micrographs.live.collection import Collection, Gathered
 from cryodedup.micrographs.measuring import Class
-from cryodedup.micrographs.window import sampled, window_pairs
 
 NX, NY, BIN = 5760, 4092, 8
 VIEW = (384, 256)

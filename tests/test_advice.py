@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from cases import Ran, star
 from cryodedup import InputError, ParticleParams, deduplicate, deduplicate_particles
 from cryodedup.particles.analysis.consensus import combinations, jaccard
-from cryodedup.particles.votes import votes
+from cryodedup.particles.select import votes
 from cryodedup.report.figures.pickers import pickers
 from cryodedup.report.particle_page import pairs_of_inputs
 

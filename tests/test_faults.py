@@ -21,15 +21,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cases import Ran, star
-from cryodedup import InputError, ParticleParams, ParticleResult, deduplicate_particles, output_directory, staging
+from cryodedup import InputError, ParticleParams, ParticleResult, deduplicate_particles, output_directory
 from cryodedup.apply import earlier
 from cryodedup.cli import demo
 from cryodedup.micrographs.listings import write_versions
 from cryodedup.micrographs.versions import Version
 from cryodedup.particles import listing
 from cryodedup.particles.inputs.micrograph_names import normalised_path
-from cryodedup.signals import held_back
 from cryodedup.summary_file import read_summary
+from cryodedup.system import staging
+from cryodedup.system.signals import held_back
 from cryodedup.text import cell_of, name_in, original, printable, shown
 
 Command = Callable[..., Ran]
@@ -97,7 +98,7 @@ def test_a_signal_during_an_import_is_one_line(tmp_path: Path, picks: Path, step
 
 
 def test_ctrl_c_before_there_is_a_handler_is_one_line(picks: Path) -> None:
-    ran = python(AT_IMPORT.format(step="cryodedup.signals", number=int(signal.SIGINT)))
+    ran = python(AT_IMPORT.format(step="cryodedup.system.signals", number=int(signal.SIGINT)))
     assert (ran.returncode, ran.stderr) == (130, "cryodedup: error: interrupted\n")
 
 

@@ -16,9 +16,9 @@ from cases import SHARED, needs_shared
 from cryodedup import InputError, MicrographParams, _core, correlate, find_duplicate_micrographs, prepare
 from cryodedup.components import connected_components
 from cryodedup.demo.micrographs import BIN, Planted, make_micrographs
+from cryodedup.micrographs.blocks import DECOYS, MAX_DECOYS_OF_ONE, sampled, window_distances, window_pairs
 from cryodedup.micrographs.opened import open_micrographs
 from cryodedup.micrographs.prepared import cache_at, read_all
-from cryodedup.micrographs.window import DECOYS, MAX_DECOYS_OF_ONE, sampled, window_distances, window_pairs
 from cryodedup.progress import SILENT
 
 IMOD = SHARED / "reference" / "imod"

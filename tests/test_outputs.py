@@ -21,7 +21,7 @@ import starfile
 from cases import Ran, cs, optics, records, star
 from cryodedup import InputError, ParticleParams, ParticleResult, deduplicate_particles
 from cryodedup.particles import listing as listings
-from cryodedup.staging import staging_directory
+from cryodedup.system.staging import staging_directory
 
 COLUMNS = "CoordinateX CoordinateY MicrographName OpticsGroup AutopickFigureOfMerit"
 

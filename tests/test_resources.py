@@ -15,12 +15,10 @@ import pytest
 
 from cases import Ran, cs, records, star
 from cryodedup import InputError, ParticleParams, deduplicate_particles
-from cryodedup.control_groups import groups
 from cryodedup.formats.detect import kind_of
 from cryodedup.particles import forecast, workflow
 from cryodedup.particles.forecast import MAX_PARTICLE_BYTES, PARTICLE_BYTES, Forecast, min_rows
-from cryodedup.processors import processors
-from cryodedup.resources import Available, check_memory, disk_available, memory_available, size_words
+from cryodedup.system.resources import Available, check_memory, disk_available, groups, memory_available, processors, size_words
 
 Command = Callable[..., Ran]
 MEMINFO = "MemTotal: 32000000 kB\nMemFree: 1000 kB\nMemAvailable: 8000000 kB\nSwapFree: 2000000 kB\n"

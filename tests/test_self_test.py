@@ -17,10 +17,9 @@ from cryodedup import InputError, MicrographParams, MicrographResult, find_dupli
 from cryodedup.demo.micrographs import BIN, Planted, make_micrographs
 from cryodedup.micrographs.acquisition import Acquisition
 from cryodedup.micrographs.compare import Pair
-from cryodedup.micrographs.implied import implied
 from cryodedup.micrographs.planting import DAMAGE, OVERLAPS, Planter, common, plan
 from cryodedup.micrographs.planting import Planted as Second
-from cryodedup.micrographs.self_test import MAX_MICROGRAPHS, MIN_MICROGRAPHS, chosen
+from cryodedup.micrographs.self_test import MAX_MICROGRAPHS, MIN_MICROGRAPHS, chosen, implied
 from cryodedup.micrographs.self_test_score import Band, Score, SelfTest
 from cryodedup.micrographs.sentences import self_test
 

@@ -13,8 +13,8 @@ import cryodedup
 PACKAGE = Path(cryodedup.__file__).parent
 FLOORS = (
     {"text", "names"},
-    {"errors", "control_groups"},
-    {"components", "units", "progress", "processors", "resources", "signals", "staging", "lasting"},
+    {"errors"},
+    {"components", "units", "progress", "system"},
     {"params", "summary_file"},
     {"formats", "pictures", "output_directory"},
     {"particles", "micrographs"},

@@ -30,7 +30,7 @@ from cryodedup.micrographs.live.arrivals import Arrivals
 from cryodedup.micrographs.live.collection import FIRST, Collection
 from cryodedup.micrographs.live.events import Event, EventFile
 from cryodedup.names import as_options
-from cryodedup.signals import Ended
+from cryodedup.system.signals import Ended
 
 Command = Callable[..., Ran]
 PARAMS = MicrographParams(bin=BIN)

@@ -46,7 +46,7 @@ def __getattr__(name: str) -> "Any":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
 
-    import_module("cryodedup.processors").tell_core()
+    import_module("cryodedup.system.resources").tell_core()
     room = next((room for room, names in _ROOMS.items() if name in names), "cryodedup.jobs")
     globals()[name] = found = getattr(import_module(room), name)
     return found

@@ -7,7 +7,7 @@ import os
 import sys
 
 try:
-    from cryodedup import signals
+    from cryodedup.system import signals
 
     signals.end_this_process()
 except KeyboardInterrupt:

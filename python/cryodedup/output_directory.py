@@ -9,11 +9,10 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from cryodedup.errors import InputError
-from cryodedup.lasting import make_lasting
 from cryodedup.names import named
-from cryodedup.signals import held_back
-from cryodedup.staging import OLD, abandoned, discard, holds_earlier, locked, staging_directory
 from cryodedup.summary_file import SUMMARY, read_summary
+from cryodedup.system.signals import held_back
+from cryodedup.system.staging import OLD, abandoned, discard, holds_earlier, locked, make_lasting, staging_directory
 
 LISTING, PAGE, FIGURES = "duplicates.csv", "report.html", "figures"
 _FIGURE = r"figures/\w+\.(png|svg)"

@@ -15,13 +15,13 @@ from pathlib import Path
 
 import rich_click as click
 
-from cryodedup import _core, signals
+from cryodedup import _core
 from cryodedup.cli.console import complain
 from cryodedup.errors import USERS_FAULT, InputError
 from cryodedup.formats.image_names import is_image
 from cryodedup.names import as_options
-from cryodedup.processors import tell_core
-from cryodedup.resources import memory_available
+from cryodedup.system import signals
+from cryodedup.system.resources import memory_available, tell_core
 
 COMMANDS = "particles", "micrographs", "watch", "apply", "slurm", "demo", "completion"
 

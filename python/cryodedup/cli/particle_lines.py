@@ -11,9 +11,9 @@ from cryodedup.cli.console import say
 from cryodedup.cli.options import closing_table
 from cryodedup.formats.output import NOT_WRITTEN
 from cryodedup.particles.analysis.consensus import other_reasons
+from cryodedup.particles.resolved_values import pixel_size_words, scales, score_words
 from cryodedup.particles.result import ParticleOutcome
 from cryodedup.particles.summary import summarise
-from cryodedup.particles.used import pixel_size_words, scales, score_words
 from cryodedup.text import count
 from cryodedup.write.job import Delivered
 

@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from cryodedup.micrographs.cautions import warnings_of
 from cryodedup.micrographs.classes import class_warnings
 from cryodedup.micrographs.compare import Compared
 from cryodedup.micrographs.decide import Decision, decide, withhold
@@ -21,6 +20,7 @@ from cryodedup.micrographs.prepared import Prepared
 from cryodedup.micrographs.reading import masked_warning
 from cryodedup.micrographs.result import MicrographOutcome
 from cryodedup.micrographs.self_test import self_test
+from cryodedup.micrographs.session_warnings import warnings_of
 from cryodedup.micrographs.unique import Unique
 from cryodedup.micrographs.versions import Version, at_one_place, joined, not_versions, without_versions
 from cryodedup.params import MicrographParams

@@ -10,12 +10,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from cryodedup import _core
-from cryodedup.micrographs.blocks import MAX_IN_MEMORY
+from cryodedup.micrographs.blocks import MAX_IN_MEMORY, sampled, window_pairs
 from cryodedup.micrographs.reading import Reading
 from cryodedup.micrographs.self_test import MAX_PAIRS
-from cryodedup.micrographs.window import sampled, window_pairs
 from cryodedup.params import MicrographParams
-from cryodedup.processors import processors
+from cryodedup.system.resources import processors
 
 MIN_SAID_S = 60.0
 """Shorter runs begin without a word."""

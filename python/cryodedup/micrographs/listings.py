@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cryodedup.errors import naming
+from cryodedup.micrographs.blocks import window_distances
 from cryodedup.micrographs.compare import Compared, Pair
 from cryodedup.micrographs.exposures import Exposures
 from cryodedup.micrographs.result import MicrographOutcome
 from cryodedup.micrographs.versions import Version
-from cryodedup.micrographs.window import window_distances
 from cryodedup.params import MicrographParams
 from cryodedup.text import cell_of
 

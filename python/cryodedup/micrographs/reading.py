@@ -13,8 +13,8 @@ from cryodedup.errors import InputError, reason_of
 from cryodedup.formats.images import Image
 from cryodedup.formats.tiff import TiffImage
 from cryodedup.params import MicrographParams
-from cryodedup.processors import processors
 from cryodedup.progress import SILENT, Progress
+from cryodedup.system.resources import processors
 
 _TIFF_READERS = 8
 """Largest number of TIFF files in memory at once, each as float32."""

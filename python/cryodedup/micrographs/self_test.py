@@ -20,18 +20,89 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cryodedup import _core
+from cryodedup.micrographs.blocks import window_distances
 from cryodedup.micrographs.compare import Class, Compared, compare
 from cryodedup.micrographs.exposures import Exposures
-from cryodedup.micrographs.implied import implied
-from cryodedup.micrographs.planted_session import PlantedSession
-from cryodedup.micrographs.planting import DAMAGE, plan
+from cryodedup.micrographs.measuring import Pair
+from cryodedup.micrographs.planting import DAMAGE, Planted, Planter, plan
 from cryodedup.micrographs.self_test_score import BANDS, Edge, Score, SelfTest, edge_of
 from cryodedup.micrographs.tilt import Tilts
-from cryodedup.micrographs.window import window_distances
 from cryodedup.params import MicrographParams
 from cryodedup.progress import SILENT, Progress
+
+
+class PlantedSession:
+    """A copy of some prepared micrographs; :class:`cryodedup._core.Session` can load its records.
+
+    Parameters
+    ----------
+    path
+        Path of the copy.
+    records
+        The prepared micrographs, all of one size.
+    """
+
+    def __init__(self, path: Path, records: Sequence[_core.Record], params: MicrographParams) -> None:
+        self.size = (records[0].width, records[0].height)
+        self._copy = _core.Preparation.open(path, resume=False)
+        self._records = [self._copy.copy(record) for record in records]
+        loaded = _core.Session.load(self._records, band=params.search_band, threads=params.threads)
+        self._signal: NDArray[np.float64] = loaded.signal.astype(float)
+        # What all have in common stays where it is, in a second exposure, too.
+        mean = np.zeros(self.size[::-1])
+        for record in self._records:
+            mean += _core.read_pixels(record)
+        self._mean: NDArray[np.float64] = mean / len(self._records)
+
+    def records(self, planted: Sequence[Planted], damage: float) -> list[_core.Record]:
+        """Writes second exposures that keep a share of the correlation; returns all records, with those of the hosts replaced."""
+        records = list(self._records)
+        planter = Planter(self.size, self._signal.shape[1], damage)
+        self._copy.truncate_after(self._records[-1])
+        for one in planted:
+            original, host = (_core.read_pixels(self._records[row]) for row in (one.original, one.host))
+            original, host = (np.where(image == 0, 0, image - self._mean) for image in (original, host))
+            pixels = planter.second_exposure(original, host, one.move, self._signal[one.original])
+            pixels = np.where(pixels == 0, 0, pixels + self._mean)
+            records[one.host] = self._copy.add_like(pixels, self._records[one.host])
+        return records
+
+
+def implied(pairs: Sequence[Pair], size: tuple[int, int], width: int, min_overlap: float) -> tuple[int, int]:
+    """How many pairs have to be there, with so much overlap, and how many of these were found.
+
+    Parameters
+    ----------
+    pairs
+        What was found; the most significant ones give the place of each micrograph in its set, and do not count.
+    size, width
+        Columns and rows of the reduced micrographs, and the pixels that a reduced one takes.
+    """
+    place: dict[int, NDArray[np.float64]] = {i: np.zeros(2) for pair in pairs for i in (pair.first, pair.second)}
+    set_of = {i: [i] for i in place}
+    others = {(min(pair.first, pair.second), max(pair.first, pair.second)) for pair in pairs}
+    given = set()
+    for pair in sorted(pairs, key=lambda pair: -pair.z):
+        first, second = set_of[pair.first], set_of[pair.second]
+        if first is not second:
+            given.add((min(pair.first, pair.second), max(pair.first, pair.second)))
+            moved = place[pair.first] + np.array(pair.shift_px) / width - place[pair.second]
+            place |= {i: place[i] + moved for i in second}
+            first += second
+            set_of |= dict.fromkeys(second, first)
+    sets = [sorted(one) for i, one in set_of.items() if one[0] == i and len(one) > 2]
+    rest = [(i, j) for one in sets for k, i in enumerate(one) for j in one[k + 1 :] if (i, j) not in given]
+    there = [pair for pair in rest if _overlap(place[pair[1]] - place[pair[0]], size) >= min_overlap]
+    return len(there), sum(pair in others for pair in there)
+
+
+def _overlap(shift_px: NDArray[np.float64], size: tuple[int, int]) -> float:
+    """The share of the frame (columns, rows) that overlaps at a shift (x, y)."""
+    return float(np.prod(np.maximum(1 - np.abs(shift_px) / np.array(size), 0)))
+
 
 MAX_MICROGRAPHS = 300
 RUNS = 3

@@ -13,7 +13,7 @@ from cryodedup.micrographs.result import MicrographOutcome
 from cryodedup.micrographs.unique import unique_ones
 from cryodedup.params import MicrographParams, checked
 from cryodedup.progress import SILENT, Progress
-from cryodedup.staging import staging_directory
+from cryodedup.system.staging import staging_directory
 
 
 def find_duplicates(

@@ -12,7 +12,7 @@ from cryodedup.formats import cryosparc as cs
 from cryodedup.formats.detect import Kind
 from cryodedup.particles.inputs.picks import Picks
 from cryodedup.progress import SILENT, Progress
-from cryodedup.resources import check_memory, memory_available, size_words
+from cryodedup.system.resources import check_memory, memory_available, size_words
 
 BASE_BYTES = 45_000_000
 """Memory of Python and its libraries."""

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 
 from cryodedup.errors import InputError, wrong_value
 from cryodedup.params import ParticleParams
-from cryodedup.particles.coverage import Coverage, coverage_of
 from cryodedup.particles.half_sets import check_repairable, settled
 from cryodedup.particles.inputs.coincidence import coincidences
 from cryodedup.particles.inputs.consistency import unrelated
@@ -23,6 +22,44 @@ from cryodedup.particles.inputs.picks import Picks
 from cryodedup.particles.inputs.pixel_sizes import Resolved, chosen_by_input, resolve
 from cryodedup.particles.inputs.start_end import refuse_mixture
 from cryodedup.particles.inputs.tomograms import number_note, with_names
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """``covered``: bool (inputs, micrographs), whether an input was searched for particles in a micrograph."""
+
+    covered: NDArray[np.bool_]
+
+    def counts(self) -> NDArray[np.int64]:
+        """Number of inputs that cover each micrograph, int64 (micrographs,)."""
+        return np.asarray(self.covered.sum(axis=0, dtype=np.int64))
+
+    def needed(self, params: ParticleParams) -> NDArray[np.int64]:
+        """Number of inputs that must have found a particle, for each micrograph, int64 (micrographs,)."""
+        if params.votes_where == "all":
+            return np.full(self.covered.shape[1], params.min_votes)
+        return np.minimum(self.counts(), params.min_votes)
+
+    def alike(self) -> NDArray[np.int64]:
+        """A number for each micrograph, int64 (micrographs,), equal for those that the same inputs cover."""
+        kinds: NDArray[np.int64] = np.unique(self.covered, axis=1, return_inverse=True)[1].reshape(-1)
+        return kinds
+
+
+def coverage_of(numbers: Sequence[Sequence[int]], count: int, rows: Sequence[Sequence[int | None]]) -> Coverage:
+    """Coverage from the micrographs for which each input has picks, or an empty file of picks; all inputs cover those of ``--micrographs``.
+
+    Parameters
+    ----------
+    numbers, rows
+        For each input the numbers of its micrographs, and their rows in the table of ``--micrographs``, None if they have none.
+    """
+    covered = np.zeros((len(numbers), count), bool)
+    for row, mine, places in zip(covered, numbers, rows, strict=True):
+        row[list(mine)] = True
+        covered[:, [number for number, place in zip(mine, places, strict=True) if place is not None]] = True
+    return Coverage(covered)
+
 
 UNSET_SHARE = 0.1
 """Particles at 0 are no picks at the corner if they are this share of all."""

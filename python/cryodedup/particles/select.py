@@ -18,10 +18,44 @@ from cryodedup.particles.inputs.picks import Floats, Picks
 from cryodedup.particles.inputs.scores import below_min_score, compare
 from cryodedup.particles.joining import Joined
 from cryodedup.particles.points import Points
-from cryodedup.particles.ranking import Ranking
-from cryodedup.particles.votes import votes
 from cryodedup.progress import Progress
 from cryodedup.text import count
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """What decides which of several duplicates is kept.
+
+    Attributes
+    ----------
+    scores
+        float64 (n,): higher is better, NaN is worst; None: input order.
+    priority
+        uint32 (n,): lower is better, and takes precedence over the score; None: all are equal.
+    """
+
+    scores: Floats | None
+    priority: NDArray[np.uint32] | None
+
+    def best_first(self, particles: NDArray[np.int64], sets: NDArray[np.uint64]) -> NDArray[np.int64]:
+        """The order, int64 (m,), that sorts some particles by their sets, and within a set from the best to the worst."""
+        score = np.zeros(len(particles)) if self.scores is None else np.nan_to_num(-self.scores[particles], nan=np.inf)
+        priority = np.zeros(len(particles), np.uint32) if self.priority is None else self.priority[particles]
+        return np.asarray(np.lexsort((particles, score, priority, sets)), np.int64)
+
+
+def votes(set_of: NDArray[np.int64], source_of: NDArray[np.uint32], n_sources: int) -> NDArray[np.int64]:
+    """Number of sources that found each set, int64 (n,), at the particle that represents the set; 0 elsewhere.
+
+    ``set_of``: for each particle the one that represents its set.
+    """
+    count = np.zeros(len(set_of), np.int64)
+    for source in range(n_sources):
+        found = np.zeros(len(set_of), bool)
+        found[set_of[source_of == source]] = True
+        count += found
+    return count
+
 
 _BATCH = 1 << 16
 

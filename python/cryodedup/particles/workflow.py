@@ -14,7 +14,6 @@ from cryodedup.params import ParticleParams
 from cryodedup.particles.analysis.analyse import analyse
 from cryodedup.particles.centres import Centres, place
 from cryodedup.particles.criterion import criterion_of
-from cryodedup.particles.expansion import expansion_warnings
 from cryodedup.particles.forecast import Forecast
 from cryodedup.particles.inputs.consistency import mirrored, shrunk, two_pixel_sizes
 from cryodedup.particles.inputs.frames import other_frames
@@ -22,10 +21,10 @@ from cryodedup.particles.inputs.picks import Picks
 from cryodedup.particles.inputs.reading import is_table, read_inputs, read_table, refuse_what_is_no_table
 from cryodedup.particles.joining import Joined, join
 from cryodedup.particles.result import ParticleOutcome
+from cryodedup.particles.run_warnings import expansion_warnings, option_warnings
 from cryodedup.particles.select import select
-from cryodedup.particles.unused_options import option_warnings
 from cryodedup.progress import SILENT, Progress
-from cryodedup.resources import check_disk, disk_available
+from cryodedup.system.resources import check_disk, disk_available
 
 
 def find_duplicates(particles: Any, params: ParticleParams, progress: Progress = SILENT, *, output: Path | None = None) -> ParticleOutcome:

@@ -10,8 +10,8 @@ import numpy as np
 
 from cryodedup.particles.analysis.advice import Advice, advise_on_sample
 from cryodedup.particles.analysis.consensus import jaccard
+from cryodedup.particles.resolved_values import pixel_size_words, score_words, used_values
 from cryodedup.particles.result import ParticleOutcome
-from cryodedup.particles.used import pixel_size_words, score_words, used_values
 from cryodedup.report.figure import Figure
 from cryodedup.report.figures import distances, example_panels, found_by, kept, pickers, scores
 from cryodedup.report.figures.examples import examples

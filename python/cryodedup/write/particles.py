@@ -22,7 +22,7 @@ from cryodedup.particles.result import ParticleOutcome
 from cryodedup.particles.summary import SCHEMA, summarise
 from cryodedup.progress import SILENT, Progress
 from cryodedup.report.origin import Origin
-from cryodedup.resources import check_disk, disk_available
+from cryodedup.system.resources import check_disk, disk_available
 from cryodedup.text import count
 from cryodedup.write.job import Delivered, Job, deliver
 

@@ -13,7 +13,6 @@ from cryodedup.errors import InputError, reason_of
 from cryodedup.formats.images import Image, open_image
 from cryodedup.micrographs.acquisition import Acquisition, acquisitions_of
 from cryodedup.micrographs.cache_file import CACHE, locked, move_other_file
-from cryodedup.micrographs.cautions import of_small_images
 from cryodedup.micrographs.classes import fits, in_header_a
 from cryodedup.micrographs.live import state
 from cryodedup.micrographs.live.arrivals import Arrivals
@@ -21,6 +20,7 @@ from cryodedup.micrographs.live.collection import FIRST, Collection
 from cryodedup.micrographs.live.events import Event, EventFile
 from cryodedup.micrographs.measuring import Pair
 from cryodedup.micrographs.reading import key_of, prepare_one, refusal
+from cryodedup.micrographs.session_warnings import of_small_images
 from cryodedup.micrographs.version_names import marks_of
 from cryodedup.micrographs.versions import find_versions
 from cryodedup.names import as_options, named

@@ -10,8 +10,8 @@ from typing import Any
 
 from cryodedup.errors import InputError, MissingPackageError
 from cryodedup.names import named
-from cryodedup.signals import held_back
-from cryodedup.staging import staging_directory
+from cryodedup.system.signals import held_back
+from cryodedup.system.staging import staging_directory
 
 _CONNECT_S = 15
 SCHEDULER_FILE = ".json"

@@ -18,7 +18,7 @@ from cryodedup.micrographs.stages.plan import computed
 from cryodedup.micrographs.stages.work import compare, plan, prepare
 from cryodedup.names import named
 from cryodedup.params import MicrographParams
-from cryodedup.staging import staging_directory
+from cryodedup.system.staging import staging_directory
 
 Stage = Literal["prepare", "plan", "compare"]
 _TOKEN = "engine"

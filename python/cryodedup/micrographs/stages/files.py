@@ -14,11 +14,10 @@ from typing import Any
 from numpy.typing import NDArray
 
 from cryodedup.errors import InputError, naming
-from cryodedup.lasting import make_lasting
 from cryodedup.micrographs.blocks import Shard
 from cryodedup.micrographs.saved_arrays import Arrays, read_arrays, write_arrays
 from cryodedup.names import named
-from cryodedup.staging import abandoned, staging_directory
+from cryodedup.system.staging import abandoned, make_lasting, staging_directory
 
 STAGES = "stages"
 """The folder."""
