@@ -581,7 +581,10 @@ def test_notes_are_there_before_anything_is_written(command: Command, tmp_path: 
         (lambda: ParticleParams(flip_y="yes"), "flip_y: found 'yes', expected True or False"),  # type: ignore[arg-type]
         (lambda: ParticleParams(remove_entirely=np.ones(3)), "remove_entirely: found array"),  # type: ignore[arg-type]
         (lambda: ParticleParams(micrographs=3), "micrographs: found 3, expected a path"),  # type: ignore[arg-type]
-        (lambda: ParticleParams(pixel_size_a={1: 2.0}), "pixel_size_a: found {1: 2.0}, expected names of inputs"),  # type: ignore[dict-item]
+        (
+            lambda: ParticleParams(pixel_size_a={1: 2.0}),
+            "pixel_size_a: found {1: 2.0}, expected a positive number of Å, or a mapping of names of inputs",
+        ),  # type: ignore[dict-item]
         (lambda: ParticleParams(min_separation_a=10**400), "min_separation_a: found 1000"),
         (lambda: deduplicate_particles("x.star", {}), "params: found dict, expected ParticleParams"),  # type: ignore[arg-type]
         (lambda: deduplicate([[0, 0]], groups=np.ma.masked_array([1], [True])), "groups: found a masked array"),

@@ -57,7 +57,7 @@ def found(result: MicrographResult) -> dict[tuple[str, str], tuple[str, tuple[fl
 def test_flipped_frames_are_said_and_found_where_they_are_searched(tmp_path: Path) -> None:
     truth = stored(tmp_path, ["flipped in x", "flipped in y", "turned by 180"])
     without = search(tmp_path, flips=False)
-    assert without.pairs == []
+    assert without.pairs == ()
     (warning,) = (text for text in without.warnings if "only if one micrograph is flipped or rotated" in text)
     assert f"at least {len(without.compared[0].mirrored)} pair" in warning
     assert "search_flips" in warning

@@ -136,7 +136,7 @@ def test_neither_threads_nor_input_order_change_anything(session: Planted) -> No
 def test_screening_finds_what_looking_closely_at_all_finds(session: Planted) -> None:
     every = find_duplicate_micrographs(session.star, PARAMS)
     groups = find_duplicate_micrographs(session.star, MicrographParams(bin=BIN, sensitivity="fast"))
-    assert groups.compared[0].screening["grid"] == [128, 96]
+    assert groups.compared[0].screening["grid"] == (128, 96)
     assert groups.compared[0].screening["group_size"] > 1
     # Shots of a hole bring each other in again.
     assert {(p.first, p.second) for p in groups.pairs} == {(p.first, p.second) for p in every.pairs}
@@ -202,7 +202,7 @@ def test_nothing_is_found_among_unrelated_noise(tmp_path: Path) -> None:
     for k in range(30):
         with mrcfile.new(tmp_path / f"{k:02}.mrc") as file:
             file.set_data(100 + scene(k, (256, 320)))
-    assert find_duplicate_micrographs(tmp_path, MicrographParams(bin=2)).pairs == []
+    assert find_duplicate_micrographs(tmp_path, MicrographParams(bin=2)).pairs == ()
 
 
 @pytest.mark.parametrize("n", [2, 3, 5, 8])
@@ -218,7 +218,7 @@ def test_few_micrographs_of_noise_are_no_duplicates_and_few_of_one_scene_are(n: 
         with mrcfile.new(folder / f"{k:02}.mrc") as file:
             file.set_data(image.astype(np.float32))
     for folder in ("0", "1"):
-        assert find_duplicate_micrographs(tmp_path / folder, MicrographParams(bin=2)).pairs == []
+        assert find_duplicate_micrographs(tmp_path / folder, MicrographParams(bin=2)).pairs == ()
     same = find_duplicate_micrographs(tmp_path / "2", MicrographParams(bin=2))
     assert len(same.pairs) == n * (n - 1) / 2
 
@@ -232,7 +232,7 @@ def test_the_pattern_of_the_camera_makes_no_duplicates_of_few_micrographs(n: int
         with mrcfile.new(tmp_path / f"{k:02}.mrc") as file:
             file.set_data((1000 + 30 * scene(k + 10, (256, 300)) + pattern).astype(np.float32))
     found = find_duplicate_micrographs(tmp_path, MicrographParams(bin=2))
-    assert found.pairs == []
+    assert found.pairs == ()
     assert any("at zero shift" in warning for warning in found.warnings)
 
 

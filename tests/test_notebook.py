@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import pickle
 import re
-from collections.abc import Callable
-from dataclasses import fields
+from collections.abc import Callable, Iterator
+from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from cryodedup import (
     MicrographResult,
     ParticleParams,
     ParticleResult,
+    apply_choice,
     deduplicate,
     deduplicate_particles,
     find_duplicate_micrographs,
@@ -29,6 +31,7 @@ from cryodedup import (
 from cryodedup.demo.micrographs import BIN, make_micrographs
 from cryodedup.demo.particles import make_session
 from cryodedup.demo.refined import make_refined
+from cryodedup.frozen import FrozenDict
 from cryodedup.params.keywords import MicrographKeywords, ParticleKeywords
 from cryodedup.report.figures import distances
 from cryodedup.report.particle_page import advice_for_page
@@ -60,6 +63,42 @@ def test_keywords_are_the_fields_of_the_parameters(particles: ParticleResult) ->
         deduplicate_particles(paths, nonsense=1)
     with pytest.raises(InputError, match=r"^bin: found 0"):
         find_duplicate_micrographs("nowhere", MicrographParams(fdr=0.1), bin=0)
+
+
+def changeable(value: Any, path: str, seen: set[int]) -> Iterator[str]:
+    """What of a result could be changed by a careless line, by the names that lead there."""
+    if id(value) in seen:
+        return
+    seen.add(id(value))
+    if isinstance(value, np.ndarray):
+        if value.flags.writeable:
+            yield path
+    elif isinstance(value, list | set | bytearray) or (isinstance(value, dict) and not isinstance(value, FrozenDict)):
+        yield path
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            yield from changeable(item, f"{path}[{key!r}]", seen)
+    elif isinstance(value, tuple):
+        for i, item in enumerate(value):
+            yield from changeable(item, f"{path}[{i}]", seen)
+    elif is_dataclass(value) and not isinstance(value, type) and "output" not in path:  # writers of files keep their own books
+        for one in fields(value):
+            yield from changeable(getattr(value, one.name), f"{path}.{one.name}", seen)
+
+
+def test_a_result_cannot_be_changed(particles: ParticleResult, micrographs: MicrographResult, tmp_path: Path) -> None:
+    particles.write(tmp_path / "out", report=False)
+    applied = apply_choice(tmp_path / "out", particles.sources[0].picks.label)
+    for result in (particles, micrographs, applied):
+        assert [*changeable(result, type(result).__name__, set())] == []
+    with pytest.raises(ValueError, match="read-only"):
+        micrographs.kept[:] = True
+    with pytest.raises(AttributeError):
+        micrographs.pairs.clear()
+    with pytest.raises(TypeError, match="a result cannot be changed"):
+        micrographs.times_s["reading"] = 0
+    again = pickle.loads(pickle.dumps(micrographs.times_s))
+    assert (again, type(again)) == (micrographs.times_s, FrozenDict)
 
 
 @pytest.mark.parametrize(("keywords", "params"), [(ParticleKeywords, ParticleParams), (MicrographKeywords, MicrographParams)])
@@ -229,5 +268,5 @@ def test_two_shots_of_one_hole_are_no_duplicates(micrographs: MicrographResult) 
     paths = [str(path) for path in micrographs.exposures.paths[:3]]
     for few in (paths[:2], paths):
         result = find_duplicate_micrographs(few, bin=BIN, max_removed=1)
-        assert (result.pairs, result.kept.all()) == ([], True)
+        assert (result.pairs, result.kept.all()) == ((), True)
         assert any("too few to subtract the camera's fixed pattern" in text for text in result.warnings)

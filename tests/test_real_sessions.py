@@ -101,7 +101,7 @@ def test_sessions_of_few_frames(frames: int, tmp_path: Path) -> None:
 def test_four_shots_of_a_hole_that_nothing_repeats(tmp_path: Path) -> None:
     truth = make(tmp_path, replace(KINDS["beam edge"], frames=48), 9, shots=4, duplicates=False)
     assert not truth.pairs
-    assert find_duplicate_micrographs(tmp_path, MicrographParams(bin=1)).pairs == []
+    assert find_duplicate_micrographs(tmp_path, MicrographParams(bin=1)).pairs == ()
 
 
 # --- Sessions of which something that a null distribution takes for granted is not true
@@ -144,7 +144,7 @@ def test_frames_of_another_gain_are_no_pairs_but_named(kind: str, tmp_path: Path
 
 def test_pairs_without_a_shift_that_count_are_said(tmp_path: Path) -> None:
     _, result = search(tmp_path, replace(KINDS["three exposures of each area"], frames=30))
-    assert result.compared[0].of_pattern == []
+    assert result.compared[0].of_pattern == ()
     assert any("pairs have a shift of 2 px or less" in text for text in result.warnings)
 
 

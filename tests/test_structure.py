@@ -14,7 +14,7 @@ PACKAGE = Path(cryodedup.__file__).parent
 FLOORS = (
     {"text", "names"},
     {"errors"},
-    {"components", "units", "progress", "system"},
+    {"components", "frozen", "units", "progress", "system"},
     {"params", "summary_file"},
     {"formats", "pictures", "output_directory"},
     {"particles", "micrographs"},

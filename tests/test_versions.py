@@ -80,7 +80,7 @@ def test_of_a_frame_its_copy_and_another_one_the_other_one_stays(tmp_path: Path)
     result = find(first, copy, other, max_removed=0)
     assert result.kept.tolist() == [True, False, True]
     assert kinds(result) == {"b.mrc": ("a.mrc", "same file")}
-    assert (result.pairs, result.withheld) == ([], None)
+    assert (result.pairs, result.withheld) == ((), None)
 
 
 def test_equal_pixels_in_another_packing_or_with_another_header(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from cryodedup.apply.workflow import apply_earlier
+from cryodedup.frozen import frozen
 from cryodedup.micrographs import workflow as micrograph_workflow
 from cryodedup.micrographs.decide import Withheld
 from cryodedup.names import as_parameters
@@ -109,9 +110,9 @@ def find_duplicate_micrographs(
     return _as(
         MicrographResult,
         found,
-        warnings=list(map(as_parameters, found.warnings)),
+        warnings=tuple(map(as_parameters, found.warnings)),
         withheld=withheld,
-        unreadable=with_texts(found.unreadable, as_parameters),
+        unreadable=frozen(with_texts(found.unreadable, as_parameters)),
     )
 
 

@@ -16,6 +16,7 @@ from cryodedup.apply.rows import FileRows, Lists, passthrough_of, read_rows
 from cryodedup.apply.verdicts import UNKNOWN
 from cryodedup.errors import InputError
 from cryodedup.formats.cryosparc_output import DatasetOutput
+from cryodedup.frozen import frozen
 from cryodedup.params import Match as MicrographMatch
 from cryodedup.params import ParticleParams
 from cryodedup.progress import SILENT, Progress
@@ -45,12 +46,13 @@ def apply_earlier(
     progress.stage("matching")
     judged = _judged(earlier, read, params)
     inputs = [*earlier.files, *paths, *(file for rows in read for file in rows.output.files)]
-    return AppliedChoice(
+    applied = AppliedChoice(
         directory=directory,
         of=earlier.of,
         files=with_stems(judged, earlier.of),
         inputs=frozenset(Path(os.path.realpath(path)) for path in inputs),
     )
+    return frozen(applied)
 
 
 def _paths(files: Path | str | Iterable[Path | str]) -> list[Path]:

@@ -107,7 +107,7 @@ class Criteria:
             threshold=params.threshold,
             band=params.band,
             first=first,
-            measure_all=params.search == "window",
+            measure_all=params.by_window,
             share_patterns=share_patterns,
         )
 
@@ -161,7 +161,7 @@ def conclude(
         tested=tested,
         decoys_tested=decoys_tested,
         screening=_screening(search, block, found.null),
-        window_ccc=_window_ccc(found, members, len(block)) if params.search == "window" else [],
+        window_ccc=_window_ccc(found, members, len(block)) if params.by_window else [],
         of_pattern=[(members[i], members[j]) for i, j in found.of_pattern.tolist()],
         mirrored=[(members[i], members[j], of_decoy(i)) for i, j in found.mirrored.tolist()],
         show_one_place=session.show_one_place(),

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from cryodedup.frozen import frozen
 from cryodedup.micrographs.classes import class_warnings
 from cryodedup.micrographs.compare import Compared
 from cryodedup.micrographs.decide import Decision, decide, withhold
@@ -47,7 +48,7 @@ def outcome_of(
     of_self = (compared, prepared.records, unique.at, opened.exposures, unique.tilts, params, progress)
     tested = self_test(scratch, *of_self) if params.self_test else None
     sizes = [(image.nx, image.ny) if (image := opened.images.get(i)) else None for i in range(len(opened.exposures))]
-    return MicrographOutcome(
+    outcome = MicrographOutcome(
         params=params,
         exposures=opened.exposures,
         order=opened.order,
@@ -72,6 +73,7 @@ def outcome_of(
         self_test=tested,
         times_s={**times_s, **({"self-test": time.perf_counter() - started} if params.self_test else {})},
     )
+    return frozen(outcome)
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,9 @@
-"""The result of a job among micrographs: complete when it is made, and frozen."""
+"""The result of a job among micrographs: complete when it is made, and :mod:`~cryodedup.frozen`."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -59,25 +59,25 @@ class MicrographOutcome:
 
     params: MicrographParams
     exposures: Exposures
-    order: list[int]
-    pairs: list[Pair]
-    groups: list[list[int]]
+    order: Sequence[int]
+    pairs: Sequence[Pair]
+    groups: Sequence[Sequence[int]]
     kept: NDArray[np.bool_]
-    compared: list[Compared]
+    compared: Sequence[Compared]
     tilts: Tilts
-    warnings: list[str]
-    versions: list[Version] = field(default_factory=list)
+    warnings: Sequence[str]
+    versions: Sequence[Version] = ()
     withheld: Withheld | None = None
     order_rule: str = ""
-    unreadable: dict[int, str] = field(default_factory=dict)
-    masked: dict[int, int] = field(default_factory=dict)
-    flat: list[int] = field(default_factory=list)
+    unreadable: Mapping[int, str] = field(default_factory=dict)
+    masked: Mapping[int, int] = field(default_factory=dict)
+    flat: Sequence[int] = ()
     self_test: SelfTest | None = None
-    pixel_sizes_a: Sequence[float | None] = field(default_factory=list)
-    sizes: Sequence[tuple[int, int] | None] = field(default_factory=list)
-    thumbnails: dict[int, NDArray[np.uint8]] = field(default_factory=dict)
+    pixel_sizes_a: Sequence[float | None] = ()
+    sizes: Sequence[tuple[int, int] | None] = ()
+    thumbnails: Mapping[int, NDArray[np.uint8]] = field(default_factory=dict)
     views: Views = field(default_factory=Views)
-    times_s: dict[str, float] = field(default_factory=dict)
+    times_s: Mapping[str, float] = field(default_factory=dict)
     forecast: Forecast | None = None
     peak_memory_gb: float = 0.0
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from cryodedup.errors import InputError
+from cryodedup.frozen import frozen
 from cryodedup.params import ParticleParams
 from cryodedup.particles.analysis.analyse import analyse
 from cryodedup.particles.centres import Centres, place
@@ -50,7 +51,7 @@ def find_duplicates(particles: Any, params: ParticleParams, progress: Progress =
     joined = joined.without_values()
     selection = select(joined, centres, compared, criterion, params, progress)
     analysis = analyse(joined, centres, selection, criterion, params)
-    return ParticleOutcome(
+    outcome = ParticleOutcome(
         params=params,
         criterion=criterion,
         joined=joined,
@@ -61,6 +62,7 @@ def find_duplicates(particles: Any, params: ParticleParams, progress: Progress =
         notes=(*joined.matched.notes, *(note for pick in joined.picks for note in pick.notes)),
         times_s={"reading": read - started, "searching": time.perf_counter() - read},
     )
+    return frozen(outcome)
 
 
 def _read_tables(tables: Sequence[Any], params: ParticleParams) -> list[Picks]:

@@ -58,7 +58,7 @@ def hits(result: MicrographOutcome) -> Hits | None:
         return None
     n = len(result.order)
     place = np.empty(n, np.int64)
-    place[result.order] = np.arange(n) + 1
+    place[list(result.order)] = np.arange(n) + 1
     ends = np.sort([(place[pair.first], place[pair.second]) for pair in result.pairs], axis=1)
     in_order = [result.exposures.acquisitions[i] for i in result.order]
     return Hits(
