@@ -170,7 +170,7 @@ def test_the_frame_of_pairs_is_the_listing(micrographs: MicrographResult, tmp_pa
     assert list(frame) == list(listing)
     assert frame["Duplicate"].tolist() == listing["Duplicate"].tolist()
     assert np.allclose(frame["z"], listing["z"], atol=0.005)
-    assert frame["pattern"].tolist() == listing["pattern"].tolist()
+    assert frame["shot_agreement"].tolist() == listing["shot_agreement"].tolist()
 
 
 def test_plots_draw_into_the_axes_that_are_given(particles: ParticleResult, micrographs: MicrographResult) -> None:

@@ -691,9 +691,6 @@ class Session:
         ``orientation``: the sum of 1 (flipped in x), 2 (in y) and 4 (before that, columns and rows exchanged, of square frames only).
         """
 
-    def find_near(self, places: _Places, *, threads: int) -> Matches:
-        """The best shift of each pair within a few pixels of a given one; without ``z_at_zero`` and ``z_next``, which are 0."""
-
     def peak_maps(self, found: Verdicts, rows: Sequence[int], *, reach: int, threads: int) -> list[NDArray[np.float64]]:
         """The correlation at shifts of up to ``reach`` view pixels around that of each pair, (2 reach + 1, same); NaN: no overlap."""
 
@@ -705,9 +702,6 @@ class Session:
 
     def show_one_place(self) -> bool:
         """Whether all micrographs, or all of many that follow each other, seem to show one place."""
-
-    def share_pattern(self, pairs: NDArray[np.uint32], *, threads: int) -> NDArray[np.bool_]:
-        """Which pairs, which match without any shift, share a pattern of the camera, not a scene."""
 
     def confirm(self, places: _Places, *, band: _Band, threads: int, progress: _Progress = None) -> Confirmed:
         """Measures pairs at the full reduced resolution, near given shifts."""

@@ -6,6 +6,7 @@ import csv
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,8 +21,39 @@ from cryodedup.params import MicrographParams
 from cryodedup.text import cell_of
 
 LISTING, OVERLAPS, VERSIONS, CCC = "duplicates.csv", "overlaps.csv", "versions.csv", "ccc.csv"
-MEASURED = ["ccc", "ncc", "overlap", "z", "q", "shift_x_px", "shift_y_px", "rotation_deg", "scale"]
-NAMED = ["hole", "shot", "pattern", "orientation"]
+FORMATS = {
+    "ccc": ".4f",
+    "ncc": ".4f",
+    "overlap": ".4f",
+    "z": ".2f",
+    "q": ".2e",
+    "shift_x_px": ".1f",
+    "shift_y_px": ".1f",
+    "rotation_deg": ".2f",
+    "scale": ".4f",
+}
+"""The columns of numbers, and how tables write them."""
+WORDS = "hole", "shot", "shot_agreement", "orientation"
+
+
+def values_of(exposures: Exposures, pair: Pair) -> dict[str, Any]:
+    """What is known of a pair, by the names of the columns: numbers of :data:`FORMATS`, and :data:`WORDS`.
+
+    Holes and shots are those of both micrographs, where their names give them.
+    """
+    first, second = exposures.acquisitions[pair.first], exposures.acquisitions[pair.second]
+    x, y = pair.shift_px
+    return {
+        **{name: getattr(pair, name) for name in ("ccc", "ncc", "overlap", "z", "q")},
+        "shift_x_px": x,
+        "shift_y_px": y,
+        "rotation_deg": pair.rotation_deg,
+        "scale": pair.scale,
+        "hole": " ".join(dict.fromkeys(hole for hole in (first.hole, second.hole) if hole)),
+        "shot": " ".join(dict.fromkeys(shot for shot in (first.shot, second.shot) if shot)),
+        "shot_agreement": pair.shot_agreement,
+        "orientation": pair.orientation,
+    }
 
 
 def write_listings(found: MicrographOutcome, directory: Path) -> None:
@@ -35,17 +67,16 @@ def write_listings(found: MicrographOutcome, directory: Path) -> None:
 
 def write_duplicates(exposures: Exposures, duplicates: Iterable[Pair], path: Path) -> None:
     """One row for each pair whose second micrograph is removed."""
-    rows = ([*_names(exposures, pair), pair.set, *_measured(exposures, pair)] for pair in duplicates)
-    _write(path, ["Original", "Duplicate", "set", *MEASURED, *NAMED], rows)
+    rows = ([*_names(exposures, pair), pair.set, *_cells(exposures, pair)] for pair in duplicates)
+    _write(path, ["Original", "Duplicate", "set", *FORMATS, *WORDS], rows)
 
 
 def write_overlaps(exposures: Exposures, overlaps: Iterable[Pair], kept: NDArray[np.bool_], path: Path) -> None:
     """One row for each pair that shares too little to remove one; ``both_kept``: whether neither is removed for another reason."""
     rows = (
-        [*_names(exposures, pair), "yes" if kept[pair.first] and kept[pair.second] else "no", *_measured(exposures, pair)]
-        for pair in overlaps
+        [*_names(exposures, pair), "yes" if kept[pair.first] and kept[pair.second] else "no", *_cells(exposures, pair)] for pair in overlaps
     )
-    _write(path, ["First", "Second", "both_kept", *MEASURED, *NAMED], rows)
+    _write(path, ["First", "Second", "both_kept", *FORMATS, *WORDS], rows)
 
 
 def write_versions(names: Sequence[str], versions: Iterable[Version], duplicates: Iterable[Pair], path: Path) -> None:
@@ -83,22 +114,15 @@ def _names(exposures: Exposures, pair: Pair) -> list[str]:
     return [cell_of(exposures.names[pair.first]), cell_of(exposures.names[pair.second])]
 
 
-def holes_and_shots(exposures: Exposures, pair: Pair) -> tuple[str, str]:
-    """The holes of a pair, and its shots, where the names give them."""
-    first, second = exposures.acquisitions[pair.first], exposures.acquisitions[pair.second]
-    holes = " ".join(dict.fromkeys(hole for hole in (first.hole, second.hole) if hole))
-    return holes, " ".join(dict.fromkeys(shot for shot in (first.shot, second.shot) if shot))
+def _cells(exposures: Exposures, pair: Pair) -> list[str]:
+    values = values_of(exposures, pair)
+    return [*(_number(values[name], form) for name, form in FORMATS.items()), *(cell_of(values[name]) for name in WORDS)]
 
 
-def _measured(exposures: Exposures, pair: Pair) -> list[str]:
-    holes, shots = holes_and_shots(exposures, pair)
-    numbers = [f"{pair.ccc:.4f}", f"{pair.ncc:.4f}", f"{pair.overlap:.4f}", f"{pair.z:.2f}", f"{pair.q:.2e}"]
-    numbers += [
-        *(f"{round(shift, 1) + 0.0:.1f}" for shift in pair.shift_px),
-        f"{round(pair.rotation_deg, 2) + 0.0:.2f}",
-        f"{pair.scale:.4f}",
-    ]
-    return [*numbers, cell_of(holes), cell_of(shots), pair.shot_agreement, pair.orientation]
+def _number(value: float, form: str) -> str:
+    """A number without a sign if nothing is left of it."""
+    text = format(value, form)
+    return text if float(text) else text.lstrip("-")
 
 
 def _write(path: Path, heads: Sequence[str], rows: Iterable[Sequence[object]]) -> None:

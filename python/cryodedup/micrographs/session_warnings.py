@@ -195,7 +195,8 @@ def _of_contradicted(pairs: Sequence[Pair]) -> Iterator[str]:
     if contradicted:
         yield (
             f"{contradicted:,} of {len(pairs):,} pairs {'is' if contradicted == 1 else 'are'} contradicted by the other shots of the same"
-            f" holes, but still counted: check {'it' if contradicted == 1 else 'them'} on the page (column pattern in duplicates.csv)"
+            f" holes, but still counted: check {'it' if contradicted == 1 else 'them'} on the page (column shot_agreement in"
+            " duplicates.csv)"
         )
 
 

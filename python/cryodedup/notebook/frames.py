@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cryodedup.micrographs.compare import Pair
-from cryodedup.micrographs.listings import holes_and_shots
+from cryodedup.micrographs.listings import FORMATS, WORDS, values_of
 from cryodedup.micrographs.result import MicrographOutcome
 from cryodedup.particles.result import ParticleOutcome
 
@@ -63,16 +62,10 @@ def pairs_of_micrographs(found: MicrographOutcome) -> pd.DataFrame:
     """A row for each pair, as in ``duplicates.csv``; those of ``overlaps.csv`` follow, without a ``set``."""
     import pandas as pd
 
-    rows = [_row(found, pair) for pair in found.pairs]
-    frame = pd.DataFrame(rows, columns=[*_NAMES, *_MEASURED, "hole", "shot", "pattern", "orientation"])
-    return frame.astype({"set": "Int64", **dict.fromkeys(_MEASURED, float)})
-
-
-_NAMES = ("Original", "Duplicate", "set")
-_MEASURED = ("ccc", "ncc", "overlap", "z", "q", "shift_x_px", "shift_y_px", "rotation_deg", "scale")
-
-
-def _row(found: MicrographOutcome, pair: Pair) -> tuple[object, ...]:
-    measured = (pair.ccc, pair.ncc, pair.overlap, pair.z, pair.q, *pair.shift_px, pair.rotation_deg, pair.scale)
-    names = (found.names[pair.first], found.names[pair.second], pair.set or None)
-    return (*names, *measured, *holes_and_shots(found.exposures, pair), pair.shot_agreement, pair.orientation)
+    names = found.names
+    rows = [
+        {"Original": names[pair.first], "Duplicate": names[pair.second], "set": pair.set or None, **values_of(found.exposures, pair)}
+        for pair in found.pairs
+    ]
+    frame = pd.DataFrame(rows, columns=["Original", "Duplicate", "set", *FORMATS, *WORDS])
+    return frame.astype({"set": "Int64", **dict.fromkeys(FORMATS, float)})

@@ -113,18 +113,6 @@ impl Session {
         Ok(Matches(Arc::new(run(py, threads, progress.as_ref(), find)?)))
     }
 
-    #[pyo3(signature = (places, *, threads))]
-    fn find_near(&self, py: Python<'_>, places: Places<'_>, threads: usize) -> PyResult<Matches> {
-        let places = places.among(self.0.len())?;
-        Ok(Matches(Arc::new(run(py, threads, None, |monitor| Matcher::new(&self.0, None, false).find_near(&places, monitor))?)))
-    }
-
-    #[pyo3(signature = (pairs, *, threads))]
-    fn share_pattern(&self, py: Python<'_>, pairs: PyReadonlyArray2<'_, u32>, threads: usize) -> PyResult<Column<bool>> {
-        let pairs = search::pairs(pairs.as_slice()?, self.0.len()).map_err(to_python)?;
-        run(py, threads, None, |monitor| search::share_pattern(&self.0, &pairs, monitor)).map(Column)
-    }
-
     #[pyo3(signature = (found, rows, *, reach, threads))]
     fn peak_maps(&self, py: Python<'_>, found: &Verdicts, rows: Vec<usize>, reach: u16, threads: usize) -> PyResult<Vec<Image<f64>>> {
         let places = found.places(&rows);
