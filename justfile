@@ -6,6 +6,15 @@ default:
 ci:
     bash .ci/run
 
+# in a minute: formatting, lints, types, and the tests of the house, the core's functions, parameters and words
+check:
+    cargo fmt --check
+    cargo clippy --quiet --all-targets -- --deny warnings
+    ruff format --check --quiet python tests benches docs
+    ruff check --quiet python tests benches docs
+    mypy
+    python -m pytest -q -n 2 tests/test_structure.py tests/test_core.py tests/test_oracle.py tests/test_properties.py tests/test_choices.py tests/test_pixel_sizes.py tests/test_decide.py tests/test_star.py tests/test_messages.py
+
 # build the extension in place, optimised
 build:
     maturin develop --release

@@ -2,7 +2,7 @@
 
 use cryodedup_core::Error;
 use cryodedup_core::error::text_of;
-use pyo3::exceptions::{PyKeyboardInterrupt, PyOSError};
+use pyo3::exceptions::{PyKeyboardInterrupt, PyOSError, PyRuntimeError};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{IntoPyDict, PyDict, PyType};
@@ -28,6 +28,7 @@ pub fn to_python(error: Error) -> PyErr {
             }
         }
         Error::Interrupted => PyKeyboardInterrupt::new_err(()),
+        other => PyRuntimeError::new_err(other.to_string()),
     }
 }
 

@@ -247,28 +247,14 @@ pub fn conclude(
     threads: usize,
 ) -> PyResult<Verdicts> {
     let (shots, criteria) = asked.parts()?;
-    let [candidates, mirrored, cohort] = columns(&block.0);
+    let [candidates, mirrored, cohort] = block.0.comparisons();
     let compared = Compared { candidates: &candidates, mirrored: &mirrored, cohort: &cohort, tested, decoys_tested };
     let conclude = |monitor: &_| significance::conclude(&session.0, &shots, &compared, &criteria, monitor);
     Ok(Verdicts(Arc::new(run(py, threads, None, conclude)?)))
 }
 
-fn columns(block: &search::Block) -> [Vec<Comparison>; 3] {
-    [&block.candidates, &block.mirrored, &block.random].map(|ones| ones.iter().map(|one| one.found).collect())
-}
-
 #[pyclass(frozen, module = "cryodedup._core")]
 pub struct Search(search::Search);
-
-impl Search {
-    /// What was compared, with all pairs as the cohort if all were.
-    fn with_compared<T>(&self, block: &Block, with: impl FnOnce(&Compared) -> T) -> T {
-        let [candidates, mirrored, random] = columns(&block.0);
-        let (tested, decoys_tested) = self.0.tested(&block.0);
-        let cohort = if self.0.compares_all() { &candidates } else { &random };
-        with(&Compared { candidates: &candidates, mirrored: &mirrored, cohort, tested, decoys_tested })
-    }
-}
 
 #[pymethods]
 impl Search {
@@ -353,7 +339,7 @@ impl Search {
         progress: Progress<'_>,
     ) -> PyResult<Vec<(u32, u8)>> {
         let find = |monitor: &_| {
-            self.with_compared(block, |compared| {
+            Compared::of_search(&self.0, &block.0, |compared| {
                 let null = significance::Null::of_session(&self.0.session, compared)?;
                 let others = (1..orientations).map(|k| self.0.in_orientation(Orientation(k), monitor)).collect::<Result<Vec<_>, _>>()?;
                 let stored = std::iter::once(compared.candidates).chain(others.iter().map(Vec::as_slice));
@@ -370,9 +356,7 @@ impl Search {
     #[pyo3(signature = (block, *, asked, threads, progress=None))]
     fn conclude(&self, py: Python<'_>, block: &Block, asked: Asked<'_>, threads: usize, progress: Progress<'_>) -> PyResult<Verdicts> {
         let (shots, criteria) = asked.parts()?;
-        let conclude = |monitor: &_| {
-            self.with_compared(block, |compared| significance::conclude(&self.0.session, &shots, compared, &criteria, monitor))
-        };
+        let conclude = |monitor: &_| significance::conclude_search(&self.0, &block.0, &shots, &criteria, monitor);
         Ok(Verdicts(Arc::new(run_in_stages(py, threads, progress.as_ref(), conclude)?)))
     }
 }

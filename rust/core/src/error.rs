@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 /// The error of every fallible function of this crate. Its text is one line: the place, what was found, what was expected.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum Error {
     /// A value or an array that the caller gave can not be used.
     #[error("{name}: found {found}, expected {expected}")]
@@ -53,6 +54,7 @@ pub enum Error {
 
 /// A place in a file, as messages name it.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Place {
     /// The file as a whole.
     Whole,

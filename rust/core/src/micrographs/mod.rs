@@ -1,7 +1,7 @@
 //! Micrographs that show the same hole.
 //!
 //! One direction: [`significance`] → [`search`] → [`session`] → [`read`] → [`cache`] → [`kernels`]. The steps for a micrograph: [`read::Frame::reduce`]
-//! averages bins while it reads; [`read::flatten`] removes the slow change of brightness; the [`cache`] stores the result;
+//! averages bins while it reads; [`read::flatten()`] removes the slow change of brightness; the [`cache`] stores the result;
 //! [`Session::load`] subtracts the fixed pattern and makes whitened views. Pairs go through [`search::Screener`], [`search::Matcher::find`]
 //! and [`search::confirm`]; [`single_images`] is for images in memory.
 //!

@@ -118,7 +118,7 @@ impl<'a> Matcher<'a> {
         Ok(matches)
     }
 
-    /// The most significant shift of each pair near a given one, at most [`NEAR`] view pixels off along each axis.
+    /// The most significant shift of each pair near a given one, at most `NEAR` view pixels off along each axis.
     pub fn find_near(&self, places: &[Place], monitor: &Monitor) -> Result<Vec<Match>> {
         let near = |place: &Place| {
             monitor.advance(1)?;

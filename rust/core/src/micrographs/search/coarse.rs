@@ -73,7 +73,7 @@ impl Coarse {
     /// `max_shift_px`: largest shift along an axis, in pixels of the reduced micrographs. `finer`: factor of a higher resolution.
     ///
     /// # Errors
-    /// [`Error::Io`] of the views, [`Error::Interrupted`].
+    /// [`crate::Error::Io`] of the views, [`crate::Error::Interrupted`].
     pub fn new(session: Arc<Session>, finer: usize, max_shift_px: Option<f64>, monitor: &Monitor) -> Result<Self> {
         let mut coarse = Self::empty(session, finer, max_shift_px);
         coarse.packed = coarse.pack(0, monitor)?;
@@ -83,7 +83,7 @@ impl Coarse {
     /// The same for a session that was extended, with the spectra that are there already.
     ///
     /// # Errors
-    /// [`Error::Io`] of the views, [`Error::Interrupted`].
+    /// [`crate::Error::Io`] of the views, [`crate::Error::Interrupted`].
     pub fn extended(&self, session: Arc<Session>, monitor: &Monitor) -> Result<Self> {
         let whole = self.session.len() / 2;
         let mut coarse = Self::empty(session, self.finer, self.max_shift_px);
@@ -107,7 +107,7 @@ impl Coarse {
     /// The micrographs before one that match it best: at most `count`, and of those of the highest correlation at zero shift a sixth as many.
     ///
     /// # Errors
-    /// [`Error::Io`] of the views, [`Error::Interrupted`].
+    /// [`crate::Error::Io`] of the views, [`crate::Error::Interrupted`].
     pub fn nearest(&self, i: u32, seen: Seen, count: usize, monitor: &Monitor) -> Result<Vec<u32>> {
         let (mut thread, mut first) = (self.thread(), zeros(1, self.length()));
         self.single(i as usize, seen, &mut thread, &mut first)?;

@@ -69,6 +69,11 @@ pub struct Block {
 }
 
 impl Block {
+    /// Candidates, mirrored and random pairs, without their places in the order.
+    pub fn comparisons(&self) -> [Vec<Comparison>; 3] {
+        [&self.candidates, &self.mirrored, &self.random].map(|ones| ones.iter().map(|one| one.found).collect())
+    }
+
     /// All pairs, in the order that they have in one block.
     pub fn join(blocks: impl IntoIterator<Item = Self>) -> Self {
         let mut all = Self::default();

@@ -11,7 +11,7 @@ use super::recruits::{Leader, recruits, rows_of};
 use super::shots::Shots;
 use crate::micrographs::kernels::rings::Band;
 use crate::micrographs::search::comparison::{Comparison, is_of_one_area};
-use crate::micrographs::search::{Confirmed, Matcher, Pair, Place, confirm, share_pattern};
+use crate::micrographs::search::{Block, Confirmed, Matcher, Pair, Place, Search, confirm, share_pattern};
 use crate::micrographs::session::Session;
 use crate::micrographs::session::fixed_pattern::MIN_FOR_FIXED_PATTERN;
 use crate::union_find::UnionFind;
@@ -38,6 +38,16 @@ pub struct Compared<'a> {
     pub tested: u64,
     /// ...and how many with a mirrored micrograph.
     pub decoys_tested: u64,
+}
+
+impl Compared<'_> {
+    /// Calls a function with what a search has compared; if that is every pair, the cohort are all of them.
+    pub fn of_search<T>(search: &Search, block: &Block, call: impl FnOnce(&Compared) -> T) -> T {
+        let [candidates, mirrored, random] = block.comparisons();
+        let (tested, decoys_tested) = search.tested(block);
+        let cohort = if search.compares_all() { &candidates } else { &random };
+        call(&Compared { candidates: &candidates, mirrored: &mirrored, cohort, tested, decoys_tested })
+    }
 }
 
 /// How pairs are accepted.
@@ -110,6 +120,14 @@ impl Null {
         let cohort: Vec<Comparison> = compared.cohort.iter().filter(|pair| !is_of_one_area(pair.place.pair, &areas)).copied().collect();
         Ok(Self::fit(compared.mirrored, compared.decoys_tested, &cohort, session.size, session.len() < MIN_FOR_FIXED_PATTERN))
     }
+}
+
+/// Decides which pairs of a search, of which all shards were compared and joined, are duplicates.
+///
+/// # Errors
+/// [`crate::Error::Io`] of the views, [`crate::Error::Interrupted`].
+pub fn conclude_search(search: &Search, block: &Block, shots: &Shots, criteria: &Criteria, monitor: &Monitor) -> Result<Verdicts> {
+    Compared::of_search(search, block, |compared| conclude(&search.session, shots, compared, criteria, monitor))
 }
 
 /// Decides which pairs are duplicates.

@@ -7,7 +7,7 @@ const TAIL: usize = 200;
 /// Unrelated pairs are taken to be this many times as likely to reach a value as mirrored ones: edges that lie on the same side of many
 /// micrographs coincide more often unmirrored.
 pub const MIRRORED_CAUTION: f64 = 2.0;
-/// So few values do not show the tail: a tenth of all is then taken to be above [`FEW_START`], falling at least as slowly as in sessions of
+/// So few values do not show the tail: a tenth of all is then taken to be above `FEW_START`, falling at least as slowly as in sessions of
 /// noise.
 pub const MIN_FOR_NULL: usize = 200;
 const FEW_START: f64 = 4.6;
