@@ -85,7 +85,7 @@ def _naming_targets(staging: Path, directory: Path) -> Iterator[None]:
 
 
 def names_of_outputs(staging: Path) -> list[str]:
-    """What will be in the directory: what is staged, folders with a stroke behind, figures one by one; and the summary."""
+    """Returns what will be in the directory: what is staged, folders with a stroke behind, figures one by one; and the summary."""
     return sorted({*_staged_names(staging), SUMMARY})
 
 
@@ -160,7 +160,7 @@ def refuse_inputs_among_outputs(directory: Path, inputs: Sequence[Path], outputs
 
 
 def _listed_outputs(directory: Path, places: Sequence[Path], schema: str) -> list[str]:
-    """What an earlier run says it wrote, by its summary: removed when overwritten, so that no old file stands among the new.
+    """Returns what an earlier run says it wrote, by its summary: removed when overwritten, so that no old file stands among the new.
 
     ``places``: where its page may be, if a run was killed while it replaced the result.
     """

@@ -43,7 +43,7 @@ class ParticleResult(ParticleOutcome):
         return tuple(replace(source, pixel_sizes=with_texts(source.pixel_sizes, as_parameters)) for source in super().sources)
 
     def summary(self) -> dict[str, Any]:
-        """What ``summary.json`` holds; ``schema`` names its version."""
+        """Returns what ``summary.json`` holds; ``schema`` names its version."""
         return dict(with_texts(particle_summary.summarise(self, NOT_WRITTEN), as_parameters))
 
     def write(
@@ -110,7 +110,7 @@ class MicrographResult(MicrographOutcome):
     """Duplicates among micrographs: a :class:`~cryodedup.micrographs.result.MicrographOutcome` that can be written."""
 
     def summary(self) -> dict[str, Any]:
-        """What ``summary.json`` holds; ``schema`` names its version."""
+        """Returns what ``summary.json`` holds; ``schema`` names its version."""
         return dict(with_texts(micrograph_summary.summarise(self, NOT_WRITTEN), as_parameters))
 
     def write(self, directory: Path | str, *, overwrite: bool = False, report: bool = True) -> list[Path]:

@@ -33,7 +33,7 @@ def write_summary(directory: Path, summary: Mapping[str, Any]) -> None:
 
 
 def read_summary(path: Path) -> Any:
-    """What a summary holds, with the names as they were.
+    """Returns what a summary holds, with the names as they were.
 
     Raises
     ------

@@ -88,7 +88,7 @@ class Earlier:
 
     @property
     def of(self) -> Chosen:
-        """What the run chose among."""
+        """Returns what the run chose among."""
         return "particles" if self.schema == OF_PARTICLES else "micrographs"
 
 
@@ -316,7 +316,7 @@ def _particles(directory: Path, params: ParticleParams, summary: Mapping[str, An
 def _pairs(
     directory: Path, params: ParticleParams, name: str, sources: Sequence[Mapping[str, Any]], outputs: Sequence[str]
 ) -> list[ChosenParticles]:
-    """Of inputs that were written together the particles of each: one micrograph may have another name in each of them."""
+    """Separates the particles of inputs that were written together: one micrograph may have another name in each of them."""
     stem, _, ending = name.rpartition("_kept")
     if ending == "/":
         ending = ".star" if f"{stem}_kept.star" in outputs else ""  # an index of pick files names their micrographs

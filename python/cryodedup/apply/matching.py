@@ -129,7 +129,7 @@ def _by_exposure_uid(chosen: ChosenMicrographs, rows: FileRows) -> Verdicts:
 
 
 def by_rows_of_others(rows: FileRows, others: Sequence[tuple[FileRows, Verdicts]]) -> Match:
-    """Of particles without a location, by uid from files that have them with one: the verdicts there."""
+    """Looks particles without a location up by uid in files that give them one, and takes the verdicts from there."""
     verdicts = np.zeros(len(rows), np.uint8)
     for other, known in others:
         if rows.uids is not None and other.uids is not None and other.lists == "particles":

@@ -70,7 +70,7 @@ class AppliedFile:
 
     @property
     def words(self) -> tuple[str, str]:
-        """What the names of the two files end in."""
+        """Returns what the names of the two files end in."""
         return "kept", "removed" if self.rows.lists == "micrographs" else "rejected"
 
     def written_to(self, which: int) -> str:
@@ -96,7 +96,7 @@ class AppliedFile:
         return self.named(self.undecided)
 
     def summary(self) -> dict[str, Any]:
-        """What ``summary.json`` holds of the file."""
+        """Returns what ``summary.json`` holds of the file."""
         return {
             "input": self.label,
             "lists": self.rows.lists,
@@ -114,7 +114,7 @@ class AppliedFile:
 
     @cached_property
     def warnings(self) -> list[str]:
-        """What was not found, and what could not be decided."""
+        """Returns what was not found, and what could not be decided."""
         versions = "they are removed here as well; another version of the exposure may be kept (see versions.csv of the earlier result)"
         unseen = "they are kept; if they may have duplicates, repeat the earlier command with this file"
         undecided = "they are kept; to decide between them, run cryodedup particles on this file"
@@ -153,11 +153,11 @@ class AppliedChoice:
 
     @property
     def warnings(self) -> list[str]:
-        """What was not found, and what could not be decided, file by file."""
+        """Returns what was not found, and what could not be decided, file by file."""
         return [warning for file in self.files for warning in file.warnings]
 
     def summary(self, outputs: Sequence[str] = ()) -> dict[str, Any]:
-        """What ``summary.json`` holds; ``schema`` names its version."""
+        """Returns what ``summary.json`` holds; ``schema`` names its version."""
         return {
             "schema": SCHEMA,
             "cryodedup": _core.__version__,

@@ -131,7 +131,7 @@ def _has_places(file: StarFile) -> bool:
 
 
 def passthrough_of(paths: Sequence[Path], threads: int) -> dict[Path, Path]:
-    """Of main files of CryoSPARC without locations the passthrough file of the same particles, if it is there, too."""
+    """Finds the passthrough file of each main file of CryoSPARC without locations, if it is among the files, too."""
     datasets = [path for path in paths if path.suffix == ".cs" and path.is_file() and kind_of(path) in ("npy", "csdat")]
     opened = {path: open_dataset(path, threads) for path in datasets}
     located = [path for path in datasets if "passthrough" in path.name and cryosparc.X in opened[path] and "uid" in opened[path]]
@@ -210,11 +210,11 @@ def _read_datasets(paths: Sequence[Path], params: ParticleParams, progress: Prog
 def _micrographs(
     fields: JoinedFields, blob: str | None, uids: NDArray[np.uint64] | None
 ) -> tuple[NDArray[np.uint32], Sequence[Micrograph]]:
-    """Of particles by their locations; of exposures, which are micrographs, by their own names."""
+    """The micrographs that locations of particles name; exposures are micrographs themselves."""
     if cryosparc.UID in fields or cryosparc.PATH in fields:
         return cryosparc.micrographs_of(fields)
     index, raw = fields.distinct(f"{blob}/path")
-    names = [name.decode("utf-8", "surrogateescape").rstrip("\0") for name in raw]
+    names = [cs.path_of(name) for name in raw]
     own = [None] * len(fields) if uids is None else uids.tolist()
     return np.arange(len(fields), dtype=np.uint32), [
         Micrograph(name=names[i], uid=uid or None) for i, uid in zip(index.tolist(), own, strict=True)

@@ -104,7 +104,7 @@ def _match(earlier: Earlier, rows: FileRows, params: ParticleParams) -> Match:
 
 
 def _settled(rows: FileRows, lists: Lists) -> FileRows:
-    """What a dataset that says no more than uids has rows for, now that these were found."""
+    """Returns what a dataset that says no more than uids has rows for, now that these were found."""
     if rows.lists != "uids" or not isinstance(rows.output, DatasetOutput):
         return rows
     kind = "particle" if lists == "particles" else "exposure"

@@ -130,6 +130,6 @@ def separated(chosen: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]
 
 
 def by_stage(given: Sequence[tuple[str, str]]) -> Callable[[str], str | None]:
-    """What was given for a stage, or for all; of several the last."""
+    """Returns what was given for a stage, or for all; of several the last."""
     values = dict(given)
     return lambda stage: values.get(stage, values.get(""))

@@ -81,7 +81,7 @@ def manual(root: click.Context) -> dict[str, str]:
 
 
 def _contexts(context: click.Context) -> Iterator[click.Context]:
-    """Of a command and of those below it, as nobody has called them."""
+    """Yields contexts for a command and its subcommands, without invoking them."""
     yield context
     command = context.command
     if isinstance(command, click.Group):

@@ -164,13 +164,13 @@ def _absolute(path: Path) -> Path:
 
 
 def _digest(inputs: Sequence[str], options_of: object, tasks: int) -> str:
-    """Of all that the work of the stages depends on: what other options did is not taken for done."""
+    """Identifies all that the work of the stages depends on: what other options did is not taken for done."""
     values = [__version__, sys.executable, str(Path.cwd()), inputs, options_of, tasks]
     return hashlib.blake2b(json.dumps(values).encode(), digest_size=6).hexdigest()
 
 
 def _request(stage: str, asked: Callable[[int], Request], cluster: Mapping[str, Any], threads: int) -> Request:
-    """What a stage asks for: as given, else as estimated; a processor for each of ``threads``, if they are given."""
+    """Returns what a stage asks for: as given, else as estimated; a processor for each of ``threads``, if they are given."""
     cpus, memory, time = (by_stage(cluster[name])(stage) for name in ("cpus_per_task", "mem", "time"))
     estimated = asked(int(cpus or threads or requests.CPUS))
     return Request(cpus=estimated.cpus, memory=memory or estimated.memory, time=time or estimated.time)

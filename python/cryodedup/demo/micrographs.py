@@ -29,7 +29,7 @@ Image = NDArray[Any]
 
 @dataclass(frozen=True)
 class Planted:
-    """What there is to be found.
+    """Holds what there is to be found.
 
     Attributes
     ----------
@@ -94,7 +94,7 @@ def make_micrographs(directory: Path, seed: int = 1) -> Planted:
 def _expose(
     rng: np.random.Generator, scene: np.random.Generator, offset: tuple[int, int], gain: Image
 ) -> tuple[Image, NDArray[np.float64]]:
-    """What the camera records of a scene (drawn anew from its own generator) moved by an offset, electrons a pixel; and centres in it."""
+    """Returns what the camera records of a scene moved by an offset, electrons a pixel, and centres in it; each scene has its generator."""
     margin = 240
     shape = (HEIGHT + 2 * margin, WIDTH + 2 * margin)
     density = np.zeros(shape)

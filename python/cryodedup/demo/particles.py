@@ -32,7 +32,7 @@ NOTHING = 0.05
 
 @dataclass(frozen=True)
 class Found:
-    """What was found against what was planted."""
+    """Holds what was found against what was planted."""
 
     true_particles: int
     false_picks: int

@@ -171,7 +171,7 @@ def _kind_of_numbers(path: Path, lines: Sequence[bytes]) -> Kind:
 
 
 def _could_be(rows: Sequence[Sequence[bytes]]) -> list[str]:
-    """What the first rows of numbers could mean."""
+    """Returns what the first rows of numbers could mean."""
     columns = len(rows[0])
     if columns not in (2, 3, 4, 5) or any(len(row) != columns or not all(map(_is_number, row)) for row in rows):
         return []

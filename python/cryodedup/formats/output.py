@@ -27,7 +27,7 @@ class Place:
 
 @dataclass(frozen=True, kw_only=True)
 class Written:
-    """What was written of a result, for its summary.
+    """Holds what was written of a result, for its summary.
 
     Attributes
     ----------
@@ -122,7 +122,7 @@ def _targets(output: Output, stem: str) -> list[str]:
 
 
 class WithoutFile:
-    """Of rows that no file holds by itself."""
+    """Writes rows that no file holds by itself."""
 
     @property
     def row_files(self) -> list[Path]:
@@ -137,7 +137,7 @@ class WithoutFile:
 
 @dataclass(frozen=True)
 class NoOutput(WithoutFile):
-    """Of particles that are part of another input, which is written as a whole."""
+    """Writes particles that are part of another input, which is written as a whole."""
 
     stem: str = ""
     suffix: str = ""

@@ -25,7 +25,7 @@ class PickFile:
     """The rows, if they are one without a loop."""
 
     def part(self, kept: Mask) -> _core.Part:
-        """What is written of its rows."""
+        """Returns what is written of its rows."""
         return _core.Part.rows(self.path, self.rows, kept) if self.single is None else self.single.part(kept)
 
 

@@ -84,7 +84,7 @@ class SingleRow:
         self.empty = "".join(["loop_\n", *(f"_{label}\n" for label in self.labels)]).encode("utf-8", "surrogateescape")
 
     def part(self, kept: NDArray[np.bool_]) -> _core.Part:
-        """What is written of it: its lines, or the empty loop."""
+        """Returns what is written of it: its lines, or the empty loop."""
         return _core.Part.text(*((self.text, self.empty) if kept[0] else (self.empty, self.text)))
 
 

@@ -80,7 +80,7 @@ class StarOutput:
         return self.table.rows.start(len(self.table.rows)) - self.table.rows.start(0)
 
     def taken(self, mask: Mask) -> Any:
-        """What ``starfile.read`` returns for these rows."""
+        """Returns what ``starfile.read`` returns for these rows."""
         _core.read_cells(self.file.path, self.table.rows, [])  # refuses a file that was changed since it was read
         blocks = read_frames(self.file.path)
         taken = {name: frame[mask] if name == self.table.block or is_body(name) else frame for name, frame in blocks.items()}

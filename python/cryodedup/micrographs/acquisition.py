@@ -42,7 +42,7 @@ Key = tuple[object, ...]
 
 @dataclass(frozen=True)
 class Acquisition:
-    """What is known of one exposure.
+    """Holds what is known of one exposure.
 
     ``time`` sorts exposures of one session; ``hole`` and ``shot`` are the same for two exposures of one place, if the program knows of it;
     ``stage``: where the stage stood, ``tilt_deg``: how far it was tilted; ``tilt_axis_deg``: the angle of the tilt axis in the micrograph,

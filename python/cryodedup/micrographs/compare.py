@@ -170,7 +170,7 @@ def conclude(
 
 
 def _screening(search: _core.Search, block: _core.Block, null: _core.Null) -> dict[str, Any]:
-    """What is reported of how pairs were chosen."""
+    """Returns what is reported of how pairs were chosen."""
     how = search.screening
     at_zero = block.candidates.z_at_zero
     few = {"median_z_at_zero_shift": round(float(np.median(at_zero)), 2)} if null.has_pattern and len(at_zero) else {}

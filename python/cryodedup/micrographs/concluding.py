@@ -78,7 +78,7 @@ def outcome_of(
 
 @dataclass(frozen=True)
 class Decided:
-    """What stays of the exposures; ``versions``: with those that only the comparison showed; ``exposures``: how many there are."""
+    """Holds what stays of the exposures; ``versions``: with those that only the comparison showed; ``exposures``: how many there are."""
 
     decision: Decision
     versions: list[Version]
@@ -94,7 +94,7 @@ def _decide(opened: Opened, unique: Unique, compared: Sequence[Compared], params
 
 
 def _with_versions(kept: NDArray[np.bool_], versions: Sequence[Version]) -> NDArray[np.bool_]:
-    """What stays of the micrographs, all versions removed."""
+    """Returns what stays of the micrographs, all versions removed."""
     stays = kept.copy()
     stays[[one.version for one in versions]] = False
     return stays

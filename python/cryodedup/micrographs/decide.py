@@ -22,7 +22,7 @@ from cryodedup.text import count
 
 @dataclass(frozen=True, kw_only=True)
 class Decision:
-    """What stays, and why the others go.
+    """Holds what stays, and why the others go.
 
     Attributes
     ----------
@@ -52,7 +52,7 @@ class Withheld:
 
     @property
     def text(self) -> str:
-        """What a user has to know, with marks for the names of parameters."""
+        """Returns what a user has to know, with marks for the names of parameters."""
         return (
             f"{self.reason}; micrographs_kept.* and micrographs_removed.* were not written. Check the pairs in duplicates.csv, or on the"
             f" page. If they are right, add {named('resume', True)} {self.options} to the command and run it again; no image is read again"
@@ -141,7 +141,7 @@ def swapped(pair: Pair) -> Pair:
 
 
 def _originals(strong: Sequence[Pair], rank: Sequence[int] | NDArray[np.int64]) -> dict[int, int]:
-    """Of each removed micrograph the kept one for which it is removed: of several that of the largest overlap, then of the highest z."""
+    """The kept micrograph for which each removed one goes: of several that of the largest overlap, then of the highest z."""
     before: dict[int, list[Pair]] = {}
     for pair in strong:
         before.setdefault(pair.second, []).append(pair)

@@ -233,7 +233,7 @@ def _from_dataset(path: Path, kind: str) -> Exposures:
             kind="contradiction", path=path, found="different exposures in its datasets", expected="the same uids in the same order"
         )
     index, raw = main.distinct(f"{BLOB}/path")
-    names = [raw[i].decode("utf-8", "surrogateescape").rstrip("\0").removeprefix(">") for i in index]
+    names = [cryosparc.path_of(raw[i]) for i in index]
     held = [(field, holder(field)) for field in (CTF["cs"], f"{BLOB}/psize_A")]
     ctf, sizes_a = (None if part is None else part.numbers(field) for field, part in held)
     output = DatasetOutput(parts, [None] * len(parts), group, kind="exposure")

@@ -19,9 +19,9 @@ from cryodedup.system.resources import processors
 MIN_SAID_S = 60.0
 """Shorter runs begin without a word."""
 _MIN_MEASURED_S = 15.0
-"""Of runs that are surely shorter nothing is measured."""
+"""Nothing is measured for runs that are surely shorter."""
 _FEW_FRAMES = 32
-"""Of fewer frames reading is not timed."""
+"""Reading is not timed if there are fewer frames."""
 _PAIR_CORE_S = 4e-4
 """About what a close comparison takes, to decide whether it is worth measuring; it was 0.35 to 0.7 ms on the machines at hand."""
 
@@ -50,7 +50,7 @@ _BASE_MB, _THREAD_MB, _FRAME_MB, _BARE_FRAME_MB, _SPECTRUM_MB, _SPECTRA = 150.0,
 
 @dataclass(frozen=True, kw_only=True)
 class Forecast:
-    """What a run is expected to take; ``frame_s``: to read one frame; ``pairs``: that are compared, in whatever way."""
+    """Holds what a run is expected to take; ``frame_s``: to read one frame; ``pairs``: that are compared, in whatever way."""
 
     reading_s: float
     comparing_s: float
@@ -60,7 +60,7 @@ class Forecast:
 
     @property
     def seconds(self) -> float:
-        """Of the whole run."""
+        """Seconds of the whole run."""
         return self.reading_s + self.comparing_s
 
     def __str__(self) -> str:
@@ -71,7 +71,7 @@ class Forecast:
         )
 
     def summary(self) -> dict[str, float]:
-        """What ``summary.json`` holds, to be compared with ``times_s`` and ``peak_memory_gb``."""
+        """Returns what ``summary.json`` holds, to be compared with ``times_s`` and ``peak_memory_gb``."""
         return {"reading_s": round(self.reading_s, 1), "comparing_s": round(self.comparing_s, 1), "memory_gb": round(self.memory_gb, 2)}
 
 

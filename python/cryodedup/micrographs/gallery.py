@@ -20,7 +20,7 @@ REACH = 12
 
 @dataclass(frozen=True)
 class Views:
-    """What was compared: whitened pictures by index, uint8 (ny, nx), rows from the top down; and correlations by pair.
+    """Holds what was compared: whitened pictures by index, uint8 (ny, nx), rows from the top down; and correlations by pair.
 
     A correlation is float64 (2 REACH + 1, same), the shift of the pair in the middle, x to the right and y upwards.
     """
@@ -50,7 +50,7 @@ def thumbnails(records: Mapping[int, _core.Record], pairs: Sequence[Pair], threa
 
 
 def views(session: _core.Session, pairs: Sequence[Pair], found: _core.Verdicts, rows: NDArray[np.intp], threads: int) -> Views:
-    """What was compared of the pairs of a class that may be shown; ``rows``: of the pairs, in what was found."""
+    """Returns what was compared of the pairs of a class that may be shown; ``rows``: of the pairs, in what was found."""
     shown = _shown(pairs)
     number_of = {
         int(number): index for k in shown for number, index in zip(found.pairs[rows[k]], (pairs[k].first, pairs[k].second), strict=True)

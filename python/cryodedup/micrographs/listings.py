@@ -37,7 +37,7 @@ WORDS = "hole", "shot", "shot_agreement", "orientation"
 
 
 def values_of(exposures: Exposures, pair: Pair) -> dict[str, Any]:
-    """What is known of a pair, by the names of the columns: numbers of :data:`FORMATS`, and :data:`WORDS`.
+    """Returns what is known of a pair, by the names of the columns: numbers of :data:`FORMATS`, and :data:`WORDS`.
 
     Holes and shots are those of both micrographs, where their names give them.
     """

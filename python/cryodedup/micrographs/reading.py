@@ -138,7 +138,7 @@ def _prepare_tiff(preparation: _core.Preparation, image: TiffImage, key: bytes, 
 
 
 def masked_px(records: Mapping[int, _core.Record]) -> dict[int, int]:
-    """Of those that have some, the number of NaN or infinite pixels."""
+    """Counts the NaN and infinite pixels of the micrographs that have some."""
     return {i: record.masked_px for i, record in sorted(records.items()) if record.masked_px}
 
 

@@ -102,7 +102,7 @@ class SelfTest:
         )
 
     def summary(self) -> dict[str, Any]:
-        """What ``summary.json`` holds."""
+        """Returns what ``summary.json`` holds."""
         if self.reason:
             return {"reason": self.reason}
         return {

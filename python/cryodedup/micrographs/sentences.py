@@ -71,7 +71,7 @@ def self_test(test: SelfTest) -> str:
 
 
 def strength(test: SelfTest) -> str:
-    """Of what strength the planted exposures were."""
+    """Says how strong the planted exposures were."""
     if test.measured_on:
         return f"Planted exposures are as strong as the {test.measured_on:,} pairs of this session"
     return (

@@ -13,7 +13,7 @@ SCHEMA = "cryodedup.micrographs/1"
 
 
 def summarise(found: MicrographOutcome, written: Written) -> dict[str, Any]:
-    """What ``summary.json`` holds; ``schema`` names its version."""
+    """Returns what ``summary.json`` holds; ``schema`` names its version."""
     names = found.names
     overlaps = found.kept_overlaps
     return {

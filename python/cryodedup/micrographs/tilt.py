@@ -66,7 +66,7 @@ class Tilts:
         return [self.maps.get(i, SAME) for i in members] if any(i in self.maps for i in members) else []
 
     def warnings(self) -> list[str]:
-        """What a user has to know: all that applies."""
+        """Returns what a user has to know: all that applies."""
         warnings = []
         if self.idle:
             warnings.append(f"{named('tilt_axis_deg')} has no effect: no micrograph is known to have a different stage tilt")
@@ -90,7 +90,7 @@ class Tilts:
         return warnings
 
     def summary(self) -> dict[str, Any] | None:
-        """What ``summary.json`` holds; None if all micrographs have the same tilt."""
+        """Returns what ``summary.json`` holds; None if all micrographs have the same tilt."""
         if not (self.maps or self.unmapped) or self.usual_deg is None:
             return None
         axis_deg = None if self.axis_deg is None else round(self.axis_deg, 2)

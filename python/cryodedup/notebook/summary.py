@@ -20,7 +20,7 @@ _MAX_ROWS, _MAX_WARNINGS = 12, 6
 
 @dataclass(frozen=True)
 class Overview:
-    """What is shown of a result: the verdict, warnings, a table, and what can be done with it."""
+    """Holds what is shown of a result: the verdict, warnings, a table, and what can be done with it."""
 
     verdict: str
     warnings: Sequence[str]
@@ -30,7 +30,7 @@ class Overview:
 
     @classmethod
     def of_particles(cls, found: ParticleOutcome) -> Overview:
-        """Of a result among particles."""
+        """Describes a result among particles."""
         repaired = found.repaired_halves is not None
         rows = [
             (source.picks.label, len(source.picks), len(source.picks) if repaired else int(found.kept_of(i).sum()))
@@ -43,7 +43,7 @@ class Overview:
 
     @classmethod
     def of_micrographs(cls, found: MicrographOutcome) -> Overview:
-        """Of a result among micrographs."""
+        """Describes a result among micrographs."""
         warnings = [*([f"Withheld: {found.withheld}."] if found.withheld else []), *found.warnings]
         names = [name.rpartition("/")[2] for name in found.names]
         rows = [

@@ -124,7 +124,7 @@ Kind = Switch | Choice | Number | OfInputs | Numbers | Text | File
 
 @dataclass(frozen=True, kw_only=True)
 class Description:
-    """What a parameter is, and how the command line shows it.
+    """Holds what a parameter is, and how the command line shows it.
 
     Attributes
     ----------

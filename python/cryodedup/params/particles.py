@@ -225,7 +225,7 @@ class ParticleParams:
 
     @property
     def unused(self) -> tuple[str, ...]:
-        """What is said about values that :meth:`resolved` replaces."""
+        """Returns what is said about values that :meth:`resolved` replaces."""
         if not self.undo_symmetry_expansion or self.min_separation_a in (0, type(self).min_separation_a):
             return ()
         given = named("min_separation_a", f"{self.min_separation_a:g}")

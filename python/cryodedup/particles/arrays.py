@@ -21,7 +21,7 @@ from cryodedup.particles.workflow import find_duplicates
 
 @dataclass(frozen=True, kw_only=True)
 class Duplicates:
-    """What :func:`deduplicate` found among n particles, m of which are rejected.
+    """Holds what :func:`deduplicate` found among n particles, m of which are rejected.
 
     Attributes
     ----------

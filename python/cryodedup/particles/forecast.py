@@ -28,13 +28,13 @@ RESERVED_BYTES = 50_000_000
 process, so that less than :data:`RESERVED_BYTES` and 100 bytes for each particle, as STAR files with scores take, is refused."""
 RESERVED_PARTICLE_BYTES = 100
 SHARE = 0.9
-"""Of the rows that the length of some lines makes expect, as many are counted on."""
+"""The share of the rows that the length of some lines makes expect on which a forecast counts."""
 _SAMPLE_BYTES, _MAX_SAMPLED = 32 << 10, 16
 
 
 @dataclass(frozen=True)
 class Forecast:
-    """What a run needs at least, beyond Python itself: ``memory`` and ``disk`` in bytes; ``rows``: how many particles it has."""
+    """Holds what a run needs at least, beyond Python itself: ``memory`` and ``disk`` in bytes; ``rows``: how many particles it has."""
 
     rows: int
     memory: int
@@ -42,7 +42,7 @@ class Forecast:
 
     @classmethod
     def of(cls, picks: Sequence[Picks]) -> Forecast:
-        """Of inputs that were read: the files of the kept and of the rejected together hold every row once."""
+        """Estimates from inputs that were read: the files of the kept and of the rejected together hold every row once."""
         rows = sum(map(len, picks))
         return cls(rows, memory_needed(rows), sum(pick.output.row_bytes for pick in picks))
 

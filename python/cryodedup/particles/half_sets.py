@@ -27,7 +27,7 @@ Grade = Literal["none", "present", "reaches the threshold"]
 
 @dataclass(frozen=True)
 class HalfSets:
-    """What duplicates across the half-sets do to the FSC.
+    """Holds what duplicates across the half-sets do to the FSC.
 
     A particle and its duplicate have the same noise. So each pair across the halves adds as much to the covariance of the half-maps as a
     particle adds to the variance of its own half-map, and each pair within a half adds twice as much to its variance: for noise alone the

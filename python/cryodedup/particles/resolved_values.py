@@ -36,7 +36,7 @@ def scales(found: ParticleOutcome) -> str:
 
 
 def used_values(found: ParticleOutcome) -> dict[str, str]:
-    """What stands for each parameter that was left open; more in the inputs' own pixel sizes and scores."""
+    """Returns what stands for each parameter that was left open; more in the inputs' own pixel sizes and scores."""
     fields = sorted({str(source.score["field"]) for source in found.sources if source.score.get("field")})
     orders = sorted({str(source.score["order"]) for source in found.sources if source.score.get("order")})
     params = found.params

@@ -99,7 +99,7 @@ class ParticleOutcome:
 
     @property
     def frame_word(self) -> str:
-        """What particles lie in: a micrograph, or a tomogram if they have a z coordinate."""
+        """Returns what particles lie in: a micrograph, or a tomogram if they have a z coordinate."""
         return "tomogram" if self.coordinates_a.shape[1] == 3 else "micrograph"
 
     @property
@@ -109,7 +109,7 @@ class ParticleOutcome:
 
     @property
     def half_sets(self) -> HalfSetAudit | None:
-        """What duplicates across the half-sets do to the FSC, of what was found and of what is written; None if no input has half-sets."""
+        """The effect on the FSC of duplicates across the half-sets, as found and as written; None if no input has half-sets."""
         return self.analysis.half_sets
 
     @cached_property
@@ -126,7 +126,7 @@ class ParticleOutcome:
         return self.kept[self.sources[source].rows]
 
     def advice(self) -> Advice | None:
-        """What the distances suggest, and what each separation would keep; None where no distances of particles are known.
+        """Returns what the distances suggest, and what each separation would keep; None where no distances of particles are known.
 
         That is: for fewer than two particles, for filaments given by their ends, and for unknown pixel sizes.
         """

@@ -73,7 +73,7 @@ def expansion_warnings(joined: Joined, selection: Selection, params: ParticlePar
 
 
 def _copies(pick: Picks, rejected: NDArray[np.int64], of: NDArray[np.int64]) -> tuple[str, int, str]:
-    """What copies have in common, how many of the rejected are such, and "about " if they are counted in a part of all."""
+    """Returns what copies have in common, how many of the rejected are such, and "about " if they are counted in a part of all."""
     if pick.expanded_from is not None:
         origins = pick.expanded_from
         return "sym_expand/src_uid", int(((origins[rejected] == origins[of]) & (origins[of] != 0)).sum()), ""

@@ -24,7 +24,7 @@ from cryodedup.text import count
 
 @dataclass(frozen=True)
 class Ranking:
-    """What decides which of several duplicates is kept.
+    """Holds what decides which of several duplicates is kept.
 
     Attributes
     ----------
@@ -70,7 +70,7 @@ class Repeated:
 
 @dataclass(frozen=True, kw_only=True)
 class Selection:
-    """What stays, and what is a duplicate of what; n particles, m of which are rejected.
+    """Holds what stays, and what is a duplicate of what; n particles, m of which are rejected.
 
     Attributes
     ----------
@@ -203,7 +203,7 @@ def _distances_a(centres: Centres, rejected: NDArray[np.int64], of: NDArray[np.i
 def _voted(
     kept: NDArray[np.bool_], duplicate_of: NDArray[np.int64], joined: Joined, params: ParticleParams
 ) -> tuple[NDArray[np.bool_], list[str]]:
-    """What enough of the inputs that cover its micrograph found, bool (n,), and what is to be said of it."""
+    """Returns what enough of the inputs that cover its micrograph found, bool (n,), and what is to be said of it."""
     found_by = votes(duplicate_of, joined.source_of, len(joined.picks))
     enough = kept & (found_by >= joined.coverage.needed(params)[joined.micrograph_of])
     if len(kept) and not enough.any():

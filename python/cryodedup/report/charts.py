@@ -67,7 +67,7 @@ def chart(
 
 
 def _readings(x: Axis, y: Axis, layers: Sequence[Layer]) -> dict[str, str]:
-    """What the page's script shows under the mouse: axes, and values of each layer."""
+    """Returns what the page's script shows under the mouse: axes, and values of each layer."""
     known = [found for layer in layers if (read := getattr(layer, "readings", None)) is not None and (found := read()) is not None]
     # JSON has no infinite numbers, and none that are no numbers.
     shown = [found.plain() for found in known if 0 < len(found.x) <= MAX_READINGS and np.isfinite([*found.x, *found.y]).all()]

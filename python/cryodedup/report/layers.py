@@ -26,7 +26,7 @@ SWATCH = 18.0
 
 @dataclass(frozen=True, kw_only=True)
 class Readings:
-    """What a page shows of a layer under the mouse.
+    """Holds what a page shows of a layer under the mouse.
 
     ``x`` ascending and ``y`` of the same length, or with one x more (limits of bins); or ``names`` of points, which may lie anywhere.
     """

@@ -77,7 +77,7 @@ def _micrographs(result: MicrographOutcome) -> LongTable:
 
 
 def _states(result: MicrographOutcome) -> tuple[list[str], list[int]]:
-    """What became of each micrograph, or would have, and the number of its set, or 0."""
+    """Returns what became of each micrograph, or would have, and the number of its set, or 0."""
     would = "would be " if result.withheld else ""
     states = ["kept" if kept else f"{would}removed" for kept in result.kept]
     of = [0] * len(states)

@@ -36,7 +36,7 @@ def _taken(result: MicrographOutcome) -> str:
 
 
 def used_lines(result: MicrographOutcome) -> list[tuple[str, str]]:
-    """What was used: a word and its value for each."""
+    """Returns what was used: a word and its value for each."""
     lines = [("pixel size", _pixel_sizes(result)), ("order of exposure", f"by {result.order_rule}" if result.order_rule else "as given")]
     for found in result.compared:
         corrected = len(found.members) >= _core.MIN_FOR_FIXED_PATTERN

@@ -49,7 +49,7 @@ def after_micrographs(result: MicrographOutcome, origin: Origin) -> list[str]:
 
 
 def _what(result: ParticleOutcome) -> str:
-    """What RELION calls the rows: coordinates as long as nothing was extracted."""
+    """Returns what RELION calls the rows: coordinates as long as nothing was extracted."""
     return COORDINATES if any(source.picks.format == "picks" for source in result.sources) else "particles"
 
 

@@ -44,7 +44,7 @@ class Origin:
 
     @classmethod
     def now(cls, command: str | None, directory: Path, outputs: Sequence[str], notes: Sequence[str] = ()) -> Origin:
-        """Of a result that is being written."""
+        """Describes a result that is being written."""
         made = datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %Z").strip()
         return cls(
             command=command or "",

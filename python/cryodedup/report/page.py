@@ -29,7 +29,7 @@ _TEMPLATES = Path(__file__).parent / "templates"
 SCRIPTS = [f"script/{name}.js" for name in ("base", "picks", "tables", "charts", "places", "pairs")]
 """The parts of the pages' script; the first defines what the others use."""
 MAX_BYTES = 4_000_000
-"""Of the figures, the long table and the pictures of a page: with all else it stays below 5 MB."""
+"""The size that figures, the long table and the pictures of a page may have: with all else it stays below 5 MB."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ def page(template: str, figures: Sequence[Figure], origin: Origin, **context: An
 
 
 def _hash_of(script: str) -> str:
-    """What a page allows as its only script: by its hash, not a nonce, since a file is written once and read many times."""
+    """Returns what a page allows as its only script: by its hash, not a nonce, since a file is written once and read many times."""
     return f"sha256-{b64encode(hashlib.sha256(script.encode()).digest()).decode()}"
 
 

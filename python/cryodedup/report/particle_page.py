@@ -77,7 +77,7 @@ def words_for(result: ParticleOutcome) -> tuple[str, str]:
 
 
 def advice_for_page(result: ParticleOutcome) -> Advice | None:
-    """What the distances suggest, of many particles those of some micrographs; None if they are not known in Å."""
+    """Returns what the distances suggest, of many particles those of some micrographs; None if they are not known in Å."""
     if not result.centres.in_angstrom:
         return None
     return advise_on_sample(

@@ -26,7 +26,7 @@ def verdict(result: ParticleOutcome) -> str:
 
 
 def other_rule(result: ParticleOutcome) -> str:
-    """What a run did other than to keep the best of each set of duplicates by distance alone; empty: nothing."""
+    """Returns what a run did other than to keep the best of each set of duplicates by distance alone; empty: nothing."""
     params = result.params
     if result.repaired_halves is not None:
         return "keeps all particles and repairs the half-sets"
@@ -42,7 +42,7 @@ def _first_inputs(result: ParticleOutcome) -> str:
 
 
 def used_lines(result: ParticleOutcome) -> list[tuple[str, str]]:
-    """What was used: a word and its value for each."""
+    """Returns what was used: a word and its value for each."""
     centres = {
         "none": "the stored coordinates",
         "alignments3D": "coordinates minus the shifts of the 3D alignment",

@@ -29,7 +29,7 @@ MAX_IMAGES, MAX_READ_PX = 30, 200_000_000
 
 
 def drawings(result: ParticleOutcome, order: Sequence[int], names: Sequence[str], room: int) -> dict[str, Any] | None:
-    """What the page's script draws of the first micrographs of a table, as many as there is room for; None if their unit is not the same.
+    """Returns what the page's script draws of the first micrographs of a table, as many as fit; None if their unit is not the same.
 
     Parameters
     ----------

@@ -9,7 +9,7 @@ from pathlib import Path
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """What a task of a stage asks of the cluster.
+    """Holds what a task of a stage asks of the cluster.
 
     Attributes
     ----------
@@ -47,7 +47,7 @@ class Stage:
 
 @dataclass(frozen=True, kw_only=True)
 class Site:
-    """What is particular to the cluster and the user; empty text: Slurm's default.
+    """Holds what is particular to the cluster and the user; empty text: Slurm's default.
 
     Attributes
     ----------

@@ -27,7 +27,7 @@ _BYTES_PER_S = 5e7
 """To read and reduce micrographs in one task. Two threads read 430 MB/s of float32 from the page cache, and 40 MB/s of gzip; a file server
 that serves several tasks gives each of them less."""
 _MEGABYTES_PER_THREAD = 100.0
-"""Of prepare: it reads in strips. (47 MB with two threads at frames of 94 MB.)"""
+"""Memory that prepare takes: it reads in strips. (47 MB with two threads at frames of 94 MB.)"""
 _SIGNALS = (0.0, 0.1, 0.2)
 """Mean shares of signal: it is not known yet which way of screening they will call for."""
 _LOADING_WORK, _PLANNING_WORK = 10.0, 32_000.0
@@ -48,7 +48,7 @@ def tasks_of(micrographs: int, read_bytes: int, params: MicrographParams, cpus: 
 
 
 def of_micrographs(micrographs: int, read_bytes: int, params: MicrographParams, tasks: int) -> dict[str, Callable[[int], Request]]:
-    """What a task of each stage asks for, by the number of its processors.
+    """Returns what a task of each stage asks for, by the number of its processors.
 
     Parameters
     ----------
@@ -76,7 +76,7 @@ def of_micrographs(micrographs: int, read_bytes: int, params: MicrographParams, 
 
 
 def of_particles(inputs: Sequence[Path], cpus: int) -> Request:
-    """What the job asks for; the size of the inputs counts, of a folder that of its files."""
+    """Returns what the job asks for; the size of the inputs counts, of a folder that of its files."""
     size = sum(path.stat().st_size for item in inputs for path in (item.iterdir() if item.is_dir() else [item]) if path.is_file())
     memory = max(_MIN_PARTICLE_MEMORY_GB, math.ceil(MEMORY_FACTOR * _PARTICLE_MEMORY * size / 1e9))
     return Request(cpus=cpus, memory=f"{memory}G", time=_time(size / _PARTICLE_BYTES_PER_S))
@@ -87,7 +87,7 @@ def _comparing_s(micrographs: int, params: MicrographParams, cpus: int) -> float
 
 
 def _testing_s(params: MicrographParams, cpus: int) -> float:
-    """What is the same for any number of micrographs: the self-test, if it is asked for."""
+    """Returns what is the same for any number of micrographs: the self-test, if it is asked for."""
     return comparing_work(2, params, signal=0.0) * _PAIR_CORE_S / cpus
 
 

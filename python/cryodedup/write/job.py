@@ -17,7 +17,7 @@ from cryodedup.summary_file import with_texts, write_summary
 
 @dataclass(frozen=True)
 class Delivered:
-    """What is in the directory: the paths, the summary; and what went wrong with the page, which stops nothing."""
+    """Holds what is in the directory: the paths, the summary; and what went wrong with the page, which stops nothing."""
 
     paths: list[Path]
     summary: dict[str, Any]
@@ -26,7 +26,7 @@ class Delivered:
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """What is particular to a job.
+    """Holds what is particular to a job.
 
     ``rows`` and ``listings`` write into the staged directory, ``page`` makes the page of what is in it, or is None. ``spell``: how texts
     name parameters.

@@ -109,7 +109,7 @@ def _rows(found: ParticleOutcome, staging: Path, directory: Path, progress: Prog
 
 
 def _several(found: ParticleOutcome, written_to: Sequence[str]) -> str:
-    """What to do with kept particles that are in several files: each alone lacks those of the others."""
+    """Returns what to do with kept particles that are in several files: each alone lacks those of the others."""
     kept: dict[str, int] = {}
     for i, name in enumerate(written_to):
         kept[name] = kept.get(name, 0) + int(found.kept_of(i).sum())

@@ -51,7 +51,7 @@ def _empty() -> Table:
 
 @dataclass
 class Gathered:
-    """What the comparisons so far have shown: it is saved, and goes on from there.
+    """Holds what the comparisons so far have shown: it is saved, and goes on from there.
 
     Attributes
     ----------
@@ -141,7 +141,7 @@ class Collection:
         self._pattern = self._pattern_before(len(self))
 
     def _pattern_before(self, end: int) -> _core.FixedPattern:
-        """Of the micrographs before one."""
+        """Estimates the fixed pattern of the micrographs before one."""
         first = max(0, end - PATTERN)
         return _core.FixedPattern(self.records[first:end], first, band=self._params.search_band, threads=self._params.threads)
 

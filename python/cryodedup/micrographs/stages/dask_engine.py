@@ -23,7 +23,7 @@ _SHARDS_OF_WORKER = 4
 _MIN_SHARDS = 16
 """For workers that join later."""
 _MIN_MICROGRAPHS = 8
-"""Of a shard: about a second."""
+"""The work of a shard: about a second."""
 
 
 def find_duplicates_by_dask(

@@ -28,7 +28,7 @@ _ONE_AT_A_TIME = threading.Lock()
 
 @dataclass(frozen=True)
 class Run:
-    """What the tasks of a run share.
+    """Holds what the tasks of a run share.
 
     Attributes
     ----------
@@ -134,7 +134,7 @@ def packed(value: Task | Answer) -> bytes:
 
 
 def unpacked(values: Any) -> Any:
-    """What was packed; text says why a worker is unfit."""
+    """Returns what was packed; text says why a worker is unfit."""
     from distributed.protocol.pickle import loads
 
     return Answer(unfit=values) if isinstance(values, str) else loads(values)
@@ -178,7 +178,7 @@ def _unreached(path: Path) -> str:
 
 
 def _cancelled_on_worker() -> Callable[[], bool]:
-    """What says whether the task of this thread was cancelled; outside a worker of Dask, none ever is."""
+    """Returns what says whether the task of this thread was cancelled; outside a worker of Dask, none ever is."""
     from distributed import get_worker
 
     try:

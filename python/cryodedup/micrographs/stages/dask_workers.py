@@ -181,7 +181,7 @@ class Workers:
 
 
 def _by_value() -> Callable[[bytes, int], bytes | str]:
-    """What a worker calls: a function of no module, which Dask sends as it is.
+    """Returns what a worker calls: a function of no module, which Dask sends as it is.
 
     Those of modules are sent by name, and a worker that cannot import one ends without a word to the caller.
     """

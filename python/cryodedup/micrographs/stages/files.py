@@ -45,7 +45,7 @@ class StageFiles:
         return self.folder / f"{_numbered('prepared', shard)}.cache"
 
     def prepared(self, shard: Shard) -> Path:
-        """What says that a shard was prepared."""
+        """Returns what says that a shard was prepared."""
         return self.folder / f"{_numbered('prepared', shard)}.json"
 
     def compared(self, shard: Shard) -> Path:

@@ -35,7 +35,7 @@ class PlannedClass:
 
 @dataclass(frozen=True)
 class Plan:
-    """What the stages share.
+    """Holds what the stages share.
 
     Attributes
     ----------
@@ -159,7 +159,7 @@ def shared(params: MicrographParams) -> dict[str, Any]:
 
 
 def digest_of(opened: Opened, params: MicrographParams) -> str:
-    """Of the micrographs, their files and their order."""
+    """Identifies the micrographs, their files and their order."""
     digest = hashlib.blake2b(digest_size=16)
     for i in opened.order:
         name = opened.exposures.names[i].encode("utf-8", "surrogateescape")
@@ -168,7 +168,7 @@ def digest_of(opened: Opened, params: MicrographParams) -> str:
 
 
 def digest_of_prepared(records: Mapping[int, _core.Record]) -> str:
-    """Of the pixels of the prepared micrographs, by their checksums."""
+    """Identifies the pixels of the prepared micrographs by their checksums."""
     checksums = json.dumps(sorted((i, record.checksum) for i, record in records.items()))
     return hashlib.blake2b(checksums.encode(), digest_size=16).hexdigest()
 
@@ -179,7 +179,7 @@ def class_folder(folder: Path, number: int) -> Path:
 
 
 def missing(shards: Iterable[tuple[int, int]]) -> tuple[int, list[int]] | None:
-    """Of shards, how many there should be, and the numbers, from 1, that are not there; None: one set is complete.
+    """How many shards there should be, and the numbers, from 1, of those that are missing; None: one set is complete.
 
     Several sets can be there, if a stage was run with different numbers of shards: that of which least is missing counts.
     """

@@ -102,7 +102,7 @@ def plan(micrographs: Inputs, params: MicrographParams, output: Path, progress: 
 
 
 def _prepared(opened: Opened, params: MicrographParams, files: StageFiles, progress: Progress) -> Prepared:
-    """What the shards prepared, complete."""
+    """Returns what the shards prepared, complete."""
     shards = files.shards("prepared", ".json")
     if lacking := missing(shards):
         raise _lacking(files.folder, "prepare", *lacking)

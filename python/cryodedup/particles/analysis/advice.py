@@ -51,7 +51,7 @@ class Advice:
     sampled: int
 
     def lines(self, n: int, separation_a: float) -> list[str]:
-        """What the distances suggest, for the terminal and the page; ``n``: number of particles, ``separation_a``: the one used."""
+        """Returns what the distances suggest, for the terminal and the page; ``n``: number of particles, ``separation_a``: the one used."""
         at = int(np.searchsorted(self.separations_a, separation_a))
         about = f"about {self.kept[at]:,}" if self.sampled else f"{self.kept[at]:,}"
         of = f" (estimated from {self.sampled:,} particles of random micrographs)" if self.sampled else ""

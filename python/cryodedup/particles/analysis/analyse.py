@@ -43,7 +43,7 @@ def connected_with(selection: Selection, micrograph_of: NDArray[np.uint32], sepa
 MAX_SOURCES = 64
 """Maximum number of inputs that are compared with each other."""
 MAX_COUNTED = 500_000
-"""Of more kept particles, the number of duplicates that a separation leaves is estimated from some of the micrographs."""
+"""If more particles are kept, the number of duplicates that a separation leaves is estimated from some of the micrographs."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -44,7 +44,7 @@ CHANCE, MANY_TIMES = 0.25, 3.0
 
 @dataclass(frozen=True, kw_only=True)
 class Suggestion:
-    """What the distances between particles suggest; all in Å.
+    """Holds what the distances between particles suggest; all in Å.
 
     Attributes
     ----------
@@ -77,7 +77,7 @@ class Suggestion:
         return self.first_descent_end_a is None and self.usual_distance_a is not None
 
     def lines(self) -> list[str]:
-        """What the distances suggest, in sentences."""
+        """Returns what the distances suggest, in sentences."""
         usual = f"usual distance of neighbours, without duplicates: {self.usual_distance_a or 0:.0f} Å"
         lines = [self._first_line()] if self.usual_distance_a is None else [self._first_line(), usual]
         if self.lattice_a is not None:

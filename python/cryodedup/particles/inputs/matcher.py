@@ -129,14 +129,14 @@ class Matcher:
         return looked[-1]
 
     def _of_equal_paths(self, cluster: Cluster) -> object:
-        """What equal micrographs of many inputs have in common; None where the path is none."""
+        """Returns what equal micrographs of many inputs have in common; None where the path is none."""
         one = cluster.members[0]
         if one.micrograph.file is not None or len(cluster.members) > 1:
             return None
         return one.path, one.uid, cluster.extents_a, self.parents[one.source]
 
     def _of_equal_tails(self, cluster: Cluster) -> object:
-        """What the same micrographs of many jobs have in common."""
+        """Returns what the same micrographs of many jobs have in common."""
         if len(cluster.directories) > 1:
             return None
         one = cluster.members[0]

@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 
 from cryodedup.errors import InputError
-from cryodedup.formats.cryosparc import CsGroup, unpack
+from cryodedup.formats.cryosparc import CsGroup, path_of, unpack
 from cryodedup.formats.datasets import open_dataset
 from cryodedup.formats.detect import kind_of
 from cryodedup.formats.joined_fields import JoinedFields
-from cryodedup.formats.star import StarFile, group_number, has_coordinates, open_star, text
+from cryodedup.formats.star import StarFile, group_number, has_coordinates, open_star
 from cryodedup.names import named
 from cryodedup.params import Match
 from cryodedup.particles.inputs.identity import same_as
@@ -238,7 +238,7 @@ def _of_cs(path: Path, fields: JoinedFields) -> MicrographTable:
         sides = unpack(shapes, "<u4", 2).astype(float)[:, ::-1]  # (ny, nx)
         extents = [tuple((sides[shape_of[i]] * side).tolist()) for i, side in zip(row, sizes_a, strict=True)]
     micrographs = [
-        Micrograph(name=text(names[1][names[0][i]]), uid=int(number), extent_a=None if extent is None else (extent[0], extent[1]))
+        Micrograph(name=path_of(names[1][names[0][i]]), uid=int(number), extent_a=None if extent is None else (extent[0], extent[1]))
         for i, number, extent in zip(row, unpack(raw, "<u8")[:, 0], extents, strict=True)
     ]
     return MicrographTable(

@@ -55,7 +55,7 @@ def check_optics(file: str, optics: Sequence[dict[str, str]]) -> None:
 
 
 def counted_in(columns: Columns, micrographs: Sequence[str], *, deep: bool, of_one: bool) -> CountedIn:
-    """What coordinates in pixels are counted in; ``of_one``: the table is that of one micrograph, after which its file is named."""
+    """Returns what coordinates in pixels are counted in; ``of_one``: the table is that of one micrograph, after which its file is named."""
     if any(name.endswith(".tomostar") for name in micrographs) or (deep and not of_one and _is_named_export(columns)):
         return "export"
     from_matching = "rlnLCCmax" in columns and "rlnDetectorPixelSize" in columns
@@ -69,7 +69,7 @@ def _is_named_export(columns: Columns) -> bool:
 
 
 def pixel_sizes(columns: Columns, counted: CountedIn) -> tuple[np.ndarray | None, list[PixelSize]]:
-    """Of each row the number of its pixel size, None if all have the first; and the pixel sizes."""
+    """The number of the pixel size of each row, None if all have the first; and the pixel sizes."""
     if counted == "export":
         return _confirmed(columns, *_of_export(columns))
     if counted == "tomogram" and "rlnDetectorPixelSize" in columns and "rlnMagnification" not in columns:
@@ -123,7 +123,7 @@ def _pixel_size(file: str, of: str, row: dict[str, str], labels: Sequence[str]) 
 
 
 def _of_export(columns: Columns) -> tuple[np.ndarray | None, list[PixelSize]]:
-    """Of Warp's exports: 3D ones give it in each row, older ones as a detector's; 2D ones as a product in their optics groups."""
+    """The pixel size in Warp's exports: 3D ones give it in each row, older ones as a detector's; 2D ones as a product in optics groups."""
     if ROW in columns:
         return _of_column(columns, ROW)
     if all(label in columns for label in IMAGE_SCALE):

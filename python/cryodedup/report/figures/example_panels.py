@@ -110,7 +110,7 @@ class _Windows:
 
 
 def _of_spot(k: int, content: Svg) -> Svg:
-    """What is seen with one spot only; the page's buttons show one after the other."""
+    """Returns what is seen with one spot only; the page's buttons show one after the other."""
     hidden: dict[str, str] = {} if k == 0 else {"display": "none"}
     return element("g", content, data_spot=str(k), **hidden)
 

@@ -81,7 +81,7 @@ class Example:
 
 
 def examples(result: ParticleOutcome) -> list[Example]:
-    """Of the micrographs with rejected particles those with the largest and the median share, and a random one, the same every time."""
+    """The micrographs with the largest and the median share of rejected particles, and a random one, the same every time."""
     n = np.bincount(result.micrograph_of, minlength=result.n_micrographs)
     rejected = np.bincount(result.micrograph_of[result.rejected], minlength=result.n_micrographs)
     n = np.where(rejected > 0, n, 0)

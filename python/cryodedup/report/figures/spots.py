@@ -12,7 +12,7 @@ from cryodedup.report.figure import without_directories
 from cryodedup.report.figures.examples import Example, Extent
 
 MAX_SPOTS, MAX_DRAWN = 24, 4000
-"""Of each micrograph, and particles drawn in all of them; the places with the most duplicates come first."""
+"""How many are drawn of each micrograph, and particles in all of them; the places with the most duplicates come first."""
 MIN_DIAMETERS = 7.0
 """Least side of a spot, in diameters of the particles."""
 DEEP = 1.0
@@ -93,7 +93,7 @@ def _within(example: Example, window: Extent, members: NDArray[np.int64]) -> NDA
 
 
 def _words(example: Example, winner: int, duplicates: NDArray[np.int64], rejected_word: str) -> str:
-    """What is kept and what is rejected."""
+    """Returns what is kept and what is rejected."""
     named = named_by_input(example)
     if not len(duplicates):
         return f"Rejected: {named(winner)}. No kept particle of this micrograph is its duplicate."
