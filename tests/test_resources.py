@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from cases import Ran, cs, records, star
-from cryodedup import InputError, ParticleParams, deduplicate_particles
+from cryodedup import InputError, ParticleParams, _core, deduplicate_particles
 from cryodedup.formats.detect import kind_of
 from cryodedup.particles import forecast, workflow
 from cryodedup.particles.forecast import MAX_PARTICLE_BYTES, PARTICLE_BYTES, Forecast, min_rows
@@ -45,7 +45,7 @@ def system(place: Path, files: Mapping[str, str], *, version: int = 2, own: str 
 @pytest.fixture
 def many(monkeypatch: pytest.MonkeyPatch) -> None:
     """A machine of 96 processors, all of which the process is bound to."""
-    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(96)))
+    monkeypatch.setattr(_core, "available_processors", lambda: 96)
 
 
 def test_groups_are_those_of_the_process_from_the_inside_out(tmp_path: Path) -> None:
@@ -67,26 +67,6 @@ def test_groups_of_a_container(tmp_path: Path, own: str, root: str) -> None:
 
 @pytest.mark.usefixtures("many")
 @pytest.mark.parametrize(
-    ("version", "files", "expected"),
-    [
-        (2, {"job/step/cpu.max": "max 100000\n", "job/cpu.max": "max 100000\n"}, 96),
-        (2, {"job/step/cpu.max": "800000 100000\n", "job/cpu.max": "max 100000\n"}, 8),
-        (2, {"job/step/cpu.max": "max 100000\n", "job/cpu.max": "400000 100000\n"}, 4),
-        (2, {"job/step/cpu.max": "800000 100000\n", "job/cpu.max": "400000 100000\n", "cpu.max": "1600000 100000\n"}, 4),
-        (2, {"job/step/cpu.max": "250000 100000\n"}, 2),
-        (2, {"job/step/cpu.max": "50000 100000\n"}, 1),
-        (2, {"job/step/cpu.max": "what\n"}, 96),
-        (1, {"job/step/cpu.cfs_quota_us": "-1\n", "job/step/cpu.cfs_period_us": "100000\n"}, 96),
-        (1, {"job/cpu.cfs_quota_us": "600000\n", "job/cpu.cfs_period_us": "100000\n", "job/step/cpu.cfs_quota_us": "-1\n"}, 6),
-        (1, {"job/step/cpu.cfs_quota_us": "600000\n"}, 96),
-    ],
-)
-def test_quotas_limit_the_processors(tmp_path: Path, version: int, files: dict[str, str], expected: int) -> None:
-    assert processors({}, system(tmp_path, files, version=version)) == expected
-
-
-@pytest.mark.usefixtures("many")
-@pytest.mark.parametrize(
     ("environment", "expected"),
     [
         ({}, 96),
@@ -99,13 +79,19 @@ def test_quotas_limit_the_processors(tmp_path: Path, version: int, files: dict[s
         ({"SLURM_CPUS_PER_TASK": "8(x2)"}, 96),
     ],
 )
-def test_slurm_limits_the_processors(tmp_path: Path, environment: dict[str, str], expected: int) -> None:
-    assert processors(environment, tmp_path) == expected
+def test_slurm_limits_the_processors(environment: dict[str, str], expected: int) -> None:
+    assert processors(environment) == expected
 
 
-def test_the_processors_that_a_process_is_bound_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {3, 5, 7})
-    assert processors({"SLURM_CPUS_PER_TASK": "8"}, system(tmp_path, {"job/step/cpu.max": "400000 100000"})) == 3
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system does not bind processes to processors")
+def test_the_processors_that_a_process_is_bound_to() -> None:
+    program = """
+import os
+os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+from cryodedup.system.resources import processors
+raise SystemExit(40 + processors({}))
+"""
+    assert subprocess.run([sys.executable, "-c", program], capture_output=True, check=False).returncode == 41
 
 
 @pytest.mark.parametrize("use", ["cryodedup.ParticleParams", "run(['particles', '--help'])"])

@@ -49,6 +49,7 @@ __all__ = [
     "Table",
     "Verdicts",
     "__version__",
+    "available_processors",
     "cell_spans",
     "components",
     "conclude",
@@ -873,6 +874,9 @@ def read_pixels(record: Record, *, start: int = 0, stop: int | None = None) -> N
 
 def thumbnails(records: Sequence[Record], *, max_side_px: int, threads: int) -> list[NDArray[np.uint8]]:
     """Pictures of prepared micrographs, shape (ny, nx), rows from the top down, the longer side of at most so many pixels."""
+
+def available_processors() -> int:
+    """How many processors the system lets this process use, by their binding and by the quotas of its control groups."""
 
 def set_processors(processors: int) -> None:
     """Sets how many threads ``threads=0`` stands for, in calls from now on."""

@@ -43,18 +43,9 @@ def groups(controller: str, version: int, proc: Path = PROC) -> list[Path]:
 
 
 def number(path: Path) -> int | None:
-    """The number a file begins with; None if there is no such file, no number or no limit (``max``, -1)."""
-    return next(iter(numbers(path)), None)
-
-
-def numbers(path: Path) -> list[int]:
-    """The numbers of a file's first line, up to the first word that is none or means "no limit"."""
-    found: list[int] = []
-    for word in _text(path).split("\n", maxsplit=1)[0].split():
-        if not word.isdecimal() or int(word) >= UNLIMITED:
-            break
-        found.append(int(word))
-    return found
+    """The number in a file; None if there is no such file, no number or no limit (``max``, -1)."""
+    word = _text(path).strip()
+    return int(word) if word.isdecimal() and int(word) < UNLIMITED else None
 
 
 def counts(path: Path) -> dict[str, int]:
@@ -223,20 +214,9 @@ SLURM = ("SLURM_CPUS_PER_TASK", "SLURM_CPUS_ON_NODE")
 """What a Slurm job asked for; not every cluster binds its jobs to these processors."""
 
 
-def processors(environment: Mapping[str, str] = os.environ, proc: Path = PROC) -> int:
-    """How many processors this process may use, at least 1: the smallest number of those that limit it.
-
-    These are the processors that it is bound to, the quotas of its control groups, and what Slurm gave its job. The processors of the
-    machine count only where the system names no others.
-
-    Parameters
-    ----------
-    environment
-        The variables of the process.
-    proc
-        Where the system describes the process.
-    """
-    return max(1, min([_bound_to(), *_of_slurm(environment), *_quotas(proc)]))
+def processors(environment: Mapping[str, str] = os.environ) -> int:
+    """How many processors this process may use, by its binding, the quotas of its control groups, and what Slurm gave its job."""
+    return min([_core.available_processors(), *_of_slurm(environment)])
 
 
 def tell_core() -> None:
@@ -244,22 +224,8 @@ def tell_core() -> None:
     _core.set_processors(processors())
 
 
-def _bound_to() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def _of_slurm(environment: Mapping[str, str]) -> Iterator[int]:
     for name in SLURM:
         value = environment.get(name, "")
         if value.isdecimal() and int(value):
             yield int(value)
-
-
-def _quotas(proc: Path) -> Iterator[int]:
-    """Whole processors that the quotas allow; half a one more would only make the threads wait for each other."""
-    allowed = [numbers(group / "cpu.max") for group in groups("cpu", 2, proc)]
-    for group in groups("cpu", 1, proc):
-        allowed += [numbers(group / "cpu.cfs_quota_us") + numbers(group / "cpu.cfs_period_us")]
-    for quota_and_period in allowed:
-        if len(quota_and_period) == 2 and quota_and_period[1]:
-            yield quota_and_period[0] // quota_and_period[1]

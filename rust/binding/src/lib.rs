@@ -39,6 +39,12 @@ mod _core {
     #[pymodule_export]
     use crate::star::{Table, cell_spans, read_cells, scan_rows, scan_star};
 
+    /// How many processors the system lets this process use, by their binding and by quotas.
+    #[pyfunction]
+    fn available_processors() -> usize {
+        std::thread::available_parallelism().map_or(1, usize::from)
+    }
+
     /// Sets how many threads `0` stands for.
     #[pyfunction]
     fn set_processors(processors: usize) {

@@ -13,20 +13,20 @@
 mod ball;
 mod bounds;
 mod build;
+mod colors_near;
 mod connect;
 mod count;
-mod crowded;
 mod distance;
 mod edges;
 mod join;
 mod large;
-mod meet;
 mod near_better;
 mod nearest;
 mod slabs;
 mod splits;
 #[cfg(test)]
 mod tests;
+mod with_neighbor;
 
 use std::ops::Range;
 

@@ -99,11 +99,11 @@ fn remove_entirely<const D: usize>(
     duplicate_of: &Column,
     monitor: &Monitor,
 ) -> Result<()> {
-    let crowded = tree.crowded(limit, monitor)?;
+    let with_neighbor = tree.with_neighbor(limit, monitor)?;
     tree.sort_repeated(|particle| ranking.rank(particle));
     let tree = &*tree;
-    each_span(crowded.len(), monitor, |span| {
-        for &position in &crowded[span] {
+    each_span(with_neighbor.len(), monitor, |span| {
+        for &position in &with_neighbor[span] {
             if let Some((_, other)) = tree.nearest(position as usize, limit, |other| ranking.rank(tree.id(other))) {
                 duplicate_of.set(tree.id(position as usize), tree.id(other));
             }

@@ -62,7 +62,7 @@ fn count<const D: usize>(tree: &Tree<D>, halves: &[u8], limit: f64, monitor: &Mo
     let mut found = HalfPairs { within_one, within_two, across: across + back, concerned: 0 };
     if found.across > 0 {
         let bit = |half: u8| (1 << half) >> 1; // no bit for neither half
-        let met = tree.meet(limit, |position| bit(half(tree.id(position))), monitor)?;
+        let met = tree.colors_near(limit, |position| bit(half(tree.id(position))), monitor)?;
         let is_concerned = |&(position, met): &(usize, u64)| match half(tree.id(position)) {
             0 => false,
             half => met & bit(3 - half) != 0,

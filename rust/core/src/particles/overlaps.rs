@@ -68,7 +68,7 @@ impl Table {
     fn count_near<const D: usize>(&self, particles: &Particles, sources: &[u32], separation: f64, monitor: &Monitor) -> Result<()> {
         each_tree::<D>(particles, monitor, |tree| {
             let source = |position: usize| sources[tree.id(position) as usize];
-            let met = tree.meet(separation * separation, |position| 1 << source(position), monitor)?;
+            let met = tree.colors_near(separation * separation, |position| 1 << source(position), monitor)?;
             met.into_iter().enumerate().for_each(|(position, others)| self.count(source(position), others));
             Ok(())
         })

@@ -7,9 +7,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::choice::Sensitivity;
-use super::closely::Matcher;
 use super::comparison::Comparison;
 use super::place::Pair;
+use super::refine::Matcher;
 use super::screen::{Screener, Screening, Shard};
 use crate::micrographs::Session;
 use crate::micrographs::kernels::warp::{Orientation, Seen, Warp};
@@ -157,15 +157,15 @@ impl Search {
         monitor.begin("screening", n * n.saturating_sub(1) / 2 / shard.count() as u64);
         let (pairs, decoys) = self.pairs_of(shard, Orientation::default(), monitor)?;
         monitor.begin("comparing closely", pairs.len() as u64);
-        let candidates = self.closely(&pairs, Seen::default(), monitor)?;
+        let candidates = self.refine(&pairs, Seen::default(), monitor)?;
         monitor.begin("comparing with mirrored micrographs", decoys.len() as u64);
-        let mirrored = self.closely(&decoys, Seen { mirrored: true, ..Seen::default() }, monitor)?;
+        let mirrored = self.refine(&decoys, Seen { mirrored: true, ..Seen::default() }, monitor)?;
         let random = if self.compares_all() { vec![] } else { numbered(random_pairs(n as u32)) };
         let random: Vec<(u64, Pair)> = random.into_iter().filter(|(_, pair)| shard.holds(pair.0)).collect();
         if !random.is_empty() {
             monitor.begin("comparing random pairs", random.len() as u64);
         }
-        Ok(Block { candidates, mirrored, random: self.closely(&random, Seen::default(), monitor)? })
+        Ok(Block { candidates, mirrored, random: self.refine(&random, Seen::default(), monitor)? })
     }
 
     /// Compares all pairs, with the first of each stored in another orientation.
@@ -175,7 +175,7 @@ impl Search {
     pub fn in_orientation(&self, orientation: Orientation, monitor: &Monitor) -> Result<Vec<Comparison>> {
         let (pairs, _) = self.pairs_of(Shard::new(0, 1)?, orientation, monitor)?;
         monitor.begin("comparing in other orientations", pairs.len() as u64);
-        let found = self.closely(&pairs, Seen { orientation, ..Seen::default() }, monitor)?;
+        let found = self.refine(&pairs, Seen { orientation, ..Seen::default() }, monitor)?;
         Ok(found.into_iter().map(|listed| listed.found).collect())
     }
 
@@ -201,7 +201,7 @@ impl Search {
     }
 
     /// Compares pairs at every rotation; at zero shift only without rotation.
-    fn closely(&self, pairs: &[(u64, Pair)], seen: Seen, monitor: &Monitor) -> Result<Vec<Listed>> {
+    fn refine(&self, pairs: &[(u64, Pair)], seen: Seen, monitor: &Monitor) -> Result<Vec<Listed>> {
         let only: Vec<Pair> = pairs.iter().map(|(_, pair)| *pair).collect();
         let matcher = Matcher::new(&self.session, self.limits.max_shift_px, self.screening().is_some_and(|how| how.grid.is_some()));
         let mut best: Vec<Listed> = Vec::new();

@@ -1,7 +1,7 @@
 //! What comparing two micrographs has shown.
 
-use super::closely::Match;
 use super::place::{Pair, Place};
+use super::refine::Match;
 
 /// Two micrographs at their best shift, with the significances there and elsewhere.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]

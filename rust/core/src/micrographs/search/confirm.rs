@@ -2,8 +2,8 @@
 
 use rayon::prelude::*;
 
-use super::closely::Matcher;
 use super::place::{Pair, Place};
+use super::refine::Matcher;
 use super::tiles::{self, Tiles};
 use crate::micrographs::kernels::fft::Plan;
 use crate::micrographs::kernels::image::{Image, OwnedImage};
@@ -53,7 +53,7 @@ pub fn confirm(session: &Session, band: Band, places: &[Place], monitor: &Monito
     let near = (near(session.size.0, session.view_size.0), near(session.size.1, session.view_size.1));
     let order = tiles::order(&pairs, tile_size);
     let mut confirmed = vec![Confirmed::default(); pairs.len()];
-    // The same two are always transformed together, as in `closely.rs`: what is measured of a pair does not depend on the other pairs.
+    // The same two are always transformed together, as in `refine.rs`: what is measured of a pair does not depend on the other pairs.
     let both = |i: u32| [i & !1, (i | 1).min(session.len() as u32 - 1)];
     for block in order.chunk_by(|&a, &b| tiles::of_tiles(pairs[a], tile_size) == tiles::of_tiles(pairs[b], tile_size)) {
         tiles.fill(block.iter().flat_map(|&at| both(pairs[at].1)), false, || Reader::new(&plan), make)?;

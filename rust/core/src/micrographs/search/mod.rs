@@ -2,7 +2,6 @@
 //! ones exactly ([`confirm`]).
 
 mod choice;
-mod closely;
 mod coarse;
 mod compare;
 pub mod comparison;
@@ -12,17 +11,18 @@ mod peak_maps;
 mod place;
 mod planting;
 mod pools;
+mod refine;
 mod saved;
 mod screen;
 mod shared_pattern;
 mod tiles;
 
 pub use choice::Sensitivity;
-pub use closely::{Match, Matcher};
 pub use coarse::{Candidate, Coarse, Threshold};
 pub use compare::{Block, Limits, Listed, RANDOM_PAIRS, Search};
 pub use comparison::{Comparison, overlap_at};
 pub use confirm::{Confirmed, confirm};
 pub use place::{Pair, Place, pairs, places};
+pub use refine::{Match, Matcher};
 pub use screen::{Screened, Screener, Screening, Shard};
 pub use shared_pattern::share_pattern;

@@ -2,8 +2,8 @@
 
 use rayon::prelude::*;
 
-use super::closely::Matcher;
 use super::place::Place;
+use super::refine::Matcher;
 use crate::{Monitor, Result};
 
 impl Matcher<'_> {

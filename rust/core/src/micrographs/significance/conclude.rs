@@ -2,12 +2,12 @@
 
 use std::collections::HashSet;
 
-use super::evidence::{Agreement, Judge};
+use super::evidence::{Agreement, ShotTest};
 use super::false_discovery::q_values;
 use super::found::Found;
+use super::implied::{Accepted, implied, rows_of};
 use super::null::Null;
 use super::orientations::mirrored_copies;
-use super::recruits::{Leader, recruits, rows_of};
 use super::shots::Shots;
 use crate::micrographs::kernels::rings::Band;
 use crate::micrographs::search::comparison::{Comparison, is_of_one_area};
@@ -80,7 +80,7 @@ impl Criteria {
     }
 }
 
-/// A pair that was judged.
+/// A pair with what was concluded of it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Verdict {
     /// The pair, its shift and rotation.
@@ -148,8 +148,8 @@ pub fn conclude(session: &Session, shots: &Shots, compared: &Compared, criteria:
                 let measured = matcher.find_near(places, monitor)?;
                 Ok(measured.iter().map(|one| (f64::from(one.z), (f64::from(one.shift.0), f64::from(one.shift.1)))).collect())
             };
-            let judge = Judge { shots, null: &verdicts.null, size: session.size, areas: &areas, measure_near };
-            verdicts.pairs = judged(&judge, &found, compared.tested, fdr, criteria.from)?;
+            let test = ShotTest { shots, null: &verdicts.null, size: session.size, areas: &areas, measure_near };
+            verdicts.pairs = accept_by_rate(&test, &found, compared.tested, fdr, criteria.from)?;
             if criteria.share_patterns && !verdicts.null.has_pattern {
                 verdicts.of_pattern = leave_out_patterns(session, &matcher, &mut verdicts.pairs, monitor)?;
             }
@@ -173,8 +173,8 @@ fn verdict(found: &Found, q: f64, is_accepted: bool) -> Verdict {
 }
 
 /// Accepts pairs by their false-discovery rates, after measuring the other shots of their holes; then those that these lead to.
-fn judged<M: Fn(&[Place]) -> Result<Vec<(f64, (f64, f64))>>>(
-    judge: &Judge<M>,
+fn accept_by_rate<M: Fn(&[Place]) -> Result<Vec<(f64, (f64, f64))>>>(
+    test: &ShotTest<M>,
     found: &[Found],
     tested: u64,
     fdr: f64,
@@ -184,29 +184,28 @@ fn judged<M: Fn(&[Place]) -> Result<Vec<(f64, (f64, f64))>>>(
     let mut chances: Vec<f64> = found.iter().map(|one| one.chance).collect();
     let alone = q_values(&chances, tested);
     let rows: Vec<usize> = (0..found.len()).filter(|&row| alone[row] <= DOUBTFUL_Q && is_asked(&found[row])).collect();
-    let evidence = judge.evidence(&rows.iter().map(|&row| found[row]).collect::<Vec<_>>())?;
+    let evidence = test.evidence(&rows.iter().map(|&row| found[row]).collect::<Vec<_>>())?;
     for (&row, evidence) in rows.iter().zip(&evidence) {
         chances[row] = evidence.chance(chances[row]);
     }
     let q = q_values(&chances, tested);
     let mut pairs: Vec<Verdict> = found.iter().zip(&q).map(|(one, &q)| verdict(one, q, q <= fdr && is_asked(one))).collect();
-    let mut leaders = Vec::new();
+    let mut accepted_pairs = Vec::new();
     for (&row, evidence) in rows.iter().zip(&evidence) {
         if !pairs[row].is_accepted {
             continue;
         }
-        let agreement = evidence.agreement(judge.shots, fdr);
+        let agreement = evidence.agreement(test.shots, fdr);
         pairs[row].agreement = agreement;
-        leaders.push(Leader { evidence, q: q[row], agreement });
+        accepted_pairs.push(Accepted { evidence, q: q[row], agreement });
     }
     let accepted: HashSet<Pair> = pairs.iter().filter(|pair| pair.is_accepted).map(|pair| pair.place.pair).collect();
     let row_of = rows_of(pairs.iter().map(|pair| pair.place.pair));
-    for recruit in recruits(&leaders, &accepted, fdr) {
-        let recruited =
-            Verdict { place: recruit.place, z: recruit.z, q: recruit.q, is_accepted: true, agreement: recruit.agreement, measured: None };
-        match row_of.get(&recruit.place.pair) {
-            Some(&row) => pairs[row] = recruited,
-            None => pairs.push(recruited),
+    for one in implied(&accepted_pairs, &accepted, fdr) {
+        let verdict = Verdict { place: one.place, z: one.z, q: one.q, is_accepted: true, agreement: one.agreement, measured: None };
+        match row_of.get(&one.place.pair) {
+            Some(&row) => pairs[row] = verdict,
+            None => pairs.push(verdict),
         }
     }
     Ok(pairs)

@@ -1,15 +1,15 @@
 //! The shots of one pair of holes support each other: if a hole was imaged twice, so were all of its shots, with about the same shift.
 //!
-//! A pair that may be a duplicate, a *lead*, is judged with its *members* ([`super::shots`]), measured near the same shift. The significance
+//! A pair that may be a duplicate, a *hypothesis*, is tested with its *members* ([`super::shots`]), measured near the same shift. The significance
 //! that unrelated micrographs reach there is measured on *decoys* with the same geometry: the same shots of other holes, chosen at random,
 //! near the same shift, each the best of as many places. So an edge of beam or foil at the same place in every shot, and whatever else the
-//! shots of all holes share, supports no lead, and leads caused by it are refuted.
+//! shots of all holes share, supports no hypothesis, and hypotheses caused by it are refuted.
 
 use std::collections::HashSet;
 
 use super::found::{Found, STILL};
 use super::null::Null;
-use super::shots::{Lead, Questions, Shots};
+use super::shots::{Hypothesis, Questions, Shots};
 use super::statistics::{ascending, mean, quantile, sum_of_largest};
 use super::tails::{Tail, unrelated};
 use crate::Result;
@@ -18,7 +18,7 @@ use crate::micrographs::search::{Pair, Place};
 use crate::random::Random;
 use crate::union_find::UnionFind;
 
-/// Maximum number of decoys of each lead: half replace its first hole, half its second.
+/// Maximum number of decoys of each hypothesis: half replace its first hole, half its second.
 const DECOYS: usize = 8;
 /// With fewer decoys in total, the distribution expected from noise is used.
 const FEW_DECOYS: usize = 40;
@@ -30,7 +30,7 @@ const NEAR_PLACES: f64 = 60.0;
 /// ...nor smaller than this share of the chance of the best of all places. The share is larger than that of the places near a shift, since
 /// unrelated pairs prefer some places.
 const NEAR_SHARE: f64 = 0.001;
-/// The support of a lead is the sum of this many of its members' significances, the largest ones.
+/// The support of a hypothesis is the sum of this many of its members' significances, the largest ones.
 const TOP: usize = 2;
 /// Distance of the quartiles of a normal distribution, in standard deviations.
 const IQR_PER_SD: f64 = 1.35;
@@ -42,7 +42,7 @@ const MIN_SETS: usize = 4;
 /// Shifts of less than this share of the frame along both axes are near zero, where edges of beam and foil match.
 const FAR: f64 = 0.1;
 
-/// Another pair of shots of a lead's holes, near the lead's shift.
+/// Another pair of shots of a hypothesis's holes, near the hypothesis's shift.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Member {
     /// A micrograph of the first hole and one of the second.
@@ -54,16 +54,16 @@ pub(super) struct Member {
     pub chance: f64,
 }
 
-/// The evidence for or against a lead from the other shots of its holes.
+/// The evidence for or against a hypothesis from the other shots of its holes.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Evidence {
-    /// The lead.
+    /// The hypothesis.
     pub place: Place,
     /// Whether the names of both micrographs give their holes.
     pub by_name: bool,
     /// Whether the shift is so small that edges of beam and foil may match in all shots, which are then no evidence.
     pub is_still: bool,
-    /// The chance that an unrelated pair of the same shots is as significant near the shift of the lead.
+    /// The chance that an unrelated pair of the same shots is as significant near the shift of the hypothesis.
     pub here: f64,
     /// The chance that the members of unrelated holes agree as well; 1 without members.
     pub support: f64,
@@ -85,7 +85,7 @@ pub enum Agreement {
 }
 
 impl Evidence {
-    /// The chance of the lead combined with its support (Fisher's method); `alone`: that of the lead by itself.
+    /// The chance of the hypothesis combined with its support (Fisher's method); `alone`: that of the hypothesis by itself.
     pub fn chance(&self, alone: f64) -> f64 {
         let alone = alone.max(self.here).max(1e-300);
         if self.members.is_empty() || self.is_still {
@@ -95,12 +95,12 @@ impl Evidence {
         (2.0 * alone.min(product * (1.0 - libm::log(product)))).min(1.0)
     }
 
-    /// The members that may be duplicates because the lead is one: all, if the holes are known.
+    /// The members that may be duplicates because the hypothesis is one: all, if the holes are known.
     ///
-    /// Otherwise most members are not shots of the same holes. Then the members before and after the lead are taken, step by step, up to and
+    /// Otherwise most members are not shots of the same holes. Then the members before and after the hypothesis are taken, step by step, up to and
     /// including the first one that neither is a duplicate by itself (the earlier micrograph first) nor agrees at a chance of at most
     /// `agreeing`.
-    pub fn recruits(&self, are_duplicates: &HashSet<Pair>, agreeing: f64) -> Vec<&Member> {
+    pub fn implied(&self, are_duplicates: &HashSet<Pair>, agreeing: f64) -> Vec<&Member> {
         if self.by_name {
             return self.members.iter().collect();
         }
@@ -123,8 +123,8 @@ impl Evidence {
     pub fn agreement(&self, shots: &Shots, agreeing: f64) -> Agreement {
         let shot = |i: u32| shots.shot(i).ok_or(i);
         let different = |members: &mut dyn Iterator<Item = &Member>| {
-            let of_lead = std::iter::once(self.place.pair.0);
-            of_lead.chain(members.map(|member| member.pair.0)).map(shot).collect::<HashSet<_>>().len()
+            let of_one = std::iter::once(self.place.pair.0);
+            of_one.chain(members.map(|member| member.pair.0)).map(shot).collect::<HashSet<_>>().len()
         };
         let number = different(&mut self.members.iter().filter(|member| member.chance <= agreeing));
         let all = different(&mut self.members.iter());
@@ -143,8 +143,8 @@ pub(super) fn in_order((i, j): Pair) -> Pair {
     (i.min(j), i.max(j))
 }
 
-/// What leads are judged by.
-pub(super) struct Judge<'a, Measure> {
+/// Tests hypotheses by the other shots of their holes.
+pub(super) struct ShotTest<'a, Measure> {
     pub shots: &'a Shots,
     pub null: &'a Null,
     /// Columns and rows of the reduced micrographs.
@@ -155,50 +155,50 @@ pub(super) struct Judge<'a, Measure> {
     pub measure_near: Measure,
 }
 
-impl<Measure: Fn(&[Place]) -> Result<Vec<(f64, (f64, f64))>>> Judge<'_, Measure> {
-    /// Measures the members and decoys of all leads. Leads near zero shift, where decoys share edges, are judged separately.
-    pub fn evidence(&self, leads: &[Found]) -> Result<Vec<Evidence>> {
-        let is_near_zero = |lead: &Found| is_within(lead.place.shift, self.size, FAR);
-        let mut found: Vec<(usize, Evidence)> = Vec::with_capacity(leads.len());
+impl<Measure: Fn(&[Place]) -> Result<Vec<(f64, (f64, f64))>>> ShotTest<'_, Measure> {
+    /// Measures the members and decoys of all hypotheses. Those near zero shift, where decoys share edges, are tested separately.
+    pub fn evidence(&self, hypotheses: &[Found]) -> Result<Vec<Evidence>> {
+        let is_near_zero = |hypothesis: &Found| is_within(hypothesis.place.shift, self.size, FAR);
+        let mut found: Vec<(usize, Evidence)> = Vec::with_capacity(hypotheses.len());
         for near in [false, true] {
-            let rows: Vec<usize> = (0..leads.len()).filter(|&row| is_near_zero(&leads[row]) == near).collect();
-            let those: Vec<Found> = rows.iter().map(|&row| leads[row]).collect();
+            let rows: Vec<usize> = (0..hypotheses.len()).filter(|&row| is_near_zero(&hypotheses[row]) == near).collect();
+            let those: Vec<Found> = rows.iter().map(|&row| hypotheses[row]).collect();
             found.extend(rows.into_iter().zip(self.of_alike(&those, !near)?));
         }
         found.sort_unstable_by_key(|(row, _)| *row);
         Ok(found.into_iter().map(|(_, evidence)| evidence).collect())
     }
 
-    /// `by_place`: see [`Lead::new`].
+    /// `by_place`: see [`Hypothesis::new`].
     fn of_alike(&self, found: &[Found], by_place: bool) -> Result<Vec<Evidence>> {
-        let leads: Vec<Lead> = found.iter().map(|one| Lead::new(self.shots, &one.place, by_place)).collect();
-        let chosen: Vec<Vec<u32>> = leads.iter().map(|lead| decoys_of(lead, self.shots)).collect();
-        let asked = Questions::new(self.shots, &leads, &chosen);
+        let hypotheses: Vec<Hypothesis> = found.iter().map(|one| Hypothesis::new(self.shots, &one.place, by_place)).collect();
+        let chosen: Vec<Vec<u32>> = hypotheses.iter().map(|hypothesis| decoys_of(hypothesis, self.shots)).collect();
+        let asked = Questions::new(self.shots, &hypotheses, &chosen);
         let measured = (self.measure_near)(&asked.places)?;
         let z_of = |rows: &[u32]| -> Vec<f64> { rows.iter().map(|&row| measured[row as usize].0).collect() };
 
         let z: Vec<f64> = found.iter().map(|one| one.z).collect();
-        let own_set = self.sets_of(&leads);
-        let unlike: Vec<Vec<f64>> = leads
+        let own_set = self.sets_of(&hypotheses);
+        let unlike: Vec<Vec<f64>> = hypotheses
             .iter()
             .zip(&asked.of_leads)
-            .map(|(lead, of_lead)| {
+            .map(|(hypothesis, of_one)| {
                 let pair = |row: u32| asked.places[row as usize].pair;
                 let is_alike = |row: u32| {
                     let (i, j) = pair(row);
-                    let set = own_set[lead.pair.0 as usize];
-                    !lead.by_name && own_set[i as usize] == set && own_set[j as usize] == set || is_of_one_area((i, j), self.areas)
+                    let set = own_set[hypothesis.pair.0 as usize];
+                    !hypothesis.by_name && own_set[i as usize] == set && own_set[j as usize] == set || is_of_one_area((i, j), self.areas)
                 };
-                let rows: Vec<u32> = of_lead.decoys.iter().map(|decoy| decoy.lead).filter(|&row| !is_alike(row)).collect();
+                let rows: Vec<u32> = of_one.decoys.iter().map(|decoy| decoy.hypothesis).filter(|&row| !is_alike(row)).collect();
                 z_of(&rows)
             })
             .collect();
         let here = standardised(&unlike, &z, 1).into_iter().zip(above_all(&unlike, &z)).zip(&z);
         let here: Vec<f64> = here.map(|((standard, above), &z)| standard.min(above).max(in_noise(z))).collect();
 
-        let members: Vec<Vec<f64>> = asked.of_leads.iter().map(|of_lead| z_of(&of_lead.members)).collect();
+        let members: Vec<Vec<f64>> = asked.of_leads.iter().map(|of_one| z_of(&of_one.members)).collect();
         let of_decoys: Vec<Vec<Vec<f64>>> =
-            asked.of_leads.iter().map(|of_lead| of_lead.decoys.iter().map(|decoy| z_of(&decoy.members)).collect()).collect();
+            asked.of_leads.iter().map(|of_one| of_one.decoys.iter().map(|decoy| z_of(&decoy.members)).collect()).collect();
         let support = support(&members, &of_decoys);
         let mut every_decoy = unrelated(of_decoys.iter().flatten().flatten().copied());
         every_decoy.reverse();
@@ -210,29 +210,29 @@ impl<Measure: Fn(&[Place]) -> Result<Vec<(f64, (f64, f64))>>> Judge<'_, Measure>
                 self.null.elsewhere(z, overlap_at(shift, self.size))
             };
             let alone = chances_of_members(&of_decoys[k].concat(), &members[k]);
-            let members = rows.iter().zip(&leads[k].members).zip(alone).map(|((&row, &pair), chance)| {
+            let members = rows.iter().zip(&hypotheses[k].members).zip(alone).map(|((&row, &pair), chance)| {
                 let (z, shift) = measured[row as usize];
                 let reached = 1.0 - every_decoy.partition_point(|&decoy| decoy < z) as f64 / every_decoy.len().max(1) as f64;
                 Member { pair, z, shift, chance: chance.max(in_noise(z)).max(NEAR_SHARE * elsewhere(row)).max(reached) }
             });
             Evidence {
                 place: found[k].place,
-                by_name: leads[k].by_name,
+                by_name: hypotheses[k].by_name,
                 is_still: is_within(found[k].place.shift, self.size, STILL),
                 here: here[k],
                 support: support[k],
                 members: members.collect(),
             }
         };
-        Ok((0..leads.len()).map(evidence).collect())
+        Ok((0..hypotheses.len()).map(evidence).collect())
     }
 
-    /// Of each micrograph the set of leads that it is in, if it is a small one: of ten exposures of one spot, many decoys are duplicates
+    /// Of each micrograph the set of hypotheses that it is in, if it is a small one: of ten exposures of one spot, many decoys are duplicates
     /// themselves. Only where names do not give holes: an edge that the same shots of all holes share makes a set, too.
-    fn sets_of(&self, leads: &[Lead]) -> Vec<u32> {
+    fn sets_of(&self, hypotheses: &[Hypothesis]) -> Vec<u32> {
         let n = self.shots.len();
         let sets = UnionFind::new(n);
-        leads.iter().for_each(|lead| sets.unite(lead.pair.0, lead.pair.1));
+        hypotheses.iter().for_each(|hypothesis| sets.unite(hypothesis.pair.0, hypothesis.pair.1));
         let roots: Vec<u32> = (0..n as u32).map(|i| sets.root(i)).collect();
         let mut sizes = vec![0; n];
         roots.iter().for_each(|&root| sizes[root as usize] += 1);
@@ -241,13 +241,13 @@ impl<Measure: Fn(&[Place]) -> Result<Vec<(f64, (f64, f64))>>> Judge<'_, Measure>
     }
 }
 
-/// The micrographs that make the decoys of a lead, drawn at random: by its pair, so that other leads do not change them.
-fn decoys_of(lead: &Lead, shots: &Shots) -> Vec<u32> {
-    let (i, j) = lead.pair;
-    Random::new(u64::from(i) << 32 | u64::from(j)).draw(lead.candidates(shots).collect(), DECOYS)
+/// The micrographs that make the decoys of a hypothesis, drawn at random: by its pair, so that other hypotheses do not change them.
+fn decoys_of(hypothesis: &Hypothesis, shots: &Shots) -> Vec<u32> {
+    let (i, j) = hypothesis.pair;
+    Random::new(u64::from(i) << 32 | u64::from(j)).draw(hypothesis.candidates(shots).collect(), DECOYS)
 }
 
-/// The chance that the members of unrelated holes agree as well; `of_decoys`: of each lead and each of its decoys the significances of the
+/// The chance that the members of unrelated holes agree as well; `of_decoys`: of each hypothesis and each of its decoys the significances of the
 /// pairs that replace the members.
 fn support(members: &[Vec<f64>], of_decoys: &[Vec<Vec<f64>>]) -> Vec<f64> {
     let mut support = vec![1.0; members.len()];
@@ -263,7 +263,7 @@ fn support(members: &[Vec<f64>], of_decoys: &[Vec<Vec<f64>>]) -> Vec<f64> {
     support
 }
 
-/// The chance of the significance of each member of a lead, compared with all decoys of the lead.
+/// The chance of the significance of each member of a hypothesis, compared with all decoys of the hypothesis.
 fn chances_of_members(decoys: &[f64], observed: &[f64]) -> Vec<f64> {
     standardised(&vec![decoys.to_vec(); observed.len()], observed, 1)
 }
@@ -368,17 +368,17 @@ mod tests {
         }
     }
 
-    fn judged(
-        leads: &[(Pair, (f64, f64))],
+    fn verdicts_of(
+        hypotheses: &[(Pair, (f64, f64))],
         z: f64,
         (holes, shots): (Vec<u32>, Vec<u32>),
         measure_near: impl Fn(&[Place]) -> Measured,
         areas: &[u32],
     ) -> Vec<Evidence> {
         let found: Vec<Found> =
-            leads.iter().map(|&(pair, shift)| Found { place: Place { pair, shift, turn_deg: 0.0 }, z, chance: 1e-3 }).collect();
+            hypotheses.iter().map(|&(pair, shift)| Found { place: Place { pair, shift, turn_deg: 0.0 }, z, chance: 1e-3 }).collect();
         let (shots, null) = (Shots::new(holes, shots), of_noise());
-        Judge { shots: &shots, null: &null, size: SIZE, areas, measure_near }.evidence(&found).expect("it measures")
+        ShotTest { shots: &shots, null: &null, size: SIZE, areas, measure_near }.evidence(&found).expect("it measures")
     }
 
     fn agreement(evidence: &Evidence, (holes, shots): (Vec<u32>, Vec<u32>)) -> Agreement {
@@ -391,9 +391,9 @@ mod tests {
 
     #[test]
     fn other_shots_of_two_holes_support_a_faint_pair() {
-        let lead = [((0, 40), FAR_AWAY)];
-        let agreed = &judged(&lead, 5.0, known(), noise_near(&[((0, 40), 5.0), ((1, 41), 7.0), ((2, 42), 6.0)], 0.0), &[])[0];
-        let refused = &judged(&lead, 5.0, known(), noise_near(&[((0, 40), 5.0)], 0.0), &[])[0];
+        let hypothesis = [((0, 40), FAR_AWAY)];
+        let agreed = &verdicts_of(&hypothesis, 5.0, known(), noise_near(&[((0, 40), 5.0), ((1, 41), 7.0), ((2, 42), 6.0)], 0.0), &[])[0];
+        let refused = &verdicts_of(&hypothesis, 5.0, known(), noise_near(&[((0, 40), 5.0)], 0.0), &[])[0];
         assert!(agreed.by_name);
         assert_eq!(pairs(agreed), [(1, 41), (2, 42), (3, 43)]);
         assert!(agreed.chance(1e-3) < 1e-5 && refused.chance(1e-3) >= 1e-3);
@@ -404,25 +404,25 @@ mod tests {
     #[test]
     fn an_edge_that_all_frames_share_supports_nothing_and_refutes() {
         let edge = [((0, 40), 8.0), ((1, 41), 8.2), ((2, 42), 7.8), ((3, 43), 8.1)];
-        let found = &judged(&[((0, 40), (50.0, 40.0))], 8.0, known(), noise_near(&edge, 5.5), &[])[0];
+        let found = &verdicts_of(&[((0, 40), (50.0, 40.0))], 8.0, known(), noise_near(&edge, 5.5), &[])[0];
         assert!(found.chance(1e-8) > 1e-3, "{found:?}");
     }
 
     #[test]
     fn neighbours_stand_in_where_names_show_no_holes_but_not_near_zero_shift() {
         let near = noise_near(&[((10, 40), 5.0), ((11, 41), 9.0)], 0.0);
-        let agreed = &judged(&[((10, 40), FAR_AWAY)], 5.0, unknown(60), near, &[])[0];
+        let agreed = &verdicts_of(&[((10, 40), FAR_AWAY)], 5.0, unknown(60), near, &[])[0];
         assert_eq!(pairs(agreed), [(7, 37), (8, 38), (9, 39), (11, 41), (12, 42), (13, 43)]);
         assert!(agreed.chance(1e-3) < 1e-5);
         assert_eq!(agreed.agreement(&Shots::new(vec![0; 60], vec![0; 60]), 0.001), Agreement::InARow(2));
-        let near_zero = &judged(&[((10, 40), (50.0, 50.0))], 5.0, unknown(60), noise_near(&[], 0.0), &[])[0];
+        let near_zero = &verdicts_of(&[((10, 40), (50.0, 50.0))], 5.0, unknown(60), noise_near(&[], 0.0), &[])[0];
         assert!(near_zero.members.is_empty());
     }
 
     #[test]
     fn at_zero_shift_the_other_shots_support_nobody() {
         let near = noise_near(&[((0, 40), 9.0), ((1, 41), 7.0), ((2, 42), 6.0)], 0.0);
-        let found = &judged(&[((0, 40), (0.2, 0.1))], 9.0, known(), near, &[])[0];
+        let found = &verdicts_of(&[((0, 40), (0.2, 0.1))], 9.0, known(), near, &[])[0];
         assert!(found.is_still && found.chance(1e-3) >= 1e-3);
     }
 
@@ -434,23 +434,24 @@ mod tests {
             let mut z = |place: &Place| if place.shift.0 < 100.0 { random.normal(0.0, 15.0) } else { random.normal(2.3, 0.5) };
             Ok(places.iter().map(|place| (z(place), place.shift)).collect())
         };
-        let mut leads: Vec<_> = (0..8).map(|k| ((k, 40 + k), (50.0, 40.0))).collect();
-        leads.push(((20, 60), FAR_AWAY));
-        let found = judged(&leads, 16.0, known(), measure, &[]);
+        let mut hypotheses: Vec<_> = (0..8).map(|k| ((k, 40 + k), (50.0, 40.0))).collect();
+        hypotheses.push(((20, 60), FAR_AWAY));
+        let found = verdicts_of(&hypotheses, 16.0, known(), measure, &[]);
         assert!(found[8].here < 1e-9, "{}", found[8].here);
         assert!(found[..8].iter().all(|evidence| evidence.here > 1e-3));
     }
 
     #[test]
     fn one_more_lead_changes_no_other() {
-        let leads = [((0, 40), FAR_AWAY), ((5, 65), FAR_AWAY)];
+        let hypotheses = [((0, 40), FAR_AWAY), ((5, 65), FAR_AWAY)];
         let decoys = |pair: Pair| {
             let shots = Shots::new(known().0, known().1);
-            decoys_of(&Lead::new(&shots, &Place { pair, ..Place::default() }, true), &shots)
+            decoys_of(&Hypothesis::new(&shots, &Place { pair, ..Place::default() }, true), &shots)
         };
-        assert_ne!(decoys(leads[0].0), decoys((0, 44)));
-        assert_eq!(decoys(leads[0].0), decoys(leads[0].0));
-        let [alone, beside] = [&leads[..1], &leads].map(|leads| judged(leads, 5.0, known(), noise_near(&[], 0.0), &[])[0].place);
+        assert_ne!(decoys(hypotheses[0].0), decoys((0, 44)));
+        assert_eq!(decoys(hypotheses[0].0), decoys(hypotheses[0].0));
+        let [alone, beside] =
+            [&hypotheses[..1], &hypotheses].map(|hypotheses| verdicts_of(hypotheses, 5.0, known(), noise_near(&[], 0.0), &[])[0].place);
         assert_eq!(alone, beside);
     }
 
@@ -459,7 +460,7 @@ mod tests {
         // What matches by chance in one matches in all.
         let numbers = || (0..80_u32).map(|i| (i / 4 + 1, i % 4 / 2 + 1)).unzip();
         let four: Vec<(Pair, f64)> = [0, 1].into_iter().flat_map(|i| [40, 41].map(|j| ((i, j), 5.0))).collect();
-        let found = &judged(&[((0, 40), FAR_AWAY)], 5.0, numbers(), noise_near(&four, 0.0), &[])[0];
+        let found = &verdicts_of(&[((0, 40), FAR_AWAY)], 5.0, numbers(), noise_near(&four, 0.0), &[])[0];
         assert_eq!(pairs(found), [(2, 42), (2, 43), (3, 42), (3, 43)]);
         assert!(found.chance(1e-3) >= 1e-3);
     }
@@ -470,8 +471,8 @@ mod tests {
 
     fn of_spot(n: u32, areas: &[u32]) -> Vec<Evidence> {
         let duplicates: Vec<(Pair, f64)> = spot(n).into_iter().map(|pair| (pair, 60.0)).collect();
-        let leads: Vec<_> = spot(n).into_iter().map(|pair| (pair, (3.0, 2.0))).collect();
-        judged(&leads, 60.0, unknown(50), noise_near(&duplicates, 0.0), areas)
+        let hypotheses: Vec<_> = spot(n).into_iter().map(|pair| (pair, (3.0, 2.0))).collect();
+        verdicts_of(&hypotheses, 60.0, unknown(50), noise_near(&duplicates, 0.0), areas)
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Which pairs are measured to judge a pair that may be a duplicate, a *lead*: the other equal shots of its two holes, its *members*, and
+//! Which pairs are measured to test a pair that may be a duplicate, a *hypothesis*: the other equal shots of its two holes, its *members*, and
 //! the same shots of other holes, its *decoys*.
 
 use std::collections::HashMap;
@@ -96,7 +96,7 @@ impl Shots {
 
 /// A pair that may be a duplicate.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Lead {
+pub(super) struct Hypothesis {
     pub pair: Pair,
     /// Its shift (x, y) and rotation.
     at: [f64; 3],
@@ -106,7 +106,7 @@ pub(super) struct Lead {
     pub by_name: bool,
 }
 
-impl Lead {
+impl Hypothesis {
     /// `by_place`: whether neighbours in the order of exposure are members where names do not give holes. They are not near zero shift,
     /// where neighbours, too, share the camera and its edges; nor where the holes are known, but not to be imaged twice: neighbours then
     /// are of one hole, and share its lattice.
@@ -132,7 +132,7 @@ impl Lead {
         there.iter().copied().filter(move |&k| is_other(k) && k.abs_diff(i).min(k.abs_diff(j)) as usize > REACH)
     }
 
-    /// The lead and its members with one hole replaced by that of another micrograph: the first hole, or the second.
+    /// The hypothesis and its members with one hole replaced by that of another micrograph: the first hole, or the second.
     fn decoy(&self, shots: &Shots, other: u32, is_first: bool) -> Vec<Pair> {
         let paired = |stand_in: u32, kept: u32| if is_first { (stand_in, kept) } else { (kept, stand_in) };
         let (replaced, kept) = if is_first { self.pair } else { (self.pair.1, self.pair.0) };
@@ -150,7 +150,7 @@ impl Lead {
     }
 }
 
-/// The rows of [`Questions::places`] that answer for a lead.
+/// The rows of [`Questions::places`] that answer for a hypothesis.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct OfLead {
     /// Its members.
@@ -161,13 +161,13 @@ pub(super) struct OfLead {
 /// The same for a decoy.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct OfDecoy {
-    /// The pair that replaces the lead.
-    pub lead: u32,
+    /// The pair that replaces the hypothesis.
+    pub hypothesis: u32,
     /// The pairs that replace its members.
     pub members: Vec<u32>,
 }
 
-/// Pairs to be measured near given shifts, each once, and for which leads and decoys.
+/// Pairs to be measured near given shifts, each once, and for which hypotheses and decoys.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Questions {
     /// The earlier micrograph of each pair is its first.
@@ -177,15 +177,15 @@ pub(super) struct Questions {
 }
 
 impl Questions {
-    /// `chosen`: of each lead the micrographs that make decoys, of its [`Lead::candidates`]; every other one replaces the second hole.
-    pub fn new(shots: &Shots, leads: &[Lead], chosen: &[Vec<u32>]) -> Self {
+    /// `chosen`: of each hypothesis the micrographs that make decoys, of its [`Hypothesis::candidates`]; every other one replaces the second hole.
+    pub fn new(shots: &Shots, hypotheses: &[Hypothesis], chosen: &[Vec<u32>]) -> Self {
         let mut questions = Self::default();
-        for (lead, chosen) in leads.iter().zip(chosen) {
-            let members = lead.members.iter().map(|&pair| questions.row(pair, lead.at)).collect();
+        for (hypothesis, chosen) in hypotheses.iter().zip(chosen) {
+            let members = hypothesis.members.iter().map(|&pair| questions.row(pair, hypothesis.at)).collect();
             let decoys = chosen.iter().enumerate().map(|(turn, &other)| {
-                let mut rows = lead.decoy(shots, other, turn % 2 == 0).into_iter().map(|pair| questions.row(pair, lead.at));
+                let mut rows = hypothesis.decoy(shots, other, turn % 2 == 0).into_iter().map(|pair| questions.row(pair, hypothesis.at));
                 let replaced = rows.next().unwrap_or_default();
-                OfDecoy { lead: replaced, members: rows.collect() }
+                OfDecoy { hypothesis: replaced, members: rows.collect() }
             });
             let of_lead = OfLead { members, decoys: decoys.collect() };
             questions.of_leads.push(of_lead);
@@ -215,44 +215,44 @@ mod tests {
         Shots::new(holes, shots)
     }
 
-    fn lead(shots: &Shots, pair: Pair, [x, y, turn_deg]: [f64; 3], by_place: bool) -> Lead {
-        Lead::new(shots, &Place { pair, shift: (x, y), turn_deg }, by_place)
+    fn hypothesis(shots: &Shots, pair: Pair, [x, y, turn_deg]: [f64; 3], by_place: bool) -> Hypothesis {
+        Hypothesis::new(shots, &Place { pair, shift: (x, y), turn_deg }, by_place)
     }
 
     #[test]
     fn members_are_the_other_equal_shots_of_both_holes() {
         let shots = shots(12);
-        let one = lead(&shots, (1, 34), [5.0, -3.0, 0.0], true);
+        let one = hypothesis(&shots, (1, 34), [5.0, -3.0, 0.0], true);
         assert!(one.by_name);
         assert_eq!(one.members, [(0, 33), (0, 36), (2, 35)]);
-        let one = lead(&shots, (1, 35), [5.0, -3.0, 0.0], true);
+        let one = hypothesis(&shots, (1, 35), [5.0, -3.0, 0.0], true);
         assert!(!one.by_name && one.members.is_empty(), "two shots: {one:?}");
     }
 
     #[test]
     fn where_no_names_show_holes_neighbours_are_members() {
         let shots = Shots::new(vec![0; 40], vec![0; 40]);
-        let one = lead(&shots, (1, 20), [5.0, -3.0, 0.0], true);
+        let one = hypothesis(&shots, (1, 20), [5.0, -3.0, 0.0], true);
         assert_eq!(one.members, [(0, 19), (2, 21), (3, 22), (4, 23)]);
-        assert!(lead(&shots, (1, 20), [0.0; 3], false).members.is_empty());
+        assert!(hypothesis(&shots, (1, 20), [0.0; 3], false).members.is_empty());
         let candidates: Vec<u32> = one.candidates(&shots).collect();
         assert_eq!(candidates, (5..17).chain(24..40).collect::<Vec<_>>());
-        assert_eq!(lead(&Shots::new(vec![0; 23], vec![0; 23]), (1, 20), [0.0; 3], true).candidates(&shots).count(), 28);
+        assert_eq!(hypothesis(&Shots::new(vec![0; 23], vec![0; 23]), (1, 20), [0.0; 3], true).candidates(&shots).count(), 28);
     }
 
     #[test]
     fn decoys_are_the_same_shots_of_other_holes_and_each_pair_is_measured_once() {
         let shots = shots(12);
-        let one = lead(&shots, (1, 31), [5.0, -3.0, 0.5], true);
+        let one = hypothesis(&shots, (1, 31), [5.0, -3.0, 0.5], true);
         let candidates: Vec<u32> = one.candidates(&shots).collect();
         assert!(candidates.iter().all(|k| k % 3 == 1 && ![0, 10].contains(&(k / 3))), "{candidates:?}");
-        let turned = Lead { pair: (31, 1), at: [-5.0, 3.0, -0.5], members: vec![(30, 0)], by_name: true };
+        let turned = Hypothesis { pair: (31, 1), at: [-5.0, 3.0, -0.5], members: vec![(30, 0)], by_name: true };
         let (a, b) = (candidates[0], candidates[1]);
         let questions = Questions::new(&shots, &[one, turned], &[vec![a, b], vec![]]);
         assert_eq!([&questions.of_leads[0].members, &questions.of_leads[1].members], [&vec![0, 1], &vec![0]]);
         let pair = |row: u32| questions.places[row as usize].pair;
         let decoys = &questions.of_leads[0].decoys;
-        assert_eq!([pair(decoys[0].lead), pair(decoys[1].lead)], [(a, 31), (1, b)]);
+        assert_eq!([pair(decoys[0].hypothesis), pair(decoys[1].hypothesis)], [(a, 31), (1, b)]);
         let members: Vec<Pair> = decoys.iter().flat_map(|decoy| &decoy.members).map(|&row| pair(row)).collect();
         assert_eq!(members, [(a - 1, 30), (a + 1, 32), (0, b - 1), (2, b + 1)]);
         let is_there = |at: &Place| at.shift == (5.0, -3.0) && (at.turn_deg - 0.5).abs() < 1e-12;

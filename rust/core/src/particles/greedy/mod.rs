@@ -35,11 +35,11 @@ pub(super) fn keep_best<const D: usize>(
         keep_best_of_pairs(tree, edges, ranking, set);
         return Ok(());
     }
-    let only_crowded;
+    let with_neighbors;
     let mut tree = tree;
-    if sample.crowded < MOSTLY {
-        only_crowded = part_of(tree, &tree.crowded(limit, monitor)?, monitor)?;
-        tree = &only_crowded;
+    if sample.with_neighbor < MOSTLY {
+        with_neighbors = part_of(tree, &tree.with_neighbor(limit, monitor)?, monitor)?;
+        tree = &with_neighbors;
     }
     let mut choice = Choice::new(tree, limit, ranking);
     choice.decide(monitor)?;
@@ -52,7 +52,7 @@ struct Sample {
     /// Others within the separation, on average.
     neighbours: f64,
     /// The share of points that have one.
-    crowded: f64,
+    with_neighbor: f64,
 }
 
 impl Sample {
@@ -64,7 +64,7 @@ impl Sample {
                 let mut near = Number { nodes: tree.nodes(), points: 0 };
                 tree.around(&Bounds { low: *point, high: *point }, limit, &mut near);
                 sample.neighbours += (near.points - 1) as f64 / SAMPLED as f64;
-                sample.crowded += f64::from(u8::from(near.points > 1)) / SAMPLED as f64;
+                sample.with_neighbor += f64::from(u8::from(near.points > 1)) / SAMPLED as f64;
             }
         }
         sample

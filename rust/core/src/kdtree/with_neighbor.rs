@@ -19,7 +19,7 @@ fn unset(n: usize) -> Vec<AtomicBool> {
 
 impl<const D: usize> Tree<D> {
     /// The positions, ascending, of all points that have another one at a squared distance of at most `limit`.
-    pub fn crowded(&self, limit: f64, monitor: &Monitor) -> Result<Vec<u32>> {
+    pub fn with_neighbor(&self, limit: f64, monitor: &Monitor) -> Result<Vec<u32>> {
         let marks = Crowded { tree: self, points: unset(self.len()), nodes: unset(self.nodes.len()) };
         self.join(limit, &marks, monitor)?;
         let is_marked = |&position: &u32| marks.points[position as usize].load(Relaxed);

@@ -20,7 +20,7 @@ struct Meeting<'a, C, const D: usize> {
 
 impl<const D: usize> Tree<D> {
     /// For each position the colours of other points whose squared distance is at most `limit`.
-    pub fn meet<C: Fn(usize) -> u64 + Sync>(&self, limit: f64, colour: C, monitor: &Monitor) -> Result<Vec<u64>> {
+    pub fn colors_near<C: Fn(usize) -> u64 + Sync>(&self, limit: f64, colour: C, monitor: &Monitor) -> Result<Vec<u64>> {
         let zeros = |n: usize| std::iter::repeat_with(AtomicU64::default).take(n).collect::<Vec<_>>();
         let present = self.gather(
             (0, 0),
