@@ -61,7 +61,7 @@ def other_frames(
 def _frame(
     first: tuple[Floats, NDArray[np.uint32]], second: tuple[Floats, NDArray[np.uint32]], separation_a: float
 ) -> tuple[str, int, int, int, float] | None:
-    """Returns what relates two inputs, in words; how many of the first meet as they are, and otherwise; of how many; within what distance."""
+    """Returns what relates two inputs, in words; how many of the first meet as they are, and otherwise; of how many; within which reach."""
     rows, pairs = _pairs_in_micrographs(first[1], second[1])
     if len(np.unique(rows)) < MIN_FOUND:
         return None
