@@ -231,13 +231,13 @@ def test_power_spectra_beside_micrographs_are_left_out(images: list[Path]) -> No
         with mrcfile.new(path.with_name(f"{path.stem}_PS.mrc")) as file:
             file.set_data(alike)
     with_spectra = find_duplicate_micrographs(folder, MicrographParams(bin=BIN))
-    assert with_spectra.exposures.paths == found.exposures.paths
+    assert [*with_spectra.exposures.paths] == [*found.exposures.paths]
     assert [(pair.first, pair.second) for pair in with_spectra.pairs] == [(pair.first, pair.second) for pair in found.pairs]
     assert [text for text in with_spectra.warnings if text not in found.warnings] == [
         "12 files whose names end in _PS.mrc were left out: RELION's motion correction gives such names to power spectra; if these are"
         " micrographs, give a table of them, or a pattern that matches only these files"
     ]
-    assert listed([folder]) == found.exposures.paths
+    assert listed([folder]) == [*found.exposures.paths]
     assert len(listed([folder / "*_PS.mrc"])) == 12  # none lies beside its micrograph: these are names of users
 
 
@@ -574,7 +574,7 @@ def test_many_copies_of_one_frame(images: list[Path]) -> None:
     for path in images[1:]:
         path.unlink()
     result = find_duplicate_micrographs(images[0].parent, MicrographParams(bin=BIN))
-    assert (result.pairs, result.kinds, int(result.kept.sum()), result.withheld) == ([], {"same file": 9}, 1, None)
+    assert (result.pairs, result.kinds, int(result.kept.sum()), result.withheld) == ((), {"same file": 9}, 1, None)
 
 
 def test_sessions_of_two_gain_references_in_one_folder(tmp_path: Path) -> None:
@@ -589,7 +589,7 @@ def test_sessions_of_two_gain_references_in_one_folder(tmp_path: Path) -> None:
             mrcfile.write(folder / f"{seed}_{image.name}", data * gain)
         planted |= {(f"{seed}_{first}", f"{seed}_{second}") for first, second in session.pairs}
     result = find_duplicate_micrographs(folder, MicrographParams(bin=BIN))
-    assert (pairs_of(result), result.warnings) == (planted, [])
+    assert (pairs_of(result), result.warnings) == (planted, ())
 
 
 def test_a_frame_of_two_visits_and_a_third(session: Planted, images: list[Path], tmp_path: Path) -> None:

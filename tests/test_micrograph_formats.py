@@ -318,7 +318,7 @@ def test_other_pixel_sizes_are_not_compared(session: Planted, images: list[Path]
 def test_a_small_change_of_magnification_is_compared(images: list[Path], expected: MicrographResult) -> None:
     with_pixel_sizes(images, lambda k: 1.06 if k % 2 else 1.0695)
     result = find_duplicate_micrographs(images[0].parent, PARAMS)
-    assert (found(result), result.warnings) == (found(expected), [])
+    assert (found(result), result.warnings) == (found(expected), ())
 
 
 @pytest.mark.parametrize("unset_a", [0.0, 1.0])

@@ -367,4 +367,8 @@ def group_text(files: Sequence[tuple[np.dtype[Any], str]], count: int, word: str
 def _dump(content: dict[str, Any]) -> str:
     import yaml
 
-    return yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
+    class Dumper(yaml.SafeDumper):
+        """Writes read-only mappings, too."""
+
+    Dumper.add_multi_representer(dict, Dumper.represent_dict)
+    return str(yaml.dump(content, Dumper=Dumper, sort_keys=False, allow_unicode=True))
