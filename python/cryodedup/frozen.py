@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import fields, is_dataclass, replace
+from functools import cache
 from typing import Any, NoReturn, TypeVar
 
 import numpy as np
 
 Value = TypeVar("Value")
+_ATOMS = frozenset({str, bytes, bool, int, float, type(None)})
+"""There may be a million of them."""
 
 
 class FrozenDict(dict[Any, Any]):
@@ -25,18 +28,30 @@ class FrozenDict(dict[Any, Any]):
 def frozen(value: Value) -> Value:
     """The same value with tuples in place of lists, read-only mappings and arrays, in frozen dataclasses, too, however deep."""
     result: Any = value
+    if type(value) in _ATOMS:
+        return value
     if isinstance(value, np.ndarray):
         value.setflags(write=False)
     elif isinstance(value, list | tuple):
-        items = [frozen(item) for item in value]
+        items = [item if type(item) in _ATOMS else frozen(item) for item in value]
         if isinstance(value, list):
             result = tuple(items)
         elif any(new is not old for new, old in zip(items, value, strict=True)):
             result = type(value)(*items) if hasattr(value, "_fields") else tuple(items)
     elif isinstance(value, dict) and not isinstance(value, FrozenDict):
         result = FrozenDict({key: frozen(item) for key, item in value.items()})
-    elif is_dataclass(value) and not isinstance(value, type) and value.__dataclass_params__.frozen:  # type: ignore[attr-defined]
-        given = {one.name: getattr(value, one.name) for one in fields(value) if one.init}
-        changed = {name: new for name, old in given.items() if (new := frozen(old)) is not old}
-        result = replace(value, **changed) if changed else value
+    elif names := _fields_of(type(value)):  # type: ignore[arg-type]
+        changed = {}
+        for name in names:
+            old = getattr(value, name)
+            if type(old) not in _ATOMS and (new := frozen(old)) is not old:
+                changed[name] = new
+        result = replace(value, **changed) if changed else value  # type: ignore[type-var]
     return result  # type: ignore[no-any-return]
+
+
+@cache
+def _fields_of(kind: type[Any]) -> tuple[str, ...]:
+    """The fields of a frozen dataclass that it is made from; of other classes none."""
+    is_frozen = is_dataclass(kind) and kind.__dataclass_params__.frozen  # type: ignore[attr-defined]
+    return tuple(one.name for one in fields(kind) if one.init) if is_frozen else ()
