@@ -290,5 +290,4 @@ def test_what_micrographs_overrule_is_told(tmp_path: Path) -> None:
 
 def test_undoing_an_expansion_is_recorded_as_used() -> None:
     params = ParticleParams(undo_symmetry_expansion=True, min_separation_a=80)
-    used = params.resolved()
-    assert (used.min_separation_a, used.shift_key) == (0, "none")
+    assert (params.used()["min_separation_a"], params.used()["shift_key"]) == (0, "none")

@@ -16,7 +16,7 @@ import pandas as pd
 import pytest
 from matplotlib import pyplot as plt
 
-from cases import Ran, has_marks, star
+from cases import Ran, has_marks, records, star
 from cryodedup import (
     InputError,
     MicrographParams,
@@ -84,6 +84,17 @@ def changeable(value: Any, path: str, seen: set[int]) -> Iterator[str]:
     elif is_dataclass(value) and not isinstance(value, type) and "output" not in path:  # writers of files keep their own books
         for one in fields(value):
             yield from changeable(getattr(value, one.name), f"{path}.{one.name}", seen)
+
+
+def test_what_a_caller_gave_stays_as_it_was() -> None:
+    picks = records([(100, 100), (104, 100), (900, 100)])
+    before = picks.copy()
+    found = deduplicate_particles(picks, undo_symmetry_expansion=True)
+    assert picks.flags.writeable
+    assert (picks == before).all()
+    assert found.kept.all()
+    again = deduplicate_particles(picks, found.params, undo_symmetry_expansion=False)
+    assert (again.params, again.kept.tolist()) == (ParticleParams(), [True, False, True])
 
 
 def test_a_result_cannot_be_changed(particles: ParticleResult, micrographs: MicrographResult, tmp_path: Path) -> None:

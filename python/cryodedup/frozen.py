@@ -31,7 +31,8 @@ def frozen(value: Value) -> Value:
     if type(value) in _ATOMS:
         return value
     if isinstance(value, np.ndarray):
-        value.setflags(write=False)
+        result = value.view() if value.flags.writeable else value  # not the array itself: it may be the caller's
+        result.flags.writeable = False
     elif isinstance(value, list | tuple):
         items = [item if type(item) in _ATOMS else frozen(item) for item in value]
         if isinstance(value, list):

@@ -24,7 +24,7 @@ MAX_SHOWN, MAX_ROWS = 6, 20
 def show_advice(found: ParticleOutcome, *, as_json: bool) -> None:
     """Prints what the distances suggest."""
     advice, summary = found.advice(), summarise(found, NOT_WRITTEN)
-    separation, n = found.params.min_separation_a, len(found.kept)
+    separation, n = found.params.used_separation_a, len(found.kept)
     if as_json:
         options.show_json({**summary, "advice": None if advice is None else advice.summary()})
         return
@@ -66,7 +66,7 @@ def show(found: ParticleOutcome, delivered: Delivered) -> None:
     show_sources(summary, found.frame_word)
     say(f"shifts: {found.centres.shift_key}; scores: {scales(found)}")
     _show_overlaps(found)
-    what = "duplicates by origin or exact coordinates" if params.undo_symmetry_expansion else f"within {params.min_separation_a:g} Å"
+    what = "duplicates by origin or exact coordinates" if params.undo_symmetry_expansion else f"within {params.used_separation_a:g} Å"
     where = f"{count(summary['particles'], 'particle')} in {count(summary['micrographs'], found.frame_word)}"
     say(f"{where}, {what}: {_outcome(found, summary)}")
     about_distances = [] if params.undo_symmetry_expansion else found.analysis.suggestion.lines()

@@ -44,7 +44,7 @@ def axes_or_new(ax: Axes | None) -> Axes:
 def plot_distances(found: ParticleOutcome, ax: Axes | None) -> Axes:
     """Two histograms of the distances to the nearest neighbour."""
     advice = _advice(found, "plot_distances")
-    data = distances.distances(advice, found.params.min_separation_a, words_for(found)[0])
+    data = distances.distances(advice, found.params.used_separation_a, words_for(found)[0])
     ax, paint = axes_or_new(ax), colours()
     ax.stairs(data.before, data.edges_a, fill=True, alpha=0.45, color=paint["first"], label="all")
     ax.stairs(data.after, data.edges_a, color=paint["second"], label=data.after_word, linewidth=1.6)
@@ -62,7 +62,7 @@ def plot_distances(found: ParticleOutcome, ax: Axes | None) -> Axes:
 
 def plot_kept_curve(found: ParticleOutcome, ax: Axes | None) -> Axes:
     """The share of the particles that each minimum separation would keep."""
-    data = kept.kept(_advice(found, "plot_kept_curve"), found.params.min_separation_a, len(found.kept))
+    data = kept.kept(_advice(found, "plot_kept_curve"), found.params.used_separation_a, len(found.kept))
     ax = axes_or_new(ax)
     ax.plot(data.separations_a, data.percent, "o-", color=colours()["first"], markersize=4)
     _mark(ax, data.separations)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from cryodedup.errors import InputError
 from cryodedup.names import named
@@ -225,15 +225,25 @@ class ParticleParams:
 
     @property
     def unused(self) -> tuple[str, ...]:
-        """Returns what is said about values that :meth:`resolved` replaces."""
+        """Returns what is said about values that ``undo_symmetry_expansion`` replaces."""
         if not self.undo_symmetry_expansion or self.min_separation_a in (0, type(self).min_separation_a):
             return ()
         given = named("min_separation_a", f"{self.min_separation_a:g}")
         return (f"{given} not used: undoing a symmetry expansion compares origins or exact coordinates",)
 
-    def resolved(self) -> ParticleParams:
-        """The parameters with what ``undo_symmetry_expansion`` stands for."""
-        return replace(self, min_separation_a=0.0, shift_key="none") if self.undo_symmetry_expansion else self
+    @property
+    def used_separation_a(self) -> float:
+        """``min_separation_a``, or what ``undo_symmetry_expansion`` puts in its place."""
+        return 0.0 if self.undo_symmetry_expansion else self.min_separation_a
+
+    @property
+    def used_shift_key(self) -> ShiftKey:
+        """``shift_key``, or what ``undo_symmetry_expansion`` puts in its place."""
+        return "none" if self.undo_symmetry_expansion else self.shift_key
+
+    def used(self) -> dict[str, Any]:
+        """All parameters by their names, with the values that are used."""
+        return asdict(self) | {"min_separation_a": self.used_separation_a, "shift_key": self.used_shift_key}
 
     def _check_rules(self) -> None:
         """Refuses choices that contradict each other."""

@@ -112,7 +112,7 @@ def deduplicate(
         None if scores is None else _column(scores, np.float64, "scores"),
         None if priority is None else _column(priority, np.uint32, "priority"),
     )
-    found = _core.deduplicate(points, float(params.min_separation_a), remove_entirely=params.remove_entirely, threads=params.threads)
+    found = _core.deduplicate(points, float(params.used_separation_a), remove_entirely=params.remove_entirely, threads=params.threads)
     return Duplicates(kept=found.kept, rejected=found.rejected, duplicate_of=found.duplicate_of, distances_a=found.distances)
 
 

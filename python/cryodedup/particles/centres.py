@@ -137,9 +137,9 @@ def _shift_key(picks: Sequence[Picks], params: ParticleParams) -> tuple[str, tup
     Two classifications have different centres, so that their shifts move true duplicates apart: 2D shifts are used of one job's particles
     alone, whether those of several are in one file or in several.
     """
-    if params.shift_key == "none":
+    if params.used_shift_key == "none":
         return "none", ()
-    if params.shift_key == "auto":
+    if params.used_shift_key == "auto":
         if all("alignments3D" in pick.shift_keys for pick in picks):
             return "alignments3D", ()
         if len(picks) > 1 or "alignments2D" not in picks[0].shift_keys:
@@ -153,12 +153,12 @@ def _shift_key(picks: Sequence[Picks], params: ParticleParams) -> tuple[str, tup
             f" {named('shift_key', 'alignments2D')}",
         )
     for pick in picks:
-        if params.shift_key not in pick.shift_keys:
+        if params.used_shift_key not in pick.shift_keys:
             has = f"shifts {', '.join(sorted(pick.shift_keys))}" if pick.shift_keys else "no shifts"
             raise InputError(
-                kind="missing", path=pick.label, found=has, expected=f"{params.shift_key} ({named('shift_key')}) in every input"
+                kind="missing", path=pick.label, found=has, expected=f"{params.used_shift_key} ({named('shift_key')}) in every input"
             )
-    return params.shift_key, ()
+    return params.used_shift_key, ()
 
 
 def _dimensions(picks: Sequence[Picks]) -> int:

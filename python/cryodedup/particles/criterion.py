@@ -136,8 +136,8 @@ Criterion = WithinDistance | EqualValues
 
 def criterion_of(params: ParticleParams) -> Criterion:
     """The criterion that a separation stands for."""
-    if params.min_separation_a > 0:
-        return WithinDistance(params.min_separation_a)
+    if params.used_separation_a > 0:
+        return WithinDistance(params.used_separation_a)
     return EqualValues(by_origin=params.undo_symmetry_expansion)
 
 

@@ -138,7 +138,7 @@ class ParticleOutcome:
             self.micrograph_of[of],
             self.kept[of],
             self.analysis.suggestion,
-            self.params.min_separation_a,
+            self.params.used_separation_a,
             scores=None if ranking.scores is None else ranking.scores[of],
             priority=None if ranking.priority is None else ranking.priority[of],
             threads=self.params.threads,

@@ -16,7 +16,7 @@ NUMBERED = "Dynamo table", "STOPGAP motive list"
 
 def option_warnings(joined: Joined, params: ParticleParams) -> list[str]:
     """In the order of their weight."""
-    return [*_unused_tables(joined, params), *_deletes_agreement(joined, params)]
+    return [*params.unused, *_unused_tables(joined, params), *_deletes_agreement(joined, params)]
 
 
 def _unused_tables(joined: Joined, params: ParticleParams) -> list[str]:

@@ -207,7 +207,7 @@ def _voted(
     found_by = votes(duplicate_of, joined.source_of, len(joined.picks))
     enough = kept & (found_by >= joined.coverage.needed(params)[joined.micrograph_of])
     if len(kept) and not enough.any():
-        return enough, [f"no particle is kept: none was found by {params.min_votes} inputs within {params.min_separation_a:g} Å"]
+        return enough, [f"no particle is kept: none was found by {params.min_votes} inputs within {params.used_separation_a:g} Å"]
     few = joined.coverage.counts() < params.min_votes
     in_few = int(np.count_nonzero(few[np.unique(joined.micrograph_of)]))
     if not in_few:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +20,7 @@ def summarise(found: ParticleOutcome, written: Written) -> dict[str, Any]:
     """The content of ``summary.json``; ``schema`` gives its version."""
     analysis, repaired = found.analysis, found.repaired_halves is not None
     n, rejected = len(found.kept), len(found.rejected)
-    parameters = {key: str(value) if isinstance(value, Path) else value for key, value in asdict(found.params).items() if key != "unused"}
+    parameters = {key: str(value) if isinstance(value, Path) else value for key, value in found.params.used().items()}
     return {
         "schema": SCHEMA,
         "cryodedup": _core.__version__,

@@ -34,7 +34,6 @@ def find_duplicates(particles: Any, params: ParticleParams, progress: Progress =
     ``output``: where the result will be written; if there is too little space for it, this is refused before the search.
     """
     started = time.perf_counter()
-    unused, params = params.unused, params.resolved()
     progress.stage("reading")
     several, paths = _inputs(particles)
     picks = read_inputs(paths, params, progress) if paths else _read_tables(several, params)
@@ -46,7 +45,7 @@ def find_duplicates(particles: Any, params: ParticleParams, progress: Progress =
     del picks
     centres = place(joined, params)
     criterion = criterion_of(params)
-    before = [*joined.warnings, *centres.warnings, *unused, *option_warnings(joined, params), *_place_warnings(joined, centres, params)]
+    before = [*joined.warnings, *centres.warnings, *option_warnings(joined, params), *_place_warnings(joined, centres, params)]
     compared = criterion.columns(joined.picks, centres)
     joined = joined.without_values()
     selection = select(joined, centres, compared, criterion, params, progress)
@@ -83,7 +82,7 @@ def _place_warnings(joined: Joined, centres: Centres, params: ParticleParams) ->
     return two_pixel_sizes(joined.picks, centres.sizes, coordinates_a, micrograph_of, params.threads) + (
         shrunk(joined.picks, *columns, joined.shared_micrographs)
         or mirrored(joined.picks, centres.sizes, *columns, params)
-        or other_frames(joined.picks, *columns, joined.shared_micrographs, params.min_separation_a)
+        or other_frames(joined.picks, *columns, joined.shared_micrographs, params.used_separation_a)
     )
 
 

@@ -61,7 +61,7 @@ def _refine_again(result: ParticleOutcome) -> list[str]:
 
 
 def _other_separation(result: ParticleOutcome) -> list[str]:
-    found, used = result.analysis.suggestion, result.params.min_separation_a
+    found, used = result.analysis.suggestion, result.params.used_separation_a
     if found.suggested_a is None or _in_gap(found, used) or result.params.undo_symmetry_expansion:
         return []
     return [

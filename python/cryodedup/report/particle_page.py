@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -54,12 +53,12 @@ def particle_page(result: ParticleOutcome, origin: Origin = NOWHERE) -> Page:
         parameters=_parameters(result),
         used=used_lines(result),
         methods=methods(result),
-        advice_lines=advice.lines(len(result.kept), result.params.min_separation_a) if advice else [],
+        advice_lines=advice.lines(len(result.kept), result.params.used_separation_a) if advice else [],
         curve_rows=list(zip(advice.separations_a.round(1).tolist(), advice.kept.tolist(), strict=True)) if advice else [],
         by_distance_alone=not other_rule(result),
         other_rule=other_rule(result),
         particles=len(result.kept),
-        used_separation=result.params.min_separation_a,
+        used_separation=result.params.used_separation_a,
         half_sets=result.half_sets.found if result.half_sets else None,
         half_sets_lines=result.half_sets.lines() if result.half_sets else [],
         examples=[figure.name for figure in shown],
@@ -85,7 +84,7 @@ def advice_for_page(result: ParticleOutcome) -> Advice | None:
         result.micrograph_of,
         result.kept,
         result.analysis.suggestion,
-        result.params.min_separation_a,
+        result.params.used_separation_a,
         MAX_SAMPLED,
         scores=result.selection.ranking.scores,
         priority=result.selection.ranking.priority,
@@ -97,7 +96,7 @@ def advised(result: ParticleOutcome, advice: Advice | None, after_word: str) -> 
     """The distances, and what each separation would keep; none where distances are not known."""
     if advice is None:
         return []
-    separation = result.params.min_separation_a
+    separation = result.params.used_separation_a
     return [
         distances.draw(distances.distances(advice, separation, after_word)),
         kept.draw(kept.kept(advice, separation, len(result.kept))),
@@ -168,7 +167,7 @@ def _source(result: ParticleOutcome, i: int) -> tuple[object, ...]:
 def _parameters(result: ParticleOutcome) -> list[tuple[str, str, str]]:
     """Each parameter, its value, and what was used where the value leaves it open."""
     used = used_values(result)
-    return [(name, str(value), used.get(name, str(value))) for name, value in asdict(result.params).items() if name != "unused"]
+    return [(name, str(value), used.get(name, str(value))) for name, value in result.params.used().items()]
 
 
 def _micrographs(result: ParticleOutcome, words: tuple[str, str], figures: Sequence[Figure]) -> LongTable:

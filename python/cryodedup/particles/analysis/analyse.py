@@ -98,7 +98,7 @@ def analyse(joined: Joined, centres: Centres, selection: Selection, criterion: C
         of = selection.compared_with
         suggestion = suggest(centres.coordinates_a[of], joined.micrograph_of[of], params.threads)
     if all(pick.filaments is None for pick in joined.picks):  # segments of a filament are close by design, and have their own warning
-        warnings += suggestion.warnings(params.min_separation_a, selection.rejected_by_distance, len(selection.kept))
+        warnings += suggestion.warnings(params.used_separation_a, selection.rejected_by_distance, len(selection.kept))
         warnings += _duplicates_left(suggestion, joined, centres, selection, params)
     component_of = _component_of(joined, selection, criterion, params) if halves is not None else None
     repaired = halves[component_of] if params.half_sets == "repair" and halves is not None and component_of is not None else None
@@ -110,8 +110,8 @@ def analyse(joined: Joined, centres: Centres, selection: Selection, criterion: C
             written=without_duplicates(halves[selection.kept]) if repaired is None else criterion.half_sets(repaired, *counted),
             moved=None if repaired is None else int((repaired != halves).sum()),
             particles=len(halves),
-            separation_a=params.min_separation_a,
-            doubt=suggestion.about_pairs(params.min_separation_a),
+            separation_a=params.used_separation_a,
+            doubt=suggestion.about_pairs(params.used_separation_a),
         )
         warnings += audit.warnings
     set_of = None if overlaps is None or params.remove_entirely else selection.set_of
@@ -132,13 +132,13 @@ def analyse(joined: Joined, centres: Centres, selection: Selection, criterion: C
 
 def _duplicates_left(suggestion: Suggestion, joined: Joined, centres: Centres, selection: Selection, params: ParticleParams) -> list[str]:
     """Warns if the separation leaves duplicates: as many as the suggested one would reject of the kept particles."""
-    if not suggestion.leaves_duplicates_at(params.min_separation_a):
+    if not suggestion.leaves_duplicates_at(params.used_separation_a):
         return []
     points, groups = centres.coordinates_a[selection.kept], joined.micrograph_of[selection.kept]
     some = sampled(points, groups, MAX_COUNTED)
     found = _core.deduplicate(Points(points[some], groups[some]), suggestion.suggested_a or 0.0, threads=params.threads)
     left = round(len(found.rejected) * len(points) / max(1, len(found.kept)))
-    return [suggestion.warning_of_left(params.min_separation_a, left, "" if len(found.kept) == len(points) else "about ")] if left else []
+    return [suggestion.warning_of_left(params.used_separation_a, left, "" if len(found.kept) == len(points) else "about ")] if left else []
 
 
 def _overlaps(joined: Joined, selection: Selection, params: ParticleParams) -> tuple[NDArray[np.uint64] | None, list[str]]:
@@ -150,7 +150,7 @@ def _overlaps(joined: Joined, selection: Selection, params: ParticleParams) -> t
     points, source_of = Points(selection.compared, joined.micrograph_of), joined.source_of
     if selection.below is not None:
         points, source_of = points.take(~selection.below), source_of[~selection.below]
-    return _core.overlaps(points, source_of, n, params.min_separation_a, threads=params.threads), []
+    return _core.overlaps(points, source_of, n, params.used_separation_a, threads=params.threads), []
 
 
 def _component_of(joined: Joined, selection: Selection, criterion: Criterion, params: ParticleParams) -> NDArray[np.int64] | None:

@@ -223,10 +223,10 @@ def filament_warnings(picks: Sequence[Picks], coordinates_a: Floats, params: Par
         if pick.filaments is None or not len(pick):
             continue
         spacing = _spacing(pick, coordinates_a[rows], params)
-        if spacing is not None and spacing <= params.min_separation_a:
+        if spacing is not None and spacing <= params.used_separation_a:
             warnings.append(
                 f"{pick.label}: segments of a filament ({pick.filaments.field}) are {spacing:.1f} Å apart (median), within the minimum"
-                f" separation of {params.min_separation_a:g} Å: neighbours in one filament are rejected as duplicates; choose"
+                f" separation of {params.used_separation_a:g} Å: neighbours in one filament are rejected as duplicates; choose"
                 f" {named('min_separation_a')} below {spacing:.1f}"
             )
     return warnings
@@ -238,6 +238,6 @@ def _spacing(pick: Picks, coordinates_a: Floats, params: ParticleParams) -> floa
     keys = np.stack([pick.micrograph_of, pick.filaments.filament_of], axis=1)
     filament_of = np.unique(keys, axis=0, return_inverse=True)[1].reshape(-1).astype(np.uint32)
     points = np.ascontiguousarray(coordinates_a)
-    nearest = _core.nearest(Points(points, filament_of), FAR * params.min_separation_a, threads=params.threads)
+    nearest = _core.nearest(Points(points, filament_of), FAR * params.used_separation_a, threads=params.threads)
     spacing = float(np.median(nearest))
     return spacing if np.isfinite(spacing) else None

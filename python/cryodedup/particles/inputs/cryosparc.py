@@ -108,7 +108,7 @@ def _filaments(fields: JoinedFields) -> Filaments | None:
 
 def _warnings(fields: JoinedFields, params: ParticleParams) -> list[str]:
     """Warnings if shifts are those of several classes, and if a passthrough file is given without its main file."""
-    of_classes = [] if params.shift_key == "none" or params.undo_symmetry_expansion else _shifts_of_classes(fields)
+    of_classes = [] if params.used_shift_key == "none" else _shifts_of_classes(fields)
     if len(fields.parts) > 1 or IMAGES in fields or "passthrough" not in fields.label:
         return of_classes
     return [
@@ -145,7 +145,7 @@ def _wanted(fields: JoinedFields, params: ParticleParams) -> list[Wanted]:
     if params.score_field == "auto":
         wanted.append((NCC_SCORE, "number"))
     key = next((key for key in SHIFT_KEYS if f"{key}/shift" in fields), None)
-    if key and params.shift_key != "none" and not params.undo_symmetry_expansion:
+    if key and params.used_shift_key != "none":
         wanted += [(f"{key}/shift", 0), (f"{key}/shift", 1), (f"{key}/psize_A", "number")]
     return wanted
 

@@ -53,7 +53,7 @@ NAMES = (*MICROGRAPH_NAMES, *PIXEL_SIZES, "rlnOpticsGroup", TUBE)
 def numbers(params: ParticleParams) -> list[str]:
     """The columns to be read as numbers."""
     columns = [*COORDINATES, *CENTERED_COORDINATES, HALF, *IMAGE_SCALE]
-    if params.shift_key != "none" and not params.undo_symmetry_expansion:
+    if params.used_shift_key != "none":
         columns += [*ORIGINS_A, *ORIGINS_PX, *SUBTOMOGRAM_ANGLES]
     if params.score_field == "auto":
         columns += [FIGURE_OF_MERIT, MATCH_SCORE]
@@ -90,7 +90,7 @@ def read(columns: Columns, params: ParticleParams, output: Output, name: str | N
     counted = "angstrom" if centered else counted_in(columns, names, deep=len(position) == 3, of_one=name is not None)
     pixel_size_of, sizes = (None, []) if centered else pixel_sizes(columns, counted)
     origins = _Origins(columns, len(position))
-    warnings += origins.warnings if params.shift_key != "none" else []
+    warnings += origins.warnings if params.used_shift_key != "none" else []
     return Picks(
         label=columns.label,
         format="RELION STAR",

@@ -40,7 +40,7 @@ def read_dynamo(path: Path, params: ParticleParams) -> Picks:
     columns = table.columns
     tomograms, micrograph_of = _numbered(path, table, "tomo")
     stored, shifts = (tuple(columns[label] for label in labels) for labels in ("xyz", ("dx", "dy", "dz")))
-    shifts = () if params.shift_key == "none" else shifts
+    shifts = () if params.used_shift_key == "none" else shifts
     position = _shifted(stored, shifts)
     _refuse_recrop(path, stored, tomograms)
     sizes, size_of = np.unique(columns.get("apix", np.zeros(len(table.rows))), return_inverse=True)
@@ -93,7 +93,7 @@ def read_stopgap(file: StarFile, params: ParticleParams) -> Picks:
     halves = _half_sets(table)
     particle_of, best = _particles_of(columns, None if scores is None else _worth(scores, params))
     stored = tuple(columns[label][best] for label in ORIGINAL)
-    shifts = () if params.shift_key == "none" else tuple(columns[label][best] for label in SHIFTS)
+    shifts = () if params.used_shift_key == "none" else tuple(columns[label][best] for label in SHIFTS)
     output, notes = StarOutput(file, table), _shift_note(str(file.path), "_x_shift, ...", shifts)
     if len(best) < len(particle_of):
         notes += [

@@ -144,7 +144,7 @@ def example_of(result: ParticleOutcome, number: int, word: str = "chosen") -> Ex
         picked_a=_picked(result, rows, source_of) if result.centres.shift_key != "none" else None,
         kept=result.kept[rows],
         duplicate_of=_duplicates_within(result, rows),
-        diameter_a=result.params.diameter_a or result.params.min_separation_a or USUAL_DIAMETER * (extent[1] - extent[0]),
+        diameter_a=result.params.diameter_a or result.params.used_separation_a or USUAL_DIAMETER * (extent[1] - extent[0]),
         source_of=source_of,
         inputs=[one.picks.label for one in result.sources],
         extent_a=extent,
