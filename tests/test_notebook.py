@@ -7,6 +7,7 @@ import pickle
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import fields, is_dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -80,8 +81,9 @@ def changeable(value: Any, path: str, seen: set[int]) -> Iterator[str]:
         for i, item in enumerate(value):
             yield from changeable(item, f"{path}[{i}]", seen)
     elif is_dataclass(value) and not isinstance(value, type) and "output" not in path:  # writers of files keep their own books
-        for one in fields(value):
-            yield from changeable(getattr(value, one.name), f"{path}.{one.name}", seen)
+        cached = [name for kind in type(value).__mro__ for name, one in vars(kind).items() if isinstance(one, cached_property)]
+        for name in [*(one.name for one in fields(value)), *cached]:
+            yield from changeable(getattr(value, name), f"{path}.{name}", seen)
 
 
 def test_a_result_cannot_be_changed(particles: ParticleResult, micrographs: MicrographResult, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 
 from cryodedup.apply.result import AppliedChoice
 from cryodedup.formats.output import NOT_WRITTEN, HasTable
+from cryodedup.frozen import frozen
 from cryodedup.micrographs import summary as micrograph_summary
 from cryodedup.micrographs.result import MicrographOutcome
 from cryodedup.names import as_parameters
@@ -41,7 +42,7 @@ class ParticleResult(ParticleOutcome):
     @cached_property
     def sources(self) -> tuple[Source, ...]:
         """The inputs."""
-        return tuple(replace(source, pixel_sizes=with_texts(source.pixel_sizes, as_parameters)) for source in super().sources)
+        return frozen(tuple(replace(source, pixel_sizes=with_texts(source.pixel_sizes, as_parameters)) for source in super().sources))
 
     def summary(self) -> dict[str, Any]:
         """Returns what ``summary.json`` holds; ``schema`` names its version."""
