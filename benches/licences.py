@@ -40,7 +40,7 @@ PERMISSIVE = frozenset(
 """Licences, by their SPDX names; BSD without a number is either of the two."""
 OPTIONAL = {"certifi": "MPL-2.0"}
 """Other licences, of packages that only an extra brings: users install them, cryodedup does not contain them."""
-EXTRAS = ("cryosparc", "hpc", "notebook", "tiff")
+EXTRAS = ("cryosparc", "hpc", "tiff")
 _CLASSIFIERS = {
     "Apache Software License": "Apache-2.0",
     "BSD License": "BSD",
@@ -48,7 +48,6 @@ _CLASSIFIERS = {
     "Mozilla Public License 2.0 (MPL 2.0)": "MPL-2.0",
 }
 _TEXTS = {
-    "License agreement for matplotlib": "PSF-2.0",  # in the words of Python's
     "Neither the name": "BSD-3-Clause",
     "Permission is hereby granted, free of charge": "MIT",
 }

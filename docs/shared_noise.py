@@ -16,9 +16,8 @@ from numpy.typing import NDArray
 from cryodedup.particles.half_sets import FSC_THRESHOLD, audit_equal
 from cryodedup.report.axes import Axis
 from cryodedup.report.charts import chart
-from cryodedup.report.figure import Figure
+from cryodedup.report.figure import Figure, file_style
 from cryodedup.report.layers import Dash, Layer, Line, Paint, Rules
-from cryodedup.report.page import file_style
 
 PICTURE = Path(__file__).with_name("shared_noise.svg")
 SIDE, SHELLS = 64, 16

@@ -108,7 +108,7 @@ def test_different_particles_can_not_be_joined(tmp_path: Path) -> None:
         run([main, passthrough])
     group = {"results": {"alignments3D": {"metafile": ">main.cs"}, "location": {"metafile": ">passthrough.cs"}}}
     (tmp_path / "job.csg").write_text(yaml.safe_dump(group))
-    with pytest.raises(InputError, match=r"passthrough.cs: found 3 particles, which lack 1 of the 3 of .*main.cs \(by uid\)"):
+    with pytest.raises(InputError, match=r"passthrough.cs: found 3 rows, which lack 1 of the 3 of .*main.cs \(by uid\)"):
         run(tmp_path / "job.csg")
 
 

@@ -7,14 +7,14 @@ import pickle
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import fields, is_dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
-import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import pytest
-from matplotlib import pyplot as plt
 
 from cases import Ran, has_marks, records, star
 from cryodedup import (
@@ -32,11 +32,10 @@ from cryodedup.demo.micrographs import BIN, make_micrographs
 from cryodedup.demo.particles import make_session
 from cryodedup.demo.refined import make_refined
 from cryodedup.frozen import FrozenDict
+from cryodedup.notebook.plots import PAIR_BYTES
 from cryodedup.params.keywords import MicrographKeywords, ParticleKeywords
-from cryodedup.report.figures import distances
-from cryodedup.report.particle_page import advice_for_page
-
-mpl.use("Agg")
+from cryodedup.report.cards import card
+from cryodedup.report.figures.examples import example_of, numbered
 
 
 @pytest.fixture(scope="module")
@@ -82,8 +81,9 @@ def changeable(value: Any, path: str, seen: set[int]) -> Iterator[str]:
         for i, item in enumerate(value):
             yield from changeable(item, f"{path}[{i}]", seen)
     elif is_dataclass(value) and not isinstance(value, type) and "output" not in path:  # writers of files keep their own books
-        for one in fields(value):
-            yield from changeable(getattr(value, one.name), f"{path}.{one.name}", seen)
+        cached = [name for kind in type(value).__mro__ for name, one in vars(kind).items() if isinstance(one, cached_property)]
+        for name in [*(one.name for one in fields(value)), *cached]:
+            yield from changeable(getattr(value, name), f"{path}.{name}", seen)
 
 
 def test_what_a_caller_gave_stays_as_it_was() -> None:
@@ -184,49 +184,58 @@ def test_the_frame_of_pairs_is_the_listing(micrographs: MicrographResult, tmp_pa
     assert frame["shot_agreement"].tolist() == listing["shot_agreement"].tolist()
 
 
-def test_plots_draw_into_the_axes_that_are_given(particles: ParticleResult, micrographs: MicrographResult) -> None:
-    name = particles.sources[0].picks.micrographs[0].name
-    draws = [
-        particles.plot_distances,
-        particles.plot_kept_curve,
-        particles.plot_pickers,
-        lambda ax=None: particles.plot_micrograph(name, ax),
-        micrographs.plot_significance,
-        lambda ax=None: micrographs.plot_pair(0, ax),
-    ]
-    for draw in draws:
-        figure, ax = plt.subplots()
-        assert draw(ax=ax) is ax
-        assert ax.has_data() or ax.collections
-        assert draw() is not ax
-        figure.canvas.draw()
-        plt.close("all")
+def test_plots_are_the_figures_of_the_page(particles: ParticleResult, micrographs: MicrographResult, tmp_path: Path) -> None:
+    for result, draws in (
+        (particles, {"distances": particles.plot_distances, "kept": particles.plot_kept_curve, "pickers": particles.plot_pickers}),
+        (micrographs, {"significance": micrographs.plot_significance}),
+    ):
+        result.write(tmp_path, overwrite=True)
+        for name, draw in draws.items():
+            draw().save(tmp_path / "saved.svg")
+            assert (tmp_path / "saved.svg").read_text("utf-8") == (tmp_path / "figures" / f"{name}.svg").read_text("utf-8")
 
 
-def test_a_plot_draws_the_data_of_the_page(particles: ParticleResult) -> None:
-    advice = advice_for_page(particles)
-    assert advice is not None
-    drawn = particles.plot_distances().patches[0].get_data()
-    assert drawn.values.tolist() == distances.distances(advice, 70, "kept").before.tolist()
-    plt.close("all")
+def test_a_figure_shows_itself_in_a_notebook(particles: ParticleResult, micrographs: MicrographResult) -> None:
+    names = [micrograph.name for micrograph in particles.sources[0].picks.micrographs[:2]]
+    figures = [particles.plot_distances(), micrographs.plot_pair(0), *map(particles.plot_micrograph, names)]
+    assert len({figure.name for figure in figures}) == len(figures)  # pictures are found by names that begin with it
+    for figure in figures:
+        svg = figure._repr_svg_()
+        root = ElementTree.fromstring(svg)
+        assert (root.get("role"), root.get("class"), root.get("style")) == ("img", "cryodedup", "background:#fff")
+        rules = root.findtext("{http://www.w3.org/2000/svg}style", "").strip().splitlines()
+        assert len(rules) > 20
+        assert all(rule.startswith(".cryodedup ") for rule in rules)
+        assert repr(figure) == f"Figure: {figure.caption}"
+
+
+def test_a_pair_is_drawn_as_on_its_card(micrographs: MicrographResult) -> None:
+    figure, shown = micrographs.plot_pair(1), card(micrographs, micrographs.names, 1, PAIR_BYTES)
+    root = ElementTree.fromstring(figure._repr_svg_())
+    images = [dict(one.attrib) for one in root.iter("{http://www.w3.org/2000/svg}image")]
+    assert [one["{http://www.w3.org/1999/xlink}href"] for one in images] == list(shown.raw)
+    assert [one.get("opacity") for one in images] == ["1", "0.5"]
+    width, height = map(float, root.get("viewBox", "").split()[2:])
+    x, y = micrographs.pairs[1].shift_px
+    columns, rows = micrographs.sizes[micrographs.pairs[1].first] or (0, 0)
+    moved = [float(images[1][axis]) - float(images[0][axis]) for axis in "xy"]
+    assert moved == pytest.approx([x * width / (columns + abs(x)), -y * height / (rows + abs(y))], abs=0.05)
 
 
 def test_a_micrograph_is_found_by_the_end_of_its_path(particles: ParticleResult) -> None:
-    assert particles.plot_micrograph("hole_003.mrc").get_title().endswith("hole_003.mrc")
+    assert particles.plot_micrograph("hole_003.mrc").caption.startswith(particles.sources[0].picks.micrographs[0].name.rpartition("/")[0])
+    assert "hole_003.mrc" in particles.plot_micrograph("hole_003.mrc").caption
     for name in ("hole_999.mrc", "ole_003.mrc", ""):
         with pytest.raises(InputError, match="found no micrograph of this name with particles, expected one"):
             particles.plot_micrograph(name)
-    plt.close("all")
 
 
 def test_lines_lead_from_rejected_particles_to_those_they_duplicate(particles: ParticleResult) -> None:
-    ax = particles.plot_micrograph("hole_003.mrc")
-    lines = ax.collections[-1].get_segments()
-    frame = particles.to_dataframe()
-    first = int(particles.rejected[frame["micrograph"].str.endswith("hole_003.mrc").to_numpy().argmax()])
-    here = particles.micrograph_of[particles.rejected] == particles.micrograph_of[first]
-    assert sorted(np.round([np.hypot(*(end - start)) for start, end in lines], 2)) == sorted(particles.distances_a[here].round(2))
-    plt.close("all")
+    shown = example_of(particles, numbered(particles, "hole_003.mrc"))
+    joined = shown.duplicate_of >= 0
+    lengths = np.hypot(*(shown.centres_a[joined] - shown.centres_a[shown.duplicate_of[joined]]).T)
+    here = particles.micrograph_of[particles.rejected] == numbered(particles, "hole_003.mrc")
+    assert sorted(lengths.round(2)) == sorted(particles.distances_a[here].round(2))
 
 
 def test_what_cannot_be_drawn_is_said(tmp_path: Path, micrographs: MicrographResult) -> None:

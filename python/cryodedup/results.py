@@ -12,6 +12,7 @@ import numpy as np
 
 from cryodedup.apply.result import AppliedChoice
 from cryodedup.formats.output import NOT_WRITTEN, HasTable
+from cryodedup.frozen import frozen
 from cryodedup.micrographs import summary as micrograph_summary
 from cryodedup.micrographs.result import MicrographOutcome
 from cryodedup.names import as_parameters
@@ -28,7 +29,8 @@ from cryodedup.write.particles import write_particles
 
 if TYPE_CHECKING:
     import pandas as pd
-    from matplotlib.axes import Axes
+
+    from cryodedup.report.figure import Figure
 
 MAX_SHOWN = 20
 """Files that a result shows as text."""
@@ -40,7 +42,7 @@ class ParticleResult(ParticleOutcome):
     @cached_property
     def sources(self) -> tuple[Source, ...]:
         """The inputs."""
-        return tuple(replace(source, pixel_sizes=with_texts(source.pixel_sizes, as_parameters)) for source in super().sources)
+        return frozen(tuple(replace(source, pixel_sizes=with_texts(source.pixel_sizes, as_parameters)) for source in super().sources))
 
     def summary(self) -> dict[str, Any]:
         """Returns what ``summary.json`` holds; ``schema`` names its version."""
@@ -68,32 +70,32 @@ class ParticleResult(ParticleOutcome):
 
         return rejected_particles(self)
 
-    def plot_distances(self, ax: Axes | None = None) -> Axes:
-        """Draws the distances to the nearest neighbour, of all particles and of the kept ones; needs matplotlib, as all plots do."""
+    def plot_distances(self) -> Figure:
+        """Draws the distances to the nearest neighbour, of all particles and of the kept ones."""
         from cryodedup.notebook.plots import plot_distances
 
-        return plot_distances(self, ax)
+        return plot_distances(self)
 
-    def plot_kept_curve(self, ax: Axes | None = None) -> Axes:
+    def plot_kept_curve(self) -> Figure:
         """Draws the share of the particles that each minimum separation would keep."""
         from cryodedup.notebook.plots import plot_kept_curve
 
-        return plot_kept_curve(self, ax)
+        return plot_kept_curve(self)
 
-    def plot_pickers(self, ax: Axes | None = None) -> Axes:
+    def plot_pickers(self) -> Figure:
         """Draws how many particles of each input have a particle of each other one nearby."""
         from cryodedup.notebook.plots import plot_pickers
 
-        return plot_pickers(self, ax)
+        return plot_pickers(self)
 
-    def plot_micrograph(self, name: str, ax: Axes | None = None) -> Axes:
+    def plot_micrograph(self, name: str) -> Figure:
         """Draws a micrograph with its particles, and a line from each rejected one to that which it duplicates.
 
         ``name``: as the input gives it, or the end of its path. The image is drawn if ``micrographs`` in the parameters leads to it.
         """
         from cryodedup.notebook.plots import plot_micrograph
 
-        return plot_micrograph(self, name, ax)
+        return plot_micrograph(self, name)
 
     def __repr__(self) -> str:
         from cryodedup.notebook.summary import Overview
@@ -145,17 +147,17 @@ class MicrographResult(MicrographOutcome):
 
         return pairs_of_micrographs(self)
 
-    def plot_significance(self, ax: Axes | None = None) -> Axes:
-        """Draws how many pairs reach each significance, and how many are expected by chance; needs matplotlib, as all plots do."""
+    def plot_significance(self) -> Figure:
+        """Draws how many pairs reach each significance, and how many are expected by chance."""
         from cryodedup.notebook.plots import plot_significance
 
-        return plot_significance(self, ax)
+        return plot_significance(self)
 
-    def plot_pair(self, k: int, ax: Axes | None = None) -> Axes:
+    def plot_pair(self, k: int) -> Figure:
         """Draws the micrographs of a pair, an index into :attr:`pairs`, the second laid on the first."""
         from cryodedup.notebook.plots import plot_pair
 
-        return plot_pair(self, k, ax)
+        return plot_pair(self, k)
 
     def __repr__(self) -> str:
         from cryodedup.notebook.summary import Overview

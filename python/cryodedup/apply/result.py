@@ -77,21 +77,21 @@ class AppliedFile:
         """The name of the file of the kept (0) or of the others (1)."""
         return f"{self.stem}_{self.words[which]}{self.rows.output.suffix}"
 
-    def named(self, mask: NDArray[np.bool_]) -> list[str]:
+    def named(self, mask: NDArray[np.bool_]) -> tuple[str, ...]:
         """A few of some rows: of a choice among micrographs these, of one among particles the rows."""
         chosen = np.flatnonzero(mask)
         if self.of == "micrographs" and self.rows.micrographs:
             _, first = np.unique(self.rows.micrograph_of[chosen], return_index=True)
-            return [self.rows.micrographs[self.rows.micrograph_of[chosen[i]]].name for i in np.sort(first)[:EXAMPLES]]
-        return [str(self.rows.where(int(row))) for row in chosen[:EXAMPLES]]
+            return tuple(self.rows.micrographs[self.rows.micrograph_of[chosen[i]]].name for i in np.sort(first)[:EXAMPLES])
+        return tuple(str(self.rows.where(int(row))) for row in chosen[:EXAMPLES])
 
     @cached_property
-    def not_found_examples(self) -> list[str]:
+    def not_found_examples(self) -> tuple[str, ...]:
         """A few of :attr:`not_found`."""
         return self.named(self.not_found)
 
     @cached_property
-    def undecided_examples(self) -> list[str]:
+    def undecided_examples(self) -> tuple[str, ...]:
         """A few of :attr:`undecided`."""
         return self.named(self.undecided)
 
@@ -104,16 +104,16 @@ class AppliedFile:
             "kept": int(self.kept.sum()),
             "rejected": int((~self.kept).sum()),
             "not_found": int(self.not_found.sum()),
-            "not_found_examples": self.not_found_examples,
+            "not_found_examples": list(self.not_found_examples),
             "undecided": int(self.undecided.sum()),
-            "undecided_examples": self.undecided_examples,
+            "undecided_examples": list(self.undecided_examples),
             "matched_by": self.match.by,
             "matched_by_name_example": self.match.name_example,
             "written_to": [self.written_to(which) for which in (0, 1)],
         }
 
     @cached_property
-    def warnings(self) -> list[str]:
+    def warnings(self) -> tuple[str, ...]:
         """Returns what was not found, and what could not be decided."""
         versions = "they are removed here as well; another version of the exposure may be kept (see versions.csv of the earlier result)"
         unseen = "they are kept; if they may have duplicates, repeat the earlier command with this file"
@@ -127,7 +127,7 @@ class AppliedFile:
             if mask is not None and mask.any():
                 few = "; ".join(self.named(mask))
                 texts.append(f"{self.label}: {int(mask.sum()):,} of {count(len(mask), 'row')} {seen} (such as {few}); {meaning}")
-        return texts
+        return tuple(texts)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -179,7 +179,7 @@ def _named_table(file: StarFile) -> _core.Table:
 
 def _read_datasets(paths: Sequence[Path], params: ParticleParams, progress: Progress, group: cs.CsGroup | None, places: bool) -> FileRows:
     parts = [open_dataset(path, params.threads, progress.advance_to) for path in paths]
-    fields = JoinedFields.by_uid(parts) if group is None else JoinedFields.of_group(group, parts)
+    fields = JoinedFields.of(parts, group)
     blob = next((blob for blob in BLOBS if f"{blob}/path" in fields), None)
     is_located = cryosparc.UID in fields or cryosparc.PATH in fields
     output = DatasetOutput(parts, fields.orders, group, kind="particle" if is_located or blob is None else "exposure")
@@ -213,8 +213,7 @@ def _micrographs(
     """The micrographs that locations of particles name; exposures are micrographs themselves."""
     if cryosparc.UID in fields or cryosparc.PATH in fields:
         return cryosparc.micrographs_of(fields)
-    index, raw = fields.distinct(f"{blob}/path")
-    names = [cs.path_of(name) for name in raw]
+    index, names = fields.paths(f"{blob}/path")
     own = [None] * len(fields) if uids is None else uids.tolist()
     return np.arange(len(fields), dtype=np.uint32), [
         Micrograph(name=names[i], uid=uid or None) for i, uid in zip(index.tolist(), own, strict=True)

@@ -42,11 +42,6 @@ Wanted = tuple[str, int | Literal["number", "uid", "distinct"]]
 """A field, and how it will be read; a number is the index of an element."""
 
 
-def path_of(raw: bytes) -> str:
-    """A path as a dataset holds it, without the ``>`` that says that it is relative to the project."""
-    return raw.decode("utf-8", "surrogateescape").rstrip("\0").removeprefix(">")
-
-
 def check_type(fields: Fields, field: str, dtype: str, columns: int = 1) -> None:
     """Raises InputError unless a field has this many numbers of this type."""
     found = fields.dtype[field]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -27,21 +27,18 @@ class JoinedFields:
     group: CsGroup | None = None
 
     @classmethod
-    def of_group(cls, group: CsGroup, parts: Sequence[Fields]) -> JoinedFields:
-        """Those of a ``.csg``, whose ``files`` the parts are."""
-        group.check_counts([len(part) for part in parts])
-        return replace(cls.by_uid(parts, str(group.path)), group=group)
-
-    @classmethod
-    def by_uid(cls, parts: Sequence[Fields], label: str | None = None) -> JoinedFields:
-        """JoinedFields on ``uid``, since the order may differ; all must hold the same particles."""
+    def of(cls, parts: Sequence[Fields], group: CsGroup | None = None) -> JoinedFields:
+        """Joins datasets on ``uid``, since their order may differ; all must hold the same rows. ``group``: the ``.csg`` that names them."""
+        if group is not None:
+            group.check_counts([len(part) for part in parts])
+        label = parts[0].label if group is None else str(group.path)
         if len(parts) == 1:
-            return cls(parts, [None], label or parts[0].label)
+            return cls(parts, [None], label, group)
         for part in parts:
             if "uid" not in part:
                 raise InputError(kind="missing", path=part.label, found="no field uid", expected=f"it to join {parts[0].label} on")
         first = parts[0].uids()
-        return cls(parts, [None, *(_order(parts[0].label, first, part) for part in parts[1:])], label or parts[0].label)
+        return cls(parts, [None, *(_order(parts[0].label, first, part) for part in parts[1:])], label, group)
 
     def load(self, wanted: Sequence[Wanted]) -> None:
         """Reads fields in one pass over each file, instead of one for each."""
@@ -87,6 +84,14 @@ class JoinedFields:
         index, values = part.distinct(field)
         return index[order], values
 
+    def paths(self, field: str) -> tuple[NDArray[np.uint32], list[str]]:
+        """For each row the index of its path, and the distinct paths, without the ``>`` that stands for the project's directory."""
+        dtype = self._part(field)[0].dtype[field]
+        if dtype.kind not in "SUO":
+            raise InputError(kind="malformed", path=self.label, field=field, found=f"type {dtype}", expected="text")
+        index, values = self.distinct(field)
+        return index, [value.decode("utf-8", "surrogateescape").rstrip("\0").removeprefix(">") for value in values]
+
 
 def _order(label: str, first: NDArray[np.uint64], other: Fields) -> NDArray[np.int64] | None:
     uids = other.uids()
@@ -98,8 +103,8 @@ def _order(label: str, first: NDArray[np.uint64], other: Fields) -> NDArray[np.i
         raise InputError(
             kind="contradiction",
             path=other.label,
-            found=f"{len(uids):,} particles, which lack {missing:,} of the {len(first):,} of {label} (by uid)",
-            expected="the same particles in both, each the same number of times",
+            found=f"{len(uids):,} rows, which lack {missing:,} of the {len(first):,} of {label} (by uid)",
+            expected="the same rows in both, each the same number of times",
         )
     order = np.empty(len(first), np.int64)
     order[of_first] = by_uid

@@ -14,9 +14,10 @@ from cryodedup import _core
 from cryodedup.errors import InputError
 from cryodedup.formats import cryosparc
 from cryodedup.formats.cryosparc_output import DatasetOutput
-from cryodedup.formats.datasets import DatasetFile, open_dataset
+from cryodedup.formats.datasets import open_dataset
 from cryodedup.formats.detect import UnknownFormatError, kind_of
 from cryodedup.formats.image_names import IMAGES, OTHERS, is_image, power_spectra
+from cryodedup.formats.joined_fields import JoinedFields
 from cryodedup.formats.list_output import ListOutput
 from cryodedup.formats.project import base_of, is_file
 from cryodedup.formats.star import StarFile, TableColumns, group_number, open_star
@@ -212,31 +213,14 @@ def _micrograph_table(file: StarFile) -> _core.Table:
 def _from_dataset(path: Path, kind: str) -> Exposures:
     group = cryosparc.CsGroup.open(path) if kind == "csg" else None
     parts = [open_dataset(part) for part in (group.files if group else [path])]
-    if group is not None:
-        group.check_counts([len(part) for part in parts])
-
-    def holder(field: str) -> DatasetFile | None:
-        numbers = range(1) if group is None else group.numbers_of(field)
-        return next((parts[number] for number in numbers if field in parts[number]), None)
-
-    main = holder(f"{BLOB}/path")
-    if main is None:
-        raise InputError(kind="unsupported", path=path, found=f"no field {BLOB}/path", expected="a dataset of exposures")
-    dtype = main.dtype[f"{BLOB}/path"]
-    if dtype.kind not in "SUO":
-        raise InputError(kind="malformed", path=path, field=f"{BLOB}/path", found=f"type {dtype}", expected="text")
-    without = next((part.label for part in parts if "uid" not in part), None)
-    if without is not None:
-        raise InputError(kind="unsupported", path=without, found="no field uid", expected="a dataset of exposures")
-    if any(len(part) != len(main) or not np.array_equal(part.uids(), main.uids()) for part in parts):
-        raise InputError(
-            kind="contradiction", path=path, found="different exposures in its datasets", expected="the same uids in the same order"
-        )
-    index, raw = main.distinct(f"{BLOB}/path")
-    names = [cryosparc.path_of(raw[i]) for i in index]
-    held = [(field, holder(field)) for field in (CTF["cs"], f"{BLOB}/psize_A")]
-    ctf, sizes_a = (None if part is None else part.numbers(field) for field, part in held)
-    output = DatasetOutput(parts, [None] * len(parts), group, kind="exposure")
+    fields = JoinedFields.of(parts, group)
+    missing = next((field for field in (f"{BLOB}/path", "uid") if field not in fields), None)
+    if missing is not None:
+        raise InputError(kind="unsupported", path=path, found=f"no field {missing}", expected="a dataset of exposures")
+    index, paths = fields.paths(f"{BLOB}/path")
+    names = [paths[i] for i in index]
+    ctf, sizes_a = (fields.numbers(field) if field in fields else None for field in (CTF["cs"], f"{BLOB}/psize_A"))
+    output = DatasetOutput(parts, fields.orders, group, kind="exposure")
     return replace(_located(str(path), names, path, output, ctf), pixel_sizes_a=sizes_a)
 
 

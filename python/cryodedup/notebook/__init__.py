@@ -1,1 +1,1 @@
-"""Results in a notebook: DataFrames, summaries as text and HTML, and plots by matplotlib of the data that the page draws."""
+"""Results in a notebook: DataFrames, summaries as text and HTML, and the figures of the page."""

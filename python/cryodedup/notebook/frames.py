@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from cryodedup.micrographs.listings import FORMATS, WORDS, values_of
 from cryodedup.micrographs.result import MicrographOutcome
+from cryodedup.particles.listing import own_micrographs, scores_of, uids_of
 from cryodedup.particles.result import ParticleOutcome
 
 if TYPE_CHECKING:
@@ -23,12 +24,11 @@ def rejected_particles(found: ParticleOutcome) -> pd.DataFrame:
     is_known = np.zeros(len(rejected), bool) if found.params.remove_entirely else of != rejected
     columns = _identities(found, rejected, np.ones(len(rejected), bool), "")
     names = [micrograph.name for picks in found.joined.picks for micrograph in picks.micrographs]
-    columns["micrograph"] = pd.Series([names[i] for i in _own_micrographs(found, rejected)], dtype=object)
+    columns["micrograph"] = pd.Series([names[i] for i in own_micrographs(found.joined.picks)[rejected]], dtype=object)
     in_a = found.centres.in_angstrom
     axes = found.coordinates_a.shape[1]
     columns |= {f"{axis}_a": found.coordinates_a[rejected, k] if in_a else np.nan for k, axis in enumerate("xyz"[:axes])}
-    scores = [np.full(len(picks), np.nan) if picks.scores is None else picks.scores.values for picks in found.joined.picks]
-    columns["score"] = np.concatenate(scores)[rejected]
+    columns["score"] = scores_of(found.joined.picks)[rejected]
     columns |= _identities(found, of, is_known, "kept_")
     columns["distance_a"] = found.distances_a if in_a else np.nan
     return pd.DataFrame(columns, index=pd.RangeIndex(len(rejected)))
@@ -40,22 +40,13 @@ def _identities(found: ParticleOutcome, rows: NDArray[np.int64], is_known: NDArr
 
     rows = np.where(is_known, rows, 0)
     picks, source_of = found.joined.picks, found.joined.source_of[rows]
-    uids = np.concatenate([np.zeros(len(pick), np.uint64) if pick.uids is None else pick.uids for pick in picks])[rows]
     has_uid = np.array([pick.uids is not None for pick in picks])[source_of]
     labels = pd.Series([picks[i].label for i in source_of], dtype=object)
     return {
         f"{prefix}source": labels.where(is_known, None),
         f"{prefix}row": pd.Series(rows - found.joined.bounds[source_of], dtype="Int64").where(is_known),
-        f"{prefix}uid": pd.Series(uids, dtype="UInt64").where(is_known & has_uid),
+        f"{prefix}uid": pd.Series(uids_of(picks)[rows], dtype="UInt64").where(is_known & has_uid),
     }
-
-
-def _own_micrographs(found: ParticleOutcome, rows: NDArray[np.int64]) -> list[int]:
-    """For each particle the index of its micrograph, as its own input names it, among those of all inputs one after the other."""
-    picks = found.joined.picks
-    firsts = np.cumsum([0, *(len(pick.micrographs) for pick in picks)])
-    numbers = np.concatenate([pick.micrograph_of + np.int64(first) for pick, first in zip(picks, firsts, strict=False)])
-    return list(map(int, numbers[rows]))
 
 
 def pairs_of_micrographs(found: MicrographOutcome) -> pd.DataFrame:

@@ -25,25 +25,38 @@ def write_listing(
     threads: int,
 ) -> None:
     """Writes the table; ``duplicate_of`` is None if all duplicates are removed, and a distance of NaN gives an empty cell."""
-    firsts = np.cumsum([0, *(len(pick.micrographs) for pick in picks)])
     starts = np.cumsum([0, *map(len, picks)])
-    scores = [np.full(len(pick), np.nan) if pick.scores is None else pick.scores.values for pick in picks]
-    uids = [np.zeros(len(pick), np.uint64) if pick.uids is None else pick.uids for pick in picks]
     _core.write_listing(
         path,
         rejected.view(np.uint64),  # no copy: 16 bytes for each that is rejected
         np.zeros(0, np.uint64) if duplicate_of is None else duplicate_of.view(np.uint64),
         distances_a,
         coordinates_a,
-        _joined(
-            [pick.micrograph_of + np.uint32(first) if first else pick.micrograph_of for pick, first in zip(picks, firsts, strict=False)]
-        ),
+        own_micrographs(picks),
         [cell_of(micrograph.name) for pick in picks for micrograph in pick.micrographs],
-        _joined(scores) if any(pick.scores for pick in picks) else None,
-        _joined(uids) if any(pick.uids is not None for pick in picks) else None,
+        scores_of(picks) if any(pick.scores for pick in picks) else None,
+        uids_of(picks) if any(pick.uids is not None for pick in picks) else None,
         [(cell_of(pick.label), int(start), pick.uids is not None) for pick, start in zip(picks, starts, strict=False)],
         threads=threads,
     )
+
+
+def own_micrographs(picks: Sequence[Picks]) -> NDArray[np.uint32]:
+    """For each particle the index of its micrograph, as its own input names it, among those of all inputs one after the other."""
+    firsts = np.cumsum([0, *(len(pick.micrographs) for pick in picks)])
+    return _joined(
+        [pick.micrograph_of + np.uint32(first) if first else pick.micrograph_of for pick, first in zip(picks, firsts, strict=False)]
+    )
+
+
+def scores_of(picks: Sequence[Picks]) -> Floats:
+    """The score of each particle; NaN where it has none."""
+    return _joined([np.full(len(pick), np.nan) if pick.scores is None else pick.scores.values for pick in picks])
+
+
+def uids_of(picks: Sequence[Picks]) -> NDArray[np.uint64]:
+    """The uid of each particle; 0 where it has none."""
+    return _joined([np.zeros(len(pick), np.uint64) if pick.uids is None else pick.uids for pick in picks])
 
 
 def _joined(columns: Sequence[NDArray[Any]]) -> NDArray[Any]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cryodedup.particles.inputs.scores import are_ranks_compared
 from cryodedup.particles.result import ParticleOutcome
 
 
-def pixel_size_words(found: list[dict[str, Any]]) -> str:
+def pixel_size_words(found: Sequence[Mapping[str, Any]]) -> str:
     """The pixel sizes of an input, and where they were found."""
     sizes: dict[str, list[str]] = {}
     for size in found:
@@ -20,7 +21,7 @@ def pixel_size_words(found: list[dict[str, Any]]) -> str:
     return "; ".join(texts) or "not needed: no particles"
 
 
-def score_words(score: dict[str, Any]) -> str:
+def score_words(score: Mapping[str, Any]) -> str:
     """The score of an input, and which way is better."""
     if score["field"] is None:
         return "none: an earlier particle is better"

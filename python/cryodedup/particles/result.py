@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -29,9 +29,9 @@ class Source:
 
     picks: Picks
     start: int
-    pixel_sizes: list[dict[str, object]]
+    pixel_sizes: Sequence[Mapping[str, object]]
     sizes_a: Floats | float
-    score: dict[str, object]
+    score: Mapping[str, object]
 
     @property
     def rows(self) -> slice:

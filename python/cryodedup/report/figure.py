@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
+from cryodedup.errors import naming
 from cryodedup.report.svg import Drawing, document
 from cryodedup.text import shown
 
@@ -12,9 +15,10 @@ MAX_LETTERS, HEAD = 28, 5
 """Maximum number of letters of a name in a figure, and of what is left of a common beginning of long names."""
 WIDE = 600.0
 """Wider figures, in CSS pixels, take a whole row of the page."""
+TEMPLATES = Path(__file__).parent / "templates"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Figure:
     """A figure: the stem of its file name, its drawings side by side, its caption, and what is said of each of its spots."""
 
@@ -31,6 +35,30 @@ class Figure:
     def file(self, style: str) -> str:
         """The figure as a separate SVG file."""
         return document(self.panels, style)
+
+    def save(self, path: Path | str) -> None:
+        """Writes the figure as an SVG file, as those in ``figures/`` beside the page."""
+        with naming(Path(path)):
+            Path(path).write_text(self.file(file_style()), "utf-8")
+
+    def __repr__(self) -> str:
+        return shown(f"Figure: {self.caption}")
+
+    def _repr_svg_(self) -> str:
+        """The figure as a notebook shows it, on white, whatever the theme."""
+        return document(self.panels, within_class(file_style()), class_="cryodedup", style="background:#fff")
+
+
+def file_style(**others: str) -> str:
+    """The style of figures with the colours of a white page filled in, or ``others``: many programs do not support CSS variables."""
+    page = (TEMPLATES / "page.css").read_text("utf-8").split("}", maxsplit=1)[0]
+    of = {**dict(re.findall(r"--(\w+): (#\w+)", page)), **others}
+    return re.sub(r"var\(--(\w+)\)", lambda found: of[found[1]], (TEMPLATES / "figure.css").read_text("utf-8"))
+
+
+def within_class(style: str) -> str:
+    """Rules that apply within the class ``cryodedup`` only, for drawings on the page of another program."""
+    return re.sub(r"^(?=\.)", ".cryodedup ", style, flags=re.MULTILINE)
 
 
 def without_directories(names: Sequence[str]) -> Sequence[str]:

@@ -19,13 +19,12 @@ from cryodedup import _core
 from cryodedup.errors import naming
 from cryodedup.names import Spell, as_parameters
 from cryodedup.output_directory import FIGURES, PAGE
-from cryodedup.report.figure import Figure
+from cryodedup.report.figure import TEMPLATES, Figure, file_style, within_class
 from cryodedup.report.origin import Origin
 from cryodedup.report.svg import Svg, joined
 from cryodedup.text import shown
 
 OF_THE_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS)
-_TEMPLATES = Path(__file__).parent / "templates"
 SCRIPTS = [f"script/{name}.js" for name in ("base", "picks", "tables", "charts", "places", "pairs")]
 """The parts of the pages' script; the first defines what the others use."""
 MAX_BYTES = 4_000_000
@@ -109,20 +108,9 @@ def fragment(template: str, **context: Any) -> str:
     Letters and axes of its figures have the colour of the text around them, which a dark theme makes light; the other colours are visible
     on a dark and on a white page. Its rules apply within the class ``cryodedup`` only.
     """
-    style = re.sub(r"^(?=\.)", ".cryodedup ", file_style(text="currentColor", dim="currentColor"), flags=re.MULTILINE)
+    style = within_class(file_style(text="currentColor", dim="currentColor"))
     filled: str = _environment(as_parameters).get_template(template).render(style=style, **context)
     return filled
-
-
-def file_style(**others: str) -> str:
-    """The style of figures with the colours of a white page filled in, or ``others``: many programs do not support CSS variables."""
-    of = {**colours(), **others}
-    return re.sub(r"var\(--(\w+)\)", lambda found: of[found[1]], _text("figure.css"))
-
-
-def colours() -> dict[str, str]:
-    """The colours of a white page, by the names that figures use."""
-    return dict(re.findall(r"--(\w+): (#\w+)", _text("page.css").split("}", maxsplit=1)[0]))
 
 
 @cache
@@ -130,7 +118,7 @@ def _environment(spell: Spell) -> Any:
     import jinja2
 
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(_TEMPLATES), autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
+        loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
     )
     environment.filters["number"] = lambda value: f"{value:,}"
     environment.filters["text"] = lambda value: shown(spell(str(value)))
@@ -145,4 +133,4 @@ def _panels(figure: Figure) -> Svg:
 
 
 def _text(name: str) -> str:
-    return (_TEMPLATES / name).read_text("utf-8")
+    return (TEMPLATES / name).read_text("utf-8")

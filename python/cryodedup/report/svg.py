@@ -49,8 +49,8 @@ class Drawing:
         return f"width:{number(min(100.0, 100.0 * self.width / WIDTH))}%;max-width:{number(1.2 * self.width)}px"
 
 
-def document(drawings: Sequence[Drawing], style: str) -> str:
-    """A separate SVG file: drawings side by side, with the given style."""
+def document(drawings: Sequence[Drawing], rules: str, **attributes: str) -> str:
+    """A separate SVG file: drawings side by side, with style ``rules``; ``attributes``: further ones of its root."""
     width, height = sum(one.width + GAP for one in drawings) - GAP, max(one.height for one in drawings)
     places = np.cumsum([0.0, *(one.width + GAP for one in drawings)])
     panels = [
@@ -61,7 +61,9 @@ def document(drawings: Sequence[Drawing], style: str) -> str:
     spaces = {"xmlns": "http://www.w3.org/2000/svg", "xmlns:xlink": "http://www.w3.org/1999/xlink"}
     label = "; ".join(one.alt for one in drawings)
     # The style is the project's own; its line ends, which would be replaced in a name, stay.
-    return element("svg", element("style", Svg(escape(style))), *panels, role="img", aria_label=label, **sizes, **spaces) + "\n"
+    return (
+        element("svg", element("style", Svg(escape(rules))), *panels, role="img", aria_label=label, **sizes, **spaces, **attributes) + "\n"
+    )
 
 
 def element(tag: str, *content: Svg, **attributes: str | float) -> Svg:

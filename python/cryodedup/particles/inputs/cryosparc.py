@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from cryodedup import units
 from cryodedup.errors import InputError, UnknownPixelSizeError, Where
-from cryodedup.formats.cryosparc import Wanted, path_of, unpack
+from cryodedup.formats.cryosparc import Wanted, unpack
 from cryodedup.formats.joined_fields import JoinedFields
 from cryodedup.formats.star import text
 from cryodedup.names import named
@@ -178,18 +178,18 @@ def _check_shapes(fields: JoinedFields, shape_of: NDArray[np.uint32], sides: Flo
 
 def micrographs_of(fields: JoinedFields) -> tuple[NDArray[np.uint32], list[Micrograph]]:
     """The micrograph of each particle, as an index into the micrographs."""
-    paths = fields.distinct(PATH) if PATH in fields else None
+    paths = fields.paths(PATH) if PATH in fields else None
     if UID not in fields:
         assert paths is not None
-        return paths[0], [Micrograph(name=path_of(path)) for path in paths[1]]
+        return paths[0], [Micrograph(name=path) for path in paths[1]]
     index, raw = fields.distinct(UID, "<u8")
     uids = unpack(raw, "<u8")[:, 0].tolist()
     if paths is None:
         return index, [Micrograph(name=f"{uid:021d}", uid=uid) for uid in uids]
     if 0 in uids:  # not set
-        return paths[0], [Micrograph(name=path_of(path)) for path in paths[1]]
+        return paths[0], [Micrograph(name=path) for path in paths[1]]
     first = first_of_each(index, len(uids))
-    names = [path_of(paths[1][paths[0][row]]) for row in first] if len(index) else []
+    names = [paths[1][paths[0][row]] for row in first] if len(index) else []
     return index, [Micrograph(name=name, uid=uid) for name, uid in zip(names, uids, strict=True)]
 
 

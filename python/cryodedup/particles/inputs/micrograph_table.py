@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from cryodedup.errors import InputError
-from cryodedup.formats.cryosparc import CsGroup, path_of, unpack
+from cryodedup.formats.cryosparc import CsGroup, unpack
 from cryodedup.formats.datasets import open_dataset
 from cryodedup.formats.detect import kind_of
 from cryodedup.formats.joined_fields import JoinedFields
@@ -134,11 +134,9 @@ def read_micrographs(path: Path) -> MicrographTable:
     if kind == "star":
         (file,) = open_star([path])
         return _of_tomograms(file) if _tomogram_table(file) is not None else _of_star(file)
-    if kind == "csg":
-        group = CsGroup.open(path)
-        return _of_cs(path, JoinedFields.of_group(group, [open_dataset(part) for part in group.files]))
-    if kind in ("npy", "csdat"):
-        return _of_cs(path, JoinedFields.by_uid([open_dataset(path)]))
+    if kind in ("npy", "csdat", "csg"):
+        group = CsGroup.open(path) if kind == "csg" else None
+        return _of_cs(path, JoinedFields.of([open_dataset(part) for part in (group.files if group else [path])], group))
     raise InputError(kind="unsupported", path=path, field=OPTION, found="neither a STAR file nor a CryoSPARC dataset")
 
 
@@ -227,7 +225,7 @@ def _of_cs(path: Path, fields: JoinedFields) -> MicrographTable:
         )
     index, raw = fields.distinct(uid, "<u8")
     row = first_of_each(index, len(raw))
-    names, sizes = fields.distinct(name), fields.distinct(size, "<f4")
+    names, sizes = fields.paths(name), fields.distinct(size, "<f4")
     values = [float(str(value)) for value in unpack(sizes[1], "<f4")[:, 0]]
     if any(not (np.isfinite(value) and value > 0) for value in values):
         raise InputError(kind="malformed", path=path, field=size, found=f"{min(values):g}", expected="positive numbers of Å")
@@ -238,7 +236,7 @@ def _of_cs(path: Path, fields: JoinedFields) -> MicrographTable:
         sides = unpack(shapes, "<u4", 2).astype(float)[:, ::-1]  # (ny, nx)
         extents = [tuple((sides[shape_of[i]] * side).tolist()) for i, side in zip(row, sizes_a, strict=True)]
     micrographs = [
-        Micrograph(name=path_of(names[1][names[0][i]]), uid=int(number), extent_a=None if extent is None else (extent[0], extent[1]))
+        Micrograph(name=names[1][names[0][i]], uid=int(number), extent_a=None if extent is None else (extent[0], extent[1]))
         for i, number, extent in zip(row, unpack(raw, "<u8")[:, 0], extents, strict=True)
     ]
     return MicrographTable(

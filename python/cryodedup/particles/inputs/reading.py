@@ -94,7 +94,7 @@ def _refuse_twice(picks: Sequence[Picks]) -> None:
 def read_table(table: Any, params: ParticleParams, label: str = "table") -> Picks:
     """Reads what ``starfile.read`` or ``cryosparc.dataset.Dataset.load`` return, or a structured array of CryoSPARC's fields."""
     if isinstance(table, np.ndarray) or callable(getattr(table, "fields", None)):
-        return cryosparc.read(JoinedFields.by_uid([cs.RecordArray.of(table, label)]), params, RecordsOutput(table, label))
+        return cryosparc.read(JoinedFields.of([cs.RecordArray.of(table, label)]), params, RecordsOutput(table, label))
     return relion.read(FrameColumns(table, label), params, FrameOutput(table, label))
 
 
@@ -230,7 +230,7 @@ def _read_group(group: cs.CsGroup, params: ParticleParams, progress: Progress) -
 
 
 def _read_datasets(parts: Sequence[DatasetFile], params: ParticleParams, group: cs.CsGroup | None = None) -> Picks:
-    fields = JoinedFields.by_uid(parts) if group is None else JoinedFields.of_group(group, parts)
+    fields = JoinedFields.of(parts, group)
     return cryosparc.read(fields, params, DatasetOutput(parts, fields.orders, group))
 
 

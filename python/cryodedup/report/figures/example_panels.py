@@ -195,7 +195,7 @@ def caption(example: Example, rejected: str, times: int) -> str:
         "random": f"taken at random from those with {others}",
     }
     frame = "micrograph" if example.depths_a is None else "tomogram"
-    found = f"The {example.word} {frame} ({chosen[example.word]}): {example.name}"
+    found = f"The {example.word} {frame} ({chosen[example.word]}): {example.name}" if example.word in chosen else example.name
     found += f" ({example.image.missing})." if example.image.missing else "."
     found += " The view is along z." if example.depths_a is not None else ""
     if example.picked_a is not None:

@@ -49,7 +49,7 @@ class Example:
     Attributes
     ----------
     word
-        ``worst``, ``median`` or ``random``.
+        ``worst``, ``median`` or ``random``; or else another one that is unique to the micrograph.
     centres_a, picked_a
         float64 (n, 2): centres of the particles, Å, and where they were picked, if shifts were applied.
     source_of
@@ -126,8 +126,8 @@ def _not_one(result: ParticleOutcome, name: str, found: list[str]) -> InputError
     return InputError(kind="missing", field=name, found=nothing, expected=f"one, such as {', '.join(some)}")
 
 
-def example_of(result: ParticleOutcome, number: int, word: str = "chosen") -> Example:
-    """One micrograph, by its number, with its particles."""
+def example_of(result: ParticleOutcome, number: int, word: str = "") -> Example:
+    """One micrograph, by its number, with its particles; ``word``: which of the examples of a page it is."""
     micrographs = None if result.params.micrographs is None else Path(result.params.micrographs)
     rows = np.flatnonzero(result.micrograph_of == number)
     source_of = np.searchsorted([source.start for source in result.sources], rows, "right") - 1
@@ -137,7 +137,7 @@ def example_of(result: ParticleOutcome, number: int, word: str = "chosen") -> Ex
     image = Image() if micrographs is None else image_of(name, micrographs, SIDE_PX)
     extent = _extent(result, rows, image.size_px)
     return Example(
-        word=word,
+        word=word or f"micrograph_{number}",  # no two figures of a notebook may have one name
         name=name,
         centres_a=np.ascontiguousarray(centres[:, :2]),
         depths_a=np.ascontiguousarray(centres[:, 2]) if centres.shape[1] == 3 else None,
