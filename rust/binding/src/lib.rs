@@ -21,7 +21,7 @@ use pyo3::prelude::*;
 
 #[pymodule]
 mod _core {
-    use cryodedup_core::micrographs::{kernels, read, search, session, significance};
+    use cryodedup_core::micrographs::{instruction_set, read, search, session, significance};
     use pyo3::prelude::*;
 
     #[pymodule_export]
@@ -65,7 +65,7 @@ mod _core {
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
         module.add("__version__", env!("CARGO_PKG_VERSION"))?;
-        module.add("MIN_FOR_FIXED_PATTERN", session::fixed_pattern::MIN_FOR_FIXED_PATTERN)?;
+        module.add("MIN_FOR_FIXED_PATTERN", session::MIN_FOR_FIXED_PATTERN)?;
         module.add("RANDOM_PAIRS", search::RANDOM_PAIRS)?;
         module.add("DOUBTFUL_Z", significance::DOUBTFUL_Z)?;
         module.add("USUAL_MIDDLE_Z", significance::USUAL_MIDDLE_Z)?;
@@ -73,7 +73,7 @@ mod _core {
         module.add("MIRRORED_CAUTION", significance::MIRRORED_CAUTION)?;
         module.add("NEAR_ZERO_PX", significance::NEAR_ZERO_PX)?;
         module.add("MAX_MASKED", read::MAX_MASKED)?;
-        module.add("INSTRUCTION_SET", kernels::fft::instruction_set())?;
+        module.add("INSTRUCTION_SET", instruction_set())?;
         module.add("DEBUG_BUILD", cfg!(debug_assertions))
     }
 }

@@ -3,11 +3,8 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use cryodedup_core::micrographs::Orientation;
 use cryodedup_core::micrographs::search::{self, Comparison, Limits, Listed, Place, Shard};
-use cryodedup_core::micrographs::significance::{
-    self, Agreement, Compared, Criteria, Decision, Gumbel, InOrientation, Shots, Tail, Verdict, orientations_of,
-};
+use cryodedup_core::micrographs::significance::{self, Agreement, Compared, Criteria, Decision, Gumbel, Shots, Tail, Verdict};
 use numpy::{PyReadonlyArray1, PyReadonlyArray2};
 use pyo3::prelude::*;
 
@@ -154,7 +151,7 @@ impl Null {
     }
 
     fn standard(&self, z: f64, overlap: f64) -> f64 {
-        self.0.by_overlap.standard(z, overlap)
+        self.0.standard(z, overlap)
     }
 
     fn beyond(&self, z: f64) -> f64 {
@@ -338,17 +335,7 @@ impl Search {
         threads: usize,
         progress: Progress<'_>,
     ) -> PyResult<Vec<(u32, u8)>> {
-        let find = |monitor: &_| {
-            Compared::of_search(&self.0, &block.0, |compared| {
-                let null = significance::Null::of_session(&self.0.session, compared)?;
-                let others = (1..orientations).map(|k| self.0.in_orientation(Orientation(k), monitor)).collect::<Result<Vec<_>, _>>()?;
-                let stored = std::iter::once(compared.candidates).chain(others.iter().map(Vec::as_slice));
-                let several: Vec<_> =
-                    (0..).map(Orientation).zip(stored).map(|(orientation, pairs)| InOrientation { orientation, pairs }).collect();
-                let tested = compared.tested * u64::from(orientations);
-                Ok(orientations_of(&several, &null, self.0.session.size, tested))
-            })
-        };
+        let find = |monitor: &_| significance::find_orientations(&self.0, &block.0, orientations, monitor);
         let found = run_in_stages(py, threads, progress.as_ref(), find)?;
         Ok(found.into_iter().map(|(i, orientation)| (i, orientation.0)).collect())
     }

@@ -105,17 +105,17 @@ impl Error {
     }
 
     /// An [`Error::Malformed`].
-    pub fn malformed(path: &Path, place: Place, found: impl Into<String>, expected: impl Into<String>) -> Self {
+    pub(crate) fn malformed(path: &Path, place: Place, found: impl Into<String>, expected: impl Into<String>) -> Self {
         Self::Malformed { path: path.to_owned(), place, found: found.into(), expected: expected.into() }
     }
 
     /// An [`Error::Truncated`].
-    pub fn truncated(path: &Path, found: impl Into<String>, expected: impl Into<String>) -> Self {
+    pub(crate) fn truncated(path: &Path, found: impl Into<String>, expected: impl Into<String>) -> Self {
         Self::Truncated { path: path.to_owned(), found: found.into(), expected: expected.into() }
     }
 
     /// The text without the file, for a list of files and reasons.
-    pub fn reason(&self) -> String {
+    pub(crate) fn reason(&self) -> String {
         match self {
             Self::Malformed { place: Place::Whole, found, expected, .. } | Self::Truncated { found, expected, .. } => {
                 format!("found {found}, expected {expected}")
@@ -126,7 +126,7 @@ impl Error {
     }
 
     /// For `map_err`: names the file in which an input/output error happened.
-    pub fn at(path: &Path) -> impl Fn(std::io::Error) -> Self + '_ {
+    pub(crate) fn at(path: &Path) -> impl Fn(std::io::Error) -> Self + '_ {
         move |source| Self::Io { path: path.to_owned(), source }
     }
 }

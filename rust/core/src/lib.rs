@@ -5,13 +5,12 @@
 //! * [`star`]: where the rows of a STAR file are, and the few columns of it that are needed.
 //! * [`records`]: the few needed fields of a file of fixed-size records (CryoSPARC `.cs`).
 //! * [`rows`]: byte spans of rows, and the writing of the kept and the rejected ones unchanged.
-//! * [`interning`]: names to dense indices.
 //! * [`error`]: what can go wrong. [`monitor`] and [`jobs`]: how a long job is watched and stopped, and by which threads it runs.
 //!
 //! Everything parallel runs in the rayon pool the caller is in.
 
 pub mod error;
-pub mod interning;
+mod interning;
 pub mod jobs;
 mod kdtree;
 pub mod micrographs;

@@ -26,7 +26,7 @@ pub(crate) struct Source {
 }
 
 /// The records of some keys in several files; of equal ones that of the last file.
-pub fn find(paths: &[PathBuf], keys: &[Key], monitor: &Monitor) -> Result<Vec<Option<Stored>>> {
+pub fn find_records(paths: &[PathBuf], keys: &[Key], monitor: &Monitor) -> Result<Vec<Option<Stored>>> {
     let mut known = HashMap::new();
     for path in paths {
         let of_file: Arc<Path> = path.as_path().into();

@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use super::kernels::picture::picture;
+pub use super::kernels::picture::picture;
 use super::session::Session;
 use super::stored::{Source, Stored, open_all};
 use crate::{Error, Monitor, Result};

@@ -8,10 +8,11 @@ mod offsets;
 mod rewrite;
 mod split;
 
-pub use cells::{Cell, Cells, is_blank};
+pub(crate) use cells::is_blank;
+pub use cells::{Cell, Cells};
 pub use input::{Input, Version};
-pub use marks::{Marks, Starts};
-pub use offsets::Offsets;
+pub(crate) use marks::Marks;
+pub(crate) use offsets::Offsets;
 pub use rewrite::Rewrite;
 pub use split::{Part, split};
 
@@ -41,7 +42,7 @@ impl Rows {
 
     /// Lines, with their ends: the offset of each, and that of the end of the last; and the spans between them that belong to none (comments,
     /// blank lines), ascending, at most one between two rows.
-    pub fn lines(of: Version, starts: Offsets, gaps: Vec<(u64, u64)>) -> Self {
+    pub(crate) fn lines(of: Version, starts: Offsets, gaps: Vec<(u64, u64)>) -> Self {
         Self { of, spans: Spans::Lines { starts, gaps } }
     }
 
@@ -59,7 +60,7 @@ impl Rows {
     }
 
     /// Offset of the first, bytes of each, and how many there are, if they are records of one size.
-    pub fn as_records(&self) -> Option<(u64, u64, u64)> {
+    pub(crate) fn as_records(&self) -> Option<(u64, u64, u64)> {
         if let Spans::Records { start, size, count } = self.spans { Some((start, size, count)) } else { None }
     }
 

@@ -25,11 +25,6 @@ impl Offsets {
         self.low.len()
     }
 
-    /// Whether there is none.
-    pub fn is_empty(&self) -> bool {
-        self.low.is_empty()
-    }
-
     /// One of them.
     pub fn get(&self, index: usize) -> u64 {
         let high = self.turns.partition_point(|&turn| turn <= index);

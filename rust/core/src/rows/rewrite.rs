@@ -24,14 +24,14 @@ pub enum Rewrite {
 
 impl Rewrite {
     /// The column whose cells are rewritten.
-    pub fn column(&self) -> usize {
+    pub(super) fn column(&self) -> usize {
         match self {
             Self::Replace { column, .. } | Self::OtherHalf { column, .. } => *column,
         }
     }
 
     /// How many rows it is for, if it is for a certain number.
-    pub fn rows(&self) -> Option<usize> {
+    pub(super) fn rows(&self) -> Option<usize> {
         if let Self::OtherHalf { moves, .. } = self { Some(moves.len()) } else { None }
     }
 

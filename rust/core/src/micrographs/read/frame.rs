@@ -90,7 +90,7 @@ impl Frame {
         let mut reduction = Reduction::new(self.nx, self.ny, width);
         self.stream::<T>(width, monitor, |rows| T::add(rows, &mut reduction))?;
         if all_finite(&reduction.means) {
-            return Ok(Reduced { means: reduction.means, masked: 0 });
+            return Ok(reduction.into());
         }
         let mut finite = Finite::new(self.nx, self.ny, width);
         // The bytes were counted by the first pass.

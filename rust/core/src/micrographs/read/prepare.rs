@@ -114,7 +114,7 @@ impl Preparation {
         self.writer.truncate_after(record)
     }
 
-    fn write(&self, key: &Key, (nx, ny): (usize, usize), width: usize, Reduced { means, masked }: Reduced) -> Result<Stored> {
+    fn write(&self, key: &Key, (nx, ny): (usize, usize), width: usize, Reduced { means, masked, .. }: Reduced) -> Result<Stored> {
         let size = (Bins::new(nx, width).count, Bins::new(ny, width).count);
         let mean = (means.iter().map(|&mean| f64::from(mean)).sum::<f64>() / means.len().max(1) as f64) as f32;
         let record = |kind, sd| Record { pixels_at: 0, width: size.0, height: size.1, sd, mean, kind, masked, checksum: 0 };

@@ -44,7 +44,7 @@ pub struct Threshold {
 #[derive(Debug)]
 pub struct Coarse {
     /// The session.
-    pub session: Arc<Session>,
+    pub(super) session: Arc<Session>,
     pub(crate) correlator: Correlator,
     /// The images, before they are padded.
     pub(crate) image: Plan,
@@ -148,12 +148,12 @@ impl Coarse {
     }
 
     /// Coefficients of a spectrum.
-    pub fn length(&self) -> usize {
+    pub(super) fn length(&self) -> usize {
         self.correlator.plan.len()
     }
 
     /// Columns and rows of the grid.
-    pub fn grid(&self) -> (usize, usize) {
+    pub(super) fn grid(&self) -> (usize, usize) {
         (self.correlator.plan.width, self.correlator.plan.height)
     }
 
@@ -218,7 +218,7 @@ impl Coarse {
     }
 
     /// The peak heights of some pairs (i, 2k) and (i, 2k + 1).
-    pub fn sample(&self, tests: &[(u32, u32)], monitor: &Monitor) -> Result<Vec<Highest>> {
+    pub(super) fn sample(&self, tests: &[(u32, u32)], monitor: &Monitor) -> Result<Vec<Highest>> {
         self.each(tests, Seen::default(), monitor, |first, k, maps| self.correlator.highest(first, self.packed(k), false, maps))
     }
 
@@ -244,7 +244,7 @@ impl Coarse {
     }
 
     /// All pairs (i, j > i) of the given first ones whose peak is high enough, one correlation each.
-    pub fn screen(&self, firsts: &[u32], seen: Seen, threshold: Threshold, monitor: &Monitor) -> Result<Vec<Candidate>> {
+    pub(super) fn screen(&self, firsts: &[u32], seen: Seen, threshold: Threshold, monitor: &Monitor) -> Result<Vec<Candidate>> {
         self.rows(firsts, seen, monitor, |block, thread, found| {
             let start = block.iter().map(|row| row.i as usize / 2).min().unwrap_or_default();
             for k in start..self.session.len().div_ceil(2) {

@@ -133,7 +133,7 @@ impl Search {
     }
 
     /// Whether every pair of the session is compared closely.
-    pub fn compares_all(&self) -> bool {
+    pub(in super::super) fn compares_all(&self) -> bool {
         match &self.pairs {
             Pairs::All { screening, .. } => screening.grid.is_none(),
             Pairs::Window { pairs, .. } => pairs.len() == self.session.len() * self.session.len().saturating_sub(1) / 2,
@@ -172,7 +172,7 @@ impl Search {
     ///
     /// # Errors
     /// As [`Search::compare`].
-    pub fn in_orientation(&self, orientation: Orientation, monitor: &Monitor) -> Result<Vec<Comparison>> {
+    pub(in super::super) fn in_orientation(&self, orientation: Orientation, monitor: &Monitor) -> Result<Vec<Comparison>> {
         let (pairs, _) = self.pairs_of(Shard::new(0, 1)?, orientation, monitor)?;
         monitor.begin("comparing in other orientations", pairs.len() as u64);
         let found = self.refine(&pairs, Seen { orientation, ..Seen::default() }, monitor)?;

@@ -24,13 +24,13 @@ impl Comparison {
     }
 
     /// The share of the frame (columns, rows) that overlaps at the best shift.
-    pub fn overlap(&self, size: (usize, usize)) -> f64 {
+    pub(crate) fn overlap(&self, size: (usize, usize)) -> f64 {
         overlap_at(self.place.shift, size)
     }
 
     /// The better of two comparisons of one pair; at zero shift that of the first.
     #[must_use]
-    pub fn or_better(self, other: Self) -> Self {
+    pub(crate) fn or_better(self, other: Self) -> Self {
         if other.z > self.z { Self { z_at_zero: self.z_at_zero, ..other } } else { self }
     }
 }

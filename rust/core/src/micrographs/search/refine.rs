@@ -119,7 +119,7 @@ impl<'a> Matcher<'a> {
     }
 
     /// The most significant shift of each pair near a given one, at most `NEAR` view pixels off along each axis.
-    pub fn find_near(&self, places: &[Place], monitor: &Monitor) -> Result<Vec<Match>> {
+    pub(crate) fn find_near(&self, places: &[Place], monitor: &Monitor) -> Result<Vec<Match>> {
         let near = |place: &Place| {
             monitor.advance(1)?;
             self.at_place(place, |overlap, warp, middle| {
@@ -133,7 +133,7 @@ impl<'a> Matcher<'a> {
     }
 
     /// The map to apply to the first of a pair for the best match with the second.
-    pub fn fit(&self, place: &Place) -> Result<Warp> {
+    pub(crate) fn fit(&self, place: &Place) -> Result<Warp> {
         self.at_place(place, |overlap, warp, middle| {
             let at = overlap.climb(middle, 3, 1).at;
             if self.z(overlap, at) < WORTH_FITTING {

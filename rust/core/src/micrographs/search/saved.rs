@@ -19,7 +19,7 @@ impl Screener {
     ///
     /// # Errors
     /// [`Error::Io`].
-    pub fn save(&self, directory: &Path) -> Result<()> {
+    pub(super) fn save(&self, directory: &Path) -> Result<()> {
         let Screening { pairs, grid, finer, pool_size, threshold, pool_threshold, decoy_pairs, predicted } = &self.screening;
         let (columns, rows) = grid.unwrap_or_default();
         let mut pack = Pack::default();
@@ -38,7 +38,7 @@ impl Screener {
     ///
     /// # Errors
     /// [`Error::Io`], [`Error::Malformed`].
-    pub fn open(session: &Arc<Session>, max_shift_px: Option<f64>, directory: &Path) -> Result<Self> {
+    pub(super) fn open(session: &Arc<Session>, max_shift_px: Option<f64>, directory: &Path) -> Result<Self> {
         let (screening, session) = (Screening::open(directory)?, Arc::clone(session));
         let coarse = screening.grid.map(|_| {
             let coarse = Coarse::empty(Arc::clone(&session), screening.finer, max_shift_px);
@@ -53,7 +53,7 @@ impl Screening {
     ///
     /// # Errors
     /// [`Error::Io`], [`Error::Malformed`].
-    pub fn open(directory: &Path) -> Result<Self> {
+    pub(super) fn open(directory: &Path) -> Result<Self> {
         let mut file = Unpack::read(&directory.join(SCREENING))?;
         let (pairs, decoy_pairs) = (file.whole()? as u64, file.whole()? as u64);
         let (columns, rows, finer, pool_size) = (file.whole()?, file.whole()?, file.whole()?, file.whole()?);

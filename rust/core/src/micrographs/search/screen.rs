@@ -26,7 +26,7 @@ pub struct Screening {
     /// Columns and rows of the grid; `None`: without screening, all pairs are compared closely.
     pub grid: Option<(usize, usize)>,
     /// Factor of a higher resolution than the usual one.
-    pub finer: usize,
+    pub(super) finer: usize,
     /// Micrographs per pool; 1: every pair by itself.
     pub pool_size: usize,
     /// Peak height, in standard deviations, from which a pair is compared closely.
@@ -69,12 +69,12 @@ impl Shard {
     }
 
     /// How many parts there are.
-    pub fn count(self) -> usize {
+    pub(super) fn count(self) -> usize {
         self.count
     }
 
     /// Whether a pair is in this part, by its first micrograph. Neighbours go together; those with many partners are dealt out evenly.
-    pub fn holds(self, first: u32) -> bool {
+    pub(super) fn holds(self, first: u32) -> bool {
         first as usize / ROWS % self.count == self.index
     }
 }

@@ -1,7 +1,7 @@
 //! The micrographs of one size, ready to be compared.
 
 mod equalise;
-pub mod fixed_pattern;
+mod fixed_pattern;
 pub(crate) mod in_common;
 mod pattern_means;
 pub(crate) mod reader;
@@ -23,7 +23,7 @@ use crate::micrographs::kernels::rings::{Band, RINGS};
 use crate::micrographs::kernels::warp::Warp;
 use crate::micrographs::stored::{Source, Stored, open_all};
 use crate::{Error, Monitor, Result};
-pub use fixed_pattern::FixedPatterns;
+pub use fixed_pattern::{FixedPatterns, MIN_FOR_FIXED_PATTERN};
 use reader::Reader;
 use saved::VIEWS;
 use store::{Shown, Store};
@@ -40,9 +40,9 @@ pub struct Session {
     /// Columns and rows of the views.
     pub view_size: (usize, usize),
     /// Columns and rows of the small views, of two thirds of the resolution, in which peaks are searched for.
-    pub small_size: (usize, usize),
+    pub(crate) small_size: (usize, usize),
     /// Independent values per pixel of the view: less than 1, since the band is limited.
-    pub independent: f64,
+    pub(crate) independent: f64,
     /// For each micrograph the share of its power that is not shot noise, in rings of the reduced micrograph's spectrum.
     pub signal: Vec<[f32; RINGS]>,
     /// The prepared micrographs; none for a session made of views.
@@ -172,17 +172,17 @@ impl Session {
     }
 
     /// The view of a micrograph.
-    pub fn view(&self, i: usize) -> Result<Cow<'_, OwnedImage>> {
+    pub(crate) fn view(&self, i: usize) -> Result<Cow<'_, OwnedImage>> {
         self.store.view(i)
     }
 
     /// The small view of a micrograph.
-    pub fn small_view(&self, i: usize) -> Result<Cow<'_, [i8]>> {
+    pub(crate) fn small_view(&self, i: usize) -> Result<Cow<'_, [i8]>> {
         self.store.small(i)
     }
 
     /// Columns and rows of the reduced micrographs per pixel of an image of the given columns and rows.
-    pub fn pixel_of(&self, (width, height): (usize, usize)) -> (f64, f64) {
+    pub(crate) fn pixel_of(&self, (width, height): (usize, usize)) -> (f64, f64) {
         (self.size.0 as f64 / width as f64, self.size.1 as f64 / height as f64)
     }
 

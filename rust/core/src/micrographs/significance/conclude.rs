@@ -12,8 +12,8 @@ use super::shots::Shots;
 use crate::micrographs::kernels::rings::Band;
 use crate::micrographs::search::comparison::{Comparison, is_of_one_area};
 use crate::micrographs::search::{Block, Confirmed, Matcher, Pair, Place, Search, confirm, share_pattern};
+use crate::micrographs::session::MIN_FOR_FIXED_PATTERN;
 use crate::micrographs::session::Session;
-use crate::micrographs::session::fixed_pattern::MIN_FOR_FIXED_PATTERN;
 use crate::union_find::UnionFind;
 use crate::{Monitor, Result};
 
@@ -42,7 +42,7 @@ pub struct Compared<'a> {
 
 impl Compared<'_> {
     /// Calls a function with what a search has compared; if that is every pair, the cohort are all of them.
-    pub fn of_search<T>(search: &Search, block: &Block, call: impl FnOnce(&Compared) -> T) -> T {
+    pub(super) fn of_search<T>(search: &Search, block: &Block, call: impl FnOnce(&Compared) -> T) -> T {
         let [candidates, mirrored, random] = block.comparisons();
         let (tested, decoys_tested) = search.tested(block);
         let cohort = if search.compares_all() { &candidates } else { &random };
@@ -115,7 +115,7 @@ pub struct Verdicts {
 impl Null {
     /// The null distributions of a session: pairs of one area are none of the cohort, and of few micrographs the camera's pattern is not
     /// taken out.
-    pub fn of_session(session: &Session, compared: &Compared) -> Result<Self> {
+    pub(super) fn of_session(session: &Session, compared: &Compared) -> Result<Self> {
         let areas = session.areas()?;
         let cohort: Vec<Comparison> = compared.cohort.iter().filter(|pair| !is_of_one_area(pair.place.pair, &areas)).copied().collect();
         Ok(Self::fit(compared.mirrored, compared.decoys_tested, &cohort, session.size, session.len() < MIN_FOR_FIXED_PATTERN))
@@ -136,7 +136,7 @@ pub fn conclude(session: &Session, shots: &Shots, compared: &Compared, criteria:
     let found: Vec<Found> = compared.candidates.iter().map(|pair| Found::new(pair, &null, session.size, &areas)).collect();
     let mut verdicts = Verdicts {
         pairs: vec![],
-        observed: found.iter().map(|one| null.by_overlap.standard(one.z, one.overlap(session.size))).collect(),
+        observed: found.iter().map(|one| null.standard(one.z, one.overlap(session.size))).collect(),
         of_pattern: vec![],
         mirrored: mirrored_copies(compared.mirrored, compared.decoys_tested, &null, session.size),
         null,

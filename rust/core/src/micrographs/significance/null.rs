@@ -36,13 +36,13 @@ pub struct Null {
     /// Of mirrored pairs.
     pub mirrored: Tail,
     /// Of their next best places; None of few pairs.
-    pub next: Option<Gumbel>,
+    pub(super) next: Option<Gumbel>,
     /// Of unmirrored pairs; None of few.
     pub cohort: Option<Gumbel>,
     /// At zero shift.
-    pub zero: Tail,
+    pub(super) zero: Tail,
     /// By overlap.
-    pub by_overlap: OverlapScale,
+    by_overlap: OverlapScale,
     /// The share of the cohort that matches at several places.
     pub periodic: f64,
     /// Whether the camera's fixed pattern is still in the micrographs, since they are too few to measure it.
@@ -52,7 +52,7 @@ pub struct Null {
 impl Null {
     /// From mirrored pairs, of so many tested, and from unmirrored ones most of which are unrelated; `size`: columns and rows of the reduced
     /// micrographs.
-    pub fn fit(mirrored: &[Comparison], tested: u64, cohort: &[Comparison], size: (usize, usize), has_pattern: bool) -> Self {
+    pub(super) fn fit(mirrored: &[Comparison], tested: u64, cohort: &[Comparison], size: (usize, usize), has_pattern: bool) -> Self {
         let next = Gumbel::fit(mirrored.iter().map(|pair| pair.z_next));
         let periodic = next.map_or(0.0, |next| {
             let several = cohort.iter().filter(|pair| next.probability(pair.z_next) < PERIODIC).count();
@@ -76,9 +76,14 @@ impl Null {
         self.cohort.is_none_or(|cohort| cohort.middle <= USUAL_MIDDLE_Z && cohort.spread <= USUAL_SPREAD)
     }
 
+    /// The significance that is as unlikely at the usual overlap as `z` is at `overlap`, a share of the frame.
+    pub fn standard(&self, z: f64, overlap: f64) -> f64 {
+        self.by_overlap.standard(z, overlap)
+    }
+
     /// The chance that the best of all shifts of unrelated micrographs is at least that significant, at such an overlap.
-    pub fn elsewhere(&self, z: f64, overlap: f64) -> f64 {
-        self.beyond(self.by_overlap.standard(z, overlap))
+    pub(super) fn elsewhere(&self, z: f64, overlap: f64) -> f64 {
+        self.beyond(self.standard(z, overlap))
     }
 
     /// The same of a standard significance.

@@ -42,13 +42,8 @@ impl Shots {
     }
 
     /// The number of micrographs.
-    pub fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.hole_of.len()
-    }
-
-    /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
-        self.hole_of.is_empty()
     }
 
     fn hole(&self, i: u32) -> u32 {

@@ -73,7 +73,7 @@ pub struct Gumbel {
 
 impl Gumbel {
     /// Through the median and the 80th percentile, which a few duplicates hardly move; None from few values.
-    pub fn fit(values: impl IntoIterator<Item = f64>) -> Option<Self> {
+    pub(super) fn fit(values: impl IntoIterator<Item = f64>) -> Option<Self> {
         let sorted = ascending(values);
         if sorted.len() < MIN_FOR_NULL {
             return None;
@@ -85,7 +85,7 @@ impl Gumbel {
     }
 
     /// The chance of a value at least this large.
-    pub fn probability(&self, z: f64) -> f64 {
+    pub(super) fn probability(&self, z: f64) -> f64 {
         -libm::expm1(-libm::exp(-(z - self.middle) / self.spread))
     }
 }
@@ -102,7 +102,7 @@ pub struct Tail {
     /// The values it was fitted to, descending.
     pub values: Vec<f64>,
     /// Values from here on stood apart, and are not of the distribution.
-    pub apart: f64,
+    pub(super) apart: f64,
 }
 
 impl Tail {
@@ -111,7 +111,7 @@ impl Tail {
     }
 
     /// From the values that were measured, of so many tested pairs.
-    pub fn fit(values: impl ExactSizeIterator<Item = f64>, tested: u64) -> Self {
+    pub(super) fn fit(values: impl ExactSizeIterator<Item = f64>, tested: u64) -> Self {
         let everything = values.len();
         let values = unrelated(values);
         let tested = tested.saturating_sub((everything - values.len()) as u64).max(1);
@@ -131,7 +131,7 @@ impl Tail {
     }
 
     /// The chance that an unrelated pair is at least that significant.
-    pub fn probability(&self, z: f64) -> f64 {
+    pub(super) fn probability(&self, z: f64) -> f64 {
         if z < self.start { 1.0 } else { (self.rate * libm::exp(-(z - self.start) / self.scale)).min(1.0) }
     }
 }
