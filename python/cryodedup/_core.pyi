@@ -26,14 +26,15 @@ __all__ = [
     "RANDOM_PAIRS",
     "USUAL_MIDDLE_Z",
     "Block",
-    "Coarse",
     "Comparisons",
     "Confirmed",
     "Correlation",
+    "Decisions",
     "Duplicates",
     "FixedPattern",
     "Frame",
     "HalfPairs",
+    "LowResolution",
     "Matches",
     "Null",
     "NullBulk",
@@ -47,7 +48,6 @@ __all__ = [
     "Search",
     "Session",
     "Table",
-    "Verdicts",
     "__version__",
     "available_processors",
     "cell_spans",
@@ -310,7 +310,7 @@ class Screening:
 
     @property
     def grid(self) -> tuple[int, int] | None:
-        """Columns and rows of the grid; None: nothing is screened, all pairs are compared closely."""
+        """Columns and rows of the grid; None: nothing is screened, all pairs are refined."""
 
     @property
     def pool_size(self) -> int:
@@ -356,7 +356,7 @@ class _Columns(Protocol):
 
 @type_check_only
 class _Criteria(Protocol):
-    """By what pairs are judged: see ``cryodedup.micrographs.compare.Criteria``."""
+    """The criteria of a decision: see ``cryodedup.micrographs.compare.Criteria``."""
 
     @property
     def holes(self) -> NDArray[np.uint32]: ...
@@ -468,8 +468,8 @@ class Null:
         """The standard significance from which it has no more than such a chance."""
 
 @final
-class Verdicts:
-    """Pairs that were judged, one row each: the accepted ones, or, if all were measured, all; and what they were judged by."""
+class Decisions:
+    """Pairs that were decided on, one row each: the accepted ones, or, if all were measured, all; and the null distributions."""
 
     @property
     def null(self) -> Null: ...
@@ -509,7 +509,7 @@ class Verdicts:
     @property
     def scale(self) -> NDArray[np.float64]: ...
 
-def conclude(session: Session, block: Block, *, tested: int, decoys_tested: int, asked: _Criteria, threads: int) -> Verdicts:
+def conclude(session: Session, block: Block, *, tested: int, decoys_tested: int, asked: _Criteria, threads: int) -> Decisions:
     """Decides which pairs are duplicates.
 
     ``tested``: how many pairs there were, of which the candidates are the best; ``decoys_tested``: with mirrored micrographs.
@@ -517,10 +517,10 @@ def conclude(session: Session, block: Block, *, tested: int, decoys_tested: int,
 
 @final
 class Search:
-    """A session whose pairs are compared, in any number of processes, and judged together.
+    """A session whose pairs are compared, in any number of processes, and decided on together.
 
     Limits: ``max_shift_px`` along an axis, reduced pixels, None: up to where a tenth of the frame overlaps; rotations at which pairs are
-    compared closely (``turns_deg``) and screened (``screened_turns_deg``).
+    refined (``turns_deg``) and screened (``screened_turns_deg``).
     """
 
     @staticmethod
@@ -568,7 +568,7 @@ class Search:
         """Compares the pairs of a shard: its number, from 0, and how many there are."""
     def orientations(self, block: Block, *, orientations: int, threads: int, progress: _Stages | None = None) -> list[tuple[int, int]]:
         """Compares pairs in other orientations; returns numbers of the micrographs stored otherwise than those they match, and how."""
-    def conclude(self, block: Block, *, asked: _Criteria, threads: int, progress: _Stages | None = None) -> Verdicts:
+    def conclude(self, block: Block, *, asked: _Criteria, threads: int, progress: _Stages | None = None) -> Decisions:
         """Decides which pairs are duplicates; ``block``: all that were compared."""
 
 @final
@@ -692,7 +692,7 @@ class Session:
         ``orientation``: the sum of 1 (flipped in x), 2 (in y) and 4 (before that, columns and rows exchanged, of square frames only).
         """
 
-    def peak_maps(self, found: Verdicts, rows: Sequence[int], *, reach: int, threads: int) -> list[NDArray[np.float64]]:
+    def peak_maps(self, found: Decisions, rows: Sequence[int], *, reach: int, threads: int) -> list[NDArray[np.float64]]:
         """The correlation at shifts of up to ``reach`` view pixels around that of each pair, (2 reach + 1, same); NaN: no overlap."""
 
     def thumbnails(self, numbers: Sequence[int], *, max_side_px: int, threads: int) -> list[NDArray[np.uint8]]:
@@ -715,11 +715,11 @@ class FixedPattern:
         """``first``: the number of the first of them in their session."""
 
 @final
-class Coarse:
+class LowResolution:
     """The micrographs of a session at low resolution; ``max_shift_px``: along an axis, reduced pixels."""
 
-    def __new__(cls, session: Session, max_shift_px: float | None, *, threads: int) -> Coarse: ...
-    def extended(self, session: Session, *, threads: int) -> Coarse:
+    def __new__(cls, session: Session, max_shift_px: float | None, *, threads: int) -> LowResolution: ...
+    def extended(self, session: Session, *, threads: int) -> LowResolution:
         """The same of a session that was extended."""
 
     def nearest(self, i: int, count: int, *, mirrored: bool, threads: int) -> NDArray[np.uint32]:

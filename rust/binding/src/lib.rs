@@ -52,9 +52,9 @@ mod _core {
     }
 
     #[pymodule_export]
-    use crate::screening::{Block, Comparisons, Null, NullBulk, NullTail, Screening, Search, Verdicts, conclude};
+    use crate::screening::{Block, Comparisons, Decisions, Null, NullBulk, NullTail, Screening, Search, conclude};
     #[pymodule_export]
-    use crate::session::{Coarse, FixedPattern, Session};
+    use crate::session::{FixedPattern, LowResolution, Session};
 
     /// Finds `NumPy`'s own functions, which the first array does otherwise.
     #[pyfunction]

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use cryodedup_core::micrographs::search::{self, Comparison, Limits, Listed, Place, Shard};
-use cryodedup_core::micrographs::significance::{self, Agreement, Compared, Criteria, Decision, Gumbel, Shots, Tail, Verdict};
+use cryodedup_core::micrographs::significance::{self, Agreement, Compared, Criteria, Criterion, Decision, Gumbel, Shots, Tail};
 use numpy::{PyReadonlyArray1, PyReadonlyArray2};
 use pyo3::prelude::*;
 
@@ -164,7 +164,7 @@ impl Null {
 }
 
 readable! {
-    Verdicts(Arc<significance::Verdicts>) {
+    Decisions(Arc<significance::Decisions>) {
         null: Null = |all| Null(Arc::new(all.null.clone()));
         observed: Column<f64> = |all| Column(all.observed.clone());
         of_pattern: Image<u32> = |all| all.of_pattern.iter().map(|&pair| <[u32; 2]>::from(pair)).collect();
@@ -183,7 +183,7 @@ readable! {
     }
 }
 
-impl Verdicts {
+impl Decisions {
     /// Where the pairs of some rows were found.
     pub fn places(&self, rows: &[usize]) -> Vec<Place> {
         let all: Vec<Place> = measured(&self.0).map(|one| one.place).collect();
@@ -192,7 +192,7 @@ impl Verdicts {
 }
 
 /// The pairs of which all is known.
-fn measured(all: &Arc<significance::Verdicts>) -> impl Iterator<Item = &Verdict> {
+fn measured(all: &Arc<significance::Decisions>) -> impl Iterator<Item = &Decision> {
     all.pairs.iter().filter(|one| one.measured.is_some())
 }
 
@@ -205,9 +205,9 @@ fn words(agreement: Agreement) -> String {
     }
 }
 
-/// By which pairs are judged: `holes` and `shots` are numbers of each micrograph's, 0 if unknown.
+/// The criteria of a decision: `holes` and `shots` are numbers of each micrograph's, 0 if unknown.
 #[derive(FromPyObject)]
-pub struct Asked<'py> {
+pub struct Wanted<'py> {
     holes: PyReadonlyArray1<'py, u32>,
     shots: PyReadonlyArray1<'py, u32>,
     fdr: f64,
@@ -218,11 +218,11 @@ pub struct Asked<'py> {
     share_patterns: bool,
 }
 
-impl Asked<'_> {
+impl Wanted<'_> {
     fn parts(&self) -> PyResult<(Shots, Criteria)> {
-        let decision = self.threshold.map_or(Decision::Fdr(self.fdr), Decision::Ccc);
+        let criterion = self.threshold.map_or(Criterion::Fdr(self.fdr), Criterion::Ccc);
         let criteria = Criteria {
-            decision,
+            criterion,
             band: to_band(self.band),
             from: self.first,
             measure_all: self.measure_all,
@@ -240,14 +240,14 @@ pub fn conclude(
     block: &Block,
     tested: u64,
     decoys_tested: u64,
-    asked: Asked<'_>,
+    asked: Wanted<'_>,
     threads: usize,
-) -> PyResult<Verdicts> {
+) -> PyResult<Decisions> {
     let (shots, criteria) = asked.parts()?;
     let [candidates, mirrored, cohort] = block.0.comparisons();
     let compared = Compared { candidates: &candidates, mirrored: &mirrored, cohort: &cohort, tested, decoys_tested };
     let conclude = |monitor: &_| significance::conclude(&session.0, &shots, &compared, &criteria, monitor);
-    Ok(Verdicts(Arc::new(run(py, threads, None, conclude)?)))
+    Ok(Decisions(Arc::new(run(py, threads, None, conclude)?)))
 }
 
 #[pyclass(frozen, module = "cryodedup._core")]
@@ -341,9 +341,9 @@ impl Search {
     }
 
     #[pyo3(signature = (block, *, asked, threads, progress=None))]
-    fn conclude(&self, py: Python<'_>, block: &Block, asked: Asked<'_>, threads: usize, progress: Progress<'_>) -> PyResult<Verdicts> {
+    fn conclude(&self, py: Python<'_>, block: &Block, asked: Wanted<'_>, threads: usize, progress: Progress<'_>) -> PyResult<Decisions> {
         let (shots, criteria) = asked.parts()?;
         let conclude = |monitor: &_| significance::conclude_search(&self.0, &block.0, &shots, &criteria, monitor);
-        Ok(Verdicts(Arc::new(run_in_stages(py, threads, progress.as_ref(), conclude)?)))
+        Ok(Decisions(Arc::new(run_in_stages(py, threads, progress.as_ref(), conclude)?)))
     }
 }

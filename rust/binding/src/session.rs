@@ -14,7 +14,7 @@ use crate::arrays::{Column, Image, Progress, Shape};
 use crate::errors::to_python;
 use crate::micrographs::{BandOf, Confirmed, Matches, Places, to_band};
 use crate::preparation::Record;
-use crate::screening::Verdicts;
+use crate::screening::Decisions;
 use crate::watched::run;
 
 #[pyclass(frozen, module = "cryodedup._core")]
@@ -114,7 +114,7 @@ impl Session {
     }
 
     #[pyo3(signature = (found, rows, *, reach, threads))]
-    fn peak_maps(&self, py: Python<'_>, found: &Verdicts, rows: Vec<usize>, reach: u16, threads: usize) -> PyResult<Vec<Image<f64>>> {
+    fn peak_maps(&self, py: Python<'_>, found: &Decisions, rows: Vec<usize>, reach: u16, threads: usize) -> PyResult<Vec<Image<f64>>> {
         let places = found.places(&rows);
         let maps = run(py, threads, None, |monitor| Matcher::new(&self.0, None, false).peak_maps(&places, reach, monitor))?;
         Ok(maps.into_iter().map(|map| Image(map, 2 * usize::from(reach) + 1)).collect())
@@ -148,14 +148,14 @@ impl FixedPattern {
 }
 
 #[pyclass(frozen, module = "cryodedup._core")]
-pub struct Coarse(search::Coarse);
+pub struct LowResolution(search::LowResolution);
 
 #[pymethods]
-impl Coarse {
+impl LowResolution {
     #[new]
     #[pyo3(signature = (session, max_shift_px, *, threads))]
     fn new(py: Python<'_>, session: &Session, max_shift_px: Option<f64>, threads: usize) -> PyResult<Self> {
-        run(py, threads, None, |monitor| search::Coarse::new(Arc::clone(&session.0), 1, max_shift_px, monitor)).map(Self)
+        run(py, threads, None, |monitor| search::LowResolution::new(Arc::clone(&session.0), 1, max_shift_px, monitor)).map(Self)
     }
 
     #[pyo3(signature = (session, *, threads))]

@@ -1,7 +1,7 @@
 //! Number of pairs within a limit, for each two colours.
 
 use super::Tree;
-use super::join::Pairs;
+use super::self_join::PairVisitor;
 use super::slabs::Slabs;
 use crate::{Monitor, Result};
 
@@ -29,7 +29,7 @@ impl<const D: usize> Tree<D> {
             counts
         };
         let counts = self.gather([0; C], add, |a: [u32; C], b: [u32; C]| std::array::from_fn(|colour| a[colour] + b[colour]));
-        Ok(self.join(limit, &Counting { tree: self, limit, colours, counts }, monitor)?.counts)
+        Ok(self.self_join(limit, &Counting { tree: self, limit, colours, counts }, monitor)?.counts)
     }
 }
 
@@ -45,7 +45,7 @@ impl<const C: usize, const D: usize> Default for Counted<C, D> {
     }
 }
 
-impl<const C: usize, const D: usize> Pairs<D> for Counting<'_, C, D> {
+impl<const C: usize, const D: usize> PairVisitor<D> for Counting<'_, C, D> {
     type Found = Counted<C, D>;
 
     fn merge(&self, found: &mut Counted<C, D>, other: Counted<C, D>) {

@@ -18,10 +18,10 @@ mod connect;
 mod count;
 mod distance;
 mod edges;
-mod join;
 mod large;
 mod near_better;
 mod nearest;
+mod self_join;
 mod slabs;
 mod splits;
 #[cfg(test)]
@@ -30,7 +30,7 @@ mod with_neighbor;
 
 use std::ops::Range;
 
-pub(crate) use ball::Around;
+pub(crate) use ball::BallVisitor;
 pub(crate) use bounds::Bounds;
 pub(crate) use build::Builder;
 pub(crate) use distance::squared;

@@ -16,7 +16,7 @@ use crate::micrographs::kernels::warp::{Orientation, Seen, Warp};
 use crate::random::Random;
 use crate::{Error, Monitor, Result};
 
-/// Number of random pairs, compared if not all pairs are compared closely, to measure what unrelated pairs reach.
+/// Number of random pairs, compared if not all pairs are refined, to measure what unrelated pairs reach.
 pub const RANDOM_PAIRS: usize = 10_000;
 
 /// How far, and at which rotations of the first micrograph, pairs are compared.
@@ -24,7 +24,7 @@ pub const RANDOM_PAIRS: usize = 10_000;
 pub struct Limits {
     /// Largest shift along an axis, in pixels of the reduced micrographs; None: up to where a tenth of the frame overlaps.
     pub max_shift_px: Option<f64>,
-    /// Rotations, in degrees, at which pairs are compared closely...
+    /// Rotations, in degrees, at which pairs are refined...
     pub turns_deg: Vec<f64>,
     /// ...and screened.
     pub screened_turns_deg: Vec<f64>,
@@ -132,7 +132,7 @@ impl Search {
         }
     }
 
-    /// Whether every pair of the session is compared closely.
+    /// Whether every pair of the session is refined.
     pub(in super::super) fn compares_all(&self) -> bool {
         match &self.pairs {
             Pairs::All { screening, .. } => screening.grid.is_none(),
@@ -179,7 +179,7 @@ impl Search {
         Ok(found.into_iter().map(|listed| listed.found).collect())
     }
 
-    /// The pairs of a shard that are compared closely, and those with a mirrored micrograph.
+    /// The pairs of a shard that are refined, and those with a mirrored micrograph.
     #[expect(clippy::type_complexity, reason = "two lists of the same")]
     fn pairs_of(&self, shard: Shard, orientation: Orientation, monitor: &Monitor) -> Result<(Vec<(u64, Pair)>, Vec<(u64, Pair)>)> {
         match &self.pairs {

@@ -1,12 +1,13 @@
-//! Finds pairs that show the same area: all pairs at low resolution ([`Coarse`]), those that pass closely ([`Matcher`]), and the accepted
-//! ones exactly ([`confirm`]).
+//! Finds pairs that show the same area, in three steps. *Screening* correlates all pairs at low resolution ([`LowResolution`]); the pairs
+//! that pass are *refined*, in the resolution of the views ([`Matcher`]); the accepted ones are *confirmed*, measured in the full resolution
+//! of the reduced micrographs ([`confirm`]). [`Search`] does the first two.
 
 mod choice;
-mod coarse;
 mod compare;
 pub(super) mod comparison;
 mod confirm;
 mod fit;
+mod low_resolution;
 mod peak_maps;
 mod place;
 mod planting;
@@ -18,10 +19,10 @@ mod shared_pattern;
 mod tiles;
 
 pub use choice::Sensitivity;
-pub use coarse::{Coarse, Threshold};
 pub use compare::{Block, Limits, Listed, RANDOM_PAIRS, Search};
 pub use comparison::Comparison;
 pub use confirm::{Confirmed, confirm};
+pub use low_resolution::{LowResolution, Threshold};
 pub use place::{Pair, Place, pairs, places};
 pub use refine::{Match, Matcher};
 pub use screen::{Screening, Shard};

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU8, Ordering::Relaxed};
 
 use rayon::prelude::*;
 
-use crate::kdtree::{Around, Bounds, LARGE, LEAF, Node, Tree};
+use crate::kdtree::{BallVisitor, Bounds, LARGE, LEAF, Node, Tree};
 use crate::particles::ranking::Ranking;
 use crate::{Monitor, Result};
 
@@ -175,7 +175,7 @@ struct Reject<'a, const D: usize> {
     choice: &'a Choice<'a, D>,
 }
 
-impl<const D: usize> Around for Reject<'_, D> {
+impl<const D: usize> BallVisitor for Reject<'_, D> {
     fn skips(&self, node: usize) -> bool {
         self.choice.closed[node].load(Relaxed)
     }
@@ -208,7 +208,7 @@ struct Hold<'a, const D: usize> {
     region: &'a Node<D>,
 }
 
-impl<const D: usize> Around for Hold<'_, D> {
+impl<const D: usize> BallVisitor for Hold<'_, D> {
     fn skips(&self, node: usize) -> bool {
         let range = self.choice.tree.nodes()[node].range();
         let is_outside = range.end <= self.region.range().start || range.start >= self.region.range().end;
@@ -248,7 +248,7 @@ struct Outside<'a, const D: usize> {
     found: bool,
 }
 
-impl<const D: usize> Around for Outside<'_, D> {
+impl<const D: usize> BallVisitor for Outside<'_, D> {
     fn skips(&self, node: usize) -> bool {
         let (range, region) = (self.choice.tree.nodes()[node].range(), self.region.range());
         self.found || (region.start <= range.start && range.end <= region.end)

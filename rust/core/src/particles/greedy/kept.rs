@@ -4,7 +4,7 @@
 
 use super::choice::Choice;
 use super::part_of;
-use crate::kdtree::{Around, Node, Tree, squared};
+use crate::kdtree::{BallVisitor, Node, Tree, squared};
 use crate::particles::trees::each_span;
 use crate::{Monitor, Result};
 
@@ -45,7 +45,7 @@ struct Near<'a, const D: usize> {
     positions: Vec<usize>,
 }
 
-impl<const D: usize> Around for Near<'_, D> {
+impl<const D: usize> BallVisitor for Near<'_, D> {
     fn whole(&mut self, node: usize) {
         self.positions.extend(self.tree.nodes()[node].range());
     }

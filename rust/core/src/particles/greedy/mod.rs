@@ -9,7 +9,7 @@ mod kept;
 use rayon::prelude::*;
 
 use super::ranking::Ranking;
-use crate::kdtree::{Around, Bounds, Builder, Edge, LARGE, Node, Tree};
+use crate::kdtree::{BallVisitor, Bounds, Builder, Edge, LARGE, Node, Tree};
 use crate::{Monitor, Result};
 use choice::Choice;
 
@@ -122,7 +122,7 @@ struct Number<'a, const D: usize> {
     points: usize,
 }
 
-impl<const D: usize> Around for Number<'_, D> {
+impl<const D: usize> BallVisitor for Number<'_, D> {
     fn whole(&mut self, node: usize) {
         self.points += self.nodes[node].len();
     }

@@ -42,7 +42,7 @@ pub struct Threshold {
 
 /// Micrographs at low resolution, as spectra of zero-padded images, two packed into one.
 #[derive(Debug)]
-pub struct Coarse {
+pub struct LowResolution {
     /// The session.
     pub(super) session: Arc<Session>,
     pub(crate) correlator: Correlator,
@@ -69,15 +69,15 @@ pub(crate) struct Thread {
     pub(crate) maps: Maps,
 }
 
-impl Coarse {
+impl LowResolution {
     /// `max_shift_px`: largest shift along an axis, in pixels of the reduced micrographs. `finer`: factor of a higher resolution.
     ///
     /// # Errors
     /// [`crate::Error::Io`] of the views, [`crate::Error::Interrupted`].
     pub fn new(session: Arc<Session>, finer: usize, max_shift_px: Option<f64>, monitor: &Monitor) -> Result<Self> {
-        let mut coarse = Self::empty(session, finer, max_shift_px);
-        coarse.packed = coarse.pack(0, monitor)?;
-        Ok(coarse)
+        let mut low = Self::empty(session, finer, max_shift_px);
+        low.packed = low.pack(0, monitor)?;
+        Ok(low)
     }
 
     /// The same for a session that was extended, with the spectra that are there already.
@@ -86,10 +86,10 @@ impl Coarse {
     /// [`crate::Error::Io`] of the views, [`crate::Error::Interrupted`].
     pub fn extended(&self, session: Arc<Session>, monitor: &Monitor) -> Result<Self> {
         let whole = self.session.len() / 2;
-        let mut coarse = Self::empty(session, self.finer, self.max_shift_px);
-        coarse.packed = self.packed[..whole].to_vec();
-        coarse.packed.extend(coarse.pack(whole, monitor)?);
-        Ok(coarse)
+        let mut low = Self::empty(session, self.finer, self.max_shift_px);
+        low.packed = self.packed[..whole].to_vec();
+        low.packed.extend(low.pack(whole, monitor)?);
+        Ok(low)
     }
 
     /// The spectra of all pairs of micrographs from a given pair on.
