@@ -1,6 +1,6 @@
 //! The Python module `cryodedup._core`: each function checks, releases the interpreter, calls the core, and wraps the result.
 //!
-//! What the functions mean is said in `_core.pyi`.
+//! `_core.pyi` documents the functions.
 
 #![expect(clippy::needless_pass_by_value, reason = "Python hands over values")]
 
@@ -39,7 +39,7 @@ mod _core {
     #[pymodule_export]
     use crate::star::{Table, cell_spans, read_cells, scan_rows, scan_star};
 
-    /// How many processors the system lets this process use, by their binding and by quotas.
+    /// The number of processors that the system lets this process use, by their binding and by quotas.
     #[pyfunction]
     fn available_processors() -> usize {
         std::thread::available_parallelism().map_or(1, usize::from)

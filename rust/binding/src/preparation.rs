@@ -52,7 +52,7 @@ pub fn find_records(
     Ok(found.into_iter().map(|found| found.map(Record)).collect())
 }
 
-/// What became of a frame.
+/// The outcome for a frame.
 #[derive(IntoPyObject)]
 enum Outcome {
     Prepared(Record),

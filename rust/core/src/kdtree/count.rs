@@ -33,7 +33,7 @@ impl<const D: usize> Tree<D> {
     }
 }
 
-/// What one thread has counted.
+/// The counts of one thread.
 pub(super) struct Counted<const C: usize, const D: usize> {
     counts: PairCounts<C>,
     slabs: Slabs<C, D>,

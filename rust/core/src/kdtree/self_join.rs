@@ -8,7 +8,7 @@ const BRANCH: usize = 2048;
 
 /// Visits the pairs; each is reported once, by itself or as one of many.
 pub(super) trait PairVisitor<const D: usize>: Sync {
-    /// What one thread collects.
+    /// The findings of one thread.
     type Found: Default + Send;
 
     /// Adds what another thread has collected.

@@ -31,7 +31,7 @@ pub(super) struct Slabs<const C: usize, const D: usize> {
     /// The lowest place along the direction, from the centre, and slabs a unit.
     low: f64,
     scale: f64,
-    /// How far points are from the line through the centre.
+    /// The largest distance of a point from the line through the centre.
     radius: f64,
     along: Vec<f64>,
     points: Vec<([f64; D], u8)>,

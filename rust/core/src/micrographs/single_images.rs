@@ -71,13 +71,13 @@ pub struct Correlation {
 /// per pixel is that of noise with these spectra, Σa Σb / Σab / n for the powers a and b of n coefficients; the search knows its filter h,
 /// for which this is (Σh²)² / Σh⁴ / n.
 ///
-/// Time O(n log n) for n pixels, and about 100 bytes of memory for each.
+/// Time O(n log n) for n pixels; memory for some transforms of the doubled frame, 32 bytes a pixel each.
 ///
 /// # Errors
-/// [`Error::Parameter`] for images of different `shapes` (rows, columns), or without pixels.
+/// [`Error::Parameter`] for images of different `shapes` (rows, columns), of other numbers of pixels, or without any.
 pub fn correlate(first: &[f32], second: &[f32], shapes: [[usize; 2]; 2], max_shift_px: Option<f64>) -> Result<Correlation> {
     let [height, width] = shapes[0];
-    if shapes[0] != shapes[1] || shapes[0].contains(&0) {
+    if shapes[0] != shapes[1] || shapes[0].contains(&0) || [first.len(), second.len()] != [height * width; 2] {
         return Err(Error::parameter("images", format!("shapes {:?} and {:?}", shapes[0], shapes[1]), "two of one shape"));
     }
     let grid = (good_size(2 * width), good_size(2 * height));
@@ -123,7 +123,7 @@ fn independent(first: &[Complex32], second: &[Complex32]) -> f64 {
     if product > 0.0 { first.iter().sum::<f64>() * second.iter().sum::<f64>() / product / first.len() as f64 } else { 0.0 }
 }
 
-/// What two images have in common at a lag, in blocks as in the search.
+/// Compares two images at a lag, in blocks as in the search.
 fn common(first: &[f32], second: &[f32], width: usize, (x, y): (i32, i32)) -> Common {
     let (Some(columns), Some(rows)) = (Span::new(width, x), Span::new(first.len() / width, y)) else { return Common::default() };
     let blocks = Blocks::new(columns.length, rows.length, 1);

@@ -7,14 +7,14 @@ use super::trees::each_tree;
 use crate::kdtree::Tree;
 use crate::{Error, Monitor, Result};
 
-/// Number of pairs within the separation, by the half-sets of their particles, 1 and 2.
+/// Numbers of pairs within the separation, by the half-sets of their particles, 1 and 2.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct HalfPairs {
-    /// Both in half 1.
+    /// Pairs with both in half 1.
     pub within_one: u64,
-    /// Both in half 2.
+    /// Pairs with both in half 2.
     pub within_two: u64,
-    /// One in each.
+    /// Pairs with one in each.
     pub across: u64,
     /// Number of particles of either half that have one of the other within the separation.
     pub concerned: u64,
@@ -29,7 +29,11 @@ impl std::ops::AddAssign for HalfPairs {
     }
 }
 
-/// Counts pairs of particles within `separation`, in each half-set and across the two; `halves`: 1, 2, or 0 for neither.
+/// Counts pairs of particles within `separation`, in each half-set and across the two; `halves`: 1, 2, or 0 for neither, (n,).
+///
+/// Pairs are counted, not listed, so memory is O(n). Time is not: where many lie about the separation apart, at its border, it grows as n^1.4
+/// in two dimensions and n^1.65 in three. One group of 100,000, 300,000 and a million particles that fill a disc, at a separation of its
+/// radius, took 0.15, 0.69 and 3.6 s by one thread; in a ball 1.9, 6.0 and 35 s. Particles in micrographs of 300 take 0.07 µs each.
 ///
 /// # Errors
 /// As [`super::deduplicate`]; also for a separation of 0, and halves other than 0, 1 and 2.

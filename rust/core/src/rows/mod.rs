@@ -64,7 +64,7 @@ impl Rows {
         if let Spans::Records { start, size, count } = self.spans { Some((start, size, count)) } else { None }
     }
 
-    /// How many.
+    /// The number of rows.
     pub fn len(&self) -> usize {
         match &self.spans {
             Spans::Records { count, .. } => *count as usize,
@@ -72,13 +72,15 @@ impl Rows {
         }
     }
 
-    /// Whether there is none.
+    /// Whether there are no rows.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
+    /// Checks the number of a row; the number of rows stands for the end of the last.
+    ///
     /// # Errors
-    /// [`Error::Parameter`] where there is no such row; their number is that of the end of the last.
+    /// [`Error::Parameter`] for a larger number.
     pub fn check(&self, row: usize) -> Result<()> {
         if row <= self.len() { Ok(()) } else { Err(Error::parameter("row", row, format!("at most {}, the number of rows", self.len()))) }
     }

@@ -20,7 +20,7 @@ impl Offsets {
         self.low.push(offset as u32);
     }
 
-    /// How many.
+    /// The number of offsets.
     pub fn len(&self) -> usize {
         self.low.len()
     }

@@ -2,7 +2,7 @@
 
 use super::{Cells, Marks, is_blank};
 
-/// What is written instead of the cells of one column; all else stays as it is, byte for byte.
+/// New cells of one column; all else stays as it is, byte for byte.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Rewrite {
     /// Other texts for some texts, in all rows.
@@ -30,7 +30,7 @@ impl Rewrite {
         }
     }
 
-    /// How many rows it is for, if it is for a certain number.
+    /// The number of rows it is for, if that is fixed.
     pub(super) fn rows(&self) -> Option<usize> {
         if let Self::OtherHalf { moves, .. } = self { Some(moves.len()) } else { None }
     }

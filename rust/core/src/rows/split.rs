@@ -19,7 +19,7 @@ const QUEUE: usize = 4;
 /// One piece of the two output files.
 #[derive(Debug)]
 pub enum Part {
-    /// The same place, different texts.
+    /// Two texts at the same place.
     Text {
         /// Into the file of the kept rows.
         kept: Vec<u8>,

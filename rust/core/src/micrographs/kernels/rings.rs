@@ -25,7 +25,7 @@ pub fn radii(plan: &Plan) -> impl Iterator<Item = f32> + use<> {
 pub struct Rings(Vec<u8>);
 
 impl Rings {
-    /// Of coefficients of these radii, cycles per pixel.
+    /// Sorts coefficients of these radii, cycles per pixel, into rings.
     pub fn new(radii: impl Iterator<Item = f32>) -> Self {
         Self(radii.map(|radius| ((radius / CORNER * RINGS as f32) as usize).min(RINGS - 1) as u8).collect())
     }

@@ -122,14 +122,14 @@ impl Orientation {
     }
 }
 
-/// How the first micrograph of a pair is transformed.
+/// The transformation in which the first micrograph of a pair is compared.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Seen {
-    /// As a decoy: it matches nothing in the second.
+    /// Mirrored, as a decoy: it matches nothing in the second.
     pub mirrored: bool,
-    /// Otherwise, stored in another orientation.
+    /// Else, stored in another orientation.
     pub orientation: Orientation,
-    /// Rotated.
+    /// Rotated by this map.
     pub warp: Warp,
 }
 
@@ -148,7 +148,7 @@ impl Seen {
     }
 }
 
-/// What an image is made of.
+/// A value of an image.
 pub trait Pixel: Copy {
     /// The nearest value.
     fn of(value: f32) -> Self;

@@ -5,12 +5,12 @@ use super::reduce::Reduction;
 /// The largest share of a frame's pixels that may be masked.
 pub const MAX_MASKED: f64 = 0.01;
 
-/// A reduced image.
+/// An image whose pixels are the means of bins.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Reduced {
     /// Means of the bins, row after row.
     pub means: Vec<f32>,
-    /// Bins in a row.
+    /// The number of bins in a row.
     pub columns: usize,
     /// Pixels of the frame that are NaN or infinite; of more than [`MAX_MASKED`] of them, bins without a finite pixel are NaN.
     pub masked: u32,

@@ -1,4 +1,4 @@
-//! From files to prepared micrographs in the cache: averaged in bins while they are read, without the slow change of brightness, edges of
+//! Prepares micrographs and keeps them in a cache file: averaged in bins while they are read, without the slow change of brightness, edges of
 //! beam and foil, and what is brighter or darker than any specimen.
 
 mod finite;

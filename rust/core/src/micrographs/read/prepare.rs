@@ -53,10 +53,12 @@ impl Preparation {
         self.torn || self.broken.iter().any(|key| keys.contains(key))
     }
 
-    /// Reads frames. A frame that cannot be read does not stop the others.
+    /// Reads frames and adds them to the cache; returns the outcome of each. `width`: pixels a bin, along each axis. One frame a thread is in
+    /// memory at a time, as its reduced pixels. A frame that cannot be read does not stop the others.
     ///
     /// # Errors
-    /// [`Error::Io`] of the cache, [`Error::Interrupted`].
+    /// [`Error::Parameter`]: not a key for each frame, or fewer than two bins along a side. [`Error::Io`] of the cache,
+    /// [`Error::Interrupted`].
     pub fn read(&self, frames: &[Frame], keys: &[Key], width: usize, monitor: &Monitor) -> Result<Vec<Outcome>> {
         if frames.len() != keys.len() || frames.iter().any(|frame| !is_two_bins((frame.nx, frame.ny), width)) {
             let found = "another number of keys, or frames of less than two bins";

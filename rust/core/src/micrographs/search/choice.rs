@@ -1,4 +1,4 @@
-//! How the pairs of a session are screened: by themselves or in pools, and from which peak height they are refined.
+//! Decides whether the pairs of a session are screened one by one or in pools, and from which peak height they are refined.
 
 use std::str::FromStr;
 
@@ -21,14 +21,14 @@ const POOLS_PASSING: f64 = 0.003;
 /// Number of micrographs of which second exposures are planted.
 const PLANTED: usize = 300;
 
-/// How much the screening may lose.
+/// The sensitivity of the screening.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sensitivity {
-    /// The largest pools, whatever they lose.
+    /// The largest pools, whatever they miss: fastest.
     Fast,
     /// Pools as large as the session's signal allows.
     Auto,
-    /// Every pair by itself.
+    /// Every pair by itself: slowest.
     Full,
 }
 
@@ -86,7 +86,7 @@ fn threshold_of_pairs(low: &LowResolution, pairs: u64, monitor: &Monitor) -> Res
     Ok(threshold_passed_by(&low.sample(&tests, monitor)?, wanted as f64 / pairs as f64))
 }
 
-/// How pairs are tested.
+/// The way in which pairs are tested.
 pub(super) struct Choice {
     pub(super) threshold: Threshold,
     pub(super) pool_size: usize,

@@ -1,4 +1,4 @@
-//! What comparing two micrographs has shown.
+//! The result of comparing two micrographs.
 
 use super::place::{Pair, Place};
 use super::refine::Match;
@@ -10,9 +10,9 @@ pub struct Comparison {
     pub place: Place,
     /// The significance there.
     pub z: f64,
-    /// That of the next best shift.
+    /// The significance at the next best shift.
     pub z_next: f64,
-    /// That at zero shift.
+    /// The significance at zero shift.
     pub z_at_zero: f64,
 }
 

@@ -36,7 +36,7 @@ pub struct Candidate {
 pub struct Threshold {
     /// Anywhere but at zero shift.
     pub elsewhere: f32,
-    /// At zero shift, where the fixed pattern of the camera shows.
+    /// The minimum at zero shift, where the fixed pattern of the camera shows.
     pub at_zero: f32,
 }
 
@@ -70,7 +70,8 @@ pub(crate) struct Thread {
 }
 
 impl LowResolution {
-    /// `max_shift_px`: largest shift along an axis, in pixels of the reduced micrographs. `finer`: factor of a higher resolution.
+    /// Transforms the micrographs of a session. `max_shift_px`: largest shift along an axis, in pixels of the reduced micrographs. `finer`:
+    /// factor of a higher resolution than the usual one. Memory: about 25 kB a micrograph, times `finer` squared.
     ///
     /// # Errors
     /// [`crate::Error::Io`] of the views, [`crate::Error::Interrupted`].
@@ -80,7 +81,7 @@ impl LowResolution {
         Ok(low)
     }
 
-    /// The same for a session that was extended, with the spectra that are there already.
+    /// Adds the micrographs with which a session was extended; spectra are shared with this one.
     ///
     /// # Errors
     /// [`crate::Error::Io`] of the views, [`crate::Error::Interrupted`].
@@ -222,7 +223,7 @@ impl LowResolution {
         self.each(tests, Seen::default(), monitor, |first, k, maps| self.correlator.highest(first, self.packed(k), false, maps))
     }
 
-    /// What `test` finds for some (i, k).
+    /// Calls `test` with some (i, k).
     pub(crate) fn each<T: Send>(
         &self,
         tests: &[(u32, u32)],

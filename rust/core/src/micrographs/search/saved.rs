@@ -1,4 +1,4 @@
-//! How a session is screened, in a directory, for other processes: the decision, and the spectra.
+//! Saves how a session is screened to a directory, for other processes: the decision, and the spectra.
 
 use std::fs::File;
 use std::path::Path;

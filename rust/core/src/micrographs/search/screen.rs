@@ -18,10 +18,10 @@ const DECOYS: u64 = 300_000;
 /// Minimum recall of planted pairs for a way of screening.
 pub(super) const RECALL: f64 = 0.99;
 
-/// How pairs are screened.
+/// The way in which pairs are screened.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Screening {
-    /// Number of all pairs.
+    /// The number of all pairs.
     pub pairs: u64,
     /// Columns and rows of the grid; `None`: without screening, all pairs are refined.
     pub grid: Option<(usize, usize)>,
@@ -42,7 +42,7 @@ pub struct Screening {
 /// Pairs to be refined.
 #[derive(Clone, Debug, Default)]
 pub struct Screened {
-    /// Of the session.
+    /// Pairs of the session.
     pub candidates: Vec<Candidate>,
     /// Pairs of a mirrored micrograph and another one that pass when screened one by one: those that pass by chance.
     pub decoys: Vec<Candidate>,
@@ -68,7 +68,7 @@ impl Shard {
         }
     }
 
-    /// How many parts there are.
+    /// The number of parts.
     pub(super) fn count(self) -> usize {
         self.count
     }
@@ -82,7 +82,7 @@ impl Shard {
 /// Selects the pairs to be refined among all.
 #[derive(Debug)]
 pub struct Screener {
-    /// How.
+    /// The way in which they are selected.
     pub screening: Screening,
     pub(super) session: Arc<Session>,
     pub(super) low: Option<LowResolution>,

@@ -41,8 +41,8 @@ pub struct FixedPatterns {
 }
 
 impl FixedPatterns {
-    /// Of prepared micrographs of one size; `first`: the number of the first of them in the session; `band`: of the views in which they
-    /// will be compared.
+    /// Measures the pattern of prepared micrographs of one size. `first`: the number of the first of them in the session; `band`: that of
+    /// the views in which they will be compared.
     ///
     /// # Errors
     /// [`crate::Error::Io`], [`crate::Error::Interrupted`].

@@ -43,7 +43,7 @@ pub struct Session {
     pub(crate) small_size: (usize, usize),
     /// Independent values per pixel of the view: less than 1, since the band is limited.
     pub(crate) independent: f64,
-    /// For each micrograph the share of its power that is not shot noise, in rings of the reduced micrograph's spectrum.
+    /// The share of each micrograph's power that is not shot noise, in rings of the reduced micrograph's spectrum, (n, rings).
     pub signal: Vec<[f32; RINGS]>,
     /// The prepared micrographs; none for a session made of views.
     records: Vec<Stored>,
@@ -55,9 +55,14 @@ pub struct Session {
 }
 
 impl Session {
-    /// Reads prepared micrographs, all of one size, takes out what is the same in all (the fixed pattern of the gain reference), and makes
-    /// their views. `band`: of the view, in cycles per reduced pixel. `maps`: of each micrograph how it is seen, as one that was tilted;
-    /// none: as they are. `directory`: where the views are written, if memory is not to hold them.
+    /// Reads prepared micrographs, all of one size, subtracts what is the same in all (the fixed pattern of the gain reference), and makes
+    /// their views. `band`: that of the views, in cycles per reduced pixel. `maps`: the map in which each micrograph is seen, as one that was
+    /// tilted; none: as they are. `directory`: where the views are written, if memory is not to hold them.
+    ///
+    /// Time O(n) for n micrographs; memory for the views, about 0.15 MB each, unless they are written to a directory.
+    ///
+    /// # Errors
+    /// [`Error::Io`] of the cache or the directory, [`Error::Malformed`] for a damaged record, [`Error::Interrupted`].
     pub fn load(records: &[Stored], band: Band, maps: Vec<Warp>, directory: Option<&Path>, monitor: &Monitor) -> Result<Self> {
         let size = records.first().map_or((2, 2), |stored| (stored.record.width, stored.record.height));
         let views = Views::new(size, band);

@@ -80,7 +80,7 @@ pub(super) struct Mean {
 }
 
 impl Mean {
-    /// Of micrographs.
+    /// Averages micrographs.
     pub(super) fn of(members: &[&Source], views: &Views, reader: &mut Reader, monitor: &Monitor) -> Result<Self> {
         let mut pixels = vec![0.0; views.plan.len()];
         for source in members {

@@ -19,13 +19,13 @@ use crate::{Monitor, Result};
 
 /// Pairs with a q-value up to this may be duplicates, if other shots of their holes agree.
 const DOUBTFUL_Q: f64 = 0.5;
-/// Of the pairs that match near zero along both axes, in reduced pixels, those that do so at zero: a smooth pattern has a broad peak.
+/// Shifts up to this along both axes, in reduced pixels, may be none: a smooth pattern has a broad peak. Exact ones are then measured.
 pub const NEAR_ZERO_PX: f64 = 2.0;
 const EXACT_PX: f64 = 1.0;
 /// Pairs of lower significance have no coefficient: no sensible threshold would accept them.
 pub const DOUBTFUL_Z: f64 = 4.0;
 
-/// What was compared.
+/// The pairs that were compared.
 #[derive(Clone, Debug)]
 pub struct Compared<'a> {
     /// Pairs that may be duplicates.
@@ -34,9 +34,9 @@ pub struct Compared<'a> {
     pub mirrored: &'a [Comparison],
     /// Pairs most of which are unrelated: all, or random ones.
     pub cohort: &'a [Comparison],
-    /// How many pairs there were, of which the candidates are the best...
+    /// The number of pairs, of which the candidates are the best.
     pub tested: u64,
-    /// ...and how many with a mirrored micrograph.
+    /// The number of pairs with a mirrored micrograph.
     pub decoys_tested: u64,
 }
 
@@ -50,21 +50,21 @@ impl Compared<'_> {
     }
 }
 
-/// How pairs are accepted.
+/// The criterion by which pairs are accepted.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Criterion {
-    /// By their false-discovery rate.
+    /// A false-discovery rate of at most this.
     Fdr(f64),
-    /// By their correlation coefficient over the whole frame, if they are significant at all.
+    /// A correlation coefficient over the whole frame of at least this, if the pair is significant at all.
     Ccc(f64),
 }
 
-/// What a conclusion depends on beside the comparisons.
+/// The parameters of a decision.
 #[derive(Clone, Debug)]
 pub struct Criteria {
-    /// How pairs are accepted.
+    /// The criterion by which pairs are accepted.
     pub criterion: Criterion,
-    /// Of the micrographs for which the coefficients are measured.
+    /// The band of the micrographs for which the coefficients are measured, in cycles per reduced pixel.
     pub band: Band,
     /// Only pairs whose second micrograph is this one or a later one are accepted.
     pub from: u32,
@@ -91,18 +91,18 @@ pub struct Decision {
     pub q: f64,
     /// Whether it is a duplicate.
     pub is_accepted: bool,
-    /// What the other shots of its holes say.
+    /// The evidence of the other shots of its holes.
     pub agreement: Agreement,
     /// Measured at the full resolution of the reduced micrographs, if it is accepted, or if all are measured.
     pub measured: Option<Confirmed>,
 }
 
-/// What was concluded.
+/// All decisions, and the null distributions by which they were made.
 #[derive(Clone, Debug)]
 pub struct Decisions {
     /// The null distributions.
     pub null: Null,
-    /// Of each candidate; then of those found only through other shots of their holes.
+    /// The decision about each candidate; then about pairs found only through other shots of their holes.
     pub pairs: Vec<Decision>,
     /// The standard significance of each candidate.
     pub observed: Vec<f64>,
@@ -130,7 +130,10 @@ pub fn conclude_search(search: &Search, block: &Block, shots: &Shots, criteria: 
     Compared::of_search(search, block, |compared| conclude(&search.session, shots, compared, criteria, monitor))
 }
 
-/// Decides which pairs are duplicates.
+/// Decides which pairs are duplicates, from comparisons that the caller collected; [`conclude_search`] takes those of a search.
+///
+/// # Errors
+/// [`crate::Error::Io`] of the views, [`crate::Error::Interrupted`].
 pub fn conclude(session: &Session, shots: &Shots, compared: &Compared, criteria: &Criteria, monitor: &Monitor) -> Result<Decisions> {
     let (null, areas) = (Null::of_session(session, compared)?, session.areas()?);
     let found: Vec<Found> = compared.candidates.iter().map(|pair| Found::new(pair, &null, session.size, &areas)).collect();

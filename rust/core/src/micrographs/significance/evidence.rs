@@ -48,7 +48,7 @@ pub(super) struct Member {
     /// A micrograph of the first hole and one of the second.
     pub pair: Pair,
     pub z: f64,
-    /// Of the later micrograph relative to the earlier one.
+    /// The shift of the later micrograph relative to the earlier one.
     pub shift: (f64, f64),
     /// The chance of that significance.
     pub chance: f64,
@@ -70,7 +70,7 @@ pub(super) struct Evidence {
     pub members: Vec<Member>,
 }
 
-/// What the other shots of a pair's holes say.
+/// The evidence of the other shots of a pair's holes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Agreement {
     /// There are no other shots, or none agrees where names do not give holes.
@@ -119,7 +119,7 @@ impl Evidence {
         found
     }
 
-    /// What is reported about the members, which agree at a chance of at most `agreeing`.
+    /// Summarises the members, which agree at a chance of at most `agreeing`.
     pub fn agreement(&self, shots: &Shots, agreeing: f64) -> Agreement {
         let shot = |i: u32| shots.shot(i).ok_or(i);
         let different = |members: &mut dyn Iterator<Item = &Member>| {
@@ -149,7 +149,7 @@ pub(super) struct ShotTest<'a, Measure> {
     pub null: &'a Null,
     /// Columns and rows of the reduced micrographs.
     pub size: (usize, usize),
-    /// Of each micrograph the number of the area that it is known to share with some others, or 0.
+    /// The number of the area that each micrograph is known to share with some others, or 0.
     pub areas: &'a [u32],
     /// Measures pairs near given shifts: returns their significances, and the exact shifts.
     pub measure_near: Measure,
@@ -227,7 +227,7 @@ impl<Measure: Fn(&[Place]) -> Result<Vec<(f64, (f64, f64))>>> ShotTest<'_, Measu
         Ok((0..hypotheses.len()).map(evidence).collect())
     }
 
-    /// Of each micrograph the set of hypotheses that it is in, if it is a small one: of ten exposures of one spot, many decoys are duplicates
+    /// The set of hypotheses that each micrograph is in, if it is a small one: of ten exposures of one spot, many decoys are duplicates
     /// themselves. Only where names do not give holes: an edge that the same shots of all holes share makes a set, too.
     fn sets_of(&self, hypotheses: &[Hypothesis]) -> Vec<u32> {
         let n = self.shots.len();

@@ -1,4 +1,4 @@
-//! Which of the pairs that were compared show the same area.
+//! Decides which of the pairs that were compared show the same area.
 //!
 //! [`Null`] holds the null distributions of a session; `evidence` is the evidence of the other shots of a pair's holes; [`conclude`] puts them
 //! together, and decides. Exponentials and logarithms are those of `libm`: the same bits on every processor.

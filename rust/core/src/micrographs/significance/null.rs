@@ -1,4 +1,4 @@
-//! How likely unrelated micrographs are to match as well as a pair does.
+//! The chance that unrelated micrographs match as well as a pair does.
 //!
 //! The null distributions are the session's own, and a pair has to stand out from all of them:
 //!
@@ -33,11 +33,11 @@ const NEXT_SCALE: f64 = 0.085;
 /// The null distributions of a session.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Null {
-    /// Of mirrored pairs.
+    /// The tail of mirrored pairs.
     pub mirrored: Tail,
-    /// Of their next best places; None of few pairs.
+    /// The bulk of their next best places; None from few pairs.
     pub(super) next: Option<Gumbel>,
-    /// Of unmirrored pairs; None of few.
+    /// The bulk of other pairs, most of which are unrelated; None from few.
     pub cohort: Option<Gumbel>,
     /// At zero shift.
     pub(super) zero: Tail,
@@ -50,7 +50,7 @@ pub struct Null {
 }
 
 impl Null {
-    /// From mirrored pairs, of so many tested, and from unmirrored ones most of which are unrelated; `size`: columns and rows of the reduced
+    /// Fits the distributions to mirrored pairs, of so many tested, and from unmirrored ones most of which are unrelated; `size`: columns and rows of the reduced
     /// micrographs.
     pub(super) fn fit(mirrored: &[Comparison], tested: u64, cohort: &[Comparison], size: (usize, usize), has_pattern: bool) -> Self {
         let next = Gumbel::fit(mirrored.iter().map(|pair| pair.z_next));
@@ -86,7 +86,7 @@ impl Null {
         self.beyond(self.standard(z, overlap))
     }
 
-    /// The same of a standard significance.
+    /// The chance that the best of all shifts of unrelated micrographs has at least such a standard significance.
     pub fn beyond(&self, z: f64) -> f64 {
         let chance = self.mirrored.probability(z);
         self.cohort.map_or(chance, |cohort| chance.max(cohort.probability(z)))

@@ -1,4 +1,4 @@
-//! Which pairs are measured to test a pair that may be a duplicate, a *hypothesis*: the other equal shots of its two holes, its *members*, and
+//! The pairs that are measured to test a pair that may be a duplicate, a *hypothesis*: the other equal shots of its two holes, its *members*, and
 //! the same shots of other holes, its *decoys*.
 
 use std::collections::HashMap;
@@ -23,7 +23,7 @@ pub struct Shots {
 }
 
 impl Shots {
-    /// From the numbers of each micrograph's hole and shot; 0: unknown.
+    /// Groups micrographs by the numbers of their holes and shots, each (n,); 0: unknown.
     pub fn new(holes: Vec<u32>, shots: Vec<u32>) -> Self {
         let count = |numbers: &[u32]| numbers.iter().max().map_or(0, |&number| number as usize) + 1;
         let mut in_hole: Vec<Vec<(u32, Vec<u32>)>> = vec![Vec::new(); count(&holes)];

@@ -65,9 +65,9 @@ fn add(sum: &mut f64, value: f64) -> f64 {
 /// The distribution of the largest of many.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Gumbel {
-    /// Its location.
+    /// The location.
     pub middle: f64,
-    /// Its scale.
+    /// The scale.
     pub spread: f64,
 }
 
@@ -93,11 +93,11 @@ impl Gumbel {
 /// The upper tail of a null distribution: values above `start` are exponential of mean `start + scale`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Tail {
-    /// Where it begins.
+    /// The lowest value of the tail.
     pub start: f64,
-    /// How slowly it falls.
+    /// The mean excess over `start`.
     pub scale: f64,
-    /// How many of all tested pairs are above `start`.
+    /// The share of tested pairs above `start`, times [`MIRRORED_CAUTION`].
     pub rate: f64,
     /// The values it was fitted to, descending.
     pub values: Vec<f64>,
@@ -138,7 +138,7 @@ impl Tail {
 
 /// The null distribution at zero shift, from pairs most of which are unrelated: a normal bulk with a heavier upper tail.
 ///
-/// Of few micrographs no fixed pattern is taken out (`has_pattern`), so that all of them may correlate: only what is far above the others,
+/// With few micrographs no fixed pattern is taken out (`has_pattern`), so that all of them may correlate: only what is far above the others,
 /// and above what a pattern usually makes, is more than that.
 pub fn zero_tail(at_zero: impl IntoIterator<Item = f64>, has_pattern: bool) -> Tail {
     let everything = ascending(at_zero);

@@ -20,7 +20,7 @@ const GROWTH: usize = 8;
 const WIDE: f64 = 1600.0;
 /// Fewer points are sorted at once.
 const SORTED: usize = 4096;
-/// Of more the best are sorted first, one in so many.
+/// In larger groups the best points are sorted first, one in so many.
 const FIRST: usize = 16;
 
 /// Not decided.
@@ -254,7 +254,7 @@ impl<const D: usize> BallVisitor for Outside<'_, D> {
         self.found || (region.start <= range.start && range.end <= region.end)
     }
 
-    /// Of many that are near one might be better: looking at all of them for each that asks would be quadratic in clumps.
+    /// One of many near points might be better: a look at all of them, for each of them, would be quadratic in clumps.
     fn whole(&mut self, node: usize) {
         let range = self.choice.tree.nodes()[node].range();
         if range.len() > LEAF {

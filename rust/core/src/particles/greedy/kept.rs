@@ -1,4 +1,4 @@
-//! What each rejected point duplicates: the nearest of the kept ones that are better.
+//! Finds what each rejected point duplicates: the nearest of the kept ones that are better.
 //!
 //! Looked for leaf by leaf in a tree over the kept points alone: few of them are near a leaf, however many points are in it.
 
