@@ -14,9 +14,9 @@
 //! superimposes the second micrograph on the first: in reduced pixels, except in [`single_images`], which has one image size only.
 
 mod cache;
+mod checked_file;
 mod kernels;
 pub mod read;
-mod saved;
 pub mod search;
 pub mod session;
 pub mod significance;

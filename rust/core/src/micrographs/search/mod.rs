@@ -13,8 +13,8 @@ mod place;
 mod planting;
 mod pools;
 mod refine;
-mod saved;
 mod screen;
+mod screening_file;
 mod shared_pattern;
 mod tiles;
 

@@ -11,9 +11,9 @@ use super::pattern_means::{AROUND, HALVES, Half, Mean, halves_of};
 use super::reader::Reader;
 use super::resemblance::{Resemblance, resemblance};
 use super::views::Views;
+use crate::micrographs::checked_file::{Pack, Unpack};
 use crate::micrographs::kernels::equations::solve;
 use crate::micrographs::kernels::rings::Band;
-use crate::micrographs::saved::{Pack, Unpack};
 use crate::micrographs::stored::{Source, Stored, open_all};
 use crate::{Monitor, Result};
 

@@ -6,7 +6,7 @@ pub(crate) mod in_common;
 mod pattern_means;
 pub(crate) mod reader;
 mod resemblance;
-mod saved;
+mod session_file;
 mod store;
 mod views;
 mod whiten;
@@ -25,7 +25,7 @@ use crate::micrographs::stored::{Source, Stored, open_all};
 use crate::{Error, Monitor, Result};
 pub use fixed_pattern::{FixedPatterns, MIN_FOR_FIXED_PATTERN};
 use reader::Reader;
-use saved::VIEWS;
+use session_file::VIEWS;
 use store::{Shown, Store};
 use views::{Views, quantise_both, reduce, small_plan};
 
@@ -214,7 +214,7 @@ impl Session {
         if let Some(patterns) = self.patterns.get() {
             return Ok(patterns);
         }
-        let read = self.saved.as_deref().map_or_else(|| Ok(FixedPatterns::default()), saved::patterns)?;
+        let read = self.saved.as_deref().map_or_else(|| Ok(FixedPatterns::default()), session_file::patterns)?;
         Ok(self.patterns.get_or_init(|| Arc::new(read)))
     }
 }

@@ -4,9 +4,9 @@ use rustfft::num_complex::Complex32;
 
 use super::reader::Reader;
 use super::views::{Power, Views};
+use crate::micrographs::checked_file::{Pack, Unpack};
 use crate::micrographs::kernels::rings::RINGS;
 use crate::micrographs::kernels::simd::fast;
-use crate::micrographs::saved::{Pack, Unpack};
 use crate::micrographs::stored::Source;
 use crate::{Error, Monitor, Result};
 

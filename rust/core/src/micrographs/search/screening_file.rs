@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::low_resolution::{LowResolution, Threshold};
 use super::screen::{Screener, Screening};
-use crate::micrographs::saved::{CHECK, Pack, Unpack, check_size, read_part, write_part};
+use crate::micrographs::checked_file::{CHECK, Pack, Unpack, check_size, read_part, write_part};
 use crate::micrographs::session::Session;
 use crate::rows::Input;
 use crate::{Error, Result};
