@@ -305,10 +305,6 @@ class Screening:
         """Pairs that there are."""
 
     @property
-    def decoy_pairs(self) -> int:
-        """Pairs with mirrored micrographs that are screened."""
-
-    @property
     def grid(self) -> tuple[int, int] | None:
         """Columns and rows of the grid; None: nothing is screened, all pairs are refined."""
 
@@ -667,10 +663,6 @@ class Session:
         """Columns and rows of the reduced micrographs."""
 
     @property
-    def view_size(self) -> tuple[int, int]:
-        """Columns and rows of the views."""
-
-    @property
     def signal(self) -> NDArray[np.float32]:
         """Share of power that is not shot noise, (n, rings)."""
 
@@ -680,26 +672,15 @@ class Session:
         max_shift_px: float | None,
         *,
         mirrored: bool,
-        screened: bool = False,
-        turn_deg: float = 0.0,
-        orientation: int = 0,
         threads: int,
-        progress: _Progress = None,
     ) -> Matches:
-        """The best shift of each pair (n, 2), the first mirrored or turned, or stored otherwise.
-
-        ``screened``: as the screening does, in half of the time; fewer pairs of overlaps below 0.3 are found.
-        ``orientation``: the sum of 1 (flipped in x), 2 (in y) and 4 (before that, columns and rows exchanged, of square frames only).
-        """
+        """Find the best shift of each pair (n, 2), the first mirrored or not."""
 
     def peak_maps(self, found: Decisions, rows: Sequence[int], *, reach: int, threads: int) -> list[NDArray[np.float64]]:
         """The correlation at shifts of up to ``reach`` view pixels around that of each pair, (2 reach + 1, same); NaN: no overlap."""
 
     def thumbnails(self, numbers: Sequence[int], *, max_side_px: int, threads: int) -> list[NDArray[np.uint8]]:
         """Pictures of views, as :func:`thumbnails`."""
-
-    def areas(self) -> NDArray[np.uint32]:
-        """(n,): the number of the area that a micrograph shows with four or more others, as exposures of one spot do; 0: none."""
 
     def show_one_place(self) -> bool:
         """Whether all micrographs, or all of many that follow each other, seem to show one place."""

@@ -17,7 +17,6 @@ use crate::watched::{run, run_in_stages};
 readable! {
     Screening(search::Screening) {
         pairs: u64 = |how| how.pairs;
-        decoy_pairs: u64 = |how| how.decoy_pairs;
         grid: Option<(usize, usize)> = |how| how.grid;
         pool_size: usize = |how| how.pool_size;
         min_z: f32 = |how| how.threshold.elsewhere;

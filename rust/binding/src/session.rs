@@ -6,7 +6,7 @@ use std::sync::Arc;
 use cryodedup_core::micrographs::search::{self, Matcher};
 use cryodedup_core::micrographs::session::FixedPatterns;
 use cryodedup_core::micrographs::thumbnails::of_views;
-use cryodedup_core::micrographs::{self, Orientation, Seen, Warp};
+use cryodedup_core::micrographs::{self, Seen, Warp};
 use numpy::PyReadonlyArray2;
 use pyo3::prelude::*;
 
@@ -76,41 +76,27 @@ impl Session {
     }
 
     #[getter]
-    fn view_size(&self) -> (usize, usize) {
-        self.0.view_size
-    }
-
-    #[getter]
     fn signal(&self) -> Image<f32> {
         self.0.signal.iter().copied().collect()
-    }
-
-    fn areas(&self) -> PyResult<Column<u32>> {
-        self.0.areas().map(Column).map_err(to_python)
     }
 
     fn show_one_place(&self) -> PyResult<bool> {
         self.0.show_one_place().map_err(to_python)
     }
 
-    #[pyo3(signature = (pairs, max_shift_px, *, mirrored, screened=false, turn_deg=0.0, orientation=0, threads, progress=None))]
-    #[expect(clippy::too_many_arguments, reason = "one an option")]
+    #[pyo3(signature = (pairs, max_shift_px, *, mirrored, threads))]
     fn find(
         &self,
         py: Python<'_>,
         pairs: PyReadonlyArray2<'_, u32>,
         max_shift_px: Option<f64>,
         mirrored: bool,
-        screened: bool,
-        turn_deg: f64,
-        orientation: u8,
         threads: usize,
-        progress: Progress<'_>,
     ) -> PyResult<Matches> {
         let pairs = search::pairs(pairs.as_slice()?, self.0.len()).map_err(to_python)?;
-        let seen = Seen { mirrored, orientation: Orientation(orientation), warp: Warp::of(turn_deg, 1.0) };
-        let find = |monitor: &_| Matcher::new(&self.0, max_shift_px, screened).find(&pairs, seen, monitor);
-        Ok(Matches(Arc::new(run(py, threads, progress.as_ref(), find)?)))
+        let seen = Seen { mirrored, ..Seen::default() };
+        let find = |monitor: &_| Matcher::new(&self.0, max_shift_px, false).find(&pairs, seen, monitor);
+        Ok(Matches(Arc::new(run(py, threads, None, find)?)))
     }
 
     #[pyo3(signature = (found, rows, *, reach, threads))]

@@ -38,7 +38,7 @@ pub struct Session {
     /// Columns and rows of the reduced micrographs.
     pub size: (usize, usize),
     /// Columns and rows of the views.
-    pub view_size: (usize, usize),
+    pub(crate) view_size: (usize, usize),
     /// Columns and rows of the small views, of two thirds of the resolution, in which peaks are searched for.
     pub(crate) small_size: (usize, usize),
     /// Independent values per pixel of the view: less than 1, since the band is limited.
@@ -121,6 +121,7 @@ impl Session {
     }
 
     /// A session of existing views, one after the other: for benchmarks. `signal`: the share of power that is not noise.
+    #[doc(hidden)]
     pub fn of_views(view_size: (usize, usize), views: &[i8], signal: f32) -> Self {
         let length = view_size.0 * view_size.1;
         let n = views.len() / length;
@@ -163,7 +164,7 @@ impl Session {
     ///
     /// # Errors
     /// [`Error::Io`].
-    pub fn areas(&self) -> Result<Vec<u32>> {
+    pub(crate) fn areas(&self) -> Result<Vec<u32>> {
         let patterns = self.patterns()?;
         Ok((0..self.len()).map(|i| patterns.area(i)).collect())
     }
