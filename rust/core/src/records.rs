@@ -175,7 +175,7 @@ impl Values {
     }
 }
 
-/// Reads the given fields of records.
+/// Reads the given fields of records. Time O(bytes of the file); memory for the fields, and one span of the file a thread.
 ///
 /// # Errors
 /// [`Error::Truncated`]: the file is too short. [`Error::Parameter`]: the rows are not records, or a field does not lie within one. As

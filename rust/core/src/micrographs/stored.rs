@@ -27,6 +27,8 @@ pub(crate) struct Source {
 
 /// Finds the records of some keys in several cache files; of several records of one key, that in the last file. None: in no file.
 ///
+/// Time O(bytes): each file is read as a whole, since all checksums are compared. Memory: the heads of all records.
+///
 /// # Errors
 /// [`Error::Io`](crate::Error::Io), [`Error::Malformed`](crate::Error::Malformed) for a file that is no cache,
 /// [`Error::Interrupted`](crate::Error::Interrupted).

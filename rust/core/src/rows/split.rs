@@ -65,6 +65,8 @@ impl Part {
 
 /// Writes the parts one after the other to both files; reading goes on while the files are written.
 ///
+/// Time O(bytes). Memory does not grow with the files: batches of 512 KiB, four of which wait for each writer.
+///
 /// # Errors
 /// [`Error::Parameter`]: not one decision a row. [`Error::Io`], [`Error::Malformed`] for a cell that can not be rewritten; the files are then incomplete.
 pub fn split(parts: &[&Part], kept: &Path, rejected: &Path, monitor: &Monitor) -> Result<()> {

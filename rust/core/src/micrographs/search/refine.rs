@@ -81,6 +81,9 @@ impl<'a> Matcher<'a> {
 
     /// Finds the best shift of each pair (i, j), with the first seen in a given way. What is found of a pair does not depend on the others.
     ///
+    /// Time: one correlation a pair, of a grid up to twice as wide and high as the small views. Spectra are made for 96 by 96 micrographs
+    /// at a time, so memory does not grow with the pairs but for the result; scattered pairs have each spectrum made many times.
+    ///
     /// # Errors
     /// [`crate::Error::Io`] of the views, [`crate::Error::Interrupted`].
     pub fn find(&self, pairs: &[Pair], seen: Seen, monitor: &Monitor) -> Result<Vec<Match>> {

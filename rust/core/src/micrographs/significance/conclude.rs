@@ -122,7 +122,7 @@ impl Null {
     }
 }
 
-/// Decides which pairs of a search, of which all shards were compared and joined, are duplicates.
+/// Decides which pairs of a search, of which all shards were compared and joined, are duplicates. Time and memory are those of [`conclude`].
 ///
 /// # Errors
 /// [`crate::Error::Io`] of the views, [`crate::Error::Interrupted`].
@@ -131,6 +131,9 @@ pub fn conclude_search(search: &Search, block: &Block, shots: &Shots, criteria: 
 }
 
 /// Decides which pairs are duplicates, from comparisons that the caller collected; [`conclude_search`] takes those of a search.
+///
+/// Time O(p log p) for p candidates; then each pair that may be significant is compared with the other shots of its holes and with decoys,
+/// near one shift each, and each accepted pair (with `measure_all` each candidate) is measured, as [`confirm`] does. Memory O(p).
 ///
 /// # Errors
 /// [`crate::Error::Io`] of the views, [`crate::Error::Interrupted`].

@@ -17,6 +17,8 @@ const SURE_Q: f64 = 1e-4;
 /// each micrograph that is not stored as the first one of those that it matches. `block`: all pairs of the search, compared as they are
 /// stored. Pairs that contradict surer ones do not count.
 ///
+/// Time: that of [`Search::compare`] for all pairs, `orientations` - 1 times.
+///
 /// # Errors
 /// As [`Search::compare`].
 pub fn find_orientations(search: &Search, block: &Block, orientations: u8, monitor: &Monitor) -> Result<BTreeMap<u32, Orientation>> {
