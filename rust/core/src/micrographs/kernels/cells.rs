@@ -55,7 +55,7 @@ impl Cells {
         self.with(along(&rows, self.down, self.across))
     }
 
-    /// By how much the neighbours on opposite sides of each cell differ at most; those that are `wild` do not count.
+    /// Measures the largest difference of neighbours on opposite sides of each cell; those that are `wild` do not count.
     pub fn steps(&self, wild: &Self) -> Self {
         let mut out = self.with(vec![0.0; self.values.len()]);
         let known: Vec<f32> =

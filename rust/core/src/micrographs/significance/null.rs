@@ -39,9 +39,9 @@ pub struct Null {
     pub(super) next: Option<Gumbel>,
     /// The bulk of other pairs, most of which are unrelated; None from few.
     pub cohort: Option<Gumbel>,
-    /// At zero shift.
+    /// The tail at zero shift.
     pub(super) zero: Tail,
-    /// By overlap.
+    /// The scale of the significance by overlap.
     by_overlap: OverlapScale,
     /// The share of the cohort that matches at several places.
     pub periodic: f64,
@@ -50,8 +50,8 @@ pub struct Null {
 }
 
 impl Null {
-    /// Fits the distributions to mirrored pairs, of so many tested, and from unmirrored ones most of which are unrelated; `size`: columns and rows of the reduced
-    /// micrographs.
+    /// Fits the distributions to mirrored pairs, of so many tested, and to unmirrored ones most of which are unrelated; `size`: columns and
+    /// rows of the reduced micrographs.
     pub(super) fn fit(mirrored: &[Comparison], tested: u64, cohort: &[Comparison], size: (usize, usize), has_pattern: bool) -> Self {
         let next = Gumbel::fit(mirrored.iter().map(|pair| pair.z_next));
         let periodic = next.map_or(0.0, |next| {
