@@ -20,8 +20,9 @@ struct Counting<'a, const C: usize, const D: usize> {
 impl<const D: usize> Tree<D> {
     /// Counts the pairs whose squared distance is at most `limit`; `colour`: returns the colour of an id, below `C`.
     ///
-    /// Time for n points with all others within the limit of about half of them: n^4/3 in 2D and n^3/2 in 3D, see [`Slabs`]; where
-    /// the limit is much shorter or longer than the points reach, O(n log n).
+    /// Time for n points that fill an area or a volume, k of them within the limit of each: n k^(1/2) in 2D and n k^(2/3) in 3D, leaf by
+    /// leaf at the border; n k^(1/3) and n k^(1/2) where nodes of a few dozen points are small beside the limit, from a k of 2,000 and
+    /// 30,000 on, see [`Slabs`]. O(n log n) where the limit is longer than the points reach; n² for a spot and a sphere round it.
     pub fn count_pairs<const C: usize>(&self, limit: f64, colour: impl Fn(u32) -> u8, monitor: &Monitor) -> Result<PairCounts<C>> {
         let colours: Vec<u8> = self.ids.iter().map(|&id| colour(id)).collect();
         let add = |position: usize, mut counts: [u32; C]| {

@@ -3,8 +3,7 @@
 //!
 //! A node is split at the middle of its longest side, and its box is then shrunk to its points. Splits at the middle keep boxes
 //! compact, so that only a limited number of a given size fit around one of them: this bounds every search, for any arrangement of points.
-//! (Only the number of all pairs takes more where many lie about the limit apart, at the border of the ball that it makes: n^4/3 in 2D and
-//! n^5/3 in 3D; n^1.4 and n^1.65 were measured. See `slabs`.)
+//! (Only the number of all pairs takes more where many lie about the limit apart, at the border of the ball that it makes: see `count`.)
 //! (Median splits do not, and take 55 ns per point to build instead of 8.) The tree does not depend on a separation: one tree serves any
 //! number of them.
 //!

@@ -18,7 +18,8 @@ const PAIRS_EACH: usize = 24;
 /// Counts the particles kept ([`super::Rule::KeepBest`]) at each of some separations; all are tried on one group before the next.
 ///
 /// Where a particle has at most 24 others within the largest separation, on average, the pairs of a group are listed once, which takes
-/// 8 bytes each, and 64 separations are tried at a time. Else each separation takes as long as [`super::deduplicate`].
+/// 8 bytes each, and 64 separations are tried at a time. Else each separation takes as long as [`super::deduplicate`]. In groups of 50,000
+/// or more, the pairs within the largest separation are counted before, which takes as long as [`super::half_pairs`].
 ///
 /// # Errors
 /// As [`super::deduplicate`].

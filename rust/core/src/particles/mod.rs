@@ -9,11 +9,11 @@
 //!
 //! | search | grows as | disc | ball |
 //! |---|---|---|---|
-//! | [`deduplicate`] | n log n | 0.2 s | 0.3 to 0.7 s |
-//! | [`deduplicate`] by [`Rule::RemoveEntirely`] | n log n | 0.4 s | 0.7 to 0.8 s |
+//! | [`deduplicate`] | n log n | 0.2 to 0.3 s | 0.3 to 0.9 s |
+//! | [`deduplicate`] by [`Rule::RemoveEntirely`] | n log n | 0.4 s | 0.6 to 0.8 s |
 //! | [`nearest`], [`overlaps`], [`components`] | n log n | 0.1 to 0.6 s | 0.1 to 0.7 s |
-//! | [`kept_at`], 20 separations | the sum over them, at most | 4 to 6 s | 2 to 39 s |
-//! | [`half_pairs`] | up to n^1.4 (disc), n^1.65 (ball) | 0.9 to 3.6 s | 0.8 to 36 s |
+//! | [`half_pairs`] | n^1.2 to n^1.5 (disc), n^1.2 to n^1.7 (ball) | 1 to 4 s | 0.8 to 39 s |
+//! | [`kept_at`], 20 separations | as [`half_pairs`], then [`deduplicate`] for each | 3 to 4 s | 1.5 to 39 s |
 //!
 //! Memory is 60 to 85 bytes a particle of the groups that are in work, and the result; [`kept_at`] may list 24 pairs a particle besides. Of
 //! micrographs of 300 particles each takes 0.04 to 0.13 µs, whatever is searched.
