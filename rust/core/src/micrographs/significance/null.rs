@@ -13,7 +13,7 @@
 //!   best of all: the larger of the chances counts.
 //!
 //! A null distribution may hold true pairs: areas that are exposed three times, frames that are stored mirrored. They stand apart from all
-//! others ([`super::unrelated`]) and are left out.
+//! others and are left out ([`unrelated`](super::tails::unrelated)).
 
 use super::overlap_scale::OverlapScale;
 use super::tails::{Gumbel, Tail, zero_tail};
