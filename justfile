@@ -10,6 +10,7 @@ ci:
 check:
     cargo fmt --check
     cargo clippy --quiet --all-targets -- --deny warnings
+    RUSTDOCFLAGS="--deny warnings" cargo doc --quiet --no-deps --package cryodedup-core
     ruff format --check --quiet python tests benches docs
     ruff check --quiet python tests benches docs
     mypy

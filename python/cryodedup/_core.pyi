@@ -26,14 +26,15 @@ __all__ = [
     "RANDOM_PAIRS",
     "USUAL_MIDDLE_Z",
     "Block",
-    "Coarse",
     "Comparisons",
     "Confirmed",
     "Correlation",
+    "Decisions",
     "Duplicates",
     "FixedPattern",
     "Frame",
     "HalfPairs",
+    "LowResolution",
     "Matches",
     "Null",
     "NullBulk",
@@ -47,7 +48,6 @@ __all__ = [
     "Search",
     "Session",
     "Table",
-    "Verdicts",
     "__version__",
     "available_processors",
     "cell_spans",
@@ -91,9 +91,9 @@ MIRRORED_CAUTION: float
 NEAR_ZERO_PX: float
 """Shifts up to this, in reduced pixels along each axis, may be none."""
 MIN_FOR_FIXED_PATTERN: int
-"""Of fewer micrographs no fixed pattern is taken out."""
+"""With fewer micrographs no fixed pattern is subtracted."""
 INSTRUCTION_SET: str
-"""What of the processor's instructions results depend on, by rounding."""
+"""The processor's instructions that results depend on, by rounding."""
 MAX_MASKED: float
 """Micrographs of a larger share of NaN or infinite pixels are not used."""
 
@@ -183,7 +183,7 @@ class Record:
 
 @type_check_only
 class _Points(Protocol):
-    """What the searches read: see :class:`cryodedup.particles.points.Points`."""
+    """Columns of particles: see :class:`cryodedup.particles.points.Points`."""
 
     @property
     def coordinates(self) -> NDArray[np.float64]: ...
@@ -196,7 +196,7 @@ class _Points(Protocol):
 
 @final
 class Duplicates:
-    """Which of n particles stay; m are rejected."""
+    """The decision about n particles, of which m are rejected."""
 
     @property
     def kept(self) -> NDArray[np.bool_]:
@@ -212,7 +212,7 @@ class Duplicates:
 
     @property
     def distances(self) -> NDArray[np.float64]:
-        """How far it is from that, in the unit of the coordinates, (m,)."""
+        """The distance to that one, in the unit of the coordinates, (m,)."""
 
 @final
 class HalfPairs:
@@ -273,7 +273,7 @@ class Preparation:
         """Removes what was added after a record."""
 
 def find_records(caches: Sequence[_Path], keys: Sequence[bytes], *, threads: int, progress: _Progress = None) -> list[Record | None]:
-    """The records of some keys in several caches; None for one that none of them holds."""
+    """Finds the records of some keys in several caches; None for one that none of them holds."""
 
 @final
 class Rows:
@@ -298,19 +298,15 @@ class _Places(Protocol):
 
 @final
 class Screening:
-    """How pairs are screened."""
+    """The screening plan."""
 
     @property
     def pairs(self) -> int:
         """Pairs that there are."""
 
     @property
-    def decoy_pairs(self) -> int:
-        """Pairs with mirrored micrographs that are screened."""
-
-    @property
     def grid(self) -> tuple[int, int] | None:
-        """Columns and rows of the grid; None: nothing is screened, all pairs are compared closely."""
+        """Columns and rows of the grid; None: nothing is screened, all pairs are refined."""
 
     @property
     def pool_size(self) -> int:
@@ -330,14 +326,14 @@ class Screening:
 
 @type_check_only
 class _Stages(Protocol):
-    """Is told the stages of a job (``cryodedup.progress.Progress``)."""
+    """Receives the stages of a job (``cryodedup.progress.Progress``)."""
 
     def stage(self, name: str, total: int | None = None) -> None: ...
     def advance_to(self, done: int) -> None: ...
 
 @type_check_only
 class _Columns(Protocol):
-    """What :class:`Comparisons` has, in anything else."""
+    """Anything with the columns of :class:`Comparisons`."""
 
     @property
     def at(self) -> NDArray[np.uint64]: ...
@@ -356,7 +352,7 @@ class _Columns(Protocol):
 
 @type_check_only
 class _Criteria(Protocol):
-    """By what pairs are judged: see ``cryodedup.micrographs.compare.Criteria``."""
+    """The criteria of a decision: see ``cryodedup.micrographs.compare.Criteria``."""
 
     @property
     def holes(self) -> NDArray[np.uint32]: ...
@@ -393,13 +389,13 @@ class Comparisons:
         """The rotation of the first, degrees from x to y."""
     @property
     def z(self) -> NDArray[np.float64]:
-        """The significance there."""
+        """The significance at that shift."""
     @property
     def z_next(self) -> NDArray[np.float64]:
-        """That of the next best shift."""
+        """The significance of the next best shift."""
     @property
     def z_at_zero(self) -> NDArray[np.float64]:
-        """That at zero shift."""
+        """The significance at zero shift."""
 
 @final
 class Block:
@@ -427,10 +423,10 @@ class NullTail:
     def scale(self) -> float: ...
     @property
     def rate(self) -> float:
-        """How many of all tested pairs are above ``start``."""
+        """The share of all tested pairs above ``start``, times :data:`MIRRORED_CAUTION`."""
     @property
     def values(self) -> NDArray[np.float64]:
-        """Those it was fitted to, descending."""
+        """The values it was fitted to, descending."""
 
 @final
 class NullBulk:
@@ -447,10 +443,10 @@ class Null:
 
     @property
     def mirrored(self) -> NullTail:
-        """Of pairs with a mirrored micrograph."""
+        """The tail for pairs with a mirrored micrograph."""
     @property
     def cohort(self) -> NullBulk | None:
-        """Of other pairs; None of few."""
+        """The bulk for other pairs; None if they are few."""
     @property
     def periodic(self) -> float:
         """The share of the cohort that matches at several shifts."""
@@ -461,15 +457,15 @@ class Null:
     def is_usual(self) -> bool:
         """Whether unrelated pairs reach about what they do in other sessions."""
     def standard(self, z: float, overlap: float) -> float:
-        """The significance that would be as unlikely at the usual overlap."""
+        """Converts a significance to one as unlikely at the usual overlap."""
     def beyond(self, z: float) -> float:
-        """The chance that an unrelated pair has at least such a standard significance."""
+        """Returns the chance that an unrelated pair has at least this standard significance."""
     def least_z(self, chance: float) -> float:
-        """The standard significance from which it has no more than such a chance."""
+        """Returns the lowest standard significance that an unrelated pair reaches with at most this chance."""
 
 @final
-class Verdicts:
-    """Pairs that were judged, one row each: the accepted ones, or, if all were measured, all; and what they were judged by."""
+class Decisions:
+    """Pairs that were decided on, one row each: the accepted ones, or, if all were measured, all; and the null distributions."""
 
     @property
     def null(self) -> Null: ...
@@ -509,7 +505,7 @@ class Verdicts:
     @property
     def scale(self) -> NDArray[np.float64]: ...
 
-def conclude(session: Session, block: Block, *, tested: int, decoys_tested: int, asked: _Criteria, threads: int) -> Verdicts:
+def conclude(session: Session, block: Block, *, tested: int, decoys_tested: int, asked: _Criteria, threads: int) -> Decisions:
     """Decides which pairs are duplicates.
 
     ``tested``: how many pairs there were, of which the candidates are the best; ``decoys_tested``: with mirrored micrographs.
@@ -517,10 +513,10 @@ def conclude(session: Session, block: Block, *, tested: int, decoys_tested: int,
 
 @final
 class Search:
-    """A session whose pairs are compared, in any number of processes, and judged together.
+    """A session whose pairs are compared, in any number of processes, and decided on together.
 
     Limits: ``max_shift_px`` along an axis, reduced pixels, None: up to where a tenth of the frame overlaps; rotations at which pairs are
-    compared closely (``turns_deg``) and screened (``screened_turns_deg``).
+    refined (``turns_deg``) and screened (``screened_turns_deg``).
     """
 
     @staticmethod
@@ -534,7 +530,7 @@ class Search:
         threads: int,
         progress: _Progress = None,
     ) -> Search:
-        """Among all pairs; ``sensitivity``: ``auto``, ``fast`` or ``full``."""
+        """Plans a search among all pairs; ``sensitivity``: ``auto``, ``fast`` or ``full``."""
     @staticmethod
     def window(
         session: Session,
@@ -544,7 +540,7 @@ class Search:
         max_shift_px: float | None,
         turns_deg: Sequence[float],
     ) -> Search:
-        """Among some pairs (n, 2); ``decoys``: those that are also compared with one micrograph mirrored."""
+        """Plans a search among some pairs (n, 2); ``decoys``: those that are also compared with one micrograph mirrored."""
     @staticmethod
     def open(
         session: Session,
@@ -555,20 +551,20 @@ class Search:
         screened_turns_deg: Sequence[float],
         compares: bool,
     ) -> Search:
-        """One that was planned and saved; ``compares``: whether pairs are still to be compared."""
+        """Opens a search that was planned and saved; ``compares``: whether pairs are still to be compared."""
     def save(self, directory: _Path) -> None: ...
     @property
     def session(self) -> Session: ...
     @property
     def screening(self) -> Screening | None:
-        """How pairs are screened; None in a window."""
+        """The screening plan; None in a window."""
     def tested(self, block: Block) -> tuple[int, int]:
-        """How many pairs there are, and how many with a mirrored micrograph; ``block``: all that were compared."""
+        """Counts the pairs, and those with a mirrored micrograph; ``block``: all that were compared."""
     def compare(self, *, shard: tuple[int, int], threads: int, progress: _Stages | None = None) -> Block:
         """Compares the pairs of a shard: its number, from 0, and how many there are."""
     def orientations(self, block: Block, *, orientations: int, threads: int, progress: _Stages | None = None) -> list[tuple[int, int]]:
         """Compares pairs in other orientations; returns numbers of the micrographs stored otherwise than those they match, and how."""
-    def conclude(self, block: Block, *, asked: _Criteria, threads: int, progress: _Stages | None = None) -> Verdicts:
+    def conclude(self, block: Block, *, asked: _Criteria, threads: int, progress: _Stages | None = None) -> Decisions:
         """Decides which pairs are duplicates; ``block``: all that were compared."""
 
 @final
@@ -633,7 +629,7 @@ class Session:
         threads: int,
         progress: _Progress = None,
     ) -> Session:
-        """Takes the fixed pattern out of prepared micrographs, and makes whitened views of them in a band.
+        """Subtracts the fixed pattern from prepared micrographs, and makes whitened views of them in a band.
 
         ``band``: highpass, lowpass and falloff, cycles a reduced pixel;
         ``maps``: of each, if any, the matrix from a place in the image that is compared to that in the micrograph;
@@ -642,10 +638,10 @@ class Session:
 
     @staticmethod
     def open(directory: _Path, base: _Path) -> Session:
-        """A session that was saved; its views stay in the directory."""
+        """Opens a session that was saved; its views stay in the directory."""
 
     def extended(self, records: Sequence[Record], *, band: _Band, pattern: FixedPattern, threads: int) -> Session:
-        """A session of these micrographs and more; the pattern, of any of these, is taken out from here on. Views are shared."""
+        """Adds micrographs, in a session that shares these views; the pattern, of any of these, is subtracted from here on."""
 
     def save(self, directory: _Path, base: _Path) -> None:
         """Adds the rest to the directory into which the session was loaded.
@@ -659,16 +655,12 @@ class Session:
 
     @staticmethod
     def of_views(views: NDArray[np.int8], width: int, signal: float) -> Session:
-        """Of views at hand, (n, pixels), for measuring."""
+        """Makes a session of existing views, (n, pixels), for benchmarks."""
 
     def __len__(self) -> int: ...
     @property
     def size(self) -> tuple[int, int]:
         """Columns and rows of the reduced micrographs."""
-
-    @property
-    def view_size(self) -> tuple[int, int]:
-        """Columns and rows of the views."""
 
     @property
     def signal(self) -> NDArray[np.float32]:
@@ -680,26 +672,15 @@ class Session:
         max_shift_px: float | None,
         *,
         mirrored: bool,
-        screened: bool = False,
-        turn_deg: float = 0.0,
-        orientation: int = 0,
         threads: int,
-        progress: _Progress = None,
     ) -> Matches:
-        """The best shift of each pair (n, 2), the first mirrored or turned, or stored otherwise.
+        """Finds the best shift of each pair (n, 2), the first mirrored or not."""
 
-        ``screened``: as the screening does, in half of the time; fewer pairs of overlaps below 0.3 are found.
-        ``orientation``: the sum of 1 (flipped in x), 2 (in y) and 4 (before that, columns and rows exchanged, of square frames only).
-        """
-
-    def peak_maps(self, found: Verdicts, rows: Sequence[int], *, reach: int, threads: int) -> list[NDArray[np.float64]]:
-        """The correlation at shifts of up to ``reach`` view pixels around that of each pair, (2 reach + 1, same); NaN: no overlap."""
+    def peak_maps(self, found: Decisions, rows: Sequence[int], *, reach: int, threads: int) -> list[NDArray[np.float64]]:
+        """Correlates each pair at up to ``reach`` view pixels from its shift, (2 reach + 1, same); NaN: no overlap."""
 
     def thumbnails(self, numbers: Sequence[int], *, max_side_px: int, threads: int) -> list[NDArray[np.uint8]]:
-        """Pictures of views, as :func:`thumbnails`."""
-
-    def areas(self) -> NDArray[np.uint32]:
-        """(n,): the number of the area that a micrograph shows with four or more others, as exposures of one spot do; 0: none."""
+        """Makes pictures of views, as :func:`thumbnails`."""
 
     def show_one_place(self) -> bool:
         """Whether all micrographs, or all of many that follow each other, seem to show one place."""
@@ -709,21 +690,21 @@ class Session:
 
 @final
 class FixedPattern:
-    """What prepared micrographs have in common, in a band: the fixed pattern of the gain reference."""
+    """The fixed pattern of the gain reference, as prepared micrographs share it in a band."""
 
     def __new__(cls, records: Sequence[Record], first: int, *, band: _Band, threads: int) -> FixedPattern:
         """``first``: the number of the first of them in their session."""
 
 @final
-class Coarse:
+class LowResolution:
     """The micrographs of a session at low resolution; ``max_shift_px``: along an axis, reduced pixels."""
 
-    def __new__(cls, session: Session, max_shift_px: float | None, *, threads: int) -> Coarse: ...
-    def extended(self, session: Session, *, threads: int) -> Coarse:
-        """The same of a session that was extended."""
+    def __new__(cls, session: Session, max_shift_px: float | None, *, threads: int) -> LowResolution: ...
+    def extended(self, session: Session, *, threads: int) -> LowResolution:
+        """Adds the micrographs with which the session was extended."""
 
     def nearest(self, i: int, count: int, *, mirrored: bool, threads: int) -> NDArray[np.uint32]:
-        """The micrographs before one that match it best, ascending: ``count`` at any shift, and a sixth as many at zero shift."""
+        """Finds the micrographs before one that match it best, ascending: ``count`` at any shift, a sixth as many at zero shift."""
 
 @final
 class Table:
@@ -758,13 +739,13 @@ def deduplicate(
     """
 
 def cell_spans(line: bytes) -> list[tuple[int, int]]:
-    """First byte, and the byte after the last, of each cell of a line of a STAR file, quotes included."""
+    """Finds the first byte, and the byte after the last, of each cell of a line of a STAR file, quotes included."""
 
 def reduce_frame(frame: Frame, *, bin: int) -> NDArray[np.float32]:
-    """Shape about (ny / bin, nx / bin): the means of bins."""
+    """Averages bins of a frame; shape about (ny / bin, nx / bin)."""
 
 def nearest(points: _Points, reach: float, *, threads: int) -> NDArray[np.float32]:
-    """Shape (n,): the distance of the nearest other particle of the group; infinite beyond the reach."""
+    """Measures the distance to the nearest other particle of the group, (n,); infinite beyond the reach."""
 
 def half_pairs(
     points: _Points,
@@ -781,7 +762,7 @@ def components(
     *,
     threads: int,
 ) -> NDArray[np.uint32]:
-    """Shape (n,): the best of the particles each is connected with by steps within the separation."""
+    """Finds the best of the particles that each is connected with by steps within the separation, (n,)."""
 
 def kept_at(
     points: _Points,
@@ -789,7 +770,7 @@ def kept_at(
     *,
     threads: int,
 ) -> list[int]:
-    """How many particles stay at each separation."""
+    """Counts the particles kept at each separation."""
 
 def overlaps(
     points: _Points,
@@ -799,7 +780,7 @@ def overlaps(
     *,
     threads: int,
 ) -> NDArray[np.uint64]:
-    """Shape (n_sources, n_sources): how many particles of the first source have one of the second within the separation."""
+    """Counts the particles of the first source that have one of the second within the separation, (n_sources, n_sources)."""
 
 def write_listing(
     path: _Path,
@@ -825,14 +806,14 @@ def read_records(
     threads: int,
     progress: _Progress = None,
 ) -> list[Any]:
-    """For each field (offset, type): float64 for numbers, uint64 for ``uid``, names for ``S<length>``."""
+    """Reads fields (offset, type) of records: float64 for numbers, uint64 for ``uid``, names for ``S<length>``."""
 
 def prepare_image(image: NDArray[np.float32], *, bin: int, band: _Band) -> NDArray[np.float32]:
     """Reduces, flattens, fades and filters an image."""
 
 @final
 class Correlation:
-    """How well two images fit at their best shift."""
+    """Measures of two images at their best shift."""
 
     @property
     def shift_px(self) -> tuple[float, float]:
@@ -867,16 +848,16 @@ def correlate(first: NDArray[np.float32], second: NDArray[np.float32], *, max_sh
     """Correlates two images of one shape at every shift."""
 
 def picture(image: NDArray[np.float64]) -> NDArray[np.uint8]:
-    """A little smoothed, contrast from percentiles; shape (ny, nx), as the image."""
+    """Smooths an image a little, and sets its contrast from percentiles; shape (ny, nx), as the image."""
 
 def read_pixels(record: Record, *, start: int = 0, stop: int | None = None) -> NDArray[np.float64]:
-    """Some rows of a prepared micrograph, shape (rows, width), in standard deviations; the bottom of the image first."""
+    """Reads some rows of a prepared micrograph, shape (rows, width), in standard deviations; the bottom of the image first."""
 
 def thumbnails(records: Sequence[Record], *, max_side_px: int, threads: int) -> list[NDArray[np.uint8]]:
-    """Pictures of prepared micrographs, shape (ny, nx), rows from the top down, the longer side of at most so many pixels."""
+    """Makes pictures of prepared micrographs, shape (ny, nx), rows from the top down, the longer side of at most so many pixels."""
 
 def available_processors() -> int:
-    """How many processors the system lets this process use, by their binding and by the quotas of its control groups."""
+    """Returns the number of processors that affinity and control groups leave to this process."""
 
 def set_processors(processors: int) -> None:
     """Sets how many threads ``threads=0`` stands for, in calls from now on."""
@@ -885,13 +866,13 @@ def load_numpy() -> None:
     """Finds NumPy's own functions, which the first array does otherwise; a signal's exception in the midst of that would be a panic."""
 
 def line_number(path: _Path, offset: int) -> int:
-    """The number, from 1, of the line that holds the offset."""
+    """Returns the number, from 1, of the line that holds the offset."""
 
 def split(parts: Sequence[Part], kept: _Path, rejected: _Path, *, progress: _Progress = None) -> None:
     """Writes the parts one after the other to both files."""
 
 def read_cells(path: _Path, rows: Rows, chosen: Sequence[int] | None = None) -> list[list[bytes]]:
-    """All cells, without quotes, of a small table, or of some rows of a large one."""
+    """Reads the cells, without quotes, of a small table, or of some rows of a large one."""
 
 def scan_star(
     paths: Sequence[_Path],
@@ -902,7 +883,7 @@ def scan_star(
     threads: int,
     progress: _Progress = None,
 ) -> list[list[Table]]:
-    """The tables of each file, with those of the wanted columns that they have."""
+    """Finds the tables of each file, with those of the wanted columns that they have."""
 
 def scan_rows(
     paths: Sequence[_Path],
@@ -914,4 +895,4 @@ def scan_rows(
     threads: int,
     progress: _Progress = None,
 ) -> list[Table]:
-    """As :func:`scan_star` for files of rows without a STAR head, each with its own labels."""
+    """Scans files of rows without a STAR head, each with its own labels; otherwise as :func:`scan_star`."""

@@ -188,7 +188,7 @@ def _screening(search: _core.Search, block: _core.Block, null: _core.Null) -> di
     } | few
 
 
-def _window_ccc(found: _core.Verdicts, members: Sequence[int], compared: int) -> list[tuple[int, int, float]]:
+def _window_ccc(found: _core.Decisions, members: Sequence[int], compared: int) -> list[tuple[int, int, float]]:
     """The two micrographs of every pair of a window search, by their indices in the input, and the ccc."""
     pairs, ccc = found.pairs[:compared].tolist(), found.ccc[:compared].tolist()
     return [(members[i], members[j], value) for (i, j), value in zip(pairs, ccc, strict=True)]

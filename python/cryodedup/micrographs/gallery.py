@@ -49,7 +49,7 @@ def thumbnails(records: Mapping[int, _core.Record], pairs: Sequence[Pair], threa
     return dict(zip(wanted, made, strict=True))
 
 
-def views(session: _core.Session, pairs: Sequence[Pair], found: _core.Verdicts, rows: NDArray[np.intp], threads: int) -> Views:
+def views(session: _core.Session, pairs: Sequence[Pair], found: _core.Decisions, rows: NDArray[np.intp], threads: int) -> Views:
     """Returns what was compared of the pairs of a class that may be shown; ``rows``: of the pairs, in what was found."""
     shown = _shown(pairs)
     number_of = {

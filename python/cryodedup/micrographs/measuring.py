@@ -93,7 +93,7 @@ class Class:
         return len(self.records) * (len(self.records) - 1) // 2
 
 
-def pair_of(found: _core.Verdicts, row: int, of_class: Class, params: MicrographParams) -> Pair:
+def pair_of(found: _core.Decisions, row: int, of_class: Class, params: MicrographParams) -> Pair:
     """The judged pair at a row, with its measurements."""
     (x, y), overlap, rotation_deg = (
         (float(value) for value in found.shift_px[row]),

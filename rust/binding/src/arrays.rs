@@ -1,4 +1,4 @@
-//! What becomes an array of numpy, and classes of which Python only reads.
+//! Values that become arrays of numpy, and classes of which Python only reads.
 
 use std::convert::Infallible;
 

@@ -1,6 +1,6 @@
 //! The Python module `cryodedup._core`: each function checks, releases the interpreter, calls the core, and wraps the result.
 //!
-//! What the functions mean is said in `_core.pyi`.
+//! `_core.pyi` documents the functions.
 
 #![expect(clippy::needless_pass_by_value, reason = "Python hands over values")]
 
@@ -21,7 +21,7 @@ use pyo3::prelude::*;
 
 #[pymodule]
 mod _core {
-    use cryodedup_core::micrographs::{kernels, read, search, session, significance};
+    use cryodedup_core::micrographs::{instruction_set, read, search, session, significance};
     use pyo3::prelude::*;
 
     #[pymodule_export]
@@ -39,7 +39,7 @@ mod _core {
     #[pymodule_export]
     use crate::star::{Table, cell_spans, read_cells, scan_rows, scan_star};
 
-    /// How many processors the system lets this process use, by their binding and by quotas.
+    /// The number of processors that the system lets this process use, by their binding and by quotas.
     #[pyfunction]
     fn available_processors() -> usize {
         std::thread::available_parallelism().map_or(1, usize::from)
@@ -52,9 +52,9 @@ mod _core {
     }
 
     #[pymodule_export]
-    use crate::screening::{Block, Comparisons, Null, NullBulk, NullTail, Screening, Search, Verdicts, conclude};
+    use crate::screening::{Block, Comparisons, Decisions, Null, NullBulk, NullTail, Screening, Search, conclude};
     #[pymodule_export]
-    use crate::session::{Coarse, FixedPattern, Session};
+    use crate::session::{FixedPattern, LowResolution, Session};
 
     /// Finds `NumPy`'s own functions, which the first array does otherwise.
     #[pyfunction]
@@ -65,7 +65,7 @@ mod _core {
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
         module.add("__version__", env!("CARGO_PKG_VERSION"))?;
-        module.add("MIN_FOR_FIXED_PATTERN", session::fixed_pattern::MIN_FOR_FIXED_PATTERN)?;
+        module.add("MIN_FOR_FIXED_PATTERN", session::MIN_FOR_FIXED_PATTERN)?;
         module.add("RANDOM_PAIRS", search::RANDOM_PAIRS)?;
         module.add("DOUBTFUL_Z", significance::DOUBTFUL_Z)?;
         module.add("USUAL_MIDDLE_Z", significance::USUAL_MIDDLE_Z)?;
@@ -73,7 +73,7 @@ mod _core {
         module.add("MIRRORED_CAUTION", significance::MIRRORED_CAUTION)?;
         module.add("NEAR_ZERO_PX", significance::NEAR_ZERO_PX)?;
         module.add("MAX_MASKED", read::MAX_MASKED)?;
-        module.add("INSTRUCTION_SET", kernels::fft::instruction_set())?;
+        module.add("INSTRUCTION_SET", instruction_set())?;
         module.add("DEBUG_BUILD", cfg!(debug_assertions))
     }
 }

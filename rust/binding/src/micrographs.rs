@@ -46,7 +46,7 @@ readable! {
     }
 }
 
-/// How well two images fit at their best shift.
+/// The correlation of two images at their best shift.
 #[pyclass(frozen, get_all, eq, module = "cryodedup._core")]
 #[derive(PartialEq)]
 pub struct Correlation {

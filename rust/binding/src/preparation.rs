@@ -2,10 +2,7 @@
 
 use std::path::PathBuf;
 
-use cryodedup_core::micrographs::cache;
-use cryodedup_core::micrographs::kernels::picture::picture as core_picture;
-use cryodedup_core::micrographs::thumbnails::thumbnails as core_thumbnails;
-use cryodedup_core::micrographs::{read, stored};
+use cryodedup_core::micrographs::{read, thumbnails as pictures};
 use numpy::PyReadonlyArray2;
 use pyo3::prelude::*;
 
@@ -30,7 +27,7 @@ impl Frame {
 }
 
 readable! {
-    Record(stored::Stored) {
+    Record(read::Stored) {
         width: usize = |stored| stored.record.width;
         height: usize = |stored| stored.record.height;
         sd: f32 = |stored| stored.record.sd;
@@ -51,11 +48,11 @@ pub fn find_records(
     threads: usize,
     progress: Progress<'_>,
 ) -> PyResult<Vec<Option<Record>>> {
-    let found = run(py, threads, progress.as_ref(), |monitor| stored::find(&caches, &keys, monitor))?;
+    let found = run(py, threads, progress.as_ref(), |monitor| read::find_records(&caches, &keys, monitor))?;
     Ok(found.into_iter().map(|found| found.map(Record)).collect())
 }
 
-/// What became of a frame.
+/// The outcome for a frame.
 #[derive(IntoPyObject)]
 enum Outcome {
     Prepared(Record),
@@ -75,7 +72,7 @@ impl Preparation {
 
     #[staticmethod]
     fn is_cache(path: PathBuf) -> PyResult<bool> {
-        cache::is_cache(&path).map_err(to_python)
+        read::is_cache(&path).map_err(to_python)
     }
 
     fn known(&self, keys: Vec<Key>) -> Vec<Option<Record>> {
@@ -124,7 +121,7 @@ impl Preparation {
 #[pyfunction]
 #[pyo3(signature = (record, *, start=0, stop=None))]
 pub fn read_pixels(py: Python<'_>, record: Record, start: usize, stop: Option<usize>) -> PyResult<Image<f64>> {
-    let cache::Record { width, height, .. } = record.0.record;
+    let read::Record { width, height, .. } = record.0.record;
     py.detach(|| record.0.pixels(start..stop.unwrap_or(height))).map(|pixels| Image(pixels, width)).map_err(to_python)
 }
 
@@ -132,19 +129,19 @@ pub fn read_pixels(py: Python<'_>, record: Record, start: usize, stop: Option<us
 #[pyo3(signature = (records, *, max_side_px, threads))]
 pub fn thumbnails(py: Python<'_>, records: Vec<Record>, max_side_px: usize, threads: usize) -> PyResult<Vec<Image<u8>>> {
     let records: Vec<_> = records.into_iter().map(|record| record.0).collect();
-    let made = run(py, threads, None, |monitor| core_thumbnails(&records, max_side_px, monitor))?;
+    let made = run(py, threads, None, |monitor| pictures::thumbnails(&records, max_side_px, monitor))?;
     Ok(made.into_iter().map(|one| Image(one.pixels, one.width)).collect())
 }
 
 #[pyfunction]
 pub fn picture(image: PyReadonlyArray2<'_, f64>) -> PyResult<Image<u8>> {
     let width = image.shape_of()[1];
-    Ok(Image(core_picture(image.as_slice()?, width), width))
+    Ok(Image(pictures::picture(image.as_slice()?, width), width))
 }
 
 #[pyfunction]
 #[pyo3(signature = (frame, *, bin))]
 pub fn reduce_frame(py: Python<'_>, frame: Frame, bin: usize) -> PyResult<Image<f32>> {
     let reduced = run(py, 1, None, |monitor| frame.0.reduce(bin, monitor))?;
-    Ok(Image(reduced.means, read::reduce::Bins::new(frame.0.nx, bin).count))
+    Ok(Image(reduced.means, reduced.columns))
 }

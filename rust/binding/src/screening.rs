@@ -3,11 +3,8 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use cryodedup_core::micrographs::Orientation;
 use cryodedup_core::micrographs::search::{self, Comparison, Limits, Listed, Place, Shard};
-use cryodedup_core::micrographs::significance::{
-    self, Agreement, Compared, Criteria, Decision, Gumbel, InOrientation, Shots, Tail, Verdict, orientations_of,
-};
+use cryodedup_core::micrographs::significance::{self, Agreement, Compared, Criteria, Criterion, Decision, Gumbel, Shots, Tail};
 use numpy::{PyReadonlyArray1, PyReadonlyArray2};
 use pyo3::prelude::*;
 
@@ -20,7 +17,6 @@ use crate::watched::{run, run_in_stages};
 readable! {
     Screening(search::Screening) {
         pairs: u64 = |how| how.pairs;
-        decoy_pairs: u64 = |how| how.decoy_pairs;
         grid: Option<(usize, usize)> = |how| how.grid;
         pool_size: usize = |how| how.pool_size;
         min_z: f32 = |how| how.threshold.elsewhere;
@@ -154,7 +150,7 @@ impl Null {
     }
 
     fn standard(&self, z: f64, overlap: f64) -> f64 {
-        self.0.by_overlap.standard(z, overlap)
+        self.0.standard(z, overlap)
     }
 
     fn beyond(&self, z: f64) -> f64 {
@@ -167,7 +163,7 @@ impl Null {
 }
 
 readable! {
-    Verdicts(Arc<significance::Verdicts>) {
+    Decisions(Arc<significance::Decisions>) {
         null: Null = |all| Null(Arc::new(all.null.clone()));
         observed: Column<f64> = |all| Column(all.observed.clone());
         of_pattern: Image<u32> = |all| all.of_pattern.iter().map(|&pair| <[u32; 2]>::from(pair)).collect();
@@ -186,7 +182,7 @@ readable! {
     }
 }
 
-impl Verdicts {
+impl Decisions {
     /// Where the pairs of some rows were found.
     pub fn places(&self, rows: &[usize]) -> Vec<Place> {
         let all: Vec<Place> = measured(&self.0).map(|one| one.place).collect();
@@ -195,7 +191,7 @@ impl Verdicts {
 }
 
 /// The pairs of which all is known.
-fn measured(all: &Arc<significance::Verdicts>) -> impl Iterator<Item = &Verdict> {
+fn measured(all: &Arc<significance::Decisions>) -> impl Iterator<Item = &Decision> {
     all.pairs.iter().filter(|one| one.measured.is_some())
 }
 
@@ -208,9 +204,9 @@ fn words(agreement: Agreement) -> String {
     }
 }
 
-/// By which pairs are judged: `holes` and `shots` are numbers of each micrograph's, 0 if unknown.
+/// The criteria of a decision: `holes` and `shots` are numbers of each micrograph's, 0 if unknown.
 #[derive(FromPyObject)]
-pub struct Asked<'py> {
+pub struct Wanted<'py> {
     holes: PyReadonlyArray1<'py, u32>,
     shots: PyReadonlyArray1<'py, u32>,
     fdr: f64,
@@ -221,11 +217,11 @@ pub struct Asked<'py> {
     share_patterns: bool,
 }
 
-impl Asked<'_> {
+impl Wanted<'_> {
     fn parts(&self) -> PyResult<(Shots, Criteria)> {
-        let decision = self.threshold.map_or(Decision::Fdr(self.fdr), Decision::Ccc);
+        let criterion = self.threshold.map_or(Criterion::Fdr(self.fdr), Criterion::Ccc);
         let criteria = Criteria {
-            decision,
+            criterion,
             band: to_band(self.band),
             from: self.first,
             measure_all: self.measure_all,
@@ -243,14 +239,14 @@ pub fn conclude(
     block: &Block,
     tested: u64,
     decoys_tested: u64,
-    asked: Asked<'_>,
+    asked: Wanted<'_>,
     threads: usize,
-) -> PyResult<Verdicts> {
+) -> PyResult<Decisions> {
     let (shots, criteria) = asked.parts()?;
     let [candidates, mirrored, cohort] = block.0.comparisons();
     let compared = Compared { candidates: &candidates, mirrored: &mirrored, cohort: &cohort, tested, decoys_tested };
     let conclude = |monitor: &_| significance::conclude(&session.0, &shots, &compared, &criteria, monitor);
-    Ok(Verdicts(Arc::new(run(py, threads, None, conclude)?)))
+    Ok(Decisions(Arc::new(run(py, threads, None, conclude)?)))
 }
 
 #[pyclass(frozen, module = "cryodedup._core")]
@@ -338,25 +334,15 @@ impl Search {
         threads: usize,
         progress: Progress<'_>,
     ) -> PyResult<Vec<(u32, u8)>> {
-        let find = |monitor: &_| {
-            Compared::of_search(&self.0, &block.0, |compared| {
-                let null = significance::Null::of_session(&self.0.session, compared)?;
-                let others = (1..orientations).map(|k| self.0.in_orientation(Orientation(k), monitor)).collect::<Result<Vec<_>, _>>()?;
-                let stored = std::iter::once(compared.candidates).chain(others.iter().map(Vec::as_slice));
-                let several: Vec<_> =
-                    (0..).map(Orientation).zip(stored).map(|(orientation, pairs)| InOrientation { orientation, pairs }).collect();
-                let tested = compared.tested * u64::from(orientations);
-                Ok(orientations_of(&several, &null, self.0.session.size, tested))
-            })
-        };
+        let find = |monitor: &_| significance::find_orientations(&self.0, &block.0, orientations, monitor);
         let found = run_in_stages(py, threads, progress.as_ref(), find)?;
         Ok(found.into_iter().map(|(i, orientation)| (i, orientation.0)).collect())
     }
 
     #[pyo3(signature = (block, *, asked, threads, progress=None))]
-    fn conclude(&self, py: Python<'_>, block: &Block, asked: Asked<'_>, threads: usize, progress: Progress<'_>) -> PyResult<Verdicts> {
+    fn conclude(&self, py: Python<'_>, block: &Block, asked: Wanted<'_>, threads: usize, progress: Progress<'_>) -> PyResult<Decisions> {
         let (shots, criteria) = asked.parts()?;
         let conclude = |monitor: &_| significance::conclude_search(&self.0, &block.0, &shots, &criteria, monitor);
-        Ok(Verdicts(Arc::new(run_in_stages(py, threads, progress.as_ref(), conclude)?)))
+        Ok(Decisions(Arc::new(run_in_stages(py, threads, progress.as_ref(), conclude)?)))
     }
 }

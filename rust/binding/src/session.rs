@@ -6,7 +6,7 @@ use std::sync::Arc;
 use cryodedup_core::micrographs::search::{self, Matcher};
 use cryodedup_core::micrographs::session::FixedPatterns;
 use cryodedup_core::micrographs::thumbnails::of_views;
-use cryodedup_core::micrographs::{self, Orientation, Seen, Warp};
+use cryodedup_core::micrographs::{self, Seen, Warp};
 use numpy::PyReadonlyArray2;
 use pyo3::prelude::*;
 
@@ -14,7 +14,7 @@ use crate::arrays::{Column, Image, Progress, Shape};
 use crate::errors::to_python;
 use crate::micrographs::{BandOf, Confirmed, Matches, Places, to_band};
 use crate::preparation::Record;
-use crate::screening::Verdicts;
+use crate::screening::Decisions;
 use crate::watched::run;
 
 #[pyclass(frozen, module = "cryodedup._core")]
@@ -76,45 +76,31 @@ impl Session {
     }
 
     #[getter]
-    fn view_size(&self) -> (usize, usize) {
-        self.0.view_size
-    }
-
-    #[getter]
     fn signal(&self) -> Image<f32> {
         self.0.signal.iter().copied().collect()
-    }
-
-    fn areas(&self) -> PyResult<Column<u32>> {
-        self.0.areas().map(Column).map_err(to_python)
     }
 
     fn show_one_place(&self) -> PyResult<bool> {
         self.0.show_one_place().map_err(to_python)
     }
 
-    #[pyo3(signature = (pairs, max_shift_px, *, mirrored, screened=false, turn_deg=0.0, orientation=0, threads, progress=None))]
-    #[expect(clippy::too_many_arguments, reason = "one an option")]
+    #[pyo3(signature = (pairs, max_shift_px, *, mirrored, threads))]
     fn find(
         &self,
         py: Python<'_>,
         pairs: PyReadonlyArray2<'_, u32>,
         max_shift_px: Option<f64>,
         mirrored: bool,
-        screened: bool,
-        turn_deg: f64,
-        orientation: u8,
         threads: usize,
-        progress: Progress<'_>,
     ) -> PyResult<Matches> {
         let pairs = search::pairs(pairs.as_slice()?, self.0.len()).map_err(to_python)?;
-        let seen = Seen { mirrored, orientation: Orientation(orientation), warp: Warp::of(turn_deg, 1.0) };
-        let find = |monitor: &_| Matcher::new(&self.0, max_shift_px, screened).find(&pairs, seen, monitor);
-        Ok(Matches(Arc::new(run(py, threads, progress.as_ref(), find)?)))
+        let seen = Seen { mirrored, ..Seen::default() };
+        let find = |monitor: &_| Matcher::new(&self.0, max_shift_px, false).find(&pairs, seen, monitor);
+        Ok(Matches(Arc::new(run(py, threads, None, find)?)))
     }
 
     #[pyo3(signature = (found, rows, *, reach, threads))]
-    fn peak_maps(&self, py: Python<'_>, found: &Verdicts, rows: Vec<usize>, reach: u16, threads: usize) -> PyResult<Vec<Image<f64>>> {
+    fn peak_maps(&self, py: Python<'_>, found: &Decisions, rows: Vec<usize>, reach: u16, threads: usize) -> PyResult<Vec<Image<f64>>> {
         let places = found.places(&rows);
         let maps = run(py, threads, None, |monitor| Matcher::new(&self.0, None, false).peak_maps(&places, reach, monitor))?;
         Ok(maps.into_iter().map(|map| Image(map, 2 * usize::from(reach) + 1)).collect())
@@ -148,14 +134,14 @@ impl FixedPattern {
 }
 
 #[pyclass(frozen, module = "cryodedup._core")]
-pub struct Coarse(search::Coarse);
+pub struct LowResolution(search::LowResolution);
 
 #[pymethods]
-impl Coarse {
+impl LowResolution {
     #[new]
     #[pyo3(signature = (session, max_shift_px, *, threads))]
     fn new(py: Python<'_>, session: &Session, max_shift_px: Option<f64>, threads: usize) -> PyResult<Self> {
-        run(py, threads, None, |monitor| search::Coarse::new(Arc::clone(&session.0), 1, max_shift_px, monitor)).map(Self)
+        run(py, threads, None, |monitor| search::LowResolution::new(Arc::clone(&session.0), 1, max_shift_px, monitor)).map(Self)
     }
 
     #[pyo3(signature = (session, *, threads))]

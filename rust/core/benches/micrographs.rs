@@ -6,10 +6,7 @@ use std::io::Write as _;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use cryodedup_core::Monitor;
-use cryodedup_core::micrographs::kernels::correlator::Correlator;
-use cryodedup_core::micrographs::kernels::image::{Image, Table};
-use cryodedup_core::micrographs::kernels::overlap::Overlap;
-use cryodedup_core::micrographs::kernels::spectra::{keep, zeros};
+use cryodedup_core::micrographs::internals::{Correlator, Image, Overlap, Table, keep, zeros};
 use cryodedup_core::micrographs::read::{Frame, Packing};
 use cryodedup_core::micrographs::search::Matcher;
 use cryodedup_core::micrographs::{Seen, Session};

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use cryodedup_core::Monitor;
 use cryodedup_core::micrographs::read::{Frame, Packing, Preparation};
 use cryodedup_core::micrographs::search::{Limits, Search, Sensitivity, Shard};
-use cryodedup_core::micrographs::significance::{Criteria, Decision, Shots, conclude_search};
+use cryodedup_core::micrographs::significance::{Criteria, Criterion, Shots, conclude_search};
 use cryodedup_core::micrographs::{Band, Session};
 
 /// In cycles per reduced pixel: what is searched in the whitened views, and what the coefficients are measured in.
@@ -40,7 +40,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let search = Search::plan(Arc::clone(&session), Sensitivity::Auto, limits, &monitor)?;
     let block = search.compare(Shard::new(0, 1)?, &monitor)?; // a cluster compares other shards elsewhere, and joins them
     let unknown = Shots::new(vec![0; paths.len()], vec![0; paths.len()]);
-    let criteria = Criteria { decision: Decision::Fdr(0.01), band: MEASURED, from: 0, measure_all: false, share_patterns: true };
+    let criteria = Criteria { criterion: Criterion::Fdr(0.01), band: MEASURED, from: 0, measure_all: false, share_patterns: true };
     for pair in conclude_search(&search, &block, &unknown, &criteria, &monitor)?.pairs {
         if let (true, Some(measured)) = (pair.is_accepted, pair.measured) {
             let (first, second) = pair.place.pair;

@@ -1,4 +1,4 @@
-//! What can go wrong: few kinds, each with its parts, so that callers ask for the kind and never cut up a text.
+//! The one error type: few kinds, each with its parts, so that callers match on the kind and never parse a message.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -12,9 +12,9 @@ pub enum Error {
     Parameter {
         /// Which one.
         name: String,
-        /// What it is.
+        /// The value.
         found: String,
-        /// What it has to be.
+        /// The values that are allowed.
         expected: String,
     },
     /// A file holds what its format does not allow.
@@ -24,9 +24,9 @@ pub enum Error {
         path: PathBuf,
         /// Where in it.
         place: Place,
-        /// What stands there.
+        /// The content there.
         found: String,
-        /// What the format asks for.
+        /// The content that the format asks for.
         expected: String,
     },
     /// A file ends before what it has to hold, or became shorter while it was read.
@@ -34,9 +34,9 @@ pub enum Error {
     Truncated {
         /// The file.
         path: PathBuf,
-        /// How much of it there is.
+        /// The content that is there.
         found: String,
-        /// How much there has to be.
+        /// The content that has to be there.
         expected: String,
     },
     /// The operating system refused to read or write a file.
@@ -80,7 +80,7 @@ impl Place {
 }
 
 impl fmt::Display for Place {
-    /// What is put behind the name of the file.
+    /// Writes what follows the name of the file.
     fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
         match self {
             Self::Whole => Ok(()),
@@ -90,7 +90,7 @@ impl fmt::Display for Place {
     }
 }
 
-/// What the system says, without the number that is put behind it.
+/// The message of a system error, without the number at its end.
 pub fn text_of(error: &std::io::Error) -> String {
     error.to_string().split(" (os error").next().unwrap_or_default().to_owned()
 }
@@ -105,17 +105,17 @@ impl Error {
     }
 
     /// An [`Error::Malformed`].
-    pub fn malformed(path: &Path, place: Place, found: impl Into<String>, expected: impl Into<String>) -> Self {
+    pub(crate) fn malformed(path: &Path, place: Place, found: impl Into<String>, expected: impl Into<String>) -> Self {
         Self::Malformed { path: path.to_owned(), place, found: found.into(), expected: expected.into() }
     }
 
     /// An [`Error::Truncated`].
-    pub fn truncated(path: &Path, found: impl Into<String>, expected: impl Into<String>) -> Self {
+    pub(crate) fn truncated(path: &Path, found: impl Into<String>, expected: impl Into<String>) -> Self {
         Self::Truncated { path: path.to_owned(), found: found.into(), expected: expected.into() }
     }
 
     /// The text without the file, for a list of files and reasons.
-    pub fn reason(&self) -> String {
+    pub(crate) fn reason(&self) -> String {
         match self {
             Self::Malformed { place: Place::Whole, found, expected, .. } | Self::Truncated { found, expected, .. } => {
                 format!("found {found}, expected {expected}")
@@ -126,7 +126,7 @@ impl Error {
     }
 
     /// For `map_err`: names the file in which an input/output error happened.
-    pub fn at(path: &Path) -> impl Fn(std::io::Error) -> Self + '_ {
+    pub(crate) fn at(path: &Path) -> impl Fn(std::io::Error) -> Self + '_ {
         move |source| Self::Io { path: path.to_owned(), source }
     }
 }

@@ -10,7 +10,7 @@ use rayon::{ThreadPool, ThreadPoolBuildError, ThreadPoolBuilder};
 
 use crate::{Error, Monitor, Result};
 
-/// How often the caller of a job is asked whether it may go on.
+/// The interval at which the caller of a job is asked whether it may go on.
 const INTERVAL: Duration = Duration::from_millis(100);
 
 /// The pools of one process.
@@ -21,7 +21,7 @@ struct Pools {
 
 static POOLS: Mutex<Option<Pools>> = Mutex::new(None);
 
-/// How many processors the process may use; 0: not yet said, which leaves it to rayon.
+/// Number of processors that the process may use; 0: not set, which leaves it to rayon.
 static PROCESSORS: AtomicUsize = AtomicUsize::new(0);
 
 /// Sets how many threads `0` stands for, in calls from now on. Schedulers give a job fewer processors than the system shows.
@@ -55,7 +55,7 @@ pub fn pool(threads: usize) -> std::result::Result<Arc<ThreadPool>, ThreadPoolBu
 /// Runs `job` in a pool, and calls `tick` from this thread ten times a second, and once more if a stage began since. If that fails, the job is stopped.
 ///
 /// # Errors
-/// That of `tick`, which goes before the job's own.
+/// The error of `tick`, which takes precedence over the job's own.
 ///
 /// # Panics
 /// If the job does.

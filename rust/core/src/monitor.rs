@@ -1,4 +1,4 @@
-//! How a caller watches a long job, and stops it.
+//! Watching and stopping a long job.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -8,9 +8,9 @@ use crate::{Error, Result};
 /// A part of a job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stage {
-    /// What is done, such as `"screening"`.
+    /// Its name, such as `"screening"`.
     pub name: &'static str,
-    /// How many units it has.
+    /// Its number of units.
     pub total: u64,
 }
 

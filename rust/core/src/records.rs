@@ -28,7 +28,7 @@ pub enum Number {
     I64,
 }
 
-/// What to read at one place of each record.
+/// A field of each record to be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Field {
     /// One number, as f64.
@@ -47,7 +47,7 @@ pub enum Field {
     Name {
         /// Bytes from the record's start.
         offset: usize,
-        /// How many bytes.
+        /// Its bytes.
         length: usize,
     },
 }
@@ -55,11 +55,11 @@ pub enum Field {
 /// A field of all records.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Values {
-    /// Of [`Field::Number`].
+    /// The values of a [`Field::Number`].
     Numbers(Vec<f64>),
-    /// Of [`Field::Identifier`].
+    /// The values of a [`Field::Identifier`].
     Identifiers(Vec<u64>),
-    /// Of [`Field::Name`]: for each record the index of its name, and the distinct names in the order of first appearance.
+    /// The values of a [`Field::Name`]: the index of each record's name, and the distinct names in the order of first appearance.
     Names(Vec<u32>, Vec<Vec<u8>>),
 }
 
@@ -175,7 +175,7 @@ impl Values {
     }
 }
 
-/// Reads the given fields of records.
+/// Reads the given fields of records. Time O(bytes of the file); memory for the fields, and one span of the file a thread.
 ///
 /// # Errors
 /// [`Error::Truncated`]: the file is too short. [`Error::Parameter`]: the rows are not records, or a field does not lie within one. As

@@ -1,4 +1,4 @@
-//! What is connected: a union-find that several threads may use at once.
+//! A union-find that several threads may use at once.
 
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 

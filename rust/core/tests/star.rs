@@ -23,7 +23,7 @@ fn tables(text: &str) -> Vec<Table> {
     scanned(text.as_bytes()).1.expect("a STAR file")
 }
 
-/// What is wrong with a file, without its name.
+/// The message about a file, without its name.
 fn message(text: &str) -> String {
     let (file, result) = scanned(text.as_bytes());
     let error = result.expect_err("refused");
@@ -298,7 +298,7 @@ fn records_are_split_like_lines() {
     }
 }
 
-/// Of what follows a loop's head little is read at first, then more.
+/// Little of what follows a loop's head is read at first, then more.
 #[test]
 fn the_end_of_a_loop_is_found_wherever_it_is() {
     for rows in (0..40).chain((40..20_000).step_by(997)) {

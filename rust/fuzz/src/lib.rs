@@ -1,4 +1,4 @@
-//! What the targets have in common: a directory for the files they write, and what has to be true of a STAR file.
+//! Shared by the targets: a directory for the files they write, and what has to be true of a STAR file.
 
 use std::path::PathBuf;
 use std::sync::{Arc, LazyLock};
@@ -14,10 +14,10 @@ pub fn scratch(name: &str) -> PathBuf {
     DIRECTORY.path().join(name)
 }
 
-/// Of a few rows all cells are read.
+/// All cells of so many rows are read.
 const ROWS_READ: usize = 64;
 
-/// Of so many tables the rows are chosen: a text can hold thousands.
+/// The rows of so many tables are chosen: a text can hold thousands.
 const TABLES_CHECKED: usize = 4;
 
 /// Checks that an error is about the content of the file, in one line.

@@ -2,8 +2,8 @@
 #![no_main]
 
 use cryodedup_core::Monitor;
-use cryodedup_core::micrographs::cache::{Index, Kind, Record, Writer, index};
-use cryodedup_core::micrographs::stored::Stored;
+use cryodedup_core::micrographs::internals::{Index, Writer, index};
+use cryodedup_core::micrographs::read::{Kind, Record, Stored};
 use cryodedup_core::micrographs::thumbnails::thumbnails;
 use cryodedup_fuzz::{check_error, scratch};
 

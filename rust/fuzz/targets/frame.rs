@@ -4,7 +4,7 @@
 use std::io::Write;
 
 use cryodedup_core::Monitor;
-use cryodedup_core::micrographs::read::reduce::Bins;
+use cryodedup_core::micrographs::internals::Bins;
 use cryodedup_core::micrographs::read::{Frame, Packing};
 use cryodedup_fuzz::{check_error, scratch};
 use half::f16;

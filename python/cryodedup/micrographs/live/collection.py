@@ -95,7 +95,7 @@ class Collection:
         self.acquisitions: list[Acquisition] = []
         self.gathered = gathered or Gathered()
         self._session: _core.Session | None = None
-        self._coarse: _core.Coarse | None = None
+        self._coarse: _core.LowResolution | None = None
         self._pattern: _core.FixedPattern | None = None
 
     def __len__(self) -> int:
@@ -137,7 +137,7 @@ class Collection:
     def _load(self) -> None:
         band, threads = self._params.search_band, self._params.threads
         self._session = _core.Session.load(self.records, band=band, threads=threads)
-        self._coarse = _core.Coarse(self._session, self._params.max_shift_reduced_px, threads=threads)
+        self._coarse = _core.LowResolution(self._session, self._params.max_shift_reduced_px, threads=threads)
         self._pattern = self._pattern_before(len(self))
 
     def _pattern_before(self, end: int) -> _core.FixedPattern:
@@ -155,7 +155,7 @@ class Collection:
         self.gathered = gathered
         return self._judged(0)
 
-    def _compare(self, session: _core.Session, coarse: _core.Coarse, i: int, gathered: Gathered) -> None:
+    def _compare(self, session: _core.Session, coarse: _core.LowResolution, i: int, gathered: Gathered) -> None:
         """Compares a micrograph with all before it."""
         gathered.tested += i
         found = self._closely(session, i, self._partners(coarse, i, mirrored=False), mirrored=False)
@@ -171,7 +171,7 @@ class Collection:
         cohort = _joined(gathered.cohort, at_random)
         gathered.cohort = _of_rows(cohort, np.arange(len(cohort["z"]))[-_MAX_NULL:])
 
-    def _partners(self, coarse: _core.Coarse, i: int, *, mirrored: bool) -> NDArray[np.uint32]:
+    def _partners(self, coarse: _core.LowResolution, i: int, *, mirrored: bool) -> NDArray[np.uint32]:
         if i <= ALL:
             return np.arange(i, dtype=np.uint32)
         return coarse.nearest(i, CLOSELY, mirrored=mirrored, threads=self._params.threads)

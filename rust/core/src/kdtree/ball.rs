@@ -2,8 +2,8 @@
 
 use super::{Bounds, Tree};
 
-/// What is done with these points.
-pub(crate) trait Around {
+/// Visits the points within a limit of a place, by themselves or a whole node at once.
+pub(crate) trait BallVisitor {
     /// Whether a node can be skipped.
     fn skips(&self, _node: usize) -> bool {
         false
@@ -21,13 +21,13 @@ pub(crate) trait Around {
 
 impl<const D: usize> Tree<D> {
     /// Calls `visitor` with all nodes and points whose squared distance from `centre` is at most `limit`.
-    pub fn around(&self, centre: &Bounds<D>, limit: f64, visitor: &mut impl Around) {
+    pub fn around(&self, centre: &Bounds<D>, limit: f64, visitor: &mut impl BallVisitor) {
         if !self.nodes.is_empty() && !visitor.skips(0) && self.nodes[0].bounds.nearest(centre) <= limit {
             self.around_below(0, centre, limit, visitor);
         }
     }
 
-    fn around_below(&self, at: usize, centre: &Bounds<D>, limit: f64, visitor: &mut impl Around) {
+    fn around_below(&self, at: usize, centre: &Bounds<D>, limit: f64, visitor: &mut impl BallVisitor) {
         let node = &self.nodes[at];
         if node.bounds.farthest(centre) <= limit {
             visitor.whole(at);

@@ -39,13 +39,13 @@ impl<const D: usize> Bounds<D> {
     #[inline]
     #[must_use]
     pub fn with(self, point: &[f64; D]) -> Self {
-        self.join(&Self { low: *point, high: *point })
+        self.union(&Self { low: *point, high: *point })
     }
 
     /// The smallest box around two.
     #[inline]
     #[must_use]
-    pub fn join(mut self, other: &Self) -> Self {
+    pub fn union(mut self, other: &Self) -> Self {
         for axis in 0..D {
             self.low[axis] = smaller(self.low[axis], other.low[axis]);
             self.high[axis] = larger(self.high[axis], other.high[axis]);

@@ -139,6 +139,6 @@ impl<const D: usize> Part<'_, D> {
 impl<const D: usize> Node<D> {
     /// The parent of two nodes; the second one is `right` nodes further on.
     pub(super) fn over(left: &Self, other: &Self, right: usize) -> Self {
-        Self { bounds: left.bounds.join(&other.bounds), start: left.start, end: other.end, right: right as u32 }
+        Self { bounds: left.bounds.union(&other.bounds), start: left.start, end: other.end, right: right as u32 }
     }
 }

@@ -2,12 +2,12 @@
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use super::join::Pairs;
+use super::self_join::PairVisitor;
 use super::{Node, Tree};
 use crate::{Monitor, Result};
 
 /// The colours found so far.
-struct Meeting<'a, C, const D: usize> {
+struct ColorsNear<'a, C, const D: usize> {
     tree: &'a Tree<D>,
     /// The colour of the point at a position, if any.
     colour: C,
@@ -27,8 +27,8 @@ impl<const D: usize> Tree<D> {
             |position, (once, twice)| (once | colour(position), twice | once & colour(position)),
             |a, b| (a.0 | b.0, a.1 | b.1 | a.0 & b.0),
         );
-        let met = Meeting { tree: self, colour, present, points: zeros(self.len()), nodes: zeros(self.nodes.len()) };
-        self.join(limit, &met, monitor)?;
+        let met = ColorsNear { tree: self, colour, present, points: zeros(self.len()), nodes: zeros(self.nodes.len()) };
+        self.self_join(limit, &met, monitor)?;
         for at in 0..self.nodes.len() {
             match self.below(at) {
                 Some((left, right)) => met.descend(at, left, right),
@@ -39,21 +39,21 @@ impl<const D: usize> Tree<D> {
     }
 
     /// A value for each node, from those of its points or its children.
-    pub(super) fn gather<T: Copy>(&self, none: T, point: impl Fn(usize, T) -> T, join: impl Fn(T, T) -> T) -> Vec<T> {
+    pub(super) fn gather<T: Copy>(&self, none: T, point: impl Fn(usize, T) -> T, merge: impl Fn(T, T) -> T) -> Vec<T> {
         let mut values = vec![none; self.nodes.len()];
         for (at, node) in self.nodes.iter().enumerate().rev() {
             values[at] = if node.is_leaf() {
                 node.range().fold(none, |value, position| point(position, value))
             } else {
                 let (left, right) = self.children(at);
-                join(values[left], values[right])
+                merge(values[left], values[right])
             };
         }
         values
     }
 }
 
-impl<C: Fn(usize) -> u64, const D: usize> Meeting<'_, C, D> {
+impl<C: Fn(usize) -> u64, const D: usize> ColorsNear<'_, C, D> {
     #[inline]
     fn add(&self, position: usize, colours: u64) {
         if colours & !self.points[position].load(Relaxed) != 0 {
@@ -78,7 +78,7 @@ impl<C: Fn(usize) -> u64, const D: usize> Meeting<'_, C, D> {
     }
 }
 
-impl<C: Fn(usize) -> u64 + Sync, const D: usize> Pairs<D> for Meeting<'_, C, D> {
+impl<C: Fn(usize) -> u64 + Sync, const D: usize> PairVisitor<D> for ColorsNear<'_, C, D> {
     type Found = ();
 
     fn merge(&self, (): &mut (), (): ()) {}

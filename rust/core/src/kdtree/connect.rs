@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use super::Tree;
-use super::join::Pairs;
+use super::self_join::PairVisitor;
 use crate::union_find::UnionFind;
 use crate::{Monitor, Result};
 
@@ -19,7 +19,7 @@ impl<const D: usize> Tree<D> {
     pub fn connect(&self, limit: f64, monitor: &Monitor) -> Result<UnionFind> {
         let is_one = self.nodes.iter().map(|node| AtomicBool::new(node.len() == 1)).collect();
         let connecting = Connecting { tree: self, sets: UnionFind::new(self.len()), is_one };
-        self.join(limit, &connecting, monitor)?;
+        self.self_join(limit, &connecting, monitor)?;
         Ok(connecting.sets)
     }
 }
@@ -46,7 +46,7 @@ impl<const D: usize> Connecting<'_, D> {
     }
 }
 
-impl<const D: usize> Pairs<D> for Connecting<'_, D> {
+impl<const D: usize> PairVisitor<D> for Connecting<'_, D> {
     type Found = ();
 
     fn merge(&self, (): &mut (), (): ()) {}

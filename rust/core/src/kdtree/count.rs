@@ -1,7 +1,7 @@
 //! Number of pairs within a limit, for each two colours.
 
 use super::Tree;
-use super::join::Pairs;
+use super::self_join::PairVisitor;
 use super::slabs::Slabs;
 use crate::{Monitor, Result};
 
@@ -20,8 +20,9 @@ struct Counting<'a, const C: usize, const D: usize> {
 impl<const D: usize> Tree<D> {
     /// Counts the pairs whose squared distance is at most `limit`; `colour`: returns the colour of an id, below `C`.
     ///
-    /// Time for n points with all others within the limit of about half of them: n^4/3 in 2D and n^3/2 in 3D, see [`Slabs`]; where
-    /// the limit is much shorter or longer than the points reach, O(n log n).
+    /// Time for n points that fill an area or a volume, k of them within the limit of each: n k^(1/2) in 2D and n k^(2/3) in 3D, leaf by
+    /// leaf at the border; n k^(1/3) and n k^(1/2) where nodes of a few dozen points are small beside the limit, from a k of 2,000 and
+    /// 30,000 on, see [`Slabs`]. O(n log n) where the limit is longer than the points reach; n² for a spot and a sphere round it.
     pub fn count_pairs<const C: usize>(&self, limit: f64, colour: impl Fn(u32) -> u8, monitor: &Monitor) -> Result<PairCounts<C>> {
         let colours: Vec<u8> = self.ids.iter().map(|&id| colour(id)).collect();
         let add = |position: usize, mut counts: [u32; C]| {
@@ -29,11 +30,11 @@ impl<const D: usize> Tree<D> {
             counts
         };
         let counts = self.gather([0; C], add, |a: [u32; C], b: [u32; C]| std::array::from_fn(|colour| a[colour] + b[colour]));
-        Ok(self.join(limit, &Counting { tree: self, limit, colours, counts }, monitor)?.counts)
+        Ok(self.self_join(limit, &Counting { tree: self, limit, colours, counts }, monitor)?.counts)
     }
 }
 
-/// What one thread has counted.
+/// The counts of one thread.
 pub(super) struct Counted<const C: usize, const D: usize> {
     counts: PairCounts<C>,
     slabs: Slabs<C, D>,
@@ -45,7 +46,7 @@ impl<const C: usize, const D: usize> Default for Counted<C, D> {
     }
 }
 
-impl<const C: usize, const D: usize> Pairs<D> for Counting<'_, C, D> {
+impl<const C: usize, const D: usize> PairVisitor<D> for Counting<'_, C, D> {
     type Found = Counted<C, D>;
 
     fn merge(&self, found: &mut Counted<C, D>, other: Counted<C, D>) {

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
-use super::join::Pairs;
+use super::self_join::PairVisitor;
 use super::{Tree, squared};
 use crate::{Monitor, Result};
 
@@ -24,7 +24,7 @@ impl<const D: usize> Tree<D> {
     /// All pairs whose squared distance is at most `limit`; `None` if there are more than `most`.
     pub fn edges(&self, limit: f64, most: usize, monitor: &Monitor) -> Result<Option<Vec<Edge>>> {
         let listing = Listing { tree: self, most, too_many: AtomicBool::new(false) };
-        let edges = self.join(limit, &listing, monitor)?;
+        let edges = self.self_join(limit, &listing, monitor)?;
         Ok((edges.len() <= most && !listing.too_many.into_inner()).then_some(edges))
     }
 }
@@ -48,7 +48,7 @@ impl<const D: usize> Listing<'_, D> {
     }
 }
 
-impl<const D: usize> Pairs<D> for Listing<'_, D> {
+impl<const D: usize> PairVisitor<D> for Listing<'_, D> {
     type Found = Vec<Edge>;
 
     fn merge(&self, found: &mut Vec<Edge>, mut other: Vec<Edge>) {

@@ -54,7 +54,7 @@ impl<const D: usize> Split<D> {
         let chunk = |number: usize| number * CHUNK..n.min((number + 1) * CHUNK);
         let chunks = (0..n.div_ceil(CHUNK)).into_par_iter().map(chunk);
         let of_chunk = |chunk: std::ops::Range<usize>| chunk.fold(Bounds::default(), |bounds: Bounds<D>, i| bounds.with(&point(i).0));
-        let bounds = chunks.clone().map(of_chunk).reduce(Bounds::default, |a, b| a.join(&b));
+        let bounds = chunks.clone().map(of_chunk).reduce(Bounds::default, |a, b| a.union(&b));
         if n == 0 || bounds.is_one_place() {
             return Ok(None);
         }

@@ -3,7 +3,7 @@
 //!
 //! A node is split at the middle of its longest side, and its box is then shrunk to its points. Splits at the middle keep boxes
 //! compact, so that only a limited number of a given size fit around one of them: this bounds every search, for any arrangement of points.
-//! (Only the number of all pairs takes more where the limit is about the extent of a dense cluster, n^4/3 in 2D: see `slabs`.)
+//! (Only the number of all pairs takes more where many lie about the limit apart, at the border of the ball that it makes: see `count`.)
 //! (Median splits do not, and take 55 ns per point to build instead of 8.) The tree does not depend on a separation: one tree serves any
 //! number of them.
 //!
@@ -18,10 +18,10 @@ mod connect;
 mod count;
 mod distance;
 mod edges;
-mod join;
 mod large;
 mod near_better;
 mod nearest;
+mod self_join;
 mod slabs;
 mod splits;
 #[cfg(test)]
@@ -30,7 +30,7 @@ mod with_neighbor;
 
 use std::ops::Range;
 
-pub(crate) use ball::Around;
+pub(crate) use ball::BallVisitor;
 pub(crate) use bounds::Bounds;
 pub(crate) use build::Builder;
 pub(crate) use distance::squared;
@@ -49,7 +49,7 @@ pub(crate) struct Node<const D: usize> {
     pub bounds: Bounds<D>,
     start: u32,
     end: u32,
-    /// How many nodes further on the right child is; the left one is the next node. 0: a leaf.
+    /// The distance to the right child, in nodes; the left one is the next node. 0: a leaf.
     right: u32,
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 
-use super::join::Pairs;
+use super::self_join::PairVisitor;
 use super::{Edge, LARGE, Tree, squared};
 use crate::{Monitor, Result};
 
@@ -77,7 +77,7 @@ impl<const D: usize> Tree<D> {
         let (tree, places) = (self, &places()[..]);
         let mut starts: Vec<AtomicU32> = std::iter::repeat_with(AtomicU32::default).take(self.len() + 2).collect();
         let count = |_better: u32, worse: u32, _squared: f64| _ = starts[worse as usize + 2].fetch_add(1, Relaxed);
-        self.join(limit, &Each { tree, places, job: count }, monitor)?;
+        self.self_join(limit, &Each { tree, places, job: count }, monitor)?;
         let mut counts: Vec<u32> = starts.into_iter().map(AtomicU32::into_inner).collect();
         running_sums(&mut counts);
         starts = counts.into_iter().map(AtomicU32::new).collect();
@@ -86,7 +86,7 @@ impl<const D: usize> Tree<D> {
             let at = starts[worse as usize + 1].fetch_add(1, Relaxed);
             listed[at as usize].store(word(better, value(squared)), Relaxed);
         };
-        self.join(limit, &Each { tree, places, job: list }, monitor)?;
+        self.self_join(limit, &Each { tree, places, job: list }, monitor)?;
         let starts = starts.into_iter().map(AtomicU32::into_inner).collect();
         Ok(Some(NearBetter { starts, pairs: listed.into_iter().map(AtomicU64::into_inner).collect() }))
     }
@@ -113,7 +113,7 @@ impl<J: Fn(u32, u32, f64), const D: usize> Each<'_, J, D> {
     }
 }
 
-impl<J: Fn(u32, u32, f64) + Sync, const D: usize> Pairs<D> for Each<'_, J, D> {
+impl<J: Fn(u32, u32, f64) + Sync, const D: usize> PairVisitor<D> for Each<'_, J, D> {
     type Found = ();
 
     fn merge(&self, (): &mut (), (): ()) {}

@@ -3,8 +3,8 @@
 //! Seen from a point far away, the border of what is within the limit is nearly flat. So the points of one node are laid into slabs across
 //! the direction to the other: for each point of the other, all slabs before a certain one are within the limit, all behind a later one
 //! are not, and only the points in between are asked. With m points a node this takes m steps instead of m², as long as the curvature
-//! within a node leaves few in between: about n^(1/3) points a node in 2D, where all pairs of n points then take
-//! n^(4/3). Pair by pair at the leaves it was n^(3/2): 50 s for a million points in a ball of about the limit.
+//! within a node leaves few in between: about n^(1/3) points a node in 2D and n^(1/4) in 3D, where all pairs of n points then take
+//! n^(4/3) and n^(3/2). Pair by pair at the leaves it is n^(3/2) and n^(5/3): 50 s for a million points in a ball of about the limit.
 
 #![allow(clippy::needless_range_loop, reason = "several arrays are indexed by the axis")]
 
@@ -31,7 +31,7 @@ pub(super) struct Slabs<const C: usize, const D: usize> {
     /// The lowest place along the direction, from the centre, and slabs a unit.
     low: f64,
     scale: f64,
-    /// How far points are from the line through the centre.
+    /// The largest distance of a point from the line through the centre.
     radius: f64,
     along: Vec<f64>,
     points: Vec<([f64; D], u8)>,

@@ -10,7 +10,7 @@ const MAX_SPLITS: u32 = 11;
 /// Intended number of points per cell: half of a leaf.
 const PER_CELL: usize = 4;
 
-/// How the cells of a box are numbered.
+/// The numbering of the cells of a box.
 #[derive(Debug)]
 pub(super) struct Splits<const D: usize> {
     low: [f64; D],

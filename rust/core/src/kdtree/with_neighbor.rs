@@ -2,12 +2,12 @@
 
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
-use super::join::Pairs;
+use super::self_join::PairVisitor;
 use super::{Node, Tree};
 use crate::{Monitor, Result};
 
 /// Marks, which are never cleared; a mark on a node means that all its points are marked.
-struct Crowded<'a, const D: usize> {
+struct WithNeighbor<'a, const D: usize> {
     tree: &'a Tree<D>,
     points: Vec<AtomicBool>,
     nodes: Vec<AtomicBool>,
@@ -20,14 +20,14 @@ fn unset(n: usize) -> Vec<AtomicBool> {
 impl<const D: usize> Tree<D> {
     /// The positions, ascending, of all points that have another one at a squared distance of at most `limit`.
     pub fn with_neighbor(&self, limit: f64, monitor: &Monitor) -> Result<Vec<u32>> {
-        let marks = Crowded { tree: self, points: unset(self.len()), nodes: unset(self.nodes.len()) };
-        self.join(limit, &marks, monitor)?;
+        let marks = WithNeighbor { tree: self, points: unset(self.len()), nodes: unset(self.nodes.len()) };
+        self.self_join(limit, &marks, monitor)?;
         let is_marked = |&position: &u32| marks.points[position as usize].load(Relaxed);
         Ok((0..self.len() as u32).filter(is_marked).collect())
     }
 }
 
-impl<const D: usize> Crowded<'_, D> {
+impl<const D: usize> WithNeighbor<'_, D> {
     fn is_done(&self, node: usize) -> bool {
         self.nodes[node].load(Relaxed)
     }
@@ -44,7 +44,7 @@ impl<const D: usize> Crowded<'_, D> {
     }
 }
 
-impl<const D: usize> Pairs<D> for Crowded<'_, D> {
+impl<const D: usize> PairVisitor<D> for WithNeighbor<'_, D> {
     type Found = ();
 
     fn merge(&self, (): &mut (), (): ()) {}

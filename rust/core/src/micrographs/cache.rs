@@ -30,7 +30,7 @@ pub type Key = [u8; 16];
 /// The outcome of preparing a micrograph.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// Prepared.
+    /// It was prepared.
     Image,
     /// Every pixel has one value.
     Blank,
@@ -39,7 +39,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// In words.
+    /// The outcome in words: `image`, `blank` or `not finite`.
     pub fn name(self) -> &'static str {
         match self {
             Self::Image => "image",
@@ -52,17 +52,17 @@ impl Kind {
 /// The header of a record.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Record {
-    /// Offset of its pixels.
+    /// The offset of its pixels in the file.
     pub pixels_at: u64,
-    /// Columns.
+    /// Columns, in reduced pixels.
     pub width: usize,
-    /// Rows.
+    /// Rows, in reduced pixels.
     pub height: usize,
     /// Standard deviation of the pixels.
     pub sd: f32,
     /// Mean of the reduced micrograph, before it was flattened.
     pub mean: f32,
-    /// The outcome.
+    /// The outcome of preparing it.
     pub kind: Kind,
     /// Pixels of the micrograph that are NaN or infinite.
     pub masked: u32,
@@ -163,6 +163,9 @@ pub struct Index {
 }
 
 /// Whether a file starts like a cache.
+///
+/// # Errors
+/// As [`Input::open`].
 pub fn is_cache(path: &Path) -> Result<bool> {
     let input = Input::open(path)?;
     let mut start = Vec::new();
@@ -205,7 +208,7 @@ pub fn index(path: &Path, monitor: &Monitor) -> Result<Index> {
 }
 
 impl Record {
-    /// Of its pixels.
+    /// The checksum of its pixels.
     pub(crate) fn bytes(&self) -> u64 {
         if self.kind == Kind::Image { 2 * (self.width * self.height) as u64 } else { 0 }
     }

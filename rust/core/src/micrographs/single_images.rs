@@ -59,22 +59,25 @@ pub struct Correlation {
     pub ccc: f64,
     /// Share of the frame that both show.
     pub overlap: f64,
-    /// Significance, see [`Common::z`].
+    /// Significance: atanh of the correlation over the overlap without its best block of 6 x 6 (a single bright feature in each image does
+    /// not make a match), times the root of the number of independent values there.
     pub z: f64,
 }
 
 /// Correlates two images of one size at all shifts, zero-padded, and measures the best one exactly. `max_shift_px`: largest shift along an
 /// axis.
 ///
-/// The significance is that of the search ([`Common::z`]). Only the spectra of the images are known, so the number of independent values
+/// The significance is that of the search. Only the spectra of the images are known, so the number of independent values
 /// per pixel is that of noise with these spectra, Σa Σb / Σab / n for the powers a and b of n coefficients; the search knows its filter h,
 /// for which this is (Σh²)² / Σh⁴ / n.
 ///
+/// Time O(n log n) for n pixels; memory for some transforms of the doubled frame, 32 bytes a pixel each.
+///
 /// # Errors
-/// [`Error::Parameter`] for images of different `shapes` (rows, columns), or without pixels.
+/// [`Error::Parameter`] for images of different `shapes` (rows, columns), of other numbers of pixels, or without any.
 pub fn correlate(first: &[f32], second: &[f32], shapes: [[usize; 2]; 2], max_shift_px: Option<f64>) -> Result<Correlation> {
     let [height, width] = shapes[0];
-    if shapes[0] != shapes[1] || shapes[0].contains(&0) {
+    if shapes[0] != shapes[1] || shapes[0].contains(&0) || [first.len(), second.len()] != [height * width; 2] {
         return Err(Error::parameter("images", format!("shapes {:?} and {:?}", shapes[0], shapes[1]), "two of one shape"));
     }
     let grid = (good_size(2 * width), good_size(2 * height));
@@ -120,7 +123,7 @@ fn independent(first: &[Complex32], second: &[Complex32]) -> f64 {
     if product > 0.0 { first.iter().sum::<f64>() * second.iter().sum::<f64>() / product / first.len() as f64 } else { 0.0 }
 }
 
-/// What two images have in common at a lag, in blocks as in the search.
+/// Compares two images at a lag, in blocks as in the search.
 fn common(first: &[f32], second: &[f32], width: usize, (x, y): (i32, i32)) -> Common {
     let (Some(columns), Some(rows)) = (Span::new(width, x), Span::new(first.len() / width, y)) else { return Common::default() };
     let blocks = Blocks::new(columns.length, rows.length, 1);

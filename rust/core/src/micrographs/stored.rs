@@ -12,7 +12,7 @@ use crate::{Monitor, Result};
 /// A record and the file that holds it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Stored {
-    /// The file.
+    /// The cache file.
     pub path: Arc<Path>,
     /// The record in it.
     pub record: Record,
@@ -25,8 +25,14 @@ pub(crate) struct Source {
     pub(crate) record: Record,
 }
 
-/// The records of some keys in several files; of equal ones that of the last file.
-pub fn find(paths: &[PathBuf], keys: &[Key], monitor: &Monitor) -> Result<Vec<Option<Stored>>> {
+/// Finds the records of some keys in several cache files; of several records of one key, that in the last file. None: in no file.
+///
+/// Time O(bytes): each file is read as a whole, since all checksums are compared. Memory: the heads of all records.
+///
+/// # Errors
+/// [`Error::Io`](crate::Error::Io), [`Error::Malformed`](crate::Error::Malformed) for a file that is no cache,
+/// [`Error::Interrupted`](crate::Error::Interrupted).
+pub fn find_records(paths: &[PathBuf], keys: &[Key], monitor: &Monitor) -> Result<Vec<Option<Stored>>> {
     let mut known = HashMap::new();
     for path in paths {
         let of_file: Arc<Path> = path.as_path().into();
@@ -37,7 +43,10 @@ pub fn find(paths: &[PathBuf], keys: &[Key], monitor: &Monitor) -> Result<Vec<Op
 }
 
 impl Stored {
-    /// Reads some rows of the pixels, in standard deviations of the image.
+    /// Reads some rows of the pixels, row-major, in standard deviations of the image.
+    ///
+    /// # Errors
+    /// [`Error::Io`](crate::Error::Io); [`Error::Malformed`](crate::Error::Malformed) if the file was changed.
     pub fn pixels(&self, rows: Range<usize>) -> Result<Vec<f64>> {
         let source = Source { input: Arc::new(Input::open(&self.path)?), record: self.record };
         let rows = rows.start.min(rows.end).min(self.record.height)..rows.end.min(self.record.height);

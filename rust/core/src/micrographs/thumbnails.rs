@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use super::kernels::picture::picture;
+pub use super::kernels::picture::picture;
 use super::session::Session;
 use super::stored::{Source, Stored, open_all};
 use crate::{Error, Monitor, Result};
@@ -10,13 +10,16 @@ use crate::{Error, Monitor, Result};
 /// A picture in grey levels, rows from the top down.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Thumbnail {
-    /// Row after row.
+    /// Grey levels, row after row.
     pub pixels: Vec<u8>,
-    /// Columns.
+    /// The number of columns.
     pub width: usize,
 }
 
-/// Pictures of prepared micrographs, of at most `max_side` pixels along the longer side.
+/// Makes pictures of prepared micrographs, of at most `max_side` pixels along the longer side.
+///
+/// # Errors
+/// As [`Stored::pixels`]; [`Error::Interrupted`].
 pub fn thumbnails(records: &[Stored], max_side: usize, monitor: &Monitor) -> Result<Vec<Thumbnail>> {
     let make = |source: &Source| {
         monitor.advance(1)?;
@@ -26,7 +29,7 @@ pub fn thumbnails(records: &[Stored], max_side: usize, monitor: &Monitor) -> Res
     open_all(records)?.par_iter().map(make).collect()
 }
 
-/// Pictures of the views of some micrographs of a session, by their numbers, of at most `max_side` pixels along the longer side.
+/// Makes pictures of the views of some micrographs of a session, by their numbers, of at most `max_side` pixels along the longer side.
 ///
 /// # Errors
 /// [`Error::Parameter`]: a number that no micrograph has. [`Error::Io`]: views in a file that cannot be read.

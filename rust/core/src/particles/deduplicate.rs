@@ -11,7 +11,7 @@ use super::trees::{each_group, each_span, each_tree};
 use crate::kdtree::Tree;
 use crate::{Monitor, Result};
 
-/// How particles that have duplicates are treated.
+/// The treatment of particles that have duplicates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rule {
     /// The best one is kept, see [`super`].
@@ -20,16 +20,16 @@ pub enum Rule {
     RemoveEntirely,
 }
 
-/// Which of n particles are kept; m are rejected.
+/// The kept ones of n particles, and the m rejected ones.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Duplicates {
-    /// For each of the n particles whether it is kept.
+    /// Whether each particle is kept, (n,).
     pub kept: Vec<bool>,
-    /// The indices of the m rejected particles, ascending.
+    /// The indices of the rejected particles, ascending, (m,).
     pub rejected: Vec<i64>,
-    /// For each rejected particle one that it duplicates.
+    /// The index of a particle that each rejected one duplicates, (m,).
     pub duplicate_of: Vec<i64>,
-    /// For each rejected particle the distance to that one, in the unit of the coordinates.
+    /// The distance to that particle, in the unit of the coordinates, (m,).
     pub distances: Vec<f64>,
 }
 
@@ -42,7 +42,8 @@ pub struct Duplicates {
 /// Time O(n log n) for any arrangement of the points, ties and all; no list of pairs is made.
 ///
 /// # Errors
-/// [`crate::Error::Parameter`]: separation negative or not finite, a coordinate not finite, columns of different lengths.
+/// [`crate::Error::Parameter`]: separation negative or not finite, a coordinate not finite, columns of different lengths, neither 2 nor 3
+/// dimensions (unless the separation is 0). [`crate::Error::Interrupted`].
 pub fn deduplicate(particles: &Particles, min_separation: f64, rule: Rule, monitor: &Monitor) -> Result<Duplicates> {
     let dimensions = particles.dimensions;
     let point = |i: usize| &particles.coordinates[i * dimensions..(i + 1) * dimensions];

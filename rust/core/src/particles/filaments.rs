@@ -14,7 +14,8 @@ use crate::{Error, Monitor, Result};
 /// `particles` holds the middles, in two dimensions, and `half_vectors` (n, 2) what leads from a middle to one of the ends. Otherwise as
 /// [`super::deduplicate`]; the distance of two filaments is the larger one of their ends.
 ///
-/// Filaments are looked up by their middles, which lie within the separation, too: time O(n) where few share a middle.
+/// Filaments are looked up by their middles, which lie within the separation, too: time O(n k), where k filaments have their middles within
+/// about the separation of one. With [`Rule::KeepBest`] only kept ones count.
 ///
 /// # Errors
 /// As [`super::deduplicate`]; other than two dimensions, vectors of another number, or that are not finite.

@@ -7,14 +7,14 @@ use super::trees::each_tree;
 use crate::kdtree::Tree;
 use crate::{Error, Monitor, Result};
 
-/// Number of pairs within the separation, by the half-sets of their particles, 1 and 2.
+/// Numbers of pairs within the separation, by the half-sets of their particles, 1 and 2.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct HalfPairs {
-    /// Both in half 1.
+    /// Pairs with both in half 1.
     pub within_one: u64,
-    /// Both in half 2.
+    /// Pairs with both in half 2.
     pub within_two: u64,
-    /// One in each.
+    /// Pairs with one in each.
     pub across: u64,
     /// Number of particles of either half that have one of the other within the separation.
     pub concerned: u64,
@@ -29,7 +29,23 @@ impl std::ops::AddAssign for HalfPairs {
     }
 }
 
-/// Counts pairs of particles within `separation`, in each half-set and across the two; `halves`: 1, 2, or 0 for neither.
+/// Counts pairs of particles within `separation`, in each half-set and across the two; `halves`: 1, 2, or 0 for neither, (n,).
+///
+/// Pairs are counted, not listed, so memory is O(n). Time is not: the pairs about the separation apart are visited one by one. Where
+/// particles fill an area or a volume, with k others within the separation of each, these take O(n k^(1/2)) in two dimensions and
+/// O(n k^(2/3)) in three, about 45 ns each; from a k of 2,000 and of 30,000 on, nodes are counted as wholes, which takes O(n k^(1/3)) and
+/// O(n k^(1/2)). In micrographs of 300 particles k is small: 0.07 µs a particle. In one group that becomes denser, k grows with n:
+///
+/// | by one thread, separation in radii | 100,000 | 300,000 | 1,000,000 | grows as |
+/// |---|---|---|---|---|
+/// | disc, 0.02 | 0.03 s | 0.17 s | 1.0 s | n^1.5 |
+/// | disc, 0.3 | 0.22 s | 0.67 s | 3.4 s | n^1.2 |
+/// | disc, 1 | 0.13 s | 0.78 s | 3.8 s | n^1.5 |
+/// | ball, 0.02 | 0.04 s | 0.17 s | 0.8 s | n^1.3 |
+/// | ball, 0.3 | 0.80 s | 5.2 s | 39 s | n^1.7 |
+/// | ball, 1 | 2.0 s | 6.3 s | 32 s | n^1.2 |
+///
+/// The worst arrangement, half of the particles in one spot and the others all round it at the separation, takes O(n²): 5 s for 80,000.
 ///
 /// # Errors
 /// As [`super::deduplicate`]; also for a separation of 0, and halves other than 0, 1 and 2.

@@ -2,11 +2,11 @@
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use super::Particles;
 use super::deduplicate::{Rule, duplicate_of};
 use super::greedy::count_rejected;
 use super::ranking::Ranking;
 use super::trees::each_tree;
+use super::{Particles, check_separation};
 use crate::kdtree::{NearBetter, Tree};
 use crate::{Monitor, Result};
 
@@ -15,14 +15,17 @@ const AT_ONCE: usize = 64;
 /// Maximum number of pairs per particle, within the largest separation, that are listed.
 const PAIRS_EACH: usize = 24;
 
-/// Number of particles kept ([`super::Rule::KeepBest`]) at each of some separations; all are tried on one group before the next.
+/// Counts the particles kept ([`super::Rule::KeepBest`]) at each of some separations; all are tried on one group before the next.
+///
+/// Where a particle has at most 24 others within the largest separation, on average, the pairs of a group are listed once, which takes
+/// 8 bytes each, and 64 separations are tried at a time. Else each separation takes as long as [`super::deduplicate`]. In groups of 50,000
+/// or more, the pairs within the largest separation are counted before, which takes as long as [`super::half_pairs`].
 ///
 /// # Errors
 /// As [`super::deduplicate`].
 pub fn kept_at(particles: &Particles, separations: &[f64], monitor: &Monitor) -> Result<Vec<u64>> {
-    for &separation in separations {
-        particles.check(separation)?;
-    }
+    particles.check_columns()?;
+    separations.iter().try_for_each(|&separation| check_separation(separation))?;
     let mut positive: Vec<f64> = separations.iter().copied().filter(|&separation| separation > 0.0).collect();
     positive.sort_unstable_by(f64::total_cmp);
     positive.dedup();
@@ -77,7 +80,7 @@ fn places<const D: usize>(tree: &Tree<D>, ranking: &Ranking) -> Vec<u32> {
     places
 }
 
-/// How many points are rejected at each of up to 64 limits, ascending, from the `first` on: the greedy choice for all of them at once,
+/// Counts the points rejected at each of up to 64 limits, ascending, from the `first` on: the greedy choice for all of them at once,
 /// one bit each.
 fn rejected(near: &NearBetter, n: usize, first: u32, limits: usize) -> Vec<u64> {
     let mut kept = vec![0_u64; n];
@@ -93,7 +96,7 @@ fn rejected(near: &NearBetter, n: usize, first: u32, limits: usize) -> Vec<u64> 
     (0..limits).map(|bit| counters.of(bit)).collect()
 }
 
-/// How often each bit of a word was set: the counts, written vertically.
+/// Counts how often each bit of a word was set; the counts are written vertically.
 #[derive(Default)]
 struct Counters([u64; 32]);
 

@@ -13,19 +13,19 @@ use crate::{Error, Monitor, Result};
 pub struct Listing<'a> {
     /// The rejected particles, ascending.
     pub rejected: &'a [u64],
-    /// For each rejected one the kept one it duplicates, itself if it duplicates none; empty if all duplicates are removed.
+    /// The kept one that each rejected one duplicates, itself if it duplicates none; empty if all duplicates are removed.
     pub kept: &'a [u64],
-    /// For each rejected one the distance to the particle it duplicates, in Å; NaN: there is none.
+    /// The distance of each rejected one to the particle it duplicates, in Å; NaN: there is none.
     pub distances_a: &'a [f64],
-    /// Row-major (n, `dimensions`), in Å.
+    /// Coordinates, row-major (n, `dimensions`), in Å.
     pub coordinates_a: &'a [f64],
-    /// 2 or 3.
+    /// The columns of the coordinates, 2 or 3.
     pub dimensions: usize,
-    /// Index into `micrographs`.
+    /// The index of each particle's micrograph in `micrographs`, (n,).
     pub micrograph_of: &'a [u32],
     /// Names as they are to stand in a cell: the caller has replaced what acts on a terminal or in a spreadsheet.
     pub micrographs: &'a [String],
-    /// NaN: missing.
+    /// The score of each particle, (n,); NaN: missing.
     pub scores: Option<&'a [f64]>,
     /// Unique identifiers; used for the sources that have some.
     pub uids: Option<&'a [u64]>,

@@ -5,7 +5,9 @@ use super::column::Column;
 use super::trees::{each_span, each_tree};
 use crate::{Error, Monitor, Result};
 
-/// For each particle the distance of the nearest other one in its group, if that is within `reach`, else infinity.
+/// Measures for each particle the distance of the nearest other one in its group; infinity if none is within `reach`; (n,).
+///
+/// Time O(n log n) for any arrangement of the points.
 ///
 /// # Errors
 /// As [`super::deduplicate`]; also for a reach of 0.

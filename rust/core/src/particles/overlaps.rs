@@ -18,7 +18,9 @@ struct Table {
 }
 
 /// Counts the particles of each source that have another particle, of each source, within `min_separation`: row-major
-/// (`n_sources`, `n_sources`); the first index is the source of the particles counted.
+/// (`n_sources`, `n_sources`); the first index is the source of the particles counted. `sources`: the source of each particle, (n,).
+///
+/// Time O(n log n) for any arrangement of the points.
 ///
 /// # Errors
 /// As [`super::deduplicate`]; also for more than 64 sources.

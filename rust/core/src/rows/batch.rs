@@ -17,7 +17,7 @@ pub struct Chosen<'a> {
     pub end_line: bool,
 }
 
-/// What is needed to part one batch after the other.
+/// Buffers for one batch after the other.
 #[derive(Debug, Default)]
 pub struct Scratch {
     text: Vec<u8>,

@@ -3,7 +3,7 @@
 /// One cell: its text without quotes, and its span in the line with them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cell<'a> {
-    /// Without quotes.
+    /// The text without quotes.
     pub text: &'a [u8],
     /// First byte, quotes included.
     pub start: usize,
@@ -29,7 +29,7 @@ pub fn is_blank(byte: u8) -> bool {
 }
 
 impl<'a> Cells<'a> {
-    /// Of one line, with or without its end.
+    /// Goes through one line, given with or without its end.
     pub fn new(line: &'a [u8]) -> Self {
         Self { line, at: 0, open: [false; 2] }
     }

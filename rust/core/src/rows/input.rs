@@ -19,7 +19,7 @@ pub struct Input {
     version: Version,
 }
 
-/// What changes when a file does.
+/// The state of a file: its size, time of change and number on the disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Version {
     size: u64,
@@ -39,6 +39,8 @@ impl Version {
 }
 
 impl Input {
+    /// Opens a regular file.
+    ///
     /// # Errors
     /// [`Error::Io`] if it can not be opened, [`Error::Malformed`] if it is a directory.
     pub fn open(path: &Path) -> Result<Self> {
@@ -51,16 +53,16 @@ impl Input {
     }
 
     /// Its path, as given.
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
     /// Bytes, when it was opened.
-    pub fn size(&self) -> u64 {
+    pub(crate) fn size(&self) -> u64 {
         self.version.size
     }
 
-    /// That of when it was opened.
+    /// The state of the file when it was opened.
     pub fn version(&self) -> Version {
         self.version
     }
@@ -95,7 +97,10 @@ impl Input {
         file.read_exact(buffer)
     }
 
-    /// The number of the line that holds `offset`, from 1: by counting, for error messages.
+    /// Counts the lines up to the one that holds `offset`, from 1: for error messages.
+    ///
+    /// # Errors
+    /// As [`Input::read`].
     pub fn line_number(&self, offset: u64) -> Result<u64> {
         let mut buffer = Vec::new();
         let mut lines = 1;

@@ -39,7 +39,7 @@ impl Marks {
         *before = filled >> 63;
     }
 
-    /// How many cells start from `from` on and before `to`.
+    /// The number of cells that start from `from` on and before `to`.
     pub fn count(&self, from: usize, to: usize) -> usize {
         let (first, last) = (from / 64, to / 64);
         if first == last {

@@ -8,10 +8,11 @@ mod offsets;
 mod rewrite;
 mod split;
 
-pub use cells::{Cell, Cells, is_blank};
+pub(crate) use cells::is_blank;
+pub use cells::{Cell, Cells};
 pub use input::{Input, Version};
-pub use marks::{Marks, Starts};
-pub use offsets::Offsets;
+pub(crate) use marks::Marks;
+pub(crate) use offsets::Offsets;
 pub use rewrite::Rewrite;
 pub use split::{Part, split};
 
@@ -41,7 +42,7 @@ impl Rows {
 
     /// Lines, with their ends: the offset of each, and that of the end of the last; and the spans between them that belong to none (comments,
     /// blank lines), ascending, at most one between two rows.
-    pub fn lines(of: Version, starts: Offsets, gaps: Vec<(u64, u64)>) -> Self {
+    pub(crate) fn lines(of: Version, starts: Offsets, gaps: Vec<(u64, u64)>) -> Self {
         Self { of, spans: Spans::Lines { starts, gaps } }
     }
 
@@ -59,11 +60,11 @@ impl Rows {
     }
 
     /// Offset of the first, bytes of each, and how many there are, if they are records of one size.
-    pub fn as_records(&self) -> Option<(u64, u64, u64)> {
+    pub(crate) fn as_records(&self) -> Option<(u64, u64, u64)> {
         if let Spans::Records { start, size, count } = self.spans { Some((start, size, count)) } else { None }
     }
 
-    /// How many.
+    /// The number of rows.
     pub fn len(&self) -> usize {
         match &self.spans {
             Spans::Records { count, .. } => *count as usize,
@@ -71,13 +72,15 @@ impl Rows {
         }
     }
 
-    /// Whether there is none.
+    /// Whether there are no rows.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
+    /// Checks the number of a row; the number of rows stands for the end of the last.
+    ///
     /// # Errors
-    /// [`Error::Parameter`] where there is no such row; their number is that of the end of the last.
+    /// [`Error::Parameter`] for a larger number.
     pub fn check(&self, row: usize) -> Result<()> {
         if row <= self.len() { Ok(()) } else { Err(Error::parameter("row", row, format!("at most {}, the number of rows", self.len()))) }
     }

@@ -20,14 +20,9 @@ impl Offsets {
         self.low.push(offset as u32);
     }
 
-    /// How many.
+    /// The number of offsets.
     pub fn len(&self) -> usize {
         self.low.len()
-    }
-
-    /// Whether there is none.
-    pub fn is_empty(&self) -> bool {
-        self.low.is_empty()
     }
 
     /// One of them.

@@ -2,7 +2,7 @@
 
 use super::{Cells, Marks, is_blank};
 
-/// What is written instead of the cells of one column; all else stays as it is, byte for byte.
+/// New cells of one column; all else stays as it is, byte for byte.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Rewrite {
     /// Other texts for some texts, in all rows.
@@ -24,14 +24,14 @@ pub enum Rewrite {
 
 impl Rewrite {
     /// The column whose cells are rewritten.
-    pub fn column(&self) -> usize {
+    pub(super) fn column(&self) -> usize {
         match self {
             Self::Replace { column, .. } | Self::OtherHalf { column, .. } => *column,
         }
     }
 
-    /// How many rows it is for, if it is for a certain number.
-    pub fn rows(&self) -> Option<usize> {
+    /// The number of rows it is for, if that is fixed.
+    pub(super) fn rows(&self) -> Option<usize> {
         if let Self::OtherHalf { moves, .. } = self { Some(moves.len()) } else { None }
     }
 

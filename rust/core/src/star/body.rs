@@ -34,7 +34,7 @@ pub(super) struct Scanned {
     pub end: u64,
 }
 
-/// What one span of the file holds.
+/// The content of one span of the file.
 struct Span<'a> {
     /// Lower halves of the rows' offsets.
     starts: Share<'a, u32>,
@@ -54,7 +54,7 @@ struct Found {
     stop: Option<u64>,
 }
 
-/// What a thread keeps from span to span.
+/// One thread's memory, kept from span to span.
 #[derive(Default)]
 struct Scratch {
     text: Vec<u8>,

@@ -4,12 +4,12 @@ use super::share::{Filled, Share, close};
 use crate::interning::{Names, intern, join};
 use crate::rows::is_blank;
 
-/// Which columns to parse, by label without the leading underscore. A table has those of them that it has.
+/// The columns to parse, by label without the leading underscore; a label that a table lacks is ignored.
 #[derive(Clone, Debug, Default)]
 pub struct Wanted {
-    /// As numbers; `<NA>`, `None` and the like are NaN.
+    /// Parsed as numbers; `<NA>`, `None` and the like are NaN.
     pub numbers: Vec<String>,
-    /// As names: indices into the list of distinct ones.
+    /// Parsed as names: indices into the list of distinct ones.
     pub names: Vec<String>,
     /// Only whether the numbers in it are not all the same.
     pub varying: Vec<String>,
@@ -20,13 +20,13 @@ pub struct Wanted {
 pub enum Column {
     /// One number a row.
     Numbers(Vec<f64>),
-    /// For each row the index of its name among the distinct ones, and these, in the order of first appearance.
+    /// The index of each row's name, and the distinct names in the order of first appearance.
     Names(Vec<u32>, Vec<Vec<u8>>),
     /// Whether the values differ.
     Varying(bool),
 }
 
-/// What to do with the cells at one place of the rows.
+/// The treatment of the cells at one place of the rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     Number,
@@ -158,7 +158,7 @@ impl<'a> Piece<'a> {
     /// Takes the cell without quotes at the front of `line`.
     ///
     /// # Errors
-    /// What was expected instead.
+    /// The error is what was expected instead.
     #[inline]
     pub fn push_first(&mut self, line: &[u8]) -> Result<(), &'static str> {
         match self {
@@ -179,7 +179,7 @@ impl<'a> Piece<'a> {
     /// Takes a cell.
     ///
     /// # Errors
-    /// What was expected instead.
+    /// The error is what was expected instead.
     pub fn push_text(&mut self, cell: &[u8]) -> Result<(), &'static str> {
         match self {
             Self::Numbers(numbers) => numbers.push(number(cell)?),

@@ -24,7 +24,7 @@ pub(super) fn shown(text: &[u8]) -> String {
     if short.is_empty() { "nothing".to_owned() } else { format!("'{short}'") }
 }
 
-/// What a line outside the rows is.
+/// The kind of a line outside the rows.
 pub(super) enum Line {
     Nothing,
     Block(String),

@@ -1,7 +1,7 @@
-//! STAR files: which tables they hold, where their rows are, and the values of the columns asked for.
+//! STAR files: their tables, the places of their rows, and the values of the wanted columns.
 //!
 //! The grammar is that of the files RELION and its neighbours write: blocks `data_NAME` of `_label value` pairs or of one `loop_` with a
-//! row a line. What real files hold besides: labels with or without numbers, comments and blank lines anywhere, tabs, carriage returns,
+//! row a line. Real files also contain: labels with or without numbers, comments and blank lines anywhere, tabs, carriage returns,
 //! quoted cells, a block after a long table, two blocks of one name, values that begin with `data_`.
 
 mod body;

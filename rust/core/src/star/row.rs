@@ -7,14 +7,14 @@ use crate::Error;
 use crate::error::Place;
 use crate::rows::{Cells, Input, Marks};
 
-/// What a line is.
+/// The kind of a line.
 pub(super) enum Role {
     Row,
     Gap,
     End,
 }
 
-/// What is wrong with a row.
+/// A fault in a row.
 pub(super) struct Wrong {
     column: Option<String>,
     found: String,

@@ -13,7 +13,9 @@ use crate::error::Place;
 use crate::rows::{Input, Offsets, Rows, Version};
 use crate::{Error, Monitor, Result};
 
-/// All tables of a STAR file, with the wanted columns.
+/// Finds all tables of a STAR file, with the wanted columns.
+///
+/// Time O(bytes); memory for the wanted columns, and 4 bytes for each row.
 ///
 /// # Errors
 /// [`Error::Malformed`], with the line: no STAR file; a row with fewer or more cells than the loop has columns; a cell of a wanted number
@@ -60,7 +62,10 @@ pub fn scan_rows(input: &Input, start: u64, labels: &[String], wanted: &Wanted, 
     Ok(Table { labels: labels.to_vec(), rows: body.rows, columns: body.columns, ..Table::new(input.version(), String::new(), start) })
 }
 
-/// [`scan`] for several files, in parallel.
+/// Scans several files, in parallel.
+///
+/// # Errors
+/// As [`scan`]; the first one in the order of the files.
 pub fn scan_files(paths: &[PathBuf], wanted: &Wanted, monitor: &Monitor) -> Result<Vec<Vec<Table>>> {
     let scanned: Vec<_> = paths.par_iter().map(|path| scan(&Input::open(path)?, wanted, monitor)).collect();
     first_error(scanned)

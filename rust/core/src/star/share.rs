@@ -10,7 +10,7 @@ pub(super) struct Share<'a, T> {
     more: Vec<T>,
 }
 
-/// How many values a share has in its room, and those beyond.
+/// The number of values that a share has in its room, and the values beyond.
 #[derive(Debug)]
 pub(super) struct Filled<T> {
     used: usize,

@@ -10,7 +10,7 @@ use crate::rows::{Cells, Rows};
 /// One block with its pairs, or with its loop.
 #[derive(Clone, Debug)]
 pub struct Table {
-    /// What follows `data_`.
+    /// The name that follows `data_`.
     pub block: String,
     /// Offset of the line `data_...`.
     pub start: u64,
@@ -20,11 +20,11 @@ pub struct Table {
     pub labels: Vec<String>,
     /// The rows of the loop.
     pub rows: Rows,
-    /// Those of the wanted columns that the loop has.
+    /// The wanted columns that the loop has, by label.
     pub columns: HashMap<String, Column>,
 }
 
-/// All cells of the chosen rows, without quotes: of small tables, or of a few rows.
+/// Reads all cells of the chosen rows, without quotes: of small tables, or of a few rows.
 ///
 /// # Errors
 /// [`Error::Parameter`](crate::Error::Parameter) for a row that is not there; as [`Rows::open`].

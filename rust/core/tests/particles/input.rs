@@ -1,4 +1,4 @@
-//! What is refused, and what is not.
+//! Input that is refused, and input that is not.
 
 use cryodedup_core::Monitor;
 use cryodedup_core::particles::{Particles, Rule, deduplicate};

@@ -21,7 +21,7 @@ pub struct Cells {
 }
 
 impl Cells {
-    /// Of an image of `width` x `height` pixels, all of one value.
+    /// Cells of an image of `width` x `height` pixels, all of one value.
     pub fn new((width, height): (usize, usize), side: usize, value: f32) -> Self {
         let (across, down) = (width.div_ceil(side), height.div_ceil(side));
         Self { across, down, side, values: vec![value; across * down] }
@@ -55,7 +55,7 @@ impl Cells {
         self.with(along(&rows, self.down, self.across))
     }
 
-    /// By how much the neighbours on opposite sides of each cell differ at most; those that are `wild` do not count.
+    /// Measures the largest difference of neighbours on opposite sides of each cell; those that are `wild` do not count.
     pub fn steps(&self, wild: &Self) -> Self {
         let mut out = self.with(vec![0.0; self.values.len()]);
         let known: Vec<f32> =
@@ -197,7 +197,7 @@ impl Cells {
 }
 
 fast! {
-    /// What lies between the values of cells of the usual side, from middle to middle; returns between how many.
+    /// Interpolates between the values of cells of the usual side, from middle to middle; returns between how many.
     fn ramps(out: &mut [f32], line: &[f32]) -> usize {
         let (whole, _) = out.as_chunks_mut::<USUAL_SIDE>();
         for (out, ends) in whole.iter_mut().zip(line.windows(2)) {

@@ -1,4 +1,4 @@
-//! What two images have in common, from sums over their overlap.
+//! Compares two images, by sums over their overlap.
 
 /// An overlap is cut into at most this many columns and rows of blocks.
 pub(crate) const BLOCKS: usize = 6;
@@ -53,7 +53,7 @@ impl Blocks {
     }
 }
 
-/// What two images have in common at one shift.
+/// The correlation of two images at one shift.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Common {
     /// Normalised cross-correlation over the overlap.
@@ -64,7 +64,7 @@ pub struct Common {
     pub whole_frame: f64,
     /// Pixels of the overlap.
     pub pixels: f64,
-    /// Those of them that show something in the image where fewer do.
+    /// Pixels that show something, in the image where fewer do.
     pub shown: f64,
 }
 

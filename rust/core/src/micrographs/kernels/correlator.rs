@@ -17,7 +17,7 @@ const PEAK_BLOCK: usize = 16;
 /// Correlates spectra of zero-padded images. The result is divided by the root of the overlap, so that noise is the same for all shifts.
 #[derive(Debug)]
 pub struct Correlator {
-    /// Of the grid.
+    /// The transforms of the grid.
     pub plan: Plan,
     axes: [Axis; 2],
     weights: Vec<f32>,
@@ -31,14 +31,14 @@ pub struct Correlator {
 pub struct Maps {
     values: Vec<Complex32>,
     scratch: Scratch,
-    /// Of both the largest weighted values in blocks of [`PEAK_BLOCK`] columns and [`BLOCK`] rows.
+    /// The largest weighted values of both in blocks of [`PEAK_BLOCK`] columns and [`BLOCK`] rows.
     maxima: [Vec<f32>; 2],
 }
 
 /// The highest values of two maps, in standard deviations of their map.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Highest {
-    /// Of each map the largest, or the largest absolute value.
+    /// The largest value of each map, or the largest absolute one.
     pub z: [f32; 2],
     /// At zero shift, which is excluded above, since the fixed pattern of the camera correlates there.
     pub at_zero: [f32; 2],
@@ -172,7 +172,7 @@ impl Correlator {
         all.filter(|&(.., overlap)| overlap >= MIN_OVERLAP).map(|(x, y, _)| (x, y)).collect()
     }
 
-    /// How far from its place a peak lies, at most half a pixel: the top of the parabola through it and its neighbours along each axis.
+    /// Measures how far from its place a peak lies, at most half a pixel: the top of the parabola through it and its neighbours along each axis.
     pub fn beside(&self, maps: &Maps, part: usize, place: usize) -> (f64, f64) {
         let (width, height) = (self.plan.width, self.plan.height);
         let (u, v) = (place % width, place / width);
@@ -197,7 +197,7 @@ impl Axis {
         [k as f64, k as f64 - self.grid as f64].map(|lag| (lag, (1.0 - lag.abs() / self.image).max(0.0)))
     }
 
-    /// Those of them that are searched.
+    /// The lags of a place that are searched.
     fn lags(self, k: usize) -> impl Iterator<Item = (f64, f64)> {
         let searched = move |&(lag, overlap): &(f64, f64)| overlap > 0.0 && self.max_shift.is_none_or(|max| lag.abs() <= max);
         self.both(k).into_iter().filter(searched)

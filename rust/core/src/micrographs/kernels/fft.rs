@@ -63,11 +63,6 @@ impl Plan {
         self.width * self.height
     }
 
-    /// Never.
-    pub fn is_empty(&self) -> bool {
-        false
-    }
-
     /// Memory for one thread.
     pub fn scratch(&self) -> Scratch {
         let fft = self.forward.iter().chain(&self.inverse).map(|fft| fft.get_inplace_scratch_len()).max().unwrap_or_default();

@@ -11,9 +11,9 @@ const CELL: (usize, usize) = (32, 8);
 /// A sum of pixels, and of their squares.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Sums {
-    /// Of the pixels.
+    /// The sum of the pixels.
     pub values: i64,
-    /// Of their squares.
+    /// The sum of their squares.
     pub squares: i64,
 }
 
@@ -32,7 +32,7 @@ impl Sums {
 pub struct Table(Vec<Sums>);
 
 impl Table {
-    /// Of an image of `width` columns.
+    /// Sums up an image of `width` columns.
     pub fn new(pixels: &[i8], width: usize) -> Self {
         let across = width.div_ceil(CELL.0) + 1;
         let mut corners = vec![Sums::default(); across];
@@ -71,7 +71,7 @@ pub struct OwnedImage {
 }
 
 impl OwnedImage {
-    /// Of pixels row after row.
+    /// Takes pixels row after row.
     pub fn new(pixels: Vec<i8>, width: usize) -> Self {
         Self { table: Table::new(&pixels, width), pixels, width }
     }

@@ -1,4 +1,6 @@
 //! Functions on pixels and coefficients, independent of files, sessions and pairs.
+//!
+//! A *lag* is the opposite of a shift: pixel x of the first image shows what pixel x + lag of the second shows.
 
 pub(crate) mod cells;
 pub mod common;

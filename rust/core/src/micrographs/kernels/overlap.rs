@@ -30,7 +30,7 @@ pub struct Peak {
 const BESIDE: [(i32, i32); 4] = [(-1, 0), (1, 0), (0, -1), (0, 1)];
 
 impl<'a> Overlap<'a> {
-    /// Of two images of one size.
+    /// Takes two images of one size.
     pub fn new(first: Image<'a>, second: Image<'a>) -> Self {
         Self { first, second }
     }
@@ -71,7 +71,7 @@ impl<'a> Overlap<'a> {
         self.product_of_rows(lag, 1)
     }
 
-    /// Of some lags the one of the highest product.
+    /// Finds the lag of the highest product among some.
     pub fn highest(&self, lags: impl Iterator<Item = (i32, i32)>) -> Option<(i32, i32)> {
         let products = lags.map(|lag| (lag, self.product(lag)));
         products.max_by(|a, b| a.1.total_cmp(&b.1)).map(|(lag, _)| lag)
@@ -177,7 +177,7 @@ fast! {
     /// The sum of products of two rectangles of the given columns and rows, which begin where the slices do; their rows begin `stride`
     /// pixels after each other.
     ///
-    /// What is left of a row after whole lanes is multiplied with its last lanes, where those that were counted are set to 0: a loop over
+    /// The rest of a row after whole lanes is multiplied with its last lanes, where those that were counted are set to 0: a loop over
     /// the rest, pixel by pixel, takes longer than all before it.
     pub(crate) fn sum_of_products(a: &[i8], b: &[i8], stride: usize, (columns, rows): (usize, usize)) -> i64 {
         let mut sums = [0_i32; LANES];

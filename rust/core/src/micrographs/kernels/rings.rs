@@ -25,7 +25,7 @@ pub fn radii(plan: &Plan) -> impl Iterator<Item = f32> + use<> {
 pub struct Rings(Vec<u8>);
 
 impl Rings {
-    /// Of coefficients of these radii, cycles per pixel.
+    /// Sorts coefficients of these radii, cycles per pixel, into rings.
     pub fn new(radii: impl Iterator<Item = f32>) -> Self {
         Self(radii.map(|radius| ((radius / CORNER * RINGS as f32) as usize).min(RINGS - 1) as u8).collect())
     }
@@ -145,14 +145,14 @@ pub struct Band {
 
 impl Band {
     /// The filter's value at a radius.
-    pub fn at(self, radius: f32) -> f32 {
+    pub(crate) fn at(self, radius: f32) -> f32 {
         let gauss = |x: f32, sigma: f32| if sigma > 0.0 { (-0.5 * (x / sigma).powi(2)).exp() } else { f32::from(x <= 0.0) };
         let high = if self.highpass > 0.0 { 1.0 - gauss(radius, self.highpass) } else { 1.0 };
         high * if radius > self.lowpass { gauss(radius - self.lowpass, self.falloff) } else { 1.0 }
     }
 
     /// The filter for each coefficient; zero frequency is removed.
-    pub fn filter(self, plan: &Plan) -> Vec<f32> {
+    pub(crate) fn filter(self, plan: &Plan) -> Vec<f32> {
         let mut filter: Vec<f32> = radii(plan).map(|radius| self.at(radius)).collect();
         filter[0] = 0.0;
         filter

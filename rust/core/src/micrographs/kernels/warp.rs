@@ -21,26 +21,26 @@ impl Warp {
     }
 
     /// Whether it changes nothing.
-    pub fn is_none(self) -> bool {
+    pub(crate) fn is_none(self) -> bool {
         self == Self::default()
     }
 
     /// This one, applied to what `inner` made.
     #[must_use]
-    pub fn after(self, inner: Self) -> Self {
+    pub(crate) fn after(self, inner: Self) -> Self {
         let (a, b) = (inner.0, self.0);
         Self(std::array::from_fn(|row| std::array::from_fn(|column| a[row][0] * b[0][column] + a[row][1] * b[1][column])))
     }
 
     /// The angle of rotation in degrees, and the magnification.
-    pub fn turn_and_scale(self) -> (f64, f64) {
+    pub(crate) fn turn_and_scale(self) -> (f64, f64) {
         let [[a, b], [c, d]] = self.0;
         ((c - b).atan2(a + d).to_degrees(), (a * d - b * c).abs().sqrt())
     }
 
     /// The image that is made; pixels that the given one does not show are 0. `pixel`: columns and rows of the reduced micrograph that a
     /// pixel of the image takes.
-    pub fn apply<P: Pixel>(self, image: &[P], width: usize, pixel: (f64, f64)) -> Vec<P> {
+    pub(crate) fn apply<P: Pixel>(self, image: &[P], width: usize, pixel: (f64, f64)) -> Vec<P> {
         if self.is_none() {
             return image.to_vec();
         }
@@ -68,13 +68,13 @@ impl Warp {
 
     /// From the lag of the image that is made to that of the given one in the middle of what overlaps; all in pixels of the reduced
     /// micrograph.
-    pub fn lag_of_given(self, size: (usize, usize), lag: (f64, f64)) -> (f64, f64) {
+    pub(crate) fn lag_of_given(self, size: (usize, usize), lag: (f64, f64)) -> (f64, f64) {
         let (given, made) = self.middle(size, lag);
         (lag.0 + made[0] - given[0], lag.1 + made[1] - given[1])
     }
 
     /// The other way round.
-    pub fn lag_of_made(self, size: (usize, usize), lag: (f64, f64)) -> (f64, f64) {
+    pub(crate) fn lag_of_made(self, size: (usize, usize), lag: (f64, f64)) -> (f64, f64) {
         let (given, made) = self.middle(size, lag);
         (lag.0 - made[0] + given[0], lag.1 - made[1] + given[1])
     }
@@ -88,20 +88,20 @@ pub struct Orientation(pub u8);
 impl Orientation {
     /// In which an unrelated frame is compared as a decoy, by its number: flipped in y or in x, or turned by 180 degrees. Whatever matches
     /// so is one micrograph in two orientations.
-    pub fn of_decoy(i: usize) -> Self {
+    pub(crate) fn of_decoy(i: usize) -> Self {
         Self([2, 1, 2, 3][i % 4])
     }
 
     /// This change, and then another.
     #[must_use]
-    pub fn then(self, next: Self) -> Self {
+    pub(crate) fn then(self, next: Self) -> Self {
         // Columns and rows are exchanged first: if they are by `next`, what was flipped in x is flipped in y.
         Self((if next.0 & 4 > 0 { self.exchanged() } else { self.0 }) ^ next.0)
     }
 
     /// The change that takes this one back.
     #[must_use]
-    pub fn inverse(self) -> Self {
+    pub(crate) fn inverse(self) -> Self {
         Self(if self.0 & 4 > 0 { self.exchanged() } else { self.0 })
     }
 
@@ -111,7 +111,7 @@ impl Orientation {
     }
 
     /// The pixels of an image of `width` columns, stored so.
-    pub fn apply(self, image: &[i8], width: usize) -> Vec<i8> {
+    pub(crate) fn apply(self, image: &[i8], width: usize) -> Vec<i8> {
         let height = image.len() / width;
         let place = |at: usize| {
             let (x, y) = (at % width, at / width);
@@ -122,25 +122,25 @@ impl Orientation {
     }
 }
 
-/// How the first micrograph of a pair is transformed.
+/// The transformation in which the first micrograph of a pair is compared.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Seen {
-    /// As a decoy: it matches nothing in the second.
+    /// Mirrored, as a decoy: it matches nothing in the second.
     pub mirrored: bool,
-    /// Otherwise, stored in another orientation.
+    /// Else, stored in another orientation.
     pub orientation: Orientation,
-    /// Rotated.
+    /// Rotated by this map.
     pub warp: Warp,
 }
 
 impl Seen {
     /// Whether it is unchanged.
-    pub fn is_plain(self) -> bool {
+    pub(crate) fn is_plain(self) -> bool {
         self == Self::default()
     }
 
     /// The pixels of image `i`, `width` columns, seen so; `pixel` as for [`Warp::apply`].
-    pub fn pixels(self, image: &[i8], width: usize, pixel: (f64, f64), i: usize) -> Vec<i8> {
+    pub(crate) fn pixels(self, image: &[i8], width: usize, pixel: (f64, f64), i: usize) -> Vec<i8> {
         match if self.mirrored { Orientation::of_decoy(i) } else { self.orientation } {
             Orientation(0) => self.warp.apply(image, width, pixel),
             orientation => self.warp.apply(&orientation.apply(image, width), width, pixel),
@@ -148,7 +148,7 @@ impl Seen {
     }
 }
 
-/// What an image is made of.
+/// A value of an image.
 pub trait Pixel: Copy {
     /// The nearest value.
     fn of(value: f32) -> Self;

@@ -5,27 +5,36 @@ use super::reduce::Reduction;
 /// The largest share of a frame's pixels that may be masked.
 pub const MAX_MASKED: f64 = 0.01;
 
-/// A reduced image.
+/// An image whose pixels are the means of bins.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Reduced {
     /// Means of the bins, row after row.
     pub means: Vec<f32>,
+    /// The number of bins in a row.
+    pub columns: usize,
     /// Pixels of the frame that are NaN or infinite; of more than [`MAX_MASKED`] of them, bins without a finite pixel are NaN.
     pub masked: u32,
 }
 
 impl Reduced {
     /// Averages bins of `width` x `width` pixels of an image of `nx` columns.
-    pub fn of(pixels: &[f32], nx: usize, width: usize) -> Self {
+    pub(super) fn of(pixels: &[f32], nx: usize, width: usize) -> Self {
         let ny = pixels.len() / nx.max(1);
         let mut reduction = Reduction::new(nx, ny, width);
         reduction.add_rows(pixels);
         if all_finite(&reduction.means) {
-            return Self { means: reduction.means, masked: 0 };
+            return reduction.into();
         }
         let mut finite = Finite::new(nx, ny, width);
         finite.add_rows(pixels, |pixel| pixel);
         finite.reduced()
+    }
+}
+
+impl From<Reduction> for Reduced {
+    /// Means that are all finite.
+    fn from(reduction: Reduction) -> Self {
+        Self { columns: reduction.columns(), means: reduction.means, masked: 0 }
     }
 }
 
@@ -77,7 +86,7 @@ impl Finite {
         if f64::from(masked) <= MAX_MASKED * self.pixels as f64 {
             fill_gaps(&mut means, columns);
         }
-        Reduced { means, masked }
+        Reduced { means, columns, masked }
     }
 }
 
@@ -119,7 +128,7 @@ mod tests {
             let mut image = ramp(nx, ny);
             let whole = Reduced::of(&image, nx, width);
             image[10 * nx + 10] = value;
-            let Reduced { means, masked } = Reduced::of(&image, nx, width);
+            let Reduced { means, masked, .. } = Reduced::of(&image, nx, width);
             assert_eq!((whole.masked, masked), (0, 1));
             let changed: Vec<usize> = (0..means.len()).filter(|&at| (means[at] - whole.means[at]).abs() > 1e-4).collect();
             assert!(changed.len() <= 1 && changed.iter().all(|&at| (means[at] - whole.means[at]).abs() < 0.5), "{value}");
@@ -131,7 +140,7 @@ mod tests {
         let (nx, ny) = (200, 200);
         let mut image = ramp(nx, ny);
         (50..66).for_each(|y| image[y * nx + 40..][..16].fill(f32::NAN));
-        let Reduced { means, masked } = Reduced::of(&image, nx, 4);
+        let Reduced { means, masked, .. } = Reduced::of(&image, nx, 4);
         assert_eq!(masked, 256);
         let expected = Reduced::of(&ramp(nx, ny), nx, 4).means;
         assert!(means.iter().zip(expected).all(|(found, expected)| (found - expected).abs() < 25.0));
@@ -141,7 +150,7 @@ mod tests {
     fn too_many_are_counted_and_not_filled() {
         let mut image = ramp(64, 64);
         image[..32 * 64].fill(f32::NAN);
-        let Reduced { means, masked } = Reduced::of(&image, 64, 8);
+        let Reduced { means, masked, .. } = Reduced::of(&image, 64, 8);
         assert_eq!((masked, means.iter().filter(|mean| mean.is_nan()).count()), (32 * 64, 32));
         assert!(Reduced::of(&[f32::NAN; 64 * 64], 64, 8).means.iter().all(|mean| mean.is_nan()));
     }

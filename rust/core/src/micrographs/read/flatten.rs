@@ -49,7 +49,7 @@ pub fn flatten(mut image: Vec<f32>, width: usize) -> Flattened {
     Flattened::Image(image)
 }
 
-/// Of each cell the local mean, the weight, and what pixels are divided by.
+/// The local mean and the weight of each cell, and what its pixels are divided by.
 struct Maps {
     mean: Cells,
     weight: Cells,
@@ -117,7 +117,7 @@ fast! {
     }
 }
 
-/// Of each cell the mean and the variance of its pixels.
+/// The mean and the variance of each cell's pixels.
 fn statistics(image: &[f32], size: (usize, usize)) -> (Cells, Cells) {
     let (mut means, mut variances) = (Cells::new(size, CELL, 0.0), Cells::new(size, CELL, 0.0));
     let across = means.across;

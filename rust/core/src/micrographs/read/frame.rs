@@ -20,11 +20,11 @@ const CHUNK: usize = 192 << 10;
 /// The compression of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Packing {
-    /// None.
+    /// Not compressed.
     None,
-    /// `.gz`
+    /// Compressed by gzip, `.gz`.
     Gzip,
-    /// `.bz2`
+    /// Compressed by bzip2, `.bz2`.
     Bzip2,
 }
 
@@ -52,23 +52,23 @@ pub struct Frame {
     pub mode: i32,
     /// Whether the byte order of a pixel is not that of this machine.
     pub swapped: bool,
-    /// Columns.
+    /// The number of columns.
     pub nx: usize,
-    /// Rows.
+    /// The number of rows.
     pub ny: usize,
-    /// Its compression.
+    /// The compression of the file.
     pub packing: Packing,
 }
 
 /// At most so many bytes may follow the pixels of a compressed file.
 const MAX_REST: u64 = 1 << 20;
 
-/// What was expected of a compressed file that is damaged.
+/// The expectation in errors about damaged compressed files.
 const WHOLE: &str = "a whole file";
 
 impl Frame {
-    /// Reads the frame, averaging bins of `width` x `width` pixels on the way; returns the means, row after row, in [`Bins`] along each
-    /// axis. A frame with NaN or infinite pixels is read a second time, without these.
+    /// Reads the frame, averaging bins of `width` x `width` pixels on the way; returns the means, row after row. A frame
+    /// with NaN or infinite pixels is read a second time, without these.
     ///
     /// # Errors
     /// [`Error::Io`]; [`Error::Truncated`]; [`Error::Malformed`] for an unknown mode or damaged compression.
@@ -90,7 +90,7 @@ impl Frame {
         let mut reduction = Reduction::new(self.nx, self.ny, width);
         self.stream::<T>(width, monitor, |rows| T::add(rows, &mut reduction))?;
         if all_finite(&reduction.means) {
-            return Ok(Reduced { means: reduction.means, masked: 0 });
+            return Ok(reduction.into());
         }
         let mut finite = Finite::new(self.nx, self.ny, width);
         // The bytes were counted by the first pass.

@@ -27,9 +27,9 @@ const MAX_PARTS: usize = 8;
 /// An image of which less than this share is left is flattened without a mask.
 const MIN_LEFT: f32 = 0.05;
 
-/// What is not masked.
+/// The parts that are not masked.
 pub(crate) struct Shown {
-    /// Of each cell, 0 where it is masked, up to 1.
+    /// The weight of each cell, 0 where it is masked, up to 1.
     pub(crate) weight: Cells,
     /// The weights of each part that edges enclose, 0 elsewhere; the largest first.
     pub(crate) parts: Vec<Cells>,

@@ -53,10 +53,12 @@ impl Preparation {
         self.torn || self.broken.iter().any(|key| keys.contains(key))
     }
 
-    /// Reads frames. A frame that cannot be read does not stop the others.
+    /// Reads frames and adds them to the cache; returns the outcome of each. `width`: pixels a bin, along each axis. One frame a thread is in
+    /// memory at a time, as its reduced pixels. A frame that cannot be read does not stop the others.
     ///
     /// # Errors
-    /// [`Error::Io`] of the cache, [`Error::Interrupted`].
+    /// [`Error::Parameter`]: not a key for each frame, or fewer than two bins along a side. [`Error::Io`] of the cache,
+    /// [`Error::Interrupted`].
     pub fn read(&self, frames: &[Frame], keys: &[Key], width: usize, monitor: &Monitor) -> Result<Vec<Outcome>> {
         if frames.len() != keys.len() || frames.iter().any(|frame| !is_two_bins((frame.nx, frame.ny), width)) {
             let found = "another number of keys, or frames of less than two bins";
@@ -114,7 +116,7 @@ impl Preparation {
         self.writer.truncate_after(record)
     }
 
-    fn write(&self, key: &Key, (nx, ny): (usize, usize), width: usize, Reduced { means, masked }: Reduced) -> Result<Stored> {
+    fn write(&self, key: &Key, (nx, ny): (usize, usize), width: usize, Reduced { means, masked, .. }: Reduced) -> Result<Stored> {
         let size = (Bins::new(nx, width).count, Bins::new(ny, width).count);
         let mean = (means.iter().map(|&mean| f64::from(mean)).sum::<f64>() / means.len().max(1) as f64) as f32;
         let record = |kind, sd| Record { pixels_at: 0, width: size.0, height: size.1, sd, mean, kind, masked, checksum: 0 };

@@ -9,16 +9,16 @@ pub struct Bins {
     pub size: usize,
     /// Pixels a bin.
     pub width: usize,
-    /// How many bins.
+    /// The number of bins.
     pub count: usize,
-    /// How many pixels the first bin has.
+    /// The pixels of the first bin.
     pub first: usize,
 }
 
 impl Bins {
     /// The bins of an axis of `size` pixels. Those at its ends may have fewer pixels, so that the centre of the image does not move.
     ///
-    /// Of n pixels in bins of b, with n' = n div b and r = n mod b: if n and n' are both even or both odd, two bins are added when r > 1;
+    /// Divides n pixels into bins of b. With n' = n div b and r = n mod b: if n and n' are both even or both odd, two bins are added when r > 1;
     /// else one is, and r grows by b. If then r > 1, the first bin begins b - r div 2 pixels before the image (IMOD 5, newstack).
     pub fn new(size: usize, width: usize) -> Self {
         let (mut count, mut rest) = (size / width, size % width);

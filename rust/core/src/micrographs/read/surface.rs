@@ -6,7 +6,7 @@ use crate::micrographs::kernels::equations::solve;
 /// Polynomials of up to this degree in x times such in y are fitted before local means are taken, so that a steep change does not bend
 /// these at the borders.
 const DEGREE: usize = 3;
-/// Of fewer cells all count for the polynomial.
+/// If there are fewer cells, all count for the polynomial.
 const FEW_CELLS: usize = 1000;
 /// A term that the others explain but for this share is left out.
 const MIN_PIVOT: f64 = 1e-4;

@@ -1,19 +1,19 @@
-//! How the pairs of a session are screened: by themselves or in pools, and from which peak height they are compared closely.
+//! Decides whether the pairs of a session are screened one by one or in pools, and from which peak height they are refined.
 
 use std::str::FromStr;
 
-use super::coarse::{Coarse, Threshold};
+use super::low_resolution::{LowResolution, Threshold};
 use super::planting::{Planted, plant};
 use super::pools::{Pools, SIZES};
-use super::screen::{CLOSELY, RECALL};
+use super::screen::{ALWAYS_REFINED, RECALL};
 use crate::micrographs::kernels::correlator::Highest;
 use crate::micrographs::kernels::warp::Seen;
 use crate::{Error, Monitor, Result};
 
-/// The share of pairs compared closely in larger sessions, up to [`MAX_CLOSELY`].
+/// The share of pairs that is refined in larger sessions, up to [`MAX_REFINED`].
 const SHARE: f64 = 0.03;
-/// About the maximum number of pairs compared closely.
-const MAX_CLOSELY: u64 = 400_000;
+/// About the maximum number of refined pairs.
+const MAX_REFINED: u64 = 400_000;
 /// Number of pairs from which thresholds are estimated.
 const SAMPLED: usize = 20_000;
 /// The share of all pools that may pass by chance.
@@ -21,14 +21,14 @@ const POOLS_PASSING: f64 = 0.003;
 /// Number of micrographs of which second exposures are planted.
 const PLANTED: usize = 300;
 
-/// How much the screening may lose.
+/// The sensitivity of the screening.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sensitivity {
-    /// The largest pools, whatever they lose.
+    /// The largest pools, whatever they miss: fastest.
     Fast,
     /// Pools as large as the session's signal allows.
     Auto,
-    /// Every pair by itself.
+    /// Every pair by itself: slowest.
     Full,
 }
 
@@ -72,10 +72,10 @@ fn threshold_passed_by(heights: &[Highest], share: f64) -> Threshold {
     }
 }
 
-fn threshold_of_pairs(coarse: &Coarse, pairs: u64, monitor: &Monitor) -> Result<Threshold> {
-    let wanted = ((SHARE * pairs as f64) as u64).clamp(CLOSELY, MAX_CLOSELY);
+fn threshold_of_pairs(low: &LowResolution, pairs: u64, monitor: &Monitor) -> Result<Threshold> {
+    let wanted = ((SHARE * pairs as f64) as u64).clamp(ALWAYS_REFINED, MAX_REFINED);
     let mut random = Random(1);
-    let n = coarse.session.len();
+    let n = low.session.len();
     let mut tests = Vec::new();
     while tests.len() < SAMPLED / 2 {
         let (i, k) = (random.below(n), random.below(n / 2));
@@ -83,10 +83,10 @@ fn threshold_of_pairs(coarse: &Coarse, pairs: u64, monitor: &Monitor) -> Result<
             tests.push((i as u32, k as u32));
         }
     }
-    Ok(threshold_passed_by(&coarse.sample(&tests, monitor)?, wanted as f64 / pairs as f64))
+    Ok(threshold_passed_by(&low.sample(&tests, monitor)?, wanted as f64 / pairs as f64))
 }
 
-/// How pairs are tested.
+/// The way in which pairs are tested.
 pub(super) struct Choice {
     pub(super) threshold: Threshold,
     pub(super) pool_size: usize,
@@ -102,11 +102,11 @@ impl Choice {
 }
 
 /// The largest pool that loses less than one in a hundred of the planted pairs, its threshold, and the predictions. `pairs`: how many there are.
-pub(super) fn choose(coarse: &Coarse, pairs: u64, sensitivity: Sensitivity, monitor: &Monitor) -> Result<Choice> {
-    let n = coarse.session.len();
-    let threshold = threshold_of_pairs(coarse, pairs, monitor)?;
+pub(super) fn choose(low: &LowResolution, pairs: u64, sensitivity: Sensitivity, monitor: &Monitor) -> Result<Choice> {
+    let n = low.session.len();
+    let threshold = threshold_of_pairs(low, pairs, monitor)?;
     let micrographs: Vec<u32> = (0..n).step_by(n.div_ceil(PLANTED)).map(|i| i as u32).collect();
-    let planted = plant(coarse, &micrographs, monitor)?;
+    let planted = plant(low, &micrographs, monitor)?;
     let share = |passes: &dyn Fn(&Planted) -> bool| planted.iter().filter(|planted| passes(planted)).count() as f64 / planted.len() as f64;
     let single = share(&|planted| planted.single >= threshold.elsewhere);
     let mut choice = Choice { threshold, pool_size: 1, pool_threshold: Threshold::default(), predicted: vec![(1, single)] };
@@ -114,7 +114,7 @@ pub(super) fn choose(coarse: &Coarse, pairs: u64, sensitivity: Sensitivity, moni
         return Ok(choice);
     }
     for (at, &size) in SIZES.iter().enumerate() {
-        let Some(of_pools) = threshold_of_pools(coarse, &Pools::new(coarse, size), monitor)? else { break };
+        let Some(of_pools) = threshold_of_pools(low, &Pools::new(low, size), monitor)? else { break };
         let recall = share(&|planted| planted.single >= threshold.elsewhere && planted.pooled[at] >= of_pools.elsewhere);
         choice.predicted.push((size, recall));
         if sensitivity == Sensitivity::Fast || recall >= RECALL {
@@ -125,11 +125,11 @@ pub(super) fn choose(coarse: &Coarse, pairs: u64, sensitivity: Sensitivity, moni
 }
 
 /// The peak heights exceeded by few pools of unrelated micrographs; `None` if there are no such pools.
-fn threshold_of_pools(coarse: &Coarse, pools: &Pools, monitor: &Monitor) -> Result<Option<Threshold>> {
+fn threshold_of_pools(low: &LowResolution, pools: &Pools, monitor: &Monitor) -> Result<Option<Threshold>> {
     let mut random = Random(pools.size as u64);
     let mut tests = Vec::new();
     for _ in 0..SAMPLED {
-        let (i, pool) = (random.below(coarse.session.len()), random.below(pools.len()));
+        let (i, pool) = (random.below(low.session.len()), random.below(pools.len()));
         if !pools.holds(pool, i) && tests.len() < SAMPLED / 10 {
             tests.push((i as u32, pool as u32));
         }
@@ -138,9 +138,8 @@ fn threshold_of_pools(coarse: &Coarse, pools: &Pools, monitor: &Monitor) -> Resu
         return Ok(None);
     }
     // Mirrored micrographs match none of the pools, whatever the session repeats; at zero shift only what all have in common matters.
-    let of = |mirrored: bool| {
-        Ok(threshold_passed_by(&pools.sample(coarse, &tests, Seen { mirrored, ..Seen::default() }, monitor)?, POOLS_PASSING))
-    };
+    let of =
+        |mirrored: bool| Ok(threshold_passed_by(&pools.sample(low, &tests, Seen { mirrored, ..Seen::default() }, monitor)?, POOLS_PASSING));
     Ok(Some(Threshold { elsewhere: of(true)?.elsewhere, ..of(false)? }))
 }
 

@@ -16,17 +16,17 @@ use crate::micrographs::kernels::warp::{Orientation, Seen, Warp};
 use crate::random::Random;
 use crate::{Error, Monitor, Result};
 
-/// Number of random pairs, compared if not all pairs are compared closely, to measure what unrelated pairs reach.
+/// Number of random pairs, compared if not all pairs are refined, to measure what unrelated pairs reach.
 pub const RANDOM_PAIRS: usize = 10_000;
 
-/// How far, and at which rotations of the first micrograph, pairs are compared.
+/// The shifts, and the rotations of the first micrograph, at which pairs are compared.
 #[derive(Clone, Debug, Default)]
 pub struct Limits {
     /// Largest shift along an axis, in pixels of the reduced micrographs; None: up to where a tenth of the frame overlaps.
     pub max_shift_px: Option<f64>,
-    /// Rotations, in degrees, at which pairs are compared closely...
+    /// Rotations, in degrees, at which pairs are refined.
     pub turns_deg: Vec<f64>,
-    /// ...and screened.
+    /// Rotations, in degrees, at which pairs are screened.
     pub screened_turns_deg: Vec<f64>,
 }
 
@@ -35,14 +35,18 @@ pub struct Limits {
 enum Pairs {
     /// All; `screener`: None where nothing is compared any more.
     All { screening: Screening, screener: Option<Box<Screener>> },
-    /// Those of a window in the order of exposure, and some of them that are also compared mirrored.
+    /// The pairs of a window in the order of exposure, and some of them that are also compared mirrored.
     Window { pairs: Vec<Pair>, decoys: Vec<Pair> },
 }
 
 /// A session whose pairs are compared.
+///
+/// Screening takes time proportional to n² for n micrographs; pools of 2 to 16 micrographs divide it by up to as many. The pairs that pass
+/// are refined: all of up to 200,000, else a share of them. Memory: the views, about 0.15 MB a micrograph unless the
+/// session keeps them in a file, and 25 kB a micrograph for the screening.
 #[derive(Debug)]
 pub struct Search {
-    /// The session.
+    /// The micrographs that are compared.
     pub session: Arc<Session>,
     pairs: Pairs,
     limits: Limits,
@@ -51,9 +55,9 @@ pub struct Search {
 /// A comparison; `at`: by which those of several blocks are put into one order.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Listed {
-    /// Ascending.
+    /// A number by which comparisons are sorted.
     pub at: u64,
-    /// Of the pair there.
+    /// The comparison.
     pub found: Comparison,
 }
 
@@ -64,7 +68,7 @@ pub struct Block {
     pub candidates: Vec<Listed>,
     /// Pairs with a mirrored micrograph.
     pub mirrored: Vec<Listed>,
-    /// Random pairs.
+    /// Random pairs, most of which are unrelated; none if all pairs are refined.
     pub random: Vec<Listed>,
 }
 
@@ -124,7 +128,7 @@ impl Search {
         }
     }
 
-    /// How pairs are screened; None in a window.
+    /// The way in which pairs are screened; None in a window.
     pub fn screening(&self) -> Option<&Screening> {
         match &self.pairs {
             Pairs::All { screening, .. } => Some(screening),
@@ -132,15 +136,15 @@ impl Search {
         }
     }
 
-    /// Whether every pair of the session is compared closely.
-    pub fn compares_all(&self) -> bool {
+    /// Whether every pair of the session is refined.
+    pub(in super::super) fn compares_all(&self) -> bool {
         match &self.pairs {
             Pairs::All { screening, .. } => screening.grid.is_none(),
             Pairs::Window { pairs, .. } => pairs.len() == self.session.len() * self.session.len().saturating_sub(1) / 2,
         }
     }
 
-    /// How many pairs there are, of which the candidates of `block` are the best, and how many with a mirrored micrograph.
+    /// The number of pairs, of which the candidates of `block` are the best, and that of pairs with a mirrored micrograph.
     pub fn tested(&self, block: &Block) -> (u64, u64) {
         match &self.pairs {
             Pairs::All { screening, .. } => (screening.pairs, screening.decoy_pairs),
@@ -172,14 +176,14 @@ impl Search {
     ///
     /// # Errors
     /// As [`Search::compare`].
-    pub fn in_orientation(&self, orientation: Orientation, monitor: &Monitor) -> Result<Vec<Comparison>> {
+    pub(in super::super) fn in_orientation(&self, orientation: Orientation, monitor: &Monitor) -> Result<Vec<Comparison>> {
         let (pairs, _) = self.pairs_of(Shard::new(0, 1)?, orientation, monitor)?;
         monitor.begin("comparing in other orientations", pairs.len() as u64);
         let found = self.refine(&pairs, Seen { orientation, ..Seen::default() }, monitor)?;
         Ok(found.into_iter().map(|listed| listed.found).collect())
     }
 
-    /// The pairs of a shard that are compared closely, and those with a mirrored micrograph.
+    /// The pairs of a shard that are refined, and those with a mirrored micrograph.
     #[expect(clippy::type_complexity, reason = "two lists of the same")]
     fn pairs_of(&self, shard: Shard, orientation: Orientation, monitor: &Monitor) -> Result<(Vec<(u64, Pair)>, Vec<(u64, Pair)>)> {
         match &self.pairs {

@@ -1,4 +1,4 @@
-//! What comparing two micrographs has shown.
+//! The result of comparing two micrographs.
 
 use super::place::{Pair, Place};
 use super::refine::Match;
@@ -10,9 +10,9 @@ pub struct Comparison {
     pub place: Place,
     /// The significance there.
     pub z: f64,
-    /// That of the next best shift.
+    /// The significance at the next best shift.
     pub z_next: f64,
-    /// That at zero shift.
+    /// The significance at zero shift.
     pub z_at_zero: f64,
 }
 
@@ -24,13 +24,13 @@ impl Comparison {
     }
 
     /// The share of the frame (columns, rows) that overlaps at the best shift.
-    pub fn overlap(&self, size: (usize, usize)) -> f64 {
+    pub(crate) fn overlap(&self, size: (usize, usize)) -> f64 {
         overlap_at(self.place.shift, size)
     }
 
     /// The better of two comparisons of one pair; at zero shift that of the first.
     #[must_use]
-    pub fn or_better(self, other: Self) -> Self {
+    pub(crate) fn or_better(self, other: Self) -> Self {
         if other.z > self.z { Self { z_at_zero: self.z_at_zero, ..other } } else { self }
     }
 }

@@ -20,7 +20,7 @@ const TAPER: f32 = 0.02;
 /// Pixels of the filtered micrographs in one tile of neighbours.
 const TILE_PIXELS: usize = 64 * 720 * 512;
 
-/// What is reported of a pair.
+/// The measures of a pair at the full resolution of the reduced micrographs.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Confirmed {
     /// The shift that superimposes the second on the first in the middle of their overlap, in pixels of the reduced micrographs.
@@ -31,13 +31,18 @@ pub struct Confirmed {
     pub ccc: f64,
     /// Share of the frame that both show.
     pub overlap: f64,
-    /// The rotation of the first relative to the second, degrees, and its magnification.
+    /// The rotation of the first relative to the second, from x to y, degrees.
     pub turn_deg: f64,
-    /// See there.
+    /// The magnification of the first relative to the second.
     pub scale: f64,
 }
 
-/// Fits rotation, magnification and stretch of pairs, refines their shifts, and correlates them band-passed.
+/// Fits rotation, magnification and stretch of pairs, refines their shifts, and correlates them band-passed. Returns a row for each place.
+///
+/// Micrographs are filtered in tiles of neighbours, so time grows with the pairs and with the tiles that they touch; memory does not.
+///
+/// # Errors
+/// [`crate::Error::Parameter`]: the session was made of views. [`crate::Error::Io`] of the cache or the views, [`crate::Error::Interrupted`].
 pub fn confirm(session: &Session, band: Band, places: &[Place], monitor: &Monitor) -> Result<Vec<Confirmed>> {
     let pairs: Vec<Pair> = places.iter().map(|place| place.pair).collect();
     let matcher = Matcher::new(session, None, false);

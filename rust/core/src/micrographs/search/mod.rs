@@ -1,28 +1,29 @@
-//! Finds pairs that show the same area: all pairs at low resolution ([`Screener`]), those that pass closely ([`Matcher`]), and the accepted
-//! ones exactly ([`confirm`]).
+//! Finds pairs that show the same area, in three steps. *Screening* correlates all pairs at low resolution ([`LowResolution`]); the pairs
+//! that pass are *refined*, in the resolution of the views ([`Matcher`]); the accepted ones are *confirmed*, measured in the full resolution
+//! of the reduced micrographs ([`confirm`]). [`Search`] does the first two.
 
 mod choice;
-mod coarse;
 mod compare;
-pub mod comparison;
+pub(super) mod comparison;
 mod confirm;
 mod fit;
+mod low_resolution;
 mod peak_maps;
 mod place;
 mod planting;
 mod pools;
 mod refine;
-mod saved;
 mod screen;
+mod screening_file;
 mod shared_pattern;
 mod tiles;
 
 pub use choice::Sensitivity;
-pub use coarse::{Candidate, Coarse, Threshold};
 pub use compare::{Block, Limits, Listed, RANDOM_PAIRS, Search};
-pub use comparison::{Comparison, overlap_at};
+pub use comparison::Comparison;
 pub use confirm::{Confirmed, confirm};
+pub use low_resolution::{LowResolution, Threshold};
 pub use place::{Pair, Place, pairs, places};
 pub use refine::{Match, Matcher};
-pub use screen::{Screened, Screener, Screening, Shard};
-pub use shared_pattern::share_pattern;
+pub use screen::{Screening, Shard};
+pub(super) use shared_pattern::share_pattern;

@@ -7,8 +7,11 @@ use super::refine::Matcher;
 use crate::{Monitor, Result};
 
 impl Matcher<'_> {
-    /// The map of correlations ([`Overlap::product`](crate::micrographs::kernels::overlap::Overlap::product)) at shifts of up to `reach`
-    /// view pixels around that of each place: squares of 2 · `reach` + 1 a side, row after row, the largest y first; NaN without overlap.
+    /// Maps the correlation at shifts of up to `reach` view pixels around that of each place: squares of 2 · `reach` + 1 a side, row after
+    /// row, the largest y first; NaN without overlap.
+    ///
+    /// # Errors
+    /// [`crate::Error::Io`] of the views, [`crate::Error::Interrupted`].
     pub fn peak_maps(&self, places: &[Place], reach: u16, monitor: &Monitor) -> Result<Vec<Vec<f64>>> {
         let reach = i32::from(reach);
         let map = |place: &Place| {

@@ -8,7 +8,7 @@ pub type Pair = (u32, u32);
 /// The shift and rotation at which a pair was found.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Place {
-    /// The micrographs.
+    /// The numbers of the two micrographs.
     pub pair: Pair,
     /// The shift that superimposes the second on the first in the middle of their overlap, in pixels of the reduced micrographs.
     pub shift: (f64, f64),

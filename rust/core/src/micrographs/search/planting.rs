@@ -4,7 +4,7 @@
 use rayon::prelude::*;
 use rustfft::num_complex::Complex32;
 
-use super::coarse::{Coarse, Thread, normalise};
+use super::low_resolution::{LowResolution, Thread, normalise};
 use super::pools::{SIZES, keep_sum, sign};
 use crate::micrographs::kernels::fft::frequency;
 use crate::micrographs::kernels::rings::RINGS;
@@ -27,30 +27,30 @@ pub struct Planted {
 }
 
 /// Plants a second exposure of each of some micrographs, and measures the height of its peak.
-pub fn plant(coarse: &Coarse, micrographs: &[u32], monitor: &Monitor) -> Result<Vec<Planted>> {
+pub fn plant(low: &LowResolution, micrographs: &[u32], monitor: &Monitor) -> Result<Vec<Planted>> {
     micrographs
         .par_iter()
         .enumerate()
         .map_init(
-            || (coarse.thread(), [(); 3].map(|()| zeros(1, coarse.length())), vec![Complex32::default(); coarse.length()]),
+            || (low.thread(), [(); 3].map(|()| zeros(1, low.length())), vec![Complex32::default(); low.length()]),
             |(thread, [first, planted, pool], sum), (turn, &i)| {
                 monitor.advance(0)?;
-                let others = Others { i: i as usize, turn, n: coarse.session.len() };
-                second_exposure(coarse, &others, thread)?;
-                coarse.spectrum(thread, planted);
-                coarse.single(i as usize, Seen::default(), thread, first)?;
-                let single = coarse.correlator.highest(first, planted, false, &mut thread.maps).z[0];
+                let others = Others { i: i as usize, turn, n: low.session.len() };
+                second_exposure(low, &others, thread)?;
+                low.spectrum(thread, planted);
+                low.single(i as usize, Seen::default(), thread, first)?;
+                let single = low.correlator.highest(first, planted, false, &mut thread.maps).z[0];
                 sum.fill(Complex32::default());
                 add(sum, planted, 1.0);
                 let mut count = 1;
                 let pooled = SIZES.map(|size| {
                     while count < size {
                         let k = others.pick(count + 2) / 2;
-                        add(sum, coarse.packed(k), sign(k));
+                        add(sum, low.packed(k), sign(k));
                         count += 1;
                     }
                     keep_sum(sum, count, pool);
-                    coarse.correlator.highest(first, pool, true, &mut thread.maps).z[0]
+                    low.correlator.highest(first, pool, true, &mut thread.maps).z[0]
                 });
                 Ok(Planted { single, pooled })
             },
@@ -74,18 +74,18 @@ impl Others {
 }
 
 /// Sets `thread.small` to a second exposure of micrograph i, shifted so that 0.3 of the frame overlaps.
-fn second_exposure(coarse: &Coarse, others: &Others, thread: &mut Thread) -> Result<()> {
-    let plan = &coarse.image;
+fn second_exposure(low: &LowResolution, others: &Others, thread: &mut Thread) -> Result<()> {
+    let plan = &low.image;
     let (mut image, mut spectrum) = (vec![Complex32::default(); plan.len()], vec![Complex32::default(); plan.len()]);
-    coarse.shrink(others.pick(1), None, Seen::default(), thread)?;
+    low.shrink(others.pick(1), None, Seen::default(), thread)?;
     std::mem::swap(&mut image, &mut thread.small);
     let mut noise = spectrum.clone();
     plan.forward(&mut image, &mut noise, &mut plan.scratch());
-    coarse.shrink(others.i, None, Seen::default(), thread)?;
+    low.shrink(others.i, None, Seen::default(), thread)?;
     std::mem::swap(&mut image, &mut thread.small);
     plan.forward(&mut image, &mut spectrum, &mut plan.scratch());
-    let signal = &coarse.session.signal[others.i];
-    let (width, height) = coarse.session.size;
+    let signal = &low.session.signal[others.i];
+    let (width, height) = low.session.size;
     for (at, (value, noise)) in spectrum.iter_mut().zip(&noise).enumerate() {
         let (x, y) = (at / plan.height, at % plan.height);
         let radius = (frequency(x, plan.width) * plan.width as f32 / width as f32)
@@ -97,9 +97,9 @@ fn second_exposure(coarse: &Coarse, others: &Others, thread: &mut Thread) -> Res
     plan.inverse(&mut spectrum, &mut image, &mut plan.scratch());
     image.iter_mut().for_each(|value| value.im = 0.0);
     normalise(&mut image);
-    coarse.shrink(others.pick(2), None, Seen::default(), thread)?;
+    low.shrink(others.pick(2), None, Seen::default(), thread)?;
     // Along one axis, the other, or both.
-    let max = |scale: f64| coarse.max_shift_px.map_or(f64::INFINITY, |max| max * scale);
+    let max = |scale: f64| low.max_shift_px.map_or(f64::INFINITY, |max| max * scale);
     let along = |share: f64, size: usize, full: usize| ((1.0 - share) * size as f64).min(max(size as f64 / full as f64)).round() as usize;
     let (dx, dy) = match others.turn % 3 {
         0 => (along(PLANTED_OVERLAP, plan.width, width), 0),
@@ -116,14 +116,14 @@ fn second_exposure(coarse: &Coarse, others: &Others, thread: &mut Thread) -> Res
 
 #[cfg(test)]
 mod tests {
-    use super::super::pools::tests::coarse;
+    use super::super::pools::tests::low;
     use super::*;
     use crate::micrographs::session::tests::noise;
 
     #[test]
     fn planted_second_exposures_are_lower_in_larger_pools() {
-        let coarse = coarse(&noise(60));
-        let planted = plant(&coarse, &(0..60).step_by(5).collect::<Vec<_>>(), &Monitor::default()).unwrap();
+        let low = low(&noise(60));
+        let planted = plant(&low, &(0..60).step_by(5).collect::<Vec<_>>(), &Monitor::default()).unwrap();
         let mean = |of: &dyn Fn(&Planted) -> f32| planted.iter().map(of).sum::<f32>() / planted.len() as f32;
         let heights = [mean(&|planted| planted.single), mean(&|planted| planted.pooled[1]), mean(&|planted| planted.pooled[3])];
         assert!(heights[0] > 1.3 * heights[1] && heights[1] > heights[2], "{heights:?}");

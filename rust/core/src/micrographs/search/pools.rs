@@ -6,7 +6,7 @@
 use rayon::prelude::*;
 use rustfft::num_complex::Complex32;
 
-use super::coarse::{Candidate, Coarse, Threshold};
+use super::low_resolution::{Candidate, LowResolution, Threshold};
 use crate::micrographs::kernels::correlator::Highest;
 use crate::micrographs::kernels::spectra::{add, keep, zeros};
 use crate::micrographs::kernels::warp::Seen;
@@ -28,20 +28,20 @@ pub struct Pools {
 
 impl Pools {
     /// Sums of `size` micrographs each, with pseudo-random signs.
-    pub fn new(coarse: &Coarse, size: usize) -> Self {
-        let packed = coarse.session.len().div_ceil(2);
+    pub fn new(low: &LowResolution, size: usize) -> Self {
+        let packed = low.session.len().div_ceil(2);
         let mut members = Vec::new();
         for start in (0..packed).step_by(size * STRIDE) {
             let end = (start + size * STRIDE).min(packed);
             let stride = (end - start).div_ceil(size);
             members.extend((0..stride).map(|first| (start + first..end).step_by(stride).collect::<Vec<_>>()));
         }
-        let length = coarse.length();
+        let length = low.length();
         let mut sums = zeros(members.len(), length);
         sums.par_chunks_mut(2 * length).zip(&members).for_each(|(out, members)| {
             let mut sum = vec![Complex32::default(); length];
             for &k in members {
-                add(&mut sum, coarse.packed(k), sign(k));
+                add(&mut sum, low.packed(k), sign(k));
             }
             keep_sum(&sum, members.len(), out);
         });
@@ -59,8 +59,8 @@ impl Pools {
     }
 
     /// The heights of the peaks of some (micrograph, pool), the first seen in a given way.
-    pub fn sample(&self, coarse: &Coarse, tests: &[(u32, u32)], seen: Seen, monitor: &Monitor) -> Result<Vec<Highest>> {
-        coarse.each(tests, seen, monitor, |first, pool, maps| coarse.correlator.highest(first, self.sum(pool, coarse.length()), true, maps))
+    pub fn sample(&self, low: &LowResolution, tests: &[(u32, u32)], seen: Seen, monitor: &Monitor) -> Result<Vec<Highest>> {
+        low.each(tests, seen, monitor, |first, pool, maps| low.correlator.highest(first, self.sum(pool, low.length()), true, maps))
     }
 
     /// Whether a micrograph is among those of a pool.
@@ -71,14 +71,14 @@ impl Pools {
     /// All pairs (i, j > i) of the given first ones whose peak is high enough, of those whose pool's peak is; the first seen in a given way.
     pub fn screen(
         &self,
-        coarse: &Coarse,
+        low: &LowResolution,
         firsts: &[u32],
         seen: Seen,
         pool_threshold: Threshold,
         threshold: Threshold,
         monitor: &Monitor,
     ) -> Result<Vec<Candidate>> {
-        coarse.rows(firsts, seen, monitor, |block, thread, found| {
+        low.rows(firsts, seen, monitor, |block, thread, found| {
             for (pool, members) in self.members.iter().enumerate() {
                 for row in block {
                     let own = row.i as usize / 2;
@@ -86,15 +86,15 @@ impl Pools {
                         continue;
                     }
                     let passes = members.contains(&own) || {
-                        let sum = self.sum(pool, coarse.length());
-                        let highest = coarse.correlator.highest(&row.spectrum, sum, true, &mut thread.maps);
+                        let sum = self.sum(pool, low.length());
+                        let highest = low.correlator.highest(&row.spectrum, sum, true, &mut thread.maps);
                         highest.z.iter().any(|&z| z >= pool_threshold.elsewhere)
                             || highest.at_zero.iter().any(|z| z.abs() >= pool_threshold.at_zero)
                     };
                     if passes {
                         for &k in members.iter().filter(|&&k| k >= own) {
-                            let highest = coarse.correlator.highest(&row.spectrum, coarse.packed(k), false, &mut thread.maps);
-                            coarse.keep(row.i, k, &highest, threshold, found);
+                            let highest = low.correlator.highest(&row.spectrum, low.packed(k), false, &mut thread.maps);
+                            low.keep(row.i, k, &highest, threshold, found);
                         }
                     }
                 }
@@ -126,21 +126,21 @@ pub(super) mod tests {
 
     const ALL: Threshold = Threshold { elsewhere: -1.0, at_zero: -1.0 };
 
-    pub(in super::super) fn coarse(views: &[i8]) -> Coarse {
-        Coarse::new(Arc::new(Session::of_views(SIZE, views, 0.9)), 1, None, &Monitor::default()).unwrap()
+    pub(in super::super) fn low(views: &[i8]) -> LowResolution {
+        LowResolution::new(Arc::new(Session::of_views(SIZE, views, 0.9)), 1, None, &Monitor::default()).unwrap()
     }
 
     #[test]
     fn single_and_pooled_screening_test_every_pair_once_and_alike() {
         for (n, size) in [(37, 4), (16, 2), (9, 16)] {
-            let coarse = coarse(&noise(n));
+            let low = low(&noise(n));
             let firsts: Vec<u32> = (0..n as u32).collect();
-            let single = coarse.screen(&firsts, Seen::default(), ALL, &Monitor::default()).unwrap();
+            let single = low.screen(&firsts, Seen::default(), ALL, &Monitor::default()).unwrap();
             let pairs: Vec<(u32, u32)> = single.iter().map(|found| (found.i, found.j)).collect();
             let expected: Vec<(u32, u32)> = firsts.iter().flat_map(|&i| (i + 1..n as u32).map(move |j| (i, j))).collect();
             assert_eq!(pairs, expected);
-            let pools = Pools::new(&coarse, size);
-            assert_eq!(pools.screen(&coarse, &firsts, Seen::default(), ALL, ALL, &Monitor::default()).unwrap(), single);
+            let pools = Pools::new(&low, size);
+            assert_eq!(pools.screen(&low, &firsts, Seen::default(), ALL, ALL, &Monitor::default()).unwrap(), single);
             let mut members: Vec<usize> = pools.members.concat();
             members.sort_unstable();
             assert_eq!(members, (0..n.div_ceil(2)).collect::<Vec<_>>());
@@ -150,8 +150,8 @@ pub(super) mod tests {
     #[test]
     fn what_a_pair_shows_does_not_depend_on_the_image_it_is_packed_with() {
         let views = noise(6);
-        let (five, six) = (coarse(&views[..5 * SIZE.0 * SIZE.1]), coarse(&views));
-        let of = |coarse: &Coarse| coarse.screen(&[0, 1, 2, 3], Seen::default(), ALL, &Monitor::default()).unwrap();
+        let (five, six) = (low(&views[..5 * SIZE.0 * SIZE.1]), low(&views));
+        let of = |low: &LowResolution| low.screen(&[0, 1, 2, 3], Seen::default(), ALL, &Monitor::default()).unwrap();
         let (five, six) = (of(&five), of(&six));
         for found in &five {
             let other = six.iter().find(|other| (other.i, other.j) == (found.i, found.j)).unwrap();
@@ -164,20 +164,20 @@ pub(super) mod tests {
         let mut views = noise(40);
         let copy = shifted(&views, 3, (7, -5));
         views[30 * copy.len()..31 * copy.len()].copy_from_slice(&copy);
-        let coarse = coarse(&views);
-        let single = coarse.screen(&(0..40).collect::<Vec<_>>(), Seen::default(), ALL, &Monitor::default()).unwrap();
+        let low = low(&views);
+        let single = low.screen(&(0..40).collect::<Vec<_>>(), Seen::default(), ALL, &Monitor::default()).unwrap();
         let best = single.iter().max_by(|a, b| a.z.total_cmp(&b.z)).unwrap();
         assert_eq!((best.i, best.j), (3, 30));
-        let pools = Pools::new(&coarse, 4);
+        let pools = Pools::new(&low, 4);
         let tests: Vec<(u32, u32)> = (0..pools.len() as u32).map(|pool| (3, pool)).collect();
-        let heights = pools.sample(&coarse, &tests, Seen::default(), &Monitor::default()).unwrap();
+        let heights = pools.sample(&low, &tests, Seen::default(), &Monitor::default()).unwrap();
         let highest = (0..pools.len()).filter(|&pool| !pools.holds(pool, 3)).max_by(|&a, &b| {
             let height = |pool: usize| heights[pool].z.into_iter().fold(0.0, f32::max);
             height(a).total_cmp(&height(b))
         });
         assert!(pools.holds(highest.unwrap(), 30));
         // Mirrored, it shows nothing of the other.
-        let mirrored = coarse.screen(&[3], Seen { mirrored: true, ..Seen::default() }, ALL, &Monitor::default()).unwrap();
+        let mirrored = low.screen(&[3], Seen { mirrored: true, ..Seen::default() }, ALL, &Monitor::default()).unwrap();
         assert!(mirrored.iter().all(|found| found.z < 0.6 * best.z));
     }
 }

@@ -26,7 +26,7 @@ const WORTH_REFINING: f32 = 2.5;
 const WORTH_FITTING: f32 = 4.5;
 /// Spectra are made for this many micrographs at once.
 const TILE: usize = 96;
-/// How far from a place, in view pixels, [`Matcher::find_near`] searches.
+/// The distance from a place, in view pixels, up to which [`Matcher::find_near`] searches.
 const NEAR: i32 = 6;
 /// Places at most this many view pixels apart belong to one peak.
 const ONE_PEAK: u32 = 3;
@@ -63,8 +63,8 @@ struct Thread {
 }
 
 impl<'a> Matcher<'a> {
-    /// `max_shift_px`: largest shift along an axis, in pixels of the reduced micrographs. `screened`: for pairs that the screening chose.
-    /// Shifts beyond a third of the frame then share a place of the map with others, as they did there, which takes half of the time.
+    /// Plans the transforms. `max_shift_px`: largest shift along an axis, in pixels of the reduced micrographs. `screened`: for
+    /// pairs that the screening chose. Shifts beyond a third of the frame then share a place of the map with others, as they did there, which takes half of the time.
     pub fn new(session: &'a Session, max_shift_px: Option<f64>, screened: bool) -> Self {
         let (width, height) = session.small_size;
         let scales = (width as f64 / session.size.0 as f64, height as f64 / session.size.1 as f64);
@@ -79,7 +79,13 @@ impl<'a> Matcher<'a> {
         Self { session, correlator, max_shift_px }
     }
 
-    /// The best shift of each pair (i, j), with the first seen in a given way.
+    /// Finds the best shift of each pair (i, j), with the first seen in a given way. What is found of a pair does not depend on the others.
+    ///
+    /// Time: one correlation a pair, of a grid up to twice as wide and high as the small views. Spectra are made for 96 by 96 micrographs
+    /// at a time, so memory does not grow with the pairs but for the result; scattered pairs have each spectrum made many times.
+    ///
+    /// # Errors
+    /// [`crate::Error::Io`] of the views, [`crate::Error::Interrupted`].
     pub fn find(&self, pairs: &[Pair], seen: Seen, monitor: &Monitor) -> Result<Vec<Match>> {
         let other = !seen.is_plain();
         let order = tiles::order(pairs, TILE);
@@ -119,7 +125,7 @@ impl<'a> Matcher<'a> {
     }
 
     /// The most significant shift of each pair near a given one, at most `NEAR` view pixels off along each axis.
-    pub fn find_near(&self, places: &[Place], monitor: &Monitor) -> Result<Vec<Match>> {
+    pub(crate) fn find_near(&self, places: &[Place], monitor: &Monitor) -> Result<Vec<Match>> {
         let near = |place: &Place| {
             monitor.advance(1)?;
             self.at_place(place, |overlap, warp, middle| {
@@ -133,7 +139,7 @@ impl<'a> Matcher<'a> {
     }
 
     /// The map to apply to the first of a pair for the best match with the second.
-    pub fn fit(&self, place: &Place) -> Result<Warp> {
+    pub(crate) fn fit(&self, place: &Place) -> Result<Warp> {
         self.at_place(place, |overlap, warp, middle| {
             let at = overlap.climb(middle, 3, 1).at;
             if self.z(overlap, at) < WORTH_FITTING {

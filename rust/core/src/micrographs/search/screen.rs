@@ -1,16 +1,16 @@
-//! Selection of the pairs that are compared closely.
+//! Selection of the pairs that are refined.
 
 use std::sync::Arc;
 
 use super::choice::{Choice, Sensitivity, choose};
-use super::coarse::{Candidate, Coarse, ROWS, Threshold};
+use super::low_resolution::{Candidate, LowResolution, ROWS, Threshold};
 use super::pools::Pools;
 use crate::micrographs::kernels::warp::{Orientation, Seen, Warp};
 use crate::micrographs::session::Session;
 use crate::{Error, Monitor, Result};
 
-/// This many pairs are compared closely at any sensitivity: all pairs of a small session, so that screening loses none.
-pub(super) const CLOSELY: u64 = 200_000;
+/// This many pairs are refined at any sensitivity: all pairs of a small session, so that screening loses none.
+pub(super) const ALWAYS_REFINED: u64 = 200_000;
 /// Sessions of up to this many micrographs are screened at twice the resolution if their signal requires it; memory and time allow it.
 const MAX_FINER: usize = 3500;
 /// About the number of pairs with mirrored micrographs that are screened.
@@ -18,18 +18,18 @@ const DECOYS: u64 = 300_000;
 /// Minimum recall of planted pairs for a way of screening.
 pub(super) const RECALL: f64 = 0.99;
 
-/// How pairs are screened.
+/// The way in which pairs are screened.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Screening {
-    /// Number of all pairs.
+    /// The number of all pairs.
     pub pairs: u64,
-    /// Columns and rows of the grid; `None`: without screening, all pairs are compared closely.
+    /// Columns and rows of the grid; `None`: without screening, all pairs are refined.
     pub grid: Option<(usize, usize)>,
     /// Factor of a higher resolution than the usual one.
-    pub finer: usize,
+    pub(super) finer: usize,
     /// Micrographs per pool; 1: every pair by itself.
     pub pool_size: usize,
-    /// Peak height, in standard deviations, from which a pair is compared closely.
+    /// Peak height, in standard deviations, from which a pair is refined.
     pub threshold: Threshold,
     /// Peak height of a pool, from which its micrographs are tested one by one.
     pub pool_threshold: Threshold,
@@ -39,10 +39,10 @@ pub struct Screening {
     pub predicted: Vec<(usize, f64)>,
 }
 
-/// Pairs to be compared closely.
+/// Pairs to be refined.
 #[derive(Clone, Debug, Default)]
 pub struct Screened {
-    /// Of the session.
+    /// Pairs of the session.
     pub candidates: Vec<Candidate>,
     /// Pairs of a mirrored micrograph and another one that pass when screened one by one: those that pass by chance.
     pub decoys: Vec<Candidate>,
@@ -68,24 +68,24 @@ impl Shard {
         }
     }
 
-    /// How many parts there are.
-    pub fn count(self) -> usize {
+    /// The number of parts.
+    pub(super) fn count(self) -> usize {
         self.count
     }
 
     /// Whether a pair is in this part, by its first micrograph. Neighbours go together; those with many partners are dealt out evenly.
-    pub fn holds(self, first: u32) -> bool {
+    pub(super) fn holds(self, first: u32) -> bool {
         first as usize / ROWS % self.count == self.index
     }
 }
 
-/// Selects the pairs to be compared closely among all.
+/// Selects the pairs to be refined among all.
 #[derive(Debug)]
 pub struct Screener {
-    /// How.
+    /// The way in which they are selected.
     pub screening: Screening,
     pub(super) session: Arc<Session>,
-    pub(super) coarse: Option<Coarse>,
+    pub(super) low: Option<LowResolution>,
 }
 
 impl Screener {
@@ -97,21 +97,21 @@ impl Screener {
         let (session, n) = (Arc::clone(session), session.len());
         let pairs = all(n);
         let mut screening = Screening { pairs, finer: 1, pool_size: 1, decoy_pairs: pairs, ..Screening::default() };
-        if n < 8 || (pairs <= CLOSELY && sensitivity != Sensitivity::Fast) {
-            return Ok(Self { screening, session, coarse: None });
+        if n < 8 || (pairs <= ALWAYS_REFINED && sensitivity != Sensitivity::Fast) {
+            return Ok(Self { screening, session, low: None });
         }
-        let mut coarse = Coarse::new(Arc::clone(&session), screening.finer, max_shift_px, monitor)?;
-        let mut choice = choose(&coarse, pairs, sensitivity, monitor)?;
+        let mut low = LowResolution::new(Arc::clone(&session), screening.finer, max_shift_px, monitor)?;
+        let mut choice = choose(&low, pairs, sensitivity, monitor)?;
         if sensitivity != Sensitivity::Fast && choice.single() < RECALL && n <= MAX_FINER {
-            drop(coarse);
+            drop(low);
             screening.finer = 2;
-            coarse = Coarse::new(Arc::clone(&session), screening.finer, max_shift_px, monitor)?;
-            choice = choose(&coarse, pairs, Sensitivity::Full, monitor)?;
+            low = LowResolution::new(Arc::clone(&session), screening.finer, max_shift_px, monitor)?;
+            choice = choose(&low, pairs, Sensitivity::Full, monitor)?;
         }
         let Choice { threshold, pool_size, pool_threshold, predicted } = choice;
         let decoy_pairs = decoys(n).map(|i| n as u64 - 1 - u64::from(i)).sum();
-        screening = Screening { grid: Some(coarse.grid()), threshold, pool_size, pool_threshold, predicted, decoy_pairs, ..screening };
-        Ok(Self { screening, session, coarse: Some(coarse) })
+        screening = Screening { grid: Some(low.grid()), threshold, pool_size, pool_threshold, predicted, decoy_pairs, ..screening };
+        Ok(Self { screening, session, low: Some(low) })
     }
 
     /// Selects among the pairs of a shard, with the first of each stored in an orientation, and rotated by each of the given angles.
@@ -122,20 +122,20 @@ impl Screener {
         let n = self.session.len() as u32;
         let held = |firsts: &mut dyn Iterator<Item = u32>| firsts.filter(|&i| shard.holds(i)).collect::<Vec<u32>>();
         let firsts = held(&mut (0..n));
-        let Some(coarse) = &self.coarse else {
+        let Some(low) = &self.low else {
             let every = || firsts.iter().flat_map(|&i| (i + 1..n).map(move |j| Candidate { i, j, z: 0.0 })).collect();
             return Ok(Screened { candidates: every(), decoys: every() });
         };
         let Screening { threshold, pool_threshold, pool_size, .. } = self.screening;
-        let pools = (pool_size > 1).then(|| Pools::new(coarse, pool_size));
+        let pools = (pool_size > 1).then(|| Pools::new(low, pool_size));
         let plain = Seen { orientation, ..Seen::default() };
         let candidates = at_every_turn(turns_deg, plain, |seen| match &pools {
-            Some(pools) => pools.screen(coarse, &firsts, seen, pool_threshold, threshold, monitor),
-            None => coarse.screen(&firsts, seen, threshold, monitor),
+            Some(pools) => pools.screen(low, &firsts, seen, pool_threshold, threshold, monitor),
+            None => low.screen(&firsts, seen, threshold, monitor),
         })?;
         let (sampled, threshold) = (held(&mut decoys(n as usize)), Threshold { at_zero: f32::INFINITY, ..threshold });
         let mirrored = Seen { mirrored: true, ..Seen::default() };
-        let decoys = at_every_turn(turns_deg, mirrored, |seen| coarse.screen(&sampled, seen, threshold, monitor))?;
+        let decoys = at_every_turn(turns_deg, mirrored, |seen| low.screen(&sampled, seen, threshold, monitor))?;
         Ok(Screened { candidates, decoys })
     }
 }
@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn of_a_small_session_every_pair_is_compared_closely() {
+    fn every_pair_of_a_small_session_is_refined() {
         let screener = screener(&noise(9), Sensitivity::Auto);
         let found = screened(&screener, 0, 1);
         assert_eq!((found.candidates.len(), found.decoys.len(), screener.screening.grid), (36, 36, None));

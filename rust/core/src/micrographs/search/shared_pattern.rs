@@ -15,7 +15,7 @@ use crate::{Monitor, Result};
 
 /// The outer part of each side over which a micrograph fades.
 const TAPER: f32 = 0.025;
-/// What two exposures of one scene do not share is less than this part of the signal of the session's middle micrograph: up to 0.17 in three
+/// The part that two exposures of one scene do not share is less than this part of the signal of the session's middle micrograph: up to 0.17 in three
 /// exposures that damage it, 1.1 or more behind smooth patterns (seeds 1 to 3), 0.5 behind
 /// columns and clusters of bad pixels...
 const MAX_LEFT: f64 = 0.3;

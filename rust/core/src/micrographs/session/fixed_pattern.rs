@@ -11,9 +11,9 @@ use super::pattern_means::{AROUND, HALVES, Half, Mean, halves_of};
 use super::reader::Reader;
 use super::resemblance::{Resemblance, resemblance};
 use super::views::Views;
+use crate::micrographs::checked_file::{Pack, Unpack};
 use crate::micrographs::kernels::equations::solve;
 use crate::micrographs::kernels::rings::Band;
-use crate::micrographs::saved::{Pack, Unpack};
 use crate::micrographs::stored::{Source, Stored, open_all};
 use crate::{Monitor, Result};
 
@@ -41,8 +41,8 @@ pub struct FixedPatterns {
 }
 
 impl FixedPatterns {
-    /// Of prepared micrographs of one size; `first`: the number of the first of them in the session; `band`: of the views in which they
-    /// will be compared.
+    /// Measures the pattern of prepared micrographs of one size. `first`: the number of the first of them in the session; `band`: that of
+    /// the views in which they will be compared.
     ///
     /// # Errors
     /// [`crate::Error::Io`], [`crate::Error::Interrupted`].

@@ -1,4 +1,4 @@
-//! What two micrographs have in common as they lie: a scene, or a pattern of the camera.
+//! Measures what two micrographs share at zero shift: a scene, or a pattern of the camera.
 //!
 //! Two things tell them apart, once the two are correlated in annuli of their spectra (a Fourier ring correlation: Saxton and Baumeister
 //! 1982, J. Microsc. 127, 127). The ratio of two gain references has fine detail, down to single pixels, where two exposures of one scene
@@ -23,7 +23,7 @@ const MIN_FINE_SIGMAS: f64 = 3.0;
 /// If both correlate more than this, it is one exposure, noise and all.
 const ONE_EXPOSURE: f64 = 0.9;
 
-/// What two micrographs have in common.
+/// The signal that two micrographs share.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct InCommon {
     /// Their correlation in coarse and in fine detail, and what noise reaches in that.

@@ -4,9 +4,9 @@ use rustfft::num_complex::Complex32;
 
 use super::reader::Reader;
 use super::views::{Power, Views};
+use crate::micrographs::checked_file::{Pack, Unpack};
 use crate::micrographs::kernels::rings::RINGS;
 use crate::micrographs::kernels::simd::fast;
-use crate::micrographs::saved::{Pack, Unpack};
 use crate::micrographs::stored::Source;
 use crate::{Error, Monitor, Result};
 
@@ -80,7 +80,7 @@ pub(super) struct Mean {
 }
 
 impl Mean {
-    /// Of micrographs.
+    /// Averages micrographs.
     pub(super) fn of(members: &[&Source], views: &Views, reader: &mut Reader, monitor: &Monitor) -> Result<Self> {
         let mut pixels = vec![0.0; views.plan.len()];
         for source in members {

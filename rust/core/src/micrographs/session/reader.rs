@@ -5,7 +5,7 @@ use crate::Result;
 use crate::micrographs::kernels::fft::Plan;
 use crate::micrographs::stored::Source;
 
-/// What one thread needs to read micrographs and transform them.
+/// One thread's memory to read micrographs and transform them.
 pub(crate) struct Reader {
     bytes: Vec<u8>,
     pub(crate) pixels: Vec<f32>,

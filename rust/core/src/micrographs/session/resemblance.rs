@@ -32,7 +32,7 @@ const UNITS: f32 = 24.0;
 /// Micrographs resemble each other if their correlation in coarse detail exceeds the usual one by this, and by so many standard deviations.
 const MIN_EXCESS: f64 = 0.1;
 const MIN_EXCESS_SD: f64 = 5.0;
-/// Of an area the upper quarter of pairs share so much of their coarse signal: 0.98 or more in simulated sessions; up to 0.7 where a camera's
+/// In an area the upper quarter of pairs share so much of their coarse signal: 0.98 or more in simulated sessions; up to 0.7 where a camera's
 /// pattern is three times as strong as usual (seeds 1 and 2).
 const MIN_SHARED: f64 = 0.9;
 /// So many pairs of an area, or of a run, are looked at.
@@ -41,7 +41,7 @@ const LOOKED_AT: usize = 12;
 const MIN_IN_COMMON: f64 = 0.3;
 /// Fewer others that resemble it do so by chance, and hardly change a mean.
 const MIN_ALIKE: usize = 4;
-/// Of the pairs of an area at least this share resemble each other.
+/// At least this share of the pairs of an area resemble each other.
 const MIN_COMPLETE: f64 = 0.8;
 /// A micrograph that correlates with itself so much, this many boxes away or more, shows a lattice.
 const PERIODIC: f64 = 0.5;
@@ -53,7 +53,7 @@ const LOWEST: (f64, f64) = (0.05, 1.6449);
 
 type Pair = (usize, usize);
 
-/// What is known of some micrographs before their fixed pattern is.
+/// The findings about some micrographs before their fixed pattern is known.
 #[derive(Debug, Default)]
 pub(super) struct Resemblance {
     /// The number of the area that each shows with some others, 1 more than that of the first of them; 0: none.

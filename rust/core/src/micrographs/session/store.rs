@@ -6,8 +6,8 @@ use std::io::BufWriter;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::micrographs::checked_file::{CHECK, check_size, read_part, write_part};
 use crate::micrographs::kernels::image::OwnedImage;
-use crate::micrographs::saved::{CHECK, check_size, read_part, write_part};
 use crate::rows::Input;
 use crate::{Error, Result};
 

@@ -28,16 +28,16 @@ const STEP: usize = 2;
 /// The power of an image in rings of its spectrum.
 pub(crate) type Power = [f64; RINGS];
 
-/// How views are made of micrographs of one size.
+/// Makes the views of micrographs of one size.
 pub(crate) struct Views {
     pub(crate) plan: Plan,
     pub(crate) tapers: (Vec<f32>, Vec<f32>),
-    /// Of the view: what was cut from a spectrum leaves traces at an image's edges, where the same ones of others would lie on them.
+    /// Tapers of the view: what was cut from a spectrum leaves traces at an image's edges, where the same ones of others would lie on them.
     view_tapers: (Vec<f32>, Vec<f32>),
     pub(crate) rings: Rings,
     view: Plan,
     small: Plan,
-    /// Of the view's coefficients.
+    /// The rings of the view's coefficients.
     view_rings: Rings,
     filter: Vec<f32>,
 }
@@ -173,7 +173,7 @@ impl Views {
         out
     }
 
-    /// Of white noise through the filter: (Σh²)² / Σh⁴ per pixel of the view.
+    /// Independent values of white noise through the filter: (Σh²)² / Σh⁴ per pixel of the view.
     pub(crate) fn independent(&self) -> f64 {
         let sum = |power: i32| self.filter.iter().map(|&value| f64::from(value).powi(power)).sum::<f64>();
         sum(2).powi(2) / sum(4).max(f64::MIN_POSITIVE) / self.view.len() as f64

@@ -12,20 +12,20 @@ use super::shots::Shots;
 use crate::micrographs::kernels::rings::Band;
 use crate::micrographs::search::comparison::{Comparison, is_of_one_area};
 use crate::micrographs::search::{Block, Confirmed, Matcher, Pair, Place, Search, confirm, share_pattern};
+use crate::micrographs::session::MIN_FOR_FIXED_PATTERN;
 use crate::micrographs::session::Session;
-use crate::micrographs::session::fixed_pattern::MIN_FOR_FIXED_PATTERN;
 use crate::union_find::UnionFind;
 use crate::{Monitor, Result};
 
 /// Pairs with a q-value up to this may be duplicates, if other shots of their holes agree.
 const DOUBTFUL_Q: f64 = 0.5;
-/// Of the pairs that match near zero along both axes, in reduced pixels, those that do so at zero: a smooth pattern has a broad peak.
+/// Shifts up to this along both axes, in reduced pixels, may be none: a smooth pattern has a broad peak. Exact ones are then measured.
 pub const NEAR_ZERO_PX: f64 = 2.0;
 const EXACT_PX: f64 = 1.0;
 /// Pairs of lower significance have no coefficient: no sensible threshold would accept them.
 pub const DOUBTFUL_Z: f64 = 4.0;
 
-/// What was compared.
+/// The pairs that were compared.
 #[derive(Clone, Debug)]
 pub struct Compared<'a> {
     /// Pairs that may be duplicates.
@@ -34,15 +34,15 @@ pub struct Compared<'a> {
     pub mirrored: &'a [Comparison],
     /// Pairs most of which are unrelated: all, or random ones.
     pub cohort: &'a [Comparison],
-    /// How many pairs there were, of which the candidates are the best...
+    /// The number of pairs, of which the candidates are the best.
     pub tested: u64,
-    /// ...and how many with a mirrored micrograph.
+    /// The number of pairs with a mirrored micrograph.
     pub decoys_tested: u64,
 }
 
 impl Compared<'_> {
     /// Calls a function with what a search has compared; if that is every pair, the cohort are all of them.
-    pub fn of_search<T>(search: &Search, block: &Block, call: impl FnOnce(&Compared) -> T) -> T {
+    pub(super) fn of_search<T>(search: &Search, block: &Block, call: impl FnOnce(&Compared) -> T) -> T {
         let [candidates, mirrored, random] = block.comparisons();
         let (tested, decoys_tested) = search.tested(block);
         let cohort = if search.compares_all() { &candidates } else { &random };
@@ -50,21 +50,21 @@ impl Compared<'_> {
     }
 }
 
-/// How pairs are accepted.
+/// The criterion by which pairs are accepted.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Decision {
-    /// By their false-discovery rate.
+pub enum Criterion {
+    /// A false-discovery rate of at most this.
     Fdr(f64),
-    /// By their correlation coefficient over the whole frame, if they are significant at all.
+    /// A correlation coefficient over the whole frame of at least this, if the pair is significant at all.
     Ccc(f64),
 }
 
-/// What a conclusion depends on beside the comparisons.
+/// The parameters of a decision.
 #[derive(Clone, Debug)]
 pub struct Criteria {
-    /// How pairs are accepted.
-    pub decision: Decision,
-    /// Of the micrographs for which the coefficients are measured.
+    /// The criterion by which pairs are accepted.
+    pub criterion: Criterion,
+    /// The band of the micrographs for which the coefficients are measured, in cycles per reduced pixel.
     pub band: Band,
     /// Only pairs whose second micrograph is this one or a later one are accepted.
     pub from: u32,
@@ -75,14 +75,14 @@ pub struct Criteria {
 }
 
 impl Criteria {
-    fn measures(&self, pair: &Verdict) -> bool {
+    fn measures(&self, pair: &Decision) -> bool {
         self.measure_all || pair.is_accepted
     }
 }
 
 /// A pair with what was concluded of it.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Verdict {
+pub struct Decision {
     /// The pair, its shift and rotation.
     pub place: Place,
     /// Its significance there.
@@ -91,19 +91,19 @@ pub struct Verdict {
     pub q: f64,
     /// Whether it is a duplicate.
     pub is_accepted: bool,
-    /// What the other shots of its holes say.
+    /// The evidence of the other shots of its holes.
     pub agreement: Agreement,
     /// Measured at the full resolution of the reduced micrographs, if it is accepted, or if all are measured.
     pub measured: Option<Confirmed>,
 }
 
-/// What was concluded.
+/// All decisions, and the null distributions by which they were made.
 #[derive(Clone, Debug)]
-pub struct Verdicts {
+pub struct Decisions {
     /// The null distributions.
     pub null: Null,
-    /// Of each candidate; then of those found only through other shots of their holes.
-    pub pairs: Vec<Verdict>,
+    /// The decision about each candidate; then about pairs found only through other shots of their holes.
+    pub pairs: Vec<Decision>,
     /// The standard significance of each candidate.
     pub observed: Vec<f64>,
     /// Pairs that would be accepted, but match at exactly zero shift, as frames that share a pattern do.
@@ -115,81 +115,87 @@ pub struct Verdicts {
 impl Null {
     /// The null distributions of a session: pairs of one area are none of the cohort, and of few micrographs the camera's pattern is not
     /// taken out.
-    pub fn of_session(session: &Session, compared: &Compared) -> Result<Self> {
+    pub(super) fn of_session(session: &Session, compared: &Compared) -> Result<Self> {
         let areas = session.areas()?;
         let cohort: Vec<Comparison> = compared.cohort.iter().filter(|pair| !is_of_one_area(pair.place.pair, &areas)).copied().collect();
         Ok(Self::fit(compared.mirrored, compared.decoys_tested, &cohort, session.size, session.len() < MIN_FOR_FIXED_PATTERN))
     }
 }
 
-/// Decides which pairs of a search, of which all shards were compared and joined, are duplicates.
+/// Decides which pairs of a search, of which all shards were compared and joined, are duplicates. Time and memory are those of [`conclude`].
 ///
 /// # Errors
 /// [`crate::Error::Io`] of the views, [`crate::Error::Interrupted`].
-pub fn conclude_search(search: &Search, block: &Block, shots: &Shots, criteria: &Criteria, monitor: &Monitor) -> Result<Verdicts> {
+pub fn conclude_search(search: &Search, block: &Block, shots: &Shots, criteria: &Criteria, monitor: &Monitor) -> Result<Decisions> {
     Compared::of_search(search, block, |compared| conclude(&search.session, shots, compared, criteria, monitor))
 }
 
-/// Decides which pairs are duplicates.
-pub fn conclude(session: &Session, shots: &Shots, compared: &Compared, criteria: &Criteria, monitor: &Monitor) -> Result<Verdicts> {
+/// Decides which pairs are duplicates, from comparisons that the caller collected; [`conclude_search`] takes those of a search.
+///
+/// Time O(p log p) for p candidates; then each pair that may be significant is compared with the other shots of its holes and with decoys,
+/// near one shift each, and each accepted pair (with `measure_all` each candidate) is measured, as [`confirm`] does. Memory O(p).
+///
+/// # Errors
+/// [`crate::Error::Io`] of the views, [`crate::Error::Interrupted`].
+pub fn conclude(session: &Session, shots: &Shots, compared: &Compared, criteria: &Criteria, monitor: &Monitor) -> Result<Decisions> {
     let (null, areas) = (Null::of_session(session, compared)?, session.areas()?);
     let found: Vec<Found> = compared.candidates.iter().map(|pair| Found::new(pair, &null, session.size, &areas)).collect();
-    let mut verdicts = Verdicts {
+    let mut decisions = Decisions {
         pairs: vec![],
-        observed: found.iter().map(|one| null.by_overlap.standard(one.z, one.overlap(session.size))).collect(),
+        observed: found.iter().map(|one| null.standard(one.z, one.overlap(session.size))).collect(),
         of_pattern: vec![],
         mirrored: mirrored_copies(compared.mirrored, compared.decoys_tested, &null, session.size),
         null,
     };
     let matcher = Matcher::new(session, None, false);
-    match criteria.decision {
-        Decision::Fdr(fdr) => {
+    match criteria.criterion {
+        Criterion::Fdr(fdr) => {
             let measure_near = |places: &[Place]| {
                 let measured = matcher.find_near(places, monitor)?;
                 Ok(measured.iter().map(|one| (f64::from(one.z), (f64::from(one.shift.0), f64::from(one.shift.1)))).collect())
             };
-            let test = ShotTest { shots, null: &verdicts.null, size: session.size, areas: &areas, measure_near };
-            verdicts.pairs = accept_by_rate(&test, &found, compared.tested, fdr, criteria.from)?;
-            if criteria.share_patterns && !verdicts.null.has_pattern {
-                verdicts.of_pattern = leave_out_patterns(session, &matcher, &mut verdicts.pairs, monitor)?;
+            let test = ShotTest { shots, null: &decisions.null, size: session.size, areas: &areas, measure_near };
+            decisions.pairs = accept_by_rate(&test, &found, compared.tested, fdr, criteria.from)?;
+            if criteria.share_patterns && !decisions.null.has_pattern {
+                decisions.of_pattern = leave_out_patterns(session, &matcher, &mut decisions.pairs, monitor)?;
             }
         }
-        Decision::Ccc(_) => {
+        Criterion::Ccc(_) => {
             let q = q_values(&found.iter().map(|one| one.chance).collect::<Vec<_>>(), compared.tested);
             let least = if criteria.measure_all { f64::NEG_INFINITY } else { DOUBTFUL_Z };
-            verdicts.pairs = found.iter().zip(q).map(|(one, q)| verdict(one, q, one.z >= least)).collect();
+            decisions.pairs = found.iter().zip(q).map(|(one, q)| decision(one, q, one.z >= least)).collect();
         }
     }
-    monitor.begin("measuring", verdicts.pairs.iter().filter(|pair| criteria.measures(pair)).count() as u64);
-    measure(session, &matcher, &mut verdicts.pairs, criteria, monitor)?;
-    if let Decision::Ccc(threshold) = criteria.decision {
-        verdicts.pairs.iter_mut().for_each(|pair| pair.is_accepted &= pair.measured.is_some_and(|measured| measured.ccc >= threshold));
+    monitor.begin("measuring", decisions.pairs.iter().filter(|pair| criteria.measures(pair)).count() as u64);
+    measure(session, &matcher, &mut decisions.pairs, criteria, monitor)?;
+    if let Criterion::Ccc(threshold) = criteria.criterion {
+        decisions.pairs.iter_mut().for_each(|pair| pair.is_accepted &= pair.measured.is_some_and(|measured| measured.ccc >= threshold));
     }
-    Ok(verdicts)
+    Ok(decisions)
 }
 
-fn verdict(found: &Found, q: f64, is_accepted: bool) -> Verdict {
-    Verdict { place: found.place, z: found.z, q, is_accepted, agreement: Agreement::Unknown, measured: None }
+fn decision(found: &Found, q: f64, is_accepted: bool) -> Decision {
+    Decision { place: found.place, z: found.z, q, is_accepted, agreement: Agreement::Unknown, measured: None }
 }
 
-/// Accepts pairs by their false-discovery rates, after measuring the other shots of their holes; then those that these lead to.
+/// Accepts pairs by their false-discovery rates, after measuring the other shots of their holes; then those that these imply.
 fn accept_by_rate<M: Fn(&[Place]) -> Result<Vec<(f64, (f64, f64))>>>(
     test: &ShotTest<M>,
     found: &[Found],
     tested: u64,
     fdr: f64,
     from: u32,
-) -> Result<Vec<Verdict>> {
-    let is_asked = |one: &Found| one.place.pair.1 >= from;
+) -> Result<Vec<Decision>> {
+    let is_wanted = |one: &Found| one.place.pair.1 >= from;
     let mut chances: Vec<f64> = found.iter().map(|one| one.chance).collect();
     let alone = q_values(&chances, tested);
-    let rows: Vec<usize> = (0..found.len()).filter(|&row| alone[row] <= DOUBTFUL_Q && is_asked(&found[row])).collect();
+    let rows: Vec<usize> = (0..found.len()).filter(|&row| alone[row] <= DOUBTFUL_Q && is_wanted(&found[row])).collect();
     let evidence = test.evidence(&rows.iter().map(|&row| found[row]).collect::<Vec<_>>())?;
     for (&row, evidence) in rows.iter().zip(&evidence) {
         chances[row] = evidence.chance(chances[row]);
     }
     let q = q_values(&chances, tested);
-    let mut pairs: Vec<Verdict> = found.iter().zip(&q).map(|(one, &q)| verdict(one, q, q <= fdr && is_asked(one))).collect();
+    let mut pairs: Vec<Decision> = found.iter().zip(&q).map(|(one, &q)| decision(one, q, q <= fdr && is_wanted(one))).collect();
     let mut accepted_pairs = Vec::new();
     for (&row, evidence) in rows.iter().zip(&evidence) {
         if !pairs[row].is_accepted {
@@ -202,10 +208,10 @@ fn accept_by_rate<M: Fn(&[Place]) -> Result<Vec<(f64, (f64, f64))>>>(
     let accepted: HashSet<Pair> = pairs.iter().filter(|pair| pair.is_accepted).map(|pair| pair.place.pair).collect();
     let row_of = rows_of(pairs.iter().map(|pair| pair.place.pair));
     for one in implied(&accepted_pairs, &accepted, fdr) {
-        let verdict = Verdict { place: one.place, z: one.z, q: one.q, is_accepted: true, agreement: one.agreement, measured: None };
+        let decision = Decision { place: one.place, z: one.z, q: one.q, is_accepted: true, agreement: one.agreement, measured: None };
         match row_of.get(&one.place.pair) {
-            Some(&row) => pairs[row] = verdict,
-            None => pairs.push(verdict),
+            Some(&row) => pairs[row] = decision,
+            None => pairs.push(decision),
         }
     }
     Ok(pairs)
@@ -214,18 +220,18 @@ fn accept_by_rate<M: Fn(&[Place]) -> Result<Vec<(f64, (f64, f64))>>>(
 /// Does not accept pairs that share a pattern of the camera, not a scene; returns them.
 ///
 /// A few frames with another gain reference than the rest, or none, keep a pattern in common. It makes a match as significant as any, at zero
-/// shift. So do exposures that follow each other without a move of the stage. What they have in common tells which it is.
-fn leave_out_patterns(session: &Session, matcher: &Matcher, pairs: &mut [Verdict], monitor: &Monitor) -> Result<Vec<Pair>> {
+/// shift. So do exposures that follow each other without a move of the stage. What they have in common distinguishes the two.
+fn leave_out_patterns(session: &Session, matcher: &Matcher, pairs: &mut [Decision], monitor: &Monitor) -> Result<Vec<Pair>> {
     let is_near = |(x, y): (f64, f64), limit: f64| x.abs() <= limit && y.abs() <= limit;
     let mut rows: Vec<usize> =
         (0..pairs.len()).filter(|&row| pairs[row].is_accepted && is_near(pairs[row].place.shift, NEAR_ZERO_PX)).collect();
     let places: Vec<Place> = rows.iter().map(|&row| pairs[row].place).collect();
     let mut exact = matcher.find_near(&places, monitor)?.into_iter().map(|one| is_near((one.shift.0.into(), one.shift.1.into()), EXACT_PX));
     rows.retain(|_| exact.next() == Some(true));
-    let asked: Vec<Pair> = rows.iter().map(|&row| pairs[row].place.pair).collect();
+    let still: Vec<Pair> = rows.iter().map(|&row| pairs[row].place.pair).collect();
     // Two that share a pattern with a third share it with each other.
     let groups = UnionFind::new(session.len());
-    for (&(i, j), shares) in asked.iter().zip(share_pattern(session, &asked, monitor)?) {
+    for (&(i, j), shares) in still.iter().zip(share_pattern(session, &still, monitor)?) {
         if shares {
             groups.unite(i, j);
         }
@@ -236,7 +242,7 @@ fn leave_out_patterns(session: &Session, matcher: &Matcher, pairs: &mut [Verdict
 }
 
 /// Measures the accepted pairs, or all.
-fn measure(session: &Session, matcher: &Matcher, pairs: &mut [Verdict], criteria: &Criteria, monitor: &Monitor) -> Result<()> {
+fn measure(session: &Session, matcher: &Matcher, pairs: &mut [Decision], criteria: &Criteria, monitor: &Monitor) -> Result<()> {
     let wanted: Vec<usize> = (0..pairs.len()).filter(|&row| criteria.measures(&pairs[row])).collect();
     let mut places: Vec<Place> = wanted.iter().map(|&row| pairs[row].place).collect();
     // Zero shifts stand for all shifts of about a pixel: the exact ones are measured.

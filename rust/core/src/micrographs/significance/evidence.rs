@@ -9,7 +9,7 @@ use std::collections::HashSet;
 
 use super::found::{Found, STILL};
 use super::null::Null;
-use super::shots::{Hypothesis, Questions, Shots};
+use super::shots::{Hypothesis, Measurements, Shots};
 use super::statistics::{ascending, mean, quantile, sum_of_largest};
 use super::tails::{Tail, unrelated};
 use crate::Result;
@@ -48,7 +48,7 @@ pub(super) struct Member {
     /// A micrograph of the first hole and one of the second.
     pub pair: Pair,
     pub z: f64,
-    /// Of the later micrograph relative to the earlier one.
+    /// The shift of the later micrograph relative to the earlier one.
     pub shift: (f64, f64),
     /// The chance of that significance.
     pub chance: f64,
@@ -70,7 +70,7 @@ pub(super) struct Evidence {
     pub members: Vec<Member>,
 }
 
-/// What the other shots of a pair's holes say.
+/// The evidence of the other shots of a pair's holes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Agreement {
     /// There are no other shots, or none agrees where names do not give holes.
@@ -119,7 +119,7 @@ impl Evidence {
         found
     }
 
-    /// What is reported about the members, which agree at a chance of at most `agreeing`.
+    /// Summarises the members, which agree at a chance of at most `agreeing`.
     pub fn agreement(&self, shots: &Shots, agreeing: f64) -> Agreement {
         let shot = |i: u32| shots.shot(i).ok_or(i);
         let different = |members: &mut dyn Iterator<Item = &Member>| {
@@ -149,7 +149,7 @@ pub(super) struct ShotTest<'a, Measure> {
     pub null: &'a Null,
     /// Columns and rows of the reduced micrographs.
     pub size: (usize, usize),
-    /// Of each micrograph the number of the area that it is known to share with some others, or 0.
+    /// The number of the area that each micrograph is known to share with some others, or 0.
     pub areas: &'a [u32],
     /// Measures pairs near given shifts: returns their significances, and the exact shifts.
     pub measure_near: Measure,
@@ -173,17 +173,17 @@ impl<Measure: Fn(&[Place]) -> Result<Vec<(f64, (f64, f64))>>> ShotTest<'_, Measu
     fn of_alike(&self, found: &[Found], by_place: bool) -> Result<Vec<Evidence>> {
         let hypotheses: Vec<Hypothesis> = found.iter().map(|one| Hypothesis::new(self.shots, &one.place, by_place)).collect();
         let chosen: Vec<Vec<u32>> = hypotheses.iter().map(|hypothesis| decoys_of(hypothesis, self.shots)).collect();
-        let asked = Questions::new(self.shots, &hypotheses, &chosen);
-        let measured = (self.measure_near)(&asked.places)?;
+        let wanted = Measurements::new(self.shots, &hypotheses, &chosen);
+        let measured = (self.measure_near)(&wanted.places)?;
         let z_of = |rows: &[u32]| -> Vec<f64> { rows.iter().map(|&row| measured[row as usize].0).collect() };
 
         let z: Vec<f64> = found.iter().map(|one| one.z).collect();
         let own_set = self.sets_of(&hypotheses);
         let unlike: Vec<Vec<f64>> = hypotheses
             .iter()
-            .zip(&asked.of_leads)
+            .zip(&wanted.of_hypotheses)
             .map(|(hypothesis, of_one)| {
-                let pair = |row: u32| asked.places[row as usize].pair;
+                let pair = |row: u32| wanted.places[row as usize].pair;
                 let is_alike = |row: u32| {
                     let (i, j) = pair(row);
                     let set = own_set[hypothesis.pair.0 as usize];
@@ -196,15 +196,15 @@ impl<Measure: Fn(&[Place]) -> Result<Vec<(f64, (f64, f64))>>> ShotTest<'_, Measu
         let here = standardised(&unlike, &z, 1).into_iter().zip(above_all(&unlike, &z)).zip(&z);
         let here: Vec<f64> = here.map(|((standard, above), &z)| standard.min(above).max(in_noise(z))).collect();
 
-        let members: Vec<Vec<f64>> = asked.of_leads.iter().map(|of_one| z_of(&of_one.members)).collect();
+        let members: Vec<Vec<f64>> = wanted.of_hypotheses.iter().map(|of_one| z_of(&of_one.members)).collect();
         let of_decoys: Vec<Vec<Vec<f64>>> =
-            asked.of_leads.iter().map(|of_one| of_one.decoys.iter().map(|decoy| z_of(&decoy.members)).collect()).collect();
+            wanted.of_hypotheses.iter().map(|of_one| of_one.decoys.iter().map(|decoy| z_of(&decoy.members)).collect()).collect();
         let support = support(&members, &of_decoys);
         let mut every_decoy = unrelated(of_decoys.iter().flatten().flatten().copied());
         every_decoy.reverse();
 
         let evidence = |k: usize| {
-            let rows = &asked.of_leads[k].members;
+            let rows = &wanted.of_hypotheses[k].members;
             let elsewhere = |row: u32| {
                 let (z, shift) = measured[row as usize];
                 self.null.elsewhere(z, overlap_at(shift, self.size))
@@ -227,7 +227,7 @@ impl<Measure: Fn(&[Place]) -> Result<Vec<(f64, (f64, f64))>>> ShotTest<'_, Measu
         Ok((0..hypotheses.len()).map(evidence).collect())
     }
 
-    /// Of each micrograph the set of hypotheses that it is in, if it is a small one: of ten exposures of one spot, many decoys are duplicates
+    /// The set of hypotheses that each micrograph is in, if it is a small one: of ten exposures of one spot, many decoys are duplicates
     /// themselves. Only where names do not give holes: an edge that the same shots of all holes share makes a set, too.
     fn sets_of(&self, hypotheses: &[Hypothesis]) -> Vec<u32> {
         let n = self.shots.len();
@@ -442,7 +442,7 @@ mod tests {
     }
 
     #[test]
-    fn one_more_lead_changes_no_other() {
+    fn one_more_hypothesis_changes_no_other() {
         let hypotheses = [((0, 40), FAR_AWAY), ((5, 65), FAR_AWAY)];
         let decoys = |pair: Pair| {
             let shots = Shots::new(known().0, known().1);
@@ -482,7 +482,7 @@ mod tests {
     }
 
     #[test]
-    fn of_more_exposures_of_one_spot_only_known_areas_tell() {
+    fn of_more_exposures_of_one_spot_only_known_areas_decide() {
         // Most micrographs are of one spot, as an edge of beam or foil may make them seem to be.
         assert!(of_spot(30, &[]).iter().any(|evidence| evidence.here > 1e-9));
         let areas: Vec<u32> = (0..50).map(|i| if i < 30 { 7 } else { 0 }).collect();

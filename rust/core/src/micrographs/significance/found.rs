@@ -1,4 +1,4 @@
-//! How likely a pair is by chance at the place where it was found.
+//! The chance of a pair at the place where it was found.
 
 use super::null::Null;
 use crate::micrographs::search::Place;

@@ -13,7 +13,7 @@ pub(super) struct Implied {
     pub z: f64,
     /// Not lower than that of the accepted pair.
     pub q: f64,
-    /// That of the accepted pair.
+    /// The q-value of the accepted pair.
     pub agreement: Agreement,
 }
 

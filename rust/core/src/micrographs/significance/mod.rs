@@ -1,6 +1,6 @@
-//! Which of the pairs that were compared show the same area.
+//! Decides which of the pairs that were compared show the same area.
 //!
-//! [`Null`] holds the null distributions of a session; `evidence` is what the other shots of a pair's holes say; [`conclude`] puts them
+//! [`Null`] holds the null distributions of a session; `evidence` is the evidence of the other shots of a pair's holes; [`conclude`] puts them
 //! together, and decides. Exponentials and logarithms are those of `libm`: the same bits on every processor.
 
 mod conclude;
@@ -11,15 +11,13 @@ mod implied;
 mod null;
 mod orientations;
 mod overlap_scale;
-pub mod shots;
+mod shots;
 mod statistics;
 mod tails;
 
-pub use conclude::{Compared, Criteria, DOUBTFUL_Z, Decision, NEAR_ZERO_PX, Verdict, Verdicts, conclude, conclude_search};
+pub use conclude::{Compared, Criteria, Criterion, DOUBTFUL_Z, Decision, Decisions, NEAR_ZERO_PX, conclude, conclude_search};
 pub use evidence::Agreement;
-pub use false_discovery::q_values;
 pub use null::{Null, USUAL_MIDDLE_Z};
-pub use orientations::{InOrientation, orientations_of};
-pub use overlap_scale::OverlapScale;
+pub use orientations::find_orientations;
 pub use shots::Shots;
-pub use tails::{Gumbel, MIN_FOR_NULL, MIRRORED_CAUTION, Tail, unrelated, zero_tail};
+pub use tails::{Gumbel, MIN_FOR_NULL, MIRRORED_CAUTION, Tail};

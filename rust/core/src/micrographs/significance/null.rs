@@ -1,4 +1,4 @@
-//! How likely unrelated micrographs are to match as well as a pair does.
+//! The chance that unrelated micrographs match as well as a pair does.
 //!
 //! The null distributions are the session's own, and a pair has to stand out from all of them:
 //!
@@ -13,7 +13,7 @@
 //!   best of all: the larger of the chances counts.
 //!
 //! A null distribution may hold true pairs: areas that are exposed three times, frames that are stored mirrored. They stand apart from all
-//! others ([`super::unrelated`]) and are left out.
+//! others and are left out ([`unrelated`](super::tails::unrelated)).
 
 use super::overlap_scale::OverlapScale;
 use super::tails::{Gumbel, Tail, zero_tail};
@@ -33,16 +33,16 @@ const NEXT_SCALE: f64 = 0.085;
 /// The null distributions of a session.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Null {
-    /// Of mirrored pairs.
+    /// The tail of mirrored pairs.
     pub mirrored: Tail,
-    /// Of their next best places; None of few pairs.
-    pub next: Option<Gumbel>,
-    /// Of unmirrored pairs; None of few.
+    /// The bulk of their next best places; None from few pairs.
+    pub(super) next: Option<Gumbel>,
+    /// The bulk of other pairs, most of which are unrelated; None from few.
     pub cohort: Option<Gumbel>,
-    /// At zero shift.
-    pub zero: Tail,
-    /// By overlap.
-    pub by_overlap: OverlapScale,
+    /// The tail at zero shift.
+    pub(super) zero: Tail,
+    /// The scale of the significance by overlap.
+    by_overlap: OverlapScale,
     /// The share of the cohort that matches at several places.
     pub periodic: f64,
     /// Whether the camera's fixed pattern is still in the micrographs, since they are too few to measure it.
@@ -50,9 +50,9 @@ pub struct Null {
 }
 
 impl Null {
-    /// From mirrored pairs, of so many tested, and from unmirrored ones most of which are unrelated; `size`: columns and rows of the reduced
-    /// micrographs.
-    pub fn fit(mirrored: &[Comparison], tested: u64, cohort: &[Comparison], size: (usize, usize), has_pattern: bool) -> Self {
+    /// Fits the distributions to mirrored pairs, of so many tested, and to unmirrored ones most of which are unrelated; `size`: columns and
+    /// rows of the reduced micrographs.
+    pub(super) fn fit(mirrored: &[Comparison], tested: u64, cohort: &[Comparison], size: (usize, usize), has_pattern: bool) -> Self {
         let next = Gumbel::fit(mirrored.iter().map(|pair| pair.z_next));
         let periodic = next.map_or(0.0, |next| {
             let several = cohort.iter().filter(|pair| next.probability(pair.z_next) < PERIODIC).count();
@@ -76,12 +76,17 @@ impl Null {
         self.cohort.is_none_or(|cohort| cohort.middle <= USUAL_MIDDLE_Z && cohort.spread <= USUAL_SPREAD)
     }
 
-    /// The chance that the best of all shifts of unrelated micrographs is at least that significant, at such an overlap.
-    pub fn elsewhere(&self, z: f64, overlap: f64) -> f64 {
-        self.beyond(self.by_overlap.standard(z, overlap))
+    /// The significance that is as unlikely at the usual overlap as `z` is at `overlap`, a share of the frame.
+    pub fn standard(&self, z: f64, overlap: f64) -> f64 {
+        self.by_overlap.standard(z, overlap)
     }
 
-    /// The same of a standard significance.
+    /// The chance that the best of all shifts of unrelated micrographs is at least that significant, at such an overlap.
+    pub(super) fn elsewhere(&self, z: f64, overlap: f64) -> f64 {
+        self.beyond(self.standard(z, overlap))
+    }
+
+    /// The chance that the best of all shifts of unrelated micrographs has at least such a standard significance.
     pub fn beyond(&self, z: f64) -> f64 {
         let chance = self.mirrored.probability(z);
         self.cohort.map_or(chance, |cohort| chance.max(cohort.probability(z)))

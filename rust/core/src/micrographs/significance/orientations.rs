@@ -2,36 +2,40 @@
 
 use std::collections::BTreeMap;
 
+use super::conclude::Compared;
 use super::false_discovery::q_values;
 use super::found::Found;
 use super::null::Null;
 use crate::micrographs::kernels::warp::Orientation;
-use crate::micrographs::search::Pair;
-use crate::micrographs::search::comparison::Comparison;
+use crate::micrographs::search::{Block, Comparison, Pair, Search};
+use crate::{Monitor, Result};
 
 /// Up to this false-discovery rate a pair shows an orientation.
 const SURE_Q: f64 = 1e-4;
 
-/// Pairs as they were compared with the first of each stored in another orientation.
-#[derive(Clone, Debug)]
-pub struct InOrientation<'a> {
-    /// Which.
-    pub orientation: Orientation,
-    /// The pairs.
-    pub pairs: &'a [Comparison],
+/// Compares the pairs of a search again, with the first of each in every orientation up to `orientations`, and returns the orientation of
+/// each micrograph that is not stored as the first one of those that it matches. `block`: all pairs of the search, compared as they are
+/// stored. Pairs that contradict surer ones do not count.
+///
+/// Time: that of [`Search::compare`] for all pairs, `orientations` - 1 times.
+///
+/// # Errors
+/// As [`Search::compare`].
+pub fn find_orientations(search: &Search, block: &Block, orientations: u8, monitor: &Monitor) -> Result<BTreeMap<u32, Orientation>> {
+    let others = || (1..orientations).map(|k| Ok((Orientation(k), search.in_orientation(Orientation(k), monitor)?)));
+    Compared::of_search(search, block, |compared| {
+        let null = Null::of_session(&search.session, compared)?;
+        let mut found: Vec<(f64, Orientation, Pair)> = Vec::new();
+        for one in std::iter::once(Ok((Orientation::default(), compared.candidates.to_vec()))).chain(others()) {
+            let (orientation, pairs) = one?;
+            let chance = |pair: &Comparison| Found::new(pair, &null, search.session.size, &[]).chance;
+            found.extend(pairs.iter().map(|pair| (chance(pair), orientation, pair.place.pair)));
+        }
+        Ok(stored(&found, compared.tested * u64::from(orientations)))
+    })
 }
 
-/// The orientation of each micrograph that is not stored as the first one of those that it matches; `tested`: the number of pairs in all
-/// orientations. Pairs that contradict surer ones do not count.
-pub fn orientations_of(several: &[InOrientation], null: &Null, size: (usize, usize), tested: u64) -> BTreeMap<u32, Orientation> {
-    let mut found: Vec<(f64, Orientation, Pair)> = Vec::new();
-    for one in several {
-        found.extend(one.pairs.iter().map(|pair| (Found::new(pair, null, size, &[]).chance, one.orientation, pair.place.pair)));
-    }
-    stored(&found, tested)
-}
-
-/// The same from chances.
+/// The orientations from chances; `tested`: the number of pairs in all orientations.
 fn stored(found: &[(f64, Orientation, Pair)], tested: u64) -> BTreeMap<u32, Orientation> {
     let chances: Vec<f64> = found.iter().map(|one| one.0).collect();
     let mut sure: Vec<_> = found.iter().zip(q_values(&chances, tested)).filter(|(_, q)| *q <= SURE_Q).map(|(one, _)| *one).collect();

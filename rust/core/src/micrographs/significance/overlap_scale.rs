@@ -1,4 +1,4 @@
-//! What unrelated pairs reach at each overlap.
+//! The significance that unrelated pairs reach at each overlap.
 
 use super::statistics::{ascending, quantile};
 use super::tails::MIN_SCALE;
@@ -22,7 +22,7 @@ pub struct OverlapScale {
 }
 
 impl OverlapScale {
-    /// From unrelated pairs of frames of so many columns and rows; the same for all overlaps if they are few, or do not differ.
+    /// Fits the scale to unrelated pairs of frames of so many columns and rows; the same for all overlaps if they are few, or do not differ.
     pub fn fit(pairs: &[Comparison], size: (usize, usize)) -> Self {
         let mut by_overlap: Vec<(f64, f64)> = pairs.iter().map(|pair| (pair.overlap(size), pair.z)).collect();
         by_overlap.sort_by(|a, b| a.0.total_cmp(&b.0));

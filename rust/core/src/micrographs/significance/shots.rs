@@ -1,4 +1,4 @@
-//! Which pairs are measured to test a pair that may be a duplicate, a *hypothesis*: the other equal shots of its two holes, its *members*, and
+//! The pairs that are measured to test a pair that may be a duplicate, a *hypothesis*: the other equal shots of its two holes, its *members*, and
 //! the same shots of other holes, its *decoys*.
 
 use std::collections::HashMap;
@@ -23,7 +23,7 @@ pub struct Shots {
 }
 
 impl Shots {
-    /// From the numbers of each micrograph's hole and shot; 0: unknown.
+    /// Groups micrographs by the numbers of their holes and shots, each (n,); 0: unknown.
     pub fn new(holes: Vec<u32>, shots: Vec<u32>) -> Self {
         let count = |numbers: &[u32]| numbers.iter().max().map_or(0, |&number| number as usize) + 1;
         let mut in_hole: Vec<Vec<(u32, Vec<u32>)>> = vec![Vec::new(); count(&holes)];
@@ -42,13 +42,8 @@ impl Shots {
     }
 
     /// The number of micrographs.
-    pub fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.hole_of.len()
-    }
-
-    /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
-        self.hole_of.is_empty()
     }
 
     fn hole(&self, i: u32) -> u32 {
@@ -150,9 +145,9 @@ impl Hypothesis {
     }
 }
 
-/// The rows of [`Questions::places`] that answer for a hypothesis.
+/// The rows of [`Measurements::places`] by which a hypothesis is tested.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct OfLead {
+pub(super) struct OfHypothesis {
     /// Its members.
     pub members: Vec<u32>,
     pub decoys: Vec<OfDecoy>,
@@ -169,28 +164,28 @@ pub(super) struct OfDecoy {
 
 /// Pairs to be measured near given shifts, each once, and for which hypotheses and decoys.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct Questions {
+pub(super) struct Measurements {
     /// The earlier micrograph of each pair is its first.
     pub places: Vec<Place>,
-    pub of_leads: Vec<OfLead>,
+    pub of_hypotheses: Vec<OfHypothesis>,
     rows: HashMap<(Pair, [u64; 3]), u32>,
 }
 
-impl Questions {
+impl Measurements {
     /// `chosen`: of each hypothesis the micrographs that make decoys, of its [`Hypothesis::candidates`]; every other one replaces the second hole.
     pub fn new(shots: &Shots, hypotheses: &[Hypothesis], chosen: &[Vec<u32>]) -> Self {
-        let mut questions = Self::default();
+        let mut wanted = Self::default();
         for (hypothesis, chosen) in hypotheses.iter().zip(chosen) {
-            let members = hypothesis.members.iter().map(|&pair| questions.row(pair, hypothesis.at)).collect();
+            let members = hypothesis.members.iter().map(|&pair| wanted.row(pair, hypothesis.at)).collect();
             let decoys = chosen.iter().enumerate().map(|(turn, &other)| {
-                let mut rows = hypothesis.decoy(shots, other, turn % 2 == 0).into_iter().map(|pair| questions.row(pair, hypothesis.at));
+                let mut rows = hypothesis.decoy(shots, other, turn % 2 == 0).into_iter().map(|pair| wanted.row(pair, hypothesis.at));
                 let replaced = rows.next().unwrap_or_default();
                 OfDecoy { hypothesis: replaced, members: rows.collect() }
             });
-            let of_lead = OfLead { members, decoys: decoys.collect() };
-            questions.of_leads.push(of_lead);
+            let of_one = OfHypothesis { members, decoys: decoys.collect() };
+            wanted.of_hypotheses.push(of_one);
         }
-        questions
+        wanted
     }
 
     fn row(&mut self, (i, j): Pair, at: [f64; 3]) -> u32 {
@@ -248,14 +243,14 @@ mod tests {
         assert!(candidates.iter().all(|k| k % 3 == 1 && ![0, 10].contains(&(k / 3))), "{candidates:?}");
         let turned = Hypothesis { pair: (31, 1), at: [-5.0, 3.0, -0.5], members: vec![(30, 0)], by_name: true };
         let (a, b) = (candidates[0], candidates[1]);
-        let questions = Questions::new(&shots, &[one, turned], &[vec![a, b], vec![]]);
-        assert_eq!([&questions.of_leads[0].members, &questions.of_leads[1].members], [&vec![0, 1], &vec![0]]);
-        let pair = |row: u32| questions.places[row as usize].pair;
-        let decoys = &questions.of_leads[0].decoys;
+        let wanted = Measurements::new(&shots, &[one, turned], &[vec![a, b], vec![]]);
+        assert_eq!([&wanted.of_hypotheses[0].members, &wanted.of_hypotheses[1].members], [&vec![0, 1], &vec![0]]);
+        let pair = |row: u32| wanted.places[row as usize].pair;
+        let decoys = &wanted.of_hypotheses[0].decoys;
         assert_eq!([pair(decoys[0].hypothesis), pair(decoys[1].hypothesis)], [(a, 31), (1, b)]);
         let members: Vec<Pair> = decoys.iter().flat_map(|decoy| &decoy.members).map(|&row| pair(row)).collect();
         assert_eq!(members, [(a - 1, 30), (a + 1, 32), (0, b - 1), (2, b + 1)]);
         let is_there = |at: &Place| at.shift == (5.0, -3.0) && (at.turn_deg - 0.5).abs() < 1e-12;
-        assert!(questions.places.iter().all(is_there));
+        assert!(wanted.places.iter().all(is_there));
     }
 }

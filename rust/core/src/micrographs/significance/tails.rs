@@ -65,15 +65,15 @@ fn add(sum: &mut f64, value: f64) -> f64 {
 /// The distribution of the largest of many.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Gumbel {
-    /// Its location.
+    /// The location.
     pub middle: f64,
-    /// Its scale.
+    /// The scale.
     pub spread: f64,
 }
 
 impl Gumbel {
     /// Through the median and the 80th percentile, which a few duplicates hardly move; None from few values.
-    pub fn fit(values: impl IntoIterator<Item = f64>) -> Option<Self> {
+    pub(super) fn fit(values: impl IntoIterator<Item = f64>) -> Option<Self> {
         let sorted = ascending(values);
         if sorted.len() < MIN_FOR_NULL {
             return None;
@@ -85,7 +85,7 @@ impl Gumbel {
     }
 
     /// The chance of a value at least this large.
-    pub fn probability(&self, z: f64) -> f64 {
+    pub(super) fn probability(&self, z: f64) -> f64 {
         -libm::expm1(-libm::exp(-(z - self.middle) / self.spread))
     }
 }
@@ -93,16 +93,16 @@ impl Gumbel {
 /// The upper tail of a null distribution: values above `start` are exponential of mean `start + scale`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Tail {
-    /// Where it begins.
+    /// The lowest value of the tail.
     pub start: f64,
-    /// How slowly it falls.
+    /// The mean excess over `start`.
     pub scale: f64,
-    /// How many of all tested pairs are above `start`.
+    /// The share of tested pairs above `start`, times [`MIRRORED_CAUTION`].
     pub rate: f64,
     /// The values it was fitted to, descending.
     pub values: Vec<f64>,
     /// Values from here on stood apart, and are not of the distribution.
-    pub apart: f64,
+    pub(super) apart: f64,
 }
 
 impl Tail {
@@ -111,7 +111,7 @@ impl Tail {
     }
 
     /// From the values that were measured, of so many tested pairs.
-    pub fn fit(values: impl ExactSizeIterator<Item = f64>, tested: u64) -> Self {
+    pub(super) fn fit(values: impl ExactSizeIterator<Item = f64>, tested: u64) -> Self {
         let everything = values.len();
         let values = unrelated(values);
         let tested = tested.saturating_sub((everything - values.len()) as u64).max(1);
@@ -131,14 +131,14 @@ impl Tail {
     }
 
     /// The chance that an unrelated pair is at least that significant.
-    pub fn probability(&self, z: f64) -> f64 {
+    pub(super) fn probability(&self, z: f64) -> f64 {
         if z < self.start { 1.0 } else { (self.rate * libm::exp(-(z - self.start) / self.scale)).min(1.0) }
     }
 }
 
 /// The null distribution at zero shift, from pairs most of which are unrelated: a normal bulk with a heavier upper tail.
 ///
-/// Of few micrographs no fixed pattern is taken out (`has_pattern`), so that all of them may correlate: only what is far above the others,
+/// With few micrographs no fixed pattern is taken out (`has_pattern`), so that all of them may correlate: only what is far above the others,
 /// and above what a pattern usually makes, is more than that.
 pub fn zero_tail(at_zero: impl IntoIterator<Item = f64>, has_pattern: bool) -> Tail {
     let everything = ascending(at_zero);

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU8, Ordering::Relaxed};
 
 use rayon::prelude::*;
 
-use crate::kdtree::{Around, Bounds, LARGE, LEAF, Node, Tree};
+use crate::kdtree::{BallVisitor, Bounds, LARGE, LEAF, Node, Tree};
 use crate::particles::ranking::Ranking;
 use crate::{Monitor, Result};
 
@@ -20,7 +20,7 @@ const GROWTH: usize = 8;
 const WIDE: f64 = 1600.0;
 /// Fewer points are sorted at once.
 const SORTED: usize = 4096;
-/// Of more the best are sorted first, one in so many.
+/// In larger groups the best points are sorted first, one in so many.
 const FIRST: usize = 16;
 
 /// Not decided.
@@ -175,7 +175,7 @@ struct Reject<'a, const D: usize> {
     choice: &'a Choice<'a, D>,
 }
 
-impl<const D: usize> Around for Reject<'_, D> {
+impl<const D: usize> BallVisitor for Reject<'_, D> {
     fn skips(&self, node: usize) -> bool {
         self.choice.closed[node].load(Relaxed)
     }
@@ -208,7 +208,7 @@ struct Hold<'a, const D: usize> {
     region: &'a Node<D>,
 }
 
-impl<const D: usize> Around for Hold<'_, D> {
+impl<const D: usize> BallVisitor for Hold<'_, D> {
     fn skips(&self, node: usize) -> bool {
         let range = self.choice.tree.nodes()[node].range();
         let is_outside = range.end <= self.region.range().start || range.start >= self.region.range().end;
@@ -248,13 +248,13 @@ struct Outside<'a, const D: usize> {
     found: bool,
 }
 
-impl<const D: usize> Around for Outside<'_, D> {
+impl<const D: usize> BallVisitor for Outside<'_, D> {
     fn skips(&self, node: usize) -> bool {
         let (range, region) = (self.choice.tree.nodes()[node].range(), self.region.range());
         self.found || (region.start <= range.start && range.end <= region.end)
     }
 
-    /// Of many that are near one might be better: looking at all of them for each that asks would be quadratic in clumps.
+    /// One of many near points might be better: a look at all of them, for each of them, would be quadratic in clumps.
     fn whole(&mut self, node: usize) {
         let range = self.choice.tree.nodes()[node].range();
         if range.len() > LEAF {

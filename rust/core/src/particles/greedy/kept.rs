@@ -1,10 +1,10 @@
-//! What each rejected point duplicates: the nearest of the kept ones that are better.
+//! Finds what each rejected point duplicates: the nearest of the kept ones that are better.
 //!
 //! Looked for leaf by leaf in a tree over the kept points alone: few of them are near a leaf, however many points are in it.
 
 use super::choice::Choice;
 use super::part_of;
-use crate::kdtree::{Around, Node, Tree, squared};
+use crate::kdtree::{BallVisitor, Node, Tree, squared};
 use crate::particles::trees::each_span;
 use crate::{Monitor, Result};
 
@@ -45,7 +45,7 @@ struct Near<'a, const D: usize> {
     positions: Vec<usize>,
 }
 
-impl<const D: usize> Around for Near<'_, D> {
+impl<const D: usize> BallVisitor for Near<'_, D> {
     fn whole(&mut self, node: usize) {
         self.positions.extend(self.tree.nodes()[node].range());
     }

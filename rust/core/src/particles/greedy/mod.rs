@@ -9,7 +9,7 @@ mod kept;
 use rayon::prelude::*;
 
 use super::ranking::Ranking;
-use crate::kdtree::{Around, Bounds, Builder, Edge, LARGE, Node, Tree};
+use crate::kdtree::{BallVisitor, Bounds, Builder, Edge, LARGE, Node, Tree};
 use crate::{Monitor, Result};
 use choice::Choice;
 
@@ -17,7 +17,7 @@ use choice::Choice;
 const LISTED_PAIRS: usize = 2;
 /// Points of a large group that are asked how many are near them: 0.2 ms.
 const SAMPLED: usize = 256;
-/// Of a larger share of points that have others near them, these are not sorted out first.
+/// If a larger share of points has others near, points without are not sorted out first.
 const MOSTLY: f64 = 0.5;
 
 /// Calls `set` with every rejected particle and the nearest of the kept ones that are within the separation and better.
@@ -46,7 +46,7 @@ pub(super) fn keep_best<const D: usize>(
     kept::find(&choice, monitor, set)
 }
 
-/// What some points of a large group have around them; of a small one, which is in the cache, it is faster to try.
+/// Counts what some points of a large group have around them; in a small one, which is in the cache, it is faster to try.
 #[derive(Default)]
 struct Sample {
     /// Others within the separation, on average.
@@ -71,7 +71,7 @@ impl Sample {
     }
 }
 
-/// How many points are rejected.
+/// Counts the rejected points.
 pub(super) fn count_rejected<const D: usize>(tree: &Tree<D>, limit: f64, ranking: &Ranking, monitor: &Monitor) -> Result<u64> {
     let mut choice = Choice::new(tree, limit, ranking);
     choice.decide(monitor)?;
@@ -122,7 +122,7 @@ struct Number<'a, const D: usize> {
     points: usize,
 }
 
-impl<const D: usize> Around for Number<'_, D> {
+impl<const D: usize> BallVisitor for Number<'_, D> {
     fn whole(&mut self, node: usize) {
         self.points += self.nodes[node].len();
     }

@@ -6,9 +6,9 @@ use crate::{Monitor, Result};
 /// Branches with more points are searched by several threads, which check for an interrupt.
 const BRANCH: usize = 2048;
 
-/// What is done with the pairs; each is reported once, by itself or as one of many.
-pub(super) trait Pairs<const D: usize>: Sync {
-    /// What one thread collects.
+/// Visits the pairs; each is reported once, by itself or as one of many.
+pub(super) trait PairVisitor<const D: usize>: Sync {
+    /// The findings of one thread.
     type Found: Default + Send;
 
     /// Adds what another thread has collected.
@@ -45,27 +45,27 @@ pub(super) trait Pairs<const D: usize>: Sync {
 
 struct Walk<'a, P, const D: usize> {
     tree: &'a Tree<D>,
-    pairs: &'a P,
+    visitor: &'a P,
     limit: f64,
     monitor: &'a Monitor,
 }
 
 impl<const D: usize> Tree<D> {
-    /// Calls `pairs` with all pairs whose squared distance is at most `limit`.
+    /// Calls `visitor` with all pairs whose squared distance is at most `limit`.
     ///
     /// # Errors
     /// [`crate::Error::Interrupted`].
-    pub(super) fn join<P: Pairs<D>>(&self, limit: f64, pairs: &P, monitor: &Monitor) -> Result<P::Found> {
+    pub(super) fn self_join<P: PairVisitor<D>>(&self, limit: f64, visitor: &P, monitor: &Monitor) -> Result<P::Found> {
         let mut found = P::Found::default();
         if !self.nodes.is_empty() {
-            Walk { tree: self, pairs, limit, monitor }.inside(0, &mut found);
+            Walk { tree: self, visitor, limit, monitor }.inside(0, &mut found);
         }
         monitor.advance(0)?;
         Ok(found)
     }
 }
 
-impl<P: Pairs<D>, const D: usize> Walk<'_, P, D> {
+impl<P: PairVisitor<D>, const D: usize> Walk<'_, P, D> {
     #[inline]
     fn node(&self, node: usize) -> &Node<D> {
         &self.tree.nodes[node]
@@ -73,18 +73,18 @@ impl<P: Pairs<D>, const D: usize> Walk<'_, P, D> {
 
     fn inside(&self, at: usize, found: &mut P::Found) {
         let node = self.node(at);
-        if node.len() < 2 || self.pairs.is_known(at, at) {
+        if node.len() < 2 || self.visitor.is_known(at, at) {
             return;
         }
         if node.bounds.diagonal() <= self.limit {
-            self.pairs.within(at, found);
+            self.visitor.within(at, found);
             return;
         }
         if node.is_leaf() {
             self.leaf(node, found);
         } else {
             let (left, right) = self.tree.children(at);
-            self.pairs.descend(at, left, right);
+            self.visitor.descend(at, left, right);
             if node.len() > BRANCH {
                 self.both(found, |found| self.inside(left, found), |found| self.inside(right, found));
             } else {
@@ -95,7 +95,7 @@ impl<P: Pairs<D>, const D: usize> Walk<'_, P, D> {
                 self.between(left, right, found);
             }
         }
-        self.pairs.ascend(at);
+        self.visitor.ascend(at);
     }
 
     /// Checked before a pair of nodes is searched: most pairs are not close, and need no call.
@@ -117,26 +117,26 @@ impl<P: Pairs<D>, const D: usize> Walk<'_, P, D> {
             },
         )
         .1;
-        self.pairs.merge(found, of_other);
+        self.visitor.merge(found, of_other);
     }
 
     fn between(&self, a: usize, b: usize, found: &mut P::Found) {
         let (one, other) = (self.node(a), self.node(b));
-        if self.pairs.is_known(a, b) {
+        if self.visitor.is_known(a, b) {
             return;
         }
         if one.bounds.farthest(&other.bounds) <= self.limit {
-            self.pairs.across(a, b, found);
+            self.visitor.across(a, b, found);
             return;
         }
-        if self.pairs.at_once(a, b, found) {
+        if self.visitor.at_once(a, b, found) {
             return;
         }
         match (one.is_leaf(), other.is_leaf()) {
             (true, true) => {
                 self.leaves(a, b, found);
-                self.pairs.ascend(a);
-                self.pairs.ascend(b);
+                self.visitor.ascend(a);
+                self.visitor.ascend(b);
             }
             // The larger box is split: a small one with many points may be close to all of a large one, or to nothing in it.
             (false, false) if one.bounds.diagonal() < other.bounds.diagonal() => self.split(b, a, found),
@@ -147,7 +147,7 @@ impl<P: Pairs<D>, const D: usize> Walk<'_, P, D> {
 
     fn split(&self, a: usize, b: usize, found: &mut P::Found) {
         let (left, right) = self.tree.children(a);
-        self.pairs.descend(a, left, right);
+        self.visitor.descend(a, left, right);
         match (self.are_near(left, b), self.are_near(right, b)) {
             (true, true) if self.node(a).len() + self.node(b).len() > 2 * BRANCH => {
                 self.both(found, |found| self.between(left, b, found), |found| self.between(right, b, found));
@@ -161,7 +161,7 @@ impl<P: Pairs<D>, const D: usize> Walk<'_, P, D> {
                 }
             }
         }
-        self.pairs.ascend(a);
+        self.visitor.ascend(a);
     }
 
     fn leaf(&self, node: &Node<D>, found: &mut P::Found) {
@@ -181,7 +181,7 @@ impl<P: Pairs<D>, const D: usize> Walk<'_, P, D> {
                 continue;
             }
             if other.is_repeated() {
-                self.pairs.beside(position, b, found);
+                self.visitor.beside(position, b, found);
             } else {
                 other.range().for_each(|other| self.points(position, other, found));
             }
@@ -192,7 +192,7 @@ impl<P: Pairs<D>, const D: usize> Walk<'_, P, D> {
     fn points(&self, a: usize, b: usize, found: &mut P::Found) {
         let squared = squared(self.tree.point(a), self.tree.point(b));
         if squared <= self.limit {
-            self.pairs.pair(a, b, squared, found);
+            self.visitor.pair(a, b, squared, found);
         }
     }
 }

@@ -7,9 +7,9 @@ use super::Session;
 use super::fixed_pattern::FixedPatterns;
 use super::store::Store;
 use crate::micrographs::cache::{Kind, Record};
+use crate::micrographs::checked_file::{Pack, Unpack};
 use crate::micrographs::kernels::rings::RINGS;
 use crate::micrographs::kernels::warp::Warp;
-use crate::micrographs::saved::{Pack, Unpack};
 use crate::micrographs::stored::Stored;
 use crate::{Error, Result};
 

@@ -36,15 +36,15 @@ pub struct Candidate {
 pub struct Threshold {
     /// Anywhere but at zero shift.
     pub elsewhere: f32,
-    /// At zero shift, where the fixed pattern of the camera shows.
+    /// The minimum at zero shift, where the fixed pattern of the camera shows.
     pub at_zero: f32,
 }
 
 /// Micrographs at low resolution, as spectra of zero-padded images, two packed into one.
 #[derive(Debug)]
-pub struct Coarse {
+pub struct LowResolution {
     /// The session.
-    pub session: Arc<Session>,
+    pub(super) session: Arc<Session>,
     pub(crate) correlator: Correlator,
     /// The images, before they are padded.
     pub(crate) image: Plan,
@@ -69,27 +69,28 @@ pub(crate) struct Thread {
     pub(crate) maps: Maps,
 }
 
-impl Coarse {
-    /// `max_shift_px`: largest shift along an axis, in pixels of the reduced micrographs. `finer`: factor of a higher resolution.
+impl LowResolution {
+    /// Transforms the micrographs of a session. `max_shift_px`: largest shift along an axis, in pixels of the reduced micrographs. `finer`:
+    /// factor of a higher resolution than the usual one. Memory: about 25 kB a micrograph, times `finer` squared.
     ///
     /// # Errors
     /// [`crate::Error::Io`] of the views, [`crate::Error::Interrupted`].
     pub fn new(session: Arc<Session>, finer: usize, max_shift_px: Option<f64>, monitor: &Monitor) -> Result<Self> {
-        let mut coarse = Self::empty(session, finer, max_shift_px);
-        coarse.packed = coarse.pack(0, monitor)?;
-        Ok(coarse)
+        let mut low = Self::empty(session, finer, max_shift_px);
+        low.packed = low.pack(0, monitor)?;
+        Ok(low)
     }
 
-    /// The same for a session that was extended, with the spectra that are there already.
+    /// Adds the micrographs with which a session was extended; spectra are shared with this one.
     ///
     /// # Errors
     /// [`crate::Error::Io`] of the views, [`crate::Error::Interrupted`].
     pub fn extended(&self, session: Arc<Session>, monitor: &Monitor) -> Result<Self> {
         let whole = self.session.len() / 2;
-        let mut coarse = Self::empty(session, self.finer, self.max_shift_px);
-        coarse.packed = self.packed[..whole].to_vec();
-        coarse.packed.extend(coarse.pack(whole, monitor)?);
-        Ok(coarse)
+        let mut low = Self::empty(session, self.finer, self.max_shift_px);
+        low.packed = self.packed[..whole].to_vec();
+        low.packed.extend(low.pack(whole, monitor)?);
+        Ok(low)
     }
 
     /// The spectra of all pairs of micrographs from a given pair on.
@@ -104,7 +105,9 @@ impl Coarse {
         (start..self.session.len().div_ceil(2)).into_par_iter().map_init(|| self.thread(), make).collect()
     }
 
-    /// The micrographs before one that match it best: at most `count`, and of those of the highest correlation at zero shift a sixth as many.
+    /// Finds the micrographs before one that match it best: at most `count`, and a sixth as many by their correlation at zero shift.
+    ///
+    /// Time: `i` correlations of the grid, 12,288 pixels times `finer` squared. Memory O(i).
     ///
     /// # Errors
     /// [`crate::Error::Io`] of the views, [`crate::Error::Interrupted`].
@@ -148,12 +151,12 @@ impl Coarse {
     }
 
     /// Coefficients of a spectrum.
-    pub fn length(&self) -> usize {
+    pub(super) fn length(&self) -> usize {
         self.correlator.plan.len()
     }
 
     /// Columns and rows of the grid.
-    pub fn grid(&self) -> (usize, usize) {
+    pub(super) fn grid(&self) -> (usize, usize) {
         (self.correlator.plan.width, self.correlator.plan.height)
     }
 
@@ -218,11 +221,11 @@ impl Coarse {
     }
 
     /// The peak heights of some pairs (i, 2k) and (i, 2k + 1).
-    pub fn sample(&self, tests: &[(u32, u32)], monitor: &Monitor) -> Result<Vec<Highest>> {
+    pub(super) fn sample(&self, tests: &[(u32, u32)], monitor: &Monitor) -> Result<Vec<Highest>> {
         self.each(tests, Seen::default(), monitor, |first, k, maps| self.correlator.highest(first, self.packed(k), false, maps))
     }
 
-    /// What `test` finds for some (i, k).
+    /// Calls `test` with some (i, k).
     pub(crate) fn each<T: Send>(
         &self,
         tests: &[(u32, u32)],
@@ -244,7 +247,7 @@ impl Coarse {
     }
 
     /// All pairs (i, j > i) of the given first ones whose peak is high enough, one correlation each.
-    pub fn screen(&self, firsts: &[u32], seen: Seen, threshold: Threshold, monitor: &Monitor) -> Result<Vec<Candidate>> {
+    pub(super) fn screen(&self, firsts: &[u32], seen: Seen, threshold: Threshold, monitor: &Monitor) -> Result<Vec<Candidate>> {
         self.rows(firsts, seen, monitor, |block, thread, found| {
             let start = block.iter().map(|row| row.i as usize / 2).min().unwrap_or_default();
             for k in start..self.session.len().div_ceil(2) {

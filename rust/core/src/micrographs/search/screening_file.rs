@@ -1,12 +1,12 @@
-//! How a session is screened, in a directory, for other processes: the decision, and the spectra.
+//! Saves how a session is screened to a directory, for other processes: the decision, and the spectra.
 
 use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::coarse::{Coarse, Threshold};
+use super::low_resolution::{LowResolution, Threshold};
 use super::screen::{Screener, Screening};
-use crate::micrographs::saved::{CHECK, Pack, Unpack, check_size, read_part, write_part};
+use crate::micrographs::checked_file::{CHECK, Pack, Unpack, check_size, read_part, write_part};
 use crate::micrographs::session::Session;
 use crate::rows::Input;
 use crate::{Error, Result};
@@ -19,7 +19,7 @@ impl Screener {
     ///
     /// # Errors
     /// [`Error::Io`].
-    pub fn save(&self, directory: &Path) -> Result<()> {
+    pub(super) fn save(&self, directory: &Path) -> Result<()> {
         let Screening { pairs, grid, finer, pool_size, threshold, pool_threshold, decoy_pairs, predicted } = &self.screening;
         let (columns, rows) = grid.unwrap_or_default();
         let mut pack = Pack::default();
@@ -31,20 +31,20 @@ impl Screener {
             pack.real(recall);
         }
         pack.write(&directory.join(SCREENING))?;
-        self.coarse.as_ref().map_or(Ok(()), |coarse| save_spectra(coarse, &directory.join(SPECTRA)))
+        self.low.as_ref().map_or(Ok(()), |low| save_spectra(low, &directory.join(SPECTRA)))
     }
 
     /// As it was saved in a directory.
     ///
     /// # Errors
     /// [`Error::Io`], [`Error::Malformed`].
-    pub fn open(session: &Arc<Session>, max_shift_px: Option<f64>, directory: &Path) -> Result<Self> {
+    pub(super) fn open(session: &Arc<Session>, max_shift_px: Option<f64>, directory: &Path) -> Result<Self> {
         let (screening, session) = (Screening::open(directory)?, Arc::clone(session));
-        let coarse = screening.grid.map(|_| {
-            let coarse = Coarse::empty(Arc::clone(&session), screening.finer, max_shift_px);
-            open_spectra(coarse, &directory.join(SPECTRA))
+        let low = screening.grid.map(|_| {
+            let low = LowResolution::empty(Arc::clone(&session), screening.finer, max_shift_px);
+            open_spectra(low, &directory.join(SPECTRA))
         });
-        Ok(Self { coarse: coarse.transpose()?, screening, session })
+        Ok(Self { low: low.transpose()?, screening, session })
     }
 }
 
@@ -53,7 +53,7 @@ impl Screening {
     ///
     /// # Errors
     /// [`Error::Io`], [`Error::Malformed`].
-    pub fn open(directory: &Path) -> Result<Self> {
+    pub(super) fn open(directory: &Path) -> Result<Self> {
         let mut file = Unpack::read(&directory.join(SCREENING))?;
         let (pairs, decoy_pairs) = (file.whole()? as u64, file.whole()? as u64);
         let (columns, rows, finer, pool_size) = (file.whole()?, file.whole()?, file.whole()?, file.whole()?);
@@ -65,21 +65,21 @@ impl Screening {
     }
 }
 
-fn save_spectra(coarse: &Coarse, path: &Path) -> Result<()> {
+fn save_spectra(low: &LowResolution, path: &Path) -> Result<()> {
     let mut file = File::create(path).map_err(Error::at(path))?;
-    for spectrum in &coarse.packed {
+    for spectrum in &low.packed {
         write_part(&mut file, &spectrum.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<u8>>(), path)?;
     }
     file.sync_all().map_err(Error::at(path))
 }
 
-fn open_spectra(mut coarse: Coarse, path: &Path) -> Result<Coarse> {
-    let (input, length, n) = (Input::open(path)?, 4 * coarse.length(), coarse.session.len().div_ceil(2));
+fn open_spectra(mut low: LowResolution, path: &Path) -> Result<LowResolution> {
+    let (input, length, n) = (Input::open(path)?, 4 * low.length(), low.session.len().div_ceil(2));
     check_size(&input, (length + CHECK) * n)?;
     let spectrum = |k: usize| {
         let bytes = read_part(&input, k * (length + CHECK), length)?;
         Ok(bytes.as_chunks().0.iter().map(|&value| i16::from_le_bytes(value)).collect())
     };
-    coarse.packed = (0..n).map(spectrum).collect::<Result<_>>()?;
-    Ok(coarse)
+    low.packed = (0..n).map(spectrum).collect::<Result<_>>()?;
+    Ok(low)
 }
