@@ -16,13 +16,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cases import Ran, has_marks, records, star
+from cases import Ran, has_marks, records, same_results, star
 from cryodedup import (
     InputError,
     MicrographParams,
     MicrographResult,
     ParticleParams,
     ParticleResult,
+    _core,
     apply_choice,
     deduplicate,
     deduplicate_particles,
@@ -108,8 +109,30 @@ def test_a_result_cannot_be_changed(particles: ParticleResult, micrographs: Micr
         micrographs.pairs.clear()
     with pytest.raises(TypeError, match="a result cannot be changed"):
         micrographs.times_s["reading"] = 0
-    again = pickle.loads(pickle.dumps(micrographs.times_s))
-    assert (again, type(again)) == (micrographs.times_s, FrozenDict)
+
+
+def test_results_pickle(particles: ParticleResult, micrographs: MicrographResult, tmp_path: Path) -> None:
+    """As joblib sends them from one process to another: what they write is the same, and they stay frozen."""
+    particles.write(tmp_path / "out", report=False)
+    applied = apply_choice(tmp_path / "out", particles.sources[0].picks.label)
+    in_memory = deduplicate_particles(records([(100, 100), (104, 100), (900, 100)]))
+    for i, result in enumerate((particles, micrographs, applied, in_memory)):
+        again = pickle.loads(pickle.dumps(result))
+        assert type(again) is type(result)
+        assert [*changeable(again, type(result).__name__, set())] == []
+        for which, one in enumerate((result, again)):
+            one.write(tmp_path / f"{i}_{which}")
+        same_results(tmp_path / f"{i}_0", tmp_path / f"{i}_1")
+    with pytest.raises(ValueError, match="not the state of an object of this version"):
+        _core.Rows(b"nonsense")
+
+
+def test_an_unpickled_result_refuses_a_changed_file(tmp_path: Path) -> None:
+    path = star(tmp_path / "p.star", [(0, 0, "m"), (1, 0, "m")])
+    pickled = pickle.dumps(deduplicate_particles(path, pixel_size_a=1.0))
+    star(path, [(0, 0, "m"), (1, 0, "m"), (2, 0, "m")])
+    with pytest.raises(InputError, match=r"p\.star: found that it was changed after it had been read"):
+        pickle.loads(pickled).write(tmp_path / "out")
 
 
 @pytest.mark.parametrize(("keywords", "params"), [(ParticleKeywords, ParticleParams), (MicrographKeywords, MicrographParams)])

@@ -9,6 +9,7 @@ from typing import Any, Protocol, TypeAlias, final, type_check_only
 
 import numpy as np
 from numpy.typing import NDArray
+from typing_extensions import Self
 
 _Path: TypeAlias = str | PathLike[str]
 _Progress: TypeAlias = Callable[[int], object] | None
@@ -279,6 +280,8 @@ def find_records(caches: Sequence[_Path], keys: Sequence[bytes], *, threads: int
 class Rows:
     """The byte spans of a table's rows in its file; what is read later by them is refused if the file was changed since."""
 
+    def __new__(cls, state: bytes) -> Self: ...
+    def __getnewargs__(self) -> tuple[bytes]: ...
     @staticmethod
     def records(path: _Path, start: int, size: int, count: int) -> Rows: ...
     def __len__(self) -> int: ...
@@ -441,6 +444,8 @@ class NullBulk:
 class Null:
     """The null distributions of a session."""
 
+    def __new__(cls, state: bytes) -> Self: ...
+    def __getnewargs__(self) -> tuple[bytes]: ...
     @property
     def mirrored(self) -> NullTail:
         """The tail for pairs with a mirrored micrograph."""
@@ -710,6 +715,10 @@ class LowResolution:
 class Table:
     """One block of a STAR file."""
 
+    def __new__(
+        cls, block: str, start: int, pairs: list[tuple[str, bytes]], labels: list[str], rows: Rows, columns: dict[str, Any]
+    ) -> Self: ...
+    def __getnewargs__(self) -> tuple[str, int, list[tuple[str, bytes]], list[str], Rows, dict[str, Any]]: ...
     @property
     def block(self) -> str: ...
     @property

@@ -22,7 +22,14 @@ class FrozenDict(dict[Any, Any]):
     __setitem__ = __delitem__ = __ior__ = clear = pop = popitem = setdefault = update = _refuse
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return FrozenDict, (dict(self),)
+        return frozen, (dict(self),)
+
+
+class FrozenResult:
+    """A result that is as frozen in the process that unpickles it as where it was made."""
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(frozen(state))
 
 
 def frozen(value: Value) -> Value:

@@ -19,6 +19,7 @@ from cryodedup.apply.rows import FileRows
 from cryodedup.apply.verdicts import BOTH, REJECTED, UNKNOWN
 from cryodedup.errors import InputError
 from cryodedup.formats.output import NOT_WRITTEN, Place, Written, free_stem
+from cryodedup.frozen import FrozenResult
 from cryodedup.names import named
 from cryodedup.progress import Progress
 from cryodedup.text import count
@@ -131,7 +132,7 @@ class AppliedFile:
 
 
 @dataclass(frozen=True, kw_only=True)
-class AppliedChoice:
+class AppliedChoice(FrozenResult):
     """The choice of an earlier run for other files.
 
     Attributes

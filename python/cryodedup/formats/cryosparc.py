@@ -125,6 +125,10 @@ class NpyFile:
         rows = _core.Rows.records(path, start, dtype.itemsize, int(shape[0]))
         return cls(path, dtype, int(shape[0]), start, rows, threads, progress)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """A copy in another process does not report to this one's progress."""
+        return NpyFile, (self.path, self.dtype, self.count, self.start, self.rows, self.threads)
+
     @property
     def label(self) -> str:
         return str(self.path)

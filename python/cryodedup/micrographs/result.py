@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from cryodedup.frozen import FrozenResult
 from cryodedup.micrographs.compare import Compared, Pair
 from cryodedup.micrographs.decide import Withheld
 from cryodedup.micrographs.exposures import Exposures
@@ -21,7 +22,7 @@ from cryodedup.params import MicrographParams
 
 
 @dataclass(frozen=True, kw_only=True)
-class MicrographOutcome:
+class MicrographOutcome(FrozenResult):
     """Duplicates among micrographs; indices and arrays are in the order of the input.
 
     Attributes

@@ -102,7 +102,7 @@ class Joined:
         """
         for pick in self.picks:
             pick.release()
-        picks = [replace(pick, stored=(), shifts_a=lambda key: (), added_shifts=()) for pick in self.picks]
+        picks = [replace(pick, stored=(), added_shifts=()) for pick in self.picks]
         return replace(self, picks=picks)
 
 

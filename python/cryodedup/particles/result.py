@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from cryodedup.errors import InputError
 from cryodedup.formats.output import HasTable
+from cryodedup.frozen import FrozenResult
 from cryodedup.params import ParticleParams
 from cryodedup.particles.analysis.advice import Advice, advise
 from cryodedup.particles.analysis.analyse import Analysis
@@ -39,7 +40,7 @@ class Source:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ParticleOutcome:
+class ParticleOutcome(FrozenResult):
     """Duplicates among n particles, m of which are rejected; all arrays are in the order of the inputs, one after the other.
 
     Attributes

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -53,7 +54,7 @@ def find_duplicates(particles: Any, params: ParticleParams, progress: Progress =
     outcome = ParticleOutcome(
         params=params,
         criterion=criterion,
-        joined=joined,
+        joined=replace(joined, picks=[pick.without_readers() for pick in joined.picks]),
         centres=centres,
         selection=selection,
         analysis=analysis,

@@ -9,6 +9,7 @@ mod errors;
 mod listing;
 mod micrographs;
 mod particles;
+mod pickling;
 mod preparation;
 mod records;
 mod rows;

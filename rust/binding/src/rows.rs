@@ -9,6 +9,7 @@ use pyo3::prelude::*;
 
 use crate::arrays::Progress;
 use crate::errors::to_python;
+use crate::pickling::{of_state, state_of};
 use crate::watched::run;
 
 #[pyclass(frozen, module = "cryodedup._core")]
@@ -16,6 +17,15 @@ pub struct Rows(pub Arc<rows::Rows>);
 
 #[pymethods]
 impl Rows {
+    #[new]
+    fn new(state: &[u8]) -> PyResult<Self> {
+        Ok(Self(Arc::new(of_state(state)?)))
+    }
+
+    fn __getnewargs__(&self) -> PyResult<(Vec<u8>,)> {
+        state_of(&*self.0)
+    }
+
     #[staticmethod]
     fn records(path: PathBuf, start: u64, size: u64, count: u64) -> PyResult<Self> {
         let input = Input::open(&path).map_err(to_python)?;

@@ -11,6 +11,7 @@ use pyo3::prelude::*;
 use crate::arrays::{Column, Image, Progress, readable};
 use crate::errors::to_python;
 use crate::micrographs::{BandOf, to_band};
+use crate::pickling::{of_state, state_of};
 use crate::session::Session;
 use crate::watched::{run, run_in_stages};
 
@@ -124,6 +125,15 @@ pub struct Null(Arc<significance::Null>);
 
 #[pymethods]
 impl Null {
+    #[new]
+    fn new(state: &[u8]) -> PyResult<Self> {
+        Ok(Self(Arc::new(of_state(state)?)))
+    }
+
+    fn __getnewargs__(&self) -> PyResult<(Vec<u8>,)> {
+        state_of(&*self.0)
+    }
+
     #[getter]
     fn mirrored(&self) -> NullTail {
         NullTail(self.0.mirrored.clone())

@@ -6,7 +6,7 @@ use cryodedup_core::rows::Cells;
 use cryodedup_core::star::{self, Column, Wanted};
 use numpy::IntoPyArray;
 use pyo3::prelude::*;
-use pyo3::types::{PyBool, PyBytes, PyDict};
+use pyo3::types::{PyBool, PyBytes, PyDict, PyTuple};
 
 use crate::arrays::Progress;
 use crate::errors::to_python;
@@ -22,6 +22,19 @@ pub struct Table {
     labels: Vec<String>,
     rows: Py<Rows>,
     columns: Py<PyDict>,
+}
+
+#[pymethods]
+impl Table {
+    #[new]
+    fn new(block: String, start: u64, pairs: Vec<(String, Py<PyBytes>)>, labels: Vec<String>, rows: Py<Rows>, columns: Py<PyDict>) -> Self {
+        Self { block, start, pairs, labels, rows, columns }
+    }
+
+    fn __getnewargs__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyTuple>> {
+        let parts = ["block", "start", "pairs", "labels", "rows", "columns"].map(|name| slf.getattr(name));
+        PyTuple::new(slf.py(), parts.into_iter().collect::<PyResult<Vec<_>>>()?)
+    }
 }
 
 impl Table {

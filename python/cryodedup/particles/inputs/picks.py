@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -18,6 +19,17 @@ if TYPE_CHECKING:
 _JOB = re.compile(r"(?:^|[/>@])([A-Za-z]\w*/job\d+|J\d+)/")
 Floats = NDArray[np.float64]
 CountedIn = Literal["angstrom", "micrograph", "tomogram", "export"]
+
+
+def _no_shifts(_key: str) -> tuple[Floats, ...]:
+    return ()
+
+
+def _nothing() -> None: ...
+
+
+def _where_in_table(label: str, row: int) -> Where:
+    return Where(label, row=row)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,8 +162,8 @@ class Picks:
     pixel_size_of: NDArray[np.uint32] | None = None
     heights_px: Floats | float | None = None
     shift_keys: frozenset[str] = frozenset()
-    shifts_a: Callable[[str], tuple[Floats, ...]] = lambda key: ()
-    release: Callable[[], None] = lambda: None
+    shifts_a: Callable[[str], tuple[Floats, ...]] = _no_shifts
+    release: Callable[[], None] = _nothing
     scores: Scores | None = None
     uids: NDArray[np.uint64] | None = None
     expanded_from: NDArray[np.uint64] | None = None
@@ -166,6 +178,11 @@ class Picks:
 
     def __len__(self) -> int:
         return len(self.micrograph_of)
+
+    def without_readers(self) -> Picks:
+        """The same without functions that read from the input: nobody calls them once the job is done, and it can be pickled."""
+        where = partial(_where_in_table, self.label)
+        return replace(self, shifts_a=_no_shifts, release=_nothing, images=None, jobs=list, where=where)
 
     def part(self, start: int, end: int) -> Picks:
         """The particles of consecutive rows and their micrographs, without scores, half-sets and filaments."""

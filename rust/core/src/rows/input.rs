@@ -21,6 +21,7 @@ pub struct Input {
 
 /// The state of a file: its size, time of change and number on the disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Version {
     size: u64,
     modified: Option<SystemTime>,

@@ -23,12 +23,14 @@ use crate::{Error, Result};
 
 /// Where the rows of a table are in its file.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Rows {
     of: Version,
     spans: Spans,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 enum Spans {
     Records { start: u64, size: u64, count: u64 },
     Lines { starts: Offsets, gaps: Vec<(u64, u64)> },

@@ -2,6 +2,7 @@
 
 /// Ascending offsets: of each the lower half, and where the upper half grows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Offsets {
     low: Vec<u32>,
     /// The number of offsets below each multiple of 2^32 up to the last offset.

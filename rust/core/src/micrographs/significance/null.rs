@@ -32,6 +32,7 @@ const NEXT_SCALE: f64 = 0.085;
 
 /// The null distributions of a session.
 #[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Null {
     /// The tail of mirrored pairs.
     pub mirrored: Tail,

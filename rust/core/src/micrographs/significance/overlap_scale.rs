@@ -14,6 +14,7 @@ const UNLIKE: f64 = 1.15;
 /// Location and spread of the significances of unrelated pairs, by rising overlap: a few large objects in each image reach more where little
 /// overlaps. Standard significances are those that would be as unlikely at the usual location and spread.
 #[derive(Clone, Debug, Default, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct OverlapScale {
     /// Overlap, location and spread of each class; none if the overlap does not matter.
     classes: Vec<[f64; 3]>,

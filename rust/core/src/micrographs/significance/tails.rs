@@ -64,6 +64,7 @@ fn add(sum: &mut f64, value: f64) -> f64 {
 
 /// The distribution of the largest of many.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Gumbel {
     /// The location.
     pub middle: f64,
@@ -92,6 +93,7 @@ impl Gumbel {
 
 /// The upper tail of a null distribution: values above `start` are exponential of mean `start + scale`.
 #[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Tail {
     /// The lowest value of the tail.
     pub start: f64,
