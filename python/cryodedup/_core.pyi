@@ -537,6 +537,9 @@ class Search:
     ) -> Search:
         """Plans a search among all pairs; ``sensitivity``: ``auto``, ``fast`` or ``full``."""
     @staticmethod
+    def extent(n: int, sensitivity: str) -> tuple[bool, bool, int, int]:
+        """Tells of a search among ``n``: whether pairs are screened, maybe at twice the resolution; how many are refined, and mirrored."""
+    @staticmethod
     def window(
         session: Session,
         pairs: NDArray[np.uint32],

@@ -10,9 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from cryodedup import _core
-from cryodedup.micrographs.blocks import MAX_IN_MEMORY, sampled, window_pairs
+from cryodedup.micrographs.costs import PAIR_CORE_S, comparing_work, memory_gb, pairs_of
 from cryodedup.micrographs.reading import Reading
-from cryodedup.micrographs.self_test import MAX_PAIRS
 from cryodedup.params import MicrographParams
 from cryodedup.system.resources import processors
 
@@ -22,30 +21,6 @@ _MIN_MEASURED_S = 15.0
 """Nothing is measured for runs that are surely shorter."""
 _FEW_FRAMES = 32
 """Reading is not timed if there are fewer frames."""
-_PAIR_CORE_S = 4e-4
-"""About what a close comparison takes, to decide whether it is worth measuring; it was 0.35 to 0.7 ms on the machines at hand."""
-
-# Work, in close comparisons of two views, which have about as many pixels whatever the size of the frames is.
-_LOADING = 9.0
-"""A frame: fixed pattern and views (4.6 to 6 ms where a close comparison takes 0.66)."""
-_COARSE = 0.026
-"""A pair at 128 x 96 (9.2 us where a close comparison takes 0.35 ms)."""
-_PLANTING = 16_000.0
-"""Planted pairs and samples, by which the way of screening is chosen (11 s where a close comparison takes 0.66 ms)."""
-_CONFIRMING = 0.1
-"""The exact correlation of a pair at its shift."""
-_FINER = 4.0
-"""Coarse work at twice the resolution."""
-_DIM, _BRIGHT, _MAX_FINER = 0.085, 0.26, 3500
-"""Mean shares of signal: below the first, sessions of up to so many micrographs were screened at twice the resolution; above the second,
-in groups, which leave few pairs to compare closely. (640 simulated frames at shares of 0.02, 0.03, 0.06 | 0.11, 0.18, 0.24 | 0.8.)"""
-
-# As the core chooses them (search/screen.rs): pairs that are compared closely, and mirrored ones that are screened.
-_CLOSELY, _SHARE, _MAX_CLOSELY, _DECOYS = 200_000, 0.03, 400_000, 300_000
-
-# Memory, in MB: of Python and its libraries; a thread; a micrograph with its views, and without, where these are in a file; one whose
-# spectrum is in use, of which so many are.
-_BASE_MB, _THREAD_MB, _FRAME_MB, _BARE_FRAME_MB, _SPECTRUM_MB, _SPECTRA = 150.0, 12.0, 0.21, 0.058, 0.79, 3 * 96
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,7 +63,7 @@ def forecast(reading: Reading, sizes: Sequence[int], params: MicrographParams) -
     a_byte = (time.perf_counter() - started) / max(1, read_bytes)
     reading_s = a_byte * reading.bytes_of(reading.waiting)
     work = sum(comparing_work(n, params, signal=0.0) for n in sizes)
-    if reading_s + work * _PAIR_CORE_S / threads < _MIN_MEASURED_S:
+    if reading_s + work * PAIR_CORE_S[0] / threads < _MIN_MEASURED_S:
         return None
     measured = _measure(list(reading.records.values()), params, threads)
     if measured is None:
@@ -99,40 +74,8 @@ def forecast(reading: Reading, sizes: Sequence[int], params: MicrographParams) -
         comparing_s=pair_s * sum(comparing_work(n, params, signal=signal) for n in sizes),
         memory_gb=memory_gb(max(sizes), threads),
         frame_s=reading_s / max(1, len(reading.waiting)),
-        pairs=sum(_pairs(n, params) for n in sizes),
+        pairs=sum(pairs_of(n, params) for n in sizes),
     )
-
-
-def comparing_work(n: int, params: MicrographParams, *, signal: float) -> float:
-    """The work of comparing ``n`` micrographs of one class, in close comparisons of two; ``signal``: their mean share of it."""
-    every, turns = n * (n - 1) // 2, len(params.turns_deg)
-    pairs, cohort = _pairs(n, params), min(_core.RANDOM_PAIRS, every)
-    loading = _LOADING * n + (2 * turns * MAX_PAIRS if params.self_test else 0)
-    if params.by_window:
-        return loading + pairs * (turns + _CONFIRMING) + turns * (len(sampled(window_pairs(range(n), params))) + cohort)
-    if pairs <= _CLOSELY and params.sensitivity != "fast":
-        return loading + 2 * turns * pairs
-    closely = min(max(_SHARE * pairs, _CLOSELY), _MAX_CLOSELY, pairs)
-    decoys = pairs / (pairs // _DECOYS | 1)
-    coarse = _COARSE * len(params.screened_turns_deg)
-    if params.sensitivity == "fast" or (params.sensitivity == "auto" and signal > _BRIGHT):
-        return loading + _PLANTING + coarse * (pairs / 2 + decoys) + turns * (closely * decoys / pairs + cohort)
-    finer = signal < _DIM and n <= _MAX_FINER
-    screening = coarse * (pairs + decoys) * (_FINER if finer else 1) + _PLANTING * (2 if finer else 1)
-    return loading + screening + turns * (closely * (1 + decoys / pairs) + cohort)
-
-
-def _pairs(n: int, params: MicrographParams) -> int:
-    return len(window_pairs(range(n), params)) if params.by_window else n * (n - 1) // 2
-
-
-def memory_gb(n: int, threads: int, *, in_file: bool | None = None) -> float:
-    """The largest need of memory while ``n`` micrographs of one class are compared.
-
-    ``in_file``: whether their views are in a file, as they always are in stages; None: as in one run.
-    """
-    frame_mb = _BARE_FRAME_MB if (n > MAX_IN_MEMORY if in_file is None else in_file) else _FRAME_MB
-    return (_BASE_MB + _THREAD_MB * threads + frame_mb * n + _SPECTRUM_MB * min(n, _SPECTRA)) / 1024
 
 
 def _measure(records: Sequence[_core.Record], params: MicrographParams, threads: int) -> tuple[float, float] | None:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from cryodedup.micrographs.forecast import comparing_work, memory_gb
+from cryodedup.micrographs.costs import LOADING, PAIR_CORE_S, PLANTING, comparing_work, memory_gb
 from cryodedup.params import MicrographParams
 from cryodedup.slurm.job import Request
 
@@ -21,8 +21,6 @@ MIN_TIME_S, MIN_MEMORY_GB = 1800.0, 2
 _STEP_S = 900
 """Times are whole multiples."""
 
-_PAIR_CORE_S = 7e-4
-"""A close comparison, on the slowest of the machines at hand."""
 _BYTES_PER_S = 5e7
 """To read and reduce micrographs in one task. Two threads read 430 MB/s of float32 from the page cache, and 40 MB/s of gzip; a file server
 that serves several tasks gives each of them less."""
@@ -30,8 +28,6 @@ _MEGABYTES_PER_THREAD = 100.0
 """Memory that prepare takes: it reads in strips. (47 MB with two threads at frames of 94 MB.)"""
 _SIGNALS = (0.0, 0.1, 0.2)
 """Mean shares of signal: it is not known yet which way of screening they will call for."""
-_LOADING_WORK, _PLANNING_WORK = 10.0, 32_000.0
-"""Work, in close comparisons: to load a micrograph; to choose the way of screening, by planted pairs at two resolutions."""
 _MERGING_S = 0.002
 """A micrograph: decisions, thumbnails, page."""
 
@@ -65,7 +61,7 @@ def of_micrographs(micrographs: int, read_bytes: int, params: MicrographParams, 
         return memory_gb(micrographs, cpus, in_file=True)
 
     def loading_s(cpus: int) -> float:
-        return (_LOADING_WORK * micrographs + _PLANNING_WORK) * _PAIR_CORE_S / cpus
+        return (LOADING * micrographs + 2 * PLANTING) * PAIR_CORE_S[1] / cpus  # planted pairs at two resolutions
 
     return {
         "prepare": lambda cpus: of(cpus, read_bytes / _BYTES_PER_S / tasks, _MEGABYTES_PER_THREAD * (cpus + 1) / 1024),
@@ -83,12 +79,12 @@ def of_particles(inputs: Sequence[Path], cpus: int) -> Request:
 
 
 def _comparing_s(micrographs: int, params: MicrographParams, cpus: int) -> float:
-    return max(comparing_work(micrographs, params, signal=signal) for signal in _SIGNALS) * _PAIR_CORE_S / cpus
+    return max(comparing_work(micrographs, params, signal=signal) for signal in _SIGNALS) * PAIR_CORE_S[1] / cpus
 
 
 def _testing_s(params: MicrographParams, cpus: int) -> float:
     """Returns what is the same for any number of micrographs: the self-test, if it is asked for."""
-    return comparing_work(2, params, signal=0.0) * _PAIR_CORE_S / cpus
+    return comparing_work(2, params, signal=0.0) * PAIR_CORE_S[1] / cpus
 
 
 def _memory(gigabytes: float) -> str:

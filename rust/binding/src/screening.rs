@@ -283,6 +283,12 @@ impl Search {
     }
 
     #[staticmethod]
+    fn extent(n: usize, sensitivity: &str) -> PyResult<(bool, bool, u64, u64)> {
+        let extent = search::Extent::of(n, sensitivity.parse().map_err(to_python)?);
+        Ok((extent.is_screened, extent.may_be_finer, extent.refined, extent.decoys))
+    }
+
+    #[staticmethod]
     #[pyo3(signature = (session, pairs, decoys, *, max_shift_px, turns_deg))]
     fn window(
         session: &Session,

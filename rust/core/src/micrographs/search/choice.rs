@@ -5,15 +5,11 @@ use std::str::FromStr;
 use super::low_resolution::{LowResolution, Threshold};
 use super::planting::{Planted, plant};
 use super::pools::{Pools, SIZES};
-use super::screen::{ALWAYS_REFINED, RECALL};
+use super::screen::{RECALL, refined_of};
 use crate::micrographs::kernels::correlator::Highest;
 use crate::micrographs::kernels::warp::Seen;
 use crate::{Error, Monitor, Result};
 
-/// The share of pairs that is refined in larger sessions, up to [`MAX_REFINED`].
-const SHARE: f64 = 0.03;
-/// About the maximum number of refined pairs.
-const MAX_REFINED: u64 = 400_000;
 /// Number of pairs from which thresholds are estimated.
 const SAMPLED: usize = 20_000;
 /// The share of all pools that may pass by chance.
@@ -73,7 +69,7 @@ fn threshold_passed_by(heights: &[Highest], share: f64) -> Threshold {
 }
 
 fn threshold_of_pairs(low: &LowResolution, pairs: u64, monitor: &Monitor) -> Result<Threshold> {
-    let wanted = ((SHARE * pairs as f64) as u64).clamp(ALWAYS_REFINED, MAX_REFINED);
+    let wanted = refined_of(pairs);
     let mut random = Random(1);
     let n = low.session.len();
     let mut tests = Vec::new();

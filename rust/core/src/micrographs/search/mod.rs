@@ -25,5 +25,5 @@ pub use confirm::{Confirmed, confirm};
 pub use low_resolution::{LowResolution, Threshold};
 pub use place::{Pair, Place, pairs, places};
 pub use refine::{Match, Matcher};
-pub use screen::{Screening, Shard};
+pub use screen::{Extent, Screening, Shard};
 pub(super) use shared_pattern::share_pattern;

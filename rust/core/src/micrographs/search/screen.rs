@@ -10,7 +10,11 @@ use crate::micrographs::session::Session;
 use crate::{Error, Monitor, Result};
 
 /// This many pairs are refined at any sensitivity: all pairs of a small session, so that screening loses none.
-pub(super) const ALWAYS_REFINED: u64 = 200_000;
+const ALWAYS_REFINED: u64 = 200_000;
+/// The share of pairs that is refined in larger sessions, up to [`MAX_REFINED`].
+const SHARE_REFINED: f64 = 0.03;
+/// About the maximum number of refined pairs of those.
+const MAX_REFINED: u64 = 400_000;
 /// Sessions of up to this many micrographs are screened at twice the resolution if their signal requires it; memory and time allow it.
 const MAX_FINER: usize = 3500;
 /// About the number of pairs with mirrored micrographs that are screened.
@@ -79,6 +83,38 @@ impl Shard {
     }
 }
 
+/// The number of pairs that a search among all will compare, as far as it is known before it begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Extent {
+    /// Whether they are screened; otherwise all are refined.
+    pub is_screened: bool,
+    /// Whether they are screened at twice the resolution if the signal of the session requires it.
+    pub may_be_finer: bool,
+    /// Pairs that are refined, about.
+    pub refined: u64,
+    /// Pairs of a mirrored micrograph and another one, which are screened likewise.
+    pub decoys: u64,
+}
+
+impl Extent {
+    /// The extent of a search among `n` micrographs.
+    #[must_use]
+    pub fn of(n: usize, sensitivity: Sensitivity) -> Self {
+        let pairs = all(n);
+        if n < 8 || (pairs <= ALWAYS_REFINED && sensitivity != Sensitivity::Fast) {
+            return Self { is_screened: false, may_be_finer: false, refined: pairs, decoys: pairs };
+        }
+        let decoys = decoys(n).map(|i| n as u64 - 1 - u64::from(i)).sum();
+        let may_be_finer = sensitivity != Sensitivity::Fast && n <= MAX_FINER;
+        Self { is_screened: true, may_be_finer, refined: refined_of(pairs).min(pairs), decoys }
+    }
+}
+
+/// About the number of pairs that are refined among all, where they are screened.
+pub(super) fn refined_of(pairs: u64) -> u64 {
+    ((SHARE_REFINED * pairs as f64) as u64).clamp(ALWAYS_REFINED, MAX_REFINED)
+}
+
 /// Selects the pairs to be refined among all.
 #[derive(Debug)]
 pub struct Screener {
@@ -96,21 +132,21 @@ impl Screener {
     pub fn plan(session: &Arc<Session>, sensitivity: Sensitivity, max_shift_px: Option<f64>, monitor: &Monitor) -> Result<Self> {
         let (session, n) = (Arc::clone(session), session.len());
         let pairs = all(n);
-        let mut screening = Screening { pairs, finer: 1, pool_size: 1, decoy_pairs: pairs, ..Screening::default() };
-        if n < 8 || (pairs <= ALWAYS_REFINED && sensitivity != Sensitivity::Fast) {
+        let extent = Extent::of(n, sensitivity);
+        let mut screening = Screening { pairs, finer: 1, pool_size: 1, decoy_pairs: extent.decoys, ..Screening::default() };
+        if !extent.is_screened {
             return Ok(Self { screening, session, low: None });
         }
         let mut low = LowResolution::new(Arc::clone(&session), screening.finer, max_shift_px, monitor)?;
         let mut choice = choose(&low, pairs, sensitivity, monitor)?;
-        if sensitivity != Sensitivity::Fast && choice.single() < RECALL && n <= MAX_FINER {
+        if extent.may_be_finer && choice.single() < RECALL {
             drop(low);
             screening.finer = 2;
             low = LowResolution::new(Arc::clone(&session), screening.finer, max_shift_px, monitor)?;
             choice = choose(&low, pairs, Sensitivity::Full, monitor)?;
         }
         let Choice { threshold, pool_size, pool_threshold, predicted } = choice;
-        let decoy_pairs = decoys(n).map(|i| n as u64 - 1 - u64::from(i)).sum();
-        screening = Screening { grid: Some(low.grid()), threshold, pool_size, pool_threshold, predicted, decoy_pairs, ..screening };
+        screening = Screening { grid: Some(low.grid()), threshold, pool_size, pool_threshold, predicted, ..screening };
         Ok(Self { screening, session, low: Some(low) })
     }
 
