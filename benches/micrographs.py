@@ -25,7 +25,7 @@ import numpy as np
 from cryodedup import MicrographParams, _core
 from cryodedup.micrographs.acquisition import Acquisition
 from cryodedup.micrographs.blocks import plan_search, sampled, window_pairs
-from cryodedup.micrographs.live.collection import Collection, Gathered
+from cryodedup.micrographs.live.collection import Collection
 from cryodedup.micrographs.measuring import Class
 
 NX, NY, BIN = 5760, 4092, 8
@@ -172,6 +172,11 @@ def large(n: int, different: int = 1000, shards: int = 20) -> None:
     )
 
 
+def whole(number: int) -> bytes:
+    """An integer as postcard writes it."""
+    return bytes([number & 127 | 128]) + whole(number >> 7) if number > 127 else bytes([number])
+
+
 def live(n: int = 10_000, new: int = 12) -> None:
     """What a new micrograph costs after n earlier ones, which are not compared here: what they would have shown is noise, too."""
     params = MicrographParams(bin=1)
@@ -184,22 +189,17 @@ def live(n: int = 10_000, new: int = 12) -> None:
 
         records = [record(k) for k in range(n)]
 
-        def table(rows: int) -> dict[str, np.ndarray]:
-            pairs = np.sort(rng.integers(0, n, (rows, 2), np.uint32), axis=1)
-            z = rng.gumbel(4.2, 0.25, rows)
-            return {
-                "pairs": pairs,
-                "shift_px": rng.normal(0, 50, (rows, 2)),
-                "z": z,
-                "z_next": 0.9 * z,
-                "z_at_zero": rng.normal(0, 1, rows),
-            }
+        def noise(rows: int) -> bytes:
+            """Comparisons as a collection keeps them (postcard: integers of seven bits a byte, reals as they are)."""
+            pairs, z = np.sort(rng.integers(0, n, (rows, 2)), axis=1), rng.gumbel(4.2, 0.25, rows)
+            reals = np.column_stack([rng.normal(0, 50, (rows, 2)), np.zeros(rows), z, 0.9 * z, rng.normal(0, 1, rows)])
+            rest = zip(pairs.tolist(), reals.astype("<f8"), strict=True)
+            return whole(rows) + b"".join(whole(i) + whole(j) + row.tobytes() for (i, j), row in rest)
 
         every = n * (n - 1) // 2
-        gathered = Gathered(n, every, every // 3, table(12 * n), table(20_000), table(20_000))
-        collection = Collection(params, gathered)
+        state = whole(n) + whole(every) + whole(every // 3) + noise(12 * n) + noise(20_000) + noise(20_000)
         started = time.perf_counter()
-        collection.restore(records, [Acquisition()] * n)
+        collection = Collection(params, records, [Acquisition()] * n, state)
         restored_s, taken, core_s = time.perf_counter() - started, [], []
         for k in range(new):
             started, cpu = time.perf_counter(), time.process_time()

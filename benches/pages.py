@@ -27,7 +27,7 @@ from cryodedup.report.page import Page
 from cryodedup.report.particle_page import particle_page
 
 
-def null_of(z: np.ndarray, tested: int) -> _core.Null:
+def null_of(z: np.ndarray) -> _core.Null:
     """The null distributions of a session whose mirrored pairs have these significances."""
 
     def columns(z: np.ndarray) -> SimpleNamespace:
@@ -42,8 +42,9 @@ def null_of(z: np.ndarray, tested: int) -> _core.Null:
         records = [preparation.add(frame, bytes([k] * 16), bin=1) for k in range(2)]
         session = _core.Session.load(records, band=MicrographParams().search_band, threads=0)
     block = _core.Block(*map(columns, (np.zeros(0), z, np.zeros(0))))
-    criteria = Criteria.of([Acquisition()] * 2, MicrographParams())
-    return _core.conclude(session, block, tested=tested, decoys_tested=tested, asked=criteria, threads=0).null
+    none = np.zeros((0, 2), np.uint32)
+    search = _core.Search.window(session, none, none, max_shift_px=None, turns_deg=[0.0])
+    return search.conclude(block, asked=Criteria.of([Acquisition()] * 2, MicrographParams()), threads=0).null
 
 
 def resident() -> float:
@@ -121,7 +122,7 @@ def many_micrographs(n: int = 50_000, duplicates: int = 5_000) -> MicrographResu
         pairs=pairs,
         signal=np.ones(n),
         coarse_noise=0.0,
-        null=null_of(rng.gumbel(4, 0.35, 20_000), 300_000),
+        null=null_of(rng.gumbel(4, 0.35, 20_000)),
         observed=np.concatenate([rng.gumbel(4, 0.35, 2_000_000), [pair.z for pair in pairs]]),
         tested=n * (n - 1) // 2,
         decoys_tested=300_000,

@@ -168,7 +168,7 @@ def test_a_run_goes_on_where_the_last_one_stopped(session: Planted, images: list
     first, _ = watched(folder, output)
     cache = (output / "prepared.cache").read_bytes()
     (saved,) = state.load(output, PARAMS) or []
-    assert saved.gathered.covered == len(saved.paths) == 30
+    assert len(saved.paths) == 30
     with (output / live.EVENTS).open("a") as file:
         file.write('{"event": "dupl')  # as a kill leaves it
     again, said = watched(folder, output)
@@ -182,16 +182,16 @@ def test_a_run_goes_on_where_the_last_one_stopped(session: Planted, images: list
     assert not pairs_of(first) & pairs_of(more)
 
 
-@pytest.mark.parametrize("step", ["_judged", "_tell"])
+@pytest.mark.parametrize("step", ["duplicates", "_tell"])
 def test_what_was_compared_but_not_reported_is_reported_by_the_next_run(
     session: Planted, images: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
-    owner: type = Collection if step == "_judged" else live._Session
+    owner: type = Collection if step == "duplicates" else live._Session
     usual, last = getattr(owner, step), [0]
 
     def interrupted(self: object, *arguments: object) -> object:
         last[0] += 1
-        if last[0] == (len(images) - FIRST + 1 if step == "_judged" else len(session.pairs)):
+        if last[0] == (len(images) - FIRST + 1 if step == "duplicates" else len(session.pairs)):
             raise Ended(signal.SIGTERM)
         return usual(self, *arguments)
 

@@ -18,6 +18,7 @@ _Band: TypeAlias = tuple[float, float, float]
 __all__ = [
     "DEBUG_BUILD",
     "DOUBTFUL_Z",
+    "FIRST_COMPARED",
     "INSTRUCTION_SET",
     "MAX_MASKED",
     "MIN_FOR_FIXED_PATTERN",
@@ -27,15 +28,14 @@ __all__ = [
     "RANDOM_PAIRS",
     "USUAL_MIDDLE_Z",
     "Block",
+    "Collection",
     "Comparisons",
     "Confirmed",
     "Correlation",
     "Decisions",
     "Duplicates",
-    "FixedPattern",
     "Frame",
     "HalfPairs",
-    "LowResolution",
     "Matches",
     "Null",
     "NullBulk",
@@ -53,7 +53,6 @@ __all__ = [
     "available_processors",
     "cell_spans",
     "components",
-    "conclude",
     "correlate",
     "deduplicate",
     "find_records",
@@ -79,6 +78,8 @@ __all__ = [
 
 __version__: str
 DEBUG_BUILD: bool
+FIRST_COMPARED: int
+"""Number of micrographs from which on they are compared during data collection."""
 RANDOM_PAIRS: int
 """Number of random pairs that are compared where not all pairs are."""
 DOUBTFUL_Z: float
@@ -510,11 +511,23 @@ class Decisions:
     @property
     def scale(self) -> NDArray[np.float64]: ...
 
-def conclude(session: Session, block: Block, *, tested: int, decoys_tested: int, asked: _Criteria, threads: int) -> Decisions:
-    """Decides which pairs are duplicates.
+@final
+class Collection:
+    """Micrographs of one size during data collection, in the order in which they came."""
 
-    ``tested``: how many pairs there were, of which the candidates are the best; ``decoys_tested``: with mirrored micrographs.
-    """
+    def __new__(cls, records: Sequence[Record], state: bytes | None, *, band: _Band, max_shift_px: float | None, threads: int) -> Self:
+        """Takes up the micrographs of an earlier collection, and its ``state``; ``max_shift_px``: along an axis, reduced pixels."""
+    def __len__(self) -> int: ...
+    @property
+    def covered(self) -> int:
+        """Number of micrographs that were compared with all earlier ones."""
+    @property
+    def state(self) -> bytes:
+        """What was gathered of them."""
+    def add(self, record: Record, *, threads: int) -> int:
+        """Compares a new micrograph with all earlier ones; returns from which one on pairs may have become duplicates."""
+    def conclude(self, *, asked: _Criteria, threads: int) -> Decisions | None:
+        """Decides which pairs are duplicates; None while too few pairs were compared."""
 
 @final
 class Search:
@@ -648,9 +661,6 @@ class Session:
     def open(directory: _Path, base: _Path) -> Session:
         """Opens a session that was saved; its views stay in the directory."""
 
-    def extended(self, records: Sequence[Record], *, band: _Band, pattern: FixedPattern, threads: int) -> Session:
-        """Adds micrographs, in a session that shares these views; the pattern, of any of these, is subtracted from here on."""
-
     def save(self, directory: _Path, base: _Path) -> None:
         """Adds the rest to the directory into which the session was loaded.
 
@@ -695,24 +705,6 @@ class Session:
 
     def confirm(self, places: _Places, *, band: _Band, threads: int, progress: _Progress = None) -> Confirmed:
         """Measures pairs at the full reduced resolution, near given shifts."""
-
-@final
-class FixedPattern:
-    """The fixed pattern of the gain reference, as prepared micrographs share it in a band."""
-
-    def __new__(cls, records: Sequence[Record], first: int, *, band: _Band, threads: int) -> FixedPattern:
-        """``first``: the number of the first of them in their session."""
-
-@final
-class LowResolution:
-    """The micrographs of a session at low resolution; ``max_shift_px``: along an axis, reduced pixels."""
-
-    def __new__(cls, session: Session, max_shift_px: float | None, *, threads: int) -> LowResolution: ...
-    def extended(self, session: Session, *, threads: int) -> LowResolution:
-        """Adds the micrographs with which the session was extended."""
-
-    def nearest(self, i: int, count: int, *, mirrored: bool, threads: int) -> NDArray[np.uint32]:
-        """Finds the micrographs before one that match it best, ascending: ``count`` at any shift, a sixth as many at zero shift."""
 
 @final
 class Table:

@@ -7,6 +7,7 @@
 mod arrays;
 mod errors;
 mod listing;
+mod live;
 mod micrographs;
 mod particles;
 mod pickling;
@@ -22,7 +23,7 @@ use pyo3::prelude::*;
 
 #[pymodule]
 mod _core {
-    use cryodedup_core::micrographs::{instruction_set, read, search, session, significance};
+    use cryodedup_core::micrographs::{instruction_set, live, read, search, session, significance};
     use pyo3::prelude::*;
 
     #[pymodule_export]
@@ -53,9 +54,11 @@ mod _core {
     }
 
     #[pymodule_export]
-    use crate::screening::{Block, Comparisons, Decisions, Null, NullBulk, NullTail, Screening, Search, conclude};
+    use crate::live::Collection;
     #[pymodule_export]
-    use crate::session::{FixedPattern, LowResolution, Session};
+    use crate::screening::{Block, Comparisons, Decisions, Null, NullBulk, NullTail, Screening, Search};
+    #[pymodule_export]
+    use crate::session::Session;
 
     /// Finds `NumPy`'s own functions, which the first array does otherwise.
     #[pyfunction]
@@ -66,6 +69,7 @@ mod _core {
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
         module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+        module.add("FIRST_COMPARED", live::FIRST)?;
         module.add("MIN_FOR_FIXED_PATTERN", session::MIN_FOR_FIXED_PATTERN)?;
         module.add("RANDOM_PAIRS", search::RANDOM_PAIRS)?;
         module.add("DOUBTFUL_Z", significance::DOUBTFUL_Z)?;

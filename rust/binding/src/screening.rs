@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use cryodedup_core::micrographs::search::{self, Comparison, Limits, Listed, Place, Shard};
-use cryodedup_core::micrographs::significance::{self, Agreement, Compared, Criteria, Criterion, Decision, Gumbel, Shots, Tail};
+use cryodedup_core::micrographs::significance::{self, Agreement, Criteria, Criterion, Decision, Gumbel, Shots, Tail};
 use numpy::{PyReadonlyArray1, PyReadonlyArray2};
 use pyo3::prelude::*;
 
@@ -228,7 +228,7 @@ pub struct Wanted<'py> {
 }
 
 impl Wanted<'_> {
-    fn parts(&self) -> PyResult<(Shots, Criteria)> {
+    pub fn parts(&self) -> PyResult<(Shots, Criteria)> {
         let criterion = self.threshold.map_or(Criterion::Fdr(self.fdr), Criterion::Ccc);
         let criteria = Criteria {
             criterion,
@@ -239,24 +239,6 @@ impl Wanted<'_> {
         };
         Ok((Shots::new(self.holes.as_slice()?.to_vec(), self.shots.as_slice()?.to_vec()), criteria))
     }
-}
-
-#[pyfunction]
-#[pyo3(signature = (session, block, *, tested, decoys_tested, asked, threads))]
-pub fn conclude(
-    py: Python<'_>,
-    session: &Session,
-    block: &Block,
-    tested: u64,
-    decoys_tested: u64,
-    asked: Wanted<'_>,
-    threads: usize,
-) -> PyResult<Decisions> {
-    let (shots, criteria) = asked.parts()?;
-    let [candidates, mirrored, cohort] = block.0.comparisons();
-    let compared = Compared { candidates: &candidates, mirrored: &mirrored, cohort: &cohort, tested, decoys_tested };
-    let conclude = |monitor: &_| significance::conclude(&session.0, &shots, &compared, &criteria, monitor);
-    Ok(Decisions(Arc::new(run(py, threads, None, conclude)?)))
 }
 
 #[pyclass(frozen, module = "cryodedup._core")]

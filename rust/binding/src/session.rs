@@ -4,13 +4,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use cryodedup_core::micrographs::search::{self, Matcher};
-use cryodedup_core::micrographs::session::FixedPatterns;
 use cryodedup_core::micrographs::thumbnails::of_views;
 use cryodedup_core::micrographs::{self, Seen, Warp};
 use numpy::PyReadonlyArray2;
 use pyo3::prelude::*;
 
-use crate::arrays::{Column, Image, Progress, Shape};
+use crate::arrays::{Image, Progress, Shape};
 use crate::errors::to_python;
 use crate::micrographs::{BandOf, Confirmed, Matches, Places, to_band};
 use crate::preparation::Record;
@@ -48,13 +47,6 @@ impl Session {
     #[staticmethod]
     fn open(py: Python<'_>, directory: PathBuf, base: PathBuf) -> PyResult<Self> {
         py.detach(|| micrographs::Session::open(&directory, &base)).map(|session| Self(Arc::new(session))).map_err(to_python)
-    }
-
-    #[pyo3(signature = (records, *, band, pattern, threads))]
-    fn extended(&self, py: Python<'_>, records: Vec<Record>, band: BandOf, pattern: &FixedPattern, threads: usize) -> PyResult<Self> {
-        let records: Vec<_> = records.into_iter().map(|record| record.0).collect();
-        let extended = run(py, threads, None, |monitor| self.0.extended(&records, to_band(band), &pattern.0, monitor))?;
-        Ok(Self(Arc::new(extended)))
     }
 
     fn save(&self, py: Python<'_>, directory: PathBuf, base: PathBuf) -> PyResult<()> {
@@ -117,41 +109,5 @@ impl Session {
         let places = places.among(self.0.len())?;
         let confirm = |monitor: &_| search::confirm(&self.0, to_band(band), &places, monitor);
         Ok(Confirmed(Arc::new(run(py, threads, progress.as_ref(), confirm)?)))
-    }
-}
-
-#[pyclass(frozen, module = "cryodedup._core")]
-pub struct FixedPattern(Arc<FixedPatterns>);
-
-#[pymethods]
-impl FixedPattern {
-    #[new]
-    #[pyo3(signature = (records, first, *, band, threads))]
-    fn new(py: Python<'_>, records: Vec<Record>, first: usize, band: BandOf, threads: usize) -> PyResult<Self> {
-        let records: Vec<_> = records.into_iter().map(|record| record.0).collect();
-        Ok(Self(Arc::new(run(py, threads, None, |monitor| FixedPatterns::of(&records, first, to_band(band), monitor))?)))
-    }
-}
-
-#[pyclass(frozen, module = "cryodedup._core")]
-pub struct LowResolution(search::LowResolution);
-
-#[pymethods]
-impl LowResolution {
-    #[new]
-    #[pyo3(signature = (session, max_shift_px, *, threads))]
-    fn new(py: Python<'_>, session: &Session, max_shift_px: Option<f64>, threads: usize) -> PyResult<Self> {
-        run(py, threads, None, |monitor| search::LowResolution::new(Arc::clone(&session.0), 1, max_shift_px, monitor)).map(Self)
-    }
-
-    #[pyo3(signature = (session, *, threads))]
-    fn extended(&self, py: Python<'_>, session: &Session, threads: usize) -> PyResult<Self> {
-        run(py, threads, None, |monitor| self.0.extended(Arc::clone(&session.0), monitor)).map(Self)
-    }
-
-    #[pyo3(signature = (i, count, *, mirrored, threads))]
-    fn nearest(&self, py: Python<'_>, i: u32, count: usize, mirrored: bool, threads: usize) -> PyResult<Column<u32>> {
-        let seen = Seen { mirrored, ..Seen::default() };
-        run(py, threads, None, |monitor| self.0.nearest(i, seen, count, monitor)).map(Column)
     }
 }

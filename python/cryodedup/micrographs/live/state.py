@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,11 +12,10 @@ from typing import Any
 import numpy as np
 
 from cryodedup.errors import naming
-from cryodedup.micrographs.live.collection import Gathered
 from cryodedup.micrographs.saved_arrays import read_arrays, write_arrays
 from cryodedup.params import MicrographParams
 
-SCHEMA = "cryodedup-watch/1"
+SCHEMA = "cryodedup-watch/2"
 _NAME = "watch.npz"
 _OF_PARAMS = ("bin", "highpass_cycles_per_px", "lowpass_cycles_per_px", "max_shift_px")
 """The parameters on which comparisons depend."""
@@ -24,11 +23,11 @@ _OF_PARAMS = ("bin", "highpass_cycles_per_px", "lowpass_cycles_per_px", "max_shi
 
 @dataclass(frozen=True)
 class Saved:
-    """A collection: the paths of its micrographs, their keys in the cache, and what was gathered."""
+    """A collection: the paths of its micrographs, their keys in the cache, and what was gathered of them."""
 
     paths: list[str]
     keys: list[bytes]
-    gathered: Gathered
+    state: bytes
 
 
 def save(folder: Path, collections: Sequence[Saved], params: MicrographParams) -> None:
@@ -40,7 +39,7 @@ def save(folder: Path, collections: Sequence[Saved], params: MicrographParams) -
     }
     arrays: dict[str, Any] = {"head": np.frombuffer(json.dumps(head).encode(), np.uint8)}
     for number, one in enumerate(collections):
-        arrays |= {f"{number}.{name}": column for name, column in one.gathered.arrays().items()}
+        arrays[str(number)] = np.frombuffer(one.state, np.uint8)
     written = folder / f".{_NAME}.writing"
     try:
         with naming(folder / _NAME), written.open("w+b") as file:
@@ -61,15 +60,12 @@ def load(folder: Path, params: MicrographParams) -> list[Saved] | None:
         head = json.loads(bytes(arrays["head"]).decode())
         if head["schema"] != SCHEMA or head["params"] != _relevant(params):
             return None
-        return [_collection(one, number, arrays) for number, one in enumerate(head["collections"])]
+        return [
+            Saved(list(one["paths"]), [bytes.fromhex(key) for key in one["keys"]], arrays[str(number)].tobytes())
+            for number, one in enumerate(head["collections"])
+        ]
     except (OSError, ValueError, KeyError):
         return None
-
-
-def _collection(head: Mapping[str, Any], number: int, arrays: Mapping[str, Any]) -> Saved:
-    prefix = f"{number}."
-    gathered = Gathered.of({name.removeprefix(prefix): arrays[name] for name in arrays if name.startswith(prefix)})
-    return Saved(list(head["paths"]), [bytes.fromhex(key) for key in head["keys"]], gathered)
 
 
 def _relevant(params: MicrographParams) -> dict[str, Any]:

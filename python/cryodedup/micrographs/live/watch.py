@@ -190,19 +190,22 @@ class _Session:
                 image = open_image(Path(name))
                 if record is not None and key_of(image, self._params.bin) == key:
                     members.append(_Member(Path(name), image, record))
-        if len(members) != len(saved.paths) or len(members) != saved.gathered.covered:
+        collection = None
+        if len(members) == len(saved.paths):
+            records, acquisitions = [member.record for member in members], [_acquisition(member.path) for member in members]
+            with suppress(InputError, ValueError):
+                collection = Collection(self._params, records, acquisitions, saved.state)
+        if collection is None or collection.covered != len(members):
             self._say(f"{self._output}: some micrographs of the earlier run are missing or have changed; all are compared again")
             return
         self._say(f"continuing with {count(len(members), 'micrograph')} of the earlier run")
-        collection = Collection(self._params, saved.gathered)
-        pairs = collection.restore([member.record for member in members], [_acquisition(member.path) for member in members])
         of_class = _Class(collection)
         self._classes.append(of_class)
         for member in members:
             of_class.add(member)
             self._note(member)
             self.known.add(member.path)
-        for pair in pairs:
+        for pair in collection.duplicates():  # that run may have ended between comparing and reporting
             self._tell(self._duplicate(of_class, pair))
 
     def take(self, path: Path) -> str | None:
@@ -302,11 +305,10 @@ class _Session:
         """Writes what another run goes on from: the micrographs that were compared with all before them."""
         collections = []
         for one in self._classes:
-            gathered = one.collection.gathered
-            compared = one.members[: gathered.covered]
+            compared = one.members[: one.collection.covered]
             if compared:
                 keys = [key_of(member.image, self._params.bin) for member in compared]
-                collections.append(state.Saved([str(member.path) for member in compared], keys, gathered))
+                collections.append(state.Saved([str(member.path) for member in compared], keys, one.collection.state))
         state.save(self._output, collections, self._params)
         self._unsaved = 0
 

@@ -16,6 +16,7 @@
 mod cache;
 mod checked_file;
 mod kernels;
+pub mod live;
 pub mod read;
 pub mod search;
 pub mod session;

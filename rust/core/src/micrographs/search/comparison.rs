@@ -5,6 +5,7 @@ use super::refine::Match;
 
 /// Two micrographs at their best shift, with the significances there and elsewhere.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Comparison {
     /// The pair, its best shift and rotation.
     pub place: Place,
@@ -17,7 +18,7 @@ pub struct Comparison {
 }
 
 impl Comparison {
-    pub(super) fn new(pair: Pair, found: &Match, turn_deg: f64) -> Self {
+    pub(in crate::micrographs) fn new(pair: Pair, found: &Match, turn_deg: f64) -> Self {
         let place = Place { pair, shift: (f64::from(found.shift.0), f64::from(found.shift.1)), turn_deg };
         let [z, z_next, z_at_zero] = [found.z, found.z_next, found.z_at_zero].map(f64::from);
         Self { place, z, z_next, z_at_zero }

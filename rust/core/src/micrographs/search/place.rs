@@ -7,6 +7,7 @@ pub type Pair = (u32, u32);
 
 /// The shift and rotation at which a pair was found.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Place {
     /// The numbers of the two micrographs.
     pub pair: Pair,
