@@ -24,7 +24,7 @@ import numpy as np
 
 from cryodedup import MicrographParams, _core
 from cryodedup.micrographs.acquisition import Acquisition
-from cryodedup.micrographs.blocks import plan_search, sampled, window_pairs
+from cryodedup.micrographs.blocks import plan_search, window_pairs
 from cryodedup.micrographs.live.collection import Collection
 from cryodedup.micrographs.measuring import Class
 
@@ -224,9 +224,9 @@ def window(n: int = 5000) -> None:
         params = MicrographParams(search="window")
         started, cpu = time.perf_counter(), time.process_time()
         session = _core.Session.load(records, band=params.search_band, threads=0)
-        pairs = window_pairs(range(n), params)
+        pairs, decoys = window_pairs(range(n), params)
         found = session.find(pairs, None, mirrored=False, threads=0)
-        session.find(sampled(pairs), None, mirrored=True, threads=0)
+        session.find(decoys, None, mirrored=True, threads=0)
         places = SimpleNamespace(pairs=pairs, shift_px=found.shift_px.astype(float), turn_deg=np.zeros(len(pairs)))
         session.confirm(places, band=params.band, threads=0)
         seconds, core_seconds = time.perf_counter() - started, time.process_time() - cpu

@@ -553,6 +553,12 @@ class Search:
     def extent(n: int, sensitivity: str) -> tuple[bool, bool, int, int]:
         """Tells of a search among ``n``: whether pairs are screened, maybe at twice the resolution; how many are refined, and mirrored."""
     @staticmethod
+    def window_pairs(places: Sequence[int], distances: Sequence[int]) -> tuple[NDArray[np.uint32], NDArray[np.uint32]]:
+        """Lists the pairs (n, 2) of micrographs so many exposures apart, and some of them (m, 2) to be also compared mirrored.
+
+        ``places``: ascending, the place of each micrograph in the order of exposure, where those that are missing count, too.
+        """
+    @staticmethod
     def window(
         session: Session,
         pairs: NDArray[np.uint32],

@@ -15,46 +15,20 @@ from cryodedup.micrographs.measuring import Class
 from cryodedup.params import MicrographParams
 from cryodedup.progress import SILENT, Progress
 
-DECOYS = 10_000
-"""Maximum number of pairs with mirrored micrographs that a window search compares."""
-MAX_DECOYS_OF_ONE = 20
-"""At most this many of them share one mirrored micrograph."""
-RUN = 48
-"""They are taken from runs of this many consecutive micrographs, which then have most of their partners in common."""
-
-
-def window_pairs(places: Sequence[int], params: MicrographParams) -> NDArray[np.uint32]:
-    """The pairs of a window search, shape (pairs, 2).
-
-    ``places``: the places of the micrographs that can be compared among all micrographs, ascending; a missing micrograph does not shift the
-    others. Distances from ``images_per_move`` to ``scan_range`` are compared: those of the screener, from ``images_per_move`` in steps of
-    ``images_per_hole``, and the multiples of ``images_per_hole``, at which shots of equal number lie.
-    """
-    at = np.asarray(places, np.int64)
-    found = [np.zeros((0, 2), np.uint32)]
-    for distance in window_distances(params, int(at[-1]) + 1 if len(at) else 0):
-        second = np.searchsorted(at, at + distance)
-        first = np.flatnonzero((second < len(at)) & (at[np.minimum(second, len(at) - 1)] == at + distance))
-        found.append(np.stack([first, second[first]], axis=1).astype(np.uint32))
-    return np.concatenate(found)
-
 
 def window_distances(params: MicrographParams, n: int) -> list[int]:
-    """Distances, in images, of a window search among ``n`` images."""
+    """Distances, in images, of a window search among ``n`` images, from ``images_per_move`` to ``scan_range``.
+
+    Those of the screener, from ``images_per_move`` in steps of ``images_per_hole``; and the multiples of ``images_per_hole``, at which shots
+    of equal number lie.
+    """
     move, hole, reach = params.window
     return [d for d in range(move, min(reach, n - 1) + 1) if (d - move) % hole == 0 or d % hole == 0]
 
 
-def sampled(pairs: NDArray[np.uint32]) -> NDArray[np.uint32]:
-    """At most :data:`DECOYS` of a window's pairs (n, 2): the first micrographs are those of random runs, the same every time."""
-    if len(pairs) <= DECOYS:
-        return pairs
-    run, at = pairs[:, 0] // RUN, pairs[:, 0] % RUN
-    turn = np.random.default_rng(0).permutation(int(run.max()) + 1)[run] * RUN + at
-    order = np.argsort(turn, kind="stable")
-    of_one = np.arange(len(pairs)) - np.searchsorted(turn[order], turn[order])
-    chosen = order[of_one < MAX_DECOYS_OF_ONE][:DECOYS]
-    return np.ascontiguousarray(pairs[np.sort(chosen)])
+def window_pairs(places: Sequence[int], params: MicrographParams) -> tuple[NDArray[np.uint32], NDArray[np.uint32]]:
+    """The pairs (n, 2) of a window search, and those (m, 2) that are also compared mirrored; ``places``: in the order of exposure."""
+    return _core.Search.window_pairs(places, window_distances(params, places[-1] + 1 if len(places) else 0))
 
 
 Shard = tuple[int, int]
@@ -97,9 +71,9 @@ def open_search(folder: Path, places: list[int], params: MicrographParams, *, co
     return _core.Search.open(session, folder, compares=compares, **_limits(params))
 
 
-def _of_window(session: _core.Session, places: Any, params: MicrographParams) -> _core.Search:
-    pairs = window_pairs(places, params)
-    return _core.Search.window(session, pairs, sampled(pairs), max_shift_px=params.max_shift_reduced_px, turns_deg=params.turns_deg)
+def _of_window(session: _core.Session, places: Sequence[int], params: MicrographParams) -> _core.Search:
+    pairs, decoys = window_pairs(places, params)
+    return _core.Search.window(session, pairs, decoys, max_shift_px=params.max_shift_reduced_px, turns_deg=params.turns_deg)
 
 
 def _limits(params: MicrographParams) -> dict[str, Any]:

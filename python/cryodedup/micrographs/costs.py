@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cryodedup import _core
-from cryodedup.micrographs.blocks import MAX_IN_MEMORY, sampled, window_pairs
+from cryodedup.micrographs.blocks import MAX_IN_MEMORY, window_pairs
 from cryodedup.micrographs.self_test import MAX_PAIRS
 from cryodedup.params import MicrographParams
 
@@ -36,7 +36,7 @@ def comparing_work(n: int, params: MicrographParams, *, signal: float) -> float:
     cohort = min(_core.RANDOM_PAIRS, n * (n - 1) // 2)
     loading = LOADING * n + (2 * turns * MAX_PAIRS if params.self_test else 0)
     if params.by_window:
-        return loading + pairs * (turns + _CONFIRMING) + turns * (len(sampled(window_pairs(range(n), params))) + cohort)
+        return loading + pairs * (turns + _CONFIRMING) + turns * (len(window_pairs(range(n), params)[1]) + cohort)
     is_screened, may_be_finer, refined, decoys = _core.Search.extent(n, params.sensitivity)
     if not is_screened:
         return loading + turns * (refined + decoys)
@@ -50,7 +50,7 @@ def comparing_work(n: int, params: MicrographParams, *, signal: float) -> float:
 
 def pairs_of(n: int, params: MicrographParams) -> int:
     """The number of pairs that are compared, in whatever way."""
-    return len(window_pairs(range(n), params)) if params.by_window else n * (n - 1) // 2
+    return len(window_pairs(range(n), params)[0]) if params.by_window else n * (n - 1) // 2
 
 
 def memory_gb(n: int, threads: int, *, in_file: bool | None = None) -> float:

@@ -271,6 +271,14 @@ impl Search {
     }
 
     #[staticmethod]
+    fn window_pairs(places: Vec<u32>, distances: Vec<u32>) -> (Image<u32>, Image<u32>) {
+        let pairs = search::window_pairs(&places, &distances);
+        let [pairs, decoys] =
+            [&pairs, &search::window_decoys(&pairs)].map(|some| some.iter().map(|&pair| <[u32; 2]>::from(pair)).collect());
+        (pairs, decoys)
+    }
+
+    #[staticmethod]
     #[pyo3(signature = (session, pairs, decoys, *, max_shift_px, turns_deg))]
     fn window(
         session: &Session,

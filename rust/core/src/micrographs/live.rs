@@ -126,7 +126,7 @@ impl Collection {
         }
         gathered.covered = n;
         (self.loaded, self.gathered) = (Some(loaded), gathered); // at once: what was interrupted has not been
-        Ok(if is_new || !was_ready || n % REFRESH == 0 { 0 } else { n - 1 })
+        Ok(if is_new || !was_ready || n.is_multiple_of(REFRESH) { 0 } else { n - 1 })
     }
 
     /// Decides which pairs are duplicates, as of a whole session; None while the null distributions have too few pairs.
@@ -154,7 +154,7 @@ impl Collection {
     /// With the view of the last micrograph.
     fn extended(&self, loaded: &Loaded, monitor: &Monitor) -> Result<Loaded> {
         let n = self.len();
-        let pattern = if n % REFRESH == 0 { self.pattern_before(n - 1, monitor)? } else { Arc::clone(&loaded.pattern) };
+        let pattern = if n.is_multiple_of(REFRESH) { self.pattern_before(n - 1, monitor)? } else { Arc::clone(&loaded.pattern) };
         let session = Arc::new(loaded.session.extended(&self.records[n - 1..], self.band, &pattern, monitor)?);
         let low = loaded.low.extended(Arc::clone(&session), monitor)?;
         Ok(Loaded { session, low, pattern })
@@ -171,7 +171,7 @@ impl Collection {
         let [plain, mirrored] = [false, true].map(|mirrored| Seen { mirrored, ..Seen::default() });
         gathered.tested += u64::from(i);
         gathered.candidates.extend(best(self.refine(loaded, i, &partners(loaded, i, plain, monitor)?, plain, monitor)?));
-        if (i as usize) < ANEW[2] || i % MIRRORED == 0 {
+        if (i as usize) < ANEW[2] || i.is_multiple_of(MIRRORED) {
             gathered.decoys_tested += u64::from(i);
             gathered.mirrored.extend(self.refine(loaded, i, &partners(loaded, i, mirrored, monitor)?, mirrored, monitor)?);
             keep_highest(&mut gathered.mirrored, MAX_NULL);

@@ -17,6 +17,7 @@ mod screen;
 mod screening_file;
 mod shared_pattern;
 mod tiles;
+mod window;
 
 pub use choice::Sensitivity;
 pub use compare::{Block, Limits, Listed, RANDOM_PAIRS, Search};
@@ -27,3 +28,4 @@ pub use place::{Pair, Place, pairs, places};
 pub use refine::{Match, Matcher};
 pub use screen::{Extent, Screening, Shard};
 pub(super) use shared_pattern::share_pattern;
+pub use window::{window_decoys, window_pairs};
