@@ -19,8 +19,8 @@ from cryodedup.progress import SILENT, Progress
 def window_distances(params: MicrographParams, n: int) -> list[int]:
     """Distances, in images, of a window search among ``n`` images, from ``images_per_move`` to ``scan_range``.
 
-    Those of the screener, from ``images_per_move`` in steps of ``images_per_hole``; and the multiples of ``images_per_hole``, at which shots
-    of equal number lie.
+    Those of the screener, from ``images_per_move`` in steps of ``images_per_hole``; and the multiples of ``images_per_hole``, at which
+    shots of equal number lie.
     """
     move, hole, reach = params.window
     return [d for d in range(move, min(reach, n - 1) + 1) if (d - move) % hole == 0 or d % hole == 0]

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cryodedup.errors import naming
+from cryodedup.micrographs.acquisition import Acquisition
 from cryodedup.micrographs.blocks import window_distances
 from cryodedup.micrographs.compare import Compared, Pair
 from cryodedup.micrographs.exposures import Exposures
@@ -36,12 +37,12 @@ FORMATS = {
 WORDS = "hole", "shot", "shot_agreement", "orientation"
 
 
-def values_of(exposures: Exposures, pair: Pair) -> dict[str, Any]:
+def values_of(acquisitions: Sequence[Acquisition], pair: Pair) -> dict[str, Any]:
     """Returns what is known of a pair, by the names of the columns: numbers of :data:`FORMATS`, and :data:`WORDS`.
 
     Holes and shots are those of both micrographs, where their names give them.
     """
-    first, second = exposures.acquisitions[pair.first], exposures.acquisitions[pair.second]
+    first, second = acquisitions[pair.first], acquisitions[pair.second]
     x, y = pair.shift_px
     return {
         **{name: getattr(pair, name) for name in ("ccc", "ncc", "overlap", "z", "q")},
@@ -54,6 +55,13 @@ def values_of(exposures: Exposures, pair: Pair) -> dict[str, Any]:
         "shot_agreement": pair.shot_agreement,
         "orientation": pair.orientation,
     }
+
+
+def rounded_values(acquisitions: Sequence[Acquisition], pair: Pair) -> dict[str, Any]:
+    """The same with numbers as exact as tables write them, and words."""
+    values = values_of(acquisitions, pair)
+    numbers = {name: float(_number(values[name], form)) for name, form in FORMATS.items()}
+    return numbers | {name: values[name] or "" for name in WORDS}
 
 
 def write_listings(found: MicrographOutcome, directory: Path) -> None:
@@ -115,7 +123,7 @@ def _names(exposures: Exposures, pair: Pair) -> list[str]:
 
 
 def _cells(exposures: Exposures, pair: Pair) -> list[str]:
-    values = values_of(exposures, pair)
+    values = values_of(exposures.acquisitions, pair)
     return [*(_number(values[name], form) for name, form in FORMATS.items()), *(cell_of(values[name]) for name in WORDS)]
 
 

@@ -55,7 +55,12 @@ def pairs_of_micrographs(found: MicrographOutcome) -> pd.DataFrame:
 
     names = found.names
     rows = [
-        {"Original": names[pair.first], "Duplicate": names[pair.second], "set": pair.set or None, **values_of(found.exposures, pair)}
+        {
+            "Original": names[pair.first],
+            "Duplicate": names[pair.second],
+            "set": pair.set or None,
+            **values_of(found.exposures.acquisitions, pair),
+        }
         for pair in found.pairs
     ]
     frame = pd.DataFrame(rows, columns=["Original", "Duplicate", "set", *FORMATS, *WORDS])

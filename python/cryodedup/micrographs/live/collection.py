@@ -26,7 +26,7 @@ class Collection:
         state: bytes | None = None,
     ) -> None:
         self._params = params
-        self._records, self._acquisitions = list(records), list(acquisitions)
+        self._records, self.acquisitions = list(records), list(acquisitions)
         self._core = _core.Collection(
             self._records, state, band=params.search_band, max_shift_px=params.max_shift_reduced_px, threads=params.threads
         )
@@ -44,15 +44,15 @@ class Collection:
     def add(self, record: _core.Record, acquisition: Acquisition) -> list[Pair]:
         """Compares a new micrograph with all earlier ones; returns new duplicates, by their numbers in this collection."""
         self._records.append(record)
-        self._acquisitions.append(acquisition)
+        self.acquisitions.append(acquisition)
         return self.duplicates(self._core.add(record, threads=self._params.threads))
 
     def duplicates(self, start: int = 0) -> list[Pair]:
         """The duplicates among the pairs whose second micrograph is at ``start`` or later."""
-        asked = Criteria.of(self._acquisitions, self._params, first=start)
+        asked = Criteria.of(self.acquisitions, self._params, first=start)
         found = self._core.conclude(asked=asked, threads=self._params.threads)
         if found is None:
             return []
         everything = range(len(self._records))
-        of_class = Class(members=everything, records=self._records, places=everything, acquisitions=self._acquisitions, maps=())
+        of_class = Class(members=everything, records=self._records, places=everything, acquisitions=self.acquisitions, maps=())
         return [pair_of(found, int(row), of_class, self._params) for row in np.flatnonzero(found.accepted)]

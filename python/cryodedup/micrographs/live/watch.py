@@ -14,6 +14,7 @@ from cryodedup.formats.images import Image, open_image
 from cryodedup.micrographs.acquisition import Acquisition, acquisitions_of
 from cryodedup.micrographs.cache_file import CACHE, locked, move_other_file
 from cryodedup.micrographs.classes import fits, in_header_a
+from cryodedup.micrographs.listings import rounded_values
 from cryodedup.micrographs.live import state
 from cryodedup.micrographs.live.arrivals import Arrivals
 from cryodedup.micrographs.live.collection import FIRST, Collection
@@ -279,14 +280,7 @@ class _Session:
             "event": "duplicate",
             "original": printable(str(first.path)),
             "duplicate": printable(str(second.path)),
-            "z": round(pair.z, 3),
-            "q": pair.q,
-            "ncc": round(pair.ncc, 5),
-            "ccc": round(pair.ccc, 5),
-            "overlap": round(pair.overlap, 4),
-            "shift_x_px": round(pair.shift_px[0], 2),
-            "shift_y_px": round(pair.shift_px[1], 2),
-            "shot_agreement": pair.shot_agreement,
+            **rounded_values(of_class.collection.acquisitions, pair),
         }
 
     def give_up(self, path: Path, reason: str) -> None:
