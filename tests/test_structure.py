@@ -124,3 +124,67 @@ def test_the_command_line_starts_light() -> None:
     program = f"import sys; import cryodedup.__main__, cryodedup.cli; print(*sorted({heavy} & set(sys.modules)))"
     ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert ran.stdout.split() == []
+
+
+NUMERICS = {
+    "simulated data": {"demo.micrographs", "demo.particles", "demo.refined"},
+    "plans and score of the self-test": {"micrographs.planting", "micrographs.self_test", "micrographs.self_test_score"},
+    "the suggested separation, which is still tuned": {
+        "particles.analysis.advice",
+        "particles.analysis.lattice",
+        "particles.analysis.neighbours",
+        "particles.analysis.pair_curve",
+        "particles.analysis.separation",
+    },
+    "evidence that inputs count in other pixels or frames": {
+        "particles.inputs.coincidence",
+        "particles.inputs.consistency",
+        "particles.inputs.frames",
+        "particles.inputs.relion",
+    },
+    "geometry of tilts, flips and versions of an exposure": {
+        "micrographs.flips",
+        "micrographs.measuring",
+        "micrographs.tilt",
+        "micrographs.versions",
+    },
+    "figures": {
+        "pictures",
+        "report.axes",
+        "report.figures.example_panels",
+        "report.figures.examples",
+        "report.figures.scores",
+        "report.outliers",
+        "report.picks",
+        "report.raster",
+    },
+    "medians for sentences and summaries": {"micrographs.compare", "micrographs.concluding"},
+}
+"""Where Python may do more than to sort, select and count, and what for. Anything else is the core's."""
+ALGORITHMS = {
+    *("fft", "random", "convolve", "correlate", "polyfit", "interp", "histogram", "histogram2d", "quantile", "percentile", "median"),
+    *("exp", "log", "log2", "log10", "cos", "sin", "tan", "std", "var", "cov", "corrcoef", "einsum", "matmul", "dot"),
+}
+LINEAR_ALGEBRA = {"solve", "lstsq", "inv", "det", "eig", "eigh", "svd", "pinv", "qr"}
+
+
+def algorithms(path: Path) -> set[str]:
+    """The functions of numpy that a file uses which are more than bookkeeping."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "np":
+            found |= {node.attr} & ALGORITHMS
+        elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Attribute) and node.value.attr == "linalg":
+            found |= {node.attr} & LINEAR_ALGEBRA
+        elif isinstance(node, ast.Import | ast.ImportFrom):
+            names = [node.module or ""] if isinstance(node, ast.ImportFrom) else [alias.name for alias in node.names]
+            found |= {name for name in names if name.partition(".")[0] in ("scipy", "sklearn")}
+            found |= {alias.name for alias in node.names if names[0].partition(".")[0] == "numpy"} & (ALGORITHMS | {"linalg"})
+    return found
+
+
+def test_algorithms_are_in_the_core() -> None:
+    allowed = set().union(*NUMERICS.values())
+    using = {name: algorithms(path) for name, path in modules().items()}
+    assert {name: found for name, found in using.items() if found and name not in allowed} == {}
+    assert [name for name in sorted(allowed) if not using[name]] == [], "no longer needed in the table"
