@@ -15,7 +15,7 @@ from types import SimpleNamespace
 import numpy as np
 
 from cryodedup import MicrographParams, MicrographResult, ParticleParams, _core, deduplicate_particles
-from cryodedup.formats.list_output import ListOutput
+from cryodedup.formats.table_output import ListOutput
 from cryodedup.micrographs.acquisition import Acquisition
 from cryodedup.micrographs.compare import Compared, Criteria, Pair
 from cryodedup.micrographs.exposures import Exposures

@@ -11,10 +11,9 @@ import pytest
 from cases import Ran
 from cryodedup import MicrographParams, find_duplicate_micrographs
 from cryodedup.demo.micrographs import BIN, Planted, make_micrographs
-from cryodedup.micrographs import costs, prepared
 from cryodedup.micrographs import forecast as forecasts
-from cryodedup.micrographs.costs import comparing_work, memory_gb
-from cryodedup.micrographs.forecast import Forecast
+from cryodedup.micrographs import prepared
+from cryodedup.micrographs.forecast import Forecast, comparing_work, memory_gb
 from cryodedup.micrographs.reading import Reading
 
 Command = Callable[..., Ran]
@@ -67,7 +66,7 @@ def test_the_line(expected: Forecast, text: str) -> None:
 
 def test_the_work_of_comparing() -> None:
     """Loading each, all pairs and as many mirrored ones closely; from 633 micrographs on most are screened."""
-    loading = costs.LOADING
+    loading = forecasts.LOADING
     assert comparing_work(1, ALL, signal=0.2) == loading
     assert comparing_work(100, ALL, signal=0.2) == 100 * loading + 2 * 4950
     small, large = (comparing_work(n, ALL, signal=0.2) for n in (632, 10_000))

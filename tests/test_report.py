@@ -25,8 +25,8 @@ from cryodedup import MicrographResult, ParticleParams, ParticleResult, deduplic
 from cryodedup.demo.micrographs import BIN
 from cryodedup.report.micrograph_text import used_lines
 from cryodedup.report.next_steps import _to_programs
-from cryodedup.report.origin import Origin
 from cryodedup.report.outliers import binomial_tail, names_of_micrographs
+from cryodedup.report.page import Origin
 from cryodedup.report.particle_page import particle_page
 from cryodedup.report.picks import drawings
 from cryodedup.write.particles import write_particles

@@ -28,7 +28,7 @@ from cryodedup.micrographs.live import state
 from cryodedup.micrographs.live import watch as live
 from cryodedup.micrographs.live.arrivals import Arrivals
 from cryodedup.micrographs.live.collection import FIRST, Collection
-from cryodedup.micrographs.live.events import Event, EventFile
+from cryodedup.micrographs.live.state import Event, EventFile
 from cryodedup.names import as_options
 from cryodedup.system.signals import Ended
 

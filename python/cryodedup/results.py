@@ -66,7 +66,7 @@ class ParticleResult(ParticleOutcome):
 
     def to_dataframe(self) -> pd.DataFrame:
         """A row for each rejected particle, with the columns of ``duplicates.csv``; numbers are not rounded, <NA> or NaN: not known."""
-        from cryodedup.notebook.frames import rejected_particles
+        from cryodedup.notebook.plots import rejected_particles
 
         return rejected_particles(self)
 
@@ -98,12 +98,12 @@ class ParticleResult(ParticleOutcome):
         return plot_micrograph(self, name)
 
     def __repr__(self) -> str:
-        from cryodedup.notebook.summary import Overview
+        from cryodedup.notebook.plots import Overview
 
         return Overview.of_particles(self).text("ParticleResult")
 
     def _repr_html_(self) -> str:
-        from cryodedup.notebook.summary import Overview, figures_of_particles
+        from cryodedup.notebook.plots import Overview, figures_of_particles
 
         return Overview.of_particles(self).html(figures_of_particles(self))
 
@@ -143,7 +143,7 @@ class MicrographResult(MicrographOutcome):
 
     def to_dataframe(self) -> pd.DataFrame:
         """A row for each pair, with the columns of ``duplicates.csv``; pairs that share too little to remove one have no ``set``."""
-        from cryodedup.notebook.frames import pairs_of_micrographs
+        from cryodedup.notebook.plots import pairs_of_micrographs
 
         return pairs_of_micrographs(self)
 
@@ -160,12 +160,12 @@ class MicrographResult(MicrographOutcome):
         return plot_pair(self, k)
 
     def __repr__(self) -> str:
-        from cryodedup.notebook.summary import Overview
+        from cryodedup.notebook.plots import Overview
 
         return Overview.of_micrographs(self).text("MicrographResult")
 
     def _repr_html_(self) -> str:
-        from cryodedup.notebook.summary import Overview, figures_of_micrographs
+        from cryodedup.notebook.plots import Overview, figures_of_micrographs
 
         return Overview.of_micrographs(self).html(figures_of_micrographs(self))
 

@@ -19,7 +19,7 @@ from cryodedup.apply.earlier import ChosenParticles
 from cryodedup.apply.verdicts import NOTHING, Verdicts, combine, look_up
 from cryodedup.errors import UnknownPixelSizeError
 from cryodedup.params import ParticleParams
-from cryodedup.params.checks import is_number
+from cryodedup.params.description import is_number
 from cryodedup.particles.inputs.picks import Floats, Picks
 from cryodedup.particles.inputs.pixel_sizes import TOLERANCE as TOLERANCE_OF_SIZES
 from cryodedup.particles.inputs.pixel_sizes import certain_sizes_a, likely_sizes_a

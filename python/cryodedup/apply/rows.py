@@ -14,9 +14,8 @@ from cryodedup import _core
 from cryodedup.errors import InputError, Where, naming
 from cryodedup.formats import cryosparc as cs
 from cryodedup.formats.cryosparc_output import DatasetOutput
-from cryodedup.formats.datasets import open_dataset
+from cryodedup.formats.datasets import JoinedFields, open_dataset
 from cryodedup.formats.detect import UnknownFormatError, kind_of
-from cryodedup.formats.joined_fields import JoinedFields
 from cryodedup.formats.optimisation_set import OptimisationSet
 from cryodedup.formats.output import Mask, Output, Place
 from cryodedup.formats.star import StarFile, TableColumns, has_coordinates, open_star

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import rich_click as click
 
-from cryodedup.cli import micrographs, options, particle_lines
+from cryodedup.cli import micrographs, options, particles
 from cryodedup.cli.console import say
 from cryodedup.demo.micrographs import BIN, Planted, make_micrographs
 from cryodedup.demo.particles import MIN_SEPARATION_A, Session, make_session
@@ -75,7 +75,7 @@ def _run_particles(
 ) -> None:
     command = _show_command("particles", *paths, "--min-separation", f"{params.min_separation_a:g}", *options, "-o", results)
     found = particle_workflow.find_duplicates(list(paths), params)
-    particle_lines.show(found, write_particles(found, results, overwrite=overwrite, command=command, spell=as_options))
+    particles.show(found, write_particles(found, results, overwrite=overwrite, command=command, spell=as_options))
     say("", *compare(found))
 
 

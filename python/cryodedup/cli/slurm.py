@@ -27,7 +27,7 @@ from cryodedup.micrographs.stages.plan import shared
 from cryodedup.output_directory import check_directory, holds_withheld, refuse_inputs_among_outputs
 from cryodedup.params import ParticleParams
 from cryodedup.slurm import requests
-from cryodedup.slurm.job import Job, Request, Site, Stage
+from cryodedup.slurm.requests import Job, Request, Site, Stage
 from cryodedup.slurm.scripts import SUBMIT, check_word, submit_script, template, write_scripts
 from cryodedup.text import count
 from cryodedup.write.micrographs import OUTPUTS

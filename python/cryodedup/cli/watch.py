@@ -18,7 +18,7 @@ from cryodedup.cli import options
 from cryodedup.cli.console import remark, say
 from cryodedup.errors import InputError
 from cryodedup.micrographs.live import watch as live
-from cryodedup.micrographs.live.events import Event
+from cryodedup.micrographs.live.state import Event
 from cryodedup.params import MicrographParams
 from cryodedup.text import count, original
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cryodedup.errors import naming
-from cryodedup.formats.star_frames import optics, write_frames
+from cryodedup.formats.star_output import optics, write_frames
 from cryodedup.micrographs.result import MicrographOutcome
 
 WIDTH, HEIGHT = 720, 512

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cryodedup.errors import naming
-from cryodedup.formats.star_frames import optics, write_frames
+from cryodedup.formats.star_output import optics, write_frames
 from cryodedup.particles.result import ParticleOutcome
 
 MIN_SEPARATION_A = 40.0

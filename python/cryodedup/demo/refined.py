@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cryodedup.demo.micrographs import PIXEL_SIZE_A, Planted
-from cryodedup.formats.star_frames import optics, write_frames
+from cryodedup.formats.star_output import optics, write_frames
 from cryodedup.particles.result import ParticleOutcome
 
 SPACING_A = 80.0

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from cryodedup import _core
 from cryodedup.errors import InputError
-from cryodedup.formats.head import head_of
+from cryodedup.formats.detect import head_of
 from cryodedup.formats.star import text
 
 NAMES = {

@@ -13,6 +13,18 @@ from cryodedup.errors import USERS_FAULT, InputError
 from cryodedup.formats.csdat import MAGIC as CSDAT_MAGIC
 from cryodedup.formats.npy import NPY_MAGIC
 
+
+def head_of(path: Path) -> tuple[int, int, str]:
+    """Where the rows of a table begin, the line of its head, and that: the first line that is neither empty nor a comment."""
+    start, line, head = 0, 0, b""
+    with path.open("rb") as file:
+        for head in file:
+            start, line = start + len(head), line + 1
+            if head.strip() and not head.startswith(b"#"):
+                break
+    return start, line, head.decode("utf-8-sig", "replace")
+
+
 Kind = Literal["folder", "npy", "csdat", "star", "csg", "topaz", "csv", "box", "dynamo", "points"]
 
 HEAD = 1 << 16

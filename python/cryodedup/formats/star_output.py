@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,9 +15,47 @@ from cryodedup.formats.optics_groups import Optics
 from cryodedup.formats.optimisation_set import NAME as OPTIMISATION_SET
 from cryodedup.formats.optimisation_set import OptimisationSet
 from cryodedup.formats.output import Mask, Output, Place
-from cryodedup.formats.star import SingleRow, StarFile
-from cryodedup.formats.star_frames import read_frames
+from cryodedup.formats.star import SingleRow, StarFile, open_star
 from cryodedup.progress import Progress
+
+NAMES = ("Name", "File", "Path", "Uid")
+"""Columns with one of these words in their label contain names, even if these look like numbers, such as 0012."""
+
+
+def read_frames(path: Path) -> dict[str, Any]:
+    """The blocks of a file by name, a DataFrame for each loop; columns of names are read as text.
+
+    Raises
+    ------
+    InputError
+        The file is not a STAR file.
+    """
+    import starfile
+
+    (file,) = open_star([path])
+    labels = {label for table in file.tables for label in table.labels}
+    found: dict[str, Any] = starfile.read(path, always_dict=True, parse_as_string=[label for label in sorted(labels) if is_name(label)])
+    return found
+
+
+def is_name(label: str) -> bool:
+    """Whether a column contains names."""
+    return any(word in label for word in NAMES)
+
+
+def optics(**columns: object) -> dict[str, object]:
+    """A block with one optics group."""
+    return {"rlnOpticsGroupName": ["opticsGroup1"], "rlnOpticsGroup": 1, **columns}
+
+
+def write_frames(path: Path, blocks: Mapping[str, Mapping[str, object]]) -> None:
+    """Writes each block of columns as a loop; floating-point numbers get six decimals."""
+    import pandas
+    import starfile
+
+    with naming(path):
+        starfile.write({name: pandas.DataFrame(columns) for name, columns in blocks.items()}, path, float_format="%.6f", sep=" ")
+
 
 _BODY = re.compile(r"images_body_\d+")
 """The blocks of the bodies of a multi-body refinement: one row for each particle, in the order of the particles."""

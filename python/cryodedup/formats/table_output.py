@@ -139,3 +139,22 @@ def _without_objects(name: str, values: np.ndarray[Any, Any], label: str) -> np.
             raise InputError(kind="malformed", path=label, field=name, found="Python objects", expected="numbers or text")
         return np.array([value.encode() if isinstance(value, str) else value for value in values.flat], "S").reshape(values.shape)
     return np.char.encode(values, "utf-8") if values.dtype.kind == "U" else values
+
+
+@dataclass(frozen=True)
+class ListOutput:
+    """Writes micrographs that were given as files as lists of their paths."""
+
+    names: Sequence[str]
+    suffix: str = ".txt"
+    files: tuple[Path, ...] = ()
+
+    def write(self, place: Place, stem: str, kept: Mask, others: Sequence[tuple[Any, Mask]], progress: Progress) -> list[str]:
+        """Writes a list for each of ``place.words``, one path per line."""
+        for word, mask in zip(place.words, (kept, ~kept), strict=True):
+            chosen = [name for name, wanted in zip(self.names, mask, strict=True) if wanted]
+            text = "".join(f"{name}\n" for name in chosen)
+            path = place.staging / f"{stem}_{word}.txt"
+            with naming(path):
+                path.write_text(text, "utf-8", "surrogateescape")
+        return []

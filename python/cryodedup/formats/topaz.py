@@ -6,7 +6,7 @@ from pathlib import Path
 
 from cryodedup import _core
 from cryodedup.errors import InputError
-from cryodedup.formats.head import head_of
+from cryodedup.formats.detect import head_of
 
 NUMBERS = ("x_coord", "y_coord", "z_coord", "score")
 EXPECTED = "image_name x_coord y_coord [z_coord] score"

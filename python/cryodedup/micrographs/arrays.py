@@ -11,7 +11,7 @@ from cryodedup import _core
 from cryodedup._core import Correlation
 from cryodedup.errors import InputError, wrong_value
 from cryodedup.params import MicrographParams, checked
-from cryodedup.params.checks import is_number
+from cryodedup.params.description import is_number
 
 Real = TypeVar("Real", np.float32, np.float64)
 

@@ -14,14 +14,13 @@ from cryodedup import _core
 from cryodedup.errors import InputError
 from cryodedup.formats import cryosparc
 from cryodedup.formats.cryosparc_output import DatasetOutput
-from cryodedup.formats.datasets import open_dataset
+from cryodedup.formats.datasets import JoinedFields, open_dataset
 from cryodedup.formats.detect import UnknownFormatError, kind_of
 from cryodedup.formats.image_names import IMAGES, OTHERS, is_image, power_spectra
-from cryodedup.formats.joined_fields import JoinedFields
-from cryodedup.formats.list_output import ListOutput
 from cryodedup.formats.project import base_of, is_file
 from cryodedup.formats.star import StarFile, TableColumns, group_number, open_star
 from cryodedup.formats.star_output import StarOutput
+from cryodedup.formats.table_output import ListOutput
 from cryodedup.micrographs.acquisition import Acquisition, acquisitions_of
 from cryodedup.text import count
 

@@ -1,6 +1,6 @@
 """Parameters and their defaults."""
 
-from cryodedup.params.checks import checked, chosen
+from cryodedup.params.description import checked, chosen
 from cryodedup.params.micrographs import MIN_OVERLAP, Keep, MicrographParams, Order, Search, Sensitivity
 from cryodedup.params.particles import (
     HalfSetsRule,

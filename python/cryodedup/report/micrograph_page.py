@@ -16,8 +16,7 @@ from cryodedup.report.figure import Figure
 from cryodedup.report.figures import hits, shifts, significance
 from cryodedup.report.micrograph_text import about_self_test, methods, used_lines, verdict
 from cryodedup.report.next_steps import after_micrographs
-from cryodedup.report.origin import Origin
-from cryodedup.report.page import Page, page, room
+from cryodedup.report.page import Origin, Page, page, room
 from cryodedup.report.rows import Column, LongTable, long_table
 
 NOWHERE = Origin()

@@ -8,7 +8,7 @@ from cryodedup.micrographs.result import MicrographOutcome
 from cryodedup.names import named
 from cryodedup.particles.analysis.separation import Suggestion
 from cryodedup.particles.result import ParticleOutcome
-from cryodedup.report.origin import Origin
+from cryodedup.report.page import Origin
 
 COORDINATES = "coordinates"
 

@@ -9,15 +9,14 @@ import numpy as np
 
 from cryodedup.particles.analysis.advice import Advice, advise_on_sample
 from cryodedup.particles.analysis.consensus import jaccard
-from cryodedup.particles.resolved_values import pixel_size_words, score_words, used_values
 from cryodedup.particles.result import ParticleOutcome
+from cryodedup.particles.summary import pixel_size_words, score_words, used_values
 from cryodedup.report.figure import Figure
 from cryodedup.report.figures import distances, example_panels, found_by, kept, pickers, scores
 from cryodedup.report.figures.examples import examples
 from cryodedup.report.next_steps import after_particles
-from cryodedup.report.origin import Origin
 from cryodedup.report.outliers import Outliers, names_of_micrographs, outliers
-from cryodedup.report.page import Page, page, room
+from cryodedup.report.page import Origin, Page, page, room
 from cryodedup.report.particle_text import methods, other_rule, used_lines, verdict
 from cryodedup.report.picks import drawings
 from cryodedup.report.rows import Column, LongTable, long_table

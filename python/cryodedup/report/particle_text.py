@@ -7,8 +7,8 @@ import numpy as np
 from cryodedup import _core
 from cryodedup.particles.analysis.consensus import other_reasons
 from cryodedup.particles.inputs.scores import are_ranks_compared
-from cryodedup.particles.resolved_values import scales
 from cryodedup.particles.result import ParticleOutcome
+from cryodedup.particles.summary import scales
 from cryodedup.text import count
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from cryodedup._core import __version__
 from cryodedup.errors import InputError
-from cryodedup.slurm.job import Job, Site, Stage
+from cryodedup.slurm.requests import Job, Site, Stage
 
 SUBMIT = "submit.sh"
 _TEMPLATES = Path(__file__).parent / "templates"

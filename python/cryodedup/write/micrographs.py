@@ -14,7 +14,7 @@ from cryodedup.micrographs.result import MicrographOutcome
 from cryodedup.micrographs.summary import SCHEMA, summarise
 from cryodedup.names import Spell, as_parameters
 from cryodedup.progress import SILENT
-from cryodedup.report.origin import Origin
+from cryodedup.report.page import Origin
 from cryodedup.write.job import Delivered, Job, deliver
 
 CHOSEN = re.compile(r"micrographs_(kept|removed)(_passthrough\d*)?\.\w+")

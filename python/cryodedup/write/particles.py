@@ -21,7 +21,7 @@ from cryodedup.particles.repair import write_repaired
 from cryodedup.particles.result import ParticleOutcome
 from cryodedup.particles.summary import SCHEMA, summarise
 from cryodedup.progress import SILENT, Progress
-from cryodedup.report.origin import Origin
+from cryodedup.report.page import Origin
 from cryodedup.system.resources import check_disk, disk_available
 from cryodedup.text import count
 from cryodedup.write.job import Delivered, Job, deliver

@@ -18,7 +18,7 @@ from cryodedup.micrographs.listings import rounded_values
 from cryodedup.micrographs.live import state
 from cryodedup.micrographs.live.arrivals import Arrivals
 from cryodedup.micrographs.live.collection import FIRST, Collection
-from cryodedup.micrographs.live.events import Event, EventFile
+from cryodedup.micrographs.live.state import Event, EventFile
 from cryodedup.micrographs.measuring import Pair
 from cryodedup.micrographs.reading import key_of, prepare_one, refusal
 from cryodedup.micrographs.session_warnings import of_small_images

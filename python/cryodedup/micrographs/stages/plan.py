@@ -44,7 +44,7 @@ class Plan:
     prepared
         A digest of the prepared micrographs.
     unreadable, masked
-        As in :class:`~cryodedup.micrographs.prepared.Prepared`.
+        As in :class:`~cryodedup.micrographs.workflow.Prepared`.
     versions, refused
         As in :class:`~cryodedup.micrographs.unique.Unique`.
     computed

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from cryodedup import units
 from cryodedup.errors import InputError, UnknownPixelSizeError, Where
 from cryodedup.formats.cryosparc import Wanted, unpack
-from cryodedup.formats.joined_fields import JoinedFields
+from cryodedup.formats.datasets import JoinedFields
 from cryodedup.formats.star import text
 from cryodedup.names import named
 from cryodedup.particles.inputs.picks import Filaments, Floats, Halves, Micrograph, Picks, PixelSize, Scores, first_of_each, jobs_of

@@ -10,9 +10,8 @@ import numpy as np
 
 from cryodedup.errors import InputError
 from cryodedup.formats.cryosparc import CsGroup, unpack
-from cryodedup.formats.datasets import open_dataset
+from cryodedup.formats.datasets import JoinedFields, open_dataset
 from cryodedup.formats.detect import kind_of
-from cryodedup.formats.joined_fields import JoinedFields
 from cryodedup.formats.star import StarFile, group_number, has_coordinates, open_star
 from cryodedup.names import named
 from cryodedup.params import Match

@@ -14,9 +14,8 @@ from numpy.typing import NDArray
 from cryodedup.errors import InputError
 from cryodedup.formats import cryosparc as cs
 from cryodedup.formats.cryosparc_output import DatasetOutput
-from cryodedup.formats.datasets import DatasetFile, open_dataset
+from cryodedup.formats.datasets import DatasetFile, JoinedFields, open_dataset
 from cryodedup.formats.detect import kind_of
-from cryodedup.formats.joined_fields import JoinedFields
 from cryodedup.formats.optimisation_set import OptimisationSet
 from cryodedup.formats.project import is_file
 from cryodedup.formats.star import FrameColumns, StarFile, TableColumns

@@ -11,7 +11,7 @@ from cryodedup.particles.analysis.advice import Advice
 from cryodedup.report.axes import Axis, Floats
 from cryodedup.report.charts import chart
 from cryodedup.report.figure import Figure
-from cryodedup.report.figures.separations import Separations
+from cryodedup.report.figures.kept import Separations
 from cryodedup.report.layers import Layer, Steps
 
 
