@@ -9,6 +9,7 @@ import numpy as np
 
 from cryodedup import _core
 from cryodedup.errors import InputError
+from cryodedup.formats.detect import POINTS
 
 LABELS = ("x", "y", "w", "h", "score")
 FLAGS = (-3.0, -2.0, -1.0, 0.0)
@@ -70,3 +71,15 @@ def _check(path: Path, table: _core.Table) -> None:
         )
     if len(fifth) and np.isin(fifth, FLAGS).all() and np.isin(fifth, HELIX_ENDS).any():
         raise InputError(kind="unsupported", path=path, found="the ends of helices (-1 and -2 in the fifth column)", expected="particles")
+
+
+def open_points(path: Path, threads: int = 0) -> _core.Table:
+    """Scans one file, of one tomogram; in pixels of the volume that the model was made on."""
+    start = 0
+    with path.open("rb") as file:
+        for line in file:
+            if line.strip() and not line.lstrip().startswith(b"#"):
+                break
+            start += len(line)
+    labels = POINTS[len(line.split())].split()
+    return _core.scan_rows([path], [start], [labels], numbers=("x", "y", "z"), names=(), threads=threads)[0]
