@@ -14,8 +14,7 @@ from numpy.typing import NDArray
 
 from cryodedup import _core
 from cryodedup.errors import InputError, Where
-from cryodedup.formats.box import open_points
-from cryodedup.formats.dynamo import open_table
+from cryodedup.formats.box import open_points, open_table
 from cryodedup.formats.output import ParticleRows
 from cryodedup.formats.pick_output import PickFile, PickFilesOutput
 from cryodedup.formats.star import StarFile, text
