@@ -9,7 +9,7 @@ import numpy as np
 
 from cryodedup import _core
 from cryodedup.errors import InputError
-from cryodedup.formats.detect import DYNAMO_COLUMNS, POINTS
+from cryodedup.formats.detect import DYNAMO_COLUMNS, POINTS, head_of
 
 LABELS = ("x", "y", "w", "h", "score")
 FLAGS = (-3.0, -2.0, -1.0, 0.0)
@@ -102,3 +102,16 @@ def open_table(path: Path, threads: int = 0) -> _core.Table:
         )
     labels = [COLUMNS.get(i, f"column_{i}") for i in range(1, len(first) + 1)]
     return _core.scan_rows([path], [0], [labels], numbers=list(COLUMNS.values()), names=(), threads=threads)[0]
+
+
+NUMBERS = ("x_coord", "y_coord", "z_coord", "score")
+EXPECTED = "image_name x_coord y_coord [z_coord] score"
+
+
+def open_topaz(path: Path, threads: int = 0) -> _core.Table:
+    """Scans one file of the picks in all images."""
+    start, line, head = head_of(path)
+    labels = head.split()
+    if len(set(labels)) != len(labels) or not {"image_name", "x_coord", "y_coord"} <= set(labels):
+        raise InputError(kind="malformed", path=path, line=line, found=f"columns {' '.join(labels)}", expected=EXPECTED)
+    return _core.scan_rows([path], [start], [labels], numbers=NUMBERS, names=("image_name",), threads=threads)[0]

@@ -18,13 +18,13 @@ from numpy.typing import NDArray
 from cryodedup import _core
 from cryodedup.errors import InputError, Where
 from cryodedup.formats import box
+from cryodedup.formats.box import open_topaz
 from cryodedup.formats.csv_picks import open_csv
 from cryodedup.formats.detect import kind_of
 from cryodedup.formats.output import NoOutput
 from cryodedup.formats.pick_output import PickFile, PickFilesOutput
 from cryodedup.formats.project import base_of, is_file
 from cryodedup.formats.star import SingleRow, StarFile, TableColumns, open_star, text
-from cryodedup.formats.topaz import open_topaz
 from cryodedup.names import named
 from cryodedup.particles.inputs import relion
 from cryodedup.particles.inputs.picks import CountedIn, Filaments, Floats, Micrograph, Picks, PixelSize, Scores
