@@ -32,7 +32,7 @@ class Engine:
 
     def run(self, inputs: tuple[Path, ...], params: MicrographParams, output: Path, progress: Progress) -> MicrographOutcome:
         """Does the whole job."""
-        from cryodedup.micrographs.stages.dask_engine import find_duplicates_by_dask
+        from cryodedup.micrographs.stages.dask_cluster import find_duplicates_by_dask
 
         return find_duplicates_by_dask(inputs, params, output, self._connection(output), self.shards, progress)
 
