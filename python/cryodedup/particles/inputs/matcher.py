@@ -20,8 +20,17 @@ from typing import Any, Literal
 from cryodedup.components import connected_components
 from cryodedup.errors import InputError
 from cryodedup.params import Match
-from cryodedup.particles.inputs.clusters import Cluster, Seen, example_of, extents_differ, joined_by, linked, uids_differ
-from cryodedup.particles.inputs.image_extents import image_extent_a, image_file
+from cryodedup.particles.inputs.clusters import (
+    Cluster,
+    Seen,
+    example_of,
+    extents_differ,
+    image_extent_a,
+    image_file,
+    joined_by,
+    linked,
+    uids_differ,
+)
 from cryodedup.particles.inputs.micrograph_names import Place
 
 MAX_IMAGES = 3
