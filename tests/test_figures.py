@@ -24,9 +24,8 @@ from cryodedup.particles.analysis.advice import advise_on_sample
 from cryodedup.report.axes import Axis, Frame, linear_ticks, log_ticks, tick_texts, ticks_across
 from cryodedup.report.figure import Figure, file_style, shortened
 from cryodedup.report.figures import distances, example_panels, found_by, hits, kept, pickers, scores, shifts, significance
-from cryodedup.report.figures.examples import Example, examples
+from cryodedup.report.figures.examples import MAX_SPOTS, Example, examples, spots
 from cryodedup.report.figures.examples import Image as ExampleImage
-from cryodedup.report.figures.spots import MAX_SPOTS, spots
 from cryodedup.report.layers import MAX_CIRCLES, MAX_POINTS, Circles, Line, Points, Steps
 from cryodedup.report.raster import cells_png, dots_png, shade
 from cryodedup.report.svg import element, escaped, number, short, text, text_width

@@ -11,8 +11,7 @@ from cryodedup.particles.inputs.picks import Floats
 from cryodedup.report.axes import Axis, Frame
 from cryodedup.report.charts import chart
 from cryodedup.report.figure import Figure, shortened, without_directories
-from cryodedup.report.figures.examples import Example, Extent
-from cryodedup.report.figures.spots import Spot, all_spots, spots
+from cryodedup.report.figures.examples import Example, Extent, Spot, all_spots, spots
 from cryodedup.report.layers import (
     MAX_CIRCLES,
     Arrows,
