@@ -17,12 +17,12 @@ from numpy.typing import NDArray
 
 from cryodedup import _core
 from cryodedup.errors import InputError, Where
-from cryodedup.formats import box
-from cryodedup.formats.box import open_topaz
+from cryodedup.formats import pick_tables as box
 from cryodedup.formats.csv_picks import open_csv
 from cryodedup.formats.detect import kind_of
 from cryodedup.formats.output import NoOutput
 from cryodedup.formats.pick_output import PickFile, PickFilesOutput
+from cryodedup.formats.pick_tables import open_topaz
 from cryodedup.formats.project import base_of, is_file
 from cryodedup.formats.star import SingleRow, StarFile, TableColumns, open_star, text
 from cryodedup.names import named

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from cryodedup import _core
 from cryodedup.errors import InputError, Where
-from cryodedup.formats.box import open_points, open_table
 from cryodedup.formats.output import ParticleRows
 from cryodedup.formats.pick_output import PickFile, PickFilesOutput
+from cryodedup.formats.pick_tables import open_points, open_table
 from cryodedup.formats.star import StarFile, text
 from cryodedup.formats.star_output import StarOutput
 from cryodedup.particles.inputs.picks import Floats, Halves, Micrograph, Picks, PixelSize, Scores
