@@ -14,9 +14,8 @@ from hypothesis import strategies as st
 from cases import Ran, needs_shared, star
 from cryodedup import ParticleParams, deduplicate, deduplicate_particles
 from cryodedup.demo import make_session
-from cryodedup.particles.analysis.lattice import lattice_spacing
 from cryodedup.particles.analysis.neighbours import pair_distances, sampled
-from cryodedup.particles.analysis.separation import Suggestion, suggest
+from cryodedup.particles.analysis.separation import Suggestion, lattice_spacing, suggest
 
 
 def suggestion_of(points: list[np.ndarray]) -> Suggestion:

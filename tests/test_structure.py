@@ -131,7 +131,6 @@ NUMERICS = {
     "plans and score of the self-test": {"micrographs.planting", "micrographs.self_test", "micrographs.self_test_score"},
     "the suggested separation, which is still tuned": {
         "particles.analysis.advice",
-        "particles.analysis.lattice",
         "particles.analysis.neighbours",
         "particles.analysis.pair_curve",
         "particles.analysis.separation",
