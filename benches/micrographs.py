@@ -156,7 +156,7 @@ def large(n: int, different: int = 1000, shards: int = 20) -> None:
         maps = [((float(np.cos(a)), float(-np.sin(a))), (float(np.sin(a)), float(np.cos(a)))) for a in angles]
         known = [Acquisition()] * n
         of_class = Class(
-            members=range(n), records=[records[k % different] for k in range(n)], places=range(n), acquisitions=known, maps=maps
+            members=range(n), records=[records[k % different] for k in range(n)], ordinals=range(n), acquisitions=known, maps=maps
         )
         started = time.perf_counter()
         search = plan_search(of_class, params, directory)

@@ -24,7 +24,7 @@ from cases import cs, optics, records, star
 from cryodedup import InputError, ParticleParams, _core, deduplicate_particles
 from cryodedup.formats.cryosparc import CsdatFile, group_text
 from cryodedup.formats.images import open_image
-from cryodedup.formats.output import Place
+from cryodedup.formats.output import Destination
 from cryodedup.formats.tiff import TiffImage
 from cryodedup.particles.inputs.picks import Picks
 from cryodedup.particles.inputs.reading import read_inputs
@@ -264,7 +264,7 @@ def _check_particles(seed: Seed, path: Path) -> None:
 def _check_returned(seed: Seed, picks: Picks, staging: Path) -> None:
     """All rows written give the files back."""
     staging.mkdir()
-    picks.output.write(Place(staging, staging), "all", np.ones(len(picks), bool), [], SILENT)
+    picks.output.write(Destination(staging, staging), "all", np.ones(len(picks), bool), [], SILENT)
     if not seed.returned or any(isinstance(part, CsdatFile) for part in getattr(picks.output, "parts", ())):
         return
     written = [path for path in sorted(staging.rglob("*_kept*")) if path.is_file() and path.suffix != ".csg"]

@@ -787,7 +787,7 @@ def test_a_micrograph_that_may_be_a_kept_or_a_removed_one_stays(tmp_path: Path) 
         kept_for={},
     )
     asked = star(tmp_path / "p.star", [("x.mrc",), ("MotionCorr/job005/Movies/x.mrc",)], "MicrographName", "", "micrographs")
-    match = by_micrographs(known, read_rows(asked, ParticleParams(), places=False), ParticleParams())
+    match = by_micrographs(known, read_rows(asked, ParticleParams(), positions=False), ParticleParams())
     assert match.verdicts.tolist() == [UNKNOWN, REJECTED]
     assert "1 micrograph with both a kept and a removed match in unique, such as x.mrc: their rows are kept" in match.warnings[-1]
 

@@ -107,7 +107,7 @@ def test_the_plan(named: bool, max_shift_px: float | None) -> None:
                 number=21,
                 turn=turn,
                 distances=window,
-                places=list(range(60)),
+                ordinals=list(range(60)),
                 max_shift_px=max_shift_px,
             )
             assert len(made) == 21
@@ -245,7 +245,7 @@ def test_planted_exposures_lie_as_the_sessions_own_pairs_and_keep_as_much(sessio
     assert found.measured_on == len(session.pairs)
     assert 0.5 < found.damage <= 1.25
     assert "as strong as the 9 pairs of this session" in self_test(found)
-    planted = plan(range(24), [Acquisition()] * 24, SIZE, set(), number=8, turn=0, distances=None, places=range(24), max_shift_px=None,
+    planted = plan(range(24), [Acquisition()] * 24, SIZE, set(), number=8, turn=0, distances=None, ordinals=range(24), max_shift_px=None,
                    own_moves=[(0.4, -0.3)])  # fmt: skip
     assert [one.move for one in planted[1::2]] == [(0, 0)] * 4
     assert all(one.move != (0, 0) for one in planted[::2])

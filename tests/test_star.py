@@ -11,7 +11,7 @@ import starfile
 
 from cases import needs_shared, optics, star
 from cryodedup import InputError, ParticleParams, deduplicate_particles
-from cryodedup.formats.output import Place
+from cryodedup.formats.output import Destination
 from cryodedup.formats.star import open_star
 from cryodedup.formats.star_output import StarOutput
 from cryodedup.progress import SILENT
@@ -230,9 +230,9 @@ def test_every_real_file_is_read_and_all_rows_are_the_file(real: Path, tmp_path:
         (file,) = open_star([path])
         for table in file.tables:
             everything = np.ones(len(table.rows), bool)
-            StarOutput(file, table).write(Place(tmp_path, tmp_path), "all", everything, [], SILENT)
+            StarOutput(file, table).write(Destination(tmp_path, tmp_path), "all", everything, [], SILENT)
             assert (tmp_path / "all_kept.star").read_bytes() == path.read_bytes(), path
-            StarOutput(file, table).write(Place(tmp_path, tmp_path), "none", ~everything, [], SILENT)
+            StarOutput(file, table).write(Destination(tmp_path, tmp_path), "none", ~everything, [], SILENT)
             assert (tmp_path / "none_rejected.star").read_bytes() == path.read_bytes(), path
 
 

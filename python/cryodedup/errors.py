@@ -119,11 +119,11 @@ class InputError(ValueError):
         remedy: str | None = None,
     ) -> None:
         super().__init__()
-        place = None if path is None else os.fspath(path)
-        self._parts: dict[str, Any] = {"kind": kind, "path": place, "line": line, "row": row}
+        path_text = None if path is None else os.fspath(path)
+        self._parts: dict[str, Any] = {"kind": kind, "path": path_text, "line": line, "row": row}
         self._parts |= {"field": field, "found": found, "expected": expected, "reason": reason, "remedy": remedy}
         self.kind: Kind = kind
-        self.path, self.line, self.row = place, line, row
+        self.path, self.line, self.row = path_text, line, row
         self.field = None if field is None else bare(field)
         self.found, self.expected, self.reason, self.remedy = (
             None if part is None else as_parameters(part) for part in (found, expected, reason, remedy)

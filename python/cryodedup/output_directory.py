@@ -47,20 +47,20 @@ def staged(directory: Path, overwrite: bool, inputs: Set[Path], schema: str, *, 
         directory.mkdir(parents=True, exist_ok=True)
         with staging_directory(directory) as staging:
             for path in abandoned(directory, staging):
-                if not holds_earlier(path) and not (path / SUMMARY).exists():  # with one, its files may be in place: it says which
+                if not holds_earlier(path) and not (path / SUMMARY).exists():  # with one, its files may be in one: it says which
                     discard(path)
             with _naming_targets(staging, directory):
                 yield staging
                 make_lasting([*staging.rglob("*")])
                 with locked(directory), held_back():
                     left = abandoned(directory, staging)
-                    places = [directory, *left, *(path / OLD for path in left)]
-                    listed = {place: _listed_outputs(place, places, schema) for place in places}
-                    for path in left:  # of what a killed run was moving into place: what it has moved
+                    directories = [directory, *left, *(path / OLD for path in left)]
+                    listed = {one: _listed_outputs(one, directories, schema) for one in directories}
+                    for path in left:  # of what a killed run was moving into one: what it has moved
                         listed[path] = [name for name in listed[path] if not os.path.lexists(path / name)]
                     outdated = [name for names in listed.values() for name in names]
                     _move(staging, directory, overwrite, inputs, [*outdated, *_found_outputs(directory, leaving, overwrite)])
-                    with suppress(OSError):  # all is in place, whatever the disk says of the names
+                    with suppress(OSError):  # all is in one, whatever the disk says of the names
                         make_lasting([directory, *(path.parent for path in made)])
                     discard(staging)
             for path in left:
@@ -159,16 +159,16 @@ def refuse_inputs_among_outputs(directory: Path, inputs: Sequence[Path], outputs
             )
 
 
-def _listed_outputs(directory: Path, places: Sequence[Path], schema: str) -> list[str]:
+def _listed_outputs(directory: Path, directories: Sequence[Path], schema: str) -> list[str]:
     """Returns what an earlier run says it wrote, by its summary: removed when overwritten, so that no old file stands among the new.
 
-    ``places``: where its page may be, if a run was killed while it replaced the result.
+    ``directories``: where its page may be, if a run was killed while it replaced the result.
     """
     try:
         summary = read_summary(directory / SUMMARY)
         outputs = summary["outputs"] if str(summary["schema"]).split("/")[0] == schema.split("/", maxsplit=1)[0] else []
         listed = [name for name in outputs if isinstance(name, str) and _OURS.fullmatch(name)]
-        return [*listed, *(name for place in places for name in _page_and_figures(place))] if outputs else []
+        return [*listed, *(name for one in directories for name in _page_and_figures(one))] if outputs else []
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return []
 
@@ -210,7 +210,7 @@ def _with_folders(inputs: Set[Path]) -> Set[Path]:
 
 
 def _move(staging: Path, directory: Path, overwrite: bool, inputs: Set[Path], outdated: Sequence[str]) -> None:
-    """Moves what was written into place.
+    """Moves what was written into one.
 
     Nothing is replaced before it is known that all may be, and if a move fails, those before it are undone. The summary is the first to go
     and the last to come: a directory that has one is whole, even if the machine stops in between.

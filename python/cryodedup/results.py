@@ -61,8 +61,9 @@ class ParticleResult(ParticleOutcome):
         InputError
             Files of these names are there and ``overwrite`` is not given, or one of them is an input.
         """
-        place = given_directory(directory)
-        return _paths(write_particles(self, place, overwrite=overwrite, report=report, as_star=as_star, progress=progress))
+        return _paths(
+            write_particles(self, given_directory(directory), overwrite=overwrite, report=report, as_star=as_star, progress=progress)
+        )
 
     def to_dataframe(self) -> pd.DataFrame:
         """A row for each rejected particle, with the columns of ``duplicates.csv``; numbers are not rounded, <NA> or NaN: not known."""

@@ -217,7 +217,7 @@ def _micrographs(directory: Path, params: ParticleParams, summary: Mapping[str, 
     outputs = summary["outputs"]
     suffix = next((suffix for suffix in TABLES if f"micrographs_kept{suffix}" in outputs), TABLES[-1])
     paths = [there(directory, f"micrographs_{word}{suffix}") for word in ("kept", "removed")]
-    kept, removed = (read_rows(path, params, places=False) for path in paths)
+    kept, removed = (read_rows(path, params, positions=False) for path in paths)
     for rows, word in ((kept, "kept"), (removed, "removed")):
         _check_count(Path(rows.label), len(rows), summary[word])
     kept_names, removed_names = ({normalised_path(one.name) for one in rows.micrographs} for rows in (kept, removed))

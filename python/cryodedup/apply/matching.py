@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from cryodedup.apply.earlier import ChosenMicrographs, ChosenParticles, Earlier
 from cryodedup.apply.partners import Seen, joined
-from cryodedup.apply.places import TOLERANCE, Identity, by_place, same_places
+from cryodedup.apply.positions import TOLERANCE, Identity, by_position, same_positions
 from cryodedup.apply.rows import FileRows
 from cryodedup.apply.verdicts import BOTH, KEPT, NOTHING, REJECTED, UNKNOWN, Verdicts, combine, look_up
 from cryodedup.errors import InputError
@@ -29,7 +29,7 @@ IMAGE = "rlnImageName"
 MOSTLY, BY_CHANCE, STEPS = 0.9, 0.25, ((1.0, 0.0), (0.0, 1.0), (-1.0, 1.0), (2.0, -1.0))
 """If less than the first share of the rows is found, the number that would be found one or two pixels further, by chance, is counted; the
 file is refused if it is more than the second share of those found."""
-UID, PATH, NAME, PLACE, SOURCE = "uid", "path", "name", "place", "sym_expand/src_uid"
+UID, PATH, NAME, POSITION, SOURCE = "uid", "path", "name", "place", "sym_expand/src_uid"
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ def _are_versions(chosen: ChosenMicrographs, micrographs: Sequence[Micrograph]) 
 def _of_micrographs(
     chosen: ChosenMicrographs, rows: FileRows, is_version: NDArray[np.bool_], params: ParticleParams
 ) -> tuple[Verdicts, list[str], dict[int, int], list[str]]:
-    """The verdict on each micrograph of a file, what it was found by, its place among the chosen ones; and warnings."""
+    """The verdict on each micrograph of a file, what it was found by, its number among the chosen ones; and warnings."""
     verdicts = np.where(is_version, REJECTED, UNKNOWN).astype(np.uint8)
     by = [PATH if version else "" for version in is_version]
     others = np.flatnonzero(~is_version).tolist()
@@ -138,7 +138,7 @@ def by_rows_of_others(rows: FileRows, others: Sequence[tuple[FileRows, Verdicts]
 
 
 def by_particles(earlier: Earlier, rows: FileRows, params: ParticleParams) -> Match:
-    """By uid if the file and the result have any in common; else by place, and for rows that this leaves undecided by the image name."""
+    """By uid if the file and the result have any in common; else by position, and for rows that this leaves undecided by the image name."""
     verdicts, seen = _by_uid(earlier.particles, rows.uids, len(rows))
     of_sources, seen_as_sources = _by_uid(earlier.particles, rows.source_uids, len(rows))
     expanded = np.where(verdicts == UNKNOWN, of_sources, UNKNOWN)
@@ -147,10 +147,10 @@ def by_particles(earlier: Earlier, rows: FileRows, params: ParticleParams) -> Ma
         return Match(verdicts | expanded, by, seen=seen.or_else(seen_as_sources))
     if rows.picks is None:
         return Match(verdicts, {})
-    found = _by_places(earlier.particles, rows, params)
+    found = _by_positions(earlier.particles, rows, params)
     named = _by_image(found, rows, found.verdicts == BOTH, params.threads)
     verdicts = np.where(named == UNKNOWN, found.verdicts, named)
-    by = _counted({PLACE: (found.verdicts != UNKNOWN) & (named == UNKNOWN), IMAGE: named != UNKNOWN})
+    by = _counted({POSITION: (found.verdicts != UNKNOWN) & (named == UNKNOWN), IMAGE: named != UNKNOWN})
     return Match(verdicts, by, seen=found.seen, warnings=tuple(found.warnings))
 
 
@@ -166,8 +166,8 @@ def _uids(chosen: ChosenParticles) -> NDArray[np.uint64]:
 
 
 @dataclass(frozen=True)
-class _Placed:
-    """Verdicts by place; ``pairs``: the earlier particles with the numbers of their micrographs, as in ``micrograph_of`` of the rows."""
+class _ByPosition:
+    """Verdicts by position; ``pairs``: the earlier particles with the numbers of their micrographs, as in ``micrograph_of`` of the rows."""
 
     verdicts: Verdicts
     pairs: Sequence[tuple[ChosenParticles, NDArray[np.uint32]]]
@@ -176,24 +176,24 @@ class _Placed:
     warnings: list[str]
 
 
-def _by_places(chosen: Sequence[ChosenParticles], rows: FileRows, params: ParticleParams) -> _Placed:
+def _by_positions(chosen: Sequence[ChosenParticles], rows: FileRows, params: ParticleParams) -> _ByPosition:
     assert rows.picks is not None
     matched = unify([*((one.label, one.micrographs) for one in chosen), (rows.label, rows.micrographs)], params.match)
     *known, asked = [np.asarray(numbers, np.uint32) for numbers in matched.numbers]
     pairs = [(one, numbers[one.micrograph_of]) for one, numbers in zip(chosen, known, strict=True)]
     micrograph_of = asked[rows.micrograph_of]
 
-    def places_of(picks: Picks) -> list[list[Identity]]:
-        return [same_places(one, numbers, picks, micrograph_of, params) for one, numbers in pairs]
+    def positions_of(picks: Picks) -> list[list[Identity]]:
+        return [same_positions(one, numbers, picks, micrograph_of, params) for one, numbers in pairs]
 
-    def verdicts_on(places: Sequence[Sequence[Identity]]) -> Verdicts:
-        return reduce(np.bitwise_or, [by_place(one, same, len(rows)) for one, same in zip(chosen, places, strict=True)])
+    def verdicts_on(positions: Sequence[Sequence[Identity]]) -> Verdicts:
+        return reduce(np.bitwise_or, [by_position(one, same, len(rows)) for one, same in zip(chosen, positions, strict=True)])
 
-    places = places_of(rows.picks)
-    verdicts = verdicts_on(places)
+    positions = positions_of(rows.picks)
+    verdicts = verdicts_on(positions)
     found = int((verdicts != UNKNOWN).sum())
     if 0 < found < MOSTLY * len(rows):
-        by_chance = int(np.mean([(verdicts_on(places_of(_moved(rows.picks, step))) != UNKNOWN).sum() for step in STEPS]))
+        by_chance = int(np.mean([(verdicts_on(positions_of(_moved(rows.picks, step))) != UNKNOWN).sum() for step in STEPS]))
         if by_chance > BY_CHANCE * found:
             raise InputError(
                 kind="contradiction",
@@ -205,13 +205,13 @@ def _by_places(chosen: Sequence[ChosenParticles], rows: FileRows, params: Partic
                 ),
                 remedy="run cryodedup particles on this file",
             )
-    seen = joined([_seen(one, same, len(rows)) for one, same in zip(chosen, places, strict=True)])
-    return _Placed(verdicts, pairs, micrograph_of, seen, [f"{rows.label}: {warning}" for warning in matched.warnings])
+    seen = joined([_seen(one, same, len(rows)) for one, same in zip(chosen, positions, strict=True)])
+    return _ByPosition(verdicts, pairs, micrograph_of, seen, [f"{rows.label}: {warning}" for warning in matched.warnings])
 
 
-def _seen(chosen: ChosenParticles, places: Sequence[Identity], count: int) -> Seen:
+def _seen(chosen: ChosenParticles, positions: Sequence[Identity], count: int) -> Seen:
     nothing = Seen(np.zeros(len(chosen.verdicts), bool), np.full(count, -1, np.int64))
-    return reduce(Seen.or_else, (Seen.of(known, chosen.verdicts, asked) for known, asked in places), nothing)
+    return reduce(Seen.or_else, (Seen.of(known, chosen.verdicts, asked) for known, asked in positions), nothing)
 
 
 def _moved(picks: Picks, step: Sequence[float]) -> Picks:
@@ -219,26 +219,26 @@ def _moved(picks: Picks, step: Sequence[float]) -> Picks:
     return replace(picks, position=position, stored=position)
 
 
-def _by_image(placed: _Placed, rows: FileRows, wanted: NDArray[np.bool_], threads: int) -> Verdicts:
-    """The verdicts on the wanted rows by RELION's images, among the particles at their place."""
+def _by_image(found: _ByPosition, rows: FileRows, wanted: NDArray[np.bool_], threads: int) -> Verdicts:
+    """The verdicts on the wanted rows by RELION's images, among the particles at their position."""
     verdicts = np.zeros(len(rows), np.uint8)
     asked = _images(rows.output, threads) if wanted.any() else None
     if asked is None or rows.picks is None:
         return verdicts
     known: dict[tuple[str, int], list[tuple[tuple[float, ...], int]]] = {}
-    for chosen, numbers in placed.pairs:
+    for chosen, numbers in found.pairs:
         start = 0
         for pick, first, verdict in zip(chosen.picks, chosen.starts, (KEPT, REJECTED), strict=True):
-            places = list(zip(*(column.tolist() for column in pick.position), strict=True))
+            positions = list(zip(*(column.tolist() for column in pick.position), strict=True))
             names = (_images(pick.output, threads) or [])[first : first + len(pick)]
-            for name, number, place in zip(names, numbers[start : start + len(pick)].tolist(), places, strict=bool(names)):
-                known.setdefault((name, number), []).append((place, verdict))
+            for name, number, position in zip(names, numbers[start : start + len(pick)].tolist(), positions, strict=bool(names)):
+                known.setdefault((name, number), []).append((position, verdict))
             start += len(pick)
     for row in np.flatnonzero(wanted).tolist():
         here = [float(column[row]) for column in rows.picks.position]
         near = [
             verdict
-            for other, verdict in known.get((asked[row], int(placed.micrograph_of[row])), [])
+            for other, verdict in known.get((asked[row], int(found.micrograph_of[row])), [])
             if all(abs(a - b) <= TOLERANCE for a, b in zip(here, other, strict=False))
         ]
         verdicts[row] = near[0] if len(set(near)) == 1 else UNKNOWN

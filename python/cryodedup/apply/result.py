@@ -18,7 +18,7 @@ from cryodedup.apply.matching import Match
 from cryodedup.apply.rows import FileRows
 from cryodedup.apply.verdicts import BOTH, REJECTED, UNKNOWN
 from cryodedup.errors import InputError
-from cryodedup.formats.output import NOT_WRITTEN, Place, Written, free_stem
+from cryodedup.formats.output import NOT_WRITTEN, Destination, Written, free_stem
 from cryodedup.frozen import FrozenResult
 from cryodedup.names import named
 from cryodedup.progress import Progress
@@ -66,7 +66,7 @@ class AppliedFile:
 
     @property
     def undecided(self) -> NDArray[np.bool_]:
-        """Mask of the rows that are at the place (or have the uid) of both a kept and a rejected particle; they are kept."""
+        """Mask of the rows that are at the position (or have the uid) of both a kept and a rejected particle; they are kept."""
         return np.asarray(self.match.verdicts == BOTH)
 
     @property
@@ -172,7 +172,7 @@ class AppliedChoice(FrozenResult):
     def write_rows(self, staging: Path, directory: Path, progress: Progress) -> Written:
         """Writes the kept and the rejected rows of each file into a staged directory."""
         for file in self.files:
-            file.rows.output.write(Place(staging, directory, file.words), file.stem, file.kept, [], progress)
+            file.rows.output.write(Destination(staging, directory, file.words), file.stem, file.kept, [], progress)
         return NOT_WRITTEN
 
     def refuse_own(self, directory: Path) -> None:

@@ -17,7 +17,7 @@ from cryodedup.formats.cryosparc_output import DatasetOutput
 from cryodedup.formats.datasets import JoinedFields, open_dataset
 from cryodedup.formats.detect import UnknownFormatError, kind_of
 from cryodedup.formats.optimisation_set import OptimisationSet
-from cryodedup.formats.output import Mask, Output, Place
+from cryodedup.formats.output import Destination, Mask, Output
 from cryodedup.formats.star import StarFile, TableColumns, has_coordinates, open_star
 from cryodedup.formats.star_output import StarOutput
 from cryodedup.params import ParticleParams
@@ -83,14 +83,16 @@ def of_picks(picks: Picks) -> FileRows:
     )
 
 
-def read_rows(path: Path, params: ParticleParams, progress: Progress = SILENT, *, places: bool, with_it: Sequence[Path] = ()) -> FileRows:
+def read_rows(
+    path: Path, params: ParticleParams, progress: Progress = SILENT, *, positions: bool, with_it: Sequence[Path] = ()
+) -> FileRows:
     """Reads one file or folder.
 
     Parameters
     ----------
     with_it
         The passthrough file of a CryoSPARC dataset.
-    places
+    positions
         Whether particles are looked for by their coordinates; else by their micrographs, and an index of pick files lists these.
 
     Raises
@@ -103,12 +105,12 @@ def read_rows(path: Path, params: ParticleParams, progress: Progress = SILENT, *
         return _read_list(path)
     if kind == "csg":
         group = cs.CsGroup.open(path)
-        return _read_datasets(files_of(group), params, progress, group, places)
+        return _read_datasets(files_of(group), params, progress, group, positions)
     if kind in ("npy", "csdat"):
-        return _read_datasets([path, *with_it], params, progress, None, places)
+        return _read_datasets([path, *with_it], params, progress, None, positions)
     if kind == "star":
-        (file,) = open_stars([path], params, progress) if places else open_star([path], names=MICROGRAPH_LABELS, threads=params.threads)
-        if not (has_picks_of_one_micrograph(file) or (places and _has_places(file))):
+        (file,) = open_stars([path], params, progress) if positions else open_star([path], names=MICROGRAPH_LABELS, threads=params.threads)
+        if not (has_picks_of_one_micrograph(file) or (positions and _has_positions(file))):
             return _read_names(file, params.threads)
     (picks,) = read_inputs([path], params, progress)
     return of_picks(with_names(picks, params))
@@ -123,7 +125,7 @@ def _kind(path: Path) -> str:
         raise
 
 
-def _has_places(file: StarFile) -> bool:
+def _has_positions(file: StarFile) -> bool:
     if file.find("coordinate_files") is not None or is_motive_list(file) or OptimisationSet.of(file) is not None:
         return True
     return any(has_coordinates(table.labels) for table in file.tables)
@@ -176,13 +178,15 @@ def _named_table(file: StarFile) -> _core.Table:
     return chosen[0]
 
 
-def _read_datasets(paths: Sequence[Path], params: ParticleParams, progress: Progress, group: cs.CsGroup | None, places: bool) -> FileRows:
+def _read_datasets(
+    paths: Sequence[Path], params: ParticleParams, progress: Progress, group: cs.CsGroup | None, positions: bool
+) -> FileRows:
     parts = [open_dataset(path, params.threads, progress.advance_to) for path in paths]
     fields = JoinedFields.of(parts, group)
     blob = next((blob for blob in BLOBS if f"{blob}/path" in fields), None)
     is_located = cryosparc.UID in fields or cryosparc.PATH in fields
     output = DatasetOutput(parts, fields.orders, group, kind="particle" if is_located or blob is None else "exposure")
-    if places and is_located and all(field in fields for field in (cryosparc.X, cryosparc.Y, cryosparc.SHAPE)):
+    if positions and is_located and all(field in fields for field in (cryosparc.X, cryosparc.Y, cryosparc.SHAPE)):
         return of_picks(cryosparc.read(fields, params, output))
     uids = fields.uids() if "uid" in fields else None
     index, micrographs = _micrographs(fields, blob, uids) if is_located or blob else (np.zeros(0, np.uint32), [])
@@ -249,11 +253,11 @@ class LinesOutput:
     def key(self) -> object:
         return self.path
 
-    def write(self, place: Place, stem: str, kept: Mask, others: Sequence[tuple[Any, Mask]], progress: Progress) -> list[str]:
-        for word, mask in zip(place.words, (kept, ~kept), strict=True):
+    def write(self, to: Destination, stem: str, kept: Mask, others: Sequence[tuple[Any, Mask]], progress: Progress) -> list[str]:
+        for word, mask in zip(to.words, (kept, ~kept), strict=True):
             wanted = iter(mask.tolist())
             text = b"".join(line for line in self.lines if not line.strip() or next(wanted))
-            path = place.staging / f"{stem}_{word}{self.suffix}"
+            path = to.staging / f"{stem}_{word}{self.suffix}"
             with naming(path):
                 path.write_bytes(text)
         return []

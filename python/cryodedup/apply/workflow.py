@@ -41,8 +41,8 @@ def apply_earlier(
     earlier = read_earlier(directory, params, summary)
     partners = passthrough_of(paths, threads)
     alone = [path for path in paths if path not in partners.values()]
-    places = earlier.of == "particles"
-    read = [read_rows(path, params, progress, places=places, with_it=[partners[path]] if path in partners else []) for path in alone]
+    positions = earlier.of == "particles"
+    read = [read_rows(path, params, progress, positions=positions, with_it=[partners[path]] if path in partners else []) for path in alone]
     progress.stage("matching")
     judged = _judged(earlier, read, params)
     inputs = [*earlier.files, *paths, *(file for rows in read for file in rows.output.files)]

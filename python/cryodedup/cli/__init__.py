@@ -86,8 +86,8 @@ def run(arguments: Sequence[str] | None = None) -> int:
         found = "" if available is None else f", found {available}"
         return _fail(f"not enough memory for the next step{found}; use a machine with more memory, fewer files or fewer --threads", 1)
     except OSError as error:
-        place = f"{error.filename}: " if error.filename is not None else ""
-        return _fail(f"{place}{error.strerror or error}", 2 if error.errno in USERS_FAULT else 1)
+        which = f"{error.filename}: " if error.filename is not None else ""
+        return _fail(f"{which}{error.strerror or error}", 2 if error.errno in USERS_FAULT else 1)
 
 
 def shows_only() -> bool:

@@ -23,7 +23,7 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 EACH_ONES = ["--output", "--overwrite", "--no-report", "--json", "--threads", "--quiet", "--help"]
 
 
-class Place(click.ParamType[Any]):
+class PathParam(click.ParamType[Any]):
     """The name of a file or directory, which the shell completes."""
 
     name = "path"
@@ -33,7 +33,7 @@ class Place(click.ParamType[Any]):
         return [CompletionItem(incomplete, type="file")]
 
 
-class Input(Place):
+class Input(PathParam):
     """A path or a pattern. Empty text is refused: ``Path("")`` would be the current directory."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
@@ -43,7 +43,7 @@ class Input(Place):
         return Path(value)
 
 
-class Output(Place):
+class Output(PathParam):
     """The path of a directory."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:

@@ -65,9 +65,9 @@ def show_sources(summary: Mapping[str, Any], frame_word: str, *, with_outcome: b
         say(f"    score: {score_words(source['score'])}")
         if not with_outcome:
             continue
-        place = f" → {source['written_to']}" if source["written_to"] else ""
+        target = f" → {source['written_to']}" if source["written_to"] else ""
         stay = f"kept {source['kept']:,}, rejected {source['rejected']:,}" if source["rejected"] else f"all {source['kept']:,} kept"
-        say(f"    {stay}{place}")
+        say(f"    {stay}{target}")
 
 
 def show(found: ParticleOutcome, delivered: Delivered) -> None:

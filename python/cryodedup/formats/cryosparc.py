@@ -141,17 +141,17 @@ class NpyFile:
 
     def load(self, wanted: Iterable[Wanted]) -> None:
         """Reads fields in one pass over the file; each column is freed once it was asked for."""
-        places = [self._place(name, how) for name, how in wanted if name in self]
-        columns = _core.read_records(self.path, self.rows, places, threads=self.threads, progress=self.progress)
-        self._loaded.update(zip(places, columns, strict=True))
+        keys = [self._key(name, how) for name, how in wanted if name in self]
+        columns = _core.read_records(self.path, self.rows, keys, threads=self.threads, progress=self.progress)
+        self._loaded.update(zip(keys, columns, strict=True))
 
     def _read(self, name: str, how: int | Literal["number", "uid", "distinct"]) -> Any:
-        place = self._place(name, how)
-        if place not in self._loaded:
+        key = self._key(name, how)
+        if key not in self._loaded:
             self.load([(name, how)])
-        return self._loaded.pop(place)
+        return self._loaded.pop(key)
 
-    def _place(self, name: str, how: int | Literal["number", "uid", "distinct"]) -> tuple[int, str]:
+    def _key(self, name: str, how: int | Literal["number", "uid", "distinct"]) -> tuple[int, str]:
         """Offset and type for the core's reader."""
         assert self.dtype.fields is not None
         dtype, offset = self.dtype.fields[name][:2]
@@ -254,9 +254,9 @@ class RecordArray:
         rows = np.ascontiguousarray(values).view(f"V{values.dtype.itemsize * int(np.prod(values.shape[1:]))}").reshape(self.count)
         found, first, inverse = np.unique(rows, return_index=True, return_inverse=True)
         order = np.argsort(first, kind="stable")
-        place = np.empty_like(order)
-        place[order] = np.arange(len(order))
-        return place[inverse].astype(np.uint32), [found[i].tobytes().rstrip(b"\0") for i in order]
+        rank = np.empty_like(order)
+        rank[order] = np.arange(len(order))
+        return rank[inverse].astype(np.uint32), [found[i].tobytes().rstrip(b"\0") for i in order]
 
 
 @dataclass(frozen=True)

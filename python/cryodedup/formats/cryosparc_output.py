@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from cryodedup import _core
 from cryodedup.errors import naming
 from cryodedup.formats import cryosparc
-from cryodedup.formats.output import Mask, Place
+from cryodedup.formats.output import Destination, Mask
 from cryodedup.progress import Progress
 
 
@@ -75,12 +75,12 @@ class DatasetOutput:
             return self.parts[0].path  # never joined
         return tuple(tuple(map(str, part.dtype.descr)) for part in self.parts)
 
-    def write(self, place: Place, stem: str, kept: Mask, others: Sequence[tuple[DatasetOutput, Mask]], progress: Progress) -> list[str]:
+    def write(self, to: Destination, stem: str, kept: Mask, others: Sequence[tuple[DatasetOutput, Mask]], progress: Progress) -> list[str]:
         inputs = [(self, kept), *others]
         counts = [sum(int((mask == value).sum()) for _, mask in inputs) for value in (True, False)]
-        names = dataset_names(stem, len(self.parts), place.words)
+        names = dataset_names(stem, len(self.parts), to.words)
         for number, (part, name) in enumerate(zip(self.parts, names, strict=True)):
-            targets = [place.staging / word for word in name]
+            targets = [to.staging / word for word in name]
             if isinstance(part, cryosparc.CsdatFile):
                 mask = self.mask_of_part(number, kept)
                 part.save(targets[0], mask)
@@ -92,7 +92,7 @@ class DatasetOutput:
                 assert isinstance(source, cryosparc.NpyFile)
                 pieces.append(_core.Part.rows(source.path, source.rows, output.mask_of_part(number, mask)))
             _core.split(pieces, *targets, progress=progress.advance_to)
-        self._write_groups(place, stem, names, counts)
+        self._write_groups(to, stem, names, counts)
         return []
 
     def mask_of_part(self, number: int, kept: Mask) -> Mask:
@@ -104,15 +104,15 @@ class DatasetOutput:
         mask[order] = kept
         return mask
 
-    def _write_groups(self, place: Place, stem: str, names: Sequence[tuple[str, str]], counts: Sequence[int]) -> None:
-        for which, (word, count) in enumerate(zip(place.words, counts, strict=True)):
+    def _write_groups(self, to: Destination, stem: str, names: Sequence[tuple[str, str]], counts: Sequence[int]) -> None:
+        for which, (word, count) in enumerate(zip(to.words, counts, strict=True)):
             if self.group is not None:
                 text = self.group.renamed({part.path: name[which] for part, name in zip(self.parts, names, strict=True)}, count, word)
             else:
                 text = cryosparc.group_text(
                     [(part.dtype, name[which]) for part, name in zip(self.parts, names, strict=True)], count, word, self.kind
                 )
-            path = place.staging / f"{stem}_{word}.csg"
+            path = to.staging / f"{stem}_{word}.csg"
             with naming(path):
                 path.write_text(text, "utf-8")
 

@@ -28,10 +28,10 @@ import numpy as np
 from cryosparc.dataset import Dataset
 path, length, names = json.load(sys.stdin)
 dataset = Dataset.load(path, cstrs=True)
-columns = getattr(dataset, "_data", None)  # names as places in what follows the columns
+columns = getattr(dataset, "_data", None)  # names as offsets in what follows the columns
 for name in names if hasattr(columns, "getbuf") else ():
-    places = np.frombuffer(columns.getbuf(name) or b"", np.uint64)
-    if len(places) and int(places.max()) >= length:
+    offsets = np.frombuffer(columns.getbuf(name) or b"", np.uint64)
+    if len(offsets) and int(offsets.max()) >= length:
         sys.exit(f"{name} begins beyond the end")
 dataset.to_pystrs()
 """

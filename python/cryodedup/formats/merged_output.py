@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cryodedup.errors import naming
-from cryodedup.formats.output import Place
+from cryodedup.formats.output import Destination
 from cryodedup.formats.pick_output import distinct_names
 from cryodedup.formats.star import quoted
 
@@ -50,14 +50,14 @@ class MergedRows:
     def __len__(self) -> int:
         return len(self.micrograph_of)
 
-    def write(self, place: Place, project: Path) -> tuple[str, str]:
+    def write(self, to: Destination, project: Path) -> tuple[str, str]:
         """Writes the table, the coordinate files and their index; returns the names of the table and the index.
 
         ``project``: RELION's directory, from which it looks paths up.
         """
-        table, index = (_free(place, stem) for stem in ("merged", "coordinates"))
-        self._write_table(place.staging / f"{table}.star")
-        self._write_index(place, index, project)
+        table, index = (_free(to, stem) for stem in ("merged", "coordinates"))
+        self._write_table(to.staging / f"{table}.star")
+        self._write_index(to, index, project)
         return f"{table}.star", f"{index}.star"
 
     def _write_table(self, path: Path) -> None:
@@ -75,13 +75,13 @@ class MergedRows:
             rows = zip(self.micrograph_of.tolist(), self._cells(order), self.source_of.tolist(), self.row_of.tolist(), strict=True)
             file.writelines(f"{heads[micrograph]} {cells} {sources[source]} {row} \n" for micrograph, cells, source, row in rows)
 
-    def _write_index(self, place: Place, stem: str, project: Path) -> None:
+    def _write_index(self, to: Destination, stem: str, project: Path) -> None:
         order = np.argsort(self.micrograph_of, kind="stable")
         counts = np.bincount(self.micrograph_of, minlength=len(self.names)).tolist()
-        final, cells = place.final.resolve(), self._cells(order)
+        final, cells = to.final.resolve(), self._cells(order)
         base = final.relative_to(project) if final.is_relative_to(project) else final
         files = distinct_names([Path(f"{Path(name).stem}_picks.star") for name in self.names])
-        folder, index = place.staging / stem, place.staging / f"{stem}.star"
+        folder, index = to.staging / stem, to.staging / f"{stem}.star"
         with naming(folder):
             folder.mkdir()
         lines = []
@@ -108,10 +108,10 @@ class MergedRows:
             yield from (" ".join(f"{value:.6f}" for value in row) for row in columns.tolist())
 
 
-def _free(place: Place, stem: str) -> str:
+def _free(to: Destination, stem: str) -> str:
     """The stem of a name that no output of an input has."""
-    names = (f"{stem}{number}_{place.words[0]}" for number in ("", *(f"-{k}" for k in range(2, 10_000))))
-    return next(name for name in names if not any((place.staging / f"{name}{suffix}").exists() for suffix in ("", ".star")))
+    names = (f"{stem}{number}_{to.words[0]}" for number in ("", *(f"-{k}" for k in range(2, 10_000))))
+    return next(name for name in names if not any((to.staging / f"{name}{suffix}").exists() for suffix in ("", ".star")))
 
 
 def _head(block: str, labels: Sequence[str]) -> str:

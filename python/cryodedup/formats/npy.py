@@ -14,9 +14,9 @@ LONGEST_HEADER = 1 << 20
 
 def check_header(file: BinaryIO, version: tuple[int, int]) -> None:
     """Raises ValueError if the header is longer than any: numpy asks for memory before it looks."""
-    place = file.tell()
+    offset = file.tell()
     length = int.from_bytes(file.read(2 if version == (1, 0) else 4), "little")
-    file.seek(place)
+    file.seek(offset)
     if length > LONGEST_HEADER:
         raise ValueError(f"{length:,} bytes long")
 

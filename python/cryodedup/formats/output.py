@@ -16,7 +16,7 @@ Mask = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
-class Place:
+class Destination:
     """Where files are written, and where they are moved when all are done."""
 
     staging: Path
@@ -73,7 +73,7 @@ class Output(Protocol):
     def key(self) -> object:
         """Inputs of equal keys can be written into one file."""
 
-    def write(self, place: Place, stem: str, kept: Mask, others: Sequence[tuple[Any, Mask]], progress: Progress) -> list[str]:
+    def write(self, to: Destination, stem: str, kept: Mask, others: Sequence[tuple[Any, Mask]], progress: Progress) -> list[str]:
         """Writes ``<stem>_kept`` and ``<stem>_rejected`` of this input and the others with an equal key; returns notes for the user."""
 
 
@@ -146,7 +146,7 @@ class NoOutput(WithoutFile):
     def key(self) -> object:
         return None
 
-    def write(self, place: Place, stem: str, kept: Mask, others: Sequence[tuple[Any, Mask]], progress: Progress) -> list[str]:
+    def write(self, to: Destination, stem: str, kept: Mask, others: Sequence[tuple[Any, Mask]], progress: Progress) -> list[str]:
         raise AssertionError("the whole input is written")
 
 
@@ -188,5 +188,5 @@ class ParticleRows:
     def key(self) -> object:
         return self.files[0]  # never joined
 
-    def write(self, place: Place, stem: str, kept: Mask, others: Sequence[tuple[Any, Mask]], progress: Progress) -> list[str]:
-        return self.rows.write(place, stem, kept[self.particle_of], [], progress)
+    def write(self, to: Destination, stem: str, kept: Mask, others: Sequence[tuple[Any, Mask]], progress: Progress) -> list[str]:
+        return self.rows.write(to, stem, kept[self.particle_of], [], progress)

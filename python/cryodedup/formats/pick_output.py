@@ -9,7 +9,7 @@ from typing import Any
 
 from cryodedup import _core
 from cryodedup.errors import naming
-from cryodedup.formats.output import Mask, Place
+from cryodedup.formats.output import Destination, Mask
 from cryodedup.formats.star import SingleRow, StarFile, quoted
 from cryodedup.progress import Progress
 
@@ -65,15 +65,15 @@ class PickFilesOutput:
     def key(self) -> object:
         return self.source
 
-    def write(self, place: Place, stem: str, kept: Mask, others: Sequence[tuple[Any, Mask]], progress: Progress) -> list[str]:
+    def write(self, to: Destination, stem: str, kept: Mask, others: Sequence[tuple[Any, Mask]], progress: Progress) -> list[str]:
         if self.is_single:
-            places = [tuple(place.staging / f"{stem}_{word}{self.source.suffix}" for word in place.words)]
+            paths = [tuple(to.staging / f"{stem}_{word}{self.source.suffix}" for word in to.words)]
         else:
-            folders = [place.staging / f"{stem}_{word}" for word in place.words]
+            folders = [to.staging / f"{stem}_{word}" for word in to.words]
             for folder in folders:
                 folder.mkdir()
-            places = [tuple(folder / name for folder in folders) for name in distinct_names([pick.path for pick in self.picks])]
-        for pick, (kept_path, rejected_path) in zip(self.picks, places, strict=True):
+            paths = [tuple(folder / name for folder in folders) for name in distinct_names([pick.path for pick in self.picks])]
+        for pick, (kept_path, rejected_path) in zip(self.picks, paths, strict=True):
             mask = kept[pick.first : pick.first + len(pick.rows)]
             start, end = pick.rows.start(0), pick.rows.start(len(pick.rows))
             parts = [
@@ -83,10 +83,10 @@ class PickFilesOutput:
             ]
             _core.split(parts, kept_path, rejected_path, progress=progress.advance_to)
         if self.index is not None:
-            self._write_index(place, stem, [kept_path.name for kept_path, _ in places])
+            self._write_index(to, stem, [kept_path.name for kept_path, _ in paths])
         return []
 
-    def _write_index(self, place: Place, stem: str, names: Sequence[str]) -> None:
+    def _write_index(self, to: Destination, stem: str, names: Sequence[str]) -> None:
         assert self.index is not None
         file, table, project = self.index
         _core.read_cells(file.path, table.rows, [])  # refuses a file that was changed since it was read
@@ -94,10 +94,10 @@ class PickFilesOutput:
         with file.path.open("rb") as handle:
             content = handle.read()
         starts = [table.rows.start(row) for row in range(len(table.rows) + 1)]
-        final = place.final.resolve()
+        final = to.final.resolve()
         # RELION looks paths up from the project's directory.
         base = final.relative_to(project) if final.is_relative_to(project) else final
-        for word in place.words:
+        for word in to.words:
             lines = []
             for start, end, name in zip(starts[:-1], starts[1:], names, strict=True):
                 line = content[start:end]
@@ -105,7 +105,7 @@ class PickFilesOutput:
                 path = quoted(str(base / f"{stem}_{word}" / name)).encode("utf-8", "surrogateescape")
                 lines.append(line[:first] + path + line[last:])
             written = content[: starts[0]] + b"".join(lines) + content[starts[-1] :]
-            target = place.staging / f"{stem}_{word}.star"
+            target = to.staging / f"{stem}_{word}.star"
             with naming(target):
                 target.write_bytes(written)
 

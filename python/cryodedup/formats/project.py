@@ -17,10 +17,10 @@ def is_file(path: Path) -> bool:
 
 def bases(table: Path) -> list[Path]:
     """The current directory, in which RELION is run, then that of the table and those above it, nearest first; each once."""
-    places: dict[str, Path] = {}
-    for place in (Path(), table.parent, *table.absolute().parent.parents):
-        places.setdefault(os.path.realpath(place), place)
-    return list(places.values())
+    directories: dict[str, Path] = {}
+    for directory in (Path(), table.parent, *table.absolute().parent.parents):
+        directories.setdefault(os.path.realpath(directory), directory)
+    return list(directories.values())
 
 
 def base_of(table: Path, names: Sequence[str]) -> tuple[Path, Path | None]:

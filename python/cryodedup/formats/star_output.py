@@ -13,7 +13,7 @@ from cryodedup import _core
 from cryodedup.errors import InputError, naming
 from cryodedup.formats.optimisation_set import NAME as OPTIMISATION_SET
 from cryodedup.formats.optimisation_set import OptimisationSet
-from cryodedup.formats.output import Mask, Output, Place
+from cryodedup.formats.output import Destination, Mask, Output
 from cryodedup.formats.star import SingleRow, StarFile, group_number, open_star, quoted
 from cryodedup.progress import Progress
 
@@ -193,7 +193,7 @@ class StarOutput:
             return self.file.path
         return tuple(self.table.labels), tuple(optics.labels) if optics else None
 
-    def write(self, place: Place, stem: str, kept: Mask, others: Sequence[tuple[StarOutput, Mask]], progress: Progress) -> list[str]:
+    def write(self, to: Destination, stem: str, kept: Mask, others: Sequence[tuple[StarOutput, Mask]], progress: Progress) -> list[str]:
         merged = Optics.of(self.file)
         renumbered = [merged.add(Optics.of(other.file)) for other, _ in others]
         rows = [self._rows(kept, None, bool(others))]
@@ -212,17 +212,17 @@ class StarOutput:
             parts += [_core.Part.span(self.file.path, at, piece_start), *piece]
             at = piece_end
         parts.append(_core.Part.span(self.file.path, at, self.file.path.stat().st_size))
-        _core.split(parts, *(place.staging / f"{stem}_{word}.star" for word in place.words), progress=progress.advance_to)
-        return [*self._notes(others, renumbered), *self._write_set(place, stem)]
+        _core.split(parts, *(to.staging / f"{stem}_{word}.star" for word in to.words), progress=progress.advance_to)
+        return [*self._notes(others, renumbered), *self._write_set(to, stem)]
 
-    def _write_set(self, place: Place, stem: str) -> list[str]:
+    def _write_set(self, to: Destination, stem: str) -> list[str]:
         """The optimisation set of the kept particles."""
         if self.optimisation_set is None:
             return []
         name = OPTIMISATION_SET if stem == "particles" else f"{stem}_{OPTIMISATION_SET}"
-        particles = Path(os.path.realpath(place.final)) / f"{stem}_{place.words[0]}.star"
-        with naming(place.staging / name):
-            (place.staging / name).write_text(self.optimisation_set.text_for(particles), "utf-8", "surrogateescape")
+        particles = Path(os.path.realpath(to.final)) / f"{stem}_{to.words[0]}.star"
+        with naming(to.staging / name):
+            (to.staging / name).write_text(self.optimisation_set.text_for(particles), "utf-8", "surrogateescape")
         return self.optimisation_set.lost
 
     def _rows(self, kept: Mask, renumbered: dict[str, str] | None, end_line: bool) -> _core.Part:

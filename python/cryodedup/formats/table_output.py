@@ -15,7 +15,7 @@ import numpy as np
 from cryodedup.errors import InputError, naming
 from cryodedup.formats.cryosparc import RecordArray, group_text
 from cryodedup.formats.npy import npy_header
-from cryodedup.formats.output import Mask, Place, WithoutFile
+from cryodedup.formats.output import Destination, Mask, WithoutFile
 from cryodedup.formats.star import has_coordinates
 from cryodedup.formats.star_output import is_body
 from cryodedup.progress import Progress
@@ -55,13 +55,13 @@ class FrameOutput(_InMemory):
             for name, frame in self.table.items()
         }
 
-    def write(self, place: Place, stem: str, kept: Mask, others: Sequence[tuple[Any, Mask]], progress: Progress) -> list[str]:
+    def write(self, to: Destination, stem: str, kept: Mask, others: Sequence[tuple[Any, Mask]], progress: Progress) -> list[str]:
         import starfile
 
         for block in self.table.values() if isinstance(self.table, Mapping) else [self.table]:
             _refuse_unwritable(block, self.label)
-        for word, mask in zip(place.words, (kept, ~kept), strict=True):
-            path, taken = place.staging / f"{stem}_{word}.star", self.taken(mask)
+        for word, mask in zip(to.words, (kept, ~kept), strict=True):
+            path, taken = to.staging / f"{stem}_{word}.star", self.taken(mask)
             with naming(path):
                 # By default starfile rounds to six decimals; None writes as many digits as give the same number back.
                 starfile.write(taken if isinstance(taken, Mapping) else {"": taken}, path, float_format=None, na_rep="nan")
@@ -77,20 +77,20 @@ class RecordsOutput(_InMemory):
     def taken(self, mask: Mask) -> Any:
         return self.table[mask] if isinstance(self.table, np.ndarray) else self.table.mask(mask)
 
-    def write(self, place: Place, stem: str, kept: Mask, others: Sequence[tuple[Any, Mask]], progress: Progress) -> list[str]:
+    def write(self, to: Destination, stem: str, kept: Mask, others: Sequence[tuple[Any, Mask]], progress: Progress) -> list[str]:
         given = RecordArray.of(self.table, self.label)
         columns = {name: _without_objects(name, values, self.label) for name, values in given.fields.items()}
         dtype = np.dtype([(name, values.dtype, values.shape[1:]) for name, values in columns.items()])
-        for word, mask in zip(place.words, (kept, ~kept), strict=True):
+        for word, mask in zip(to.words, (kept, ~kept), strict=True):
             count = int(mask.sum())
             records = np.empty(count, dtype)
             for name, values in columns.items():
                 records[name] = values[mask]
             name = f"{stem}_{word}"
-            with naming(place.staging / f"{name}.cs"):
-                (place.staging / f"{name}.cs").write_bytes(npy_header(dtype, count) + records.tobytes())
-            with naming(place.staging / f"{name}.csg"):
-                (place.staging / f"{name}.csg").write_text(group_text([(dtype, f"{name}.cs")], count, word), "utf-8")
+            with naming(to.staging / f"{name}.cs"):
+                (to.staging / f"{name}.cs").write_bytes(npy_header(dtype, count) + records.tobytes())
+            with naming(to.staging / f"{name}.csg"):
+                (to.staging / f"{name}.csg").write_text(group_text([(dtype, f"{name}.cs")], count, word), "utf-8")
         return []
 
 
@@ -149,12 +149,12 @@ class ListOutput:
     suffix: str = ".txt"
     files: tuple[Path, ...] = ()
 
-    def write(self, place: Place, stem: str, kept: Mask, others: Sequence[tuple[Any, Mask]], progress: Progress) -> list[str]:
-        """Writes a list for each of ``place.words``, one path per line."""
-        for word, mask in zip(place.words, (kept, ~kept), strict=True):
+    def write(self, to: Destination, stem: str, kept: Mask, others: Sequence[tuple[Any, Mask]], progress: Progress) -> list[str]:
+        """Writes a list for each of ``to.words``, one path per line."""
+        for word, mask in zip(to.words, (kept, ~kept), strict=True):
             chosen = [name for name, wanted in zip(self.names, mask, strict=True) if wanted]
             text = "".join(f"{name}\n" for name in chosen)
-            path = place.staging / f"{stem}_{word}.txt"
+            path = to.staging / f"{stem}_{word}.txt"
             with naming(path):
                 path.write_text(text, "utf-8", "surrogateescape")
         return []

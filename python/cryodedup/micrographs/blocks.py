@@ -26,9 +26,9 @@ def window_distances(params: MicrographParams, n: int) -> list[int]:
     return [d for d in range(move, min(reach, n - 1) + 1) if (d - move) % hole == 0 or d % hole == 0]
 
 
-def window_pairs(places: Sequence[int], params: MicrographParams) -> tuple[NDArray[np.uint32], NDArray[np.uint32]]:
-    """The pairs (n, 2) of a window search, and those (m, 2) that are also compared mirrored; ``places``: in the order of exposure."""
-    return _core.Search.window_pairs(places, window_distances(params, places[-1] + 1 if len(places) else 0))
+def window_pairs(ordinals: Sequence[int], params: MicrographParams) -> tuple[NDArray[np.uint32], NDArray[np.uint32]]:
+    """The pairs (n, 2) of a window search, and those (m, 2) that are also compared mirrored; ``ordinals``: in the order of exposure."""
+    return _core.Search.window_pairs(ordinals, window_distances(params, ordinals[-1] + 1 if len(ordinals) else 0))
 
 
 Shard = tuple[int, int]
@@ -52,7 +52,7 @@ def plan_search(of_class: Class, params: MicrographParams, directory: Path | Non
         progress=progress.advance_to,
     )
     if params.by_window:
-        return _of_window(session, of_class.places, params)
+        return _of_window(session, of_class.ordinals, params)
     progress.stage("choosing the screening")
     return _core.Search.plan(session, sensitivity=params.sensitivity, threads=params.threads, **_limits(params))
 
@@ -63,16 +63,16 @@ def save_search(search: _core.Search, folder: Path, base: Path) -> None:
     search.save(folder)
 
 
-def open_search(folder: Path, places: list[int], params: MicrographParams, *, compares: bool) -> _core.Search:
-    """A search that was saved; ``places``: of its micrographs in the order of exposure; ``compares``: whether pairs are still compared."""
+def open_search(folder: Path, ordinals: list[int], params: MicrographParams, *, compares: bool) -> _core.Search:
+    """A search that was saved; ``ordinals``: of its micrographs in the order of exposure; ``compares``: whether it goes on."""
     session = _core.Session.open(folder, folder.parent.parent)
     if params.by_window:
-        return _of_window(session, places, params)
+        return _of_window(session, ordinals, params)
     return _core.Search.open(session, folder, compares=compares, **_limits(params))
 
 
-def _of_window(session: _core.Session, places: Sequence[int], params: MicrographParams) -> _core.Search:
-    pairs, decoys = window_pairs(places, params)
+def _of_window(session: _core.Session, ordinals: Sequence[int], params: MicrographParams) -> _core.Search:
+    pairs, decoys = window_pairs(ordinals, params)
     return _core.Search.window(session, pairs, decoys, max_shift_px=params.max_shift_reduced_px, turns_deg=params.turns_deg)
 
 

@@ -60,8 +60,8 @@ def _by_pixel_size(members: Sequence[int], known_a: PixelSizes) -> list[list[int
             found[class_of[size]].append(i)
     largest = max(found, key=len)
     largest += [i for i in members if known_a[i] is None]
-    place = {i: k for k, i in enumerate(members)}
-    return [sorted(group, key=place.__getitem__) for group in found]
+    rank = {i: k for k, i in enumerate(members)}
+    return [sorted(group, key=rank.__getitem__) for group in found]
 
 
 def class_warnings(names: Sequence[str], classes: Sequence[Sequence[int]], images: Mapping[int, Image], known_a: PixelSizes) -> list[str]:

@@ -60,7 +60,7 @@ class Withheld:
 
 
 def ranking(order: Sequence[int], ctf_a: NDArray[np.float64] | None) -> NDArray[np.int64]:
-    """The place of each micrograph in the order in which they are kept, int64 (n,), from 0.
+    """The rank of each micrograph in the order in which they are kept, int64 (n,), from 0.
 
     Parameters
     ----------
@@ -69,12 +69,12 @@ def ranking(order: Sequence[int], ctf_a: NDArray[np.float64] | None) -> NDArray[
     ctf_a
         Resolution to which the CTF was fitted, Å (n,): the best comes first, one that is not known last; None: the earliest comes first.
     """
-    place = np.empty(len(order), np.int64)
-    place[list(order)] = np.arange(len(order))
+    rank = np.empty(len(order), np.int64)
+    rank[list(order)] = np.arange(len(order))
     if ctf_a is None:
-        return place
+        return rank
     resolution = np.where(np.isfinite(ctf_a) & (ctf_a > 0), ctf_a, np.inf)
-    return np.lexsort((place, resolution)).argsort()
+    return np.lexsort((rank, resolution)).argsort()
 
 
 def decide(pairs: Sequence[Pair], rank: Sequence[int] | NDArray[np.int64], min_overlap: float) -> Decision:

@@ -58,7 +58,7 @@ class Class:
         Their indices in the input.
     records
         Their prepared images in the cache.
-    places
+    ordinals
         The place of each in the order of exposure of all micrographs.
     acquisitions
         Metadata of each.
@@ -70,7 +70,7 @@ class Class:
 
     members: Sequence[int]
     records: Sequence[_core.Record]
-    places: Sequence[int]
+    ordinals: Sequence[int]
     acquisitions: Sequence[Acquisition]
     maps: Sequence[Matrix] = ()
     orientations: Sequence[Orientation] = ()

@@ -68,7 +68,7 @@ class Opened:
     order, order_rule
         Indices in the order of exposure, and what that is taken from.
     rank
-        Of each micrograph its place in the order of ``--keep``.
+        Of each micrograph its rank in the order of ``--keep``.
     images, unreadable
         By index the header of each readable image, and what is wrong with each other one.
     pixel_sizes_a

@@ -71,7 +71,7 @@ def plan(
     number: int,
     turn: int,
     distances: Sequence[int] | None,
-    places: Sequence[int],
+    ordinals: Sequence[int],
     max_shift_px: float | None,
     own_moves: Sequence[tuple[float, float]] = (),
 ) -> list[Planted]:
@@ -91,8 +91,8 @@ def plan(
     turn
         The round, from 0; it seeds the random choices.
     distances
-        Allowed distances between the places of original and host, in a window search; None: any.
-    places
+        Allowed distances between the ordinals of original and host, in a window search; None: any.
+    ordinals
         Place of each row in the order of exposure.
     max_shift_px
         Largest shift along an axis, reduced pixels; None: no limit.
@@ -117,7 +117,7 @@ def plan(
             if other > k
             and not any((unit[shot], host[shot]) in duplicates for shot in unit.keys() & host.keys())
             and host.keys() == unit.keys()
-            and (distances is None or all(places[host[shot]] - places[unit[shot]] in distances for shot in unit))
+            and (distances is None or all(ordinals[host[shot]] - ordinals[unit[shot]] in distances for shot in unit))
         ]
         if not hosts:
             continue

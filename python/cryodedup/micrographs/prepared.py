@@ -20,7 +20,7 @@ from cryodedup.progress import Progress
 
 
 @dataclass(frozen=True)
-class CachePlace:
+class CacheFile:
     """Where the prepared micrographs are kept; ``moved``: where another file was moved to that stood there."""
 
     path: Path
@@ -28,15 +28,15 @@ class CachePlace:
 
 
 @contextmanager
-def cache_at(cache: str | PathLike[str] | None) -> Iterator[CachePlace]:
+def cache_at(cache: str | PathLike[str] | None) -> Iterator[CacheFile]:
     """The cache at a path, for this run alone; None: a temporary one."""
     if cache is None:
-        with TemporaryDirectory(prefix="cryodedup-") as directory, cache_at(Path(directory) / CACHE) as place:
-            yield place
+        with TemporaryDirectory(prefix="cryodedup-") as directory, cache_at(Path(directory) / CACHE) as cache_file:
+            yield cache_file
         return
     path = Path(cache)
     with locked(path):
-        yield CachePlace(path, move_other_file(path))
+        yield CacheFile(path, move_other_file(path))
 
 
 @dataclass(frozen=True)
@@ -64,20 +64,20 @@ class Prepared:
     warnings: list[str]
 
 
-def read_all(opened: Opened, params: MicrographParams, place: CachePlace, resume: bool, progress: Progress) -> Prepared:
+def read_all(opened: Opened, params: MicrographParams, cache_file: CacheFile, resume: bool, progress: Progress) -> Prepared:
     """Reads the micrographs in the order of exposure, so that the result does not depend on that of the input."""
     progress.stage("reading", sum(image.bytes for image in opened.images.values()))
     readable = [i for i in opened.order if i in opened.images]
-    reading = Reading(readable, opened.images, params, place.path, resume, progress)
+    reading = Reading(readable, opened.images, params, cache_file.path, resume, progress)
     sizes = [len(members) for members in comparable(readable, opened.images, opened.pixel_sizes_a)]
     expected = forecast(reading, sizes, params)
     if expected is not None and expected.seconds >= MIN_SAID_S:
         progress.note(str(expected))
     reading.read(reading.waiting)
     warnings = []
-    if place.moved:
-        warnings = [f"{place.path}: found a file of another kind, or a cache damaged at its start; it was moved to {place.moved}"]
+    if cache_file.moved:
+        warnings = [f"{cache_file.path}: found a file of another kind, or a cache damaged at its start; it was moved to {cache_file.moved}"]
     elif reading.damaged:
-        warnings = [f"{place.path}: the cache was damaged; the lost part was read again"]
+        warnings = [f"{cache_file.path}: the cache was damaged; the lost part was read again"]
     unreadable = dict(sorted({**opened.unreadable, **reading.unreadable}.items()))
     return Prepared(reading.records, unreadable, dict(sorted(reading.masked.items())), expected, warnings)

@@ -77,25 +77,25 @@ def implied(pairs: Sequence[Pair], size: tuple[int, int], width: int, min_overla
     Parameters
     ----------
     pairs
-        What was found; the most significant ones give the place of each micrograph in its set, and do not count.
+        What was found; the most significant ones give the position of each micrograph in its set, and do not count.
     size, width
         Columns and rows of the reduced micrographs, and the pixels that a reduced one takes.
     """
-    place: dict[int, NDArray[np.float64]] = {i: np.zeros(2) for pair in pairs for i in (pair.first, pair.second)}
-    set_of = {i: [i] for i in place}
+    position: dict[int, NDArray[np.float64]] = {i: np.zeros(2) for pair in pairs for i in (pair.first, pair.second)}
+    set_of = {i: [i] for i in position}
     others = {(min(pair.first, pair.second), max(pair.first, pair.second)) for pair in pairs}
     given = set()
     for pair in sorted(pairs, key=lambda pair: -pair.z):
         first, second = set_of[pair.first], set_of[pair.second]
         if first is not second:
             given.add((min(pair.first, pair.second), max(pair.first, pair.second)))
-            moved = place[pair.first] + np.array(pair.shift_px) / width - place[pair.second]
-            place |= {i: place[i] + moved for i in second}
+            moved = position[pair.first] + np.array(pair.shift_px) / width - position[pair.second]
+            position |= {i: position[i] + moved for i in second}
             first += second
             set_of |= dict.fromkeys(second, first)
     sets = [sorted(one) for i, one in set_of.items() if one[0] == i and len(one) > 2]
     rest = [(i, j) for one in sets for k, i in enumerate(one) for j in one[k + 1 :] if (i, j) not in given]
-    there = [pair for pair in rest if _overlap(place[pair[1]] - place[pair[0]], size) >= min_overlap]
+    there = [pair for pair in rest if _overlap(position[pair[1]] - position[pair[0]], size) >= min_overlap]
     return len(there), sum(pair in others for pair in there)
 
 
@@ -126,7 +126,7 @@ def self_test(
     scratch: Path,
     compared: Sequence[Compared],
     records: Mapping[int, _core.Record],
-    places: Mapping[int, int],
+    ordinals: Mapping[int, int],
     exposures: Exposures,
     tilts: Tilts,
     params: MicrographParams,
@@ -140,15 +140,15 @@ def self_test(
         An empty directory for a copy of some prepared micrographs, with the planted ones.
     compared
         Results of the real search.
-    records, places
-        Prepared micrographs, and places in the order of exposure, by the index of a micrograph in the input.
+    records, ordinals
+        Prepared micrographs, and ordinals in the order of exposure, by the index of a micrograph in the input.
     """
     real = max(compared, key=lambda found: len(found.members), default=None)
     if real is None:
         return SelfTest(reason=_too_few(0))
     taken = chosen(len(real.members))
     members = [real.members[k] for k in taken]
-    at, known = [places[i] for i in members], [exposures.acquisitions[i] for i in members]
+    at, known = [ordinals[i] for i in members], [exposures.acquisitions[i] for i in members]
     of_pattern = {i for pair in real.of_pattern for i in pair}  # a copy of such a pattern would match others of it
     least = DIM * float(np.median(real.signal))
     usable = [k for k, signal in enumerate(real.signal[taken]) if signal > least and members[k] not in of_pattern]
@@ -172,7 +172,7 @@ def self_test(
             number=min(PLANTED, len(usable) // 3),
             turn=turn,
             distances=window_distances(params, at[-1] + 1) if params.by_window else None,
-            places=at,
+            ordinals=at,
             max_shift_px=params.max_shift_reduced_px,
             own_moves=moves,
         )
@@ -180,7 +180,7 @@ def self_test(
             break
         shown = dict.fromkeys(range(len(members))) | {one.host: one.original for one in planted}
         maps = tilts.of([members[row if original is None else original] for row, original in shown.items()])
-        of_class = Class(members=range(len(members)), records=session.records(planted, damage), places=at, acquisitions=known, maps=maps)
+        of_class = Class(members=range(len(members)), records=session.records(planted, damage), ordinals=at, acquisitions=known, maps=maps)
         # Behind a planted exposure its host's scene shines through, as behind a pattern.
         found = compare(of_class, asked, scratch, reported, share_patterns=False)
         score.add(planted, found.pairs)

@@ -37,8 +37,8 @@ class Tilts:
     Attributes
     ----------
     maps
-        For each micrograph of another tilt than the usual one, by its index: the matrix that takes a place in the image that is compared to
-        its place in the micrograph, both counted from the middle.
+        For each micrograph of another tilt than the usual one, by its index: the matrix that takes a position in the image that is compared
+        to its position in the micrograph, both counted from the middle.
     usual_deg
         The most common tilt, degrees, without its sign.
     axis_deg
@@ -149,14 +149,14 @@ def common(size: tuple[int, int], shift: tuple[float, float], first: Matrix, sec
     ``shift`` is that of the images that are compared. Both shifts superimpose the second on the first. The share is that of the
     micrograph which shows the larger area of the specimen.
     """
-    there, here = _places(size, np.array(shift), np.array(first), np.array(second))
-    back, _ = _places(size, -np.array(shift), np.array(second), np.array(first))
+    there, here = _positions(size, np.array(shift), np.array(first), np.array(second))
+    back, _ = _positions(size, -np.array(shift), np.array(second), np.array(first))
     x, y = (here - there).mean(axis=0) if len(here) else np.array(shift)
     return (float(x), float(y)), min(len(here), len(back)) / _SAMPLES**2
 
 
-def _places(size: tuple[int, int], shift: Floats, first: Floats, second: Floats) -> tuple[Floats, Floats]:
-    """Places in the second micrograph that the first one shows, too, and the same places in the first."""
+def _positions(size: tuple[int, int], shift: Floats, first: Floats, second: Floats) -> tuple[Floats, Floats]:
+    """Positions in the second micrograph that the first one shows, too, and the same positions in the first."""
     half = np.array(size) / 2
     steps = (np.arange(_SAMPLES) + 0.5) / _SAMPLES * 2 - 1
     here = np.stack(np.meshgrid(steps, steps), -1).reshape(-1, 2) * half

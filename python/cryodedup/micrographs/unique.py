@@ -63,7 +63,7 @@ def of_classes(
         Class(
             members=members,
             records=records,
-            places=[at[i] for i in members],
+            ordinals=[at[i] for i in members],
             acquisitions=[acquisitions[i] for i in members],
             maps=tilts.of(members),
         )

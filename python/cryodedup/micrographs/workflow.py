@@ -28,8 +28,8 @@ def find_duplicates(
     params = checked(params, MicrographParams)
     started = time.perf_counter()
     opened = open_micrographs(micrographs, params, progress)
-    with cache_at(cache) as place, staging_directory(place.path.parent) as scratch:
-        prepared = read_all(opened, params, place, resume, progress)
+    with cache_at(cache) as cache_file, staging_directory(cache_file.path.parent) as scratch:
+        prepared = read_all(opened, params, cache_file, resume, progress)
         read = time.perf_counter()
         unique = unique_ones(opened, prepared.records, params)
         compared = [compare(of_class, params, scratch, progress) for of_class in unique.compared]

@@ -66,7 +66,7 @@ class Centres:
         return [*(warning for size in self.sizes for warning in size.warnings), *self.of_jobs]
 
 
-def place(joined: Joined, params: ParticleParams) -> Centres:
+def centres_of(joined: Joined, params: ParticleParams) -> Centres:
     """Computes the centres of all particles.
 
     Raises
@@ -86,7 +86,7 @@ def place(joined: Joined, params: ParticleParams) -> Centres:
         if not len(pick):  # it may have fewer axes than the others
             continue
         mine = coordinates_a[bounds[i] : bounds[i + 1]]
-        _place(pick, size.sizes_a, key, mine)
+        _set_centres(pick, size.sizes_a, key, mine)
         extents = _extents(pick, table, rows_of[i])
         if mixed and pick.centered:
             origins_a[i] = middles = _middles(pick, extents, picks)[:, :dimensions]
@@ -175,7 +175,7 @@ def _dimensions(picks: Sequence[Picks]) -> int:
     return 2
 
 
-def _place(pick: Picks, sizes_a: Floats | float, shift_key: str, out: Floats) -> None:
+def _set_centres(pick: Picks, sizes_a: Floats | float, shift_key: str, out: Floats) -> None:
     shifts = used_shifts(pick, shift_key)
     with np.errstate(over="ignore", invalid="ignore"):  # values that are not finite are refused below
         for axis in range(out.shape[1]):
@@ -213,13 +213,13 @@ def _half_vectors(picks: Sequence[Picks], sizes: Sequence[Resolved]) -> Floats |
     return np.concatenate(parts) if parts else None
 
 
-def _extents(pick: Picks, table: MicrographTable | None, places: Sequence[int | None]) -> Floats:
+def _extents(pick: Picks, table: MicrographTable | None, rows: Sequence[int | None]) -> Floats:
     """Width, height and depth of each micrograph, Å, float64 (micrographs, 3); NaN where unknown."""
     extents = np.full((len(pick.micrographs), 3), np.nan)
     for row, micrograph in zip(extents, pick.micrographs, strict=True):
         if micrograph.extent_a is not None:
             row[:2] = micrograph.extent_a
-    for row, at in zip(extents, places, strict=True):
+    for row, at in zip(extents, rows, strict=True):
         extent = None if at is None or table is None else table.extents_a[at]
         if extent is not None:
             row[: len(extent)] = extent
@@ -251,13 +251,13 @@ def _check_extents(pick: Picks, extents: Floats, coordinates_a: Floats) -> None:
     beyond = _beyond(coordinates_a[rows], limits)
     if beyond.any() and beyond.sum() > MAX_OUTSIDE * len(rows):
         row = int(np.flatnonzero(beyond)[0])
-        place, limit = (" x ".join(f"{value:.0f}" for value in values[row]) for values in (coordinates_a[rows], limits))
+        centre, limit = (" x ".join(f"{value:.0f}" for value in values[row]) for values in (coordinates_a[rows], limits))
         more = f"; of {len(rows):,} checked particles {_others(int(beyond.sum()) - 1)} also outside" if beyond.sum() > 1 else ""
         micrograph = shown(pick.micrographs[int(pick.micrograph_of[rows[row]])].name)
         raise InputError(
             **pick.where(int(rows[row])).parts,
             kind="contradiction",
-            found=f"a centre at {place} Å in {micrograph}, whose size is {limit} Å",
+            found=f"a centre at {centre} Å in {micrograph}, whose size is {limit} Å",
             expected=f"centres within it{more}: the pixel size is probably wrong",
             remedy=f"set it with {named('pixel_size_a')} and {named('pixel_size_override')}",
         )

@@ -19,7 +19,7 @@ BASE_BYTES = 45_000_000
 PARTICLE_BYTES = 50
 """Memory of a run for each particle, beyond :data:`BASE_BYTES`, which are there when this is asked.
 
-A particle with a place and a micrograph alone takes 56 bytes (of a dataset) or 60; with scores and half-sets, in 2D, 79 (10 million rows).
+A particle with no more than a position takes 56 bytes (of a dataset) or 60; with scores and half-sets, in 2D, 79 (10 million rows).
 """
 MAX_PARTICLE_BYTES = 130
 """Somewhat more than was measured for any input: 126, for subtomograms with angles and origins."""
@@ -116,11 +116,11 @@ def _text_rows(lists: Mapping[Path, Sequence[Path]]) -> float:
 
 
 def _line_length(path: Path, size: int) -> float:
-    """The length of lines in bytes: the longest of the means at three places of a file; its size if it has no whole lines there."""
+    """The length of lines in bytes: the longest of the means at three points of a file; its size if it has no whole lines there."""
     found = []
     with path.open("rb") as file:
-        for place in (0.25, 0.5, 0.75):
-            file.seek(int(place * size))
+        for share in (0.25, 0.5, 0.75):
+            file.seek(int(share * size))
             ends = np.flatnonzero(np.frombuffer(file.read(_SAMPLE_BYTES), np.uint8) == ord("\n"))
             if len(ends) > 1:
                 found.append(float(ends[-1] - ends[0]) / (len(ends) - 1))

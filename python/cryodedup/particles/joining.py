@@ -55,9 +55,9 @@ def coverage_of(numbers: Sequence[Sequence[int]], count: int, rows: Sequence[Seq
         For each input the numbers of its micrographs, and their rows in the table of ``--micrographs``, None if they have none.
     """
     covered = np.zeros((len(numbers), count), bool)
-    for row, mine, places in zip(covered, numbers, rows, strict=True):
+    for row, mine, in_table in zip(covered, numbers, rows, strict=True):
         row[list(mine)] = True
-        covered[:, [number for number, place in zip(mine, places, strict=True) if place is not None]] = True
+        covered[:, [number for number, at in zip(mine, in_table, strict=True) if at is not None]] = True
     return Coverage(covered)
 
 

@@ -18,7 +18,7 @@ from cryodedup.frozen import frozen
 from cryodedup.names import named
 from cryodedup.params import ParticleParams
 from cryodedup.particles.analysis.analyse import analyse
-from cryodedup.particles.centres import Centres, place
+from cryodedup.particles.centres import Centres, centres_of
 from cryodedup.particles.criterion import criterion_of
 from cryodedup.particles.forecast import Forecast
 from cryodedup.particles.inputs.consistency import mirrored, shrunk, two_pixel_sizes
@@ -47,9 +47,9 @@ def find_duplicates(particles: Any, params: ParticleParams, progress: Progress =
     progress.stage("searching")
     joined = join(picks, params)
     del picks
-    centres = place(joined, params)
+    centres = centres_of(joined, params)
     criterion = criterion_of(params)
-    before = [*joined.warnings, *centres.warnings, *option_warnings(joined, params), *_place_warnings(joined, centres, params)]
+    before = [*joined.warnings, *centres.warnings, *option_warnings(joined, params), *_position_warnings(joined, centres, params)]
     compared = criterion.columns(joined.picks, centres)
     joined = joined.without_values()
     selection = select(joined, centres, compared, criterion, params, progress)
@@ -77,8 +77,8 @@ def _read_tables(tables: Sequence[Any], params: ParticleParams) -> list[Picks]:
     return [read_table(table, params, label) for table, label in zip(tables, labels, strict=True)]
 
 
-def _place_warnings(joined: Joined, centres: Centres, params: ParticleParams) -> list[str]:
-    """Warns if places suggest that inputs count larger pixels than others, y from different edges, or are in other frames."""
+def _position_warnings(joined: Joined, centres: Centres, params: ParticleParams) -> list[str]:
+    """Warns if positions suggest that inputs count larger pixels than others, y from different edges, or are in other frames."""
     if not centres.in_angstrom:
         return []
     coordinates_a, micrograph_of, source_of = centres.coordinates_a, joined.micrograph_of, joined.source_of

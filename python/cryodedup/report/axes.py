@@ -115,9 +115,9 @@ def ticks_across(axis: Axis, width: float) -> tuple[list[float], list[str]]:
     for most in range(8, 1, -1):
         ticks = axis.nice_ticks(most)
         texts = tick_texts(ticks, log=axis.log)
-        places = width * axis.share(ticks)
+        offsets = width * axis.share(ticks)
         needed = [0.5 * (text_width(a) + text_width(b)) + 8 for a, b in pairwise(texts)]
-        if all(abs(gap) >= room for gap, room in zip(np.diff(places), needed, strict=True)):
+        if all(abs(gap) >= room for gap, room in zip(np.diff(offsets), needed, strict=True)):
             return ticks, texts
     return ticks[:1], texts[:1]
 
@@ -143,11 +143,11 @@ def draw_across(frame: Frame) -> Svg:
     """The horizontal axis."""
     ticks, texts = ticks_across(frame.x, frame.width)
     bottom = frame.top + frame.height
-    places = frame.left + frame.across(ticks)
-    parts = [_path("grid", [f"M{number(x)} {number(frame.top)}v{number(frame.height)}" for x in places])] if frame.x.grid else []
+    offsets = frame.left + frame.across(ticks)
+    parts = [_path("grid", [f"M{number(x)} {number(frame.top)}v{number(frame.height)}" for x in offsets])] if frame.x.grid else []
     parts.append(_path("axis", [f"M{number(frame.left)} {number(bottom)}h{number(frame.width)}"]))
-    parts.append(_path("axis", [f"M{number(x)} {number(bottom)}v{number(TICK)}" for x in places]))
-    parts += [text(x, bottom + TICK + SIZE, words, anchor="middle") for x, words in zip(places, texts, strict=True)]
+    parts.append(_path("axis", [f"M{number(x)} {number(bottom)}v{number(TICK)}" for x in offsets]))
+    parts += [text(x, bottom + TICK + SIZE, words, anchor="middle") for x, words in zip(offsets, texts, strict=True)]
     label = text(frame.left + frame.width / 2, bottom + TICK + 2 * SIZE + PAD, frame.x.label, anchor="middle")
     return joined([*parts, label])
 
@@ -155,11 +155,11 @@ def draw_across(frame: Frame) -> Svg:
 def draw_up(frame: Frame) -> Svg:
     """The vertical axis."""
     ticks, texts = ticks_up(frame.y, frame.height)
-    places = frame.top + frame.down(ticks)
-    parts = [_path("grid", [f"M{number(frame.left)} {number(y)}h{number(frame.width)}" for y in places])] if frame.y.grid else []
+    offsets = frame.top + frame.down(ticks)
+    parts = [_path("grid", [f"M{number(frame.left)} {number(y)}h{number(frame.width)}" for y in offsets])] if frame.y.grid else []
     parts.append(_path("axis", [f"M{number(frame.left)} {number(frame.top)}v{number(frame.height)}"]))
-    parts.append(_path("axis", [f"M{number(frame.left)} {number(y)}h{number(-TICK)}" for y in places]))
-    parts += [text(frame.left - TICK - 3, y + 0.35 * SIZE, words, anchor="end") for y, words in zip(places, texts, strict=True)]
+    parts.append(_path("axis", [f"M{number(frame.left)} {number(y)}h{number(-TICK)}" for y in offsets]))
+    parts += [text(frame.left - TICK - 3, y + 0.35 * SIZE, words, anchor="end") for y, words in zip(offsets, texts, strict=True)]
     widest = max((text_width(words) for words in texts), default=0.0)
     x, y = frame.left - TICK - PAD - widest - 0.35 * SIZE, frame.top + frame.height / 2
     return joined([*parts, text(x, y, frame.y.label, anchor="middle", turned=-90)]) if frame.y.label else joined(parts)

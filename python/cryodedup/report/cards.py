@@ -37,7 +37,7 @@ class Card:
     peak: str
     names: tuple[str, str]
     aspect: float
-    places: tuple[Rectangle, Rectangle]
+    frames: tuple[Rectangle, Rectangle]
     overlap: Rectangle
     facts: list[tuple[str, str]]
     contradicted: bool
@@ -50,7 +50,7 @@ def card(result: MicrographOutcome, names: Sequence[str], k: int, room: float) -
     shift = (pair.shift_px[0] / size[0], -pair.shift_px[1] / size[1])  # pages count y from the top
     both = (pair.first, pair.second)
     views, peak = result.views.pictures, result.views.peaks.get(both)
-    places, overlap = _placed(shift)
+    frames, overlap = _frames(shift)
     return Card(
         number=k + 1,
         raw=_pictures(result.thumbnails, both, (1 - COMPARED_SHARE) * room, QUALITY),
@@ -58,7 +58,7 @@ def card(result: MicrographOutcome, names: Sequence[str], k: int, room: float) -
         peak="" if peak is None else _peak(peak),
         names=(names[pair.first], names[pair.second]),
         aspect=size[0] * (1 + abs(shift[0])) / (size[1] * (1 + abs(shift[1]))),
-        places=places,
+        frames=frames,
         overlap=overlap,
         facts=_facts(result, pair),
         contradicted=pair.shot_agreement == "contradicted",
@@ -78,15 +78,15 @@ def _peak(values: Floats) -> str:
     return cells_png((values - low) / max(float(high - low), 1e-30), cell_px=1)
 
 
-def _placed(shift: tuple[float, float]) -> tuple[tuple[Rectangle, Rectangle], Rectangle]:
+def _frames(shift: tuple[float, float]) -> tuple[tuple[Rectangle, Rectangle], Rectangle]:
     """The positions of two frames on their stage, and their overlap; ``shift``: of the second, as a share of the frame, y downwards."""
     (x, y), (width, height) = shift, (1 + abs(shift[0]), 1 + abs(shift[1]))
-    places = [
+    frames = [
         (100 * left / width, 100 * top / height, 100 / width, 100 / height)
         for left, top in ((max(0, -x), max(0, -y)), (max(0, x), max(0, y)))
     ]
-    left, top = (max(one[k] for one in places) for k in (0, 1))
-    return (places[0], places[1]), (left, top, 100 * max(0.0, 1 - abs(x)) / width, 100 * max(0.0, 1 - abs(y)) / height)
+    left, top = (max(one[k] for one in frames) for k in (0, 1))
+    return (frames[0], frames[1]), (left, top, 100 * max(0.0, 1 - abs(x)) / width, 100 * max(0.0, 1 - abs(y)) / height)
 
 
 def short(names: Sequence[str]) -> Sequence[str]:

@@ -91,8 +91,8 @@ def _legend(layers: Sequence[Layer], width: float, title: Svg) -> tuple[Svg, flo
         room = SWATCH + 5 + text_width(layer.label) + 14
         if x > 4.0 and x + room > width:
             x, row = 4.0, row + 1
-        place = f"translate({number(x)} {number(row * LEGEND_ROW + 2)})"
-        parts.append(element("g", layer.swatch(), text(SWATCH + 5, SIZE - 2, layer.label), transform=place))
+        transform = f"translate({number(x)} {number(row * LEGEND_ROW + 2)})"
+        parts.append(element("g", layer.swatch(), text(SWATCH + 5, SIZE - 2, layer.label), transform=transform))
         x += room
     rows = row + bool(layers)
     return joined(parts), rows * LEGEND_ROW + TOP

@@ -247,9 +247,9 @@ class Words:
         return Svg("")
 
     def draw(self, frame: Frame) -> Svg:
-        places = zip(frame.across(self.x).tolist(), frame.down(self.y).tolist(), strict=True)
+        positions = zip(frame.across(self.x).tolist(), frame.down(self.y).tolist(), strict=True)
         right, down = self.off
-        return joined(text(x + right, y + down + 3, self.text, f"small fill-{self.paint}", anchor="middle") for x, y in places)
+        return joined(text(x + right, y + down + 3, self.text, f"small fill-{self.paint}", anchor="middle") for x, y in positions)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -287,7 +287,7 @@ class Arrows(Strokes):
         along = end - start
         along = along / np.maximum(np.hypot(*along), 1e-9) * np.minimum(self.HEAD, np.hypot(*along))
         barbs = [end - 0.87 * along + side * 0.5 * along[::-1] * np.array([[1.0], [-1.0]]) for side in (1, -1)]
-        columns = [short(values) for place in (start, end, *barbs) for values in place]
+        columns = [short(values) for points in (start, end, *barbs) for values in points]
         path = "".join(f"M{a} {b}L{c} {d}M{e} {f}L{c} {d}L{g} {h}" for a, b, c, d, e, f, g, h in zip(*columns, strict=True))
         return element("path", d=path, class_=f"line stroke-{self.paint}") if path else Svg("")
 
@@ -312,8 +312,8 @@ class Picture:
         left, right = (frame.width * (x - frame.x.low) / (frame.x.high - frame.x.low) for x in self.extent[:2])
         bottom, top = (frame.height * (frame.y.high - y) / (frame.y.high - frame.y.low) for y in self.extent[2:])
         if self.address.startswith("#"):
-            place = f"translate({left:.9g} {top:.9g}) scale({right - left:.9g} {bottom - top:.9g})"
-            return element("use", transform=place, opacity=self.opacity, **{"xlink:href": self.address})
+            transform = f"translate({left:.9g} {top:.9g}) scale({right - left:.9g} {bottom - top:.9g})"
+            return element("use", transform=transform, opacity=self.opacity, **{"xlink:href": self.address})
         return element("g", _picture(self.address, right - left, bottom - top, left, top), opacity=self.opacity)
 
 

@@ -47,7 +47,7 @@ def drawings(result: ParticleOutcome, order: Sequence[int], names: Sequence[str]
     rows = _rows(result, order[:number])
     starts = np.concatenate([[0], np.cumsum(counts[:number])[:-1]]).astype(np.int64)[:number]
     images = _images(result, names[:number], rows[starts], room - (int(sizes[number - 1]) if number else 0))
-    frames, places = _placed(result.coordinates_a[rows, :2], counts[:number], _frames(result, rows, starts, images))
+    frames, positions = _placed(result.coordinates_a[rows, :2], counts[:number], _frames(result, rows, starts, images))
     distinct, frame_of = np.unique(frames, axis=0, return_inverse=True)
     source_of = np.searchsorted([source.start for source in result.sources], rows, "right") - 1
     inputs = shortened(without_directories([source.picks.label for source in result.sources]))
@@ -56,7 +56,7 @@ def drawings(result: ParticleOutcome, order: Sequence[int], names: Sequence[str]
         "inputs": [[f"{k + 1}: {name}", PAINTS[min(k, len(PAINTS) - 1)]] for k, name in enumerate(inputs)][:255],
         "frames": distinct.tolist(),
         "frame_of": frame_of.tolist(),
-        "places": places,
+        "places": positions,
         "sources": _text(np.minimum(source_of, 254)) if len(inputs) > 1 else "",
         "images": images,
     }
@@ -64,12 +64,12 @@ def drawings(result: ParticleOutcome, order: Sequence[int], names: Sequence[str]
 
 def _rows(result: ParticleOutcome, order: Sequence[int]) -> NDArray[np.int64]:
     """The particles of some micrographs, one after the other, of each those that stay first."""
-    place = np.full(result.n_micrographs, -1)
-    place[list(order)] = np.arange(len(order))
+    rank = np.full(result.n_micrographs, -1)
+    rank[list(order)] = np.arange(len(order))
     is_rejected = np.zeros(len(result.kept), bool)
     is_rejected[result.rejected] = True
-    rows = np.flatnonzero(place[result.micrograph_of] >= 0)
-    return np.asarray(rows[np.lexsort((is_rejected[rows], place[result.micrograph_of[rows]]))])
+    rows = np.flatnonzero(rank[result.micrograph_of] >= 0)
+    return np.asarray(rows[np.lexsort((is_rejected[rows], rank[result.micrograph_of[rows]]))])
 
 
 def _images(result: ParticleOutcome, names: Sequence[str], first: NDArray[np.int64], room: int) -> list[tuple[str, float, float]]:

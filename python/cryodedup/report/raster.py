@@ -26,8 +26,8 @@ CELL_PX = 8
 def shade(shares: ArrayLike) -> Bytes:
     """Colours for numbers from 0 to 1: uint8 (..., 3)."""
     anchors = np.array([_rgb(colour) for colour in VIRIDIS], float)
-    places = np.clip(np.asarray(shares, float), 0, 1) * (len(anchors) - 1)
-    channels = [np.interp(places, np.arange(len(anchors)), anchors[:, k]) for k in range(3)]
+    offsets = np.clip(np.asarray(shares, float), 0, 1) * (len(anchors) - 1)
+    channels = [np.interp(offsets, np.arange(len(anchors)), anchors[:, k]) for k in range(3)]
     return np.asarray(np.rint(np.stack(channels, axis=-1)), np.uint8)
 
 

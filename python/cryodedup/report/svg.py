@@ -52,10 +52,10 @@ class Drawing:
 def document(drawings: Sequence[Drawing], rules: str, **attributes: str) -> str:
     """A separate SVG file: drawings side by side, with style ``rules``; ``attributes``: further ones of its root."""
     width, height = sum(one.width + GAP for one in drawings) - GAP, max(one.height for one in drawings)
-    places = np.cumsum([0.0, *(one.width + GAP for one in drawings)])
+    offsets = np.cumsum([0.0, *(one.width + GAP for one in drawings)])
     panels = [
         element("g", element("title", escaped(one.alt)), Svg(_READINGS.sub("", one.body)), transform=f"translate({number(x)} 0)")
-        for x, one in zip(places[:-1], drawings, strict=True)
+        for x, one in zip(offsets[:-1], drawings, strict=True)
     ]
     sizes: dict[str, str | float] = {"width": width, "height": height, "viewBox": f"0 0 {number(width)} {number(height)}"}
     spaces = {"xmlns": "http://www.w3.org/2000/svg", "xmlns:xlink": "http://www.w3.org/1999/xlink"}

@@ -65,9 +65,9 @@ def _own_group(controller: str, version: int, proc: Path) -> str | None:
 
 def _mount(controller: str, version: int, proc: Path) -> tuple[str, Path] | None:
     """Which group is the root of what is mounted, and where it is mounted."""
-    for root, place, kind, options in _mounts(proc):
+    for root, mounted, kind, options in _mounts(proc):
         if kind == ("cgroup2" if version == 2 else "cgroup") and (version == 2 or controller in options):
-            return root, place
+            return root, mounted
     return None
 
 
@@ -124,17 +124,17 @@ def memory_available(proc: Path = PROC) -> Available | None:
 
 def disk_available(directory: Path) -> Available | None:
     """The free space where a directory is or will be; None where the system does not say it."""
-    place = next((path for path in (directory, *directory.absolute().parents) if path.is_dir()), None)
-    if place is None or not hasattr(os, "statvfs"):
+    existing = next((path for path in (directory, *directory.absolute().parents) if path.is_dir()), None)
+    if existing is None or not hasattr(os, "statvfs"):
         return None
     try:
-        found = os.statvfs(place)
+        found = os.statvfs(existing)
     except OSError:
         return None
     if not found.f_blocks:  # some network and virtual file systems do not count
         return None
     free = found.f_bfree if os.geteuid() == 0 else found.f_bavail  # some is reserved for the administrator
-    return Available(free * found.f_frsize, f"free in {place}")
+    return Available(free * found.f_frsize, f"free in {existing}")
 
 
 def check_memory(needed: int, what: str, available: Available | None) -> None:

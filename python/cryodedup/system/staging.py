@@ -1,4 +1,4 @@
-"""Directories in which results are written before they are moved into place, and those that killed runs left."""
+"""Directories in which results are written before they are moved into host, and those that killed runs left."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ OLD = ".old"
 """In it: what the moves take out of the way, to be put back if one of them fails."""
 _REPLACED = ".replaced"
 """Its name once all moves are done."""
-_NAME = re.compile(r"\.cryodedup-(?P<place>.+)-(?P<pid>\d+)-[0-9a-f]+")
+_NAME = re.compile(r"\.cryodedup-(?P<host>.+)-(?P<pid>\d+)-[0-9a-f]+")
 _BEAT_S = 60.0
 _SILENT_S = 3600.0
 """A run of another machine is taken for dead if its directory was not touched for so long, by the clock of the file server."""
@@ -84,7 +84,7 @@ _SILENT_S = 3600.0
 @contextmanager
 def staging_directory(directory: Path) -> Iterator[Path]:
     """A new directory inside another, touched once a minute while it is in use; removed at the end unless :data:`OLD` still holds files."""
-    staging = directory / f".cryodedup-{_place()}-{os.getpid()}-{time.monotonic_ns():x}"
+    staging = directory / f".cryodedup-{_host()}-{os.getpid()}-{time.monotonic_ns():x}"
     ended = threading.Event()
     try:
         staging.mkdir()
@@ -115,7 +115,7 @@ def abandoned(directory: Path, beside: Path | None = None) -> list[Path]:
         return []
     found = [(entry, match) for entry in directory.iterdir() if (match := _NAME.fullmatch(entry.name)) and entry.is_dir()]
     now = time.time() if beside is None else beside.stat().st_mtime
-    return [entry for entry, match in found if entry != beside and _is_dead(entry, match["place"], int(match["pid"]), now)]
+    return [entry for entry, match in found if entry != beside and _is_dead(entry, match["host"], int(match["pid"]), now)]
 
 
 def holds_earlier(staging: Path) -> bool:
@@ -130,7 +130,7 @@ def discard(staging: Path) -> None:
     shutil.rmtree(staging, ignore_errors=True)
 
 
-def _place() -> str:
+def _host() -> str:
     """The place where a process number means what it means here: the machine since its start, and the container.
 
     It ends in ``unknown`` where the system has no names for these.
@@ -144,8 +144,8 @@ def _place() -> str:
     return f"{host}-{start}-{container}"
 
 
-def _is_dead(staging: Path, place: str, pid: int, now: float) -> bool:
-    if place == _place() and not place.endswith("-unknown"):
+def _is_dead(staging: Path, host: str, pid: int, now: float) -> bool:
+    if host == _host() and not host.endswith("-unknown"):
         return not _runs(pid)
     try:
         return now - staging.stat().st_mtime > _SILENT_S

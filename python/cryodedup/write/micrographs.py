@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from cryodedup.errors import naming
-from cryodedup.formats.output import NOT_WRITTEN, Place, Written
+from cryodedup.formats.output import NOT_WRITTEN, Destination, Written
 from cryodedup.micrographs.listings import write_listings
 from cryodedup.micrographs.result import MicrographOutcome
 from cryodedup.micrographs.summary import SCHEMA, summarise
@@ -54,7 +54,7 @@ def write_micrographs(
 def _rows(found: MicrographOutcome, staging: Path, directory: Path) -> Written:
     if found.withheld:
         return NOT_WRITTEN
-    found.exposures.output.write(Place(staging, directory, ("kept", "removed")), "micrographs", found.kept, [], SILENT)
+    found.exposures.output.write(Destination(staging, directory, ("kept", "removed")), "micrographs", found.kept, [], SILENT)
     removed = "".join(f"{name}\n" for name, kept in zip(found.names, found.kept, strict=True) if not kept)
     path = staging / "micrographs_removed.txt"
     with naming(path):

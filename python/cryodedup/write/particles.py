@@ -15,7 +15,7 @@ from cryodedup.errors import InputError, naming
 from cryodedup.formats import cryosparc
 from cryodedup.formats.cryosparc_output import DatasetOutput, dataset_names
 from cryodedup.formats.merged_output import MergedRows
-from cryodedup.formats.output import Mask, Place, Written, plan
+from cryodedup.formats.output import Destination, Mask, Written, plan
 from cryodedup.formats.star_output import Moved, StarOutput, unjoined
 from cryodedup.names import Spell, as_parameters, named
 from cryodedup.output_directory import LISTING
@@ -99,14 +99,14 @@ def _rows(found: ParticleOutcome, staging: Path, directory: Path, progress: Prog
             notes += write_repaired(staging, directory, stem, [sources[i].picks for i in members], halves, progress)
             continue
         first, *others = [(outputs[i], found.kept_of(i)) for i in members]
-        notes += first[0].write(Place(staging, directory), stem, first[1], others, progress)
+        notes += first[0].write(Destination(staging, directory), stem, first[1], others, progress)
         if others:
             joined = ", ".join(sources[i].picks.label for i in members)
             notes.append(f"{joined}: written together, since their columns are equal, as {stem}_kept{first[0].suffix}")
     if merged is None:
         all_kept = "" if len(planned) < 2 or repaired is not None else _several(found, written_to)
     else:
-        table, index = merged[0].write(Place(staging, directory), merged[1])
+        table, index = merged[0].write(Destination(staging, directory), merged[1])
         all_kept = (
             f"all {count(int(found.kept.sum()), 'kept particle')} are in {table}; for one Extract job of RELION, give {index} as its input"
             " coordinates"
@@ -167,7 +167,7 @@ def write_repaired(
     field = next(pick.halves.field for pick in picks if pick.halves is not None)
     outputs = [_moving(pick, field, rows) for pick, rows in zip(picks, moved, strict=True)]
     first, *others = [(output, np.ones(len(pick), bool)) for output, pick in zip(outputs, picks, strict=True)]
-    notes: list[str] = first[0].write(Place(staging, final, WORDS), stem, first[1], others, progress)
+    notes: list[str] = first[0].write(Destination(staging, final, WORDS), stem, first[1], others, progress)
     for path in staging.glob(f"{glob.escape(stem)}_{WORDS[1]}*"):
         path.unlink()
     datasets = [output for output in outputs if isinstance(output, DatasetOutput)]

@@ -54,5 +54,5 @@ class Collection:
         if found is None:
             return []
         everything = range(len(self._records))
-        of_class = Class(members=everything, records=self._records, places=everything, acquisitions=self.acquisitions, maps=())
+        of_class = Class(members=everything, records=self._records, ordinals=everything, acquisitions=self.acquisitions, maps=())
         return [pair_of(found, int(row), of_class, self._params) for row in np.flatnonzero(found.accepted)]

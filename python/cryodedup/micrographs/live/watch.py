@@ -132,8 +132,8 @@ def watch(inputs: Sequence[Path], params: MicrographParams, output: Path, how: W
                 elif arrivals.trouble is None:
                     read = time.monotonic()
                     if first and not arrivals.listed:
-                        places = ", ".join(map(str, inputs))
-                        say(f"{places}: no micrographs yet (MRC or TIFF files, not movies); waiting for them {how.until}")
+                        folders = ", ".join(map(str, inputs))
+                        say(f"{folders}: no micrographs yet (MRC or TIFF files, not movies); waiting for them {how.until}")
                     first = False
                 elif time.monotonic() - read >= _TROUBLE_S:
                     say(f"{arrivals.trouble}; cryodedup keeps trying to read it")

@@ -71,20 +71,20 @@ def _numbered(name: str, shard: Shard) -> str:
     return f"{name}-{shard[0] + 1:05}-of-{shard[1]:05}"
 
 
-def put(written: Path, place: Path) -> None:
+def put(written: Path, target: Path) -> None:
     """Moves a file, or a folder, into place, instead of an earlier one; ``written`` is on the disk before it gets its name."""
     make_lasting([written] if written.is_file() else [path for path in written.rglob("*") if path.is_file()])
-    if place.is_dir():
-        place.rename(written.with_name("earlier"))
-    written.replace(place)
+    if target.is_dir():
+        target.rename(written.with_name("earlier"))
+    written.replace(target)
 
 
-def put_json(staging: Path, place: Path, value: Mapping[str, Any]) -> None:
+def put_json(staging: Path, target: Path, value: Mapping[str, Any]) -> None:
     """Writes a small file of values."""
-    path = staging / place.name
-    with naming(place):
+    path = staging / target.name
+    with naming(target):
         path.write_text(json.dumps(value, indent=1) + "\n", "utf-8")
-    put(path, place)
+    put(path, target)
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -111,12 +111,12 @@ def read_json(path: Path) -> dict[str, Any]:
     return value
 
 
-def put_arrays(staging: Path, place: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
+def put_arrays(staging: Path, target: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
     """Writes arrays by name."""
-    path = staging / place.name
-    with naming(place), path.open("w+b") as file:
+    path = staging / target.name
+    with naming(target), path.open("w+b") as file:
         write_arrays(file, arrays)
-    put(path, place)
+    put(path, target)
 
 
 def found_arrays(path: Path) -> Arrays:

@@ -27,10 +27,10 @@ _FILE = "plan.json"
 
 @dataclass(frozen=True)
 class PlannedClass:
-    """A class of micrographs that are compared; indices are those of the input, places those in the order of exposure."""
+    """A class of micrographs that are compared; indices are those of the input, ordinals those in the order of exposure."""
 
     members: list[int]
-    places: list[int]
+    ordinals: list[int]
 
 
 @dataclass(frozen=True)

@@ -83,7 +83,7 @@ def plan(micrographs: Inputs, params: MicrographParams, output: Path, progress: 
                 own = class_folder(folder, number)
                 own.mkdir()
                 save_search(plan_search(of_class, params, own, progress), own, files.folder)
-            classes.append(PlannedClass(list(of_class.members), list(of_class.places)))
+            classes.append(PlannedClass(list(of_class.members), list(of_class.ordinals)))
         made = Plan(
             params=shared(params),
             micrographs=digest_of(opened, params),
@@ -142,18 +142,18 @@ def compare(params: MicrographParams, output: Path, shard: Shard = WHOLE, progre
     files = StageFiles.of(output)
     made = Plan.read(files)
     made.check(params)
-    place = files.compared(shard)
-    if _is_done(place, made, shard):
-        return f"{place.name} of an earlier run is complete: nothing to do"
+    target = files.compared(shard)
+    if _is_done(target, made, shard):
+        return f"{target.name} of an earlier run is complete: nothing to do"
     arrays: Arrays = {"plan": _plan_id(made), "shard": np.array(shard)}
     pairs = 0
     for number, planned_class in _compared(made):
-        search = open_search(class_folder(files.plan, number), planned_class.places, params, compares=True)
+        search = open_search(class_folder(files.plan, number), planned_class.ordinals, params, compares=True)
         block = search.compare(shard=shard, threads=params.threads, progress=progress)
         arrays |= {f"{number}.{name}": column for name, column in arrays_of(block).items()}
         pairs += len(block)
     with files.writing() as staging:
-        put_arrays(staging, place, arrays)
+        put_arrays(staging, target, arrays)
     return f"compared {count(pairs, 'pair')} closely"
 
 
@@ -161,23 +161,23 @@ def _plan_id(made: Plan) -> NDArray[np.uint8]:
     return np.frombuffer(made.id.encode(), np.uint8)
 
 
-def _is_done(place: Path, made: Plan, shard: Shard) -> bool:
+def _is_done(target: Path, made: Plan, shard: Shard) -> bool:
     try:
-        arrays = found_arrays(place) if place.exists() else {}
-        _check_number(place, arrays.get("shard"), shard, "compare")
+        arrays = found_arrays(target) if target.exists() else {}
+        _check_number(target, arrays.get("shard"), shard, "compare")
     except InputError:
         return False
     return np.array_equal(arrays["plan"], _plan_id(made))
 
 
-def _check_number(place: Path, found: Any, shard: Shard, stage: str) -> None:
+def _check_number(target: Path, found: Any, shard: Shard, stage: str) -> None:
     """Refuses a file of another shard, copied or renamed."""
     number, count = shard
     if found is None or [int(value) for value in found] != [number, count]:
         of = "no shard of this version" if found is None else f"shard {int(found[0]) + 1} of {int(found[1])}"
         raise InputError(
             kind="contradiction",
-            path=place,
+            path=target,
             found=f"{of}",
             expected=f"{number + 1} of {count}",
             remedy=f"run {named('stage', stage)} {named('shard')} {number + 1}/{count} again",
@@ -205,7 +205,7 @@ def merge(micrographs: Inputs, params: MicrographParams, output: Path, progress:
     shards = _shards_of(made, files)
     several, compared = [], []
     searches = {
-        number: open_search(class_folder(files.plan, number), one.places, params, compares=False) for number, one in _compared(made)
+        number: open_search(class_folder(files.plan, number), one.ordinals, params, compares=False) for number, one in _compared(made)
     }
     for number, one in enumerate(made.classes):
         several.append((one.members, searches[number].session.records if number in searches else []))
@@ -224,10 +224,10 @@ def _shards_of(made: Plan, files: StageFiles) -> list[Arrays]:
     """A complete set of what was compared by a plan."""
     there: dict[Shard, Arrays] = {}
     for shard in files.shards("compared", ".npz"):
-        place = files.compared(shard)
-        arrays = found_arrays(place)
+        target = files.compared(shard)
+        arrays = found_arrays(target)
         if np.array_equal(arrays["plan"], _plan_id(made)):
-            _check_number(place, arrays["shard"], shard, "compare")
+            _check_number(target, arrays["shard"], shard, "compare")
             there[shard] = arrays
     if lacking := missing(there):
         raise _lacking(files.folder, "compare", *lacking)

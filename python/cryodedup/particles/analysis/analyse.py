@@ -86,7 +86,7 @@ class Analysis:
 
 def analyse(joined: Joined, centres: Centres, selection: Selection, criterion: Criterion, params: ParticleParams) -> Analysis:
     """Analyses a selection."""
-    are_filaments = centres.half_vectors_a is not None  # what follows goes by single places
+    are_filaments = centres.half_vectors_a is not None  # what follows goes by single positions
     overlaps, warnings = (None, []) if are_filaments else _overlaps(joined, selection, params)
     halves = halves_of_all(joined.picks)
     if halves is not None and selection.below is not None:

@@ -55,7 +55,7 @@ def extent(coordinates_a: Floats) -> tuple[Floats, Floats]:
 def spread_at_random(coordinates_a: Floats, micrograph_of: Groups) -> float:
     """The distance to the nearest neighbour if particles were spread at random over their micrograph, Å.
 
-    The density is that around the median particle; 0 if there are fewer than two particles, or all are in one place. Each micrograph is
+    The density is that around the median particle; 0 if there are fewer than two particles, or all are at one position. Each micrograph is
     taken to be as large as the extent of all particles.
     """
     low, high = extent(coordinates_a)

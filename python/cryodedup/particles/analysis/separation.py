@@ -326,5 +326,5 @@ def _background(power: Floats) -> Floats:
 
 
 def _best_near(values: Floats, at: NDArray[np.int64], reach: int) -> Floats:
-    """The largest value within ``reach`` places: a peak lies between two places, and its k-th harmonic up to k times as far off."""
+    """The largest value within ``reach`` values: a peak lies between two values, and its k-th harmonic up to k times as far off."""
     return np.asarray(np.max([values[at + step] for step in range(-reach, reach + 1)], axis=0))

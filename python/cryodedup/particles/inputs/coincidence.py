@@ -1,4 +1,4 @@
-"""Whether the particles of micrographs with equal names lie at the same places: then these are one micrograph.
+"""Whether the particles of micrographs with equal names lie at the same positions: then these are one micrograph.
 
 Particles of one exposure coincide, whoever picked them, and those of two exposures do only by chance. The chance is measured with the
 particles of one of the two moved aside. So the names of directories decide only where there are too few particles to decide anything.
@@ -47,7 +47,7 @@ def coincidences(
 def _of_pairs(
     picks: Sequence[Picks], sizes: Sequence[Resolved], pairs: Sequence[tuple[Cluster, Cluster]]
 ) -> tuple[Floats, NDArray[np.uint32], NDArray[np.uint32]]:
-    """The places (Å) of the particles in pairs of micrographs, the pair of each, and which of the two it is in."""
+    """The positions (Å) of the particles in pairs of micrographs, the pair of each, and which of the two it is in."""
     wanted: dict[tuple[int, str, int | None], tuple[int, int]] = {
         (one.source, one.micrograph.name, one.micrograph.uid): (number, side)
         for number, pair in enumerate(pairs)
@@ -67,17 +67,17 @@ def _of_pairs(
     return np.ascontiguousarray(table[:, :2]), table[:, 2].astype(np.uint32), table[:, 3].astype(np.uint32)
 
 
-def compare(places: Floats, pair_of: NDArray[np.uint32], side: NDArray[np.uint32], threads: int) -> Coincidence:
-    """Whether the places (n, 2) of the two sides (0 and 1) of each pair coincide."""
+def compare(positions: Floats, pair_of: NDArray[np.uint32], side: NDArray[np.uint32], threads: int) -> Coincidence:
+    """Whether the positions (n, 2) of the two sides (0 and 1) of each pair coincide."""
     counts = np.bincount(side, minlength=2)
     if counts.min() < MIN_COMPARED:
         return Coincidence(None, f"only {count(int(counts.min()), 'particle')} to compare")
     fewer = int(np.argmin(counts))
-    within = short_distance(places, pair_of)
-    aside = places.copy()
+    within = short_distance(positions, pair_of)
+    aside = positions.copy()
     aside[side == fewer, 0] += ASIDE * within
     met, by_chance = (
-        int(_core.overlaps(Points(some, pair_of), side, 2, within, threads=threads)[fewer, 1 - fewer]) for some in (places, aside)
+        int(_core.overlaps(Points(some, pair_of), side, 2, within, threads=threads)[fewer, 1 - fewer]) for some in (positions, aside)
     )
     words = f"{met:,} of {counts[fewer]:,} particles coincide within {within:.0f} Å, {by_chance:,} are expected by chance"
     return Coincidence(met >= max(MIN_COINCIDING, RATIO * by_chance), words)

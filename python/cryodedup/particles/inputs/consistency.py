@@ -98,19 +98,21 @@ def _may_reach_farther(
     common = counts @ has.T
     may_reach = (common >= MIN_REACHING) & (common.T >= MIN_REACHING)
     for axis in (0, 1):
-        far = np.array([_farthest(places[:, axis]) if len(places) >= MIN_REACHING else 0.0 for places, _ in inputs])
+        far = np.array([_farthest(positions[:, axis]) if len(positions) >= MIN_REACHING else 0.0 for positions, _ in inputs])
         may_reach &= far > 0
         levels = np.ceil(np.log(np.maximum(far, 1e-9) / MIN_SHRUNK) / np.log(LEVEL))
         for level in np.unique(levels[far > 0]):
             others = levels == level
-            beyond = [np.bincount(micrographs[places[:, axis] >= LEVEL**level], minlength=n_micrographs) for places, micrographs in inputs]
+            beyond = [
+                np.bincount(micrographs[positions[:, axis] >= LEVEL**level], minlength=n_micrographs) for positions, micrographs in inputs
+            ]
             may_reach[:, others] &= np.array(beyond, np.float32) @ has[others].T <= (1 - REACH) * common[:, others] + 3
     return present, may_reach
 
 
-def _farthest(places: Floats) -> float:
+def _farthest(positions: Floats) -> float:
     """More than the quantile of any :data:`MIN_REACHING` or more of them."""
-    second, first = np.partition(places, -2)[-2:]
+    second, first = np.partition(positions, -2)[-2:]
     return float(second + 2 * (1 - REACH) * (first - second))
 
 
@@ -118,7 +120,7 @@ def _times_farther(mine: Floats, theirs: Floats) -> float | None:
     """How many times farther coordinates of one input reach than those of another; None: about as far, or not known."""
     if min(len(mine), len(theirs)) < MIN_REACHING:
         return None
-    near, far = (np.quantile(places, REACH, axis=0) for places in (mine, theirs))
+    near, far = (np.quantile(positions, REACH, axis=0) for positions in (mine, theirs))
     if near.min() <= 0:
         return None
     factors = far / near
@@ -199,8 +201,12 @@ def mirrored(
             turned[rows, 1] = np.asarray(pick.heights_px) * size.sizes_a - coordinates_a[rows, 1]
     distance = short_distance(coordinates_a, group_of)
     met, met_otherwise = (
-        int(_core.overlaps(Points(places, group_of), source_of, len(picks), distance, threads=params.threads)[np.ix_(sparc, ~sparc)].sum())
-        for places in (coordinates_a, turned)
+        int(
+            _core.overlaps(Points(positions, group_of), source_of, len(picks), distance, threads=params.threads)[
+                np.ix_(sparc, ~sparc)
+            ].sum()
+        )
+        for positions in (coordinates_a, turned)
     )
     by_chance = BY_CHANCE * np.isin(source_of, np.flatnonzero(sparc)).sum()
     if met_otherwise < max(MIN_MIRRORED, MIRRORED_RATIO * met, MIRRORED_RATIO * by_chance):

@@ -31,7 +31,7 @@ from cryodedup.particles.inputs.clusters import (
     linked,
     uids_differ,
 )
-from cryodedup.particles.inputs.micrograph_names import Place
+from cryodedup.particles.inputs.micrograph_names import Directory
 
 MAX_IMAGES = 3
 """So many micrographs of a directory are looked for, until there is an image of one."""
@@ -81,7 +81,7 @@ class Matcher:
         self.images: dict[tuple[str, Path], list[tuple[float, float] | None]] = {}
         self.projects: set[tuple[str, frozenset[Path]]] = set()
         self.parents = [Path(micrographs[0].label).parent if micrographs else Path() for micrographs in seen]
-        self.places: dict[str, Place] = {}
+        self.directories: dict[str, Directory] = {}
         self.by_directories: dict[tuple[Directories, Directories], set[Relation]] = {}
         spelled = [{one.key: one for one in micrographs} for micrographs in seen]
         clusters = self._clusters([one for some in spelled for one in some.values()])
@@ -149,8 +149,8 @@ class Matcher:
         if len(cluster.directories) > 1:
             return None
         one = cluster.members[0]
-        place = self._place(one.directory)
-        return place.root, place.tail, one.name.stem, cluster.uids, cluster.extents_a
+        parts = self._directory(one.directory)
+        return parts.root, parts.tail, one.name.stem, cluster.uids, cluster.extents_a
 
     def _agreeing(
         self,
@@ -234,26 +234,26 @@ class Matcher:
         if "two" in relations or extents_differ(one, other):
             return "two"
         if uids_differ(one, other):
-            of_one_job = {self._place(a).job for a in key[0]} & {self._place(b).job for b in key[1]} - {""}
+            of_one_job = {self._directory(a).job for a in key[0]} & {self._directory(b).job for b in key[1]} - {""}
             return "two" if of_one_job else "open, two"
         return "same" if "same" in relations else "open, two" if "open, two" in relations else "open, same"
 
     def _of_directories(self, first: str, second: str) -> Relation:
         likely: Relation = "open, two" if any({first, second} <= listed for listed in self.listed) else "open, same"
-        return self._place(first).relation(self._place(second)) or likely
+        return self._directory(first).relation(self._directory(second)) or likely
 
-    def _place(self, directory: str) -> Place:
-        found = self.places.get(directory)
+    def _directory(self, directory: str) -> Directory:
+        found = self.directories.get(directory)
         if found is None:
-            found = self.places[directory] = Place.of(directory)
+            found = self.directories[directory] = Directory.of(directory)
         return found
 
     def _note_two_projects(self, one: Seen, other: Seen) -> None:
         """Notes an equal path that leads from two inputs to different files; once for each directory."""
-        places = frozenset((self.parents[one.source], self.parents[other.source]))
-        if len(places) < 2 or one.path.startswith("/") or (one.directory, places) in self.projects:
+        projects = frozenset((self.parents[one.source], self.parents[other.source]))
+        if len(projects) < 2 or one.path.startswith("/") or (one.directory, projects) in self.projects:
             return
-        self.projects.add((one.directory, places))
+        self.projects.add((one.directory, projects))
         files = [image_file(seen.micrograph.name, seen.label) for seen in (one, other)]
         if None not in files and files[0] != files[1]:
             self.of_two_projects.append((one, other))

@@ -69,7 +69,7 @@ class Name(NamedTuple):
         return pattern_of(self.stem)
 
 
-class Place(NamedTuple):
+class Directory(NamedTuple):
     """A directory of micrographs, taken apart: ``/data/p/MotionCorr/job002/Movies/s1`` has the root ``/data/p`` and the tail ``Movies/s1``.
 
     Jobs of RELION keep the directories of the movies below their own.
@@ -80,12 +80,12 @@ class Place(NamedTuple):
     tail: str
 
     @classmethod
-    def of(cls, directory: str) -> Place:
+    def of(cls, directory: str) -> Directory:
         """Takes a directory apart; without a job, all of it is the tail."""
         found = _JOB.match(directory)
         return cls("", "", directory) if found is None else cls(found[1] or "", found[2], found[3] or "")
 
-    def relation(self, other: Place) -> Literal["same", "two"] | None:
+    def relation(self, other: Directory) -> Literal["same", "two"] | None:
         """Whether equal names in these directories are of one micrograph; None: both may be."""
         if not _end_alike(self.root, other.root):
             return None

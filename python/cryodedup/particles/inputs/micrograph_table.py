@@ -16,7 +16,7 @@ from cryodedup.formats.star import StarFile, group_number, has_coordinates, open
 from cryodedup.names import named
 from cryodedup.params import Match
 from cryodedup.particles.inputs.identity import same_as
-from cryodedup.particles.inputs.micrograph_names import Place, normalised_path
+from cryodedup.particles.inputs.micrograph_names import Directory, normalised_path
 from cryodedup.particles.inputs.picks import Micrograph, Picks, first_of_each
 from cryodedup.particles.inputs.relion_pixels import GROUP, OF_MICROGRAPH, OF_TILT_SERIES, check_optics, positive
 
@@ -95,8 +95,8 @@ class MicrographTable:
 
     def _of_other_images(self, label: str, one: Micrograph, row: int, match: Match) -> str:
         """A warning that the sizes here are of other images than those that the coordinates are counted on; or the error."""
-        here, job = self.micrographs[row].name, _place(one).job
-        if match != "auto" or not _place(self.micrographs[row]).job:
+        here, job = self.micrographs[row].name, _directory(one).job
+        if match != "auto" or not _directory(self.micrographs[row]).job:
             return (
                 f"its coordinates are in pixels of {one.name}, but {self.path} gives the pixel size of {here}, which may be binned"
                 f" differently: used are {self.sizes_a[row]:g} Å; if that is wrong, give the table of {job}"
@@ -105,7 +105,7 @@ class MicrographTable:
             kind="contradiction",
             path=self.path,
             field=OPTION,
-            found=f"the micrographs of {_place(self.micrographs[row]).job}",
+            found=f"the micrographs of {_directory(self.micrographs[row]).job}",
             expected=(
                 f"those of {job}, such as {one.name}: the coordinates of {label} are in pixels of these, and the two"
                 " jobs may bin differently"
@@ -114,13 +114,13 @@ class MicrographTable:
         )
 
 
-def _place(micrograph: Micrograph) -> Place:
-    return Place.of(normalised_path(micrograph.name).rpartition("/")[0])
+def _directory(micrograph: Micrograph) -> Directory:
+    return Directory.of(normalised_path(micrograph.name).rpartition("/")[0])
 
 
 def _of_other_job(one: Micrograph, here: Micrograph) -> bool:
     """Whether a job of RELION wrote the first, and something else the second, as far as the paths say."""
-    mine, theirs = _place(one), _place(here)
+    mine, theirs = _directory(one), _directory(here)
     return bool(one.uid is None and mine.job and mine.job != theirs.job and (theirs.job or theirs.tail))
 
 

@@ -82,7 +82,7 @@ def resolve(
     Parameters
     ----------
     rows
-        The place of each micrograph in the table.
+        The row of each micrograph in the table.
     chosen_a
         The value that the user gives for this input; with ``override`` it is used whatever the files contain.
     needed
@@ -283,8 +283,8 @@ def _missing(picks: Picks, size: PixelSize, covered: np.ndarray) -> InputError:
             found="no pixel size of the tilt series", remedy=f"give {named('micrographs', 'tomograms.star')}, or {named('pixel_size_a')}"
         )
     missing = picks.micrographs[int(np.flatnonzero(~covered)[0])].name if covered.any() else None
-    place = f" for micrograph {missing}, which {named('micrographs')} does not name" if missing else f" for {size.of}" if size.of else ""
+    of_what = f" for micrograph {missing}, which {named('micrographs')} does not name" if missing else f" for {size.of}" if size.of else ""
     return refused(
-        found=f"no micrograph pixel size{place}",
+        found=f"no micrograph pixel size{of_what}",
         remedy=f"give {named('micrographs', 'micrographs.star')} (or .cs), or {named('pixel_size_a')}",
     )

@@ -83,9 +83,9 @@ def _refuse_twice(picks: Sequence[Picks]) -> None:
         for path in pick.output.row_files:
             stat = path.stat()
             if (stat.st_dev, stat.st_ino) in seen:
-                places = " and ".join(dict.fromkeys([seen[stat.st_dev, stat.st_ino], pick.label]))
+                both = " and ".join(dict.fromkeys([seen[stat.st_dev, stat.st_ino], pick.label]))
                 raise InputError(
-                    kind="ambiguous", path=path, found=f"twice, in {places}", expected="once: every particle of it would be a duplicate"
+                    kind="ambiguous", path=path, found=f"twice, in {both}", expected="once: every particle of it would be a duplicate"
                 )
             seen[stat.st_dev, stat.st_ino] = pick.label
 

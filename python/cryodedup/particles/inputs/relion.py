@@ -125,7 +125,7 @@ def _check_columns(columns: Columns, centered: bool) -> None:
 
 
 def _refuse_tilt_images(columns: Columns) -> None:
-    """Refuses Warp's and M's particle series, with a row for each tilt image: their places are projections, in one tilt image each."""
+    """Refuses Warp's and M's particle series, with a row for each tilt image: their positions are projections, in one tilt image each."""
     if COORDINATES[2] in columns or not all(label in columns for label in (SERIES, "rlnMicrographName")):
         return
     series_of, series = columns.all_names(SERIES)
@@ -179,7 +179,7 @@ def _subtracted(columns: Columns) -> list[str]:
 
 
 def _refuse_fractions(columns: Columns, position: Sequence[Floats]) -> None:
-    """Warp's template matching gives places as fractions of the tomogram; in pixels most are further than one from the edge."""
+    """Warp's template matching gives positions as fractions of the tomogram; in pixels most are further than one from the edge."""
     if not len(columns) or 2 * np.count_nonzero(position[0] > 1) > len(columns):  # the usual case, without a median of all
         return
     within = np.median(np.max(np.abs(position), axis=0)) <= 1

@@ -177,18 +177,18 @@ def _ranks(values: Floats) -> Floats:
 
 
 def _random(picks: Sequence[Picks], seed: int) -> Floats:
-    """A number a particle from the seed, its micrograph's name and its place in it: the order of micrographs in a file changes nothing."""
+    """A number a particle from the seed, its micrograph's name and its rank in it: the order of micrographs in a file changes nothing."""
     columns = []
     for i, pick in enumerate(picks):
         order = np.argsort(pick.micrograph_of, kind="stable")
         counts = np.bincount(pick.micrograph_of)
-        place = np.empty(len(pick), np.uint64)
-        place[order] = np.arange(len(pick)) - np.repeat(np.cumsum(counts) - counts, counts)
+        rank = np.empty(len(pick), np.uint64)
+        rank[order] = np.arange(len(pick)) - np.repeat(np.cumsum(counts) - counts, counts)
         keys = [
             hashlib.blake2b(f"{seed}\0{i}\0{m.name}".encode("utf-8", "surrogateescape"), digest_size=8).digest() for m in pick.micrographs
         ]
         key = np.frombuffer(b"".join(keys), np.uint64)[pick.micrograph_of]
-        columns.append(_mixed(key + place * np.uint64(0x9E3779B97F4A7C15)))
+        columns.append(_mixed(key + rank * np.uint64(0x9E3779B97F4A7C15)))
     return np.concatenate(columns)
 
 

@@ -79,7 +79,7 @@ def _refuse_recrop(path: Path, position: Sequence[Floats], tomograms: Sequence[M
 
 
 def read_stopgap(file: StarFile, params: ParticleParams) -> Picks:
-    """A STOPGAP motive list: the centre is the original place plus the shift; a row is an orientation of a particle."""
+    """A STOPGAP motive list: the centre is the original position plus the shift; a row is an orientation of a particle."""
     table = file.find(STOPGAP)
     assert table is not None
     missing = [label for label in (*ORIGINAL, *SHIFTS, "tomo_num", "subtomo_num") if label not in table.labels]
@@ -124,7 +124,7 @@ def _worth(scores: Scores, params: ParticleParams) -> Floats:
 def _particles_of(columns: dict[str, NDArray[np.float64]], worth: Floats | None) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """The particle of each row, numbered by their first rows, and the row of the best orientation of each.
 
-    Rows of one tomogram, one ``subtomo_num`` and one original place are one particle: in lists that were joined the numbers repeat.
+    Rows of one tomogram, one ``subtomo_num`` and one original position are one particle: in lists that were joined the numbers repeat.
     """
     keys = np.stack([columns[label] for label in ("tomo_num", "subtomo_num", *ORIGINAL)], axis=1)
     _, first, inverse = np.unique(keys, axis=0, return_index=True, return_inverse=True)
@@ -165,9 +165,9 @@ def read_points(path: Path, params: ParticleParams) -> Picks:
     )
 
 
-def _shifted(places: Sequence[Floats], shifts: Sequence[Floats]) -> tuple[Floats, ...]:
+def _shifted(positions: Sequence[Floats], shifts: Sequence[Floats]) -> tuple[Floats, ...]:
     with np.errstate(invalid="ignore", over="ignore"):  # a centre that is no number is refused with its row
-        return tuple(place + shift for place, shift in zip(places, shifts, strict=True)) if shifts else tuple(places)
+        return tuple(position + shift for position, shift in zip(positions, shifts, strict=True)) if shifts else tuple(positions)
 
 
 def _shift_note(label: str, columns: str, shifts: Sequence[Floats]) -> list[str]:

@@ -154,10 +154,10 @@ def example_of(result: ParticleOutcome, number: int, word: str = "") -> Example:
 
 
 def _duplicates_within(result: ParticleOutcome, rows: NDArray[np.int64]) -> NDArray[np.int64]:
-    """For each of the rows the place, among them, of the particle that it duplicates, or -1."""
+    """For each of the rows the number, among them, of the particle that it duplicates, or -1."""
     of = result.selection.set_of[rows]
-    place = np.minimum(np.searchsorted(rows, of), len(rows) - 1)
-    return np.where((of != rows) & (rows[place] == of), place, -1)
+    at = np.minimum(np.searchsorted(rows, of), len(rows) - 1)
+    return np.where((of != rows) & (rows[at] == of), at, -1)
 
 
 def pixel_size_a(result: ParticleOutcome, row: int) -> float | None:
@@ -237,7 +237,7 @@ def image_of(name: str, micrographs: Path, side_px: int) -> Image:
 
 
 MAX_SPOTS, MAX_DRAWN = 24, 4000
-"""How many are drawn of each micrograph, and particles in all of them; the places with the most duplicates come first."""
+"""How many are drawn of each micrograph, and particles in all of them; the spots with the most duplicates come first."""
 MIN_DIAMETERS = 7.0
 """Least side of a spot, in diameters of the particles."""
 DEEP = 1.0
@@ -247,7 +247,7 @@ MAX_NAMED = 6
 
 @dataclass(frozen=True, kw_only=True)
 class Spot:
-    """A place.
+    """A spot.
 
     Attributes
     ----------
@@ -271,10 +271,10 @@ class Spot:
 
 
 def spots(example: Example, rejected_word: str) -> list[Spot]:
-    """The places of an example, those with the most particles first."""
+    """The spots of an example, those with the most particles first."""
     rejected = np.flatnonzero(~example.kept | (example.duplicate_of >= 0))
     winner_of = np.where(example.duplicate_of[rejected] >= 0, example.duplicate_of[rejected], rejected)
-    # Two that duplicate each other, as with remove_entirely, are one place.
+    # Two that duplicate each other, as with remove_entirely, are one spot.
     mutual = example.duplicate_of[winner_of] == rejected
     winner_of = np.where(mutual, np.minimum(winner_of, rejected), winner_of)
     winners, counts = np.unique(winner_of, return_counts=True)
@@ -287,7 +287,7 @@ def spots(example: Example, rejected_word: str) -> list[Spot]:
 
 
 def all_spots(example: Example) -> int:
-    """How many places there are, shown or not, about: two that duplicate each other count as two."""
+    """How many spots there are, shown or not, about: two that duplicate each other count as two."""
     return len(np.unique(example.duplicate_of[example.duplicate_of >= 0]))
 
 
@@ -322,8 +322,8 @@ def _words(example: Example, winner: int, duplicates: NDArray[np.int64], rejecte
     named = named_by_input(example)
     if not len(duplicates):
         return f"Rejected: {named(winner)}. No kept particle of this micrograph is its duplicate."
-    places = example.centres_a if example.depths_a is None else np.column_stack([example.centres_a, example.depths_a])
-    apart = np.linalg.norm(places[duplicates] - places[winner], axis=1)
+    positions = example.centres_a if example.depths_a is None else np.column_stack([example.centres_a, example.depths_a])
+    apart = np.linalg.norm(positions[duplicates] - positions[winner], axis=1)
     nearest = np.argsort(apart, kind="stable")
     listed = ", ".join(f"{named(int(duplicates[k]))} ({apart[k]:.1f} Å away)" for k in nearest[:MAX_NAMED])
     more = f", and {len(duplicates) - MAX_NAMED} more" if len(duplicates) > MAX_NAMED else ""

@@ -103,8 +103,8 @@ def _bar(frame: Frame, x: float, pitch: float, count: int, *, upright: bool) -> 
 
 def _dots(x: float, top: float, n: int, members: Sequence[int]) -> Svg:
     """A column of dots; those of the members are joined by a line."""
-    places = [top + k * ROW for k in range(n)]
-    inside = [places[k] for k in members]
-    every = [element("circle", cx=x, cy=y, r=4, class_="fill-grey faint") for y in places]
+    rows = [top + k * ROW for k in range(n)]
+    inside = [rows[k] for k in members]
+    every = [element("circle", cx=x, cy=y, r=4, class_="fill-grey faint") for y in rows]
     line = element("path", d=f"M{number(x)} {number(min(inside))}V{number(max(inside))}", class_="line stroke-second")
     return joined([*every, line, *(element("circle", cx=x, cy=y, r=5, class_="member fill-second") for y in inside)])

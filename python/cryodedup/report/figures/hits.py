@@ -31,11 +31,11 @@ class Hits:
     exposures
         Number of exposures; ``order``: the criterion by which they are ordered.
     earlier, later
-        int64 (pairs,): their places in that order, from 1.
+        int64 (pairs,): their numbers in that order, from 1.
     contradicted
         bool (pairs,): whether the other shots of the same holes disagree.
     borders
-        Borders between holes and between stage positions: for each word ("holes") float64 (m,), halfway between two places.
+        Borders between holes and between stage positions: for each word ("holes") float64 (m,), halfway between two numbers.
     windowed
         Whether only pairs of a window were compared.
     names
@@ -57,9 +57,9 @@ def hits(result: MicrographOutcome) -> Hits | None:
     if not result.pairs:
         return None
     n = len(result.order)
-    place = np.empty(n, np.int64)
-    place[list(result.order)] = np.arange(n) + 1
-    ends = np.sort([(place[pair.first], place[pair.second]) for pair in result.pairs], axis=1)
+    number_of = np.empty(n, np.int64)
+    number_of[list(result.order)] = np.arange(n) + 1
+    ends = np.sort([(number_of[pair.first], number_of[pair.second]) for pair in result.pairs], axis=1)
     in_order = [result.exposures.acquisitions[i] for i in result.order]
     return Hits(
         exposures=n,
@@ -74,7 +74,7 @@ def hits(result: MicrographOutcome) -> Hits | None:
 
 
 def _borders(kinds: dict[str, Sequence[object]]) -> dict[str, Floats]:
-    """The places where values change, for values that are known and do not change too often."""
+    """The numbers where values change, for values that are known and do not change too often."""
     found = {}
     for word, values in kinds.items():
         changes = np.array([k + 0.5 for k in range(1, len(values)) if values[k] != values[k - 1]])

@@ -11,16 +11,16 @@ def draw(card: Card) -> Figure:
     """Draws the second micrograph, half transparent, on the first; dashed: their overlap."""
     height = WIDTH / card.aspect
 
-    def placed(tag: str, place: Rectangle, **attributes: str | float) -> Svg:
-        left, top, width, tall = place
+    def drawn(tag: str, rectangle: Rectangle, **attributes: str | float) -> Svg:
+        left, top, width, tall = rectangle
         sides = {"width": 0.01 * width * WIDTH, "height": 0.01 * tall * height}
         return element(tag, x=0.01 * left * WIDTH, y=0.01 * top * height, **sides, **attributes)
 
     pictures = [
-        placed("image", place, preserveAspectRatio="none", opacity=opacity, **{"xlink:href": address})
-        for place, address, opacity in zip(card.places, card.raw, (1.0, 0.5), strict=True)
+        drawn("image", rectangle, preserveAspectRatio="none", opacity=opacity, **{"xlink:href": address})
+        for rectangle, address, opacity in zip(card.frames, card.raw, (1.0, 0.5), strict=True)
     ]
-    overlap = placed("rect", card.overlap, class_="line stroke-mark dashed")
+    overlap = drawn("rect", card.overlap, class_="line stroke-mark dashed")
     facts = "; ".join(f"{name}: {value}" for name, value in card.facts)
     first, second = card.names
     body = joined([*pictures, overlap])

@@ -96,8 +96,8 @@ def ranked(values: Floats) -> tuple[Floats, NDArray[np.int64]]:
     """Values from the highest, and how many are at least as high: each of the first ``EACH``, then fewer and fewer of the others."""
     every, fewer = np.arange(1, min(len(values), EACH) + 1), np.geomspace(1, len(values), EACH).astype(np.int64)
     ranks = np.unique(np.concatenate([every, fewer]))
-    places = len(values) - ranks
-    return np.partition(values, places)[places], ranks
+    order = len(values) - ranks
+    return np.partition(values, order)[order], ranks
 
 
 def draw(data: Significance) -> Figure:

@@ -1,6 +1,6 @@
-"""Particles of two files that are at one place of a micrograph.
+"""Particles of two files that are at one position of a micrograph.
 
-A place is one micrograph and equal stored coordinates, or equal centres (coordinates minus shifts): RELION's *Extract* with re-centring
+A position is one micrograph and equal stored coordinates, or equal centres (coordinates minus shifts): RELION's *Extract* with re-centring
 subtracts the rounded origin from the coordinate and from the origin (``Preprocessing::getCoordinateMetaDataTable``), which moves the
 coordinates and leaves the centre. A later refinement does the opposite. Where one says kept and the other rejected, the row is undecided.
 """
@@ -27,17 +27,17 @@ from cryodedup.particles.points import Points
 
 TOLERANCE = 0.01
 """Pixels (Å where coordinates are in Å). RELION writes six decimals of single precision, 0.0005 px at 4,000; CryoSPARC's fractions are as
-exact. Two particles nearer than that are one place, whatever they are."""
+exact. Two particles nearer than that are one position, whatever they are."""
 Identity: TypeAlias = tuple[NDArray[np.uint64], NDArray[np.uint64]]
-"""Numbers of the particles of a result, and of those of a file: equal ones are one place."""
+"""Numbers of the particles of a result, and of those of a file: equal ones are one position."""
 SAME_SIZE = 1 + TOLERANCE_OF_SIZES
 """Pixel sizes of a smaller ratio are one, written with fewer digits or calibrated anew."""
 
 
-def same_places(
+def same_positions(
     chosen: ChosenParticles, chosen_of: NDArray[np.uint32], picks: Picks, picks_of: NDArray[np.uint32], params: ParticleParams
 ) -> list[Identity]:
-    """The numbers of the places of a result's particles and of others: of their coordinates, and of their centres.
+    """The numbers of the positions of a result's particles and of others: of their coordinates, and of their centres.
 
     Parameters
     ----------
@@ -59,14 +59,16 @@ def same_places(
     chosen_a = params.pixel_size_a if is_number(params.pixel_size_a) else None
     shifts = [_shifts_px(one, axes, chosen_a) for one in both]
     if any(shift is not None for shift in shifts):
-        centres = [place if shift is None else place - shift * scale for place, shift, scale in zip(stored, shifts, unit, strict=True)]
+        centres = [
+            position if shift is None else position - shift * scale for position, shift, scale in zip(stored, shifts, unit, strict=True)
+        ]
         found.append(_numbered(np.concatenate(centres), of, number, threads))
     return found
 
 
-def by_place(chosen: ChosenParticles, places: Sequence[Identity], count: int) -> Verdicts:
-    """The verdicts of a result on the places of so many particles."""
-    found = [look_up(known, chosen.verdicts, asked) for known, asked in places]
+def by_position(chosen: ChosenParticles, positions: Sequence[Identity], count: int) -> Verdicts:
+    """The verdicts of a result on the positions of so many particles."""
+    found = [look_up(known, chosen.verdicts, asked) for known, asked in positions]
     return reduce(combine, found) if found else np.zeros(count, np.uint8)
 
 
@@ -76,7 +78,7 @@ def _stored(picks: Picks, axes: int) -> Floats:
 
 
 def _numbered(points: Floats, micrograph_of: NDArray[np.uint32], known: int, threads: int) -> Identity:
-    """Points of one place get one number; those of the first ``known`` points, and of the others."""
+    """Points of one position get one number; those of the first ``known`` points, and of the others."""
     number = np.full(len(points), NOTHING, np.uint64)
     usable = np.isfinite(points).all(axis=1)
     same = _core.components(Points(points, micrograph_of).take(usable), TOLERANCE, threads=threads)
