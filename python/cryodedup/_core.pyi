@@ -290,7 +290,7 @@ class Rows:
         """Offset of a row, or, for ``row == len(self)``, of the end of the last."""
 
 @type_check_only
-class _Places(Protocol):
+class _Alignments(Protocol):
     """Pairs (n, 2); the shifts that superimpose the second on the first (n, 2), reduced pixels; the rotation of the first (n,), degrees."""
 
     @property
@@ -553,10 +553,10 @@ class Search:
     def extent(n: int, sensitivity: str) -> tuple[bool, bool, int, int]:
         """Tells of a search among ``n``: whether pairs are screened, maybe at twice the resolution; how many are refined, and mirrored."""
     @staticmethod
-    def window_pairs(places: Sequence[int], distances: Sequence[int]) -> tuple[NDArray[np.uint32], NDArray[np.uint32]]:
+    def window_pairs(ordinals: Sequence[int], distances: Sequence[int]) -> tuple[NDArray[np.uint32], NDArray[np.uint32]]:
         """Lists the pairs (n, 2) of micrographs so many exposures apart, and some of them (m, 2) to be also compared mirrored.
 
-        ``places``: ascending, the place of each micrograph in the order of exposure, where those that are missing count, too.
+        ``ordinals``: ascending, the number of each micrograph in the order of exposure, where those that are missing count, too.
         """
     @staticmethod
     def window(
@@ -706,10 +706,10 @@ class Session:
     def thumbnails(self, numbers: Sequence[int], *, max_side_px: int, threads: int) -> list[NDArray[np.uint8]]:
         """Makes pictures of views, as :func:`thumbnails`."""
 
-    def show_one_place(self) -> bool:
+    def show_one_area(self) -> bool:
         """Whether all micrographs, or all of many that follow each other, seem to show one place."""
 
-    def confirm(self, places: _Places, *, band: _Band, threads: int, progress: _Progress = None) -> Confirmed:
+    def confirm(self, alignments: _Alignments, *, band: _Band, threads: int, progress: _Progress = None) -> Confirmed:
         """Measures pairs at the full reduced resolution, near given shifts."""
 
 @final

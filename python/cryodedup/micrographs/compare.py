@@ -47,7 +47,7 @@ class Compared:
     mirrored
         Pairs of indices in the input that match only if one is changed, with the change (``flipped in y``...), the best first. Only some of
         all pairs are compared so.
-    show_one_place
+    show_one_area
         Whether all micrographs, or all of many that follow each other, seem to show one place.
     views
         Pictures of what was compared, for the page.
@@ -66,7 +66,7 @@ class Compared:
     window_ccc: list[tuple[int, int, float]] = field(default_factory=list)
     of_pattern: list[tuple[int, int]] = field(default_factory=list)
     mirrored: list[tuple[int, int, str]] = field(default_factory=list)
-    show_one_place: bool = False
+    show_one_area: bool = False
     views: Views = field(default_factory=Views)
 
 
@@ -164,7 +164,7 @@ def conclude(
         window_ccc=_window_ccc(found, members, len(block)) if params.by_window else [],
         of_pattern=[(members[i], members[j]) for i, j in found.of_pattern.tolist()],
         mirrored=[(members[i], members[j], of_decoy(i)) for i, j in found.mirrored.tolist()],
-        show_one_place=session.show_one_place(),
+        show_one_area=session.show_one_area(),
         views=views(session, pairs, found, accepted, params.threads),
     )
 

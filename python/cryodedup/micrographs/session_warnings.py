@@ -83,7 +83,7 @@ def _of_class(found: Compared, names: Sequence[str]) -> Iterator[str]:
             " fixed pattern: this correlation is attributed to the pattern, and duplicates at zero shift may be missed; give more"
             " micrographs of the session"
         )
-    if found.show_one_place:
+    if found.show_one_area:
         yield (
             f"all {count(len(found.members), 'micrograph')}, or many consecutive ones, seem to show the same area: what they have in common"
             " is taken for the camera's fixed pattern and subtracted, so duplicates among them are missed; compare some by eye, and keep"

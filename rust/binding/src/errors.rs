@@ -11,11 +11,11 @@ use pyo3::types::{IntoPyDict, PyDict, PyType};
 pub fn to_python(error: Error) -> PyErr {
     match error {
         Error::Parameter { name, found, expected } => input_error("parameter", |parts| parts.set_item("field", name), &found, &expected),
-        Error::Malformed { path, place, found, expected } => {
+        Error::Malformed { path, location, found, expected } => {
             let set = |parts: &Bound<'_, PyDict>| {
                 parts.set_item("path", path)?;
-                parts.set_item("line", place.line())?;
-                parts.set_item("field", place.column())
+                parts.set_item("line", location.line())?;
+                parts.set_item("field", location.column())
             };
             input_error("malformed", set, &found, &expected)
         }

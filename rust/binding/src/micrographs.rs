@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use cryodedup_core::micrographs::search::{self, Confirmed as Measures, Match, Place};
+use cryodedup_core::micrographs::search::{self, Alignment, Confirmed as Measures, Match};
 use cryodedup_core::micrographs::{Band, single_images};
 use numpy::{PyReadonlyArray1, PyReadonlyArray2};
 use pyo3::prelude::*;
@@ -14,15 +14,15 @@ pub type BandOf = (f32, f32, f32);
 
 /// Anything that has these columns.
 #[derive(FromPyObject)]
-pub struct Places<'py> {
+pub struct Alignments<'py> {
     pairs: PyReadonlyArray2<'py, u32>,
     shift_px: PyReadonlyArray2<'py, f64>,
     turn_deg: PyReadonlyArray1<'py, f64>,
 }
 
-impl Places<'_> {
-    pub fn among(&self, n: usize) -> PyResult<Vec<Place>> {
-        search::places(self.pairs.as_slice()?, self.shift_px.as_slice()?, self.turn_deg.as_slice()?, n).map_err(to_python)
+impl Alignments<'_> {
+    pub fn among(&self, n: usize) -> PyResult<Vec<Alignment>> {
+        search::alignments(self.pairs.as_slice()?, self.shift_px.as_slice()?, self.turn_deg.as_slice()?, n).map_err(to_python)
     }
 }
 

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use cryodedup_core::micrographs::search::{self, Comparison, Limits, Listed, Place, Shard};
+use cryodedup_core::micrographs::search::{self, Alignment, Comparison, Limits, Listed, Shard};
 use cryodedup_core::micrographs::significance::{self, Agreement, Criteria, Criterion, Decision, Gumbel, Shots, Tail};
 use numpy::{PyReadonlyArray1, PyReadonlyArray2};
 use pyo3::prelude::*;
@@ -29,9 +29,9 @@ readable! {
 readable! {
     Comparisons(Arc<Vec<Listed>>) {
         at: Column<u64> = |ones| ones.iter().map(|one| one.at).collect();
-        pairs: Image<u32> = |ones| ones.iter().map(|one| <[u32; 2]>::from(one.found.place.pair)).collect();
-        shift_px: Image<f64> = |ones| ones.iter().map(|one| <[f64; 2]>::from(one.found.place.shift)).collect();
-        turn_deg: Column<f64> = |ones| ones.iter().map(|one| one.found.place.turn_deg).collect();
+        pairs: Image<u32> = |ones| ones.iter().map(|one| <[u32; 2]>::from(one.found.alignment.pair)).collect();
+        shift_px: Image<f64> = |ones| ones.iter().map(|one| <[f64; 2]>::from(one.found.alignment.shift)).collect();
+        turn_deg: Column<f64> = |ones| ones.iter().map(|one| one.found.alignment.turn_deg).collect();
         z: Column<f64> = |ones| ones.iter().map(|one| one.found.z).collect();
         z_next: Column<f64> = |ones| ones.iter().map(|one| one.found.z_next).collect();
         z_at_zero: Column<f64> = |ones| ones.iter().map(|one| one.found.z_at_zero).collect();
@@ -52,17 +52,17 @@ pub struct Columns<'py> {
 
 impl Columns<'_> {
     fn listed(&self) -> PyResult<Vec<Listed>> {
-        let places = search::places(self.pairs.as_slice()?, self.shift_px.as_slice()?, self.turn_deg.as_slice()?, usize::MAX);
+        let alignments = search::alignments(self.pairs.as_slice()?, self.shift_px.as_slice()?, self.turn_deg.as_slice()?, usize::MAX);
         let [z, z_next, z_at_zero] = [&self.z, &self.z_next, &self.z_at_zero].map(|column| column.as_array());
         let at = self.at.as_array();
-        let listed = |(row, place): (usize, Place)| {
-            let found = Comparison { place, z: *z.get(row)?, z_next: *z_next.get(row)?, z_at_zero: *z_at_zero.get(row)? };
+        let listed = |(row, alignment): (usize, Alignment)| {
+            let found = Comparison { alignment, z: *z.get(row)?, z_next: *z_next.get(row)?, z_at_zero: *z_at_zero.get(row)? };
             Some(Listed { at: *at.get(row)?, found })
         };
-        let places = places.map_err(to_python)?;
-        let count = places.len();
+        let alignments = alignments.map_err(to_python)?;
+        let count = alignments.len();
         let short = || cryodedup_core::Error::parameter("comparisons", "columns of different lengths", format!("{count} rows in each"));
-        places.into_iter().enumerate().map(listed).collect::<Option<_>>().ok_or_else(|| to_python(short()))
+        alignments.into_iter().enumerate().map(listed).collect::<Option<_>>().ok_or_else(|| to_python(short()))
     }
 }
 
@@ -178,7 +178,7 @@ readable! {
         observed: Column<f64> = |all| Column(all.observed.clone());
         of_pattern: Image<u32> = |all| all.of_pattern.iter().map(|&pair| <[u32; 2]>::from(pair)).collect();
         mirrored: Image<u32> = |all| all.mirrored.iter().map(|&pair| <[u32; 2]>::from(pair)).collect();
-        pairs: Image<u32> = |all| measured(all).map(|one| <[u32; 2]>::from(one.place.pair)).collect();
+        pairs: Image<u32> = |all| measured(all).map(|one| <[u32; 2]>::from(one.alignment.pair)).collect();
         z: Column<f64> = |all| measured(all).map(|one| one.z).collect();
         q: Column<f64> = |all| measured(all).map(|one| one.q).collect();
         accepted: Column<bool> = |all| measured(all).map(|one| one.is_accepted).collect();
@@ -194,8 +194,8 @@ readable! {
 
 impl Decisions {
     /// Where the pairs of some rows were found.
-    pub fn places(&self, rows: &[usize]) -> Vec<Place> {
-        let all: Vec<Place> = measured(&self.0).map(|one| one.place).collect();
+    pub fn alignments(&self, rows: &[usize]) -> Vec<Alignment> {
+        let all: Vec<Alignment> = measured(&self.0).map(|one| one.alignment).collect();
         rows.iter().filter_map(|&row| all.get(row).copied()).collect()
     }
 }
@@ -271,8 +271,8 @@ impl Search {
     }
 
     #[staticmethod]
-    fn window_pairs(places: Vec<u32>, distances: Vec<u32>) -> (Image<u32>, Image<u32>) {
-        let pairs = search::window_pairs(&places, &distances);
+    fn window_pairs(ordinals: Vec<u32>, distances: Vec<u32>) -> (Image<u32>, Image<u32>) {
+        let pairs = search::window_pairs(&ordinals, &distances);
         let [pairs, decoys] =
             [&pairs, &search::window_decoys(&pairs)].map(|some| some.iter().map(|&pair| <[u32; 2]>::from(pair)).collect());
         (pairs, decoys)

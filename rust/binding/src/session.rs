@@ -11,7 +11,7 @@ use pyo3::prelude::*;
 
 use crate::arrays::{Image, Progress, Shape};
 use crate::errors::to_python;
-use crate::micrographs::{BandOf, Confirmed, Matches, Places, to_band};
+use crate::micrographs::{Alignments, BandOf, Confirmed, Matches, to_band};
 use crate::preparation::Record;
 use crate::screening::Decisions;
 use crate::watched::run;
@@ -72,8 +72,8 @@ impl Session {
         self.0.signal.iter().copied().collect()
     }
 
-    fn show_one_place(&self) -> PyResult<bool> {
-        self.0.show_one_place().map_err(to_python)
+    fn show_one_area(&self) -> PyResult<bool> {
+        self.0.show_one_area().map_err(to_python)
     }
 
     #[pyo3(signature = (pairs, max_shift_px, *, mirrored, threads))]
@@ -93,8 +93,8 @@ impl Session {
 
     #[pyo3(signature = (found, rows, *, reach, threads))]
     fn peak_maps(&self, py: Python<'_>, found: &Decisions, rows: Vec<usize>, reach: u16, threads: usize) -> PyResult<Vec<Image<f64>>> {
-        let places = found.places(&rows);
-        let maps = run(py, threads, None, |monitor| Matcher::new(&self.0, None, false).peak_maps(&places, reach, monitor))?;
+        let alignments = found.alignments(&rows);
+        let maps = run(py, threads, None, |monitor| Matcher::new(&self.0, None, false).peak_maps(&alignments, reach, monitor))?;
         Ok(maps.into_iter().map(|map| Image(map, 2 * usize::from(reach) + 1)).collect())
     }
 
@@ -104,10 +104,17 @@ impl Session {
         Ok(made.into_iter().map(|one| Image(one.pixels, one.width)).collect())
     }
 
-    #[pyo3(signature = (places, *, band, threads, progress=None))]
-    fn confirm(&self, py: Python<'_>, places: Places<'_>, band: BandOf, threads: usize, progress: Progress<'_>) -> PyResult<Confirmed> {
-        let places = places.among(self.0.len())?;
-        let confirm = |monitor: &_| search::confirm(&self.0, to_band(band), &places, monitor);
+    #[pyo3(signature = (alignments, *, band, threads, progress=None))]
+    fn confirm(
+        &self,
+        py: Python<'_>,
+        alignments: Alignments<'_>,
+        band: BandOf,
+        threads: usize,
+        progress: Progress<'_>,
+    ) -> PyResult<Confirmed> {
+        let alignments = alignments.among(self.0.len())?;
+        let confirm = |monitor: &_| search::confirm(&self.0, to_band(band), &alignments, monitor);
         Ok(Confirmed(Arc::new(run(py, threads, progress.as_ref(), confirm)?)))
     }
 }

@@ -43,7 +43,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let criteria = Criteria { criterion: Criterion::Fdr(0.01), band: MEASURED, from: 0, measure_all: false, share_patterns: true };
     for pair in conclude_search(&search, &block, &unknown, &criteria, &monitor)?.pairs {
         if let (true, Some(measured)) = (pair.is_accepted, pair.measured) {
-            let (first, second) = pair.place.pair;
+            let (first, second) = pair.alignment.pair;
             let [x, y] = [measured.shift.0, measured.shift.1].map(|shift| shift * bin as f64);
             let names = [first, second].map(|i| paths[i as usize].display().to_string()).join(" ");
             println!("{names} z {:.1} q {:.1e} overlap {:.2} shift {x:.0} {y:.0}", pair.z, pair.q, measured.overlap);

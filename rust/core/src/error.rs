@@ -18,12 +18,12 @@ pub enum Error {
         expected: String,
     },
     /// A file holds what its format does not allow.
-    #[error("{}{place}: found {found}, expected {expected}", path.display())]
+    #[error("{}{location}: found {found}, expected {expected}", path.display())]
     Malformed {
         /// The file.
         path: PathBuf,
         /// Where in it.
-        place: Place,
+        location: Location,
         /// The content there.
         found: String,
         /// The content that the format asks for.
@@ -55,7 +55,7 @@ pub enum Error {
 /// A place in a file, as messages name it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Place {
+pub enum Location {
     /// The file as a whole.
     Whole,
     /// A line, counted from 1.
@@ -64,7 +64,7 @@ pub enum Place {
     Cell(u64, String),
 }
 
-impl Place {
+impl Location {
     /// The line, if it is in one.
     pub fn line(&self) -> Option<u64> {
         match self {
@@ -79,7 +79,7 @@ impl Place {
     }
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for Location {
     /// Writes what follows the name of the file.
     fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
         match self {
@@ -105,8 +105,8 @@ impl Error {
     }
 
     /// An [`Error::Malformed`].
-    pub(crate) fn malformed(path: &Path, place: Place, found: impl Into<String>, expected: impl Into<String>) -> Self {
-        Self::Malformed { path: path.to_owned(), place, found: found.into(), expected: expected.into() }
+    pub(crate) fn malformed(path: &Path, location: Location, found: impl Into<String>, expected: impl Into<String>) -> Self {
+        Self::Malformed { path: path.to_owned(), location, found: found.into(), expected: expected.into() }
     }
 
     /// An [`Error::Truncated`].
@@ -117,7 +117,7 @@ impl Error {
     /// The text without the file, for a list of files and reasons.
     pub(crate) fn reason(&self) -> String {
         match self {
-            Self::Malformed { place: Place::Whole, found, expected, .. } | Self::Truncated { found, expected, .. } => {
+            Self::Malformed { location: Location::Whole, found, expected, .. } | Self::Truncated { found, expected, .. } => {
                 format!("found {found}, expected {expected}")
             }
             Self::Io { source, .. } => text_of(source).to_lowercase(),

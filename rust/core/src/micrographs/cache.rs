@@ -11,7 +11,7 @@ use std::sync::{Mutex, PoisonError};
 
 use rayon::prelude::*;
 
-use crate::error::Place;
+use crate::error::Location;
 use crate::micrographs::kernels::simd::fast;
 use crate::micrographs::stored::Stored;
 use crate::rows::Input;
@@ -231,7 +231,7 @@ impl Record {
 /// A cache was damaged, or written again, after its records were looked up.
 pub(crate) fn changed(path: &Path) -> Error {
     let found = "prepared micrographs that have changed since this run began (the file is damaged, or was written again)";
-    Error::malformed(path, Place::Whole, found, "the same as then; repeat the run, or the stages from --stage prepare on")
+    Error::malformed(path, Location::Whole, found, "the same as then; repeat the run, or the stages from --stage prepare on")
 }
 
 fast! {

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use crate::error::Place;
+use crate::error::Location;
 use crate::rows::Input;
 use crate::{Error, Result};
 
@@ -108,7 +108,7 @@ pub(crate) fn check_size(input: &Input, bytes: usize) -> Result<()> {
 
 fn damaged(path: &Path) -> Error {
     let found = "a damaged file, or one of another version of cryodedup";
-    Error::malformed(path, Place::Whole, found, "one of this version; run --stage plan again")
+    Error::malformed(path, Location::Whole, found, "one of this version; run --stage plan again")
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::kernels::rings::Band;
 use super::kernels::warp::Seen;
 use super::read::Stored;
-use super::search::{Comparison, LowResolution, Matcher, Pair, Place};
+use super::search::{Alignment, Comparison, LowResolution, Matcher, Pair};
 use super::session::{FixedPatterns, MIN_FOR_FIXED_PATTERN, Session};
 use super::significance::{Compared, Criteria, Decisions, MIN_FOR_NULL, Shots, conclude};
 use crate::random::Random;
@@ -73,7 +73,7 @@ impl Collection {
     /// [`Error::Io`], [`Error::Interrupted`]; [`Error::Parameter`]: what was gathered is of other micrographs.
     pub fn new(records: Vec<Stored>, gathered: Gathered, band: Band, max_shift_px: Option<f64>, monitor: &Monitor) -> Result<Self> {
         let of_all = [&gathered.candidates, &gathered.mirrored, &gathered.cohort];
-        let largest = of_all.into_iter().flatten().map(|one| one.place.pair.0.max(one.place.pair.1) as usize).max();
+        let largest = of_all.into_iter().flatten().map(|one| one.alignment.pair.0.max(one.alignment.pair.1) as usize).max();
         if largest.is_some_and(|number| number >= records.len()) || gathered.covered > records.len() {
             let found = format!("comparisons of more than {} micrographs", records.len());
             return Err(Error::parameter("gathered", found, "those of these micrographs"));
@@ -189,8 +189,8 @@ impl Collection {
         let found = Matcher::new(&loaded.session, self.max_shift_px, false).find(&pairs, seen, monitor)?;
         let inverse = |(&(i, partner), one)| {
             let compared = Comparison::new((partner, i), one, 0.0);
-            let (x, y) = compared.place.shift;
-            Comparison { place: Place { shift: (-x, -y), ..compared.place }, ..compared }
+            let (x, y) = compared.alignment.shift;
+            Comparison { alignment: Alignment { shift: (-x, -y), ..compared.alignment }, ..compared }
         };
         Ok(pairs.iter().zip(&found).map(inverse).collect())
     }

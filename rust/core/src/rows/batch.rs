@@ -1,7 +1,7 @@
 //! Parting a batch of rows, in memory, into those of one side and those of the other.
 
 use super::{Input, Marks, Rewrite, Rows, rewrite};
-use crate::error::Place;
+use crate::error::Location;
 use crate::{Error, Result};
 
 /// Rows of a file, each into one of two files.
@@ -78,7 +78,7 @@ impl Chosen<'_> {
             let (from, to) = self.rows.span(row);
             rewrite::append(self.rewrites, (row, at(from), at(to)), &scratch.text, &scratch.marks, out).map_err(
                 |(cell, column, expected)| {
-                    let place = input.line_number(from).map(|line| Place::Cell(line, format!("column {}", column + 1)));
+                    let place = input.line_number(from).map(|line| Location::Cell(line, format!("column {}", column + 1)));
                     place.map_or_else(
                         |error| error,
                         |place| Error::malformed(input.path(), place, format!("'{}'", cell.escape_ascii()), expected),

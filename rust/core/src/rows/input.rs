@@ -5,7 +5,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use crate::error::Place;
+use crate::error::Location;
 use crate::{Error, Result};
 
 /// An open input file of known size.
@@ -48,7 +48,7 @@ impl Input {
         let file = File::open(path).map_err(Error::at(path))?;
         let metadata = file.metadata().map_err(Error::at(path))?;
         if !metadata.is_file() {
-            return Err(Error::malformed(path, Place::Whole, "a directory or a device", "a regular file"));
+            return Err(Error::malformed(path, Location::Whole, "a directory or a device", "a regular file"));
         }
         Ok(Self { file, path: path.to_owned(), version: Version::of(&metadata) })
     }

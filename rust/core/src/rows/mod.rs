@@ -18,7 +18,7 @@ pub use split::{Part, split};
 
 use std::path::Path;
 
-use crate::error::Place;
+use crate::error::Location;
 use crate::{Error, Result};
 
 /// Where the rows of a table are in its file.
@@ -58,7 +58,7 @@ impl Rows {
             return Ok(input);
         }
         let found = "that it was changed after it had been read";
-        Err(Error::malformed(path, Place::Whole, found, "it unchanged; run again"))
+        Err(Error::malformed(path, Location::Whole, found, "it unchanged; run again"))
     }
 
     /// Offset of the first, bytes of each, and how many there are, if they are records of one size.

@@ -2,7 +2,7 @@
 
 use indexmap::IndexSet;
 
-use crate::error::Place;
+use crate::error::Location;
 use crate::rows::{Cells, Input};
 use crate::{Error, Result};
 
@@ -12,7 +12,7 @@ const WINDOW: u64 = 64 << 10;
 /// An error of the line at `offset`, or why the line could not be counted.
 pub(super) fn malformed(input: &Input, offset: u64, found: impl Into<String>, expected: impl Into<String>) -> Error {
     match input.line_number(offset) {
-        Ok(line) => Error::malformed(input.path(), Place::Line(line), found, expected),
+        Ok(line) => Error::malformed(input.path(), Location::Line(line), found, expected),
         Err(error) => error,
     }
 }

@@ -4,7 +4,7 @@ use super::body::Body;
 use super::column::{Kind, Piece};
 use super::lines::{malformed, shown};
 use crate::Error;
-use crate::error::Place;
+use crate::error::Location;
 use crate::rows::{Cells, Input, Marks};
 
 /// The kind of a line.
@@ -25,8 +25,8 @@ impl Wrong {
     /// The error of the row that starts at `offset`.
     pub fn at(self, input: &Input, offset: u64) -> Error {
         match (malformed(input, offset, self.found, self.expected), self.column) {
-            (Error::Malformed { path, place: Place::Line(line), found, expected }, Some(column)) => {
-                Error::Malformed { path, place: Place::Cell(line, column), found, expected }
+            (Error::Malformed { path, location: Location::Line(line), found, expected }, Some(column)) => {
+                Error::Malformed { path, location: Location::Cell(line, column), found, expected }
             }
             (error, _) => error,
         }

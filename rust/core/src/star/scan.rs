@@ -9,7 +9,7 @@ use super::body::Body;
 use super::column::Wanted;
 use super::lines::{Line, Lines, malformed, shown};
 use super::table::Table;
-use crate::error::Place;
+use crate::error::Location;
 use crate::rows::{Input, Offsets, Rows, Version};
 use crate::{Error, Monitor, Result};
 
@@ -48,7 +48,7 @@ pub fn scan(input: &Input, wanted: &Wanted, monitor: &Monitor) -> Result<Vec<Tab
         }
     }
     if tables.is_empty() {
-        return Err(Error::malformed(input.path(), Place::Whole, "no data_ line", "a STAR file"));
+        return Err(Error::malformed(input.path(), Location::Whole, "no data_ line", "a STAR file"));
     }
     Ok(tables)
 }

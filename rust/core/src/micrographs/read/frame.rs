@@ -10,7 +10,7 @@ use half::f16;
 
 use super::finite::{Finite, Reduced, all_finite};
 use super::reduce::{Bins, Reduction};
-use crate::error::Place;
+use crate::error::Location;
 use crate::micrographs::kernels::simd::fast;
 use crate::{Error, Monitor, Result};
 
@@ -143,7 +143,7 @@ impl Frame {
     }
 
     fn malformed(&self, found: String, expected: &str) -> Error {
-        Error::malformed(&self.path, Place::Whole, found, expected)
+        Error::malformed(&self.path, Location::Whole, found, expected)
     }
 
     fn unreadable(&self, error: &std::io::Error, row: usize) -> Error {

@@ -6,9 +6,9 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use super::alignment::Pair;
 use super::choice::Sensitivity;
 use super::comparison::Comparison;
-use super::place::Pair;
 use super::refine::Matcher;
 use super::screen::{Screener, Screening, Shard};
 use crate::micrographs::Session;

@@ -1,6 +1,6 @@
 //! The result of comparing two micrographs.
 
-use super::place::{Pair, Place};
+use super::alignment::{Alignment, Pair};
 use super::refine::Match;
 
 /// Two micrographs at their best shift, with the significances there and elsewhere.
@@ -8,7 +8,7 @@ use super::refine::Match;
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Comparison {
     /// The pair, its best shift and rotation.
-    pub place: Place,
+    pub alignment: Alignment,
     /// The significance there.
     pub z: f64,
     /// The significance at the next best shift.
@@ -19,14 +19,14 @@ pub struct Comparison {
 
 impl Comparison {
     pub(in crate::micrographs) fn new(pair: Pair, found: &Match, turn_deg: f64) -> Self {
-        let place = Place { pair, shift: (f64::from(found.shift.0), f64::from(found.shift.1)), turn_deg };
+        let alignment = Alignment { pair, shift: (f64::from(found.shift.0), f64::from(found.shift.1)), turn_deg };
         let [z, z_next, z_at_zero] = [found.z, found.z_next, found.z_at_zero].map(f64::from);
-        Self { place, z, z_next, z_at_zero }
+        Self { alignment, z, z_next, z_at_zero }
     }
 
     /// The share of the frame (columns, rows) that overlaps at the best shift.
     pub(crate) fn overlap(&self, size: (usize, usize)) -> f64 {
-        overlap_at(self.place.shift, size)
+        overlap_at(self.alignment.shift, size)
     }
 
     /// The better of two comparisons of one pair; at zero shift that of the first.

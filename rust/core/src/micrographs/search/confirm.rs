@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use super::place::{Pair, Place};
+use super::alignment::{Alignment, Pair};
 use super::refine::Matcher;
 use super::tiles::{self, Tiles};
 use crate::micrographs::kernels::fft::Plan;
@@ -43,8 +43,8 @@ pub struct Confirmed {
 ///
 /// # Errors
 /// [`crate::Error::Parameter`]: the session was made of views. [`crate::Error::Io`] of the cache or the views, [`crate::Error::Interrupted`].
-pub fn confirm(session: &Session, band: Band, places: &[Place], monitor: &Monitor) -> Result<Vec<Confirmed>> {
-    let pairs: Vec<Pair> = places.iter().map(|place| place.pair).collect();
+pub fn confirm(session: &Session, band: Band, alignments: &[Alignment], monitor: &Monitor) -> Result<Vec<Confirmed>> {
+    let pairs: Vec<Pair> = alignments.iter().map(|alignment| alignment.pair).collect();
     let matcher = Matcher::new(session, None, false);
     let plan = Plan::new(session.size.0, session.size.1);
     let filtering = session.filtering(&plan, Some(band), (taper(plan.width, TAPER), taper(plan.height, TAPER)))?;
@@ -68,8 +68,8 @@ pub fn confirm(session: &Session, band: Band, places: &[Place], monitor: &Monito
             .par_iter()
             .map(|&at| {
                 monitor.advance(1)?;
-                let (i, j) = places[at].pair;
-                Ok(pair(image(i), image(j), places[at].lag(), near, matcher.fit(&places[at])?))
+                let (i, j) = alignments[at].pair;
+                Ok(pair(image(i), image(j), alignments[at].lag(), near, matcher.fit(&alignments[at])?))
             })
             .collect::<Result<_>>()?;
         block.iter().zip(found).for_each(|(&at, found)| confirmed[at] = found);

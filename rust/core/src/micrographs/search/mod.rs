@@ -2,6 +2,7 @@
 //! that pass are *refined*, in the resolution of the views ([`Matcher`]); the accepted ones are *confirmed*, measured in the full resolution
 //! of the reduced micrographs ([`confirm`]). [`Search`] does the first two.
 
+mod alignment;
 mod choice;
 mod compare;
 pub(super) mod comparison;
@@ -9,7 +10,6 @@ mod confirm;
 mod fit;
 mod low_resolution;
 mod peak_maps;
-mod place;
 mod planting;
 mod pools;
 mod refine;
@@ -19,12 +19,12 @@ mod shared_pattern;
 mod tiles;
 mod window;
 
+pub use alignment::{Alignment, Pair, alignments, pairs};
 pub use choice::Sensitivity;
 pub use compare::{Block, Limits, Listed, RANDOM_PAIRS, Search};
 pub use comparison::Comparison;
 pub use confirm::{Confirmed, confirm};
 pub use low_resolution::{LowResolution, Threshold};
-pub use place::{Pair, Place, pairs, places};
 pub use refine::{Match, Matcher};
 pub use screen::{Extent, Screening, Shard};
 pub(super) use shared_pattern::share_pattern;

@@ -5,8 +5,8 @@ use std::borrow::Cow;
 use rayon::prelude::*;
 use rustfft::num_complex::Complex32;
 
+use super::alignment::{Alignment, Pair};
 use super::fit::fit;
-use super::place::{Pair, Place};
 use super::tiles::{self, Tiles};
 use crate::micrographs::kernels::correlator::{Correlator, Maps};
 use crate::micrographs::kernels::fft::Scratch;
@@ -125,22 +125,22 @@ impl<'a> Matcher<'a> {
     }
 
     /// The most significant shift of each pair near a given one, at most `NEAR` view pixels off along each axis.
-    pub(crate) fn find_near(&self, places: &[Place], monitor: &Monitor) -> Result<Vec<Match>> {
-        let near = |place: &Place| {
+    pub(crate) fn find_near(&self, alignments: &[Alignment], monitor: &Monitor) -> Result<Vec<Match>> {
+        let near = |alignment: &Alignment| {
             monitor.advance(1)?;
-            self.at_place(place, |overlap, warp, middle| {
+            self.at_alignment(alignment, |overlap, warp, middle| {
                 let around = (-NEAR..=NEAR).flat_map(|dy| (-NEAR..=NEAR).map(move |dx| (middle.0 + dx, middle.1 + dy)));
                 let best = overlap.highest(around).unwrap_or(middle);
                 let shift = self.shift_of(overlap.climb(best, 0, 1), warp);
                 Match { z: self.z(overlap, best), shift, ..Match::default() }
             })
         };
-        places.par_iter().map(near).collect()
+        alignments.par_iter().map(near).collect()
     }
 
     /// The map to apply to the first of a pair for the best match with the second.
-    pub(crate) fn fit(&self, place: &Place) -> Result<Warp> {
-        self.at_place(place, |overlap, warp, middle| {
+    pub(crate) fn fit(&self, alignment: &Alignment) -> Result<Warp> {
+        self.at_alignment(alignment, |overlap, warp, middle| {
             let at = overlap.climb(middle, 3, 1).at;
             if self.z(overlap, at) < WORTH_FITTING {
                 return warp;
@@ -152,13 +152,13 @@ impl<'a> Matcher<'a> {
     }
 
     /// Works on the views of a pair, the first turned, at the lag, in pixels of the turned view, that a place stands for.
-    pub(super) fn at_place<T>(&self, place: &Place, work: impl FnOnce(&Overlap, Warp, (i32, i32)) -> T) -> Result<T> {
-        let Place { pair: (i, j), turn_deg, .. } = *place;
+    pub(super) fn at_alignment<T>(&self, alignment: &Alignment, work: impl FnOnce(&Overlap, Warp, (i32, i32)) -> T) -> Result<T> {
+        let Alignment { pair: (i, j), turn_deg, .. } = *alignment;
         let warp = Warp::of(f64::from(turn_deg as f32), 1.0);
         let (first, second) = (self.seen(i as usize, Seen { warp, ..Seen::default() })?, self.session.view(j as usize)?);
         let overlap = Overlap::new(first.view(), second.view());
         let pixel = self.session.pixel_of(self.session.view_size);
-        let (x, y) = warp.lag_of_made(self.session.size, place.lag());
+        let (x, y) = warp.lag_of_made(self.session.size, alignment.lag());
         Ok(work(&overlap, warp, ((x / pixel.0).round() as i32, (y / pixel.1).round() as i32)))
     }
 
@@ -338,7 +338,7 @@ mod tests {
         assert!(find(&[(0, 3), (3, 0), (0, 4)], None, true).iter().all(|found| found.z < 6.0));
         assert!(find(&[(0, 4)], Some(10.0), false)[0].z < 6.0, "beyond the largest shift");
         let near = Matcher::new(&session, None, false)
-            .find_near(&[Place { pair: (0, 3), shift: (-9.0, 7.0), turn_deg: 0.0 }], &Monitor::default())
+            .find_near(&[Alignment { pair: (0, 3), shift: (-9.0, 7.0), turn_deg: 0.0 }], &Monitor::default())
             .unwrap();
         assert_eq!(whole(&near[0]), (-7, 5));
     }

@@ -4,7 +4,7 @@
 
 use rayon::prelude::*;
 
-use super::place::Pair;
+use super::alignment::Pair;
 use crate::micrographs::kernels::fft::Plan;
 use crate::micrographs::kernels::rings::{RINGS, Rings, radii};
 use crate::micrographs::kernels::taper::taper;

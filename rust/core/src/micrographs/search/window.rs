@@ -1,6 +1,6 @@
 //! The pairs of a window in the order of exposure.
 
-use super::place::Pair;
+use super::alignment::Pair;
 use crate::random::Random;
 
 /// Maximum number of pairs with mirrored micrographs that a window search compares.
@@ -12,10 +12,10 @@ const RUN: u32 = 48;
 
 /// The pairs of micrographs that are so many exposures apart; `places`: ascending, of each among all exposures, so that a missing one does
 /// not move the others. Time O(n log n) for each distance.
-pub fn window_pairs(places: &[u32], distances: &[u32]) -> Vec<Pair> {
+pub fn window_pairs(ordinals: &[u32], distances: &[u32]) -> Vec<Pair> {
     let found = |distance: &u32| {
-        let at = |place: &u32| place.checked_add(*distance).and_then(|place| places.binary_search(&place).ok());
-        places.iter().zip(0..).filter_map(move |(place, i)| at(place).map(|j| (i, j as u32))).collect::<Vec<Pair>>()
+        let at = |ordinal: &u32| ordinal.checked_add(*distance).and_then(|ordinal| ordinals.binary_search(&ordinal).ok());
+        ordinals.iter().zip(0..).filter_map(move |(ordinal, i)| at(ordinal).map(|j| (i, j as u32))).collect::<Vec<Pair>>()
     };
     distances.iter().flat_map(found).collect()
 }
@@ -49,8 +49,8 @@ mod tests {
 
     #[test]
     fn decoys_share_their_partners_but_not_one_of_them() {
-        let places: Vec<u32> = (0..3000).collect();
-        let pairs = window_pairs(&places, &(1..=40).collect::<Vec<_>>());
+        let ordinals: Vec<u32> = (0..3000).collect();
+        let pairs = window_pairs(&ordinals, &(1..=40).collect::<Vec<_>>());
         let decoys = window_decoys(&pairs);
         assert_eq!(decoys.len(), DECOYS);
         assert!(decoys.iter().all(|pair| pairs.contains(pair)));

@@ -34,7 +34,7 @@ pub struct FixedPatterns {
     /// The number of the area that each shows with some others, or 0: these do not show what the pattern is, and it is not taken out of them.
     areas: Vec<u32>,
     /// Whether all of a run seem to show one place.
-    pub(super) show_one_place: bool,
+    pub(super) show_one_area: bool,
     halves: Vec<Half>,
     /// For each run of [`AROUND`] blocks the probe of each half (row) times the mean of each (column).
     products: Vec<[[f64; HALVES]; HALVES]>,
@@ -56,7 +56,7 @@ impl FixedPatterns {
     pub(crate) fn measure(records: &[Source], views: &Views, monitor: &Monitor) -> Result<Self> {
         let micrographs = records.len();
         let blocks = if micrographs < MIN_FOR_FIXED_PATTERN { 0 } else { (micrographs / BLOCK).max(AROUND) };
-        let Resemblance { areas, show_one_place } = resemblance(records, views, &runs(micrographs, blocks), monitor)?;
+        let Resemblance { areas, show_one_area } = resemblance(records, views, &runs(micrographs, blocks), monitor)?;
         let halves = (0..blocks).into_par_iter().map(|block| {
             let mut reader = Reader::new(&views.plan);
             let mut half = |half: usize| {
@@ -73,14 +73,14 @@ impl FixedPatterns {
             let means: Vec<Vec<f32>> = run.iter().map(|half| half.mean.values()).collect();
             std::array::from_fn(|row| std::array::from_fn(|column| run[row].times(&means[column], width)))
         });
-        Ok(Self { first: 0, micrographs, width, areas, show_one_place, products: products.collect(), halves })
+        Ok(Self { first: 0, micrographs, width, areas, show_one_area, products: products.collect(), halves })
     }
 
     pub(super) fn pack(&self, pack: &mut Pack) {
         pack.whole(self.first);
         pack.whole(self.micrographs);
         pack.whole(self.width);
-        pack.whole(self.show_one_place.into());
+        pack.whole(self.show_one_area.into());
         self.areas.iter().for_each(|&area| pack.whole(area as usize));
         pack.whole(self.halves.len());
         self.halves.iter().for_each(|half| half.pack(pack));
@@ -90,14 +90,14 @@ impl FixedPatterns {
 
     pub(super) fn unpack(file: &mut Unpack) -> Result<Self> {
         let (first, micrographs, width) = (file.whole()?, file.whole()?, file.whole()?);
-        let show_one_place = file.whole()? != 0;
+        let show_one_area = file.whole()? != 0;
         let areas = (0..micrographs).map(|_| Ok(file.whole()? as u32)).collect::<Result<_>>()?;
         let halves = (0..file.whole()?).map(|_| Half::unpack(file)).collect::<Result<_>>()?;
         let mut products = vec![[[0.0; HALVES]; HALVES]; file.whole()?];
         for product in products.as_flattened_mut().as_flattened_mut() {
             *product = file.real()?;
         }
-        Ok(Self { first, micrographs, width, areas, show_one_place, halves, products })
+        Ok(Self { first, micrographs, width, areas, show_one_area, halves, products })
     }
 
     /// The number of the area that a micrograph of a session shows with some others; 0: none that is known.

@@ -173,8 +173,8 @@ impl Session {
     ///
     /// # Errors
     /// [`Error::Io`].
-    pub fn show_one_place(&self) -> Result<bool> {
-        Ok(self.patterns()?.show_one_place)
+    pub fn show_one_area(&self) -> Result<bool> {
+        Ok(self.patterns()?.show_one_area)
     }
 
     /// The view of a micrograph.

@@ -59,7 +59,7 @@ pub(super) struct Resemblance {
     /// The number of the area that each shows with some others, 1 more than that of the first of them; 0: none.
     pub areas: Vec<u32>,
     /// Whether all of a run seem to show one place.
-    pub show_one_place: bool,
+    pub show_one_area: bool,
 }
 
 /// `runs`: micrographs whose means are fitted together; one is in several.
@@ -93,7 +93,7 @@ pub(super) fn resemblance(records: &[Source], views: &Views, runs: &[Range<usize
     let alike = || runs.iter().zip(&found).flat_map(|(run, (pairs, _))| pairs.iter().map(|&(i, j)| [i, j].map(|k| run.start + k)));
     alike().for_each(|[i, j]| sets.unite(i as u32, j as u32));
     alike().flatten().for_each(|k| areas[k] = 1 + sets.root(k as u32));
-    Ok(Resemblance { areas, show_one_place: found.iter().any(|&(_, one_place)| one_place) })
+    Ok(Resemblance { areas, show_one_area: found.iter().any(|&(_, one_place)| one_place) })
 }
 
 /// Pairs of micrographs of one run that show one area, and whether all seem to show one place. `look`: at two of them: the highest correlation
@@ -124,8 +124,8 @@ fn resembling(coarse: &[Coarse], mut look: impl FnMut(usize, usize) -> Result<(f
             of_areas.extend(set[1..].iter().map(|&k| (set[0], k)));
         }
     }
-    let show_one_place = of_areas.is_empty() && is_scene(repeats, &of_all, 0.0);
-    Ok((of_areas, show_one_place))
+    let show_one_area = of_areas.is_empty() && is_scene(repeats, &of_all, 0.0);
+    Ok((of_areas, show_one_area))
 }
 
 /// Pairs that are more alike than the usual one, which has the camera's pattern in common; and how alike that is.
@@ -307,11 +307,11 @@ mod tests {
             reader.workspace.forward(&plan);
             Ok((Boxes::of(&several[j], WIDTH).repeats(), InCommon::of(&rings.products(&reader.workspace.spectrum, &plan), &COARSEST)))
         };
-        let (pairs, show_one_place) = resembling(&coarse, look).unwrap();
+        let (pairs, show_one_area) = resembling(&coarse, look).unwrap();
         let mut members: Vec<usize> = pairs.into_iter().flat_map(|(i, j)| [i, j]).collect();
         members.sort_unstable();
         members.dedup();
-        (members, show_one_place)
+        (members, show_one_area)
     }
 
     const NONE: (Vec<usize>, bool) = (vec![], false);

@@ -124,7 +124,7 @@ mod tests {
     use crate::Monitor;
     use crate::micrographs::cache::Writer;
     use crate::micrographs::kernels::rings::Band;
-    use crate::micrographs::search::{Place, confirm};
+    use crate::micrographs::search::{Alignment, confirm};
 
     #[test]
     fn a_saved_session_is_the_same() {
@@ -144,8 +144,8 @@ mod tests {
         written.save(base, base).unwrap();
         let opened = Session::open(base, base).unwrap();
         assert_eq!((opened.len(), opened.records(), opened.view_size), (30, &*records, loaded.view_size));
-        let places: Vec<Place> = (1..30).map(|j| Place { pair: (0, j), shift: (3.0, -2.0), turn_deg: 0.0 }).collect();
-        let confirmed = |session: &Session| confirm(session, band, &places, &Monitor::default()).unwrap();
+        let alignments: Vec<Alignment> = (1..30).map(|j| Alignment { pair: (0, j), shift: (3.0, -2.0), turn_deg: 0.0 }).collect();
+        let confirmed = |session: &Session| confirm(session, band, &alignments, &Monitor::default()).unwrap();
         for other in [&written, &opened] {
             assert_eq!(other.signal, loaded.signal);
             assert_eq!(other.independent.to_bits(), loaded.independent.to_bits());

@@ -24,11 +24,11 @@ pub(crate) struct Store {
     width: usize,
     /// Pixels of a view, and of a small one.
     lengths: [usize; 2],
-    place: Place,
+    medium: Medium,
 }
 
 #[derive(Debug)]
-enum Place {
+enum Medium {
     Memory(Vec<Arc<(OwnedImage, Vec<i8>)>>),
     Written(BufWriter<File>, PathBuf),
     File(Input),
@@ -37,43 +37,43 @@ enum Place {
 impl Store {
     /// An empty store: in a new file at `path`, or in memory. Views have `sizes[0]` columns and rows, small ones `sizes[1]`.
     pub(crate) fn new(sizes: [(usize, usize); 2], path: Option<&Path>) -> Result<Self> {
-        let place = match path {
-            None => Place::Memory(Vec::new()),
-            Some(path) => Place::Written(BufWriter::new(File::create(path).map_err(Error::at(path))?), path.to_owned()),
+        let medium = match path {
+            None => Medium::Memory(Vec::new()),
+            Some(path) => Medium::Written(BufWriter::new(File::create(path).map_err(Error::at(path))?), path.to_owned()),
         };
-        Ok(Self::of(sizes, place))
+        Ok(Self::of(sizes, medium))
     }
 
     /// Given views, of so many columns.
     pub(crate) fn in_memory(width: usize, all: impl Iterator<Item = Shown>) -> Self {
         let all: Vec<_> = all.map(|shown| kept(shown, width)).collect();
         let lengths = all.first().map_or([0; 2], |one| [one.0.view().pixels.len(), one.1.len()]);
-        Self { width, lengths, place: Place::Memory(all) }
+        Self { width, lengths, medium: Medium::Memory(all) }
     }
 
     /// The views of `n` micrographs that were written to a file.
     pub(crate) fn open(sizes: [(usize, usize); 2], path: &Path, n: usize) -> Result<Self> {
         let input = Input::open(path)?;
-        let found = Self::of(sizes, Place::Memory(Vec::new()));
+        let found = Self::of(sizes, Medium::Memory(Vec::new()));
         check_size(&input, n * found.lengths.iter().map(|length| length + CHECK).sum::<usize>())?;
-        Ok(Self { place: Place::File(input), ..found })
+        Ok(Self { medium: Medium::File(input), ..found })
     }
 
-    fn of(sizes: [(usize, usize); 2], place: Place) -> Self {
-        Self { width: sizes[0].0, lengths: sizes.map(|(width, height)| width * height), place }
+    fn of(sizes: [(usize, usize); 2], medium: Medium) -> Self {
+        Self { width: sizes[0].0, lengths: sizes.map(|(width, height)| width * height), medium }
     }
 
     /// Adds the views of the next micrograph.
     pub(crate) fn append(&mut self, shown: Shown) -> Result<()> {
-        match &mut self.place {
-            Place::Memory(all) => all.push(kept(shown, self.width)),
-            Place::Written(file, path) => {
+        match &mut self.medium {
+            Medium::Memory(all) => all.push(kept(shown, self.width)),
+            Medium::Written(file, path) => {
                 for pixels in [shown.view, shown.small] {
                     let bytes: Vec<u8> = pixels.into_iter().map(i8::cast_unsigned).collect();
                     write_part(file, &bytes, path)?;
                 }
             }
-            Place::File(input) => return Err(Error::parameter("views", input.path().display(), "a store that is not complete")),
+            Medium::File(input) => return Err(Error::parameter("views", input.path().display(), "a store that is not complete")),
         }
         Ok(())
     }
@@ -83,44 +83,44 @@ impl Store {
     /// # Errors
     /// [`Error::Parameter`]: these are in a file.
     pub(crate) fn extended(&self, first: usize, more: impl IntoIterator<Item = Shown>) -> Result<Self> {
-        let Place::Memory(all) = &self.place else {
+        let Medium::Memory(all) = &self.medium else {
             return Err(Error::parameter("views", "views in a file", "views in memory"));
         };
         let all = all[..first].iter().cloned().chain(more.into_iter().map(|shown| kept(shown, self.width))).collect();
-        Ok(Self { place: Place::Memory(all), ..*self })
+        Ok(Self { medium: Medium::Memory(all), ..*self })
     }
 
     /// Ends the writing.
     pub(crate) fn complete(self) -> Result<Self> {
-        let place = match self.place {
-            Place::Written(file, path) => {
+        let medium = match self.medium {
+            Medium::Written(file, path) => {
                 let file = file.into_inner().map_err(|error| Error::at(&path)(error.into_error()))?;
                 file.sync_all().map_err(Error::at(&path))?;
-                Place::File(Input::open(&path)?)
+                Medium::File(Input::open(&path)?)
             }
             other => other,
         };
-        Ok(Self { place, ..self })
+        Ok(Self { medium, ..self })
     }
 
     /// The view of a micrograph.
     pub(crate) fn view(&self, i: usize) -> Result<Cow<'_, OwnedImage>> {
-        match &self.place {
-            Place::Memory(all) => Ok(Cow::Borrowed(&all[i].0)),
+        match &self.medium {
+            Medium::Memory(all) => Ok(Cow::Borrowed(&all[i].0)),
             _ => Ok(Cow::Owned(OwnedImage::new(self.read(i, 0)?, self.width))),
         }
     }
 
     /// The small view of a micrograph.
     pub(crate) fn small(&self, i: usize) -> Result<Cow<'_, [i8]>> {
-        match &self.place {
-            Place::Memory(all) => Ok(Cow::Borrowed(&all[i].1)),
+        match &self.medium {
+            Medium::Memory(all) => Ok(Cow::Borrowed(&all[i].1)),
             _ => self.read(i, 1).map(Cow::Owned),
         }
     }
 
     fn read(&self, i: usize, which: usize) -> Result<Vec<i8>> {
-        let Place::File(input) = &self.place else {
+        let Medium::File(input) = &self.medium else {
             return Err(Error::parameter("views", "a store that is being written", "a complete one"));
         };
         let [view, small] = self.lengths;

@@ -11,7 +11,7 @@ use super::orientations::mirrored_copies;
 use super::shots::Shots;
 use crate::micrographs::kernels::rings::Band;
 use crate::micrographs::search::comparison::{Comparison, is_of_one_area};
-use crate::micrographs::search::{Block, Confirmed, Matcher, Pair, Place, Search, confirm, share_pattern};
+use crate::micrographs::search::{Alignment, Block, Confirmed, Matcher, Pair, Search, confirm, share_pattern};
 use crate::micrographs::session::MIN_FOR_FIXED_PATTERN;
 use crate::micrographs::session::Session;
 use crate::union_find::UnionFind;
@@ -84,7 +84,7 @@ impl Criteria {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Decision {
     /// The pair, its shift and rotation.
-    pub place: Place,
+    pub alignment: Alignment,
     /// Its significance there.
     pub z: f64,
     /// The false-discovery rate of all pairs that are not less likely.
@@ -117,7 +117,7 @@ impl Null {
     /// taken out.
     pub(super) fn of_session(session: &Session, compared: &Compared) -> Result<Self> {
         let areas = session.areas()?;
-        let cohort: Vec<Comparison> = compared.cohort.iter().filter(|pair| !is_of_one_area(pair.place.pair, &areas)).copied().collect();
+        let cohort: Vec<Comparison> = compared.cohort.iter().filter(|pair| !is_of_one_area(pair.alignment.pair, &areas)).copied().collect();
         Ok(Self::fit(compared.mirrored, compared.decoys_tested, &cohort, session.size, session.len() < MIN_FOR_FIXED_PATTERN))
     }
 }
@@ -150,8 +150,8 @@ pub fn conclude(session: &Session, shots: &Shots, compared: &Compared, criteria:
     let matcher = Matcher::new(session, None, false);
     match criteria.criterion {
         Criterion::Fdr(fdr) => {
-            let measure_near = |places: &[Place]| {
-                let measured = matcher.find_near(places, monitor)?;
+            let measure_near = |alignments: &[Alignment]| {
+                let measured = matcher.find_near(alignments, monitor)?;
                 Ok(measured.iter().map(|one| (f64::from(one.z), (f64::from(one.shift.0), f64::from(one.shift.1)))).collect())
             };
             let test = ShotTest { shots, null: &decisions.null, size: session.size, areas: &areas, measure_near };
@@ -175,18 +175,18 @@ pub fn conclude(session: &Session, shots: &Shots, compared: &Compared, criteria:
 }
 
 fn decision(found: &Found, q: f64, is_accepted: bool) -> Decision {
-    Decision { place: found.place, z: found.z, q, is_accepted, agreement: Agreement::Unknown, measured: None }
+    Decision { alignment: found.alignment, z: found.z, q, is_accepted, agreement: Agreement::Unknown, measured: None }
 }
 
 /// Accepts pairs by their false-discovery rates, after measuring the other shots of their holes; then those that these imply.
-fn accept_by_rate<M: Fn(&[Place]) -> Result<Vec<(f64, (f64, f64))>>>(
+fn accept_by_rate<M: Fn(&[Alignment]) -> Result<Vec<(f64, (f64, f64))>>>(
     test: &ShotTest<M>,
     found: &[Found],
     tested: u64,
     fdr: f64,
     from: u32,
 ) -> Result<Vec<Decision>> {
-    let is_wanted = |one: &Found| one.place.pair.1 >= from;
+    let is_wanted = |one: &Found| one.alignment.pair.1 >= from;
     let mut chances: Vec<f64> = found.iter().map(|one| one.chance).collect();
     let alone = q_values(&chances, tested);
     let rows: Vec<usize> = (0..found.len()).filter(|&row| alone[row] <= DOUBTFUL_Q && is_wanted(&found[row])).collect();
@@ -205,11 +205,12 @@ fn accept_by_rate<M: Fn(&[Place]) -> Result<Vec<(f64, (f64, f64))>>>(
         pairs[row].agreement = agreement;
         accepted_pairs.push(Accepted { evidence, q: q[row], agreement });
     }
-    let accepted: HashSet<Pair> = pairs.iter().filter(|pair| pair.is_accepted).map(|pair| pair.place.pair).collect();
-    let row_of = rows_of(pairs.iter().map(|pair| pair.place.pair));
+    let accepted: HashSet<Pair> = pairs.iter().filter(|pair| pair.is_accepted).map(|pair| pair.alignment.pair).collect();
+    let row_of = rows_of(pairs.iter().map(|pair| pair.alignment.pair));
     for one in implied(&accepted_pairs, &accepted, fdr) {
-        let decision = Decision { place: one.place, z: one.z, q: one.q, is_accepted: true, agreement: one.agreement, measured: None };
-        match row_of.get(&one.place.pair) {
+        let decision =
+            Decision { alignment: one.alignment, z: one.z, q: one.q, is_accepted: true, agreement: one.agreement, measured: None };
+        match row_of.get(&one.alignment.pair) {
             Some(&row) => pairs[row] = decision,
             None => pairs.push(decision),
         }
@@ -224,11 +225,12 @@ fn accept_by_rate<M: Fn(&[Place]) -> Result<Vec<(f64, (f64, f64))>>>(
 fn leave_out_patterns(session: &Session, matcher: &Matcher, pairs: &mut [Decision], monitor: &Monitor) -> Result<Vec<Pair>> {
     let is_near = |(x, y): (f64, f64), limit: f64| x.abs() <= limit && y.abs() <= limit;
     let mut rows: Vec<usize> =
-        (0..pairs.len()).filter(|&row| pairs[row].is_accepted && is_near(pairs[row].place.shift, NEAR_ZERO_PX)).collect();
-    let places: Vec<Place> = rows.iter().map(|&row| pairs[row].place).collect();
-    let mut exact = matcher.find_near(&places, monitor)?.into_iter().map(|one| is_near((one.shift.0.into(), one.shift.1.into()), EXACT_PX));
+        (0..pairs.len()).filter(|&row| pairs[row].is_accepted && is_near(pairs[row].alignment.shift, NEAR_ZERO_PX)).collect();
+    let alignments: Vec<Alignment> = rows.iter().map(|&row| pairs[row].alignment).collect();
+    let mut exact =
+        matcher.find_near(&alignments, monitor)?.into_iter().map(|one| is_near((one.shift.0.into(), one.shift.1.into()), EXACT_PX));
     rows.retain(|_| exact.next() == Some(true));
-    let still: Vec<Pair> = rows.iter().map(|&row| pairs[row].place.pair).collect();
+    let still: Vec<Pair> = rows.iter().map(|&row| pairs[row].alignment.pair).collect();
     // Two that share a pattern with a third share it with each other.
     let groups = UnionFind::new(session.len());
     for (&(i, j), shares) in still.iter().zip(share_pattern(session, &still, monitor)?) {
@@ -236,22 +238,22 @@ fn leave_out_patterns(session: &Session, matcher: &Matcher, pairs: &mut [Decisio
             groups.unite(i, j);
         }
     }
-    rows.retain(|&row| groups.root(pairs[row].place.pair.0) == groups.root(pairs[row].place.pair.1));
+    rows.retain(|&row| groups.root(pairs[row].alignment.pair.0) == groups.root(pairs[row].alignment.pair.1));
     rows.iter().for_each(|&row| pairs[row].is_accepted = false);
-    Ok(rows.iter().map(|&row| pairs[row].place.pair).collect())
+    Ok(rows.iter().map(|&row| pairs[row].alignment.pair).collect())
 }
 
 /// Measures the accepted pairs, or all.
 fn measure(session: &Session, matcher: &Matcher, pairs: &mut [Decision], criteria: &Criteria, monitor: &Monitor) -> Result<()> {
     let wanted: Vec<usize> = (0..pairs.len()).filter(|&row| criteria.measures(&pairs[row])).collect();
-    let mut places: Vec<Place> = wanted.iter().map(|&row| pairs[row].place).collect();
+    let mut alignments: Vec<Alignment> = wanted.iter().map(|&row| pairs[row].alignment).collect();
     // Zero shifts stand for all shifts of about a pixel: the exact ones are measured.
-    let still: Vec<usize> = (0..places.len()).filter(|&at| places[at].shift == (0.0, 0.0)).collect();
-    let exact = matcher.find_near(&still.iter().map(|&at| places[at]).collect::<Vec<_>>(), monitor)?;
+    let still: Vec<usize> = (0..alignments.len()).filter(|&at| alignments[at].shift == (0.0, 0.0)).collect();
+    let exact = matcher.find_near(&still.iter().map(|&at| alignments[at]).collect::<Vec<_>>(), monitor)?;
     for (at, found) in still.into_iter().zip(exact) {
-        places[at].shift = (found.shift.0.into(), found.shift.1.into());
+        alignments[at].shift = (found.shift.0.into(), found.shift.1.into());
     }
-    for (&row, measured) in wanted.iter().zip(confirm(session, criteria.band, &places, monitor)?) {
+    for (&row, measured) in wanted.iter().zip(confirm(session, criteria.band, &alignments, monitor)?) {
         pairs[row].measured = Some(measured);
     }
     Ok(())

@@ -14,7 +14,7 @@ use super::statistics::{ascending, mean, quantile, sum_of_largest};
 use super::tails::{Tail, unrelated};
 use crate::Result;
 use crate::micrographs::search::comparison::{is_of_one_area, is_within, overlap_at};
-use crate::micrographs::search::{Pair, Place};
+use crate::micrographs::search::{Alignment, Pair};
 use crate::random::Random;
 use crate::union_find::UnionFind;
 
@@ -58,7 +58,7 @@ pub(super) struct Member {
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Evidence {
     /// The hypothesis.
-    pub place: Place,
+    pub alignment: Alignment,
     /// Whether the names of both micrographs give their holes.
     pub by_name: bool,
     /// Whether the shift is so small that edges of beam and foil may match in all shots, which are then no evidence.
@@ -104,7 +104,7 @@ impl Evidence {
         if self.by_name {
             return self.members.iter().collect();
         }
-        let member = |step: i64| self.members.iter().find(|member| i64::from(member.pair.0) - i64::from(self.place.pair.0) == step);
+        let member = |step: i64| self.members.iter().find(|member| i64::from(member.pair.0) - i64::from(self.alignment.pair.0) == step);
         let mut found = Vec::new();
         for side in [1, -1] {
             let mut step = side;
@@ -123,7 +123,7 @@ impl Evidence {
     pub fn agreement(&self, shots: &Shots, agreeing: f64) -> Agreement {
         let shot = |i: u32| shots.shot(i).ok_or(i);
         let different = |members: &mut dyn Iterator<Item = &Member>| {
-            let of_one = std::iter::once(self.place.pair.0);
+            let of_one = std::iter::once(self.alignment.pair.0);
             of_one.chain(members.map(|member| member.pair.0)).map(shot).collect::<HashSet<_>>().len()
         };
         let number = different(&mut self.members.iter().filter(|member| member.chance <= agreeing));
@@ -155,10 +155,10 @@ pub(super) struct ShotTest<'a, Measure> {
     pub measure_near: Measure,
 }
 
-impl<Measure: Fn(&[Place]) -> Result<Vec<(f64, (f64, f64))>>> ShotTest<'_, Measure> {
+impl<Measure: Fn(&[Alignment]) -> Result<Vec<(f64, (f64, f64))>>> ShotTest<'_, Measure> {
     /// Measures the members and decoys of all hypotheses. Those near zero shift, where decoys share edges, are tested separately.
     pub fn evidence(&self, hypotheses: &[Found]) -> Result<Vec<Evidence>> {
-        let is_near_zero = |hypothesis: &Found| is_within(hypothesis.place.shift, self.size, FAR);
+        let is_near_zero = |hypothesis: &Found| is_within(hypothesis.alignment.shift, self.size, FAR);
         let mut found: Vec<(usize, Evidence)> = Vec::with_capacity(hypotheses.len());
         for near in [false, true] {
             let rows: Vec<usize> = (0..hypotheses.len()).filter(|&row| is_near_zero(&hypotheses[row]) == near).collect();
@@ -169,12 +169,12 @@ impl<Measure: Fn(&[Place]) -> Result<Vec<(f64, (f64, f64))>>> ShotTest<'_, Measu
         Ok(found.into_iter().map(|(_, evidence)| evidence).collect())
     }
 
-    /// `by_place`: see [`Hypothesis::new`].
-    fn of_alike(&self, found: &[Found], by_place: bool) -> Result<Vec<Evidence>> {
-        let hypotheses: Vec<Hypothesis> = found.iter().map(|one| Hypothesis::new(self.shots, &one.place, by_place)).collect();
+    /// `by_order`: see [`Hypothesis::new`].
+    fn of_alike(&self, found: &[Found], by_order: bool) -> Result<Vec<Evidence>> {
+        let hypotheses: Vec<Hypothesis> = found.iter().map(|one| Hypothesis::new(self.shots, &one.alignment, by_order)).collect();
         let chosen: Vec<Vec<u32>> = hypotheses.iter().map(|hypothesis| decoys_of(hypothesis, self.shots)).collect();
         let wanted = Measurements::new(self.shots, &hypotheses, &chosen);
-        let measured = (self.measure_near)(&wanted.places)?;
+        let measured = (self.measure_near)(&wanted.alignments)?;
         let z_of = |rows: &[u32]| -> Vec<f64> { rows.iter().map(|&row| measured[row as usize].0).collect() };
 
         let z: Vec<f64> = found.iter().map(|one| one.z).collect();
@@ -183,7 +183,7 @@ impl<Measure: Fn(&[Place]) -> Result<Vec<(f64, (f64, f64))>>> ShotTest<'_, Measu
             .iter()
             .zip(&wanted.of_hypotheses)
             .map(|(hypothesis, of_one)| {
-                let pair = |row: u32| wanted.places[row as usize].pair;
+                let pair = |row: u32| wanted.alignments[row as usize].pair;
                 let is_alike = |row: u32| {
                     let (i, j) = pair(row);
                     let set = own_set[hypothesis.pair.0 as usize];
@@ -216,9 +216,9 @@ impl<Measure: Fn(&[Place]) -> Result<Vec<(f64, (f64, f64))>>> ShotTest<'_, Measu
                 Member { pair, z, shift, chance: chance.max(in_noise(z)).max(NEAR_SHARE * elsewhere(row)).max(reached) }
             });
             Evidence {
-                place: found[k].place,
+                alignment: found[k].alignment,
                 by_name: hypotheses[k].by_name,
-                is_still: is_within(found[k].place.shift, self.size, STILL),
+                is_still: is_within(found[k].alignment.shift, self.size, STILL),
                 here: here[k],
                 support: support[k],
                 members: members.collect(),
@@ -358,13 +358,13 @@ mod tests {
     type Measured = Result<Vec<(f64, (f64, f64))>>;
 
     /// Noise near any shift, but for some pairs; `everywhere` is added to all.
-    fn noise_near(duplicates: &[(Pair, f64)], everywhere: f64) -> impl Fn(&[Place]) -> Measured {
+    fn noise_near(duplicates: &[(Pair, f64)], everywhere: f64) -> impl Fn(&[Alignment]) -> Measured {
         let duplicates: HashMap<Pair, f64> = duplicates.iter().copied().collect();
-        move |places| {
+        move |alignments| {
             let mut random = Random::new(7);
-            assert!(places.iter().all(|place| place.pair.0 < place.pair.1));
-            let z = |place: &Place| duplicates.get(&place.pair).copied().unwrap_or(random.normal(2.3, 0.5) + everywhere);
-            Ok(places.iter().map(z).zip(places).map(|(z, place)| (z, place.shift)).collect())
+            assert!(alignments.iter().all(|alignment| alignment.pair.0 < alignment.pair.1));
+            let z = |alignment: &Alignment| duplicates.get(&alignment.pair).copied().unwrap_or(random.normal(2.3, 0.5) + everywhere);
+            Ok(alignments.iter().map(z).zip(alignments).map(|(z, alignment)| (z, alignment.shift)).collect())
         }
     }
 
@@ -372,11 +372,13 @@ mod tests {
         hypotheses: &[(Pair, (f64, f64))],
         z: f64,
         (holes, shots): (Vec<u32>, Vec<u32>),
-        measure_near: impl Fn(&[Place]) -> Measured,
+        measure_near: impl Fn(&[Alignment]) -> Measured,
         areas: &[u32],
     ) -> Vec<Evidence> {
-        let found: Vec<Found> =
-            hypotheses.iter().map(|&(pair, shift)| Found { place: Place { pair, shift, turn_deg: 0.0 }, z, chance: 1e-3 }).collect();
+        let found: Vec<Found> = hypotheses
+            .iter()
+            .map(|&(pair, shift)| Found { alignment: Alignment { pair, shift, turn_deg: 0.0 }, z, chance: 1e-3 })
+            .collect();
         let (shots, null) = (Shots::new(holes, shots), of_noise());
         ShotTest { shots: &shots, null: &null, size: SIZE, areas, measure_near }.evidence(&found).expect("it measures")
     }
@@ -429,10 +431,10 @@ mod tests {
     #[test]
     fn edges_that_lie_near_zero_shift_do_not_hide_pairs_elsewhere() {
         // Decoys near zero shift reach 15, up and down; they say nothing of those at other shifts.
-        let measure = |places: &[Place]| {
+        let measure = |alignments: &[Alignment]| {
             let mut random = Random::new(7);
-            let mut z = |place: &Place| if place.shift.0 < 100.0 { random.normal(0.0, 15.0) } else { random.normal(2.3, 0.5) };
-            Ok(places.iter().map(|place| (z(place), place.shift)).collect())
+            let mut z = |alignment: &Alignment| if alignment.shift.0 < 100.0 { random.normal(0.0, 15.0) } else { random.normal(2.3, 0.5) };
+            Ok(alignments.iter().map(|alignment| (z(alignment), alignment.shift)).collect())
         };
         let mut hypotheses: Vec<_> = (0..8).map(|k| ((k, 40 + k), (50.0, 40.0))).collect();
         hypotheses.push(((20, 60), FAR_AWAY));
@@ -446,12 +448,12 @@ mod tests {
         let hypotheses = [((0, 40), FAR_AWAY), ((5, 65), FAR_AWAY)];
         let decoys = |pair: Pair| {
             let shots = Shots::new(known().0, known().1);
-            decoys_of(&Hypothesis::new(&shots, &Place { pair, ..Place::default() }, true), &shots)
+            decoys_of(&Hypothesis::new(&shots, &Alignment { pair, ..Alignment::default() }, true), &shots)
         };
         assert_ne!(decoys(hypotheses[0].0), decoys((0, 44)));
         assert_eq!(decoys(hypotheses[0].0), decoys(hypotheses[0].0));
         let [alone, beside] =
-            [&hypotheses[..1], &hypotheses].map(|hypotheses| verdicts_of(hypotheses, 5.0, known(), noise_near(&[], 0.0), &[])[0].place);
+            [&hypotheses[..1], &hypotheses].map(|hypotheses| verdicts_of(hypotheses, 5.0, known(), noise_near(&[], 0.0), &[])[0].alignment);
         assert_eq!(alone, beside);
     }
 

@@ -1,7 +1,7 @@
 //! The chance of a pair at the place where it was found.
 
 use super::null::Null;
-use crate::micrographs::search::Place;
+use crate::micrographs::search::Alignment;
 use crate::micrographs::search::comparison::{Comparison, is_of_one_area, is_within, overlap_at};
 
 /// If the shift is less than `STILL` of the frame along both axes, the chance of a pair is multiplied by [`STILL_CAUTION`], since edges that
@@ -18,7 +18,7 @@ const SMALL_CAUTION: f64 = 100.0;
 /// A pair with its significance and its chance: at zero shift if it is higher and less likely there, else at the best shift.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Found {
-    pub place: Place,
+    pub alignment: Alignment,
     pub z: f64,
     pub chance: f64,
 }
@@ -26,25 +26,25 @@ pub struct Found {
 impl Found {
     /// `size`: columns and rows of the reduced micrographs; `areas`: of each the number of the area that it shares with others, or 0.
     pub fn new(pair: &Comparison, null: &Null, size: (usize, usize), areas: &[u32]) -> Self {
-        let (x, y) = pair.place.shift;
+        let (x, y) = pair.alignment.shift;
         let is_beside_zero = x.abs() <= PATTERN_PX && y.abs() <= PATTERN_PX;
         let (mut elsewhere, zero) = null.chances(pair, size, is_beside_zero);
         if null.has_pattern && is_beside_zero {
             elsewhere = elsewhere.max(null.zero.probability(pair.z));
         }
         let is_still = zero < elsewhere && pair.z_at_zero >= pair.z;
-        let place = if is_still { Place { shift: (0.0, 0.0), turn_deg: 0.0, ..pair.place } } else { pair.place };
+        let alignment = if is_still { Alignment { shift: (0.0, 0.0), turn_deg: 0.0, ..pair.alignment } } else { pair.alignment };
         let stands_apart = is_still && pair.z_at_zero >= null.zero.apart;
-        let has_hardly_moved = is_within(place.shift, size, STILL) && null.cohort.is_some();
-        let mut caution = if overlap_at(place.shift, size) < SMALL_OVERLAP { SMALL_CAUTION } else { 1.0 };
-        if has_hardly_moved && !stands_apart && !is_of_one_area(place.pair, areas) {
+        let has_hardly_moved = is_within(alignment.shift, size, STILL) && null.cohort.is_some();
+        let mut caution = if overlap_at(alignment.shift, size) < SMALL_OVERLAP { SMALL_CAUTION } else { 1.0 };
+        if has_hardly_moved && !stands_apart && !is_of_one_area(alignment.pair, areas) {
             caution *= STILL_CAUTION;
         }
         let (z, chance) = if is_still { (pair.z_at_zero, zero) } else { (pair.z, elsewhere) };
-        Self { place, z, chance: (chance * caution).min(1.0) }
+        Self { alignment, z, chance: (chance * caution).min(1.0) }
     }
 
     pub fn overlap(&self, size: (usize, usize)) -> f64 {
-        overlap_at(self.place.shift, size)
+        overlap_at(self.alignment.shift, size)
     }
 }

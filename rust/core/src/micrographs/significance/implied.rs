@@ -4,12 +4,12 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::evidence::{Agreement, Evidence, in_order};
 use super::false_discovery::q_values;
-use crate::micrographs::search::{Pair, Place};
+use crate::micrographs::search::{Alignment, Pair};
 
 /// A pair that is a duplicate because it has the shift of an accepted pair of the same holes.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Implied {
-    pub place: Place,
+    pub alignment: Alignment,
     pub z: f64,
     /// Not lower than that of the accepted pair.
     pub q: f64,
@@ -34,9 +34,9 @@ pub(super) fn implied(accepted_pairs: &[Accepted], accepted: &HashSet<Pair>, fdr
             if accepted.contains(&pair) || found.get(&pair).is_some_and(|(chance, _)| member.chance >= *chance) {
                 continue;
             }
-            let turn_deg = accepted_pair.evidence.place.turn_deg;
-            let place = Place { pair, shift: member.shift, turn_deg: if pair == member.pair { turn_deg } else { -turn_deg } };
-            found.insert(pair, (member.chance, Implied { place, z: member.z, q: accepted_pair.q, agreement: accepted_pair.agreement }));
+            let turn_deg = accepted_pair.evidence.alignment.turn_deg;
+            let alignment = Alignment { pair, shift: member.shift, turn_deg: if pair == member.pair { turn_deg } else { -turn_deg } };
+            found.insert(pair, (member.chance, Implied { alignment, z: member.z, q: accepted_pair.q, agreement: accepted_pair.agreement }));
         }
     }
     let chances: Vec<f64> = found.values().map(|(chance, _)| *chance).collect();

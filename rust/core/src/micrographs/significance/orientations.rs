@@ -29,7 +29,7 @@ pub fn find_orientations(search: &Search, block: &Block, orientations: u8, monit
         for one in std::iter::once(Ok((Orientation::default(), compared.candidates.to_vec()))).chain(others()) {
             let (orientation, pairs) = one?;
             let chance = |pair: &Comparison| Found::new(pair, &null, search.session.size, &[]).chance;
-            found.extend(pairs.iter().map(|pair| (chance(pair), orientation, pair.place.pair)));
+            found.extend(pairs.iter().map(|pair| (chance(pair), orientation, pair.alignment.pair)));
         }
         Ok(stored(&found, compared.tested * u64::from(orientations)))
     })
@@ -69,10 +69,10 @@ fn stored(found: &[(f64, Orientation, Pair)], tested: u64) -> BTreeMap<u32, Orie
 pub(super) fn mirrored_copies(mirrored: &[Comparison], tested: u64, null: &Null, size: (usize, usize)) -> Vec<Pair> {
     let found: Vec<Found> = mirrored.iter().map(|pair| Found::new(pair, null, size, &[])).collect();
     let q = q_values(&found.iter().map(|one| one.chance).collect::<Vec<_>>(), tested);
-    let is_sure = |(one, q): &(&Found, f64)| *q <= SURE_Q && one.place.shift != (0.0, 0.0);
+    let is_sure = |(one, q): &(&Found, f64)| *q <= SURE_Q && one.alignment.shift != (0.0, 0.0);
     let mut sure: Vec<&Found> = found.iter().zip(q).filter(is_sure).map(|(one, _)| one).collect();
     sure.sort_by(|a, b| b.z.total_cmp(&a.z));
-    sure.into_iter().map(|one| one.place.pair).collect()
+    sure.into_iter().map(|one| one.alignment.pair).collect()
 }
 
 #[cfg(test)]

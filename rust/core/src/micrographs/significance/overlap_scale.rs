@@ -78,7 +78,7 @@ fn location_and_spread(z: impl IntoIterator<Item = f64>) -> (f64, f64) {
 #[expect(clippy::float_cmp, reason = "equal is meant")]
 pub(super) mod tests {
     use super::*;
-    use crate::micrographs::search::Place;
+    use crate::micrographs::search::Alignment;
     use crate::random::Random;
 
     pub const SIZE: (usize, usize) = (100, 100);
@@ -86,7 +86,7 @@ pub(super) mod tests {
     /// At a shift along x that leaves such an overlap.
     pub fn pair(z: f64, z_next: f64, z_at_zero: f64, overlap: f64) -> Comparison {
         let shift = ((1.0 - overlap) * SIZE.0 as f64, 0.0);
-        Comparison { place: Place { pair: (0, 1), shift, turn_deg: 0.0 }, z, z_next, z_at_zero }
+        Comparison { alignment: Alignment { pair: (0, 1), shift, turn_deg: 0.0 }, z, z_next, z_at_zero }
     }
 
     fn pairs(z: impl Fn(&mut Random, f64) -> f64) -> Vec<Comparison> {

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use crate::micrographs::search::{Pair, Place};
+use crate::micrographs::search::{Alignment, Pair};
 
 /// Where names do not give the shots of a hole, this many micrographs on either side of a pair are members.
 pub const REACH: usize = 3;
@@ -102,19 +102,19 @@ pub(super) struct Hypothesis {
 }
 
 impl Hypothesis {
-    /// `by_place`: whether neighbours in the order of exposure are members where names do not give holes. They are not near zero shift,
+    /// `by_order`: whether neighbours in the order of exposure are members where names do not give holes. They are not near zero shift,
     /// where neighbours, too, share the camera and its edges; nor where the holes are known, but not to be imaged twice: neighbours then
     /// are of one hole, and share its lattice.
-    pub fn new(shots: &Shots, place: &Place, by_place: bool) -> Self {
-        let pair = place.pair;
+    pub fn new(shots: &Shots, alignment: &Alignment, by_order: bool) -> Self {
+        let pair = alignment.pair;
         let by_name = shots.is_by_name(pair);
         let both_known = shots.hole(pair.0) > 0 && shots.hole(pair.1) > 0;
-        let members = match (by_name, by_place && !both_known) {
+        let members = match (by_name, by_order && !both_known) {
             (true, _) => shots.other_shots(pair),
             (_, true) => shots.beside(pair),
             _ => Vec::new(),
         };
-        Self { pair, at: [place.shift.0, place.shift.1, place.turn_deg], members, by_name }
+        Self { pair, at: [alignment.shift.0, alignment.shift.1, alignment.turn_deg], members, by_name }
     }
 
     /// The micrographs that may replace one of the pair in a decoy: the same shots of other holes, none beside it.
@@ -166,7 +166,7 @@ pub(super) struct OfDecoy {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Measurements {
     /// The earlier micrograph of each pair is its first.
-    pub places: Vec<Place>,
+    pub alignments: Vec<Alignment>,
     pub of_hypotheses: Vec<OfHypothesis>,
     rows: HashMap<(Pair, [u64; 3]), u32>,
 }
@@ -191,10 +191,10 @@ impl Measurements {
     fn row(&mut self, (i, j): Pair, at: [f64; 3]) -> u32 {
         // With the micrographs exchanged, shift and rotation are opposite; 0.0 - x is never -0.0.
         let (pair, at) = if i < j { ((i, j), at.map(|value| value + 0.0)) } else { ((j, i), at.map(|value| 0.0 - value)) };
-        let places = &mut self.places;
+        let alignments = &mut self.alignments;
         *self.rows.entry((pair, at.map(f64::to_bits))).or_insert_with(|| {
-            places.push(Place { pair, shift: (at[0], at[1]), turn_deg: at[2] });
-            places.len() as u32 - 1
+            alignments.push(Alignment { pair, shift: (at[0], at[1]), turn_deg: at[2] });
+            alignments.len() as u32 - 1
         })
     }
 }
@@ -210,8 +210,8 @@ mod tests {
         Shots::new(holes, shots)
     }
 
-    fn hypothesis(shots: &Shots, pair: Pair, [x, y, turn_deg]: [f64; 3], by_place: bool) -> Hypothesis {
-        Hypothesis::new(shots, &Place { pair, shift: (x, y), turn_deg }, by_place)
+    fn hypothesis(shots: &Shots, pair: Pair, [x, y, turn_deg]: [f64; 3], by_order: bool) -> Hypothesis {
+        Hypothesis::new(shots, &Alignment { pair, shift: (x, y), turn_deg }, by_order)
     }
 
     #[test]
@@ -245,12 +245,12 @@ mod tests {
         let (a, b) = (candidates[0], candidates[1]);
         let wanted = Measurements::new(&shots, &[one, turned], &[vec![a, b], vec![]]);
         assert_eq!([&wanted.of_hypotheses[0].members, &wanted.of_hypotheses[1].members], [&vec![0, 1], &vec![0]]);
-        let pair = |row: u32| wanted.places[row as usize].pair;
+        let pair = |row: u32| wanted.alignments[row as usize].pair;
         let decoys = &wanted.of_hypotheses[0].decoys;
         assert_eq!([pair(decoys[0].hypothesis), pair(decoys[1].hypothesis)], [(a, 31), (1, b)]);
         let members: Vec<Pair> = decoys.iter().flat_map(|decoy| &decoy.members).map(|&row| pair(row)).collect();
         assert_eq!(members, [(a - 1, 30), (a + 1, 32), (0, b - 1), (2, b + 1)]);
-        let is_there = |at: &Place| at.shift == (5.0, -3.0) && (at.turn_deg - 0.5).abs() < 1e-12;
-        assert!(wanted.places.iter().all(is_there));
+        let is_there = |at: &Alignment| at.shift == (5.0, -3.0) && (at.turn_deg - 0.5).abs() < 1e-12;
+        assert!(wanted.alignments.iter().all(is_there));
     }
 }
