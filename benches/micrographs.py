@@ -125,7 +125,7 @@ def screen(n: int, sensitivity: str) -> None:
     stages.stage("planning")
     turns_deg = [0.0]
     search = _core.Search.plan(
-        session, sensitivity=sensitivity, max_shift_px=None, turns_deg=turns_deg, screened_turns_deg=turns_deg, threads=0
+        session, sensitivity=sensitivity, max_shift_reduced_px=None, turns_deg=turns_deg, screened_turns_deg=turns_deg, threads=0
     )
     passed = search.compare(shard=(0, 1), threads=0, progress=stages)
     found = search.screening
@@ -227,7 +227,7 @@ def window(n: int = 5000) -> None:
         pairs, decoys = window_pairs(range(n), params)
         found = session.find(pairs, None, mirrored=False, threads=0)
         session.find(decoys, None, mirrored=True, threads=0)
-        places = SimpleNamespace(pairs=pairs, shift_px=found.shift_px.astype(float), turn_deg=np.zeros(len(pairs)))
+        places = SimpleNamespace(pairs=pairs, shift_reduced_px=found.shift_reduced_px.astype(float), turn_deg=np.zeros(len(pairs)))
         session.confirm(places, band=params.band, threads=0)
         seconds, core_seconds = time.perf_counter() - started, time.process_time() - cpu
     print(

@@ -34,7 +34,7 @@ def null_of(z: np.ndarray) -> _core.Null:
         n = len(z)
         two, zeros = np.zeros((n, 2)), np.zeros(n)
         reals = {"turn_deg": zeros, "z": z, "z_next": zeros, "z_at_zero": zeros}
-        return SimpleNamespace(at=np.arange(n, dtype=np.uint64), pairs=two.astype(np.uint32), shift_px=two, **reals)
+        return SimpleNamespace(at=np.arange(n, dtype=np.uint64), pairs=two.astype(np.uint32), shift_reduced_px=two, **reals)
 
     with TemporaryDirectory() as name:
         preparation = _core.Preparation.open(Path(name) / "cache", resume=False)
@@ -43,7 +43,7 @@ def null_of(z: np.ndarray) -> _core.Null:
         session = _core.Session.load(records, band=MicrographParams().search_band, threads=0)
     block = _core.Block(*map(columns, (np.zeros(0), z, np.zeros(0))))
     none = np.zeros((0, 2), np.uint32)
-    search = _core.Search.window(session, none, none, max_shift_px=None, turns_deg=[0.0])
+    search = _core.Search.window(session, none, none, max_shift_reduced_px=None, turns_deg=[0.0])
     return search.conclude(block, asked=Criteria.of([Acquisition()] * 2, MicrographParams()), threads=0).null
 
 

@@ -303,13 +303,17 @@ def test_what_is_measured_of_a_pair_does_not_depend_on_the_other_pairs(session: 
         pairs = np.array([(0, 1), (0, 3), (1, 2), (2, 12), (3, 6), (5, 6)], np.uint32)
 
         def measured(pairs: np.ndarray) -> _core.Confirmed:
-            places = SimpleNamespace(pairs=pairs, shift_px=np.full((len(pairs), 2), 20.0), turn_deg=np.zeros(len(pairs)))
+            places = SimpleNamespace(pairs=pairs, shift_reduced_px=np.full((len(pairs), 2), 20.0), turn_deg=np.zeros(len(pairs)))
             return loaded.confirm(places, band=PARAMS.band, threads=1)
 
         among_others = measured(pairs)
         for k in range(len(pairs)):
             alone = measured(pairs[k : k + 1])
-            assert (alone.ncc[0], alone.ccc[0], *alone.shift_px[0]) == (among_others.ncc[k], among_others.ccc[k], *among_others.shift_px[k])
+            assert (alone.ncc[0], alone.ccc[0], *alone.shift_reduced_px[0]) == (
+                among_others.ncc[k],
+                among_others.ccc[k],
+                *among_others.shift_reduced_px[k],
+            )
 
 
 def test_the_two_lines_of_the_screeners_readme(session: Planted, tmp_path: Path) -> None:

@@ -92,8 +92,8 @@ def known(holes: int, shots: int) -> list[Acquisition]:
 
 
 @pytest.mark.parametrize("named", [True, False])
-@pytest.mark.parametrize("max_shift_px", [None, 25.0])
-def test_the_plan(named: bool, max_shift_px: float | None) -> None:
+@pytest.mark.parametrize("max_shift_reduced_px", [None, 25.0])
+def test_the_plan(named: bool, max_shift_reduced_px: float | None) -> None:
     acquisitions = known(20, 3) if named else [Acquisition()] * 60
     same = {(0, 57), (1, 58), (2, 59)}
     distances = [12, 15, 24]
@@ -108,19 +108,19 @@ def test_the_plan(named: bool, max_shift_px: float | None) -> None:
                 turn=turn,
                 distances=window,
                 ordinals=list(range(60)),
-                max_shift_px=max_shift_px,
+                max_shift_reduced_px=max_shift_reduced_px,
             )
             assert len(made) == 21
             used = [row for one in made for row in (one.original, one.host)]
             assert len(set(used)) == len(used)
             assert all(one.original < one.host and (one.original, one.host) not in same for one in made)
             assert all(window is None or one.host - one.original in window for one in made)
-            assert max_shift_px is None or all(max(map(abs, one.move)) <= max_shift_px for one in made)
+            assert max_shift_reduced_px is None or all(max(map(abs, one.move)) <= max_shift_reduced_px for one in made)
             if named:
                 assert all(acquisitions[one.original].shot == acquisitions[one.host].shot for one in made)
                 holes = {(acquisitions[one.original].hole, acquisitions[one.host].hole) for one in made}
                 assert len(holes) == 7
-            if max_shift_px is None:
+            if max_shift_reduced_px is None:
                 counts = [sum(low - 0.05 <= one.overlap <= high + 0.05 for one in made) for low, high in OVERLAPS]
                 assert min(counts) >= 6
 
@@ -245,7 +245,7 @@ def test_planted_exposures_lie_as_the_sessions_own_pairs_and_keep_as_much(sessio
     assert found.measured_on == len(session.pairs)
     assert 0.5 < found.damage <= 1.25
     assert "as strong as the 9 pairs of this session" in self_test(found)
-    planted = plan(range(24), [Acquisition()] * 24, SIZE, set(), number=8, turn=0, distances=None, ordinals=range(24), max_shift_px=None,
+    planted = plan(range(24), [Acquisition()] * 24, SIZE, set(), number=8, turn=0, distances=None, ordinals=range(24), max_shift_reduced_px=None,
                    own_moves=[(0.4, -0.3)])  # fmt: skip
     assert [one.move for one in planted[1::2]] == [(0, 0)] * 4
     assert all(one.move != (0, 0) for one in planted[::2])

@@ -296,7 +296,7 @@ class _Alignments(Protocol):
     @property
     def pairs(self) -> NDArray[np.uint32]: ...
     @property
-    def shift_px(self) -> NDArray[np.float64]: ...
+    def shift_reduced_px(self) -> NDArray[np.float64]: ...
     @property
     def turn_deg(self) -> NDArray[np.float64]: ...
 
@@ -344,7 +344,7 @@ class _Columns(Protocol):
     @property
     def pairs(self) -> NDArray[np.uint32]: ...
     @property
-    def shift_px(self) -> NDArray[np.float64]: ...
+    def shift_reduced_px(self) -> NDArray[np.float64]: ...
     @property
     def turn_deg(self) -> NDArray[np.float64]: ...
     @property
@@ -386,7 +386,7 @@ class Comparisons:
     def pairs(self) -> NDArray[np.uint32]:
         """(n, 2): the two micrographs, the earlier first."""
     @property
-    def shift_px(self) -> NDArray[np.float64]:
+    def shift_reduced_px(self) -> NDArray[np.float64]:
         """(n, 2): the shift (x, y), in reduced pixels, that superimposes the second on the first."""
     @property
     def turn_deg(self) -> NDArray[np.float64]:
@@ -498,7 +498,7 @@ class Decisions:
     def shot_agreement(self) -> list[str]:
         """``"3 of 4"`` shots of the two holes agree; ``"contradicted"``; ``"3 in a row"`` where names do not give holes; or empty."""
     @property
-    def shift_px(self) -> NDArray[np.float64]:
+    def shift_reduced_px(self) -> NDArray[np.float64]:
         """(n, 2): the shift (x, y), in reduced pixels, that superimposes the second on the first in the middle of their overlap."""
     @property
     def ncc(self) -> NDArray[np.float64]: ...
@@ -515,8 +515,10 @@ class Decisions:
 class Collection:
     """Micrographs of one size during data collection, in the order in which they came."""
 
-    def __new__(cls, records: Sequence[Record], state: bytes | None, *, band: _Band, max_shift_px: float | None, threads: int) -> Self:
-        """Takes up the micrographs of an earlier collection, and its ``state``; ``max_shift_px``: along an axis, reduced pixels."""
+    def __new__(
+        cls, records: Sequence[Record], state: bytes | None, *, band: _Band, max_shift_reduced_px: float | None, threads: int
+    ) -> Self:
+        """Takes up the micrographs of an earlier collection, and its ``state``; ``max_shift_reduced_px``: along an axis, reduced pixels."""
     def __len__(self) -> int: ...
     @property
     def covered(self) -> int:
@@ -533,8 +535,8 @@ class Collection:
 class Search:
     """A session whose pairs are compared, in any number of processes, and decided on together.
 
-    Limits: ``max_shift_px`` along an axis, reduced pixels, None: up to where a tenth of the frame overlaps; rotations at which pairs are
-    refined (``turns_deg``) and screened (``screened_turns_deg``).
+    Limits: ``max_shift_reduced_px`` along an axis, None: up to where a tenth of the frame overlaps; rotations at which pairs are refined
+    (``turns_deg``) and screened (``screened_turns_deg``).
     """
 
     @staticmethod
@@ -542,7 +544,7 @@ class Search:
         session: Session,
         *,
         sensitivity: str,
-        max_shift_px: float | None,
+        max_shift_reduced_px: float | None,
         turns_deg: Sequence[float],
         screened_turns_deg: Sequence[float],
         threads: int,
@@ -564,7 +566,7 @@ class Search:
         pairs: NDArray[np.uint32],
         decoys: NDArray[np.uint32],
         *,
-        max_shift_px: float | None,
+        max_shift_reduced_px: float | None,
         turns_deg: Sequence[float],
     ) -> Search:
         """Plans a search among some pairs (n, 2); ``decoys``: those that are also compared with one micrograph mirrored."""
@@ -573,7 +575,7 @@ class Search:
         session: Session,
         directory: _Path,
         *,
-        max_shift_px: float | None,
+        max_shift_reduced_px: float | None,
         turns_deg: Sequence[float],
         screened_turns_deg: Sequence[float],
         compares: bool,
@@ -603,7 +605,7 @@ class Matches:
         """(n,): significance at the best shift, as :attr:`Correlation.z` has it, of whitened views."""
 
     @property
-    def shift_px(self) -> NDArray[np.float32]:
+    def shift_reduced_px(self) -> NDArray[np.float32]:
         """(n, 2): the shift (x, y), in reduced pixels, that superimposes the second on the first."""
 
     @property
@@ -619,7 +621,7 @@ class Confirmed:
     """Measures of n pairs at the full reduced resolution, band-passed."""
 
     @property
-    def shift_px(self) -> NDArray[np.float64]:
+    def shift_reduced_px(self) -> NDArray[np.float64]:
         """(n, 2): the shift (x, y), in reduced pixels, that superimposes the second on the first in the middle of what they share."""
 
     @property
@@ -693,7 +695,7 @@ class Session:
     def find(
         self,
         pairs: NDArray[np.uint32],
-        max_shift_px: float | None,
+        max_shift_reduced_px: float | None,
         *,
         mirrored: bool,
         threads: int,

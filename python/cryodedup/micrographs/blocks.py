@@ -37,7 +37,7 @@ WHOLE: Shard = (0, 1)
 MAX_IN_MEMORY = 12_000
 """The views of more micrographs than these (about 0.15 MB each) are kept in a file."""
 _KINDS = ("candidates", "mirrored", "random")
-_COLUMNS = ("at", "pairs", "shift_px", "turn_deg", "z", "z_next", "z_at_zero")
+_COLUMNS = ("at", "pairs", "shift_reduced_px", "turn_deg", "z", "z_next", "z_at_zero")
 
 
 def plan_search(of_class: Class, params: MicrographParams, directory: Path | None, progress: Progress = SILENT) -> _core.Search:
@@ -73,12 +73,12 @@ def open_search(folder: Path, ordinals: list[int], params: MicrographParams, *, 
 
 def _of_window(session: _core.Session, ordinals: Sequence[int], params: MicrographParams) -> _core.Search:
     pairs, decoys = window_pairs(ordinals, params)
-    return _core.Search.window(session, pairs, decoys, max_shift_px=params.max_shift_reduced_px, turns_deg=params.turns_deg)
+    return _core.Search.window(session, pairs, decoys, max_shift_reduced_px=params.max_shift_reduced_px, turns_deg=params.turns_deg)
 
 
 def _limits(params: MicrographParams) -> dict[str, Any]:
     return {
-        "max_shift_px": params.max_shift_reduced_px,
+        "max_shift_reduced_px": params.max_shift_reduced_px,
         "turns_deg": params.turns_deg,
         "screened_turns_deg": params.screened_turns_deg,
     }

@@ -96,7 +96,7 @@ class Class:
 def pair_of(found: _core.Decisions, row: int, of_class: Class, params: MicrographParams) -> Pair:
     """The judged pair at a row, with its measurements."""
     (x, y), overlap, rotation_deg = (
-        (float(value) for value in found.shift_px[row]),
+        (float(value) for value in found.shift_reduced_px[row]),
         float(found.overlap[row]),
         float(found.rotation_deg[row]),
     )

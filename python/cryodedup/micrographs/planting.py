@@ -72,7 +72,7 @@ def plan(
     turn: int,
     distances: Sequence[int] | None,
     ordinals: Sequence[int],
-    max_shift_px: float | None,
+    max_shift_reduced_px: float | None,
     own_moves: Sequence[tuple[float, float]] = (),
 ) -> list[Planted]:
     """Chooses which micrographs are exposed again, which hosts they replace, and the shifts.
@@ -94,7 +94,7 @@ def plan(
         Allowed distances between the ordinals of original and host, in a window search; None: any.
     ordinals
         Place of each row in the order of exposure.
-    max_shift_px
+    max_shift_reduced_px
         Largest shift along an axis, reduced pixels; None: no limit.
     own_moves
         Shifts of second visits of the session itself, reduced pixels: every other second exposure has one of them.
@@ -123,16 +123,18 @@ def plan(
             continue
         alone = [other for other in hosts if not partnered.intersection(free[other].values())]
         chosen = int(rng.choice(alone or hosts))
-        drawn = _move(OVERLAPS[turns % len(OVERLAPS)], size, max_shift_px, rng)
+        drawn = _move(OVERLAPS[turns % len(OVERLAPS)], size, max_shift_reduced_px, rng)
         move = np.array(own_moves[int(rng.integers(len(own_moves)))]) if own_moves and len(planted) % 2 else drawn
         turns += 1
         for shot, row in unit.items():
-            planted.append(_planted(row, free[chosen][shot], move if len(unit) == 1 else _jittered(move, size, rng), size, max_shift_px))
+            planted.append(
+                _planted(row, free[chosen][shot], move if len(unit) == 1 else _jittered(move, size, rng), size, max_shift_reduced_px)
+            )
         del free[int(k)], free[chosen]
     return planted
 
 
-def _move(overlap: tuple[float, float], size: tuple[int, int], max_shift_px: float | None, rng: np.random.Generator) -> Floats:
+def _move(overlap: tuple[float, float], size: tuple[int, int], max_shift_reduced_px: float | None, rng: np.random.Generator) -> Floats:
     """A shift in a random direction, for an overlap drawn from the range."""
     for _ in range(DRAWS):
         share, angle = rng.uniform(*overlap), rng.uniform(0, 2 * np.pi)
@@ -141,7 +143,7 @@ def _move(overlap: tuple[float, float], size: tuple[int, int], max_shift_px: flo
         # (1 - r a) (1 - r b) = share
         length = 2 * (1 - share) / ((a + b) + np.sqrt((a + b) ** 2 - 4 * a * b * (1 - share)))
         move = length * direction
-        if max_shift_px is None or np.abs(move).max() <= max_shift_px:
+        if max_shift_reduced_px is None or np.abs(move).max() <= max_shift_reduced_px:
             break
     return np.asarray(move)
 
@@ -150,8 +152,8 @@ def _jittered(move: Floats, size: tuple[int, int], rng: np.random.Generator) -> 
     return move + rng.normal(0, JITTER * size[0], 2)
 
 
-def _planted(original: int, host: int, move: Floats, size: tuple[int, int], max_shift_px: float | None) -> Planted:
-    limit = np.array(size) - 1 if max_shift_px is None else np.minimum(np.array(size) - 1, np.floor(max_shift_px))
+def _planted(original: int, host: int, move: Floats, size: tuple[int, int], max_shift_reduced_px: float | None) -> Planted:
+    limit = np.array(size) - 1 if max_shift_reduced_px is None else np.minimum(np.array(size) - 1, np.floor(max_shift_reduced_px))
     x, y = (int(value) for value in np.rint(np.clip(move, -limit, limit)))
     return Planted(original, host, (x, y), (1 - abs(x) / size[0]) * (1 - abs(y) / size[1]))
 

@@ -173,7 +173,7 @@ def self_test(
             turn=turn,
             distances=window_distances(params, at[-1] + 1) if params.by_window else None,
             ordinals=at,
-            max_shift_px=params.max_shift_reduced_px,
+            max_shift_reduced_px=params.max_shift_reduced_px,
             own_moves=moves,
         )
         if not planted:

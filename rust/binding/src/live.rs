@@ -17,18 +17,18 @@ pub struct Collection(live::Collection);
 #[pymethods]
 impl Collection {
     #[new]
-    #[pyo3(signature = (records, state, *, band, max_shift_px, threads))]
+    #[pyo3(signature = (records, state, *, band, max_shift_reduced_px, threads))]
     fn new(
         py: Python<'_>,
         records: Vec<Record>,
         state: Option<&[u8]>,
         band: BandOf,
-        max_shift_px: Option<f64>,
+        max_shift_reduced_px: Option<f64>,
         threads: usize,
     ) -> PyResult<Self> {
         let gathered = state.map_or_else(|| Ok(live::Gathered::default()), of_state)?;
         let records = records.into_iter().map(|record| record.0).collect();
-        run(py, threads, None, |monitor| live::Collection::new(records, gathered, to_band(band), max_shift_px, monitor)).map(Self)
+        run(py, threads, None, |monitor| live::Collection::new(records, gathered, to_band(band), max_shift_reduced_px, monitor)).map(Self)
     }
 
     fn __len__(&self) -> usize {

@@ -16,20 +16,20 @@ pub type BandOf = (f32, f32, f32);
 #[derive(FromPyObject)]
 pub struct Alignments<'py> {
     pairs: PyReadonlyArray2<'py, u32>,
-    shift_px: PyReadonlyArray2<'py, f64>,
+    shift_reduced_px: PyReadonlyArray2<'py, f64>,
     turn_deg: PyReadonlyArray1<'py, f64>,
 }
 
 impl Alignments<'_> {
     pub fn among(&self, n: usize) -> PyResult<Vec<Alignment>> {
-        search::alignments(self.pairs.as_slice()?, self.shift_px.as_slice()?, self.turn_deg.as_slice()?, n).map_err(to_python)
+        search::alignments(self.pairs.as_slice()?, self.shift_reduced_px.as_slice()?, self.turn_deg.as_slice()?, n).map_err(to_python)
     }
 }
 
 readable! {
     Matches(Arc<Vec<Match>>) {
         z: Column<f32> = |found| found.iter().map(|one| one.z).collect();
-        shift_px: Image<f32> = |found| found.iter().map(|one| <[f32; 2]>::from(one.shift)).collect();
+        shift_reduced_px: Image<f32> = |found| found.iter().map(|one| <[f32; 2]>::from(one.shift)).collect();
         z_at_zero: Column<f32> = |found| found.iter().map(|one| one.z_at_zero).collect();
         z_next: Column<f32> = |found| found.iter().map(|one| one.z_next).collect();
     }
@@ -37,7 +37,7 @@ readable! {
 
 readable! {
     Confirmed(Arc<Vec<Measures>>) {
-        shift_px: Image<f64> = |found| found.iter().map(|one| <[f64; 2]>::from(one.shift)).collect();
+        shift_reduced_px: Image<f64> = |found| found.iter().map(|one| <[f64; 2]>::from(one.shift)).collect();
         ncc: Column<f64> = |found| found.iter().map(|one| one.ncc).collect();
         ccc: Column<f64> = |found| found.iter().map(|one| one.ccc).collect();
         overlap: Column<f64> = |found| found.iter().map(|one| one.overlap).collect();

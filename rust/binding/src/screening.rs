@@ -30,7 +30,7 @@ readable! {
     Comparisons(Arc<Vec<Listed>>) {
         at: Column<u64> = |ones| ones.iter().map(|one| one.at).collect();
         pairs: Image<u32> = |ones| ones.iter().map(|one| <[u32; 2]>::from(one.found.alignment.pair)).collect();
-        shift_px: Image<f64> = |ones| ones.iter().map(|one| <[f64; 2]>::from(one.found.alignment.shift)).collect();
+        shift_reduced_px: Image<f64> = |ones| ones.iter().map(|one| <[f64; 2]>::from(one.found.alignment.shift)).collect();
         turn_deg: Column<f64> = |ones| ones.iter().map(|one| one.found.alignment.turn_deg).collect();
         z: Column<f64> = |ones| ones.iter().map(|one| one.found.z).collect();
         z_next: Column<f64> = |ones| ones.iter().map(|one| one.found.z_next).collect();
@@ -43,7 +43,7 @@ readable! {
 pub struct Columns<'py> {
     at: PyReadonlyArray1<'py, u64>,
     pairs: PyReadonlyArray2<'py, u32>,
-    shift_px: PyReadonlyArray2<'py, f64>,
+    shift_reduced_px: PyReadonlyArray2<'py, f64>,
     turn_deg: PyReadonlyArray1<'py, f64>,
     z: PyReadonlyArray1<'py, f64>,
     z_next: PyReadonlyArray1<'py, f64>,
@@ -52,7 +52,8 @@ pub struct Columns<'py> {
 
 impl Columns<'_> {
     fn listed(&self) -> PyResult<Vec<Listed>> {
-        let alignments = search::alignments(self.pairs.as_slice()?, self.shift_px.as_slice()?, self.turn_deg.as_slice()?, usize::MAX);
+        let alignments =
+            search::alignments(self.pairs.as_slice()?, self.shift_reduced_px.as_slice()?, self.turn_deg.as_slice()?, usize::MAX);
         let [z, z_next, z_at_zero] = [&self.z, &self.z_next, &self.z_at_zero].map(|column| column.as_array());
         let at = self.at.as_array();
         let listed = |(row, alignment): (usize, Alignment)| {
@@ -183,7 +184,7 @@ readable! {
         q: Column<f64> = |all| measured(all).map(|one| one.q).collect();
         accepted: Column<bool> = |all| measured(all).map(|one| one.is_accepted).collect();
         shot_agreement: Vec<String> = |all| measured(all).map(|one| words(one.agreement)).collect();
-        shift_px: Image<f64> = |all| measured(all).filter_map(|one| one.measured).map(|one| <[f64; 2]>::from(one.shift)).collect();
+        shift_reduced_px: Image<f64> = |all| measured(all).filter_map(|one| one.measured).map(|one| <[f64; 2]>::from(one.shift)).collect();
         ncc: Column<f64> = |all| measured(all).filter_map(|one| one.measured).map(|one| one.ncc).collect();
         ccc: Column<f64> = |all| measured(all).filter_map(|one| one.measured).map(|one| one.ccc).collect();
         overlap: Column<f64> = |all| measured(all).filter_map(|one| one.measured).map(|one| one.overlap).collect();
@@ -247,20 +248,20 @@ pub struct Search(search::Search);
 #[pymethods]
 impl Search {
     #[staticmethod]
-    #[pyo3(signature = (session, *, sensitivity, max_shift_px, turns_deg, screened_turns_deg, threads, progress=None))]
+    #[pyo3(signature = (session, *, sensitivity, max_shift_reduced_px, turns_deg, screened_turns_deg, threads, progress=None))]
     #[expect(clippy::too_many_arguments, reason = "one an option")]
     fn plan(
         py: Python<'_>,
         session: &Session,
         sensitivity: &str,
-        max_shift_px: Option<f64>,
+        max_shift_reduced_px: Option<f64>,
         turns_deg: Vec<f64>,
         screened_turns_deg: Vec<f64>,
         threads: usize,
         progress: Progress<'_>,
     ) -> PyResult<Self> {
         let sensitivity = sensitivity.parse().map_err(to_python)?;
-        let (session, limits) = (Arc::clone(&session.0), Limits { max_shift_px, turns_deg, screened_turns_deg });
+        let (session, limits) = (Arc::clone(&session.0), Limits { max_shift_reduced_px, turns_deg, screened_turns_deg });
         run(py, threads, progress.as_ref(), |monitor| search::Search::plan(session, sensitivity, limits, monitor)).map(Self)
     }
 
@@ -279,31 +280,31 @@ impl Search {
     }
 
     #[staticmethod]
-    #[pyo3(signature = (session, pairs, decoys, *, max_shift_px, turns_deg))]
+    #[pyo3(signature = (session, pairs, decoys, *, max_shift_reduced_px, turns_deg))]
     fn window(
         session: &Session,
         pairs: PyReadonlyArray2<'_, u32>,
         decoys: PyReadonlyArray2<'_, u32>,
-        max_shift_px: Option<f64>,
+        max_shift_reduced_px: Option<f64>,
         turns_deg: Vec<f64>,
     ) -> PyResult<Self> {
         let among = |some: PyReadonlyArray2<'_, u32>| search::pairs(some.as_slice()?, session.0.len()).map_err(to_python);
-        let limits = Limits { max_shift_px, turns_deg, screened_turns_deg: vec![] };
+        let limits = Limits { max_shift_reduced_px, turns_deg, screened_turns_deg: vec![] };
         Ok(Self(search::Search::window(Arc::clone(&session.0), among(pairs)?, among(decoys)?, limits)))
     }
 
     #[staticmethod]
-    #[pyo3(signature = (session, directory, *, max_shift_px, turns_deg, screened_turns_deg, compares))]
+    #[pyo3(signature = (session, directory, *, max_shift_reduced_px, turns_deg, screened_turns_deg, compares))]
     fn open(
         py: Python<'_>,
         session: &Session,
         directory: PathBuf,
-        max_shift_px: Option<f64>,
+        max_shift_reduced_px: Option<f64>,
         turns_deg: Vec<f64>,
         screened_turns_deg: Vec<f64>,
         compares: bool,
     ) -> PyResult<Self> {
-        let (session, limits) = (Arc::clone(&session.0), Limits { max_shift_px, turns_deg, screened_turns_deg });
+        let (session, limits) = (Arc::clone(&session.0), Limits { max_shift_reduced_px, turns_deg, screened_turns_deg });
         py.detach(|| search::Search::open(session, limits, &directory, compares)).map(Self).map_err(to_python)
     }
 

@@ -76,18 +76,18 @@ impl Session {
         self.0.show_one_area().map_err(to_python)
     }
 
-    #[pyo3(signature = (pairs, max_shift_px, *, mirrored, threads))]
+    #[pyo3(signature = (pairs, max_shift_reduced_px, *, mirrored, threads))]
     fn find(
         &self,
         py: Python<'_>,
         pairs: PyReadonlyArray2<'_, u32>,
-        max_shift_px: Option<f64>,
+        max_shift_reduced_px: Option<f64>,
         mirrored: bool,
         threads: usize,
     ) -> PyResult<Matches> {
         let pairs = search::pairs(pairs.as_slice()?, self.0.len()).map_err(to_python)?;
         let seen = Seen { mirrored, ..Seen::default() };
-        let find = |monitor: &_| Matcher::new(&self.0, max_shift_px, false).find(&pairs, seen, monitor);
+        let find = |monitor: &_| Matcher::new(&self.0, max_shift_reduced_px, false).find(&pairs, seen, monitor);
         Ok(Matches(Arc::new(run(py, threads, None, find)?)))
     }
 

@@ -36,7 +36,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let prepared = Preparation::open(&cache, false, &monitor)?.read(&frames, &keys, bin, &monitor)?;
     let records = prepared.into_iter().collect::<Result<Vec<_>, _>>()?;
     let session = Arc::new(Session::load(&records, SEARCHED, vec![], None, &monitor)?);
-    let limits = Limits { max_shift_px: None, turns_deg: vec![0.0], screened_turns_deg: vec![0.0] };
+    let limits = Limits { max_shift_reduced_px: None, turns_deg: vec![0.0], screened_turns_deg: vec![0.0] };
     let search = Search::plan(Arc::clone(&session), Sensitivity::Auto, limits, &monitor)?;
     let block = search.compare(Shard::new(0, 1)?, &monitor)?; // a cluster compares other shards elsewhere, and joins them
     let unknown = Shots::new(vec![0; paths.len()], vec![0; paths.len()]);

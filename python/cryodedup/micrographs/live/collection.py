@@ -28,7 +28,7 @@ class Collection:
         self._params = params
         self._records, self.acquisitions = list(records), list(acquisitions)
         self._core = _core.Collection(
-            self._records, state, band=params.search_band, max_shift_px=params.max_shift_reduced_px, threads=params.threads
+            self._records, state, band=params.search_band, max_shift_reduced_px=params.max_shift_reduced_px, threads=params.threads
         )
 
     @property

@@ -59,7 +59,7 @@ struct Loaded {
 #[derive(Debug)]
 pub struct Collection {
     band: Band,
-    max_shift_px: Option<f64>,
+    max_shift_reduced_px: Option<f64>,
     records: Vec<Stored>,
     loaded: Option<Loaded>,
     gathered: Gathered,
@@ -67,18 +67,18 @@ pub struct Collection {
 
 impl Collection {
     /// A collection without micrographs, or, of an earlier process, the first micrographs and what it had gathered of them. The views are
-    /// made again. `max_shift_px`: along an axis, in reduced pixels.
+    /// made again. `max_shift_reduced_px`: along an axis, in reduced pixels.
     ///
     /// # Errors
     /// [`Error::Io`], [`Error::Interrupted`]; [`Error::Parameter`]: what was gathered is of other micrographs.
-    pub fn new(records: Vec<Stored>, gathered: Gathered, band: Band, max_shift_px: Option<f64>, monitor: &Monitor) -> Result<Self> {
+    pub fn new(records: Vec<Stored>, gathered: Gathered, band: Band, max_shift_reduced_px: Option<f64>, monitor: &Monitor) -> Result<Self> {
         let of_all = [&gathered.candidates, &gathered.mirrored, &gathered.cohort];
         let largest = of_all.into_iter().flatten().map(|one| one.alignment.pair.0.max(one.alignment.pair.1) as usize).max();
         if largest.is_some_and(|number| number >= records.len()) || gathered.covered > records.len() {
             let found = format!("comparisons of more than {} micrographs", records.len());
             return Err(Error::parameter("gathered", found, "those of these micrographs"));
         }
-        let mut collection = Self { band, max_shift_px, records, loaded: None, gathered };
+        let mut collection = Self { band, max_shift_reduced_px, records, loaded: None, gathered };
         if collection.records.len() >= FIRST {
             collection.loaded = Some(collection.load(monitor)?);
         }
@@ -147,7 +147,7 @@ impl Collection {
 
     fn load(&self, monitor: &Monitor) -> Result<Loaded> {
         let session = Arc::new(Session::load(&self.records, self.band, vec![], None, monitor)?);
-        let low = LowResolution::new(Arc::clone(&session), 1, self.max_shift_px, monitor)?;
+        let low = LowResolution::new(Arc::clone(&session), 1, self.max_shift_reduced_px, monitor)?;
         Ok(Loaded { session, low, pattern: self.pattern_before(self.len(), monitor)? })
     }
 
@@ -186,7 +186,7 @@ impl Collection {
     /// Refines a micrograph with earlier ones. It is the first of each pair there, which is faster, and the second in what is returned.
     fn refine(&self, loaded: &Loaded, i: u32, partners: &[u32], seen: Seen, monitor: &Monitor) -> Result<Vec<Comparison>> {
         let pairs: Vec<Pair> = partners.iter().map(|&partner| (i, partner)).collect();
-        let found = Matcher::new(&loaded.session, self.max_shift_px, false).find(&pairs, seen, monitor)?;
+        let found = Matcher::new(&loaded.session, self.max_shift_reduced_px, false).find(&pairs, seen, monitor)?;
         let inverse = |(&(i, partner), one)| {
             let compared = Comparison::new((partner, i), one, 0.0);
             let (x, y) = compared.alignment.shift;

@@ -23,7 +23,7 @@ pub const RANDOM_PAIRS: usize = 10_000;
 #[derive(Clone, Debug, Default)]
 pub struct Limits {
     /// Largest shift along an axis, in pixels of the reduced micrographs; None: up to where a tenth of the frame overlaps.
-    pub max_shift_px: Option<f64>,
+    pub max_shift_reduced_px: Option<f64>,
     /// Rotations, in degrees, at which pairs are refined.
     pub turns_deg: Vec<f64>,
     /// Rotations, in degrees, at which pairs are screened.
@@ -97,7 +97,7 @@ impl Search {
     /// # Errors
     /// [`Error::Io`] of the views, [`Error::Interrupted`].
     pub fn plan(session: Arc<Session>, sensitivity: Sensitivity, limits: Limits, monitor: &Monitor) -> Result<Self> {
-        let screener = Screener::plan(&session, sensitivity, limits.max_shift_px, monitor)?;
+        let screener = Screener::plan(&session, sensitivity, limits.max_shift_reduced_px, monitor)?;
         let pairs = Pairs::All { screening: screener.screening.clone(), screener: Some(Box::new(screener)) };
         Ok(Self { session, pairs, limits })
     }
@@ -112,7 +112,7 @@ impl Search {
     /// # Errors
     /// [`Error::Io`], [`Error::Malformed`].
     pub fn open(session: Arc<Session>, limits: Limits, directory: &Path, compares: bool) -> Result<Self> {
-        let screener = compares.then(|| Screener::open(&session, limits.max_shift_px, directory).map(Box::new)).transpose()?;
+        let screener = compares.then(|| Screener::open(&session, limits.max_shift_reduced_px, directory).map(Box::new)).transpose()?;
         let screening = screener.as_ref().map_or_else(|| Screening::open(directory), |screener| Ok(screener.screening.clone()))?;
         Ok(Self { session, pairs: Pairs::All { screening, screener }, limits })
     }
@@ -207,7 +207,7 @@ impl Search {
     /// Compares pairs at every rotation; at zero shift only without rotation.
     fn refine(&self, pairs: &[(u64, Pair)], seen: Seen, monitor: &Monitor) -> Result<Vec<Listed>> {
         let only: Vec<Pair> = pairs.iter().map(|(_, pair)| *pair).collect();
-        let matcher = Matcher::new(&self.session, self.limits.max_shift_px, self.screening().is_some_and(|how| how.grid.is_some()));
+        let matcher = Matcher::new(&self.session, self.limits.max_shift_reduced_px, self.screening().is_some_and(|how| how.grid.is_some()));
         let mut best: Vec<Listed> = Vec::new();
         for &turn_deg in &self.limits.turns_deg {
             let found = matcher.find(&only, Seen { warp: Warp::of(turn_deg, 1.0), ..seen }, monitor)?;

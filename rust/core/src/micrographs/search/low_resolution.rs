@@ -51,7 +51,7 @@ pub struct LowResolution {
     view: Plan,
     pub(super) packed: Vec<Arc<[i16]>>,
     /// Largest shift, in pixels of the reduced micrographs.
-    pub(crate) max_shift_px: Option<f64>,
+    pub(crate) max_shift_reduced_px: Option<f64>,
     finer: usize,
 }
 
@@ -70,13 +70,13 @@ pub(crate) struct Thread {
 }
 
 impl LowResolution {
-    /// Transforms the micrographs of a session. `max_shift_px`: largest shift along an axis, in pixels of the reduced micrographs. `finer`:
+    /// Transforms the micrographs of a session. `max_shift_reduced_px`: largest shift along an axis, in pixels of the reduced micrographs. `finer`:
     /// factor of a higher resolution than the usual one. Memory: about 25 kB a micrograph, times `finer` squared.
     ///
     /// # Errors
     /// [`crate::Error::Io`] of the views, [`crate::Error::Interrupted`].
-    pub fn new(session: Arc<Session>, finer: usize, max_shift_px: Option<f64>, monitor: &Monitor) -> Result<Self> {
-        let mut low = Self::empty(session, finer, max_shift_px);
+    pub fn new(session: Arc<Session>, finer: usize, max_shift_reduced_px: Option<f64>, monitor: &Monitor) -> Result<Self> {
+        let mut low = Self::empty(session, finer, max_shift_reduced_px);
         low.packed = low.pack(0, monitor)?;
         Ok(low)
     }
@@ -87,7 +87,7 @@ impl LowResolution {
     /// [`crate::Error::Io`] of the views, [`crate::Error::Interrupted`].
     pub fn extended(&self, session: Arc<Session>, monitor: &Monitor) -> Result<Self> {
         let whole = self.session.len() / 2;
-        let mut low = Self::empty(session, self.finer, self.max_shift_px);
+        let mut low = Self::empty(session, self.finer, self.max_shift_reduced_px);
         low.packed = self.packed[..whole].to_vec();
         low.packed.extend(low.pack(whole, monitor)?);
         Ok(low)
@@ -133,7 +133,7 @@ impl LowResolution {
     }
 
     /// Without the spectra.
-    pub(super) fn empty(session: Arc<Session>, finer: usize, max_shift_px: Option<f64>) -> Self {
+    pub(super) fn empty(session: Arc<Session>, finer: usize, max_shift_reduced_px: Option<f64>) -> Self {
         let (width, height) = session.view_size;
         let pixels = GRID_PIXELS * (finer * finer) as f64;
         let grid_width = nearest_good((pixels * width as f64 / height as f64).sqrt(), good_size(2 * width));
@@ -144,10 +144,10 @@ impl LowResolution {
         let correlator = Correlator::new(
             (image.width as f64, image.height as f64),
             (grid_width, grid_height),
-            max_shift_px.map(|max| (max * scales.0 + 1.0, max * scales.1 + 1.0)),
+            max_shift_reduced_px.map(|max| (max * scales.0 + 1.0, max * scales.1 + 1.0)),
             1,
         );
-        Self { session, correlator, image, view: Plan::new(width, height), packed: Vec::new(), max_shift_px, finer }
+        Self { session, correlator, image, view: Plan::new(width, height), packed: Vec::new(), max_shift_reduced_px, finer }
     }
 
     /// Coefficients of a spectrum.

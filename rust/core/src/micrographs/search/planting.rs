@@ -99,7 +99,7 @@ fn second_exposure(low: &LowResolution, others: &Others, thread: &mut Thread) ->
     normalise(&mut image);
     low.shrink(others.pick(2), None, Seen::default(), thread)?;
     // Along one axis, the other, or both.
-    let max = |scale: f64| low.max_shift_px.map_or(f64::INFINITY, |max| max * scale);
+    let max = |scale: f64| low.max_shift_reduced_px.map_or(f64::INFINITY, |max| max * scale);
     let along = |share: f64, size: usize, full: usize| ((1.0 - share) * size as f64).min(max(size as f64 / full as f64)).round() as usize;
     let (dx, dy) = match others.turn % 3 {
         0 => (along(PLANTED_OVERLAP, plan.width, width), 0),

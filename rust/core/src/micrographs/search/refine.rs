@@ -52,7 +52,7 @@ pub struct Match {
 pub struct Matcher<'a> {
     session: &'a Session,
     correlator: Correlator,
-    max_shift_px: Option<f64>,
+    max_shift_reduced_px: Option<f64>,
 }
 
 struct Thread {
@@ -63,12 +63,12 @@ struct Thread {
 }
 
 impl<'a> Matcher<'a> {
-    /// Plans the transforms. `max_shift_px`: largest shift along an axis, in pixels of the reduced micrographs. `screened`: for
+    /// Plans the transforms. `max_shift_reduced_px`: largest shift along an axis, in pixels of the reduced micrographs. `screened`: for
     /// pairs that the screening chose. Shifts beyond a third of the frame then share a place of the map with others, as they did there, which takes half of the time.
-    pub fn new(session: &'a Session, max_shift_px: Option<f64>, screened: bool) -> Self {
+    pub fn new(session: &'a Session, max_shift_reduced_px: Option<f64>, screened: bool) -> Self {
         let (width, height) = session.small_size;
         let scales = (width as f64 / session.size.0 as f64, height as f64 / session.size.1 as f64);
-        let max_shift = max_shift_px.map(|max| (max * scales.0 + 1.0, max * scales.1 + 1.0));
+        let max_shift = max_shift_reduced_px.map(|max| (max * scales.0 + 1.0, max * scales.1 + 1.0));
         // Zeros as wide as the largest shift keep shifts apart.
         let padded = |size: usize, max: Option<f64>| {
             let most = if screened { size + size / 3 } else { 2 * size };
@@ -76,7 +76,7 @@ impl<'a> Matcher<'a> {
         };
         let grid = (padded(width, max_shift.map(|max| max.0)), padded(height, max_shift.map(|max| max.1)));
         let correlator = Correlator::new((width as f64, height as f64), grid, max_shift, 1);
-        Self { session, correlator, max_shift_px }
+        Self { session, correlator, max_shift_reduced_px }
     }
 
     /// Finds the best shift of each pair (i, j), with the first seen in a given way. What is found of a pair does not depend on the others.
@@ -290,7 +290,7 @@ impl<'a> Matcher<'a> {
     /// Whether a lag, in pixels of the views, is one of those that are searched: not none, not too large, and with an overlap.
     fn is_searched(&self, (x, y): (i32, i32)) -> bool {
         let ((width, height), pixel) = (self.session.view_size, self.session.pixel_of(self.session.view_size));
-        let inside = |lag: i32, pixel: f64| self.max_shift_px.is_none_or(|max| f64::from(lag.abs()) * pixel <= max + 1.0);
+        let inside = |lag: i32, pixel: f64| self.max_shift_reduced_px.is_none_or(|max| f64::from(lag.abs()) * pixel <= max + 1.0);
         !is_zero((x, y))
             && inside(x, pixel.0)
             && inside(y, pixel.1)
@@ -322,8 +322,8 @@ mod tests {
             views[at * copy.len()..(at + 1) * copy.len()].copy_from_slice(&copy);
         }
         let session = Session::of_views(SIZE, &views, 0.9);
-        let find = |pairs: &[(u32, u32)], max_shift_px, mirrored| {
-            let matchers = [false, true].map(|screened| Matcher::new(&session, max_shift_px, screened));
+        let find = |pairs: &[(u32, u32)], max_shift_reduced_px, mirrored| {
+            let matchers = [false, true].map(|screened| Matcher::new(&session, max_shift_reduced_px, screened));
             let [found, screened] =
                 matchers.map(|matcher| matcher.find(pairs, Seen { mirrored, ..Seen::default() }, &Monitor::default()).unwrap());
             for (found, screened) in found.iter().zip(&screened) {

@@ -129,7 +129,7 @@ impl Screener {
     ///
     /// # Errors
     /// [`Error::Io`] of the views, [`Error::Interrupted`].
-    pub fn plan(session: &Arc<Session>, sensitivity: Sensitivity, max_shift_px: Option<f64>, monitor: &Monitor) -> Result<Self> {
+    pub fn plan(session: &Arc<Session>, sensitivity: Sensitivity, max_shift_reduced_px: Option<f64>, monitor: &Monitor) -> Result<Self> {
         let (session, n) = (Arc::clone(session), session.len());
         let pairs = all(n);
         let extent = Extent::of(n, sensitivity);
@@ -137,12 +137,12 @@ impl Screener {
         if !extent.is_screened {
             return Ok(Self { screening, session, low: None });
         }
-        let mut low = LowResolution::new(Arc::clone(&session), screening.finer, max_shift_px, monitor)?;
+        let mut low = LowResolution::new(Arc::clone(&session), screening.finer, max_shift_reduced_px, monitor)?;
         let mut choice = choose(&low, pairs, sensitivity, monitor)?;
         if extent.may_be_finer && choice.single() < RECALL {
             drop(low);
             screening.finer = 2;
-            low = LowResolution::new(Arc::clone(&session), screening.finer, max_shift_px, monitor)?;
+            low = LowResolution::new(Arc::clone(&session), screening.finer, max_shift_reduced_px, monitor)?;
             choice = choose(&low, pairs, Sensitivity::Full, monitor)?;
         }
         let Choice { threshold, pool_size, pool_threshold, predicted } = choice;

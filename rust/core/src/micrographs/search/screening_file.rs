@@ -38,10 +38,10 @@ impl Screener {
     ///
     /// # Errors
     /// [`Error::Io`], [`Error::Malformed`].
-    pub(super) fn open(session: &Arc<Session>, max_shift_px: Option<f64>, directory: &Path) -> Result<Self> {
+    pub(super) fn open(session: &Arc<Session>, max_shift_reduced_px: Option<f64>, directory: &Path) -> Result<Self> {
         let (screening, session) = (Screening::open(directory)?, Arc::clone(session));
         let low = screening.grid.map(|_| {
-            let low = LowResolution::empty(Arc::clone(&session), screening.finer, max_shift_px);
+            let low = LowResolution::empty(Arc::clone(&session), screening.finer, max_shift_reduced_px);
             open_spectra(low, &directory.join(SPECTRA))
         });
         Ok(Self { low: low.transpose()?, screening, session })

@@ -10,7 +10,7 @@ const OF_ONE: usize = 20;
 /// They are taken from runs of this many consecutive micrographs, which then have most of their partners in common.
 const RUN: u32 = 48;
 
-/// The pairs of micrographs that are so many exposures apart; `places`: ascending, of each among all exposures, so that a missing one does
+/// The pairs of micrographs that are so many exposures apart; `ordinals`: ascending, of each among all exposures, so that a missing one does
 /// not move the others. Time O(n log n) for each distance.
 pub fn window_pairs(ordinals: &[u32], distances: &[u32]) -> Vec<Pair> {
     let found = |distance: &u32| {

@@ -145,7 +145,7 @@ impl Hypothesis {
     }
 }
 
-/// The rows of [`Measurements::places`] by which a hypothesis is tested.
+/// The rows of [`Measurements::alignments`] by which a hypothesis is tested.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct OfHypothesis {
     /// Its members.
