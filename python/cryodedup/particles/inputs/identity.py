@@ -269,7 +269,7 @@ def _partial_failures(seen: Sequence[Sequence[Seen]], numbers: Sequence[Sequence
         for j in range(i):
             mine, theirs = of_number[i], of_number[j]
             shared = mine.keys() & theirs.keys()
-            if not shared:
+            if not shared or len(shared) == len(mine) == len(theirs):
                 continue
             by_path = all(mine[number].path == theirs[number].path and mine[number].directory for number in shared)
             patterns = {pattern(stem) for number in shared for stem in (mine[number].name.stem, theirs[number].name.stem)}

@@ -81,18 +81,32 @@ class Matcher:
         self.images: dict[tuple[str, Path], list[tuple[float, float] | None]] = {}
         self.projects: set[tuple[str, frozenset[Path]]] = set()
         self.parents = [Path(micrographs[0].label).parent if micrographs else Path() for micrographs in seen]
+        self.projects_of = [self.parents.index(parent) for parent in self.parents]
         self.directories: dict[str, Directory] = {}
         self.by_directories: dict[tuple[Directories, Directories], set[Relation]] = {}
-        spelled = [{one.key: one for one in micrographs} for micrographs in seen]
-        clusters = self._clusters([one for some in spelled for one in some.values()])
-        number_of: list[dict[object, int]] = [{} for _ in seen]
-        for number, cluster in enumerate(clusters):
-            for one in cluster.members:
-                number_of[one.source][one.key] = number
-        found = [[of[one.key] for one in micrographs] for of, micrographs in zip(number_of, seen, strict=True)]
+        first_of: dict[object, Seen] = {}
+        firsts = []
+        for micrographs in seen:
+            spelled: dict[object, Seen] = {}
+            firsts.append([spelled.setdefault(one.key, first_of.setdefault(self._spelling(one), one)) for one in micrographs])
+        self.sources: dict[Seen, set[int]] = {one: {one.source} for one in first_of.values()}
+        for source, some in enumerate(firsts):
+            for one in some:
+                if one.source != source:
+                    self.sources[one].add(source)
+        clusters = self._clusters(list(first_of.values()))
+        number_of = {one: number for number, cluster in enumerate(clusters) for one in cluster.members}
+        found = [[number_of[one] for one in some] for some in firsts]
         order = {number: i for i, number in enumerate(dict.fromkeys(number for some in found for number in some))}
         self.numbers = [[order[number] for number in some] for some in found]
         self.count = len(clusters)
+
+    def _spelling(self, one: Seen) -> object:
+        """Returns what is equal for one micrograph in inputs of one project that say the same of it; and in one input for one spelling."""
+        micrograph = one.micrograph
+        if micrograph.number is not None or micrograph.file is not None:
+            return one.source, one.key
+        return one.path, micrograph.uid, micrograph.extent_a, self.projects_of[one.source]
 
     def _clusters(self, seen: Sequence[Seen]) -> list[Cluster]:
         clusters = self._alone(seen)
@@ -106,7 +120,6 @@ class Matcher:
         if self.match == "name":
             return self._agreeing(clusters, _stems, lambda one, other: "same", by_name=True)
         if self.match == "auto":
-            clusters = joined_by(clusters, self._of_equal_paths)
             clusters = self._agreeing(clusters, _paths, self._relation_of_paths)
             clusters = joined_by(clusters, self._of_equal_tails, self.by_name_only)
             clusters = self._agreeing(clusters, _stems, self._relation_of_names, by_name=True)
@@ -136,13 +149,6 @@ class Matcher:
         if len(looked) < MAX_IMAGES and not any(looked):
             looked.append(image_extent_a(one.micrograph.name, one.label))
         return looked[-1]
-
-    def _of_equal_paths(self, cluster: Cluster) -> object:
-        """Returns what equal micrographs of many inputs have in common; None where the path is none."""
-        one = cluster.members[0]
-        if one.micrograph.file is not None or len(cluster.members) > 1:
-            return None
-        return one.path, one.uid, cluster.extents_a, self.parents[one.source]
 
     def _of_equal_tails(self, cluster: Cluster) -> object:
         """Returns what the same micrographs of many jobs have in common."""
@@ -191,9 +197,12 @@ class Matcher:
             linked[j].append(i)
         for k in several:
             for i, j in combinations(linked[k], 2):
-                of_one_input = not {one.source for one in clusters[i].members}.isdisjoint(one.source for one in clusters[j].members)
+                of_one_input = not self._sources(clusters[i]).isdisjoint(self._sources(clusters[j]))
                 if of_one_input and set(keys(clusters[i])).isdisjoint(keys(clusters[j])):
                     self.refusal = self.refusal or _ambiguous(clusters, [(i, k), (k, j)], [(i, j)])
+
+    def _sources(self, cluster: Cluster) -> set[int]:
+        return set().union(*(self.sources[one] for one in cluster.members))
 
     def _links(
         self, clusters: Sequence[Cluster], rivals: Sequence[int], relation: Callable[[Cluster, Cluster], Relation], *, by_name: bool
