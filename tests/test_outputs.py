@@ -116,6 +116,9 @@ def test_bodies_are_chosen_with_their_particles(tmp_path: Path) -> None:
         for block in ("particles", "images_body_1", "images_body_2"):
             np.testing.assert_array_equal(np.atleast_2d(written[block].values), before[block].values[rows])
     np.testing.assert_array_equal(result.kept_table()["images_body_2"]["rlnAngleRot"], [20, 30])
+    result.write(tmp_path / "merged", as_star=True)
+    notes = json.loads((tmp_path / "merged" / "summary.json").read_text())["notes"]
+    assert f"{path}: what was found of its bodies is in particles_kept.star, not in merged_kept.star" in notes
     table = deduplicate_particles(starfile.read(path))
     np.testing.assert_array_equal(table.kept_table()["images_body_2"]["rlnAngleRot"], [20, 30])
     path.write_text(path.read_text().replace("2.7 30\n", ""))

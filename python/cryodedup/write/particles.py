@@ -111,6 +111,11 @@ def _rows(found: ParticleOutcome, staging: Path, directory: Path, progress: Prog
             f"all {count(int(found.kept.sum()), 'kept particle')} are in {table}; for one Extract job of RELION, give {index} as its input"
             " coordinates"
         )
+        notes += [
+            f"{source.picks.label}: what was found of its bodies is in {name}, not in {table}"
+            for source, name in zip(sources, written_to, strict=True)
+            if isinstance(source.picks.output, StarOutput) and source.picks.output.bodies
+        ]
     return Written(written_to=tuple(written_to), notes=tuple(notes), all_kept=all_kept)
 
 
