@@ -33,7 +33,7 @@ from cryodedup.demo.micrographs import BIN, make_micrographs
 from cryodedup.demo.particles import make_session
 from cryodedup.demo.refined import make_refined
 from cryodedup.frozen import FrozenDict
-from cryodedup.notebook.plots import PAIR_BYTES
+from cryodedup.notebook import PAIR_BYTES
 from cryodedup.params.keywords import MicrographKeywords, ParticleKeywords
 from cryodedup.report.cards import card
 from cryodedup.report.figures.examples import example_of, numbered

@@ -67,25 +67,25 @@ class ParticleResult(ParticleOutcome):
 
     def to_dataframe(self) -> pd.DataFrame:
         """A row for each rejected particle, with the columns of ``duplicates.csv``; numbers are not rounded, <NA> or NaN: not known."""
-        from cryodedup.notebook.plots import rejected_particles
+        from cryodedup.notebook import rejected_particles
 
         return rejected_particles(self)
 
     def plot_distances(self) -> Figure:
         """Draws the distances to the nearest neighbour, of all particles and of the kept ones."""
-        from cryodedup.notebook.plots import plot_distances
+        from cryodedup.notebook import plot_distances
 
         return plot_distances(self)
 
     def plot_kept_curve(self) -> Figure:
         """Draws the share of the particles that each minimum separation would keep."""
-        from cryodedup.notebook.plots import plot_kept_curve
+        from cryodedup.notebook import plot_kept_curve
 
         return plot_kept_curve(self)
 
     def plot_pickers(self) -> Figure:
         """Draws how many particles of each input have a particle of each other one nearby."""
-        from cryodedup.notebook.plots import plot_pickers
+        from cryodedup.notebook import plot_pickers
 
         return plot_pickers(self)
 
@@ -94,17 +94,17 @@ class ParticleResult(ParticleOutcome):
 
         ``name``: as the input gives it, or the end of its path. The image is drawn if ``micrographs`` in the parameters leads to it.
         """
-        from cryodedup.notebook.plots import plot_micrograph
+        from cryodedup.notebook import plot_micrograph
 
         return plot_micrograph(self, name)
 
     def __repr__(self) -> str:
-        from cryodedup.notebook.plots import Overview
+        from cryodedup.notebook import Overview
 
         return Overview.of_particles(self).text("ParticleResult")
 
     def _repr_html_(self) -> str:
-        from cryodedup.notebook.plots import Overview, figures_of_particles
+        from cryodedup.notebook import Overview, figures_of_particles
 
         return Overview.of_particles(self).html(figures_of_particles(self))
 
@@ -144,29 +144,29 @@ class MicrographResult(MicrographOutcome):
 
     def to_dataframe(self) -> pd.DataFrame:
         """A row for each pair, with the columns of ``duplicates.csv``; pairs that share too little to remove one have no ``set``."""
-        from cryodedup.notebook.plots import pairs_of_micrographs
+        from cryodedup.notebook import pairs_of_micrographs
 
         return pairs_of_micrographs(self)
 
     def plot_significance(self) -> Figure:
         """Draws how many pairs reach each significance, and how many are expected by chance."""
-        from cryodedup.notebook.plots import plot_significance
+        from cryodedup.notebook import plot_significance
 
         return plot_significance(self)
 
     def plot_pair(self, k: int) -> Figure:
         """Draws the micrographs of a pair, an index into :attr:`pairs`, the second laid on the first."""
-        from cryodedup.notebook.plots import plot_pair
+        from cryodedup.notebook import plot_pair
 
         return plot_pair(self, k)
 
     def __repr__(self) -> str:
-        from cryodedup.notebook.plots import Overview
+        from cryodedup.notebook import Overview
 
         return Overview.of_micrographs(self).text("MicrographResult")
 
     def _repr_html_(self) -> str:
-        from cryodedup.notebook.plots import Overview, figures_of_micrographs
+        from cryodedup.notebook import Overview, figures_of_micrographs
 
         return Overview.of_micrographs(self).html(figures_of_micrographs(self))
 

@@ -1,4 +1,4 @@
-"""The figures of the page, one by one; a figure shows itself in a notebook and can be saved as SVG."""
+"""What a notebook shows of a result: text, HTML, DataFrames, and the figures of the page, which can be saved as SVG."""
 
 from __future__ import annotations
 
