@@ -323,7 +323,7 @@ def test_without_dask_the_extra_is_named(options: list[str], session: Planted, t
 
 def test_nothing_of_dask_is_imported_unless_it_is_asked_for() -> None:
     program = (
-        "import sys; import cryodedup.cli.micrographs, cryodedup.micrographs.stages.dask_engine, cryodedup.micrographs.stages.dask_cluster;"
+        "import sys; import cryodedup.cli.micrographs, cryodedup.micrographs.stages.dask_cluster;"
         "print({'dask', 'distributed', 'dask_jobqueue'} & set(sys.modules))"
     )
     ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env={**os.environ, **PYTHON}, check=True)
