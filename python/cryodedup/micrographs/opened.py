@@ -27,11 +27,11 @@ _MANY, _READERS = 64, 8
 answer, 1,000 headers take 0.25 s; one after the other, with each file opened four times (as before), they took 9.4 s."""
 
 
-def open_headers(exposures: Exposures, width: int) -> tuple[dict[int, Image], dict[int, str]]:
+def open_headers(exposures: Exposures, bin: int) -> tuple[dict[int, Image], dict[int, str]]:
     """The headers of the readable images, and why the others cannot be used, by index. Each file is opened once, several at a time."""
     executor = ThreadPoolExecutor(_READERS if len(exposures) >= _MANY else 1)
     try:
-        outcomes = list(executor.map(partial(_open_header, width=width), exposures.paths))
+        outcomes = list(executor.map(partial(_open_header, bin=bin), exposures.paths))
     finally:
         executor.shutdown(cancel_futures=True)
     images = {i: outcome for i, outcome in enumerate(outcomes) if not isinstance(outcome, str)}
@@ -43,7 +43,7 @@ def open_headers(exposures: Exposures, width: int) -> tuple[dict[int, Image], di
     return images, unreadable
 
 
-def _open_header(path: Path, width: int) -> Image | str:
+def _open_header(path: Path, bin: int) -> Image | str:
     """The header, or why the image cannot be used."""
     try:
         image = open_image(path)
@@ -51,9 +51,14 @@ def _open_header(path: Path, width: int) -> Image | str:
         raise
     except (InputError, OSError) as error:
         return reason_of(error)
-    if min(image.nx, image.ny) < 16 * width:
-        return f"found {image.nx} x {image.ny} pixels, expected at least {16 * width} along each side with {named('bin', width)}"
-    return image
+    return too_small(image, bin) or image
+
+
+def too_small(image: Image, bin: int) -> str | None:
+    """Why an image has too few pixels for a bin; None if it has enough."""
+    if min(image.nx, image.ny) >= 16 * bin:
+        return None
+    return f"found {image.nx} x {image.ny} pixels, expected at least {16 * bin} along each side with {named('bin', bin)}"
 
 
 Inputs = str | PathLike[str] | Sequence[str | PathLike[str]]

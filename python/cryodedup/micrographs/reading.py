@@ -169,7 +169,7 @@ def masked_warning(names: Sequence[str], masked: Mapping[int, int], images: Mapp
     ]
 
 
-def key_of(image: Image, width: int) -> bytes:
-    """Key of a prepared micrograph: path, size and modification time of its file, and the bin width."""
-    text = f"2|{os.path.realpath(image.path)}|{image.size}|{image.mtime_ns}|{width}"
+def key_of(image: Image, bin: int) -> bytes:
+    """Key of a prepared micrograph: path, size and modification time of its file, and how it is binned."""
+    text = f"2|{os.path.realpath(image.path)}|{image.size}|{image.mtime_ns}|{bin}"
     return hashlib.blake2b(text.encode("utf-8", "surrogateescape"), digest_size=16).digest()

@@ -71,14 +71,14 @@ class PlantedSession:
         return records
 
 
-def implied(pairs: Sequence[Pair], size: tuple[int, int], width: int, min_overlap: float) -> tuple[int, int]:
+def implied(pairs: Sequence[Pair], size: tuple[int, int], bin: int, min_overlap: float) -> tuple[int, int]:
     """How many pairs have to be there, with so much overlap, and how many of these were found.
 
     Parameters
     ----------
     pairs
         What was found; the most significant ones give the position of each micrograph in its set, and do not count.
-    size, width
+    size, bin
         Columns and rows of the reduced micrographs, and the pixels that a reduced one takes.
     """
     position: dict[int, NDArray[np.float64]] = {i: np.zeros(2) for pair in pairs for i in (pair.first, pair.second)}
@@ -89,7 +89,7 @@ def implied(pairs: Sequence[Pair], size: tuple[int, int], width: int, min_overla
         first, second = set_of[pair.first], set_of[pair.second]
         if first is not second:
             given.add((min(pair.first, pair.second), max(pair.first, pair.second)))
-            moved = position[pair.first] + np.array(pair.shift_px) / width - position[pair.second]
+            moved = position[pair.first] + np.array(pair.shift_px) / bin - position[pair.second]
             position |= {i: position[i] + moved for i in second}
             first += second
             set_of |= dict.fromkeys(second, first)

@@ -204,6 +204,6 @@ def _same(edges: Iterable[Edge]) -> set[Edge]:
     return {(i, j) for component in connected_components(edges) for i in component for j in component if i < j}
 
 
-def _moved_alike(pair: Pair, planted: Planted, width: int) -> bool:
+def _moved_alike(pair: Pair, planted: Planted, bin: int) -> bool:
     sign = 1 if pair.first == planted.original else -1
-    return all(abs(sign * found - width * move) <= TOLERANCE * width for found, move in zip(pair.shift_px, planted.move, strict=True))
+    return all(abs(sign * found - bin * move) <= TOLERANCE * bin for found, move in zip(pair.shift_px, planted.move, strict=True))

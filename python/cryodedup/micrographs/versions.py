@@ -111,17 +111,17 @@ def not_versions(names: Sequence[str], refused: Sequence[tuple[int, int]]) -> li
     ]
 
 
-def at_one_place(pairs: Iterable[Pair], paths: Sequence[Path], rank: Sequence[int], width: int) -> list[Version]:
+def at_one_place(pairs: Iterable[Pair], paths: Sequence[Path], rank: Sequence[int], bin: int) -> list[Version]:
     """Versions that only the comparison can recognise: pairs of equal names in two folders, at nearly zero shift.
 
     Parameters
     ----------
     pairs
         The pairs found. The caller drops all pairs of a version.
-    width
+    bin
         ``--bin``: pixels of the micrograph per reduced pixel.
     """
-    still = [pair for pair in pairs if max(map(abs, pair.shift_px)) <= STILL_REDUCED_PX * width and pair.ncc >= SAME_NCC]
+    still = [pair for pair in pairs if max(map(abs, pair.shift_px)) <= STILL_REDUCED_PX * bin and pair.ncc >= SAME_NCC]
     marks = {i: marks_of(paths[i]) for pair in still for i in (pair.first, pair.second)}
     worth = {i: (one.half != "", one.weighting, rank[i]) for i, one in marks.items()}
     same = [(pair.first, pair.second) for pair in still if marks[pair.first].stem == marks[pair.second].stem]

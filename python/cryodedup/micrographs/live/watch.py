@@ -20,6 +20,7 @@ from cryodedup.micrographs.live.arrivals import Arrivals
 from cryodedup.micrographs.live.collection import FIRST, Collection
 from cryodedup.micrographs.live.state import Event, EventFile
 from cryodedup.micrographs.measuring import Pair
+from cryodedup.micrographs.opened import too_small
 from cryodedup.micrographs.reading import key_of, prepare_one, refusal
 from cryodedup.micrographs.session_warnings import of_small_images
 from cryodedup.micrographs.version_names import marks_of
@@ -213,9 +214,8 @@ class _Session:
         """Reads a new micrograph and compares it; the reason if it cannot be read, or not yet."""
         try:
             image = open_image(path)
-            if min(image.nx, image.ny) < 16 * self._params.bin:
-                width = self._params.bin
-                return f"found {image.nx} x {image.ny} pixels, expected at least {16 * width} along each side with {named('bin', width)}"
+            if refused := too_small(image, self._params.bin):
+                return refused
         except (InputError, OSError) as error:
             return reason_of(error)
         (record,) = self._preparation.known([key_of(image, self._params.bin)])

@@ -67,34 +67,34 @@ const MAX_REST: u64 = 1 << 20;
 const WHOLE: &str = "a whole file";
 
 impl Frame {
-    /// Reads the frame, averaging bins of `width` x `width` pixels on the way; returns the means, row after row. A frame
+    /// Reads the frame, averaging bins of `bin` x `bin` pixels on the way; returns the means, row after row. A frame
     /// with NaN or infinite pixels is read a second time, without these.
     ///
     /// # Errors
     /// [`Error::Io`]; [`Error::Truncated`]; [`Error::Malformed`] for an unknown mode or damaged compression.
-    pub fn reduce(&self, width: usize, monitor: &Monitor) -> Result<Reduced> {
-        if width == 0 || self.nx.min(self.ny) < width {
-            return Err(self.malformed(format!("{} x {} pixels", self.nx, self.ny), &format!("at least a bin of {width}")));
+    pub fn reduce(&self, bin: usize, monitor: &Monitor) -> Result<Reduced> {
+        if bin == 0 || self.nx.min(self.ny) < bin {
+            return Err(self.malformed(format!("{} x {} pixels", self.nx, self.ny), &format!("at least a bin of {bin}")));
         }
         match self.mode {
-            0 => self.reduce_pixels::<i8>(width, monitor),
-            1 => self.reduce_pixels::<i16>(width, monitor),
-            2 => self.reduce_pixels::<f32>(width, monitor),
-            6 => self.reduce_pixels::<u16>(width, monitor),
-            12 => self.reduce_pixels::<f16>(width, monitor),
+            0 => self.reduce_pixels::<i8>(bin, monitor),
+            1 => self.reduce_pixels::<i16>(bin, monitor),
+            2 => self.reduce_pixels::<f32>(bin, monitor),
+            6 => self.reduce_pixels::<u16>(bin, monitor),
+            12 => self.reduce_pixels::<f16>(bin, monitor),
             mode => Err(self.malformed(format!("mode {mode}"), "0, 1, 2, 6 or 12")),
         }
     }
 
-    fn reduce_pixels<T: Pixel>(&self, width: usize, monitor: &Monitor) -> Result<Reduced> {
-        let mut reduction = Reduction::new(self.nx, self.ny, width);
-        self.stream::<T>(width, monitor, |rows| T::add(rows, &mut reduction))?;
+    fn reduce_pixels<T: Pixel>(&self, bin: usize, monitor: &Monitor) -> Result<Reduced> {
+        let mut reduction = Reduction::new(self.nx, self.ny, bin);
+        self.stream::<T>(bin, monitor, |rows| T::add(rows, &mut reduction))?;
         if all_finite(&reduction.means) {
             return Ok(reduction.into());
         }
-        let mut finite = Finite::new(self.nx, self.ny, width);
+        let mut finite = Finite::new(self.nx, self.ny, bin);
         // The bytes were counted by the first pass.
-        self.stream::<T>(width, &Monitor::default(), |rows| finite.add_rows(rows, T::to_f32))?;
+        self.stream::<T>(bin, &Monitor::default(), |rows| finite.add_rows(rows, T::to_f32))?;
         monitor.advance(0)?;
         Ok(finite.reduced())
     }
@@ -114,14 +114,14 @@ impl Frame {
     }
 
     /// Hands all rows to `add`, some bins at once.
-    fn stream<T: Pixel>(&self, width: usize, monitor: &Monitor, mut add: impl FnMut(&[T])) -> Result<()> {
+    fn stream<T: Pixel>(&self, bin: usize, monitor: &Monitor, mut add: impl FnMut(&[T])) -> Result<()> {
         let mut source = self.open()?;
-        let rows_at_once = (CHUNK / (self.nx * size_of::<T>()) / width).max(1) * width;
+        let rows_at_once = (CHUNK / (self.nx * size_of::<T>()) / bin).max(1) * bin;
         let mut raw = vec![T::zeroed(); rows_at_once * self.nx];
         let mut row = 0;
         while row < self.ny {
             // The first bin may have fewer rows; all reads after it begin where a bin does.
-            let rows = if row == 0 { Bins::new(self.ny, width).first } else { rows_at_once }.min(self.ny - row);
+            let rows = if row == 0 { Bins::new(self.ny, bin).first } else { rows_at_once }.min(self.ny - row);
             let chunk = &mut raw[..rows * self.nx];
             source.read_exact(bytemuck::cast_slice_mut(chunk)).map_err(|error| self.unreadable(&error, row))?;
             if self.swapped {

@@ -53,14 +53,14 @@ impl Preparation {
         self.torn || self.broken.iter().any(|key| keys.contains(key))
     }
 
-    /// Reads frames and adds them to the cache; returns the outcome of each. `width`: pixels a bin, along each axis. One frame a thread is in
+    /// Reads frames and adds them to the cache; returns the outcome of each. `bin`: pixels a bin, along each axis. One frame a thread is in
     /// memory at a time, as its reduced pixels. A frame that cannot be read does not stop the others.
     ///
     /// # Errors
     /// [`Error::Parameter`]: not a key for each frame, or fewer than two bins along a side. [`Error::Io`] of the cache,
     /// [`Error::Interrupted`].
-    pub fn read(&self, frames: &[Frame], keys: &[Key], width: usize, monitor: &Monitor) -> Result<Vec<Outcome>> {
-        if frames.len() != keys.len() || frames.iter().any(|frame| !is_two_bins((frame.nx, frame.ny), width)) {
+    pub fn read(&self, frames: &[Frame], keys: &[Key], bin: usize, monitor: &Monitor) -> Result<Vec<Outcome>> {
+        if frames.len() != keys.len() || frames.iter().any(|frame| !is_two_bins((frame.nx, frame.ny), bin)) {
             let found = "another number of keys, or frames of less than two bins";
             return Err(Error::parameter("frames", found, "a key for each, and two bins along each side"));
         }
@@ -68,8 +68,8 @@ impl Preparation {
             if let Some(next) = frames.get(at + AHEAD) {
                 announce(&next.path);
             }
-            match frame.reduce(width, monitor) {
-                Ok(reduced) => self.write(key, (frame.nx, frame.ny), width, reduced).map(Ok),
+            match frame.reduce(bin, monitor) {
+                Ok(reduced) => self.write(key, (frame.nx, frame.ny), bin, reduced).map(Ok),
                 Err(Error::Interrupted) => Err(Error::Interrupted),
                 Err(error) => Ok(Err(error.reason())),
             }
@@ -81,12 +81,12 @@ impl Preparation {
     ///
     /// # Errors
     /// [`Error::Io`] of the cache.
-    pub fn add(&self, pixels: &[f32], nx: usize, key: &Key, width: usize) -> Result<Stored> {
+    pub fn add(&self, pixels: &[f32], nx: usize, key: &Key, bin: usize) -> Result<Stored> {
         let size = (nx, pixels.len() / nx.max(1));
-        if !is_two_bins(size, width) {
+        if !is_two_bins(size, bin) {
             return Err(Error::parameter("image", "less than two bins", "two along each side"));
         }
-        self.write(key, size, width, Reduced::of(pixels, nx, width))
+        self.write(key, size, bin, Reduced::of(pixels, nx, bin))
     }
 
     /// Adds a copy of a record of another cache.
@@ -116,8 +116,8 @@ impl Preparation {
         self.writer.truncate_after(record)
     }
 
-    fn write(&self, key: &Key, (nx, ny): (usize, usize), width: usize, Reduced { means, masked, .. }: Reduced) -> Result<Stored> {
-        let size = (Bins::new(nx, width).count, Bins::new(ny, width).count);
+    fn write(&self, key: &Key, (nx, ny): (usize, usize), bin: usize, Reduced { means, masked, .. }: Reduced) -> Result<Stored> {
+        let size = (Bins::new(nx, bin).count, Bins::new(ny, bin).count);
         let mean = (means.iter().map(|&mean| f64::from(mean)).sum::<f64>() / means.len().max(1) as f64) as f32;
         let record = |kind, sd| Record { pixels_at: 0, width: size.0, height: size.1, sd, mean, kind, masked, checksum: 0 };
         let flattened = if f64::from(masked) > MAX_MASKED * (nx * ny) as f64 { Flattened::NotFinite } else { flatten(means, size.0) };
@@ -134,6 +134,6 @@ impl Preparation {
     }
 }
 
-fn is_two_bins(size: (usize, usize), width: usize) -> bool {
-    width > 0 && size.0.min(size.1) >= 2 * width
+fn is_two_bins(size: (usize, usize), bin: usize) -> bool {
+    bin > 0 && size.0.min(size.1) >= 2 * bin
 }
