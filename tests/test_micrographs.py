@@ -17,7 +17,7 @@ from cryodedup import InputError, MicrographParams, _core, correlate, find_dupli
 from cryodedup.components import connected_components
 from cryodedup.demo.micrographs import BIN, Planted, make_micrographs
 from cryodedup.micrographs.blocks import window_distances, window_pairs
-from cryodedup.micrographs.opened import open_micrographs
+from cryodedup.micrographs.headers import open_micrographs
 from cryodedup.micrographs.prepared import cache_at, read_all
 from cryodedup.progress import SILENT
 

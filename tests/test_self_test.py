@@ -17,7 +17,7 @@ from cryodedup import InputError, MicrographParams, MicrographResult, find_dupli
 from cryodedup.demo.micrographs import BIN, Planted, make_micrographs
 from cryodedup.micrographs.acquisition import Acquisition
 from cryodedup.micrographs.compare import Pair
-from cryodedup.micrographs.planting import DAMAGE, OVERLAPS, Planter, common, plan
+from cryodedup.micrographs.planting import DAMAGE, OVERLAPS, Planter, common, drawn
 from cryodedup.micrographs.planting import Planted as Second
 from cryodedup.micrographs.self_test import MAX_MICROGRAPHS, MIN_MICROGRAPHS, chosen, implied
 from cryodedup.micrographs.self_test_score import Band, Score, SelfTest
@@ -99,7 +99,7 @@ def test_the_plan(named: bool, max_shift_reduced_px: float | None) -> None:
     distances = [12, 15, 24]
     for turn in range(6):
         for window in (None, distances):
-            made = plan(
+            made = drawn(
                 range(60),
                 acquisitions,
                 SIZE,
@@ -245,7 +245,7 @@ def test_planted_exposures_lie_as_the_sessions_own_pairs_and_keep_as_much(sessio
     assert found.measured_on == len(session.pairs)
     assert 0.5 < found.damage <= 1.25
     assert "as strong as the 9 pairs of this session" in self_test(found)
-    planted = plan(range(24), [Acquisition()] * 24, SIZE, set(), number=8, turn=0, distances=None, ordinals=range(24), max_shift_reduced_px=None,
+    planted = drawn(range(24), [Acquisition()] * 24, SIZE, set(), number=8, turn=0, distances=None, ordinals=range(24), max_shift_reduced_px=None,
                    own_moves=[(0.4, -0.3)])  # fmt: skip
     assert [one.move for one in planted[1::2]] == [(0, 0)] * 4
     assert all(one.move != (0, 0) for one in planted[::2])

@@ -21,7 +21,7 @@ from cryodedup.cli.console import say
 from cryodedup.cli.progress import Display
 from cryodedup.errors import InputError
 from cryodedup.formats.detect import kind_of
-from cryodedup.micrographs.opened import open_micrographs
+from cryodedup.micrographs.headers import open_micrographs
 from cryodedup.micrographs.stages.files import StageFiles
 from cryodedup.micrographs.stages.plan import shared
 from cryodedup.output_directory import check_directory, holds_withheld, refuse_inputs_among_outputs

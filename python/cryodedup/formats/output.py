@@ -85,7 +85,7 @@ class HasTable(Output, Protocol):
         """Some of the rows, as the kind of table that the field's programs use."""
 
 
-def plan(outputs: Sequence[Output]) -> list[tuple[str, list[int]]]:
+def by_file(outputs: Sequence[Output]) -> list[tuple[str, list[int]]]:
     """Which inputs are written together, and the stem of their files' names.
 
     Those of one format and equal columns are joined; the only output of a format is called ``particles``, several have the inputs' names.
@@ -93,14 +93,14 @@ def plan(outputs: Sequence[Output]) -> list[tuple[str, list[int]]]:
     sets: dict[object, list[int]] = {}
     for i, output in enumerate(outputs):
         sets.setdefault((output.suffix, output.key()), []).append(i)
-    planned: list[tuple[str, list[int]]] = []
+    files: list[tuple[str, list[int]]] = []
     used: set[str] = set()
     for members in sets.values():
         first = outputs[members[0]]
         alone = sum(outputs[other[0]].suffix == first.suffix for other in sets.values()) == 1
         stem = "particles" if alone and first.suffix in (".star", ".cs") else first.stem
-        planned.append((free_stem(first, stem, used), members))
-    return planned
+        files.append((free_stem(first, stem, used), members))
+    return files
 
 
 def free_stem(output: Output, stem: str, used: set[str]) -> str:

@@ -248,9 +248,9 @@ class StarOutput:
         return notes
 
 
-def unjoined(outputs: Sequence[Output], planned: Sequence[tuple[str, list[int]]]) -> list[str]:
+def unjoined(outputs: Sequence[Output], files: Sequence[tuple[str, list[int]]]) -> list[str]:
     """Notes on STAR inputs that are written to files of their own."""
-    firsts = [outputs[members[0]] for _, members in planned]
+    firsts = [outputs[members[0]] for _, members in files]
     stars = [output for output in firsts if isinstance(output, StarOutput)]
     if len(stars) < 2:
         return []

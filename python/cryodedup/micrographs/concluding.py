@@ -16,7 +16,7 @@ from cryodedup.micrographs.compare import Compared
 from cryodedup.micrographs.decide import Decision, decide, withhold
 from cryodedup.micrographs.forecast import peak_memory_gb
 from cryodedup.micrographs.gallery import thumbnails, together
-from cryodedup.micrographs.opened import Opened
+from cryodedup.micrographs.headers import Opened
 from cryodedup.micrographs.prepared import Prepared
 from cryodedup.micrographs.reading import masked_warning
 from cryodedup.micrographs.result import MicrographOutcome

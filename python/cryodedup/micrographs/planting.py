@@ -62,7 +62,7 @@ def holes(rows: Sequence[int], acquisitions: Sequence[Acquisition]) -> list[dict
     return list(of_hole.values())
 
 
-def plan(
+def drawn(
     usable: Sequence[int],
     acquisitions: Sequence[Acquisition],
     size: tuple[int, int],

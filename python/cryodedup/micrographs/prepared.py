@@ -13,7 +13,7 @@ from cryodedup import _core
 from cryodedup.micrographs.cache_file import CACHE, locked, move_other_file
 from cryodedup.micrographs.classes import comparable
 from cryodedup.micrographs.forecast import MIN_SAID_S, Forecast, forecast
-from cryodedup.micrographs.opened import Opened
+from cryodedup.micrographs.headers import Opened
 from cryodedup.micrographs.reading import Reading
 from cryodedup.params import MicrographParams
 from cryodedup.progress import Progress

@@ -27,7 +27,7 @@ from cryodedup.micrographs.blocks import window_distances
 from cryodedup.micrographs.compare import Class, Compared, compare
 from cryodedup.micrographs.exposures import Exposures
 from cryodedup.micrographs.measuring import Pair
-from cryodedup.micrographs.planting import DAMAGE, Planted, Planter, plan
+from cryodedup.micrographs.planting import DAMAGE, Planted, Planter, drawn
 from cryodedup.micrographs.self_test_score import BANDS, Edge, Score, SelfTest, edge_of
 from cryodedup.micrographs.tilt import Tilts
 from cryodedup.params import MicrographParams
@@ -164,7 +164,7 @@ def self_test(
     moves = [(pair.shift_px[0] / params.bin, pair.shift_px[1] / params.bin) for pair in own] if len(own) >= OWN else []
     session = PlantedSession(scratch / "planted.cache", [records[i] for i in members], params)
     for turn in range(MAX_ROUNDS + bool(moves)):
-        planted = plan(
+        planted = drawn(
             usable,
             known,
             session.size,

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from cryodedup import _core
 from cryodedup.micrographs.classes import comparable
+from cryodedup.micrographs.headers import Opened
 from cryodedup.micrographs.measuring import Class
-from cryodedup.micrographs.opened import Opened
 from cryodedup.micrographs.tilt import Tilts, tilts_of
 from cryodedup.micrographs.versions import Version, find_versions, without_versions
 from cryodedup.params import MicrographParams

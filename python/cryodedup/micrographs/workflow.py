@@ -7,7 +7,7 @@ from os import PathLike
 
 from cryodedup.micrographs.compare import compare
 from cryodedup.micrographs.concluding import outcome_of
-from cryodedup.micrographs.opened import Inputs, open_micrographs
+from cryodedup.micrographs.headers import Inputs, open_micrographs
 from cryodedup.micrographs.prepared import cache_at, read_all
 from cryodedup.micrographs.result import MicrographOutcome
 from cryodedup.micrographs.unique import unique_ones

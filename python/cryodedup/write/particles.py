@@ -15,7 +15,7 @@ from cryodedup.errors import InputError, naming
 from cryodedup.formats import cryosparc
 from cryodedup.formats.cryosparc_output import DatasetOutput, dataset_names
 from cryodedup.formats.merged_output import MergedRows
-from cryodedup.formats.output import Destination, Mask, Written, plan
+from cryodedup.formats.output import Destination, Mask, Written, by_file
 from cryodedup.formats.star_output import Moved, StarOutput, unjoined
 from cryodedup.names import Spell, as_parameters, named
 from cryodedup.output_directory import LISTING
@@ -88,10 +88,10 @@ def _rows(found: ParticleOutcome, staging: Path, directory: Path, progress: Prog
     """Inputs of one format and equal columns go into one file."""
     sources, repaired = found.sources, found.repaired_halves
     outputs = [source.picks.output for source in sources]
-    planned = plan(outputs)
-    notes = unjoined(outputs, planned)
+    files = by_file(outputs)
+    notes = unjoined(outputs, files)
     written_to = [""] * len(sources)
-    for stem, members in planned:
+    for stem, members in files:
         for member in members:
             written_to[member] = f"{stem}_{'kept' if repaired is None else 'repaired'}{outputs[member].suffix}"
         if repaired is not None:
@@ -104,7 +104,7 @@ def _rows(found: ParticleOutcome, staging: Path, directory: Path, progress: Prog
             joined = ", ".join(sources[i].picks.label for i in members)
             notes.append(f"{joined}: written together, since their columns are equal, as {stem}_kept{first[0].suffix}")
     if merged is None:
-        all_kept = "" if len(planned) < 2 or repaired is not None else _several(found, written_to)
+        all_kept = "" if len(files) < 2 or repaired is not None else _several(found, written_to)
     else:
         table, index = merged[0].write(Destination(staging, directory), merged[1])
         all_kept = (

@@ -14,13 +14,13 @@ from cryodedup.formats.images import Image, open_image
 from cryodedup.micrographs.acquisition import Acquisition, acquisitions_of
 from cryodedup.micrographs.cache_file import CACHE, locked, move_other_file
 from cryodedup.micrographs.classes import fits, in_header_a
+from cryodedup.micrographs.headers import too_small
 from cryodedup.micrographs.listings import rounded_values
 from cryodedup.micrographs.live import state
 from cryodedup.micrographs.live.arrivals import Arrivals
 from cryodedup.micrographs.live.collection import FIRST, Collection
 from cryodedup.micrographs.live.state import Event, EventFile
 from cryodedup.micrographs.measuring import Pair
-from cryodedup.micrographs.opened import too_small
 from cryodedup.micrographs.reading import key_of, prepare_one, refusal
 from cryodedup.micrographs.session_warnings import of_small_images
 from cryodedup.micrographs.version_names import marks_of

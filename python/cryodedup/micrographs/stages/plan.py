@@ -12,7 +12,7 @@ from typing import Any
 
 from cryodedup import _core
 from cryodedup.errors import InputError, naming
-from cryodedup.micrographs.opened import Opened
+from cryodedup.micrographs.headers import Opened
 from cryodedup.micrographs.reading import key_of
 from cryodedup.micrographs.stages.files import StageFiles, read_json
 from cryodedup.micrographs.versions import Version

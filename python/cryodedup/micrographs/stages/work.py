@@ -17,7 +17,7 @@ from cryodedup.micrographs.blocks import WHOLE, Shard, arrays_of, block_of, open
 from cryodedup.micrographs.cache_file import locked
 from cryodedup.micrographs.compare import conclude
 from cryodedup.micrographs.concluding import outcome_of
-from cryodedup.micrographs.opened import Inputs, Opened, open_micrographs
+from cryodedup.micrographs.headers import Inputs, Opened, open_micrographs
 from cryodedup.micrographs.prepared import Prepared
 from cryodedup.micrographs.reading import Reading, key_of, masked_px, refusal
 from cryodedup.micrographs.result import MicrographOutcome
