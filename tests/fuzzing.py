@@ -22,7 +22,8 @@ import numpy as np
 
 from cases import cs, optics, records, star
 from cryodedup import InputError, ParticleParams, _core, deduplicate_particles
-from cryodedup.formats.cryosparc import CsdatFile, group_text
+from cryodedup.formats.cryosparc import CsdatFile
+from cryodedup.formats.cs_group import group_text
 from cryodedup.formats.images import open_image
 from cryodedup.formats.output import Destination
 from cryodedup.formats.tiff import TiffImage

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from cryodedup import _core
 from cryodedup.errors import InputError, Where, naming
-from cryodedup.formats import cryosparc as cs
 from cryodedup.formats.cryosparc_output import DatasetOutput
+from cryodedup.formats.cs_group import CsGroup
 from cryodedup.formats.datasets import JoinedFields, open_dataset
 from cryodedup.formats.detect import UnknownFormatError, kind_of
 from cryodedup.formats.optimisation_set import OptimisationSet
@@ -104,7 +104,7 @@ def read_rows(
     if kind == "list":
         return _read_list(path)
     if kind == "csg":
-        group = cs.CsGroup.open(path)
+        group = CsGroup.open(path)
         return _read_datasets(files_of(group), params, progress, group, positions)
     if kind in ("npy", "csdat"):
         return _read_datasets([path, *with_it], params, progress, None, positions)
@@ -178,9 +178,7 @@ def _named_table(file: StarFile) -> _core.Table:
     return chosen[0]
 
 
-def _read_datasets(
-    paths: Sequence[Path], params: ParticleParams, progress: Progress, group: cs.CsGroup | None, positions: bool
-) -> FileRows:
+def _read_datasets(paths: Sequence[Path], params: ParticleParams, progress: Progress, group: CsGroup | None, positions: bool) -> FileRows:
     parts = [open_dataset(path, params.threads, progress.advance_to) for path in paths]
     fields = JoinedFields.of(parts, group)
     blob = next((blob for blob in BLOBS if f"{blob}/path" in fields), None)

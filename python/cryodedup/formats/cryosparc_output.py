@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from cryodedup import _core
 from cryodedup.errors import naming
 from cryodedup.formats import cryosparc
+from cryodedup.formats.cs_group import CsGroup, group_text
 from cryodedup.formats.output import Destination, Mask
 from cryodedup.progress import Progress
 
@@ -26,7 +27,7 @@ class DatasetOutput:
 
     parts: Sequence[cryosparc.NpyFile | cryosparc.CsdatFile]
     orders: Sequence[NDArray[np.int64] | None]
-    group: cryosparc.CsGroup | None
+    group: CsGroup | None
     suffix: str = ".cs"
     kind: str = "particle"
 
@@ -109,9 +110,7 @@ class DatasetOutput:
             if self.group is not None:
                 text = self.group.renamed({part.path: name[which] for part, name in zip(self.parts, names, strict=True)}, count, word)
             else:
-                text = cryosparc.group_text(
-                    [(part.dtype, name[which]) for part, name in zip(self.parts, names, strict=True)], count, word, self.kind
-                )
+                text = group_text([(part.dtype, name[which]) for part, name in zip(self.parts, names, strict=True)], count, word, self.kind)
             path = to.staging / f"{stem}_{word}.csg"
             with naming(path):
                 path.write_text(text, "utf-8")

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cryodedup.errors import InputError
-from cryodedup.formats.cryosparc import CsdatFile, CsGroup, Distinct, Fields, NpyFile, Wanted, check_type
+from cryodedup.formats.cryosparc import CsdatFile, Distinct, Fields, NpyFile, Wanted, check_type
+from cryodedup.formats.cs_group import CsGroup
 from cryodedup.formats.detect import kind_of
 
 DatasetFile: TypeAlias = NpyFile | CsdatFile

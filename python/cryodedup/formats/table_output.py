@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from cryodedup.errors import InputError, naming
-from cryodedup.formats.cryosparc import RecordArray, group_text
+from cryodedup.formats.cryosparc import RecordArray
+from cryodedup.formats.cs_group import group_text
 from cryodedup.formats.npy import npy_header
 from cryodedup.formats.output import Destination, Mask, WithoutFile
 from cryodedup.formats.star import has_coordinates

@@ -12,8 +12,8 @@ import numpy as np
 
 from cryodedup import _core
 from cryodedup.errors import InputError
-from cryodedup.formats import cryosparc
 from cryodedup.formats.cryosparc_output import DatasetOutput
+from cryodedup.formats.cs_group import CsGroup
 from cryodedup.formats.datasets import JoinedFields, open_dataset
 from cryodedup.formats.detect import UnknownFormatError, kind_of
 from cryodedup.formats.image_names import IMAGES, OTHERS, is_image, power_spectra
@@ -210,7 +210,7 @@ def _micrograph_table(file: StarFile) -> _core.Table:
 
 
 def _from_dataset(path: Path, kind: str) -> Exposures:
-    group = cryosparc.CsGroup.open(path) if kind == "csg" else None
+    group = CsGroup.open(path) if kind == "csg" else None
     parts = [open_dataset(part) for part in (group.files if group else [path])]
     fields = JoinedFields.of(parts, group)
     missing = next((field for field in (f"{BLOB}/path", "uid") if field not in fields), None)

@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from cryodedup.errors import InputError
-from cryodedup.formats.cryosparc import CsGroup, unpack
+from cryodedup.formats.cryosparc import unpack
+from cryodedup.formats.cs_group import CsGroup
 from cryodedup.formats.datasets import JoinedFields, open_dataset
 from cryodedup.formats.detect import kind_of
 from cryodedup.formats.star import StarFile, group_number, has_coordinates, open_star

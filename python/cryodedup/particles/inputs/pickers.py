@@ -5,38 +5,31 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING
 
 from cryodedup import _core
-from cryodedup.errors import InputError, Where
+from cryodedup.errors import InputError
 from cryodedup.formats import pick_tables as box
 from cryodedup.formats.csv_picks import open_csv
 from cryodedup.formats.detect import kind_of
-from cryodedup.formats.output import NoOutput
 from cryodedup.formats.pick_output import PickFile, PickFilesOutput
 from cryodedup.formats.pick_tables import open_topaz
 from cryodedup.formats.project import base_of, is_file
-from cryodedup.formats.star import SingleRow, StarFile, TableColumns, open_star, text
+from cryodedup.formats.star import StarFile, open_star, text
 from cryodedup.names import named
-from cryodedup.particles.inputs import relion
-from cryodedup.particles.inputs.picks import CountedIn, Filaments, Floats, Micrograph, Picks, PixelSize, Scores
-from cryodedup.particles.inputs.scores import missing_score
-from cryodedup.particles.inputs.stars import has_picks_of_one_micrograph, open_stars, particle_table
+from cryodedup.particles.inputs.pick_files import NO_SIZE, Piece, box_piece, coordinates_piece, joined_pieces, line_of, score_of
+from cryodedup.particles.inputs.picks import Micrograph, Picks
+from cryodedup.particles.inputs.stars import has_picks_of_one_micrograph, open_stars
 from cryodedup.particles.inputs.start_end import MAX_PARENTS, read_start_end
 from cryodedup.text import brief
 
 if TYPE_CHECKING:
     from cryodedup.params import ParticleParams
 
-NO_SIZE = PixelSize(of="", value_a=None, found_in="")
 CRYOLO_THRESHOLD = 0.3
 """The confidence from which crYOLO takes a pick, if the user gives no other (-t)."""
 SUFFIXES = ".box", ".cbox", ".star"
@@ -91,10 +84,10 @@ def read_pick_files(paths: Sequence[Path], params: ParticleParams, opened: Mappi
     source = source or (paths[0] if len(paths) == 1 else paths[0].parent)
     plain = [path for path in paths if path not in opened]
     boxes = dict(zip(plain, box.open_boxes(plain, params.threads), strict=True))
-    pieces = [_box_piece(path, boxes[path], params) if path in boxes else _coordinates_piece(opened[path], params) for path in paths]
+    pieces = [box_piece(path, boxes[path], params) if path in boxes else coordinates_piece(opened[path], params) for path in paths]
     names = _names_in_job(paths)
     picks = _start_end(
-        _joined_pieces(source, names or [micrograph_name(path) for path in paths], pieces, are_paths=bool(names)), pieces, params
+        joined_pieces(source, names or [micrograph_name(path) for path in paths], pieces, are_paths=bool(names)), pieces, params
     )
     if params.min_score is None and any(path.suffix.lower() == ".cbox" for path in paths):
         picks.warnings.extend(_below_threshold(picks))
@@ -163,181 +156,20 @@ def read_index(file: StarFile, index: _core.Table, params: ParticleParams) -> Pi
     pieces = []
     for path in paths:
         if path in boxes:
-            pieces.append(_box_piece(path, boxes[path], params))
+            pieces.append(box_piece(path, boxes[path], params))
         elif path in opened:
-            pieces.append(_coordinates_piece(opened[path], params))
+            pieces.append(coordinates_piece(opened[path], params))
         else:
             raise InputError(kind="missing", path=path, found="no coordinates", expected=f"a STAR or .box file, as {file.path} says")
     names = [entry[MICROGRAPH] for entry in entries]
-    return _start_end(_joined_pieces(file.path, names, pieces, (file, index, project)), pieces, params)
+    return _start_end(joined_pieces(file.path, names, pieces, (file, index, project)), pieces, params)
 
 
-def _start_end(picks: Picks, pieces: Sequence[_Piece], params: ParticleParams) -> Picks:
+def _start_end(picks: Picks, pieces: Sequence[Piece], params: ParticleParams) -> Picks:
     """The picks, or the filaments whose ends they are, in coordinate files of RELION."""
     if any(piece.path.suffix != ".star" for piece in pieces):
         return picks
     return read_start_end(picks, [(piece.path, len(piece.rows)) for piece in pieces], are_pairs=params.start_end)
-
-
-@dataclass(frozen=True)
-class _Piece:
-    """The picks of one file."""
-
-    path: Path
-    rows: _core.Rows
-    position: tuple[Floats, ...]
-    score: Scores | None
-    where: Callable[[int], Where]
-    filaments: NDArray[Any] | None = None
-    counted_in: CountedIn | None = None
-    centered: bool = False
-    pixel_size: PixelSize = NO_SIZE
-    single: SingleRow | None = None
-
-
-def _box_piece(path: Path, table: _core.Table, params: ParticleParams) -> _Piece:
-    """EMAN: x and y are those of the corner."""
-    columns = {label: values for label, values in table.columns.items() if label != "score"}
-    values = box.score(table)
-    if values is not None:
-        columns["score"] = values
-    position = (columns["x"] + columns["w"] / 2, columns["y"] + columns["h"] / 2)
-    score = _piece_score(path, columns, params, "score", columns)
-    table.columns.clear()  # 32 bytes a pick
-    return _Piece(path, table.rows, position, score, _line(path, table.rows))
-
-
-def _line(path: Path, rows: _core.Rows) -> Callable[[int], Where]:
-    return lambda row: Where(path, line=_core.line_number(path, rows.start(row)))
-
-
-def _piece_score(path: Path, columns: Mapping[str, Any], params: ParticleParams, usual: str, labels: Iterable[str]) -> Scores | None:
-    if params.score_field == "none":
-        return None
-    name = usual if params.score_field == "auto" else params.score_field.lstrip("_")
-    if name in columns and isinstance(columns[name], np.ndarray):
-        return Scores(field=name, values=columns[name])
-    if params.score_field == "auto":
-        return None
-    raise missing_score(str(path), params.score_field, labels)
-
-
-def _coordinates_piece(file: StarFile, params: ParticleParams) -> _Piece:
-    """CrYOLO's .cbox, or a coordinate file of RELION."""
-    table = file.find("cryolo")
-    if table is None:
-        columns = TableColumns(file, particle_table(file))
-        picks = relion.read(columns, params, NoOutput(), name=file.path.stem)
-        if len(picks.pixel_sizes) > 1:
-            raise InputError(
-                kind="contradiction", path=file.path, found="several pixel sizes", expected="one in a file of picks of one micrograph"
-            )
-        return _Piece(
-            file.path,
-            columns.table.rows,
-            picks.position,
-            picks.scores,
-            columns.where,
-            filaments=None if picks.filaments is None else picks.filaments.filament_of,
-            counted_in=picks.counted_in,
-            centered=picks.centered,
-            pixel_size=picks.pixel_sizes[0] if picks.pixel_sizes else NO_SIZE,
-            single=columns.table if isinstance(columns.table, SingleRow) else None,
-        )
-    columns_of = table.columns
-    missing = [label for label in ("CoordinateX", "CoordinateY", "Width", "Height") if label not in columns_of]
-    if missing:
-        raise InputError(kind="missing", path=file.path, field="data_cryolo", found=f"no column _{missing[0]}", expected="it")
-    # Corners, as in .box files; but Z is the centre's, and a two-dimensional pick has none, written <NA>.
-    position = [columns_of["CoordinateX"] + columns_of["Width"] / 2, columns_of["CoordinateY"] + columns_of["Height"] / 2]
-    if "CoordinateZ" in columns_of and not np.isnan(columns_of["CoordinateZ"]).all():
-        position.append(columns_of["CoordinateZ"])
-    score = _piece_score(file.path, columns_of, params, "Confidence", table.labels)
-    return _Piece(file.path, table.rows, tuple(position), score, _line(file.path, table.rows), columns_of.get("filamentid"))
-
-
-def _joined_pieces(
-    source: Path,
-    names: Sequence[str],
-    pieces: Sequence[_Piece],
-    index: tuple[StarFile, _core.Table, Path] | None = None,
-    *,
-    are_paths: bool = True,
-) -> Picks:
-    counts = [len(piece.rows) for piece in pieces]
-    firsts = np.cumsum([0, *counts])
-    dimensions = max((len(piece.position) for piece in pieces), default=2)
-    filled = [piece for piece in pieces if len(piece.rows)]
-    flat = next((piece for piece in filled if len(piece.position) < dimensions), None)
-    if flat is not None:
-        raise InputError(kind="contradiction", path=flat.path, found="picks without z", expected=f"z as in other files of {source}")
-    of_two = next((piece for piece in filled if (piece.counted_in, piece.centered) != (filled[0].counted_in, filled[0].centered)), None)
-    if of_two is not None:
-        raise InputError(
-            kind="contradiction",
-            path=of_two.path,
-            found=f"coordinates in another unit than in {filled[0].path}",
-            expected=f"one in all files of {source}",
-        )
-    position = tuple(_concatenate(piece.position[axis] for piece in filled) for axis in range(dimensions))
-    sizes = list(dict.fromkeys(piece.pixel_size for piece in filled)) or [NO_SIZE]
-    counted = (filled[0].counted_in if filled else None) or ("tomogram" if dimensions == 3 else "micrograph")
-    scored = [piece.score for piece in filled if piece.score is not None]
-    if len({score.field for score in scored}) > 1:
-        fields = " and ".join(sorted({score.field for score in scored}))
-        raise InputError(
-            kind="ambiguous",
-            path=source,
-            found=f"scores {fields} in its files",
-            expected="one in all",
-            remedy=f"choose it with {named('score_field')}, or none",
-        )
-    scores = None
-    if scored:
-        values = _concatenate(piece.score.values if piece.score else np.full(len(piece.rows), np.nan) for piece in filled)
-        scores = Scores(field=scored[0].field, values=values)
-
-    def where(row: int) -> Where:
-        file = int(np.searchsorted(firsts, row, side="right")) - 1
-        return pieces[file].where(row - int(firsts[file]))
-
-    distinct = list(dict.fromkeys(names))
-    files = {name: str(piece.path) for name, piece in zip(names, pieces, strict=True)}
-    number = {name: i for i, name in enumerate(distinct)}
-    return Picks(
-        label=str(source),
-        format="picks",
-        micrographs=[Micrograph(name=name, file=None if are_paths else files[name]) for name in distinct],
-        micrograph_of=np.repeat(np.array([number[name] for name in names], np.uint32), counts),
-        stored=position,
-        position=position,
-        counted_in=counted,
-        centered=bool(filled) and filled[0].centered,
-        pixel_sizes=[] if counted == "angstrom" else sizes,
-        pixel_size_of=np.repeat(np.array([sizes.index(piece.pixel_size) for piece in filled], np.uint32), [len(p.rows) for p in filled]),
-        scores=scores,
-        filaments=_filaments(filled),
-        output=PickFilesOutput(
-            source,
-            [PickFile(piece.path, piece.rows, int(first), piece.single) for piece, first in zip(pieces, firsts[:-1], strict=True)],
-            index,
-        ),
-        where=where,
-    )
-
-
-def _filaments(pieces: Sequence[_Piece]) -> Filaments | None:
-    """Filaments have numbers within a file."""
-    if not pieces or any(piece.filaments is None for piece in pieces):
-        return None
-    numbers = _concatenate(piece.filaments for piece in pieces if piece.filaments is not None)
-    if np.isnan(numbers).all():
-        return None
-    return Filaments(field="_filamentid or rlnHelicalTubeID", filament_of=np.nan_to_num(numbers).astype(np.uint32))
-
-
-def _concatenate(columns: Iterable[Floats]) -> Floats:
-    return np.concatenate([np.zeros(0), *columns])
 
 
 def read_topaz(path: Path, params: ParticleParams) -> Picks:
@@ -355,9 +187,9 @@ def read_topaz(path: Path, params: ParticleParams) -> Picks:
         position=position,
         counted_in="tomogram" if len(position) == 3 else "micrograph",
         pixel_sizes=[NO_SIZE],
-        scores=_piece_score(path, columns, params, "score", table.labels),
+        scores=score_of(path, columns, params, "score", table.labels),
         output=PickFilesOutput(path, [PickFile(path, table.rows, 0)]),
-        where=_line(path, table.rows),
+        where=line_of(path, table.rows),
     )
 
 
@@ -374,7 +206,7 @@ def read_csv(path: Path, params: ParticleParams) -> Picks:
         position=position,
         counted_in="tomogram" if len(position) == 3 else "micrograph",
         pixel_sizes=[NO_SIZE],
-        scores=_piece_score(path, found.columns, params, "score", found.columns),
+        scores=score_of(path, found.columns, params, "score", found.columns),
         output=PickFilesOutput(path, [PickFile(path, found.rows, 0)]),
-        where=_line(path, found.rows),
+        where=line_of(path, found.rows),
     )

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from cryodedup.errors import InputError
 from cryodedup.formats import cryosparc as cs
 from cryodedup.formats.cryosparc_output import DatasetOutput
+from cryodedup.formats.cs_group import CsGroup
 from cryodedup.formats.datasets import DatasetFile, JoinedFields, open_dataset
 from cryodedup.formats.detect import kind_of
 from cryodedup.formats.optimisation_set import OptimisationSet
@@ -45,7 +46,7 @@ def read_inputs(paths: Sequence[Path], params: ParticleParams, progress: Progres
         if kind == "folder":
             found[path] = partial(pickers.read_folder, path, params)
         elif kind == "csg":
-            group = cs.CsGroup.open(path)
+            group = CsGroup.open(path)
             _refuse_named_too(group, paths)
             found[path] = partial(_read_group, group, params, progress)
         elif kind in single:
@@ -66,7 +67,7 @@ def read_inputs(paths: Sequence[Path], params: ParticleParams, progress: Progres
     return picks
 
 
-def _refuse_named_too(group: cs.CsGroup, paths: Sequence[Path]) -> None:
+def _refuse_named_too(group: CsGroup, paths: Sequence[Path]) -> None:
     """Refuses a file of a group that is named by itself, too."""
     of_group = {os.path.realpath(path) for path in group.files}
     for path in paths:
@@ -145,7 +146,7 @@ def _read_star(file: StarFile, params: ParticleParams) -> Picks:
     return relion.read(TableColumns(file, table), params, StarOutput(file, table, optimisation_set))
 
 
-def files_of(group: cs.CsGroup) -> list[Path]:
+def files_of(group: CsGroup) -> list[Path]:
     """The files of a group; refuses a group whose files are missing."""
     missing = [path for path in group.files if not is_file(path)]
     if missing:
@@ -224,11 +225,11 @@ def _refuse_two_alignments(mains: Sequence[Path], opened: Mapping[Path, DatasetF
                     )
 
 
-def _read_group(group: cs.CsGroup, params: ParticleParams, progress: Progress) -> Picks:
+def _read_group(group: CsGroup, params: ParticleParams, progress: Progress) -> Picks:
     return _read_datasets([open_dataset(path, params.threads, progress.advance_to) for path in files_of(group)], params, group)
 
 
-def _read_datasets(parts: Sequence[DatasetFile], params: ParticleParams, group: cs.CsGroup | None = None) -> Picks:
+def _read_datasets(parts: Sequence[DatasetFile], params: ParticleParams, group: CsGroup | None = None) -> Picks:
     fields = JoinedFields.of(parts, group)
     return cryosparc.read(fields, params, DatasetOutput(parts, fields.orders, group))
 

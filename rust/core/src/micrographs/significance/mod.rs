@@ -4,6 +4,7 @@
 //! together, and decides. Exponentials and logarithms are those of `libm`: the same bits on every processor.
 
 mod conclude;
+mod decoy_statistics;
 mod evidence;
 mod false_discovery;
 mod found;
